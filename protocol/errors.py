@@ -1,0 +1,62 @@
+"""The one tree of errors. Every message says what happened; `advice` says what to do next.
+
+    CommonholdError
+    +-- LocalError        we, or the person at our keyboard, got something wrong
+    |   +-- ConfigError   a file, flag or setting is missing or malformed
+    |   +-- StoreError    our own disk or database failed or holds something impossible
+    |   `-- StateError    the command does not fit the present state (nothing to claim, epoch not open)
+    `-- RemoteError       somebody else got something wrong, or cannot be reached
+        +-- Unreachable   no answer; worth retrying with backoff
+        +-- Ignore        harmless: a late or repeated message. The sender is not penalised
+        +-- Reject        the message breaks a rule. The sender is penalised
+        `-- Misbehaviour  proof that somebody lied: a bad checkpoint, a root that does not recompute
+
+`validate_*` functions raise Ignore or Reject and nothing else. One table maps this tree to gRPC
+status codes (coordinator/service) and one to exit codes (commonhold/exits).
+"""
+
+from __future__ import annotations
+
+
+class CommonholdError(Exception):
+    """Base of everything that we raise on purpose."""
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class LocalError(CommonholdError):
+    """Our side is wrong."""
+
+
+class ConfigError(LocalError):
+    """A file, flag or setting is missing or malformed."""
+
+
+class StoreError(LocalError):
+    """Our own disk or database failed, or holds something that cannot be."""
+
+
+class StateError(LocalError):
+    """The command does not fit the present state."""
+
+
+class RemoteError(CommonholdError):
+    """The other side is wrong, or silent."""
+
+
+class Unreachable(RemoteError):
+    """No answer; the work is kept and worth retrying."""
+
+
+class Ignore(RemoteError):
+    """A harmless message that changes nothing: late, repeated, superseded."""
+
+
+class Reject(RemoteError):
+    """A message that breaks a rule; its sender is penalised."""
+
+
+class Misbehaviour(RemoteError):
+    """Evidence that somebody signed or published something that does not hold."""
