@@ -1,0 +1,42 @@
+"""Every limit of the protocol, each with its reason. Units are last in the names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PPM: Final = 1_000_000  # parts per million: how ratios travel, so that no rule needs a float
+
+# A C2SP tlog-tiles entry bundle gives each entry a uint16 length.
+ENTRY_BYTES_MAX: Final = 65_535
+# 1,000-item submissions are the common case; eight times that still fits one gRPC message.
+BATCH_LEAVES_MAX: Final = 8_192
+# An item with a fingerprint is about 400 bytes; room for lineage, no room for content.
+LEAF_BYTES_MAX: Final = 4_096
+# Leaves of one batch together: what one gRPC message (see below) can carry beside its envelope.
+BATCH_BYTES_MAX: Final = 7 * 1024 * 1024
+# gRPC's own default is 4 MiB; 8,192 items of 400 bytes need a little less than this.
+MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
+
+KIND_CHARS_MAX: Final = 32
+NAME_CHARS_MAX: Final = 64
+TEXT_CHARS_MAX: Final = 16_384  # guidelines: some pages
+LABELS_MAX: Final = 1_024  # inference holds a labels x labels matrix for each reviewer
+LICENCES_MAX: Final = 64
+LINEAGE_MAX: Final = 16
+REVIEWERS_PER_ITEM_MAX: Final = 31
+ROUNDS_MAX: Final = 8
+CONTENT_BYTES_MAX: Final = 16 * 1024**3  # 16 GiB: the largest single file that we promise to stream
+
+# An item that so many draws could not decide stays undecided: more answers would not help.
+ITEM_DRAWS_MAX: Final = 4
+
+KEY_BYTES: Final = 32
+HASH_BYTES: Final = 32
+SALT_BYTES: Final = 32
+SIGNATURE_BYTES: Final = 64
+ADDRESS_BYTES: Final = 20
+
+# SQLite and protobuf's sint64 both stop here; amounts above are a bug, not wealth.
+AMOUNT_MICRO_MAX: Final = 2**63 - 1
+# Revenue is in the asset's own unit; 10^38 is far above any token's supply and fits a uint256.
+ASSET_AMOUNT_MAX: Final = 10**38

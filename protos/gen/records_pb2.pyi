@@ -1,0 +1,488 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Privacy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PRIVACY_UNSPECIFIED: _ClassVar[Privacy]
+    PRIVACY_OPEN: _ClassVar[Privacy]
+    PRIVACY_REVIEWERS: _ClassVar[Privacy]
+    PRIVACY_PRIVATE: _ClassVar[Privacy]
+
+class PhaseName(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PHASE_UNSPECIFIED: _ClassVar[PhaseName]
+    PHASE_SUBMITTING: _ClassVar[PhaseName]
+    PHASE_BEACON: _ClassVar[PhaseName]
+    PHASE_COMMITTING: _ClassVar[PhaseName]
+    PHASE_REVEALING: _ClassVar[PhaseName]
+    PHASE_CLOSING: _ClassVar[PhaseName]
+
+class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
+    OUTCOME_ACCEPTED: _ClassVar[Outcome]
+    OUTCOME_REJECTED: _ClassVar[Outcome]
+    OUTCOME_UNDECIDED: _ClassVar[Outcome]
+
+class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROLE_UNSPECIFIED: _ClassVar[Role]
+    ROLE_CONTRIBUTOR: _ClassVar[Role]
+    ROLE_REVIEWER: _ClassVar[Role]
+    ROLE_TRAINER: _ClassVar[Role]
+    ROLE_TREASURY: _ClassVar[Role]
+    ROLE_HOLDER: _ClassVar[Role]
+
+class Origin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORIGIN_UNSPECIFIED: _ClassVar[Origin]
+    ORIGIN_HUMAN: _ClassVar[Origin]
+    ORIGIN_SENSOR: _ClassVar[Origin]
+    ORIGIN_AGENT: _ClassVar[Origin]
+    ORIGIN_SYNTHETIC: _ClassVar[Origin]
+
+class Abstention(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ABSTENTION_NONE: _ClassVar[Abstention]
+    ABSTENTION_UNSURE: _ClassVar[Abstention]
+    ABSTENTION_UNAVAILABLE: _ClassVar[Abstention]
+    ABSTENTION_MISMATCH: _ClassVar[Abstention]
+PRIVACY_UNSPECIFIED: Privacy
+PRIVACY_OPEN: Privacy
+PRIVACY_REVIEWERS: Privacy
+PRIVACY_PRIVATE: Privacy
+PHASE_UNSPECIFIED: PhaseName
+PHASE_SUBMITTING: PhaseName
+PHASE_BEACON: PhaseName
+PHASE_COMMITTING: PhaseName
+PHASE_REVEALING: PhaseName
+PHASE_CLOSING: PhaseName
+OUTCOME_UNSPECIFIED: Outcome
+OUTCOME_ACCEPTED: Outcome
+OUTCOME_REJECTED: Outcome
+OUTCOME_UNDECIDED: Outcome
+ROLE_UNSPECIFIED: Role
+ROLE_CONTRIBUTOR: Role
+ROLE_REVIEWER: Role
+ROLE_TRAINER: Role
+ROLE_TREASURY: Role
+ROLE_HOLDER: Role
+ORIGIN_UNSPECIFIED: Origin
+ORIGIN_HUMAN: Origin
+ORIGIN_SENSOR: Origin
+ORIGIN_AGENT: Origin
+ORIGIN_SYNTHETIC: Origin
+ABSTENTION_NONE: Abstention
+ABSTENTION_UNSURE: Abstention
+ABSTENTION_UNAVAILABLE: Abstention
+ABSTENTION_MISMATCH: Abstention
+
+class Envelope(_message.Message):
+    __slots__ = ("kind", "author", "payload", "signature")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    author: bytes
+    payload: bytes
+    signature: bytes
+    def __init__(self, kind: _Optional[str] = ..., author: _Optional[bytes] = ..., payload: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class Batch(_message.Message):
+    __slots__ = ("root", "count")
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    root: bytes
+    count: int
+    def __init__(self, root: _Optional[bytes] = ..., count: _Optional[int] = ...) -> None: ...
+
+class Genesis(_message.Message):
+    __slots__ = ("network", "name", "policy")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    name: str
+    policy: Policy
+    def __init__(self, network: _Optional[bytes] = ..., name: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class Policy(_message.Message):
+    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "rounds_max", "reputation_decay_ppm", "witness_quorum", "revenue_treasury_ppm")
+    EPOCH_EMISSION_MICRO_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTORS_PPM_FIELD_NUMBER: _ClassVar[int]
+    REVIEWERS_PPM_FIELD_NUMBER: _ClassVar[int]
+    TRAINERS_PPM_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_PENALTY_PPM_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_PPM_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_MAX_FIELD_NUMBER: _ClassVar[int]
+    REPUTATION_DECAY_PPM_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_QUORUM_FIELD_NUMBER: _ClassVar[int]
+    REVENUE_TREASURY_PPM_FIELD_NUMBER: _ClassVar[int]
+    epoch_emission_micro: int
+    contributors_ppm: int
+    reviewers_ppm: int
+    trainers_ppm: int
+    rejection_penalty_ppm: int
+    accept_ppm: int
+    rounds_max: int
+    reputation_decay_ppm: int
+    witness_quorum: int
+    revenue_treasury_ppm: int
+    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., rounds_max: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., witness_quorum: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ...) -> None: ...
+
+class Campaign(_message.Message):
+    __slots__ = ("network", "id", "title", "guidelines", "media_types", "labels", "licences", "reviewers_per_item", "price_ppm", "item_bytes_max", "privacy")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    GUIDELINES_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPES_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    LICENCES_FIELD_NUMBER: _ClassVar[int]
+    REVIEWERS_PER_ITEM_FIELD_NUMBER: _ClassVar[int]
+    PRICE_PPM_FIELD_NUMBER: _ClassVar[int]
+    ITEM_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
+    PRIVACY_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    id: str
+    title: str
+    guidelines: str
+    media_types: _containers.RepeatedScalarFieldContainer[str]
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    licences: _containers.RepeatedScalarFieldContainer[str]
+    reviewers_per_item: int
+    price_ppm: int
+    item_bytes_max: int
+    privacy: Privacy
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., media_types: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., item_bytes_max: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ...) -> None: ...
+
+class Phase(_message.Message):
+    __slots__ = ("network", "epoch", "round", "to", "time_ms")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    round: int
+    to: PhaseName
+    time_ms: int
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., to: _Optional[_Union[PhaseName, str]] = ..., time_ms: _Optional[int] = ...) -> None: ...
+
+class GoldCommit(_message.Message):
+    __slots__ = ("network", "epoch", "hashes")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    HASHES_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    hashes: Batch
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., hashes: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class Draw(_message.Message):
+    __slots__ = ("network", "epoch", "round", "seed", "assignments")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    round: int
+    seed: bytes
+    assignments: Batch
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., seed: _Optional[bytes] = ..., assignments: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class Assignment(_message.Message):
+    __slots__ = ("item_id", "reviewers")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    REVIEWERS_FIELD_NUMBER: _ClassVar[int]
+    item_id: bytes
+    reviewers: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, item_id: _Optional[bytes] = ..., reviewers: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Verdict(_message.Message):
+    __slots__ = ("network", "epoch", "round", "verdicts")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    round: int
+    verdicts: Batch
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., verdicts: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class ItemVerdict(_message.Message):
+    __slots__ = ("item_id", "outcome", "label", "posterior_ppm", "proposed_label", "label_salt", "gold_salt", "gold_label")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    POSTERIOR_PPM_FIELD_NUMBER: _ClassVar[int]
+    PROPOSED_LABEL_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SALT_FIELD_NUMBER: _ClassVar[int]
+    GOLD_SALT_FIELD_NUMBER: _ClassVar[int]
+    GOLD_LABEL_FIELD_NUMBER: _ClassVar[int]
+    item_id: bytes
+    outcome: Outcome
+    label: int
+    posterior_ppm: int
+    proposed_label: int
+    label_salt: bytes
+    gold_salt: bytes
+    gold_label: int
+    def __init__(self, item_id: _Optional[bytes] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., label: _Optional[int] = ..., posterior_ppm: _Optional[int] = ..., proposed_label: _Optional[int] = ..., label_salt: _Optional[bytes] = ..., gold_salt: _Optional[bytes] = ..., gold_label: _Optional[int] = ...) -> None: ...
+
+class Close(_message.Message):
+    __slots__ = ("network", "epoch", "lines")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    lines: Batch
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., lines: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class RewardLine(_message.Message):
+    __slots__ = ("identity", "role", "campaign_id", "asset", "amount", "weight_micro", "evidence")
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_MICRO_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    identity: bytes
+    role: Role
+    campaign_id: str
+    asset: bytes
+    amount: str
+    weight_micro: int
+    evidence: Evidence
+    def __init__(self, identity: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ...) -> None: ...
+
+class Evidence(_message.Message):
+    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro")
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    UNDECIDED_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    GOLD_ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    GOLD_RIGHT_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENT_PPM_FIELD_NUMBER: _ClassVar[int]
+    RING_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SHARES_MICRO_FIELD_NUMBER: _ClassVar[int]
+    accepted: int
+    rejected: int
+    duplicates: int
+    undecided: int
+    answers: int
+    gold_answers: int
+    gold_right: int
+    agreement_ppm: int
+    ring_size: int
+    shares_micro: int
+    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ...) -> None: ...
+
+class Deployment(_message.Message):
+    __slots__ = ("network", "chain_id", "settlement", "share_token")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
+    SHARE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    chain_id: int
+    settlement: bytes
+    share_token: bytes
+    def __init__(self, network: _Optional[bytes] = ..., chain_id: _Optional[int] = ..., settlement: _Optional[bytes] = ..., share_token: _Optional[bytes] = ...) -> None: ...
+
+class Revenue(_message.Message):
+    __slots__ = ("network", "asset", "amount", "tx_hash", "log_index", "memo")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
+    LOG_INDEX_FIELD_NUMBER: _ClassVar[int]
+    MEMO_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    asset: bytes
+    amount: str
+    tx_hash: bytes
+    log_index: int
+    memo: str
+    def __init__(self, network: _Optional[bytes] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., tx_hash: _Optional[bytes] = ..., log_index: _Optional[int] = ..., memo: _Optional[str] = ...) -> None: ...
+
+class Settlement(_message.Message):
+    __slots__ = ("network", "epoch", "root", "totals", "leaves")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    TOTALS_FIELD_NUMBER: _ClassVar[int]
+    LEAVES_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    root: bytes
+    totals: _containers.RepeatedCompositeFieldContainer[AssetTotal]
+    leaves: int
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., root: _Optional[bytes] = ..., totals: _Optional[_Iterable[_Union[AssetTotal, _Mapping]]] = ..., leaves: _Optional[int] = ...) -> None: ...
+
+class AssetTotal(_message.Message):
+    __slots__ = ("asset", "amount")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    asset: bytes
+    amount: str
+    def __init__(self, asset: _Optional[bytes] = ..., amount: _Optional[str] = ...) -> None: ...
+
+class Published(_message.Message):
+    __slots__ = ("network", "epoch", "root", "tx_hash", "block")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    TX_HASH_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    root: bytes
+    tx_hash: bytes
+    block: int
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., root: _Optional[bytes] = ..., tx_hash: _Optional[bytes] = ..., block: _Optional[int] = ...) -> None: ...
+
+class Register(_message.Message):
+    __slots__ = ("network", "payout_address", "payout_signature")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    PAYOUT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PAYOUT_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    payout_address: bytes
+    payout_signature: bytes
+    def __init__(self, network: _Optional[bytes] = ..., payout_address: _Optional[bytes] = ..., payout_signature: _Optional[bytes] = ...) -> None: ...
+
+class Submission(_message.Message):
+    __slots__ = ("network", "campaign_id", "items")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    campaign_id: str
+    items: Batch
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., items: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class Item(_message.Message):
+    __slots__ = ("content_commitment", "size", "media_type", "label_commitment", "fingerprint", "licence", "consent", "origin", "generator", "personal_data", "derived_from", "transformation")
+    CONTENT_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    LABEL_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    GENERATOR_FIELD_NUMBER: _ClassVar[int]
+    PERSONAL_DATA_FIELD_NUMBER: _ClassVar[int]
+    DERIVED_FROM_FIELD_NUMBER: _ClassVar[int]
+    TRANSFORMATION_FIELD_NUMBER: _ClassVar[int]
+    content_commitment: bytes
+    size: int
+    media_type: str
+    label_commitment: bytes
+    fingerprint: bytes
+    licence: str
+    consent: Consent
+    origin: Origin
+    generator: str
+    personal_data: bool
+    derived_from: _containers.RepeatedScalarFieldContainer[bytes]
+    transformation: str
+    def __init__(self, content_commitment: _Optional[bytes] = ..., size: _Optional[int] = ..., media_type: _Optional[str] = ..., label_commitment: _Optional[bytes] = ..., fingerprint: _Optional[bytes] = ..., licence: _Optional[str] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., origin: _Optional[_Union[Origin, str]] = ..., generator: _Optional[str] = ..., personal_data: _Optional[bool] = ..., derived_from: _Optional[_Iterable[bytes]] = ..., transformation: _Optional[str] = ...) -> None: ...
+
+class Consent(_message.Message):
+    __slots__ = ("train", "redistribute", "commercial")
+    TRAIN_FIELD_NUMBER: _ClassVar[int]
+    REDISTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    COMMERCIAL_FIELD_NUMBER: _ClassVar[int]
+    train: bool
+    redistribute: bool
+    commercial: bool
+    def __init__(self, train: _Optional[bool] = ..., redistribute: _Optional[bool] = ..., commercial: _Optional[bool] = ...) -> None: ...
+
+class Standby(_message.Message):
+    __slots__ = ("network", "commitment")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    commitment: bytes
+    def __init__(self, network: _Optional[bytes] = ..., commitment: _Optional[bytes] = ...) -> None: ...
+
+class Beacon(_message.Message):
+    __slots__ = ("network", "epoch", "round", "value", "next_commitment")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    round: int
+    value: bytes
+    next_commitment: bytes
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., value: _Optional[bytes] = ..., next_commitment: _Optional[bytes] = ...) -> None: ...
+
+class Commit(_message.Message):
+    __slots__ = ("network", "epoch", "round", "answers")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    round: int
+    answers: Batch
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., answers: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class Reveal(_message.Message):
+    __slots__ = ("network", "epoch", "round", "answers")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    round: int
+    answers: Batch
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., answers: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class Answer(_message.Message):
+    __slots__ = ("item_id", "reviewer", "nonce", "label", "abstention")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    REVIEWER_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    ABSTENTION_FIELD_NUMBER: _ClassVar[int]
+    item_id: bytes
+    reviewer: bytes
+    nonce: bytes
+    label: int
+    abstention: Abstention
+    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., label: _Optional[int] = ..., abstention: _Optional[_Union[Abstention, str]] = ...) -> None: ...
+
+class Attest(_message.Message):
+    __slots__ = ("network", "epoch", "root", "signature")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    root: bytes
+    signature: bytes
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., root: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
