@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/gen/api.proto\x12\rcommonhold.v1\"[\n\rAppendRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x0e\n\x06leaves\x18\x02 \x03(\x0c\x12(\n\x08openings\x18\x03 \x03(\x0b\x32\x16.commonhold.v1.Opening\"7\n\x07Opening\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12\r\n\x05label\x18\x03 \x01(\r\";\n\x07Receipt\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\"\x1e\n\rFollowRequest\x12\r\n\x05start\x18\x01 \x01(\x04\"Q\n\x0e\x46ollowResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.commonhold.v1.LoggedEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\">\n\x0bLoggedEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x08\x65nvelope\x18\x02 \x01(\x0c\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\"#\n\x0f\x41nnounceRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"D\n\tAddresses\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\x12\n\nmultiaddrs\x18\x02 \x03(\t\x12\x12\n\nexpires_ms\x18\x03 \x01(\x04\"\x12\n\x10\x41nnounceResponse\"#\n\rLookupRequest\x12\x12\n\nidentities\x18\x01 \x03(\x0c\"#\n\x0eLookupResponse\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\x32\xaa\x02\n\x0b\x43oordinator\x12>\n\x06\x41ppend\x12\x1c.commonhold.v1.AppendRequest\x1a\x16.commonhold.v1.Receipt\x12G\n\x06\x46ollow\x12\x1c.commonhold.v1.FollowRequest\x1a\x1d.commonhold.v1.FollowResponse0\x01\x12K\n\x08\x41nnounce\x12\x1e.commonhold.v1.AnnounceRequest\x1a\x1f.commonhold.v1.AnnounceResponse\x12\x45\n\x06Lookup\x12\x1c.commonhold.v1.LookupRequest\x1a\x1d.commonhold.v1.LookupResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/gen/api.proto\x12\rcommonhold.v1\"[\n\rAppendRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x0e\n\x06leaves\x18\x02 \x03(\x0c\x12(\n\x08openings\x18\x03 \x03(\x0b\x32\x16.commonhold.v1.Opening\"7\n\x07Opening\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12\r\n\x05label\x18\x03 \x01(\r\";\n\x07Receipt\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\"\x1e\n\rFollowRequest\x12\r\n\x05start\x18\x01 \x01(\x04\"Q\n\x0e\x46ollowResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.commonhold.v1.LoggedEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\">\n\x0bLoggedEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x08\x65nvelope\x18\x02 \x01(\x0c\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\"#\n\x0f\x41nnounceRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"D\n\tAddresses\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\x12\n\nmultiaddrs\x18\x02 \x03(\t\x12\x12\n\nexpires_ms\x18\x03 \x01(\x04\"\x12\n\x10\x41nnounceResponse\"#\n\rLookupRequest\x12\x12\n\nidentities\x18\x01 \x03(\x0c\"#\n\x0eLookupResponse\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"%\n\x11\x43loseEpochRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\",\n\nCloseEpoch\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"\x14\n\x12\x43loseEpochResponse2\xfd\x02\n\x0b\x43oordinator\x12>\n\x06\x41ppend\x12\x1c.commonhold.v1.AppendRequest\x1a\x16.commonhold.v1.Receipt\x12G\n\x06\x46ollow\x12\x1c.commonhold.v1.FollowRequest\x1a\x1d.commonhold.v1.FollowResponse0\x01\x12K\n\x08\x41nnounce\x12\x1e.commonhold.v1.AnnounceRequest\x1a\x1f.commonhold.v1.AnnounceResponse\x12\x45\n\x06Lookup\x12\x1c.commonhold.v1.LookupRequest\x1a\x1d.commonhold.v1.LookupResponse\x12Q\n\nCloseEpoch\x12 .commonhold.v1.CloseEpochRequest\x1a!.commonhold.v1.CloseEpochResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,6 +53,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOOKUPREQUEST']._serialized_end=591
   _globals['_LOOKUPRESPONSE']._serialized_start=593
   _globals['_LOOKUPRESPONSE']._serialized_end=628
-  _globals['_COORDINATOR']._serialized_start=631
-  _globals['_COORDINATOR']._serialized_end=929
+  _globals['_CLOSEEPOCHREQUEST']._serialized_start=630
+  _globals['_CLOSEEPOCHREQUEST']._serialized_end=667
+  _globals['_CLOSEEPOCH']._serialized_start=669
+  _globals['_CLOSEEPOCH']._serialized_end=713
+  _globals['_CLOSEEPOCHRESPONSE']._serialized_start=715
+  _globals['_CLOSEEPOCHRESPONSE']._serialized_end=735
+  _globals['_COORDINATOR']._serialized_start=738
+  _globals['_COORDINATOR']._serialized_end=1119
 # @@protoc_insertion_point(module_scope)

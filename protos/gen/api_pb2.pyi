@@ -91,3 +91,21 @@ class LookupResponse(_message.Message):
     ENVELOPES_FIELD_NUMBER: _ClassVar[int]
     envelopes: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, envelopes: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class CloseEpochRequest(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: bytes
+    def __init__(self, envelope: _Optional[bytes] = ...) -> None: ...
+
+class CloseEpoch(_message.Message):
+    __slots__ = ("network", "epoch")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class CloseEpochResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -54,6 +54,11 @@ class CoordinatorStub:
                 request_serializer=protos_dot_gen_dot_api__pb2.LookupRequest.SerializeToString,
                 response_deserializer=protos_dot_gen_dot_api__pb2.LookupResponse.FromString,
                 _registered_method=True)
+        self.CloseEpoch = channel.unary_unary(
+                '/commonhold.v1.Coordinator/CloseEpoch',
+                request_serializer=protos_dot_gen_dot_api__pb2.CloseEpochRequest.SerializeToString,
+                response_deserializer=protos_dot_gen_dot_api__pb2.CloseEpochResponse.FromString,
+                _registered_method=True)
 
 
 class CoordinatorServicer:
@@ -87,6 +92,13 @@ class CoordinatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CloseEpoch(self, request, context):
+        """The operator asks for the end of the epoch: review of what is pending, then the close.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CoordinatorServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -109,6 +121,11 @@ def add_CoordinatorServicer_to_server(servicer, server):
                     servicer.Lookup,
                     request_deserializer=protos_dot_gen_dot_api__pb2.LookupRequest.FromString,
                     response_serializer=protos_dot_gen_dot_api__pb2.LookupResponse.SerializeToString,
+            ),
+            'CloseEpoch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseEpoch,
+                    request_deserializer=protos_dot_gen_dot_api__pb2.CloseEpochRequest.FromString,
+                    response_serializer=protos_dot_gen_dot_api__pb2.CloseEpochResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -219,6 +236,33 @@ class Coordinator:
             '/commonhold.v1.Coordinator/Lookup',
             protos_dot_gen_dot_api__pb2.LookupRequest.SerializeToString,
             protos_dot_gen_dot_api__pb2.LookupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseEpoch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/commonhold.v1.Coordinator/CloseEpoch',
+            protos_dot_gen_dot_api__pb2.CloseEpochRequest.SerializeToString,
+            protos_dot_gen_dot_api__pb2.CloseEpochResponse.FromString,
             options,
             channel_credentials,
             insecure,
