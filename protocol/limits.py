@@ -40,3 +40,5 @@ ADDRESS_BYTES: Final = 20
 AMOUNT_MICRO_MAX: Final = 2**63 - 1
 # Revenue is in the asset's own unit; 10^38 is far above any token's supply and fits a uint256.
 ASSET_AMOUNT_MAX: Final = 10**38
+# The operator's own batches hold a line for every participant of an epoch.
+OPERATOR_LEAVES_MAX: Final = 65_536

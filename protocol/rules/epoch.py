@@ -1,0 +1,187 @@
+"""The end of an epoch, and the money: close, revenue, settlement."""
+
+from __future__ import annotations
+
+from google.protobuf.message import DecodeError
+
+from protocol import payout
+from protocol.epoch import compute_lines, price_lines
+from protocol.errors import Ignore, Reject
+from protocol.identity import Identity
+from protocol.accounts import cumulative_leaves, totals_of
+from protocol.lifecycle import EpochEvent, next_phase
+from protocol.limits import ADDRESS_BYTES, PPM
+from protocol.reputation import decay
+from protocol.rules.record import (
+    Record,
+    parse_amount,
+    require,
+    require_hash,
+    require_member,
+)
+from protocol.rules.verdict import count_review_evidence
+from protocol.settlement import build_tree
+from protocol.state import SHARES, EpochState, Proposal, State
+from protos.gen import records_pb2 as pb
+
+# A reviewer's weight is a sum over up to thousands of answers of quantised posteriors; it recomputes
+# elsewhere within one part in a thousand, or one thousandth of an answer's worth.
+WEIGHT_TOLERANCE_PPM = 1_000
+WEIGHT_TOLERANCE_MICRO = 1_000
+
+
+def validate_close(state: State, record: Record[pb.Close]) -> None:
+    """Every line is recomputed: weights from the answers, amounts from the weights."""
+    require(record.body.epoch == state.epoch.number, "the close is not of the present epoch")
+    next_phase(state.epoch.phase, EpochEvent.CLOSE)
+    if not state.epoch.items and not state.epoch.duplicates:
+        require(not state.pending, "items wait for review; seal the round first")
+    published = _parse_lines(record.leaves)
+    expected = compute_lines(state)
+    require(len(published) == len(expected), "the close leaves somebody out, or adds somebody")
+    for line, own in zip(published, expected, strict=True):
+        _require_close(line, own)
+    weighted = (pb.ROLE_CONTRIBUTOR, pb.ROLE_REVIEWER)
+    amounts = price_lines(state, [line for line in published if line.role in weighted])
+    require(
+        [line.SerializeToString(deterministic=True) for line in amounts]
+        == [line.SerializeToString(deterministic=True) for line in published],
+        "the amounts do not follow from the weights",
+    )
+
+
+def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
+    require(
+        (line.identity, line.role, line.campaign_id, line.asset)
+        == (own.identity, own.role, own.campaign_id, own.asset),
+        "a line is not the one that follows from the log",
+    )
+    slack = max(WEIGHT_TOLERANCE_MICRO, own.weight_micro * WEIGHT_TOLERANCE_PPM // PPM)
+    if line.role != pb.ROLE_REVIEWER:
+        slack = 0
+    require(
+        abs(line.weight_micro - own.weight_micro) <= slack, "a line's weight does not recompute"
+    )
+    theirs, ours = line.evidence, own.evidence
+    require(
+        abs(theirs.agreement_ppm - ours.agreement_ppm) <= WEIGHT_TOLERANCE_PPM,
+        "a line's agreement does not recompute",
+    )
+    counts = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers")
+    counts += ("gold_right", "ring_size")
+    require(
+        all(getattr(theirs, name) == getattr(ours, name) for name in counts),
+        "a line's evidence does not recompute",
+    )
+
+
+def process_close(state: State, record: Record[pb.Close]) -> None:
+    """Credits every line, lets old evidence fade, and opens the next epoch."""
+    for line in _parse_lines(record.leaves):
+        amount = int(line.amount)
+        state.earned[Identity(line.identity), line.asset] += amount
+        if line.asset == SHARES:
+            state.minted_micro += amount
+    for belief in state.reputation.values():
+        decay(belief, state.policy.reputation_decay_ppm)
+    count_review_evidence(state)
+    state.epoch.phase = next_phase(state.epoch.phase, EpochEvent.CLOSE)
+    state.epoch = EpochState(number=state.epoch.number + 1, phase=state.epoch.phase)
+
+
+def validate_deployment(state: State, record: Record[pb.Deployment]) -> None:
+    """A network settles in one place."""
+    require(state.deployment is None, "the network has its contracts already")
+    for address in (record.body.settlement, record.body.share_token):
+        require(len(address) == ADDRESS_BYTES and any(address), "a contract address has 20 bytes")
+
+
+def process_deployment(state: State, record: Record[pb.Deployment]) -> None:
+    """From now on shares are an asset with an address."""
+    state.deployment = record.body
+
+
+def validate_revenue(state: State, record: Record[pb.Revenue]) -> None:
+    """One record for each deposit that the settlement contract saw."""
+    revenue = record.body
+    require(state.deployment is not None, "revenue arrives at a contract; deploy it first")
+    require_hash(revenue.tx_hash, "the transaction hash")
+    require(len(revenue.asset) == ADDRESS_BYTES, "an asset is a 20-byte address, zeros for ether")
+    require(parse_amount(revenue.amount, "the revenue") > 0, "revenue is more than nothing")
+    if (revenue.tx_hash, revenue.log_index) in state.deposits_seen:
+        raise Ignore("this deposit is in the log already")
+
+
+def process_revenue(state: State, record: Record[pb.Revenue]) -> None:
+    """Shared out when the epoch closes."""
+    revenue = record.body
+    state.deposits_seen.add((revenue.tx_hash, revenue.log_index))
+    state.epoch.deposits.append((revenue.asset, int(revenue.amount)))
+    state.received[revenue.asset] += int(revenue.amount)
+
+
+def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:
+    """The root of all that anybody may claim, recomputed from what the log says they earned."""
+    require(state.deployment is not None, "there is no contract to settle on")
+    require(record.body.epoch == state.closed_epoch > 0, "only the last closed epoch is settled")
+    require(state.published_epoch < record.body.epoch, "this epoch is settled already")
+    leaves = cumulative_leaves(state)
+    require(len(leaves) == record.body.leaves > 0, "the number of leaves does not recompute")
+    require(build_tree(leaves).root == record.body.root, "the settlement's root does not recompute")
+    totals = {t.asset: parse_amount(t.amount, "a total") for t in record.body.totals}
+    require(totals == totals_of(leaves), "the settlement's totals do not recompute")
+
+
+def process_settlement(state: State, record: Record[pb.Settlement]) -> None:
+    """Waits for its witnesses; a later proposal for the same epoch replaces it."""
+    totals = {t.asset: int(t.amount) for t in record.body.totals}
+    state.proposal = Proposal(record.body.epoch, record.body.root, totals)
+    state.attestations = {}
+
+
+def validate_attest(state: State, record: Record[pb.Attest]) -> None:
+    """A witness signs with the payout key, so that the contract can check it."""
+    require_member(state, record.author)
+    proposal, deployment = state.proposal, state.deployment
+    if proposal is None or deployment is None or record.body.root != proposal.root:
+        raise Ignore("this settlement is not the one proposed now")
+    if record.author in state.attestations:
+        raise Ignore("this witness has attested already")
+    payout.verify_publication(
+        state.members[record.author].payout,
+        record.body.signature,
+        chain_id=deployment.chain_id,
+        contract=deployment.settlement,
+        epoch=proposal.epoch,
+        root=proposal.root,
+        totals=proposal.totals,
+    )
+
+
+def process_attest(state: State, record: Record[pb.Attest]) -> None:
+    """Counts towards the quorum."""
+    state.attestations[record.author] = record.body.signature
+
+
+def validate_published(state: State, record: Record[pb.Published]) -> None:
+    """Says where on the chain the proposal took effect."""
+    proposal = state.proposal
+    require_hash(record.body.tx_hash, "the transaction hash")
+    if proposal is None or (record.body.epoch, record.body.root) != (proposal.epoch, proposal.root):
+        raise Reject("no such settlement is proposed")
+    require(
+        len(state.attestations) >= state.policy.witness_quorum,
+        f"{len(state.attestations)} of {state.policy.witness_quorum} witnesses have attested",
+    )
+
+
+def process_published(state: State, record: Record[pb.Published]) -> None:
+    """Claims may follow."""
+    state.published_epoch = record.body.epoch
+
+
+def _parse_lines(leaves: tuple[bytes, ...]) -> list[pb.RewardLine]:
+    try:
+        return [pb.RewardLine.FromString(leaf) for leaf in leaves]
+    except DecodeError:
+        raise Reject("a leaf is not a protobuf RewardLine") from None

@@ -1,0 +1,65 @@
+"""What every rule is given, and the checks that many rules share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from protocol.errors import Ignore, Reject
+from protocol.identity import Identity
+from protocol.limits import ASSET_AMOUNT_MAX, HASH_BYTES
+from protocol.state import State
+from protos.gen import records_pb2 as pb
+
+Body = TypeVar("Body")
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Generic[Body]):
+    """A parsed record whose signature and batch hold; `index` is the place it has, or would get."""
+
+    index: int
+    author: Identity
+    body: Body
+    leaves: tuple[bytes, ...] = ()
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises Reject with the message unless the condition holds."""
+    if not condition:
+        raise Reject(message)
+
+
+def require_member(state: State, author: Identity) -> None:
+    """Contributors' records are for those who registered."""
+    if author not in state.members:
+        raise Reject("this identity has not registered with the network")
+
+
+def require_round(state: State, epoch: int, round_: int) -> None:
+    """Late records are harmless; early ones are not."""
+    here = (state.epoch.number, state.epoch.round.number)
+    if (epoch, round_) < here:
+        raise Ignore(f"round {epoch}.{round_} is over; the network is in {here[0]}.{here[1]}")
+    require(
+        (epoch, round_) == here,
+        f"round {epoch}.{round_} has not begun; this is {here[0]}.{here[1]}",
+    )
+
+
+def require_hash(value: bytes, what: str) -> None:
+    """32 bytes, or Reject."""
+    require(len(value) == HASH_BYTES, f"{what} has {len(value)} bytes, not {HASH_BYTES}")
+
+
+def parse_amount(text: str, what: str) -> int:
+    """A canonical decimal amount in an asset's smallest unit."""
+    canonical = text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
+    require(canonical and len(text) <= len(str(ASSET_AMOUNT_MAX)), f"{what} is not an amount")
+    return int(text)
+
+
+def commitment_of(batch: pb.Batch) -> tuple[bytes, int]:
+    """Root and count of a batch that is not shown yet."""
+    require_hash(batch.root, "the batch's root")
+    return batch.root, batch.count

@@ -1,0 +1,161 @@
+"""The network's state: what a replay of the log has so far.
+
+Only `protocol.transition.apply` changes it, one whole entry at a time. Two replays of the same log hold equal
+states. A coordinator's tables, a node's tasks and an auditor's findings are all read from here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from protocol.identity import Identity
+from protocol.lifecycle import EpochPhase, ItemEvent, ItemStatus, next_status
+from protocol.similarity import DuplicateIndex
+from protos.gen import records_pb2 as pb
+
+ItemId = bytes
+"""The RFC 6962 leaf hash of an item: unguessable, since its commitments are salted."""
+
+SHARES = b""
+"""The asset "shares of the network", before a deployment gives it a contract."""
+
+ETHER = bytes(20)
+
+
+@dataclass(slots=True)
+class Member:
+    """A registered identity."""
+
+    payout: bytes  # 20-byte address
+    registered_at: int  # log index
+    standby: bytes = b""  # commitment to the next beacon value; empty = not standing by
+
+
+@dataclass(slots=True)
+class ItemState:
+    """What the rules need to know of an item; the full record is the leaf."""
+
+    author: Identity
+    campaign_id: str
+    submitted_at: int  # log index of its submission
+    leaf: bytes
+    status: ItemStatus = ItemStatus.SUBMITTED
+    draws: int = 0
+    answered_by: tuple[Identity, ...] = ()  # reviewers so far, over all rounds
+    duplicate_of: ItemId = b""
+    label: int | None = None  # most probable, once decided
+    posterior_ppm: int = 0
+    proposed_label: int | None = None  # once opened
+    decided_in: int | None = None  # epoch
+
+    def step(self, event: ItemEvent) -> None:
+        """Moves along the table of protocol.lifecycle."""
+        self.status = next_status(self.status, event)
+
+    def record(self) -> pb.Item:
+        """The item as its author described it."""
+        return pb.Item.FromString(self.leaf)
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedBatch:
+    """A root that its author will have to open."""
+
+    root: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """One opened answer; `label` is None for an abstention."""
+
+    item_id: ItemId
+    reviewer: Identity
+    label: int | None
+    abstention: int  # pb.Abstention
+
+
+@dataclass(slots=True)
+class RoundState:
+    """One draw and what follows from it."""
+
+    number: int = 1
+    items: tuple[ItemId, ...] = ()  # fixed when the round is sealed, in log order
+    beacons: dict[Identity, bytes] = field(default_factory=dict)
+    assignments: dict[ItemId, tuple[Identity, ...]] = field(default_factory=dict)
+    tasks: dict[Identity, tuple[ItemId, ...]] = field(default_factory=dict)
+    commits: dict[Identity, CommittedBatch] = field(default_factory=dict)
+    revealed: set[Identity] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class EpochState:
+    """What an epoch has gathered so far."""
+
+    number: int = 1
+    phase: EpochPhase = EpochPhase.SUBMITTING
+    round: RoundState = field(default_factory=RoundState)
+    answers: list[GivenAnswer] = field(default_factory=list)
+    items: list[ItemId] = field(
+        default_factory=list
+    )  # drawn in this epoch, in order of their first draw
+    duplicates: list[ItemId] = field(default_factory=list)  # found in this epoch
+    gold_hashes: set[bytes] = field(default_factory=set)
+    gold: dict[ItemId, int] = field(default_factory=dict)  # opened by the first verdict
+    deposits: list[tuple[bytes, int]] = field(default_factory=list)  # (asset, amount)
+
+
+@dataclass(slots=True)
+class Belief:
+    """Beta evidence in millionths; see protocol.reputation."""
+
+    right_micro: int = 0
+    wrong_micro: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A settlement that waits for its witnesses."""
+
+    epoch: int
+    root: bytes
+    totals: dict[bytes, int]
+
+
+@dataclass(slots=True)
+class State:
+    """Everything. Fields are grouped by the records that change them."""
+
+    size: int = 0  # log entries applied
+    network: bytes = b""
+    name: str = ""
+    operator: Identity = Identity(b"")
+    policy: pb.Policy = field(default_factory=pb.Policy)
+    campaigns: dict[str, pb.Campaign] = field(default_factory=dict)
+    members: dict[Identity, Member] = field(default_factory=dict)
+
+    items: dict[ItemId, ItemState] = field(default_factory=dict)  # in log order
+    pending: list[ItemId] = field(default_factory=list)  # to be drawn, in log order
+    indexes: dict[str, DuplicateIndex] = field(default_factory=dict)  # by campaign
+
+    epoch: EpochState = field(default_factory=EpochState)
+    reputation: dict[tuple[Identity, int, str], Belief] = field(
+        default_factory=lambda: defaultdict(Belief)
+    )  # by (identity, role, campaign)
+
+    earned: dict[tuple[Identity, bytes], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )  # (identity, asset) -> cumulative
+    minted_micro: int = 0
+    received: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))  # revenue ever
+    deposits_seen: set[tuple[bytes, int]] = field(default_factory=set)  # (tx hash, log index)
+    deployment: pb.Deployment | None = None
+    proposal: Proposal | None = None
+    attestations: dict[Identity, bytes] = field(default_factory=dict)  # of the present proposal
+    published_epoch: int = 0
+
+    @property
+    def closed_epoch(self) -> int:
+        """The last epoch that was closed; 0 before the first."""
+        return self.epoch.number - 1
