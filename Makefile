@@ -1,0 +1,54 @@
+# Everything a newcomer or CI needs. `make` alone prints this help.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+FORGE_MODULES := contracts/node_modules/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format protos contracts-test contracts-build bench clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+demo: $(STAMP) ## Run the main job on this machine: contribute, review, own (writes demo-summary.json)
+	$(BIN)/commonhold demo
+
+test: $(STAMP) ## Check format, types and structure, then run all Python tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## Format, types and structure only
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+protos: $(STAMP) ## Regenerate protos/gen
+	$(BIN)/python -m protos.generate
+
+contracts-test: $(FORGE_MODULES) ## Test the Solidity contracts (needs Node.js 20; contract developers and CI)
+	cd contracts && node_modules/.bin/forge test
+
+contracts-build: $(STAMP) $(FORGE_MODULES) ## Rebuild contracts/artifacts
+	cd contracts && node build.mjs
+
+bench: $(STAMP) ## Measure every figure that the docs claim (about ten minutes)
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove what make made
+	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache
+
+$(STAMP): pyproject.toml requirements.lock
+	@PYTHON=$(PYTHON) sh tools/preflight.sh
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(FORGE_MODULES): contracts/package-lock.json
+	cd contracts && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
