@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.settlement import Leaf
+from protocol.settlement import Address, Leaf, address
 from protocol.state import SHARES, State
 
 
@@ -11,30 +11,22 @@ def cumulative_leaves(state: State) -> list[Leaf]:
 
     Earnings of an identity without a payout address stay with it in the log until it binds one.
     """
-    totals: dict[tuple[bytes, bytes], int] = {}
+    totals: dict[tuple[Address, Address], int] = {}
     for (identity, asset), amount in state.earned.items():
         member = state.members.get(identity)
         if member is not None and amount > 0:
-            key = (member.payout, on_chain_asset(state, asset))
+            key = (address(member.payout), on_chain_asset(state, asset))
             totals[key] = totals.get(key, 0) + amount
     return [Leaf(account, asset, amount) for (account, asset), amount in sorted(totals.items())]
 
 
-def on_chain_asset(state: State, asset: bytes) -> bytes:
+def on_chain_asset(state: State, asset: bytes) -> Address:
     """The 20-byte address of an asset; shares are the share token's."""
     if asset != SHARES:
-        return asset
+        return address(asset)
     if state.deployment is None:
         raise ValueError("shares have no address before a deployment")
     return state.deployment.share_token
-
-
-def totals_of(leaves: list[Leaf]) -> dict[bytes, int]:
-    """The sum over all leaves, by asset."""
-    totals: dict[bytes, int] = {}
-    for leaf in leaves:
-        totals[leaf.asset] = totals.get(leaf.asset, 0) + leaf.cumulative
-    return totals
 
 
 def conserves(state: State) -> bool:

@@ -7,8 +7,10 @@ and what the log keeps says nothing.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from protocol.errors import Reject
+from protocol.identity import Identity
 from protocol.limits import SALT_BYTES
 
 CONTENT_DOMAIN = b"commonhold/v1/content\0"
@@ -43,7 +45,7 @@ def beacon_commitment(network: bytes, author: bytes, value: bytes) -> bytes:
     return _digest("beacon", network, author, _checked(value))
 
 
-def draw_seed(network: bytes, epoch: int, round_: int, values: dict[bytes, bytes]) -> bytes:
+def draw_seed(network: bytes, epoch: int, round_: int, values: Mapping[Identity, bytes]) -> bytes:
     """The seed of a draw: every opened beacon value, in the order of their authors' keys."""
     parts = [author + values[author] for author in sorted(values)]
     return _digest("seed", network, epoch.to_bytes(8, "big"), round_.to_bytes(4, "big"), *parts)

@@ -58,9 +58,7 @@ def parse_envelope(raw: bytes) -> Envelope:
         raise Reject("the envelope names no kind of record")
     if len(message.author) != KEY_BYTES or len(message.signature) != SIGNATURE_BYTES:
         raise Reject("the envelope's author or signature has the wrong length")
-    return Envelope(
-        message.kind, Identity(message.author), message.payload, message.signature, raw
-    )
+    return Envelope(message.kind, Identity(message.author), message.payload, message.signature, raw)
 
 
 def verify_signature(envelope: Envelope) -> None:

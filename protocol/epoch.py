@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
+
 from protocol.identity import Identity
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
@@ -87,12 +89,12 @@ def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:
                     identity=reviewer,
                     role=pb.ROLE_REVIEWER,
                     campaign_id=campaign.campaign_id,
-                    weight_micro=int(scores.weight_micro[position]),
+                    weight_micro=int(scores.micro[position]),
                     evidence=pb.Evidence(
                         answers=int(scores.answers[position]),
-                        gold_answers=int(scores.gold_answers[position]),
+                        gold_answers=int(scores.gold_answered[position]),
                         gold_right=int(scores.gold_right[position]),
-                        agreement_ppm=int(scores.agreement_ppm[position]),
+                        agreement_ppm=int(np.rint(scores.agreement[position] * PPM)),
                         ring_size=int(scores.ring_size[position]),
                     ),
                 )

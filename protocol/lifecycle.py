@@ -1,9 +1,9 @@
 """The two state machines, as tables. Transitions happen here and nowhere else.
 
-    item   SUBMITTED -> DRAWN -> COMMITTED -> REVEALED -> ACCEPTED | REJECTED | UNDECIDED -> DRAWN ...
-           SUBMITTED -> DUPLICATE
-    epoch  SUBMITTING -> BEACON -> COMMITTING -> REVEALING -> BEACON (next round) | CLOSING -> SUBMITTING
-           SUBMITTING -> SUBMITTING (an epoch with nothing to review closes at once)
+item   SUBMITTED -> DRAWN -> COMMITTED -> REVEALED -> ACCEPTED | REJECTED | UNDECIDED -> DRAWN ...
+       SUBMITTED -> DUPLICATE
+epoch  SUBMITTING -> BEACON -> COMMITTING -> REVEALING -> BEACON (next round) | CLOSING -> SUBMITTING
+       SUBMITTING -> SUBMITTING (an epoch with nothing to review closes at once)
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ RFC 9162 sections 2.1.3.2 and 2.1.4.2 (verification).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from hashlib import sha256
 
 from protocol.errors import Misbehaviour, Reject
@@ -162,15 +163,13 @@ class MerkleTree:
         range that splitting a tree produces; the range then consists of complete subtrees,
         largest first, which fold together from the right.
         """
-        root: bytes | None = None
+        peaks: list[bytes] = []
         while stop > start:
             level = ((stop - start) & -(stop - start)).bit_length() - 1
             stop -= 1 << level
             at = (stop >> level) * HASH_BYTES
-            node = bytes(self._levels[level][at : at + HASH_BYTES])
-            root = node if root is None else hash_node(node, root)
-        assert root is not None, "callers pass non-empty ranges"
-        return root
+            peaks.append(bytes(self._levels[level][at : at + HASH_BYTES]))
+        return reduce(lambda right, left: hash_node(left, right), peaks)
 
 
 def _check_hashes(*hashes: bytes) -> None:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Final
 
 from protocol.identity import Identity
 from protocol.lifecycle import EpochPhase, ItemEvent, ItemStatus, next_status
+from protocol.settlement import Address, Deployment
 from protocol.similarity import DuplicateIndex
 from protos.gen import records_pb2 as pb
 
 ItemId = bytes
 """The RFC 6962 leaf hash of an item: unguessable, since its commitments are salted."""
 
-SHARES = b""
-"""The asset "shares of the network", before a deployment gives it a contract."""
+NOBODY: Final = Identity(b"")  # before the genesis
 
-ETHER = bytes(20)
+SHARES: Final = b""
+"""The asset "shares of the network", before a deployment gives it a contract."""
 
 
 @dataclass(slots=True)
@@ -97,9 +99,7 @@ class EpochState:
     phase: EpochPhase = EpochPhase.SUBMITTING
     round: RoundState = field(default_factory=RoundState)
     answers: list[GivenAnswer] = field(default_factory=list)
-    items: list[ItemId] = field(
-        default_factory=list
-    )  # drawn in this epoch, in order of their first draw
+    items: dict[ItemId, None] = field(default_factory=dict)  # drawn so far, in that order
     duplicates: list[ItemId] = field(default_factory=list)  # found in this epoch
     gold_hashes: set[bytes] = field(default_factory=set)
     gold: dict[ItemId, int] = field(default_factory=dict)  # opened by the first verdict
@@ -120,7 +120,7 @@ class Proposal:
 
     epoch: int
     root: bytes
-    totals: dict[bytes, int]
+    totals: dict[Address, int]
 
 
 @dataclass(slots=True)
@@ -130,14 +130,14 @@ class State:
     size: int = 0  # log entries applied
     network: bytes = b""
     name: str = ""
-    operator: Identity = Identity(b"")
+    operator: Identity = NOBODY
     policy: pb.Policy = field(default_factory=pb.Policy)
     campaigns: dict[str, pb.Campaign] = field(default_factory=dict)
     members: dict[Identity, Member] = field(default_factory=dict)
 
     items: dict[ItemId, ItemState] = field(default_factory=dict)  # in log order
     pending: list[ItemId] = field(default_factory=list)  # to be drawn, in log order
-    indexes: dict[str, DuplicateIndex] = field(default_factory=dict)  # by campaign
+    indexes: dict[str, DuplicateIndex[ItemId]] = field(default_factory=dict)  # by campaign
 
     epoch: EpochState = field(default_factory=EpochState)
     reputation: dict[tuple[Identity, int, str], Belief] = field(
@@ -150,7 +150,7 @@ class State:
     minted_micro: int = 0
     received: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))  # revenue ever
     deposits_seen: set[tuple[bytes, int]] = field(default_factory=set)  # (tx hash, log index)
-    deployment: pb.Deployment | None = None
+    deployment: Deployment | None = None
     proposal: Proposal | None = None
     attestations: dict[Identity, bytes] = field(default_factory=dict)  # of the present proposal
     published_epoch: int = 0

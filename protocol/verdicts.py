@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocol.identity import Identity
-from protocol.lifecycle import ItemStatus
-from protocol.limits import PPM
 from protocol.scoring import ReviewerScores, score_reviewers
 from protocol.state import GivenAnswer, ItemId, State
-from protocol.truth import Answers, Gold, Inference, infer
+from protocol.truth import Answers, Gold, Inference, infer, quantise_ppm
 from protos.gen import records_pb2 as pb
 
 # Different BLAS libraries and orders of summation move a posterior by far less than this.
@@ -33,11 +31,6 @@ class CampaignInference:
     answers: Answers
     gold: Gold
     result: Inference
-
-    def posterior_ppm(self, item_id: ItemId) -> list[int]:
-        """Probability of each label of an item, in ppm."""
-        row = self.result.posterior[self.item_ids.index(item_id)]
-        return [int(round(float(p) * PPM)) for p in row]
 
     def scores(self) -> ReviewerScores:
         """What each reviewer's answers were worth."""
@@ -78,7 +71,7 @@ def posteriors(state: State, gold: Mapping[ItemId, int]) -> dict[ItemId, list[in
     """Probability of each label, in ppm, for every item that was answered in this epoch."""
     found: dict[ItemId, list[int]] = {}
     for campaign in infer_campaigns(state, gold):
-        table = np.rint(campaign.result.posterior * PPM).astype(np.int64)
+        table = quantise_ppm(campaign.result.posterior)
         found.update(zip(campaign.item_ids, table.tolist(), strict=True))
     return found
 
@@ -153,12 +146,3 @@ def _verdict(
     if outcome != pb.OUTCOME_UNDECIDED:
         verdict.proposed_label, verdict.label_salt = proposed, salt
     return verdict
-
-
-def revealed_items(state: State) -> list[ItemId]:
-    """Items of this round that wait for their verdict."""
-    return [
-        item_id
-        for item_id in state.epoch.round.assignments
-        if state.items[item_id].status in (ItemStatus.COMMITTED, ItemStatus.REVEALED)
-    ]

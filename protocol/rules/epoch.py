@@ -5,10 +5,10 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError
 
 from protocol import payout
+from protocol.accounts import cumulative_leaves
 from protocol.epoch import compute_lines, price_lines
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
-from protocol.accounts import cumulative_leaves, totals_of
 from protocol.lifecycle import EpochEvent, next_phase
 from protocol.limits import ADDRESS_BYTES, PPM
 from protocol.reputation import decay
@@ -20,7 +20,7 @@ from protocol.rules.record import (
     require_member,
 )
 from protocol.rules.verdict import count_review_evidence
-from protocol.settlement import build_tree
+from protocol.settlement import Deployment, address, build_tree, publication_digest, sum_totals
 from protocol.state import SHARES, EpochState, Proposal, State
 from protos.gen import records_pb2 as pb
 
@@ -28,6 +28,18 @@ from protos.gen import records_pb2 as pb
 # elsewhere within one part in a thousand, or one thousandth of an answer's worth.
 WEIGHT_TOLERANCE_PPM = 1_000
 WEIGHT_TOLERANCE_MICRO = 1_000
+
+_COUNTS = (
+    "accepted",
+    "rejected",
+    "duplicates",
+    "undecided",
+    "answers",
+    "gold_answers",
+    "gold_right",
+    "ring_size",
+    "shares_micro",
+)
 
 
 def validate_close(state: State, record: Record[pb.Close]) -> None:
@@ -67,10 +79,8 @@ def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
         abs(theirs.agreement_ppm - ours.agreement_ppm) <= WEIGHT_TOLERANCE_PPM,
         "a line's agreement does not recompute",
     )
-    counts = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers")
-    counts += ("gold_right", "ring_size")
     require(
-        all(getattr(theirs, name) == getattr(ours, name) for name in counts),
+        all(getattr(theirs, name) == getattr(ours, name) for name in _COUNTS),
         "a line's evidence does not recompute",
     )
 
@@ -92,13 +102,16 @@ def process_close(state: State, record: Record[pb.Close]) -> None:
 def validate_deployment(state: State, record: Record[pb.Deployment]) -> None:
     """A network settles in one place."""
     require(state.deployment is None, "the network has its contracts already")
-    for address in (record.body.settlement, record.body.share_token):
-        require(len(address) == ADDRESS_BYTES and any(address), "a contract address has 20 bytes")
+    for contract in (record.body.settlement, record.body.share_token):
+        require(any(address(contract)), "a contract has an address other than zero")
 
 
 def process_deployment(state: State, record: Record[pb.Deployment]) -> None:
     """From now on shares are an asset with an address."""
-    state.deployment = record.body
+    body = record.body
+    state.deployment = Deployment(
+        body.chain_id, address(body.settlement), address(body.share_token)
+    )
 
 
 def validate_revenue(state: State, record: Record[pb.Revenue]) -> None:
@@ -129,12 +142,12 @@ def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:
     require(len(leaves) == record.body.leaves > 0, "the number of leaves does not recompute")
     require(build_tree(leaves).root == record.body.root, "the settlement's root does not recompute")
     totals = {t.asset: parse_amount(t.amount, "a total") for t in record.body.totals}
-    require(totals == totals_of(leaves), "the settlement's totals do not recompute")
+    require(totals == sum_totals(leaves), "the settlement's totals do not recompute")
 
 
 def process_settlement(state: State, record: Record[pb.Settlement]) -> None:
     """Waits for its witnesses; a later proposal for the same epoch replaces it."""
-    totals = {t.asset: int(t.amount) for t in record.body.totals}
+    totals = {address(t.asset): int(t.amount) for t in record.body.totals}
     state.proposal = Proposal(record.body.epoch, record.body.root, totals)
     state.attestations = {}
 
@@ -147,15 +160,10 @@ def validate_attest(state: State, record: Record[pb.Attest]) -> None:
         raise Ignore("this settlement is not the one proposed now")
     if record.author in state.attestations:
         raise Ignore("this witness has attested already")
-    payout.verify_publication(
-        state.members[record.author].payout,
-        record.body.signature,
-        chain_id=deployment.chain_id,
-        contract=deployment.settlement,
-        epoch=proposal.epoch,
-        root=proposal.root,
-        totals=proposal.totals,
+    digest = publication_digest(
+        deployment.chain_id, deployment.settlement, proposal.epoch, proposal.root, proposal.totals
     )
+    payout.verify_publication(digest, state.members[record.author].payout, record.body.signature)
 
 
 def process_attest(state: State, record: Record[pb.Attest]) -> None:
