@@ -1,0 +1,176 @@
+"""The databases a ledger can live in, and everything that only one of them understands.
+
+A connection is handed out only once it is proven durable: without write-through commits an
+acknowledged entry can be lost to a power cut, which no test that kills a process would notice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from protocol.errors import ConfigError, StoreError
+
+# How long a connection waits for another one's SQLite lock (a checkpoint of the write-ahead log).
+_BUSY_MS_MAX = 10_000
+
+# What every connection sets ...
+_SETTINGS = {
+    "sqlite": (
+        f"PRAGMA busy_timeout = {_BUSY_MS_MAX}",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA fullfsync = ON",  # macOS: reach the platter, not the drive's cache
+        "PRAGMA secure_delete = ON",  # an erased leaf must not survive in a free page
+    ),
+    "postgresql": ("SET synchronous_commit = on",),
+}
+# ... and what it must then find.
+_EXPECTED: dict[str, dict[str, object]] = {
+    "sqlite": {"PRAGMA journal_mode": "wal", "PRAGMA synchronous": 2},
+    "postgresql": {"SHOW synchronous_commit": "on", "SHOW fsync": "on"},
+}
+# Advisory locks are numbered per database: any number does that nobody else picks.
+_ADVISORY_LOCK = 0x636F6D6D6F6E6C67
+
+
+def create_store(url: str) -> None:
+    """Create what must exist before the first connection: for SQLite, an empty private file.
+
+    Raises:
+        StoreError: it exists already, or the directory does not.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() != "sqlite":
+        return
+    path = _sqlite_path(parsed)
+    try:
+        # SQLite gives its -wal and -shm files the mode of this one.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        directory = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise StoreError(f"cannot create the ledger {path}: {error.strerror}") from error
+    try:
+        os.fsync(directory)  # or a power cut forgets the file's name
+    finally:
+        os.close(directory)
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Return an engine over an existing database whose every connection commits durably."""
+    parsed = _parse(url)
+    dialect = parsed.get_backend_name()
+    if dialect == "sqlite":
+        path = _sqlite_path(parsed)
+        if not path.is_file():
+            raise StoreError(f"there is no ledger at {path}", "Create it, once, before opening it.")
+        if path.stat().st_mode & 0o077:
+            raise StoreError(f"others may access the ledger {path}", f"Run: chmod 600 {path}")
+        # mode=rw: a file that vanishes is an error, never a new and empty log.
+        parsed = parsed.set(database=f"file:{path}", query={"mode": "rw", "uri": "true"})
+    # Parameters hold sealed openings: they must not reach an exception, and so a log file.
+    engine = sa.create_engine(parsed, hide_parameters=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: ConnectionPoolEntry) -> None:
+        if dialect == "sqlite":
+            connection.isolation_level = None  # the driver must not open transactions of its own
+        cursor = connection.cursor()
+        for statement in _SETTINGS[dialect]:
+            cursor.execute(statement)
+        _check_durable(cursor, dialect)
+        cursor.close()
+        connection.commit()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if dialect == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _check_durable(cursor: Any, dialect: str) -> None:
+    for query, expected in _EXPECTED[dialect].items():
+        cursor.execute(query)
+        (found,) = cursor.fetchone()
+        if found != expected:
+            raise StoreError(f"the database would lose commits: {query} answers {found}")
+
+
+@contextmanager
+def writer_lock(engine: sa.Engine, url: str) -> Iterator[None]:
+    """Hold the right to write, across processes; it ends with the process at the latest.
+
+    Raises:
+        StoreError: somebody else holds it.
+    """
+    if engine.dialect.name == "sqlite":
+        # A file of its own: closing any descriptor of the database would drop SQLite's locks.
+        path = f"{_sqlite_path(_parse(url))}.lock"
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            _require_lock(_try_flock(descriptor))
+            yield
+        finally:
+            os.close(descriptor)
+    else:
+        with engine.connect() as session:
+            lock = sa.select(sa.func.pg_try_advisory_lock(_ADVISORY_LOCK))
+            _require_lock(session.execute(lock).scalar_one())
+            session.commit()  # the lock belongs to the session, not to the transaction
+            yield
+            session.execute(sa.select(sa.func.pg_advisory_unlock(_ADVISORY_LOCK)))
+
+
+def _try_flock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _require_lock(is_locked: bool) -> None:
+    if not is_locked:
+        raise StoreError(
+            "another process has the ledger open for writing",
+            "Stop it first, or open the ledger for reading.",
+        )
+
+
+@contextmanager
+def translated_errors(what: str) -> Iterator[None]:
+    """Turn a database's errors into a StoreError that begins with `what`."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StoreError(f"{what}: {type(error).__name__}") from error
+
+
+def _parse(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except SQLAlchemyError:
+        raise ConfigError("the ledger's database URL is malformed") from None
+    if parsed.get_backend_name() not in _SETTINGS:
+        raise ConfigError(f"a ledger lives in {' or '.join(_SETTINGS)}, not {parsed.drivername}")
+    return parsed
+
+
+def _sqlite_path(url: sa.URL) -> Path:
+    # '?', '#' and '%' mean something in the file: URI that the path becomes part of.
+    if not url.database or url.query or set(url.database) & set(":?#%"):
+        raise ConfigError(
+            "an SQLite ledger needs a plain file and no options",
+            "Use sqlite:////absolute/path/ledger.db",
+        )
+    return Path(url.database).absolute()
