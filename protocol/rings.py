@@ -87,11 +87,11 @@ def find_rings(answers: Answers, gold: Gold, posterior: FloatArray, co: CoAnswer
     suspects = _components(co, _unexplained(co, posterior, confusion), answers.n_reviewers)
     ring = np.full(answers.n_reviewers, NO_RING, dtype=np.int64)
     n_rings = 0
-    for members in suspects[:MAX_RINGS]:
-        members = members[ring[members] == NO_RING]
+    for members in suspects:
         inside = np.zeros(answers.n_reviewers, dtype=bool)
         inside[members] = True
-        if len(members) < MIN_RING or not _worse_on_gold(answers, gold, inside):
+        inside &= ring == NO_RING  # a larger ring's followers are already its own
+        if inside.sum() < MIN_RING or not _worse_on_gold(answers, gold, inside):
             continue
         inside |= _followers(answers, posterior, confusion, inside) & (ring == NO_RING)
         ring[inside] = n_rings

@@ -45,9 +45,11 @@ PPM = 1_000_000
 # processors and library builds.
 TOLERANCE_PPM = 20
 
-MAX_RING_ROUNDS = 4  # merging a ring can uncover the next; measured, the third changes nothing
+MAX_RING_ROUNDS = 4  # merging one ring can uncover the next; bounded in case two alternate
 
-MIN_GOLD = 40  # below this many gold items a coordinated 40 % cannot be told from the truth
+# Measured with 108 items and 40 % answering in concert: 10 gold items find the ring in one of seven
+# cases, 20 in all of them. Twice that leaves room for harder items.
+MIN_GOLD = 40
 GOLD_PER_REVIEWER = 5  # gold answers needed to weigh one reviewer
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from protocol.truth_data import Answers, FloatArray, Gold, group_sum
 from protocol.truth_model import GRID, Fit, Model, log_odds, softmax
 
-REFINE_SWEEPS = 3  # measured: a tenth changes no verdict, the first gives most of the calibration
+# Measured: the first gives most of the calibration; ten move mean accuracy by less than 0.001.
+REFINE_SWEEPS = 3
 
 # Tempering: Gamma prior with mode 1, worth about this many gold items; never sharpens.
 TEMPER_STRENGTH = 10.0

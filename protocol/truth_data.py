@@ -26,6 +26,7 @@ NO_RING = -1
 MAX_CONFUSION_CELLS = 1 << 25
 # Keys such as item * n_reviewers + reviewer must fit an int64 with room to spare.
 MAX_DIMENSION = 1 << 30
+MIN_LABELS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +46,7 @@ class Answers:
     n_labels: int
 
     def __post_init__(self) -> None:
-        if self.n_labels < 2:
+        if self.n_labels < MIN_LABELS:
             raise StateError("a question needs at least two labels")
         if not (0 <= self.n_items <= MAX_DIMENSION and 0 <= self.n_reviewers <= MAX_DIMENSION):
             raise StateError("more items or reviewers than one inference can index")

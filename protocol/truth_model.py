@@ -81,16 +81,15 @@ class Model:
     def fit(self) -> Fit:
         """Variational Bayes from a gold-anchored start, at most MAX_SWEEPS sweeps."""
         posterior = clamp(self._start(), self.gold)
-        for sweep in range(1, MAX_SWEEPS + 1):
+        change, sweeps = np.inf, 0
+        while change >= CONVERGED and sweeps < MAX_SWEEPS:
             counts, common = self.count(posterior)
             evidence = digamma(counts) - digamma(counts.sum(axis=1, keepdims=True))
             support = self._by_item @ evidence.reshape(-1, self.answers.n_labels)
             updated = self.believe(support + digamma(common))
             change = np.abs(updated - posterior).max(initial=0.0)
-            posterior = updated
-            if change < CONVERGED:
-                break
-        return Fit(posterior, counts, common, sweep)
+            posterior, sweeps = updated, sweeps + 1
+        return Fit(posterior, counts, common, sweeps)
 
     def count(self, posterior: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Dirichlet parameters (n_rows, given, true) and (K,) that follow from a posterior."""
