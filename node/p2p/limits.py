@@ -1,0 +1,91 @@
+"""Every limit of the peer-to-peer layer, each with its reason. Units are last in the names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# --- connections ---------------------------------------------------------------------------------
+# A peer costs about 0.2 MB with its mesh streams; 256 of them are 50 MB, which a laptop can spare.
+CONNECTIONS_MAX: Final = 256
+# One to use and one that both sides opened at the same moment; libp2p trims the rest.
+CONNECTIONS_PER_PEER_MAX: Final = 2
+# Strangers who have not finished the Noise handshake. When full, the oldest is dropped: an honest
+# handshake takes some 50 ms, so a flood must open all of these within that time to shut it out.
+HANDSHAKES_MAX: Final = 128
+HANDSHAKE_SECONDS: Final = 5
+DIAL_SECONDS: Final = 10
+
+# --- streams -------------------------------------------------------------------------------------
+# Gossip needs 1 and a fetch 1; the rest is slack for streams that are still closing.
+STREAMS_PER_PEER_MAX: Final = 16
+STREAMS_MAX: Final = 2048
+STREAM_OPEN_SECONDS: Final = 10
+NEGOTIATION_SECONDS: Final = 5
+# How long an answered stream waits for the peer's end before it is reset.
+LINGER_SECONDS: Final = 5
+# multistream-select messages are protocol names; libp2p itself reads any announced length.
+NEGOTIATION_BYTES_MAX: Final = 1 * KIB
+# Unread bytes that one stream may hold. libp2p grows to 16 MiB; 1 MiB is 10 MB/s at 100 ms.
+STREAM_WINDOW_BYTES: Final = 1 * MIB
+# Unread bytes that one connection may hold: libp2p announces windows and does not enforce them.
+CONNECTION_UNREAD_BYTES_MAX: Final = 8 * MIB
+# A frame is at most 64 KiB. A peer that does not take one within this time is gone or hostile.
+FRAME_WRITE_SECONDS: Final = 10
+
+# --- offences ------------------------------------------------------------------------------------
+# A version mismatch or a broken cable may produce a few; eight within ten minutes is intent.
+OFFENCES_MAX: Final = 8
+OFFENCE_WINDOW_SECONDS: Final = 600
+# Long enough to make flooding dull, short enough that a fixed client comes back the same day.
+BAN_SECONDS: Final = 600
+# About 100 bytes each. A flood of new keys evicts the oldest records, never grows the table.
+PEERS_REMEMBERED_MAX: Final = 4096
+
+# --- requests ------------------------------------------------------------------------------------
+REQUESTS_PER_SECOND: Final = 20
+REQUESTS_BURST: Final = 60
+REQUEST_READ_SECONDS: Final = 10
+ANSWER_SECONDS: Final = 10  # our own callbacks: a database that hangs must not hold streams
+
+# --- blobs ---------------------------------------------------------------------------------------
+# Reading and hashing 1 MiB takes about a millisecond: long enough to hide the switch of thread.
+CHUNK_BYTES: Final = 1 * MIB
+TRANSFERS_PER_PEER_MAX: Final = 4
+TRANSFERS_MAX: Final = 32
+SERVED_BYTES_PER_SECOND_PER_PEER: Final = 256 * MIB
+# A reader slower than this for the whole blob is holding a slot, not reading.
+TRANSFER_BYTES_PER_SECOND_MIN: Final = 16 * KIB
+TRANSFER_GRACE_SECONDS: Final = 60
+# libp2p itself gives up after 5 s without window; this is for a connection that went silent.
+CHUNK_IDLE_SECONDS: Final = 20
+FETCH_ATTEMPTS_MAX: Final = 6
+FETCH_BACKOFF_SECONDS: Final = 0.25
+FETCH_BACKOFF_SECONDS_MAX: Final = 5.0
+
+# --- checkpoints ---------------------------------------------------------------------------------
+# A C2SP signed note with a dozen cosignatures is about 1.5 KiB.
+CHECKPOINT_BYTES_MAX: Final = 4 * KIB
+SUBSCRIPTION_QUEUE_MAX: Final = 256
+# A log publishes a checkpoint about every second; an author of more than this is flooding.
+CHECKPOINTS_PER_SECOND_PER_AUTHOR: Final = 2
+CHECKPOINTS_BURST_PER_AUTHOR: Final = 10
+# A frame of gossip: some messages of 4 KiB, or a heartbeat's list of ids.
+GOSSIP_FRAME_BYTES_MAX: Final = 64 * KIB
+GOSSIP_FRAMES_PER_SECOND: Final = 50
+GOSSIP_FRAMES_BURST: Final = 200
+GOSSIP_MESSAGES_PER_FRAME_MAX: Final = 16
+GOSSIP_CONTROLS_PER_FRAME_MAX: Final = 32
+GOSSIP_IDS_PER_CONTROL_MAX: Final = 256
+# Prune back-off is announced by the peer; libp2p would believe a century.
+GOSSIP_BACKOFF_SECONDS_MAX: Final = 600
+
+# --- the thread ----------------------------------------------------------------------------------
+CALL_SECONDS: Final = 60
+STOP_SECONDS: Final = 15
+RESTARTS_MAX: Final = 5
+# Restarts older than this are forgiven: a crash a day is a bug report, not a reason to stay down.
+RESTART_WINDOW_SECONDS: Final = 600
+RESTART_BACKOFF_SECONDS: Final = 0.5
