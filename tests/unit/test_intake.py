@@ -1,0 +1,176 @@
+"""What intake takes, and what it refuses, on real PNG bytes and real files."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from node import intake
+from node.intake import (
+    DecodedImage,
+    are_alike,
+    check_fingerprint,
+    fingerprint_content,
+    list_files,
+    read_image,
+    read_item,
+    read_items,
+    read_labels,
+    sniff_media_type,
+)
+from protocol.errors import ConfigError, Reject
+
+
+def png(image: Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", **options)
+    return buffer.getvalue()
+
+
+def drawing(size: int = 28) -> Image.Image:
+    pixels = np.zeros((size, size), dtype=np.uint8)
+    pixels[size // 4 : size // 2, size // 4 : 3 * size // 4] = 200
+    pixels[size // 4 : 3 * size // 4, size // 3 : size // 2] = 250
+    return Image.fromarray(pixels)
+
+
+def header_only(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds no pixels: what a decompression bomb looks like early."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        checksum = zlib.crc32(kind + body)
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def test_greyscale_is_read_as_it_is() -> None:
+    image = drawing()
+    assert read_image(png(image)) == DecodedImage(28, 28, image.tobytes())
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
+def test_the_same_picture_in_another_encoding_has_the_same_fingerprint(mode: str) -> None:
+    plain = fingerprint_content(png(drawing()), "image/png")
+    other = png(drawing().convert(mode), compress_level=1)
+    assert other != png(drawing())
+    assert fingerprint_content(other, "image/png") == plain
+
+
+def test_colour_sixteen_bits_and_transparency_become_grey_by_integer_rules() -> None:
+    colours = Image.new("RGB", (2, 1))
+    colours.putpixel((0, 0), (255, 0, 0))
+    colours.putpixel((1, 0), (10, 200, 30))
+    assert read_image(png(colours)).pixels == bytes([76, 124])
+    deep = Image.fromarray(np.array([[0, 256, 65535]], dtype=np.uint16))
+    assert read_image(png(deep)).pixels == bytes([0, 1, 255])
+    glass = Image.new("RGBA", (1, 1), (0, 0, 0, 51))
+    assert read_image(png(glass)).pixels == bytes([204])
+
+
+@pytest.mark.parametrize("size", [(5000, 10), (4000, 4000), (100_000, 100_000), (0, 5)])
+def test_oversized_images_are_rejected_before_they_are_decoded(size: tuple[int, int]) -> None:
+    assert read_image(png(Image.new("L", (4096, 16)))).width == 4096
+    with pytest.raises(Reject):
+        read_image(header_only(*size))
+
+
+def test_broken_and_foreign_files_are_rejected() -> None:
+    good = png(drawing())
+    jpeg = io.BytesIO()
+    drawing().save(jpeg, format="JPEG")
+    second = drawing().rotate(90)
+    animated = png(drawing(), save_all=True, append_images=[second])
+    cut = [good[:-8], good[:-20], good[:60]]
+    for bad in (b"", *cut, header_only(28, 28), jpeg.getvalue(), animated):
+        with pytest.raises(Reject):
+            read_image(bad)
+
+
+def test_too_many_bytes_are_rejected() -> None:
+    largest = b"a" * intake.MAX_CONTENT_BYTES
+    assert fingerprint_content(largest, "text/plain")
+    with pytest.raises(Reject, match="larger"):
+        fingerprint_content(largest + b"a", "text/plain")
+
+
+def test_the_media_type_is_that_of_the_bytes() -> None:
+    assert sniff_media_type("Grüße,\n\twelt".encode()) == "text/plain"
+    for strange in (b"\xff\xd8\xff", b"a\0b", b"\x1b[2J"):
+        with pytest.raises(Reject):
+            sniff_media_type(strange)
+    with pytest.raises(Reject, match="content is image/png"):
+        fingerprint_content(png(drawing()), "text/plain")
+
+
+def test_a_reviewer_recomputes_the_claim() -> None:
+    data = png(drawing())
+    claim = fingerprint_content(data, "image/png")
+    check_fingerprint(data, "image/png", claim)
+    other = fingerprint_content(png(Image.new("L", (28, 28))), "image/png")
+    for lie in (other, b"", claim[:-1]):
+        with pytest.raises(Reject):
+            check_fingerprint(data, "image/png", lie)
+
+
+def test_a_folder_is_read_and_repeats_are_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(drawing()))
+    (tmp_path / "b.png").write_bytes(png(drawing()))
+    (tmp_path / "c.png").write_bytes(png(drawing(), compress_level=0))
+    (tmp_path / "d.png").write_bytes(b"\x00\x01")
+    (tmp_path / "labels.csv").write_text("file,label\na.png,1\n")
+    (tmp_path / ".hidden").write_text("x")
+    items, skipped = read_items(list_files(tmp_path))
+    assert [item.path.name for item in items] == ["a.png", "c.png"]
+    assert are_alike(items[0], items[1])
+    assert [(skip.path.name, skip.reason) for skip in skipped] == [
+        ("b.png", "the same content as a.png"),
+        ("d.png", "neither a PNG image nor plain text. Convert images to PNG, texts to UTF-8."),
+    ]
+
+
+def test_missing_files_and_folders_are_config_errors(tmp_path: Path) -> None:
+    for attempt in (
+        lambda: read_item(tmp_path / "absent.png"),
+        lambda: list_files(tmp_path / "absent"),
+        lambda: read_labels(tmp_path / "absent.csv"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            attempt()
+        assert caught.value.advice
+
+
+def test_labels_are_read(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_bytes(b'\xef\xbb\xbffile,label\r\na.png,7\r\n"b,1.png",cat\r\n\r\n')
+    assert read_labels(table) == {"a.png": "7", "b,1.png": "cat"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: the header"),
+        ("name,label\na,1\n", "line 1: the header"),
+        ("file,label\n", "holds no labels"),
+        ("file,label\na.png,1\nb.png\n", "line 3: expected 2 fields, found 1"),
+        ("file,label\na.png,1,2\n", "line 2: expected 2 fields, found 3"),
+        ("file,label\na.png, \n", "line 2: .* empty"),
+        ("file,label\n../a.png,1\n", "line 2: give a plain file name"),
+        ("file,label\na.png,1\n\na.png,2\n", "line 4: a.png already"),
+        ("file,label\na.png," + "x" * 256, "line 2: .* longer"),
+        ('file,label\n"a.png,1\n', "line 2"),
+        ("file,label\n\udcff,1\n", "not UTF-8"),
+    ],
+)
+def test_bad_label_tables_name_the_line(tmp_path: Path, text: str, message: str) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigError, match=message):
+        read_labels(table)
