@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from protocol import commitments
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, Reject
 from protocol.limits import HASH_BYTES
 from protocol.note import Verifier
 
@@ -64,9 +64,9 @@ def parse_link(text: str) -> NetworkLink:
         raise ConfigError(f"the network link lacks {' and '.join(missing)}", _ADVICE)
     tls = query["tls"][0]
     try:
-        fingerprint = base64.urlsafe_b64decode(tls + "=" * (-len(tls) % 4))
+        fingerprint = base64.b64decode(tls + "=" * (-len(tls) % 4), b"-_", validate=True)
         verifier = Verifier.parse(query["log"][0])
-    except Exception as error:
+    except (ValueError, Reject) as error:
         raise ConfigError(f"a key in the network link is malformed: {error}", _ADVICE) from None
     if len(fingerprint) != HASH_BYTES:
         raise ConfigError("the TLS fingerprint in the network link is not a SHA-256", _ADVICE)

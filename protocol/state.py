@@ -137,7 +137,8 @@ class State:
 
     items: dict[ItemId, ItemState] = field(default_factory=dict)  # in log order
     pending: list[ItemId] = field(default_factory=list)  # to be drawn, in log order
-    indexes: dict[str, DuplicateIndex[ItemId]] = field(default_factory=dict)  # by campaign
+    # By campaign; derived from items, so not compared.
+    indexes: dict[str, DuplicateIndex[ItemId]] = field(default_factory=dict, compare=False)
 
     epoch: EpochState = field(default_factory=EpochState)
     reputation: dict[tuple[Identity, int, str], Belief] = field(
