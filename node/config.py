@@ -1,0 +1,202 @@
+"""Where a node keeps its things, and what its owner has decided.
+
+    ~/.commonhold/node/     0700; elsewhere by --dir or COMMONHOLD_NODE
+        node.toml           settings, to be edited by hand
+        keys.json           see node/keys.py
+        node.db             see node/store.py
+        blobs/              see node/blobs.py
+        node.lock           held by the running daemon
+
+Everything is private to its owner (0600): node.db holds salts, nonces and labels that nobody has seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from protocol.errors import ConfigError
+from protocol.limits import CONTENT_BYTES_MAX
+from protocol.link import NetworkLink, parse_link
+
+DIRECTORY_VARIABLE: Final = "COMMONHOLD_NODE"
+DIRECTORY_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
+# Any interface and any free port: the coordinator's directory tells others where we are.
+DEFAULT_LISTEN: Final = ("/ip4/0.0.0.0/tcp/0",)
+# Settings are some lines; a file beyond this is not one of ours.
+CONFIG_BYTES_MAX: Final = 256 * 1024
+
+_INIT: Final = "run `commonhold node init --link LINK` with the link that the operator gave you"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDirectory:
+    """The paths of one node. Making one touches no file."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "node.toml"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys.json"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "node.db"
+
+    @property
+    def blobs(self) -> Path:
+        return self.root / "blobs"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "node.lock"
+
+    def create(self) -> None:
+        """Makes the directory, private to its owner; raises ConfigError when that cannot be."""
+        try:
+            self.root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            self.root.chmod(DIRECTORY_MODE)  # mkdir leaves the mode of a directory that was there
+        except OSError as error:
+            raise ConfigError(f"cannot use the directory {self.root}: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the owner lets others, and the network, take from this machine."""
+
+    served_bytes_per_second_per_peer: int = 4 * 1024 * 1024
+    review_bytes_max: int = CONTENT_BYTES_MAX  # the largest item that is fetched for review
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+                raise ConfigError(f"limits.{each.name} in node.toml is not a positive whole number")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """The settings of node.toml."""
+
+    link: NetworkLink
+    listen: tuple[str, ...] = DEFAULT_LISTEN  # libp2p multiaddresses
+    rpc_url: str = ""  # JSON-RPC endpoint of the chain; empty = no claims, no witnessing
+    reviewer: str = ""  # plug-in that answers; empty = a person answers in the web page
+    stand_by: bool = True  # offer to review
+    limits: Limits = field(default_factory=Limits)
+
+
+def locate(directory: Path | None = None) -> NodeDirectory:
+    """The node's directory: the one given, else $COMMONHOLD_NODE, else ~/.commonhold/node."""
+    chosen = directory or Path(
+        os.environ.get(DIRECTORY_VARIABLE) or Path.home() / ".commonhold" / "node"
+    )
+    return NodeDirectory(chosen.expanduser().absolute())
+
+
+def load_config(directory: NodeDirectory) -> NodeConfig:
+    """Reads node.toml; raises ConfigError that names the setting to correct."""
+    try:
+        raw = directory.config.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"there is no node in {directory.root}", _INIT) from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {directory.config}: {error.strerror}") from error
+    if len(raw) > CONFIG_BYTES_MAX:
+        raise ConfigError(f"{directory.config} has more than {CONFIG_BYTES_MAX} bytes")
+    try:
+        return _parse(tomllib.loads(raw.decode()))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{directory.config} is not valid TOML: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{directory.config}: {error}", error.advice) from error
+
+
+def write_config(directory: NodeDirectory, config: NodeConfig) -> None:
+    """Writes node.toml whole: after a crash the old file or the new one is there, never a part."""
+    part = directory.config.with_suffix(".part")
+    try:
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(_render(config))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, directory.config)
+    except OSError as error:
+        raise ConfigError(f"cannot write {directory.config}: {error.strerror}") from error
+
+
+def _parse(settings: Mapping[str, Any]) -> NodeConfig:
+    known = {"network", "listen", "rpc_url", "reviewer", "stand_by", "limits"}
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        raise ConfigError(
+            f"unknown setting {unknown[0]!r}", f"known are {', '.join(sorted(known))}"
+        )
+    listen = settings.get("listen", list(DEFAULT_LISTEN))
+    if not isinstance(listen, list) or not all(isinstance(each, str) for each in listen):
+        raise ConfigError("listen is not a list of strings")
+    return NodeConfig(
+        link=parse_link(_typed(settings, "network", str, "")),
+        listen=tuple(listen),
+        rpc_url=_typed(settings, "rpc_url", str, ""),
+        reviewer=_typed(settings, "reviewer", str, ""),
+        stand_by=_typed(settings, "stand_by", bool, True),
+        limits=_parse_limits(_typed(settings, "limits", dict, {})),
+    )
+
+
+def _parse_limits(settings: Mapping[str, Any]) -> Limits:
+    unknown = sorted(set(settings) - {each.name for each in fields(Limits)})
+    if unknown:
+        raise ConfigError(f"unknown setting {'limits.' + unknown[0]!r}")
+    return Limits(**settings)
+
+
+def _typed(settings: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+    value = settings.get(name, default)
+    if not isinstance(value, kind):
+        raise ConfigError(f"{name} is not a {kind.__name__}")
+    return value
+
+
+def _render(config: NodeConfig) -> str:
+    limits = "".join(
+        f"{each.name} = {getattr(config.limits, each.name)}\n" for each in fields(Limits)
+    )
+    return f"""\
+# The network that this node trusts, and nothing beside it.
+network = {_quote(str(config.link))}
+
+# Where other nodes may reach this one (libp2p multiaddresses).
+listen = [{", ".join(map(_quote, config.listen))}]
+
+# JSON-RPC endpoint of the chain that pays; empty: no claims and no witnessing.
+rpc_url = {_quote(config.rpc_url)}
+
+# The plug-in that reviews; empty: you review in the web page.
+reviewer = {_quote(config.reviewer)}
+
+# Whether to offer reviews.
+stand_by = {str(config.stand_by).lower()}
+
+[limits]
+{limits}"""
+
+
+def _quote(text: str) -> str:
+    """A TOML basic string: for text without control characters JSON's is one."""
+    if not text.isprintable():
+        raise ConfigError("a setting holds control characters")
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,216 @@
+"""The two secrets of a node, and the one file that holds them.
+
+- an Ed25519 seed: signs records, and is the libp2p host key, so that the peer id is the name everywhere;
+- a secp256k1 key: the payout address on chain.
+
+The file is JSON, 0600. With a passphrase the secrets are sealed by XSalsa20-Poly1305 under a key that
+Argon2id (RFC 9106) makes of it. A passphrase comes from a prompt or a file, never from the command
+line or the environment's values, where other processes can read it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from nacl import pwhash
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
+from nacl.signing import SigningKey
+
+from protocol.envelope import seal
+from protocol.errors import ConfigError
+from protocol.identity import Identity, peer_id_of
+from protocol.limits import KEY_BYTES
+
+PASSPHRASE_FILE_VARIABLE: Final = "COMMONHOLD_PASSPHRASE_FILE"  # noqa: S105
+PASSPHRASE_BYTES_MAX: Final = 1024
+# Some hundred bytes of JSON; anything beyond is not a keys file.
+KEYS_BYTES_MAX: Final = 16 * 1024
+# Order of the group of secp256k1 (SEC 2, section 2.4.1); a key is 1 .. order - 1.
+_GROUP_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_VERSION: Final = 1
+_PLAIN: Final = "none"
+_SEALED: Final = "argon2id+xsalsa20poly1305"
+_FILE_MODE: Final = 0o600
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What trying one passphrase costs: Argon2id passes over so many bytes of memory."""
+
+    passes: int = pwhash.argon2id.OPSLIMIT_MODERATE
+    memory_bytes: int = pwhash.argon2id.MEMLIMIT_MODERATE  # 256 MiB, under a second
+
+    def __post_init__(self) -> None:
+        # Bounds what a damaged file could make us allocate.
+        passes_max = pwhash.argon2id.OPSLIMIT_SENSITIVE
+        memory_max = pwhash.argon2id.MEMLIMIT_SENSITIVE
+        if not (1 <= self.passes <= passes_max and 8192 <= self.memory_bytes <= memory_max):
+            raise ConfigError("the keys file asks for an unreasonable key derivation")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NodeKeys:
+    """Both secrets, 32 bytes each; neither is ever printed."""
+
+    seed: bytes
+    payout_key: bytes
+
+    def __repr__(self) -> str:
+        return f"NodeKeys({self.peer_id}, secrets hidden)"
+
+    def __post_init__(self) -> None:
+        number = int.from_bytes(self.payout_key, "big")
+        if len(self.seed) != KEY_BYTES or len(self.payout_key) != KEY_BYTES:
+            raise ConfigError(f"a secret key has {KEY_BYTES} bytes")
+        if not 0 < number < _GROUP_ORDER:
+            raise ConfigError("the payout key is not a secp256k1 key")
+
+    @property
+    def identity(self) -> Identity:
+        """The public key: who this node is."""
+        return Identity(bytes(SigningKey(self.seed).verify_key))
+
+    @property
+    def peer_id(self) -> str:
+        """The printed name of the identity, 12D3Koo…"""
+        return peer_id_of(self.identity)
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte Ed25519 signature of a message."""
+        return SigningKey(self.seed).sign(message).signature
+
+    def seal(self, kind: str, record: Message) -> bytes:
+        """A serialised envelope that holds the record, signed."""
+        return seal(kind, record.SerializeToString(), self.identity, self.sign)
+
+
+def generate_keys() -> NodeKeys:
+    """Fresh secrets of the operating system's randomness."""
+    payout = 1 + secrets.randbelow(_GROUP_ORDER - 1)
+    return NodeKeys(secrets.token_bytes(KEY_BYTES), payout.to_bytes(KEY_BYTES, "big"))
+
+
+def save_keys(
+    path: Path, keys: NodeKeys, passphrase: bytes | None = None, cost: Cost | None = None
+) -> None:
+    """Writes a new keys file, durably; raises ConfigError when there is one already.
+
+    The file appears whole or not at all: it is written under another name and linked, since a link
+    never replaces what is there.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_encode(keys, passphrase, cost or Cost()))
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(part, path)
+        finally:
+            part.unlink()
+    except FileExistsError:
+        raise ConfigError(
+            f"there are keys in {path} already, and they are not replaced",
+            "use another directory with --dir, or move the file to a safe place",
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+
+
+def load_keys(path: Path, passphrase: Callable[[], bytes]) -> NodeKeys:
+    """Reads the keys file; `passphrase` is called only when the file is sealed.
+
+    Raises ConfigError: no such file, others can read it, wrong passphrase, malformed.
+    """
+    try:
+        with path.open("rb") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS:
+                raise ConfigError(
+                    f"other users can read the keys in {path}", f"run: chmod 600 '{path}'"
+                )
+            raw = file.read(KEYS_BYTES_MAX)
+    except FileNotFoundError:
+        raise ConfigError(f"there are no keys in {path}", "run `commonhold node init`") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return _decode(json.loads(raw), passphrase)
+    except (ValueError, KeyError, TypeError, binascii.Error):
+        # Without the cause: a decoder's message quotes what it was given.
+        raise ConfigError(f"{path} is damaged: it is not a keys file") from None
+
+
+def passphrase_file(given: Path | None) -> Path | None:
+    """The file to read a passphrase from: the one given, else $COMMONHOLD_PASSPHRASE_FILE."""
+    named = os.environ.get(PASSPHRASE_FILE_VARIABLE)
+    return given or (Path(named) if named else None)
+
+
+def read_passphrase(path: Path) -> bytes:
+    """The passphrase in a file, without the newline at its end."""
+    try:
+        with path.open("rb") as file:
+            passphrase = file.read(PASSPHRASE_BYTES_MAX + 1).rstrip(b"\r\n")
+    except OSError as error:
+        raise ConfigError(f"cannot read the passphrase file {path}: {error.strerror}") from error
+    if not 0 < len(passphrase) <= PASSPHRASE_BYTES_MAX:
+        raise ConfigError(
+            f"the passphrase in {path} is empty, or over {PASSPHRASE_BYTES_MAX} bytes"
+        )
+    return passphrase
+
+
+def _encode(keys: NodeKeys, passphrase: bytes | None, cost: Cost) -> bytes:
+    secret = keys.seed + keys.payout_key
+    document: dict[str, Any] = {"version": _VERSION, "peer_id": keys.peer_id}
+    if passphrase is None:
+        document |= {"encryption": _PLAIN, "secret": _text(secret)}
+    else:
+        salt = secrets.token_bytes(pwhash.argon2id.SALTBYTES)
+        box = SecretBox(_derive(passphrase, salt, cost))
+        document |= {
+            "encryption": _SEALED,
+            "salt": _text(salt),
+            "passes": cost.passes,
+            "memory_bytes": cost.memory_bytes,
+            "secret": _text(box.encrypt(secret)),
+        }
+    return json.dumps(document, indent=2).encode() + b"\n"
+
+
+def _decode(document: dict[str, Any], passphrase: Callable[[], bytes]) -> NodeKeys:
+    secret = base64.b64decode(document["secret"], validate=True)
+    if document["version"] != _VERSION or document["encryption"] not in (_PLAIN, _SEALED):
+        raise ConfigError("the keys file is of another version of commonhold")
+    if document["encryption"] == _SEALED:
+        cost = Cost(int(document["passes"]), int(document["memory_bytes"]))
+        salt = base64.b64decode(document["salt"], validate=True)
+        key = _derive(passphrase(), salt, cost)
+        try:
+            secret = SecretBox(key).decrypt(secret)
+        except CryptoError:
+            raise ConfigError("the passphrase does not open the keys file") from None
+    return NodeKeys(secret[:KEY_BYTES], secret[KEY_BYTES:])
+
+
+def _derive(passphrase: bytes, salt: bytes, cost: Cost) -> bytes:
+    return pwhash.argon2id.kdf(
+        SecretBox.KEY_SIZE, passphrase, salt, opslimit=cost.passes, memlimit=cost.memory_bytes
+    )
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

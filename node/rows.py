@@ -1,0 +1,147 @@
+"""What the store gives back: one frozen value for each kind of row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha256
+
+from protos.gen import api_pb2 as api
+
+
+class OutboxState(StrEnum):
+    """Where a record of ours is on its way to the log."""
+
+    QUEUED = "queued"
+    SENT = "sent"  # the log has it, or something that makes it superfluous
+    REFUSED = "refused"  # it breaks a rule; sending it again would not help
+
+
+class TaskStatus(StrEnum):
+    """How far we are with one assigned item."""
+
+    TODO = "todo"
+    FETCHED = "fetched"
+    ANSWERED = "answered"
+    COMMITTED = "committed"
+    REVEALED = "revealed"
+    FAILED = "failed"  # it can no longer be answered: the round went on without us
+
+
+#: Status of an item before the log has it; afterwards it is the lower-case name of its ItemStatus.
+ITEM_QUEUED = "queued"
+ITEM_REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One log entry as it was received and checked."""
+
+    index: int
+    envelope: bytes
+    bundle: bytes  # protocol.batch.encode_bundle of its leaves; empty when it has none
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """A checkpoint of the log whose root we recomputed."""
+
+    size: int
+    note: bytes
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A signed record with what travels beside it."""
+
+    kind: str
+    envelope: bytes
+    leaves: tuple[bytes, ...] = ()
+    openings: tuple[api.Opening, ...] = field(default=(), repr=False)  # hold salts
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the envelope: its name in the store."""
+        return sha256(self.envelope).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """An outgoing record and how far it is."""
+
+    outgoing: Outgoing
+    state: OutboxState
+    attempts: int
+    next_attempt_ms: int
+    last_error: str
+    receipt_index: int | None  # log index, once known
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """An item that this node submitted, with the secrets that open its commitments."""
+
+    item_id: bytes
+    submission: bytes  # digest of the outgoing submission
+    name: str  # the file's, for its owner's eyes
+    campaign_id: str
+    label: int  # proposed, an index into the campaign's labels
+    content_sha256: bytes  # unsalted, so that the owner's next submission skips the file
+    content_salt: bytes = field(repr=False)
+    label_salt: bytes = field(repr=False)
+    commitment: bytes  # names the content in the BlobStore
+    size: int  # bytes
+    media_type: str
+    status: str = ITEM_QUEUED
+
+
+@dataclass(frozen=True, slots=True)
+class BeaconRow:
+    """A value that we committed to, and in which round; opened in the next one."""
+
+    commitment: bytes
+    value: bytes = field(repr=False)
+    epoch: int
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One item that we were drawn to review. `position` is its place in our batch of answers."""
+
+    epoch: int
+    round: int
+    position: int
+    item_id: bytes
+    author: bytes
+    campaign_id: str
+    status: TaskStatus = TaskStatus.TODO
+    content_path: str = ""
+    label: int | None = None
+    abstention: int = 0  # pb.Abstention
+    nonce: bytes = field(default=b"", repr=False)
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """A claim on chain: everything earned of an asset up to an epoch."""
+
+    asset: bytes
+    cumulative: int  # in the asset's smallest unit
+    epoch: int
+    tx_hash: bytes
+    status: str  # sent | confirmed | failed
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """Evidence of somebody's lie, kept until the owner has seen it."""
+
+    id: int
+    kind: str
+    message: str
+    evidence: tuple[bytes, ...]  # signed notes and envelopes, exactly as received
+    raised_ms: int
+    acknowledged: bool

@@ -1,0 +1,425 @@
+"""node.db: what a node must not forget. A plain SQLite file that its owner can open with any tool.
+
+Rule 1: a secret (salt, nonce, beacon value) is durable before anything that depends on it is sent.
+        Every write is a transaction with synchronous=FULL; the outbox lives in the same file, so that
+        a record and the secrets that open it are stored together or not at all.
+Rule 2: the daemon and the command line use the file at once, and threads share one Store. Writers
+        queue at BEGIN IMMEDIATE; a read that decides a write happens inside `transaction`.
+
+If we crash, SQLite forgets the open transaction and keeps all earlier ones.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from sqlite_utils import Database
+
+from node import schema
+from node.rows import (
+    ITEM_QUEUED,
+    ITEM_REFUSED,
+    AlarmRow,
+    BeaconRow,
+    CheckpointRow,
+    ClaimRow,
+    ItemRow,
+    LogRow,
+    OutboxRow,
+    OutboxState,
+    Outgoing,
+    TaskRow,
+    TaskStatus,
+)
+from protocol.batch import decode_bundle, encode_bundle, require_whole
+from protocol.errors import StoreError
+from protos.gen import api_pb2 as api
+
+# How long one process waits for another's transaction, which takes milliseconds.
+BUSY_TIMEOUT_MS: Final = 10_000
+# Evidence of one lie is some notes and an entry; alarms beyond these add nothing to the first.
+ALARMS_MAX: Final = 100
+_FILE_MODE: Final = 0o600
+
+
+class Store:
+    """The open database. `close` it, or use `with`."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens (and creates, 0600) the database, and brings its schema up to date."""
+        self._lock = threading.RLock()  # guards the one connection
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            schema.migrate(connection)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"cannot open {path}: {error}") from error
+        self._db = Database(connection)
+
+    def close(self) -> None:
+        """Gives the file back; doing it twice is harmless."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes in the block are stored together, durably, or none is. Blocks may nest."""
+        with self._lock, _store_errors():
+            if self._db.conn.in_transaction:
+                yield
+                return
+            self._db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.conn.execute("COMMIT")
+            except BaseException:
+                if self._db.conn.in_transaction:  # SQLite itself rolls back on a full disk
+                    self._db.conn.execute("ROLLBACK")
+                raise
+
+    def _rows(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
+        with self._lock, _store_errors():
+            return list(self._db.query(sql, list(arguments)))
+
+    def _row(self, sql: str, *arguments: object) -> dict[str, Any] | None:
+        rows = self._rows(sql, *arguments)
+        return rows[0] if rows else None
+
+    def _write(self, sql: str, *arguments: object) -> int:
+        """Runs one statement in a transaction; gives the number of rows it changed."""
+        with self.transaction():
+            return self._db.conn.execute(sql, arguments).rowcount
+
+    def _insert(self, table: str, rows: Iterable[dict[str, Any]], or_ignore: bool) -> None:
+        with self.transaction():
+            self._db.table(table).insert_all(rows, ignore=or_ignore)
+
+    # ---- the log ----
+
+    def log_size(self) -> int:
+        """How many entries are stored: 0..size-1 without a gap."""
+        return int(self._rows("SELECT coalesce(max(idx) + 1, 0) AS size FROM entries")[0]["size"])
+
+    def append_log(self, entries: Sequence[LogRow], checkpoint: CheckpointRow) -> int | None:
+        """Stores checked entries and the checkpoint that covers them.
+
+        Another process may have stored some of them already. Gives the index of the first entry that
+        it stored *differently*, and then changes nothing: the log showed the two of us two histories.
+        """
+        with self.transaction():
+            size = self.log_size()
+            if entries and entries[0].index > size:
+                raise StoreError(f"entry {entries[0].index} cannot follow on {size} stored ones")
+            for entry in entries:
+                if entry.index < size and self.entry(entry.index) != entry:
+                    return entry.index
+            self._db.conn.executemany(
+                "INSERT INTO entries VALUES (?, ?, ?)",
+                [(e.index, e.envelope, e.bundle) for e in entries if e.index >= size],
+            )
+            self._insert("checkpoints", [asdict(checkpoint)], or_ignore=True)
+        return None
+
+    def entry(self, index: int) -> LogRow | None:
+        """One stored entry."""
+        found = self.entries(index, 1)
+        return found[0] if found and found[0].index == index else None
+
+    def entries(self, start: int, limit: int) -> list[LogRow]:
+        """At most `limit` entries from `start` on."""
+        rows = self._rows("SELECT * FROM entries WHERE idx >= ? ORDER BY idx LIMIT ?", start, limit)
+        return [LogRow(row["idx"], row["envelope"], row["bundle"]) for row in rows]
+
+    def checkpoint(self, size: int | None = None) -> CheckpointRow | None:
+        """The checkpoint at `size` entries; by default the last."""
+        if size is None:
+            row = self._row("SELECT * FROM checkpoints ORDER BY size DESC LIMIT 1")
+        else:
+            row = self._row("SELECT * FROM checkpoints WHERE size = ?", size)
+        return CheckpointRow(**row) if row else None
+
+    # ---- outbox ----
+
+    def enqueue(self, outgoing: Outgoing) -> bool:
+        """Queues a record behind all others; False when this very envelope was queued before."""
+        openings = api.AppendRequest(openings=outgoing.openings).SerializeToString()
+        changed = self._write(
+            "INSERT INTO outbox (digest, kind, envelope, bundle, openings) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            outgoing.digest,
+            outgoing.kind,
+            outgoing.envelope,
+            encode_bundle(outgoing.leaves),
+            openings,
+        )
+        return changed == 1
+
+    def enqueue_submission(self, outgoing: Outgoing, items: Sequence[ItemRow]) -> None:
+        """Queues a submission together with the secrets of its items."""
+        with self.transaction():
+            self.enqueue(outgoing)
+            self._insert("items", (asdict(item) for item in items), or_ignore=False)
+
+    def next_queued(self) -> OutboxRow | None:
+        """The record to send next: the order in which they were queued is kept."""
+        row = self._row("SELECT * FROM outbox WHERE state = 'queued' ORDER BY position LIMIT 1")
+        return _outbox_row(row) if row else None
+
+    def outbox_row(self, digest: bytes) -> OutboxRow | None:
+        """One record by the SHA-256 of its envelope."""
+        row = self._row("SELECT * FROM outbox WHERE digest = ?", digest)
+        return _outbox_row(row) if row else None
+
+    def refused(self, limit: int = 100) -> list[OutboxRow]:
+        """The records that the network refused, newest first."""
+        sql = "SELECT * FROM outbox WHERE state = 'refused' ORDER BY position DESC LIMIT ?"
+        return [_outbox_row(row) for row in self._rows(sql, limit)]
+
+    def outbox_counts(self) -> dict[OutboxState, int]:
+        """How many records are in each state."""
+        rows = self._rows("SELECT state, count(*) AS n FROM outbox GROUP BY state")
+        return {OutboxState(row["state"]): row["n"] for row in rows}
+
+    def mark_sent(self, digest: bytes, receipt_index: int | None) -> None:
+        """The log has the record (at `receipt_index`, when it gave a receipt)."""
+        with self.transaction():
+            self._write(
+                "UPDATE outbox SET state = 'sent', receipt_index = ?, last_error = ''"
+                " WHERE digest = ?",
+                receipt_index,
+                digest,
+            )
+            self._set_submission_status(digest, "submitted")
+
+    def mark_refused(self, digest: bytes, reason: str) -> None:
+        """The record breaks a rule; its items may be submitted again."""
+        with self.transaction():
+            self._write(
+                "UPDATE outbox SET state = 'refused', last_error = ? WHERE digest = ?",
+                reason,
+                digest,
+            )
+            self._set_submission_status(digest, ITEM_REFUSED)
+
+    def mark_attempt(self, digest: bytes, error: str, next_attempt_ms: int) -> None:
+        """The record could not be delivered; it is due again at `next_attempt_ms`."""
+        self._write(
+            "UPDATE outbox SET attempts = attempts + 1, last_error = ?, next_attempt_ms = ?"
+            " WHERE digest = ?",
+            error,
+            next_attempt_ms,
+            digest,
+        )
+
+    def _set_submission_status(self, digest: bytes, status: str) -> None:
+        # Only from `queued`: the log may already have told more.
+        sql = "UPDATE items SET status = ? WHERE submission = ? AND status = ?"
+        self._write(sql, status, digest, ITEM_QUEUED)
+
+    # ---- items ----
+
+    def item(self, item_id: bytes) -> ItemRow | None:
+        """One of our items."""
+        row = self._row("SELECT * FROM items WHERE item_id = ?", item_id)
+        return ItemRow(**row) if row else None
+
+    def items(self) -> Iterator[ItemRow]:
+        """All our items, in pages, in the order in which they were made."""
+        last, page = -1, 1_000
+        while True:
+            rows = self._rows(
+                "SELECT rowid AS place, * FROM items WHERE rowid > ? ORDER BY rowid LIMIT ?",
+                last,
+                page,
+            )
+            for row in rows:
+                last = row.pop("place")
+                yield ItemRow(**row)
+            if len(rows) < page:
+                return
+
+    def has_content(self, campaign_id: str, content_sha256: bytes) -> bool:
+        """Whether this content is, or waits to be, in the campaign."""
+        sql = "SELECT 1 FROM items WHERE campaign_id = ? AND content_sha256 = ? AND status <> ?"
+        return self._row(sql, campaign_id, content_sha256, ITEM_REFUSED) is not None
+
+    def item_counts(self) -> dict[str, int]:
+        """How many of our items have each status."""
+        rows = self._rows("SELECT status, count(*) AS n FROM items GROUP BY status ORDER BY status")
+        return {row["status"]: row["n"] for row in rows}
+
+    def set_item_statuses(self, statuses: Mapping[bytes, str]) -> None:
+        """Records what the log says of our items, by item id; unknown ids are left out."""
+        with self.transaction():
+            self._db.conn.executemany(
+                "UPDATE items SET status = ? WHERE item_id = ? AND status <> ?",
+                [(status, item_id, status) for item_id, status in statuses.items()],
+            )
+
+    # ---- review ----
+
+    def save_beacon(self, beacon: BeaconRow) -> None:
+        """Keeps a beacon value; to be called before its commitment is sent."""
+        self._insert("beacons", [asdict(beacon)], or_ignore=True)
+
+    def beacon(self, commitment: bytes) -> BeaconRow | None:
+        """The value behind a commitment of ours."""
+        row = self._row("SELECT * FROM beacons WHERE commitment = ?", commitment)
+        return BeaconRow(**row) if row else None
+
+    def beacon_made_in(self, epoch: int, round_: int) -> BeaconRow | None:
+        """The last value that was committed to in a round, so that a restart uses it again."""
+        sql = "SELECT * FROM beacons WHERE epoch = ? AND round = ? ORDER BY rowid DESC LIMIT 1"
+        row = self._row(sql, epoch, round_)
+        return BeaconRow(**row) if row else None
+
+    def add_tasks(self, tasks: Iterable[TaskRow]) -> None:
+        """Adds the tasks of a draw; those that are known keep their progress."""
+        self._insert("tasks", (asdict(task) for task in tasks), or_ignore=True)
+
+    def tasks(self, epoch: int, round_: int, status: TaskStatus | None = None) -> list[TaskRow]:
+        """Our tasks of a round in batch order; of one status, or all."""
+        rows = self._rows(
+            "SELECT * FROM tasks WHERE epoch = ? AND round = ? AND (? IS NULL OR status = ?)"
+            " ORDER BY position",
+            *(epoch, round_, status, status),
+        )
+        return [TaskRow(**row | {"status": TaskStatus(row["status"])}) for row in rows]
+
+    def task(self, epoch: int, round_: int, item_id: bytes) -> TaskRow | None:
+        """One task."""
+        found = (task for task in self.tasks(epoch, round_) if task.item_id == item_id)
+        return next(found, None)
+
+    def set_fetched(self, task: TaskRow, content_path: Path) -> None:
+        """The content is here; an answer that came first is kept."""
+        self._step_task(
+            task, TaskStatus.FETCHED, (TaskStatus.TODO,), content_path=str(content_path)
+        )
+
+    def set_answer(self, task: TaskRow, label: int | None, abstention: int = 0) -> bool:
+        """Records an answer, or another one; False once the answers are committed."""
+        open_ = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
+        answer = {"label": label, "abstention": abstention}
+        return self._step_task(task, TaskStatus.ANSWERED, open_, **answer)
+
+    def set_committed(self, task: TaskRow, nonce: bytes) -> bool:
+        """Fixes the answer and its nonce; in one `transaction` with the commit's `enqueue`."""
+        return self._step_task(task, TaskStatus.COMMITTED, (TaskStatus.ANSWERED,), nonce=nonce)
+
+    def set_revealed(self, task: TaskRow) -> bool:
+        """The answer is opened."""
+        return self._step_task(task, TaskStatus.REVEALED, (TaskStatus.COMMITTED,))
+
+    def set_failed(self, task: TaskRow, reason: str) -> bool:
+        """The task is lost; an opened answer is not."""
+        before = tuple(status for status in TaskStatus if status is not TaskStatus.REVEALED)
+        return self._step_task(task, TaskStatus.FAILED, before, failure=reason)
+
+    def _step_task(
+        self, task: TaskRow, to: TaskStatus, before: tuple[TaskStatus, ...], **columns: object
+    ) -> bool:
+        """Moves a task along if it is still where we think it is; False otherwise."""
+        settings = "".join(f", {name} = ?" for name in columns)  # names from this module only
+        marks = ", ".join("?" * len(before))
+        changed = self._write(
+            f"UPDATE tasks SET status = ?{settings}"  # noqa: S608
+            f" WHERE epoch = ? AND round = ? AND item_id = ? AND status IN ({marks})",
+            *(to, *columns.values(), task.epoch, task.round, task.item_id, *before),
+        )
+        return changed == 1
+
+    # ---- claims, alarms, the rest ----
+
+    def save_claim(self, claim: ClaimRow) -> None:
+        """Adds a claim, or its new status."""
+        row = asdict(claim) | {"cumulative": str(claim.cumulative)}
+        with self.transaction():
+            self._db.table("claims").insert(row, replace=True)
+
+    def claims(self) -> list[ClaimRow]:
+        """All claims, oldest first."""
+        rows = self._rows("SELECT * FROM claims ORDER BY rowid")
+        return [ClaimRow(**row | {"cumulative": int(row["cumulative"])}) for row in rows]
+
+    def raise_alarm(
+        self, kind: str, message: str, evidence: Sequence[bytes], raised_ms: int
+    ) -> None:
+        """Keeps evidence of a lie; the same one is kept once, and `ALARMS_MAX` in all."""
+        with self.transaction():
+            bundle = encode_bundle(evidence)
+            sql = "SELECT count(*) AS n, coalesce(sum(evidence = ?), 0) AS same FROM alarms"
+            [known] = self._rows(sql, bundle)
+            if known["n"] < ALARMS_MAX and not known["same"]:
+                self._write(
+                    "INSERT INTO alarms (kind, message, evidence, raised_ms) VALUES (?, ?, ?, ?)",
+                    *(kind, message, bundle, raised_ms),
+                )
+
+    def alarms(self, open_only: bool = True) -> list[AlarmRow]:
+        """Alarms, oldest first; by default those that the owner has not acknowledged."""
+        sql = "SELECT * FROM alarms WHERE acknowledged <= ? ORDER BY id"
+        return [_alarm_row(row) for row in self._rows(sql, 0 if open_only else 1)]
+
+    def acknowledge_alarms(self) -> int:
+        """The owner has seen them and wants to go on; gives their number."""
+        return self._write("UPDATE alarms SET acknowledged = 1 WHERE acknowledged = 0")
+
+    def meta(self, key: str) -> bytes | None:
+        """A single value by name."""
+        row = self._row("SELECT value FROM meta WHERE key = ?", key)
+        return bytes(row["value"]) if row else None
+
+    def set_meta(self, key: str, value: bytes) -> None:
+        """Sets a single value."""
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"the node's database failed: {error}") from error
+
+
+def _outbox_row(row: dict[str, Any]) -> OutboxRow:
+    openings = api.AppendRequest.FromString(row["openings"]).openings
+    leaves = require_whole(decode_bundle(row["bundle"]))
+    return OutboxRow(
+        Outgoing(row["kind"], row["envelope"], tuple(leaves), tuple(openings)),
+        OutboxState(row["state"]),
+        row["attempts"],
+        row["next_attempt_ms"],
+        row["last_error"],
+        row["receipt_index"],
+    )
+
+
+def _alarm_row(row: dict[str, Any]) -> AlarmRow:
+    evidence = tuple(require_whole(decode_bundle(row["evidence"])))
+    return AlarmRow(
+        row["id"],
+        row["kind"],
+        row["message"],
+        evidence,
+        row["raised_ms"],
+        bool(row["acknowledged"]),
+    )
