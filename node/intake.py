@@ -205,6 +205,8 @@ def read_labels(path: Path) -> dict[str, str]:
             problem = _row_problem(row, labels)
             if problem:
                 raise _bad_line(path, rows.line_num, problem)
+            if len(labels) == MAX_LABELS:
+                raise _bad_line(path, rows.line_num, f"more than {MAX_LABELS} labels")
             labels[row[0]] = row[1]
     except csv.Error as error:
         raise _bad_line(path, rows.line_num, str(error)) from error
@@ -226,8 +228,6 @@ def _row_problem(row: Sequence[str], labels: dict[str, str]) -> str:
         return "give a plain file name, not a path"
     if file in labels:
         return f"{file} already has a label"
-    if len(labels) == MAX_LABELS:
-        return f"more than {MAX_LABELS} labels"
     return ""
 
 

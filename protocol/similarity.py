@@ -94,6 +94,11 @@ def fingerprint_exact(content: bytes) -> bytes:
     return bytes([EXACT]) + hashlib.sha256(_EXACT_TAG + content).digest()
 
 
+def unpack_levels(fingerprint: bytes) -> Levels:
+    """The (26, 26) levels 0..7 of a valid perceptual fingerprint: the picture that it reveals."""
+    return _unpack_rows(_packed([fingerprint])).reshape(WINDOW, WINDOW).astype(np.int64)
+
+
 def is_valid_fingerprint(fingerprint: bytes) -> bool:
     """Whether the bytes are a fingerprint in its one canonical encoding."""
     if not fingerprint:
@@ -126,7 +131,7 @@ def distance(a: bytes, b: bytes) -> int:
         return 0
     if a[0] != PERCEPTUAL or b[0] != PERCEPTUAL:
         return FARTHEST_PERMILLE
-    return int(_distances(_shifted_canvases(_unpack(a)), _packed([b]))[0])
+    return int(_distances(_shifted_canvases(unpack_levels(a)), _packed([b]))[0])
 
 
 def is_near_duplicate(a: bytes, b: bytes) -> bool:
@@ -172,7 +177,7 @@ class DuplicateIndex(Generic[Key]):
         if row == len(self._slack):
             self._grow()
         if fingerprint[0] == PERCEPTUAL:
-            levels = _unpack(fingerprint)
+            levels = unpack_levels(fingerprint)
             sketch = _sketch(np.pad(levels, _MARGIN)[None])[0]
             self._sketches[row] = sketch
             self._slack[row] = _allowance(levels) - int(sketch @ sketch)
@@ -208,7 +213,7 @@ class DuplicateIndex(Generic[Key]):
             return Match(self._keys[same], 0)
         if fingerprint[0] != PERCEPTUAL:
             return None
-        levels = _unpack(fingerprint)
+        levels = unpack_levels(fingerprint)
         canvases = _shifted_canvases(levels)
         sketches = _sketch(canvases)
         best_distance, best_row = NEAR_DUPLICATE_PERMILLE + 1, -1
@@ -298,10 +303,6 @@ def _pack(levels: Levels) -> bytes:
     """Row by row, most significant bit first, zero bits at the end."""
     bits = (levels.reshape(-1, 1) >> np.arange(LEVEL_BITS)[::-1]) & 1
     return np.packbits(bits.astype(np.uint8)).tobytes()
-
-
-def _unpack(fingerprint: bytes) -> Levels:
-    return _unpack_rows(_packed([fingerprint])).reshape(WINDOW, WINDOW).astype(np.int64)
 
 
 def _packed(fingerprints: Sequence[bytes]) -> NDArray[np.uint8]:

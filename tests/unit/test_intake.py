@@ -174,3 +174,16 @@ def test_bad_label_tables_name_the_line(tmp_path: Path, text: str, message: str)
     table.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(ConfigError, match=message):
         read_labels(table)
+
+
+def test_a_table_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\na.png,1\nb.png,2\n")
+    monkeypatch.setattr(intake, "MAX_LABELS", 2)
+    assert len(read_labels(table)) == 2
+    monkeypatch.setattr(intake, "MAX_LABELS", 1)
+    with pytest.raises(ConfigError, match="line 3: more than 1 labels"):
+        read_labels(table)
+    monkeypatch.setattr(intake, "MAX_LABEL_BYTES", 10)
+    with pytest.raises(ConfigError, match="larger than 10 bytes"):
+        read_labels(table)

@@ -1,0 +1,12 @@
+"""Automatic reviewers: plug-ins that answer for their owner when a draw names this node.
+
+interface.py is what a plug-in implements, registry.py finds and loads one by its specification,
+and the rest are the built-in ones: `digits`, `command`, and `constant` for tests and demos.
+"""
+
+from __future__ import annotations
+
+from node.reviewers.interface import Reviewer, ask
+from node.reviewers.registry import load_reviewer, reviewer_names
+
+__all__ = ["Reviewer", "ask", "load_reviewer", "reviewer_names"]
