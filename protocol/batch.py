@@ -24,7 +24,7 @@ from typing import TypeAlias
 from protocol.errors import Reject
 from protocol.merkle import HASH_BYTES, MerkleTree, hash_leaf, root_of_hashes
 
-# One batch is validated, hashed and folded in one go: these bound that step to about a second.
+# One batch is checked in one go, on an event loop: these bound it to about a tenth of a second.
 COUNT_MAX = 65_536
 BUNDLE_BYTES_MAX = 16 * 1024 * 1024
 

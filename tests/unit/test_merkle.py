@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from protocol.errors import Misbehaviour, Reject
@@ -136,6 +138,22 @@ def test_a_tree_refuses_what_it_does_not_hold() -> None:
     ):
         with pytest.raises(ValueError, match=r"outside|not in|cannot extend|not hold"):
             call()
+
+
+def test_the_past_can_be_read_while_the_tree_grows() -> None:
+    tree = MerkleTree(make_leaf_hashes(200))
+    leaf, root = make_leaf_hashes(200)[77], tree.root()
+
+    def grow() -> None:
+        for number in range(20_000):
+            tree.append(hash_leaf(number.to_bytes(4, "big")))
+
+    with ThreadPoolExecutor(1) as writer:
+        growing = writer.submit(grow)
+        while not growing.done():
+            verify_inclusion(leaf, 77, 200, tree.inclusion_proof(77, 200), root)
+        growing.result()
+    verify_consistency(200, tree.size, tree.consistency_proof(200), root, tree.root())
 
 
 class TestInclusion:

@@ -203,6 +203,15 @@ def test_a_checkpoint_line_is_text(line: str) -> None:
 lines = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=30)
 
 
+@pytest.mark.parametrize(
+    ("origin", "size", "root"),
+    [("o" * 513, 1, ROOT), ("origin", -1, ROOT), ("origin", 2**63, ROOT), ("origin", 1, b"short")],
+)
+def test_a_checkpoint_beyond_its_limits_is_rejected(origin: str, size: int, root: bytes) -> None:
+    with pytest.raises(Reject):
+        Checkpoint(origin, size, root)
+
+
 @given(st.integers(0, 2**63 - 1), st.binary(min_size=32, max_size=32), st.lists(lines, max_size=3))
 def test_checkpoints_round_trip(size: int, root: bytes, extensions: list[str]) -> None:
     checkpoint = Checkpoint(LOG.name, size, root, tuple(extensions))

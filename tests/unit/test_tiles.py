@@ -65,6 +65,11 @@ def test_other_spellings_are_rejected(path: str) -> None:
         parse_path(path)
 
 
+def test_an_entry_tile_names_its_entries() -> None:
+    assert (EntryTile(2).start, EntryTile(2).stop) == (512, 768)
+    assert (EntryTile(2, 88).start, EntryTile(2, 88).stop) == (512, 600)
+
+
 def test_a_tile_that_cannot_be_is_rejected() -> None:
     for level, index, width in ((64, 0, 1), (-1, 0, 1), (0, -1, 1), (0, 2**60, 1), (0, 0, 257)):
         with pytest.raises(Reject):
