@@ -86,7 +86,7 @@ def open_engine(url: str) -> sa.Engine:
         cursor = connection.cursor()
         for statement in _SETTINGS[dialect]:
             cursor.execute(statement)
-        _check_durable(cursor, dialect)
+        check_durable(cursor, dialect)
         cursor.close()
         connection.commit()
 
@@ -98,7 +98,8 @@ def open_engine(url: str) -> sa.Engine:
     return engine
 
 
-def _check_durable(cursor: Any, dialect: str) -> None:
+def check_durable(cursor: Any, dialect: str) -> None:
+    """Raise StoreError unless the connection behind `cursor` commits through to the disk."""
     for query, expected in _EXPECTED[dialect].items():
         cursor.execute(query)
         (found,) = cursor.fetchone()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from nacl.signing import SigningKey
 
 from coordinator import sequencer as sequencer_module
+from coordinator.database import check_durable
 from coordinator.ledger import (
     COMMIT_STEPS,
     PAGE_ROWS,
@@ -168,6 +170,15 @@ class TestLedger:
             ledger.commit([Staged(b"first")], b"checkpoint", 0)
         assert (ledger.size, list(ledger.entries(0, 9))) == (0, [])
 
+    def test_a_ledger_of_another_format_is_refused(self, ledger: Ledger, url: str) -> None:
+        ledger.close()
+        engine = sa.create_engine(url)
+        with engine.begin() as tx:
+            tx.execute(sa.text("UPDATE meta SET value = '2' WHERE key = 'format'"))
+        engine.dispose()
+        with pytest.raises(StoreError, match="has format 2, this program 1"):
+            Ledger.open(url)
+
     def test_an_error_does_not_show_what_is_sealed(self, ledger: Ledger) -> None:
         commit(ledger, Staged(b"first", sealed={b"gold/1": b"SECRET"}))
         with pytest.raises(FatalStoreError) as caught:
@@ -272,6 +283,12 @@ class TestSqliteFile:
         with pytest.raises(StoreError, match="cannot create"):
             Ledger.create(f"sqlite:///{tmp_path}/no/such/directory.db", LOG.name)
 
+    def test_a_database_that_would_lose_commits_is_refused(self) -> None:
+        connection = sqlite3.connect(":memory:")  # which has no write-ahead log
+        with pytest.raises(StoreError, match="would lose commits: PRAGMA journal_mode"):
+            check_durable(connection.cursor(), "sqlite")
+        connection.close()
+
     @pytest.mark.parametrize(
         "url",
         ["", "nonsense", "sqlite://", "sqlite:///:memory:", "sqlite:///x?mode=ro", "mysql:///x"],
@@ -373,9 +390,10 @@ class TestSequencer:
         fatal: list[FatalStoreError] = []
         with Ledger.open(url, at_step=fail) as ledger:
             async with Sequencer(ledger, MerkleTree(), sign, fatal.append) as sequencer:
-                results = submit_many(sequencer, 0, 3)
+                *results, gone = submit_many(sequencer, 0, 3)
+                gone.cancel()
                 outcomes = await asyncio.gather(*results, return_exceptions=True)
-                assert outcomes == fatal * 3
+                assert outcomes == fatal * 2
                 assert len(fatal) == 1
                 with pytest.raises(FatalStoreError):
                     sequencer.submit(Staged(b"late"), index=3)
@@ -413,6 +431,15 @@ class TestSequencer:
                 sequencer.submit(Staged(b"second"), index=1)
         assert len(fatal) == 1
         assert ledger.size == 1
+
+    async def test_a_tree_that_somebody_else_grew_is_fatal(self, ledger: Ledger) -> None:
+        tree, fatal = MerkleTree(), list[FatalStoreError]()
+        async with Sequencer(ledger, tree, sign, fatal.append) as sequencer:
+            tree.append(hash_leaf(b"from elsewhere"))
+            with pytest.raises(FatalStoreError) as caught:
+                await sequencer.submit(Staged(b"first"), index=0)
+        assert "out of order" in str(caught.value.__cause__)
+        assert ledger.size == 0
 
     async def test_a_tree_of_another_size_is_refused(self, ledger: Ledger) -> None:
         with pytest.raises(StateError, match="the tree has 1 leaves, the ledger 0"):
