@@ -88,15 +88,19 @@ RULES: Final[dict[str, Rule]] = {
 }
 
 
+def shown_batch(envelope: Envelope) -> pb.Batch | None:
+    """The batch whose leaves are published beside this entry, if it has one. Raises Reject."""
+    rule = _rule(envelope)
+    if rule.batch is None:
+        return None
+    batch: pb.Batch = getattr(_parse(envelope, rule), rule.batch)
+    return batch
+
+
 def open_record(envelope: Envelope, leaves: Sequence[bytes], index: int) -> AnyRecord:
     """Parses a record and checks its leaves against its batch; needs no state. Raises Reject."""
-    rule = RULES.get(envelope.kind)
-    if rule is None:
-        raise Reject(f"there is no record kind {envelope.kind!r}")
-    try:
-        body: Any = rule.message.FromString(envelope.payload)
-    except DecodeError:
-        raise Reject(f"the payload is not a protobuf {rule.message.DESCRIPTOR.name}") from None
+    rule = _rule(envelope)
+    body = _parse(envelope, rule)
     if rule.batch is None:
         require(not leaves, f"a {envelope.kind} carries no leaves")
         return Record(index, envelope.author, body)
@@ -107,6 +111,20 @@ def open_record(envelope: Envelope, leaves: Sequence[bytes], index: int) -> AnyR
     require(batch.count == len(leaves), "the batch's count is not the number of its leaves")
     require(batch.root == batch_root(leaves), "the batch's root does not match its leaves")
     return Record(index, envelope.author, body, tuple(leaves))
+
+
+def _rule(envelope: Envelope) -> Rule:
+    rule = RULES.get(envelope.kind)
+    if rule is None:
+        raise Reject(f"there is no record kind {envelope.kind!r}")
+    return rule
+
+
+def _parse(envelope: Envelope, rule: Rule) -> Any:
+    try:
+        return rule.message.FromString(envelope.payload)
+    except DecodeError:
+        raise Reject(f"the payload is not a protobuf {rule.message.DESCRIPTOR.name}") from None
 
 
 def validate(state: State, kind: str, record: AnyRecord) -> None:

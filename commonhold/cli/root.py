@@ -1,21 +1,20 @@
-"""The root command: knows the groups by name and imports the one that is asked for.
+"""The root command: knows the groups by name and imports only the one that is asked for.
 
-A contributor's machine has no torch, an operator's no libp2p: a group whose packages are missing says
-which extra to install, and all others work.
+A contributor's machine has no database server, an operator's no libp2p: a group whose packages are
+missing says which extra to install, and all others work.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Final
 
-import click
 import typer
-from typer.core import TyperGroup
 
 from commonhold.cli.output import EXIT_USAGE, err
 
-# name -> (module with a Typer `app`, extra that brings its packages, one line of help)
+# name -> (module with a Typer group `app` or a function `command`, extra that brings its packages, help)
 GROUPS: Final[dict[str, tuple[str, str, str]]] = {
     "node": (
         "commonhold.cli.node",
@@ -36,46 +35,39 @@ GROUPS: Final[dict[str, tuple[str, str, str]]] = {
     "demo": ("commonhold.cli.demo", "demo", "The whole way of a contribution, on this machine."),
 }
 
-
-class LazyGroup(TyperGroup):
-    """Lists commands without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(GROUPS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in GROUPS:
-            return None
-        module, extra, _ = GROUPS[cmd_name]
-        try:
-            app = importlib.import_module(module).app
-        except ModuleNotFoundError as error:
-            err.print(f"[bold red]error:[/] `commonhold {cmd_name}` needs the package {error.name}")
-            err.print(f"[bold]next:[/] pip install 'commonhold\\[{extra}]'")
-            raise SystemExit(EXIT_USAGE) from error
-        command = typer.main.get_command(app)
-        command.name = cmd_name
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, GROUPS[name][2]) for name in GROUPS])
+HELP: Final = "Build AI training data and models together, and own them together."
 
 
-app = typer.Typer(
-    cls=LazyGroup,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-    help="Build AI training data and models together, and own them together.",
-)
+def build(*wanted: str) -> typer.Typer:
+    """The command line with the wanted groups in full and only the names of the others."""
+    root = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help=HELP)
+    root.callback()(lambda: None)
+    for name, (_, _, text) in GROUPS.items():
+        if name in wanted:
+            _mount(root, name)
+        else:
+            root.command(name, help=text)(_unused)
+    return root
 
 
-@app.callback()
-def _root() -> None:
-    """Build AI training data and models together, and own them together."""
+def _mount(root: typer.Typer, name: str) -> None:
+    module_name, extra, text = GROUPS[name]
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        err.print(f"[bold red]error:[/] `commonhold {name}` needs the package {error.name}")
+        err.print(f"[bold]next:[/] pip install 'commonhold\\[{extra}]'")
+        raise SystemExit(EXIT_USAGE) from error
+    if hasattr(module, "app"):
+        root.add_typer(module.app, name=name, help=text)
+    else:
+        root.command(name)(module.command)
+
+
+def _unused() -> None:
+    raise AssertionError("the group that is called is mounted in full")
 
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    build(*sys.argv[1:2])()

@@ -1,0 +1,1 @@
+"""Checks a network from outside, trusting nothing but the log's public key."""

@@ -1,0 +1,120 @@
+"""Where an audited log is read from: a coordinator's public HTTP port, or a folder with a copy of it.
+
+Both have the same paths (C2SP tlog-tiles): `checkpoint`, `tile/...`, `batch/<root hex>`, `verifier`.
+A copy that `save_copy` writes is a complete log, which any web server can publish again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Protocol
+
+import httpx
+
+from protocol.errors import ConfigError, Misbehaviour, Unreachable
+
+# A hash tile has 8 KiB; an entry bundle at most 256 entries of 64 KiB; a batch bundle less than that.
+FILE_BYTES_MAX: Final = 64 * 1024 * 1024
+_TIMEOUT_S: Final = 30.0
+_TRIES: Final = 4
+_FIRST_WAIT_S: Final = 0.25
+
+
+class LogSource(Protocol):
+    """Reads one public file of a log."""
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes. Raises Unreachable, or Misbehaviour when the log lacks it."""
+
+
+class HttpLog:
+    """A log behind a URL. Answers are untrusted and bounded; a busy server is asked again."""
+
+    def __init__(self, url: str) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"{url!r} is not a URL", "give http://… or the folder of a copied log"
+            )
+        self._url = url.rstrip("/")
+        self._client = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False)
+
+    def __enter__(self) -> HttpLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+    def read(self, path: str) -> bytes:
+        url = f"{self._url}/{path}"
+        for attempt in range(_TRIES):
+            if attempt:
+                time.sleep(_FIRST_WAIT_S * 2**attempt)
+            try:
+                status, data = self._get(url)
+            except httpx.HTTPError as error:
+                problem = str(error) or type(error).__name__
+                continue
+            if status == httpx.codes.OK:
+                return data
+            if status == httpx.codes.NOT_FOUND:
+                raise Misbehaviour(f"the log does not serve {path}")
+            problem = f"HTTP {status}"
+        raise Unreachable(
+            f"{url}: {problem}", "is the coordinator running, and is this its HTTP port?"
+        )
+
+    def _get(self, url: str) -> tuple[int, bytes]:
+        with self._client.stream("GET", url) as response:
+            data = bytearray()
+            for chunk in response.iter_bytes():
+                data += chunk
+                if len(data) > FILE_BYTES_MAX:
+                    raise Misbehaviour(f"{url} is larger than any file of a log")
+            return response.status_code, bytes(data)
+
+
+class FolderLog:
+    """A copied log on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "checkpoint").is_file():
+            raise ConfigError(
+                f"{folder} holds no copy of a log",
+                "make one with `commonhold verify URL --save DIR`",
+            )
+        self._folder = folder
+
+    def read(self, path: str) -> bytes:
+        file = self._folder / path
+        if not file.is_file():
+            raise Misbehaviour(f"the copied log lacks {path}")
+        if file.stat().st_size > FILE_BYTES_MAX:
+            raise Misbehaviour(f"{path} is larger than any file of a log")
+        return file.read_bytes()
+
+
+class SavingLog:
+    """Reads through to another source and keeps a copy of every file read."""
+
+    def __init__(self, source: LogSource, folder: Path) -> None:
+        self._source = source
+        self._folder = folder
+
+    def read(self, path: str) -> bytes:
+        data = self._source.read(path)
+        file = self._folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        return data
+
+
+Progress = Callable[[str, int, int], None]
+"""Told (what, done, of how many) now and then."""

@@ -1,0 +1,106 @@
+"""`commonhold verify`: anyone checks a network from outside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from commonhold.audit.replay import Report, audit
+from commonhold.audit.source import FolderLog, HttpLog, LogSource, SavingLog
+from commonhold.cli.output import JsonFlag, emit, err, guarded, micro, progress, table
+from protocol.errors import ConfigError, Reject
+from protocol.identity import short
+from protocol.link import SCHEME, parse_link
+from protocol.note import Verifier
+from protocol.state import SHARES
+
+
+@guarded
+def command(
+    where: Annotated[
+        str, typer.Argument(help="URL of a coordinator's HTTP port, a folder, or a network link.")
+    ],
+    key: Annotated[
+        str, typer.Option(help="The log's verifier key, from someone other than the coordinator.")
+    ] = "",
+    save: Annotated[
+        Path | None, typer.Option(help="Keep a complete copy of the log in this folder.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check a network from outside: its log, its verdicts, its payouts.
+
+    Reads the whole public log, checks every signature and hash, and computes every draw, verdict,
+    reputation and payout again. Exit code 0: all of it holds. 1: it does not, and the message names
+    the entry. Trusts nothing but the log's key: pass --key or the network link, else the key is taken
+    from the log itself, which shows that it is consistent, not whose it is.
+    """
+    source, verifier = _open(where, key)
+    if save is not None:
+        source = SavingLog(source, save)
+        (save).mkdir(parents=True, exist_ok=True)
+        (save / "verifier").write_text(f"{verifier}\n")
+    with progress(as_json) as bar:
+        task = bar.add_task("reading the log", total=None)
+        report = audit(
+            source,
+            verifier,
+            lambda what, done, total: bar.update(
+                task, description=what, completed=done, total=total
+            ),
+        )
+    emit(_summary(report), as_json, lambda: _text(report))
+
+
+def _open(where: str, key: str) -> tuple[LogSource, Verifier]:
+    if where.startswith(f"{SCHEME}:"):
+        link = parse_link(where)
+        return HttpLog(link.http_url), link.log_verifier
+    source: LogSource = (
+        HttpLog(where) if where.startswith(("http://", "https://")) else FolderLog(Path(where))
+    )
+    if not key:
+        key = source.read("verifier").decode(errors="replace").strip()
+        err.print(
+            f"[yellow]note:[/] the key {key[:40]}… came with the log; --key or a link is safer"
+        )
+    try:
+        return source, Verifier.parse(key)
+    except (Reject, ValueError) as error:
+        raise ConfigError(f"the verifier key is malformed: {error}") from error
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    state = report.state
+    return {
+        "ok": True,
+        "network": state.name,
+        "size": report.checkpoint.size,
+        "root": report.checkpoint.root,
+        "records": dict(report.kinds),
+        "items": dict(Counter(item.status.name.lower() for item in state.items.values())),
+        "epochs_closed": state.closed_epoch,
+        "shares_minted_micro": state.minted_micro,
+        "revenue": {asset.hex(): str(amount) for asset, amount in state.received.items()},
+        "settled_epoch": state.published_epoch,
+        "settlement_root": state.proposal.root if state.proposal else b"",
+    }
+
+
+def _text(report: Report) -> Table:
+    state = report.state
+    shares = {who: n for (who, asset), n in state.earned.items() if asset == SHARES and n}
+    title = (
+        f"{state.name}: all {report.checkpoint.size:,} entries hold, signatures, draws, verdicts and "
+        f"payouts recomputed\nroot {report.checkpoint.root.hex()}\n{state.closed_epoch} epochs closed, "
+        f"{micro(state.minted_micro)} shares minted"
+    )
+    rows: list[list[object]] = [
+        [short(who), micro(amount), f"{100 * amount / max(1, state.minted_micro):.2f} %"]
+        for who, amount in sorted(shares.items(), key=lambda pair: -pair[1])
+    ]
+    return table(title, ["identity", "shares", "part"], rows)
