@@ -22,7 +22,7 @@ from protocol.settlement import Address
 SIGNATURE_BYTES: Final = 65  # r (32), s (32), v (1)
 
 # Half of secp256k1's group order (SEC 2, section 2.4.1). For every signature (r, s) there is a
-# second, (r, n - s), that anybody can compute; EIP-2 and OpenZeppelin's ECDSA accept the lower only.
+# second, (r, n - s), that anybody can compute; EIP-2 and OpenZeppelin accept the lower only.
 _HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 _V_OFFSET: Final = 27  # Ethereum writes the recovery bit as 27 or 28 (Yellow Paper, appendix F)
 

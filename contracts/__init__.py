@@ -1,0 +1,40 @@
+"""The compiled contracts, as the wheel ships them. Sources are in src/, their tests in test/.
+
+Rebuild after changing a source: `node contracts/tools/build.js`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+NAMES = ("RevenueIntake", "Settlement", "ShareToken", "TestStable")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One compiled contract."""
+
+    name: str
+    abi: list[dict[str, Any]]
+    bytecode: bytes  # creation code, without constructor arguments
+    compiler: str
+    source_hash: str  # SHA-256 over the sources and the build; see tools/build.js
+
+
+@cache
+def load(name: str) -> Artifact:
+    """Return the artifact called `name`; raise ValueError for a name that is not in NAMES."""
+    if name not in NAMES:
+        raise ValueError(f"no contract is called {name!r}; there are {', '.join(NAMES)}")
+    raw = json.loads(files(__name__).joinpath("artifacts", f"{name}.json").read_text("utf-8"))
+    return Artifact(
+        name=raw["name"],
+        abi=raw["abi"],
+        bytecode=bytes.fromhex(raw["bytecode"].removeprefix("0x")),
+        compiler=raw["compiler"],
+        source_hash=raw["sourceHash"],
+    )
