@@ -26,7 +26,8 @@ from protocol.similarity import fingerprint_exact
 from protocol.state import ItemId, State
 from protos.gen import records_pb2 as pb
 
-NETWORK = commitments.network_id(b"log key of a simulated network..")
+LOG_KEY = SigningKey(b"\x05" * 32)
+NETWORK = commitments.network_id(bytes(LOG_KEY.verify_key))
 LABELS = [str(digit) for digit in range(10)]
 
 

@@ -26,7 +26,7 @@ def people(*names: str) -> list[Person]:
     return [Person(name) for name in names]
 
 
-@pytest.fixture()
+@pytest.fixture
 def net() -> Network:
     return Network(*people("ada", "ben", "cyn", "dov", "eve"))
 
