@@ -2,7 +2,8 @@
 
 A contributor computes a fingerprint, reviewers fetch the content and recompute it, and the fold
 compares it with every earlier one. All three must agree to the bit on every machine, so everything
-here is integer arithmetic on decoded greyscale pixels.
+here is integer arithmetic on decoded greyscale pixels. Where a matrix product runs in floating
+point for speed, it is of integers small enough to be exact in any order of summation.
 
 How an image becomes 255 bytes (perceptual fingerprint, version 1):
 
@@ -83,7 +84,7 @@ def fingerprint_pixels(pixels: bytes, width: int, height: int) -> bytes:
         raise Reject(f"image of {width} x {height} pixels; sides must be 1..{MAX_SIDE_PIXELS}")
     if len(pixels) != width * height:
         raise Reject(f"{len(pixels)} bytes of pixels for {width} x {height}")
-    image = np.frombuffer(pixels, dtype=np.uint8).reshape(height, width).astype(np.int64)
+    image = np.frombuffer(pixels, dtype=np.uint8).reshape(height, width)
     levels = _window_levels(_stretch_contrast(_remove_specks(_shrink(image))))
     return bytes([PERCEPTUAL]) + _pack(levels)
 
@@ -246,20 +247,24 @@ class DuplicateIndex(Generic[Key]):
 _NEVER = -np.inf  # slack of a row that no perceptual query can match
 
 
-def _shrink(image: Levels) -> Levels:
-    """Box average to the canvas: each canvas pixel weighs the source pixels by overlap."""
+def _shrink(image: NDArray[np.uint8]) -> Levels:
+    """Box average to the canvas: each canvas pixel weighs the source pixels by overlap.
+
+    The products are float64 for speed, of integers that sum to at most 255 * 4096 * 4096 < 2^53:
+    exact, whatever the order of summation.
+    """
     height, width = image.shape
-    total = _overlaps(height) @ image @ _overlaps(width).T
-    mean: Levels = (total + height * width // 2) // (height * width)
+    total = _overlaps(height) @ image.astype(np.float64) @ _overlaps(width).T
+    mean: Levels = (total.astype(np.int64) + height * width // 2) // (height * width)
     return mean
 
 
-def _overlaps(side: int) -> Levels:
+def _overlaps(side: int) -> NDArray[np.float64]:
     """(28, side) integer overlaps, in 1/28 pixel, of canvas cells with source pixels."""
     cell = np.arange(_CANVAS)[:, None] * side
     pixel = np.arange(side)[None] * _CANVAS
     overlap = np.minimum(cell + side, pixel + _CANVAS) - np.maximum(cell, pixel)
-    return np.asarray(np.maximum(overlap, 0), dtype=np.int64)
+    return np.asarray(np.maximum(overlap, 0), dtype=np.float64)
 
 
 def _remove_specks(canvas: Levels) -> Levels:
