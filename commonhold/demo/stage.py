@@ -1,0 +1,190 @@
+"""Processes of the demo: started, awaited by what they write, and ended whatever happens.
+
+Every server runs in a session of its own, so that Ctrl-C reaches the demo alone and the demo ends them
+in order. Nothing here waits by sleeping a guess: a server is ready when its ready file says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import IO, Any, Final
+
+from protocol.errors import LocalError
+
+READY_S: Final = 60.0  # a cold start of eight Python processes on two busy cores takes about 20
+COMMAND_S: Final = 240.0
+STOP_S: Final = 10.0
+_POLL_S: Final = 0.05
+_LOG_LINES: Final = 15
+
+
+class DemoError(LocalError):
+    """A step of the demo did not do what it shows."""
+
+
+@dataclass(slots=True)
+class Server:
+    """A running process and where it logs."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    ready: dict[str, Any] = field(default_factory=dict)
+
+
+class Stage:
+    """Holds all processes; leaving it ends them, last started first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._servers: list[Server] = []
+        self._previous: Any = None
+
+    def __enter__(self) -> Stage:
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self._previous = signal.signal(signal.SIGTERM, _interrupt)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        # A second Ctrl-C must not leave processes behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._stop_all()
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, self._previous)
+
+    def serve(self, name: str, *arguments: str) -> Server:
+        """Starts `commonhold ARGUMENTS --ready-file …`; `wait_ready` tells when it serves."""
+        ready = self.folder / "logs" / f"{name}.ready"
+        ready.unlink(missing_ok=True)
+        log = self.folder / "logs" / f"{name}.log"
+        with log.open("ab") as out:
+            process = self._spawn([*arguments, "--ready-file", str(ready)], out)
+        server = Server(name, process, log)
+        self._servers.append(server)
+        return server
+
+    def wait_ready(self, *servers: Server) -> None:
+        """Waits until each server wrote its ready file."""
+        deadline = time.monotonic() + READY_S
+        for server in servers:
+            ready = self.folder / "logs" / f"{server.name}.ready"
+            while not (ready.exists() and ready.stat().st_size):
+                if server.process.poll() is not None:
+                    raise DemoError(f"{server.name} ended at once:\n{_tail(server.log)}")
+                if time.monotonic() > deadline:
+                    raise DemoError(
+                        f"{server.name} is not ready after {READY_S:.0f} s:\n{_tail(server.log)}"
+                    )
+                time.sleep(_POLL_S)
+            server.ready = json.loads(ready.read_text())
+
+    def stop(self, server: Server) -> None:
+        """Ends one server politely, or after a while not."""
+        if server in self._servers:
+            self._servers.remove(server)
+        _terminate([server])
+
+    def run(self, *arguments: str, expect: int = 0) -> dict[str, Any]:
+        """Runs `commonhold ARGUMENTS --json` to its end and gives what it printed."""
+        done = self._finish(self._start(arguments), arguments)
+        return _result(done, arguments, expect)
+
+    def run_all(
+        self, commands: Sequence[Sequence[str]], *, at_once: int = 2
+    ) -> list[dict[str, Any]]:
+        """Runs several commands, some at once, and gives what each printed, in order."""
+        results: list[dict[str, Any]] = []
+        for start in range(0, len(commands), at_once):
+            group = commands[start : start + at_once]
+            running = [self._start(command) for command in group]
+            for process, command in zip(running, group, strict=True):
+                results.append(_result(self._finish(process, command), command, 0))
+        return results
+
+    def _start(self, arguments: Sequence[str]) -> Server:
+        log = self.folder / "logs" / "commands.log"
+        with log.open("ab") as err:
+            process = self._spawn([*arguments, "--json"], subprocess.PIPE, err)
+        server = Server(arguments[0], process, log)
+        self._servers.append(server)
+        return server
+
+    def _finish(self, server: Server, arguments: Sequence[str]) -> tuple[int, bytes]:
+        try:
+            output, _ = server.process.communicate(timeout=COMMAND_S)
+        except subprocess.TimeoutExpired:
+            raise DemoError(
+                f"`commonhold {' '.join(arguments)}` takes over {COMMAND_S:.0f} s"
+            ) from None
+        self._servers.remove(server)
+        return server.process.returncode, output
+
+    def _spawn(
+        self, arguments: Sequence[str], out: int | IO[bytes], err: IO[bytes] | None = None
+    ) -> subprocess.Popen[bytes]:
+        # One thread for numerical libraries: eight nodes share two cores.
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            [sys.executable, "-m", "commonhold", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err or subprocess.STDOUT,
+            start_new_session=True,
+            env=environment,
+        )
+
+    def _stop_all(self) -> None:
+        servers, self._servers = self._servers[::-1], []
+        _terminate(servers)
+
+
+def _terminate(servers: Sequence[Server]) -> None:
+    for server in servers:
+        if server.process.poll() is None:
+            server.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + STOP_S
+    for server in servers:
+        try:
+            server.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            server.process.kill()
+            server.process.wait()
+
+
+def _result(done: tuple[int, bytes], arguments: Sequence[str], expect: int) -> dict[str, Any]:
+    code, output = done
+    command = f"`commonhold {' '.join(arguments)}`"
+    if code != expect:
+        raise DemoError(
+            f"{command} ended with {code}, not {expect}:\n{output.decode(errors='replace')[-1000:]}",
+            "its messages are in logs/commands.log of the demo's folder (--dir keeps it)",
+        )
+    try:
+        printed: dict[str, Any] = json.loads(output) if output.strip() else {}
+    except ValueError:
+        raise DemoError(f"{command} printed no JSON: {output[:200]!r}") from None
+    return printed
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
