@@ -25,8 +25,8 @@ VETO_MARGIN = 0.05  # how much worse on gold, in accuracy, a ring must be than t
 VETO_Z = 1.645  # and how surely: one-sided 5 %
 MIN_VETO_GOLD = 5  # gold items that both the ring and others answered
 MAX_RINGS = 64  # largest first; each costs a pass over the answers
-# 2e7 co-answers take about 0.5 GB. Items with the fewest answers are tested first: an item that
-# everybody answered is the dearest and adds least.
+# 2e7 co-answers take about 1 GB. Above that, items with the fewest answers are tested first (one that
+# everybody answered is the dearest), then the earliest: infer shorter windows instead.
 MAX_CO_ANSWERS = 20_000_000
 
 # Lighter than the model's: the test must see what a reviewer does, not what the crowd does.
@@ -101,10 +101,11 @@ def find_rings(answers: Answers, gold: Gold, posterior: FloatArray, co: CoAnswer
 
 def _affordable(per_item: IntArray) -> BoolArray:
     """Which items to include so that co-answers stay within MAX_CO_ANSWERS."""
+    order = np.argsort(per_item, kind="stable")
     pairs = per_item * (per_item - 1) // 2
-    sizes = np.bincount(per_item, weights=pairs)
-    within = np.cumsum(sizes) <= MAX_CO_ANSWERS
-    return within[per_item]
+    included = np.zeros(len(per_item), dtype=bool)
+    included[order] = np.cumsum(pairs[order]) <= MAX_CO_ANSWERS
+    return included
 
 
 def _own_confusion(answers: Answers, posterior: FloatArray) -> FloatArray:

@@ -40,9 +40,9 @@ __all__ = [
 ]
 
 PPM = 1_000_000
-# Measured differences, over item, reviewer and answer order and thread counts, are at most 1 ppm
-# (a value on a rounding edge); stopping one sweep apart can add 1. The rest is margin for other
-# processors and library builds.
+# Measured over 212 renumberings of real and simulated answers, clean and attacked, and over thread
+# counts: at most 2e-12, so never a millionth. Stopping one sweep apart would add about 1 ppm. The
+# rest is margin for other processors and library builds.
 TOLERANCE_PPM = 20
 
 MAX_RING_ROUNDS = 4  # merging one ring can uncover the next; bounded in case two alternate

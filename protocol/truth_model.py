@@ -44,7 +44,7 @@ class Prior:
     """
 
     reviewer: float = 4.0
-    row_per_label: float = 8.0
+    row_per_label: float = 16.0
     guess: float = 2.0
     label: float = 1.0
     gold_weight: float = 4.0

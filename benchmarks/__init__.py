@@ -1,0 +1,1 @@
+"""Measurements: `python -m benchmarks.NAME`. Nothing here runs in production or asserts a time."""
