@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -97,6 +97,13 @@ class CoordinatorClient:
         if channel is not None:
             await channel.close()
 
+    async def connect(self) -> None:
+        """Reaches the server and checks its certificate; other calls do this by themselves.
+
+        Raises Unreachable, and Misbehaviour when it is another server than the link names.
+        """
+        await self._connect()
+
     async def append(
         self, envelope: bytes, leaves: Sequence[bytes] = (), openings: Sequence[api.Opening] = ()
     ) -> Receipt:
@@ -110,7 +117,7 @@ class CoordinatorClient:
             receipt = await stub.Append(request, timeout=APPEND_SECONDS)
         return self._checked(envelope, receipt)
 
-    async def follow(self, start: int) -> AsyncIterator[api.FollowResponse]:
+    async def follow(self, start: int) -> AsyncGenerator[api.FollowResponse, None]:
         """Entries from `start` on, unchecked, then new ones; ends after FOLLOW_SECONDS at the latest.
 
         Raises Unreachable and Reject.

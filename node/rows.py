@@ -76,6 +76,7 @@ class OutboxRow:
     next_attempt_ms: int
     last_error: str
     receipt_index: int | None  # log index, once known
+    receipt: bytes  # a serialised, checked api.Receipt; empty when there is none
 
 
 @dataclass(frozen=True, slots=True)

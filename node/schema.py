@@ -42,9 +42,11 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         attempts INTEGER NOT NULL DEFAULT 0,
         next_attempt_ms INTEGER NOT NULL DEFAULT 0,
         last_error TEXT NOT NULL DEFAULT '',
-        receipt_index INTEGER
+        receipt_index INTEGER,
+        receipt BLOB NOT NULL DEFAULT x''
     ) STRICT;
     CREATE INDEX outbox_state ON outbox (state, position);
+    CREATE INDEX outbox_receipt ON outbox (receipt_index);
 
     CREATE TABLE items (
         item_id BLOB PRIMARY KEY,

@@ -117,8 +117,10 @@ class Store:
         """How many entries are stored: 0..size-1 without a gap."""
         return int(self._rows("SELECT coalesce(max(idx) + 1, 0) AS size FROM entries")[0]["size"])
 
-    def append_log(self, entries: Sequence[LogRow], checkpoint: CheckpointRow) -> int | None:
-        """Stores checked entries and the checkpoint that covers them.
+    def append_log(
+        self, entries: Sequence[LogRow], checkpoint: CheckpointRow | None = None
+    ) -> int | None:
+        """Stores entries, and the checkpoint that covers them when it has come.
 
         Another process may have stored some of them already. Gives the index of the first entry that
         it stored *differently*, and then changes nothing: the log showed the two of us two histories.
@@ -134,7 +136,8 @@ class Store:
                 "INSERT INTO entries VALUES (?, ?, ?)",
                 [(e.index, e.envelope, e.bundle) for e in entries if e.index >= size],
             )
-            self._insert("checkpoints", [asdict(checkpoint)], or_ignore=True)
+            if checkpoint is not None:
+                self._insert("checkpoints", [asdict(checkpoint)], or_ignore=True)
         return None
 
     def entry(self, index: int) -> LogRow | None:
@@ -163,11 +166,8 @@ class Store:
         changed = self._write(
             "INSERT INTO outbox (digest, kind, envelope, bundle, openings) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT DO NOTHING",
-            outgoing.digest,
-            outgoing.kind,
-            outgoing.envelope,
-            encode_bundle(outgoing.leaves),
-            openings,
+            *(outgoing.digest, outgoing.kind, outgoing.envelope),
+            *(encode_bundle(outgoing.leaves), openings),
         )
         return changed == 1
 
@@ -197,14 +197,15 @@ class Store:
         rows = self._rows("SELECT state, count(*) AS n FROM outbox GROUP BY state")
         return {OutboxState(row["state"]): row["n"] for row in rows}
 
-    def mark_sent(self, digest: bytes, receipt_index: int | None) -> None:
-        """The log has the record (at `receipt_index`, when it gave a receipt)."""
+    def mark_sent(
+        self, digest: bytes, receipt_index: int | None = None, receipt: bytes = b""
+    ) -> None:
+        """The log has the record (at `receipt_index`, when it gave a receipt: an api.Receipt)."""
         with self.transaction():
             self._write(
-                "UPDATE outbox SET state = 'sent', receipt_index = ?, last_error = ''"
+                "UPDATE outbox SET state = 'sent', receipt_index = ?, receipt = ?, last_error = ''"
                 " WHERE digest = ?",
-                receipt_index,
-                digest,
+                *(receipt_index, receipt, digest),
             )
             self._set_submission_status(digest, "submitted")
 
@@ -213,8 +214,7 @@ class Store:
         with self.transaction():
             self._write(
                 "UPDATE outbox SET state = 'refused', last_error = ? WHERE digest = ?",
-                reason,
-                digest,
+                *(reason, digest),
             )
             self._set_submission_status(digest, ITEM_REFUSED)
 
@@ -223,10 +223,16 @@ class Store:
         self._write(
             "UPDATE outbox SET attempts = attempts + 1, last_error = ?, next_attempt_ms = ?"
             " WHERE digest = ?",
-            error,
-            next_attempt_ms,
-            digest,
+            *(error, next_attempt_ms, digest),
         )
+
+    def broken_receipts(self, start: int, stop: int) -> list[OutboxRow]:
+        """Records whose receipt names a place, start..stop-1, where the log has something else."""
+        sql = (
+            "SELECT outbox.* FROM outbox JOIN entries ON idx = receipt_index"
+            " WHERE idx >= ? AND idx < ? AND entries.envelope <> outbox.envelope"
+        )
+        return [_outbox_row(row) for row in self._rows(sql, start, stop)]
 
     def _set_submission_status(self, digest: bytes, status: str) -> None:
         # Only from `queued`: the log may already have told more.
@@ -410,6 +416,7 @@ def _outbox_row(row: dict[str, Any]) -> OutboxRow:
         row["next_attempt_ms"],
         row["last_error"],
         row["receipt_index"],
+        row["receipt"],
     )
 
 

@@ -1,0 +1,263 @@
+"""Follows the log and believes none of it unchecked: the node's own replay of the network.
+
+    receive   entries and a signed checkpoint; their indices must continue what we have
+    cover     append to our tree; at the checkpoint's size the roots must be equal
+    store     entries and checkpoint in one transaction
+    fold      apply the stored entries to the state, and tell who waits
+
+Only what a checkpoint covers is folded: an entry that the log has not signed for is not acted upon.
+A start does the same from `fold` on, so that recovery is the ordinary way. If we crash between store
+and fold, the next start folds what is stored.
+
+A lie ends it: the evidence is kept in the store, and until its owner acknowledges it the node neither
+follows nor sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Final
+
+from node.addresses import now_ms
+from node.backoff import delay_seconds
+from node.client import CoordinatorClient, Lie
+from node.rows import CheckpointRow, LogRow
+from node.store import Store
+from protocol import transition
+from protocol.batch import BUNDLE_BYTES_MAX, decode_bundle, require_whole
+from protocol.errors import Misbehaviour, Reject, RemoteError, StoreError
+from protocol.limits import ENTRY_BYTES_MAX
+from protocol.link import NetworkLink
+from protocol.merkle import MerkleTree, hash_leaf
+from protocol.note import Checkpoint, open_checkpoint
+from protocol.state import State
+from protos.gen import api_pb2 as api
+
+log = logging.getLogger(__name__)
+
+# Rows read at once while folding: each may bring a bundle of 16 MiB.
+PAGE_ROWS: Final = 16
+# For commands that want to be up to date: a stream that is silent for so long has nothing new.
+QUIET_SECONDS: Final = 2.0
+
+Listener = Callable[[int, str], None]
+"""Called with the index and kind of each entry, after it was folded."""
+
+
+def require_trust(store: Store) -> None:
+    """Raises Misbehaviour while there is evidence of a lie that the owner has not acknowledged."""
+    alarms = store.alarms()
+    if alarms:
+        raise Misbehaviour(
+            f"this network is not to be trusted: {alarms[0].message}",
+            "see `commonhold node alarms`; with --acknowledge you go on at your own risk",
+        )
+
+
+class Follower:
+    """The replay. All methods run on one thread; `state` is whole whenever a task sees it."""
+
+    def __init__(
+        self,
+        store: Store,
+        link: NetworkLink,
+        clock: Callable[[], int] = now_ms,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """Reads nothing yet; `replay` does."""
+        self.state = State()
+        self.tree = MerkleTree()  # over stored entries; may be ahead of `state`
+        self.checkpoint: CheckpointRow | None = None  # covers exactly `state`
+        self._store, self._link, self._clock, self._sleep = store, link, clock, sleep
+        self._listeners: list[Listener] = []
+        self._grown = asyncio.Event()
+        self._failure: Misbehaviour | None = None
+
+    @property
+    def size(self) -> int:
+        """How many entries are folded."""
+        return self.state.size
+
+    def subscribe(self, listener: Listener) -> None:
+        """Tells a listener of every entry that is folded from now on; it must return at once."""
+        self._listeners.append(listener)
+
+    async def wait_beyond(self, size: int) -> int:
+        """Waits until more than `size` entries are folded; raises what ended the following."""
+        while self.state.size <= size:
+            if self._failure is not None:
+                raise self._failure
+            await self._grown.wait()
+        return self.state.size
+
+    def replay(self) -> None:
+        """Folds what is stored, after checking it against the stored checkpoint.
+
+        Raises StoreError when our own file is damaged, Misbehaviour when the log breaks a rule.
+        """
+        for row in self._stored_from(self.tree.size):
+            self.tree.append(hash_leaf(row.envelope))
+        last = self._store.checkpoint()
+        if last is not None:
+            head = open_checkpoint(last.note, self._link.log_verifier)
+            if head.size > self.tree.size or self.tree.root(head.size) != head.root:
+                raise StoreError(
+                    "the log in node.db does not match its checkpoint: the file is damaged",
+                    "restore node.db from a backup, or empty its tables entries and checkpoints:"
+                    " the log is then fetched again",
+                )
+            with self._exposing():
+                self._fold(last)
+
+    async def run(self, client: CoordinatorClient) -> None:
+        """Follows for ever, through any number of interruptions; raises Misbehaviour."""
+        failures = 0
+        while True:
+            try:
+                async with aclosing(self._follow(client)) as responses:
+                    async for response in responses:
+                        self.take(response)
+                        failures = 0
+                reason = "the stream ended"
+            except Misbehaviour:
+                raise
+            except RemoteError as error:
+                reason = str(error)
+            wait_seconds = delay_seconds(failures, random.random())  # noqa: S311
+            failures += 1
+            log.info("following again in %.1f s: %s", wait_seconds, reason)
+            await self._sleep(wait_seconds)
+
+    async def catch_up(self, client: CoordinatorClient) -> None:
+        """Takes what the log has now, and returns. Raises Unreachable and Misbehaviour."""
+        await client.connect()
+        async with aclosing(self._follow(client)) as responses:
+            covered = False
+            while not covered:
+                try:
+                    response = await asyncio.wait_for(anext(responses), QUIET_SECONDS)
+                except (TimeoutError, StopAsyncIteration):
+                    return
+                covered = self.take(response)
+
+    def _follow(self, client: CoordinatorClient) -> AsyncGenerator[api.FollowResponse, None]:
+        require_trust(self._store)
+        return client.follow(self.tree.size)
+
+    def take(self, response: api.FollowResponse) -> bool:
+        """Checks, stores and folds one response; tells whether we then have all that its checkpoint covers.
+
+        Raises Lie; then nothing more may be taken.
+        """
+        with self._exposing():
+            return self._take(response)
+
+    @contextmanager
+    def _exposing(self) -> Iterator[None]:
+        """Keeps the evidence of a lie before anybody acts on it: a crash does not make us forget."""
+        try:
+            yield
+        except Lie as lie:
+            self._store.raise_alarm(lie.kind, str(lie), lie.evidence, self._clock())
+            self._failure = lie
+            self._wake()
+            raise
+
+    def _take(self, response: api.FollowResponse) -> bool:
+        if self._failure is not None:
+            raise self._failure
+        note = response.checkpoint
+        head = self._open(note)
+        rows = self._rows_of(response)
+        if rows and head.size < self.tree.size + len(rows):
+            raise self._lie(
+                "checkpoint", "a checkpoint does not cover the entries it came with", note
+            )
+        for row in rows:
+            self.tree.append(hash_leaf(row.envelope))
+        if head.size <= self.tree.size and self.tree.root(head.size) != head.root:
+            raise self._lie(
+                "split-view", "the log signed a root that its entries do not have", note
+            )
+        covering = None
+        if head.size == self.tree.size:
+            covering = CheckpointRow(head.size, note, self._clock())
+        other = self._store.append_log(rows, covering)
+        if other is not None:
+            raise self._lie(
+                "split-view", f"two connections got different entries for index {other}", note
+            )
+        if covering is not None:
+            self._fold(covering)
+        return covering is not None
+
+    def _open(self, note: bytes) -> Checkpoint:
+        try:
+            return open_checkpoint(note, self._link.log_verifier)
+        except Reject as error:
+            raise self._lie(
+                "checkpoint", f"the log sent a bad checkpoint: {error}", note
+            ) from error
+
+    def _rows_of(self, response: api.FollowResponse) -> list[LogRow]:
+        rows = [LogRow(e.index, e.envelope, e.bundle) for e in response.entries]
+        expected = range(self.tree.size, self.tree.size + len(rows))
+        if [row.index for row in rows] != list(expected):
+            raise self._lie(
+                "order",
+                f"the log sent entries out of order where {self.tree.size} was next",
+                response.checkpoint,
+            )
+        for row in rows:
+            if len(row.envelope) > ENTRY_BYTES_MAX or len(row.bundle) > BUNDLE_BYTES_MAX:
+                raise self._lie("size", f"entry {row.index} is too large", response.checkpoint)
+        return rows
+
+    def _fold(self, covering: CheckpointRow) -> None:
+        start = self.state.size
+        try:
+            for row in self._stored_from(start):
+                if row.index == covering.size:
+                    break
+                self._apply(row, covering.note)
+        finally:
+            self._wake()
+        for broken in self._store.broken_receipts(start, covering.size):
+            raise Lie(
+                "receipt",
+                f"the log does not hold our {broken.outgoing.kind} where its receipt says"
+                f" (entry {broken.receipt_index})",
+                (broken.outgoing.envelope, broken.receipt, covering.note),
+            )
+        self.checkpoint = covering
+
+    def _apply(self, row: LogRow, note: bytes) -> None:
+        try:
+            leaves = require_whole(decode_bundle(row.bundle))
+            kind = transition.apply(self.state, row.envelope, leaves)
+        except (Reject, Misbehaviour) as error:
+            raise Lie("rule", f"the log breaks a rule: {error}", (note, row.envelope)) from error
+        if row.index == 0 and self.state.network != self._link.network:
+            raise Lie(
+                "network", "the log is of another network than the link names", (note, row.envelope)
+            )
+        for listener in self._listeners:
+            listener(row.index, kind)
+
+    def _stored_from(self, start: int) -> Iterator[LogRow]:
+        while rows := self._store.entries(start, PAGE_ROWS):
+            yield from rows
+            start = rows[-1].index + 1
+
+    def _lie(self, kind: str, message: str, note: bytes) -> Lie:
+        """With the last checkpoint that held, so that two notes of the log stand against each other."""
+        held = () if self.checkpoint is None else (self.checkpoint.note,)
+        return Lie(kind, message, (*held, note))
+
+    def _wake(self) -> None:
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()

@@ -1,0 +1,98 @@
+"""Brings what is queued to the log, in the order in which it was queued.
+
+Sending is idempotent: the same envelope gets the same receipt. So a kill between the coordinator's
+answer and our note of it costs one more call, and the daemon and a command may both be sending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from node.addresses import now_ms
+from node.backoff import MAX_SECONDS, delay_seconds
+from node.client import CoordinatorClient, Lie
+from node.follower import require_trust
+from node.rows import OutboxRow
+from node.store import Store
+from protocol.errors import Ignore, Reject, Unreachable
+
+log = logging.getLogger(__name__)
+
+# How often a daemon looks for records that another process queued: nobody waits longer than this.
+LOOK_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What one flush did. `refused` are the records with the coordinator's reasons."""
+
+    sent: int
+    refused: tuple[OutboxRow, ...]
+
+
+async def flush(
+    client: CoordinatorClient,
+    store: Store,
+    clock: Callable[[], int] = now_ms,
+    on_sent: Callable[[OutboxRow], None] = lambda row: None,
+) -> Flushed:
+    """Sends everything that is queued.
+
+    Raises Unreachable (the rest stays queued, with the time of the next attempt) and Lie (the rest
+    stays queued, and nothing is sent until the owner acknowledges the alarm).
+    """
+    sent, refused = 0, []
+    while (row := store.next_queued()) is not None:
+        require_trust(store)
+        try:
+            await _send(client, store, row)
+            sent += 1
+            on_sent(row)
+        except Reject as error:
+            log.warning("a %s was refused: %s", row.outgoing.kind, error)
+            store.mark_refused(row.outgoing.digest, str(error))
+            refused.append(store.outbox_row(row.outgoing.digest) or row)
+        except Unreachable as error:
+            wait_ms = int(1000 * delay_seconds(row.attempts, random.random()))  # noqa: S311
+            store.mark_attempt(row.outgoing.digest, str(error), clock() + wait_ms)
+            raise
+        except Lie as lie:
+            store.raise_alarm(lie.kind, str(lie), lie.evidence, clock())
+            raise
+    return Flushed(sent, tuple(refused))
+
+
+async def _send(client: CoordinatorClient, store: Store, row: OutboxRow) -> None:
+    out = row.outgoing
+    try:
+        receipt = await client.append(out.envelope, out.leaves, out.openings)
+    except Ignore as superfluous:
+        log.info("a %s was not needed: %s", out.kind, superfluous)
+        store.mark_sent(out.digest)
+        return
+    store.mark_sent(out.digest, receipt.index, receipt.raw)
+
+
+async def keep_flushing(
+    client: CoordinatorClient,
+    store: Store,
+    clock: Callable[[], int] = now_ms,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> None:
+    """Flushes for ever, as soon as something is queued and due. Raises Misbehaviour."""
+    while True:
+        row = store.next_queued()
+        # A clock that was set back must not postpone an attempt by more than the longest wait.
+        wait_ms = 0 if row is None else min(row.next_attempt_ms - clock(), int(1000 * MAX_SECONDS))
+        if row is None or wait_ms > 0:
+            await sleep(max(LOOK_SECONDS, wait_ms / 1000))
+            continue
+        try:
+            await flush(client, store, clock)
+        except Unreachable as error:
+            log.info("%s", error)
