@@ -25,7 +25,7 @@ VETO_MARGIN = 0.05  # how much worse on gold, in accuracy, a ring must be than t
 VETO_Z = 1.645  # and how surely: one-sided 5 %
 MIN_VETO_GOLD = 5  # gold items that both the ring and others answered
 MAX_RINGS = 64  # largest first; each costs a pass over the answers
-# 2e7 co-answers take about 1 GB. Above that, items with the fewest answers are tested first (one that
+# 2e7 co-answers take 1.5 GB. Above that, items with the fewest answers are tested first (one that
 # everybody answered is the dearest), then the earliest: infer shorter windows instead.
 MAX_CO_ANSWERS = 20_000_000
 
