@@ -39,6 +39,7 @@ from node.rows import (
     TaskStatus,
 )
 from protocol.batch import decode_bundle, encode_bundle, require_whole
+from protocol.envelope import parse_envelope
 from protocol.errors import StoreError
 from protos.gen import api_pb2 as api
 
@@ -149,6 +150,16 @@ class Store:
         """At most `limit` entries from `start` on."""
         rows = self._rows("SELECT * FROM entries WHERE idx >= ? ORDER BY idx LIMIT ?", start, limit)
         return [LogRow(row["idx"], row["envelope"], row["bundle"]) for row in rows]
+
+    def entries_of(self, kind: str) -> Iterator[LogRow]:
+        """All entries of one kind; reads every envelope, but only their bundles."""
+        start, page = 0, 1_000
+        sql = "SELECT idx, envelope FROM entries WHERE idx >= ? ORDER BY idx LIMIT ?"
+        while rows := self._rows(sql, start, page):
+            for row in rows:
+                start = row["idx"] + 1
+                if parse_envelope(row["envelope"]).kind == kind:
+                    yield from self.entries(row["idx"], 1)
 
     def checkpoint(self, size: int | None = None) -> CheckpointRow | None:
         """The checkpoint at `size` entries; by default the last."""
