@@ -51,13 +51,15 @@ class CoAnswers:
 
 def co_answers(answers: Answers) -> CoAnswers:
     """Enumerate co-answers. Answers are sorted by item, so partners are a fixed step apart."""
-    per_item = np.bincount(answers.item, minlength=answers.n_items).astype(np.int64)
-    included = _affordable(per_item)
     first: list[IntArray] = []
     second: list[IntArray] = []
-    for step in range(1, int(per_item[included].max(initial=0))):
-        here = np.flatnonzero(answers.item[step:] == answers.item[:-step])
-        here = here[included[answers.item[here]]]
+    here = np.flatnonzero(_affordable(answers)[answers.item])
+    step = 0
+    # Whoever has no partner this far on has none further on: the work is the pairs found.
+    while len(here):
+        step += 1
+        here = here[here + step < len(answers)]
+        here = here[answers.item[here + step] == answers.item[here]]
         first.append(here)
         second.append(here + step)
     a = np.concatenate([np.zeros(0, np.int64), *first])
@@ -99,8 +101,9 @@ def find_rings(answers: Answers, gold: Gold, posterior: FloatArray, co: CoAnswer
     return ring
 
 
-def _affordable(per_item: IntArray) -> BoolArray:
-    """Which items to include so that co-answers stay within MAX_CO_ANSWERS."""
+def _affordable(answers: Answers) -> BoolArray:
+    """(n_items,): which items to include so that co-answers stay within MAX_CO_ANSWERS."""
+    per_item = np.bincount(answers.item, minlength=answers.n_items)
     order = np.argsort(per_item, kind="stable")
     pairs = per_item * (per_item - 1) // 2
     included = np.zeros(len(per_item), dtype=bool)
