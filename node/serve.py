@@ -1,0 +1,121 @@
+"""What this node gives to peers: its own content to the reviewers drawn for it, and where it is.
+
+Content is served while a review needs it and to nobody else: the author's own replay of the log
+says who that is. A peer that asks before our replay has reached the draw is refused and asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from node.addresses import LIFETIME_MS, now_ms, seal_announcement
+from node.blobs import BlobStore
+from node.client import CoordinatorClient
+from node.follower import Follower
+from node.keys import NodeKeys
+from node.p2p import Denial, Grant, OpenBlob
+from node.store import Store
+from protocol.lifecycle import EpochPhase
+from protocol.link import NetworkLink
+from protocol.state import State
+
+log = logging.getLogger(__name__)
+
+# The coordinator keeps announcements in memory: after its restart we are lost for this long at most.
+ANNOUNCE_SECONDS: Final = 60.0
+
+
+def may_read(state: State, owner: bytes, peer: bytes, item_id: bytes) -> Grant | Denial:
+    """Whether `owner` serves `item_id` to `peer` now; both are 32-byte keys.
+
+    The peer learns no reason, and not whether the item exists.
+    """
+    item = state.items.get(item_id)
+    if item is None or item.author != owner:
+        return Denial("not an item of ours")
+    if state.epoch.phase is not EpochPhase.COMMITTING:
+        return Denial("no review is running")
+    if peer not in state.epoch.round.assignments.get(item_id, ()):
+        return Denial("not assigned to this peer")
+    return Grant()
+
+
+class OwnContent:
+    """The blobs of this node's items, for PeerHost. Reads happen in threads."""
+
+    def __init__(self, store: Store, blobs: BlobStore) -> None:
+        self._store, self._blobs = store, blobs
+
+    async def open(self, item_id: bytes) -> OpenBlob | None:
+        """The content of one of our items; None when it was erased or never ours."""
+        return await asyncio.to_thread(self._open, item_id)
+
+    def _open(self, item_id: bytes) -> OpenBlob | None:
+        item = self._store.item(item_id)
+        if item is None:
+            return None
+        file = self._blobs.open(item.commitment)
+        if file is None:
+            return None
+        return OpenBlob(item.content_salt, os.fstat(file.fileno()).st_size, file)
+
+
+def reachable(addresses: Sequence[str], own_ip: str) -> list[str]:
+    """Listening multiaddrs as others can dial them: "any interface" becomes `own_ip`."""
+    parts = [address.split("/") for address in addresses]
+    for each in parts:
+        if len(each) > 2 and each[1] == "ip4" and ipaddress.ip_address(each[2]).is_unspecified:
+            each[2] = own_ip
+    return ["/".join(each) for each in parts]
+
+
+def own_ip_towards(host: str, port: int) -> str:
+    """The IPv4 address of the interface that leads to a host; no packet is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, port))
+        except OSError:
+            return "127.0.0.1"  # no route: whoever can reach us then is on this machine
+        address: str = probe.getsockname()[0]
+    return address
+
+
+class Announcer:
+    """Keeps the coordinator's directory up to date about where this node listens."""
+
+    def __init__(
+        self,
+        keys: NodeKeys,
+        link: NetworkLink,
+        client: CoordinatorClient,
+        follower: Follower,
+        listening: Callable[[], Sequence[str]],
+    ) -> None:
+        """`listening` gives the present multiaddrs; they change when the peer host restarts."""
+        self._keys, self._link, self._client = keys, link, client
+        self._follower, self._listening = follower, listening
+
+    async def run(self) -> None:
+        """Announces now and then for ever, once we are a member; raises Unreachable and Reject."""
+        while self._keys.identity not in self._follower.state.members:
+            await self._follower.wait_beyond(self._follower.size)
+        while True:
+            await self.announce()
+            await asyncio.sleep(ANNOUNCE_SECONDS)
+
+    async def announce(self) -> None:
+        """Says once where we are."""
+        own_ip = await asyncio.to_thread(own_ip_towards, self._link.host, self._link.port)
+        addresses = reachable(self._listening(), own_ip)
+        expires = now_ms() + LIFETIME_MS
+        sign, identity = self._keys.sign, self._keys.identity
+        await self._client.announce(
+            seal_announcement(self._link.network, identity, addresses, expires, sign)
+        )
+        log.debug("announced %s", ", ".join(addresses))
