@@ -17,9 +17,6 @@ from protocol.state import GivenAnswer, ItemId, State
 from protocol.truth import Answers, Gold, Inference, infer, quantise_ppm
 from protos.gen import records_pb2 as pb
 
-# Different BLAS libraries and orders of summation move a posterior by far less than this.
-TOLERANCE_PPM = 1_000
-
 
 @dataclass(frozen=True, slots=True)
 class CampaignInference:

@@ -20,7 +20,8 @@ from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour, Reject
 from protocol.merkle import MerkleTree, hash_leaf
 from protocol.note import Checkpoint, Verifier, open_checkpoint
-from protocol.state import State
+from protocol.state import GivenAnswer, State
+from protos.gen import records_pb2 as pb
 
 _LENGTH_BYTES = 2  # of an entry in a bundle
 
@@ -32,6 +33,8 @@ class Report:
     checkpoint: Checkpoint
     state: State
     kinds: Counter[str] = field(default_factory=Counter)
+    answers: list[GivenAnswer] = field(default_factory=list)  # of all epochs
+    lines: list[tuple[int, pb.RewardLine]] = field(default_factory=list)  # (epoch, line)
 
 
 def audit(source: LogSource, verifier: Verifier, progress: Progress) -> Report:
@@ -112,7 +115,12 @@ def _replay(
 ) -> None:
     for index, raw in enumerate(entries):
         leaves = _read_leaves(source, index, raw)
-        report.kinds[transition.apply(report.state, raw, leaves)] += 1
+        epoch = report.state.epoch
+        kind = transition.apply(report.state, raw, leaves)
+        report.kinds[kind] += 1
+        if kind == "close":
+            report.answers += epoch.answers
+            report.lines += ((epoch.number, pb.RewardLine.FromString(leaf)) for leaf in leaves)
         progress("replaying rules", index + 1, len(entries))
 
 

@@ -22,11 +22,11 @@ from protocol.rules.record import (
 from protocol.rules.verdict import count_review_evidence
 from protocol.settlement import Deployment, address, build_tree, publication_digest, sum_totals
 from protocol.state import SHARES, EpochState, Proposal, State
+from protocol.truth import TOLERANCE_PPM
 from protos.gen import records_pb2 as pb
 
-# A reviewer's weight is a sum over up to thousands of answers of quantised posteriors; it recomputes
-# elsewhere within one part in a thousand, or one thousandth of an answer's worth.
-WEIGHT_TOLERANCE_PPM = 1_000
+# A reviewer's weight is a sum over up to thousands of posteriors; it recomputes elsewhere within their
+# tolerance, or a thousandth of one answer's worth.
 WEIGHT_TOLERANCE_MICRO = 1_000
 
 _COUNTS = (
@@ -68,7 +68,7 @@ def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
         == (own.identity, own.role, own.campaign_id, own.asset),
         "a line is not the one that follows from the log",
     )
-    slack = max(WEIGHT_TOLERANCE_MICRO, own.weight_micro * WEIGHT_TOLERANCE_PPM // PPM)
+    slack = max(WEIGHT_TOLERANCE_MICRO, own.weight_micro * TOLERANCE_PPM // PPM)
     if line.role != pb.ROLE_REVIEWER:
         slack = 0
     require(
@@ -76,7 +76,7 @@ def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
     )
     theirs, ours = line.evidence, own.evidence
     require(
-        abs(theirs.agreement_ppm - ours.agreement_ppm) <= WEIGHT_TOLERANCE_PPM,
+        abs(theirs.agreement_ppm - ours.agreement_ppm) <= TOLERANCE_PPM,
         "a line's agreement does not recompute",
     )
     require(

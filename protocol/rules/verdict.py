@@ -12,6 +12,7 @@ from protocol.limits import ITEM_DRAWS_MAX, SALT_BYTES
 from protocol.reputation import observe
 from protocol.rules.record import Record, require, require_round
 from protocol.state import ItemId, RoundState, State
+from protocol.truth import TOLERANCE_PPM
 from protos.gen import records_pb2 as pb
 
 _EVENTS = {
@@ -69,11 +70,11 @@ def _validate_item_verdict(
     require(verdict.label < labels, "its label is outside the campaign's")
     recomputed = 0 if row is None else row[verdict.label]
     require(
-        abs(recomputed - verdict.posterior_ppm) <= verdicts.TOLERANCE_PPM,
+        abs(recomputed - verdict.posterior_ppm) <= TOLERANCE_PPM,
         f"its posterior is {verdict.posterior_ppm} ppm in the verdict and {recomputed} recomputed",
     )
     require(
-        row is None or max(row) - recomputed <= verdicts.TOLERANCE_PPM,
+        row is None or max(row) - recomputed <= TOLERANCE_PPM,
         "its label is not the most probable one",
     )
     if verdict.outcome != pb.OUTCOME_UNDECIDED:
