@@ -196,7 +196,7 @@ class Network:
 
     def draw(self) -> None:
         seed, assignments = review.compute_draw(self.state)
-        leaves = review.encode_draw(assignments)
+        leaves = review.encode_draw(self.state, assignments)
         body = pb.Draw(**self._round(), seed=seed, assignments=batch(leaves))
         self.add(self.operator, "draw", body, leaves)
 

@@ -99,4 +99,9 @@ def _validate_item(
     require(len(item.transformation) <= NAME_CHARS_MAX, "its transformation is too long")
     require(len(item.derived_from) <= LINEAGE_MAX, f"it derives from over {LINEAGE_MAX} items")
     require(all(len(i) == HASH_BYTES for i in item.derived_from), "its lineage is malformed")
-    validate_fingerprint(item.fingerprint)
+    if campaign.privacy == pb.PRIVACY_OPEN:
+        validate_fingerprint(item.fingerprint)
+    else:
+        require(
+            item.fingerprint == b"", "a fingerprint shows content; only open campaigns take one"
+        )

@@ -119,6 +119,8 @@ def _is_duplicate(state: State, item_id: ItemId) -> bool:
     item = state.items[item_id]
     index = state.indexes[item.campaign_id]
     fingerprint = item.record().fingerprint
+    if not fingerprint:
+        return False
     match = index.nearest(fingerprint)
     if match is None:
         index.add(fingerprint, item_id)
@@ -175,12 +177,21 @@ def compute_draw(state: State) -> tuple[bytes, dict[ItemId, tuple[Identity, ...]
     return seed, {item: who for item in round_.items if (who := assignments[item])}
 
 
-def encode_draw(assignments: dict[ItemId, tuple[Identity, ...]]) -> list[bytes]:
-    """The leaves of a draw record."""
-    return [
-        pb.Assignment(item_id=item_id, reviewers=list(reviewers)).SerializeToString()
+def encode_draw(state: State, assignments: dict[ItemId, tuple[Identity, ...]]) -> list[bytes]:
+    """The leaves of a draw record: assignments, then the duplicates that sealing the round found.
+
+    Duplicates are written down since a fingerprint may be erased later, and with it the means to find
+    them again.
+    """
+    drawn = [
+        pb.Assignment(item_id=item_id, reviewers=list(reviewers))
         for item_id, reviewers in assignments.items()
     ]
+    found = [
+        pb.Assignment(item_id=item_id, duplicate_of=state.items[item_id].duplicate_of)
+        for item_id in (state.epoch.duplicates if state.epoch.round.number == 1 else ())
+    ]
+    return [leaf.SerializeToString() for leaf in (*drawn, *found)]
 
 
 def validate_draw(state: State, record: Record[pb.Draw]) -> None:
@@ -192,7 +203,8 @@ def validate_draw(state: State, record: Record[pb.Draw]) -> None:
         record.body.seed == seed, "the draw's seed does not follow from the opened beacon values"
     )
     require(
-        list(record.leaves) == encode_draw(assignments), "the draw does not follow from its seed"
+        list(record.leaves) == encode_draw(state, assignments),
+        "the draw does not follow from its seed",
     )
 
 
@@ -201,6 +213,8 @@ def process_draw(state: State, record: Record[pb.Draw]) -> None:
     round_ = state.epoch.round
     for leaf in record.leaves:
         assignment = pb.Assignment.FromString(leaf)
+        if assignment.duplicate_of:
+            continue
         item = state.items[assignment.item_id]
         state.epoch.items.setdefault(assignment.item_id)
         item.step(ItemEvent.DRAW)

@@ -202,12 +202,14 @@ class Draw(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., seed: _Optional[bytes] = ..., assignments: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("item_id", "reviewers")
+    __slots__ = ("item_id", "reviewers", "duplicate_of")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     REVIEWERS_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_OF_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     reviewers: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, item_id: _Optional[bytes] = ..., reviewers: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    duplicate_of: bytes
+    def __init__(self, item_id: _Optional[bytes] = ..., reviewers: _Optional[_Iterable[bytes]] = ..., duplicate_of: _Optional[bytes] = ...) -> None: ...
 
 class Verdict(_message.Message):
     __slots__ = ("network", "epoch", "round", "verdicts")

@@ -310,12 +310,12 @@ def test_the_draw_is_recomputed(net: Network) -> None:
     item_id = next(iter(favoured))
     favoured[item_id] = favoured[item_id][::-1]
     where = {"network": NETWORK, "epoch": 1, "round": 1}
-    leaves = review.encode_draw(favoured)
+    leaves = review.encode_draw(net.state, favoured)
     with refuses("does not follow from its seed"):
         net.add(
             net.operator, "draw", pb.Draw(**where, seed=seed, assignments=batch(leaves)), leaves
         )
-    leaves = review.encode_draw(assignments)
+    leaves = review.encode_draw(net.state, assignments)
     with refuses("seed does not follow"):
         body = pb.Draw(**where, seed=bytes(32), assignments=batch(leaves))
         net.add(net.operator, "draw", body, leaves)
@@ -572,3 +572,32 @@ def test_commitments_need_whole_salts() -> None:
     assert len(commitments.label_commitment(bytes(32), 1)) == 32
     with pytest.raises(Exception, match="salt has 32 bytes"):
         commitments.label_commitment(b"short", 1)
+
+
+def test_a_draw_writes_down_the_duplicates_found(net: Network) -> None:
+    ada, ben = net.people[:2]
+    net.submit(ada, [net.item(1, content=b"the same picture")])
+    net.submit(ben, [net.item(1, content=b"the same picture")])
+    first, copy = net.state.items
+    net.stand_by(*net.people[1:])
+    net.phase(pb.PHASE_BEACON)
+    net.open_beacons(*net.people[1:])
+    net.draw()
+    leaves = [pb.Assignment.FromString(leaf) for leaf in net.log[-1].leaves]
+    assert [(leaf.item_id, leaf.duplicate_of) for leaf in leaves] == [(first, b""), (copy, first)]
+
+
+def test_only_open_campaigns_take_fingerprints(net: Network) -> None:
+    net.add(net.operator, "campaign", campaign(id="private-letters", privacy=pb.PRIVACY_REVIEWERS))
+    item = pb.Item.FromString(net.item(1))
+    item.consent.redistribute = False
+
+    def submit() -> None:
+        leaves = [item.SerializeToString()]
+        body = pb.Submission(network=NETWORK, campaign_id="private-letters", items=batch(leaves))
+        net.add(net.people[0], "submission", body, leaves)
+
+    with refuses("a fingerprint shows content"):
+        submit()
+    item.fingerprint = b""
+    submit()
