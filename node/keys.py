@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from eth_keys.datatypes import PrivateKey
 from google.protobuf.message import Message
 from nacl import pwhash
 from nacl.exceptions import CryptoError
@@ -38,6 +39,7 @@ PASSPHRASE_BYTES_MAX: Final = 1024
 KEYS_BYTES_MAX: Final = 16 * 1024
 # Order of the group of secp256k1 (SEC 2, section 2.4.1); a key is 1 .. order - 1.
 _GROUP_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_V_OFFSET: Final = 27  # Ethereum writes the recovery bit as 27 or 28
 _VERSION: Final = 1
 _PLAIN: Final = "none"
 _SEALED: Final = "argon2id+xsalsa20poly1305"
@@ -90,6 +92,16 @@ class NodeKeys:
     def sign(self, message: bytes) -> bytes:
         """The 64-byte Ed25519 signature of a message."""
         return SigningKey(self.seed).sign(message).signature
+
+    @property
+    def payout_address(self) -> bytes:
+        """The 20-byte address of the payout key."""
+        return PrivateKey(self.payout_key).public_key.to_canonical_address()
+
+    def sign_payout(self, digest: bytes) -> bytes:
+        """The 65-byte signature r, s, v of a 32-byte EIP-712 digest; v is 27 or 28."""
+        signature = PrivateKey(self.payout_key).sign_msg_hash(digest).to_bytes()
+        return signature[:64] + bytes([signature[64] + _V_OFFSET])
 
     def seal(self, kind: str, record: Message) -> bytes:
         """A serialised envelope that holds the record, signed."""
