@@ -1,0 +1,177 @@
+"""The operator's data directory: what is where, and the settings in coordinator.toml.
+
+coordinator.toml    settings, readable by the operator alone
+*.key, tls.*        see coordinator/keys.py
+ledger.db           the log, the batches beside it and the sealed openings
+server.json         where the running server listens; rewritten at every start
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from protocol.errors import ConfigError
+
+ENVIRONMENT_DIRECTORY: Final = "COMMONHOLD_COORDINATOR"
+DEFAULT_DIRECTORY: Final = "coordinator"
+DIRECTORY_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
+
+T = TypeVar("T")
+
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_PORT_MAX: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long the operator waits in a phase for those who are still missing, in seconds."""
+
+    beacon_seconds: int = 600  # reviewers who stand by are online: minutes
+    commits_seconds: int = 86_400  # people review by hand: a day
+    reveals_seconds: int = 3_600  # answers are given already, a node opens them by itself
+
+    def __post_init__(self) -> None:
+        if min(self.beacon_seconds, self.commits_seconds, self.reveals_seconds) <= 0:
+            raise ConfigError("a deadline is at least one second")
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Calls that one network address may make: a token bucket."""
+
+    calls_per_second: int = 1_000  # one address may be a whole office, or a demo's every node
+    burst_calls: int = 4_000
+
+    def __post_init__(self) -> None:
+        if min(self.calls_per_second, self.burst_calls) <= 0:
+            raise ConfigError("a rate limit is at least one call")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings. `host` and `http_url` are what others connect to, `*listen` what we bind."""
+
+    name: str
+    host: str = "localhost"
+    listen: str = "127.0.0.1"
+    grpc_port: int = 7600  # 0: any free port
+    http_listen: str = "127.0.0.1"
+    http_port: int = 7680
+    http_url: str = ""  # empty: made of host and http_port
+    rpc_url: str = "http://127.0.0.1:8545"
+    ledger_url: str = ""  # empty: ledger.db in this directory
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    rate_limit: RateLimit = field(default_factory=RateLimit)
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.host:
+            raise ConfigError("a network needs a name and a host")
+        if not all(0 <= port <= _PORT_MAX for port in (self.grpc_port, self.http_port)):
+            raise ConfigError(f"a port is 0 to {_PORT_MAX}")
+
+
+def default_listen(host: str) -> str:
+    """The address to bind for a public `host`: loopback stays loopback, all else is reachable."""
+    # Binding every interface is what whoever names a public host asks for.
+    return "127.0.0.1" if host in _LOOPBACK else "0.0.0.0"  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One operator's data directory."""
+
+    path: Path
+
+    @classmethod
+    def at(cls, directory: Path | None) -> Home:
+        """The directory given, or the one the environment names, or ./coordinator."""
+        return cls(directory or Path(os.environ.get(ENVIRONMENT_DIRECTORY, DEFAULT_DIRECTORY)))
+
+    @property
+    def config_path(self) -> Path:
+        """The settings file."""
+        return self.path / "coordinator.toml"
+
+    @property
+    def server_path(self) -> Path:
+        """Where the running server listens."""
+        return self.path / "server.json"
+
+    def ledger_url(self, config: Config) -> str:
+        """The database of the ledger."""
+        return config.ledger_url or f"sqlite:///{(self.path / 'ledger.db').absolute()}"
+
+    def create(self, config: Config) -> None:
+        """Makes the directory and writes the settings. Raises ConfigError if there is one already."""
+        if self.config_path.exists():
+            raise ConfigError(
+                f"{self.path} holds a coordinator already", "choose another directory with --dir"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(DIRECTORY_MODE)
+        write_private(self.config_path, _to_toml(config).encode())
+
+    def load(self) -> Config:
+        """Reads the settings; raises ConfigError that names what is wrong."""
+        try:
+            data = tomllib.loads(self.config_path.read_text())
+        except FileNotFoundError:
+            raise ConfigError(
+                f"there is no coordinator in {self.path}",
+                "run `commonhold coordinator init`, or name its directory with --dir",
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{self.config_path} is malformed: {error}") from error
+        sections = {"deadlines": Deadlines, "rate_limit": RateLimit}
+        values = {
+            key: _build(sections[key], value, key) if key in sections else value
+            for key, value in data.items()
+        }
+        return _build(Config, values, self.config_path.name)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Writes a new file that only its owner can read; it is never readable by others meanwhile."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def require_private(path: Path) -> None:
+    """Raises ConfigError when others than the owner may read or write `path`."""
+    if path.stat().st_mode & 0o077:
+        raise ConfigError(f"others may access {path}", f"run: chmod 600 {path}")
+
+
+def _build(kind: type[T], values: object, where: str) -> T:
+    """A settings dataclass from a TOML table, refusing what it does not know."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where} is not a table of settings")
+    known = {each.name: each for each in fields(cast(Any, kind))}
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"{where}: there is no setting {key!r}")
+        if str(known[key].type) in ("int", "str") and type(value).__name__ != known[key].type:
+            raise ConfigError(f"{where}: {key} is a {known[key].type}, not {value!r}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ConfigError(f"{where}: a setting is missing: {error}") from None
+
+
+def _to_toml(config: Config) -> str:
+    """The settings as TOML; JSON's strings and integers are valid there too."""
+    data = asdict(config)
+    tables = {key: value for key, value in data.items() if isinstance(value, dict)}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in data.items() if key not in tables]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(table[key])}" for key in table)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,52 @@
+"""Founds a network: keys, an empty ledger, and the first entry of the log. Done once, offline."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from coordinator.config import Config, Home
+from coordinator.keys import Keys, create_keys, load_keys
+from coordinator.ledger import Ledger, Staged
+from protocol.envelope import seal
+from protocol.merkle import hash_leaf
+from protocol.note import sign_checkpoint
+from protocol.state import State
+from protocol.transition import apply
+from protos.gen import records_pb2 as pb
+
+# The split of a newcomer's network: most to those who bring data, a part to those who judge it, a part
+# kept for training, and five per cent for the treasury.
+DEFAULT_POLICY: Final = pb.Policy(
+    epoch_emission_micro=1_000_000_000,  # a thousand shares
+    contributors_ppm=600_000,
+    reviewers_ppm=250_000,
+    trainers_ppm=100_000,
+    rejection_penalty_ppm=500_000,
+    accept_ppm=900_000,
+    rounds_max=3,
+    reputation_decay_ppm=900_000,
+    witness_quorum=1,
+    revenue_treasury_ppm=50_000,
+)
+
+
+def found(home: Home, config: Config, policy: pb.Policy, chain_secret: bytes | None = None) -> Keys:
+    """Makes the data directory with all that `serve` needs; `chain_secret` is a funded account's.
+
+    A crash half-way leaves a directory that `serve` refuses: delete it and found the network again;
+    nobody has its link yet.
+
+    Raises:
+        ConfigError: there is a coordinator already.
+        Misbehaviour: the policy breaks a rule of the protocol.
+    """
+    home.create(config)
+    create_keys(home, config, chain_secret)
+    keys = load_keys(home, config)
+    genesis = pb.Genesis(network=keys.network, name=config.name, policy=policy)
+    raw = seal("genesis", genesis.SerializeToString(), keys.operator, keys.sign_record)
+    apply(State(), raw, [])
+    checkpoint = sign_checkpoint(keys.log_verifier, 1, hash_leaf(raw), keys.sign_log)
+    with Ledger.create(home.ledger_url(config), keys.log_verifier.name) as ledger:
+        ledger.commit([Staged(raw)], checkpoint, 0)
+    return keys

@@ -1,0 +1,177 @@
+"""The operator's keys. Nothing here is ever printed, logged or sent.
+
+    operator.key   Ed25519 seed: signs the operator's records
+    log.key        Ed25519 seed: signs the log's checkpoints; its public half names the network
+    chain.key      secp256k1 secret: pays for transactions; holds no power over the log
+    tls.key, tls.crt   the server's identity, pinned by the network link
+
+Operator and log have separate keys, so that a log key kept in hardware never signs a record.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import re
+import secrets
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from nacl.signing import SigningKey
+
+from coordinator.config import Config, Home, require_private, write_private
+from protocol.commitments import network_id
+from protocol.envelope import Signer
+from protocol.errors import ConfigError
+from protocol.identity import Identity
+from protocol.note import Verifier
+
+# The name that every node checks the certificate for, wherever the coordinator moves to.
+TLS_NAME: Final = "commonhold"
+# Nodes pin this very certificate; an early end would only cut them off.
+_TLS_DAYS: Final = 3_650
+# Order of secp256k1 (SEC 2, section 2.4.1): a secret is below it and not zero.
+_SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_SECRET_FILES: Final = ("operator.key", "log.key", "chain.key", "tls.key")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All keys, loaded. Secrets have no repr, so that none reaches a traceback."""
+
+    operator_key: SigningKey = field(repr=False)
+    log_key: SigningKey = field(repr=False)
+    chain_secret: bytes = field(repr=False)  # 32 bytes
+    tls_key: bytes = field(repr=False)  # PEM
+    tls_certificate: bytes  # PEM
+    log_verifier: Verifier
+
+    @property
+    def operator(self) -> Identity:
+        """The operator's public name."""
+        return Identity(bytes(self.operator_key.verify_key))
+
+    @property
+    def network(self) -> bytes:
+        """The id of the network."""
+        return network_id(self.log_verifier.public_key)
+
+    @property
+    def sign_record(self) -> Signer:
+        """Signs the operator's records."""
+        return lambda message: self.operator_key.sign(message).signature
+
+    @property
+    def sign_log(self) -> Signer:
+        """Signs checkpoints."""
+        return lambda text: self.log_key.sign(text).signature
+
+    @property
+    def tls_fingerprint(self) -> bytes:
+        """SHA-256 of the DER certificate, which the network link carries."""
+        certificate = x509.load_pem_x509_certificate(self.tls_certificate)
+        return certificate.fingerprint(hashes.SHA256())
+
+
+def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -> None:
+    """Writes fresh keys, each readable by the operator alone. Never overwrites one.
+
+    `chain_secret` (32 bytes) is that of an account which exists already.
+    """
+    for name in ("operator.key", "log.key"):
+        write_private(home.path / name, _hex_line(secrets.token_bytes(32)))
+    if chain_secret is None:
+        chain_secret = (1 + secrets.randbelow(_SECP256K1_ORDER - 1)).to_bytes(32, "big")
+    write_private(home.path / "chain.key", _hex_line(chain_secret))
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    write_private(home.path / "tls.key", pem)
+    write_private(home.path / "tls.crt", _self_signed(key, config.host))
+
+
+def load_keys(home: Home, config: Config) -> Keys:
+    """Reads all keys. Raises ConfigError when one is missing, malformed or readable by others."""
+    try:
+        require_private_keys(home)
+        log_key = SigningKey(_read_secret(home, "log.key"))
+        return Keys(
+            operator_key=SigningKey(_read_secret(home, "operator.key")),
+            log_key=log_key,
+            chain_secret=_read_secret(home, "chain.key"),
+            tls_key=(home.path / "tls.key").read_bytes(),
+            tls_certificate=(home.path / "tls.crt").read_bytes(),
+            log_verifier=log_verifier(config.name, bytes(log_key.verify_key)),
+        )
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"the key file {error.filename} is missing", "restore it from your backup"
+        ) from None
+
+
+def require_private_keys(home: Home) -> None:
+    """Raises ConfigError when a secret may be read by others than the operator."""
+    for name in _SECRET_FILES:
+        require_private(home.path / name)
+
+
+def log_verifier(name: str, public_key: bytes) -> Verifier:
+    """The log's name and key: the network's name made safe for a note, and unique by its key."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "network"
+    return Verifier(f"commonhold/{slug}-{sha256(public_key).hexdigest()[:8]}", public_key)
+
+
+def _self_signed(key: ec.EllipticCurvePrivateKey, host: str) -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, TLS_NAME)])
+    now = datetime.datetime.now(datetime.UTC)
+    local = ipaddress.ip_address("127.0.0.1")
+    names: dict[x509.GeneralName, None] = {  # a dict keeps the order and drops repetitions
+        x509.DNSName(TLS_NAME): None,
+        x509.DNSName("localhost"): None,
+        x509.IPAddress(local): None,
+        _general_name(host): None,
+    }
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))  # clocks of nodes may be slow
+        .not_valid_after(now + datetime.timedelta(days=_TLS_DAYS))
+        .add_extension(x509.SubjectAlternativeName(list(names)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _hex_line(secret: bytes) -> bytes:
+    return secret.hex().encode() + b"\n"
+
+
+def _read_secret(home: Home, name: str) -> bytes:
+    text = (home.path / name).read_text().strip()
+    try:
+        secret = bytes.fromhex(text)
+    except ValueError:
+        secret = b""
+    if len(secret) != 32:
+        # The content stays out of the message: it may be a secret with one character too many.
+        raise ConfigError(f"{home.path / name} does not hold 32 bytes in hexadecimal")
+    return secret

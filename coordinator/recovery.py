@@ -1,0 +1,109 @@
+"""From the ledger on disk to the state in memory; and the check that trusts nothing on the way.
+
+`recover` is how every start begins, after a crash or not. It trusts that the operator's own disk holds
+what was validated before it was written, so it verifies no signature and infers no verdict again; that
+the disk holds the very entries under the signed checkpoint, it does check. `fsck` trusts nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coordinator.ledger import Ledger, StoredEntry
+from protocol.batch import decode_bundle, require_whole
+from protocol.envelope import parse_envelope
+from protocol.errors import Misbehaviour, Reject, StoreError
+from protocol.merkle import MerkleTree, hash_leaf
+from protocol.note import Verifier, open_checkpoint
+from protocol.state import State
+from protocol.transition import AnyRecord, apply, open_record, process
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a start needs. `places` maps the leaf hash of every entry to its index."""
+
+    state: State
+    tree: MerkleTree
+    places: dict[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FsckReport:
+    """What a full check went through."""
+
+    entries: int
+    leaves: int
+    kinds: dict[str, int]
+    root: bytes
+
+
+def leaves_of(entry: StoredEntry) -> list[bytes]:
+    """The leaves beside an entry; raises Reject if some were erased."""
+    return require_whole(decode_bundle(entry.bundle)) if entry.bundle else []
+
+
+def fold(state: State, entry: StoredEntry) -> AnyRecord:
+    """Applies an entry that was validated before it was logged; gives its record.
+
+    Raises:
+        StoreError: the entry, or what rests beside it, is not what was written.
+    """
+    try:
+        envelope = parse_envelope(entry.envelope)
+        record = open_record(envelope, leaves_of(entry), state.size)
+    except Reject as error:
+        raise StoreError(
+            f"entry {entry.index} of the ledger is damaged: {error}", "restore it from a backup"
+        ) from error
+    process(state, envelope.kind, record)
+    return record
+
+
+def recover(ledger: Ledger, verifier: Verifier) -> Recovered:
+    """Replays the ledger.
+
+    Raises:
+        StoreError: the entries are not those of the checkpoint, or the checkpoint is not ours.
+    """
+    tree = ledger.load_tree(verifier)
+    state, places = State(), dict[bytes, int]()
+    for entry in ledger.entries(0, tree.size):
+        leaf_hash = hash_leaf(entry.envelope)
+        if leaf_hash != tree.nodes(0, entry.index, entry.index + 1):
+            raise StoreError(f"entry {entry.index} of the ledger is not the one that was logged")
+        fold(state, entry)
+        places[leaf_hash] = entry.index
+    return Recovered(state, tree, places)
+
+
+def fsck(
+    ledger: Ledger, verifier: Verifier, on_entry: Callable[[int, int], None] = lambda _at, _of: None
+) -> FsckReport:
+    """Derives everything again: hashes, batches, signatures, every rule, the tree, the checkpoint.
+
+    `on_entry` is called with (entries checked, entries in all).
+
+    Raises:
+        StoreError: the ledger does not hold what its checkpoint covers.
+        Misbehaviour: an entry breaks a rule.
+    """
+    head = ledger.head()
+    state, tree, kinds, leaves = State(), MerkleTree(), Counter[str](), 0
+    for entry in ledger.entries(0, head.size):
+        tree.append(hash_leaf(entry.envelope))
+        try:
+            beside = leaves_of(entry)
+        except Reject as error:
+            raise Misbehaviour(f"log entry {entry.index}: {error}") from error
+        kinds[apply(state, entry.envelope, beside)] += 1
+        leaves += len(beside)
+        on_entry(tree.size, head.size)
+    stored = ledger.load_tree(verifier)
+    if (stored.size, stored.root()) != (tree.size, tree.root()):
+        raise StoreError("the stored leaf hashes are not those of the entries")
+    if head.size and open_checkpoint(head.checkpoint, verifier).root != tree.root():
+        raise StoreError("the ledger's checkpoint is not over its entries")
+    return FsckReport(tree.size, leaves, dict(kinds), tree.root())
