@@ -1,0 +1,92 @@
+"""Where peers can be reached: their own signed word, kept in memory for a while.
+
+It is a convenience, not part of the record: after a restart peers announce themselves again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from coordinator.sequencer import Busy
+from protocol.envelope import Envelope, parse_envelope, verify_signature
+from protocol.errors import Ignore, Reject
+from protocol.identity import Identity
+from protocol.rules.record import require
+from protos.gen import api_pb2
+
+KIND: Final = "addresses"
+# A day: longer announcements would outlive the address of most homes.
+LIFETIME_MS_MAX: Final = 24 * 3_600 * 1_000
+MULTIADDRS_MAX: Final = 16  # interfaces times transports of one machine
+MULTIADDR_CHARS_MAX: Final = 256
+PEERS_MAX: Final = 65_536  # about 64 MiB if everybody says as much as is allowed
+LOOKUP_MAX: Final = 1_024  # authors of one reviewer's tasks
+
+
+@dataclass(frozen=True, slots=True)
+class _Announcement:
+    raw: bytes
+    expires_ms: int
+
+
+class Directory:
+    """Announcements by identity. `clock_ms` gives the time of day."""
+
+    def __init__(self, network: bytes, clock_ms: Callable[[], int]) -> None:
+        self._network = network
+        self._clock_ms = clock_ms
+        self._by_identity: dict[Identity, _Announcement] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_identity)
+
+    def announce(self, raw: bytes, is_member: Callable[[Identity], bool]) -> None:
+        """Takes an announcement. Raises Reject, Ignore for one older than ours, Busy when full."""
+        envelope = parse_envelope(raw)
+        expires_ms = self._validate(envelope)
+        require(is_member(envelope.author), "this identity has not registered with the network")
+        verify_signature(envelope)
+        known = self._by_identity.get(envelope.author)
+        if known is not None and expires_ms < known.expires_ms:
+            raise Ignore("a later announcement is known")
+        if known is None and len(self._by_identity) >= PEERS_MAX:
+            self._forget_expired()
+            if len(self._by_identity) >= PEERS_MAX:
+                raise Busy("the directory of peers is full", "retry later")
+        self._by_identity[envelope.author] = _Announcement(raw, expires_ms)
+
+    def lookup(self, identities: Iterable[bytes]) -> list[bytes]:
+        """The announcements of those who are known, as they signed them."""
+        now_ms = self._clock_ms()
+        found = (self._by_identity.get(Identity(each)) for each in identities)
+        return [each.raw for each in found if each is not None and each.expires_ms > now_ms]
+
+    def _validate(self, envelope: Envelope) -> int:
+        require(envelope.kind == KIND, f"an announcement is of kind {KIND!r}")
+        try:
+            body = api_pb2.Addresses.FromString(envelope.payload)
+        except DecodeError:
+            raise Reject("the payload is not a protobuf Addresses") from None
+        require(body.network == self._network, "the announcement is for another network")
+        require(len(body.multiaddrs) <= MULTIADDRS_MAX, f"at most {MULTIADDRS_MAX} addresses")
+        require(
+            all(a.startswith("/") and len(a) <= MULTIADDR_CHARS_MAX for a in body.multiaddrs),
+            f"a multiaddr begins with / and has at most {MULTIADDR_CHARS_MAX} characters",
+        )
+        now_ms = self._clock_ms()
+        if body.expires_ms <= now_ms:
+            raise Ignore("the announcement has expired", "set this machine's clock")
+        require(
+            body.expires_ms <= now_ms + LIFETIME_MS_MAX, "an announcement lasts at most one day"
+        )
+        return body.expires_ms
+
+    def _forget_expired(self) -> None:
+        now_ms = self._clock_ms()
+        self._by_identity = {
+            who: each for who, each in self._by_identity.items() if each.expires_ms > now_ms
+        }

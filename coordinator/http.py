@@ -1,0 +1,182 @@
+"""The public face: a status page, the log as static files (C2SP tlog-tiles), and metrics.
+
+Everything here is public and read-only. A file that can never change says so to caches; the checkpoint
+and a bundle, whose leaves may be erased, say that they must be asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coordinator.book import Book
+from coordinator.metrics import Metrics
+from coordinator.overview import Overview, overview
+from protocol.errors import Reject
+from protocol.link import NetworkLink
+from protocol.tiles import TILE_WIDTH, EntryTile, encode_entries, is_in, parse_path, tile_data
+
+_HERE: Final = Path(__file__).parent
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
+# A partial tile never changes either, but nobody asks for it again once the log has grown.
+_PARTIAL: Final = "public, max-age=60"
+_ASK_AGAIN: Final = "no-cache"
+_SECURITY_HEADERS: Final = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        b"form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"cross-origin"),  # log files are for everybody
+)
+_ROOT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_OCTETS: Final = "application/octet-stream"
+
+
+class SecurityHeaders:
+    """Adds the headers to every response, errors included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_SECURITY_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class Pages:
+    """One handler for each path. `link` is what newcomers are given."""
+
+    def __init__(self, book: Book, metrics: Metrics, link: NetworkLink) -> None:
+        self._book = book
+        self._metrics = metrics
+        self._link = link
+        self._templates = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["micro"] = lambda amount: f"{amount / 1_000_000:,.2f}"
+        self._templates.filters["percent"] = lambda ppm: f"{ppm / 10_000:.1f}"
+        self._overview: Overview | None = None
+        self._overview_until = 0.0  # monotonic seconds
+
+    async def status(self, _: Request) -> Response:
+        """The page for people."""
+        head = self._book.head
+        html = self._templates.get_template("status.html").render(
+            view=await self._current_overview(),
+            link=str(self._link),
+            verifier=str(self._link.log_verifier),
+            http_url=self._link.http_url,
+            size=head.size,
+            root=self._book.tree.root(head.size).hex(),
+        )
+        return HTMLResponse(html, headers={"cache-control": _ASK_AGAIN})
+
+    async def _current_overview(self) -> Overview:
+        """As old as ten times what it takes to make: visitors never cost more than a tenth."""
+        async with self._book.reading() as state:
+            began = time.monotonic()
+            known = self._overview
+            if known is not None and (known.entries == state.size or began < self._overview_until):
+                return known
+            self._overview = await asyncio.to_thread(overview, state)
+            ended = time.monotonic()
+            self._overview_until = ended + 10 * (ended - began)
+            return self._overview
+
+    async def checkpoint(self, _: Request) -> Response:
+        """The signed head of the log."""
+        return PlainTextResponse(self._book.head.checkpoint, headers={"cache-control": _ASK_AGAIN})
+
+    async def tile(self, request: Request) -> Response:
+        """A tile, or a bundle of entries."""
+        try:
+            tile = parse_path(request.url.path.lstrip("/"))
+        except Reject:
+            raise HTTPException(404) from None
+        if not is_in(tile, self._book.head.size):
+            raise HTTPException(404)
+        if isinstance(tile, EntryTile):
+            content = await asyncio.to_thread(self._entries, tile)
+        else:
+            content = tile_data(self._book.tree, tile)
+        caching = _IMMUTABLE if tile.width == TILE_WIDTH else _PARTIAL
+        return Response(content, media_type=_OCTETS, headers={"cache-control": caching})
+
+    def _entries(self, tile: EntryTile) -> bytes:
+        entries = self._book.ledger.entries(tile.start, tile.stop)
+        return encode_entries([entry.envelope for entry in entries])
+
+    async def batch(self, request: Request) -> Response:
+        """The leaves behind a batch's root, as protocol/batch.py encodes them."""
+        root = request.path_params["root"]
+        if not _ROOT.fullmatch(root):
+            raise HTTPException(404)
+        bundle = await asyncio.to_thread(self._book.ledger.bundle, bytes.fromhex(root))
+        if bundle is None:
+            raise HTTPException(404)
+        return Response(bundle, media_type=_OCTETS, headers={"cache-control": _ASK_AGAIN})
+
+    async def verifier(self, _: Request) -> Response:
+        """The log's verifier key: convenient, but only the link makes it trustworthy."""
+        return PlainTextResponse(f"{self._link.log_verifier}\n")
+
+    async def metrics(self, _: Request) -> Response:
+        """For Prometheus."""
+        self._metrics.log_entries.set(self._book.head.size)
+        self._metrics.queued.set(self._book.queued)
+        return Response(self._metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def healthz(self, _: Request) -> Response:
+        """Alive, and its loop not stuck."""
+        return PlainTextResponse("ok\n", headers={"cache-control": "no-store"})
+
+
+def build_app(book: Book, metrics: Metrics, link: NetworkLink) -> Starlette:
+    """The application; it serves GET and HEAD and nothing else."""
+    pages = Pages(book, metrics, link)
+    return Starlette(
+        routes=[
+            Route("/", pages.status),
+            Route("/checkpoint", pages.checkpoint),
+            Route("/tile/{rest:path}", pages.tile),
+            Route("/batch/{root}", pages.batch),
+            Route("/verifier", pages.verifier),
+            Route("/metrics", pages.metrics),
+            Route("/healthz", pages.healthz),
+            Mount("/static", StaticFiles(directory=_HERE / "static")),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={HTTPException: _plain_error, 500: _plain_error},
+    )
+
+
+async def _plain_error(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    text = {404: "there is nothing here\n", 405: "only GET\n"}.get(status, "internal error\n")
+    return PlainTextResponse(text, status, headers={"cache-control": "no-store"})

@@ -1,0 +1,43 @@
+"""What the operator's monitoring sees. Numbers only: no identities, no keys, no content."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+# From a group commit on a fast disk to a verdict over thousands of items, in seconds.
+_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """All of them, in a registry of their own, so that servers in one process do not collide."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.calls = Counter(
+            "commonhold_calls_total",
+            "API calls by method and outcome (a gRPC status code).",
+            ("method", "code"),
+            registry=self.registry,
+        )
+        self.append_seconds = Histogram(
+            "commonhold_append_seconds",
+            "From a record's arrival to its receipt.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.log_entries = Gauge(
+            "commonhold_log_entries", "Committed entries of the log.", registry=self.registry
+        )
+        self.queued = Gauge(
+            "commonhold_queued_entries", "Records that wait for a commit.", registry=self.registry
+        )
+        self.followers = Gauge(
+            "commonhold_followers", "Open Follow streams.", registry=self.registry
+        )
+        self.peers = Gauge(
+            "commonhold_announced_peers", "Peers in the directory.", registry=self.registry
+        )
+
+    def render(self) -> bytes:
+        """The exposition format, version 0.0.4."""
+        return generate_latest(self.registry)

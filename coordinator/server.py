@@ -1,0 +1,261 @@
+"""One process: book, conductor, gRPC API and HTTP, started in this order and stopped in the reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import grpc
+import uvicorn
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from coordinator.book import Book, open_book
+from coordinator.conductor import Conductor
+from coordinator.config import FILE_MODE, Config, Home
+from coordinator.directory import Directory
+from coordinator.http import build_app
+from coordinator.keys import Keys, load_keys
+from coordinator.ledger import FatalStoreError
+from coordinator.metrics import Metrics
+from coordinator.service import CoordinatorService, now_ms
+from coordinator.traffic import Traffic
+from protocol.batch import BUNDLE_BYTES_MAX
+from protocol.errors import ConfigError
+from protocol.limits import MESSAGE_BYTES_MAX
+from protocol.link import NetworkLink
+from protos.gen import api_pb2, api_pb2_grpc
+
+_log = logging.getLogger(__name__)
+
+# Followers hold a call each; beyond this, calls are refused at once instead of queued.
+CONCURRENT_CALLS_MAX: Final = 4_096
+HTTP_CONNECTIONS_MAX: Final = 512
+# Followers never finish by themselves; everybody else needs a group commit.
+GRACE_SECONDS: Final = 1.0
+
+_GRPC_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", BUNDLE_BYTES_MAX + MESSAGE_BYTES_MAX),
+    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.server_handshake_timeout_ms", 10_000),  # a silent connection is not kept for minutes
+    ("grpc.keepalive_time_ms", 60_000),  # notices followers whose machine has gone
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.so_reuseport", 0),  # a second server on this port is a mistake, not a helper
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens; what `server.json` and the ready file hold."""
+
+    pid: int
+    grpc_port: int
+    http_port: int
+    link: str
+
+
+async def serve(home: Home, ready_file: Path | None, on_ready: Callable[[Address], None]) -> None:
+    """Serves until SIGINT or SIGTERM.
+
+    Raises:
+        ConfigError: settings, keys or ports are wrong.
+        FatalStoreError: a commit failed; what is in memory no longer counts. Start again.
+    """
+    config = home.load()
+    keys = load_keys(home, config)
+    stop = asyncio.Event()
+    failures: list[FatalStoreError] = []
+
+    def on_fatal(failure: FatalStoreError) -> None:
+        failures.append(failure)
+        stop.set()
+
+    with _stop_on_signals(stop):
+        async with running(home, config, keys, on_fatal) as address:
+            files = [home.server_path, *([ready_file] if ready_file else [])]
+            with _announced(address, files):
+                on_ready(address)
+                await stop.wait()
+    if failures:
+        raise failures[0]
+
+
+@asynccontextmanager
+async def running(
+    home: Home, config: Config, keys: Keys, on_fatal: Callable[[FatalStoreError], None]
+) -> AsyncIterator[Address]:
+    """A server that answers for as long as the context lasts."""
+    metrics = Metrics()
+    async with open_book(home.ledger_url(config), keys, on_fatal) as book:
+        conductor = Conductor(book, config.deadlines)
+        service = CoordinatorService(
+            book,
+            conductor,
+            Directory(keys.network, now_ms),
+            Traffic(config.rate_limit, time.monotonic),
+            metrics,
+        )
+        with _listening(config) as http_socket:
+            async with _grpc(service, config, keys) as grpc_port:
+                http_port = http_socket.getsockname()[1]
+                link = network_link(config, keys, grpc_port, http_port)
+                async with (
+                    _http(book, metrics, link, http_socket),
+                    _conducting(conductor, on_fatal),
+                ):
+                    yield Address(os.getpid(), grpc_port, http_port, str(link))
+
+
+def network_link(config: Config, keys: Keys, grpc_port: int, http_port: int) -> NetworkLink:
+    """What newcomers are given."""
+    http_url = config.http_url or f"http://{_bracketed(config.host)}:{http_port}"
+    return NetworkLink(
+        config.host, grpc_port, config.name, keys.tls_fingerprint, keys.log_verifier, http_url
+    )
+
+
+@asynccontextmanager
+async def _grpc(service: CoordinatorService, config: Config, keys: Keys) -> AsyncIterator[int]:
+    server = grpc.aio.server(options=_GRPC_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX)
+    # Generated code has no annotations.
+    api_pb2_grpc.add_CoordinatorServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+    name = api_pb2.DESCRIPTOR.services_by_name["Coordinator"].full_name
+    status = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    reflection.enable_server_reflection(
+        (name, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+    )
+    credentials = grpc.ssl_server_credentials([(keys.tls_key, keys.tls_certificate)])
+    address = f"{_bracketed(config.listen)}:{config.grpc_port}"
+    try:
+        port = server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"cannot listen on {address}", "stop what listens there, or change grpc_port"
+        ) from error
+    await server.start()
+    for each in ("", name):
+        await status.set(each, health_pb2.HealthCheckResponse.SERVING)
+    try:
+        yield port
+    finally:
+        await status.enter_graceful_shutdown()
+        await server.stop(GRACE_SECONDS)
+
+
+@contextmanager
+def _listening(config: Config) -> Iterator[socket.socket]:
+    """The HTTP socket, bound before anything is announced."""
+    family = socket.AF_INET6 if ":" in config.http_listen else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((config.http_listen, config.http_port))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {config.http_listen}:{config.http_port}: {error.strerror}",
+                "stop what listens there, or change http_port",
+            ) from error
+        yield bound
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn without its signal handlers: this process has its own."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _http(
+    book: Book, metrics: Metrics, link: NetworkLink, bound: socket.socket
+) -> AsyncIterator[None]:
+    server = _HttpServer(
+        uvicorn.Config(
+            build_app(book, metrics, link),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            limit_concurrency=HTTP_CONNECTIONS_MAX,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=int(GRACE_SECONDS),
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[bound]), name="http")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def _conducting(
+    conductor: Conductor, on_fatal: Callable[[FatalStoreError], None]
+) -> AsyncIterator[None]:
+    """The conductor beside everything else. Its end is as fatal as that of the ledger."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("the conductor has failed", exc_info=error)
+            on_fatal(_as_fatal(error))
+
+    task = asyncio.create_task(conductor.run(), name="conductor")
+    task.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _as_fatal(error: BaseException) -> FatalStoreError:
+    if isinstance(error, FatalStoreError):
+        return error
+    return FatalStoreError(f"the conductor has failed: {type(error).__name__}")
+
+
+@contextmanager
+def _stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _announced(address: Address, files: list[Path]) -> Iterator[None]:
+    """Writes where we listen, whole or not at all, and takes it back at the end."""
+    for path in files:
+        temporary = path.with_name(f"{path.name}.{address.pid}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(asdict(address), file)
+        temporary.replace(path)
+    try:
+        yield
+    finally:
+        for path in files:
+            path.unlink(missing_ok=True)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

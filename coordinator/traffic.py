@@ -1,0 +1,85 @@
+"""How much one network address may ask for: token buckets, and a bounded number of streams.
+
+A message that breaks a rule costs as much as many good ones, so that a peer who sends nothing else soon
+waits, and a peer with one bug hardly notices. The penalty is paid off by time alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from coordinator.config import RateLimit
+from coordinator.sequencer import Busy
+
+# Addresses remembered at once, about 200 bytes each; the longest silent is forgotten first, and by
+# then its bucket is usually full again.
+ADDRESSES_MAX: Final = 65_536
+REJECT_CALLS: Final = 50  # what a rejected message costs, in calls
+STREAMS_MAX: Final = 256  # followers behind one address
+# A message of this size costs one call more: bytes are work, too.
+BYTES_PER_CALL: Final = 64 * 1024
+
+
+@dataclass(slots=True)
+class _Bucket:
+    calls: float
+    at_seconds: float
+
+
+class Traffic:
+    """Counts calls by address. `clock` gives monotonic seconds."""
+
+    def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._streams: Counter[str] = Counter()  # bounded by the server's concurrent calls
+
+    def take(self, address: str, message_bytes: int = 0) -> None:
+        """Counts one call; raises Busy when the address has none left."""
+        bucket = self._bucket(address)
+        if bucket.calls < 1:
+            raise Busy("this address calls too often", "wait some seconds, then retry")
+        bucket.calls -= 1 + message_bytes / BYTES_PER_CALL
+
+    def penalise(self, address: str) -> None:
+        """Charges a message that broke a rule; the debt is never more than one full bucket."""
+        bucket = self._bucket(address)
+        bucket.calls = max(bucket.calls - REJECT_CALLS, -float(self._limit.burst_calls))
+
+    @contextmanager
+    def stream(self, address: str) -> Iterator[None]:
+        """Holds one of the streams of the address; raises Busy when it has too many."""
+        if self._streams[address] >= STREAMS_MAX:
+            raise Busy(f"this address follows {STREAMS_MAX} times already", "close a connection")
+        self._streams[address] += 1
+        try:
+            yield
+        finally:
+            self._streams[address] -= 1
+            if not self._streams[address]:
+                del self._streams[address]
+
+    def _bucket(self, address: str) -> _Bucket:
+        now = self._clock()
+        bucket = self._buckets.get(address)
+        if bucket is None:
+            bucket = self._buckets[address] = _Bucket(self._limit.burst_calls, now)
+            if len(self._buckets) > ADDRESSES_MAX:
+                self._buckets.popitem(last=False)
+        else:
+            gained = (now - bucket.at_seconds) * self._limit.calls_per_second
+            bucket.calls = min(self._limit.burst_calls, bucket.calls + gained)
+            bucket.at_seconds = now
+            self._buckets.move_to_end(address)
+        return bucket
+
+
+def address_of(peer: str) -> str:
+    """The address without its port in what gRPC calls a peer: `ipv4:127.0.0.1:50412`."""
+    return unquote(peer).rpartition(":")[0]
