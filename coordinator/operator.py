@@ -1,0 +1,182 @@
+"""The operator at the command line: reads his own ledger, and asks the running server to write.
+
+The server holds the only right to write. The state is read from the same disk, read-only, so that
+`status` works while the server is down.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from coordinator.config import Config, Home
+from coordinator.keys import TLS_NAME, Keys, load_keys
+from coordinator.ledger import Ledger
+from coordinator.recovery import fold
+from coordinator.sealed import Opening
+from protocol.batch import BUNDLE_BYTES_MAX
+from protocol.envelope import seal
+from protocol.errors import CommonholdError, Ignore, Reject, Unreachable
+from protocol.limits import MESSAGE_BYTES_MAX
+from protocol.state import State
+from protos.gen import api_pb2, api_pb2_grpc
+from protos.gen import records_pb2 as pb
+
+# Longer than the server itself takes before it answers that it is busy.
+CALL_SECONDS_MAX: Final = 90.0
+ATTEMPTS_MAX: Final = 6
+_BACKOFF_SECONDS: Final = 0.25
+_OPTIONS: Final = (
+    ("grpc.ssl_target_name_override", TLS_NAME),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_receive_message_length", BUNDLE_BYTES_MAX + MESSAGE_BYTES_MAX),
+)
+_RETRIED: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_START_SERVER: Final = "start it with `commonhold coordinator serve`"
+
+T = TypeVar("T")
+
+
+class Operator:
+    """Use it as a context manager. `state` is what the log had at the last `refresh`."""
+
+    def __init__(self, home: Home) -> None:
+        """Replays the ledger.
+
+        Raises:
+            ConfigError, StoreError: there is no coordinator here, or it is damaged.
+        """
+        self.home = home
+        self.config: Config = home.load()
+        self.keys: Keys = load_keys(home, self.config)
+        self.state = State()
+        self._ledger = Ledger.open(home.ledger_url(self.config), readonly=True)
+        self._channel: grpc.Channel | None = None
+        self._last_close: tuple[int, list[pb.RewardLine]] = (0, [])
+        self.refresh()
+
+    def __enter__(self) -> Operator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._channel is not None:
+            self._channel.close()
+        self._ledger.close()
+
+    def refresh(self) -> None:
+        """Folds what was logged since."""
+        for entry in self._ledger.entries(self.state.size, self._ledger.size):
+            record = fold(self.state, entry)
+            if isinstance(record.body, pb.Close):
+                lines = [pb.RewardLine.FromString(leaf) for leaf in record.leaves]
+                self._last_close = (record.body.epoch, lines)
+
+    def reward_lines(self, epoch: int) -> list[pb.RewardLine]:
+        """The lines that closed the last epoch, if that is the one asked for."""
+        closed, lines = self._last_close
+        return lines if closed == epoch else []
+
+    @property
+    def link(self) -> str:
+        """The network link, if the server runs."""
+        return str(self._address()["link"])
+
+    # -- Asking the server
+
+    def append(
+        self,
+        kind: str,
+        body: Message,
+        leaves: Sequence[bytes] = (),
+        openings: Sequence[Opening] = (),
+    ) -> api_pb2.Receipt:
+        """Signs a record and has it logged; afterwards `state` holds it.
+
+        Raises:
+            Ignore, Reject: a rule; Unreachable: the server is down or stays busy.
+        """
+        request = api_pb2.AppendRequest(
+            envelope=self._seal(kind, body),
+            leaves=leaves,
+            openings=[
+                api_pb2.Opening(item_id=o.item_id, salt=o.salt, label=o.label) for o in openings
+            ],
+        )
+        stub = self._stub()
+        receipt: api_pb2.Receipt = _retried(lambda: stub.Append(request, timeout=CALL_SECONDS_MAX))
+        self.refresh()
+        return receipt
+
+    def close_epoch(self, epoch: int) -> None:
+        """Asks for the end of an epoch. Asking twice is harmless: Ignore."""
+        body = api_pb2.CloseEpoch(network=self.state.network, epoch=epoch)
+        request = api_pb2.CloseEpochRequest(envelope=self._seal("close-epoch", body))
+        stub = self._stub()
+        _retried(lambda: stub.CloseEpoch(request, timeout=CALL_SECONDS_MAX))
+        self.refresh()
+
+    def updates(self, seconds_max: float | None) -> Iterator[State]:
+        """The state as it is now, and again after every change, for at most `seconds_max`."""
+        self.refresh()
+        yield self.state
+        request = api_pb2.FollowRequest(start=self.state.size)
+        try:
+            # The stream says when to look; what is there is read from our own disk.
+            for _ in self._stub().Follow(request, timeout=seconds_max):
+                self.refresh()
+                yield self.state
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise _error_of(error) from error
+
+    def _seal(self, kind: str, body: Message) -> bytes:
+        payload = body.SerializeToString()
+        return seal(kind, payload, self.keys.operator, self.keys.sign_record)
+
+    def _address(self) -> dict[str, Any]:
+        try:
+            address: dict[str, Any] = json.loads(self.home.server_path.read_text())
+        except FileNotFoundError:
+            raise Unreachable("the coordinator is not running", _START_SERVER) from None
+        return address
+
+    def _stub(self) -> Any:
+        """The generated stub, which has no annotations."""
+        if self._channel is None:
+            credentials = grpc.ssl_channel_credentials(self.keys.tls_certificate)
+            listen = self.config.listen
+            host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(listen, listen)  # noqa: S104
+            target = f"{host}:{self._address()['grpc_port']}"
+            self._channel = grpc.secure_channel(target, credentials, options=_OPTIONS)
+        return api_pb2_grpc.CoordinatorStub(self._channel)  # type: ignore[no-untyped-call]
+
+
+def _retried(call: Callable[[], T]) -> T:
+    """Repeats a call while the server is busy or away; repeating is safe for every call we make."""
+    for attempt in range(ATTEMPTS_MAX):
+        try:
+            return call()
+        except grpc.RpcError as error:
+            if error.code() not in _RETRIED or attempt == ATTEMPTS_MAX - 1:
+                raise _error_of(error) from error
+            time.sleep(_BACKOFF_SECONDS * 2**attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _error_of(error: grpc.RpcError) -> CommonholdError:
+    """The error that the server meant; the second line of its details is advice."""
+    message, _, advice = (error.details() or "no details").partition("\n")
+    match error.code():
+        case grpc.StatusCode.ALREADY_EXISTS:
+            return Ignore(message, advice)
+        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.PERMISSION_DENIED:
+            return Reject(message, advice)
+        case code:
+            return Unreachable(
+                f"the coordinator does not answer ({code.name}): {message}", advice or _START_SERVER
+            )
