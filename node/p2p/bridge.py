@@ -16,6 +16,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple
 
 import trio
@@ -33,6 +34,14 @@ def _stopped() -> Unreachable:
     return Unreachable("the peer-to-peer thread is not running")
 
 
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """The way into a running trio program."""
+
+    token: trio.lowlevel.TrioToken
+    nursery: trio.Nursery
+
+
 class TrioBridge:
     """One run of one trio program; construct and `start` it on the asyncio loop."""
 
@@ -41,8 +50,10 @@ class TrioBridge:
         self.done: asyncio.Future[BaseException | None] = self._loop.create_future()
         self._thread: threading.Thread | None = None
         # Written by the thread before `started` resolves, read-only afterwards.
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._nursery: trio.Nursery | None = None
+        self._inside: _Inside | None = None
+        # Made here, used in the thread only.
+        self._stopping = trio.Event()
+        self._everything = trio.CancelScope()
 
     async def start(self, setup: Setup[T]) -> T:
         """Enter `setup(self)` in a new thread and return what it yields; raises what it raises."""
@@ -60,11 +71,12 @@ class TrioBridge:
 
     def _run(self, setup: Setup[T], started: asyncio.Future[T]) -> None:
         async def main() -> None:
-            async with setup(self) as value, trio.open_nursery() as nursery:
-                self._nursery = nursery
-                self._token = trio.lowlevel.current_trio_token()
-                self._tell_asyncio(started, value)
-                await trio.sleep_forever()
+            with self._everything:
+                async with setup(self) as value, trio.open_nursery() as nursery:
+                    self._inside = _Inside(trio.lowlevel.current_trio_token(), nursery)
+                    self._tell_asyncio(started, value)
+                    await self._stopping.wait()
+                    nursery.cancel_scope.cancel()  # calls end; `setup` then closes undisturbed
 
         error: BaseException | None = None
         try:
@@ -108,18 +120,18 @@ class TrioBridge:
             if scope.cancelled_caught:
                 _settle(answer, error=_stopped())
 
+        inside = self._inside
+        if inside is None:
+            raise _stopped()
+
         def spawn() -> None:
-            # The nursery may be closing: the caller then learns from `done`, below.
-            assert self._nursery is not None
             try:
-                self._nursery.start_soon(job)
-            except RuntimeError:
+                inside.nursery.start_soon(job)
+            except RuntimeError:  # the nursery is closing
                 _settle(answer, error=_stopped())
 
-        if self._token is None:
-            raise _stopped()
         try:
-            self._token.run_sync_soon(spawn)
+            inside.token.run_sync_soon(spawn)
         except trio.RunFinishedError:
             raise _stopped() from None
         waiting = asyncio.wrap_future(answer)
@@ -128,7 +140,7 @@ class TrioBridge:
                 await self._until_done(waiting)
         except BaseException:
             waiting.cancel()
-            self._cancel(scope)
+            self._tell_trio(scope.cancel)
             raise
         if not waiting.done():
             raise _stopped()
@@ -138,12 +150,13 @@ class TrioBridge:
         futures: set[asyncio.Future[Any]] = {future, self.done}
         await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
-    def _cancel(self, scope: trio.CancelScope) -> None:
-        assert self._token is not None
+    def _tell_trio(self, function: Callable[[], object]) -> None:
+        if self._inside is None:
+            return
         try:
-            self._token.run_sync_soon(scope.cancel)
+            self._inside.token.run_sync_soon(function)
         except trio.RunFinishedError:
-            return  # what was to be cancelled is gone
+            return  # whom it was for is gone
 
     async def ask(self, function: Callable[[*Ts], Coroutine[Any, Any, T]], *args: *Ts) -> T:
         """From trio: await `function(*args)` on the asyncio loop; its exceptions come back."""
@@ -178,16 +191,19 @@ class TrioBridge:
             return  # the loop has closed: nobody is listening
 
     async def stop(self, timeout: float = STOP_SECONDS) -> bool:
-        """Cancel everything in the thread and wait for its end. False if it did not end in time.
+        """End the calls, let `setup` close what it opened, and wait for the end of the thread.
 
-        The thread is a daemon, so a False keeps no process alive.
+        What has not closed after `timeout` seconds is cancelled; False if even that did not help
+        (the thread is a daemon, so it keeps no process alive).
         """
         if self._thread is None:
             return True
-        if self._token is not None and self._nursery is not None:
-            self._cancel(self._nursery.cancel_scope)
-        await asyncio.to_thread(self._thread.join, timeout)
-        return not self._thread.is_alive()
+        for step in (self._stopping.set, self._everything.cancel):
+            self._tell_trio(step)
+            await asyncio.to_thread(self._thread.join, timeout)
+            if not self._thread.is_alive():
+                return True
+        return False
 
 
 def _settle(

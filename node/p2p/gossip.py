@@ -9,7 +9,8 @@ the process on a frame that is not protobuf.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import trio
@@ -143,6 +144,22 @@ class GuardedPubsub(Pubsub):
         except (Offence, IOException):
             self._handle_dead_peer(peer)
             raise
+        finally:
+            self._forget_if_gone(peer)
+
+    async def _handle_new_peer(self, peer_id: ID) -> None:
+        self._forget_if_gone(peer_id)
+        await super()._handle_new_peer(peer_id)
+
+    def _forget_if_gone(self, peer: ID) -> None:
+        """Let go of a stream whose connection ended while the peer has come back on another one.
+
+        The library keeps it as long as the peer has any connection, and so never greets a node
+        that was restarted; the two would not hear each other.
+        """
+        stream: Any = self.peers.get(peer)
+        if stream is not None and stream.muxed_conn.event_shutting_down.is_set():
+            self._handle_dead_peer(peer)
 
     async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
         """Check shape and signature, then let the library validate, deliver and forward."""
@@ -194,6 +211,7 @@ class Checkpoints:
         host: GuardedHost,
         swarm: GuardedSwarm,
         bridge: TrioBridge,
+        *,
         validate: ValidateCheckpoint,
         deliver: Callable[[bytes, bytes], None],
         rates: RequestRates,
@@ -213,6 +231,7 @@ class Checkpoints:
     async def run(self, *, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Run the topic until cancelled; hand each new checkpoint of others to `deliver`."""
         async with (
+            _stopping_sweeper(self.pubsub),
             background_trio_service(self.pubsub),
             background_trio_service(self.pubsub.gossip),
         ):
@@ -237,6 +256,15 @@ class Checkpoints:
         with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
             await stream.write(encode_head(self._head()))
             await stream.close()
+
+
+@asynccontextmanager
+async def _stopping_sweeper(pubsub: GuardedPubsub) -> AsyncIterator[None]:
+    """The library sweeps its table of seen messages in a thread that it never ends."""
+    try:
+        yield
+    finally:
+        pubsub.seen_messages.stop()
 
 
 async def ask_head(stream: INetStream) -> bytes:

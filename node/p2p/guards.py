@@ -19,7 +19,7 @@ import libp2p.pubsub.pubsub as pubsub_module
 import libp2p.pubsub.rpc_queue as queue_module
 import libp2p.stream_muxer.yamux.yamux as yamux_module
 import trio
-from libp2p.abc import INetStream
+from libp2p.abc import IMuxedConn, INetStream, ISecureConn
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.custom_types import TProtocol
@@ -28,6 +28,7 @@ from libp2p.host.basic_host import BasicHost
 from libp2p.identity.identify.identify import ID as IDENTIFY
 from libp2p.identity.identify.identify import identify_handler_for
 from libp2p.io.exceptions import IOException
+from libp2p.network.auto_connector import AutoConnector
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.exceptions import SwarmException
@@ -38,6 +39,7 @@ from libp2p.rcmgr.connection_limits import ConnectionLimits
 from libp2p.rcmgr.manager import ResourceLimits, ResourceManager
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.transport.tcp.tcp import TCP
@@ -132,6 +134,14 @@ class BoundedYamux(Yamux):
         await trio.lowlevel.checkpoint()
 
 
+class BoundedMuxers(MuxerMultistream):
+    """Negotiates Yamux and makes our kind of it; the library names its own class here."""
+
+    async def new_conn(self, conn: ISecureConn, peer_id: ID) -> IMuxedConn:
+        protocol, _ = await self._selector.select(conn, conn.is_initiator, self.negotiate_timeout)
+        return self._annotate_connection(BoundedYamux(conn, peer_id), conn, protocol)
+
+
 class Handshakes:
     """Connections that are not authenticated yet; when full, the oldest makes room."""
 
@@ -154,6 +164,13 @@ class Handshakes:
         self._scopes.pop(id(scope), None)
 
 
+class NoAutomaticDials(AutoConnector):
+    """The library dials whom it has heard of; we dial whom the log names, when there is a reason."""
+
+    async def maybe_connect(self) -> None:
+        """Called at every disconnect and by a timer."""
+
+
 class GuardedSwarm(Swarm):
     """A swarm that admits Ed25519 peers who are not banned, and frees a slot when one leaves."""
 
@@ -162,13 +179,7 @@ class GuardedSwarm(Swarm):
         self.penalties = penalties
         self._admit = admit
         self.handshakes = Handshakes()
-        self.auto_connector.run_background_task = self._no_automatic_dials
-
-    async def _no_automatic_dials(self, nursery: trio.Nursery) -> None:
-        """We dial whom the log names, when there is a reason to."""
-
-    def _schedule_auto_connect(self) -> None:
-        """As above: the library calls this one at every disconnect."""
+        self.auto_connector = NoAutomaticDials(self)
 
     async def _handle_inbound_connection(self, read_write_closer: Any, maddr: Any) -> None:
         # The library's version holds its slot until the swarm stops, so that a node refuses
@@ -188,6 +199,8 @@ class GuardedSwarm(Swarm):
 
     async def add_conn(self, muxed_conn: Any, direction: str = "unknown") -> Any:
         try:
+            if not isinstance(muxed_conn, BoundedYamux):
+                raise Reject("the connection lacks a guard")
             key = peer_key(muxed_conn)
             if key == identity_of(str(self.self_id)):
                 raise Reject("that is ourselves")
@@ -207,6 +220,13 @@ class GuardedSwarm(Swarm):
             log.warning("peer %s is banned for a time", short(key))
             self.manager.run_task(self._drop, peer_id)
 
+    async def close_connections(self) -> None:
+        """Say goodbye to everybody. The library closes under a cancellation, and so not at all."""
+        with trio.move_on_after(limits.GOODBYE_SECONDS):
+            async with trio.open_nursery() as nursery:
+                for peer_id in list(self.connections):
+                    nursery.start_soon(self._drop, peer_id)
+
     async def _drop(self, peer_id: ID) -> None:
         try:
             with trio.move_on_after(limits.FRAME_WRITE_SECONDS):
@@ -218,6 +238,11 @@ class GuardedSwarm(Swarm):
 class GuardedHost(BasicHost):
     """A host whose outbound streams have a deadline, and that identifies nobody."""
 
+    def __init__(self, swarm: GuardedSwarm) -> None:
+        # Without "address discovery" a stranger cannot tell us which addresses to announce.
+        super().__init__(swarm, disable_identify_address_discovery=True)
+        self.swarm = swarm
+
     async def new_stream(self, peer_id: ID, protocol_ids: Sequence[TProtocol]) -> INetStream:
         try:
             with trio.fail_after(limits.STREAM_OPEN_SECONDS):
@@ -226,11 +251,6 @@ class GuardedHost(BasicHost):
             raise SwarmException("opening a stream took too long") from None
         except ValueError as error:  # undecodable negotiation
             raise SwarmException("the peer negotiates nonsense") from error
-
-    @property
-    def swarm(self) -> GuardedSwarm:
-        assert isinstance(self._network, GuardedSwarm)
-        return self._network
 
     def _schedule_identify(self, peer_id: ID, *, reason: str) -> None:
         """We learn nothing from a peer's self-description, so its parser is not exposed."""
@@ -314,7 +334,9 @@ def build_host(seed: bytes, policy: PeerPolicy, admit: Admit | None) -> GuardedH
     peers.add_key_pair(peer_id, keys)
     # Noise alone. The library's default offers plaintext, where a peer id is only a claim.
     noise = NoiseTransport(keys, noise_privkey=create_noise_key_pair().private_key)
-    upgrader = TransportUpgrader({NOISE: noise}, {TProtocol(YAMUX): BoundedYamux})
+    muxers = {TProtocol(YAMUX): BoundedYamux}
+    upgrader = TransportUpgrader({NOISE: noise}, muxers)
+    upgrader.muxer_multistream = BoundedMuxers(muxers, limits.NEGOTIATION_SECONDS)
     swarm = GuardedSwarm(
         peer_id,
         peers,
@@ -340,7 +362,7 @@ def build_host(seed: bytes, policy: PeerPolicy, admit: Admit | None) -> GuardedH
     )
     # Without the semaphore a full table refuses a stream; with it, the stream would wait for ever.
     swarm.set_resource_manager(_resource_manager(), enable_stream_semaphore=False)
-    host = GuardedHost(swarm, disable_identify_address_discovery=True)
+    host = GuardedHost(swarm)
     host.get_mux().handlers.clear()
     host.set_stream_handler(IDENTIFY, identify_handler_for(host, use_varint_format=True))
     swarm.set_stream_handler(guard_streams(swarm, host._swarm_stream_handler))

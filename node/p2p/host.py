@@ -23,7 +23,7 @@ from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.peer.id import ID
-from multiaddr import Multiaddr  # type: ignore[import-untyped]
+from multiaddr import Multiaddr
 
 from node.p2p import limits
 from node.p2p.api import (
@@ -108,25 +108,23 @@ class PeerHost:
             _check_free(address)
         await self._launch()
         self._listen = self._addresses  # a restart keeps the port that peers already know
-        self._supervisor = asyncio.create_task(self._supervise())
+        self._supervisor = asyncio.create_task(self._supervise(self.failed))
 
     async def _launch(self) -> None:
-        bridge = TrioBridge()
-        self._running = await bridge.start(self._serve)
-        self._bridge = bridge
+        self._bridge = TrioBridge()
+        self._running = await self._bridge.start(self._serve)
 
-    async def _supervise(self) -> None:
-        assert self.failed is not None
+    async def _supervise(self, failed: asyncio.Future[BaseException]) -> None:
         loop = asyncio.get_running_loop()
         recent: deque[float] = deque()
-        while True:
-            assert self._bridge is not None
+        while self._bridge is not None:
             error = await self._bridge.done
+            self._running = None
             log.error("the peer-to-peer network failed: %s", type(error).__name__)
             while recent and recent[0] < loop.time() - limits.RESTART_WINDOW_SECONDS:
                 recent.popleft()
             if len(recent) >= limits.RESTARTS_MAX:
-                self.failed.set_result(error or StateError("the network ended by itself"))
+                failed.set_result(error or StateError("the network ended by itself"))
                 return
             await asyncio.sleep(limits.RESTART_BACKOFF_SECONDS * 2 ** len(recent))
             recent.append(loop.time())
@@ -157,7 +155,13 @@ class PeerHost:
         rates = RequestRates(self._policy)
         blobs = BlobServer(bridge, self._authorise, self._source, self._policy, rates)
         checkpoints = Checkpoints(
-            host, swarm, bridge, self._rule, self._deliver, rates, lambda: self._head
+            host,
+            swarm,
+            bridge,
+            validate=self._rule,
+            deliver=self._deliver,
+            rates=rates,
+            head=lambda: self._head,
         )
         host.set_stream_handler(TProtocol(BLOB_PROTOCOL), blobs.handle)
         host.set_stream_handler(TProtocol(HEAD_PROTOCOL), checkpoints.handle_head)
@@ -170,12 +174,17 @@ class PeerHost:
                 )
             self._addresses = tuple(str(address) for address in host.get_transport_addrs())
             await nursery.start(checkpoints.run)
-            yield _Running(host, swarm, checkpoints)
-            nursery.cancel_scope.cancel()
+            try:
+                yield _Running(host, swarm, checkpoints)
+                await swarm.close_connections()
+            finally:
+                nursery.cancel_scope.cancel()
 
     def _up(self) -> tuple[TrioBridge, _Running]:
-        if self._bridge is None or self._running is None:
+        if self._bridge is None:
             raise StateError("the peer host is not running", "start it first")
+        if self._running is None:
+            raise Unreachable("the peer-to-peer network is down", "it restarts by itself; try again")
         return self._bridge, self._running
 
     # --- peers -----------------------------------------------------------------------------------

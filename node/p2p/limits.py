@@ -84,6 +84,7 @@ GOSSIP_BACKOFF_SECONDS_MAX: Final = 600
 
 # --- the thread ----------------------------------------------------------------------------------
 CALL_SECONDS: Final = 60
+GOODBYE_SECONDS: Final = 3
 STOP_SECONDS: Final = 15
 RESTARTS_MAX: Final = 5
 # Restarts older than this are forgiven: a crash a day is a bug report, not a reason to stay down.

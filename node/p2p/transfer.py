@@ -122,18 +122,22 @@ class BlobServer:
             try:
                 stack.enter_context(self._slots.hold(peer))
             except Busy:
-                return await self._finish(stream, Status.BUSY)
+                await self._finish(stream, Status.BUSY)
+                return
             with trio.fail_after(limits.ANSWER_SECONDS):
                 verdict = await self._bridge.ask(self._ask_authorise, peer, request.item_id)
                 if isinstance(verdict, Denial):
                     log.info("refused an item to %s: %s", short(peer), verdict.reason)
-                    return await self._finish(stream, Status.REFUSED)
+                    await self._finish(stream, Status.REFUSED)
+                    return
                 blob = await self._bridge.ask(self._source.open, request.item_id)
             if blob is None:
-                return await self._finish(stream, Status.MISSING)
+                await self._finish(stream, Status.MISSING)
+                return
             stack.callback(blob.file.close)
             if request.offset > blob.length:
-                return await self._finish(stream, Status.BAD_OFFSET)
+                await self._finish(stream, Status.BAD_OFFSET)
+                return
             with trio.fail_after(seconds_allowed(blob.length - request.offset)):
                 await self._send(stream, peer, blob, request.offset)
 
@@ -150,9 +154,7 @@ class BlobServer:
         await trio.to_thread.run_sync(blob.file.seek, offset)
         left = blob.length - offset
         while left:
-            chunk = await trio.to_thread.run_sync(
-                blob.file.read, min(left, limits.CHUNK_BYTES)
-            )
+            chunk = await trio.to_thread.run_sync(blob.file.read, min(left, limits.CHUNK_BYTES))
             if not chunk:
                 raise StoreError("a blob is shorter than its recorded length")
             await trio.sleep(self._served[peer].borrow(len(chunk)))
