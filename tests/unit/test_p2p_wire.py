@@ -1,0 +1,83 @@
+"""The blob and head messages: what is encoded is parsed, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.p2p.limits import CHECKPOINT_BYTES_MAX
+from node.p2p.penalties import Offence
+from node.p2p.wire import (
+    HEADER_BYTES,
+    LENGTH_BYTES,
+    BlobRequest,
+    BlobResponse,
+    Status,
+    encode_head,
+    parse_head_length,
+)
+from protocol.limits import CONTENT_BYTES_MAX
+
+ITEMS = st.binary(min_size=32, max_size=32)
+SIZES = st.integers(0, CONTENT_BYTES_MAX)
+
+
+@given(ITEMS, SIZES)
+def test_requests_round_trip(item_id: bytes, offset: int) -> None:
+    request = BlobRequest(item_id, offset)
+    assert len(request.encode()) == HEADER_BYTES
+    assert BlobRequest.parse(request.encode()) == request
+
+
+@given(ITEMS, SIZES)
+def test_responses_round_trip(salt: bytes, length: int) -> None:
+    for response in (BlobResponse(Status.OK, salt, length), BlobResponse(Status.BUSY)):
+        assert BlobResponse.parse(response.encode()) == response
+
+
+@given(st.binary(max_size=2 * HEADER_BYTES))
+def test_a_parser_accepts_only_what_its_encoder_produces(raw: bytes) -> None:
+    for kind in (BlobRequest, BlobResponse):
+        try:
+            parsed = kind.parse(raw)
+        except Offence:
+            continue
+        assert parsed.encode() == raw
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        BlobRequest(bytes(32), 0).encode()[:-1],
+        BlobRequest(bytes(32), 0).encode() + b"\0",
+        b"\x02" + BlobRequest(bytes(32), 0).encode()[1:],
+        b"\x01" + bytes(32) + b"\xff" * 8,
+    ],
+)
+def test_a_malformed_request_is_an_offence(raw: bytes) -> None:
+    with pytest.raises(Offence):
+        BlobRequest.parse(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\xff" + bytes(40),
+        bytes([Status.REFUSED]) + b"\x01" * 32 + bytes(8),
+        bytes([Status.MISSING]) + bytes(39) + b"\x01",
+        bytes(33) + b"\xff" * 8,
+    ],
+)
+def test_a_malformed_response_is_an_offence(raw: bytes) -> None:
+    with pytest.raises(Offence):
+        BlobResponse.parse(raw)
+
+
+def test_a_head_is_at_most_four_kilobytes() -> None:
+    longest = encode_head(b"x" * CHECKPOINT_BYTES_MAX)
+    assert parse_head_length(longest[:LENGTH_BYTES]) == CHECKPOINT_BYTES_MAX
+    with pytest.raises(Offence):
+        parse_head_length((CHECKPOINT_BYTES_MAX + 1).to_bytes(LENGTH_BYTES, "big"))
