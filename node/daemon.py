@@ -1,0 +1,321 @@
+"""The daemon: everything a node does while nobody looks, supervised, in one process.
+
+    host        the peer-to-peer network, in its own thread; outlives everything below
+    follow      the replay of the log
+    outbox      our records, to the log
+    duties      review, attest, announce, claim
+    witness     compares what others were shown
+
+A part that cannot reach somebody starts again after a pause; a part that finds a lie ends them all.
+Then the node sends, signs and serves nothing, and tells its peers, until the owner acknowledges the
+alarm. Being killed at any point is harmless: what matters is in node.db before it is acted upon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from node.addresses import now_ms
+from node.answering import Answering, Deadlines
+from node.attest import keep_attesting
+from node.backoff import MAX_SECONDS, delay_seconds
+from node.blobs import BlobStore
+from node.claims import Claimer, SettlementWatch
+from node.client import CoordinatorClient, Lie
+from node.config import NodeConfig, NodeDirectory
+from node.directory import Directory
+from node.examine import Examiner, Fetcher
+from node.follower import Follower, require_trust
+from node.keys import NodeKeys
+from node.outbox import keep_flushing
+from node.p2p import Denial, Grant, PeerHost, PeerPolicy
+from node.review import ReviewDuties
+from node.reviewers import load_reviewer
+from node.serve import Announcer, OwnContent, may_read
+from node.store import Store
+from node.wallet import Wallet
+from node.witness import Witness
+from protocol.errors import Misbehaviour, RemoteError, StateError
+
+log = logging.getLogger(__name__)
+
+# How soon the daemon notices that the owner acknowledged an alarm.
+TRUST_POLL_SECONDS: Final = 2.0
+LOCK_ATTEMPTS: Final = 5
+LOCK_PAUSE_SECONDS: Final = 0.1
+# After a signal the process ends within this time, whatever hangs: all that matters is on disk.
+EXIT_SECONDS: Final = 4.5
+# Ending takes milliseconds; a connection that does not close in time is left to the kernel.
+STOP_SECONDS: Final = 3.0
+_FOLDER: Final = "review"  # others' content, while it is reviewed
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `commonhold node start` may say beyond the configuration."""
+
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    auto_claim: bool = False
+    ready_file: Path | None = None
+
+
+@contextmanager
+def single_instance(path: Path) -> Iterator[None]:
+    """Holds the lock of a node's directory; raises StateError that names the process which has it.
+
+    The kernel gives the lock back whatever happens to us, so that no stale lock is ever left.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not _try_lock(descriptor):
+            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
+            raise StateError(
+                f"the node in {path.parent} is running already (process {holder})",
+                f"stop it first: kill {holder}",
+            )
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Takes the lock; a command that only looks whether we run holds it for an instant."""
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE_SECONDS)
+    return False
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The one error behind a group: a lie before anything else, then whatever is not the network's."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    causes = [cause_of(each) for each in error.exceptions]
+    for kind in (Lie, Misbehaviour):
+        if found := [each for each in causes if isinstance(each, kind)]:
+            return found[0]
+    fatal = [each for each in causes if not isinstance(each, RemoteError)]
+    return (fatal or causes)[0]
+
+
+class Daemon:
+    """One node, running. Construct and await `run`; cancel it to end."""
+
+    def __init__(
+        self, directory: NodeDirectory, config: NodeConfig, keys: NodeKeys, options: Options
+    ) -> None:
+        self._directory, self._config, self._keys = directory, config, keys
+        self._options = options
+        self._queued = asyncio.Event()
+        self._follower: Follower | None = None  # None: nobody is trusted or served
+        self._witness: Witness | None = None
+
+    async def run(self) -> None:
+        """Runs until cancelled. Raises StateError (running already), ConfigError, StoreError."""
+        config = self._config
+        with (
+            single_instance(self._directory.lock),
+            Store(self._directory.database) as store,
+            BlobStore(self._directory.blobs) as blobs,
+        ):
+            plugin = (
+                await asyncio.to_thread(load_reviewer, config.reviewer) if config.reviewer else None
+            )
+            host = PeerHost(
+                self._keys.seed,
+                authorise=self._authorise,
+                source=OwnContent(store, blobs),
+                validate_checkpoint=self._accept,
+                listen=config.listen,
+                policy=PeerPolicy(
+                    served_bytes_per_second_per_peer=config.limits.served_bytes_per_second_per_peer
+                ),
+            )
+            await host.start()
+            try:
+                log.info("node %s listens on %s", host.peer_id, ", ".join(host.addresses))
+                self._tell_ready(host)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._keep_host(host))
+                    group.create_task(self._live(store, host, Examiner(plugin)))
+            except BaseExceptionGroup as error:
+                raise cause_of(error) from error
+            finally:
+                await self._stop(host)
+
+    async def _stop(self, host: PeerHost) -> None:
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await host.stop()
+        except TimeoutError:
+            log.warning("the peer-to-peer network did not end in time")
+
+    def _tell_ready(self, host: PeerHost) -> None:
+        """For whoever waits for us: the file appears whole, once we can be reached."""
+        path = self._options.ready_file
+        if path is not None:
+            part = path.with_name(f".{path.name}.part")
+            part.write_text(json.dumps({"peer_id": host.peer_id, "addresses": host.addresses}))
+            os.replace(part, path)
+
+    # -- what peers ask
+
+    async def _authorise(self, peer: bytes, item_id: bytes) -> Grant | Denial:
+        if self._follower is None:
+            return Denial("we do not trust the log at present")
+        return may_read(self._follower.state, self._keys.identity, peer, item_id)
+
+    async def _accept(self, author: bytes, data: bytes) -> bool:
+        return self._witness is not None and await self._witness.accept(author, data)
+
+    # -- supervision
+
+    async def _keep_host(self, host: PeerHost) -> None:
+        """PeerHost restarts its own thread; when it gives up, it gets another life after a pause."""
+        while (failed := host.failed) is not None:
+            error = await asyncio.shield(failed)
+            log.error("the peer-to-peer network gave up: %s; starting it again", error)
+            await host.stop()
+            await asyncio.sleep(MAX_SECONDS)
+            await host.start()
+
+    async def _live(self, store: Store, host: PeerHost, examiner: Examiner) -> None:
+        """Works while the log is trusted, warns while it is not."""
+        while True:
+            if store.alarms():
+                await self._wait_for_owner(store, host)
+            try:
+                await self._work(store, host, examiner)
+            except* Misbehaviour as group:
+                lie = cause_of(group)
+                log.critical("THE NETWORK CANNOT BE TRUSTED: %s", lie)
+                if isinstance(lie, Lie):
+                    store.raise_alarm(lie.kind, str(lie), lie.evidence, now_ms())
+                if not store.alarms():
+                    await asyncio.sleep(MAX_SECONDS)  # the same lie, acknowledged: do not spin
+            finally:
+                self._follower = None
+
+    async def _wait_for_owner(self, store: Store, host: PeerHost) -> None:
+        log.error("stopped trusting the network; see `commonhold node alarms`")
+        alarm = asyncio.create_task(self._witness.sound_alarm(host)) if self._witness else None
+        try:
+            while store.alarms():
+                await asyncio.sleep(TRUST_POLL_SECONDS)
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+        log.warning("the owner acknowledged the alarms: going on")
+
+    async def _work(self, store: Store, host: PeerHost, examiner: Examiner) -> None:
+        """One life of all parts, over a fresh replay."""
+        require_trust(store)
+        link, keys = self._config.link, self._keys
+        follower = Follower(store, link)
+        settlements = SettlementWatch(follower)
+        follower.replay()
+        async with CoordinatorClient(link) as client, asyncio.TaskGroup() as group:
+            directory = Directory(link.network, client)
+            witness = Witness(keys, link.log_verifier, follower, store, directory)
+            self._follower, self._witness = follower, witness
+            parts: dict[str, Callable[[], Awaitable[None]]] = {
+                "follow": lambda: follower.run(client),
+                "outbox": lambda: keep_flushing(client, store, sleep=self._until_queued),
+                "review": self._duties(store, follower, host, directory, examiner).run,
+                "attest": lambda: keep_attesting(keys, store, follower),
+                "announce": Announcer(keys, link, client, follower, lambda: host.addresses).run,
+                "witness": lambda: witness.run(host),
+            }
+            if self._options.auto_claim:
+                wallet = Wallet(keys.payout_key)
+                parts["claim"] = Claimer(
+                    store, wallet, self._config.rpc_url, follower, settlements
+                ).run
+            for name, part in parts.items():
+                group.create_task(self._supervise(name, part))
+
+    def _duties(
+        self,
+        store: Store,
+        follower: Follower,
+        host: PeerHost,
+        directory: Directory,
+        examiner: Examiner,
+    ) -> ReviewDuties:
+        folder = self._directory.root / _FOLDER
+        fetcher = Fetcher(host, directory, folder, self._config.limits.review_bytes_max)
+        answering = Answering(store, fetcher, examiner, folder, self._options.deadlines)
+        return ReviewDuties(
+            self._keys,
+            store,
+            follower,
+            answering,
+            stand_by=self._config.stand_by,
+            queued=self._queued.set,
+        )
+
+    async def _supervise(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        """Starts a part again when somebody could not be reached. Lies and our own faults go up."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            began = loop.time()
+            try:
+                await part()
+                return
+            except Exception as error:
+                cause = cause_of(error)
+                if isinstance(cause, Lie) or not isinstance(cause, RemoteError):
+                    raise
+                level = logging.ERROR if isinstance(cause, Misbehaviour) else logging.INFO
+                log.log(level, "%s stopped: %s", name, cause)
+            failures = 0 if loop.time() - began > MAX_SECONDS else failures + 1
+            await asyncio.sleep(delay_seconds(failures, random.random()))  # noqa: S311
+
+    async def _until_queued(self, seconds: float) -> None:
+        """The outbox's pause, which ends early when there is something new to send."""
+        self._queued.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._queued.wait()
+        except TimeoutError:
+            log.debug("nothing was queued for %.1f s", seconds)
+
+
+async def run_until_signal(daemon: Daemon) -> None:
+    """Runs a daemon in the main thread until SIGINT or SIGTERM, and then ends in time."""
+    loop = asyncio.get_running_loop()
+    running = asyncio.create_task(daemon.run())
+
+    def on_signal(number: int, _frame: object) -> None:
+        # Not a handler of the loop: a long replay may keep that busy.
+        log.info("stopping on %s", signal.Signals(number).name)
+        watchdog = threading.Timer(EXIT_SECONDS, os._exit, (0,))
+        watchdog.daemon = True
+        watchdog.start()
+        loop.call_soon_threadsafe(running.cancel)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    try:
+        await running
+    except asyncio.CancelledError:
+        log.info("stopped")

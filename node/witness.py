@@ -1,0 +1,188 @@
+"""The witness: shows others which log we were given, and looks whether they were given the same.
+
+Checkpoints are gossiped and, since gossip loses messages, also asked for. Whatever the log signed
+is compared with our own replay; what contradicts it is evidence that convinces anybody. It is
+stored before anybody is told, and the alarm is signed and gossiped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from node.addresses import Announcement, now_ms
+from node.client import Lie
+from node.directory import Directory
+from node.follower import Follower
+from node.keys import NodeKeys
+from node.p2p import PeerHost
+from node.splitview import (
+    Finding,
+    SplitView,
+    compare,
+    open_alarm,
+    prove_split,
+    seal_alarm,
+)
+from node.store import Store
+from protocol.errors import Misbehaviour, Reject, Unreachable
+from protocol.identity import Identity, peer_id_of, short
+from protocol.note import Checkpoint, Verifier, open_checkpoint
+
+log = logging.getLogger(__name__)
+
+SPLIT_VIEW: Final = "split-view"
+# Checkpoints ahead of our own replay, waiting for it. Only the log can sign one, about one a second.
+AHEAD_MAX: Final = 64
+# Members asked in one round of visits: any honest one who saw another history is enough.
+VISITS_MAX: Final = 8
+# Whom one directory question covers; visits choose among those who are there.
+CANDIDATES_MAX: Final = 64
+# A new node meets others soon; after that a minute is short beside any epoch.
+VISIT_SECONDS: Final = 1.0
+VISIT_SECONDS_MAX: Final = 60.0
+
+
+class Witness:
+    """Watches one log together with other members. `accept` is PeerHost's rule for checkpoints."""
+
+    def __init__(
+        self,
+        keys: NodeKeys,
+        verifier: Verifier,
+        follower: Follower,
+        store: Store,
+        directory: Directory,
+    ) -> None:
+        self._keys, self._verifier, self._follower = keys, verifier, follower
+        self._store, self._directory = store, directory
+        self._ahead: dict[tuple[int, bytes], bytes] = {}  # (size, root) -> signed note
+        self._alarm: bytes = b""  # ours, once we have raised one
+
+    async def accept(self, author: bytes, data: bytes) -> bool:
+        """Whether gossip is worth passing on: signed by the log, or an alarm that proves its point."""
+        try:
+            open_checkpoint(data, self._verifier)
+            return True
+        except Reject as not_a_checkpoint:
+            try:
+                open_alarm(data, self._verifier)
+                return True
+            except Reject as error:
+                log.info("refused gossip of %s: %s; %s", short(author), not_a_checkpoint, error)
+                return False
+
+    # -- comparing
+
+    def observe(self, data: bytes) -> None:
+        """Holds what somebody else was shown against our replay. Raises Lie on another history.
+
+        Raises Reject for anything that the log has not signed.
+        """
+        try:
+            other = open_checkpoint(data, self._verifier)
+        except Reject:
+            _, split = open_alarm(data, self._verifier)
+            self._condemn(split)
+            return
+        self._hold(other, data)
+
+    def _hold(self, other: Checkpoint, note: bytes) -> None:
+        tree, covering = self._follower.tree, self._follower.checkpoint
+        size = 0 if covering is None else covering.size
+        finding = compare(tree, size, other)
+        if finding is Finding.AHEAD and len(self._ahead) < AHEAD_MAX:
+            self._ahead[other.size, other.root] = note
+        elif finding is Finding.SPLIT and covering is not None:
+            self._condemn(prove_split(tree, size, covering.note, note, other.size))
+
+    def _recheck(self) -> None:
+        """Compares what was ahead of us when it came."""
+        reached = [key for key in self._ahead if key[0] <= self._follower.size]
+        for key in reached:
+            note = self._ahead.pop(key)
+            self._hold(open_checkpoint(note, self._verifier), note)
+
+    def _condemn(self, split: SplitView) -> None:
+        """Stores the evidence, prepares the alarm, and raises Lie.
+
+        An owner who acknowledged one split view goes on at his own risk: further ones are only logged.
+        """
+        message = "the log signed two different histories: somebody is shown another one than we are"
+        if any(a.kind == SPLIT_VIEW and a.acknowledged for a in self._store.alarms(open_only=False)):
+            log.error("%s (acknowledged)", message)
+            return
+        self._alarm = seal_alarm(split, self._keys.identity, self._keys.sign)
+        evidence = (split.theirs, split.ours, self._alarm)
+        self._store.raise_alarm(SPLIT_VIEW, message, evidence, now_ms())
+        raise Lie(SPLIT_VIEW, message, evidence)
+
+    # -- living with others
+
+    async def run(self, host: PeerHost) -> None:
+        """Publishes, listens and visits, for ever; raises Lie on a split view."""
+        queue = host.subscribe()
+
+        async def listen() -> None:
+            while True:
+                message = await queue.get()
+                self.observe(message.data)  # `accept` let it pass
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(listen())
+                group.create_task(self._publish(host))
+                group.create_task(self._visit(host))
+        finally:
+            host.unsubscribe(queue)
+
+    async def sound_alarm(self, host: PeerHost) -> None:
+        """Tells peers about a split view, again and again: some may not be here yet."""
+        while self._alarm:
+            await host.publish(self._alarm)
+            await asyncio.sleep(VISIT_SECONDS_MAX)
+
+    async def _publish(self, host: PeerHost) -> None:
+        while True:
+            size, covering = self._follower.size, self._follower.checkpoint
+            if covering is not None:
+                self._recheck()
+                await host.publish(covering.note)
+            await self._follower.wait_beyond(size)
+
+    async def _visit(self, host: PeerHost) -> None:
+        """Connects to members and asks what they have, more rarely once somebody was there."""
+        pause = VISIT_SECONDS
+        while True:
+            for peer in await self._choose():
+                await self._ask(host, peer)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, VISIT_SECONDS_MAX)
+
+    async def _choose(self) -> Sequence[Announcement]:
+        """Some members who say where they are, never the same few for long."""
+        members = [who for who in self._follower.state.members if who != self._keys.identity]
+        chance = secrets.SystemRandom()  # whom we ask must not be foreseeable to the log
+        asked = chance.sample(members, min(len(members), CANDIDATES_MAX))
+        found = list((await self._directory.find(asked)).values())
+        return chance.sample(found, min(len(found), VISITS_MAX))
+
+    async def _ask(self, host: PeerHost, peer: Announcement) -> None:
+        try:
+            head = await host.fetch_head(peer.peer_id, peer.addresses)
+        except Unreachable as error:
+            log.debug("%s", error)
+            self._directory.forget(Identity(peer.identity))
+            return
+        except Misbehaviour as error:
+            log.warning("a peer misbehaved: %s", error)  # its fault, not the log's
+            return
+        if not head:
+            return
+        try:
+            self.observe(head)
+        except Reject as error:
+            await host.punish(peer_id_of(peer.identity), f"a false checkpoint: {error}")
