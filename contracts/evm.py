@@ -18,7 +18,9 @@ from eth.constants import BLANK_ROOT_HASH
 from eth.db.atomic import AtomicDB
 from eth.db.backends.memory import MemoryDB
 from eth.exceptions import Revert
-from eth.vm.forks import PragueVM
+from eth.typing import AccountDetails, HeaderParams
+from eth.vm.base import VM
+from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_typing import Address, BlockNumber, Hash32
 
@@ -95,7 +97,7 @@ class Evm:
         self._skew_s = 0
         self._store = MemoryDB()
         self._snapshots: list[tuple[dict[bytes, bytes], int]] = []
-        genesis = {
+        genesis: dict[str, HeaderParams] = {
             "coinbase": Address(bytes(20)),
             "difficulty": 0,
             "extra_data": b"",
@@ -106,9 +108,10 @@ class Evm:
             "timestamp": clock(),
             "transaction_root": BLANK_ROOT_HASH,
         }
-        account = {"balance": ACCOUNT_WEI, "nonce": 0, "code": b"", "storage": {}}
+        account: AccountDetails = {"balance": ACCOUNT_WEI, "nonce": 0, "code": b"", "storage": {}}
         state = {Address(address): account for address in funded}
-        self._chain = _Chain.from_genesis(AtomicDB(self._store), genesis, state)
+        _Chain.from_genesis(AtomicDB(self._store), genesis, state)
+        self._chain = _Chain(AtomicDB(self._store))
 
     # -- blocks ---------------------------------------------------------------------------------
 
@@ -202,12 +205,13 @@ class Evm:
     def _execute(self, call: Call, header: BlockHeaderAPI) -> ComputationAPI:
         """Execute on top of `header` without fees. The state is dropped, so nothing is undone."""
         vm = self._chain.get_vm(header)
+        assert isinstance(vm, VM)  # the interface that get_vm promises lacks the context
         ahead = vm.create_header_from_parent(header, timestamp=self._next_timestamp())
         state = vm.build_state(
             self._chain.chaindb.db,
             ahead.copy(base_fee_per_gas=0, gas_limit=BLOCK_GAS_LIMIT),
             vm.chain_context,
-            (header.hash, *vm.previous_hashes),
+            (header.hash, *(vm.previous_hashes or ())),
         )
         computation = state.apply_transaction(self._transaction(call))  # type: ignore[arg-type]
         if computation.is_error:
