@@ -141,8 +141,8 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRAT
 def _statements(script: str) -> list[str]:
     """Splits a script; `executescript` would commit the transaction before it begins."""
     found, part = [], ""
-    for line in script.splitlines():
-        part += line + "\n"
+    for piece in script.split(";")[:-1]:
+        part += piece + ";"
         if sqlite3.complete_statement(part):
             found.append(part)
             part = ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from protocol import commitments
 from protocol.errors import ConfigError, Reject
@@ -70,4 +70,6 @@ def parse_link(text: str) -> NetworkLink:
         raise ConfigError(f"a key in the network link is malformed: {error}", _ADVICE) from None
     if len(fingerprint) != HASH_BYTES:
         raise ConfigError("the TLS fingerprint in the network link is not a SHA-256", _ADVICE)
-    return NetworkLink(host, port, url.path.lstrip("/"), fingerprint, verifier, query["http"][0])
+    return NetworkLink(
+        host, port, unquote(url.path.removeprefix("/")), fingerprint, verifier, query["http"][0]
+    )

@@ -1,0 +1,81 @@
+"""Settings: what is written is read back; what is wrong is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from node.config import Limits, NodeConfig, NodeDirectory, load_config, locate, write_config
+from protocol.errors import ConfigError
+from protocol.link import NetworkLink
+from protocol.note import Verifier
+
+LINK = NetworkLink(
+    "localhost", 7600, "my network", bytes(32), Verifier("log", bytes(32)), "http://h"
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> NodeDirectory:
+    directory = NodeDirectory(tmp_path / "node")
+    directory.create()
+    return directory
+
+
+def test_settings_come_back_as_they_were_written(home: NodeDirectory) -> None:
+    config = NodeConfig(
+        LINK,
+        listen=("/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"),
+        rpc_url='http://"quoted"\\',
+        reviewer="command:true",
+        stand_by=False,
+        limits=Limits(1, 2),
+    )
+    write_config(home, config)
+    assert load_config(home) == config
+    write_config(home, NodeConfig(LINK))
+    assert load_config(home) == NodeConfig(LINK)
+
+
+def test_everything_is_private(home: NodeDirectory) -> None:
+    write_config(home, NodeConfig(LINK))
+    assert home.root.stat().st_mode & 0o777 == 0o700
+    assert home.config.stat().st_mode & 0o777 == 0o600
+
+
+def test_where_the_directory_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("COMMONHOLD_NODE", raising=False)
+    assert locate().root == tmp_path / ".commonhold" / "node"
+    monkeypatch.setenv("COMMONHOLD_NODE", str(tmp_path / "a"))
+    assert locate().root == tmp_path / "a"
+    assert locate(tmp_path / "b").root == tmp_path / "b"
+
+
+def test_no_node_yet(home: NodeDirectory) -> None:
+    with pytest.raises(ConfigError, match="no node") as caught:
+        load_config(home)
+    assert "node init" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("nonsense = 1", "nonsense"),
+        ("stand_by = 3", "stand_by"),
+        ('listen = "/ip4"', "listen"),
+        ("[limits]\nreview_bytes_max = 0", "review_bytes_max"),
+        ("[limits]\nmore = 1", "more"),
+        ("= broken", "TOML"),
+    ],
+)
+def test_a_wrong_setting_is_named(home: NodeDirectory, line: str, match: str) -> None:
+    home.config.write_text(f"network = '{LINK}'\n{line}\n")
+    with pytest.raises(ConfigError, match=match):
+        load_config(home)
+
+
+def test_a_setting_with_control_characters_is_not_written(home: NodeDirectory) -> None:
+    with pytest.raises(ConfigError, match="control"):
+        write_config(home, NodeConfig(LINK, reviewer="a\nstand_by = true"))

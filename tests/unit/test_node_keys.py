@@ -1,0 +1,154 @@
+"""Keys: nobody else reads them, nothing prints them, nothing overwrites them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+from pathlib import Path
+
+import pytest
+
+from node.keys import (
+    Cost,
+    NodeKeys,
+    generate_keys,
+    load_keys,
+    passphrase_file,
+    read_passphrase,
+    save_keys,
+)
+from node.registration import registration
+from protocol.envelope import parse_envelope, verify_signature
+from protocol.errors import ConfigError
+from protocol.identity import peer_id_of
+from protocol.payout import verify_binding
+from protos.gen import records_pb2 as pb
+
+CHEAP = Cost(passes=1, memory_bytes=8 * 1024 * 1024)
+NETWORK = bytes(32)
+
+
+def never() -> bytes:
+    raise AssertionError("a file without a passphrase asks for none")
+
+
+def test_keys_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    keys, path = generate_keys(), tmp_path / "keys.json"
+    save_keys(path, keys)
+    assert load_keys(path, never) == keys
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in tmp_path.iterdir()] == ["keys.json"]
+
+
+def test_a_passphrase_seals_them_and_only_it_opens_them(tmp_path: Path) -> None:
+    keys, path = generate_keys(), tmp_path / "keys.json"
+    save_keys(path, keys, b"correct horse", CHEAP)
+    assert load_keys(path, lambda: b"correct horse") == keys
+    with pytest.raises(ConfigError, match="does not open"):
+        load_keys(path, lambda: b"wrong horse")
+    raw = path.read_bytes()
+    for secret in (keys.seed, keys.payout_key):
+        assert secret not in raw
+        assert secret.hex().encode() not in raw
+
+
+def test_keys_that_others_can_read_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    save_keys(path, generate_keys())
+    for mode in (0o640, 0o604, 0o660):
+        path.chmod(mode)
+        with pytest.raises(ConfigError, match="other users") as caught:
+            load_keys(path, never)
+        assert "chmod 600" in caught.value.advice
+    path.chmod(0o400)
+    load_keys(path, never)
+
+
+def test_keys_are_never_overwritten(tmp_path: Path) -> None:
+    path, first = tmp_path / "keys.json", generate_keys()
+    save_keys(path, first)
+    with pytest.raises(ConfigError, match="already"):
+        save_keys(path, generate_keys())
+    assert load_keys(path, never) == first
+    assert [p.name for p in tmp_path.iterdir()] == ["keys.json"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"secret": "AAAA"},
+        {"secret": "not base64!"},
+        {"version": 2},
+        {"encryption": "rot13"},
+        {"secret": None},
+    ],
+)
+def test_a_damaged_file_says_so_and_quotes_nothing(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    path = tmp_path / "keys.json"
+    save_keys(path, generate_keys())
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ConfigError) as caught:
+        load_keys(path, never)
+    assert caught.value.__cause__ is None
+
+
+def test_a_damaged_file_cannot_make_us_allocate_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    save_keys(path, generate_keys(), b"p", CHEAP)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"memory_bytes": 2**45}))
+    with pytest.raises(ConfigError, match="unreasonable"):
+        load_keys(path, lambda: b"p")
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_keys(tmp_path / "keys.json", never)
+    assert "node init" in caught.value.advice
+
+
+def test_secrets_never_show(caplog: pytest.LogCaptureFixture) -> None:
+    keys = generate_keys()
+    with caplog.at_level(logging.DEBUG):
+        logging.getLogger("any").info("%s %r %s", keys, keys, [keys])
+    with pytest.raises(ConfigError) as caught:
+        NodeKeys(keys.seed, keys.payout_key[:-1])
+    shown = f"{caplog.text}{keys}{keys!r}{caught.value!r}"
+    for secret in (keys.seed, keys.payout_key):
+        assert secret.hex() not in shown
+        assert repr(secret) not in shown
+    assert keys.peer_id in shown
+
+
+def test_a_payout_key_lies_in_its_group(tmp_path: Path) -> None:
+    good = generate_keys()
+    assert pickle.loads(pickle.dumps(good)) == good
+    for bad in (bytes(32), b"\xff" * 32):
+        with pytest.raises(ConfigError, match="secp256k1"):
+            NodeKeys(good.seed, bad)
+
+
+def test_a_passphrase_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "passphrase"
+    path.write_bytes(b"with spaces \n")
+    assert read_passphrase(path) == b"with spaces "
+    monkeypatch.setenv("COMMONHOLD_PASSPHRASE_FILE", str(path))
+    assert passphrase_file(None) == path
+    assert passphrase_file(tmp_path) == tmp_path
+    for bad in (b"", b"\n", b"x" * 2000):
+        path.write_bytes(bad)
+        with pytest.raises(ConfigError, match="empty, or over"):
+            read_passphrase(path)
+
+
+def test_both_keys_sign_the_registration() -> None:
+    keys = generate_keys()
+    outgoing = registration(keys, NETWORK)
+    envelope = parse_envelope(outgoing.envelope)
+    verify_signature(envelope)
+    record = pb.Register.FromString(envelope.payload)
+    verify_binding(NETWORK, keys.identity, record.payout_address, record.payout_signature)
+    assert peer_id_of(envelope.author) == keys.peer_id
+    assert registration(keys, NETWORK).digest == outgoing.digest, "queued twice is queued once"
