@@ -3,7 +3,8 @@
     limits      every limit, with its reason
     bridge      a trio program in a thread, awaited from asyncio
     penalties   who misbehaved, who goes too fast, who holds too many slots
-    guards      libp2p with what it lacks: limits, containment, admission
+    muxer       Yamux whose windows hold
+    guards      libp2p with what it lacks: authentication, containment, admission
     wire        the blob and head messages, byte for byte
     transfer    /commonhold/blob/1: content, checked while it streams
     gossip      the checkpoint topic and /commonhold/head/1

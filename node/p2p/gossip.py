@@ -8,6 +8,7 @@ the process on a frame that is not protobuf.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -33,10 +34,12 @@ from node.p2p.api import ValidateCheckpoint
 from node.p2p.bridge import TrioBridge
 from node.p2p.guards import GuardedHost, GuardedSwarm, peer_key
 from node.p2p.penalties import Offence, RecentlyUsed, TokenBucket
-from node.p2p.transfer import RequestRates, read_exactly, read_request
+from node.p2p.transfer import RequestRates, ask_owner, read_exactly, read_request
 from node.p2p.wire import HEAD_REQUEST, LENGTH_BYTES, encode_head, parse_head_length
-from protocol.errors import Misbehaviour, Reject
+from protocol.errors import Misbehaviour, Reject, StoreError
 from protocol.identity import identity_of
+
+log = logging.getLogger(__name__)
 
 TOPIC: Final = "commonhold/checkpoint/1"
 # 1.1 has no IDONTWANT, which doubles the messages of a topic whose messages are this small.
@@ -222,11 +225,11 @@ class Checkpoints:
         self.pubsub = GuardedPubsub(host, swarm, self._validate)
 
     async def _validate(self, author: bytes, data: bytes) -> bool:
-        async def rule() -> bool:
-            return await self._rule(author, data)
-
-        with trio.fail_after(limits.ANSWER_SECONDS):
-            return await self._bridge.ask(rule)
+        try:
+            return await ask_owner(self._bridge, self._rule, author, data)
+        except StoreError as fault:
+            log.error("could not validate a checkpoint: %s", fault)
+            raise ValidationError("our own fault") from fault  # dropped, nobody punished
 
     async def run(self, *, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Run the topic until cancelled; hand each new checkpoint of others to `deliver`."""

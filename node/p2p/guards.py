@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import libp2p.network.swarm as swarm_module
@@ -19,7 +18,7 @@ import libp2p.pubsub.pubsub as pubsub_module
 import libp2p.pubsub.rpc_queue as queue_module
 import libp2p.stream_muxer.yamux.yamux as yamux_module
 import trio
-from libp2p.abc import IMuxedConn, INetStream, ISecureConn
+from libp2p.abc import INetStream
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.custom_types import TProtocol
@@ -39,17 +38,16 @@ from libp2p.rcmgr.connection_limits import ConnectionLimits
 from libp2p.rcmgr.manager import ResourceLimits, ResourceManager
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as NoiseTransport
-from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
-from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.transport.tcp.tcp import TCP
 from libp2p.transport.upgrader import TransportUpgrader
 from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
 from node.p2p import limits
 from node.p2p.api import Admit, PeerPolicy
+from node.p2p.muxer import BoundedMuxers, BoundedYamux, shielded
 from node.p2p.penalties import Busy, Offence, PenaltyBox, Slots
-from protocol.errors import ConfigError, Reject
+from protocol.errors import ConfigError, LocalError, Reject
 from protocol.identity import identity_of, short
 
 log = logging.getLogger(__name__)
@@ -88,58 +86,10 @@ def tune_library() -> None:
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
 
 
-@contextmanager
-def shielded(seconds: float) -> Iterator[None]:
-    """Run the block to its end whatever is cancelled outside, but raise TooSlowError in time."""
-    with trio.fail_after(seconds) as scope:
-        scope.shield = True
-        yield
-
-
 def peer_key(stream_or_conn: Any) -> bytes:
     """The authenticated Ed25519 key at the other end of a stream or muxed connection."""
     conn = getattr(stream_or_conn, "muxed_conn", stream_or_conn)
     return identity_of(str(conn.peer_id))
-
-
-class BoundedYamux(Yamux):
-    """Yamux that bounds unread bytes, and whose frames are written whole or end the connection."""
-
-    async def start(self) -> None:
-        try:
-            await super().start()
-        except Exception as error:  # would end the swarm, and with it the node's network
-            log.warning("a connection failed: %s", type(error).__name__)
-            await self._cleanup_on_error()
-
-    async def _read_data_body(self, length: int) -> bytes:
-        unread = sum(map(len, self.stream_buffers.values()))
-        if unread + length > limits.CONNECTION_UNREAD_BYTES_MAX:
-            # The muxer ends the connection on this error, before the body is read.
-            raise trio.TooSlowError("a peer ignores its windows")
-        body: bytes = await super()._read_data_body(length)
-        return body
-
-    async def _write_frame(self, data: bytes) -> None:
-        # The shield: a frame that is cut by a caller's timeout would shift every later one. The
-        # deadline: a peer that stops reading must not hold a task that cannot be cancelled.
-        async with self._write_lock:
-            try:
-                with shielded(limits.FRAME_WRITE_SECONDS):
-                    await self.secured_conn.write(data)
-            except trio.TooSlowError:
-                self.event_shutting_down.set()
-                await self.secured_conn.close()
-                raise
-        await trio.lowlevel.checkpoint()
-
-
-class BoundedMuxers(MuxerMultistream):
-    """Negotiates Yamux and makes our kind of it; the library names its own class here."""
-
-    async def new_conn(self, conn: ISecureConn, peer_id: ID) -> IMuxedConn:
-        protocol, _ = await self._selector.select(conn, conn.is_initiator, self.negotiate_timeout)
-        return self._annotate_connection(BoundedYamux(conn, peer_id), conn, protocol)
 
 
 class Handshakes:
@@ -271,6 +221,8 @@ def guard_streams(swarm: GuardedSwarm, handler: Handler) -> Handler:
                 await _linger(stream)
         except Offence as offence:
             swarm.punish(key, peer_id, str(offence))
+        except LocalError as fault:
+            log.error("could not serve %s: %s", short(key), fault)
         except (Busy, IOException, trio.TooSlowError) as error:
             log.debug("a stream of %s ended: %s", short(key), type(error).__name__)
         except Exception as error:
@@ -336,7 +288,7 @@ def build_host(seed: bytes, policy: PeerPolicy, admit: Admit | None) -> GuardedH
     noise = NoiseTransport(keys, noise_privkey=create_noise_key_pair().private_key)
     muxers = {TProtocol(YAMUX): BoundedYamux}
     upgrader = TransportUpgrader({NOISE: noise}, muxers)
-    upgrader.muxer_multistream = BoundedMuxers(muxers, limits.NEGOTIATION_SECONDS)
+    upgrader.muxer_multistream = BoundedMuxers(muxers)
     swarm = GuardedSwarm(
         peer_id,
         peers,

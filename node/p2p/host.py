@@ -184,7 +184,9 @@ class PeerHost:
         if self._bridge is None:
             raise StateError("the peer host is not running", "start it first")
         if self._running is None:
-            raise Unreachable("the peer-to-peer network is down", "it restarts by itself; try again")
+            raise Unreachable(
+                "the peer-to-peer network is down", "it restarts by itself; try again"
+            )
         return self._bridge, self._running
 
     # --- peers -----------------------------------------------------------------------------------

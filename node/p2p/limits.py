@@ -32,6 +32,10 @@ NEGOTIATION_BYTES_MAX: Final = 1 * KIB
 STREAM_WINDOW_BYTES: Final = 1 * MIB
 # Unread bytes that one connection may hold: libp2p announces windows and does not enforce them.
 CONNECTION_UNREAD_BYTES_MAX: Final = 8 * MIB
+# And all connections together. One that holds less than a first window is not asked, so that a
+# crowd cannot use up what an honest peer needs: 256 connections of 256 KiB are another 64 MiB.
+UNREAD_BYTES_MAX: Final = 128 * MIB
+UNREAD_BYTES_FREE: Final = 256 * KIB
 # A frame is at most 64 KiB. A peer that does not take one within this time is gone or hostile.
 FRAME_WRITE_SECONDS: Final = 10
 

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypeVar, TypeVarTuple
 
 import trio
 from libp2p.abc import INetStream
@@ -38,6 +38,9 @@ from protocol.errors import Misbehaviour, Reject, StoreError, Unreachable
 from protocol.identity import peer_id_of, short
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 OpenStream = Callable[[], Awaitable[INetStream]]
 
@@ -95,6 +98,25 @@ class RequestRates:
             raise Offence("too many requests")
 
 
+async def ask_owner(bridge: TrioBridge, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+    """Ask one of the node's own callbacks; raises StoreError when it fails or takes too long.
+
+    A StoreError is our fault, so that the guard does not punish the peer for it.
+    """
+
+    async def answer() -> T:
+        return await function(*args)
+
+    try:
+        with trio.fail_after(limits.ANSWER_SECONDS):
+            return await bridge.ask(answer)
+    except trio.TooSlowError:
+        raise StoreError("an answer of our own took too long") from None
+    except Exception as error:
+        # The message stays out: it may quote what the callback was reading.
+        raise StoreError(f"a callback of ours failed with {type(error).__name__}") from error
+
+
 class BlobServer:
     """Answers blob requests; one instance per host, used in the trio thread only."""
 
@@ -124,13 +146,12 @@ class BlobServer:
             except Busy:
                 await self._finish(stream, Status.BUSY)
                 return
-            with trio.fail_after(limits.ANSWER_SECONDS):
-                verdict = await self._bridge.ask(self._ask_authorise, peer, request.item_id)
-                if isinstance(verdict, Denial):
-                    log.info("refused an item to %s: %s", short(peer), verdict.reason)
-                    await self._finish(stream, Status.REFUSED)
-                    return
-                blob = await self._bridge.ask(self._source.open, request.item_id)
+            verdict = await ask_owner(self._bridge, self._authorise, peer, request.item_id)
+            if isinstance(verdict, Denial):
+                log.info("refused an item to %s: %s", short(peer), verdict.reason)
+                await self._finish(stream, Status.REFUSED)
+                return
+            blob = await ask_owner(self._bridge, self._source.open, request.item_id)
             if blob is None:
                 await self._finish(stream, Status.MISSING)
                 return
@@ -140,9 +161,6 @@ class BlobServer:
                 return
             with trio.fail_after(seconds_allowed(blob.length - request.offset)):
                 await self._send(stream, peer, blob, request.offset)
-
-    async def _ask_authorise(self, peer: bytes, item_id: bytes) -> Any:
-        return await self._authorise(peer, item_id)
 
     async def _finish(self, stream: INetStream, status: Status) -> None:
         with trio.fail_after(limits.CHUNK_IDLE_SECONDS):

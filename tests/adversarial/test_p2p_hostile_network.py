@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trio
 
 from node.p2p.limits import HANDSHAKES_MAX, MIB, STREAMS_PER_PEER_MAX
 from node.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL, BlobRequest
@@ -19,6 +23,7 @@ from protocol.errors import Misbehaviour, Unreachable
 from protocol.identity import peer_id_of
 from tests.p2p_peer import (
     ITEM,
+    ROOT,
     Attacker,
     Peer,
     Setup,
@@ -139,7 +144,7 @@ def test_a_consumer_that_stops_reading_holds_nobody_up(victim: Peer, tmp_path: P
             stream = await attacker.open(BLOB_PROTOCOL)
             await stream.write(BlobRequest(ITEM, 0).encode())
         # Nobody reads: each transfer stands still in a full window while an honest peer is served.
-        assert await _in_thread(still_serves, victim, tmp_path / "fetched")
+        assert await trio.to_thread.run_sync(still_serves, victim, tmp_path / "fetched")
         assert victim.rss_bytes() - before < 64 * MIB
         # Its own further requests get an answer, and no fifth transfer.
         stream = await attacker.open(HEAD_PROTOCOL)
@@ -148,12 +153,6 @@ def test_a_consumer_that_stops_reading_holds_nobody_up(victim: Peer, tmp_path: P
 
     attack(victim, b"\x70" * 32, deed)
     assert still_serves(victim, tmp_path / "again")
-
-
-async def _in_thread(function: object, *args: object) -> object:
-    import trio
-
-    return await trio.to_thread.run_sync(function, *args)  # type: ignore[arg-type]
 
 
 async def test_a_transfer_goes_on_after_the_sender_was_killed(tmp_path: Path) -> None:
@@ -191,9 +190,9 @@ def _part_size(sink: Path) -> int:
     return sum(part.stat().st_size for part in sink.parent.glob("*.part"))
 
 
-async def _until(condition: object, seconds: float = 30) -> None:
+async def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         await asyncio.sleep(0.01)
 
@@ -221,3 +220,50 @@ async def test_content_that_changed_under_a_sender_is_misbehaviour(
         )
     assert fetched.path.read_bytes() == honest
     assert [path.name for path in tmp_path.glob("*.part")] == []
+
+
+STALLER = """
+import struct, sys, trio
+from libp2p.stream_muxer.yamux.yamux import TYPE_WINDOW_UPDATE, YAMUX_HEADER_FORMAT
+from node.p2p.wire import BLOB_PROTOCOL, BlobRequest
+from tests.p2p_peer import ITEM, Peer, Setup, attack
+
+async def deed(attacker):
+    for _ in range(4):
+        stream = await attacker.open(BLOB_PROTOCOL)
+        number = stream.muxed_stream.stream_id
+        await stream.muxed_conn._write_frame(
+            struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_WINDOW_UPDATE, 0, number, 2**30)
+        )
+        await stream.write(BlobRequest(ITEM, 0).encode())
+    print("stalled", flush=True)
+    await trio.sleep_forever()
+
+attack(Peer(None, sys.argv[1], (sys.argv[2],), Setup(content=""), b""), b"\\x71" * 32, deed)
+"""
+
+
+def test_a_consumer_that_is_stopped_with_open_windows_holds_nobody_up(
+    tmp_path: Path,
+) -> None:
+    """Windows of a gigabyte and a socket that nobody drains: our writes themselves stand still."""
+    content = tmp_path / "content"
+    content.write_bytes(os.urandom(16 * MIB))
+    with (
+        run_peer(Setup(content=str(content))) as victim,
+        subprocess.Popen(
+            [sys.executable, "-c", STALLER, victim.peer_id, victim.addresses[0]],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+        ) as staller,
+    ):
+        try:
+            assert staller.stdout is not None
+            assert staller.stdout.readline() == b"stalled\n"
+            staller.send_signal(signal.SIGSTOP)
+            before = victim.rss_bytes()
+            assert still_serves(victim, tmp_path / "fetched")
+            assert victim.rss_bytes() - before < 64 * MIB
+        finally:
+            staller.kill()
+        assert still_serves(victim, tmp_path / "again")

@@ -13,11 +13,23 @@ from typing import Any
 
 import pytest
 
-from node.p2p import PeerHost, limits
+from node.p2p import Denial, Grant, PeerHost, PeerPolicy, limits
 from node.p2p.limits import MIB
+from protocol.commitments import content_commitment
 from protocol.errors import ConfigError, Reject, StateError, Unreachable
 from protocol.identity import identity_of
-from tests.p2p_peer import HEAD, ITEM, SALT, Peer, Setup, make_host, run_peer, running
+from tests.p2p_peer import (
+    HEAD,
+    ITEM,
+    SALT,
+    OneBlob,
+    Peer,
+    Setup,
+    make_host,
+    run_peer,
+    running,
+    starts_with_ok,
+)
 
 NOBODY = Setup(content=os.devnull, seed="77" * 32)
 
@@ -149,6 +161,38 @@ async def test_only_the_admitted_connect() -> None:
         assert await friend.fetch_head(host.peer_id, host.addresses) == b""
         with pytest.raises(Unreachable):
             await stranger.fetch_head(host.peer_id, host.addresses)
+
+
+async def test_a_fault_of_our_own_is_not_blamed_on_the_peer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(limits, "FETCH_BACKOFF_SECONDS", 0.01)
+    (tmp_path / "content").write_bytes(b"content")
+    faults = [RuntimeError("the database is locked")] * 3
+
+    async def sometimes(peer: bytes, item_id: bytes) -> Grant | Denial:
+        if faults:
+            raise faults.pop()
+        return Grant()
+
+    host = PeerHost(
+        b"\x7f" * 32,
+        authorise=sometimes,
+        source=OneBlob(tmp_path / "content"),
+        validate_checkpoint=starts_with_ok,
+        policy=PeerPolicy(offences_max=2),
+    )
+    async with running(host), running(make_host(NOBODY)) as me:
+        fetched = await me.fetch(
+            host.peer_id,
+            host.addresses,
+            ITEM,
+            sink_path=tmp_path / "item",
+            size_max=7,
+            commitment=content_commitment(SALT, b"content"),
+        )
+    assert fetched.length == 7
+    assert faults == []
 
 
 async def _blow_up() -> None:
