@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
+from eth.exceptions import PyEVMError
 from eth_account.hdaccount.deterministic import HDPath
 from eth_account.hdaccount.mnemonic import Mnemonic
 from eth_keys.datatypes import PrivateKey
@@ -113,7 +114,7 @@ class Dispatcher:
             return _error(request_id, REVERTED, "execution reverted", "0x" + error.data.hex())
         except UnknownBlock as error:
             return _error(request_id, REJECTED, f"block not found: {error}")
-        except (ExecutionFailed, ValidationError, RLPException) as error:
+        except (ExecutionFailed, PyEVMError, RLPException, ValidationError) as error:
             return _error(request_id, REJECTED, str(error))
         except (rpc.InvalidParams, TypeError, ValueError, KeyError, OverflowError) as error:
             return _error(request_id, INVALID_PARAMS, f"invalid parameters: {error}")
@@ -166,7 +167,8 @@ def create_app(evm: Evm | None = None) -> Starlette:
     return Starlette(routes=[Route("/", handle, methods=["POST"])])
 
 
-def _banner(url: str) -> str:
+def banner(url: str) -> str:
+    """Return what is printed at the start: the warning, the address, accounts and keys."""
     accounts = (
         f"  {to_checksum_address(key.public_key.to_canonical_address())}  {key.to_hex()}"
         for key in dev_keys()
@@ -218,7 +220,7 @@ def run(host: str = "127.0.0.1", port: int = 8545, ready_file: Path | None = Non
         server.should_exit = True
 
     def ready(url: str) -> None:
-        print(_banner(url), flush=True)
+        print(banner(url), flush=True)
         if ready_file is not None:
             partial = ready_file.with_suffix(".partial")
             partial.write_text(url + "\n", encoding="utf-8")

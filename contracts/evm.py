@@ -145,7 +145,9 @@ class Evm:
 
     def increase_time(self, seconds: int) -> int:
         """Move the clock of all later blocks forward; return by how much in total."""
-        self._skew_s += max(seconds, 0)
+        now = self._clock()
+        present = max(now + self._skew_s, self.header().timestamp)
+        self._skew_s = present + max(seconds, 0) - now
         return self._skew_s
 
     def _next_timestamp(self) -> int:
@@ -223,10 +225,13 @@ class Evm:
     def send_raw(self, raw: bytes) -> bytes:
         """Execute a signed transaction in a block of its own; return its 32-byte hash.
 
-        A revert is mined like a success. Raises eth_utils.ValidationError for a wrong nonce,
-        signature, fee or balance, and rlp's errors for bytes that are no transaction.
+        A revert is mined like a success. Raises ExecutionFailed for another chain's transaction,
+        eth_utils' ValidationError for a wrong nonce, signature, fee or balance, and errors of rlp
+        or PyEVMError for bytes that are no transaction.
         """
         transaction = self._chain.get_vm().get_transaction_builder().decode(raw)
+        if transaction.chain_id not in (CHAIN_ID, None):  # None: older than EIP-155, for any chain
+            raise ExecutionFailed(f"the transaction was signed for chain {transaction.chain_id}")
         self._chain.set_header_timestamp(self._next_timestamp())
         self._chain.apply_transaction(transaction)
         self._chain.mine_block()
