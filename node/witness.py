@@ -99,7 +99,7 @@ class Witness:
         elif finding is Finding.SPLIT and covering is not None:
             self._condemn(prove_split(tree, size, covering.note, note, other.size))
 
-    def _recheck(self) -> None:
+    def recheck(self) -> None:
         """Compares what was ahead of us when it came."""
         reached = [key for key in self._ahead if key[0] <= self._follower.size]
         for key in reached:
@@ -149,7 +149,7 @@ class Witness:
         while True:
             size, covering = self._follower.size, self._follower.checkpoint
             if covering is not None:
-                self._recheck()
+                self.recheck()
                 await host.publish(covering.note)
             await self._follower.wait_beyond(size)
 
