@@ -12,7 +12,7 @@ from coordinator.operator import Operator
 from protocol.identity import Identity
 from protocol.lifecycle import ItemStatus
 from protos.gen import records_pb2 as pb
-from tests.integration.lab import Lab, wait_for
+from tests.node_lab import Lab, wait_for
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -18,7 +18,7 @@ from protocol.identity import Identity
 from protocol.lifecycle import ItemStatus
 from protocol.link import parse_link
 from protocol.state import State
-from tests.integration.lab import Lab, Node, until, wait_for
+from tests.node_lab import Lab, Node, until, wait_for
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -22,7 +22,7 @@ from node.rows import AlarmRow
 from node.splitview import open_alarm
 from node.witness import SPLIT_VIEW
 from protocol.link import parse_link
-from tests.integration.lab import Lab, Node, until
+from tests.node_lab import Lab, Node, until
 
 pytestmark = pytest.mark.timeout(90)
 
