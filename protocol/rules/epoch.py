@@ -9,7 +9,7 @@ from protocol.accounts import cumulative_leaves
 from protocol.epoch import compute_lines, price_lines
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
-from protocol.lifecycle import EpochEvent, next_phase
+from protocol.lifecycle import EpochEvent, EpochPhase, next_phase
 from protocol.limits import ADDRESS_BYTES, PPM
 from protocol.reputation import decay
 from protocol.rules.record import (
@@ -46,7 +46,7 @@ def validate_close(state: State, record: Record[pb.Close]) -> None:
     """Every line is recomputed: weights from the answers, amounts from the weights."""
     require(record.body.epoch == state.epoch.number, "the close is not of the present epoch")
     next_phase(state.epoch.phase, EpochEvent.CLOSE)
-    if not state.epoch.items and not state.epoch.duplicates:
+    if state.epoch.phase is EpochPhase.SUBMITTING:
         require(not state.pending, "items wait for review; seal the round first")
     published = _parse_lines(record.leaves)
     expected = compute_lines(state)
