@@ -28,13 +28,12 @@ from coordinator.http import build_app
 from coordinator.keys import Keys, load_keys
 from coordinator.ledger import FatalStoreError
 from coordinator.metrics import Metrics
-from coordinator.service import CoordinatorService, now_ms
+from coordinator.service import SERVICE_NAME, CoordinatorService, now_ms
 from coordinator.traffic import Traffic
 from protocol.batch import BUNDLE_BYTES_MAX
 from protocol.errors import ConfigError
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.link import NetworkLink
-from protos.gen import api_pb2, api_pb2_grpc
 
 _log = logging.getLogger(__name__)
 
@@ -129,13 +128,11 @@ def network_link(config: Config, keys: Keys, grpc_port: int, http_port: int) -> 
 @asynccontextmanager
 async def _grpc(service: CoordinatorService, config: Config, keys: Keys) -> AsyncIterator[int]:
     server = grpc.aio.server(options=_GRPC_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX)
-    # Generated code has no annotations.
-    api_pb2_grpc.add_CoordinatorServicer_to_server(service, server)  # type: ignore[no-untyped-call]
-    name = api_pb2.DESCRIPTOR.services_by_name["Coordinator"].full_name
+    server.add_generic_rpc_handlers((service.handler(),))
     status = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     reflection.enable_server_reflection(
-        (name, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+        (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server
     )
     credentials = grpc.ssl_server_credentials([(keys.tls_key, keys.tls_certificate)])
     address = f"{_bracketed(config.listen)}:{config.grpc_port}"
@@ -146,7 +143,7 @@ async def _grpc(service: CoordinatorService, config: Config, keys: Keys) -> Asyn
             f"cannot listen on {address}", "stop what listens there, or change grpc_port"
         ) from error
     await server.start()
-    for each in ("", name):
+    for each in ("", SERVICE_NAME):
         await status.set(each, health_pb2.HealthCheckResponse.SERVING)
     try:
         yield port

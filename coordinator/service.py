@@ -23,13 +23,14 @@ from protocol.envelope import parse_envelope, verify_signature
 from protocol.errors import CommonholdError, Ignore, Reject, RemoteError
 from protocol.limits import OPERATOR_LEAVES_MAX
 from protocol.rules.record import require
-from protos.gen import api_pb2, api_pb2_grpc
+from protos.gen import api_pb2
 
 _log = logging.getLogger(__name__)
 
 Q = TypeVar("Q", bound=Message)
-A = TypeVar("A")
 Context = grpc.aio.ServicerContext[Any, Any]
+
+SERVICE_NAME: Final[str] = api_pb2.DESCRIPTOR.services_by_name["Coordinator"].full_name
 
 # Below the 8 MiB that clients accept, unless one entry alone has more beside it.
 FOLLOW_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -53,7 +54,7 @@ def status_of(error: CommonholdError) -> grpc.StatusCode:
     return next(code for kind, code in STATUS_OF if isinstance(error, kind))
 
 
-class CoordinatorService(api_pb2_grpc.CoordinatorServicer):
+class CoordinatorService:
     """The servicer. It runs on the event loop and blocks it for no longer than a small record takes."""
 
     def __init__(
@@ -70,46 +71,38 @@ class CoordinatorService(api_pb2_grpc.CoordinatorServicer):
         self._traffic = traffic
         self._metrics = metrics
 
-    async def Append(self, request: api_pb2.AppendRequest, context: Context) -> api_pb2.Receipt:
-        """Logs one record."""
-        return await self._answer("Append", request, context, self._append)
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The calls of the service, for `Server.add_generic_rpc_handlers`.
 
-    async def Announce(
-        self, request: api_pb2.AnnounceRequest, context: Context
-    ) -> api_pb2.AnnounceResponse:
-        """Keeps where a member can be reached."""
-        return await self._answer("Announce", request, context, self._announce)
+        Messages arrive as bytes and are parsed here, not by gRPC: a peer who sends junk is then
+        answered and charged like one who breaks a rule, instead of filling the log with traces.
+        """
+        return grpc.method_handlers_generic_handler(
+            SERVICE_NAME,
+            {
+                "Append": self._unary("Append", api_pb2.AppendRequest, self._append),
+                "Announce": self._unary("Announce", api_pb2.AnnounceRequest, self._announce),
+                "Lookup": self._unary("Lookup", api_pb2.LookupRequest, self._lookup),
+                "CloseEpoch": self._unary(
+                    "CloseEpoch", api_pb2.CloseEpochRequest, self._close_epoch
+                ),
+                "Follow": grpc.unary_stream_rpc_method_handler(
+                    self._follow, response_serializer=_serialize
+                ),
+            },
+        )
 
-    async def Lookup(
-        self, request: api_pb2.LookupRequest, context: Context
-    ) -> api_pb2.LookupResponse:
-        """Finds where members can be reached."""
-        return await self._answer("Lookup", request, context, self._lookup)
+    def _unary(
+        self, method: str, request_type: type[Q], handle: Callable[[Q], Awaitable[Message]]
+    ) -> grpc.RpcMethodHandler[bytes, Message]:
+        async def answer(raw: bytes, context: Context) -> Message:
+            async with self._guarded(method, len(raw), context):
+                request = _parse(request_type, raw)
+                async with asyncio.timeout(CALL_SECONDS_MAX):
+                    return await handle(request)
+            raise AssertionError("an aborted call goes on")
 
-    async def CloseEpoch(
-        self, request: api_pb2.CloseEpochRequest, context: Context
-    ) -> api_pb2.CloseEpochResponse:
-        """Starts the end of an epoch; its first record is on disk when this answers."""
-        return await self._answer("CloseEpoch", request, context, self._close_epoch)
-
-    async def Follow(
-        self, request: api_pb2.FollowRequest, context: Context
-    ) -> AsyncIterator[api_pb2.FollowResponse]:
-        """Streams committed entries. Each is read from the ledger, so a slow follower holds no queue."""
-        address = address_of(context.peer())
-        async with self._guarded("Follow", request, context):  # no deadline: it may last for days
-            with self._traffic.stream(address), self._metrics.followers.track_inprogress():
-                position = request.start
-                while True:
-                    head = await self._book.wait_beyond(position)
-                    stop = min(head.size, position + FOLLOW_ENTRIES_MAX)
-                    page = await self._book.read(position, stop, FOLLOW_BYTES_MAX)
-                    position += len(page)
-                    entries = [
-                        api_pb2.LoggedEntry(index=e.index, envelope=e.envelope, bundle=e.bundle)
-                        for e in page
-                    ]
-                    yield api_pb2.FollowResponse(entries=entries, checkpoint=head.checkpoint)
+        return grpc.unary_unary_rpc_method_handler(answer, response_serializer=_serialize)
 
     # ---- what each call does ----
 
@@ -138,40 +131,43 @@ class CoordinatorService(api_pb2_grpc.CoordinatorServicer):
         await self._conductor.close_epoch(self._parse_close(request.envelope))
         return api_pb2.CloseEpochResponse()
 
+    async def _follow(self, raw: bytes, context: Context) -> AsyncIterator[api_pb2.FollowResponse]:
+        """Streams committed entries. Each is read from the ledger, so a slow follower holds no queue."""
+        address = address_of(context.peer())
+        async with self._guarded("Follow", len(raw), context):  # no deadline: it may last for days
+            position = _parse(api_pb2.FollowRequest, raw).start
+            with self._traffic.stream(address), self._metrics.followers.track_inprogress():
+                while True:
+                    head = await self._book.wait_beyond(position)
+                    stop = min(head.size, position + FOLLOW_ENTRIES_MAX)
+                    page = await self._book.read(position, stop, FOLLOW_BYTES_MAX)
+                    position += len(page)
+                    entries = [
+                        api_pb2.LoggedEntry(index=e.index, envelope=e.envelope, bundle=e.bundle)
+                        for e in page
+                    ]
+                    yield api_pb2.FollowResponse(entries=entries, checkpoint=head.checkpoint)
+
     def _parse_close(self, raw: bytes) -> int:
         envelope = parse_envelope(raw)
         require(envelope.kind == "close-epoch", "the envelope does not ask for a close")
         if envelope.author != self._book.operator:
             raise Forbidden("only the network's operator closes an epoch")
         verify_signature(envelope)
-        try:
-            body = api_pb2.CloseEpoch.FromString(envelope.payload)
-        except DecodeError:
-            raise Reject("the payload is not a protobuf CloseEpoch") from None
+        body = _parse(api_pb2.CloseEpoch, envelope.payload)
         require(body.network == self._book.keys.network, "the request is for another network")
         return body.epoch
 
     # ---- what all calls share ----
 
-    async def _answer(
-        self, method: str, request: Q, context: Context, handle: Callable[[Q], Awaitable[A]]
-    ) -> A:
-        async with self._guarded(method, request, context):
-            async with asyncio.timeout(CALL_SECONDS_MAX):
-                return await handle(request)
-        raise AssertionError("an aborted call goes on")
-
     @asynccontextmanager
     async def _guarded(
-        self,
-        method: str,
-        request: Message,
-        context: Context,
+        self, method: str, message_bytes: int, context: Context
     ) -> AsyncIterator[None]:
         """Counts the call, and turns what it raises into a status."""
         address, code = address_of(context.peer()), grpc.StatusCode.OK
         try:
-            self._traffic.take(address, request.ByteSize())
+            self._traffic.take(address, message_bytes)
             yield
         except CommonholdError as error:
             if isinstance(error, Reject):
@@ -192,6 +188,17 @@ class CoordinatorService(api_pb2_grpc.CoordinatorServicer):
             await context.abort(code, "internal error; the operator's log has the details")
         finally:
             self._metrics.calls.labels(method, code.name).inc()
+
+
+def _parse(message: type[Q], raw: bytes) -> Q:
+    try:
+        return message.FromString(raw)
+    except DecodeError:
+        raise Reject(f"the bytes are not a protobuf {message.DESCRIPTOR.name}") from None
+
+
+def _serialize(message: Message) -> bytes:
+    return message.SerializeToString()
 
 
 def now_ms() -> int:

@@ -1,0 +1,163 @@
+"""Bytes that are no records, at every layer; the coordinator serves on, and remembers nobody for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.config import RateLimit
+from coordinator.sequencer import Busy
+from coordinator.traffic import ADDRESSES_MAX, REJECT_CALLS, Traffic, address_of
+from protocol.limits import MESSAGE_BYTES_MAX
+from protos.gen import api_pb2
+from tests.helpers import Person
+from tests.live_coordinator import Live, found_network, live
+
+ALICE = Person("alice")
+
+
+@pytest.fixture
+async def net(tmp_path: Path) -> AsyncIterator[Live]:
+    async with live(found_network(tmp_path / "net")) as running:
+        await running.open_campaign()
+        await running.join(ALICE)
+        yield running
+        await running.append(running.submission(ALICE, [0]))
+        assert not running.fatal
+
+
+async def code_of(call: object) -> grpc.StatusCode:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call  # type: ignore[misc]
+    return caught.value.code()
+
+
+def raw_call(net: Live, method: str, payload: bytes) -> Any:
+    call: Any = net.channel.unary_unary(f"/commonhold.v1.Coordinator/{method}")
+    return call(payload)
+
+
+async def test_a_truncated_message(net: Live) -> None:
+    whole = net.submission(ALICE, [1]).SerializeToString()
+    for length in (1, len(whole) // 2, len(whole) - 1):
+        code = await code_of(raw_call(net, "Append", whole[:length]))
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+    await raw_call(net, "Append", whole)
+
+
+async def test_random_bytes_for_every_method(net: Live) -> None:
+    rng = random.Random(11)
+    for method in ("Append", "Announce", "CloseEpoch"):
+        for size in (0, 1, 33, 4_096):
+            code = await code_of(raw_call(net, method, rng.randbytes(size)))
+            assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_random_envelopes_are_refused_as_such(net: Live) -> None:
+    rng = random.Random(12)
+    for size in (0, 10, 200, 70_000):
+        request = api_pb2.AppendRequest(envelope=rng.randbytes(size))
+        assert await code_of(net.stub.Append(request)) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_message_over_the_limit(net: Live) -> None:
+    request = api_pb2.AppendRequest(envelope=bytes(MESSAGE_BYTES_MAX + 1))
+    assert await code_of(net.stub.Append(request)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_million_empty_leaves_are_counted_before_they_are_touched(net: Live) -> None:
+    many = api_pb2.AppendRequest(envelope=b"x", leaves=[b""] * 1_000_000)
+    assert await code_of(net.stub.Append(many)) is grpc.StatusCode.INVALID_ARGUMENT
+    many = api_pb2.AppendRequest(envelope=b"x", openings=[api_pb2.Opening()] * 1_000_000)
+    assert await code_of(net.stub.Append(many)) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("junk", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff", b"\0" * 512])
+async def test_bytes_that_are_not_tls(net: Live, junk: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", net.address.grpc_port)
+    writer.write(junk)
+    writer.write_eof()
+    await reader.read()  # until the server hangs up
+    writer.close()
+
+
+async def test_tls_that_is_not_http2(net: Live) -> None:
+    context = ssl.create_default_context(cadata=net.keys.tls_certificate.decode())
+    context.check_hostname = False
+    context.set_alpn_protocols(["h2"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", net.address.grpc_port, ssl=context)
+    writer.write(random.Random(13).randbytes(2_048))
+    await writer.drain()
+    await reader.read()
+    writer.close()
+
+
+# ---- the rate limit ----
+
+
+def test_an_address_that_calls_too_often_waits_and_then_may_call_again() -> None:
+    now = 0.0
+    traffic = Traffic(RateLimit(calls_per_second=10, burst_calls=20), lambda: now)
+    for _ in range(20):
+        traffic.take("peer")
+    with pytest.raises(Busy):
+        traffic.take("peer")
+    traffic.take("another")
+    now = 0.1
+    traffic.take("peer")
+
+
+def test_a_rule_breaker_waits_longer_but_never_for_ever() -> None:
+    now = 0.0
+    traffic = Traffic(RateLimit(calls_per_second=10, burst_calls=100), lambda: now)
+    for _ in range(1_000):
+        traffic.penalise("peer")
+    now = 9.0
+    with pytest.raises(Busy):
+        traffic.take("peer")
+    now = 10.2
+    traffic.take("peer")
+    assert REJECT_CALLS > 1
+
+
+def test_large_messages_cost_more() -> None:
+    traffic = Traffic(RateLimit(calls_per_second=1, burst_calls=100), lambda: 0.0)
+    traffic.take("peer", MESSAGE_BYTES_MAX)
+    with pytest.raises(Busy):
+        traffic.take("peer")
+
+
+def test_streams_are_counted_while_they_last() -> None:
+    traffic = Traffic(RateLimit(), lambda: 0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coordinator.traffic.STREAMS_MAX", 1)
+        with traffic.stream("peer"), pytest.raises(Busy), traffic.stream("peer"):
+            pass
+        with traffic.stream("peer"):
+            pass
+
+
+def test_memory_of_addresses_is_bounded() -> None:
+    traffic = Traffic(RateLimit(), lambda: 0.0)
+    for number in range(ADDRESSES_MAX + 10):
+        traffic.take(f"ipv4:{number}")
+    assert len(traffic._buckets) == ADDRESSES_MAX
+
+
+@given(st.text(max_size=80))
+def test_any_peer_string_gives_some_address(peer: str) -> None:
+    address_of(peer)
+
+
+def test_the_port_is_not_part_of_an_address() -> None:
+    assert address_of("ipv4:127.0.0.1:50412") == "ipv4:127.0.0.1"
+    assert address_of("ipv6:%5B::1%5D:50412") == "ipv6:[::1]"

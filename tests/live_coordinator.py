@@ -1,0 +1,164 @@
+"""A coordinator that really listens: in this process for most tests, in its own for crashes."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from coordinator.config import Config, Deadlines, Home, RateLimit
+from coordinator.founding import DEFAULT_POLICY, found
+from coordinator.keys import TLS_NAME, Keys, load_keys
+from coordinator.ledger import FatalStoreError, StoredEntry
+from coordinator.recovery import fold
+from coordinator.server import Address, running
+from protocol.merkle import hash_leaf, verify_inclusion
+from protocol.note import Verifier, open_checkpoint
+from protocol.state import State
+from protos.gen import api_pb2, api_pb2_grpc
+from protos.gen import records_pb2 as pb
+from tests.helpers import (
+    Person,
+    append_request,
+    campaign_record,
+    registration,
+    submission_request,
+)
+
+CLI = [sys.executable, "-c", "from commonhold.cli import main; main()"]
+
+
+def found_network(path: Path, **policy: int) -> Home:
+    """A fresh network on free ports, whose reviewers have plenty of time."""
+    home = Home(path)
+    settings = pb.Policy()
+    settings.CopyFrom(DEFAULT_POLICY)
+    for name, value in policy.items():
+        setattr(settings, name, value)
+    config = Config(
+        name="test network",
+        grpc_port=0,
+        http_port=0,
+        deadlines=Deadlines(300, 300, 300),
+        rate_limit=RateLimit(100_000, 100_000),
+    )
+    found(home, config, settings)
+    return home
+
+
+def channel_to(keys: Keys, port: int) -> grpc.aio.Channel:
+    """A channel that trusts this coordinator's certificate and no other."""
+    return grpc.aio.secure_channel(
+        f"127.0.0.1:{port}",
+        grpc.ssl_channel_credentials(keys.tls_certificate),
+        options=[("grpc.ssl_target_name_override", TLS_NAME)],
+    )
+
+
+@dataclass
+class Live:
+    """One running network, and what its clients do."""
+
+    home: Home
+    keys: Keys
+    address: Address
+    stub: Any
+    channel: grpc.aio.Channel
+    fatal: list[FatalStoreError]
+    rng: random.Random = field(default_factory=lambda: random.Random(7))
+
+    @property
+    def network(self) -> bytes:
+        return self.keys.network
+
+    @property
+    def operator(self) -> Person:
+        person = Person("operator")
+        person.key = self.keys.operator_key
+        return person
+
+    async def append(self, request: api_pb2.AppendRequest) -> api_pb2.Receipt:
+        receipt: api_pb2.Receipt = await self.stub.Append(request)
+        return receipt
+
+    async def log(self, person: Person, kind: str, body: Any, *rest: Any) -> api_pb2.Receipt:
+        return await self.append(append_request(person, kind, body, *rest))
+
+    async def open_campaign(self, **changes: object) -> None:
+        await self.log(self.operator, "campaign", campaign_record(self.network, **changes))
+
+    async def join(self, *people: Person) -> None:
+        for person in people:
+            await self.log(person, "register", registration(person, self.network))
+
+    def submission(
+        self, person: Person, labels: Sequence[int], **changes: object
+    ) -> api_pb2.AppendRequest:
+        return submission_request(person, self.network, labels, self.rng, **changes)
+
+
+class Mirror:
+    """What a node sees: the state folded from what it follows."""
+
+    def __init__(self, net: Live) -> None:
+        self.state = State()
+        self._stream = net.stub.Follow(api_pb2.FollowRequest(start=0))
+
+    async def until(self, reached: Callable[[State], bool]) -> State:
+        """Follows until the state is as wanted; the test's own timeout bounds it."""
+        while not reached(self.state):
+            response = await self._stream.read()
+            for entry in response.entries:
+                fold(self.state, StoredEntry(entry.index, entry.envelope, entry.bundle))
+        return self.state
+
+
+@asynccontextmanager
+async def live(home: Home) -> AsyncIterator[Live]:
+    """Serves `home` from this process, over real TLS sockets."""
+    config = home.load()
+    keys = load_keys(home, config)
+    fatal: list[FatalStoreError] = []
+    async with (
+        running(home, config, keys, fatal.append) as address,
+        channel_to(keys, address.grpc_port) as channel,
+    ):
+        stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
+        yield Live(home, keys, address, stub, channel, fatal)
+
+
+@contextmanager
+def serving_process(home: Home) -> Iterator[tuple[subprocess.Popen[str], Address]]:
+    """`commonhold coordinator serve` in a process of its own; ended at the latest here."""
+    process = subprocess.Popen(
+        [*CLI, "coordinator", "serve", "--dir", str(home.path)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        line = process.stderr.readline()  # blocks until it is ready, or has died
+        assert line.startswith("ready"), line + process.stderr.read()
+        yield process, Address(**json.loads(home.server_path.read_text()))
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(timeout=20)
+        process.stderr.close()
+
+
+def check_receipt(raw: bytes, receipt: api_pb2.Receipt, verifier: Verifier) -> None:
+    """Raises unless the receipt proves that `raw` is in the log."""
+    checkpoint = open_checkpoint(receipt.checkpoint, verifier)
+    verify_inclusion(
+        hash_leaf(raw), receipt.index, checkpoint.size, list(receipt.proof), checkpoint.root
+    )
