@@ -138,7 +138,7 @@ class Evm:
         return self._chain.get_block_by_header(self.header(block))
 
     def mine(self, count: int = 1) -> None:
-        """Mine `count` empty blocks (or the transaction that was just applied)."""
+        """Mine `count` empty blocks, at most MINE_BLOCKS_MAX."""
         for _ in range(min(count, MINE_BLOCKS_MAX)):
             self._chain.set_header_timestamp(self._next_timestamp())
             self._chain.mine_block()
@@ -264,7 +264,7 @@ class Evm:
     # -- snapshots ------------------------------------------------------------------------------
 
     def snapshot(self) -> int:
-        """Remember the present; return the number to revert to. The oldest is forgotten last."""
+        """Remember the present; return the number to revert to. Holds at most SNAPSHOTS_MAX."""
         if len(self._snapshots) >= SNAPSHOTS_MAX:
             raise ExecutionFailed(f"{SNAPSHOTS_MAX} snapshots are held already")
         self._snapshots.append((dict(self._store.kv_store), self._skew_s))

@@ -47,11 +47,11 @@ def devchain(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 
 @contextmanager
-def anvil(binary: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def anvil(binary: str, *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run anvil, with the same funded accounts; yield its URL and its process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [binary, "--port", str(port), "--silent"]
+    command = [binary, "--port", str(port), "--silent", *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
             _wait(lambda: _accepts(port), process)

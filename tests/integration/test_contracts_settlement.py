@@ -254,6 +254,17 @@ def test_no_chain_no_money_and_no_contract_are_told_apart(network: Network) -> N
         ANN.claimed(network.url, empty, ETHER)
 
 
+@pytest.mark.skipif(find_anvil() is None, reason="needs anvil: npm ci --prefix contracts")
+def test_a_transaction_that_waits_too_long_is_not_called_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("contracts.client.RECEIPT_TIMEOUT_S", 0.3)
+    with anvil(str(find_anvil()), "--no-mining") as (url, _):
+        with pytest.raises(Unreachable, match="not mined") as caught:
+            ChainClient(url, OPERATOR).transfer(ANN.address, 1)
+        assert "before sending again" in caught.value.advice
+
+
 def test_a_memo_longer_than_a_word_is_refused(network: Network) -> None:
     with pytest.raises(ConfigError, match="32 bytes"):
         network.chain.deposit(ETHER, 1, b"m" * 33)

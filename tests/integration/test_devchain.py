@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -22,8 +23,10 @@ from contracts.devchain import (
     BATCH_REQUESTS_MAX,
     BODY_BYTES_MAX,
     INTERNAL_ERROR,
+    WAITING_MAX,
     Dispatcher,
     banner,
+    create_app,
     dev_addresses,
     dev_keys,
 )
@@ -233,6 +236,22 @@ def test_many_clients_at_once_see_one_order(rpc: Rpc) -> None:
     for thread in threads:
         thread.join(60)
     assert int(rpc("eth_blockNumber"), 16) == start + 40
+
+
+def test_too_many_waiting_requests_are_turned_away() -> None:
+    """More at once than WAITING_MAX: each is answered, some with 503, and nothing is stuck."""
+
+    async def flood() -> set[int]:
+        transport = httpx.ASGITransport(create_app(Evm([])))
+        async with httpx.AsyncClient(transport=transport, base_url="http://chain") as client:
+            body = json.dumps([{"id": 1, "method": "eth_blockNumber"}] * BATCH_REQUESTS_MAX)
+            posts = (client.post("/", content=body) for _ in range(WAITING_MAX + 50))
+            answers = await asyncio.gather(*posts)
+            after = await client.post("/", content=body)
+        assert after.status_code == 200
+        return {answer.status_code for answer in answers}
+
+    assert asyncio.run(flood()) == {200, 503}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
