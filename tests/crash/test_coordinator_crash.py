@@ -1,0 +1,114 @@
+"""SIGKILL of the real server under load: what was acknowledged is there, and the state is its replay."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import grpc
+import pytest
+
+from coordinator.config import Home
+from coordinator.keys import load_keys
+from coordinator.ledger import Ledger
+from coordinator.recovery import fsck, leaves_of, recover
+from protocol.commitments import beacon_commitment
+from protocol.lifecycle import EpochPhase
+from protocol.merkle import hash_leaf, verify_consistency
+from protocol.note import open_checkpoint
+from protocol.state import State
+from protocol.transition import apply
+from protos.gen import api_pb2, api_pb2_grpc
+from protos.gen import records_pb2 as pb
+from tests.helpers import Person, append_request, campaign_record, registration, submission_request
+from tests.live_coordinator import channel_to, check_receipt, found_network, serving_process
+
+WRITERS = 8
+ACKS = (1, 60, 250)
+
+Acknowledged = list[tuple[bytes, api_pb2.Receipt]]
+
+
+async def _begin_epoch(stub: object, home: Home, people: list[Person]) -> None:
+    """Leaves the epoch in its beacon phase, waiting for a reviewer who stays silent."""
+    keys = load_keys(home, home.load())
+    operator = Person("operator")
+    operator.key = keys.operator_key
+    append = stub.Append  # type: ignore[attr-defined]
+    await append(append_request(operator, "campaign", campaign_record(keys.network)))
+    for person in people:
+        await append(append_request(person, "register", registration(person, keys.network)))
+    reviewer, author = people[0], people[1]
+    commitment = beacon_commitment(keys.network, reviewer.identity, b"v" * 32)
+    standby = pb.Standby(network=keys.network, commitment=commitment)
+    await append(append_request(reviewer, "standby", standby))
+    await append(submission_request(author, keys.network, [1, 2, 3], random.Random(0)))
+    close = operator.seal("close-epoch", api_pb2.CloseEpoch(network=keys.network, epoch=1))
+    await stub.CloseEpoch(api_pb2.CloseEpochRequest(envelope=close))  # type: ignore[attr-defined]
+
+
+async def _load_until_killed(home: Home, kill_after: int) -> Acknowledged:
+    """Eight writers submit as fast as they can; the server is killed at the given number of answers."""
+    keys = load_keys(home, home.load())
+    people = [Person(f"person {number}") for number in range(WRITERS)]
+    acknowledged: Acknowledged = []
+    with serving_process(home) as (process, address):
+        async with channel_to(keys, address.grpc_port) as channel:
+            stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
+            await _begin_epoch(stub, home, people)
+
+            async def write(number: int) -> None:
+                rng = random.Random(number + 1)
+                while True:
+                    labels = [rng.randrange(10) for _ in range(rng.choice((1, 1, 1, 20)))]
+                    request = submission_request(people[number], keys.network, labels, rng)
+                    try:
+                        receipt = await stub.Append(request)
+                    except grpc.aio.AioRpcError:
+                        return  # unknown whether it was logged: no promise was made
+                    acknowledged.append((request.envelope, receipt))
+                    if len(acknowledged) >= kill_after and process.poll() is None:
+                        process.kill()
+
+            await asyncio.gather(*(write(number) for number in range(WRITERS)))
+        process.wait()
+    return acknowledged
+
+
+def _replayed(ledger: Ledger) -> State:
+    """By the rules that an auditor uses, signatures and all."""
+    state = State()
+    for entry in ledger.entries(0, ledger.size):
+        apply(state, entry.envelope, leaves_of(entry))
+    return state
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kill_after", ACKS)
+async def test_a_killed_server_keeps_every_promise(tmp_path: Path, kill_after: int) -> None:
+    home = found_network(tmp_path / "net")
+    keys = load_keys(home, home.load())
+    acknowledged = await _load_until_killed(home, kill_after)
+    assert len(acknowledged) >= kill_after
+
+    with serving_process(home) as (_, address):
+        async with channel_to(keys, address.grpc_port) as channel:
+            stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
+            for raw, before in acknowledged:
+                # A retry without its leaves: only the receipt of the first time can answer it.
+                again = await stub.Append(api_pb2.AppendRequest(envelope=raw))
+                assert again.index == before.index
+                check_receipt(raw, again, keys.log_verifier)
+
+    with Ledger.open(home.ledger_url(home.load())) as ledger:
+        recovered = recover(ledger, keys.log_verifier)
+        now = open_checkpoint(ledger.checkpoint(), keys.log_verifier)
+        for raw, before in acknowledged:
+            assert recovered.places[hash_leaf(raw)] == before.index
+            then = open_checkpoint(before.checkpoint, keys.log_verifier)
+            proof = recovered.tree.consistency_proof(then.size, now.size)
+            verify_consistency(then.size, now.size, proof, then.root, now.root)
+        assert recovered.state == _replayed(ledger)
+        assert recovered.state.epoch.phase is EpochPhase.BEACON
+        assert fsck(ledger, keys.log_verifier).entries == ledger.size
