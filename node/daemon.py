@@ -47,7 +47,7 @@ from node.reviewers import load_reviewer
 from node.serve import Announcer, OwnContent, may_read
 from node.store import Store
 from node.wallet import Wallet
-from node.witness import Witness
+from node.witness import Witness, is_worth_passing_on, sound_alarms
 from protocol.errors import Misbehaviour, RemoteError, StateError
 
 log = logging.getLogger(__name__)
@@ -126,7 +126,6 @@ class Daemon:
         self._options = options
         self._queued = asyncio.Event()
         self._follower: Follower | None = None  # None: nobody is trusted or served
-        self._witness: Witness | None = None
 
     async def run(self) -> None:
         """Runs until cancelled. Raises StateError (running already), ConfigError, StoreError."""
@@ -184,7 +183,7 @@ class Daemon:
         return may_read(self._follower.state, self._keys.identity, peer, item_id)
 
     async def _accept(self, author: bytes, data: bytes) -> bool:
-        return self._witness is not None and await self._witness.accept(author, data)
+        return is_worth_passing_on(data, self._config.link.log_verifier)
 
     # -- supervision
 
@@ -216,13 +215,12 @@ class Daemon:
 
     async def _wait_for_owner(self, store: Store, host: PeerHost) -> None:
         log.error("stopped trusting the network; see `commonhold node alarms`")
-        alarm = asyncio.create_task(self._witness.sound_alarm(host)) if self._witness else None
+        sounding = asyncio.create_task(self._supervise("alarm", lambda: sound_alarms(store, host)))
         try:
             while store.alarms():
                 await asyncio.sleep(TRUST_POLL_SECONDS)
         finally:
-            if alarm is not None:
-                alarm.cancel()
+            sounding.cancel()
         log.warning("the owner acknowledged the alarms: going on")
 
     async def _work(self, store: Store, host: PeerHost, examiner: Examiner) -> None:
@@ -235,7 +233,7 @@ class Daemon:
         async with CoordinatorClient(link) as client, asyncio.TaskGroup() as group:
             directory = Directory(link.network, client)
             witness = Witness(keys, link.log_verifier, follower, store, directory)
-            self._follower, self._witness = follower, witness
+            self._follower = follower
             parts: dict[str, Callable[[], Awaitable[None]]] = {
                 "follow": lambda: follower.run(client),
                 "outbox": lambda: keep_flushing(client, store, sleep=self._until_queued),

@@ -29,12 +29,14 @@ from node.splitview import (
 )
 from node.store import Store
 from protocol.errors import Misbehaviour, Reject, Unreachable
-from protocol.identity import Identity, peer_id_of, short
+from protocol.identity import Identity, peer_id_of
 from protocol.note import Checkpoint, Verifier, open_checkpoint
 
 log = logging.getLogger(__name__)
 
 SPLIT_VIEW: Final = "split-view"
+# What a witness stores of one: their note, our note, and the sealed alarm, which is gossiped.
+EVIDENCE_PARTS: Final = 3
 # Checkpoints ahead of our own replay, waiting for it. Only the log can sign one, about one a second.
 AHEAD_MAX: Final = 64
 # Members asked in one round of visits: any honest one who saw another history is enough.
@@ -46,8 +48,32 @@ VISIT_SECONDS: Final = 1.0
 VISIT_SECONDS_MAX: Final = 60.0
 
 
+def is_worth_passing_on(data: bytes, verifier: Verifier) -> bool:
+    """The rule of the gossip topic: signed by the log, or an alarm that proves its point.
+
+    Another history passes, too: others must see it. It needs no replay, so that a node which trusts
+    nobody at present still carries the news.
+    """
+    for opened in (open_checkpoint, open_alarm):
+        try:
+            opened(data, verifier)
+            return True
+        except Reject as error:
+            log.debug("gossip is not for %s: %s", opened.__name__, error)
+    return False
+
+
+async def sound_alarms(store: Store, host: PeerHost) -> None:
+    """Gossips what the store holds of split views, again and again: some peers may not be here yet."""
+    while True:
+        for alarm in store.alarms():
+            if alarm.kind == SPLIT_VIEW and len(alarm.evidence) == EVIDENCE_PARTS:
+                await host.publish(alarm.evidence[-1])
+        await asyncio.sleep(VISIT_SECONDS_MAX)
+
+
 class Witness:
-    """Watches one log together with other members. `accept` is PeerHost's rule for checkpoints."""
+    """Watches one log together with other members."""
 
     def __init__(
         self,
@@ -60,20 +86,6 @@ class Witness:
         self._keys, self._verifier, self._follower = keys, verifier, follower
         self._store, self._directory = store, directory
         self._ahead: dict[tuple[int, bytes], bytes] = {}  # (size, root) -> signed note
-        self._alarm: bytes = b""  # ours, once we have raised one
-
-    async def accept(self, author: bytes, data: bytes) -> bool:
-        """Whether gossip is worth passing on: signed by the log, or an alarm that proves its point."""
-        try:
-            open_checkpoint(data, self._verifier)
-            return True
-        except Reject as not_a_checkpoint:
-            try:
-                open_alarm(data, self._verifier)
-                return True
-            except Reject as error:
-                log.info("refused gossip of %s: %s; %s", short(author), not_a_checkpoint, error)
-                return False
 
     # -- comparing
 
@@ -107,16 +119,20 @@ class Witness:
             self._hold(open_checkpoint(note, self._verifier), note)
 
     def _condemn(self, split: SplitView) -> None:
-        """Stores the evidence, prepares the alarm, and raises Lie.
+        """Stores the evidence with our signed alarm, and raises Lie.
 
         An owner who acknowledged one split view goes on at his own risk: further ones are only logged.
         """
-        message = "the log signed two different histories: somebody is shown another one than we are"
-        if any(a.kind == SPLIT_VIEW and a.acknowledged for a in self._store.alarms(open_only=False)):
+        message = (
+            "the log signed two different histories: somebody is shown another one than we are"
+        )
+        if any(
+            a.kind == SPLIT_VIEW and a.acknowledged for a in self._store.alarms(open_only=False)
+        ):
             log.error("%s (acknowledged)", message)
             return
-        self._alarm = seal_alarm(split, self._keys.identity, self._keys.sign)
-        evidence = (split.theirs, split.ours, self._alarm)
+        alarm = seal_alarm(split, self._keys.identity, self._keys.sign)
+        evidence = (split.theirs, split.ours, alarm)
         self._store.raise_alarm(SPLIT_VIEW, message, evidence, now_ms())
         raise Lie(SPLIT_VIEW, message, evidence)
 
@@ -129,7 +145,7 @@ class Witness:
         async def listen() -> None:
             while True:
                 message = await queue.get()
-                self.observe(message.data)  # `accept` let it pass
+                self.observe(message.data)  # `is_worth_passing_on` let it pass
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -138,12 +154,6 @@ class Witness:
                 group.create_task(self._visit(host))
         finally:
             host.unsubscribe(queue)
-
-    async def sound_alarm(self, host: PeerHost) -> None:
-        """Tells peers about a split view, again and again: some may not be here yet."""
-        while self._alarm:
-            await host.publish(self._alarm)
-            await asyncio.sleep(VISIT_SECONDS_MAX)
 
     async def _publish(self, host: PeerHost) -> None:
         while True:

@@ -24,22 +24,11 @@ from node.reviewers import Reviewer, load_reviewer
 from node.rows import TaskStatus
 from node.store import Store
 from protocol import commitments
-from protocol.batch import encode_bundle
-from protocol.link import NetworkLink
-from protocol.merkle import hash_leaf, root_of
-from protocol.note import Verifier, sign_checkpoint
-from protos.gen import api_pb2 as api
+from protocol.merkle import hash_leaf
 from protos.gen import records_pb2 as pb
-from tests.simulated import LOG_KEY, Network, Person
+from tests.simulated import Network, Person
+from tests.simulated_log import LINK, feed, keys_of
 
-LINK = NetworkLink(
-    "localhost",
-    1,
-    "simulated",
-    bytes(32),
-    Verifier("simulated", bytes(LOG_KEY.verify_key)),
-    "http://localhost",
-)
 PATIENT = Deadlines(fetch_seconds=60, answer_seconds=60)
 
 
@@ -75,7 +64,7 @@ class Bench:
 
     def __init__(self, folder: Path, items: int = 3) -> None:
         self.me = Person("me")
-        self.keys = NodeKeys(bytes(self.me.key), self.me.wallet.to_bytes())
+        self.keys = keys_of(self.me)
         self.author, self.others = Person("author"), [Person("a"), Person("b")]
         self.net = Network(self.author, self.me, *self.others)
         self.folder = folder
@@ -129,17 +118,7 @@ class Bench:
 
     def follow(self) -> None:
         """Brings the node's replay up to the network's log."""
-        log, start = self.net.log, self.follower.tree.size
-        if start == len(log):
-            return
-        entries = [
-            api.LoggedEntry(index=i, envelope=log[i].raw, bundle=encode_bundle(log[i].leaves))
-            for i in range(start, len(log))
-        ]
-        root = root_of([entry.raw for entry in log])
-        sign = LOG_KEY.sign
-        note = sign_checkpoint(LINK.log_verifier, len(log), root, lambda text: sign(text).signature)
-        self.follower.take(api.FollowResponse(entries=entries, checkpoint=note))
+        feed(self.follower, self.net)
 
     async def act(self) -> list[str]:
         """One step of duty; what it queued is logged. Gives the kinds."""

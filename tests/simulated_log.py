@@ -1,0 +1,44 @@
+"""Feeds a simulated network's log to a real Follower, as a coordinator would."""
+
+from __future__ import annotations
+
+from node.follower import Follower
+from node.keys import NodeKeys
+from protocol.batch import encode_bundle
+from protocol.link import NetworkLink
+from protocol.merkle import root_of
+from protocol.note import Verifier, sign_checkpoint
+from protos.gen import api_pb2 as api
+from tests.simulated import LOG_KEY, Network, Person
+
+LINK = NetworkLink(
+    "localhost",
+    1,
+    "simulated",
+    bytes(32),
+    Verifier("simulated", bytes(LOG_KEY.verify_key)),
+    "http://localhost",
+)
+
+
+def keys_of(person: Person) -> NodeKeys:
+    """The keys of a simulated person, as a node holds them."""
+    return NodeKeys(bytes(person.key), person.wallet.to_bytes())
+
+
+def feed(follower: Follower, net: Network) -> None:
+    """Brings a replay up to the network's log."""
+    log, start = net.log, follower.tree.size
+    if start == len(log):
+        return
+    entries = [
+        api.LoggedEntry(index=i, envelope=log[i].raw, bundle=encode_bundle(log[i].leaves))
+        for i in range(start, len(log))
+    ]
+    note = sign_checkpoint(
+        LINK.log_verifier,
+        len(log),
+        root_of([entry.raw for entry in log]),
+        lambda text: LOG_KEY.sign(text).signature,
+    )
+    follower.take(api.FollowResponse(entries=entries, checkpoint=note))
