@@ -102,7 +102,11 @@ class CoordinatorClient:
 
         Raises Unreachable, and Misbehaviour when it is another server than the link names.
         """
-        await self._connect()
+        channel = await self._connect()
+        try:
+            await asyncio.wait_for(channel.channel_ready(), CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise _unreachable(self._link, "no connection in time") from error
 
     async def append(
         self, envelope: bytes, leaves: Sequence[bytes] = (), openings: Sequence[api.Opening] = ()

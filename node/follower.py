@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 # Rows read at once while folding: each may bring a bundle of 16 MiB.
 PAGE_ROWS: Final = 16
 # For commands that want to be up to date: a stream that is silent for so long has nothing new.
-QUIET_SECONDS: Final = 2.0
+QUIET_SECONDS: Final = 1.0
 
 Listener = Callable[[int, str], None]
 """Called with the index and kind of each entry, after it was folded."""

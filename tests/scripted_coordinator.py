@@ -34,7 +34,7 @@ def make_keys(path: Path) -> Keys:
     return load_keys(home, config)
 
 
-class ScriptedCoordinator(CoordinatorServicer):  # type: ignore[misc]
+class ScriptedCoordinator(CoordinatorServicer):
     """Logs whatever comes. `on_receipt` and `on_follow` may change what goes out."""
 
     def __init__(self, keys: Keys) -> None:

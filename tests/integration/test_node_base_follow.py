@@ -356,7 +356,6 @@ LIES = [
 async def test_every_lie_is_caught_kept_and_ends_the_following(
     coordinator: ScriptedCoordinator,
     link: NetworkLink,
-    client: CoordinatorClient,
     store: Store,
     tell: Callable[[ScriptedCoordinator], api.FollowResponse],
     kind: str,
@@ -376,8 +375,9 @@ async def test_every_lie_is_caught_kept_and_ends_the_following(
         follower.take(coordinator.page(2))
     with pytest.raises(Misbehaviour):
         require_trust(store)
-    with pytest.raises(Misbehaviour):
-        await Follower(store, link).run(client)
+    async with CoordinatorClient(link) as client:
+        with pytest.raises(Misbehaviour, match="not to be trusted"):
+            await Follower(store, link).run(client)
 
 
 async def _outcome(work: Awaitable[int]) -> int | Misbehaviour:

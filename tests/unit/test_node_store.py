@@ -61,11 +61,15 @@ def test_the_file_is_private_durable_and_plain_sqlite(store: Store, path: Path) 
 
 
 def test_a_transaction_is_whole_or_nothing_and_nests(store: Store) -> None:
-    with pytest.raises(KeyError), store.transaction():
-        store.set_meta("a", b"1")
+    def interrupted() -> None:
         with store.transaction():
-            store.enqueue(SUBMISSION)
-        raise KeyError
+            store.set_meta("a", b"1")
+            with store.transaction():
+                store.enqueue(SUBMISSION)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
     assert store.meta("a") is None
     assert store.next_queued() is None
     with store.transaction():

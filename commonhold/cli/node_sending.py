@@ -1,0 +1,73 @@
+"""How a command talks to the coordinator: by itself, or through the daemon when one is running."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from commonhold.cli.node_home import is_running
+from commonhold.cli.output import err, progress
+from node.client import CoordinatorClient
+from node.config import NodeConfig, NodeDirectory
+from node.follower import Follower
+from node.outbox import flush
+from node.rows import OutboxState
+from node.store import Store
+from protocol.errors import Unreachable
+
+# A daemon looks into the outbox every second, and an append takes up to a minute.
+DAEMON_SECONDS: Final = 90.0
+POLL_SECONDS: Final = 0.2
+
+_KEPT: Final = (
+    "nothing is lost: the work is kept, and sent when the coordinator can be reached, by"
+    " `commonhold node start` or `commonhold node send`"
+)
+
+
+async def catch_up(
+    home: NodeDirectory, config: NodeConfig, follower: Follower, tolerant: bool = True
+) -> None:
+    """Brings the replay up to date, unless a daemon does so.
+
+    `tolerant`: without an answer, what is known already will do if there is anything. Raises
+    Unreachable.
+    """
+    if is_running(home) and follower.size:
+        return
+    try:
+        async with CoordinatorClient(config.link) as client:
+            await follower.catch_up(client)
+    except Unreachable as error:
+        if not tolerant or not follower.size:
+            raise
+        err.print(f"{error}; going on with what is known here")
+
+
+async def deliver(
+    home: NodeDirectory, config: NodeConfig, store: Store, quiet: bool = False
+) -> None:
+    """Sends what is queued, or waits for the daemon to do it. Raises Unreachable: all is kept."""
+    try:
+        if is_running(home):
+            await _wait_for_daemon(store)
+            return
+        with progress(quiet) as bar:
+            queued = store.outbox_counts().get(OutboxState.QUEUED, 0)
+            task = bar.add_task("sending", total=queued)
+            async with CoordinatorClient(config.link) as client:
+                await flush(client, store, on_sent=lambda row: bar.advance(task))
+    except Unreachable as error:
+        raise Unreachable(str(error), _KEPT) from error
+
+
+async def _wait_for_daemon(store: Store) -> None:
+    """Until the outbox is empty, or the daemon could not deliver either."""
+    for _ in range(int(DAEMON_SECONDS / POLL_SECONDS)):
+        row = store.next_queued()
+        if row is None:
+            return
+        if row.attempts:
+            raise Unreachable(row.last_error)
+        await asyncio.sleep(POLL_SECONDS)
+    raise Unreachable("the running node has not sent it yet")
