@@ -91,7 +91,7 @@ class NodeConfig:
     link: NetworkLink
     listen: tuple[str, ...] = DEFAULT_LISTEN  # libp2p multiaddresses
     rpc_url: str = ""  # JSON-RPC endpoint of the chain; empty = no claims, no witnessing
-    reviewer: str = ""  # plug-in that answers; empty = a person answers in the web page
+    reviewer: str = ""  # plug-in that answers; empty = a person answers, `commonhold node review`
     stand_by: bool = True  # offer to review
     limits: Limits = field(default_factory=Limits)
 
@@ -185,7 +185,7 @@ listen = [{", ".join(map(_quote, config.listen))}]
 # JSON-RPC endpoint of the chain that pays; empty: no claims and no witnessing.
 rpc_url = {_quote(config.rpc_url)}
 
-# The plug-in that reviews; empty: you review in the web page.
+# The plug-in that reviews; empty: you answer with `commonhold node review`.
 reviewer = {_quote(config.reviewer)}
 
 # Whether to offer reviews.
