@@ -18,6 +18,10 @@ HANDSHAKES_MAX: Final = 128
 HANDSHAKE_SECONDS: Final = 5
 DIAL_SECONDS: Final = 10
 
+# A machine that lost its power never says goodbye: without an answer its slot is freed.
+PING_INTERVAL_SECONDS: Final = 30.0
+PING_SECONDS: Final = 20.0
+
 # --- streams -------------------------------------------------------------------------------------
 # Gossip needs 1 and a fetch 1; the rest is slack for streams that are still closing.
 STREAMS_PER_PEER_MAX: Final = 16

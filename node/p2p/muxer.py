@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,9 +11,10 @@ from weakref import WeakSet
 
 import trio
 from libp2p.abc import IMuxedConn, ISecureConn
+from libp2p.io.exceptions import IOException
 from libp2p.peer.id import ID
 from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
-from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.stream_muxer.yamux.yamux import FLAG_SYN, TYPE_PING, YAMUX_HEADER_FORMAT, Yamux
 
 from node.p2p import limits
 
@@ -46,6 +48,26 @@ class BoundedYamux(Yamux):
         except Exception as error:  # would end the swarm, and with it the node's network
             log.warning("a connection failed: %s", type(error).__name__)
             await self._cleanup_on_error()
+
+    async def _measure_rtt_loop(self) -> None:
+        """Ping, and end the connection of a peer that does not answer; the library only measures."""
+        while not self.event_shutting_down.is_set():
+            self._ping_id = (self._ping_id + 1) % 2**32
+            self._ping_event = trio.Event()
+            try:
+                await self._write_frame(
+                    struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_PING, FLAG_SYN, 0, self._ping_id)
+                )
+            except (IOException, trio.TooSlowError):
+                return  # the reader sees the same end and cleans up
+            self._ping_sent_time = trio.current_time()
+            with trio.move_on_after(limits.PING_SECONDS) as waiting:
+                await self._ping_event.wait()
+            if waiting.cancelled_caught:
+                await self._cleanup_on_error()
+                return
+            with trio.move_on_after(limits.PING_INTERVAL_SECONDS):
+                await self.event_shutting_down.wait()
 
     async def _read_data_body(self, length: int) -> bytes:
         unread = self.unread_bytes() + length

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import stat
 from collections.abc import Iterator
@@ -112,6 +113,36 @@ async def test_checkpoints_travel_both_ways_and_a_head_can_be_asked_for(peer: Pe
             checkpoint = await asyncio.wait_for(queue.get(), 20)
             # Forwarded by the peer, and still in the name of the author.
             assert (checkpoint.author, checkpoint.data) == (third.key, b"ok: from a third")
+
+
+async def test_a_node_that_restarts_is_heard_again(peer: Peer) -> None:
+    for number in range(3):
+        async with running(make_host(Setup(content=os.devnull, seed="80" * 32))) as me:
+            await me.connect(peer.peer_id, peer.addresses)
+            await me.publish(f"ok: after restart {number}".encode())
+            assert await asyncio.to_thread(_heard_before, peer, f"ok: after restart {number}") == []
+
+
+async def test_a_peer_that_falls_silent_loses_its_connection(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PING_INTERVAL_SECONDS", 0.01)
+    async with running(make_host(NOBODY)) as me:
+        await me.connect(peer.peer_id, peer.addresses)
+        connection: Any = me._up()[1].swarm.get_connections()[0]
+        while connection.muxed_conn._ping_id < 10:
+            await asyncio.sleep(0.01)
+        assert not connection.is_closed  # it answers
+        monkeypatch.setattr(limits, "PING_SECONDS", 0.1)
+        peer.process.send_signal(signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(20):
+                while not connection.is_closed:
+                    await asyncio.sleep(0.01)
+        finally:
+            peer.process.send_signal(signal.SIGCONT)
+        monkeypatch.setattr(limits, "PING_SECONDS", 20)
+        await me.connect(peer.peer_id, peer.addresses)
 
 
 def _heard_before(peer: Peer, last: str) -> list[str]:

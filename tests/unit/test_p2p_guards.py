@@ -1,0 +1,109 @@
+"""Parts of the guards that can be seen without a network."""
+
+from __future__ import annotations
+
+import logging
+import types
+
+import pytest
+import trio
+from libp2p.pubsub.pb import rpc_pb2
+
+from node.p2p import guards, limits
+from node.p2p.api import PeerPolicy
+from node.p2p.gossip import TOPIC, checked_control
+from node.p2p.guards import Handshakes, build_host, check_version
+from node.p2p.muxer import BoundedYamux
+from node.p2p.penalties import Offence
+from protocol.errors import ConfigError
+
+
+def test_the_oldest_handshake_makes_room_and_no_other_does() -> None:
+    async def main() -> None:
+        handshakes = Handshakes(size_max=2)
+        first, second = handshakes.enter(), handshakes.enter()
+        assert not first.cancel_called
+        third = handshakes.enter()
+        assert first.cancel_called
+        assert not second.cancel_called
+        handshakes.leave(first)  # as its task does when it notices
+        handshakes.leave(second)
+        handshakes.enter()
+        assert not third.cancel_called
+        assert len(handshakes) == 2
+
+    trio.run(main)
+
+
+def test_another_version_of_the_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_version()
+    monkeypatch.setattr(guards, "LIBP2P_VERSION", "0.8.0")
+    with pytest.raises(ConfigError, match=r"0\.8\.0"):
+        check_version()
+
+
+def test_a_host_without_a_resource_manager_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def build() -> None:
+        build_host(bytes(32), PeerPolicy(), None)
+
+    trio.run(build)
+    monkeypatch.setattr(guards, "_resource_manager", lambda: None)
+    with pytest.raises(ConfigError, match="lacks a guard"):
+        trio.run(build)
+
+
+def test_the_library_does_not_log_what_strangers_send() -> None:
+    guards.tune_library()
+    assert not logging.getLogger("libp2p.pubsub").isEnabledFor(logging.ERROR)
+
+
+def test_of_a_control_message_only_our_topic_and_no_strangers_are_kept() -> None:
+    control = rpc_pb2.ControlMessage(
+        graft=[rpc_pb2.ControlGraft(topicID=name) for name in (TOPIC, "another")],
+        prune=[
+            rpc_pb2.ControlPrune(
+                topicID=TOPIC, backoff=2**40, peers=[rpc_pb2.PeerInfo(peerID=b"somebody")]
+            )
+        ],
+    )
+    kept = checked_control(control)
+    assert [part.topicID for part in kept.graft] == [TOPIC]
+    assert kept.prune[0].backoff == limits.GOSSIP_BACKOFF_SECONDS_MAX
+    assert not kept.prune[0].peers
+
+
+def test_control_messages_are_counted() -> None:
+    most = limits.GOSSIP_CONTROLS_PER_FRAME_MAX
+    graft = rpc_pb2.ControlGraft(topicID=TOPIC)
+    assert len(checked_control(rpc_pb2.ControlMessage(graft=[graft] * most)).graft) == most
+    with pytest.raises(Offence):
+        checked_control(rpc_pb2.ControlMessage(graft=[graft] * (most + 1)))
+
+
+def test_unread_bytes_are_bounded_for_one_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "UNREAD_BYTES_MAX", 1000)
+    monkeypatch.setattr(limits, "UNREAD_BYTES_FREE", 100)
+    monkeypatch.setattr(limits, "CONNECTION_UNREAD_BYTES_MAX", 600)
+
+    class Source:
+        async def read(self, size: int) -> bytes:
+            await trio.lowlevel.checkpoint()
+            return bytes(size)
+
+    async def main() -> None:
+        conn = types.SimpleNamespace(is_initiator=True, read=Source().read)
+        one = BoundedYamux(conn, None)  # type: ignore[arg-type]
+        two = BoundedYamux(conn, None, one._neighbours)  # type: ignore[arg-type]
+        one.stream_buffers[1] = bytearray(500)
+        assert len(await one._read_data_body(100)) == 100
+        with pytest.raises(trio.TooSlowError):
+            await one._read_data_body(101)
+        two.stream_buffers[1] = bytearray(450)
+        assert len(await two._read_data_body(50)) == 50
+        with pytest.raises(trio.TooSlowError):
+            await two._read_data_body(51)
+        two.stream_buffers[1] = bytearray(50)
+        one.stream_buffers[1] = bytearray(1000)
+        assert len(await two._read_data_body(50)) == 50  # a small one is served in a crowd
+
+    trio.run(main)
