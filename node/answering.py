@@ -87,8 +87,10 @@ class Answering:
                 while self._tasks(key, TaskStatus.FETCHED):  # a person is at it
                     await asyncio.sleep(ANSWER_POLL_SECONDS)
         except TimeoutError:
-            log.warning("the time for answers is up: what is unanswered counts as unsure")
-        for task in self._tasks(key, TaskStatus.TODO, TaskStatus.FETCHED):
+            log.warning("the time for answers is up: abstaining from what is unanswered")
+        for task in self._tasks(key, TaskStatus.TODO):
+            self._answer(task, UNAVAILABLE)
+        for task in self._tasks(key, TaskStatus.FETCHED):
             self._answer(task, UNSURE)
 
     async def _collect(self, key: RoundKey, wanted: Sequence[Wanted], began_ms: int) -> None:
@@ -155,8 +157,8 @@ class Answering:
     def _answer(self, task: TaskRow, opinion: Opinion) -> None:
         self._store.set_answer(task, opinion.label, opinion.abstention)
 
-    def _tasks(self, key: RoundKey, *statuses: TaskStatus) -> list[TaskRow]:
-        return [t for s in statuses for t in self._store.tasks(key.epoch, key.round, s)]
+    def _tasks(self, key: RoundKey, status: TaskStatus) -> list[TaskRow]:
+        return self._store.tasks(key.epoch, key.round, status)
 
     def _left(self, began_ms: int, seconds: float) -> float:
         return seconds_left(began_ms, seconds, now_ms())

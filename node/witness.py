@@ -39,6 +39,8 @@ SPLIT_VIEW: Final = "split-view"
 EVIDENCE_PARTS: Final = 3
 # Checkpoints ahead of our own replay, waiting for it. Only the log can sign one, about one a second.
 AHEAD_MAX: Final = 64
+# Others drop what one author gossips faster than twice a second; the latest checkpoint says it all.
+PUBLISH_SECONDS: Final = 1.0
 # Members asked in one round of visits: any honest one who saw another history is enough.
 VISITS_MAX: Final = 8
 # Whom one directory question covers; visits choose among those who are there.
@@ -161,6 +163,7 @@ class Witness:
             if covering is not None:
                 self.recheck()
                 await host.publish(covering.note)
+                await asyncio.sleep(PUBLISH_SECONDS)
             await self._follower.wait_beyond(size)
 
     async def _visit(self, host: PeerHost) -> None:
