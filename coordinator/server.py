@@ -84,7 +84,7 @@ async def serve(home: Home, ready_file: Path | None, on_ready: Callable[[Address
     with _stop_on_signals(stop):
         async with running(home, config, keys, on_fatal) as address:
             files = [home.server_path, *([ready_file] if ready_file else [])]
-            with _announced(address, files):
+            with announced(address, files):
                 on_ready(address)
                 await stop.wait()
     if failures:
@@ -239,7 +239,7 @@ def _stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _announced(address: Address, files: list[Path]) -> Iterator[None]:
+def announced(address: Address, files: list[Path]) -> Iterator[None]:
     """Writes where we listen, whole or not at all, and takes it back at the end."""
     for path in files:
         temporary = path.with_name(f"{path.name}.{address.pid}")

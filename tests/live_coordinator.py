@@ -20,7 +20,7 @@ from coordinator.founding import DEFAULT_POLICY, found
 from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import FatalStoreError, StoredEntry
 from coordinator.recovery import fold
-from coordinator.server import Address, running
+from coordinator.server import Address, announced, running
 from protocol.merkle import hash_leaf, verify_inclusion
 from protocol.note import Verifier, open_checkpoint
 from protocol.state import State
@@ -37,7 +37,13 @@ from tests.helpers import (
 CLI = [sys.executable, "-c", "from commonhold.cli import main; main()"]
 
 
-def found_network(path: Path, **policy: int) -> Home:
+def found_network(
+    path: Path,
+    *,
+    rpc_url: str = "http://127.0.0.1:9",
+    chain_secret: bytes | None = None,
+    **policy: int,
+) -> Home:
     """A fresh network on free ports, whose reviewers have plenty of time."""
     home = Home(path)
     settings = pb.Policy()
@@ -48,10 +54,11 @@ def found_network(path: Path, **policy: int) -> Home:
         name="test network",
         grpc_port=0,
         http_port=0,
+        rpc_url=rpc_url,
         deadlines=Deadlines(300, 300, 300),
         rate_limit=RateLimit(100_000, 100_000),
     )
-    found(home, config, settings)
+    found(home, config, settings, chain_secret)
     return home
 
 
@@ -133,7 +140,8 @@ async def live(home: Home) -> AsyncIterator[Live]:
         channel_to(keys, address.grpc_port) as channel,
     ):
         stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
-        yield Live(home, keys, address, stub, channel, fatal)
+        with announced(address, [home.server_path]):
+            yield Live(home, keys, address, stub, channel, fatal)
 
 
 @contextmanager

@@ -98,16 +98,16 @@ def beacon_value(person: Person, number: int) -> bytes:
     return bytes([number]) + person.identity[1:]
 
 
-async def stand_by(net: Live, *people: Person) -> None:
+async def stand_by(net: Live, epoch: int, *people: Person) -> None:
     for person in people:
-        value = beacon_value(person, 0)
+        value = beacon_value(person, epoch)
         commitment = beacon_commitment(net.network, person.identity, value)
         await net.log(person, "standby", pb.Standby(network=net.network, commitment=commitment))
 
 
 async def open_beacons(net: Live, epoch: int, *people: Person) -> None:
     for person in people:
-        body = pb.Beacon(network=net.network, epoch=epoch, round=1, value=beacon_value(person, 0))
+        body = pb.Beacon(network=net.network, epoch=epoch, round=1, value=beacon_value(person, epoch))
         await net.log(person, "beacon", body)
 
 
@@ -150,7 +150,7 @@ async def test_an_epoch_runs_from_submissions_to_rewards(tmp_path: Path) -> None
         request = net.submission(author, labels)
         await net.append(request)
         truth = dict(zip(map(hash_leaf, request.leaves), labels, strict=True))
-        await stand_by(net, *reviewers)
+        await stand_by(net, 1, *reviewers)
         await commit_gold(net, dict(list(truth.items())[:10]))
         await close_epoch(net, 1)
         await open_beacons(net, 1, *reviewers)
@@ -189,7 +189,7 @@ async def test_a_coordinator_that_went_down_in_mid_epoch_goes_on(tmp_path: Path)
             hash_leaf(leaf): o.label
             for leaf, o in zip(request.leaves, request.openings, strict=True)
         }
-        await stand_by(net, *reviewers)
+        await stand_by(net, 1, *reviewers)
         await close_epoch(net, 1)
         await open_beacons(net, 1, reviewers[0])
     async with live(home) as net:
