@@ -211,7 +211,7 @@ async def serve(
 def run(host: str = "127.0.0.1", port: int = 8545, ready_file: Path | None = None) -> None:
     """Run until SIGINT or SIGTERM, then return. Prints the address and the accounts.
 
-    When it listens, `ready_file` gets the URL: written aside and renamed, so that whoever waits
+    When it listens, `ready_file` gets the URL as JSON: written aside and renamed, so that whoever waits
     for the file never reads half of it. It is removed at the end.
     """
     server = _server()
@@ -223,7 +223,7 @@ def run(host: str = "127.0.0.1", port: int = 8545, ready_file: Path | None = Non
         print(banner(url), flush=True)
         if ready_file is not None:
             partial = ready_file.with_suffix(".partial")
-            partial.write_text(url + "\n", encoding="utf-8")
+            partial.write_text(json.dumps({"url": url}) + "\n", encoding="utf-8")
             partial.replace(ready_file)
 
     # Ours from before the first moment anybody can know that we run; uvicorn raises the signals
