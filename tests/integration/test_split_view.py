@@ -73,6 +73,11 @@ def test_two_histories_are_noticed_by_both_nodes(tmp_path: Path) -> None:
             assert (split.theirs, split.ours) == (theirs, ours)
             log = until(partial(said, daemon, "CANNOT BE TRUSTED"), "a loud line in the log")
             assert node.keys.seed.hex() not in log
+        alice, daemon = nodes[0], daemons[0]
+        stage.run("node", "alarms", "--acknowledge", "--dir", str(alice.home.root))
+        until(partial(said, daemon, "going on"), "the owner's word to be taken")
+        assert alarms_of(alice) is None
+        assert alarms_of(nodes[1]) is not None  # bob's owner has said nothing
 
 
 def said(server: Server, words: str) -> str | None:

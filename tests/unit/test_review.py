@@ -24,6 +24,7 @@ from node.reviewers import Reviewer, load_reviewer
 from node.rows import TaskStatus
 from node.store import Store
 from protocol import commitments
+from protocol.errors import StoreError
 from protocol.merkle import hash_leaf
 from protos.gen import records_pb2 as pb
 from tests.simulated import Network, Person
@@ -208,6 +209,27 @@ async def test_every_step_survives_a_kill(bench: Bench) -> None:
     await bench.duties.step()
     assert bench.deliver() == ["reveal"]
     assert bench.answers() == [(3, 0)] * 3
+
+
+async def test_a_crash_inside_a_commit_leaves_no_half_of_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nonces without a queued commit would be replaced; a commit without nonces could not be opened."""
+    key = await bench.until_drawn()
+
+    def crash(_: object) -> bool:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.store, "enqueue", crash)
+        with pytest.raises(StoreError):
+            await bench.duties.step()
+    tasks = bench.store.tasks(key.epoch, key.round)
+    assert {(task.status, task.nonce) for task in tasks} == {(TaskStatus.ANSWERED, b"")}
+    bench.restart()
+    assert await bench.act() == ["commit"]
+    bench.finish_commits()
+    assert await bench.act() == ["reveal"]
 
 
 async def test_the_next_beacon_is_the_one_committed_to_with_the_last(bench: Bench) -> None:
