@@ -211,8 +211,8 @@ async def serve(
 def run(host: str = "127.0.0.1", port: int = 8545, ready_file: Path | None = None) -> None:
     """Run until SIGINT or SIGTERM, then return. Prints the address and the accounts.
 
-    When it listens, `ready_file` gets the URL as JSON: written aside and renamed, so that whoever waits
-    for the file never reads half of it. It is removed at the end.
+    When it listens, `ready_file` gets {"url": ...}: written aside and renamed, so that whoever
+    waits for the file never reads half of it. It is removed at the end.
     """
     server = _server()
 

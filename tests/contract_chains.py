@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -40,7 +41,7 @@ def devchain(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         try:
             _wait(ready.exists, process)
-            yield ready.read_text().strip(), process
+            yield json.loads(ready.read_text())["url"], process
         finally:
             process.terminate()
             process.wait(STOP_TIMEOUT_S)
