@@ -1,0 +1,189 @@
+"""The operator's commands, as processes: what they print, what they write, how they end."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from coordinator.config import Config, Home, RateLimit
+from coordinator.keys import TLS_NAME, load_keys
+from protocol.errors import ConfigError
+from protocol.link import parse_link
+from protocol.merkle import hash_leaf
+from protos.gen import api_pb2, api_pb2_grpc
+from tests.helpers import Person, registration, submission_request
+from tests.live_coordinator import CLI, found_network, serving_process
+
+SECRETS = ("operator.key", "log.key", "chain.key", "tls.key", "coordinator.toml", "ledger.db")
+
+
+def run(home: Path, *arguments: str, code: int = 0) -> str:
+    """Standard output of `commonhold coordinator ...`; standard error where it fails."""
+    done = subprocess.run(
+        [*CLI, "coordinator", *arguments, "--dir", str(home)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def run_json(home: Path, *arguments: str) -> Any:
+    return json.loads(run(home, *arguments, "--json"))
+
+
+def test_init_founds_a_network_that_only_its_operator_can_read(tmp_path: Path) -> None:
+    home = tmp_path / "net"
+    founded = run_json(home, "init", "--name", "First Light", "--host", "198.51.100.7")
+    link = parse_link(founded["link"])
+    assert (link.host, link.port, link.network.hex()) == ("198.51.100.7", 7600, founded["network"])
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    for name in SECRETS:
+        assert stat.S_IMODE((home / name).stat().st_mode) == 0o600, name
+    assert Home(home).load().listen == "0.0.0.0"
+    assert "holds a coordinator already" in run(home, "init", "--name", "again", code=2)
+    shown = run_json(home, "status")
+    assert (shown["link"], shown["epoch"], shown["running"]) == (founded["link"], 1, False)
+
+
+def test_init_refuses_a_policy_that_breaks_a_rule(tmp_path: Path) -> None:
+    said = run(tmp_path / "net", "init", "--name", "x", "--contributors", "90", code=1)
+    assert "gives away more than the whole emission" in said
+
+
+def test_a_network_is_led_from_the_command_line(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    file = tmp_path / "digits.toml"
+    file.write_text('id = "digits"\ntitle = "Digits"\nlabels = ["zero", "one"]\n')
+    with serving_process(home) as (_, address):
+        assert run_json(home.path, "campaign", "create", str(file))["index"] == 1
+        assert run_json(home.path, "campaign", "create", str(file))["index"] == 1  # a repetition
+        said = run(home.path, "campaign", "create", str(file), "--title", "Other", code=4)
+        assert "there is a campaign 'digits' already" in said
+        named = ["campaign", "create", "--id", "x", "--label", "a"]
+        assert "2 to 1024 labels" in run(home.path, *named, code=4)
+        rows = run_json(home.path, "campaign", "list")["campaigns"]
+        assert [(row["id"], row["labels"]) for row in rows] == [("digits", 2)]
+        shown = run_json(home.path, "status")
+        assert (shown["running"], shown["link"]) == (True, address.link)
+        closed = run_json(home.path, "epoch", "close")
+        assert closed == {"epoch": 1, "lines": []}
+    checked = run_json(home.path, "fsck")
+    assert checked["kinds"] == {"genesis": 1, "campaign": 1, "close": 1}
+
+
+def test_gold_is_imported_from_a_file(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    keys = load_keys(home, home.load())
+    author = Person("author")
+    request = submission_request(author, keys.network, [1, 0], random.Random(3))
+    with serving_process(home) as (_, address):
+        run(
+            home.path,
+            "campaign",
+            "create",
+            "--id",
+            "digits",
+            "--label",
+            "no",
+            "--label",
+            "yes",
+            "--privacy",
+            "open",
+        )
+        credentials = grpc.ssl_channel_credentials(keys.tls_certificate)
+        options = [("grpc.ssl_target_name_override", TLS_NAME)]
+        target = f"127.0.0.1:{address.grpc_port}"
+        with grpc.secure_channel(target, credentials, options=options) as channel:
+            stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
+            body = registration(author, keys.network)
+            stub.Append(api_pb2.AppendRequest(envelope=author.seal("register", body)))
+            stub.Append(request)
+        answers = tmp_path / "gold.csv"
+        item_id = hash_leaf(request.leaves[0]).hex()
+        answers.write_text(f"item_id,label\n{item_id},yes\n")
+        assert run_json(home.path, "gold", "import", str(answers)) == {"answers": 1, "index": 4}
+        answers.write_text(f"item_id,label\n{item_id},maybe\n")
+        said = run(home.path, "gold", "import", str(answers), code=2)
+        assert "gold.csv:2: 'maybe' is not a label" in said.replace("\n", "")
+        answers.write_text(f"item_id,label\n{'00' * 32},yes\n")
+        assert "nobody has submitted" in run(home.path, "gold", "import", str(answers), code=5)
+    assert run_json(home.path, "fsck")["kinds"]["gold-commit"] == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    home = found_network(tmp_path / "net")
+    with serving_process(home) as (process, _):
+        second = subprocess.run(
+            [*CLI, "coordinator", "serve", "--dir", str(home.path)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert second.returncode == 6
+        assert "another process has the ledger open" in second.stderr
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
+    assert not home.server_path.exists()
+
+
+@pytest.mark.parametrize("name", ["operator.key", "log.key", "chain.key", "tls.key"])
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path, name: str) -> None:
+    home = found_network(tmp_path / "net")
+    load_keys(home, home.load())
+    (home.path / name).chmod(0o640)
+    with pytest.raises(ConfigError, match="others may access"):
+        load_keys(home, home.load())
+
+
+def test_a_malformed_key_is_refused_without_being_shown(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    path = home.path / "log.key"
+    path.write_text(path.read_text().strip() + "7\n")
+    with pytest.raises(ConfigError) as caught:
+        load_keys(home, home.load())
+    assert path.read_text().strip() not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("colour = 1\n", "no setting 'colour'"),
+        ('grpc_port = "many"\n', "grpc_port is a int"),
+        ("grpc_port = 70000\n", "a port is 0 to 65535"),
+        ("grpc_port = \n", "malformed"),
+        ("[deadlines]\nbeacon_seconds = 0\n", "at least one second"),
+        ("[rate_limit]\nburst = 1\n", "no setting 'burst'"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path: Path, line: str, says: str) -> None:
+    home = Home(tmp_path)
+    home.config_path.write_text(f'name = "x"\n{line}')
+    with pytest.raises(ConfigError, match=says):
+        home.load()
+
+
+def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
+    config = Config(name='quo"ted ünï', http_url="https://a.example", rate_limit=RateLimit(5, 6))
+    home = Home(tmp_path / "net")
+    home.create(config)
+    assert home.load() == config
+
+
+def test_without_a_coordinator_the_command_says_what_to_do(tmp_path: Path) -> None:
+    for command in (["status"], ["serve"], ["fsck"], ["epoch", "close"]):
+        said = run(tmp_path, *command, code=2)
+        assert "commonhold coordinator init" in said.replace("\n", " ")
