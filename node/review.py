@@ -203,6 +203,8 @@ class ReviewDuties:
                     await asyncio.wait({task, advance}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     advance.cancel()
+                if advance.done():
+                    advance.result()  # raises what ended the following
         finally:
             task.cancel()
             await asyncio.wait({task})

@@ -5,6 +5,7 @@ The log is fed entry by entry through a real Follower and Store; only the networ
 
 from __future__ import annotations
 
+import asyncio
 import io
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from node.answering import Answering, Deadlines, RoundKey, remove_contents, seconds_left
+from node.client import Lie
 from node.examine import Examiner, Opinion, Wanted
 from node.follower import Follower
 from node.intake import PNG, fingerprint_content
@@ -26,6 +28,7 @@ from node.store import Store
 from protocol import commitments
 from protocol.errors import StoreError
 from protocol.merkle import hash_leaf
+from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from tests.simulated import Network, Person
 from tests.simulated_log import LINK, feed, keys_of
@@ -296,6 +299,31 @@ async def test_what_a_person_leaves_open_is_unsure_when_time_is_up(bench: Bench)
     bench.finish_commits()
     await bench.act()
     assert bench.answers() == [(None, pb.ABSTENTION_UNSURE)] * 3
+
+
+async def test_answering_ends_when_the_log_turns_out_to_lie(bench: Bench) -> None:
+    bench.restart(plugin="")  # a person, who does not answer
+    await bench.until_drawn()
+    working = asyncio.create_task(bench.duties.step())
+    while not bench.shelf.served:
+        await asyncio.sleep(0)
+    with pytest.raises(Lie):
+        bench.follower.take(api.FollowResponse(checkpoint=b"not a checkpoint"))
+    with pytest.raises(Lie):
+        await working
+    assert bench.store.next_queued() is None
+
+
+async def test_answering_ends_with_the_phase(bench: Bench) -> None:
+    bench.restart(plugin="")
+    await bench.until_drawn()
+    working = asyncio.create_task(bench.duties.step())
+    while not bench.shelf.served:
+        await asyncio.sleep(0)
+    bench.finish_commits()
+    await working
+    assert bench.store.next_queued() is None
+    assert list(bench.shelf.folder.iterdir()) == []
 
 
 async def test_fetched_content_is_examined_again_after_a_kill(bench: Bench) -> None:
