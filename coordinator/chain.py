@@ -164,6 +164,12 @@ class OperatorChain:
         )
         return self._client.send(function)
 
+    def claimed(self, asset: Address) -> int:
+        """Return what the operator's account has claimed of `asset` so far."""
+        account, token = to_checksum_address(self.address), to_checksum_address(asset)
+        paid: int = self._client.read(self._settlement().claimed(account, token))
+        return paid
+
     def fund(self, addresses: Sequence[bytes], wei: int) -> None:
         """Send `wei` to each address, so that it can pay for its claims."""
         for address in addresses:

@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from eth_keys.datatypes import PrivateKey
 from nacl.signing import SigningKey
 
 from coordinator.config import Config, Home, require_private, write_private
@@ -50,6 +51,11 @@ class Keys:
     tls_key: bytes = field(repr=False)  # PEM
     tls_certificate: bytes  # PEM
     log_verifier: Verifier
+
+    def sign_payout(self, digest: bytes) -> bytes:
+        """Signs for the operator's account on chain: 65 bytes, lower s, v of 27 or 28."""
+        signature = PrivateKey(self.chain_secret).sign_msg_hash(digest).to_bytes()
+        return signature[:64] + bytes([signature[64] + 27])
 
     @property
     def operator(self) -> Identity:

@@ -65,6 +65,7 @@ class Overview:
     accepted: int
     minted_micro: int
     settled_epoch: int
+    deployment: dict[str, int | str]  # chain id and contract addresses; empty before
     campaigns: tuple[CampaignRow, ...]
     reputations: tuple[ReputationRow, ...]
 
@@ -91,9 +92,20 @@ def overview(state: State) -> Overview:
         accepted=statuses[ItemStatus.ACCEPTED],
         minted_micro=state.minted_micro,
         settled_epoch=state.published_epoch,
+        deployment=_deployment(state),
         campaigns=tuple(_campaigns(state, tallies)),
         reputations=tuple(_reputations(state)),
     )
+
+
+def _deployment(state: State) -> dict[str, int | str]:
+    if state.deployment is None:
+        return {}
+    return {
+        "chain_id": state.deployment.chain_id,
+        "settlement": state.deployment.settlement.hex(),
+        "share_token": state.deployment.share_token.hex(),
+    }
 
 
 def _campaigns(state: State, tallies: Counter[tuple[str, ItemStatus]]) -> list[CampaignRow]:

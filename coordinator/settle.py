@@ -2,9 +2,11 @@
 
     deploy      the contracts, once; logged as `deployment`
     import      each deposit that the contract saw, once; logged as `revenue`
+    join        the treasury's account, bound to the operator's identity; logged as `register`
     propose     the root of all that was ever earned; logged as `settlement`
     attest      witnesses recompute the root and sign; their nodes log `attest`
     publish     root and signatures on chain; logged as `published`
+    claim       what the treasury has earned
 
 The log says which steps are done, the chain says whether the last transaction was; no step is done
 twice. One exception: a crash between the deployment and its record leaves contracts that nobody knows
@@ -22,7 +24,7 @@ from coordinator.chain import OperatorChain
 from coordinator.operator import Operator
 from protocol.accounts import cumulative_leaves
 from protocol.errors import StateError
-from protocol.payout import recover_signer
+from protocol.payout import binding_digest, recover_signer
 from protocol.settlement import (
     Address,
     Deployment,
@@ -69,13 +71,28 @@ def settle(
         Unreachable: the chain or the coordinator does not answer; run it again.
     """
     _deploy(operator, chain, report)
-    imported = _import_revenue(operator, chain, report)
+    _join(operator, chain)
+    imported = import_revenue(operator, chain, report)
     state = operator.state
     if state.closed_epoch == 0:
         raise StateError("no epoch has been closed", "run `commonhold coordinator epoch close`")
+    settled = None
     if state.published_epoch == state.closed_epoch:
         report(f"epoch {state.closed_epoch} is settled already")
-        return None
+    else:
+        settled = _publish(operator, chain, report, seconds_max, imported)
+    _claim_treasury(operator, chain, report)
+    return settled
+
+
+def _publish(
+    operator: Operator,
+    chain: OperatorChain,
+    report: Report,
+    seconds_max: float,
+    imported: int,
+) -> Settled:
+    state = operator.state
     proposal = _propose(operator, report)
     signatures = _await_witnesses(operator, chain, proposal, report, seconds_max)
     report(f"publishing epoch {proposal.epoch} on chain")
@@ -101,7 +118,7 @@ def deposit_revenue(
     Crash in between: the next settlement finds the deposit on chain.
     """
     tx_hash = chain.deposit(address(asset), amount, memo)
-    _import_revenue(operator, chain, lambda _: None)
+    import_revenue(operator, chain, lambda _: None)
     return tx_hash
 
 
@@ -115,7 +132,9 @@ def _deployment_of(state: State) -> Deployment | None:
 def _witnesses_of(state: State) -> tuple[list[bytes], int]:
     """Payout addresses of the first members, and how many of them must sign."""
     quorum = max(1, state.policy.witness_quorum)
-    addresses = dict.fromkeys(member.payout for member in state.members.values())
+    addresses = dict.fromkeys(
+        member.payout for who, member in state.members.items() if who != state.operator
+    )
     witnesses = list(addresses)[:WITNESSES_MAX]
     if len(witnesses) < quorum:
         raise StateError(
@@ -144,7 +163,7 @@ def _deploy(operator: Operator, chain: OperatorChain, report: Report) -> None:
         chain.set_witnesses(witnesses, quorum)
 
 
-def _import_revenue(operator: Operator, chain: OperatorChain, report: Report) -> int:
+def import_revenue(operator: Operator, chain: OperatorChain, report: Report) -> int:
     """Logs the deposits that are not logged yet; gives their number.
 
     The chain lists them in their order for good, so the place of a deposit among those of its
@@ -170,6 +189,31 @@ def _import_revenue(operator: Operator, chain: OperatorChain, report: Report) ->
     if imported:
         report(f"found {imported} new deposits; they are shared out when the epoch closes")
     return imported
+
+
+def _join(operator: Operator, chain: OperatorChain) -> None:
+    """Binds the treasury's share of the emission to the operator's account."""
+    state, identity = operator.state, operator.keys.operator
+    member = state.members.get(identity)
+    if member is None or member.payout != chain.address:
+        digest = binding_digest(state.network, identity)
+        body = pb.Register(
+            network=state.network,
+            payout_address=chain.address,
+            payout_signature=operator.keys.sign_payout(digest),
+        )
+        operator.append("register", body)
+
+
+def _claim_treasury(operator: Operator, chain: OperatorChain, report: Report) -> None:
+    """Claims what is in force for the operator's account; what was claimed before is left alone."""
+    tree = build_tree(cumulative_leaves(operator.state))
+    if chain.published().root != tree.root:
+        return  # revenue or members came since; the next settlement includes them
+    for index, leaf in enumerate(tree.leaves):
+        if leaf.account == chain.address and chain.claimed(leaf.asset) < leaf.cumulative:
+            chain.claim_for(leaf, tree.proof(index), tree.root)
+            report(f"the treasury has claimed {leaf.cumulative} of 0x{leaf.asset.hex()}")
 
 
 def _propose(operator: Operator, report: Report) -> Proposal:

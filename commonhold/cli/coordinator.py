@@ -345,6 +345,18 @@ def revenue_deposit(
     emit({"tx_hash": tx_hash}, as_json, lambda: f"paid in, transaction 0x{tx_hash.hex()}")
 
 
+@revenue_app.command("import")
+@guarded
+def revenue_import(directory: DirectoryOption = None, as_json: JsonFlag = False) -> None:
+    """Log the deposits that anybody paid into the contract, before the epoch closes that shares them."""
+    from coordinator.operator import Operator
+    from coordinator.settle import import_revenue, open_chain
+
+    with Operator(Home.at(directory)) as operator:
+        imported = import_revenue(operator, open_chain(operator), lambda _: None)
+    emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
+
+
 def _watch_close(updates: Any, epoch: int, *, quiet: bool) -> None:
     with progress(quiet) as bar:
         task = bar.add_task("", total=None)

@@ -30,7 +30,9 @@ def render() -> str:
         f"Exit codes: {exits}\n",
     ]
     for path in _paths(typer.main.get_command(root), ()):
-        parts.append(f"## `{' '.join(('commonhold', *path))}`\n\n```text\n{_help(root, path)}\n```\n")
+        parts.append(
+            f"## `{' '.join(('commonhold', *path))}`\n\n```text\n{_help(root, path)}\n```\n"
+        )
     return "\n".join(parts)
 
 

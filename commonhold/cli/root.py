@@ -40,7 +40,13 @@ HELP: Final = "Build AI training data and models together, and own them together
 
 def build(*wanted: str) -> typer.Typer:
     """The command line with the wanted groups in full and only the names of the others."""
-    root = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help=HELP)
+    root = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,  # a traceback with values could print a key
+        help=HELP,
+    )
     root.callback()(lambda: None)
     for name, (_, _, text) in GROUPS.items():
         if name in wanted:

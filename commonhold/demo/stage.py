@@ -100,10 +100,24 @@ class Stage:
             self._servers.remove(server)
         _terminate([server])
 
-    def run(self, *arguments: str, expect: int = 0) -> dict[str, Any]:
+    def run(self, *arguments: str) -> dict[str, Any]:
         """Runs `commonhold ARGUMENTS --json` to its end and gives what it printed."""
-        done = self._finish(self._start(arguments), arguments)
-        return _result(done, arguments, expect)
+        return _result(self._finish(self._start(arguments), arguments), arguments)
+
+    def fails(self, *arguments: str) -> str:
+        """Runs a command that must find something wrong (exit code 1); gives what it said of it."""
+        done = subprocess.run(
+            [sys.executable, "-m", "commonhold", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+        if done.returncode != 1:
+            raise DemoError(
+                f"`commonhold {' '.join(arguments)}` ended with {done.returncode}, not 1"
+            )
+        return done.stderr.decode(errors="replace")
 
     def run_all(
         self, commands: Sequence[Sequence[str]], *, at_once: int = 2
@@ -114,7 +128,7 @@ class Stage:
             group = commands[start : start + at_once]
             running = [self._start(command) for command in group]
             for process, command in zip(running, group, strict=True):
-                results.append(_result(self._finish(process, command), command, 0))
+                results.append(_result(self._finish(process, command), command))
         return results
 
     def _start(self, arguments: Sequence[str]) -> Server:
@@ -167,12 +181,12 @@ def _terminate(servers: Sequence[Server]) -> None:
             server.process.wait()
 
 
-def _result(done: tuple[int, bytes], arguments: Sequence[str], expect: int) -> dict[str, Any]:
+def _result(done: tuple[int, bytes], arguments: Sequence[str]) -> dict[str, Any]:
     code, output = done
     command = f"`commonhold {' '.join(arguments)}`"
-    if code != expect:
+    if code != 0:
         raise DemoError(
-            f"{command} ended with {code}, not {expect}:\n{output.decode(errors='replace')[-1000:]}",
+            f"{command} ended with {code}:\n{output.decode(errors='replace')[-1000:]}",
             "its messages are in logs/commands.log of the demo's folder (--dir keeps it)",
         )
     try:
