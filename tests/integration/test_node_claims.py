@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from typer.testing import CliRunner
 
+from commonhold.cli.node import app
+from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain
-from node.attest import attestation_due
+from node.attest import attestation_due, keep_attesting
 from node.claims import Claimer, SettlementWatch, unclaimed
+from node.config import NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
-from node.keys import generate_keys
-from node.rows import ClaimRow
+from node.keys import generate_keys, save_keys
+from node.rows import ClaimRow, OutboxState
 from node.store import Store
 from node.wallet import Wallet
 from protocol.accounts import cumulative_leaves
@@ -24,7 +31,9 @@ from protocol.settlement import Deployment, address, build_tree, sum_totals
 from protos.gen import records_pb2 as pb
 from tests.contract_chains import devchain
 from tests.simulated import NETWORK, Network, Person, policy
-from tests.simulated_log import LINK, feed
+from tests.simulated_log import LINK, feed, keys_of
+
+T = TypeVar("T")
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -190,3 +199,50 @@ def test_only_the_difference_is_due(settling: Settling) -> None:
     assert unclaimed(settled, settling.wallet.address, [row]) == [leaf]
     row = replace(row, cumulative=leaf.cumulative)
     assert unclaimed(settled, settling.wallet.address, [row]) == []
+
+
+def test_the_command_claims_and_then_says_that_nothing_is_left(
+    settling: Settling, tmp_path: Path
+) -> None:
+    earned = settling.net.state.earned[settling.ann.identity, b""]
+    settling.propose()
+    settling.publish()
+    home = NodeDirectory(tmp_path)
+    save_keys(home.keys, keys_of(settling.ann))
+    write_config(home, NodeConfig(LINK, rpc_url=settling.rpc_url))
+    command = ["claim", "--dir", str(tmp_path), "--json"]
+    other = CliRunner().invoke(app, [*command, "--asset", "ether"])
+    assert other.exit_code == EXIT_STATE
+    done = CliRunner().invoke(app, [*command, "--asset", "shares"])
+    assert done.exit_code == 0, done.stderr
+    [claim] = json.loads(done.stdout)["claims"]
+    assert (claim["name"], claim["paid"], claim["epoch"]) == ("shares", str(earned), 1)
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == EXIT_STATE
+    assert "nothing to claim" in again.stderr
+    assert CliRunner().invoke(app, [*command, "--asset", "gold"]).exit_code == EXIT_USAGE
+
+
+async def test_a_daemon_attests_once_and_claims_by_itself(settling: Settling) -> None:
+    keys = keys_of(settling.ann)
+    parts = [
+        asyncio.create_task(keep_attesting(keys, settling.store, settling.follower)),
+        asyncio.create_task(settling.claimer().run()),
+    ]
+    settling.propose()
+    queued = await until_some(settling.store.next_queued)
+    assert queued.outgoing.kind == "attest"
+    settling.log(Person("late"), "register", settling.net.registration(Person("late")))
+    assert settling.store.outbox_counts() == {OutboxState.QUEUED: 1}
+    settling.publish()
+    [claim] = await until_some(settling.store.claims)
+    assert claim.cumulative == settling.net.state.earned[settling.ann.identity, b""]
+    for part in parts:
+        part.cancel()
+
+
+async def until_some(look: Callable[[], T | None]) -> T:
+    """Looks until there is something; the suite's timeout bounds it."""
+    while not (found := look()):
+        await asyncio.sleep(0.02)
+    return found
