@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 from pathlib import Path
 
 import grpc
@@ -112,3 +113,35 @@ async def test_a_killed_server_keeps_every_promise(tmp_path: Path, kill_after: i
         assert recovered.state == _replayed(ledger)
         assert recovered.state.epoch.phase is EpochPhase.BEACON
         assert fsck(ledger, keys.log_verifier).entries == ledger.size
+
+
+async def _join(home: Home, port: int, person: Person) -> api_pb2.Receipt:
+    keys = load_keys(home, home.load())
+    request = append_request(person, "register", registration(person, keys.network))
+    async with channel_to(keys, port) as channel:
+        stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
+        receipt: api_pb2.Receipt = await stub.Append(request)
+        return receipt
+
+
+@pytest.mark.timeout(60)
+async def test_a_commit_of_unknown_outcome_ends_the_process_and_the_next_start_repairs(
+    tmp_path: Path,
+) -> None:
+    home = found_network(tmp_path / "net")
+    with serving_process(home) as (process, address):
+        await _join(home, address.grpc_port, Person("before"))
+        # Somebody who got round the lock moves the head: the next commit must not go on top of it.
+        ledger = sqlite3.connect(home.path / "ledger.db")
+        (head,) = ledger.execute("SELECT body FROM checkpoint").fetchone()
+        ledger.execute("UPDATE checkpoint SET body = ?", (b"another head",))
+        ledger.commit()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await _join(home, address.grpc_port, Person("during"))
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert await asyncio.to_thread(process.wait, 20) == 6
+        ledger.execute("UPDATE checkpoint SET body = ?", (head,))
+        ledger.commit()
+        ledger.close()
+    with serving_process(home) as (process, address):
+        assert (await _join(home, address.grpc_port, Person("during"))).index == 2
