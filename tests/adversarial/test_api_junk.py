@@ -20,7 +20,7 @@ from coordinator.traffic import ADDRESSES_MAX, REJECT_CALLS, Traffic, address_of
 from protocol.limits import MESSAGE_BYTES_MAX
 from protos.gen import api_pb2
 from tests.helpers import Person
-from tests.live_coordinator import Live, found_network, live
+from tests.live_coordinator import Live, check_receipt, found_network, live
 
 ALICE = Person("alice")
 
@@ -101,7 +101,32 @@ async def test_tls_that_is_not_http2(net: Live) -> None:
     writer.close()
 
 
+async def test_a_client_that_gives_up_leaves_the_record_whole(net: Live) -> None:
+    request = net.submission(ALICE, [number % 10 for number in range(200)])
+    calls = [net.stub.Append(request) for _ in range(3)]
+    await asyncio.wait_for(net.append(net.submission(ALICE, [1])), 30)
+    for call in calls:
+        call.cancel()
+    again = await net.append(request)
+    check_receipt(request.envelope, again, net.keys.log_verifier)
+
+
 # ---- the rate limit ----
+
+
+async def test_a_busy_address_is_told_to_come_back(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    settings = home.config_path.read_text()
+    home.config_path.write_text(settings.replace("= 100000", "= 3"))
+    async with live(home) as net:
+        nobody = api_pb2.LookupRequest()
+        await net.stub.Lookup(nobody)
+        junk = net.stub.Append(api_pb2.AppendRequest(envelope=b"junk"))
+        assert await code_of(junk) is grpc.StatusCode.INVALID_ARGUMENT
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await net.stub.Lookup(nobody)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "retry" in (caught.value.details() or "").splitlines()[1]
 
 
 def test_an_address_that_calls_too_often_waits_and_then_may_call_again() -> None:

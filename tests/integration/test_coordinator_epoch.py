@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from coordinator.conductor import Step, next_step
@@ -11,6 +12,7 @@ from coordinator.ledger import Ledger
 from coordinator.recovery import fsck
 from protocol.accounts import conserves
 from protocol.commitments import beacon_commitment, gold_commitment
+from protocol.identity import peer_id_of
 from protocol.lifecycle import EpochPhase
 from protocol.merkle import hash_leaf
 from protocol.state import CommittedBatch, Member, State
@@ -107,7 +109,9 @@ async def stand_by(net: Live, epoch: int, *people: Person) -> None:
 
 async def open_beacons(net: Live, epoch: int, *people: Person) -> None:
     for person in people:
-        body = pb.Beacon(network=net.network, epoch=epoch, round=1, value=beacon_value(person, epoch))
+        body = pb.Beacon(
+            network=net.network, epoch=epoch, round=1, value=beacon_value(person, epoch)
+        )
         await net.log(person, "beacon", body)
 
 
@@ -162,6 +166,11 @@ async def test_an_epoch_runs_from_submissions_to_rewards(tmp_path: Path) -> None
         assert all(state.earned[each.identity, b""] > 0 for each in reviewers)
         assert conserves(state)
         assert not net.fatal
+        async with httpx.AsyncClient() as web:
+            page = (await web.get(f"http://127.0.0.1:{net.address.http_port}/")).text
+        assert "Epoch 2 is" in page
+        assert all(peer_id_of(each.identity) in page for each in (author, *reviewers))
+        assert page.count('class="interval"') == 4
     with Ledger.open(home.ledger_url(home.load()), readonly=True) as ledger:
         kinds = fsck(ledger, net.keys.log_verifier).kinds
     assert (kinds["phase"], kinds["draw"], kinds["verdict"], kinds["close"]) == (2, 1, 1, 1)
