@@ -44,22 +44,30 @@ class Claimed:
 
 
 class SettlementWatch:
-    """Keeps the tree of the last published settlement. Make it before the follower replays."""
+    """Keeps what the last published settlement pays. Make it before the follower replays."""
 
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
-        self._proposed: Settled | None = None
-        self.published: Settled | None = None
+        self._proposed: tuple[int, list[Leaf]] | None = None
+        self._published: tuple[int, list[Leaf]] | None = None
+        self._settled: Settled | None = None
         follower.subscribe(self._on_entry)
+
+    @property
+    def published(self) -> Settled | None:
+        """The last published settlement; its tree is built when it is first asked for."""
+        if self._settled is None and self._published is not None:
+            epoch, leaves = self._published
+            self._settled = Settled(epoch, build_tree(leaves))
+        return self._settled
 
     def _on_entry(self, _index: int, kind: str) -> None:
         proposal = self._follower.state.proposal
         if kind == "settlement" and proposal is not None:
-            # The fold has compared this tree's root with the logged one an instant ago.
-            leaves = cumulative_leaves(self._follower.state)
-            self._proposed = Settled(proposal.epoch, build_tree(leaves))
+            # The fold has compared these leaves' root with the logged one an instant ago.
+            self._proposed = proposal.epoch, cumulative_leaves(self._follower.state)
         elif kind == "published":
-            self.published = self._proposed
+            self._published, self._settled = self._proposed, None
 
 
 def leaves_of(settled: Settled, account: bytes) -> Iterator[Leaf]:
