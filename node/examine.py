@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from node.directory import Directory
 from node.intake import (
@@ -22,17 +24,25 @@ from node.intake import (
     check_fingerprint,
     fingerprint_content,
 )
-from node.p2p import PeerHost
 from node.reviewers import Reviewer, ask
 from node.rows import TaskRow
 from protocol.errors import Misbehaviour, Reject, Unreachable
 from protocol.identity import Identity, peer_id_of, short
 from protos.gen import records_pb2 as pb
 
+if TYPE_CHECKING:  # libp2p takes half a second to import, and commands that only write do without
+    from node.p2p import PeerHost
+from node.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
+from node.p2p.penalties import RecentlyUsed, TokenBucket
+
 log = logging.getLogger(__name__)
 
 # Transfers at once: enough to hide one slow author, few enough for a home connection.
 FETCHES_MAX: Final = 4
+# A peer takes more than REQUESTS_PER_SECOND for an attack, and a ban would cost us the round. We stay
+# well below, since our visits for checkpoints count, too.
+ASK_PER_SECOND: Final = REQUESTS_PER_SECOND * 3 / 4
+ASK_BURST: Final = REQUESTS_BURST * 2 / 3
 # An attempt on one item; a large one on a slow line is resumed within a fetch, not across them.
 ITEM_SECONDS: Final = 600.0
 
@@ -71,6 +81,15 @@ UNAVAILABLE: Final = Opinion(None, pb.ABSTENTION_UNAVAILABLE)
 MISMATCH: Final = Opinion(None, pb.ABSTENTION_MISMATCH)
 
 
+def interleave(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """One item of each author in turn, so that pacing or a slow author holds up nobody else."""
+    by_author: dict[Identity, list[Wanted]] = {}
+    for each in wanted:
+        by_author.setdefault(each.author, []).append(each)
+    turns = zip_longest(*by_author.values())
+    return [each for turn in turns for each in turn if each is not None]
+
+
 class Fetcher:
     """Gets assigned content; one pass tries each missing item once."""
 
@@ -79,6 +98,7 @@ class Fetcher:
         self._host, self._directory = host, directory
         self._folder = folder
         self._bytes_max = min(bytes_max, MAX_CONTENT_BYTES)  # examination holds it in memory
+        self._pace = RecentlyUsed(lambda: TokenBucket(ASK_PER_SECOND, ASK_BURST, time.monotonic))
 
     async def run_pass(
         self, wanted: Sequence[Wanted], arrived: Callable[[Wanted, Path | Opinion], None]
@@ -89,12 +109,13 @@ class Fetcher:
         """
         addresses = await self._directory.find(each.author for each in wanted)
         away = {each.author for each in wanted} - set(addresses)
-        queue = iter(wanted)
+        queue = iter(interleave(wanted))
 
         async def work() -> None:
             for each in queue:
                 if each.author in away:
                     continue
+                await asyncio.sleep(self._pace[each.author].borrow(1))
                 outcome = await self._try(each, addresses[each.author].addresses)
                 if outcome is not None:
                     arrived(each, outcome)
