@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from node.addresses import Announcement, now_ms
-from node.examine import ASK_BURST, MISMATCH, UNSURE, Fetcher, Opinion, Wanted
+from node.examine import MISMATCH, UNSURE, Fetcher, Opinion, Wanted
 from node.intake import MAX_CONTENT_BYTES, PNG
 from node.p2p import Denial, Grant, OpenBlob, PeerHost
-from node.p2p.limits import OFFENCES_MAX
+from node.p2p.limits import REQUESTS_BURST
 from node.rows import TaskRow
 from protocol import commitments
 from protocol.identity import Identity
 from protos.gen import records_pb2 as pb
 
 SALT = b"\7" * 32
-# So many that, asked without a pause, more than OFFENCES_MAX of them would be above the rate.
-ITEMS = int(ASK_BURST) + 5 * OFFENCES_MAX
+# Without a pause a reviewer is banned after some 84 of them.
+ITEMS = 2 * REQUESTS_BURST
 
 
 def content_of(item_id: bytes) -> bytes:
