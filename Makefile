@@ -31,10 +31,10 @@ protos: $(STAMP) ## Regenerate protos/gen
 	$(BIN)/python -m protos.generate
 
 contracts-test: $(FORGE_MODULES) ## Test the Solidity contracts (needs Node.js 20; contract developers and CI)
-	cd contracts && node_modules/.bin/forge test
+	npm test --silent --prefix contracts
 
 contracts-build: $(STAMP) $(FORGE_MODULES) ## Rebuild contracts/artifacts
-	cd contracts && node build.mjs
+	npm run build --prefix contracts
 
 bench: $(STAMP) ## Measure every figure that the docs claim (about ten minutes)
 	$(BIN)/python -m benchmarks
@@ -50,5 +50,5 @@ $(STAMP): pyproject.toml requirements.lock
 	@touch $@
 
 $(FORGE_MODULES): contracts/package-lock.json
-	cd contracts && npm ci --no-audit --no-fund --loglevel=error
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix contracts
 	@touch $@

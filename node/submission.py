@@ -22,12 +22,14 @@ from node.rows import ItemRow, Outgoing
 from node.store import Store
 from protocol import commitments
 from protocol.batch import batch_root
+from protocol.envelope import parse_envelope
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import SALT_BYTES
 from protocol.merkle import hash_leaf
 from protocol.rules.intake import validate_submission
 from protocol.rules.record import Record
 from protocol.state import State
+from protocol.transition import open_record
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 
@@ -172,7 +174,8 @@ class Submitter:
             size=item.size_bytes,
             media_type=item.media_type,
             label_commitment=commitments.label_commitment(label_salt, label),
-            fingerprint=item.fingerprint,
+            # A fingerprint shows content, so that only open campaigns take one.
+            fingerprint=item.fingerprint if self._campaign.privacy == pb.PRIVACY_OPEN else b"",
             licence=terms.licence,
             consent=terms.consent,
             origin=terms.origin,
@@ -204,13 +207,13 @@ class Submitter:
             campaign_id=self._campaign.id,
             items=pb.Batch(root=batch_root(leaves), count=len(leaves)),
         )
+        envelope = self._keys.seal("submission", body)
         try:
-            self._check_rules(Record(self._state.size, self._keys.identity, body, leaves))
+            self._check_rules(open_record(parse_envelope(envelope), leaves, self._state.size))
         except Reject:
             for each in made:
                 self._blobs.delete(each.row.commitment)
             raise
-        envelope = self._keys.seal("submission", body)
         outgoing = Outgoing("submission", envelope, leaves, tuple(each.opening for each in made))
         rows = [replace(each.row, submission=outgoing.digest) for each in made]
         self._store.enqueue_submission(outgoing, rows)

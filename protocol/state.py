@@ -128,6 +128,7 @@ class State:
     """Everything. Fields are grouped by the records that change them."""
 
     size: int = 0  # log entries applied
+    logged: set[bytes] = field(default_factory=set)  # their leaf hashes
     network: bytes = b""
     name: str = ""
     operator: Identity = NOBODY

@@ -19,6 +19,7 @@ from protocol.batch import batch_root
 from protocol.envelope import Envelope, parse_envelope, verify_signature
 from protocol.errors import Ignore, Misbehaviour, Reject
 from protocol.limits import BATCH_LEAVES_MAX, LEAF_BYTES_MAX, OPERATOR_LEAVES_MAX
+from protocol.merkle import hash_leaf
 from protocol.rules import epoch, intake, network, review, verdict
 from protocol.rules.record import Record, require
 from protocol.state import State
@@ -103,14 +104,14 @@ def open_record(envelope: Envelope, leaves: Sequence[bytes], index: int) -> AnyR
     body = _parse(envelope, rule)
     if rule.batch is None:
         require(not leaves, f"a {envelope.kind} carries no leaves")
-        return Record(index, envelope.author, body)
+        return Record(index, hash_leaf(envelope.raw), envelope.author, body)
     limit = OPERATOR_LEAVES_MAX if rule.by_operator else BATCH_LEAVES_MAX
     require(len(leaves) <= limit, f"a batch has at most {limit} leaves, not {len(leaves)}")
     require(all(len(leaf) <= LEAF_BYTES_MAX for leaf in leaves), "a leaf of the batch is too long")
     batch = getattr(body, rule.batch)
     require(batch.count == len(leaves), "the batch's count is not the number of its leaves")
     require(batch.root == batch_root(leaves), "the batch's root does not match its leaves")
-    return Record(index, envelope.author, body, tuple(leaves))
+    return Record(index, hash_leaf(envelope.raw), envelope.author, body, tuple(leaves))
 
 
 def _rule(envelope: Envelope) -> Rule:
@@ -135,12 +136,16 @@ def validate(state: State, kind: str, record: AnyRecord) -> None:
         require(record.body.network == state.network, "the record is for another network")
         if rule.by_operator:
             require(record.author == state.operator, f"only the network's operator signs a {kind}")
+    if record.digest in state.logged:
+        # Whoever runs the log could otherwise play an old registration again, with its old address.
+        raise Ignore("this very record is in the log already")
     rule.validate(state, record)
 
 
 def process(state: State, kind: str, record: AnyRecord) -> None:
     """Applies a record that `validate` let pass. It must not fail; if it does, the state is void."""
     RULES[kind].process(state, record)
+    state.logged.add(record.digest)
     state.size += 1
 
 

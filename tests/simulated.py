@@ -10,8 +10,9 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from eth_keys import keys as eth_keys
+from eth_keys.datatypes import PrivateKey
 from google.protobuf.message import Message
 from nacl.signing import SigningKey
 
@@ -57,13 +58,13 @@ class Person:
     name: str
     judge: Callable[[int], int | None] = lambda truth: truth
     key: SigningKey = field(init=False)
-    wallet: eth_keys.PrivateKey = field(init=False)
+    wallet: PrivateKey = field(init=False)
     beacons: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         seed = hashlib.sha256(self.name.encode()).digest()
         self.key = SigningKey(seed)
-        self.wallet = eth_keys.PrivateKey(hashlib.sha256(b"wallet" + seed).digest())
+        self.wallet = PrivateKey(hashlib.sha256(b"wallet" + seed).digest())
 
     @property
     def identity(self) -> Identity:
@@ -131,8 +132,8 @@ class Network:
             transition.apply(state, entry.raw, entry.leaves)
         return state
 
-    def bytes(self, size: int = 32) -> bytes:
-        return self.random.randbytes(size)
+    def fresh(self) -> bytes:
+        return self.random.randbytes(32)
 
     # ---- what people do ----
 
@@ -146,10 +147,10 @@ class Network:
 
     def item(self, truth: int, label: int | None = None, content: bytes | None = None) -> bytes:
         """The leaf of a fresh item; its opening and true label are remembered."""
-        content = self.bytes() if content is None else content
-        label_salt, proposed = self.bytes(), truth if label is None else label
+        content = self.fresh() if content is None else content
+        label_salt, proposed = self.fresh(), truth if label is None else label
         leaf = pb.Item(
-            content_commitment=commitments.content_commitment(self.bytes(), content),
+            content_commitment=commitments.content_commitment(self.fresh(), content),
             size=len(content),
             media_type="image/png",
             label_commitment=commitments.label_commitment(label_salt, proposed),
@@ -168,13 +169,13 @@ class Network:
 
     def stand_by(self, *people: Person) -> None:
         for person in people:
-            person.beacons.append(self.bytes())
+            person.beacons.append(self.fresh())
             self.add(
                 person, "standby", pb.Standby(network=NETWORK, commitment=self._beacon(person))
             )
 
     def commit_gold(self, item_ids: Sequence[ItemId]) -> None:
-        self.gold = {item_id: (self.bytes(), self.truth[item_id]) for item_id in item_ids}
+        self.gold = {item_id: (self.fresh(), self.truth[item_id]) for item_id in item_ids}
         hashes = [commitments.gold_commitment(i, s, label) for i, (s, label) in self.gold.items()]
         body = pb.GoldCommit(network=NETWORK, epoch=self.state.epoch.number, hashes=batch(hashes))
         self.add(self.operator, "gold-commit", body, hashes)
@@ -187,7 +188,7 @@ class Network:
     def open_beacons(self, *people: Person) -> None:
         for person in people:
             value = person.beacons[-1]
-            person.beacons.append(self.bytes())
+            person.beacons.append(self.fresh())
             self.add(
                 person,
                 "beacon",
@@ -204,7 +205,7 @@ class Network:
         leaves = []
         for item_id in self.state.epoch.round.tasks[person.identity]:
             label = person.judge(self.truth[item_id])
-            answer = pb.Answer(item_id=item_id, reviewer=person.identity, nonce=self.bytes())
+            answer = pb.Answer(item_id=item_id, reviewer=person.identity, nonce=self.fresh())
             if label is None:
                 answer.abstention = pb.ABSTENTION_UNSURE
             else:
@@ -260,7 +261,7 @@ class Network:
     def _beacon(self, person: Person) -> bytes:
         return commitments.beacon_commitment(NETWORK, person.identity, person.beacons[-1])
 
-    def _round(self) -> dict[str, object]:
+    def _round(self) -> dict[str, Any]:
         return {
             "network": NETWORK,
             "epoch": self.state.epoch.number,

@@ -73,10 +73,13 @@ def cast_players(folder: Path, seed: int) -> dict[str, Player]:
 
 def _player(folder: Path, name: str, own: Share, private: Share, seed: int) -> Player:
     count = OWN_OF_COPIERS if name in (COPIER, DISGUISER) else SUBMITTED_EACH
-    images, truth = own.images[:count], own.labels[:count]
-    labels = mislabel(truth, MISLABEL_RATE, seed) if name == MISLABELLER else truth
+    images, truth, trained_on = own.images[:count], own.labels[:count], private.labels
+    labels = truth
+    if name == MISLABELLER:  # careless everywhere: the reviewer plug-in learns from bad labels, too
+        labels = mislabel(truth, MISLABEL_RATE, seed)
+        trained_on = mislabel(trained_on, MISLABEL_RATE, seed)
     files = write_folder(folder / "own", images, labels)
-    write_folder(folder / "private", private.images, private.labels)
+    write_folder(folder / "private", private.images, trained_on)
     reviewer = (
         f"constant:{LAZY_ANSWER}" if name == LAZY else f"digits:{(folder / 'private').resolve()}"
     )

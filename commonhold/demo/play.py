@@ -234,7 +234,7 @@ class Play:
         show = self.display
         show.act(6, f"Settlement: {what}")
         with show.step("contracts, root, witnesses' signatures") as step:
-            settled = self.stage.run("coordinator", "settle", "--dir", self._coordinator)
+            settled = self.stage.run("coordinator", "settle", "--dir", self._coordinator)["settled"]
             step.say(f"epoch {settled['epoch']} in force, root {settled['root'][:12]}…")
         with show.step("every node checks its leaf against its own recomputation, and claims"):
             self.stage.run_all([("node", "claim", "--dir", self._node(name)) for name in NAMES])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,10 @@ def _judge(rng: random.Random, accuracy: float) -> Callable[[int], int]:
     return lambda truth: truth if rng.random() < accuracy else rng.randrange(10)
 
 
+def _off_by(shift: int) -> Callable[[int], int]:
+    return lambda truth: (truth + shift) % 10
+
+
 def test_an_epoch_without_work_mints_nothing(net: Network) -> None:
     net.close()
     assert net.state.minted_micro == 0
@@ -87,9 +92,7 @@ def test_an_epoch_without_work_mints_nothing(net: Network) -> None:
 
 
 def test_undecided_items_are_drawn_again_by_others_and_carried_over(net: Network) -> None:
-    contrary = Network(
-        Person("ada"), *(Person(f"r{i}", lambda truth, i=i: (truth + i) % 10) for i in range(4))
-    )
+    contrary = Network(Person("ada"), *(Person(f"r{i}", _off_by(i)) for i in range(4)))
     contrary.submit(contrary.people[0], [contrary.item(1)])
     contrary.stand_by(*contrary.people[1:])
     contrary.phase(pb.PHASE_BEACON)
@@ -143,14 +146,14 @@ def test_a_payout_address_must_have_signed(net: Network) -> None:
 
 def test_records_are_bound_to_kind_network_and_author(net: Network) -> None:
     ada, ben = net.people[:2]
-    body = pb.Standby(network=NETWORK, commitment=net.bytes())
+    body = pb.Standby(network=NETWORK, commitment=net.fresh())
     raw = ada.seal("standby", body)
     forged = parse_envelope(raw)
     with refuses("does not match its author"):
         net.add_raw(_envelope(forged.kind, ben.identity, forged.payload, forged.signature))
     with refuses("does not match its author"):
         net.add_raw(_envelope("attest", ada.identity, forged.payload, forged.signature))
-    elsewhere = pb.Standby(network=bytes(32), commitment=net.bytes())
+    elsewhere = pb.Standby(network=bytes(32), commitment=net.fresh())
     with refuses("another network"):
         net.add(ada, "standby", elsewhere)
     net.add_raw(raw)
@@ -287,13 +290,14 @@ def test_a_beacon_value_must_be_the_committed_one_and_counts_once(net: Network) 
     submitted(net)
     ben = net.people[1]
     honest = ben.beacons[-1]
-    ben.beacons[-1] = net.bytes()
+    ben.beacons[-1] = net.fresh()
     with refuses("does not match the reviewer's commitment"):
         net.open_beacons(ben)
     ben.beacons.append(honest)
     net.open_beacons(ben)
+    again = pb.Beacon(network=NETWORK, epoch=1, round=1, value=honest)
     with refuses("has opened a value"):
-        net.open_beacons(ben)
+        net.add(ben, "beacon", again)
 
 
 def test_nobody_stands_by_once_the_items_are_fixed(net: Network) -> None:
@@ -309,7 +313,7 @@ def test_the_draw_is_recomputed(net: Network) -> None:
     favoured = dict(assignments)
     item_id = next(iter(favoured))
     favoured[item_id] = favoured[item_id][::-1]
-    where = {"network": NETWORK, "epoch": 1, "round": 1}
+    where: dict[str, Any] = {"network": NETWORK, "epoch": 1, "round": 1}
     leaves = review.encode_draw(net.state, favoured)
     with refuses("does not follow from its seed"):
         net.add(
@@ -346,7 +350,7 @@ def test_a_reveal_must_match_its_commit_and_wait_for_the_window(net: Network) ->
     with refuses("does not match the reviewer's commitment"):
         net.reveal(early, net.answers(early))
     net.reveal(early, answers[early.name])
-    with refuses("has revealed already"):
+    with refuses("in the log already"):
         net.reveal(early, answers[early.name])
 
 
@@ -434,10 +438,10 @@ def test_gold_cannot_be_invented_nor_hidden_after_the_answers(net: Network) -> N
     net.draw()
     with refuses("before the first draw"):
         net.commit_gold(list(net.truth)[2:3])
-    net.gold = {i: net.gold.get(i, (net.bytes(), 0)) for i in list(net.truth)[:2]}
+    net.gold = {i: net.gold.get(i, (net.fresh(), 0)) for i in list(net.truth)[:2]}
     net.review(*net.people)
     honest = dict(net.gold)
-    for gold in ({}, honest | {list(net.truth)[3]: (net.bytes(), 0)}):
+    for gold in ({}, honest | {list(net.truth)[3]: (net.fresh(), 0)}):
         net.gold = gold
         with refuses("not the gold committed"):
             net.verdict()
@@ -522,15 +526,14 @@ def test_a_settlement_is_recomputed_and_needs_its_witnesses(net: Network) -> Non
     )
     ada, ben, cyn = net.people[:3]
 
-    def attest(who: Person, signer: Person) -> None:
-        body = pb.Attest(
-            network=NETWORK, epoch=1, root=proposal.root, signature=signer.sign_digest(digest)
-        )
+    def attest(who: Person, signer: Person, note: bytes = b"") -> None:
+        signature = signer.sign_digest(digest) + note
+        body = pb.Attest(network=NETWORK, epoch=1, root=proposal.root, signature=signature)
         net.add(who, "attest", body)
 
     attest(ada, ada)
     with refuses("attested already"):
-        attest(ada, ada)
+        attest(ada, ada, note=b"again")
     with refuses("did not sign this publication"):
         attest(ben, cyn)
     with refuses("1 of 2 witnesses"):
@@ -551,7 +554,7 @@ def test_a_deposit_is_shared_once(net: Network) -> None:
         net.add(net.operator, "revenue", _revenue())
     for amount in ("", "-1", "01", "1.5", "0", "9" * 60):
         with refuses("not an amount|more than nothing"):
-            net.add(net.operator, "revenue", _revenue(amount=amount, tx_hash=net.bytes()))
+            net.add(net.operator, "revenue", _revenue(amount=amount, tx_hash=net.fresh()))
 
 
 def test_a_new_payout_address_keeps_what_was_earned(net: Network) -> None:
@@ -601,3 +604,13 @@ def test_only_open_campaigns_take_fingerprints(net: Network) -> None:
         submit()
     item.fingerprint = b""
     submit()
+
+
+def test_a_record_is_logged_once_even_by_the_operator(net: Network) -> None:
+    ada = net.people[0]
+    first = next(e.raw for e in net.log if parse_envelope(e.raw).author == ada.identity)
+    ada.wallet = Person("ada's new laptop").wallet
+    net.add(ada, "register", net.registration(ada))
+    with refuses("in the log already"):
+        net.add_raw(first)
+    assert net.state.members[ada.identity].payout == ada.address
