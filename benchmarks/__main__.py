@@ -14,7 +14,10 @@ NAMES = ("ledger", "submissions", "inference", "similarity", "transfer", "gas")
 
 def main() -> None:
     """Runs those named on the command line, or all of them."""
-    results: dict[str, object] = {"python": platform.python_version(), "machine": platform.machine()}
+    results: dict[str, object] = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
     for name in sys.argv[1:] or NAMES:
         print(f"\n== {name} ==", flush=True)
         start = time.perf_counter()

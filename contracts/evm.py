@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI
 from eth.chains.base import MiningChain
@@ -19,7 +19,6 @@ from eth.db.atomic import AtomicDB
 from eth.db.backends.memory import MemoryDB
 from eth.exceptions import Revert
 from eth.typing import AccountDetails, HeaderParams
-from eth.vm.base import VM
 from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_typing import Address, BlockNumber, Hash32
@@ -206,8 +205,7 @@ class Evm:
 
     def _execute(self, call: Call, header: BlockHeaderAPI) -> ComputationAPI:
         """Execute on top of `header` without fees. The state is dropped, so nothing is undone."""
-        vm = self._chain.get_vm(header)
-        assert isinstance(vm, VM)  # the interface that get_vm promises lacks the context
+        vm = cast("VM", self._chain.get_vm(header))  # the interface it promises lacks the context
         ahead = vm.create_header_from_parent(header, timestamp=self._next_timestamp())
         state = vm.build_state(
             self._chain.chaindb.db,
@@ -215,7 +213,7 @@ class Evm:
             vm.chain_context,
             (header.hash, *(vm.previous_hashes or ())),
         )
-        computation = state.apply_transaction(self._transaction(call))  # type: ignore[arg-type]
+        computation: ComputationAPI = state.apply_transaction(self._transaction(call))
         if computation.is_error:
             if isinstance(computation.error, Revert):
                 raise Reverted(computation.output)

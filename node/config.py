@@ -182,7 +182,7 @@ network = {_quote(str(config.link))}
 # Where other nodes may reach this one (libp2p multiaddresses).
 listen = [{", ".join(map(_quote, config.listen))}]
 
-# JSON-RPC endpoint of the chain that pays; empty: no claims and no witnessing.
+# JSON-RPC endpoint of the chain that pays; empty: no claims.
 rpc_url = {_quote(config.rpc_url)}
 
 # The plug-in that reviews; empty: you answer with `commonhold node review`.

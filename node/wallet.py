@@ -89,7 +89,7 @@ class Wallet:
         """
         if not verify_proof(root, leaf, proof):
             raise Reject("the proof does not lead to the settlement's root")
-        from contracts.client import ContractRefused  # noqa: PLC0415
+        from contracts.client import ContractRefused
 
         client = self._connect(rpc_url, deployment)
         settlement = client.contract("Settlement", deployment.settlement).functions
@@ -130,7 +130,7 @@ class Wallet:
         return int(client.read(token.balanceOf(to_checksum_address(self.address))))
 
     def _connect(self, rpc_url: str, deployment: Deployment) -> ChainClient:
-        from contracts.client import ChainClient  # noqa: PLC0415
+        from contracts.client import ChainClient
 
         client = ChainClient(rpc_url, self._key.to_bytes())
         if client.chain_id() != deployment.chain_id:

@@ -25,7 +25,8 @@ LABELS_FILE = "labels.csv"
 
 _CELL = 4  # pixels; 7 x 7 cells
 _ORIENTATIONS = 8
-_KERNEL_GAMMA = 1.0  # with the ridge, from a grid of six on the demo's digits; all came within 0.3 %
+# With the ridge, from a grid of six on the demo's digits; all came within 0.3 %.
+_KERNEL_GAMMA = 1.0
 _RIDGE = 0.01
 
 Features = NDArray[np.float64]

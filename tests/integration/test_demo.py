@@ -58,7 +58,11 @@ def test_no_secret_is_in_any_log_of_the_demo(played: tuple[dict[str, Any], Path]
         for file in folder.glob("nodes/*/keys.json")
         for value in _strings(json.loads(file.read_text()))
         if len(value) == 64
-    } | {file.read_text().strip() for file in folder.glob("coordinator/*.key") if file.name != "tls.key"}
+    } | {
+        file.read_text().strip()
+        for file in folder.glob("coordinator/*.key")
+        if file.name != "tls.key"
+    }
     assert len(secrets) >= 2 * 8 + 3
     for log in (folder / "logs").iterdir():
         text = log.read_text(errors="replace")

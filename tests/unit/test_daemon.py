@@ -80,7 +80,12 @@ async def test_parts_start_again_but_for_lies_and_faults_of_ours(
     monkeypatch.setattr("node.daemon.delay_seconds", lambda *_: 0.0)
     daemon = Daemon(NodeDirectory(tmp_path), NodeConfig(LINK), generate_keys(), Options())
     for last in (LIE, StoreError("disk full")):
-        errors: list[Exception] = [Unreachable("away"), Reject("not yet"), Misbehaviour("lie"), last]
+        errors: list[Exception] = [
+            Unreachable("away"),
+            Reject("not yet"),
+            Misbehaviour("lie"),
+            last,
+        ]
 
         async def part(left: list[Exception] = errors) -> None:
             raise left.pop(0)

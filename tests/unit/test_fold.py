@@ -541,8 +541,11 @@ def test_a_settlement_is_recomputed_and_needs_its_witnesses(net: Network) -> Non
     attest(ben, ben)
     net.add(net.operator, "published", published)
     assert net.state.published_epoch == 1
+    again = _settlement(net)
+    again.totals.reverse()
+    again.totals.append(pb.AssetTotal(asset=again.totals[0].asset, amount=again.totals[0].amount))
     with refuses("settled already"):
-        net.add(net.operator, "settlement", _settlement(net))
+        net.add(net.operator, "settlement", again)
 
 
 def test_a_deposit_is_shared_once(net: Network) -> None:
