@@ -19,6 +19,7 @@ from eth.db.atomic import AtomicDB
 from eth.db.backends.memory import MemoryDB
 from eth.exceptions import Revert
 from eth.typing import AccountDetails, HeaderParams
+from eth.vm.base import VM
 from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_typing import Address, BlockNumber, Hash32
@@ -205,7 +206,7 @@ class Evm:
 
     def _execute(self, call: Call, header: BlockHeaderAPI) -> ComputationAPI:
         """Execute on top of `header` without fees. The state is dropped, so nothing is undone."""
-        vm = cast("VM", self._chain.get_vm(header))  # the interface it promises lacks the context
+        vm = cast(VM, self._chain.get_vm(header))  # the interface it promises lacks the context
         ahead = vm.create_header_from_parent(header, timestamp=self._next_timestamp())
         state = vm.build_state(
             self._chain.chaindb.db,
