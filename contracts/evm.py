@@ -214,7 +214,10 @@ class Evm:
             vm.chain_context,
             (header.hash, *(vm.previous_hashes or ())),
         )
-        computation: ComputationAPI = state.apply_transaction(self._transaction(call))
+        # A spoofed transaction is one without a signature; the interface knows only signed ones.
+        computation: ComputationAPI = state.apply_transaction(
+            self._transaction(call)  # type: ignore[arg-type]
+        )
         if computation.is_error:
             if isinstance(computation.error, Revert):
                 raise Reverted(computation.output)
