@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -79,13 +80,14 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters["count"] = lambda number: f"{number:,}"
         self._templates.filters["micro"] = lambda amount: f"{amount / 1_000_000:,.2f}"
-        self._templates.filters["percent"] = lambda ppm: f"{ppm / 10_000:.1f}"
+        self._templates.filters["percent"] = lambda ppm, digits=1: f"{ppm / 10_000:.{digits}f}"
         self._overview: Overview | None = None
         self._overview_until = 0.0  # monotonic seconds
 
-    async def status(self, _: Request) -> Response:
-        """The page for people."""
+    async def status(self, request: Request) -> Response:
+        """The page for people; with `?live` it asks for itself again, which not every reader wants."""
         head = self._book.head
         html = self._templates.get_template("status.html").render(
             view=await self._current_overview(),
@@ -94,6 +96,8 @@ class Pages:
             http_url=self._link.http_url,
             size=head.size,
             root=self._book.tree.root(head.size).hex(),
+            live="live" in request.query_params,
+            now=datetime.now(UTC),
         )
         return HTMLResponse(html, headers={"cache-control": _ASK_AGAIN})
 

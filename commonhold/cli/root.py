@@ -42,7 +42,7 @@ def build(*wanted: str) -> typer.Typer:
     """The command line with the wanted groups in full and only the names of the others."""
     root = typer.Typer(
         no_args_is_help=True,
-        rich_markup_mode=None,
+        rich_markup_mode="markdown",
         add_completion=False,
         pretty_exceptions_enable=False,  # a traceback with values could print a key
         help=HELP,

@@ -21,9 +21,11 @@ from eth_utils.address import to_checksum_address
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.source import FolderLog
 from commonhold.demo.cast import COPIER, DISGUISER, GOLD_SHARE, NAMES, Player, cast_players
-from commonhold.demo.display import Display
+from commonhold.demo.display import Display, Step
 from commonhold.demo.measure import KnownItem, measure
 from commonhold.demo.stage import DemoError, Server, Stage
+from commonhold.demo.stranger import is_refused
+from commonhold.demo.tail import read_tail
 from contracts.client import ChainClient
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain
@@ -202,9 +204,14 @@ class Play:
         show.act(4, "Review: draw, content over libp2p to those drawn, commit, reveal")
         with show.step("the operator's experts know some answers (gold)") as step:
             step.say(f"{self._import_gold()} salted hashes in the log before the draw")
-        with show.step("review") as step:
-            closed = self._close_epoch()
-            step.say(f"epoch {closed['epoch']} closed")
+        with show.step("a stranger asks ada's node for an item") as step:
+            ada = self.nodes["ada"].ready
+            item_id = next(iter(self.known))
+            if not is_refused(ada["peer_id"], ada["addresses"], item_id, self.stage.folder):
+                raise DemoError("a node gave content to somebody without an assignment")
+            step.say("refused")
+        with show.step("three reviewers an item, by a seed that nobody chose") as step:
+            self._close_epoch(step)
         show.act(5, "Verdicts, reputations, rewards")
         with show.step("what the log now says") as step:
             status = self.stage.run("coordinator", "status", "--dir", self._coordinator)
@@ -224,8 +231,14 @@ class Play:
         self.stage.run("coordinator", "gold", "import", str(file), "--dir", self._coordinator)
         return len(chosen)
 
-    def _close_epoch(self) -> dict[str, Any]:
-        return self.stage.run("coordinator", "epoch", "close", "--dir", self._coordinator)
+    def _close_epoch(self, step: Step) -> None:
+        """Closes the epoch, and tells from the public log how far its review is."""
+        before = read_tail(self.http_url)
+        with self.stage.running("coordinator", "epoch", "close", "--dir", self._coordinator) as run:
+            while run.process.poll() is None:
+                step.say(str(read_tail(self.http_url).since(before)))
+                time.sleep(_POLL_S)
+        step.say(str(read_tail(self.http_url).since(before)))
 
     # ---- 6 ----
 
@@ -245,9 +258,10 @@ class Play:
     def _balances_match(self) -> bool:
         deployment = self._deployment()
         equal = True
-        for name in NAMES:
-            node = self._node(name)
-            statement = self.stage.run("node", "statement", "--dir", node)
+        statements = self.stage.run_all(
+            [("node", "statement", "--dir", self._node(name)) for name in NAMES]
+        )
+        for name, statement in zip(NAMES, statements, strict=True):
             for balance in statement["balances"]:
                 asset = _asset(balance["asset"], deployment)
                 on_chain = self._on_chain(deployment, asset, self.payouts[name])
@@ -279,7 +293,7 @@ class Play:
             self.stage.run("coordinator", "revenue", "import", "--dir", self._coordinator)
             step.say(f"{STABLE_REVENUE / 1e6:,.0f} of the one, 3 of the other")
         with self.display.step("epoch 2 closes") as step:
-            step.say(f"epoch {self._close_epoch()['epoch']} closed")
+            self._close_epoch(step)
         self.settle("the revenue of epoch 2")
 
     # ---- 7 ----

@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -103,6 +104,13 @@ class Stage:
     def run(self, *arguments: str) -> dict[str, Any]:
         """Runs `commonhold ARGUMENTS --json` to its end and gives what it printed."""
         return _result(self._finish(self._start(arguments), arguments), arguments)
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[Server]:
+        """Runs a command while the block watches; then it must have ended well."""
+        server = self._start(arguments)
+        yield server
+        _result(self._finish(server, arguments), arguments)
 
     def fails(self, *arguments: str) -> str:
         """Runs a command that must find something wrong (exit code 1); gives what it said of it."""
