@@ -30,6 +30,9 @@ _OUTCOMES: Final[dict[str, tuple[ItemStatus, ...]]] = {
     "waiting": (ItemStatus.SUBMITTED,),
 }
 
+_Beliefs = dict[tuple[Identity, str], dict[int, Belief]]
+"""By identity and campaign, then by role."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -227,10 +230,6 @@ def _owners(state: State, tallies: Counter[tuple[Identity, ItemStatus]]) -> list
         )
         for who in first
     ]
-
-
-_Beliefs = dict[tuple[Identity, str], dict[int, Belief]]
-"""By identity and campaign, then by role."""
 
 
 def _beliefs(state: State) -> _Beliefs:
