@@ -27,7 +27,7 @@ _OUTCOMES: Final[dict[str, tuple[ItemStatus, ...]]] = {
     "undecided": (ItemStatus.UNDECIDED,),
     "copies": (ItemStatus.DUPLICATE,),
     "in review": (ItemStatus.DRAWN, ItemStatus.COMMITTED, ItemStatus.REVEALED),
-    "waiting": (ItemStatus.SUBMITTED,),
+    "new": (ItemStatus.SUBMITTED,),
 }
 
 _Beliefs = dict[tuple[Identity, str], dict[int, Belief]]
