@@ -17,6 +17,9 @@ from protocol.identity import Identity
 # No reviewer gets more than this part of an even share of the work (in tenths): 1.5 times.
 _LOAD_CAP_TENTHS: Final = 15
 
+# Stands for the item where reviewers are drawn for a whole round; no item id is so short.
+_SEATS: Final = b"seats"
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -42,33 +45,87 @@ def assign(
 
     Candidates are taken in the order of their keys, tasks as given, so that equal inputs draw equally.
     """
-    order = sorted(candidates, key=lambda candidate: candidate.identity)
-    room = _room(tasks, order)
-    return {task.item_id: _pick(seed, task, order, room) for task in tasks}
+    urn = _Urn(candidates, _load_cap(tasks, len(candidates)))
+    return {task.item_id: _pick(seed, task, urn) for task in tasks}
 
 
-def _room(tasks: Sequence[Task], order: Sequence[Candidate]) -> dict[Identity, int]:
+def select(seed: bytes, candidates: Sequence[Candidate], seats: int) -> list[Candidate]:
+    """At most `seats` of the candidates, drawn by weight, in the order of their keys."""
+    if len(candidates) <= seats:
+        return list(candidates)
+    everybody = Task(_SEATS, frozenset(), seats)
+    chosen = set(_pick(seed, everybody, _Urn(candidates, 1)))
+    return [candidate for candidate in candidates if candidate.identity in chosen]
+
+
+def _load_cap(tasks: Sequence[Task], reviewers: int) -> int:
     wanted = sum(task.reviewers for task in tasks)
-    even_share = -(-wanted // max(1, len(order)))
-    cap = -(-even_share * _LOAD_CAP_TENTHS // 10)
-    return {candidate.identity: cap for candidate in order}
+    even_share = -(-wanted // max(1, reviewers))
+    return -(-even_share * _LOAD_CAP_TENTHS // 10)
 
 
-def _pick(
-    seed: bytes, task: Task, order: Sequence[Candidate], room: dict[Identity, int]
-) -> tuple[Identity, ...]:
-    pool = [
-        candidate
-        for candidate in order
-        if candidate.identity not in task.excluded and room[candidate.identity] > 0
-    ]
+class _Urn:
+    """Candidates in the order of their keys, each as heavy as their weight while they have room.
+
+    A Fenwick tree ("A new data structure for cumulative frequency tables", 1994) over the weights:
+    drawing, taking out and putting back cost O(log n), so that a round of thousands of items and
+    reviewers is drawn in less than a second.
+    """
+
+    def __init__(self, candidates: Sequence[Candidate], room: int) -> None:
+        self._order = sorted(candidates, key=lambda candidate: candidate.identity)
+        self._place = {candidate.identity: i for i, candidate in enumerate(self._order)}
+        self._room = [room] * len(self._order)
+        self._tree = [0, *(candidate.weight for candidate in self._order)]
+        self.total = sum(self._tree)
+        for node in range(1, len(self._tree)):
+            if (parent := node + (node & -node)) < len(self._tree):
+                self._tree[parent] += self._tree[node]
+
+    def take_out(self, identity: Identity) -> bool:
+        """Whether somebody with room was there to be taken out."""
+        place = self._place.get(identity)
+        if place is None or not self._room[place]:
+            return False
+        self._add(place, -self._order[place].weight)
+        return True
+
+    def put_back(self, identity: Identity, used: int) -> None:
+        """With `used` less room than before; never to be drawn again once there is none."""
+        place = self._place[identity]
+        self._room[place] -= used
+        if self._room[place]:
+            self._add(place, self._order[place].weight)
+
+    def at(self, position: int) -> Identity:
+        """Who covers `position`, which lies below the total weight."""
+        place, step = 0, 1 << (len(self._order).bit_length() - 1)
+        while step:
+            if place + step < len(self._tree) and self._tree[place + step] <= position:
+                place += step
+                position -= self._tree[place]
+            step >>= 1
+        return self._order[place].identity
+
+    def _add(self, place: int, weight: int) -> None:
+        self.total += weight
+        node = place + 1
+        while node < len(self._tree):
+            self._tree[node] += weight
+            node += node & -node
+
+
+def _pick(seed: bytes, task: Task, urn: _Urn) -> tuple[Identity, ...]:
+    barred = [identity for identity in task.excluded if urn.take_out(identity)]
     chosen: list[Identity] = []
-    while pool and len(chosen) < task.reviewers:
-        position = _position(seed, task.item_id, len(chosen), sum(c.weight for c in pool))
-        index = _find(pool, position)
-        winner = pool.pop(index).identity
-        room[winner] -= 1
-        chosen.append(winner)
+    while urn.total and len(chosen) < task.reviewers:
+        position = _position(seed, task.item_id, len(chosen), urn.total)
+        chosen.append(urn.at(position))
+        urn.take_out(chosen[-1])
+    for identity in barred:
+        urn.put_back(identity, used=0)
+    for identity in chosen:
+        urn.put_back(identity, used=1)
     return tuple(chosen)
 
 
@@ -78,14 +135,6 @@ def _position(seed: bytes, item_id: bytes, turn: int, total: int) -> int:
         b"commonhold/v1/draw\0" + seed + item_id + turn.to_bytes(4, "big")
     ).digest()
     return int.from_bytes(digest, "big") % total
-
-
-def _find(pool: Sequence[Candidate], position: int) -> int:
-    for index, candidate in enumerate(pool):
-        if position < candidate.weight:
-            return index
-        position -= candidate.weight
-    raise AssertionError("a position lies below the total weight")
 
 
 def tasks_of(assignments: Mapping[bytes, Sequence[Identity]]) -> dict[Identity, tuple[bytes, ...]]:

@@ -92,7 +92,10 @@ def _validate_item(
     require(item.consent.train, "its author does not consent to training")
     if campaign.privacy == pb.PRIVACY_OPEN:
         require(item.consent.redistribute, "an open campaign needs consent to redistribution")
-    require(item.origin != pb.ORIGIN_UNSPECIFIED, "it does not say how it was made")
+    require(
+        item.origin in pb.Origin.values() and item.origin != pb.ORIGIN_UNSPECIFIED,
+        "it does not say how it was made",
+    )
     if item.origin in (pb.ORIGIN_AGENT, pb.ORIGIN_SYNTHETIC):
         require(item.generator != "", "a generated item names its generator")
     require(len(item.generator) <= NAME_CHARS_MAX, "its generator's name is too long")

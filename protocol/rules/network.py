@@ -21,6 +21,9 @@ from protocol.similarity import DuplicateIndex
 from protocol.state import Member, State
 from protos.gen import records_pb2 as pb
 
+# Inference holds a number for each answer and label, of up to 8,192 items drawn four times: 1 GiB.
+ITEM_CELLS_MAX = 4_096
+
 
 def validate_genesis(state: State, record: Record[pb.Genesis]) -> None:
     """The first entry, and no other."""
@@ -61,6 +64,10 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
     require(
         1 <= campaign.reviewers_per_item <= REVIEWERS_PER_ITEM_MAX,
         f"reviewers per item: 1 to {REVIEWERS_PER_ITEM_MAX}",
+    )
+    require(
+        len(campaign.labels) * campaign.reviewers_per_item <= ITEM_CELLS_MAX,
+        f"labels times reviewers per item: at most {ITEM_CELLS_MAX}",
     )
     require(0 < campaign.price_ppm <= 1000 * PPM, "the price is above zero, at most a thousandfold")
     require(0 < campaign.item_bytes_max <= CONTENT_BYTES_MAX, "item_bytes_max is out of range")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from google.protobuf.message import DecodeError
 
 from protocol import commitments
-from protocol.draw import Candidate, Task, assign, tasks_of
+from protocol.draw import Candidate, Task, assign, select, tasks_of
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
 from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, next_phase
-from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, SALT_BYTES
+from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, OPERATOR_LEAVES_MAX, SALT_BYTES
 from protocol.reputation import draw_weight
 from protocol.rules.record import (
     Record,
@@ -22,7 +22,16 @@ from protocol.rules.record import (
     require_round,
 )
 from protocol.state import CommittedBatch, GivenAnswer, ItemId, State
+from protocol.truth_data import MAX_CONFUSION_CELLS
 from protos.gen import records_pb2 as pb
+
+# Items and duplicates of one seal. A draw writes all of them down and a close may have a line for the
+# author of each: copies by the thousand must not make a record that no log can hold.
+SEALED_ITEMS_MAX = 2 * BATCH_LEAVES_MAX
+# A verdict opens all gold of an epoch beside a verdict for each item of the round.
+GOLD_MAX = OPERATOR_LEAVES_MAX - BATCH_LEAVES_MAX
+# A close has a line for each reviewer and campaign, beside those of contributors and of revenue.
+REVIEWER_LINES_MAX = OPERATOR_LEAVES_MAX // 2
 
 # ---- standing by, and the beacon ----
 
@@ -103,7 +112,7 @@ def _take_pending(state: State) -> tuple[ItemId, ...]:
     """
     fresh: list[ItemId] = []
     taken = 0
-    for item_id in state.pending:
+    for item_id in state.pending[:SEALED_ITEMS_MAX]:
         if len(fresh) == BATCH_LEAVES_MAX:
             break
         taken += 1
@@ -125,6 +134,8 @@ def _is_duplicate(state: State, item_id: ItemId) -> bool:
     if match is None:
         index.add(fingerprint, item_id)
         return False
+    if match.key == item_id:  # sealed before, in a round that nobody reviewed
+        return False
     item.duplicate_of = match.key
     item.step(ItemEvent.MATCH)
     return True
@@ -137,13 +148,19 @@ def validate_gold_commit(state: State, record: Record[pb.GoldCommit]) -> None:
     """Known answers are fixed before the epoch's first draw, so that none can be invented afterwards."""
     require(record.body.epoch == state.epoch.number, "gold is committed for the present epoch")
     before_draw = state.epoch.phase in (EpochPhase.SUBMITTING, EpochPhase.BEACON)
+    # Whoever has seen the beacon values knows who reviews what, and might choose gold to suit.
     require(
-        before_draw and state.epoch.round.number == 1, "gold is committed before the first draw"
+        before_draw and state.epoch.round.number == 1 and not state.epoch.round.beacons,
+        "gold is committed before the first draw, and before any beacon value is opened",
     )
     require(all(len(leaf) == HASH_BYTES for leaf in record.leaves), "a gold leaf is a 32-byte hash")
     fresh = set(record.leaves)
     require(len(fresh) == len(record.leaves), "a gold hash stands twice")
     require(not fresh & state.epoch.gold_hashes, "a gold hash was committed already")
+    require(
+        len(state.epoch.gold_hashes) + len(fresh) <= GOLD_MAX,
+        f"one verdict cannot open more than {GOLD_MAX} gold items",
+    )
 
 
 def process_gold_commit(state: State, record: Record[pb.GoldCommit]) -> None:
@@ -158,23 +175,50 @@ def compute_draw(state: State) -> tuple[bytes, dict[ItemId, tuple[Identity, ...]
     """Seed and assignments that follow from the round's items and beacon values."""
     number, round_ = state.epoch.number, state.epoch.round
     seed = commitments.draw_seed(state.network, number, round_.number, round_.beacons)
+    by_campaign: dict[str, list[ItemId]] = {}
+    for item_id in round_.items:
+        by_campaign.setdefault(state.items[item_id].campaign_id, []).append(item_id)
+    voices = _voices(state)
     assignments: dict[ItemId, tuple[Identity, ...]] = {}
-    for campaign_id, campaign in state.campaigns.items():
+    for campaign_id, item_ids in by_campaign.items():
+        campaign = state.campaigns[campaign_id]
         tasks = [
-            Task(
-                item_id,
-                frozenset((state.items[item_id].author, *state.items[item_id].answered_by)),
-                campaign.reviewers_per_item,
-            )
-            for item_id in round_.items
-            if state.items[item_id].campaign_id == campaign_id
+            Task(item_id, _excluded(state, item_id, voices), campaign.reviewers_per_item)
+            for item_id in item_ids
         ]
         candidates = [
             Candidate(who, draw_weight(state.reputation.get((who, pb.ROLE_REVIEWER, campaign_id))))
-            for who in round_.beacons
+            for who in voices.values()
         ]
-        assignments.update(assign(seed, tasks, candidates))
+        seats = _seats(state, campaign, len(by_campaign))
+        assignments.update(assign(seed, tasks, select(seed, candidates, seats)))
     return seed, {item: who for item in round_.items if (who := assignments[item])}
+
+
+def _voices(state: State) -> dict[bytes, Identity]:
+    """Payout address -> the one identity that reviews for it: many names are one voice."""
+    voices: dict[bytes, Identity] = {}
+    for who in sorted(state.epoch.round.beacons):
+        voices.setdefault(state.members[who].payout, who)
+    return voices
+
+
+def _excluded(state: State, item_id: ItemId, voices: dict[bytes, Identity]) -> frozenset[Identity]:
+    """The author and whoever has answered, and who is paid at the same address as one of them."""
+    item = state.items[item_id]
+    barred = (item.author, *item.answered_by)
+    same_address = (voices.get(state.members[who].payout) for who in barred)
+    return frozenset((*barred, *(who for who in same_address if who is not None)))
+
+
+def _seats(state: State, campaign: pb.Campaign, campaigns: int) -> int:
+    """How many reviewers a campaign takes in a round.
+
+    Standing by costs nothing, and an epoch's answers must fit one inference and one close, or it
+    could never be decided.
+    """
+    inferable = MAX_CONFUSION_CELLS // len(campaign.labels) ** 2
+    return max(1, min(inferable, REVIEWER_LINES_MAX // campaigns) // state.policy.rounds_max)
 
 
 def encode_draw(state: State, assignments: dict[ItemId, tuple[Identity, ...]]) -> list[bytes]:
