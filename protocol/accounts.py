@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from protocol.identity import Identity
 from protocol.settlement import Address, Leaf, address
 from protocol.state import SHARES, State
 
 
 def cumulative_leaves(state: State) -> list[Leaf]:
-    """One leaf for each bound address and asset, with all it ever earned, sorted.
+    """One leaf for each bound address and asset, with all it was ever promised, sorted.
 
-    Earnings of an identity without a payout address stay with it in the log until it binds one.
+    What an identity earned since the last proposed settlement goes to the address that it has bound
+    now; without one it waits in the log. What was proposed before stays with the address of then.
     """
-    totals: dict[tuple[Address, Address], int] = {}
-    for (identity, asset), amount in state.earned.items():
-        member = state.members.get(identity)
-        if member is not None and amount > 0:
-            key = (address(member.payout), on_chain_asset(state, asset))
-            totals[key] = totals.get(key, 0) + amount
+    totals = {
+        (address(account), on_chain_asset(state, asset)): amount
+        for (account, asset), amount in state.promised.items()
+    }
+    for _, account, asset, amount in _unsettled(state):
+        key = (address(account), on_chain_asset(state, asset))
+        totals[key] = totals.get(key, 0) + amount
     return [Leaf(account, asset, amount) for (account, asset), amount in sorted(totals.items())]
+
+
+def promise_leaves(state: State) -> None:
+    """Fixes the leaves of a proposed settlement: no later change of address moves them."""
+    for identity, account, asset, amount in list(_unsettled(state)):
+        state.promised[account, asset] += amount
+        state.settled[identity, asset] += amount
+
+
+def _unsettled(state: State) -> Iterator[tuple[Identity, bytes, bytes, int]]:
+    """(identity, payout address, asset, amount) of all that no settlement has promised yet."""
+    for (identity, asset), earned in state.earned.items():
+        member = state.members.get(identity)
+        amount = earned - state.settled.get((identity, asset), 0)
+        if member is not None and amount > 0:
+            yield identity, member.payout, asset, amount
 
 
 def on_chain_asset(state: State, asset: bytes) -> Address:

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
 from protocol.identity import Identity
 from protocol.lifecycle import ItemStatus
-from protocol.limits import PPM
+from protocol.limits import AMOUNT_MICRO_MAX, OPERATOR_LEAVES_MAX, PPM
 from protocol.rewards import contribution_weight, emission_pools, split
 from protocol.state import SHARES, State
 from protocol.verdicts import infer_campaigns
 from protos.gen import records_pb2 as pb
+
+# A thousandth of an answer's worth for each answer is noise and counts as none: a weight that is
+# paid is then far above the tolerance within which it is recomputed.
+ANSWER_WEIGHT_MIN_MICRO: Final = 1_000
 
 
 def compute_lines(state: State) -> list[pb.RewardLine]:
@@ -33,7 +38,8 @@ def price_lines(state: State, earned: list[pb.RewardLine]) -> list[pb.RewardLine
     """
     policy = state.policy
     pools = emission_pools(
-        policy.epoch_emission_micro,
+        # Shares ever minted fit every store and wire format; the last epochs mint what is left.
+        min(policy.epoch_emission_micro, AMOUNT_MICRO_MAX - state.minted_micro),
         policy.contributors_ppm,
         policy.reviewers_ppm,
         policy.trainers_ppm,
@@ -84,14 +90,15 @@ def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:
     for campaign in infer_campaigns(state, state.epoch.gold):
         scores = campaign.scores()
         for position, reviewer in enumerate(campaign.reviewers):
+            weight, answers = int(scores.micro[position]), int(scores.answers[position])
             lines.append(
                 pb.RewardLine(
                     identity=reviewer,
                     role=pb.ROLE_REVIEWER,
                     campaign_id=campaign.campaign_id,
-                    weight_micro=int(scores.micro[position]),
+                    weight_micro=weight if weight >= ANSWER_WEIGHT_MIN_MICRO * answers else 0,
                     evidence=pb.Evidence(
-                        answers=int(scores.answers[position]),
+                        answers=answers,
                         gold_answers=int(scores.gold_answered[position]),
                         gold_right=int(scores.gold_right[position]),
                         agreement_ppm=int(np.rint(scores.agreement[position] * PPM)),
@@ -108,15 +115,15 @@ def _revenue_lines(state: State, minted: list[pb.RewardLine]) -> Iterator[pb.Rew
         who = Identity(line.identity)
         holdings[who] = holdings.get(who, 0) + int(line.amount)
     holders = sorted(who for who, amount in holdings.items() if amount > 0)
-    totals: dict[bytes, int] = {}
-    for asset, amount in state.epoch.deposits:
-        totals[asset] = totals.get(asset, 0) + amount
-    for asset, total in sorted(totals.items()):
+    room = OPERATOR_LEAVES_MAX - len(minted)
+    for asset, total in _due_revenue(state, room // (len(holders) + 1)):
         treasury = total * state.policy.revenue_treasury_ppm // PPM if holders else total
         if treasury:
             yield _treasury_line(state, asset, treasury)
         parts = split(total - treasury, [holdings[who] for who in holders])
         for who, part in zip(holders, parts, strict=True):
+            if part == 0:
+                continue
             yield pb.RewardLine(
                 identity=who,
                 role=pb.ROLE_HOLDER,
@@ -124,6 +131,18 @@ def _revenue_lines(state: State, minted: list[pb.RewardLine]) -> Iterator[pb.Rew
                 amount=str(part),
                 evidence=pb.Evidence(shares_micro=holdings[who]),
             )
+
+
+def _due_revenue(state: State, assets_max: int) -> list[tuple[bytes, int]]:
+    """(asset, amount) of what this epoch shares out, by asset.
+
+    Anybody may deposit any token, and each costs a line for every holder. What does not fit into one
+    close waits for the next, first come first served: an epoch can always be closed.
+    """
+    totals: dict[bytes, int] = {}
+    for asset, amount in state.epoch.deposits:
+        totals[asset] = totals.get(asset, 0) + amount
+    return sorted(list(totals.items())[:assets_max])
 
 
 def _treasury_line(state: State, asset: bytes, amount: int) -> pb.RewardLine:

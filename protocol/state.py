@@ -128,7 +128,7 @@ class State:
     """Everything. Fields are grouped by the records that change them."""
 
     size: int = 0  # log entries applied
-    logged: set[bytes] = field(default_factory=set)  # their leaf hashes
+    logged: set[bytes] = field(default_factory=set)  # their digests
     network: bytes = b""
     name: str = ""
     operator: Identity = NOBODY
@@ -149,6 +149,14 @@ class State:
     earned: dict[tuple[Identity, bytes], int] = field(
         default_factory=lambda: defaultdict(int)
     )  # (identity, asset) -> cumulative
+    # What settlements have promised to an address stays there: the contract remembers what an
+    # address claimed, so an amount that moved with its owner could be claimed twice.
+    promised: dict[tuple[bytes, bytes], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )  # (address, asset) -> cumulative
+    settled: dict[tuple[Identity, bytes], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )  # (identity, asset) -> the part of `earned` that is in `promised`
     minted_micro: int = 0
     received: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))  # revenue ever
     deposits_seen: set[tuple[bytes, int]] = field(default_factory=set)  # (tx hash, log index)

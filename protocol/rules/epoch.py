@@ -5,12 +5,12 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError
 
 from protocol import payout
-from protocol.accounts import cumulative_leaves
+from protocol.accounts import cumulative_leaves, promise_leaves
 from protocol.epoch import compute_lines, price_lines
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
 from protocol.lifecycle import EpochEvent, EpochPhase, next_phase
-from protocol.limits import ADDRESS_BYTES, PPM
+from protocol.limits import ADDRESS_BYTES
 from protocol.reputation import decay
 from protocol.rules.record import (
     Record,
@@ -25,9 +25,12 @@ from protocol.state import SHARES, EpochState, Proposal, State
 from protocol.truth import TOLERANCE_PPM
 from protos.gen import records_pb2 as pb
 
-# A reviewer's weight is a sum over up to thousands of posteriors; it recomputes elsewhere within their
-# tolerance, or a thousandth of one answer's worth.
-WEIGHT_TOLERANCE_MICRO = 1_000
+# A reviewer's weight is a sum over their answers of differences between two posteriors, or means of
+# them, counted once in agreement and at most twice on gold: so many tolerances for each answer.
+WEIGHT_TOLERANCES_PER_ANSWER = 4
+# A settlement record lists a total for each asset within one log entry, and publishing it costs gas
+# for each; anybody may deposit any token.
+ASSETS_MAX = 256
 
 _COUNTS = (
     "accepted",
@@ -68,9 +71,10 @@ def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
         == (own.identity, own.role, own.campaign_id, own.asset),
         "a line is not the one that follows from the log",
     )
-    slack = max(WEIGHT_TOLERANCE_MICRO, own.weight_micro * TOLERANCE_PPM // PPM)
-    if line.role != pb.ROLE_REVIEWER:
-        slack = 0
+    slack = 0
+    # Nothing is nothing: in an epoch in which nobody earned, any weight at all would win the pool.
+    if line.role == pb.ROLE_REVIEWER and own.weight_micro:
+        slack = WEIGHT_TOLERANCES_PER_ANSWER * TOLERANCE_PPM * own.evidence.answers
     require(
         abs(line.weight_micro - own.weight_micro) <= slack, "a line's weight does not recompute"
     )
@@ -87,16 +91,21 @@ def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
 
 def process_close(state: State, record: Record[pb.Close]) -> None:
     """Credits every line, lets old evidence fade, and opens the next epoch."""
+    shared = set()
     for line in _parse_lines(record.leaves):
         amount = int(line.amount)
         state.earned[Identity(line.identity), line.asset] += amount
+        shared.add(line.asset)
         if line.asset == SHARES:
             state.minted_micro += amount
+    waiting = [deposit for deposit in state.epoch.deposits if deposit[0] not in shared]
     for belief in state.reputation.values():
         decay(belief, state.policy.reputation_decay_ppm)
     count_review_evidence(state)
     state.epoch.phase = next_phase(state.epoch.phase, EpochEvent.CLOSE)
-    state.epoch = EpochState(number=state.epoch.number + 1, phase=state.epoch.phase)
+    state.epoch = EpochState(
+        number=state.epoch.number + 1, phase=state.epoch.phase, deposits=waiting
+    )
 
 
 def validate_deployment(state: State, record: Record[pb.Deployment]) -> None:
@@ -117,9 +126,17 @@ def process_deployment(state: State, record: Record[pb.Deployment]) -> None:
 def validate_revenue(state: State, record: Record[pb.Revenue]) -> None:
     """One record for each deposit that the settlement contract saw."""
     revenue = record.body
-    require(state.deployment is not None, "revenue arrives at a contract; deploy it first")
+    deployment = state.deployment
+    if deployment is None:
+        raise Reject("revenue arrives at a contract; deploy it first")
     require_hash(revenue.tx_hash, "the transaction hash")
     require(len(revenue.asset) == ADDRESS_BYTES, "an asset is a 20-byte address, zeros for ether")
+    # The contract mints whatever the promised shares grow by, so these would be minted again.
+    require(revenue.asset != deployment.share_token, "the network's own shares are no revenue")
+    require(
+        revenue.asset in state.received or len(state.received) < ASSETS_MAX,
+        f"the network shares out at most {ASSETS_MAX} assets",
+    )
     require(parse_amount(revenue.amount, "the revenue") > 0, "revenue is more than nothing")
     if (revenue.tx_hash, revenue.log_index) in state.deposits_seen:
         raise Ignore("this deposit is in the log already")
@@ -147,6 +164,7 @@ def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:
 
 def process_settlement(state: State, record: Record[pb.Settlement]) -> None:
     """Waits for its witnesses; a later proposal for the same epoch replaces it."""
+    promise_leaves(state)
     totals = {address(t.asset): int(t.amount) for t in record.body.totals}
     state.proposal = Proposal(record.body.epoch, record.body.root, totals)
     state.attestations = {}
@@ -156,14 +174,22 @@ def validate_attest(state: State, record: Record[pb.Attest]) -> None:
     """A witness signs with the payout key, so that the contract can check it."""
     require_member(state, record.author)
     proposal, deployment = state.proposal, state.deployment
-    if proposal is None or deployment is None or record.body.root != proposal.root:
+    if (
+        proposal is None
+        or deployment is None
+        or (record.body.epoch, record.body.root) != (proposal.epoch, proposal.root)
+    ):
         raise Ignore("this settlement is not the one proposed now")
     if record.author in state.attestations:
         raise Ignore("this witness has attested already")
-    digest = publication_digest(
+    digest = _publication_digest(proposal, deployment)
+    payout.verify_publication(digest, state.members[record.author].payout, record.body.signature)
+
+
+def _publication_digest(proposal: Proposal, deployment: Deployment) -> bytes:
+    return publication_digest(
         deployment.chain_id, deployment.settlement, proposal.epoch, proposal.root, proposal.totals
     )
-    payout.verify_publication(digest, state.members[record.author].payout, record.body.signature)
 
 
 def process_attest(state: State, record: Record[pb.Attest]) -> None:
@@ -173,13 +199,22 @@ def process_attest(state: State, record: Record[pb.Attest]) -> None:
 
 def validate_published(state: State, record: Record[pb.Published]) -> None:
     """Says where on the chain the proposal took effect."""
-    proposal = state.proposal
+    proposal, deployment = state.proposal, state.deployment
     require_hash(record.body.tx_hash, "the transaction hash")
-    if proposal is None or (record.body.epoch, record.body.root) != (proposal.epoch, proposal.root):
+    if (
+        proposal is None
+        or deployment is None
+        or (record.body.epoch, record.body.root) != (proposal.epoch, proposal.root)
+    ):
         raise Reject("no such settlement is proposed")
+    if state.published_epoch == proposal.epoch:
+        raise Ignore("this settlement is published already")
+    # Members may share an address; the contract counts signers, not names.
+    digest = _publication_digest(proposal, deployment)
+    signers = {payout.recover_signer(digest, each) for each in state.attestations.values()}
     require(
-        len(state.attestations) >= state.policy.witness_quorum,
-        f"{len(state.attestations)} of {state.policy.witness_quorum} witnesses have attested",
+        len(signers) >= state.policy.witness_quorum,
+        f"{len(signers)} of {state.policy.witness_quorum} witnesses have attested",
     )
 
 
