@@ -74,20 +74,23 @@ def posteriors(state: State, gold: Mapping[ItemId, int]) -> dict[ItemId, list[in
 
 
 def decide(
-    label: int, posterior_ppm: int, proposed: int, *, mismatched: bool, accept_ppm: int
+    state: State, verdict: pb.ItemVerdict, answers: list[GivenAnswer], *, is_gold: bool
 ) -> pb.Outcome:
-    """The outcome that follows from what a verdict records, and from nothing else."""
-    if mismatched:
-        return pb.OUTCOME_REJECTED
-    if posterior_ppm < accept_ppm:
-        return pb.OUTCOME_UNDECIDED
-    return pb.OUTCOME_ACCEPTED if label == proposed else pb.OUTCOME_REJECTED
+    """The outcome that follows from a verdict's label, posterior and proposed label.
 
-
-def is_mismatched(answers: list[GivenAnswer]) -> bool:
-    """Most who tried to review the item say that its content is not what the record describes."""
+    Where all others are silent, one reviewer would decide alone, and agree with himself: it takes
+    more than half of the reviewers whom the campaign asks for. Gold needs nobody to agree; it is
+    decided by the first answer, since from the first verdict on everybody knows it.
+    """
+    wanted = state.campaigns[state.items[verdict.item_id].campaign_id].reviewers_per_item
     mismatches = sum(a.abstention == pb.ABSTENTION_MISMATCH for a in answers)
-    return 2 * mismatches > len(answers)
+    if 2 * mismatches > max(len(answers), wanted):  # the content is not what the record describes
+        return pb.OUTCOME_REJECTED
+    quorate = is_gold or 2 * sum(a.label is not None for a in answers) > wanted
+    if not quorate or verdict.posterior_ppm < state.policy.accept_ppm:
+        return pb.OUTCOME_UNDECIDED
+    right = verdict.label == verdict.proposed_label
+    return pb.OUTCOME_ACCEPTED if right else pb.OUTCOME_REJECTED
 
 
 def answers_by_item(state: State) -> dict[ItemId, list[GivenAnswer]]:
@@ -112,7 +115,14 @@ def compute_verdicts(
     rows, grouped = posteriors(state, known), answers_by_item(state)
     verdicts = []
     for item_id in state.epoch.round.assignments:
-        verdict = _verdict(state, item_id, rows.get(item_id), grouped.get(item_id, []), openings)
+        verdict = _most_probable(item_id, rows.get(item_id))
+        salt, verdict.proposed_label = openings[item_id]
+        answers = grouped.get(item_id, [])
+        verdict.outcome = decide(state, verdict, answers, is_gold=item_id in known)
+        if verdict.outcome == pb.OUTCOME_UNDECIDED:
+            verdict.proposed_label = 0
+        else:
+            verdict.label_salt = salt
         if item_id in gold:
             verdict.gold_salt, verdict.gold_label = gold[item_id]
         verdicts.append(verdict)
@@ -123,23 +133,6 @@ def compute_verdicts(
     return verdicts
 
 
-def _verdict(
-    state: State,
-    item_id: ItemId,
-    row: list[int] | None,
-    answers: list[GivenAnswer],
-    openings: Mapping[ItemId, tuple[bytes, int]],
-) -> pb.ItemVerdict:
+def _most_probable(item_id: ItemId, row: list[int] | None) -> pb.ItemVerdict:
     label, posterior = (0, 0) if row is None else max(enumerate(row), key=lambda pair: pair[1])
-    salt, proposed = openings[item_id]
-    outcome = decide(
-        label,
-        posterior,
-        proposed,
-        mismatched=is_mismatched(answers),
-        accept_ppm=state.policy.accept_ppm,
-    )
-    verdict = pb.ItemVerdict(item_id=item_id, outcome=outcome, label=label, posterior_ppm=posterior)
-    if outcome != pb.OUTCOME_UNDECIDED:
-        verdict.proposed_label, verdict.label_salt = proposed, salt
-    return verdict
+    return pb.ItemVerdict(item_id=item_id, label=label, posterior_ppm=posterior)

@@ -21,6 +21,8 @@ _EVENTS = {
     pb.OUTCOME_UNDECIDED: ItemEvent.LEAVE_UNDECIDED,
 }
 
+_DECIDED = (pb.OUTCOME_ACCEPTED, pb.OUTCOME_REJECTED)
+
 
 def validate_verdict(state: State, record: Record[pb.Verdict]) -> None:
     """Everybody infers again; a verdict that does not follow from the answers never enters a replay."""
@@ -32,14 +34,20 @@ def validate_verdict(state: State, record: Record[pb.Verdict]) -> None:
     gold = _validate_gold(state, published)
     decided = [v for v in published if v.outcome != pb.OUTCOME_UNSPECIFIED]
     require(
+        all(v.gold_salt for v in published if v.outcome == pb.OUTCOME_UNSPECIFIED),
+        "a leaf neither decides an item nor opens gold",
+    )
+    require(
         [v.item_id for v in decided] == list(state.epoch.round.assignments),
         "the verdicts are not those of the round's items",
     )
     rows, grouped = verdicts.posteriors(state, gold), verdicts.answers_by_item(state)
     for verdict in decided:
-        mismatched = verdicts.is_mismatched(grouped.get(verdict.item_id, []))
+        answers = grouped.get(verdict.item_id, [])
         try:
-            _validate_item_verdict(state, verdict, rows.get(verdict.item_id), mismatched)
+            _validate_item_verdict(state, verdict, rows.get(verdict.item_id))
+            follows = verdicts.decide(state, verdict, answers, is_gold=verdict.item_id in gold)
+            require(verdict.outcome == follows, "its outcome does not follow from its posterior")
         except Reject as error:
             raise Reject(f"item {verdict.item_id.hex()}: {error}") from None
 
@@ -62,9 +70,7 @@ def _validate_gold(state: State, published: list[pb.ItemVerdict]) -> dict[ItemId
     return {item_id: label for item_id, (_, label) in opened.items()}
 
 
-def _validate_item_verdict(
-    state: State, verdict: pb.ItemVerdict, row: list[int] | None, mismatched: bool
-) -> None:
+def _validate_item_verdict(state: State, verdict: pb.ItemVerdict, row: list[int] | None) -> None:
     item = state.items[verdict.item_id]
     labels = len(state.campaigns[item.campaign_id].labels)
     require(verdict.label < labels, "its label is outside the campaign's")
@@ -77,26 +83,22 @@ def _validate_item_verdict(
         row is None or max(row) - recomputed <= TOLERANCE_PPM,
         "its label is not the most probable one",
     )
-    if verdict.outcome != pb.OUTCOME_UNDECIDED:
+    if verdict.outcome == pb.OUTCOME_UNDECIDED:
+        sealed = not verdict.label_salt and not verdict.proposed_label
+        require(sealed, "it is undecided, so its label stays sealed")
+    else:
         require(verdict.proposed_label < labels, "its proposed label is outside the campaign's")
         opened = commitments.label_commitment(verdict.label_salt, verdict.proposed_label)
         require(
             opened == item.record().label_commitment, "its label is not the one its author sealed"
         )
-    follows = verdicts.decide(
-        verdict.label,
-        verdict.posterior_ppm,
-        verdict.proposed_label,
-        mismatched=mismatched,
-        accept_ppm=state.policy.accept_ppm,
-    )
-    require(verdict.outcome == follows, "its outcome does not follow from its posterior")
 
 
 def process_verdict(state: State, record: Record[pb.Verdict]) -> None:
     """Decides items, counts evidence on all sides, and opens another round where that can help."""
     for verdict in _parse_verdicts(record.leaves):
-        if verdict.gold_salt:
+        # Gold that nobody answered is known from now on, and measures nobody in a later round.
+        if verdict.gold_salt and verdict.outcome in _DECIDED:
             state.epoch.gold[verdict.item_id] = verdict.gold_label
         if verdict.outcome != pb.OUTCOME_UNSPECIFIED:
             _settle_item(state, verdict)
@@ -143,7 +145,9 @@ def _next_round(state: State) -> None:
         state.epoch.round = RoundState(number=round_.number + 1, items=tuple(undecided))
     else:
         state.epoch.phase = next_phase(state.epoch.phase, EpochEvent.DECIDE)
-        state.pending[:0] = undecided
+        state.pending[:0] = [i for i in undecided if i in round_.assignments]
+        # Nobody could review these: in front, enough of them would hold up everything for ever.
+        state.pending += [i for i in undecided if i not in round_.assignments]
 
 
 def count_review_evidence(state: State) -> None:
