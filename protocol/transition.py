@@ -16,7 +16,7 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError, Message
 
 from protocol.batch import batch_root
-from protocol.envelope import Envelope, parse_envelope, verify_signature
+from protocol.envelope import Envelope, parse_envelope, signing_input, verify_signature
 from protocol.errors import Ignore, Misbehaviour, Reject
 from protocol.limits import BATCH_LEAVES_MAX, LEAF_BYTES_MAX, OPERATOR_LEAVES_MAX
 from protocol.merkle import hash_leaf
@@ -104,14 +104,20 @@ def open_record(envelope: Envelope, leaves: Sequence[bytes], index: int) -> AnyR
     body = _parse(envelope, rule)
     if rule.batch is None:
         require(not leaves, f"a {envelope.kind} carries no leaves")
-        return Record(index, hash_leaf(envelope.raw), envelope.author, body)
+        return Record(index, _digest(envelope), envelope.author, body)
     limit = OPERATOR_LEAVES_MAX if rule.by_operator else BATCH_LEAVES_MAX
     require(len(leaves) <= limit, f"a batch has at most {limit} leaves, not {len(leaves)}")
     require(all(len(leaf) <= LEAF_BYTES_MAX for leaf in leaves), "a leaf of the batch is too long")
     batch = getattr(body, rule.batch)
     require(batch.count == len(leaves), "the batch's count is not the number of its leaves")
     require(batch.root == batch_root(leaves), "the batch's root does not match its leaves")
-    return Record(index, hash_leaf(envelope.raw), envelope.author, body, tuple(leaves))
+    return Record(index, _digest(envelope), envelope.author, body, tuple(leaves))
+
+
+def _digest(envelope: Envelope) -> bytes:
+    """Names what was signed, and by whom. The envelope's own bytes would not do: protobuf has many
+    encodings of one message, so anybody could make another envelope around the same signature."""
+    return hash_leaf(envelope.author + signing_input(envelope.kind, envelope.payload))
 
 
 def _rule(envelope: Envelope) -> Rule:

@@ -19,7 +19,7 @@ class Record(Generic[Body]):
     """A parsed record whose signature and batch hold; `index` is the place it has, or would get."""
 
     index: int
-    digest: bytes  # RFC 6962 leaf hash of its envelope
+    digest: bytes  # of author, kind and payload: what makes it this record and no other
     author: Identity
     body: Body
     leaves: tuple[bytes, ...] = ()
