@@ -73,7 +73,8 @@ class Play:
         self.submit()
         self.check_receipts()
         self.review()
-        self.settle("the shares of epoch 1", SHARE_TOKEN)
+        self.display.act(6, "Settlement: shares and revenue, claimed on chain")
+        self.settle("epoch 1", SHARE_TOKEN)
         self.share_revenue()
         verified = self.verify()
         return verified | {"seconds": round(time.monotonic() - self.display.start, 1)}
@@ -247,10 +248,9 @@ class Play:
     def settle(self, what: str, *assets: Address) -> None:
         """Root on chain with the witnesses' signatures; every node checks and claims."""
         show = self.display
-        show.act(6, f"Settlement: {what}")
-        with show.step("contracts, root, witnesses' signatures") as step:
+        with show.step(f"{what}: root on chain, signed by witnesses who recomputed it") as step:
             settled = self.stage.run("coordinator", "settle", "--dir", self._coordinator)["settled"]
-            step.say(f"epoch {settled['epoch']} in force, root {settled['root'][:12]}…")
+            step.say(f"{settled['root'][:12]}… is in force")
         with show.step(
             "every node checks its leaf against its own recomputation, and claims"
         ) as step:
@@ -301,7 +301,7 @@ class Play:
         return held
 
     def share_revenue(self) -> None:
-        """A buyer pays; the next epoch shares it out."""
+        """A buyer pays; the next epoch shares it out, and its settlement pays it."""
         with self.display.step("a buyer deposits a stablecoin and ether") as step:
             buyer = OperatorChain(self.rpc_url, dev_keys()[2].to_bytes(), self._deployment())
             self.stable = buyer.deploy_test_stable()
@@ -311,7 +311,7 @@ class Play:
             step.say(f"{STABLE_REVENUE / 1e6:,.0f} of the one, 3 of the other")
         with self.display.step("epoch 2 closes") as step:
             self._close_epoch(step)
-        self.settle("the revenue of epoch 2", self.stable, ETHER)
+        self.settle("epoch 2", self.stable, ETHER)
         with self.display.step("on-chain balances against the nodes' own statements") as step:
             self.matches = self._balances_match()
             step.say("equal, to the unit" if self.matches else "[red]they differ[/]")
