@@ -13,22 +13,21 @@ import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from eth_utils.address import to_checksum_address
 
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.source import FolderLog
 from commonhold.demo.cast import COPIER, DISGUISER, GOLD_SHARE, NAMES, Player, cast_players
 from commonhold.demo.display import Display, Step
 from commonhold.demo.measure import KnownItem, measure
+from commonhold.demo.onchain import ChainView, asset_of, deployment_of
 from commonhold.demo.stage import DemoError, Server, Stage
 from commonhold.demo.stranger import is_refused
 from commonhold.demo.tail import read_tail
-from contracts.client import ChainClient
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain
 from protocol.identity import Identity, identity_of
@@ -38,7 +37,6 @@ from protocol.state import SHARES, ItemId
 
 CAMPAIGN: Final = "digits"
 LICENCE: Final = "CC-BY-4.0"
-GAS_WEI: Final = 10**18  # play money for claims
 STABLE_REVENUE: Final = 25_000_000_000  # 25,000 of the stablecoin stand-in, which has 6 decimals
 ETHER_REVENUE: Final = 3 * 10**18 + 7  # not a round number: nothing may be lost to rounding
 QUORUM: Final = 3
@@ -48,7 +46,7 @@ _WAIT_S: Final = 60.0
 _POLL_S: Final = 0.2
 
 
-@dataclass(slots=True)
+@dataclass
 class Play:
     """The state of a running demo."""
 
@@ -144,7 +142,7 @@ class Play:
         self._await(lambda status: status["standing_by"] == len(NAMES), "all nodes stand by")
         for name, node in zip(NAMES, made, strict=True):
             self.payouts[name] = Address(bytes.fromhex(node["payout_address"][2:]))
-            self._chain.transfer(self.payouts[name], GAS_WEI)
+            self._chain.fund(self.payouts[name])
 
     # ---- 2 ----
 
@@ -265,7 +263,7 @@ class Play:
             waiting = {
                 name
                 for name in waiting
-                if not all(self._on_chain(deployment, a, self.payouts[name]) for a in wanted)
+                if not all(self._chain.paid(deployment, a, self.payouts[name]) for a in wanted)
             }
             step.say(f"{len(NAMES) - len(waiting)} of {len(NAMES)} have")
             if time.monotonic() > deadline:
@@ -280,25 +278,11 @@ class Play:
         )
         for name, statement in zip(NAMES, statements, strict=True):
             for balance in statement["balances"]:
-                asset = _asset(balance["asset"], deployment)
-                on_chain = self._on_chain(deployment, asset, self.payouts[name])
+                asset = asset_of(balance["asset"], deployment)
+                on_chain = self._chain.paid(deployment, asset, self.payouts[name])
                 equal &= on_chain == int(balance["earned"])
                 self.paid.setdefault(name, {})[asset.hex()] = on_chain
         return equal
-
-    def _on_chain(self, deployment: Deployment, asset: Address, account: Address) -> int:
-        """What the account holds; of ether, what it was ever paid, since it also pays for gas."""
-        client = self._chain
-        holder = to_checksum_address(account)
-        if asset == ETHER:
-            settlement = client.contract("Settlement", deployment.settlement)
-            paid: int = client.read(
-                settlement.functions.claimed(holder, to_checksum_address(asset))
-            )
-            return paid
-        token = client.contract("ShareToken", asset)  # any ERC-20 has this function
-        held: int = client.read(token.functions.balanceOf(holder))
-        return held
 
     def share_revenue(self) -> None:
         """A buyer pays; the next epoch shares it out, and its settlement pays it."""
@@ -359,10 +343,9 @@ class Play:
 
     # ---- shared ----
 
-    @property
-    def _chain(self) -> ChainClient:
-        """The demo's own account: it funds the others and reads balances."""
-        return chain_client(self.rpc_url)
+    @cached_property
+    def _chain(self) -> ChainView:
+        return ChainView(self.rpc_url)
 
     @property
     def _coordinator(self) -> str:
@@ -372,13 +355,7 @@ class Play:
         return str(self.stage.folder / "nodes" / name)
 
     def _deployment(self) -> Deployment:
-        status = self.stage.run("coordinator", "status", "--dir", self._coordinator)
-        made = status["deployment"]
-        return Deployment(
-            made["chain_id"],
-            Address(bytes.fromhex(made["settlement"])),
-            Address(bytes.fromhex(made["share_token"])),
-        )
+        return deployment_of(self.stage.run("coordinator", "status", "--dir", self._coordinator))
 
     def _query(self, name: str, sql: str) -> list[Any]:
         """Asks a node's own database, as its owner could with any SQLite tool."""
@@ -392,15 +369,3 @@ class Play:
             if time.monotonic() > deadline:
                 raise DemoError(f"waited {_WAIT_S:.0f} s in vain until {what}")
             time.sleep(_POLL_S)
-
-
-@cache
-def chain_client(rpc_url: str) -> ChainClient:
-    """One client for the whole demo; making one costs more than asking it."""
-    return ChainClient(rpc_url, dev_keys()[1].to_bytes())
-
-
-def _asset(name: str, deployment: Deployment) -> Address:
-    if name in ("shares", SHARES.hex()):
-        return deployment.share_token
-    return ETHER if name == "ether" else Address(bytes.fromhex(name.removeprefix("0x")))
