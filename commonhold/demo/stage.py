@@ -128,7 +128,7 @@ class Stage:
         return done.stderr.decode(errors="replace")
 
     def run_all(
-        self, commands: Sequence[Sequence[str]], *, at_once: int = 2
+        self, commands: Sequence[Sequence[str]], *, at_once: int = 4
     ) -> list[dict[str, Any]]:
         """Runs several commands, some at once, and gives what each printed, in order."""
         results: list[dict[str, Any]] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +44,13 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in item.names)
         elif isinstance(item, ast.ImportFrom) and item.module:
             yield item.module
+
+
+def test_packages_depend_on_each_other_in_one_direction() -> None:
+    """The layers are in pyproject.toml, under importlinter."""
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_protocol_is_pure() -> None:
