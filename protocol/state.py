@@ -46,7 +46,7 @@ class ItemState:
     draws: int = 0
     answered_by: tuple[Identity, ...] = ()  # reviewers so far, over all rounds
     duplicate_of: ItemId = b""
-    label: int | None = None  # most probable, once decided
+    label: int | None = None  # most probable, once decided; None if the content was a false one
     posterior_ppm: int = 0
     proposed_label: int | None = None  # once opened
     decided_in: int | None = None  # epoch

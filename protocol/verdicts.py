@@ -82,15 +82,25 @@ def decide(
     more than half of the reviewers whom the campaign asks for. Gold needs nobody to agree; it is
     decided by the first answer, since from the first verdict on everybody knows it.
     """
-    wanted = state.campaigns[state.items[verdict.item_id].campaign_id].reviewers_per_item
-    mismatches = sum(a.abstention == pb.ABSTENTION_MISMATCH for a in answers)
-    if 2 * mismatches > max(len(answers), wanted):  # the content is not what the record describes
+    if is_mismatched(state, verdict.item_id, answers):
         return pb.OUTCOME_REJECTED
-    quorate = is_gold or 2 * sum(a.label is not None for a in answers) > wanted
+    labels = sum(answer.label is not None for answer in answers)
+    quorate = is_gold or 2 * labels > _reviewers_wanted(state, verdict.item_id)
     if not quorate or verdict.posterior_ppm < state.policy.accept_ppm:
         return pb.OUTCOME_UNDECIDED
     right = verdict.label == verdict.proposed_label
     return pb.OUTCOME_ACCEPTED if right else pb.OUTCOME_REJECTED
+
+
+def is_mismatched(state: State, item_id: ItemId, answers: list[GivenAnswer]) -> bool:
+    """Most who tried to review the item, and more than half of those whom the campaign asks for, say
+    that its content is not what the record describes."""
+    mismatches = sum(answer.abstention == pb.ABSTENTION_MISMATCH for answer in answers)
+    return 2 * mismatches > max(len(answers), _reviewers_wanted(state, item_id))
+
+
+def _reviewers_wanted(state: State, item_id: ItemId) -> int:
+    return state.campaigns[state.items[item_id].campaign_id].reviewers_per_item
 
 
 def answers_by_item(state: State) -> dict[ItemId, list[GivenAnswer]]:

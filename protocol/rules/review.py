@@ -10,7 +10,7 @@ from protocol import commitments
 from protocol.draw import Candidate, Task, assign, select, tasks_of
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
-from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, next_phase
+from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, ItemStatus, next_phase
 from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, OPERATOR_LEAVES_MAX, SALT_BYTES
 from protocol.reputation import draw_weight
 from protocol.rules.record import (
@@ -21,7 +21,7 @@ from protocol.rules.record import (
     require_member,
     require_round,
 )
-from protocol.state import CommittedBatch, GivenAnswer, ItemId, State
+from protocol.state import CommittedBatch, GivenAnswer, ItemId, ItemState, State
 from protocol.truth_data import MAX_CONFUSION_CELLS
 from protos.gen import records_pb2 as pb
 
@@ -131,6 +131,9 @@ def _is_duplicate(state: State, item_id: ItemId) -> bool:
     if not fingerprint:
         return False
     match = index.nearest(fingerprint)
+    while match is not None and _was_false(state.items[match.key]):
+        index.remove(match.key)
+        match = index.nearest(fingerprint)
     if match is None:
         index.add(fingerprint, item_id)
         return False
@@ -139,6 +142,15 @@ def _is_duplicate(state: State, item_id: ItemId) -> bool:
     item.duplicate_of = match.key
     item.step(ItemEvent.MATCH)
     return True
+
+
+def _was_false(original: ItemState) -> bool:
+    """Its reviewers found other content than its fingerprint: that must not keep the true one out.
+
+    An item that was rejected for its label stays an original, or whoever reads the right label in the
+    verdict could submit the picture again.
+    """
+    return original.status is ItemStatus.REJECTED and original.label is None
 
 
 # ---- gold ----

@@ -11,7 +11,7 @@ from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, ItemStatus, ne
 from protocol.limits import ITEM_DRAWS_MAX, SALT_BYTES
 from protocol.reputation import observe
 from protocol.rules.record import Record, require, require_round
-from protocol.state import ItemId, RoundState, State
+from protocol.state import GivenAnswer, ItemId, RoundState, State
 from protocol.truth import TOLERANCE_PPM
 from protos.gen import records_pb2 as pb
 
@@ -96,24 +96,27 @@ def _validate_item_verdict(state: State, verdict: pb.ItemVerdict, row: list[int]
 
 def process_verdict(state: State, record: Record[pb.Verdict]) -> None:
     """Decides items, counts evidence on all sides, and opens another round where that can help."""
+    grouped = verdicts.answers_by_item(state)
     for verdict in _parse_verdicts(record.leaves):
         # Gold that nobody answered is known from now on, and measures nobody in a later round.
         if verdict.gold_salt and verdict.outcome in _DECIDED:
             state.epoch.gold[verdict.item_id] = verdict.gold_label
         if verdict.outcome != pb.OUTCOME_UNSPECIFIED:
-            _settle_item(state, verdict)
+            _settle_item(state, verdict, grouped.get(verdict.item_id, []))
     _penalise_silence(state)
     _next_round(state)
 
 
-def _settle_item(state: State, verdict: pb.ItemVerdict) -> None:
+def _settle_item(state: State, verdict: pb.ItemVerdict, answers: list[GivenAnswer]) -> None:
     item = state.items[verdict.item_id]
     item.step(ItemEvent.END_REVEALS)
     item.step(_EVENTS[verdict.outcome])
     item.posterior_ppm = verdict.posterior_ppm
     if item.status is ItemStatus.UNDECIDED:
         return
-    item.label, item.proposed_label = verdict.label, verdict.proposed_label
+    # Content that is not what its record says has no label, and no claim to be an original.
+    false = verdicts.is_mismatched(state, verdict.item_id, answers)
+    item.label, item.proposed_label = None if false else verdict.label, verdict.proposed_label
     item.decided_in = state.epoch.number
     accepted = item.status is ItemStatus.ACCEPTED
     belief = state.reputation[item.author, pb.ROLE_CONTRIBUTOR, item.campaign_id]

@@ -940,3 +940,32 @@ def test_an_origin_is_a_known_one(net: Network) -> None:
     item.origin = 77  # type: ignore[assignment]
     with refuses("how it was made"):
         net.submit(net.people[0], [item.SerializeToString()])
+
+
+@pytest.mark.parametrize("false", [True, False])
+def test_a_false_fingerprint_does_not_keep_the_true_content_out(net: Network, false: bool) -> None:
+    squatter, honest, *reviewers = net.people
+    net.submit(squatter, [net.item(1, label=2, content=b"the picture")])
+    net.stand_by(*reviewers)
+    net.phase(pb.PHASE_BEACON)
+    net.open_beacons(*reviewers)
+    net.draw()
+    given = {person.name: net.answers(person) for person in reviewers}
+    for person in reviewers:
+        (answer,) = map(pb.Answer.FromString, given[person.name])
+        if false:
+            answer.abstention = pb.ABSTENTION_MISMATCH
+        given[person.name] = [answer.SerializeToString()]
+        net.commit(person, given[person.name])
+    net.phase(pb.PHASE_REVEALING)
+    for person in reviewers:
+        net.reveal(person, given[person.name])
+    net.verdict()
+    net.run_rounds(*reviewers)
+    net.close()
+    net.submit(honest, [net.item(1, content=b"the picture"), net.item(1, content=b"the picture")])
+    net.run_epoch(*reviewers)
+    statuses = [item.status for item in net.state.items.values()]
+    copy, again = ItemStatus.ACCEPTED if false else ItemStatus.DUPLICATE, ItemStatus.DUPLICATE
+    assert statuses == [ItemStatus.REJECTED, copy, again]
+    assert net.replay() == net.state
