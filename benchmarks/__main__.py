@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-NAMES = ("ledger", "submissions", "inference", "similarity", "transfer", "gas")
+NAMES = ("ledger", "submissions", "fold", "inference", "similarity", "transfer", "gas")
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from typing import Final
 from coordinator.chain import OperatorChain
 from coordinator.operator import Operator
 from protocol.accounts import cumulative_leaves
-from protocol.errors import StateError
+from protocol.errors import Reject, StateError
 from protocol.payout import binding_digest, recover_signer
 from protocol.settlement import (
     Address,
@@ -184,8 +184,13 @@ def import_revenue(operator: Operator, chain: OperatorChain, report: Report) -> 
             log_index=place,
             memo=deposit.memo.rstrip(b"\0").decode("utf-8", "replace"),
         )
-        operator.append("revenue", body)
-        imported += 1
+        try:
+            operator.append("revenue", body)
+        except Reject as error:
+            # Anybody may deposit any token; one that the rules refuse must not hold up the others.
+            report(f"a deposit of 0x{deposit.asset.hex()} is not shared out: {error}")
+        else:
+            imported += 1
     if imported:
         report(f"found {imported} new deposits; they are shared out when the epoch closes")
     return imported
