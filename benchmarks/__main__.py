@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.report import show
+
 NAMES = ("ledger", "submissions", "fold", "inference", "similarity", "transfer", "gas")
 
 
@@ -21,7 +23,8 @@ def main() -> None:
     for name in sys.argv[1:] or NAMES:
         print(f"\n== {name} ==", flush=True)
         start = time.perf_counter()
-        results[name] = importlib.import_module(f"benchmarks.{name}").run()
+        figures = results[name] = importlib.import_module(f"benchmarks.{name}").run()
+        show(figures)
         print(f"({time.perf_counter() - start:.0f} s)", flush=True)
     Path("bench-results.json").write_text(json.dumps(results, indent=2, default=str) + "\n")
 

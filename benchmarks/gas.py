@@ -17,6 +17,7 @@ from eth_account import Account
 from eth_utils.address import to_checksum_address
 from web3 import Web3
 
+from benchmarks.report import show
 from contracts import load
 from contracts.devchain import dev_addresses, dev_keys
 from contracts.evm import CHAIN_ID, Evm
@@ -148,12 +149,8 @@ def run() -> dict[str, object]:
             costs = [_claim(bench, where, tree, index) for index in islice(deep, _SAMPLES)]
             figures[f"claim {name}, {when}"] = max(costs)
     dearest = max(int(str(figures[f"claim {name}, later"])) for name in assets)
-    print(f"{LEAVES:,} leaves, proofs of {DEPTH} hashes, {QUORUM} witnesses' signatures")
-    for name, gas in figures.items():
-        print(f"{name:<46} {gas:>12,}")
-    print(f"a later claim is promised to cost at most {CLAIM_GAS_MAX:,}: {dearest:,}")
-    return figures | {"dearest later claim": dearest}
+    return figures | {"dearest later claim": dearest, "promised at most": CLAIM_GAS_MAX}
 
 
 if __name__ == "__main__":
-    run()
+    show(run())

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.report import show
 from commonhold.digits import Digit, load_digits, noisy, shifted
 from protocol.similarity import (
     NEAR_DUPLICATE_PERMILLE,
@@ -147,7 +148,7 @@ def query_cost(prints: Sequence[bytes], rows: int) -> dict[str, float]:
 
 
 def run(rows: Sequence[int] = (100_000, 1_000_000), mnist: Path | None = None) -> dict[str, object]:
-    """Measure and print; returns every figure."""
+    """Measure; returns every figure."""
     digits = load_digits()
     started = time.perf_counter()
     prints = [fingerprint(image) for image in digits.images]
@@ -157,28 +158,20 @@ def run(rows: Sequence[int] = (100_000, 1_000_000), mnist: Path | None = None) -
         index.add(print_, row)
     figures: dict[str, object] = {"fingerprints_per_second": rate}
 
-    print(f"{len(prints[0])} bytes each, {rate:,.0f} fingerprints/s")
-    figures["recall"] = found = recall(index, digits.images)
-    for name, share in found.items():
-        print(f"  caught {share:7.2%}  {name}")
-
-    figures["nearest_pairs"] = pairs = nearest_pairs(prints, 10)
+    figures["recall"] = recall(index, digits.images)
+    pairs = nearest_pairs(prints, 10)
     figures["false_pairs"] = sum(apart < NEAR_DUPLICATE_PERMILLE + 1 for apart, _, _ in pairs)
-    total = len(prints) * (len(prints) - 1) // 2
-    print(f"{figures['false_pairs']} of {total:,} pairs of distinct digits within the threshold")
-    for apart, i, j in pairs:
-        print(f"  {apart:5.1f} apart: {i} ({digits.labels[i]}) and {j} ({digits.labels[j]})")
-
-    figures["cost"] = costs = {count: query_cost(prints, count) for count in rows}
-    for count, cost in costs.items():
-        print(f"{count:>10,} rows: add {cost['add_us']:.0f} us, query {cost['query_ms']:.1f} ms")
+    figures["pairs"] = len(prints) * (len(prints) - 1) // 2
+    figures["nearest pairs, per mille apart"] = {
+        f"{i} ({digits.labels[i]}) and {j} ({digits.labels[j]})": apart for apart, i, j in pairs
+    }
+    figures["rows"] = {count: query_cost(prints, count) for count in rows}
 
     if mnist is not None:
         with np.load(mnist) as archive:
             order = np.random.default_rng(SEED).permutation(len(archive["y_train"]))
             images, labels = archive["x_train"][order], archive["y_train"][order]
-        figures["honest_losses"] = lost = honest_losses(images, labels)
-        print(f"{sum(lost.values())} of {len(labels):,} honest MNIST digits lost, by class: {lost}")
+        figures["honest_losses"] = honest_losses(images, labels)
     return figures
 
 
@@ -187,7 +180,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="*", default=[100_000, 1_000_000])
     parser.add_argument("--mnist", type=Path)
     arguments = parser.parse_args()
-    run(arguments.rows, arguments.mnist)
+    show(run(arguments.rows, arguments.mnist))
 
 
 if __name__ == "__main__":

@@ -317,7 +317,7 @@ class Play:
             message = stage.fails("verify", str(copy), "--key", str(verifier))
             found = re.search(r"log entry (\d+)", message)
             detected = found is not None and int(found[1]) == entry
-            step.say(message.strip().splitlines()[0] if message.strip() else "not noticed")
+            step.say(message.strip().splitlines()[0].removeprefix("error: "))
         summary = measure(report, self.known, self.identities)
         stable, ether = self.stable.hex(), ETHER.hex()
         return summary | {
