@@ -57,13 +57,8 @@ def build(*wanted: str) -> typer.Typer:
 
 
 def _mount(root: typer.Typer, name: str) -> None:
-    module_name, extra, text = GROUPS[name]
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        err.print(f"[bold red]error:[/] `commonhold {name}` needs the package {error.name}")
-        err.print(f"[bold]next:[/] pip install 'commonhold\\[{extra}]'")
-        raise SystemExit(EXIT_USAGE) from error
+    module_name, _, text = GROUPS[name]
+    module = importlib.import_module(module_name)
     if hasattr(module, "app"):
         root.add_typer(module.app, name=name, help=text)
     else:
@@ -76,4 +71,13 @@ def _unused() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
-    build(*sys.argv[1:2])()
+    wanted = sys.argv[1:2]
+    try:
+        build(*wanted)()
+    except ModuleNotFoundError as error:  # on import of a group, or later where it imports lazily
+        _, extra, _ = GROUPS.get("".join(wanted), ("", "", ""))
+        if not extra:
+            raise
+        err.print(f"[bold red]error:[/] `commonhold {wanted[0]}` needs the package {error.name}")
+        err.print(f"[bold]next:[/] pip install 'commonhold\\[{extra}]'")
+        raise SystemExit(EXIT_USAGE) from None
