@@ -180,6 +180,7 @@ def _server() -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             create_app(),
+            ws="none",  # no WebSockets here; looking for a library imports deprecated ones
             lifespan="off",
             log_level="warning",
             access_log=False,

@@ -183,6 +183,7 @@ async def _http(
     server = _HttpServer(
         uvicorn.Config(
             build_app(book, metrics, link),
+            ws="none",  # no WebSockets here; looking for a library imports deprecated ones
             log_config=None,
             access_log=False,
             server_header=False,
