@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from commonhold.audit.onchain import audit_chain
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.source import FolderLog, HttpLog, LogSource, SavingLog
 from commonhold.cli.output import JsonFlag, emit, err, guarded, micro, progress, table
@@ -30,6 +31,9 @@ def command(
     save: Annotated[
         Path | None, typer.Option(help="Keep a complete copy of the log in this folder.")
     ] = None,
+    rpc_url: Annotated[
+        str, typer.Option(help="Compare the settlement on chain with the log's, at this endpoint.")
+    ] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Check a network from outside: its log, its verdicts, its payouts.
@@ -53,7 +57,8 @@ def command(
                 task, description=what, completed=done, total=total
             ),
         )
-    emit(_summary(report), as_json, lambda: _text(report))
+    settled = audit_chain(report.state, rpc_url) if rpc_url else None
+    emit(_summary(report) | {"settled_on_chain": settled}, as_json, lambda: _text(report, settled))
 
 
 def _open(where: str, key: str) -> tuple[LogSource, Verifier]:
@@ -91,13 +96,18 @@ def _summary(report: Report) -> dict[str, Any]:
     }
 
 
-def _text(report: Report) -> Table:
+def _text(report: Report, settled: int | None) -> Table:
     state = report.state
     shares = {who: n for (who, asset), n in state.earned.items() if asset == SHARES and n}
     title = (
         f"{state.name}: all {report.checkpoint.size:,} entries hold, signatures, draws, verdicts and "
         f"payouts recomputed\nroot {report.checkpoint.root.hex()}\n{state.closed_epoch} epochs closed, "
         f"{micro(state.minted_micro)} shares minted"
+        + (
+            f"\nepoch {settled} is in force on chain, with the log's root and totals"
+            if settled
+            else ""
+        )
     )
     rows: list[list[object]] = [
         [short(who), micro(amount), f"{100 * amount / max(1, state.minted_micro):.2f} %"]

@@ -308,8 +308,10 @@ class Play:
         show.act(7, "Verification from outside")
         copy = stage.folder / "log-copy"
         with show.step("replaying log, verdicts and payouts over HTTP") as step:
-            verified = stage.run("verify", self.link, "--save", str(copy))
-            step.say(f"{verified['size']} entries hold")
+            verified = stage.run(
+                "verify", self.link, "--save", str(copy), "--rpc-url", self.rpc_url
+            )
+            step.say(f"{verified['size']} entries hold, and the chain agrees")
         verifier = parse_link(self.link).log_verifier
         report: Report = audit(FolderLog(copy), verifier, lambda *_: None)
         with show.step("one byte of a copied log changed") as step:

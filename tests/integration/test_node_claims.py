@@ -12,6 +12,7 @@ from typing import TypeVar
 import pytest
 from typer.testing import CliRunner
 
+from commonhold.audit.onchain import audit_chain
 from commonhold.cli.node import app
 from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
 from contracts.devchain import dev_keys
@@ -25,7 +26,7 @@ from node.rows import ClaimRow, OutboxState
 from node.store import Store
 from node.wallet import Wallet
 from protocol.accounts import cumulative_leaves
-from protocol.errors import ConfigError, StateError, Unreachable
+from protocol.errors import ConfigError, Misbehaviour, StateError, Unreachable
 from protocol.payout import binding_digest
 from protocol.settlement import Deployment, address, build_tree, sum_totals
 from protos.gen import records_pb2 as pb
@@ -246,3 +247,23 @@ async def until_some(look: Callable[[], T | None]) -> T:
     while not (found := look()):
         await asyncio.sleep(0.02)
     return found
+
+
+def test_an_auditor_compares_the_chain_with_the_log(settling: Settling) -> None:
+    state = settling.net.state
+    assert audit_chain(state, settling.rpc_url) == 0, "nothing is published yet"
+    settling.propose()
+    settling.publish()
+    assert audit_chain(state, settling.rpc_url) == 1
+    proposal = state.proposal
+    assert proposal is not None
+    share = settling.deployment.share_token
+    for lie, message in (
+        (replace(proposal, root=bytes(32)), "the chain's root is"),
+        (replace(proposal, totals={share: proposal.totals[share] - 1}), "the chain's supply"),
+    ):
+        state.proposal = lie
+        with pytest.raises(Misbehaviour, match=message):
+            audit_chain(state, settling.rpc_url)
+    with pytest.raises(Unreachable):
+        audit_chain(state, NOBODY)
