@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 
 from commonhold.cli.coordinator_report import line_data, line_table, phase_progress
 from commonhold.cli.output import JsonFlag, emit, err, guarded, micro, progress, table
@@ -156,7 +157,7 @@ def status(directory: DirectoryOption = None, as_json: JsonFlag = False) -> None
     emit(
         {**asdict(view), "link": link, "running": running},
         as_json,
-        lambda: _group(table(view.name, ["", ""], counts), f"link: {link}"),
+        lambda: Group(table(view.name, ["", ""], counts), f"link: {link}"),
     )
 
 
@@ -369,12 +370,6 @@ def _watch_close(updates: Any, epoch: int, *, quiet: bool) -> None:
         f"epoch {epoch} is still under review",
         "run `commonhold coordinator epoch close` again to watch on",
     )
-
-
-def _group(*parts: object) -> object:
-    from rich.console import Group
-
-    return Group(*parts)  # type: ignore[arg-type]
 
 
 def _ppm(percent: float) -> int:
