@@ -21,7 +21,7 @@ from protocol.batch import batch_root
 from protocol.epoch import compute_lines
 from protocol.errors import Ignore, Reject
 from protocol.lifecycle import EpochPhase
-from protocol.rules.review import compute_draw, encode_draw
+from protocol.rules.review import compute_draw, compute_seal, encode_draw, encode_seal
 from protocol.state import State
 from protocol.verdicts import compute_verdicts
 from protos.gen import records_pb2 as pb
@@ -79,12 +79,13 @@ def draft(step: Step, state: State, ledger: Ledger, time_ms: int) -> Draft | Non
         case Step.WAIT:
             return None
         case Step.SEAL:
-            return Draft("phase", pb.Phase(**in_round, to=pb.PHASE_BEACON, time_ms=time_ms))
+            leaves = encode_seal(compute_seal(state))
+            return Draft("phase", _phase(pb.PHASE_BEACON, in_round, time_ms, leaves), leaves)
         case Step.END_COMMITS:
-            return Draft("phase", pb.Phase(**in_round, to=pb.PHASE_REVEALING, time_ms=time_ms))
+            return Draft("phase", _phase(pb.PHASE_REVEALING, in_round, time_ms, []))
         case Step.DRAW:
             seed, assignments = compute_draw(state)
-            leaves = encode_draw(state, assignments)
+            leaves = encode_draw(assignments)
             body = pb.Draw(**in_round, seed=seed, assignments=batch(leaves))
             return Draft("draw", body, leaves)
         case Step.DECIDE:
@@ -96,6 +97,12 @@ def draft(step: Step, state: State, ledger: Ledger, time_ms: int) -> Draft | Non
         case Step.CLOSE:
             leaves = [line.SerializeToString(deterministic=True) for line in compute_lines(state)]
             return Draft("close", pb.Close(**here, lines=batch(leaves)), leaves)
+
+
+def _phase(
+    to: pb.PhaseName, in_round: dict[str, Any], time_ms: int, leaves: list[bytes]
+) -> pb.Phase:
+    return pb.Phase(**in_round, to=to, time_ms=time_ms, duplicates=batch(leaves))
 
 
 def batch(leaves: list[bytes]) -> pb.Batch:

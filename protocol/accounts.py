@@ -58,8 +58,8 @@ def conserves(state: State) -> bool:
         if asset != SHARES:
             revenue[asset] = revenue.get(asset, 0) + amount
     waiting: dict[bytes, int] = {}
-    for asset, amount in state.epoch.deposits:
-        waiting[asset] = waiting.get(asset, 0) + amount
+    for deposit in state.epoch.deposits:
+        waiting[deposit.asset] = waiting.get(deposit.asset, 0) + deposit.amount
     return shares == state.minted_micro and all(
         revenue.get(asset, 0) + waiting.get(asset, 0) == amount
         for asset, amount in state.received.items()

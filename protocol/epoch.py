@@ -1,7 +1,8 @@
 """The lines of an epoch: all that anybody earned, and the counts that explain it.
 
 Shares are minted for work that was done: the pool of a role that nobody earned is not minted, and so
-does not dilute anybody. Revenue received in the epoch follows the shares held after it.
+does not dilute anybody. Revenue of a licence goes by attribution to the authors of its snapshot, as far
+as the policy says; all other revenue follows the shares held after the epoch (protocol.revenue).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 
 from protocol.identity import Identity
 from protocol.lifecycle import ItemStatus
-from protocol.limits import AMOUNT_MICRO_MAX, OPERATOR_LEAVES_MAX, PPM
+from protocol.limits import AMOUNT_MICRO_MAX, PPM
+from protocol.revenue import revenue_lines, treasury_line
 from protocol.rewards import contribution_weight, emission_pools, split
 from protocol.state import SHARES, State
 from protocol.verdicts import infer_campaigns
@@ -27,7 +29,9 @@ ANSWER_WEIGHT_MIN_MICRO: Final = 1_000
 
 def compute_lines(state: State) -> list[pb.RewardLine]:
     """Every reward line of the present epoch, in their one order."""
-    return price_lines(state, [*contributor_lines(state), *reviewer_lines(state)])
+    return price_lines(
+        state, [*contributor_lines(state), *reviewer_lines(state), *trainer_lines(state)]
+    )
 
 
 def price_lines(state: State, earned: list[pb.RewardLine]) -> list[pb.RewardLine]:
@@ -48,13 +52,14 @@ def price_lines(state: State, earned: list[pb.RewardLine]) -> list[pb.RewardLine
     for role, pool in (
         (pb.ROLE_CONTRIBUTOR, pools.contributors),
         (pb.ROLE_REVIEWER, pools.reviewers),
+        (pb.ROLE_TRAINER, pools.trainers),
     ):
         mine = [line for line in earned if line.role == role]
         for line, amount in zip(mine, split(pool, [m.weight_micro for m in mine]), strict=True):
             lines.append(_priced(line, amount))
     if any(line.amount != "0" for line in lines):
-        lines.append(_treasury_line(state, SHARES, pools.treasury))
-    return [*lines, *_revenue_lines(state, lines)]
+        lines.append(treasury_line(state, SHARES, pools.treasury))
+    return [*lines, *revenue_lines(state, lines)]
 
 
 def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
@@ -65,12 +70,13 @@ def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
         tallies.setdefault((item.author, item.campaign_id), Counter())[item.status] += 1
     for (author, campaign_id), tally in sorted(tallies.items()):
         accepted, rejected = tally[ItemStatus.ACCEPTED], tally[ItemStatus.REJECTED]
+        repaid = min(accepted, state.repayable.get((author, campaign_id), 0))
         yield pb.RewardLine(
             identity=author,
             role=pb.ROLE_CONTRIBUTOR,
             campaign_id=campaign_id,
             weight_micro=contribution_weight(
-                accepted,
+                accepted - repaid,
                 rejected,
                 state.campaigns[campaign_id].price_ppm,
                 state.policy.rejection_penalty_ppm,
@@ -80,6 +86,7 @@ def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
                 rejected=rejected,
                 duplicates=tally[ItemStatus.DUPLICATE],
                 undecided=tally[ItemStatus.UNDECIDED],
+                repaid=repaid,
             ),
         )
 
@@ -109,46 +116,19 @@ def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:
     yield from sorted(lines, key=lambda line: (line.identity, line.campaign_id))
 
 
-def _revenue_lines(state: State, minted: list[pb.RewardLine]) -> Iterator[pb.RewardLine]:
-    holdings = {who: amount for (who, asset), amount in state.earned.items() if asset == SHARES}
-    for line in minted:
-        who = Identity(line.identity)
-        holdings[who] = holdings.get(who, 0) + int(line.amount)
-    holders = sorted(who for who, amount in holdings.items() if amount > 0)
-    room = OPERATOR_LEAVES_MAX - len(minted)
-    for asset, total in _due_revenue(state, room // (len(holders) + 1)):
-        treasury = total * state.policy.revenue_treasury_ppm // PPM if holders else total
-        if treasury:
-            yield _treasury_line(state, asset, treasury)
-        parts = split(total - treasury, [holdings[who] for who in holders])
-        for who, part in zip(holders, parts, strict=True):
-            if part == 0:
-                continue
-            yield pb.RewardLine(
-                identity=who,
-                role=pb.ROLE_HOLDER,
-                asset=asset,
-                amount=str(part),
-                evidence=pb.Evidence(shares_micro=holdings[who]),
-            )
+def trainer_lines(state: State) -> Iterator[pb.RewardLine]:
+    """One line for each partner and job of this epoch, unpriced: every update counts the same.
 
-
-def _due_revenue(state: State, assets_max: int) -> list[tuple[bytes, int]]:
-    """(asset, amount) of what this epoch shares out, by asset.
-
-    Anybody may deposit any token, and each costs a line for every holder. What does not fit into one
-    close waits for the next, first come first served: an epoch can always be closed.
+    A partner does not say how much data it has, since nobody could check it.
     """
-    totals: dict[bytes, int] = {}
-    for asset, amount in state.epoch.deposits:
-        totals[asset] = totals.get(asset, 0) + amount
-    return sorted(list(totals.items())[:assets_max])
-
-
-def _treasury_line(state: State, asset: bytes, amount: int) -> pb.RewardLine:
-    return pb.RewardLine(
-        identity=state.operator, role=pb.ROLE_TREASURY, asset=asset, amount=str(amount)
-    )
+    for (identity, job_id), updates in sorted(state.epoch.trained.items()):
+        yield pb.RewardLine(
+            identity=identity,
+            role=pb.ROLE_TRAINER,
+            job_id=job_id,
+            weight_micro=state.jobs[job_id].record.price_ppm * updates,
+            evidence=pb.Evidence(updates=updates),
+        )
 
 
 def _priced(line: pb.RewardLine, amount: int) -> pb.RewardLine:

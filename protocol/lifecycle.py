@@ -1,9 +1,11 @@
-"""The two state machines, as tables. Transitions happen here and nowhere else.
+"""The three state machines, as tables. Transitions happen here and nowhere else.
 
 item   SUBMITTED -> DRAWN -> COMMITTED -> REVEALED -> ACCEPTED | REJECTED | UNDECIDED -> DRAWN ...
        SUBMITTED -> DUPLICATE
+       any of these but DRAWN, COMMITTED, REVEALED -> WITHDRAWN
 epoch  SUBMITTING -> BEACON -> COMMITTING -> REVEALING -> BEACON (next round) | CLOSING -> SUBMITTING
        SUBMITTING -> SUBMITTING (an epoch with nothing to review closes at once)
+job    OPEN -> TRAINING -> TRAINING ... -> COMPLETED | ENDED
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ class ItemStatus(Enum):
     ACCEPTED = auto()
     REJECTED = auto()
     UNDECIDED = auto()
+    WITHDRAWN = auto()
 
 
 class ItemEvent(Enum):
@@ -37,6 +40,7 @@ class ItemEvent(Enum):
     ACCEPT = auto()
     REJECT = auto()
     LEAVE_UNDECIDED = auto()
+    WITHDRAW = auto()
 
 
 class EpochPhase(Enum):
@@ -60,6 +64,24 @@ class EpochEvent(Enum):
     CLOSE = auto()
 
 
+class JobStatus(Enum):
+    """Where a training job is."""
+
+    OPEN = auto()  # partners join
+    TRAINING = auto()  # a round has run; nobody joins any more
+    COMPLETED = auto()
+    ENDED = auto()  # early
+
+
+class JobEvent(Enum):
+    """What can happen to a training job."""
+
+    JOIN = auto()
+    TRAIN = auto()  # a round
+    COMPLETE = auto()
+    END = auto()
+
+
 _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
     (ItemStatus.SUBMITTED, ItemEvent.MATCH): ItemStatus.DUPLICATE,
     (ItemStatus.SUBMITTED, ItemEvent.DRAW): ItemStatus.DRAWN,
@@ -69,6 +91,11 @@ _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
     (ItemStatus.REVEALED, ItemEvent.ACCEPT): ItemStatus.ACCEPTED,
     (ItemStatus.REVEALED, ItemEvent.REJECT): ItemStatus.REJECTED,
     (ItemStatus.REVEALED, ItemEvent.LEAVE_UNDECIDED): ItemStatus.UNDECIDED,
+    (ItemStatus.SUBMITTED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
+    (ItemStatus.DUPLICATE, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
+    (ItemStatus.ACCEPTED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
+    (ItemStatus.REJECTED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
+    (ItemStatus.UNDECIDED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
 }
 
 _EPOCH: Final[dict[tuple[EpochPhase, EpochEvent], EpochPhase]] = {
@@ -79,6 +106,15 @@ _EPOCH: Final[dict[tuple[EpochPhase, EpochEvent], EpochPhase]] = {
     (EpochPhase.REVEALING, EpochEvent.REDRAW): EpochPhase.BEACON,
     (EpochPhase.REVEALING, EpochEvent.DECIDE): EpochPhase.CLOSING,
     (EpochPhase.CLOSING, EpochEvent.CLOSE): EpochPhase.SUBMITTING,
+}
+
+_JOB: Final[dict[tuple[JobStatus, JobEvent], JobStatus]] = {
+    (JobStatus.OPEN, JobEvent.JOIN): JobStatus.OPEN,
+    (JobStatus.OPEN, JobEvent.TRAIN): JobStatus.TRAINING,
+    (JobStatus.TRAINING, JobEvent.TRAIN): JobStatus.TRAINING,
+    (JobStatus.TRAINING, JobEvent.COMPLETE): JobStatus.COMPLETED,
+    (JobStatus.OPEN, JobEvent.END): JobStatus.ENDED,
+    (JobStatus.TRAINING, JobEvent.END): JobStatus.ENDED,
 }
 
 
@@ -96,3 +132,11 @@ def next_phase(phase: EpochPhase, event: EpochEvent) -> EpochPhase:
         return _EPOCH[phase, event]
     except KeyError:
         raise Reject(f"an epoch that is {phase.name} cannot {event.name}") from None
+
+
+def next_job_status(status: JobStatus, event: JobEvent) -> JobStatus:
+    """The status after the event; raises Reject where the table has none."""
+    try:
+        return _JOB[status, event]
+    except KeyError:
+        raise Reject(f"a job that is {status.name} cannot {event.name}") from None

@@ -24,6 +24,19 @@ LABELS_MAX: Final = 1_024  # inference holds a labels x labels matrix for each r
 LICENCES_MAX: Final = 64
 LINEAGE_MAX: Final = 16
 REVIEWERS_PER_ITEM_MAX: Final = 31
+# 32 bytes each: with the rest of the record they fit one log entry.
+WITHDRAWN_ITEMS_MAX: Final = 1_024
+# A licence's id travels as the memo of a payment, which is a bytes32.
+LICENCE_ID_CHARS_MAX: Final = 32
+# One server adds up the updates of a round, and a round's record names every partner in it.
+PARTNERS_MAX: Final = 256
+TRAINING_ROUNDS_MAX: Final = 1_024
+COLUMNS_MAX: Final = 64
+# A PEM public key of any kind in use is below 1 KiB.
+TRANSPORT_KEY_BYTES_MAX: Final = 1_024
+# A host name has at most 253 characters (RFC 1035), a port five.
+ENDPOINT_CHARS_MAX: Final = 260
+CERTIFICATE_BYTES_MAX: Final = 8_192
 ROUNDS_MAX: Final = 8
 CONTENT_BYTES_MAX: Final = 16 * 1024**3  # 16 GiB: the largest single file that we promise to stream
 

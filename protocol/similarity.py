@@ -169,6 +169,9 @@ class DuplicateIndex(Generic[Key]):
     def __len__(self) -> int:
         return len(self._row_of)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._row_of
+
     def add(self, fingerprint: bytes, key: Key) -> None:
         """Append one item. Raises Reject for a malformed fingerprint, StateError for a used key."""
         validate_fingerprint(fingerprint)

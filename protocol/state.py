@@ -10,8 +10,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
+from protocol.errors import StateError
 from protocol.identity import Identity
-from protocol.lifecycle import EpochPhase, ItemEvent, ItemStatus, next_status
+from protocol.lifecycle import EpochPhase, ItemEvent, ItemStatus, JobStatus, next_status
 from protocol.settlement import Address, Deployment
 from protocol.similarity import DuplicateIndex
 from protos.gen import records_pb2 as pb
@@ -41,7 +42,7 @@ class ItemState:
     author: Identity
     campaign_id: str
     submitted_at: int  # log index of its submission
-    leaf: bytes
+    leaf: bytes  # empty once it is erased
     status: ItemStatus = ItemStatus.SUBMITTED
     draws: int = 0
     answered_by: tuple[Identity, ...] = ()  # reviewers so far, over all rounds
@@ -55,8 +56,15 @@ class ItemState:
         """Moves along the table of protocol.lifecycle."""
         self.status = next_status(self.status, event)
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether its description is gone; then its author has withdrawn it, or will further on."""
+        return not self.leaf
+
     def record(self) -> pb.Item:
-        """The item as its author described it."""
+        """The item as its author described it; raises StateError once that is erased."""
+        if self.is_erased:
+            raise StateError("the item was withdrawn by its author, and its description erased")
         return pb.Item.FromString(self.leaf)
 
 
@@ -91,6 +99,53 @@ class RoundState:
     revealed: set[Identity] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Money that came in and waits for the close."""
+
+    asset: bytes
+    amount: int
+    licence_id: str = ""  # whose revenue it is; empty = the network's
+
+
+@dataclass(slots=True)
+class SnapshotState:
+    """A dataset that can be licensed while none of its items is withdrawn."""
+
+    campaign_id: str
+    scope: pb.Consent
+    items: tuple[ItemId, ...]
+    credits: dict[Identity, int]  # accepted items by author: what a royalty is split by
+    logged_at: int  # log index
+    withdrawn: int = 0  # of its items, since
+
+
+@dataclass(slots=True)
+class LicenceState:
+    """A sale."""
+
+    record: pb.Licence
+    paid: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))  # by asset
+
+
+@dataclass(slots=True)
+class JobState:
+    """A federated training job."""
+
+    record: pb.Job
+    model: bytes  # SHA-256 of the model that the next round starts from
+    status: JobStatus = JobStatus.OPEN
+    partners: dict[Identity, pb.Enrol] = field(default_factory=dict)  # who joined
+    updates: dict[Identity, pb.Update] = field(default_factory=dict)  # of the round that runs
+    rounds: list[pb.TrainingRound] = field(default_factory=list)  # done
+    result: pb.Model | None = None
+
+    @property
+    def epsilon_micro(self) -> int:
+        """What the rounds so far have spent, at the job's delta."""
+        return self.rounds[-1].epsilon_micro if self.rounds else 0
+
+
 @dataclass(slots=True)
 class EpochState:
     """What an epoch has gathered so far."""
@@ -103,7 +158,9 @@ class EpochState:
     duplicates: list[ItemId] = field(default_factory=list)  # found in this epoch
     gold_hashes: set[bytes] = field(default_factory=set)
     gold: dict[ItemId, int] = field(default_factory=dict)  # opened by the first verdict
-    deposits: list[tuple[bytes, int]] = field(default_factory=list)  # (asset, amount)
+    deposits: list[Deposit] = field(default_factory=list)
+    # Updates that went into a round of training, by (identity, job).
+    trained: dict[tuple[Identity, str], int] = field(default_factory=lambda: defaultdict(int))
 
 
 @dataclass(slots=True)
@@ -138,8 +195,16 @@ class State:
 
     items: dict[ItemId, ItemState] = field(default_factory=dict)  # in log order
     pending: list[ItemId] = field(default_factory=list)  # to be drawn, in log order
+    # Erased, and not yet withdrawn: a replay is past their submission, not yet at their withdrawal.
+    unexplained: set[ItemId] = field(default_factory=set)
+    # Withdrawn items whose shares are to be repaid, by (author, campaign).
+    repayable: dict[tuple[Identity, str], int] = field(default_factory=lambda: defaultdict(int))
     # By campaign; derived from items, so not compared.
     indexes: dict[str, DuplicateIndex[ItemId]] = field(default_factory=dict, compare=False)
+
+    snapshots: dict[bytes, SnapshotState] = field(default_factory=dict)  # by record digest
+    licences: dict[str, LicenceState] = field(default_factory=dict)
+    jobs: dict[str, JobState] = field(default_factory=dict)
 
     epoch: EpochState = field(default_factory=EpochState)
     reputation: dict[tuple[Identity, int, str], Belief] = field(

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
-from protocol.batch import batch_root
+from protocol.batch import Erased, Leaf, batch_root
 from protocol.envelope import Envelope, parse_envelope, signing_input, verify_signature
 from protocol.errors import Ignore, Misbehaviour, Reject
 from protocol.limits import BATCH_LEAVES_MAX, LEAF_BYTES_MAX, OPERATOR_LEAVES_MAX
 from protocol.merkle import hash_leaf
-from protocol.rules import epoch, intake, network, review, verdict
+from protocol.rules import dataset, epoch, intake, network, review, training, verdict, withdrawal
 from protocol.rules.record import Record, require
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -30,13 +30,15 @@ AnyRecord = Record[Any]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one kind of record is treated. `batch` names the field whose leaves travel beside it."""
+    """How one kind of record is treated. `batch` names the field whose leaves travel beside it;
+    where they are `erasable`, a replay may find only their hashes."""
 
     message: type[Message]
     validate: Callable[[State, AnyRecord], None]
     process: Callable[[State, AnyRecord], None]
     by_operator: bool = False
     batch: str | None = None
+    erasable: bool = False
 
 
 RULES: Final[dict[str, Rule]] = {
@@ -48,11 +50,22 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "register": Rule(pb.Register, network.validate_register, network.process_register),
     "submission": Rule(
-        pb.Submission, intake.validate_submission, intake.process_submission, batch="items"
+        pb.Submission,
+        intake.validate_submission,
+        intake.process_submission,
+        batch="items",
+        erasable=True,
     ),
+    "withdraw": Rule(pb.Withdraw, withdrawal.validate_withdraw, withdrawal.process_withdraw),
     "standby": Rule(pb.Standby, review.validate_standby, review.process_standby),
     "beacon": Rule(pb.Beacon, review.validate_beacon, review.process_beacon),
-    "phase": Rule(pb.Phase, review.validate_phase, review.process_phase, by_operator=True),
+    "phase": Rule(
+        pb.Phase,
+        review.validate_phase,
+        review.process_phase,
+        by_operator=True,
+        batch="duplicates",
+    ),
     "gold-commit": Rule(
         pb.GoldCommit,
         review.validate_gold_commit,
@@ -86,6 +99,23 @@ RULES: Final[dict[str, Rule]] = {
     "published": Rule(
         pb.Published, epoch.validate_published, epoch.process_published, by_operator=True
     ),
+    "snapshot": Rule(
+        pb.Snapshot,
+        dataset.validate_snapshot,
+        dataset.process_snapshot,
+        by_operator=True,
+        batch="items",
+    ),
+    "licence": Rule(
+        pb.Licence, dataset.validate_licence, dataset.process_licence, by_operator=True
+    ),
+    "job": Rule(pb.Job, training.validate_job, training.process_job, by_operator=True),
+    "enrol": Rule(pb.Enrol, training.validate_enrol, training.process_enrol),
+    "update": Rule(pb.Update, training.validate_update, training.process_update),
+    "training-round": Rule(
+        pb.TrainingRound, training.validate_round, training.process_round, by_operator=True
+    ),
+    "model": Rule(pb.Model, training.validate_model, training.process_model, by_operator=True),
 }
 
 
@@ -98,7 +128,7 @@ def shown_batch(envelope: Envelope) -> pb.Batch | None:
     return batch
 
 
-def open_record(envelope: Envelope, leaves: Sequence[bytes], index: int) -> AnyRecord:
+def open_record(envelope: Envelope, leaves: Sequence[Leaf], index: int) -> AnyRecord:
     """Parses a record and checks its leaves against its batch; needs no state. Raises Reject."""
     rule = _rule(envelope)
     body = _parse(envelope, rule)
@@ -107,11 +137,14 @@ def open_record(envelope: Envelope, leaves: Sequence[bytes], index: int) -> AnyR
         return Record(index, _digest(envelope), envelope.author, body)
     limit = OPERATOR_LEAVES_MAX if rule.by_operator else BATCH_LEAVES_MAX
     require(len(leaves) <= limit, f"a batch has at most {limit} leaves, not {len(leaves)}")
-    require(all(len(leaf) <= LEAF_BYTES_MAX for leaf in leaves), "a leaf of the batch is too long")
+    erased = {at: each.leaf_hash for at, each in enumerate(leaves) if isinstance(each, Erased)}
+    require(rule.erasable or not erased, f"the leaves of a {envelope.kind} are never erased")
+    whole = tuple(b"" if isinstance(leaf, Erased) else leaf for leaf in leaves)
+    require(all(len(leaf) <= LEAF_BYTES_MAX for leaf in whole), "a leaf of the batch is too long")
     batch = getattr(body, rule.batch)
     require(batch.count == len(leaves), "the batch's count is not the number of its leaves")
     require(batch.root == batch_root(leaves), "the batch's root does not match its leaves")
-    return Record(index, _digest(envelope), envelope.author, body, tuple(leaves))
+    return Record(index, _digest(envelope), envelope.author, body, whole, erased)
 
 
 def _digest(envelope: Envelope) -> bytes:
@@ -155,8 +188,11 @@ def process(state: State, kind: str, record: AnyRecord) -> None:
     state.size += 1
 
 
-def apply(state: State, raw: bytes, leaves: Sequence[bytes]) -> str:
+def apply(state: State, raw: bytes, leaves: Sequence[Leaf]) -> str:
     """Checks one log entry completely and applies it; gives its kind.
+
+    Leaves that were erased count on the withdrawal that explains them: whoever replays a log calls
+    `require_explained` at its end.
 
     Raises Misbehaviour when the entry breaks a rule: a log that holds it is not to be trusted.
     """
@@ -169,3 +205,12 @@ def apply(state: State, raw: bytes, leaves: Sequence[bytes]) -> str:
         raise Misbehaviour(f"log entry {state.size}: {error}") from error
     process(state, envelope.kind, record)
     return envelope.kind
+
+
+def require_explained(state: State) -> None:
+    """Raises Misbehaviour if a leaf was erased that its author never withdrew."""
+    for item_id in state.unexplained:
+        raise Misbehaviour(
+            f"item {item_id.hex()} was erased, and its author did not withdraw it",
+            "a log that grows meanwhile may explain it: try again",
+        )

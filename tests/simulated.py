@@ -45,6 +45,7 @@ def policy(**changes: int) -> pb.Policy:
         reputation_decay_ppm=900_000,
         witness_quorum=2,
         revenue_treasury_ppm=100_000,
+        royalty_ppm=500_000,
     )
     for name, value in changes.items():
         setattr(made, name, value)
@@ -183,7 +184,10 @@ class Network:
     # ---- how an epoch runs ----
 
     def phase(self, to: pb.PhaseName) -> None:
-        self.add(self.operator, "phase", pb.Phase(**self._round(), to=to))
+        seals = to == pb.PHASE_BEACON
+        leaves = review.encode_seal(review.compute_seal(self.state)) if seals else []
+        body = pb.Phase(**self._round(), to=to, duplicates=batch(leaves))
+        self.add(self.operator, "phase", body, leaves)
 
     def open_beacons(self, *people: Person) -> None:
         for person in people:
@@ -197,7 +201,7 @@ class Network:
 
     def draw(self) -> None:
         seed, assignments = review.compute_draw(self.state)
-        leaves = review.encode_draw(self.state, assignments)
+        leaves = review.encode_draw(assignments)
         body = pb.Draw(**self._round(), seed=seed, assignments=batch(leaves))
         self.add(self.operator, "draw", body, leaves)
 

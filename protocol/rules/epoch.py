@@ -12,6 +12,7 @@ from protocol.identity import Identity
 from protocol.lifecycle import EpochEvent, EpochPhase, next_phase
 from protocol.limits import ADDRESS_BYTES
 from protocol.reputation import decay
+from protocol.revenue import deposits_left
 from protocol.rules.record import (
     Record,
     parse_amount,
@@ -21,7 +22,7 @@ from protocol.rules.record import (
 )
 from protocol.rules.verdict import count_review_evidence
 from protocol.settlement import Deployment, address, build_tree, publication_digest, sum_totals
-from protocol.state import SHARES, EpochState, Proposal, State
+from protocol.state import SHARES, Deposit, EpochState, Proposal, State
 from protocol.truth import TOLERANCE_PPM
 from protos.gen import records_pb2 as pb
 
@@ -42,6 +43,9 @@ _COUNTS = (
     "gold_right",
     "ring_size",
     "shares_micro",
+    "repaid",
+    "updates",
+    "licensed",
 )
 
 
@@ -56,8 +60,9 @@ def validate_close(state: State, record: Record[pb.Close]) -> None:
     require(len(published) == len(expected), "the close leaves somebody out, or adds somebody")
     for line, own in zip(published, expected, strict=True):
         _require_close(line, own)
-    weighted = (pb.ROLE_CONTRIBUTOR, pb.ROLE_REVIEWER)
-    amounts = price_lines(state, [line for line in published if line.role in weighted])
+    weighted = (pb.ROLE_CONTRIBUTOR, pb.ROLE_REVIEWER, pb.ROLE_TRAINER)
+    earned = [line for line in published if line.role in weighted and line.asset == SHARES]
+    amounts = price_lines(state, earned)
     require(
         [line.SerializeToString(deterministic=True) for line in amounts]
         == [line.SerializeToString(deterministic=True) for line in published],
@@ -67,8 +72,8 @@ def validate_close(state: State, record: Record[pb.Close]) -> None:
 
 def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
     require(
-        (line.identity, line.role, line.campaign_id, line.asset)
-        == (own.identity, own.role, own.campaign_id, own.asset),
+        (line.identity, line.role, line.campaign_id, line.asset, line.job_id, line.licence_id)
+        == (own.identity, own.role, own.campaign_id, own.asset, own.job_id, own.licence_id),
         "a line is not the one that follows from the log",
     )
     slack = 0
@@ -91,14 +96,15 @@ def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
 
 def process_close(state: State, record: Record[pb.Close]) -> None:
     """Credits every line, lets old evidence fade, and opens the next epoch."""
-    shared = set()
-    for line in _parse_lines(record.leaves):
-        amount = int(line.amount)
-        state.earned[Identity(line.identity), line.asset] += amount
-        shared.add(line.asset)
+    lines = _parse_lines(record.leaves)
+    waiting = deposits_left(state, [line for line in lines if line.asset == SHARES])
+    for line in lines:
+        amount, who = int(line.amount), Identity(line.identity)
+        state.earned[who, line.asset] += amount
         if line.asset == SHARES:
             state.minted_micro += amount
-    waiting = [deposit for deposit in state.epoch.deposits if deposit[0] not in shared]
+        if line.evidence.repaid:
+            state.repayable[who, line.campaign_id] -= line.evidence.repaid
     for belief in state.reputation.values():
         decay(belief, state.policy.reputation_decay_ppm)
     count_review_evidence(state)
@@ -146,8 +152,12 @@ def process_revenue(state: State, record: Record[pb.Revenue]) -> None:
     """Shared out when the epoch closes."""
     revenue = record.body
     state.deposits_seen.add((revenue.tx_hash, revenue.log_index))
-    state.epoch.deposits.append((revenue.asset, int(revenue.amount)))
-    state.received[revenue.asset] += int(revenue.amount)
+    amount = int(revenue.amount)
+    licence = state.licences.get(revenue.memo)
+    if licence is not None:
+        licence.paid[revenue.asset] += amount
+    state.epoch.deposits.append(Deposit(revenue.asset, amount, revenue.memo if licence else ""))
+    state.received[revenue.asset] += amount
 
 
 def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:

@@ -27,22 +27,29 @@ def validate_submission(state: State, record: Record[pb.Submission]) -> None:
     )
     seen: set[ItemId] = set()
     licences, media_types = set(campaign.licences), set(campaign.media_types)
-    for position, leaf in enumerate(record.leaves):
-        item_id = hash_leaf(leaf)
+    for position, (item_id, leaf) in enumerate(zip(item_ids(record), record.leaves, strict=True)):
         try:
             require(item_id not in seen and item_id not in state.items, "it was submitted already")
+            if position in record.erased:
+                continue  # whoever was there when it came has checked it
             _validate_item(_parse_item(leaf), campaign, licences, media_types)
         except Reject as error:
             raise Reject(f"item {position + 1} of {len(record.leaves)}: {error}") from None
-        seen.add(item_id)
+        finally:
+            seen.add(item_id)
 
 
 def process_submission(state: State, record: Record[pb.Submission]) -> None:
     """The items wait for the next draw."""
-    for leaf in record.leaves:
-        item_id = hash_leaf(leaf)
+    for item_id, leaf in zip(item_ids(record), record.leaves, strict=True):
         state.items[item_id] = ItemState(record.author, record.body.campaign_id, record.index, leaf)
         state.pending.append(item_id)
+    state.unexplained.update(record.erased.values())
+
+
+def item_ids(record: Record[pb.Submission]) -> list[ItemId]:
+    """The ids of a submission's items, erased ones too."""
+    return [record.erased.get(at) or hash_leaf(leaf) for at, leaf in enumerate(record.leaves)]
 
 
 def validate_openings(

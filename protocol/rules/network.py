@@ -16,7 +16,7 @@ from protocol.limits import (
     ROUNDS_MAX,
     TEXT_CHARS_MAX,
 )
-from protocol.rules.record import Record, require, require_hash
+from protocol.rules.record import Record, is_name, require, require_hash
 from protocol.similarity import DuplicateIndex
 from protocol.state import Member, State
 from protos.gen import records_pb2 as pb
@@ -36,7 +36,12 @@ def validate_genesis(state: State, record: Record[pb.Genesis]) -> None:
     require(0 < policy.epoch_emission_micro <= AMOUNT_MICRO_MAX, "the emission is out of range")
     require(PPM // 2 < policy.accept_ppm < PPM, "accept_ppm lies between one half and one")
     require(1 <= policy.rounds_max <= ROUNDS_MAX, f"rounds_max is 1 to {ROUNDS_MAX}")
-    for name in ("rejection_penalty_ppm", "reputation_decay_ppm", "revenue_treasury_ppm"):
+    for name in (
+        "rejection_penalty_ppm",
+        "reputation_decay_ppm",
+        "revenue_treasury_ppm",
+        "royalty_ppm",
+    ):
         require(getattr(policy, name) <= PPM, f"{name} is at most {PPM}")
 
 
@@ -51,7 +56,7 @@ def process_genesis(state: State, record: Record[pb.Genesis]) -> None:
 def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
     """A campaign says once and for all what it asks for."""
     campaign = record.body
-    require(_is_name(campaign.id), f"a campaign's id is a-z, 0-9 and -, at most {NAME_CHARS_MAX}")
+    require(is_name(campaign.id), f"a campaign's id is a-z, 0-9 and -, at most {NAME_CHARS_MAX}")
     require(campaign.id not in state.campaigns, f"there is a campaign {campaign.id!r} already")
     require(len(campaign.title) <= TEXT_CHARS_MAX, "the title is too long")
     require(len(campaign.guidelines) <= TEXT_CHARS_MAX, "the guidelines are too long")
@@ -74,6 +79,10 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
     require(
         campaign.privacy in (pb.PRIVACY_OPEN, pb.PRIVACY_REVIEWERS),
         "items of a private campaign never travel, so nobody could review them; use open or reviewers",
+    )
+    require(
+        campaign.withdrawal in pb.WithdrawalTerms.values(),
+        "the campaign does not say what becomes of shares earned with an item that is withdrawn",
     )
 
 
@@ -100,12 +109,6 @@ def process_register(state: State, record: Record[pb.Register]) -> None:
         state.members[record.author] = Member(record.body.payout_address, record.index)
     else:
         member.payout = record.body.payout_address
-
-
-def _is_name(text: str) -> bool:
-    return 0 < len(text) <= NAME_CHARS_MAX and all(
-        c.isascii() and (c.islower() or c.isdigit() or c == "-") for c in text
-    )
 
 
 def _require_names(what: str, names: object) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
-from protocol.limits import ASSET_AMOUNT_MAX, HASH_BYTES
+from protocol.limits import ASSET_AMOUNT_MAX, HASH_BYTES, NAME_CHARS_MAX
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -16,13 +17,18 @@ Body = TypeVar("Body")
 
 @dataclass(frozen=True, slots=True)
 class Record(Generic[Body]):
-    """A parsed record whose signature and batch hold; `index` is the place it has, or would get."""
+    """A parsed record whose signature and batch hold; `index` is the place it has, or would get.
+
+    Leaves are whole when a record is new. In a later replay those of a submission may be erased, since
+    their author withdrew them.
+    """
 
     index: int
     digest: bytes  # of author, kind and payload: what makes it this record and no other
     author: Identity
     body: Body
-    leaves: tuple[bytes, ...] = ()
+    leaves: tuple[bytes, ...] = ()  # empty bytes where one was erased
+    erased: Mapping[int, bytes] = field(default_factory=dict)  # position -> leaf hash
 
 
 def require(condition: bool, message: str) -> None:
@@ -58,6 +64,13 @@ def parse_amount(text: str, what: str) -> int:
     canonical = text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
     require(canonical and len(text) <= len(str(ASSET_AMOUNT_MAX)), f"{what} is not an amount")
     return int(text)
+
+
+def is_name(text: str, chars_max: int = NAME_CHARS_MAX) -> bool:
+    """Whether a text may name a campaign, a licence or a job: a-z, 0-9 and -."""
+    return 0 < len(text) <= chars_max and all(
+        c.isascii() and (c.islower() or c.isdigit() or c == "-") for c in text
+    )
 
 
 def commitment_of(batch: pb.Batch) -> tuple[bytes, int]:

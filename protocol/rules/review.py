@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
@@ -10,7 +11,7 @@ from protocol import commitments
 from protocol.draw import Candidate, Task, assign, select, tasks_of
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
-from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, ItemStatus, next_phase
+from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, next_phase
 from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, OPERATOR_LEAVES_MAX, SALT_BYTES
 from protocol.reputation import draw_weight
 from protocol.rules.record import (
@@ -21,7 +22,8 @@ from protocol.rules.record import (
     require_member,
     require_round,
 )
-from protocol.state import CommittedBatch, GivenAnswer, ItemId, ItemState, State
+from protocol.similarity import DuplicateIndex
+from protocol.state import CommittedBatch, GivenAnswer, ItemId, State
 from protocol.truth_data import MAX_CONFUSION_CELLS
 from protos.gen import records_pb2 as pb
 
@@ -82,15 +84,22 @@ def validate_phase(state: State, record: Record[pb.Phase]) -> None:
     """The operator may seal the round and end the commits; all other moves follow from records."""
     require_round(state, record.body.epoch, record.body.round)
     next_phase(state.epoch.phase, _phase_event(record.body.to))
-    if record.body.to == pb.PHASE_BEACON:
-        require(bool(state.pending), "there is nothing to review; close the epoch instead")
+    if record.body.to != pb.PHASE_BEACON:
+        require(not record.leaves, "duplicates are found when a round is sealed")
+        return
+    require(bool(state.pending), "there is nothing to review; close the epoch instead")
+    expected = compute_seal(state, _parse_duplicates(record.leaves))
+    require(
+        list(record.leaves) == encode_seal(expected),
+        "the duplicates do not follow from the fingerprints",
+    )
 
 
 def process_phase(state: State, record: Record[pb.Phase]) -> None:
     """Fixes the items of the round, or ends the commits."""
     event = _phase_event(record.body.to)
     if event is EpochEvent.SEAL:
-        state.epoch.round.items = _take_pending(state)
+        _set_aside(state, _parse_duplicates(record.leaves))
     else:
         for item_id in state.epoch.round.assignments:
             state.items[item_id].step(ItemEvent.END_COMMITS)
@@ -105,52 +114,112 @@ def _phase_event(name: pb.PhaseName) -> EpochEvent:
     raise Reject("a phase record seals a round or ends its commits")
 
 
-def _take_pending(state: State) -> tuple[ItemId, ...]:
-    """Sets duplicates aside, by log order: the first submitter keeps the credit.
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The items of a round, and what was found to be a copy of what; both in log order."""
+
+    items: tuple[ItemId, ...]
+    duplicates: Mapping[ItemId, ItemId]  # copy -> original
+
+
+def compute_seal(state: State, logged: Mapping[ItemId, ItemId] | None = None) -> Seal:
+    """Takes what waits and sets duplicates aside: the first submitter keeps the credit.
 
     A round takes what one batch can hold; the rest waits for the next epoch, first come first served.
+    A pair of which one was erased since cannot be compared any more; it is taken from `logged`, the
+    duplicates that the log holds, which everybody checked who was there.
     """
+    logged = {} if logged is None else logged
+    sealed = {campaign_id: DuplicateIndex[ItemId]() for campaign_id in state.campaigns}
+    fresh: list[ItemId] = []
+    duplicates: dict[ItemId, ItemId] = {}
+    for item_id in state.pending[:SEALED_ITEMS_MAX]:
+        if len(fresh) == BATCH_LEAVES_MAX:
+            break
+        original = _logged_original(state, item_id, logged.get(item_id))
+        if original is None:
+            original = _original_of(state, item_id, sealed[state.items[item_id].campaign_id])
+        if original is None:
+            fresh.append(item_id)
+        else:
+            duplicates[item_id] = original
+    return Seal(tuple(fresh), duplicates)
+
+
+def _logged_original(state: State, item_id: ItemId, logged: ItemId | None) -> ItemId | None:
+    """What the log says an item is a copy of, where nobody can compare the two any more."""
+    if logged is None:
+        return None
+    item, original = state.items[item_id], state.items.get(logged)
+    comparable = not item.is_erased and not (original is not None and original.is_erased)
+    if comparable or original is None or original.campaign_id != item.campaign_id:
+        return None
+    return logged if original.submitted_at <= item.submitted_at else None
+
+
+def _original_of(state: State, item_id: ItemId, sealed: DuplicateIndex[ItemId]) -> ItemId | None:
+    """The earlier item that this one is a copy of, in the index or among those being sealed."""
+    item = state.items[item_id]
+    index = state.indexes[item.campaign_id]
+    # An undecided item, or one of a round that nobody reviewed, was found to be an original before.
+    if item.is_erased or item.draws or item_id in index:
+        return None
+    fingerprint = item.record().fingerprint
+    if not fingerprint:
+        return None
+    earlier, beside = index.nearest(fingerprint), sealed.nearest(fingerprint)
+    if earlier is not None and (beside is None or earlier.distance <= beside.distance):
+        return earlier.key
+    if beside is not None:
+        return beside.key
+    sealed.add(fingerprint, item_id)
+    return None
+
+
+def encode_seal(seal: Seal) -> list[bytes]:
+    """The leaves of the record that seals a round."""
+    return [
+        pb.Duplicate(item_id=copy, duplicate_of=original).SerializeToString()
+        for copy, original in seal.duplicates.items()
+    ]
+
+
+def _set_aside(state: State, duplicates: Mapping[ItemId, ItemId]) -> None:
+    """What `compute_seal` found, without comparing anything again."""
     fresh: list[ItemId] = []
     taken = 0
     for item_id in state.pending[:SEALED_ITEMS_MAX]:
         if len(fresh) == BATCH_LEAVES_MAX:
             break
         taken += 1
-        if state.items[item_id].draws == 0 and _is_duplicate(state, item_id):
+        item = state.items[item_id]
+        if item_id in duplicates:
+            item.duplicate_of = duplicates[item_id]
+            item.step(ItemEvent.MATCH)
             state.epoch.duplicates.append(item_id)
         else:
             fresh.append(item_id)
+            _index(state, item_id)
     del state.pending[:taken]
-    return tuple(fresh)
+    state.epoch.round.items = tuple(fresh)
 
 
-def _is_duplicate(state: State, item_id: ItemId) -> bool:
+def _index(state: State, item_id: ItemId) -> None:
+    """Later copies of an original are compared with it."""
     item = state.items[item_id]
     index = state.indexes[item.campaign_id]
-    fingerprint = item.record().fingerprint
-    if not fingerprint:
-        return False
-    match = index.nearest(fingerprint)
-    while match is not None and _was_false(state.items[match.key]):
-        index.remove(match.key)
-        match = index.nearest(fingerprint)
-    if match is None:
+    if item.is_erased or item_id in index:
+        return
+    if fingerprint := item.record().fingerprint:
         index.add(fingerprint, item_id)
-        return False
-    if match.key == item_id:  # sealed before, in a round that nobody reviewed
-        return False
-    item.duplicate_of = match.key
-    item.step(ItemEvent.MATCH)
-    return True
 
 
-def _was_false(original: ItemState) -> bool:
-    """Its reviewers found other content than its fingerprint: that must not keep the true one out.
-
-    An item that was rejected for its label stays an original, or whoever reads the right label in the
-    verdict could submit the picture again.
-    """
-    return original.status is ItemStatus.REJECTED and original.label is None
+def _parse_duplicates(leaves: Sequence[bytes]) -> dict[ItemId, ItemId]:
+    try:
+        found = [pb.Duplicate.FromString(leaf) for leaf in leaves]
+    except DecodeError:
+        raise Reject("a leaf is not a protobuf Duplicate") from None
+    return {ItemId(each.item_id): ItemId(each.duplicate_of) for each in found}
 
 
 # ---- gold ----
@@ -233,21 +302,12 @@ def _seats(state: State, campaign: pb.Campaign, campaigns: int) -> int:
     return max(1, min(inferable, REVIEWER_LINES_MAX // campaigns) // state.policy.rounds_max)
 
 
-def encode_draw(state: State, assignments: dict[ItemId, tuple[Identity, ...]]) -> list[bytes]:
-    """The leaves of a draw record: assignments, then the duplicates that sealing the round found.
-
-    Duplicates are written down since a fingerprint may be erased later, and with it the means to find
-    them again.
-    """
-    drawn = [
-        pb.Assignment(item_id=item_id, reviewers=list(reviewers))
+def encode_draw(assignments: dict[ItemId, tuple[Identity, ...]]) -> list[bytes]:
+    """The leaves of a draw record."""
+    return [
+        pb.Assignment(item_id=item_id, reviewers=list(reviewers)).SerializeToString()
         for item_id, reviewers in assignments.items()
     ]
-    found = [
-        pb.Assignment(item_id=item_id, duplicate_of=state.items[item_id].duplicate_of)
-        for item_id in (state.epoch.duplicates if state.epoch.round.number == 1 else ())
-    ]
-    return [leaf.SerializeToString() for leaf in (*drawn, *found)]
 
 
 def validate_draw(state: State, record: Record[pb.Draw]) -> None:
@@ -259,7 +319,7 @@ def validate_draw(state: State, record: Record[pb.Draw]) -> None:
         record.body.seed == seed, "the draw's seed does not follow from the opened beacon values"
     )
     require(
-        list(record.leaves) == encode_draw(state, assignments),
+        list(record.leaves) == encode_draw(assignments),
         "the draw does not follow from its seed",
     )
 
@@ -269,8 +329,6 @@ def process_draw(state: State, record: Record[pb.Draw]) -> None:
     round_ = state.epoch.round
     for leaf in record.leaves:
         assignment = pb.Assignment.FromString(leaf)
-        if assignment.duplicate_of:
-            continue
         item = state.items[assignment.item_id]
         state.epoch.items.setdefault(assignment.item_id)
         item.step(ItemEvent.DRAW)

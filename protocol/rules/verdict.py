@@ -90,7 +90,8 @@ def _validate_item_verdict(state: State, verdict: pb.ItemVerdict, row: list[int]
         require(verdict.proposed_label < labels, "its proposed label is outside the campaign's")
         opened = commitments.label_commitment(verdict.label_salt, verdict.proposed_label)
         require(
-            opened == item.record().label_commitment, "its label is not the one its author sealed"
+            item.is_erased or opened == item.record().label_commitment,
+            "its label is not the one its author sealed",
         )
 
 
@@ -117,6 +118,10 @@ def _settle_item(state: State, verdict: pb.ItemVerdict, answers: list[GivenAnswe
     # Content that is not what its record says has no label, and no claim to be an original.
     false = verdicts.is_mismatched(state, verdict.item_id, answers)
     item.label, item.proposed_label = None if false else verdict.label, verdict.proposed_label
+    if false:
+        # Or it would keep the true original of its fingerprint out. An item that was rejected for its
+        # label stays, or whoever reads the right label here could submit the picture again.
+        state.indexes[item.campaign_id].remove(verdict.item_id)
     item.decided_in = state.epoch.number
     accepted = item.status is ItemStatus.ACCEPTED
     belief = state.reputation[item.author, pb.ROLE_CONTRIBUTOR, item.campaign_id]

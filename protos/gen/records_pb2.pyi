@@ -7,6 +7,11 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class WithdrawalTerms(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WITHDRAWAL_KEEPS: _ClassVar[WithdrawalTerms]
+    WITHDRAWAL_REPAYS: _ClassVar[WithdrawalTerms]
+
 class Privacy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PRIVACY_UNSPECIFIED: _ClassVar[Privacy]
@@ -39,6 +44,12 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_TREASURY: _ClassVar[Role]
     ROLE_HOLDER: _ClassVar[Role]
 
+class JobOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOB_OUTCOME_UNSPECIFIED: _ClassVar[JobOutcome]
+    JOB_OUTCOME_COMPLETED: _ClassVar[JobOutcome]
+    JOB_OUTCOME_ENDED: _ClassVar[JobOutcome]
+
 class Origin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ORIGIN_UNSPECIFIED: _ClassVar[Origin]
@@ -53,6 +64,8 @@ class Abstention(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ABSTENTION_UNSURE: _ClassVar[Abstention]
     ABSTENTION_UNAVAILABLE: _ClassVar[Abstention]
     ABSTENTION_MISMATCH: _ClassVar[Abstention]
+WITHDRAWAL_KEEPS: WithdrawalTerms
+WITHDRAWAL_REPAYS: WithdrawalTerms
 PRIVACY_UNSPECIFIED: Privacy
 PRIVACY_OPEN: Privacy
 PRIVACY_REVIEWERS: Privacy
@@ -73,6 +86,9 @@ ROLE_REVIEWER: Role
 ROLE_TRAINER: Role
 ROLE_TREASURY: Role
 ROLE_HOLDER: Role
+JOB_OUTCOME_UNSPECIFIED: JobOutcome
+JOB_OUTCOME_COMPLETED: JobOutcome
+JOB_OUTCOME_ENDED: JobOutcome
 ORIGIN_UNSPECIFIED: Origin
 ORIGIN_HUMAN: Origin
 ORIGIN_SENSOR: Origin
@@ -114,7 +130,7 @@ class Genesis(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., name: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class Policy(_message.Message):
-    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "rounds_max", "reputation_decay_ppm", "witness_quorum", "revenue_treasury_ppm")
+    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "rounds_max", "reputation_decay_ppm", "witness_quorum", "revenue_treasury_ppm", "royalty_ppm")
     EPOCH_EMISSION_MICRO_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTORS_PPM_FIELD_NUMBER: _ClassVar[int]
     REVIEWERS_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +141,7 @@ class Policy(_message.Message):
     REPUTATION_DECAY_PPM_FIELD_NUMBER: _ClassVar[int]
     WITNESS_QUORUM_FIELD_NUMBER: _ClassVar[int]
     REVENUE_TREASURY_PPM_FIELD_NUMBER: _ClassVar[int]
+    ROYALTY_PPM_FIELD_NUMBER: _ClassVar[int]
     epoch_emission_micro: int
     contributors_ppm: int
     reviewers_ppm: int
@@ -135,10 +152,11 @@ class Policy(_message.Message):
     reputation_decay_ppm: int
     witness_quorum: int
     revenue_treasury_ppm: int
-    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., rounds_max: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., witness_quorum: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ...) -> None: ...
+    royalty_ppm: int
+    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., rounds_max: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., witness_quorum: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("network", "id", "title", "guidelines", "media_types", "labels", "licences", "reviewers_per_item", "price_ppm", "item_bytes_max", "privacy")
+    __slots__ = ("network", "id", "title", "guidelines", "media_types", "labels", "licences", "reviewers_per_item", "price_ppm", "item_bytes_max", "privacy", "withdrawal")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +168,7 @@ class Campaign(_message.Message):
     PRICE_PPM_FIELD_NUMBER: _ClassVar[int]
     ITEM_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
     PRIVACY_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWAL_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
     title: str
@@ -161,21 +180,32 @@ class Campaign(_message.Message):
     price_ppm: int
     item_bytes_max: int
     privacy: Privacy
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., media_types: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., item_bytes_max: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ...) -> None: ...
+    withdrawal: WithdrawalTerms
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., media_types: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., item_bytes_max: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ...) -> None: ...
 
 class Phase(_message.Message):
-    __slots__ = ("network", "epoch", "round", "to", "time_ms")
+    __slots__ = ("network", "epoch", "round", "to", "time_ms", "duplicates")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     TO_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     epoch: int
     round: int
     to: PhaseName
     time_ms: int
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., to: _Optional[_Union[PhaseName, str]] = ..., time_ms: _Optional[int] = ...) -> None: ...
+    duplicates: Batch
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., to: _Optional[_Union[PhaseName, str]] = ..., time_ms: _Optional[int] = ..., duplicates: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class Duplicate(_message.Message):
+    __slots__ = ("item_id", "duplicate_of")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_OF_FIELD_NUMBER: _ClassVar[int]
+    item_id: bytes
+    duplicate_of: bytes
+    def __init__(self, item_id: _Optional[bytes] = ..., duplicate_of: _Optional[bytes] = ...) -> None: ...
 
 class GoldCommit(_message.Message):
     __slots__ = ("network", "epoch", "hashes")
@@ -202,14 +232,12 @@ class Draw(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., seed: _Optional[bytes] = ..., assignments: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("item_id", "reviewers", "duplicate_of")
+    __slots__ = ("item_id", "reviewers")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     REVIEWERS_FIELD_NUMBER: _ClassVar[int]
-    DUPLICATE_OF_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     reviewers: _containers.RepeatedScalarFieldContainer[bytes]
-    duplicate_of: bytes
-    def __init__(self, item_id: _Optional[bytes] = ..., reviewers: _Optional[_Iterable[bytes]] = ..., duplicate_of: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, item_id: _Optional[bytes] = ..., reviewers: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Verdict(_message.Message):
     __slots__ = ("network", "epoch", "round", "verdicts")
@@ -254,7 +282,7 @@ class Close(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., lines: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class RewardLine(_message.Message):
-    __slots__ = ("identity", "role", "campaign_id", "asset", "amount", "weight_micro", "evidence")
+    __slots__ = ("identity", "role", "campaign_id", "asset", "amount", "weight_micro", "evidence", "job_id", "licence_id")
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -262,6 +290,8 @@ class RewardLine(_message.Message):
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_MICRO_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_ID_FIELD_NUMBER: _ClassVar[int]
     identity: bytes
     role: Role
     campaign_id: str
@@ -269,10 +299,12 @@ class RewardLine(_message.Message):
     amount: str
     weight_micro: int
     evidence: Evidence
-    def __init__(self, identity: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ...) -> None: ...
+    job_id: str
+    licence_id: str
+    def __init__(self, identity: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro")
+    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid", "updates", "licensed")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
@@ -283,6 +315,9 @@ class Evidence(_message.Message):
     AGREEMENT_PPM_FIELD_NUMBER: _ClassVar[int]
     RING_SIZE_FIELD_NUMBER: _ClassVar[int]
     SHARES_MICRO_FIELD_NUMBER: _ClassVar[int]
+    REPAID_FIELD_NUMBER: _ClassVar[int]
+    UPDATES_FIELD_NUMBER: _ClassVar[int]
+    LICENSED_FIELD_NUMBER: _ClassVar[int]
     accepted: int
     rejected: int
     duplicates: int
@@ -293,7 +328,10 @@ class Evidence(_message.Message):
     agreement_ppm: int
     ring_size: int
     shares_micro: int
-    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ...) -> None: ...
+    repaid: int
+    updates: int
+    licensed: int
+    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid: _Optional[int] = ..., updates: _Optional[int] = ..., licensed: _Optional[int] = ...) -> None: ...
 
 class Deployment(_message.Message):
     __slots__ = ("network", "chain_id", "settlement", "share_token")
@@ -358,6 +396,138 @@ class Published(_message.Message):
     tx_hash: bytes
     block: int
     def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., root: _Optional[bytes] = ..., tx_hash: _Optional[bytes] = ..., block: _Optional[int] = ...) -> None: ...
+
+class Snapshot(_message.Message):
+    __slots__ = ("network", "campaign_id", "scope", "items")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    campaign_id: str
+    scope: Consent
+    items: Batch
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., scope: _Optional[_Union[Consent, _Mapping]] = ..., items: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class Licence(_message.Message):
+    __slots__ = ("network", "id", "snapshot", "licensee", "terms", "asset", "price")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    LICENSEE_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    id: str
+    snapshot: bytes
+    licensee: str
+    terms: str
+    asset: bytes
+    price: str
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., licensee: _Optional[str] = ..., terms: _Optional[str] = ..., asset: _Optional[bytes] = ..., price: _Optional[str] = ...) -> None: ...
+
+class Job(_message.Message):
+    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "model", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_MODEL_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    PARTNERS_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_PPM_FIELD_NUMBER: _ClassVar[int]
+    CLIP_MICRO_FIELD_NUMBER: _ClassVar[int]
+    NOISE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RATE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    MOMENTUM_PPM_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
+    DELTA_PPB_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    PRICE_PPM_FIELD_NUMBER: _ClassVar[int]
+    ROUND_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    TLS_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    id: str
+    title: str
+    campaign_id: str
+    snapshot: bytes
+    model: str
+    initial_model: bytes
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    partners: _containers.RepeatedScalarFieldContainer[bytes]
+    quorum: int
+    rounds: int
+    sampling_ppm: int
+    clip_micro: int
+    noise_micro: int
+    learning_rate_micro: int
+    momentum_ppm: int
+    epsilon_micro: int
+    delta_ppb: int
+    expected_examples: int
+    price_ppm: int
+    round_seconds: int
+    endpoint: str
+    tls_certificate: bytes
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., model: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ...) -> None: ...
+
+class TrainingRound(_message.Message):
+    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PARTNERS_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_PPM_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    job_id: str
+    round: int
+    base_model: bytes
+    model: bytes
+    partners: _containers.RepeatedScalarFieldContainer[bytes]
+    epsilon_micro: int
+    accuracy_ppm: int
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("network", "job_id", "outcome", "reason", "weights", "artifact", "card", "accuracy_fp32_ppm", "accuracy_int8_ppm", "held_back", "fp32_bytes", "int8_bytes", "epsilon_micro", "energy_millijoules")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_FIELD_NUMBER: _ClassVar[int]
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FP32_PPM_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_INT8_PPM_FIELD_NUMBER: _ClassVar[int]
+    HELD_BACK_FIELD_NUMBER: _ClassVar[int]
+    FP32_BYTES_FIELD_NUMBER: _ClassVar[int]
+    INT8_BYTES_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_MILLIJOULES_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    job_id: str
+    outcome: JobOutcome
+    reason: str
+    weights: bytes
+    artifact: bytes
+    card: bytes
+    accuracy_fp32_ppm: int
+    accuracy_int8_ppm: int
+    held_back: int
+    fp32_bytes: int
+    int8_bytes: int
+    epsilon_micro: int
+    energy_millijoules: int
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., outcome: _Optional[_Union[JobOutcome, str]] = ..., reason: _Optional[str] = ..., weights: _Optional[bytes] = ..., artifact: _Optional[bytes] = ..., card: _Optional[bytes] = ..., accuracy_fp32_ppm: _Optional[int] = ..., accuracy_int8_ppm: _Optional[int] = ..., held_back: _Optional[int] = ..., fp32_bytes: _Optional[int] = ..., int8_bytes: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., energy_millijoules: _Optional[int] = ...) -> None: ...
 
 class Register(_message.Message):
     __slots__ = ("network", "payout_address", "payout_signature")
@@ -488,3 +658,43 @@ class Attest(_message.Message):
     root: bytes
     signature: bytes
     def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., root: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class Withdraw(_message.Message):
+    __slots__ = ("network", "item_ids")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    item_ids: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, network: _Optional[bytes] = ..., item_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Enrol(_message.Message):
+    __slots__ = ("network", "job_id", "data_commitment", "transport_key")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    DATA_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    TRANSPORT_KEY_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    job_id: str
+    data_commitment: bytes
+    transport_key: bytes
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., data_commitment: _Optional[bytes] = ..., transport_key: _Optional[bytes] = ...) -> None: ...
+
+class Update(_message.Message):
+    __slots__ = ("network", "job_id", "round", "base_model", "update", "data_commitment", "epsilon_micro", "delta_ppb")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_FIELD_NUMBER: _ClassVar[int]
+    DATA_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
+    DELTA_PPB_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    job_id: str
+    round: int
+    base_model: bytes
+    update: bytes
+    data_commitment: bytes
+    epsilon_micro: int
+    delta_ppb: int
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., update: _Optional[bytes] = ..., data_commitment: _Optional[bytes] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ...) -> None: ...

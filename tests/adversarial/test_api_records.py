@@ -78,7 +78,7 @@ async def test_a_stranger_submits(net: Live) -> None:
 
 
 async def test_an_operator_record_by_somebody_else(net: Live) -> None:
-    body = pb.Phase(network=net.network, epoch=1, round=1, to=pb.PHASE_BEACON)
+    body = pb.Phase(network=net.network, epoch=1, round=1, to=pb.PHASE_BEACON, duplicates=batch([]))
     code, _ = await refused(net, append_request(ALICE, "phase", body))
     assert code is grpc.StatusCode.PERMISSION_DENIED
     envelope = ALICE.seal("close-epoch", api_pb2.CloseEpoch(network=net.network, epoch=1))

@@ -11,7 +11,7 @@ from protocol.lifecycle import ItemStatus
 from protocol.limits import AMOUNT_MICRO_MAX, BATCH_LEAVES_MAX, OPERATOR_LEAVES_MAX, PPM
 from protocol.rules import review
 from protocol.settlement import Address, publication_digest
-from protocol.state import SHARES
+from protocol.state import SHARES, Deposit
 from protocol.truth_data import MAX_CONFUSION_CELLS
 from protos.gen import records_pb2 as pb
 from tests.fold import (
@@ -163,9 +163,9 @@ def test_revenue_that_does_not_fit_into_a_close_waits_its_turn(
     for place, asset in enumerate((junk, money, junk)):
         net.add(net.operator, "revenue", revenue(asset=asset, amount="900", log_index=place))
     holders = sum(amount > 0 for (_, asset), amount in net.state.earned.items() if asset == SHARES)
-    monkeypatch.setattr("protocol.epoch.OPERATOR_LEAVES_MAX", holders + 1)
+    monkeypatch.setattr("protocol.revenue.OPERATOR_LEAVES_MAX", holders + 1)
     net.close()
-    assert net.state.epoch.deposits == [(money, 900)], "the first come are shared first"
+    assert net.state.epoch.deposits == [Deposit(money, 900)], "the first come are shared first"
     assert conserves(net.state)
     net.close()
     assert net.state.epoch.deposits == []

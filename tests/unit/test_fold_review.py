@@ -43,12 +43,12 @@ def test_the_draw_is_recomputed(net: Network) -> None:
     item_id = next(iter(favoured))
     favoured[item_id] = favoured[item_id][::-1]
     where: dict[str, Any] = {"network": NETWORK, "epoch": 1, "round": 1}
-    leaves = review.encode_draw(net.state, favoured)
+    leaves = review.encode_draw(favoured)
     with refuses("does not follow from its seed"):
         net.add(
             net.operator, "draw", pb.Draw(**where, seed=seed, assignments=batch(leaves)), leaves
         )
-    leaves = review.encode_draw(net.state, assignments)
+    leaves = review.encode_draw(assignments)
     with refuses("seed does not follow"):
         body = pb.Draw(**where, seed=bytes(32), assignments=batch(leaves))
         net.add(net.operator, "draw", body, leaves)
@@ -116,14 +116,12 @@ def test_who_stays_silent_is_wrong_on_each_task(net: Network) -> None:
     assert belief.wrong_micro == count * PPM
 
 
-def test_a_draw_writes_down_the_duplicates_found(net: Network) -> None:
+def test_a_seal_writes_down_the_duplicates_found(net: Network) -> None:
     ada, ben = net.people[:2]
     net.submit(ada, [net.item(1, content=b"the same picture")])
     net.submit(ben, [net.item(1, content=b"the same picture")])
     first, copy = net.state.items
     net.stand_by(*net.people[1:])
     net.phase(pb.PHASE_BEACON)
-    net.open_beacons(*net.people[1:])
-    net.draw()
-    leaves = [pb.Assignment.FromString(leaf) for leaf in net.log[-1].leaves]
-    assert [(leaf.item_id, leaf.duplicate_of) for leaf in leaves] == [(first, b""), (copy, first)]
+    leaves = [pb.Duplicate.FromString(leaf) for leaf in net.log[-1].leaves]
+    assert [(leaf.item_id, leaf.duplicate_of) for leaf in leaves] == [(copy, first)]

@@ -1,0 +1,217 @@
+"""Federated training: who trains what, at which price in privacy, and who is paid for it.
+
+No data and no weights are in here, only their hashes: what partners signed before they sent it, and what
+the rounds made of it.
+"""
+
+from __future__ import annotations
+
+from protocol.errors import Ignore, Reject
+from protocol.identity import Identity
+from protocol.lifecycle import JobEvent, next_job_status
+from protocol.limits import (
+    CERTIFICATE_BYTES_MAX,
+    COLUMNS_MAX,
+    ENDPOINT_CHARS_MAX,
+    NAME_CHARS_MAX,
+    PARTNERS_MAX,
+    PPM,
+    TEXT_CHARS_MAX,
+    TRAINING_ROUNDS_MAX,
+    TRANSPORT_KEY_BYTES_MAX,
+)
+from protocol.rules.dataset import usable_snapshot
+from protocol.rules.record import Record, is_name, require, require_hash, require_member
+from protocol.state import JobState, State
+from protos.gen import records_pb2 as pb
+
+# Everybody who waits for a round has to know when it is given up; a day is for hospitals' nights.
+ROUND_SECONDS_MAX = 86_400
+# Above this an epsilon says nothing any more.
+EPSILON_MICRO_MAX = 100 * PPM
+# A close has a line for each partner and job, beside those of contributors and reviewers.
+TRAINER_LINES_MAX = 8_192
+
+
+def validate_job(state: State, record: Record[pb.Job]) -> None:
+    """Everything that decides privacy, pay and who may join is fixed before anybody does."""
+    job = record.body
+    require(is_name(job.id), f"a job's id is a-z, 0-9 and -, at most {NAME_CHARS_MAX}")
+    require(job.id not in state.jobs, f"there is a job {job.id!r} already")
+    require(len(job.title) <= TEXT_CHARS_MAX, "the title is too long")
+    require(job.campaign_id in state.campaigns, f"there is no campaign {job.campaign_id!r}")
+    if job.snapshot:
+        snapshot = usable_snapshot(state, job.snapshot)
+        require(snapshot.campaign_id == job.campaign_id, "the snapshot is of another campaign")
+        require(snapshot.scope.train, "the snapshot's scope is not training")
+    require(0 < len(job.model) <= NAME_CHARS_MAX, "a job names its model")
+    require_hash(job.initial_model, "the initial model's hash")
+    _validate_columns(job)
+    _validate_partners(state, job)
+    _validate_privacy(job)
+    require(1 <= job.rounds <= TRAINING_ROUNDS_MAX, f"a job has 1 to {TRAINING_ROUNDS_MAX} rounds")
+    require(job.learning_rate_micro > 0, "the learning rate is above zero")
+    require(job.momentum_ppm < PPM, "the momentum is below one")
+    require(job.expected_examples > 0, "a job expects examples")
+    require(0 < job.price_ppm <= 1000 * PPM, "the price is above zero, at most a thousandfold")
+    require(0 < len(job.endpoint) <= ENDPOINT_CHARS_MAX, "a job says where it trains")
+    require(0 < len(job.tls_certificate) <= CERTIFICATE_BYTES_MAX, "a job names its certificate")
+    require(1 <= job.round_seconds <= ROUND_SECONDS_MAX, "a round lasts a second to a day")
+
+
+def _validate_columns(job: pb.Job) -> None:
+    require(0 < len(job.columns) <= COLUMNS_MAX, "a job names the columns it reads")
+    require(len(set(job.columns)) == len(job.columns), "a column is named twice")
+    require(all(0 < len(c) <= NAME_CHARS_MAX for c in job.columns), "a column's name is malformed")
+
+
+def _validate_partners(state: State, job: pb.Job) -> None:
+    """By invitation: a crowd of invented partners would water down everybody's noise, and pay."""
+    require(0 < len(job.partners) <= PARTNERS_MAX, f"a job invites 1 to {PARTNERS_MAX} partners")
+    require(len(set(job.partners)) == len(job.partners), "a partner is invited twice")
+    for partner in job.partners:
+        require_member(state, Identity(partner))
+    require(1 <= job.quorum <= len(job.partners), "the quorum is one to all of the partners")
+
+
+def _validate_privacy(job: pb.Job) -> None:
+    require(0 < job.sampling_ppm <= PPM, "the sampling is above zero, at most one")
+    require(job.clip_micro > 0, "examples' gradients are clipped to a bound above zero")
+    require(job.noise_micro > 0, "a job adds noise")
+    require(0 < job.epsilon_micro <= EPSILON_MICRO_MAX, "epsilon is above zero, at most a hundred")
+    require(0 < job.delta_ppb < 1_000_000_000, "delta lies between zero and one")
+
+
+def process_job(state: State, record: Record[pb.Job]) -> None:
+    """Opens it to those invited."""
+    state.jobs[record.body.id] = JobState(record.body, record.body.initial_model)
+
+
+def _job(state: State, job_id: str) -> JobState:
+    job = state.jobs.get(job_id)
+    if job is None:
+        raise Reject(f"there is no job {job_id!r}")
+    return job
+
+
+def validate_enrol(state: State, record: Record[pb.Enrol]) -> None:
+    """Only those invited, and before the first round."""
+    job = _job(state, record.body.job_id)
+    require(record.author in job.record.partners, "this identity is not invited to the job")
+    if record.author in job.partners:
+        raise Ignore("this partner has joined already")
+    next_job_status(job.status, JobEvent.JOIN)
+    require_hash(record.body.data_commitment, "the data commitment")
+    require(
+        0 < len(record.body.transport_key) <= TRANSPORT_KEY_BYTES_MAX,
+        "a partner names the key that its machine authenticates with",
+    )
+
+
+def process_enrol(state: State, record: Record[pb.Enrol]) -> None:
+    """From now on updates are signed over this very data."""
+    state.jobs[record.body.job_id].partners[record.author] = record.body
+
+
+def validate_update(state: State, record: Record[pb.Update]) -> None:
+    """One update for each partner and round, from the model of that round and the data joined with."""
+    body = record.body
+    job = _job(state, body.job_id)
+    enrolled = job.partners.get(record.author)
+    if enrolled is None:
+        raise Reject("this identity has not joined the job")
+    next_job_status(job.status, JobEvent.TRAIN)
+    present = len(job.rounds) + 1
+    if body.round < present:
+        raise Ignore(f"round {body.round} of the job is over")
+    require(body.round == present, f"round {body.round} of the job has not begun")
+    if record.author in job.updates:
+        raise Ignore("this partner has an update in this round already")
+    require(body.base_model == job.model, "the update starts from another model than the round")
+    require_hash(body.update, "the update's hash")
+    require(
+        body.data_commitment == enrolled.data_commitment,
+        "the update was made from other data than the partner joined with",
+    )
+    require(body.delta_ppb == job.record.delta_ppb, "epsilon is stated at another delta")
+    require(body.epsilon_micro > 0, "an update costs privacy")
+
+
+def process_update(state: State, record: Record[pb.Update]) -> None:
+    """Waits for its round."""
+    state.jobs[record.body.job_id].updates[record.author] = record.body
+
+
+def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
+    """A round is made of updates that their authors signed, and enough of them."""
+    body = record.body
+    job = _job(state, body.job_id)
+    next_job_status(job.status, JobEvent.TRAIN)
+    present = len(job.rounds) + 1
+    require(body.round == present <= job.record.rounds, f"round {body.round} is not the next")
+    require(body.base_model == job.model, "the round starts from another model")
+    require_hash(body.model, "the model's hash")
+    partners = [Identity(partner) for partner in body.partners]
+    require(partners == sorted(set(partners)), "the partners are in the order of their keys")
+    require(all(p in job.updates for p in partners), "a partner signed no update in this round")
+    require(
+        len(partners) >= job.record.quorum,
+        f"a round needs {job.record.quorum} updates, not {len(partners)}",
+    )
+    require(
+        job.epsilon_micro < body.epsilon_micro <= job.record.epsilon_micro,
+        "a round costs privacy, and never more than the job has",
+    )
+    require(body.accuracy_ppm <= PPM, "the accuracy is above one")
+    fresh = sum((partner, body.job_id) not in state.epoch.trained for partner in partners)
+    require(
+        len(state.epoch.trained) + fresh <= TRAINER_LINES_MAX,
+        f"an epoch pays at most {TRAINER_LINES_MAX} trainers; close it first",
+    )
+
+
+def process_round(state: State, record: Record[pb.TrainingRound]) -> None:
+    """Its partners are paid in the next close; updates that came too late count for nothing."""
+    body = record.body
+    job = state.jobs[body.job_id]
+    job.status = next_job_status(job.status, JobEvent.TRAIN)
+    job.rounds.append(body)
+    job.model = body.model
+    job.updates = {}
+    for partner in body.partners:
+        state.epoch.trained[Identity(partner), body.job_id] += 1
+
+
+def validate_model(state: State, record: Record[pb.Model]) -> None:
+    """What came out, with its measurements; or why nothing did."""
+    body = record.body
+    job = _job(state, body.job_id)
+    next_job_status(job.status, _end_of(body))
+    require(body.epsilon_micro == job.epsilon_micro, "the model costs what its rounds cost")
+    if body.outcome == pb.JOB_OUTCOME_ENDED:
+        require(0 < len(body.reason) <= TEXT_CHARS_MAX, "a job that ended early says why")
+        return
+    require(len(job.rounds) == job.record.rounds, "the job's rounds have not all run")
+    require(body.weights == job.model, "the model is not that of the last round")
+    require_hash(body.artifact, "the artifact's hash")
+    require_hash(body.card, "the card's hash")
+    require(body.accuracy_fp32_ppm <= PPM, "the accuracy is above one")
+    require(body.accuracy_int8_ppm <= PPM, "the accuracy is above one")
+    require(body.held_back > 0, "accuracy is measured on examples that nobody trained on")
+    require(body.fp32_bytes > 0 < body.int8_bytes, "a model has a size")
+
+
+def _end_of(body: pb.Model) -> JobEvent:
+    if body.outcome == pb.JOB_OUTCOME_COMPLETED:
+        return JobEvent.COMPLETE
+    if body.outcome == pb.JOB_OUTCOME_ENDED:
+        return JobEvent.END
+    raise Reject("a model record completes a job or ends it")
+
+
+def process_model(state: State, record: Record[pb.Model]) -> None:
+    """The job is over."""
+    job = state.jobs[record.body.job_id]
+    job.status = next_job_status(job.status, _end_of(record.body))
+    job.result = record.body
+    job.updates = {}
