@@ -22,7 +22,7 @@ from protocol.envelope import seal
 from protocol.identity import Identity
 from protocol.limits import PPM
 from protocol.merkle import hash_leaf
-from protocol.rules import review
+from protocol.rules import dataset, review
 from protocol.similarity import fingerprint_exact
 from protocol.state import ItemId, State
 from protos.gen import records_pb2 as pb
@@ -30,6 +30,7 @@ from protos.gen import records_pb2 as pb
 LOG_KEY = SigningKey(b"\x05" * 32)
 NETWORK = commitments.network_id(bytes(LOG_KEY.verify_key))
 LABELS = [str(digit) for digit in range(10)]
+EVERY_USE = pb.Consent(train=True, redistribute=True, commercial=True)
 
 
 def policy(**changes: int) -> pb.Policy:
@@ -146,7 +147,13 @@ class Network:
             payout_signature=person.sign_digest(digest),
         )
 
-    def item(self, truth: int, label: int | None = None, content: bytes | None = None) -> bytes:
+    def item(
+        self,
+        truth: int,
+        label: int | None = None,
+        content: bytes | None = None,
+        consent: pb.Consent = EVERY_USE,
+    ) -> bytes:
         """The leaf of a fresh item; its opening and true label are remembered."""
         content = self.fresh() if content is None else content
         label_salt, proposed = self.fresh(), truth if label is None else label
@@ -157,7 +164,7 @@ class Network:
             label_commitment=commitments.label_commitment(label_salt, proposed),
             fingerprint=fingerprint_exact(content),
             licence="CC-BY-4.0",
-            consent=pb.Consent(train=True, redistribute=True),
+            consent=consent,
             origin=pb.ORIGIN_HUMAN,
         ).SerializeToString()
         self.openings[hash_leaf(leaf)] = (label_salt, proposed)
@@ -180,6 +187,28 @@ class Network:
         hashes = [commitments.gold_commitment(i, s, label) for i, (s, label) in self.gold.items()]
         body = pb.GoldCommit(network=NETWORK, epoch=self.state.epoch.number, hashes=batch(hashes))
         self.add(self.operator, "gold-commit", body, hashes)
+
+    def withdraw(self, person: Person, item_ids: Sequence[ItemId]) -> None:
+        self.add(person, "withdraw", pb.Withdraw(network=NETWORK, item_ids=item_ids))
+
+    # ---- datasets ----
+
+    def snapshot(self, scope: pb.Consent = EVERY_USE, campaign_id: str = "digits") -> bytes:
+        """Logs the snapshot that follows from the log; gives its digest."""
+        leaves = dataset.compute_snapshot(self.state, campaign_id, scope)
+        self.add_snapshot(leaves, scope, campaign_id)
+        return next(reversed(self.state.snapshots))
+
+    def add_snapshot(
+        self, leaves: Sequence[ItemId], scope: pb.Consent = EVERY_USE, campaign_id: str = "digits"
+    ) -> None:
+        body = pb.Snapshot(
+            network=NETWORK, campaign_id=campaign_id, scope=scope, items=batch(leaves)
+        )
+        self.add(self.operator, "snapshot", body, leaves)
+
+    def license(self, snapshot: bytes, **changes: object) -> None:
+        self.add(self.operator, "licence", licence(snapshot=snapshot, **changes))
 
     # ---- how an epoch runs ----
 
@@ -292,3 +321,15 @@ def campaign(**changes: object) -> pb.Campaign:
     )
     made.MergeFrom(pb.Campaign(**changes))  # type: ignore[arg-type]
     return made
+
+
+def licence(**changes: object) -> pb.Licence:
+    """A sale of a snapshot for a thousand wei."""
+    values: dict[str, object] = {
+        "id": "acme-2026",
+        "licensee": "Acme",
+        "terms": "CC-BY-4.0",
+        "asset": bytes(20),
+        "price": "1000",
+    }
+    return pb.Licence(network=NETWORK, **(values | changes))  # type: ignore[arg-type]

@@ -30,10 +30,12 @@ from protocol.settlement import Address, build_tree, publication_digest, sum_tot
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 from tests.simulated import NETWORK, Network, Person, campaign
+from tests.simulated_training import enrol, finish, model_of, open_job, round_of, train, update
 
 KINDS = sorted(transition.RULES)
 LEAF_OF: dict[str, type[Message]] = {
     "submission": pb.Item,
+    "phase": pb.Duplicate,
     "draw": pb.Assignment,
     "reveal": pb.Answer,
     "verdict": pb.ItemVerdict,
@@ -41,7 +43,7 @@ LEAF_OF: dict[str, type[Message]] = {
 }
 PHASES = (
     *("NEW", "SUBMITTING", "BEACON", "OPENED", "COMMITTING", "REVEALING", "REVEALED", "CLOSING"),
-    *("DEPLOYED", "PROPOSED", "ATTESTED"),
+    *("DEPLOYED", "PROPOSED", "ATTESTED", "SOLD", "ENROLLED", "UPDATED", "TRAINED"),
 )
 RANDOM_MUTANTS = 12  # of each kind in each phase
 
@@ -106,6 +108,8 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     net.add(net.operator, "campaign", campaign(id="letters"))
     ada.wallet = Person("another").wallet
     net.add(ada, "register", net.registration(ada))
+    _sell_and_train(net, reviewers, snapshot)
+    net.withdraw(ada, [i for i in net.state.items if not net.state.items[i].duplicate_of][:2])
     authors = {person.identity: person for person in (net.operator, *people)}
     return {name: (state, _next_of_each(net, at, authors)) for name, (at, state) in places.items()}
 
@@ -141,6 +145,20 @@ def _settle(net: Network, people: list[Person], snapshot: Callable[[str], None])
     snapshot("ATTESTED")
     published = pb.Published(**where, root=root, tx_hash=net.fresh())
     net.add(net.operator, "published", published)
+
+
+def _sell_and_train(net: Network, people: list[Person], snapshot: Callable[[str], None]) -> None:
+    net.license(net.snapshot())
+    snapshot("SOLD")
+    open_job(net, *people[:2], snapshot=next(iter(net.state.snapshots)))
+    enrol(net, *people[:2])
+    snapshot("ENROLLED")
+    update(net, *people[:2])
+    snapshot("UPDATED")
+    net.add(net.operator, "training-round", round_of(net, *people[:2]))
+    train(net, *people[:2])
+    snapshot("TRAINED")
+    finish(net, model_of(net))
 
 
 def _mutants(message: Message) -> Iterator[Message]:
@@ -185,8 +203,9 @@ def _here(state: State, body: Message) -> Any:
     moved = _copy(body)
     if "epoch" in body.DESCRIPTOR.fields_by_name:
         moved.epoch = state.epoch.number
-    if "round" in body.DESCRIPTOR.fields_by_name:
-        moved.round = state.epoch.round.number
+        # A round of training is counted by its job, and such a record names no epoch.
+        if "round" in body.DESCRIPTOR.fields_by_name:
+            moved.round = state.epoch.round.number
     return moved
 
 
