@@ -36,16 +36,27 @@ class Share:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def take(self, places: NDArray[np.int64]) -> Share:
+        """The digits at these places."""
+        return Share(self.images[places], self.labels[places])
+
+    def joined(self, other: Share) -> Share:
+        """Both shares in one."""
+        return Share(
+            np.concatenate([self.images, other.images]),
+            np.concatenate([self.labels, other.labels]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DigitSplit:
-    """Disjoint shares: what contributors submit, what reviewers train on in private, gold items
-    of the coordinator, and digits kept to test a model."""
+    """Disjoint shares: what contributors submit, what each keeps in private, what is held back to
+    test a model, and all that is left."""
 
     submissions: tuple[Share, ...]
     private: tuple[Share, ...]
-    gold: Share
-    test: Share
+    held_back: Share
+    rest: Share
 
 
 @cache
@@ -66,32 +77,33 @@ def load_digits() -> Share:
 
 
 def split_digits(
-    seed: int,
-    *,
-    contributors: int,
-    submitted_each: int,
-    reviewers: int,
-    private_each: int,
-    gold: int,
-    test: int,
+    seed: int, *, submitted: Sequence[int], private: Sequence[int], held_back: int
 ) -> DigitSplit:
-    """Deal shuffled digits out without overlap. Raises ConfigError if there are too few."""
+    """Deal shuffled digits out without overlap; `submitted` and `private` are the sizes of shares.
+
+    Raises ConfigError if there are too few digits.
+    """
     everything = load_digits()
-    sizes = [submitted_each] * contributors + [private_each] * reviewers + [gold, test]
+    sizes = [*submitted, *private, held_back]
     if min(sizes) < 0 or sum(sizes) > len(everything):
         raise ConfigError(
             f"cannot deal {sum(sizes)} of {len(everything)} digits",
             "Ask for fewer or smaller shares.",
         )
     order = np.random.default_rng(seed).permutation(len(everything))
-    parts = np.split(order, np.cumsum(sizes))[:-1]
-    shares = [Share(everything.images[part], everything.labels[part]) for part in parts]
+    shares = [everything.take(part) for part in np.split(order, np.cumsum(sizes))]
     return DigitSplit(
-        submissions=tuple(shares[:contributors]),
-        private=tuple(shares[contributors:-2]),
-        gold=shares[-2],
-        test=shares[-1],
+        submissions=tuple(shares[: len(submitted)]),
+        private=tuple(shares[len(submitted) : -2]),
+        held_back=shares[-2],
+        rest=shares[-1],
     )
+
+
+def skewed(share: Share, parts: int) -> list[Share]:
+    """Cuts a share by label: each part holds all of a few classes, and none of the others."""
+    by_label = np.argsort(share.labels, kind="stable")
+    return [share.take(part) for part in np.array_split(by_label, parts)]
 
 
 def mislabel(labels: Truth, rate: float, seed: int) -> Truth:

@@ -3,6 +3,9 @@
 Eight contributors: four honest; one who mislabels 40 % of what they submit; one who submits other
 people's images again; one who does so shifted by a pixel or two, or with slight noise; and one who
 contributes honestly but always gives the same answer as a reviewer.
+
+The four honest ones are partners, too: they have more digits, of few classes each, that they submit to
+nobody and train on where they are. No partner has any of the digits that the trained model is tested on.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from commonhold.digits import (
     mislabel,
     noisy,
     shifted,
+    skewed,
     split_digits,
     write_folder,
 )
@@ -35,7 +39,8 @@ LAZY_ANSWER: Final = "3"
 SUBMITTED_EACH: Final = 90
 COPIES_EACH: Final = 60
 OWN_OF_COPIERS: Final = 30  # so that copiers have honest work too, and lose none of it
-PRIVATE_EACH: Final = 350
+PRIVATE_EACH: Final = 300  # of all classes: what reviewers learn from
+HELD_BACK: Final = 420
 GOLD_SHARE: Final = 0.12  # of the items: the operator's experts know the answer
 
 
@@ -50,30 +55,43 @@ class Player:
     copies: set[Path] = field(default_factory=set)  # images that are somebody else's
 
 
-def cast_players(folder: Path, seed: int) -> dict[str, Player]:
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Everybody, and the folders that are nobody's submission."""
+
+    players: dict[str, Player]
+    partners: dict[str, Path]  # name -> private digits to train on
+    held_back: Path
+    private_examples: int  # of all partners
+
+
+def cast_players(folder: Path, seed: int) -> Cast:
     """Writes everybody's digits as PNG folders with label files, and says who has which."""
+    copiers = (COPIER, DISGUISER)
     split = split_digits(
         seed,
-        contributors=len(NAMES),
-        submitted_each=SUBMITTED_EACH,
-        reviewers=len(NAMES),
-        private_each=PRIVATE_EACH,
-        gold=0,
-        test=0,
+        submitted=[OWN_OF_COPIERS if name in copiers else SUBMITTED_EACH for name in NAMES],
+        private=[0 if name == LAZY else PRIVATE_EACH for name in NAMES],
+        held_back=HELD_BACK,
     )
     own = dict(zip(NAMES, split.submissions, strict=True))
-    players = {
-        name: _player(folder / name, name, own[name], private, seed)
-        for name, private in zip(NAMES, split.private, strict=True)
-    }
+    private = dict(zip(NAMES, split.private, strict=True))
+    players = {name: _player(folder / name, name, own[name], private[name], seed) for name in NAMES}
     _add_copies(players[COPIER], folder, [own["ada"], own["ben"]], seed, disguise=False)
     _add_copies(players[DISGUISER], folder, [own["cyn"], own["dov"]], seed, disguise=True)
-    return players
+    extra = dict(zip(HONEST, skewed(split.rest, len(HONEST)), strict=True))
+    partners = {}
+    for name in HONEST:
+        everything = private[name].joined(extra[name])
+        partners[name] = folder / name / "training"
+        write_folder(partners[name], everything.images, everything.labels)
+    write_folder(folder / "held-back", split.held_back.images, split.held_back.labels)
+    examples = sum(len(private[name]) + len(extra[name]) for name in HONEST)
+    return Cast(players, partners, folder / "held-back", examples)
 
 
 def _player(folder: Path, name: str, own: Share, private: Share, seed: int) -> Player:
-    count = OWN_OF_COPIERS if name in (COPIER, DISGUISER) else SUBMITTED_EACH
-    images, truth, trained_on = own.images[:count], own.labels[:count], private.labels
+    images, truth, trained_on = own.images, own.labels, private.labels
     labels = truth
     if name == MISLABELLER:  # careless everywhere: the reviewer plug-in learns from bad labels, too
         labels = mislabel(truth, MISLABEL_RATE, seed)

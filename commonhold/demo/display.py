@@ -34,7 +34,7 @@ class Display:
         self.start = time.monotonic()
 
     def act(self, number: int, title: str) -> None:
-        """Opens one of the demo's seven parts."""
+        """Opens one of the demo's parts."""
         self._console.print(f"\n[bold]{number}. {title}[/]")
 
     @contextmanager
@@ -86,6 +86,12 @@ def summary_table(summary: dict[str, Any]) -> Table:
             "revenue paid out",
             _revenue(summary),
         ),
+        ("dataset: items / loads / Croissant valid", _dataset(summary["dataset"])),
+        ("licence revenue follows attribution", _yes(summary["royalties_match_attribution"])),
+        ("of the withdrawn item nothing is left", _yes(summary["erased_ok"])),
+        ("model: accuracy fp32 / int8", _accuracy(summary["federated"])),
+        ("model: epsilon, delta; int8 is smaller by", _privacy(summary["federated"])),
+        ("every page answers", _yes(summary["dashboard_ok"])),
         (
             "verify agrees / finds one changed byte",
             f"{_yes(summary['verify_ok'])} / {_yes(summary['tamper_detected'])}",
@@ -106,6 +112,19 @@ def _counts(summary: dict[str, Any]) -> str:
 def _revenue(summary: dict[str, Any]) -> str:
     stable, ether = summary["revenue_paid_micro"] / 1e6, summary["revenue_paid_wei"] / 1e18
     return f"{stable:,.6f} of the stablecoin stand-in, {ether:.6f} ether"
+
+
+def _dataset(dataset: dict[str, Any]) -> str:
+    loads, valid = _yes(dataset["loads_with_datasets"]), _yes(dataset["croissant_valid"])
+    return f"{dataset['items']} / {loads} / {valid}"
+
+
+def _accuracy(model: dict[str, Any]) -> str:
+    return f"{model['accuracy_fp32']:.2%} / {model['accuracy_int8']:.2%}"
+
+
+def _privacy(model: dict[str, Any]) -> str:
+    return f"{model['epsilon']:.2f}, {model['delta']:g}; {model['size_ratio']:.2f} times"
 
 
 def _yes(value: bool) -> str:

@@ -40,6 +40,7 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
     ready: dict[str, Any] = field(default_factory=dict)
+    printed: dict[str, Any] = field(default_factory=dict)  # by a command that ended well
 
 
 class Stage:
@@ -110,7 +111,7 @@ class Stage:
         """Runs a command while the block watches; then it must have ended well."""
         server = self._start(arguments)
         yield server
-        _result(self._finish(server, arguments), arguments)
+        server.printed = _result(self._finish(server, arguments), arguments)
 
     def fails(self, *arguments: str) -> str:
         """Runs a command that must find something wrong (exit code 1); gives what it said of it."""

@@ -1,9 +1,9 @@
-"""How far a review is, read from the public log over HTTP as anybody could."""
+"""How far something is, read from the public log over HTTP as anybody could."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 import httpx
@@ -11,41 +11,54 @@ import httpx
 from protocol import tiles
 from protocol.envelope import parse_envelope
 
-_WATCHED: Final = {
+# kind -> its plural, in the order in which they come
+_REVIEW: Final = {
     "beacon": "seeds opened",
     "draw": "draws",
     "commit": "commits",
     "reveal": "reveals",
     "verdict": "verdicts",
-    "close": "epoch closed",
+}
+_TRAINING: Final = {
+    "enrol": "partners joined",
+    "update": "signed updates",
+    "training-round": "rounds",
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Tail:
-    """The kinds of the last up to 256 entries of a log."""
+    """What a log got since this was made."""
 
-    kinds: Counter[str]
+    def __init__(self, http_url: str) -> None:
+        self._url = http_url
+        with httpx.Client(base_url=http_url) as client:
+            self._start = _size(client)
 
-    def since(self, before: Tail) -> Tail:
-        """What was logged after `before`; the demo's epochs fit into one bundle."""
-        return Tail(self.kinds - before.kinds)
+    def kinds(self) -> Counter[str]:
+        """How many records of each kind."""
+        with httpx.Client(base_url=self._url) as client:
+            return Counter(parse_envelope(raw).kind for raw in self._entries(client))
 
-    def __str__(self) -> str:
-        parts = [
-            words if kind == "close" else f"{self.kinds[kind]} {words}"
-            for kind, words in _WATCHED.items()
-            if self.kinds[kind]
-        ]
-        return ", ".join(parts)
+    def _entries(self, client: httpx.Client) -> Iterator[bytes]:
+        for tile in tiles.entry_tiles_of(_size(client)):
+            if tile.start + tile.width > self._start:
+                bundle = client.get(f"/{tile.path}").raise_for_status().content
+                entries = tiles.decode_entries(bundle, tile.width)
+                yield from entries[max(0, self._start - tile.start) :]
+
+    def review(self) -> str:
+        """How far a review is."""
+        kinds = self.kinds()
+        return ", ".join([*_counted(kinds, _REVIEW), *(["epoch closed"] if kinds["close"] else [])])
+
+    def training(self) -> str:
+        """How far a training job is."""
+        return ", ".join(_counted(self.kinds(), _TRAINING))
 
 
-def read_tail(http_url: str) -> Tail:
-    """Reads the checkpoint and the last bundle of entries."""
-    with httpx.Client(base_url=http_url) as client:
-        size = int(client.get("/checkpoint").raise_for_status().text.splitlines()[1])
-        *_, last = tiles.entry_tiles_of(size)
-        bundle = client.get(f"/{last.path}").raise_for_status().content
-    return Tail(
-        Counter(parse_envelope(raw).kind for raw in tiles.decode_entries(bundle, last.width))
-    )
+def _counted(kinds: Counter[str], words: dict[str, str]) -> list[str]:
+    return [f"{kinds[kind]} {plural}" for kind, plural in words.items() if kinds[kind]]
+
+
+def _size(client: httpx.Client) -> int:
+    return int(client.get("/checkpoint").raise_for_status().text.splitlines()[1])

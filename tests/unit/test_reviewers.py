@@ -20,6 +20,7 @@ from commonhold.digits import (
     noisy,
     png_bytes,
     shifted,
+    skewed,
     split_digits,
     write_folder,
 )
@@ -155,24 +156,28 @@ def test_a_command_must_exist() -> None:
 
 def deal(contributors: int, submitted_each: int) -> DigitSplit:
     return split_digits(
-        7,
-        contributors=contributors,
-        submitted_each=submitted_each,
-        reviewers=2,
-        private_each=350,
-        gold=50,
-        test=300,
+        7, submitted=[submitted_each] * contributors, private=[350, 350], held_back=300
     )
 
 
 def test_the_split_is_disjoint_and_reproducible() -> None:
     first, again = (deal(contributors=3, submitted_each=100) for _ in range(2))
-    shares = [*first.submissions, *first.private, first.gold, first.test]
-    assert [len(share) for share in shares] == [100, 100, 100, 350, 350, 50, 300]
-    assert len({image.tobytes() for share in shares for image in share.images}) == 1350
-    assert np.array_equal(first.test.images, again.test.images)
+    shares = [*first.submissions, *first.private, first.held_back, first.rest]
+    assert [len(share) for share in shares] == [100, 100, 100, 350, 350, 300, 3700]
+    assert len({image.tobytes() for share in shares for image in share.images}) == 5000
+    assert np.array_equal(first.held_back.images, again.held_back.images)
     with pytest.raises(ConfigError):
         deal(contributors=3, submitted_each=2000)
+
+
+def test_skewed_parts_hold_few_classes_each() -> None:
+    rest = deal(contributors=0, submitted_each=0).rest
+    parts = skewed(rest, 4)
+    assert sum(len(part) for part in parts) == len(rest)
+    assert all(len(set(part.labels.tolist())) <= 4 for part in parts)
+    assert {label for part in parts for label in part.labels.tolist()} == set(range(10))
+    both = parts[0].joined(parts[1])
+    assert len(both) == len(parts[0]) + len(parts[1])
 
 
 def test_attacks_and_mistakes_are_what_they_say() -> None:
@@ -190,9 +195,9 @@ def test_digits_learns_from_a_private_folder(tmp_path: Path) -> None:
     split = deal(contributors=1, submitted_each=10)
     write_folder(tmp_path, split.private[0].images, split.private[0].labels)
     reviewer = load_reviewer(f"digits:{tmp_path}")
-    answers = [ask(reviewer, png_bytes(image), PNG, LABELS) for image in split.test.images]
-    assert np.mean(np.array(answers) == split.test.labels) >= 0.95
-    content = png_bytes(split.test.images[0])
+    answers = [ask(reviewer, png_bytes(image), PNG, LABELS) for image in split.held_back.images]
+    assert np.mean(np.array(answers) == split.held_back.labels) >= 0.95
+    content = png_bytes(split.held_back.images[0])
     assert ask(reviewer, content, "text/plain", LABELS) is None
     assert ask(reviewer, content, PNG, ["cat", "dog"]) is None
     assert ask(reviewer, b"not a PNG", PNG, LABELS) is None

@@ -1,0 +1,179 @@
+"""Datasets: accepted items exported with their proofs, licensed, paid for; and one taken back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from commonhold.demo.scene import CAMPAIGN, LICENCE, Scene
+from commonhold.demo.stage import DemoError
+from commonhold.demo.traces import traces
+from contracts.devchain import dev_keys
+from coordinator.chain import OperatorChain
+from protocol.batch import decode_bundle
+from protocol.identity import peer_id_of
+from protocol.merkle import hash_leaf
+from protocol.settlement import ETHER, Address
+from protos.gen import records_pb2 as pb
+
+LICENCE_ID: Final = "northwind-2026"
+STABLE_REVENUE: Final = 25_000_000_000  # 25,000 of the stablecoin stand-in, which has 6 decimals
+ETHER_REVENUE: Final = 3 * 10**18 + 7  # not a round number: nothing may be lost to rounding
+_BUYER: Final = 2  # of the development chain's accounts
+_SLICE: Final = 48  # bytes of content, from its middle, that name it beyond doubt
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A dataset on the operator's disk."""
+
+    snapshot: str  # hex
+    folder: Path
+    authors: Mapping[str, int]  # peer id -> items
+    item_ids: frozenset[str]
+    loads: bool
+    croissant_valid: bool
+
+
+def export(scene: Scene, title: str) -> Exported:
+    """Content over libp2p from those who have it; then loaded as a buyer would."""
+    with scene.display.step(title) as step:
+        made = scene.operate("export", "--campaign", CAMPAIGN)
+        step.say(f"{made['items']} items; checking it as a buyer would")
+        rows = _load(Path(made["path"]))
+        exported = Exported(
+            made["snapshot"],
+            Path(made["path"]),
+            Counter(rows["contributor"]),
+            frozenset(rows["item_id"]),
+            loads=len(rows["item_id"]) == made["items"] > 0,
+            croissant_valid=_croissant_holds(Path(made["path"])),
+        )
+        step.say(f"{made['items']} items of {len(exported.authors)} people, with proofs")
+    return exported
+
+
+def _load(folder: Path) -> dict[str, list[str]]:
+    """Item ids and contributors, read with pandas and with Hugging Face datasets, which must agree."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    import datasets
+    import pandas
+
+    datasets.disable_progress_bars()
+    files = sorted(str(file) for file in (folder / "data").glob("*.parquet"))
+    cache = str(folder.parent / ".cache-datasets")
+    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=cache)
+    frame = pandas.concat([pandas.read_parquet(file) for file in files])
+    columns = {name: list(loaded[name]) for name in ("item_id", "contributor")}
+    if any(list(frame[name]) != column for name, column in columns.items()):
+        raise DemoError("pandas and datasets read different rows")
+    if loaded[0]["image"].size != (28, 28):
+        raise DemoError("the dataset's first image is not a digit")
+    return columns
+
+
+def _croissant_holds(folder: Path) -> bool:
+    import mlcroissant
+
+    dataset = mlcroissant.Dataset(jsonld=folder / "croissant.json")
+    return not dataset.metadata.ctx.issues.errors
+
+
+def sell(scene: Scene, exported: Exported) -> Address:
+    """A licence in the log, and a buyer who pays for it; gives the stablecoin stand-in's address."""
+    with scene.display.step("a licence is sold; its buyer pays, and somebody gives ether") as step:
+        buyer = OperatorChain(scene.rpc_url, dev_keys()[_BUYER].to_bytes(), scene.deployment())
+        stable = buyer.deploy_test_stable()
+        scene.operate(
+            *("license", "--snapshot", exported.snapshot, "--id", LICENCE_ID),
+            *("--licensee", "Northwind Robotics", "--terms", LICENCE),
+            *("--asset", f"0x{stable.hex()}", "--price", str(STABLE_REVENUE)),
+        )
+        buyer.deposit(stable, STABLE_REVENUE, LICENCE_ID.encode())
+        buyer.deposit(ETHER, ETHER_REVENUE, b"with thanks")
+        scene.operate("revenue", "import")
+        step.say(f"{STABLE_REVENUE / 1e6:,.0f} of a stablecoin for the licence, 3 ether for all")
+    return stable
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """An item taken back, and whether nothing is left of it."""
+
+    item_id: str
+    erased: bool
+
+
+def withdraw(scene: Scene, exported: Exported) -> Withdrawn:
+    """Ada takes one accepted item back; then every file of everybody is searched for it."""
+    owned = (item.hex() for (item,) in scene.query("ada", "select item_id from items"))
+    item_id = next(item for item in owned if item in exported.item_ids)
+    needles = _needles(scene, bytes.fromhex(item_id))
+    homes = [Path(scene.coordinator), scene.stage.folder / "nodes"]
+    with scene.display.step("ada withdraws an item") as step:
+        before = traces(homes, needles)
+        scene.stage.run("node", "withdraw", item_id, "--dir", scene.node("ada"), "--yes")
+        try:
+            scene.wait_until(lambda: not traces(homes, needles), "every copy is deleted")
+        except DemoError:
+            step.say(f"[red]still in {len(traces(homes, needles))} files[/]")
+            return Withdrawn(item_id, erased=False)
+        step.say(f"its picture, salt and description were in {len(before)} files and are in none")
+    return Withdrawn(item_id, erased=len(before) > 1)
+
+
+def _needles(scene: Scene, item_id: bytes) -> list[bytes]:
+    """Bytes that only this item has: of its content, its content's salt, its fingerprint."""
+    [(salt, digest)] = scene.query(
+        "ada", "select content_salt, content_sha256 from items where item_id = ?", item_id
+    )
+    content = _content(scene, digest)
+    middle = len(content) // 2
+    leaf = next(
+        leaf
+        for (bundle,) in scene.query("ada", "select bundle from entries")
+        for leaf in decode_bundle(bundle)
+        if isinstance(leaf, bytes) and hash_leaf(leaf) == item_id
+    )
+    fingerprint = pb.Item.FromString(leaf).fingerprint
+    return [content[middle : middle + _SLICE], salt, fingerprint]
+
+
+def _content(scene: Scene, digest: bytes) -> bytes:
+    files = (file for player in scene.cast.players.values() for file in player.truth)
+    return next(
+        content
+        for content in (file.read_bytes() for file in files)
+        if hashlib.sha256(content).digest() == digest
+    )
+
+
+def royalties_match(lines: list[tuple[int, pb.RewardLine]], exported: Exported) -> bool:
+    """Whether the licence's royalties were split by the items that each author has in the dataset.
+
+    Counted from the dataset that the buyer got, not from the log.
+    """
+    paid: dict[str, int] = {}
+    for _, line in lines:
+        if line.licence_id == LICENCE_ID:
+            name = peer_id_of(line.identity)
+            paid[name] = paid.get(name, 0) + int(line.amount)
+    pool, items = sum(paid.values()), sum(exported.authors.values())
+    return pool > 0 and all(
+        abs(paid.get(name, 0) - pool * count / items) < 1
+        for name, count in exported.authors.items()
+    )
+
+
+def dataset_figures(exported: Exported) -> dict[str, Any]:
+    """What the summary says of the dataset."""
+    return {
+        "items": len(exported.item_ids),
+        "loads_with_datasets": exported.loads,
+        "croissant_valid": exported.croissant_valid,
+    }

@@ -1,0 +1,68 @@
+"""Federated training: four partners, each a SuperNode of its own, on digits that they show to nobody."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import Any, Final
+
+from commonhold.demo.cast import HONEST
+from commonhold.demo.scene import CAMPAIGN, POLL_S, Scene
+from commonhold.demo.tail import Tail
+from protocol.identity import peer_id_of
+
+JOB: Final = "digits-1"
+EPSILON: Final = "3"
+DELTA: Final = "1e-5"
+
+
+def train(scene: Scene, snapshot: str) -> dict[str, Any]:
+    """Opens a job over the snapshot, lets everybody invited join, and waits for the model."""
+    ready = scene.stage.folder / "logs" / "job.ready"
+    tail = Tail(scene.http_url)
+    with scene.display.step("four partners train, each on its own machine's digits") as step:
+        with ExitStack() as running:
+            job = running.enter_context(
+                scene.stage.running(*_open(scene, snapshot), "--ready-file", str(ready))
+            )
+            scene.wait_until(
+                lambda: ready.exists() or job.process.poll() is not None, "the job is open"
+            )
+            for name in HONEST:
+                running.enter_context(scene.stage.running(*_join(scene, name)))
+            while job.process.poll() is None:
+                step.say(tail.training())
+                time.sleep(POLL_S)
+        model = job.printed
+        step.say(
+            f"{model['rounds']} rounds; {model['accuracy_int8']:.1%} right as int8 on digits that "
+            f"nobody trained on, at epsilon {model['epsilon']:.2f}"
+        )
+    return model
+
+
+def _open(scene: Scene, snapshot: str) -> tuple[str, ...]:
+    invited = [word for n in HONEST for word in ("--partner", peer_id_of(scene.identities[n]))]
+    return (
+        *("federated", "open", "--dir", scene.coordinator, "--id", JOB, "--campaign", CAMPAIGN),
+        *("--title", "Digits, trained where they are", "--snapshot", snapshot, *invited),
+        *("--epsilon", EPSILON, "--delta", DELTA, "--quorum", str(len(HONEST) - 1)),
+        *("--expected-examples", str(scene.cast.private_examples)),
+        *("--held-back", str(scene.cast.held_back)),
+    )
+
+
+def _join(scene: Scene, name: str) -> tuple[str, ...]:
+    return (
+        *("federated", "join", "--dir", scene.node(name), "--job", JOB),
+        *("--data", str(scene.cast.partners[name]), "--epsilon-max", EPSILON),
+    )
+
+
+def federated_figures(model: dict[str, Any]) -> dict[str, Any]:
+    """What the summary says of the training."""
+    names = (
+        *("rounds", "clients", "epsilon", "delta", "accuracy_fp32", "accuracy_int8"),
+        *("size_ratio", "trust"),
+    )
+    return {name: model[name] for name in names}
