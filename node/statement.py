@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from node.rows import LogRow
 from node.store import Store
 from protocol.accounts import on_chain_asset
-from protocol.batch import check_batch, leaf_proof, require_whole
+from protocol.batch import check_batch, leaf_hashes, require_whole
 from protocol.envelope import parse_envelope
 from protocol.limits import PPM
+from protocol.merkle import MerkleTree
 from protocol.state import State
 from protos.gen import records_pb2 as pb
+
+_Pool = tuple[int, bytes, str]  # role, asset, licence
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class StatementLine:
     proof: tuple[bytes, ...]  # RFC 6962, in the batch `root` of so many `leaves`
     root: bytes
     leaves: int
-    pool: int  # what all lines of this role and asset got
+    pool: int  # what all lines of this role, asset and licence got
 
     @property
     def amount(self) -> int:
@@ -68,10 +71,10 @@ def lines_of(entries: Iterable[LogRow], identity: bytes) -> Iterator[StatementLi
 def _lines_in(entry: LogRow, close: pb.Close, identity: bytes) -> Iterator[StatementLine]:
     leaves = require_whole(check_batch(close.lines.root, close.lines.count, entry.bundle))
     lines = [pb.RewardLine.FromString(leaf) for leaf in leaves]
-    pools: dict[tuple[int, bytes], int] = {}
+    tree = MerkleTree(leaf_hashes(leaves))
+    pools: dict[_Pool, int] = {}
     for line in lines:
-        key = (line.role, line.asset)
-        pools[key] = pools.get(key, 0) + int(line.amount)
+        pools[_pool(line)] = pools.get(_pool(line), 0) + int(line.amount)
     for index, line in enumerate(lines):
         if line.identity == identity:
             yield StatementLine(
@@ -80,11 +83,16 @@ def _lines_in(entry: LogRow, close: pb.Close, identity: bytes) -> Iterator[State
                 leaf_index=index,
                 line=line,
                 leaf=leaves[index],
-                proof=tuple(leaf_proof(leaves, index)),
+                proof=tuple(tree.inclusion_proof(index)),
                 root=close.lines.root,
                 leaves=len(leaves),
-                pool=pools[line.role, line.asset],
+                pool=pools[_pool(line)],
             )
+
+
+def _pool(line: pb.RewardLine) -> _Pool:
+    """What a line is a part of: each licence's royalties are shared out by themselves."""
+    return line.role, line.asset, line.licence_id
 
 
 def explain(statement: StatementLine) -> str:
@@ -93,6 +101,11 @@ def explain(statement: StatementLine) -> str:
     part = statement.amount * PPM // statement.pool if statement.pool else 0
     share = f"{part / 10_000:.1f} %"
     match line.role:
+        case pb.ROLE_CONTRIBUTOR if line.licence_id:
+            items = f"{evidence.licensed} of your items in {line.campaign_id}"
+            return (
+                f"{items}, licensed as {line.licence_id} = {share} of the royalties of that licence"
+            )
         case pb.ROLE_CONTRIBUTOR:
             return f"{_items(evidence)} in {line.campaign_id} = {share} of the contributors' pool"
         case pb.ROLE_REVIEWER:
@@ -103,7 +116,8 @@ def explain(statement: StatementLine) -> str:
         case pb.ROLE_TREASURY:
             return "the treasury's part, for the operator to keep for the network"
         case _:
-            return f"{share} of the trainers' pool"
+            updates = "1 update" if evidence.updates == 1 else f"{evidence.updates} updates"
+            return f"{updates} to the job {line.job_id} = {share} of the trainers' pool"
 
 
 def _items(evidence: pb.Evidence) -> str:
@@ -114,6 +128,7 @@ def _items(evidence: pb.Evidence) -> str:
             (evidence.rejected, "rejected"),
             (evidence.duplicates, "duplicate" if evidence.duplicates == 1 else "duplicates"),
             (evidence.undecided, "undecided"),
+            (evidence.repaid, "unpaid for as many withdrawn before"),
         )
         if count
     ]

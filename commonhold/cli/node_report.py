@@ -182,6 +182,9 @@ def _line(each: StatementLine) -> dict[str, Any]:
     return {
         "epoch": each.epoch,
         "role": pb.Role.Name(each.line.role).removeprefix("ROLE_").lower(),
+        "campaign": each.line.campaign_id,
+        "job": each.line.job_id,
+        "licence": each.line.licence_id,
         "asset": asset_name(each.line.asset),
         "amount": each.amount,
         "why": explain(each),

@@ -19,7 +19,7 @@ from protocol.merkle import hash_leaf, verify_inclusion
 from protocol.settlement import Address, Deployment
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
-from tests.simulated import Network, Person
+from tests.simulated import Network, Person, batch
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +103,34 @@ def test_what_can_be_claimed_is_what_was_published_less_what_was_claimed(
     assert balance() == (both, both, first, both - first)
 
 
-def _line(role: pb.Role, amount: int, pool: int, **evidence: int) -> StatementLine:
+def test_the_royalties_of_each_licence_are_a_pool_of_their_own(net: Network) -> None:
+    ada, ben = net.people[0].identity, net.people[1].identity
+    shared = [(ada, "a", 30), (ben, "a", 70), (ada, "b", 1), (ben, "b", 1)]
+    leaves = [
+        pb.RewardLine(
+            identity=who,
+            role=pb.ROLE_CONTRIBUTOR,
+            asset=bytes(20),
+            amount=str(amount),
+            licence_id=licence,
+        ).SerializeToString()
+        for who, licence, amount in shared
+    ]
+    close = net.operator.seal("close", pb.Close(epoch=1, lines=batch(leaves)))
+    lines = lines_of([LogRow(0, close, encode_bundle(leaves))], ada)
+    assert [(line.amount, line.pool) for line in lines] == [(30, 100), (1, 2)]
+
+
+def _line(
+    role: pb.Role, amount: int, pool: int, *, job: str = "", licence: str = "", **evidence: int
+) -> StatementLine:
     line = pb.RewardLine(
-        role=role, campaign_id="digits", amount=str(amount), evidence=pb.Evidence(**evidence)
+        role=role,
+        campaign_id="digits",
+        amount=str(amount),
+        evidence=pb.Evidence(**evidence),
+        job_id=job,
+        licence_id=licence,
     )
     return StatementLine(1, 0, 0, line, b"", (), b"", 1, pool)
 
@@ -130,6 +155,24 @@ def _line(role: pb.Role, amount: int, pool: int, **evidence: int) -> StatementLi
         (
             _line(pb.ROLE_HOLDER, 1, 2, shares_micro=3 * PPM // 2),
             "1.500000 shares held = 50.0 % of the holders' part of the revenue",
+        ),
+        (
+            _line(pb.ROLE_CONTRIBUTOR, 45, 90, accepted=48, rejected=2, repaid=3),
+            "48 of 50 items accepted, 2 rejected, 3 unpaid for as many withdrawn before in digits"
+            " = 50.0 % of the contributors' pool",
+        ),
+        (
+            _line(pb.ROLE_CONTRIBUTOR, 3, 10, licence="acme-1", licensed=12),
+            "12 of your items in digits, licensed as acme-1"
+            " = 30.0 % of the royalties of that licence",
+        ),
+        (
+            _line(pb.ROLE_TRAINER, 2, 5, job="tumours", updates=3),
+            "3 updates to the job tumours = 40.0 % of the trainers' pool",
+        ),
+        (
+            _line(pb.ROLE_TRAINER, 0, 0, job="tumours", updates=1),
+            "1 update to the job tumours = 0.0 % of the trainers' pool",
         ),
     ],
 )
