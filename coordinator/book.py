@@ -28,6 +28,7 @@ from coordinator.ledger import FatalStoreError, Head, Ledger, Staged, StoredEntr
 from coordinator.recovery import Recovered, recover
 from coordinator.sealed import Opening, validate_sealed
 from coordinator.sequencer import Busy, Sequenced, Sequencer
+from coordinator.tally import Tally
 from protocol.batch import encode_bundle
 from protocol.envelope import Envelope, parse_envelope, seal, verify_signature
 from protocol.errors import Reject
@@ -35,7 +36,7 @@ from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.merkle import MerkleTree, hash_leaf
 from protocol.note import sign_checkpoint
 from protocol.state import State
-from protocol.transition import RULES, AnyRecord, open_record, process, validate
+from protocol.transition import RULES, AnyRecord, open_record, validate
 
 # Signatures are checked outside the interpreter's lock; more threads than this gain nothing here.
 VERIFIER_THREADS: Final = 4
@@ -93,6 +94,7 @@ class Book:
         self.tree: MerkleTree = recovered.tree
         self.keys = keys
         self._state = recovered.state
+        self._tally = recovered.tally
         self._places = recovered.places  # leaf hash -> index, of every entry applied
         self._sequencer = sequencer
         self._on_fatal = on_fatal
@@ -127,6 +129,12 @@ class Book:
         """The state, standing still. Do not await anything slow inside: appends wait."""
         async with self._lock:
             yield self._state
+
+    @asynccontextmanager
+    async def counting(self) -> AsyncIterator[tuple[State, Tally]]:
+        """The state and the tallies of the same moment; as for `reading`."""
+        async with self._lock:
+            yield self._state, self._tally
 
     async def wait_beyond(self, size: int) -> Head:
         """Waits until more than `size` entries are committed."""
@@ -224,7 +232,7 @@ class Book:
         staged = Staged(prepared.envelope.raw, prepared.bundle, prepared.root, sealed)
         self._sequencer.ensure_room(staged)
         try:
-            await step(process, self._state, kind, record)
+            await step(self._tally.process, self._state, kind, record)
             receipt = self._sequencer.submit(staged, index=index)
         except Exception as error:
             # The state may be half changed: nothing that is in memory counts any more.

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coordinator.ledger import Ledger, StoredEntry
+from coordinator.tally import Tally
 from protocol.batch import decode_bundle, require_whole
 from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour, Reject, StoreError
@@ -19,6 +20,8 @@ from protocol.merkle import MerkleTree, hash_leaf
 from protocol.note import Verifier, open_checkpoint
 from protocol.state import State
 from protocol.transition import AnyRecord, apply, open_record, process
+
+Process = Callable[[State, str, AnyRecord], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Recovered:
     state: State
     tree: MerkleTree
     places: dict[bytes, int]
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,10 @@ def leaves_of(entry: StoredEntry) -> list[bytes]:
     return require_whole(decode_bundle(entry.bundle)) if entry.bundle else []
 
 
-def fold(state: State, entry: StoredEntry) -> AnyRecord:
+def fold(state: State, entry: StoredEntry, step: Process = process) -> AnyRecord:
     """Applies an entry that was validated before it was logged; gives its record.
+
+    `step` is what applies it: whoever counts along gives `Tally.process`.
 
     Raises:
         StoreError: the entry, or what rests beside it, is not what was written.
@@ -58,7 +64,7 @@ def fold(state: State, entry: StoredEntry) -> AnyRecord:
         raise StoreError(
             f"entry {entry.index} of the ledger is damaged: {error}", "restore it from a backup"
         ) from error
-    process(state, envelope.kind, record)
+    step(state, envelope.kind, record)
     return record
 
 
@@ -69,14 +75,14 @@ def recover(ledger: Ledger, verifier: Verifier) -> Recovered:
         StoreError: the entries are not those of the checkpoint, or the checkpoint is not ours.
     """
     tree = ledger.load_tree(verifier)
-    state, places = State(), dict[bytes, int]()
+    state, tally, places = State(), Tally(), dict[bytes, int]()
     for entry in ledger.entries(0, tree.size):
         leaf_hash = hash_leaf(entry.envelope)
         if leaf_hash != tree.nodes(0, entry.index, entry.index + 1):
             raise StoreError(f"entry {entry.index} of the ledger is not the one that was logged")
-        fold(state, entry)
+        fold(state, entry, tally.process)
         places[leaf_hash] = entry.index
-    return Recovered(state, tree, places)
+    return Recovered(state, tree, places, tally)
 
 
 def fsck(
