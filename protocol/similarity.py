@@ -163,6 +163,7 @@ class DuplicateIndex(Generic[Key]):
         self._fingerprints: list[bytes] = []
         self._row_of: dict[Key, int] = {}
         self._first_row: dict[bytes, int] = {}
+        self._later_rows: dict[bytes, list[int]] = {}  # of fingerprints that occur again
         self._sketches = np.zeros((_INITIAL_ROWS, _SKETCH), dtype=np.float32)
         self._slack = np.zeros(_INITIAL_ROWS, dtype=np.float32)
 
@@ -190,7 +191,8 @@ class DuplicateIndex(Generic[Key]):
         self._keys.append(key)
         self._fingerprints.append(fingerprint)
         self._row_of[key] = row
-        self._first_row.setdefault(fingerprint, row)
+        if self._first_row.setdefault(fingerprint, row) != row:
+            self._later_rows.setdefault(fingerprint, []).append(row)
 
     def remove(self, key: Key) -> None:
         """Erase an item's fingerprint for good; unknown keys are fine (erasing twice)."""
@@ -198,10 +200,16 @@ class DuplicateIndex(Generic[Key]):
         if row is None:
             return
         fingerprint, self._fingerprints[row] = self._fingerprints[row], b""
-        if self._first_row[fingerprint] == row:
+        # No search: one record erases a thousand items, at no cost to its author.
+        later = self._later_rows.get(fingerprint, [])
+        if self._first_row[fingerprint] != row:
+            later.remove(row)
+        elif later:
+            self._first_row[fingerprint] = later.pop(0)
+        else:
             del self._first_row[fingerprint]
-            if fingerprint in self._fingerprints:  # a linear search; erasures are rare
-                self._first_row[fingerprint] = self._fingerprints.index(fingerprint)
+        if not later:
+            self._later_rows.pop(fingerprint, None)
         self._sketches[row] = 0
         self._slack[row] = _NEVER
 

@@ -51,6 +51,7 @@ class ItemState:
     posterior_ppm: int = 0
     proposed_label: int | None = None  # once opened
     decided_in: int | None = None  # epoch
+    snapshots: tuple[bytes, ...] = ()  # digests of those that hold it
 
     def step(self, event: ItemEvent) -> None:
         """Moves along the table of protocol.lifecycle."""
@@ -125,7 +126,7 @@ class LicenceState:
     """A sale."""
 
     record: pb.Licence
-    paid: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))  # by asset
+    paid: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))  # in its own asset
 
 
 @dataclass(slots=True)
@@ -137,6 +138,7 @@ class JobState:
     status: JobStatus = JobStatus.OPEN
     partners: dict[Identity, pb.Enrol] = field(default_factory=dict)  # who joined
     updates: dict[Identity, pb.Update] = field(default_factory=dict)  # of the round that runs
+    spent: dict[Identity, int] = field(default_factory=dict)  # epsilon in the last update, micro
     rounds: list[pb.TrainingRound] = field(default_factory=list)  # done
     result: pb.Model | None = None
 

@@ -139,6 +139,7 @@ class Lab:
                 price_ppm=PPM,
                 item_bytes_max=65_536,
                 privacy=pb.PRIVACY_OPEN,
+                withdrawal=pb.WITHDRAWAL_REPAYS,
             ),
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from nacl.signing import SigningKey
 
 from protocol import commitments, epoch, payout, transition, verdicts
-from protocol.batch import batch_root
+from protocol.batch import Erased, Leaf, batch_root
 from protocol.envelope import seal
 from protocol.identity import Identity
 from protocol.limits import PPM
@@ -99,6 +99,10 @@ class Entry:
     raw: bytes
     leaves: tuple[bytes, ...]
 
+    def erased(self, gone: Collection[ItemId]) -> list[Leaf]:
+        """The leaves as they are once the items of some of them are erased."""
+        return [Erased(i) if (i := hash_leaf(leaf)) in gone else leaf for leaf in self.leaves]
+
 
 class Network:
     """Founds a network with one campaign and lets people act in it."""
@@ -128,10 +132,11 @@ class Network:
         transition.apply(self.state, raw, leaves)
         self.log.append(Entry(raw, tuple(leaves)))
 
-    def replay(self) -> State:
+    def replay(self, gone: Collection[ItemId] = ()) -> State:
+        """What somebody holds who comes later, and finds the leaves of some items erased."""
         state = State()
         for entry in self.log:
-            transition.apply(state, entry.raw, entry.leaves)
+            transition.apply(state, entry.raw, entry.erased(gone))
         return state
 
     def fresh(self) -> bytes:
@@ -153,6 +158,7 @@ class Network:
         label: int | None = None,
         content: bytes | None = None,
         consent: pb.Consent = EVERY_USE,
+        fingerprint: bytes | None = None,
     ) -> bytes:
         """The leaf of a fresh item; its opening and true label are remembered."""
         content = self.fresh() if content is None else content
@@ -162,7 +168,7 @@ class Network:
             size=len(content),
             media_type="image/png",
             label_commitment=commitments.label_commitment(label_salt, proposed),
-            fingerprint=fingerprint_exact(content),
+            fingerprint=fingerprint_exact(content) if fingerprint is None else fingerprint,
             licence="CC-BY-4.0",
             consent=consent,
             origin=pb.ORIGIN_HUMAN,
@@ -318,6 +324,7 @@ def campaign(**changes: object) -> pb.Campaign:
         price_ppm=PPM,
         item_bytes_max=65_536,
         privacy=pb.PRIVACY_OPEN,
+        withdrawal=pb.WITHDRAWAL_REPAYS,
     )
     made.MergeFrom(pb.Campaign(**changes))  # type: ignore[arg-type]
     return made

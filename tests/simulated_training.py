@@ -49,7 +49,7 @@ def enrolment(person: Person, job_id: str = "train") -> pb.Enrol:
         network=NETWORK,
         job_id=job_id,
         data_commitment=hashlib.sha256(person.name.encode()).digest(),
-        transport_key=b"-----BEGIN PUBLIC KEY-----",
+        transport_key=b"-----BEGIN PUBLIC KEY-----" + person.identity,
     )
 
 

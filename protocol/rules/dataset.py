@@ -60,6 +60,8 @@ def validate_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
 def process_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
     """Keeps who is in it, so that later revenue finds its way to them."""
     items = tuple(ItemId(leaf) for leaf in record.leaves)
+    for item_id in items:
+        state.items[item_id].snapshots += (record.digest,)
     tally = Counter(state.items[item_id].author for item_id in items)
     state.snapshots[record.digest] = SnapshotState(
         record.body.campaign_id, record.body.scope, items, dict(sorted(tally.items())), record.index
@@ -88,6 +90,9 @@ def validate_licence(state: State, record: Record[pb.Licence]) -> None:
     require(body.id not in state.licences, f"there is a licence {body.id!r} already")
     snapshot = usable_snapshot(state, body.snapshot)
     require(snapshot.scope.commercial, "its authors did not all consent to commercial use")
+    # Whoever buys it holds it: only the items of an open campaign may all be passed on.
+    campaign = state.campaigns[snapshot.campaign_id]
+    require(campaign.privacy == pb.PRIVACY_OPEN, "its content goes to its reviewers only")
     require(0 < len(body.licensee) <= NAME_CHARS_MAX, "a licence names its licensee")
     require(0 < len(body.terms) <= NAME_CHARS_MAX, "a licence names its terms")
     require(len(body.asset) == ADDRESS_BYTES, "an asset is a 20-byte address, zeros for ether")

@@ -154,6 +154,10 @@ def process_revenue(state: State, record: Record[pb.Revenue]) -> None:
     state.deposits_seen.add((revenue.tx_hash, revenue.log_index))
     amount = int(revenue.amount)
     licence = state.licences.get(revenue.memo)
+    # Anybody may pay anything with any memo. In one asset a licence takes one place in the queue of
+    # `due_flows`; worthless tokens, one after the other, would keep its authors waiting for ever.
+    if licence is not None and licence.record.asset != revenue.asset:
+        licence = None
     if licence is not None:
         licence.paid[revenue.asset] += amount
     state.epoch.deposits.append(Deposit(revenue.asset, amount, revenue.memo if licence else ""))

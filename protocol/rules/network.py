@@ -84,6 +84,12 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
         campaign.withdrawal in pb.WithdrawalTerms.values(),
         "the campaign does not say what becomes of shares earned with an item that is withdrawn",
     )
+    # With its fingerprint an item takes along what would tell a copy of it: the same picture, submitted
+    # again and again, would be paid every time. Without fingerprints copies are not told anyway.
+    require(
+        campaign.privacy != pb.PRIVACY_OPEN or campaign.withdrawal == pb.WITHDRAWAL_REPAYS,
+        "an open campaign that lets authors keep what withdrawn items earned pays twice; use repays",
+    )
 
 
 def process_campaign(state: State, record: Record[pb.Campaign]) -> None:

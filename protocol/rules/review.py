@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
@@ -11,7 +11,7 @@ from protocol import commitments
 from protocol.draw import Candidate, Task, assign, select, tasks_of
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
-from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, next_phase
+from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, ItemStatus, next_phase
 from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, OPERATOR_LEAVES_MAX, SALT_BYTES
 from protocol.reputation import draw_weight
 from protocol.rules.record import (
@@ -23,7 +23,7 @@ from protocol.rules.record import (
     require_round,
 )
 from protocol.similarity import DuplicateIndex
-from protocol.state import CommittedBatch, GivenAnswer, ItemId, State
+from protocol.state import CommittedBatch, GivenAnswer, ItemId, ItemState, State
 from protocol.truth_data import MAX_CONFUSION_CELLS
 from protos.gen import records_pb2 as pb
 
@@ -131,30 +131,46 @@ def compute_seal(state: State, logged: Mapping[ItemId, ItemId] | None = None) ->
     """
     logged = {} if logged is None else logged
     sealed = {campaign_id: DuplicateIndex[ItemId]() for campaign_id in state.campaigns}
-    fresh: list[ItemId] = []
+    fresh: dict[ItemId, None] = {}
     duplicates: dict[ItemId, ItemId] = {}
     for item_id in state.pending[:SEALED_ITEMS_MAX]:
         if len(fresh) == BATCH_LEAVES_MAX:
             break
-        original = _logged_original(state, item_id, logged.get(item_id))
+        original = _logged_original(state, item_id, logged.get(item_id), fresh)
         if original is None:
             original = _original_of(state, item_id, sealed[state.items[item_id].campaign_id])
         if original is None:
-            fresh.append(item_id)
+            fresh[item_id] = None
         else:
             duplicates[item_id] = original
     return Seal(tuple(fresh), duplicates)
 
 
-def _logged_original(state: State, item_id: ItemId, logged: ItemId | None) -> ItemId | None:
-    """What the log says an item is a copy of, where nobody can compare the two any more."""
-    if logged is None:
+def _logged_original(
+    state: State, item_id: ItemId, logged: ItemId | None, fresh: Container[ItemId]
+) -> ItemId | None:
+    """What the log says an item is a copy of, where nobody can compare the two any more.
+
+    Only a replay gets here, between the submission of an erased item and its withdrawal.
+    """
+    original = None if logged is None else state.items.get(logged)
+    if original is None:
         return None
-    item, original = state.items[item_id], state.items.get(logged)
-    comparable = not item.is_erased and not (original is not None and original.is_erased)
-    if comparable or original is None or original.campaign_id != item.campaign_id:
-        return None
-    return logged if original.submitted_at <= item.submitted_at else None
+    item = state.items[item_id]
+    possible = (
+        (item.is_erased or original.is_erased)
+        and original.campaign_id == item.campaign_id
+        and _stands(original)
+        and (original.submitted_at < item.submitted_at or logged in fresh)
+    )
+    return logged if possible else None
+
+
+def _stands(item: ItemState) -> bool:
+    """Whether a copy of the item can be found now: it is an original that the index holds, or held
+    before its description was erased."""
+    false = item.status is ItemStatus.REJECTED and item.label is None
+    return not false and item.status not in (ItemStatus.DUPLICATE, ItemStatus.WITHDRAWN)
 
 
 def _original_of(state: State, item_id: ItemId, sealed: DuplicateIndex[ItemId]) -> ItemId | None:

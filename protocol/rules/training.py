@@ -106,6 +106,11 @@ def validate_enrol(state: State, record: Record[pb.Enrol]) -> None:
         0 < len(record.body.transport_key) <= TRANSPORT_KEY_BYTES_MAX,
         "a partner names the key that its machine authenticates with",
     )
+    # Keys are public once they are logged: under another's key one could pass for that machine.
+    require(
+        all(e.transport_key != record.body.transport_key for e in job.partners.values()),
+        "another partner's machine authenticates with this key",
+    )
 
 
 def process_enrol(state: State, record: Record[pb.Enrol]) -> None:
@@ -124,7 +129,9 @@ def validate_update(state: State, record: Record[pb.Update]) -> None:
     present = len(job.rounds) + 1
     if body.round < present:
         raise Ignore(f"round {body.round} of the job is over")
-    require(body.round == present, f"round {body.round} of the job has not begun")
+    require(
+        body.round == present <= job.record.rounds, f"round {body.round} of the job has not begun"
+    )
     if record.author in job.updates:
         raise Ignore("this partner has an update in this round already")
     require(body.base_model == job.model, "the update starts from another model than the round")
@@ -135,11 +142,17 @@ def validate_update(state: State, record: Record[pb.Update]) -> None:
     )
     require(body.delta_ppb == job.record.delta_ppb, "epsilon is stated at another delta")
     require(body.epsilon_micro > 0, "an update costs privacy")
+    require(
+        body.epsilon_micro >= job.spent.get(record.author, 0),
+        "the update states less epsilon than an earlier one: what was spent stays spent",
+    )
 
 
 def process_update(state: State, record: Record[pb.Update]) -> None:
     """Waits for its round."""
-    state.jobs[record.body.job_id].updates[record.author] = record.body
+    job = state.jobs[record.body.job_id]
+    job.updates[record.author] = record.body
+    job.spent[record.author] = record.body.epsilon_micro
 
 
 def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
@@ -190,6 +203,8 @@ def validate_model(state: State, record: Record[pb.Model]) -> None:
     require(body.epsilon_micro == job.epsilon_micro, "the model costs what its rounds cost")
     if body.outcome == pb.JOB_OUTCOME_ENDED:
         require(0 < len(body.reason) <= TEXT_CHARS_MAX, "a job that ended early says why")
+        require(body.weights in (b"", job.model), "the weights are not those of the last round")
+        require(not body.artifact and not body.card, "a job that ended early has no artifact")
         return
     require(len(job.rounds) == job.record.rounds, "the job's rounds have not all run")
     require(body.weights == job.model, "the model is not that of the last round")

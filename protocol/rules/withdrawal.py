@@ -23,7 +23,7 @@ def validate_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
         0 < len(wanted) <= WITHDRAWN_ITEMS_MAX, f"one withdraws 1 to {WITHDRAWN_ITEMS_MAX} items"
     )
     require(len(set(wanted)) == len(wanted), "an item is withdrawn twice")
-    in_review = _in_review(state)
+    reviewed = in_review(state)
     for item_id in wanted:
         item = state.items.get(item_id)
         if item is None or item.author != record.author:
@@ -31,13 +31,13 @@ def validate_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
         if item.status is ItemStatus.WITHDRAWN:
             raise Ignore(f"{item_id.hex()} was withdrawn already")
         require(
-            item_id not in in_review,
+            item_id not in reviewed,
             f"{item_id.hex()} is being reviewed; withdraw it when epoch {state.epoch.number} has closed",
         )
         next_status(item.status, ItemEvent.WITHDRAW)
 
 
-def _in_review(state: State) -> set[ItemId]:
+def in_review(state: State) -> set[ItemId]:
     """What the present epoch has sealed: its close counts each of these items by its status."""
     return {*state.epoch.items, *state.epoch.duplicates, *state.epoch.round.items}
 
@@ -54,7 +54,7 @@ def process_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
         item.step(ItemEvent.WITHDRAW)
         item.leaf = b""
         state.indexes[item.campaign_id].remove(item_id)
+        for digest in item.snapshots:
+            state.snapshots[digest].withdrawn += 1
     state.unexplained -= withdrawn
     state.pending = [item_id for item_id in state.pending if item_id not in withdrawn]
-    for snapshot in state.snapshots.values():
-        snapshot.withdrawn += len(withdrawn.intersection(snapshot.items))
