@@ -1,27 +1,34 @@
 """The fold under random lives: whatever people and operator do, in whatever order, the books balance.
 
-Hypothesis plays a small network: people submit honest, wrong and copied items, stand by and stay silent,
-change their addresses; the operator leads epochs, settles, and tries records out of place. What the rules
-allow must keep every invariant; what they refuse must raise Misbehaviour and change nothing.
+Hypothesis plays a small network: people submit honest, wrong and copied items and withdraw them, stand
+by and stay silent, change their addresses, train; the operator leads epochs, sells snapshots, settles, and
+tries records out of place. What the rules allow must keep every invariant; what they refuse must raise
+Misbehaviour and change nothing. Whoever comes when all that was withdrawn is erased ends in the same state.
 """
 
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from protocol import transition
 from protocol.accounts import conserves, cumulative_leaves
+from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour
-from protocol.lifecycle import EpochPhase, ItemStatus
+from protocol.lifecycle import EpochPhase, ItemStatus, JobStatus
 from protocol.settlement import Address, build_tree, publication_digest, sum_totals
-from protocol.state import SHARES
+from protocol.similarity import fingerprint_pixels, is_near_duplicate
+from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
-from tests.simulated import NETWORK, Network, Person, policy
+from tests.simulated import EVERY_USE, NETWORK, Network, Person, policy
+from tests.simulated_training import end_of, enrol, finish, model_of, open_job, round_of, update
 
 PEOPLE = 6
 TOKENS = (bytes(20), b"\x05" * 20)
@@ -30,6 +37,17 @@ SETTLEMENT = b"\x01" * 20
 # One judge is always wrong and one abstains, so that verdicts differ.
 JUDGES: dict[int, Callable[[int], int | None]] = {4: lambda t: (t + 1) % 10, 5: lambda _: None}
 
+
+def _pictures() -> list[bytes]:
+    """Fingerprints of one picture and of nearly the same: each resembles its neighbours most."""
+    rng = np.random.default_rng(1)
+    picture = rng.integers(0, 256, (28, 28))
+    noise = rng.normal(0, 5, (28, 28))
+    steps = [np.clip(picture + step * noise, 0, 255).astype(np.uint8) for step in range(4)]
+    return [fingerprint_pixels(step.tobytes(), 28, 28) for step in steps]
+
+
+PICTURES = _pictures()
 who = st.integers(0, PEOPLE - 1)
 some = st.sets(who)
 everybody = frozenset(range(PEOPLE))
@@ -37,7 +55,22 @@ everybody = frozenset(range(PEOPLE))
 most = st.one_of(
     st.just(everybody), st.sets(who, max_size=2).map(lambda absent: everybody - absent)
 )
-kinds = st.lists(st.sampled_from(["right", "right", "wrong", "copy"]), min_size=1, max_size=4)
+kinds = st.lists(
+    st.sampled_from(["right", "right", "wrong", "copy", "alike", "alike", "private use"]),
+    min_size=1,
+    max_size=4,
+)
+scopes = st.sampled_from([EVERY_USE, pb.Consent(train=True)])
+
+
+def test_the_pictures_resemble_each_other() -> None:
+    assert len(set(PICTURES)) == len(PICTURES)
+    near = {is_near_duplicate(PICTURES[0], other) for other in PICTURES[1:]}
+    assert near == {True, False}, "some are copies of each other's copies only"
+
+
+def void(_: object) -> None:
+    """For acts whose result nobody needs."""
 
 
 class FoldMachine(RuleBasedStateMachine):
@@ -74,8 +107,24 @@ class FoldMachine(RuleBasedStateMachine):
             truth = self.net.random.randrange(10)
             content = b"the same old picture" if kind == "copy" else None
             label = (truth + 3) % 10 if kind == "wrong" else truth
-            leaves.append(self.net.item(truth, label, content))
+            alike = PICTURES[self.net.random.randrange(len(PICTURES))] if kind == "alike" else None
+            consent = pb.Consent(train=True, redistribute=True)
+            consent.commercial = kind != "private use"
+            leaves.append(self.net.item(truth, label, content, consent, alike))
         assert self.attempt(lambda: self.net.submit(self.people[who], leaves))
+
+    @rule(picks=st.lists(st.integers(0, 10_000), min_size=1, max_size=4))
+    def withdraw(self, picks: list[int]) -> None:
+        """Items that one person submitted, the latest as often as any other."""
+        items = self.net.state.items
+        if not items:
+            return
+        author = list(items.values())[picks[0] % len(items)].author
+        own = [item_id for item_id, item in items.items() if item.author == author]
+        chosen = {own[pick % len(own)] for pick in picks}
+        (person,) = (p for p in self.people if p.identity == author)
+        if self.attempt(lambda: self.net.withdraw(person, sorted(chosen))):
+            assert not chosen & set(self.net.state.pending)
 
     @rule(who=some)
     def stand_by(self, who: set[int]) -> None:
@@ -149,6 +198,50 @@ class FoldMachine(RuleBasedStateMachine):
             assert len(set(voices)) == len(voices), "an address has two voices, or reviews its own"
             assert not set(reviewers) & set(item.answered_by), "somebody is asked twice"
 
+    # ---- datasets and training ----
+
+    @precondition(lambda self: bool(self.net.state.earned))
+    @rule(scope=scopes, asset=st.sampled_from(TOKENS))
+    def sell(self, scope: pb.Consent, asset: bytes) -> None:
+        state = self.net.state
+        if not self.attempt(lambda: void(self.net.snapshot(scope))):
+            return
+        digest = next(reversed(state.snapshots))
+        held = {state.items[item_id].status for item_id in state.snapshots[digest].items}
+        assert held == {ItemStatus.ACCEPTED}
+        sale = f"sale-{len(state.licences)}"
+        assert scope.commercial == self.attempt(lambda: self.net.license(digest, id=sale))
+        self.receive(asset, 1_000_001, sale)
+        assert bool(state.epoch.deposits[-1].licence_id) == (scope.commercial and not any(asset))
+
+    @precondition(lambda self: all(job.result for job in self.net.state.jobs.values()))
+    @rule(who=st.sets(who, min_size=2), price_ppm=st.integers(1, 10**9))
+    def start_training(self, who: set[int], price_ppm: int) -> None:
+        partners = [self.people[i] for i in sorted(who)]
+        job_id = f"job-{len(self.net.state.jobs)}"
+        open_job(self.net, *partners, id=job_id, price_ppm=price_ppm)
+        enrol(self.net, *partners, job_id=job_id)
+
+    @precondition(lambda self: bool(self.net.state.jobs))
+    @rule(who=most)
+    def go_on_training(self, who: frozenset[int]) -> None:
+        for job_id, job in self.net.state.jobs.items():
+            if job.status in (JobStatus.OPEN, JobStatus.TRAINING):
+                joined = [p for p in self.people if p.identity in job.partners]
+                active = [p for p in joined if self.people.index(p) in who]
+                for person in active:
+                    self.attempt(partial(update, self.net, person, job_id=job_id))
+                body = round_of(self.net, *active, job_id=job_id)
+                if self.attempt(partial(self.net.add, self.net.operator, "training-round", body)):
+                    assert len(active) >= job.record.quorum
+
+    @precondition(lambda self: bool(self.net.state.jobs))
+    @rule(completed=st.booleans())
+    def stop_training(self, completed: bool) -> None:
+        for job_id, job in self.net.state.jobs.items():
+            body = model_of(self.net, job_id) if completed else end_of(job_id, job.epsilon_micro)
+            self.attempt(partial(finish, self.net, body))
+
     # ---- records out of place ----
 
     @rule(act=st.sampled_from(["draw", "verdict", "close"]))
@@ -162,10 +255,14 @@ class FoldMachine(RuleBasedStateMachine):
 
     # ---- money ----
 
-    @rule(asset=st.sampled_from([*TOKENS, SHARE_TOKEN]), amount=st.integers(0, 10**38))
-    def receive(self, asset: bytes, amount: int) -> None:
+    @rule(
+        asset=st.sampled_from([*TOKENS, SHARE_TOKEN]),
+        amount=st.integers(0, 10**38),
+        memo=st.sampled_from(["", "sale-0", "sale-1"]),
+    )
+    def receive(self, asset: bytes, amount: int, memo: str) -> None:
         body = pb.Revenue(
-            network=NETWORK, asset=asset, amount=str(amount), tx_hash=self.net.fresh()
+            network=NETWORK, asset=asset, amount=str(amount), tx_hash=self.net.fresh(), memo=memo
         )
         paid = self.attempt(lambda: self.net.add(self.net.operator, "revenue", body))
         assert not (paid and asset == SHARE_TOKEN)
@@ -236,7 +333,9 @@ class FoldMachine(RuleBasedStateMachine):
     def items_are_consistent(self) -> None:
         state = self.net.state
         for item_id, item in state.items.items():
-            assert (item.status is ItemStatus.DUPLICATE) == bool(item.duplicate_of)
+            if item.status is not ItemStatus.WITHDRAWN:
+                assert (item.status is ItemStatus.DUPLICATE) == bool(item.duplicate_of)
+            assert item.is_erased == (item.status is ItemStatus.WITHDRAWN)
             assert item.duplicate_of != item_id
             assert item.author not in item.answered_by
             assert len(set(item.answered_by)) == len(item.answered_by)
@@ -244,11 +343,47 @@ class FoldMachine(RuleBasedStateMachine):
         waiting = {state.items[item_id].status for item_id in state.pending}
         assert waiting <= {ItemStatus.SUBMITTED, ItemStatus.UNDECIDED}
 
+    @invariant()
+    def every_place_is_paid_once(self) -> None:
+        """Whatever is withdrawn and submitted again: paid is what stands, or is still owed."""
+        state = self.net.state
+        paid: Counter[tuple[bytes, str]] = Counter()
+        for entry in self.net.log:
+            if (envelope := parse_envelope(entry.raw)).kind == "close":
+                assert envelope.author == state.operator
+                for line in map(pb.RewardLine.FromString, entry.leaves):
+                    count = line.evidence.accepted - line.evidence.repaid
+                    paid[line.identity, line.campaign_id] += count
+        worth = Counter(state.repayable)
+        for item in state.items.values():
+            closed = item.decided_in is not None and item.decided_in <= state.closed_epoch
+            worth[item.author, item.campaign_id] += closed and item.status is ItemStatus.ACCEPTED
+        assert +worth == +paid
+
+    @invariant()
+    def snapshots_know_what_was_withdrawn(self) -> None:
+        state = self.net.state
+        for snapshot in state.snapshots.values():
+            gone = [i for i in snapshot.items if state.items[i].status is ItemStatus.WITHDRAWN]
+            assert snapshot.withdrawn == len(gone)
+
     def teardown(self) -> None:
-        assert self.net.replay() == self.net.state, "a replay of the log ends elsewhere"
+        """Replays the log whole, and as it is once all or some of what was withdrawn is erased: wherever
+        everything that is missing is explained, nothing tells it from having been there."""
+        whole = State()
+        gone = {i for i, item in self.net.state.items.items() if item.is_erased}
+        later = [(gone, State()), ({item_id for item_id in gone if item_id[0] % 2}, State())]
+        for entry in self.net.log:
+            transition.apply(whole, entry.raw, entry.leaves)
+            for erased, state in later if gone else ():
+                transition.apply(state, entry.raw, entry.erased(erased))
+                assert state.unexplained or state == whole
+        assert whole == self.net.state, "a replay of the log ends elsewhere"
+        for _, state in later:
+            transition.require_explained(state)
 
 
 TestFold = FoldMachine.TestCase
 TestFold.settings = settings(
-    max_examples=40, stateful_step_count=30, derandomize=True, database=None, deadline=None
+    max_examples=120, stateful_step_count=40, derandomize=True, database=None, deadline=None
 )
