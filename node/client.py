@@ -91,6 +91,12 @@ class CoordinatorClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands now."""
+        ready = grpc.ChannelConnectivity.READY
+        return self._channel is not None and self._channel.get_state() is ready
+
     async def close(self) -> None:
         """Ends all calls."""
         channel, self._channel = self._channel, None

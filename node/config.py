@@ -6,6 +6,7 @@
         node.db             see node/store.py
         blobs/              see node/blobs.py
         node.lock           held by the running daemon
+        page.url            the address of its page, while it runs; opens that page, so it is a secret
 
 Everything is private to its owner (0600): node.db holds salts, nonces and labels that nobody has seen.
 """
@@ -31,6 +32,7 @@ FILE_MODE: Final = 0o600
 DEFAULT_LISTEN: Final = ("/ip4/0.0.0.0/tcp/0",)
 # Settings are some lines; a file beyond this is not one of ours.
 CONFIG_BYTES_MAX: Final = 256 * 1024
+PORT_MAX: Final = 65_535
 
 _INIT: Final = "run `commonhold node init --link LINK` with the link that the operator gave you"
 
@@ -60,6 +62,10 @@ class NodeDirectory:
     @property
     def lock(self) -> Path:
         return self.root / "node.lock"
+
+    @property
+    def page(self) -> Path:
+        return self.root / "page.url"
 
     def create(self) -> None:
         """Makes the directory, private to its owner; raises ConfigError when that cannot be."""
@@ -93,6 +99,7 @@ class NodeConfig:
     rpc_url: str = ""  # JSON-RPC endpoint of the chain; empty = no claims, no witnessing
     reviewer: str = ""  # plug-in that answers; empty = a person answers, `commonhold node review`
     stand_by: bool = True  # offer to review
+    page_port: int = 0  # of the owner's page, on loopback; 0 = any free one
     limits: Limits = field(default_factory=Limits)
 
 
@@ -138,7 +145,7 @@ def write_config(directory: NodeDirectory, config: NodeConfig) -> None:
 
 
 def _parse(settings: Mapping[str, Any]) -> NodeConfig:
-    known = {"network", "listen", "rpc_url", "reviewer", "stand_by", "limits"}
+    known = {"network", "listen", "rpc_url", "reviewer", "stand_by", "page_port", "limits"}
     unknown = sorted(set(settings) - known)
     if unknown:
         raise ConfigError(
@@ -153,8 +160,16 @@ def _parse(settings: Mapping[str, Any]) -> NodeConfig:
         rpc_url=_typed(settings, "rpc_url", str, ""),
         reviewer=_typed(settings, "reviewer", str, ""),
         stand_by=_typed(settings, "stand_by", bool, True),
+        page_port=_parse_port(settings),
         limits=_parse_limits(_typed(settings, "limits", dict, {})),
     )
+
+
+def _parse_port(settings: Mapping[str, Any]) -> int:
+    port = settings.get("page_port", 0)
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= PORT_MAX:
+        raise ConfigError(f"page_port is not a number from 0 to {PORT_MAX}")
+    return port
 
 
 def _parse_limits(settings: Mapping[str, Any]) -> Limits:
@@ -190,6 +205,9 @@ reviewer = {_quote(config.reviewer)}
 
 # Whether to offer reviews.
 stand_by = {str(config.stand_by).lower()}
+
+# The port of your own page, which this machine alone can reach; 0: any free one.
+page_port = {config.page_port}
 
 [limits]
 {limits}"""

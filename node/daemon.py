@@ -5,6 +5,7 @@
     outbox      our records, to the log
     duties      review, attest, announce, claim
     witness     compares what others were shown
+    page        what the owner sees of all this, in a browser on this machine
 
 A part that cannot reach somebody starts again after a pause; a part that finds a lie ends them all.
 Then the node sends, signs and serves nothing, and tells its peers, until the owner acknowledges the
@@ -19,6 +20,7 @@ import json
 import logging
 import os
 import random
+import shlex
 import signal
 import threading
 import time
@@ -35,13 +37,16 @@ from node.backoff import MAX_SECONDS, delay_seconds
 from node.blobs import BlobStore
 from node.claims import Claimer, SettlementWatch
 from node.client import CoordinatorClient, Lie
-from node.config import NodeConfig, NodeDirectory
+from node.config import FILE_MODE, NodeConfig, NodeDirectory, locate
 from node.directory import Directory
 from node.examine import Examiner, Fetcher
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.outbox import keep_flushing
 from node.p2p import Denial, Grant, PeerHost, PeerPolicy
+from node.page.own import OwnRecords
+from node.page.server import serving
+from node.page.sources import ReadSpending, Replay, Sources, no_spending
 from node.review import ReviewDuties
 from node.reviewers import load_reviewer
 from node.serve import Announcer, OwnContent, may_read
@@ -70,6 +75,7 @@ class Options:
     deadlines: Deadlines = field(default_factory=Deadlines)
     auto_claim: bool = False
     ready_file: Path | None = None
+    read_spending: ReadSpending = no_spending  # of the owner's privacy budgets, for the page
 
 
 @contextmanager
@@ -151,10 +157,14 @@ class Daemon:
             await host.start()
             try:
                 log.info("node %s listens on %s", host.peer_id, ", ".join(host.addresses))
-                self._tell_ready(host)
-                async with asyncio.TaskGroup() as group:
+                sources = self._sources(store, blobs, host)
+                async with (
+                    serving(sources, self._directory.page, config.page_port) as page,
+                    asyncio.TaskGroup() as group,
+                ):
+                    self._tell_ready(host, page)
                     group.create_task(self._keep_host(host))
-                    group.create_task(self._live(store, host, Examiner(plugin)))
+                    group.create_task(self._live(sources, host, Examiner(plugin)))
             except BaseExceptionGroup as error:
                 raise cause_of(error) from error
             finally:
@@ -167,12 +177,29 @@ class Daemon:
         except TimeoutError:
             log.warning("the peer-to-peer network did not end in time")
 
-    def _tell_ready(self, host: PeerHost) -> None:
-        """For whoever waits for us: the file appears whole, once we can be reached."""
+    def _sources(self, store: Store, blobs: BlobStore, host: PeerHost) -> Sources:
+        """What the owner's page reads."""
+        root = self._directory.root
+        return Sources(
+            self._keys.identity,
+            self._config.link,
+            store,
+            blobs,
+            peers=lambda: host.peers,
+            read_spending=self._options.read_spending,
+            arguments="" if self._directory == locate() else f" --dir {shlex.quote(str(root))}",
+        )
+
+    def _tell_ready(self, host: PeerHost, page: str) -> None:
+        """For whoever waits for us: the file appears whole, once we can be reached. It opens the page."""
         path = self._options.ready_file
         if path is not None:
             part = path.with_name(f".{path.name}.part")
-            part.write_text(json.dumps({"peer_id": host.peer_id, "addresses": host.addresses}))
+            part.unlink(missing_ok=True)
+            ready = {"peer_id": host.peer_id, "addresses": host.addresses, "page": page}
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(ready, file)
             os.replace(part, path)
 
     # -- what peers ask
@@ -196,13 +223,14 @@ class Daemon:
             await asyncio.sleep(MAX_SECONDS)
             await host.start()
 
-    async def _live(self, store: Store, host: PeerHost, examiner: Examiner) -> None:
+    async def _live(self, sources: Sources, host: PeerHost, examiner: Examiner) -> None:
         """Works while the log is trusted, warns while it is not."""
+        store = sources.store
         while True:
             if store.alarms():
                 await self._wait_for_owner(store, host)
             try:
-                await self._work(store, host, examiner)
+                await self._work(sources, host, examiner)
             except* Misbehaviour as group:
                 lie = cause_of(group)
                 log.critical("THE NETWORK CANNOT BE TRUSTED: %s", lie)
@@ -211,7 +239,7 @@ class Daemon:
                 if not store.alarms():
                     await asyncio.sleep(MAX_SECONDS)  # the same lie, acknowledged: do not spin
             finally:
-                self._follower = None
+                self._follower = sources.replay = None
 
     async def _wait_for_owner(self, store: Store, host: PeerHost) -> None:
         log.error("stopped trusting the network; see `commonhold node alarms`")
@@ -223,17 +251,19 @@ class Daemon:
             sounding.cancel()
         log.warning("the owner acknowledged the alarms: going on")
 
-    async def _work(self, store: Store, host: PeerHost, examiner: Examiner) -> None:
+    async def _work(self, sources: Sources, host: PeerHost, examiner: Examiner) -> None:
         """One life of all parts, over a fresh replay."""
+        store, link, keys = sources.store, self._config.link, self._keys
         require_trust(store)
-        link, keys = self._config.link, self._keys
         follower = Follower(store, link)
         settlements = SettlementWatch(follower)
+        own = OwnRecords(follower, store, keys.identity)
         follower.replay()
         async with CoordinatorClient(link) as client, asyncio.TaskGroup() as group:
             directory = Directory(link.network, client)
             witness = Witness(keys, link.log_verifier, follower, store, directory)
             self._follower = follower
+            sources.replay = Replay(follower, own, lambda: client.is_connected)
             parts: dict[str, Callable[[], Awaitable[None]]] = {
                 "follow": lambda: follower.run(client),
                 "outbox": lambda: keep_flushing(client, store, sleep=self._until_queued),

@@ -140,7 +140,7 @@ def _answers(evidence: pb.Evidence) -> str:
     if evidence.gold_answers:
         parts.append(f"{evidence.gold_right} of {evidence.gold_answers} gold items right")
     parts.append(f"agreement {evidence.agreement_ppm / 10_000:+.1f} % against chance")
-    if evidence.ring_size:
+    if evidence.ring_size > 1:  # 1 is somebody on their own
         parts.append(f"counted as one vote with a ring of {evidence.ring_size}")
     return ", ".join(parts)
 

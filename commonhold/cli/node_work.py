@@ -24,6 +24,7 @@ from commonhold.cli.node_home import (
     open_keys,
     open_store,
 )
+from commonhold.cli.node_page import spending_of
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import JsonFlag, emit, err, guarded, micro, out, progress, table
 from commonhold.cli.picture import half_blocks
@@ -102,7 +103,9 @@ def start(
     )
     for library in ("libp2p", "trio", "asyncio", "web3", "urllib3", "multiaddr"):
         logging.getLogger(library).setLevel(logging.ERROR)  # their chatter is no news of this node
-    options = Options(Deadlines(fetch_seconds, answer_seconds), auto_claim, ready_file)
+    options = Options(
+        Deadlines(fetch_seconds, answer_seconds), auto_claim, ready_file, spending_of(home)
+    )
     asyncio.run(run_until_signal(Daemon(home, config, keys, options)))
 
 

@@ -97,6 +97,13 @@ class PeerHost:
         """The multiaddrs that we listen on, without the /p2p part; empty before `start`."""
         return self._addresses
 
+    @property
+    def peers(self) -> int:
+        """How many peers we are connected to."""
+        running = self._running
+        # Their number alone: what the connections are is the thread's.
+        return 0 if running is None else len(running.swarm.connections)
+
     # --- life ------------------------------------------------------------------------------------
 
     async def start(self) -> None:

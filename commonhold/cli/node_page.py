@@ -1,0 +1,63 @@
+"""`commonhold node page`: where the running node's page is; and the budgets that the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import typer
+
+from commonhold.cli.node_home import DirOption, is_running, open_home
+from commonhold.cli.output import JsonFlag, emit, guarded
+from node.config import NodeDirectory
+from node.page.sources import ReadSpending, Spending
+from protocol.errors import StateError, StoreError
+
+# A loopback address with two secrets has some 150 characters; a file beyond this is not ours.
+_URL_CHARS_MAX: Final = 1_024
+_BUDGET: Final = "budget.db"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds this command to `commonhold node`."""
+    app.command()(page)
+
+
+@guarded
+def page(directory: DirOption = None, as_json: JsonFlag = False) -> None:
+    """Print the address of your own page: what you gave, what you earned, and why.
+
+    The running node serves it to this machine alone. The address opens the page to whoever has it, and
+    to nobody once the node has stopped: treat it like a password.
+    """
+    home, _ = open_home(directory)
+    if not is_running(home):
+        raise StateError(
+            "your node is not running, so it has no page", "run `commonhold node start`"
+        )
+    url = _read(home)
+    emit({"page": url}, as_json, lambda: url)
+
+
+def _read(home: NodeDirectory) -> str:
+    try:
+        with home.page.open(encoding="ascii") as file:
+            return file.read(_URL_CHARS_MAX).strip()
+    except FileNotFoundError:
+        raise StateError("your node is still starting", "try again in a moment") from None
+    except OSError as error:
+        raise StoreError(f"cannot read {home.page}: {error.strerror}") from error
+
+
+def spending_of(home: NodeDirectory) -> ReadSpending:
+    """Reads what training has spent of this machine's budgets; nothing where nobody ever trained."""
+    path = home.root / _BUDGET
+
+    def read() -> Sequence[Spending]:
+        if not path.exists():
+            return ()
+        from federated.budget import read_spending
+
+        return read_spending(path)
+
+    return read

@@ -1,0 +1,204 @@
+"""The pages and their addresses. Everything is read-only and made by the server; a small script keeps
+what is open up to date, and without it the pages read the same.
+
+State is read on the loop, where it is whole; disks are read in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from node.intake import PNG
+from node.page.earnings import view_earnings
+from node.page.entries import view_entry
+from node.page.gate import Gate, Secrets
+from node.page.health import view_health
+from node.page.items import STANDING_WORDS, describe, latest, view_items
+from node.page.own import Standing
+from node.page.pictures import picture_of
+from node.page.sources import Replay, Sources
+from node.page.words import brief, plural
+from node.page.work import view_reviews, view_training
+from protocol.limits import HASH_BYTES
+
+_HERE: Final = Path(__file__).parent
+LATEST_ITEMS: Final = 6
+# No page has a higher number: 50 items each, and a node that submits a thousand a day for a century.
+PAGE_NUMBER_MAX: Final = 1_000_000
+# Decoding takes the memory of some pictures at once; a browser asks for 50.
+DECODERS_MAX: Final = 2
+
+
+class Pages:
+    """One handler for each path."""
+
+    def __init__(self, sources: Sources, base: str) -> None:
+        """`base` is the path that every address begins with."""
+        self._sources = sources
+        self._decoding = asyncio.Semaphore(DECODERS_MAX)
+        self._templates = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["count"] = lambda number: f"{number:,}"
+        self._templates.filters["brief"] = brief
+        self._templates.globals.update(
+            base=base, Standing=Standing, standing_words=STANDING_WORDS, plural=plural
+        )
+
+    def _page(self, name: str, **views: Any) -> Response:
+        """`name` is that of the template and of the place in the navigation."""
+        html = self._templates.get_template(f"{name}.html").render(
+            here=name,
+            version=self._sources.version(),
+            health=view_health(self._sources),
+            **views,
+        )
+        return HTMLResponse(html)
+
+    def _replay(self) -> Replay:
+        """Raises 503, which shows how the node is, while there is no log to trust."""
+        if self._sources.replay is None:
+            raise HTTPException(503)
+        return self._sources.replay
+
+    async def overview(self, _: Request) -> Response:
+        """The first look: what I gave, what I earned, what asks for my attention."""
+        sources, replay = self._sources, self._replay()
+        lines = await asyncio.to_thread(replay.own.lines)
+        state = replay.follower.state
+        return self._page(
+            "overview",
+            counts=replay.own.counts(),
+            latest=latest(sources, replay, LATEST_ITEMS),
+            earnings=view_earnings(sources, state, lines),
+            reviews=view_reviews(sources, replay, lines),
+            training=view_training(sources, state, await self._spending()),
+        )
+
+    async def items(self, request: Request) -> Response:
+        """What I gave, by state."""
+        try:
+            wanted = request.query_params.get("state", "")
+            standing = Standing(wanted) if wanted else None
+        except ValueError:
+            raise HTTPException(404) from None
+        view = view_items(self._sources, self._replay(), standing, _page_number(request))
+        return self._page("items", view=view)
+
+    async def item(self, request: Request) -> Response:
+        """One item, with how to withdraw it."""
+        replay, item_id = self._replay(), _item_id(request)
+        item = replay.follower.state.items.get(item_id)
+        if item is None or item.author != self._sources.me:
+            raise HTTPException(404)
+        [view] = describe(self._sources, replay, [item_id])
+        return self._page("item", item=view)
+
+    async def earnings(self, request: Request) -> Response:
+        """What I earned, and why."""
+        replay = self._replay()
+        lines = await asyncio.to_thread(replay.own.lines)
+        view = view_earnings(self._sources, replay.follower.state, lines, _page_number(request))
+        return self._page("earnings", view=view)
+
+    async def reviews(self, _: Request) -> Response:
+        """What I reviewed, and how well."""
+        replay = self._replay()
+        lines = await asyncio.to_thread(replay.own.lines)
+        return self._page("reviews", view=view_reviews(self._sources, replay, lines))
+
+    async def training(self, _: Request) -> Response:
+        """My jobs, and what they cost."""
+        spending = await self._spending()
+        state = self._replay().follower.state
+        return self._page("training", view=view_training(self._sources, state, spending))
+
+    async def health(self, _: Request) -> Response:
+        """The node; also while there is no log to trust."""
+        return self._page("health")
+
+    async def entry(self, request: Request) -> Response:
+        """One entry of the log."""
+        view = view_entry(self._sources, self._replay(), request.path_params["index"])
+        if view is None:
+            raise HTTPException(404)
+        return self._page("entry", entry=view)
+
+    async def picture(self, request: Request) -> Response:
+        """The picture of an item of ours."""
+        sources, item_id = self._sources, _item_id(request)
+        async with self._decoding:
+            picture = await asyncio.to_thread(picture_of, sources.store, sources.blobs, item_id)
+        if picture is None:
+            raise HTTPException(404)
+        return Response(picture, media_type=PNG)
+
+    async def version(self, _: Request) -> Response:
+        """What the script compares: another text means another page."""
+        return PlainTextResponse(self._sources.version())
+
+    async def error(self, _: Request, error: Exception) -> Response:
+        """An error as a page with the way back; nothing of its cause but the number."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        page = self._page("error", status=status)
+        page.status_code = status
+        return page
+
+    async def _spending(self) -> Any:
+        return await asyncio.to_thread(self._sources.read_spending)
+
+
+def _page_number(request: Request) -> int:
+    text = request.query_params.get("page", "1")
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(PAGE_NUMBER_MAX))):
+        raise HTTPException(404)
+    return int(text)
+
+
+def _item_id(request: Request) -> bytes:
+    text = request.path_params["item_id"]
+    try:
+        item_id = bytes.fromhex(text)
+    except ValueError:
+        raise HTTPException(404) from None
+    if len(item_id) != HASH_BYTES:
+        raise HTTPException(404)
+    return item_id
+
+
+def build_app(sources: Sources, known: Secrets, host: str) -> ASGIApp:
+    """The application behind its gate; `host` is "127.0.0.1:PORT"."""
+    pages = Pages(sources, known.path)
+    inside = [
+        Route("/", pages.overview),
+        Route("/items", pages.items),
+        Route("/items/{item_id}", pages.item),
+        Route("/items/{item_id}/picture", pages.picture),
+        Route("/earnings", pages.earnings),
+        Route("/reviews", pages.reviews),
+        Route("/training", pages.training),
+        Route("/node", pages.health),
+        Route("/log/{index:int}", pages.entry),
+        Route("/version", pages.version),
+        Mount("/static", StaticFiles(directory=_HERE / "static")),
+    ]
+    app = Starlette(
+        routes=[Mount(known.path.rstrip("/"), routes=inside)],
+        exception_handlers={HTTPException: pages.error, 500: pages.error},
+    )
+    return Gate(app, known, host)

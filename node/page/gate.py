@@ -1,0 +1,129 @@
+"""Who may see the page: its owner's browser, and nobody else on the machine or the web.
+
+    address   http://127.0.0.1:PORT/ROOM/?token=TOKEN: printed for the owner, 0600 on disk
+    entry     the token is exchanged for a cookie, and the browser is sent on without it
+    after     every request shows the cookie
+
+Another user of the machine can connect, and knows neither token nor cookie. Cookies ignore ports: a
+server of that user's, on this same 127.0.0.1, would be sent ours. So the cookie belongs to a path that
+nobody can guess, ROOM. A web site has no way in either: its requests carry no SameSite=Strict cookie,
+say where they come from (Fetch Metadata), and name another host where DNS was made to point here.
+
+All three secrets are fresh at each start, so that an old address opens nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+TOKEN_BYTES: Final = 32
+ROOM_BYTES: Final = 16
+COOKIE: Final = "commonhold"
+TOKEN_FIELD: Final = "token"  # noqa: S105
+
+_METHODS: Final = frozenset({"GET", "HEAD"})
+# What a browser says of a request that another site, or another port of this host, made it send.
+_STRANGERS: Final = frozenset({"cross-site", "same-site"})
+_HEADERS: Final = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+)
+
+
+def _secret(size: int) -> str:
+    return secrets.token_hex(size)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What opens the page during one life of the node. Never printed but in its address."""
+
+    room: str = field(default_factory=lambda: _secret(ROOM_BYTES), repr=False)
+    token: str = field(default_factory=lambda: _secret(TOKEN_BYTES), repr=False)
+    cookie: str = field(default_factory=lambda: _secret(TOKEN_BYTES), repr=False)
+
+    @property
+    def path(self) -> str:
+        """Where the page is; ends with a slash."""
+        return f"/{self.room}/"
+
+    def url(self, port: int) -> str:
+        """The address that lets its reader in."""
+        return f"http://127.0.0.1:{port}{self.path}?{TOKEN_FIELD}={self.token}"
+
+
+class Gate:
+    """Lets requests to `app` pass when they are the owner's; adds the headers to every response."""
+
+    def __init__(self, app: ASGIApp, known: Secrets, host: str) -> None:
+        """`host` is the only Host that is served, "127.0.0.1:PORT"."""
+        self._app, self._known, self._host = app, known, host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        answer = self._refusal(scope) or self._entry(scope)
+        await (answer or self._app)(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if headers.get("host") != self._host:
+            return PlainTextResponse("this is not the host that you asked for\n", 421)
+        if scope["method"] not in _METHODS:
+            return PlainTextResponse("only GET\n", 405, headers={"allow": "GET, HEAD"})
+        if headers.get("sec-fetch-site") in _STRANGERS:
+            return PlainTextResponse("not for other sites\n", 403)
+        return None
+
+    def _entry(self, scope: Scope) -> Response | None:
+        """The exchange of the token, or a refusal; None for who has the cookie."""
+        known = self._known
+        at_door = scope["path"] == known.path
+        token = parse_qs(scope["query_string"].decode("latin-1")).get(TOKEN_FIELD, [""])[0]
+        if at_door and _same(token, known.token):
+            answer = RedirectResponse(known.path, 303)
+            answer.set_cookie(
+                COOKIE, known.cookie, path=known.path, httponly=True, samesite="strict"
+            )
+            return answer
+        inside = scope["path"].startswith(known.path)
+        if inside and not token and _same(_cookie_of(scope), known.cookie):
+            return None
+        return PlainTextResponse(
+            "This page is its owner's. `commonhold node page` prints the address that opens it.\n",
+            403,
+        )
+
+
+def _cookie_of(scope: Scope) -> str:
+    try:
+        cookies = SimpleCookie(Headers(scope=scope).get("cookie", ""))
+    except CookieError:
+        return ""
+    return cookies[COOKIE].value if COOKIE in cookies else ""
+
+
+def _same(given: str, known: str) -> bool:
+    return hmac.compare_digest(given.encode(), known.encode())

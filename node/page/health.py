@@ -1,0 +1,89 @@
+"""Whether the node is well: whom it follows, how far, and what it has to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from node.page.sources import Sources
+from node.page.words import moment
+from node.rows import OutboxState
+from protocol.identity import peer_id_of, short
+
+# The newest refusals are the ones that the owner can do something about.
+REFUSED_SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record of ours that the network refused, in its words."""
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """The node. Fields of the log are empty while no log is trusted."""
+
+    name: str
+    peer_id: str
+    network: str
+    coordinator: str
+    public_url: str
+    verify: str  # the command
+    is_well: bool
+    word: str  # of its state
+    alarms: tuple[str, ...]
+    alarms_command: str
+    connected: bool
+    peers: int
+    entries: int
+    epoch: int
+    phase: str
+    checkpoint: str  # when it came
+    root: str
+    registered: bool
+    waiting_to_send: int
+    refused: tuple[Refusal, ...]
+
+
+def view_health(sources: Sources) -> HealthView:
+    """All that can be said without trusting anybody, and more when there is a replay."""
+    store, link, replay = sources.store, sources.link, sources.replay
+    alarms = tuple(alarm.message for alarm in store.alarms())
+    connected = replay is not None and replay.is_connected()
+    covered = replay.follower.checkpoint if replay else None
+    state = replay.follower.state if replay else None
+    return HealthView(
+        name=short(sources.me),
+        peer_id=peer_id_of(sources.me),
+        network=link.name,
+        coordinator=f"{link.host}:{link.port}",
+        public_url=link.http_url,
+        verify=f"commonhold verify {link.http_url}",
+        is_well=connected and not alarms,
+        word=_word(bool(alarms), replay is not None, connected),
+        alarms=alarms,
+        alarms_command=f"commonhold node alarms{sources.arguments}",
+        connected=connected,
+        peers=sources.peers(),
+        entries=state.size if state else 0,
+        epoch=state.epoch.number if state else 0,
+        phase=state.epoch.phase.name.lower() if state else "",
+        checkpoint=moment(covered.received_ms / 1000) if covered else "",
+        root=replay.follower.tree.root(covered.size).hex() if replay and covered else "",
+        registered=state is not None and sources.me in state.members,
+        waiting_to_send=store.outbox_counts().get(OutboxState.QUEUED, 0),
+        refused=tuple(
+            Refusal(row.outgoing.kind, row.last_error) for row in store.refused(REFUSED_SHOWN)
+        ),
+    )
+
+
+def _word(alarmed: bool, replayed: bool, connected: bool) -> str:
+    if alarmed:
+        return "Alarm"
+    if not replayed:
+        return "Starting"
+    return "Following" if connected else "Waiting for the coordinator"
