@@ -1,0 +1,263 @@
+"""The model card: what a model is for, what it was made from, what it cost and how well it does.
+
+A card is canonical JSON: sorted keys, no spaces, integers instead of fractions, so that whoever recomputes
+a figure finds the very same bytes. Signed, it is {"author": peer id, "card": {...}, "signature": hex} in the
+same form; the signature covers "commonhold/v1/model-card\\0" || card, as it would a record of the log.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+from federated.features import SIDE
+from federated.privacy import bound, towards_coordinator
+from federated.release import Artifact, Release
+from federated.spec import TrainingSpec
+from protocol.envelope import Signer, signing_input
+from protocol.errors import Reject
+from protocol.identity import Identity, identity_of, peer_id_of
+from protocol.limits import PPM
+
+FORMAT: Final = "commonhold-model-card-1"
+# One core of a laptop or a small server under load, its part of memory and power supply included;
+# machines are known with 5 and with 25. An estimate: nothing here can measure it.
+WATTS: Final = 15
+# Two of the largest lists of partners and rounds still fit.
+CARD_BYTES_MAX: Final = 1 << 20
+
+_KIND: Final = "model-card"
+_PPB: Final = 1_000_000_000
+_Z_95: Final = 1.959964  # standard normal, two-sided 95 %
+
+_TRUST: Final = (
+    "The coordinator added the partners' noisy updates up, and is trusted to show nobody a single one"
+    " of them. Epsilon holds towards everybody who sees the models of the rounds; towards the"
+    " coordinator itself each update is protected by its partner's own share of the noise alone."
+)
+_LIMITS: Final = (
+    "It was measured on examples that the coordinator held back; on other data it may do worse.",
+    "Privacy is counted for one example. Somebody with many of them is protected less.",
+    "A partner that adds less noise than it should weakens everybody's privacy; a quorum of honest"
+    " partners in each round is assumed.",
+    "Nobody but their owners saw the examples, so nobody checked their labels.",
+    "The noise is floating-point: an attack on its last bits is impractical, not proven impossible.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where the log says what the model was made from: indices of entries, and who took part."""
+
+    network: bytes
+    job_entry: int
+    round_entries: Sequence[int]
+    partners: Mapping[Identity, int]  # rounds that each one's update is in
+    snapshot: bytes = b""  # digest of the dataset that calibrated it; empty without one
+
+
+def energy_millijoules(cpu_seconds: float, watts: int = WATTS) -> int:
+    """What so much computing takes, by a rule of thumb."""
+    return round(cpu_seconds * watts * 1000)
+
+
+def compose(
+    spec: TrainingSpec,
+    release: Release,
+    lineage: Lineage,
+    *,
+    title: str,
+    cpu_seconds: float,
+    watts: int = WATTS,
+) -> bytes:
+    """The card of a job whose rounds have all run, as canonical JSON."""
+    cost, coordinator = bound([spec.mechanism], spec.delta), towards_coordinator(spec)
+    card = {
+        "format": FORMAT,
+        "title": title,
+        "use": f"Tells which of its labels an image of {SIDE} x {SIDE} grey pixels shows.",
+        "model": spec.model,
+        "labels": spec.labels,
+        "lineage": {
+            "network": lineage.network.hex(),
+            "job": spec.job_id,
+            "job_entry": lineage.job_entry,
+            "round_entries": lineage.round_entries,
+            "snapshot": lineage.snapshot.hex(),
+            "columns": spec.columns,
+            "expected_examples": spec.expected_examples,
+            "partners": {peer_id_of(key): rounds for key, rounds in lineage.partners.items()},
+        },
+        "training": {
+            "rounds": spec.rounds,
+            "quorum": spec.quorum,
+            "sampling_ppm": round(spec.sampling * PPM),
+            "clip_micro": round(spec.clip * PPM),
+            "noise_micro": round(spec.noise_multiplier * PPM),
+            "learning_rate_micro": round(spec.learning_rate * PPM),
+            "momentum_ppm": round(spec.momentum * PPM),
+        },
+        "privacy": {
+            "unit": "one example, added or removed",
+            "epsilon_micro": cost.epsilon_micro,
+            "delta_ppb": round(spec.delta * _PPB),
+            "accounting": cost.method,
+            "trust": "coordinator",
+            "trust_means": _TRUST,
+            "epsilon_towards_coordinator_micro": coordinator.epsilon_micro,
+            "accounting_towards_coordinator": coordinator.method,
+        },
+        "quality": {
+            "held_back": release.held_back,
+            "fp32": _quality(release.fp32, release.held_back),
+            "int8": _quality(release.int8, release.held_back),
+        },
+        "energy": {
+            "cpu_milliseconds": round(cpu_seconds * 1000),
+            "watts_assumed": watts,
+            "millijoules": energy_millijoules(cpu_seconds, watts),
+        },
+        "limits": _LIMITS,
+    }
+    return _canonical(card)
+
+
+def _quality(artifact: Artifact, examples: int) -> dict[str, object]:
+    low, high = interval_ppm(artifact.accuracy_ppm, examples)
+    return {
+        "file": artifact.path.name,
+        "sha256": artifact.digest.hex(),
+        "bytes": artifact.size_bytes,
+        "accuracy_ppm": artifact.accuracy_ppm,
+        "interval_95_ppm": [low, high],
+    }
+
+
+def interval_ppm(accuracy_ppm: int, examples: int) -> tuple[int, int]:
+    """Where the accuracy on all such data lies, with 95 % confidence (Wilson, 1927)."""
+    p, z2 = accuracy_ppm / PPM, _Z_95**2
+    middle = p + z2 / (2 * examples)
+    spread = _Z_95 * math.sqrt(p * (1 - p) / examples + z2 / (4 * examples**2))
+    low, high = ((middle + each) / (1 + z2 / examples) for each in (-spread, spread))
+    return max(0, math.floor(low * PPM)), min(PPM, math.ceil(high * PPM))
+
+
+def sign(card: bytes, author: bytes, signer: Signer) -> bytes:
+    """The signed card, as it is shipped."""
+    return _signed(author, card, signer(signing_input(_KIND, card)))
+
+
+def _signed(author: bytes, card: bytes, signature: bytes) -> bytes:
+    document = {
+        "author": peer_id_of(author),
+        "card": json.loads(card),
+        "signature": signature.hex(),
+    }
+    return _canonical(document)
+
+
+def verify(signed: bytes) -> tuple[Identity, bytes]:
+    """Who signed a card, and the card. Raises Reject unless every byte is as its author wrote it."""
+    try:
+        if len(signed) > CARD_BYTES_MAX:
+            raise ValueError("too large")
+        document = json.loads(signed)
+        author, card = identity_of(str(document["author"])), _canonical(document["card"])
+        signature = bytes.fromhex(document["signature"])
+        if document["card"]["format"] != FORMAT or _signed(author, card, signature) != signed:
+            raise ValueError("not canonical")
+        VerifyKey(author).verify(signing_input(_KIND, card), signature)
+    except (ValueError, KeyError, TypeError, RecursionError, BadSignatureError) as error:
+        raise Reject(
+            "this is not a model card as its author signed it", "get it from the coordinator again"
+        ) from error
+    return author, card
+
+
+def to_markdown(card: bytes) -> str:
+    """The card for people, without a signature of its own."""
+    its: dict[str, Any] = json.loads(card)
+    lineage, training = its["lineage"], its["training"]
+    privacy, quality, energy = its["privacy"], its["quality"], its["energy"]
+    partners = [f"| `{peer}` | {rounds} |" for peer, rounds in lineage["partners"].items()]
+    rounds = ", ".join(map(str, lineage["round_entries"]))
+    return "\n".join(
+        [
+            f"# {_plain(its['title'])}",
+            "",
+            f"{its['use']} Its labels: {_plain(', '.join(its['labels']))}.",
+            "",
+            "## How well it does",
+            "",
+            f"On {quality['held_back']:,} held-back examples; the interval is one of 95 % confidence.",
+            "",
+            "| File | Accuracy | Interval | Size | SHA-256 |",
+            "| --- | --- | --- | --- | --- |",
+            *(_quality_row(quality[each]) for each in ("fp32", "int8")),
+            "",
+            "## Privacy",
+            "",
+            f"- Epsilon {_micro(privacy['epsilon_micro'])} at delta {privacy['delta_ppb'] / _PPB:g},"
+            f" by {privacy['accounting']} accounting, for {privacy['unit']}",
+            "- Towards the coordinator: epsilon"
+            f" {_micro(privacy['epsilon_towards_coordinator_micro'])},"
+            f" by {privacy['accounting_towards_coordinator']} accounting",
+            f"- Trust: {privacy['trust']}. {privacy['trust_means']}",
+            "",
+            "## What it was made from",
+            "",
+            f"- Job `{lineage['job']}`, entry {lineage['job_entry']} of the log of network"
+            f" `{lineage['network']}`; its rounds are entries {rounds}",
+            f"- Model `{its['model']}`, {training['rounds']} rounds of at least"
+            f" {training['quorum']} updates, about {lineage['expected_examples']:,} examples",
+            f"- Columns read: {_plain(', '.join(lineage['columns']))}",
+            f"- Calibrated with: {_snapshot(lineage['snapshot'])}",
+            "",
+            "| Partner | Rounds |",
+            "| --- | --- |",
+            *partners,
+            "",
+            "## Energy",
+            "",
+            f"About {energy['millijoules'] / 1000:,.1f} J: {energy['cpu_milliseconds'] / 1000:,.1f} s of"
+            f" processor time at an assumed {energy['watts_assumed']} W.",
+            "",
+            "## Limits",
+            "",
+            *(f"- {limit}" for limit in its["limits"]),
+            "",
+        ]
+    )
+
+
+def _quality_row(its: Mapping[str, Any]) -> str:
+    low, high = (f"{each / PPM:.1%}" for each in its["interval_95_ppm"])
+    return (
+        f"| {its['file']} | {its['accuracy_ppm'] / PPM:.1%} | {low} to {high}"
+        f" | {its['bytes']:,} bytes | `{its['sha256']}` |"
+    )
+
+
+def _snapshot(digest: str) -> str:
+    return f"snapshot `{digest}`" if digest else "examples of the coordinator"
+
+
+def _micro(value: int) -> str:
+    return f"{value / PPM:.3f}"
+
+
+def _plain(text: str) -> str:
+    """Somebody's words as words: nothing in them starts a tag, a table or a line of Markdown."""
+    joined = " ".join(text.split())
+    return "".join(f"&#{ord(char)};" if char in "<>&|`*_[]#\\" else char for char in joined)
+
+
+def _canonical(document: object) -> bytes:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()

@@ -1,0 +1,72 @@
+"""One partner's part of a round: pay for it, then compute what leaves the machine.
+
+    charge    the budget, durably: from here on the round is spent
+    compute   the noisy sum of clipped gradients, from the round's model and the private data
+    name      it by the SHA-256 of its bytes, which the partner then signs
+
+If we crash after the charge, the round is lost, not repeated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from federated.data import PrivateData
+from federated.gradients import Randomness, noisy_sum
+from federated.model import Vector, Weights, features, head_of
+from federated.spec import TrainingSpec
+from protocol.errors import Reject, StateError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalUpdate:
+    """What a partner gives to a round, and what its data has spent by then."""
+
+    vector: Vector  # (parameters,) float32
+    digest: bytes
+    epsilon_micro: int
+
+
+def vector_digest(vector: Vector) -> bytes:
+    """SHA-256 of the values as little-endian IEEE 754 single floats, in order."""
+    return hashlib.sha256(np.ascontiguousarray(vector, "<f4").tobytes()).digest()
+
+
+class Partner:
+    """Private data, ready to train one job. Features are computed once, for all rounds."""
+
+    def __init__(
+        self,
+        spec: TrainingSpec,
+        data: PrivateData,
+        budget_charge: Callable[[int], int],
+        randomness: Randomness = os.urandom,
+    ) -> None:
+        """`budget_charge` takes a round and gives epsilon in micro once the charge is durable.
+
+        Raises ConfigError for labels that the job does not have.
+        """
+        self._spec, self._charge, self._randomness = spec, budget_charge, randomness
+        self._classes = data.classes(spec.labels)
+        self._features = features(spec.model, data.images)
+
+    def update(self, round_: int, base: Weights) -> LocalUpdate:
+        """Trains one round. Raises Reject for a base that is not this job's, and what charging raises."""
+        spec = self._spec
+        if (base.model, base.labels) != (spec.model, spec.labels):
+            raise Reject("the model to start from is another job's")
+        if not np.isfinite(base.vector).all():
+            raise Reject("the model to start from holds values that are not finite")
+        epsilon_micro = self._charge(round_)
+        vector = noisy_sum(head_of(base), self._features, self._classes, spec, self._randomness)
+        if not np.isfinite(vector).all():
+            raise StateError(
+                "the noise of this job is too large for single floats",
+                "do not join it; its operator has to open one with a smaller clip or noise",
+            )
+        return LocalUpdate(vector, vector_digest(vector), epsilon_micro)
