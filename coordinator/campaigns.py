@@ -12,6 +12,7 @@ from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
 
 PRIVACY: Final = {"open": pb.PRIVACY_OPEN, "reviewers": pb.PRIVACY_REVIEWERS}
+WITHDRAWAL: Final = {"keeps": pb.WITHDRAWAL_KEEPS, "repays": pb.WITHDRAWAL_REPAYS}
 _DEFAULTS: Final[dict[str, Any]] = {
     "title": "",
     "guidelines": "",
@@ -21,7 +22,9 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "price_ppm": PPM,
     "item_bytes_max": 10 * 1024 * 1024,
     "privacy": "reviewers",
+    "withdrawal": "repays",
 }
+_CHOICES: Final[dict[str, dict[str, Any]]] = {"privacy": PRIVACY, "withdrawal": WITHDRAWAL}
 _REQUIRED: Final = ("id", "labels")
 
 
@@ -39,11 +42,12 @@ def build_campaign(network: bytes, file: Path | None, given: Mapping[str, Any]) 
         raise ConfigError(
             f"the campaign lacks {' and '.join(missing)}", "give them as options or in a TOML file"
         )
-    privacy = fields.pop("privacy")
-    if privacy not in PRIVACY:
-        raise ConfigError(f"privacy is {' or '.join(PRIVACY)}, not {privacy!r}")
+    for key, choices in _CHOICES.items():
+        if str(fields[key]) not in choices:
+            raise ConfigError(f"{key} is {' or '.join(choices)}, not {fields[key]!r}")
+        fields[key] = choices[fields[key]]
     try:
-        return pb.Campaign(network=network, privacy=PRIVACY[privacy], **fields)
+        return pb.Campaign(network=network, **fields)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"a field of the campaign is wrong: {error}") from error
 

@@ -193,6 +193,9 @@ class OperatorChain:
     def _settlement(self) -> Any:
         return self._client.contract("Settlement", self._deployed().settlement).functions
 
+    def intake(self) -> Address:
+        """Return the contract that revenue is paid into."""
+        return Address(to_canonical_address(self._client.read(self._settlement().intake())))
+
     def _intake(self) -> Any:
-        address = self._client.read(self._settlement().intake())
-        return self._client.contract("RevenueIntake", Address(to_canonical_address(address)))
+        return self._client.contract("RevenueIntake", self.intake())

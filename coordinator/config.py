@@ -4,6 +4,8 @@ coordinator.toml    settings, readable by the operator alone
 *.key, tls.*        see coordinator/keys.py
 ledger.db           the log, the batches beside it and the sealed openings
 server.json         where the running server listens; rewritten at every start
+content/            what was fetched from contributors for datasets, and its salts
+datasets/           exported datasets, each named by its snapshot
 """
 
 from __future__ import annotations
@@ -102,6 +104,16 @@ class Home:
     def server_path(self) -> Path:
         """Where the running server listens."""
         return self.path / "server.json"
+
+    @property
+    def content_path(self) -> Path:
+        """Content fetched for datasets."""
+        return self.path / "content"
+
+    @property
+    def datasets_path(self) -> Path:
+        """Exported datasets."""
+        return self.path / "datasets"
 
     def ledger_url(self, config: Config) -> str:
         """The database of the ledger."""

@@ -15,7 +15,8 @@ from protocol.transition import apply
 from protos.gen import records_pb2 as pb
 
 # The split of a newcomer's network: most to those who bring data, a part to those who judge it, a part
-# kept for training, and five per cent for the treasury.
+# kept for training, and five per cent for the treasury. Of what a licence brings, half goes to the authors
+# of what was licensed and half to all who hold shares: without reviewers there would be nothing to sell.
 DEFAULT_POLICY: Final = pb.Policy(
     epoch_emission_micro=1_000_000_000,  # a thousand shares
     contributors_ppm=600_000,
@@ -27,6 +28,7 @@ DEFAULT_POLICY: Final = pb.Policy(
     reputation_decay_ppm=900_000,
     witness_quorum=1,
     revenue_treasury_ppm=50_000,
+    royalty_ppm=500_000,
 )
 
 

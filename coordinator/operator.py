@@ -86,6 +86,12 @@ class Operator:
         """The network link, if the server runs."""
         return str(self._address()["link"])
 
+    @property
+    def local_host(self) -> str:
+        """Where the server is reached on this machine, whatever name others know it by."""
+        listen = self.config.listen
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen, listen)  # noqa: S104
+
     # -- Asking the server
 
     def append(
@@ -149,9 +155,8 @@ class Operator:
         """The generated stub, which has no annotations."""
         if self._channel is None:
             credentials = grpc.ssl_channel_credentials(self.keys.tls_certificate)
-            listen = self.config.listen
-            host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(listen, listen)  # noqa: S104
-            target = f"{host}:{self._address()['grpc_port']}"
+            host = self.local_host
+            target = f"{f'[{host}]' if ':' in host else host}:{self._address()['grpc_port']}"
             self._channel = grpc.secure_channel(target, credentials, options=_OPTIONS)
         return api_pb2_grpc.CoordinatorStub(self._channel)  # type: ignore[no-untyped-call]
 

@@ -1,4 +1,4 @@
-"""One process: book, conductor, gRPC API and HTTP, started in this order and stopped in the reverse."""
+"""One process: book, gRPC, HTTP, conductor and sweep, started in this order and stopped in the reverse."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import uvicorn
@@ -23,6 +23,7 @@ from grpc_reflection.v1alpha import reflection
 from coordinator.book import Book, open_book
 from coordinator.conductor import Conductor
 from coordinator.config import FILE_MODE, Config, Home
+from coordinator.dataset.sweep import keep_swept
 from coordinator.directory import Directory
 from coordinator.http import build_app
 from coordinator.keys import Keys, load_keys
@@ -112,7 +113,8 @@ async def running(
                 link = network_link(config, keys, grpc_port, http_port)
                 async with (
                     _http(book, metrics, link, http_socket),
-                    _conducting(conductor, on_fatal),
+                    _beside(conductor.run(), "conductor", on_fatal),
+                    _beside(keep_swept(book, home), "sweep", on_fatal),
                 ):
                     yield Address(os.getpid(), grpc_port, http_port, str(link))
 
@@ -202,17 +204,17 @@ async def _http(
 
 
 @asynccontextmanager
-async def _conducting(
-    conductor: Conductor, on_fatal: Callable[[FatalStoreError], None]
+async def _beside(
+    work: Coroutine[Any, Any, None], name: str, on_fatal: Callable[[FatalStoreError], None]
 ) -> AsyncIterator[None]:
-    """The conductor beside everything else. Its end is as fatal as that of the ledger."""
+    """Work beside everything else. Its end is as fatal as that of the ledger."""
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("the conductor has failed", exc_info=error)
-            on_fatal(_as_fatal(error))
+            _log.error("the %s has failed", name, exc_info=error)
+            on_fatal(_as_fatal(error, name))
 
-    task = asyncio.create_task(conductor.run(), name="conductor")
+    task = asyncio.create_task(work, name=name)
     task.add_done_callback(ended)
     try:
         yield
@@ -221,10 +223,10 @@ async def _conducting(
         await asyncio.wait([task])
 
 
-def _as_fatal(error: BaseException) -> FatalStoreError:
+def _as_fatal(error: BaseException, name: str) -> FatalStoreError:
     if isinstance(error, FatalStoreError):
         return error
-    return FatalStoreError(f"the conductor has failed: {type(error).__name__}")
+    return FatalStoreError(f"the {name} has failed: {type(error).__name__}")
 
 
 @contextmanager

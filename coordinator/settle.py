@@ -24,7 +24,9 @@ from coordinator.chain import OperatorChain
 from coordinator.operator import Operator
 from protocol.accounts import cumulative_leaves
 from protocol.errors import Reject, StateError
+from protocol.limits import LICENCE_ID_CHARS_MAX
 from protocol.payout import binding_digest, recover_signer
+from protocol.rules.record import is_name
 from protocol.settlement import (
     Address,
     Deployment,
@@ -111,14 +113,20 @@ def _publish(
 
 
 def deposit_revenue(
-    operator: Operator, chain: OperatorChain, asset: bytes, amount: int, memo: bytes
+    operator: Operator,
+    chain: OperatorChain,
+    asset: bytes,
+    amount: int,
+    memo: bytes,
+    *,
+    report: Report = lambda _: None,
 ) -> bytes:
     """Pays in from the operator's account and logs the deposit; gives the transaction's hash.
 
     Crash in between: the next settlement finds the deposit on chain.
     """
     tx_hash = chain.deposit(address(asset), amount, memo)
-    import_revenue(operator, chain, lambda _: None)
+    import_revenue(operator, chain, report)
     return tx_hash
 
 
@@ -184,6 +192,8 @@ def import_revenue(operator: Operator, chain: OperatorChain, report: Report) -> 
             log_index=place,
             memo=deposit.memo.rstrip(b"\0").decode("utf-8", "replace"),
         )
+        if warning := misdirected(operator.state, body):
+            report(warning)
         try:
             operator.append("revenue", body)
         except Reject as error:
@@ -194,6 +204,24 @@ def import_revenue(operator: Operator, chain: OperatorChain, report: Report) -> 
     if imported:
         report(f"found {imported} new deposits; they are shared out when the epoch closes")
     return imported
+
+
+def misdirected(state: State, body: pb.Revenue) -> str:
+    """A warning about a payment whose memo reads like a licence's id and finds none; else empty.
+
+    Such money is the network's: the log cannot tell whose snapshot the payer meant.
+    """
+    licence = state.licences.get(body.memo)
+    if licence is not None and licence.record.asset != body.asset:
+        problem = f"licence {body.memo!r} is paid for in 0x{licence.record.asset.hex()}"
+    elif licence is None and is_name(body.memo, LICENCE_ID_CHARS_MAX):
+        problem = f"the log has no licence {body.memo!r}"
+    else:
+        return ""
+    return (
+        f"{problem}: the {body.amount} of 0x{body.asset.hex()} that transaction "
+        f"0x{body.tx_hash.hex()} paid with memo {body.memo!r} is shared out as the network's"
+    )
 
 
 def _join(operator: Operator, chain: OperatorChain) -> None:

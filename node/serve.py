@@ -1,7 +1,8 @@
 """What this node gives to peers: its own content to the reviewers drawn for it, and where it is.
 
-Content is served while a review needs it and to nobody else: the author's own replay of the log
-says who that is. A peer that asks before our replay has reached the draw is refused and asks again.
+Content is served to reviewers while a review needs it, and to the network's operator once it is
+accepted for a dataset that its author agreed to; to nobody else. The author's own replay of the log
+says who that is. A peer that asks before our replay has got there is refused and asks again.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from node.follower import Follower
 from node.keys import NodeKeys
 from node.p2p import Denial, Grant, OpenBlob
 from node.store import Store
-from protocol.lifecycle import EpochPhase
+from protocol.lifecycle import EpochPhase, ItemStatus
 from protocol.link import NetworkLink
-from protocol.state import State
+from protocol.state import ItemState, State
+from protos.gen import records_pb2 as pb
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +41,23 @@ def may_read(state: State, owner: bytes, peer: bytes, item_id: bytes) -> Grant |
     item = state.items.get(item_id)
     if item is None or item.author != owner:
         return Denial("not an item of ours")
+    if peer == state.operator and _is_for_datasets(state, item):
+        return Grant()
     if state.epoch.phase is not EpochPhase.COMMITTING:
         return Denial("no review is running")
     if peer not in state.epoch.round.assignments.get(item_id, ()):
         return Denial("not assigned to this peer")
     return Grant()
+
+
+def _is_for_datasets(state: State, item: ItemState) -> bool:
+    """Whether the operator may put the item into datasets: asked for, accepted, and not withdrawn."""
+    return (
+        item.status is ItemStatus.ACCEPTED
+        and not item.is_erased
+        and state.campaigns[item.campaign_id].privacy == pb.PRIVACY_OPEN
+        and item.record().consent.redistribute
+    )
 
 
 class OwnContent:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Group
 
+from commonhold.cli import coordinator_data
 from commonhold.cli.coordinator_report import line_data, line_table, phase_progress
 from commonhold.cli.output import JsonFlag, emit, err, guarded, micro, progress, table
 from coordinator.config import Config, Deadlines, Home, default_listen
@@ -29,6 +30,7 @@ app.add_typer(campaign_app, name="campaign")
 app.add_typer(gold_app, name="gold")
 app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")
+coordinator_data.register(app)
 
 DirectoryOption = Annotated[
     Path | None,
@@ -62,6 +64,9 @@ def init(
     contributors: Annotated[float, typer.Option(help="Their part of the emission, %.")] = 60,
     reviewers: Annotated[float, typer.Option(help="Their part of the emission, %.")] = 25,
     trainers: Annotated[float, typer.Option(help="Their part; the treasury has the rest.")] = 10,
+    royalty: Annotated[
+        float, typer.Option(help="Part of a licence's revenue that goes to its authors, %.")
+    ] = 50,
     accept: Annotated[float, typer.Option(help="Certainty that decides an item, %.")] = 90,
     rounds: Annotated[int, typer.Option(help="Draws that an undecided item gets.")] = 3,
     quorum: Annotated[int, typer.Option(min=1, help="Witnesses that a settlement needs.")] = 1,
@@ -82,6 +87,7 @@ def init(
     policy.epoch_emission_micro = emission * 1_000_000
     policy.contributors_ppm, policy.reviewers_ppm = _ppm(contributors), _ppm(reviewers)
     policy.trainers_ppm, policy.accept_ppm = _ppm(trainers), _ppm(accept)
+    policy.royalty_ppm = _ppm(royalty)
     policy.rounds_max, policy.witness_quorum = rounds, quorum
     config = Config(
         name=name,
@@ -228,6 +234,9 @@ def campaign_create(
     reviewers: Annotated[int | None, typer.Option(help="Reviewers per item.")] = None,
     item_bytes_max: Annotated[int | None, typer.Option(help="Largest item, in bytes.")] = None,
     privacy: Annotated[str | None, typer.Option(help="open or reviewers.")] = None,
+    withdrawal: Annotated[
+        str | None, typer.Option(help="Shares earned with items withdrawn later: repays or keeps.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Open a campaign. It says once and for all what it asks for."""
@@ -244,6 +253,7 @@ def campaign_create(
         "reviewers_per_item": reviewers,
         "item_bytes_max": item_bytes_max,
         "privacy": privacy,
+        "withdrawal": withdrawal,
     }
     with Operator(Home.at(directory)) as operator:
         body = build_campaign(operator.state.network, file, given)
@@ -342,7 +352,8 @@ def revenue_deposit(
     except ValueError:
         raise ConfigError(f"{asset!r} is not an address") from None
     with Operator(Home.at(directory)) as operator:
-        tx_hash = deposit_revenue(operator, open_chain(operator), address, amount, memo.encode())
+        chain = open_chain(operator)
+        tx_hash = deposit_revenue(operator, chain, address, amount, memo.encode(), report=err.print)
     emit({"tx_hash": tx_hash}, as_json, lambda: f"paid in, transaction 0x{tx_hash.hex()}")
 
 
@@ -354,7 +365,7 @@ def revenue_import(directory: DirectoryOption = None, as_json: JsonFlag = False)
     from coordinator.settle import import_revenue, open_chain
 
     with Operator(Home.at(directory)) as operator:
-        imported = import_revenue(operator, open_chain(operator), lambda _: None)
+        imported = import_revenue(operator, open_chain(operator), err.print)
     emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
 
 

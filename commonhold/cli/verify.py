@@ -12,8 +12,8 @@ from rich.table import Table
 from commonhold.audit.onchain import audit_chain
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.source import FolderLog, HttpLog, LogSource, SavingLog
+from commonhold.cli import verify_dataset
 from commonhold.cli.output import JsonFlag, emit, err, guarded, micro, progress, table
-from protocol.errors import ConfigError, Reject
 from protocol.identity import short
 from protocol.link import SCHEME, parse_link
 from protocol.note import Verifier
@@ -23,7 +23,10 @@ from protocol.state import SHARES
 @guarded
 def command(
     where: Annotated[
-        str, typer.Argument(help="URL of a coordinator's HTTP port, a folder, or a network link.")
+        str,
+        typer.Argument(
+            help="URL of a coordinator's HTTP port, a folder, a network link, a dataset."
+        ),
     ],
     key: Annotated[
         str, typer.Option(help="The log's verifier key, from someone other than the coordinator.")
@@ -36,13 +39,19 @@ def command(
     ] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Check a network from outside: its log, its verdicts, its payouts.
+    """Check a network from outside: its log, its verdicts, its payouts. Or check a dataset.
 
     Reads the whole public log, checks every signature and hash, and computes every draw, verdict,
     reputation and payout again. Exit code 0: all of it holds. 1: it does not, and the message names
     the entry. Trusts nothing but the log's key: pass --key or the network link, else the key is taken
     from the log itself, which shows that it is consistent, not whose it is.
+
+    A folder that `coordinator export` made is checked as a dataset, offline: its signature, its files,
+    and every item against the log of --key.
     """
+    if verify_dataset.is_dataset(where):
+        verify_dataset.check(Path(where), key, as_json)
+        return
     source, verifier = _open(where, key)
     if save is not None:
         source = SavingLog(source, save)
@@ -73,10 +82,7 @@ def _open(where: str, key: str) -> tuple[LogSource, Verifier]:
         err.print(
             f"[yellow]note:[/] the key {key[:40]}… came with the log; --key or a link is safer"
         )
-    try:
-        return source, Verifier.parse(key)
-    except (Reject, ValueError) as error:
-        raise ConfigError(f"the verifier key is malformed: {error}") from error
+    return source, verify_dataset.parse_key(key)
 
 
 def _summary(report: Report) -> dict[str, Any]:

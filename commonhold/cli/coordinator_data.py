@@ -1,0 +1,193 @@
+"""The commands of `commonhold coordinator` for datasets: `export`, `license`, `licenses`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from commonhold.cli.output import JsonFlag, emit, err, guarded, progress, table
+from coordinator.config import Home
+from protocol.errors import Unreachable
+from protocol.settlement import ETHER
+
+if TYPE_CHECKING:
+    from coordinator.operator import Operator
+
+_MEMO_BYTES: Final = 32  # a bytes32 of the contract
+
+
+class Scope(StrEnum):
+    """What every contributor of a dataset has to have agreed to."""
+
+    TRAIN = "train"
+    REDISTRIBUTE = "redistribute"
+    COMMERCIAL = "commercial"
+
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir",
+        help="The coordinator's directory. Default: $COMMONHOLD_COORDINATOR, or ./coordinator.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands to `commonhold coordinator`."""
+    app.command()(export)
+    app.command("license")(license_)
+    app.command()(licenses)
+
+
+@guarded
+def export(
+    *,
+    campaign: Annotated[str, typer.Option(help="Whose accepted items.")],
+    directory: HomeOption = None,
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="Consent that each item needs; repeat. Default: all.")
+    ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option(help="Leave out what cannot be fetched; the manifest lists it.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Export a campaign's accepted items as a dataset: Parquet, Croissant, and proofs.
+
+    Fetches content from its contributors' nodes and goes on where it was interrupted.
+    """
+    from commonhold.dataset.export import export as run
+    from coordinator.dataset.snapshots import scope_of
+    from coordinator.operator import Operator
+
+    with Operator(Home.at(directory)) as operator, progress(as_json) as bar:
+        task = bar.add_task("preparing", total=None)
+        exported = run(
+            operator,
+            campaign,
+            scope_of(scope or list(Scope)),
+            allow_missing,
+            lambda what, done, total: bar.update(
+                task, description=what, completed=done, total=total
+            ),
+        )
+    manifest = exported.manifest
+    emit(
+        {
+            "snapshot": manifest.snapshot,
+            "index": exported.log_index,
+            "path": str(exported.path),
+            "items": manifest.items,
+            "missing": manifest.missing,
+            "reasons": dict(exported.missing),
+            "scope": manifest.scope,
+            "bytes": sum(entry.bytes for entry in manifest.files.values()),
+        },
+        as_json,
+        lambda: (
+            f"{manifest.items:,} items are in {exported.path}"
+            + (f"; {len(manifest.missing):,} are missing" if manifest.missing else "")
+            + f"\nsnapshot {manifest.snapshot} (log entry {exported.log_index}), "
+            f"for {', '.join(manifest.scope)}\n"
+            f"next: commonhold coordinator license --snapshot {manifest.snapshot[:12]} …"
+        ),
+    )
+
+
+@guarded
+def license_(
+    *,
+    snapshot: Annotated[str, typer.Option(help="First digits of the snapshot's digest.")],
+    licence_id: Annotated[
+        str, typer.Option("--id", help="The licence's id, which payments name: a-z, 0-9, -.")
+    ],
+    licensee: Annotated[str, typer.Option(help="Who buys.")],
+    terms: Annotated[str, typer.Option(help="SPDX id, or where the contract can be read.")],
+    asset: Annotated[str, typer.Option(help="eth, or a token's 0x address.")],
+    price: Annotated[int, typer.Option(help="In the asset's smallest unit.")],
+    directory: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """License a snapshot: log the sale, and say how the buyer pays.
+
+    What is paid with the licence's id as memo is shared with the snapshot's contributors.
+    """
+    from coordinator.licences import parse_asset, sell
+    from coordinator.operator import Operator
+
+    address = parse_asset(asset)
+    with Operator(Home.at(directory)) as operator:
+        sold = sell(
+            operator,
+            snapshot=snapshot,
+            licence_id=licence_id,
+            licensee=licensee,
+            terms=terms,
+            asset=address,
+            price=price,
+        )
+        intake = _intake_of(operator)
+    how = _how_to_pay(intake, address, sold.price, sold.id)
+    emit(
+        {**asdict(sold), "contract": intake, "pay": how},
+        as_json,
+        lambda: f"licence {sold.id} is logged, for {sold.licensee}\n{how}",
+    )
+
+
+def _intake_of(operator: Operator) -> str:
+    """The contract that takes payments; empty while it is not deployed or its chain is away.
+
+    The licence is logged by now, and stays so.
+    """
+    from coordinator.settle import open_chain
+
+    if operator.state.deployment is None:
+        return ""
+    try:
+        return f"0x{open_chain(operator).intake().hex()}"
+    except Unreachable as error:
+        err.print(f"[yellow]note:[/] {error}")
+        return ""
+
+
+def _how_to_pay(intake: str, asset: bytes, price: str, licence_id: str) -> str:
+    """What the buyer is told."""
+    memo = "0x" + licence_id.encode().ljust(_MEMO_BYTES, b"\0").hex()
+    into = intake or "the RevenueIntake contract that `commonhold coordinator settle` deploys"
+    call = f"deposit(0x{asset.hex()}, {price}, {memo})"
+    with_it = (
+        f"with {price} wei sent along" if asset == ETHER else f"after approve({into}, {price})"
+    )
+    return (
+        f"the buyer pays by calling {call} of {into}, {with_it}.\n"
+        f"The memo is {licence_id!r}: it makes the payment this licence's revenue"
+    )
+
+
+@guarded
+def licenses(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
+    """List the licences, and what was paid for each."""
+    from coordinator.licences import licences
+    from coordinator.operator import Operator
+
+    with Operator(Home.at(directory)) as operator:
+        sold = list(licences(operator.state))
+    columns = ["id", "licensee", "campaign", "snapshot", "asset", "price", "paid", "withdrawn"]
+    rows: list[list[object]] = [
+        [
+            *(each.id, each.licensee, each.campaign, each.snapshot[:12], each.asset),
+            *(int(each.price), int(each.paid), each.withdrawn),
+        ]
+        for each in sold
+    ]
+    emit(
+        {"licences": [asdict(each) for each in sold]},
+        as_json,
+        lambda: table("Licences", columns, rows),
+    )

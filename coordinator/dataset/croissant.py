@@ -1,0 +1,237 @@
+"""croissant.json: the dataset as MLCommons Croissant 1.1 describes it.
+
+Source: Croissant Format Specification 1.1, with W3C PROV-O for how it came to be, ODRL for what its
+contributors allow, and Croissant RAI 1.0 for collection and annotation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from coordinator.dataset.facts import Facts, counted, licence_url
+from coordinator.dataset.layout import DATA, FileEntry
+from coordinator.dataset.rows import COLUMNS, IMAGE, LABEL
+from protocol.identity import identity_of
+
+CONFORMS_TO: Final = (
+    "http://mlcommons.org/croissant/1.1",
+    "http://mlcommons.org/croissant/RAI/1.0",
+)
+_PARQUET: Final = "application/x-parquet"
+_FILES: Final = "parquet-files"
+_ITEMS: Final = "items"
+_LABELS: Final = "labels"
+_TYPES: Final = {
+    "string": "sc:Text",
+    "int64": "sc:Integer",
+    "float64": "sc:Float",
+    "bool": "sc:Boolean",
+}
+_ACTIONS: Final = {
+    "train": "Training of models",
+    "redistribute": "Redistribution",
+    "commercial": "Commercial use",
+}
+_IN_CROISSANT: Final = (
+    *("annotation", "arrayShape", "citeAs", "column", "containedIn", "equivalentProperty"),
+    *("excludes", "extract", "field", "fileObject", "fileProperty", "fileSet", "format"),
+    *("includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path"),
+    *("readLines", "recordSet", "references", "regex", "repeated", "replace", "samplingRate"),
+    *("sdVersion", "separator", "source", "subField", "transform", "unArchive", "value"),
+)
+# Appendix 1 of the specification, and what mlcroissant asks for beyond it.
+_CONTEXT: Final[dict[str, Any]] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/",
+    "prov": "http://www.w3.org/ns/prov#",
+    "odrl": "http://www.w3.org/ns/odrl/2/",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "description": {"@container": "@language"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "name": {"@container": "@language"},
+    **{term: f"cr:{term}" for term in _IN_CROISSANT},
+}
+
+
+def describe(facts: Facts, files: Mapping[str, FileEntry]) -> dict[str, Any]:
+    """The JSON-LD document; `files` are the Parquet files, by their path in the folder."""
+    return {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": list(CONFORMS_TO),
+        "name": facts.name,
+        "alternateName": facts.title,
+        "description": _description(facts),
+        "url": facts.url,
+        "version": facts.version,
+        "datePublished": facts.published,
+        "citeAs": facts.citation,
+        "license": [licence_url(each) for each in sorted(facts.licences)],
+        "publisher": {"@type": "Organization", "name": facts.network_name, "url": facts.url},
+        "creator": [
+            {"@type": "Person", "name": peer, "description": f"{count:,} of {facts.items:,} items"}
+            for peer, count in sorted(facts.contributors.items(), key=lambda pair: (-pair[1], pair))
+        ],
+        "usageInfo": _usage(facts),
+        **_provenance(facts),
+        **_responsible_ai(facts),
+        "distribution": [*_file_objects(files), _file_set()],
+        "recordSet": [_label_set(facts), _item_set(facts)],
+    }
+
+
+def _description(facts: Facts) -> str:
+    whole = f"{facts.items:,} items that {len(facts.contributors):,} people contributed"
+    left_out = f"; {facts.missing:,} more could not be fetched" if facts.missing else ""
+    return (
+        f"{facts.title}. {whole} to the network {facts.network_name} and reviewed for each other"
+        f"{left_out}. {facts.campaign.guidelines}"
+    ).strip()
+
+
+def _usage(facts: Facts) -> dict[str, Any]:
+    """What every contributor agreed to, as an ODRL offer. ODRL's own actions where it has them."""
+    actions = {"redistribute": "odrl:distribute", "commercial": "odrl:commercialize"}
+    return {
+        "@type": ["CreativeWork", "odrl:Offer"],
+        "name": "Consent of the contributors",
+        "odrl:permission": [
+            {
+                "@type": "odrl:Permission",
+                "odrl:action": {"@id": actions.get(use, "odrl:use"), "name": _ACTIONS[use]},
+            }
+            for use in facts.uses
+        ],
+    }
+
+
+def _provenance(facts: Facts) -> dict[str, Any]:
+    """PROV-O: from which snapshot, by which activity, and whose it is."""
+    return {
+        "prov:wasDerivedFrom": {"@id": f"urn:commonhold:snapshot:{facts.digest.hex()}"},
+        "prov:wasGeneratedBy": {
+            "@type": "prov:Activity",
+            "prov:label": (
+                f"Campaign {facts.campaign.id}: {facts.campaign.reviewers_per_item} reviewers per item, "
+                "drawn at random, answer independently; the label is inferred from their answers"
+            ),
+        },
+        "prov:wasAttributedTo": [
+            {"@type": "prov:Agent", "@id": f"urn:commonhold:identity:{identity_of(peer).hex()}"}
+            for peer in sorted(facts.contributors)
+        ],
+    }
+
+
+def _responsible_ai(facts: Facts) -> dict[str, Any]:
+    made = [f"Made by: {counted(facts.origins)}."]
+    if facts.generators:
+        made.append(f"Generators: {counted(facts.generators)}.")
+    if facts.derived:
+        made.append(f"{facts.derived:,} items were derived from others; derived_from names them.")
+    personal = (
+        f"Contributors say that {facts.personal:,} items hold personal data (column personal_data)."
+        if facts.personal
+        else "Contributors say that no item holds personal data."
+    )
+    tools = {"rai:machineAnnotationTools": sorted(facts.generators)} if facts.generators else {}
+    return {
+        "rai:dataCollection": " ".join(
+            ["Contributors submitted signed items; copies of earlier items were left out.", *made]
+        ),
+        "rai:dataAnnotationProtocol": [
+            "Reviewers commit to answers before anybody's are shown. The label is the most probable "
+            "one by Bayesian inference, anchored in items whose answer was known; column posterior."
+        ],
+        "rai:annotationsPerItem": str(facts.campaign.reviewers_per_item),
+        "rai:personalSensitiveInformation": [personal],
+        "rai:dataReleaseMaintenancePlan": (
+            "Contributors may withdraw consent. A withdrawn item is in no later snapshot, and this "
+            "one can then no longer be licensed."
+        ),
+        **tools,
+    }
+
+
+def _file_objects(files: Mapping[str, FileEntry]) -> list[dict[str, Any]]:
+    return [
+        {
+            "@type": "cr:FileObject",
+            "@id": path,
+            "name": path.rpartition("/")[2],
+            "contentUrl": path,
+            "contentSize": f"{entry.bytes} B",
+            "encodingFormat": _PARQUET,
+            "sha256": entry.sha256,
+        }
+        for path, entry in sorted(files.items())
+    ]
+
+
+def _file_set() -> dict[str, Any]:
+    return {
+        "@type": "cr:FileSet",
+        "@id": _FILES,
+        "name": _FILES,
+        "encodingFormat": _PARQUET,
+        "includes": f"{DATA}/train-*.parquet",
+    }
+
+
+def _label_set(facts: Facts) -> dict[str, Any]:
+    key = f"{_LABELS}/name"
+    return {
+        "@type": "cr:RecordSet",
+        "@id": _LABELS,
+        "name": _LABELS,
+        "description": "The campaign's labels; label is an index into them.",
+        "dataType": "sc:Enumeration",
+        "key": {"@id": key},
+        "field": [{"@type": "cr:Field", "@id": key, "name": "name", "dataType": "sc:Text"}],
+        "data": [{key: label} for label in facts.campaign.labels],
+    }
+
+
+def _item_set(facts: Facts) -> dict[str, Any]:
+    fields = [_content_field(facts.content)]
+    for column in COLUMNS:
+        field = _field(column.name, _TYPES[column.type], column.description)
+        if column.name == LABEL:
+            field["dataType"] = [field["dataType"], "cr:Label"]
+        if column.repeated:
+            field |= {"isArray": True, "arrayShape": "-1"}
+        fields.append(field)
+    return {
+        "@type": "cr:RecordSet",
+        "@id": _ITEMS,
+        "name": _ITEMS,
+        "description": "One record for each item, in the order of the log.",
+        "key": {"@id": f"{_ITEMS}/item_id"},
+        "field": fields,
+    }
+
+
+def _content_field(name: str) -> dict[str, Any]:
+    if name != IMAGE:
+        return _field(name, "sc:Text", "The content, as bytes of the item's media type.")
+    field = _field(name, "sc:ImageObject", "The picture.")
+    field["source"]["transform"] = {"jsonPath": "bytes"}
+    return field
+
+
+def _field(name: str, data_type: str, description: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:Field",
+        "@id": f"{_ITEMS}/{name}",
+        "name": name,
+        "description": description,
+        "dataType": data_type,
+        "source": {"fileSet": {"@id": _FILES}, "extract": {"column": name}},
+    }

@@ -1,0 +1,122 @@
+"""Snapshots: which items a dataset has. The operator chooses campaign and scope, the rule the items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from coordinator.operator import Operator
+from protocol.batch import batch_root
+from protocol.errors import ConfigError, StateError
+from protocol.lifecycle import ItemStatus
+from protocol.limits import OPERATOR_LEAVES_MAX
+from protocol.rules.dataset import compute_snapshot
+from protocol.state import ItemId, SnapshotState, State
+from protos.gen import records_pb2 as pb
+
+SCOPE: Final = ("train", "redistribute", "commercial")
+# 48 bits: two snapshots of one operator share them once in ten million snapshots.
+NAME_DIGITS: Final = 12
+
+
+def scope_of(names: Sequence[str]) -> pb.Consent:
+    """The consent that a dataset needs of each item, from names in SCOPE."""
+    return pb.Consent(**{name: name in names for name in SCOPE})
+
+
+def scope_names(scope: pb.Consent) -> list[str]:
+    """What a scope allows, in the order of SCOPE."""
+    return [name for name in SCOPE if getattr(scope, name)]
+
+
+def folder_name(digest: bytes) -> str:
+    """The dataset's folder: the first hexadecimal digits of its snapshot's digest."""
+    return digest.hex()[:NAME_DIGITS]
+
+
+def find_snapshot(state: State, prefix: str) -> tuple[bytes, SnapshotState]:
+    """The one snapshot whose digest begins with `prefix` (hexadecimal); raises ConfigError."""
+    wanted = prefix.lower()
+    found = [each for each in state.snapshots.items() if each[0].hex().startswith(wanted)]
+    if not wanted or not found:
+        raise ConfigError(
+            f"no snapshot's digest begins with {prefix!r}",
+            "`commonhold coordinator export` makes one and prints it",
+        )
+    if len(found) > 1:
+        raise ConfigError(f"{len(found)} snapshots begin with {prefix!r}", "give more digits")
+    return found[0]
+
+
+def log_snapshot(
+    operator: Operator, campaign_id: str, scope: pb.Consent
+) -> tuple[bytes, SnapshotState]:
+    """The snapshot of now, with its digest: the one that the log has already, or a new one.
+
+    Raises:
+        ConfigError: there is no such campaign.
+        StateError: no item fits, too many do, or the campaign's content is not to be published.
+    """
+    state = operator.state
+    items = _select(state, campaign_id, scope)
+    known = _logged(state, campaign_id, scope, items)
+    if known is None:
+        body = pb.Snapshot(
+            network=state.network,
+            campaign_id=campaign_id,
+            scope=scope,
+            items=pb.Batch(root=batch_root(items), count=len(items)),
+        )
+        operator.append("snapshot", body, items)
+        known = _logged(operator.state, campaign_id, scope, items)
+    if known is None:
+        raise StateError("the log's snapshot is not the one that was sent", "run it again")
+    return known
+
+
+def _select(state: State, campaign_id: str, scope: pb.Consent) -> list[ItemId]:
+    campaign = state.campaigns.get(campaign_id)
+    if campaign is None:
+        raise ConfigError(
+            f"there is no campaign {campaign_id!r}", "see `commonhold coordinator campaign list`"
+        )
+    if campaign.privacy != pb.PRIVACY_OPEN:
+        raise StateError(
+            f"the content of campaign {campaign_id!r} goes to its reviewers only",
+            "only an open campaign can be exported; train on it where it is",
+        )
+    items = compute_snapshot(state, campaign_id, scope)
+    if len(items) > OPERATOR_LEAVES_MAX:
+        raise StateError(
+            f"{len(items):,} items fit; a snapshot holds at most {OPERATOR_LEAVES_MAX:,}",
+            "split the campaign: see docs/dataset.md on size",
+        )
+    if not items:
+        accepted = sum(
+            item.campaign_id == campaign_id and item.status is ItemStatus.ACCEPTED
+            for item in state.items.values()
+        )
+        if accepted == 0:
+            raise StateError(
+                f"campaign {campaign_id!r} has no accepted item", "close an epoch first"
+            )
+        raise StateError(
+            f"none of {accepted} accepted items comes with consent to "
+            + ", ".join(scope_names(scope)),
+            "narrow what you ask for with --scope",
+        )
+    return items
+
+
+def _logged(
+    state: State, campaign_id: str, scope: pb.Consent, items: Sequence[ItemId]
+) -> tuple[bytes, SnapshotState] | None:
+    wanted = (campaign_id, scope, tuple(items))
+    return next(
+        (
+            (digest, each)
+            for digest, each in state.snapshots.items()
+            if (each.campaign_id, each.scope, each.items) == wanted
+        ),
+        None,
+    )

@@ -1,0 +1,98 @@
+"""Licences: sales of snapshots. What a buyer pays with the licence's id as memo is its revenue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from coordinator.dataset.snapshots import find_snapshot
+from coordinator.operator import Operator
+from protocol.errors import ConfigError
+from protocol.limits import ADDRESS_BYTES
+from protocol.settlement import ETHER
+from protocol.state import State
+from protos.gen import records_pb2 as pb
+
+ETH: Final = "eth"
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceView:
+    """A licence, and what came in for it so far. Amounts are decimal, in the asset's smallest unit."""
+
+    id: str
+    snapshot: str  # digest, hexadecimal
+    campaign: str
+    licensee: str
+    terms: str
+    asset: str
+    price: str
+    paid: str
+    withdrawn: int  # items of the snapshot, since
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the whole price came in."""
+        return int(self.paid) >= int(self.price)
+
+
+def parse_asset(text: str) -> bytes:
+    """20 bytes from `eth` or a token's 0x address; raises ConfigError."""
+    if text.lower() == ETH:
+        return ETHER
+    try:
+        asset = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        asset = b""
+    if len(asset) != ADDRESS_BYTES:
+        raise ConfigError(f"{text!r} is not an asset", f"give {ETH}, or a token's 0x address")
+    return asset
+
+
+def sell(
+    operator: Operator,
+    *,
+    snapshot: str,
+    licence_id: str,
+    licensee: str,
+    terms: str,
+    asset: bytes,
+    price: int,
+) -> LicenceView:
+    """Logs a licence for the snapshot whose digest begins with `snapshot`.
+
+    Raises:
+        ConfigError: there is no such snapshot, or several.
+        Reject: the rules refuse it: the id is taken, the snapshot may not be sold, the price is zero.
+    """
+    digest, _ = find_snapshot(operator.state, snapshot)
+    body = pb.Licence(
+        network=operator.state.network,
+        id=licence_id,
+        snapshot=digest,
+        licensee=licensee,
+        terms=terms,
+        asset=asset,
+        price=str(price),
+    )
+    operator.append("licence", body)
+    return next(each for each in licences(operator.state) if each.id == licence_id)
+
+
+def licences(state: State) -> Iterator[LicenceView]:
+    """All licences, in the order of the log."""
+    for licence in state.licences.values():
+        record = licence.record
+        snapshot = state.snapshots[record.snapshot]
+        yield LicenceView(
+            id=record.id,
+            snapshot=record.snapshot.hex(),
+            campaign=snapshot.campaign_id,
+            licensee=record.licensee,
+            terms=record.terms,
+            asset="0x" + record.asset.hex(),
+            price=record.price,
+            paid=str(licence.paid.get(record.asset, 0)),
+            withdrawn=snapshot.withdrawn,
+        )

@@ -1,0 +1,191 @@
+"""Which items go into a dataset, who may fetch them, what can be sold, and who pays for what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coordinator.campaigns import build_campaign
+from coordinator.dataset.snapshots import find_snapshot, log_snapshot, scope_of
+from coordinator.licences import licences, parse_asset, sell
+from coordinator.settle import misdirected
+from node.p2p import Denial, Grant
+from node.serve import may_read
+from protocol.errors import ConfigError, Misbehaviour, StateError
+from protocol.limits import PPM
+from protos.gen import records_pb2 as pb
+from tests.dataset_lab import ALL, DatasetLab
+from tests.simulated import NETWORK, Person, campaign
+
+TRAIN = pb.Consent(train=True, redistribute=True)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> DatasetLab:
+    return DatasetLab(tmp_path)
+
+
+def test_the_same_snapshot_is_logged_once(lab: DatasetLab) -> None:
+    lab.accept(ada=[lab.item(3)])
+    digest, _ = log_snapshot(lab.operator, "digits", scope_of(ALL))
+    size = lab.net.state.size
+    assert log_snapshot(lab.operator, "digits", scope_of(ALL))[0] == digest
+    assert lab.net.state.size == size
+    assert log_snapshot(lab.operator, "digits", scope_of(["train"]))[0] != digest
+    lab.accept(ben=[lab.item(4)])
+    later, snapshot = log_snapshot(lab.operator, "digits", scope_of(ALL))
+    assert later != digest and len(snapshot.items) == 2
+
+
+def test_items_without_the_consent_are_left_out(lab: DatasetLab) -> None:
+    lab.accept(ada=[lab.item(3), lab.item(4, consent=TRAIN)])
+    assert len(log_snapshot(lab.operator, "digits", scope_of(ALL))[1].items) == 1
+    assert len(log_snapshot(lab.operator, "digits", scope_of(["train"]))[1].items) == 2
+
+
+def test_there_has_to_be_something_to_export(lab: DatasetLab) -> None:
+    with pytest.raises(ConfigError, match="no campaign 'letters'"):
+        log_snapshot(lab.operator, "letters", scope_of(ALL))
+    with pytest.raises(StateError, match="has no accepted item"):
+        log_snapshot(lab.operator, "digits", scope_of(ALL))
+    lab.accept(ada=[lab.item(3, consent=TRAIN)])
+    with pytest.raises(
+        StateError, match="none of 1 accepted items comes with consent to train, red"
+    ):
+        log_snapshot(lab.operator, "digits", scope_of(ALL))
+    body = campaign(id="scans", privacy=pb.PRIVACY_REVIEWERS)
+    lab.net.add(lab.net.operator, "campaign", body)
+    with pytest.raises(StateError, match="goes to its reviewers only"):
+        log_snapshot(lab.operator, "scans", scope_of(ALL))
+    assert not lab.net.state.snapshots
+
+
+def test_more_items_than_a_record_can_name_are_refused(
+    lab: DatasetLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.accept(ada=[lab.item(3), lab.item(4)])
+    monkeypatch.setattr("coordinator.dataset.snapshots.OPERATOR_LEAVES_MAX", 1)
+    with pytest.raises(StateError, match="2 items fit; a snapshot holds at most 1"):
+        log_snapshot(lab.operator, "digits", scope_of(ALL))
+
+
+def test_a_snapshot_is_found_by_the_beginning_of_its_digest(lab: DatasetLab) -> None:
+    lab.accept(ada=[lab.item(3)])
+    digest, _ = log_snapshot(lab.operator, "digits", scope_of(ALL))
+    state = lab.net.state
+    assert find_snapshot(state, digest.hex()[:12])[0] == digest
+    assert find_snapshot(state, digest.hex().upper())[0] == digest
+    for unknown in ("", "zz", "00" * 32):
+        with pytest.raises(ConfigError, match="no snapshot's digest begins with"):
+            find_snapshot(state, unknown)
+    state.snapshots[digest[:6] + bytes(26)] = state.snapshots[digest]
+    with pytest.raises(ConfigError, match="2 snapshots begin with"):
+        find_snapshot(state, digest.hex()[:12])
+
+
+def test_the_operator_reads_accepted_items_at_any_time_and_nobody_else_does(
+    lab: DatasetLab,
+) -> None:
+    leaves = [lab.item(3), lab.item(4), lab.item(5, label_commitment=bytes(32))]
+    ada, ben = lab.authors
+    operator = lab.net.operator.identity
+    lab.net.submit(ada, leaves[:2])
+    mine, other = lab.net.state.items
+    may = [may_read(lab.net.state, ada.identity, operator, mine)]
+    lab.net.run_epoch(*lab.reviewers)
+    may.append(may_read(lab.net.state, ada.identity, operator, mine))
+    assert [type(each) for each in may] == [Denial, Grant]
+    state = lab.net.state
+    for stranger in (ben.identity, Person("stranger").identity, lab.reviewers[0].identity):
+        assert isinstance(may_read(state, ada.identity, stranger, mine), Denial)
+    assert isinstance(may_read(state, ben.identity, operator, mine), Denial)  # not ben's to give
+    lab.withdraw(ada, mine)
+    assert isinstance(may_read(state, ada.identity, operator, mine), Denial)
+    assert may_read(state, ada.identity, operator, other) == Grant()
+    state.campaigns["digits"].privacy = pb.PRIVACY_REVIEWERS
+    assert isinstance(may_read(state, ada.identity, operator, other), Denial)
+
+
+def licensed(lab: DatasetLab, **changes: object) -> None:
+    digest = next(iter(lab.net.state.snapshots))
+    fields: dict[str, object] = {
+        "snapshot": digest.hex()[:12],
+        "licence_id": "northwind-1",
+        "licensee": "Northwind",
+        "terms": "CC-BY-4.0",
+        "asset": bytes(20),
+        "price": 700,
+    }
+    sell(lab.operator, **(fields | changes))  # type: ignore[arg-type]
+
+
+def test_a_snapshot_is_sold_and_paid_for(lab: DatasetLab) -> None:
+    lab.accept(ada=[lab.item(3)])
+    log_snapshot(lab.operator, "digits", scope_of(ALL))
+    licensed(lab)
+    [sold] = licences(lab.net.state)
+    assert (sold.id, sold.price, sold.paid, sold.is_paid) == ("northwind-1", "700", "0", False)
+    lab.net.state.licences["northwind-1"].paid[bytes(20)] += 700
+    [sold] = licences(lab.net.state)
+    assert (sold.paid, sold.is_paid) == ("700", True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"licence_id": "taken"}, "there is a licence 'taken' already"),
+        ({"licence_id": "Not A Name"}, "id is a-z, 0-9 and -"),
+        ({"price": 0}, "the price is more than nothing"),
+        ({"licensee": ""}, "names its licensee"),
+        ({"terms": ""}, "names its terms"),
+    ],
+)
+def test_a_bad_sale_is_refused(lab: DatasetLab, changes: dict[str, object], message: str) -> None:
+    lab.accept(ada=[lab.item(3)])
+    log_snapshot(lab.operator, "digits", scope_of(ALL))
+    licensed(lab, licence_id="taken", licensee="Someone else")
+    with pytest.raises(Misbehaviour, match=message):
+        licensed(lab, **changes)
+    licensed(lab)
+
+
+def test_without_consent_to_commerce_nothing_is_sold(lab: DatasetLab) -> None:
+    lab.accept(ada=[lab.item(3)])
+    log_snapshot(lab.operator, "digits", scope_of(["train", "redistribute"]))
+    with pytest.raises(Misbehaviour, match="did not all consent to commercial use"):
+        licensed(lab)
+
+
+def test_an_asset_is_ether_or_an_address() -> None:
+    assert parse_asset("eth") == parse_asset("0x" + "00" * 20) == bytes(20)
+    assert parse_asset("0x" + "ab" * 20) == b"\xab" * 20
+    for wrong in ("btc", "0x12", ""):
+        with pytest.raises(ConfigError, match="is not an asset"):
+            parse_asset(wrong)
+
+
+def test_a_payment_that_finds_no_licence_is_told_to_the_operator(lab: DatasetLab) -> None:
+    lab.accept(ada=[lab.item(3)])
+    log_snapshot(lab.operator, "digits", scope_of(ALL))
+    licensed(lab)
+    state = lab.net.state
+
+    def paid(memo: str, asset: bytes = bytes(20)) -> str:
+        body = pb.Revenue(network=NETWORK, asset=asset, amount="700", tx_hash=b"\7" * 32, memo=memo)
+        return misdirected(state, body)
+
+    assert paid("northwind-1") == paid("") == paid("With thanks!") == ""
+    warning = paid("northwind-2")
+    assert all(part in warning for part in ("northwind-2", "700", "07" * 32, "the network's"))
+    assert "is paid for in 0x" + "00" * 20 in paid("northwind-1", b"\1" * 20)
+
+
+def test_a_campaign_says_what_a_withdrawal_costs() -> None:
+    given = {"id": "digits", "labels": ["0", "1"]}
+    assert build_campaign(NETWORK, None, given).withdrawal == pb.WITHDRAWAL_REPAYS
+    keeps = build_campaign(NETWORK, None, given | {"withdrawal": "keeps"})
+    assert (keeps.withdrawal, keeps.price_ppm) == (pb.WITHDRAWAL_KEEPS, PPM)
+    for wrong in ("burns", ["keeps"]):
+        with pytest.raises(ConfigError, match="withdrawal is keeps or repays, not"):
+            build_campaign(NETWORK, None, given | {"withdrawal": wrong})
