@@ -23,6 +23,7 @@ from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
+from coordinator.erasure import erasure_of
 from coordinator.keys import Keys
 from coordinator.ledger import FatalStoreError, Head, Ledger, Staged, StoredEntry
 from coordinator.recovery import Recovered, recover
@@ -45,8 +46,10 @@ VERIFYING_BYTES_MAX: Final = 8 * MESSAGE_BYTES_MAX
 VERIFYING_RECORDS_MAX: Final = 4_096
 # With more leaves than this a record is validated in a thread, so that others are answered meanwhile.
 INLINE_LEAVES_MAX: Final = 16
-# Kinds whose rules go through all items or answers of an epoch.
-_HEAVY: Final = frozenset({"phase", "draw", "verdict", "close", "settlement"})
+# Kinds whose rules go through all items or answers of an epoch, or of a snapshot.
+_HEAVY: Final = frozenset(
+    {"phase", "draw", "verdict", "close", "settlement", "withdraw", "snapshot"}
+)
 
 T = TypeVar("T")
 
@@ -143,18 +146,11 @@ class Book:
             await self._advanced.wait()
         return self.head
 
-    async def read(self, start: int, stop: int, bytes_max: int) -> list[StoredEntry]:
-        """Committed entries from `start` on: as many as `bytes_max` allows, but at least one."""
-        return await asyncio.to_thread(self._read, start, min(stop, self.head.size), bytes_max)
-
-    def _read(self, start: int, stop: int, bytes_max: int) -> list[StoredEntry]:
-        page: list[StoredEntry] = []
-        for entry in self.ledger.entries(start, stop):
-            bytes_max -= len(entry.envelope) + len(entry.bundle or b"")
-            if page and bytes_max < 0:
-                break
-            page.append(entry)
-        return page
+    async def read(
+        self, start: int, entries_max: int, bytes_max: int
+    ) -> tuple[list[StoredEntry], Head]:
+        """Committed entries from `start` on, at least one, and the head of that moment on disk."""
+        return await asyncio.to_thread(self.ledger.page, start, entries_max, bytes_max)
 
     # -- Writing
 
@@ -229,7 +225,8 @@ class Book:
         record = replace(prepared.record, index=index)
         step = self._in_thread if prepared.is_heavy else _inline
         sealed = await step(self._check, kind, record, openings)
-        staged = Staged(prepared.envelope.raw, prepared.bundle, prepared.root, sealed)
+        erasure = erasure_of(self._state, kind, record)
+        staged = Staged(prepared.envelope.raw, prepared.bundle, prepared.root, sealed, erasure)
         self._sequencer.ensure_room(staged)
         try:
             await step(self._tally.process, self._state, kind, record)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ from protocol.errors import ConfigError, StoreError
 
 # How long a connection waits for another one's SQLite lock (a checkpoint of the write-ahead log).
 _BUSY_MS_MAX = 10_000
+# The same for whoever empties the write-ahead log: readers need it for milliseconds, and one that
+# hangs must not hold up the log. The next commit tries again.
+_TRUNCATE_MS_MAX = 1_000
 
 # What every connection sets ...
 _SETTINGS = {
@@ -105,6 +109,34 @@ def check_durable(cursor: Any, dialect: str) -> None:
         (found,) = cursor.fetchone()
         if found != expected:
             raise StoreError(f"the database would lose commits: {query} answers {found}")
+
+
+def begin_snapshot(connection: sa.Connection) -> None:
+    """Make all reads of a transaction that has just begun see one moment of the database."""
+    if connection.dialect.name == "postgresql":  # SQLite's transactions never do otherwise
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def truncate_wal(engine: sa.Engine) -> bool:
+    """Empty SQLite's write-ahead log, which still holds what the database has erased; durable on
+    return. False while somebody reads from it.
+
+    PostgreSQL is left to its own VACUUM; see docs/adr/0009-erasure.md.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_TRUNCATE_MS_MAX}")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [(busy, _, _)] = cursor.fetchall()
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS_MAX}")
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot empty the write-ahead log: {error}") from error
+    finally:
+        connection.close()
+    return int(busy) == 0
 
 
 @contextmanager

@@ -4,6 +4,10 @@ One commit writes entries, batches, sealed openings and the new checkpoint in on
 that swaps the head only if it is still the one we built on. What a crash leaves behind is
 therefore always a whole log with its own checkpoint, and opening it is the only recovery.
 
+What an entry takes back (a withdrawn leaf, its openings) is erased in the transaction that logs it:
+no reader ever sees the one without the other. SQLite overwrites it in the file (secure_delete); its
+write-ahead log keeps older pages, and is emptied before the commit returns and at every start.
+
 A commit that raises has an *unknown* outcome: the database may have persisted it before the
 error. We do not guess. The error is a FatalStoreError, the ledger refuses every further commit,
 and the process must exit; the next start loads whichever of the two states the disk holds.
@@ -16,6 +20,7 @@ Envelopes and bundles are opaque here; whoever calls `commit` has validated them
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,25 +28,45 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from coordinator.database import create_store, open_engine, translated_errors, writer_lock
+from coordinator import tables
+from coordinator.database import (
+    begin_snapshot,
+    create_store,
+    open_engine,
+    translated_errors,
+    truncate_wal,
+    writer_lock,
+)
+from coordinator.tables import PAGE_ROWS, Rewrite
 from protocol.batch import BUNDLE_BYTES_MAX
 from protocol.errors import Reject, StateError, StoreError
 from protocol.merkle import HASH_BYTES, MerkleTree, hash_leaf
 from protocol.note import Verifier, open_checkpoint
 from protocol.tiles import ENTRY_BYTES_MAX
 
+_log = logging.getLogger(__name__)
+
 FORMAT = "1"
-# Rows per read: an entry has at most 64 KiB, so that a page stays below 16 MiB.
-PAGE_ROWS = 256
-# The same for bare leaf hashes, which start-up reads a million of.
+# Rows per read of bare leaf hashes, which start-up reads a million of.
 HASH_PAGE_ROWS = 16_384
 
 #: The numbered places inside a commit where tests kill the process or raise.
-COMMIT_STEPS = ("begun", "head", "entries", "batches", "sealed", "committed")
+COMMIT_STEPS = ("begun", "head", "entries", "batches", "sealed", "erased", "committed")
 
 
 class FatalStoreError(StoreError):
     """A commit's outcome is unknown: exit, and let the next start load what the disk holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What an entry takes away from beside earlier ones, or from beside itself."""
+
+    leaves: Mapping[int, frozenset[bytes]] = field(default_factory=dict)  # entry -> leaf hashes
+    sealed: Mapping[bytes, Rewrite] = field(default_factory=dict)  # by key
+
+    def __bool__(self) -> bool:
+        return bool(self.leaves or self.sealed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +81,7 @@ class Staged:
     bundle: bytes | None = None
     root: bytes | None = None
     sealed: Mapping[bytes, bytes] = field(default_factory=dict)
+    erasure: Erasure = field(default_factory=Erasure)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.envelope) <= ENTRY_BYTES_MAX:
@@ -96,45 +122,7 @@ class Head:
     checkpoint: bytes
 
 
-# ---- Tables -------------------------------------------------------------------------------------
-
-_metadata = sa.MetaData()
-# A STRICT SQLite table knows INTEGER only, which has 64 bits there.
-_INTEGER = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
-
-
-def _table(name: str, *items: sa.schema.SchemaItem) -> sa.Table:
-    return sa.Table(name, _metadata, *items, sqlite_strict=True)
-
-
-_meta = _table(
-    "meta",
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)
-_entries = _table(
-    "entries",
-    sa.Column("index", _INTEGER, primary_key=True, autoincrement=False),
-    sa.Column("envelope", sa.LargeBinary, nullable=False),
-    sa.Column("leaf_hash", sa.LargeBinary, nullable=False, index=True),
-    sa.Column("batch_root", sa.LargeBinary),
-)
-_batches = _table(
-    "batches",
-    sa.Column("root", sa.LargeBinary, primary_key=True),
-    sa.Column("bundle", sa.LargeBinary, nullable=False),
-)
-_sealed = _table(
-    "sealed",
-    sa.Column("key", sa.LargeBinary, primary_key=True),
-    sa.Column("value", sa.LargeBinary, nullable=False),
-)
-_checkpoint = _table(
-    "checkpoint",
-    sa.Column("id", _INTEGER, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
-    sa.Column("size", _INTEGER, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
-)
+_ENTRY = (tables.entries.c.index, tables.entries.c.envelope, tables.entries.c.batch_root)
 
 
 # ---- The ledger ---------------------------------------------------------------------------------
@@ -160,6 +148,7 @@ class Ledger:
         self._at_step = at_step
         self._built_on = head  # what the next commit must still find; owned by the writer
         self._in_doubt = False  # a commit has begun and not returned; owned by the writer
+        self._has_residue = False  # the write-ahead log may hold what was erased
 
     @classmethod
     def create(cls, url: str, origin: str) -> Ledger:
@@ -173,10 +162,12 @@ class Ledger:
             engine = open_engine(url)
             owned.callback(engine.dispose)
             with translated_errors("cannot create the ledger"), engine.begin() as tx:
-                _metadata.create_all(tx, checkfirst=False)
+                tables.create_tables(tx)
                 meta = {"format": FORMAT, "origin": origin}
-                tx.execute(sa.insert(_meta), [{"key": k, "value": v} for k, v in meta.items()])
-                tx.execute(sa.insert(_checkpoint).values(id=1, size=0, body=b""))
+                tx.execute(
+                    sa.insert(tables.meta), [{"key": k, "value": v} for k, v in meta.items()]
+                )
+                tx.execute(sa.insert(tables.checkpoint).values(id=1, size=0, body=b""))
         return cls.open(url)
 
     @classmethod
@@ -200,7 +191,10 @@ class Ledger:
                     owned.enter_context(writer_lock(engine, url))
                 with engine.connect() as tx:
                     origin, head = _read_origin(tx), _read_head(tx)
-            return cls(engine, owned.pop_all(), origin, head, readonly=readonly, at_step=at_step)
+                has_residue = not readonly and not truncate_wal(engine)
+            ledger = cls(engine, owned.pop_all(), origin, head, readonly=readonly, at_step=at_step)
+            ledger._has_residue = has_residue
+            return ledger
 
     def close(self) -> None:
         """Release the connections and the writer lock."""
@@ -236,8 +230,11 @@ class Ledger:
             with self._engine.begin() as tx:
                 self._write(tx, staged, expected_size, new)
             # Crash here: the entries are durable and nobody has been told. A client that retries
-            # finds its entry by leaf hash.
+            # finds its entry by leaf hash. What was erased may be in the write-ahead log still; the
+            # next start empties it.
             self._at_step("committed")
+            self._has_residue |= any(each.erasure for each in staged)
+            self._empty_wal()
         except Exception as error:
             # Not only SQL errors: whatever went wrong, the database may hold either state.
             raise FatalStoreError(
@@ -256,17 +253,18 @@ class Ledger:
         # fails on the comparison instead of filling the disk.
         if expected_size != self._built_on.size or not staged:
             raise StoreError(f"the ledger has {self._built_on.size} entries, not {expected_size}")
+        head = tables.checkpoint
         swapped = tx.execute(
-            sa.update(_checkpoint)
-            .where(_checkpoint.c.size == self._built_on.size)
-            .where(_checkpoint.c.body == self._built_on.checkpoint)
+            sa.update(head)
+            .where(head.c.size == self._built_on.size)
+            .where(head.c.body == self._built_on.checkpoint)
             .values(size=new.size, body=new.checkpoint)
         )
         if swapped.rowcount != 1:
             raise StoreError("the head is not the one that this process wrote")
         self._at_step("head")
         tx.execute(
-            sa.insert(_entries),
+            sa.insert(tables.entries),
             [
                 {
                     "index": index,
@@ -278,12 +276,25 @@ class Ledger:
             ],
         )
         self._at_step("entries")
-        _insert_batches(tx, staged)
+        tables.insert_batches(tx, [(e.root, e.bundle) for e in staged if e.root is not None])
         self._at_step("batches")
         sealed = [{"key": k, "value": v} for each in staged for k, v in each.sealed.items()]
         if sealed:
-            tx.execute(sa.insert(_sealed), sealed)
+            tx.execute(sa.insert(tables.sealed), sealed)
         self._at_step("sealed")
+        # Last: an item may be withdrawn in the very commit that logs it.
+        erasures = [each.erasure for each in staged]
+        tables.erase_leaves(tx, (pair for each in erasures for pair in each.leaves.items()))
+        tables.rewrite_sealed(tx, (pair for each in erasures for pair in each.sealed.items()))
+        self._at_step("erased")
+
+    def _empty_wal(self) -> None:
+        if self._has_residue:
+            self._has_residue = not truncate_wal(self._engine)
+            if self._has_residue:
+                _log.warning(
+                    "a reader keeps erased data in the write-ahead log; trying again later"
+                )
 
     # -- Reading
 
@@ -307,33 +318,58 @@ class Ledger:
         Reads in short transactions of a page each, so that a slow reader neither holds much
         memory nor keeps the database from reclaiming its write-ahead log.
         """
-        columns = (_entries.c.index, _entries.c.envelope, _entries.c.batch_root)
-        for page in self._pages(columns, start, stop, PAGE_ROWS):
+        for page in self._pages(_ENTRY, start, stop, PAGE_ROWS):
             for index, envelope, root in page:
                 yield StoredEntry(index, envelope, self.bundle(root) if root else None)
 
+    def page(self, start: int, entries_max: int, bytes_max: int) -> tuple[list[StoredEntry], Head]:
+        """Return entries from `start` on, as many as the limits allow, and the head beside them.
+
+        One entry at least, if there is one. Both are of one moment, so that the head covers the
+        withdrawal of every leaf that is erased in the entries. Read one after the other, they could
+        be a leaf that the head does not explain yet (head first), or, while the log grows, a head
+        that is always a little ahead (entries first), so that a follower would never be level with it.
+        """
+        found: list[StoredEntry] = []
+        with self._reading() as tx:
+            begin_snapshot(tx)
+            head = _read_head(tx)
+            stop = min(head.size, start + entries_max)
+            while start < stop:
+                for index, envelope, root in tables.select_page(tx, _ENTRY, start, stop, PAGE_ROWS):
+                    bundle = tables.select_bundle(tx, root) if root else None
+                    bytes_max -= len(envelope) + len(bundle or b"")
+                    if found and bytes_max < 0:
+                        return found, head
+                    found.append(StoredEntry(index, envelope, bundle))
+                start += PAGE_ROWS
+        return found, head
+
+    def envelopes(self, indices: Sequence[int]) -> dict[int, bytes]:
+        """Return the envelopes of at most PAGE_ROWS entries, without the bundles beside them."""
+        query = sa.select(tables.entries.c.index, tables.entries.c.envelope).where(
+            tables.entries.c.index.in_(indices)
+        )
+        with self._reading() as tx:
+            return dict(tx.execute(query).tuples().all())
+
     def bundle(self, root: bytes) -> bytes | None:
         """Return the bundle of leaves behind a batch root, if we hold it."""
-        query = sa.select(_batches.c.bundle).where(_batches.c.root == root)
         with self._reading() as tx:
-            return tx.execute(query).scalar_one_or_none()
+            return tables.select_bundle(tx, root)
 
     def find(self, leaf_hash: bytes) -> int | None:
         """Return the first index of the entry with this leaf hash."""
-        query = sa.select(sa.func.min(_entries.c.index)).where(_entries.c.leaf_hash == leaf_hash)
+        column = tables.entries.c
+        query = sa.select(sa.func.min(column.index)).where(column.leaf_hash == leaf_hash)
         with self._reading() as tx:
             index: int | None = tx.execute(query).scalar_one()
         return index
 
     def sealed(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return those of the private openings that we hold."""
-        found: dict[bytes, bytes] = {}
-        for at in range(0, len(keys), PAGE_ROWS):
-            some = keys[at : at + PAGE_ROWS]
-            query = sa.select(_sealed.c.key, _sealed.c.value).where(_sealed.c.key.in_(some))
-            with self._reading() as tx:
-                found.update(tx.execute(query).tuples().all())
-        return found
+        with self._reading() as tx:
+            return dict(tables.select_sealed(tx, keys))
 
     def load_tree(self, verifier: Verifier) -> MerkleTree:
         """Rebuild the tree from the stored leaf hashes and hold it against the checkpoint.
@@ -347,7 +383,7 @@ class Ledger:
         """
         head = self.head()
         tree = MerkleTree()
-        columns = (_entries.c.index, _entries.c.leaf_hash)
+        columns = (tables.entries.c.index, tables.entries.c.leaf_hash)
         for page in self._pages(columns, 0, head.size, HASH_PAGE_ROWS):
             for index, leaf_hash in page:
                 if tree.append(leaf_hash) != index:
@@ -372,14 +408,8 @@ class Ledger:
         self, columns: Sequence[sa.Column[Any]], start: int, stop: int, rows_max: int
     ) -> Iterator[Sequence[sa.Row[Any]]]:
         while start < stop:
-            query = (
-                sa.select(*columns)
-                .where(_entries.c.index >= start, _entries.c.index < stop)
-                .order_by(_entries.c.index)
-                .limit(rows_max)
-            )
             with self._reading() as tx:
-                page = tx.execute(query).all()
+                page = tables.select_page(tx, columns, start, stop, rows_max)
             if not page:
                 return
             yield page
@@ -387,31 +417,13 @@ class Ledger:
 
 
 def _read_origin(tx: sa.Connection) -> str:
-    meta: dict[str, str] = dict(tx.execute(sa.select(_meta.c.key, _meta.c.value)).tuples().all())
+    query = sa.select(tables.meta.c.key, tables.meta.c.value)
+    meta: dict[str, str] = dict(tx.execute(query).tuples().all())
     if meta.get("format") != FORMAT:
         raise StoreError(f"the ledger has format {meta.get('format')}, this program {FORMAT}")
     return meta["origin"]
 
 
 def _read_head(tx: sa.Connection) -> Head:
-    row = tx.execute(sa.select(_checkpoint.c.size, _checkpoint.c.body)).one()
+    row = tx.execute(sa.select(tables.checkpoint.c.size, tables.checkpoint.c.body)).one()
     return Head(row.size, row.body)
-
-
-def _insert_batches(tx: sa.Connection, staged: Sequence[Staged]) -> None:
-    """Insert the batches that are new.
-
-    The first of its root stays as it is: any other has the same leaves, and if some were erased
-    since, a repeated submission does not bring them back.
-    """
-    bundles: dict[bytes, bytes | None] = {}
-    for each in staged:
-        if each.root is not None:
-            bundles.setdefault(each.root, each.bundle)
-    if not bundles:
-        return
-    held = tx.execute(sa.select(_batches.c.root).where(_batches.c.root.in_(bundles))).scalars()
-    for root in held:
-        del bundles[root]
-    if bundles:
-        tx.execute(sa.insert(_batches), [{"root": r, "bundle": b} for r, b in bundles.items()])

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from coordinator.config import Config, Home
 from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import Ledger
-from coordinator.recovery import fold
+from coordinator.recovery import entries_beyond, fold
 from coordinator.sealed import Opening
 from protocol.batch import BUNDLE_BYTES_MAX
 from protocol.envelope import seal
@@ -70,7 +70,7 @@ class Operator:
 
     def refresh(self) -> None:
         """Folds what was logged since."""
-        for entry in self._ledger.entries(self.state.size, self._ledger.size):
+        for entry in entries_beyond(self.state, self._ledger):
             record = fold(self.state, entry)
             if isinstance(record.body, pb.Close):
                 lines = [pb.RewardLine.FromString(leaf) for leaf in record.leaves]

@@ -8,18 +8,18 @@ the disk holds the very entries under the signed checkpoint, it does check. `fsc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from coordinator.ledger import Ledger, StoredEntry
 from coordinator.tally import Tally
-from protocol.batch import decode_bundle, require_whole
+from protocol.batch import Erased, Leaf, decode_bundle
 from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour, Reject, StoreError
 from protocol.merkle import MerkleTree, hash_leaf
-from protocol.note import Verifier, open_checkpoint
+from protocol.note import Verifier
 from protocol.state import State
-from protocol.transition import AnyRecord, apply, open_record, process
+from protocol.transition import AnyRecord, apply, open_record, process, require_explained
 
 Process = Callable[[State, str, AnyRecord], None]
 
@@ -40,13 +40,35 @@ class FsckReport:
 
     entries: int
     leaves: int
+    erased: int  # of the leaves, by withdrawals
     kinds: dict[str, int]
     root: bytes
 
 
-def leaves_of(entry: StoredEntry) -> list[bytes]:
-    """The leaves beside an entry; raises Reject if some were erased."""
-    return require_whole(decode_bundle(entry.bundle)) if entry.bundle else []
+def leaves_of(entry: StoredEntry) -> list[Leaf]:
+    """The leaves beside an entry; erased ones as their hashes."""
+    return decode_bundle(entry.bundle) if entry.bundle else []
+
+
+def entries_beyond(state: State, ledger: Ledger) -> Iterator[StoredEntry]:
+    """The entries that `state` lacks; the caller folds each before it takes the next.
+
+    A leaf that is erased while we read belongs to a withdrawal beyond the end that we began with: what
+    is unexplained then is a reason to read on, as long as the log grows.
+
+    Raises:
+        StoreError: entries are missing.
+        Misbehaviour: an item was erased that its author did not withdraw.
+    """
+    size = ledger.size
+    while state.size < size:
+        before = state.size
+        yield from ledger.entries(before, size)
+        if state.size == before:
+            raise StoreError(f"the ledger has no entry {before}", "restore it from a backup")
+        if state.unexplained:
+            size = ledger.size
+    require_explained(state)
 
 
 def fold(state: State, entry: StoredEntry, step: Process = process) -> AnyRecord:
@@ -82,6 +104,10 @@ def recover(ledger: Ledger, verifier: Verifier) -> Recovered:
             raise StoreError(f"entry {entry.index} of the ledger is not the one that was logged")
         fold(state, entry, tally.process)
         places[leaf_hash] = entry.index
+    try:
+        require_explained(state)
+    except Misbehaviour as error:
+        raise StoreError(f"the ledger is damaged: {error}", "restore it from a backup") from error
     return Recovered(state, tree, places, tally)
 
 
@@ -96,9 +122,9 @@ def fsck(
         StoreError: the ledger does not hold what its checkpoint covers.
         Misbehaviour: an entry breaks a rule.
     """
-    head = ledger.head()
-    state, tree, kinds, leaves = State(), MerkleTree(), Counter[str](), 0
-    for entry in ledger.entries(0, head.size):
+    state, tree, kinds, leaves, erased = State(), MerkleTree(), Counter[str](), 0, 0
+    size = ledger.size
+    for entry in entries_beyond(state, ledger):
         tree.append(hash_leaf(entry.envelope))
         try:
             beside = leaves_of(entry)
@@ -106,10 +132,9 @@ def fsck(
             raise Misbehaviour(f"log entry {entry.index}: {error}") from error
         kinds[apply(state, entry.envelope, beside)] += 1
         leaves += len(beside)
-        on_entry(tree.size, head.size)
-    stored = ledger.load_tree(verifier)
-    if (stored.size, stored.root()) != (tree.size, tree.root()):
+        erased += sum(isinstance(leaf, Erased) for leaf in beside)
+        on_entry(tree.size, max(tree.size, size))
+    stored = ledger.load_tree(verifier)  # as its checkpoint says; the log may have grown meanwhile
+    if stored.size < tree.size or stored.root(tree.size) != tree.root():
         raise StoreError("the stored leaf hashes are not those of the entries")
-    if head.size and open_checkpoint(head.checkpoint, verifier).root != tree.root():
-        raise StoreError("the ledger's checkpoint is not over its entries")
-    return FsckReport(tree.size, leaves, dict(kinds), tree.root())
+    return FsckReport(tree.size, leaves, erased, dict(kinds), tree.root())

@@ -2,12 +2,12 @@
 
 It rests in the ledger's sealed table, written in the same transaction as the record that it opens, so
 that no acknowledged record is ever without its openings. Format of one opening: item id (32 bytes),
-salt (32 bytes), label (u32, big-endian).
+salt (32 bytes), label (u32, big-endian). When it goes again is in coordinator/erasure.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,14 +45,24 @@ def _decode(data: bytes) -> Iterable[Opening]:
         yield Opening(data[at:salt_at], data[salt_at:label_at], label)
 
 
-# One row holds all labels of a submission: the state knows where each item was submitted.
-def _labels_key(index: int) -> bytes:
+def labels_key(index: int) -> bytes:
+    """One row holds all labels of a submission: the state knows where each item was submitted."""
     return b"labels/" + index.to_bytes(8, "big")
 
 
-# One row for each gold hash: the state knows those of the epoch, and a hash may return in another.
-def _gold_key(epoch: int, gold_hash: bytes) -> bytes:
+def gold_key(epoch: int, gold_hash: bytes) -> bytes:
+    """One row for each gold hash: the state knows those of the epoch, and a hash may return in another."""
     return b"gold/" + epoch.to_bytes(8, "big") + gold_hash
+
+
+def without_items(item_ids: Collection[ItemId], row: bytes) -> bytes:
+    """A row without the openings of some items; empty when none is left."""
+    return b"".join(each.encode() for each in _decode(row) if each.item_id not in item_ids)
+
+
+def forget(_: bytes) -> bytes:
+    """Nothing of a row."""
+    return b""
 
 
 def validate_sealed(
@@ -63,7 +73,7 @@ def validate_sealed(
         by_item = {each.item_id: (each.salt, each.label) for each in openings}
         require(len(by_item) == len(openings), "an item's label is opened twice")
         validate_openings(state, record, by_item)
-        return {_labels_key(record.index): b"".join(each.encode() for each in openings)}
+        return {labels_key(record.index): b"".join(each.encode() for each in openings)}
     if kind == "gold-commit":
         return _validate_gold(state, ledger, record, openings)
     require(not openings, f"a {kind} opens nothing")
@@ -87,7 +97,7 @@ def _validate_gold(
     require(len(known) == before + len(record.leaves), "an item is gold twice in this epoch")
     epoch = state.epoch.number
     return {
-        _gold_key(epoch, gold_hash): each.encode()
+        gold_key(epoch, gold_hash): each.encode()
         for gold_hash, each in zip(hashes, openings, strict=True)
     }
 
@@ -96,14 +106,14 @@ def labels_of(ledger: Ledger, state: State) -> dict[ItemId, tuple[bytes, int]]:
     """(salt, label) that the authors sealed for every item of the present round."""
     wanted = set(state.epoch.round.items)
     indices = {state.items[item_id].submitted_at for item_id in wanted}
-    rows = ledger.sealed([_labels_key(index) for index in sorted(indices)])
+    rows = ledger.sealed([labels_key(index) for index in sorted(indices)])
     return _by_item(rows, wanted)
 
 
 def gold_of(ledger: Ledger, state: State) -> dict[ItemId, tuple[bytes, int]]:
     """(salt, label) of every gold item of the present epoch."""
     hashes = sorted(state.epoch.gold_hashes)
-    rows = ledger.sealed([_gold_key(state.epoch.number, each) for each in hashes])
+    rows = ledger.sealed([gold_key(state.epoch.number, each) for each in hashes])
     return _by_item(rows, None)
 
 

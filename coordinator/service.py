@@ -132,15 +132,21 @@ class CoordinatorService:
         return api_pb2.CloseEpochResponse()
 
     async def _follow(self, raw: bytes, context: Context) -> AsyncIterator[api_pb2.FollowResponse]:
-        """Streams committed entries. Each is read from the ledger, so a slow follower holds no queue."""
+        """Streams committed entries. Each is read from the ledger, so a slow follower holds no queue.
+
+        So is the checkpoint beside them. The book's own head is a moment older than the disk: with it,
+        a leaf could be shown erased under a checkpoint that does not cover its withdrawal yet, and
+        followers would take us for liars.
+        """
         address = address_of(context.peer())
         async with self._guarded("Follow", len(raw), context):  # no deadline: it may last for days
             position = _parse(api_pb2.FollowRequest, raw).start
             with self._traffic.stream(address), self._metrics.followers.track_inprogress():
                 while True:
-                    head = await self._book.wait_beyond(position)
-                    stop = min(head.size, position + FOLLOW_ENTRIES_MAX)
-                    page = await self._book.read(position, stop, FOLLOW_BYTES_MAX)
+                    await self._book.wait_beyond(position)
+                    page, head = await self._book.read(
+                        position, FOLLOW_ENTRIES_MAX, FOLLOW_BYTES_MAX
+                    )
                     position += len(page)
                     entries = [
                         api_pb2.LoggedEntry(index=e.index, envelope=e.envelope, bundle=e.bundle)

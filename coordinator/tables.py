@@ -1,0 +1,151 @@
+"""The ledger's tables, and the statements that need more than a line. Transactions belong to the ledger."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from protocol.batch import Erased, decode_bundle, encode_bundle, leaf_hashes
+from protocol.errors import StoreError
+
+# Rows per read: an entry has at most 64 KiB, so that a page stays below 16 MiB.
+PAGE_ROWS: Final = 256
+
+Rewrite = Callable[[bytes], bytes]
+"""What becomes of a sealed value; a row that becomes empty goes."""
+
+_metadata = sa.MetaData()
+# A STRICT SQLite table knows INTEGER only, which has 64 bits there.
+_INTEGER = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
+
+
+def _table(name: str, *items: sa.schema.SchemaItem) -> sa.Table:
+    return sa.Table(name, _metadata, *items, sqlite_strict=True)
+
+
+meta = _table(
+    "meta",
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+entries = _table(
+    "entries",
+    sa.Column("index", _INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("envelope", sa.LargeBinary, nullable=False),
+    sa.Column("leaf_hash", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("batch_root", sa.LargeBinary),
+)
+batches = _table(
+    "batches",
+    sa.Column("root", sa.LargeBinary, primary_key=True),
+    sa.Column("bundle", sa.LargeBinary, nullable=False),
+)
+sealed = _table(
+    "sealed",
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+checkpoint = _table(
+    "checkpoint",
+    sa.Column("id", _INTEGER, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    sa.Column("size", _INTEGER, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+
+def create_tables(tx: sa.Connection) -> None:
+    """In a database that has none of them."""
+    _metadata.create_all(tx, checkfirst=False)
+
+
+def select_page(
+    tx: sa.Connection,
+    columns: Sequence[sa.Column[Any]],
+    start: int,
+    stop: int,
+    rows_max: int,
+) -> Sequence[sa.Row[Any]]:
+    """Columns of the entries `start..stop-1`, at most `rows_max` of them."""
+    query = (
+        sa.select(*columns)
+        .where(entries.c.index >= start, entries.c.index < stop)
+        .order_by(entries.c.index)
+        .limit(rows_max)
+    )
+    return tx.execute(query).all()
+
+
+def select_bundle(tx: sa.Connection, root: bytes) -> bytes | None:
+    """The bundle behind a batch root."""
+    query = sa.select(batches.c.bundle).where(batches.c.root == root)
+    return tx.execute(query).scalar_one_or_none()
+
+
+def select_sealed(tx: sa.Connection, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Those of the sealed rows that are there, (key, value)."""
+    for at in range(0, len(keys), PAGE_ROWS):
+        some = keys[at : at + PAGE_ROWS]
+        query = sa.select(sealed.c.key, sealed.c.value).where(sealed.c.key.in_(some))
+        yield from tx.execute(query).tuples().all()
+
+
+def insert_batches(tx: sa.Connection, new: Iterable[tuple[bytes, bytes | None]]) -> None:
+    """Insert those bundles whose root, which comes first, is new.
+
+    The first of its root stays as it is: any other has the same leaves, and if some were erased
+    since, a repeated submission does not bring them back.
+    """
+    bundles: dict[bytes, bytes | None] = {}
+    for root, bundle in new:
+        bundles.setdefault(root, bundle)
+    if not bundles:
+        return
+    held = tx.execute(sa.select(batches.c.root).where(batches.c.root.in_(bundles))).scalars()
+    for root in held:
+        del bundles[root]
+    if bundles:
+        tx.execute(sa.insert(batches), [{"root": r, "bundle": b} for r, b in bundles.items()])
+
+
+def erase_leaves(tx: sa.Connection, erased: Iterable[tuple[int, Iterable[bytes]]]) -> None:
+    """Reduce leaves to their hashes; these come with the log index of their batch's entry.
+
+    Raises:
+        StoreError: we do not hold such a batch.
+    """
+    # Each bundle once: a thousand withdrawals from one submission would write it a thousand times.
+    by_entry: defaultdict[int, set[bytes]] = defaultdict(set)
+    for index, hashes in erased:
+        by_entry[index].update(hashes)
+    for index, gone in by_entry.items():
+        query = sa.select(entries.c.batch_root).where(entries.c.index == index)
+        root = tx.execute(query).scalar_one_or_none()
+        bundle = select_bundle(tx, root) if root else None
+        if bundle is None:
+            raise StoreError(f"the ledger holds no batch beside entry {index}")
+        leaves = decode_bundle(bundle)
+        rest = [
+            Erased(leaf_hash) if leaf_hash in gone else leaf
+            for leaf, leaf_hash in zip(leaves, leaf_hashes(leaves), strict=True)
+        ]
+        tx.execute(
+            sa.update(batches).where(batches.c.root == root).values(bundle=encode_bundle(rest))
+        )
+
+
+def rewrite_sealed(tx: sa.Connection, rewrites: Iterable[tuple[bytes, Rewrite]]) -> None:
+    """Change sealed values; several changes of one row follow upon each other."""
+    by_key: defaultdict[bytes, list[Rewrite]] = defaultdict(list)
+    for key, rewrite in rewrites:
+        by_key[key].append(rewrite)
+    for key, value in list(select_sealed(tx, list(by_key))):
+        rest = reduce(lambda kept, rewrite: rewrite(kept), by_key[key], value)
+        row = sealed.c.key == key
+        if rest:
+            tx.execute(sa.update(sealed).where(row).values(value=rest))
+        else:
+            tx.execute(sa.delete(sealed).where(row))
