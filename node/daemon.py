@@ -5,6 +5,7 @@
     outbox      our records, to the log
     duties      review, attest, announce, claim
     witness     compares what others were shown
+    erase       what authors withdrew
     page        what the owner sees of all this, in a browser on this machine
 
 A part that cannot reach somebody starts again after a pause; a part that finds a lie ends them all.
@@ -39,6 +40,7 @@ from node.claims import Claimer, SettlementWatch
 from node.client import CoordinatorClient, Lie
 from node.config import FILE_MODE, NodeConfig, NodeDirectory, locate
 from node.directory import Directory
+from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
@@ -271,6 +273,7 @@ class Daemon:
                 "attest": lambda: keep_attesting(keys, store, follower),
                 "announce": Announcer(keys, link, client, follower, lambda: host.addresses).run,
                 "witness": lambda: witness.run(host),
+                "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }
             if self._options.auto_claim:
                 wallet = Wallet(keys.payout_key)

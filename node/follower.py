@@ -4,10 +4,11 @@
     cover     append to our tree; at the checkpoint's size the roots must be equal
     store     entries and checkpoint in one transaction
     fold      apply the stored entries to the state, and tell who waits
+    erase     of the items that they withdraw, what the store holds
 
 Only what a checkpoint covers is folded: an entry that the log has not signed for is not acted upon.
 A start does the same from `fold` on, so that recovery is the ordinary way. If we crash between store
-and fold, the next start folds what is stored.
+and erase, the next start folds what is stored, and erases.
 
 A lie ends it: the evidence is kept in the store, and until its owner acknowledges it the node neither
 follows nor sends.
@@ -28,14 +29,16 @@ from node.client import CoordinatorClient, Lie
 from node.rows import CheckpointRow, LogRow
 from node.store import Store
 from protocol import transition
-from protocol.batch import BUNDLE_BYTES_MAX, decode_bundle, require_whole
+from protocol.batch import BUNDLE_BYTES_MAX, decode_bundle
+from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour, Reject, RemoteError, StoreError
 from protocol.limits import ENTRY_BYTES_MAX
 from protocol.link import NetworkLink
 from protocol.merkle import MerkleTree, hash_leaf
 from protocol.note import Checkpoint, open_checkpoint
-from protocol.state import State
+from protocol.state import ItemId, State
 from protos.gen import api_pb2 as api
+from protos.gen import records_pb2 as pb
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +102,14 @@ class Follower:
 
         Raises StoreError when our own file is damaged, Misbehaviour when the log breaks a rule.
         """
-        for row in self._stored_from(self.tree.size):
-            self.tree.append(hash_leaf(row.envelope))
-        last = self._store.checkpoint()
-        if last is not None:
+        # Another process may store more meanwhile, and erase what that withdraws: what we read is then
+        # explained by what it stored before it erased.
+        while True:
+            last = self._store.checkpoint()
+            for row in self._stored_from(self.tree.size):
+                self.tree.append(hash_leaf(row.envelope))
+            if last is None or last.size <= self.state.size:
+                return
             head = open_checkpoint(last.note, self._link.log_verifier)
             if head.size > self.tree.size or self.tree.root(head.size) != head.root:
                 raise StoreError(
@@ -219,13 +226,19 @@ class Follower:
 
     def _fold(self, covering: CheckpointRow) -> None:
         start = self.state.size
+        withdrawn: dict[int, set[ItemId]] = {}  # by the log index of their submission
         try:
             for row in self._stored_from(start):
                 if row.index == covering.size:
                     break
-                self._apply(row, covering.note)
+                if self._apply(row, covering.note) == "withdraw":
+                    self._note_withdrawn(row, withdrawn)
         finally:
+            # Also when a later entry is a lie: what was withdrawn before it was withdrawn.
+            if withdrawn:
+                self._store.erase(withdrawn)
             self._wake()
+        self._require_explained(covering)
         for broken in self._store.broken_receipts(start, covering.size):
             raise Lie(
                 "receipt",
@@ -235,9 +248,9 @@ class Follower:
             )
         self.checkpoint = covering
 
-    def _apply(self, row: LogRow, note: bytes) -> None:
+    def _apply(self, row: LogRow, note: bytes) -> str:
         try:
-            leaves = require_whole(decode_bundle(row.bundle))
+            leaves = decode_bundle(row.bundle)
             kind = transition.apply(self.state, row.envelope, leaves)
         except (Reject, Misbehaviour) as error:
             raise Lie("rule", f"the log breaks a rule: {error}", (note, row.envelope)) from error
@@ -247,6 +260,22 @@ class Follower:
             )
         for listener in self._listeners:
             listener(row.index, kind)
+        return kind
+
+    def _note_withdrawn(self, row: LogRow, withdrawn: dict[int, set[ItemId]]) -> None:
+        record = pb.Withdraw.FromString(parse_envelope(row.envelope).payload)
+        for item_id in record.item_ids:
+            withdrawn.setdefault(self.state.items[item_id].submitted_at, set()).add(item_id)
+
+    def _require_explained(self, covering: CheckpointRow) -> None:
+        """Under a checkpoint that covers exactly what we folded, every erased leaf has its withdrawal."""
+        try:
+            transition.require_explained(self.state)
+        except Misbehaviour as error:
+            last = self._store.checkpoint()
+            if last is not None and last.size > covering.size:
+                return  # another process of this node has read on, and erased; we shall get there
+            raise Lie("rule", f"the log breaks a rule: {error}", (covering.note,)) from error
 
     def _stored_from(self, start: int) -> Iterator[LogRow]:
         while rows := self._store.entries(start, PAGE_ROWS):

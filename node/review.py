@@ -109,8 +109,8 @@ class ReviewDuties:
 
     async def step(self) -> None:
         """What the present state asks for; doing it twice is harmless."""
-        if self._me not in self._state.members:
-            return
+        if self._me not in self._state.members or self._state.unexplained:
+            return  # not ours yet; or another process is ahead, and erased what we have not read of
         match self._state.epoch.phase:
             case EpochPhase.SUBMITTING:
                 self._stand_by()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
+from typing import Any
 
+from protocol.batch import decode_bundle, require_whole
+from protocol.lifecycle import ItemStatus
 from protos.gen import api_pb2 as api
 
 
@@ -31,6 +34,7 @@ class TaskStatus(StrEnum):
 #: Status of an item before the log has it; afterwards it is the lower-case name of its ItemStatus.
 ITEM_QUEUED = "queued"
 ITEM_REFUSED = "refused"
+ITEM_WITHDRAWN = ItemStatus.WITHDRAWN.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +150,31 @@ class AlarmRow:
     evidence: tuple[bytes, ...]  # signed notes and envelopes, exactly as received
     raised_ms: int
     acknowledged: bool
+
+
+def outbox_row(row: dict[str, Any]) -> OutboxRow:
+    """A row of the table `outbox`."""
+    openings = api.AppendRequest.FromString(row["openings"]).openings
+    leaves = require_whole(decode_bundle(row["bundle"]))
+    return OutboxRow(
+        Outgoing(row["kind"], row["envelope"], tuple(leaves), tuple(openings)),
+        OutboxState(row["state"]),
+        row["attempts"],
+        row["next_attempt_ms"],
+        row["last_error"],
+        row["receipt_index"],
+        row["receipt"],
+    )
+
+
+def alarm_row(row: dict[str, Any]) -> AlarmRow:
+    """A row of the table `alarms`."""
+    evidence = tuple(require_whole(decode_bundle(row["evidence"])))
+    return AlarmRow(
+        row["id"],
+        row["kind"],
+        row["message"],
+        evidence,
+        row["raised_ms"],
+        bool(row["acknowledged"]),
+    )

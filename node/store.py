@@ -5,27 +5,21 @@ Rule 1: a secret (salt, nonce, beacon value) is durable before anything that dep
         a record and the secrets that open it are stored together or not at all.
 Rule 2: the daemon and the command line use the file at once, and threads share one Store. Writers
         queue at BEGIN IMMEDIATE; a read that decides a write happens inside `transaction`.
-
-If we crash, SQLite forgets the open transaction and keeps all earlier ones.
+Rule 3: of what its author withdrew nothing stays: not in a row, not in a page, not in a file.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sqlite_utils import Database
-
-from node import schema
+from node.database import DatabaseFile
 from node.rows import (
     ITEM_QUEUED,
     ITEM_REFUSED,
+    ITEM_WITHDRAWN,
     AlarmRow,
     BeaconRow,
     CheckpointRow,
@@ -37,80 +31,22 @@ from node.rows import (
     Outgoing,
     TaskRow,
     TaskStatus,
+    alarm_row,
+    outbox_row,
 )
-from protocol.batch import decode_bundle, encode_bundle, require_whole
+from protocol.batch import Erased, decode_bundle, encode_bundle, leaf_hashes
 from protocol.envelope import parse_envelope
 from protocol.errors import StoreError
 from protos.gen import api_pb2 as api
 
-# How long one process waits for another's transaction, which takes milliseconds.
-BUSY_TIMEOUT_MS: Final = 10_000
 # Evidence of one lie is some notes and an entry; alarms beyond these add nothing to the first.
 ALARMS_MAX: Final = 100
-_FILE_MODE: Final = 0o600
+# Set while files or the write-ahead log may still hold something of a withdrawn item.
+_RESIDUE: Final = "erasure_residue"
 
 
-class Store:
-    """The open database. `close` it, or use `with`."""
-
-    def __init__(self, path: Path) -> None:
-        """Opens (and creates, 0600) the database, and brings its schema up to date."""
-        self._lock = threading.RLock()  # guards the one connection
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            schema.migrate(connection)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"cannot open {path}: {error}") from error
-        self._db = Database(connection)
-
-    def close(self) -> None:
-        """Gives the file back; doing it twice is harmless."""
-        with self._lock:
-            self._db.close()
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All writes in the block are stored together, durably, or none is. Blocks may nest."""
-        with self._lock, _store_errors():
-            if self._db.conn.in_transaction:
-                yield
-                return
-            self._db.conn.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.conn.execute("COMMIT")
-            except BaseException:
-                if self._db.conn.in_transaction:  # SQLite itself rolls back on a full disk
-                    self._db.conn.execute("ROLLBACK")
-                raise
-
-    def _rows(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
-        with self._lock, _store_errors():
-            return list(self._db.query(sql, list(arguments)))
-
-    def _row(self, sql: str, *arguments: object) -> dict[str, Any] | None:
-        rows = self._rows(sql, *arguments)
-        return rows[0] if rows else None
-
-    def _write(self, sql: str, *arguments: object) -> int:
-        """Runs one statement in a transaction; gives the number of rows it changed."""
-        with self.transaction():
-            return self._db.conn.execute(sql, arguments).rowcount
-
-    def _insert(self, table: str, rows: Iterable[dict[str, Any]], or_ignore: bool) -> None:
-        with self.transaction():
-            self._db.table(table).insert_all(rows, ignore=or_ignore)
+class Store(DatabaseFile):
+    """The tables of the open database."""
 
     # ---- the log ----
 
@@ -125,21 +61,26 @@ class Store:
 
         Another process may have stored some of them already. Gives the index of the first entry that
         it stored *differently*, and then changes nothing: the log showed the two of us two histories.
+        Of two bundles the first stays: they may differ in what was erased meanwhile.
         """
         with self.transaction():
             size = self.log_size()
             if entries and entries[0].index > size:
                 raise StoreError(f"entry {entries[0].index} cannot follow on {size} stored ones")
             for entry in entries:
-                if entry.index < size and self.entry(entry.index) != entry:
+                if entry.index < size and self._envelope(entry.index) != entry.envelope:
                     return entry.index
-            self._db.conn.executemany(
+            self._write_many(
                 "INSERT INTO entries VALUES (?, ?, ?)",
                 [(e.index, e.envelope, e.bundle) for e in entries if e.index >= size],
             )
             if checkpoint is not None:
                 self._insert("checkpoints", [asdict(checkpoint)], or_ignore=True)
         return None
+
+    def _envelope(self, index: int) -> bytes | None:
+        row = self._row("SELECT envelope FROM entries WHERE idx = ?", index)
+        return bytes(row["envelope"]) if row else None
 
     def entry(self, index: int) -> LogRow | None:
         """One stored entry."""
@@ -182,6 +123,14 @@ class Store:
         )
         return changed == 1
 
+    def requeue(self, digest: bytes) -> None:
+        """Sends a refused record once more: what it asks for may be allowed by now."""
+        self._write(
+            "UPDATE outbox SET state = 'queued', attempts = 0, next_attempt_ms = 0, last_error = ''"
+            " WHERE digest = ? AND state = 'refused'",
+            digest,
+        )
+
     def enqueue_submission(self, outgoing: Outgoing, items: Sequence[ItemRow]) -> None:
         """Queues a submission together with the secrets of its items."""
         with self.transaction():
@@ -191,17 +140,17 @@ class Store:
     def next_queued(self) -> OutboxRow | None:
         """The record to send next: the order in which they were queued is kept."""
         row = self._row("SELECT * FROM outbox WHERE state = 'queued' ORDER BY position LIMIT 1")
-        return _outbox_row(row) if row else None
+        return outbox_row(row) if row else None
 
     def outbox_row(self, digest: bytes) -> OutboxRow | None:
         """One record by the SHA-256 of its envelope."""
         row = self._row("SELECT * FROM outbox WHERE digest = ?", digest)
-        return _outbox_row(row) if row else None
+        return outbox_row(row) if row else None
 
     def refused(self, limit: int = 100) -> list[OutboxRow]:
         """The records that the network refused, newest first."""
         sql = "SELECT * FROM outbox WHERE state = 'refused' ORDER BY position DESC LIMIT ?"
-        return [_outbox_row(row) for row in self._rows(sql, limit)]
+        return [outbox_row(row) for row in self._rows(sql, limit)]
 
     def outbox_counts(self) -> dict[OutboxState, int]:
         """How many records are in each state."""
@@ -243,7 +192,7 @@ class Store:
             "SELECT outbox.* FROM outbox JOIN entries ON idx = receipt_index"
             " WHERE idx >= ? AND idx < ? AND entries.envelope <> outbox.envelope"
         )
-        return [_outbox_row(row) for row in self._rows(sql, start, stop)]
+        return [outbox_row(row) for row in self._rows(sql, start, stop)]
 
     def _set_submission_status(self, digest: bytes, status: str) -> None:
         # Only from `queued`: the log may already have told more.
@@ -284,11 +233,75 @@ class Store:
 
     def set_item_statuses(self, statuses: Mapping[bytes, str]) -> None:
         """Records what the log says of our items, by item id; unknown ids are left out."""
+        self._write_many(
+            "UPDATE items SET status = ? WHERE item_id = ? AND status <> ?",
+            [(status, item_id, status) for item_id, status in statuses.items()],
+        )
+
+    # ---- erasure ----
+
+    def erase(self, withdrawn: Mapping[int, Collection[bytes]]) -> None:
+        """Forgets withdrawn items, given by the log index of their submission; all or nothing.
+
+        Leaves become their hashes, and tasks go. A row of our own items is marked, and stays until its
+        content is deleted, whose file it names; see node/erasure.py. Repeating it is harmless.
+        """
         with self.transaction():
-            self._db.conn.executemany(
-                "UPDATE items SET status = ? WHERE item_id = ? AND status <> ?",
-                [(status, item_id, status) for item_id, status in statuses.items()],
+            changed = sum(self._erase_leaves(index, ids) for index, ids in withdrawn.items())
+            gone = {item_id for ids in withdrawn.values() for item_id in ids}
+            tasks = {row["item_id"] for row in self._rows("SELECT DISTINCT item_id FROM tasks")}
+            changed += self._write_many(
+                "DELETE FROM tasks WHERE item_id = ?", [(each,) for each in tasks & gone]
             )
+            changed += self._write_many(
+                "UPDATE items SET status = ? WHERE item_id = ?",
+                [(ITEM_WITHDRAWN, item_id) for item_id in gone],
+            )
+            if changed:
+                self.set_meta(_RESIDUE, b"1")
+
+    def _erase_leaves(self, index: int, hashes: Collection[bytes]) -> int:
+        """Gives the number of entries that it changed: one, or none when it was done before."""
+        row = self.entry(index)
+        if row is None:
+            raise StoreError(f"entry {index} is not stored, and should be")
+        leaves = decode_bundle(row.bundle)
+        rest = encode_bundle(
+            [
+                Erased(leaf_hash) if leaf_hash in hashes else leaf
+                for leaf, leaf_hash in zip(leaves, leaf_hashes(leaves), strict=True)
+            ]
+        )
+        if rest == row.bundle:
+            return 0
+        return self._write("UPDATE entries SET bundle = ? WHERE idx = ?", rest, index)
+
+    def has_residue(self) -> bool:
+        """Whether `erase` left something to `clear_residue`."""
+        return self.meta(_RESIDUE) is not None
+
+    def withdrawn_items(self) -> list[ItemRow]:
+        """Our own items whose content may still be here."""
+        rows = self._rows("SELECT * FROM items WHERE status = ?", ITEM_WITHDRAWN)
+        return [ItemRow(**row) for row in rows]
+
+    def forget_items(self, item_ids: Sequence[bytes]) -> None:
+        """Deletes rows and salts, and what the outbox keeps of their submissions: the log has it."""
+        keys = [(item_id,) for item_id in item_ids]
+        with self.transaction():
+            self._write_many(
+                "UPDATE outbox SET bundle = x'', openings = x''"
+                " WHERE digest = (SELECT submission FROM items WHERE item_id = ?)",
+                keys,
+            )
+            self._write_many("DELETE FROM items WHERE item_id = ?", keys)
+
+    def clear_residue(self) -> bool:
+        """Leaves nothing of what was deleted on disk; False, to be repeated, while others read."""
+        if not self.empty_wal():
+            return False
+        self._write("DELETE FROM meta WHERE key = ?", _RESIDUE)
+        return True
 
     # ---- review ----
 
@@ -393,7 +406,7 @@ class Store:
     def alarms(self, open_only: bool = True) -> list[AlarmRow]:
         """Alarms, oldest first; by default those that the owner has not acknowledged."""
         sql = "SELECT * FROM alarms WHERE acknowledged <= ? ORDER BY id"
-        return [_alarm_row(row) for row in self._rows(sql, 0 if open_only else 1)]
+        return [alarm_row(row) for row in self._rows(sql, 0 if open_only else 1)]
 
     def acknowledge_alarms(self) -> int:
         """The owner has seen them and wants to go on; gives their number."""
@@ -407,37 +420,3 @@ class Store:
     def set_meta(self, key: str, value: bytes) -> None:
         """Sets a single value."""
         self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(f"the node's database failed: {error}") from error
-
-
-def _outbox_row(row: dict[str, Any]) -> OutboxRow:
-    openings = api.AppendRequest.FromString(row["openings"]).openings
-    leaves = require_whole(decode_bundle(row["bundle"]))
-    return OutboxRow(
-        Outgoing(row["kind"], row["envelope"], tuple(leaves), tuple(openings)),
-        OutboxState(row["state"]),
-        row["attempts"],
-        row["next_attempt_ms"],
-        row["last_error"],
-        row["receipt_index"],
-        row["receipt"],
-    )
-
-
-def _alarm_row(row: dict[str, Any]) -> AlarmRow:
-    evidence = tuple(require_whole(decode_bundle(row["evidence"])))
-    return AlarmRow(
-        row["id"],
-        row["kind"],
-        row["message"],
-        evidence,
-        row["raised_ms"],
-        bool(row["acknowledged"]),
-    )

@@ -4,18 +4,23 @@ Order matters for what can be said. First the bytes: entries must lead to the ro
 signed, and where they do not, the hash tiles tell which entry was changed. Then the meaning: each entry
 is applied by the same fold that the coordinator and the nodes run, so that each verdict, reputation and
 payout is recomputed, and the first entry that does not follow is named.
+
+A leaf may be erased if its author withdrew the item. The log may grow while we read it, so that a
+withdrawal is beyond the checkpoint that we began with: what is unexplained then is a reason to read on.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from commonhold.audit.source import LogSource, Progress
 from protocol import commitments, tiles, transition
 from protocol.accounts import conserves
-from protocol.batch import check_batch, require_whole
+from protocol.batch import Erased, Leaf, check_batch
 from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour, Reject
 from protocol.merkle import MerkleTree, hash_leaf
@@ -24,6 +29,11 @@ from protocol.state import GivenAnswer, State
 from protos.gen import records_pb2 as pb
 
 _LENGTH_BYTES = 2  # of an entry in a bundle
+# How often we read on while a log grows. What is unexplained after one time is explained by the next,
+# unless more is withdrawn in the moments between.
+READS_MAX: Final = 8
+# A coordinator shows a checkpoint the moment after its disk has it, and batches from the disk.
+_MOMENT_SECONDS: Final = 0.25
 
 
 @dataclass(slots=True)
@@ -33,25 +43,41 @@ class Report:
     checkpoint: Checkpoint
     state: State
     kinds: Counter[str] = field(default_factory=Counter)
+    erased: int = 0  # leaves of submissions of which only the hash is left
     answers: list[GivenAnswer] = field(default_factory=list)  # of all epochs
     lines: list[tuple[int, pb.RewardLine]] = field(default_factory=list)  # (epoch, line)
 
 
 def audit(source: LogSource, verifier: Verifier, progress: Progress) -> Report:
     """Checks a whole log; raises Misbehaviour that names the entry or file at fault."""
-    checkpoint = _read_checkpoint(source, verifier)
-    entries = _read_entries(source, checkpoint, progress)
-    tree = MerkleTree(map(hash_leaf, entries))
-    if tree.root() != checkpoint.root:
-        _blame_entry(source, entries, checkpoint)
-    _check_tiles(source, tree, progress)
-    report = Report(checkpoint, State())
-    _replay(source, entries, report, progress)
+    report, tree = Report(_read_checkpoint(source, verifier), State()), MerkleTree()
+    for _ in range(READS_MAX):
+        _audit_beyond(source, tree, report, progress)
+        if not report.state.unexplained:
+            break
+        time.sleep(_MOMENT_SECONDS)
+        newer = _read_checkpoint(source, verifier)
+        if newer.size <= tree.size:
+            break
+        report.checkpoint = newer
+    transition.require_explained(report.state)
     if report.state.network != commitments.network_id(verifier.public_key):
         raise Misbehaviour("log entry 0: the network's id does not belong to the log's key")
     if not conserves(report.state):
         raise Misbehaviour("what was credited is not what was minted and received")
     return report
+
+
+def _audit_beyond(source: LogSource, tree: MerkleTree, report: Report, progress: Progress) -> None:
+    """Checks what the report's checkpoint has beyond `tree`, and folds it."""
+    start, checkpoint = tree.size, report.checkpoint
+    entries = _read_entries(source, start, checkpoint, progress)
+    for raw in entries:
+        tree.append(hash_leaf(raw))
+    if tree.root() != checkpoint.root:
+        _blame_entry(source, start, entries, checkpoint)
+    _check_tiles(source, tree, progress)
+    _replay(source, start, entries, report, progress)
 
 
 def _read_checkpoint(source: LogSource, verifier: Verifier) -> Checkpoint:
@@ -61,16 +87,20 @@ def _read_checkpoint(source: LogSource, verifier: Verifier) -> Checkpoint:
         raise Misbehaviour(f"the checkpoint does not hold: {error}") from error
 
 
-def _read_entries(source: LogSource, checkpoint: Checkpoint, progress: Progress) -> list[bytes]:
+def _read_entries(
+    source: LogSource, start: int, checkpoint: Checkpoint, progress: Progress
+) -> list[bytes]:
     entries: list[bytes] = []
     for tile in tiles.entry_tiles_of(checkpoint.size):
+        if tile.stop <= start:
+            continue
         data = source.read(tile.path)
         try:
-            entries += tiles.decode_entries(data, tile.width)
+            entries += tiles.decode_entries(data, tile.width)[max(0, start - tile.start) :]
         except Reject as error:
             position = _first_bad_entry(data, _leaf_hashes(source, tile.index, tile.width))
             raise Misbehaviour(f"log entry {tile.start + position}: {error}") from error
-        progress("reading entries", len(entries), checkpoint.size)
+        progress("reading entries", start + len(entries), checkpoint.size)
     return entries
 
 
@@ -91,13 +121,17 @@ def _first_bad_entry(data: bytes, hashes: Sequence[bytes]) -> int:
     return len(hashes) - 1
 
 
-def _blame_entry(source: LogSource, entries: Sequence[bytes], checkpoint: Checkpoint) -> None:
-    """Raises for the first entry whose bytes are not those in the log's tree."""
+def _blame_entry(
+    source: LogSource, start: int, entries: Sequence[bytes], checkpoint: Checkpoint
+) -> None:
+    """Raises for the first entry, of those from `start` on, whose bytes are not those in the log's tree."""
     for tile in tiles.entry_tiles_of(checkpoint.size):
-        for position, expected in enumerate(_leaf_hashes(source, tile.index, tile.width)):
-            if hash_leaf(entries[tile.start + position]) != expected:
+        for index, expected in enumerate(
+            _leaf_hashes(source, tile.index, tile.width), start=tile.start
+        ):
+            if index >= start and hash_leaf(entries[index - start]) != expected:
                 raise Misbehaviour(
-                    f"log entry {tile.start + position}: its bytes are not those that the log's tree holds"
+                    f"log entry {index}: its bytes are not those that the log's tree holds"
                 )
     raise Misbehaviour("the entries do not lead to the root that the log's key signed")
 
@@ -111,25 +145,27 @@ def _check_tiles(source: LogSource, tree: MerkleTree, progress: Progress) -> Non
 
 
 def _replay(
-    source: LogSource, entries: Sequence[bytes], report: Report, progress: Progress
+    source: LogSource, start: int, entries: Sequence[bytes], report: Report, progress: Progress
 ) -> None:
-    for index, raw in enumerate(entries):
+    for index, raw in enumerate(entries, start=start):
         leaves = _read_leaves(source, index, raw)
+        whole = [leaf for leaf in leaves if not isinstance(leaf, Erased)]
         epoch = report.state.epoch
         kind = transition.apply(report.state, raw, leaves)
         report.kinds[kind] += 1
+        report.erased += len(leaves) - len(whole)
         if kind == "close":
             report.answers += epoch.answers
-            report.lines += ((epoch.number, pb.RewardLine.FromString(leaf)) for leaf in leaves)
-        progress("replaying rules", index + 1, len(entries))
+            report.lines += ((epoch.number, pb.RewardLine.FromString(leaf)) for leaf in whole)
+        progress("replaying rules", index + 1, start + len(entries))
 
 
-def _read_leaves(source: LogSource, index: int, raw: bytes) -> list[bytes]:
+def _read_leaves(source: LogSource, index: int, raw: bytes) -> list[Leaf]:
     try:
         batch = transition.shown_batch(parse_envelope(raw))
         if batch is None or batch.count == 0:
             return []
         bundle = source.read(f"batch/{batch.root.hex()}")
-        return require_whole(check_batch(batch.root, batch.count, bundle))
+        return check_batch(batch.root, batch.count, bundle)
     except (Reject, Misbehaviour) as error:
         raise Misbehaviour(f"log entry {index}: {error}") from error

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Group
 
-from commonhold.cli import node_page, node_report, node_work
+from commonhold.cli import node_page, node_report, node_withdraw, node_work
 from commonhold.cli.node_home import (
     DirOption,
     PassphraseOption,
@@ -362,3 +362,4 @@ def alarms(
 
 node_work.register(app)
 node_page.register(app)
+node_withdraw.register(app)

@@ -1,0 +1,219 @@
+"""`commonhold node withdraw`: takes back consent, and erases what the network has of an item."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sized
+from typing import Annotated, Any, Final
+
+import typer
+
+from commonhold.cli.node_home import DirOption, PassphraseOption, open_home, open_keys, open_store
+from commonhold.cli.node_sending import deliver
+from commonhold.cli.output import EXIT_INTERRUPTED, JsonFlag, emit, err, guarded, table
+from node.blobs import BlobStore
+from node.client import CoordinatorClient
+from node.config import NodeConfig
+from node.erasure import finish_erasure
+from node.follower import Follower, require_trust
+from node.store import Store
+from node.withdrawal import (
+    Plan,
+    consequences,
+    enqueue_withdrawal,
+    find_item,
+    make_plan,
+    own_items,
+    snapshots_with,
+)
+from protocol.errors import ConfigError, Ignore, Reject, StateError, Unreachable
+from protocol.state import State
+
+# Items that are listed one by one before the question; of more, their campaigns are.
+SHOWN_MAX: Final = 20
+# Another process of this node reads for milliseconds; a running one finishes what is left.
+ERASE_TRIES: Final = 3
+_LATER: Final = (
+    "the withdrawal is logged, and not all is erased here yet: a running node does the rest, or this"
+    " command once more"
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to `commonhold node`."""
+    app.command()(withdraw)
+
+
+@guarded
+def withdraw(
+    items: Annotated[
+        list[str] | None,
+        typer.Argument(help="Item ids, or as many first digits as tell them apart."),
+    ] = None,
+    *,
+    all_of: Annotated[
+        str, typer.Option(help="Withdraw all that you submitted to this campaign.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take back your consent: the content, the salts and the description of an item are erased.
+
+    By you, by the coordinator, by every honest node. The log keeps the item's id, which says nothing any
+    more, and what was decided about it. Your own files elsewhere on this machine are not touched. Copies
+    that others made outside the network cannot be recalled. Without an answer from the coordinator the
+    withdrawal is kept and sent later, and nothing is erased before the log has it.
+    """
+    if bool(items) == bool(all_of):
+        raise ConfigError("give item ids, or --all-of CAMPAIGN")
+    home, config = open_home(directory)
+    keys = open_keys(home, passphrase_path)
+    with open_store(home) as store, BlobStore(home.blobs) as blobs:
+        require_trust(store)
+        follower = Follower(store, config.link)
+        follower.replay()
+        _read_log(config, follower)
+        _erase(store, blobs)  # what an earlier withdrawal left
+        state, me = follower.state, keys.identity
+        named = [find_item(store, state, me, digits) for digits in items or ()]
+        plan = make_plan(state, own_items(state, me, all_of) if all_of else named)
+        _require_possible(state, plan, all_of)
+        if not yes:
+            _confirm(store, state, plan)
+        digests = enqueue_withdrawal(store, keys, state.network, plan.now)
+        asyncio.run(deliver(home, config, store, quiet=as_json))
+        data = _data(plan, [_entry_of(store, digest) for digest in digests])
+        _read_log(config, follower)
+        _erase(store, blobs)
+        if store.has_residue() or not make_plan(state, plan.now).before:
+            err.print(_LATER, soft_wrap=True)
+    emit(data, as_json, lambda: _text(data))
+    if plan.reviewed:
+        raise _in_review(state, plan)
+
+
+def _read_log(config: NodeConfig, follower: Follower) -> None:
+    """By ourselves, even if a daemon runs: what is erased here must not depend on it."""
+
+    async def read() -> None:
+        async with CoordinatorClient(config.link) as client:
+            await follower.catch_up(client)
+
+    try:
+        asyncio.run(read())
+    except Unreachable as error:
+        if not follower.size:
+            raise
+        err.print(f"{error}; going on with what is known here")
+
+
+def _require_possible(state: State, plan: Plan, all_of: str) -> None:
+    """Items that were named are withdrawn together or not at all; of a campaign, those that can be."""
+    if plan.reviewed and not (all_of and plan.now):
+        raise _in_review(state, plan)
+    if plan.now:
+        return
+    if plan.before:
+        raise Ignore(f"{_count(plan.before)} withdrawn already", "there is nothing left to do")
+    raise StateError(f"you have submitted nothing to {all_of}")
+
+
+def _in_review(state: State, plan: Plan) -> StateError:
+    return StateError(
+        f"{_count(plan.reviewed)} being reviewed: {', '.join(i.hex()[:12] for i in plan.reviewed[:5])}",
+        f"run the command again when epoch {state.epoch.number} has closed",
+    )
+
+
+def _count(item_ids: Sized) -> str:
+    return "1 item is" if len(item_ids) == 1 else f"{len(item_ids):,} items are"
+
+
+# ---- asking ----
+
+
+def _confirm(store: Store, state: State, plan: Plan) -> None:
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "withdrawing cannot be undone, and there is no terminal to ask at",
+            "add --yes if you mean it",
+        )
+    names = {row.item_id: row.name for row in store.items()}
+    rows: list[list[object]] = [
+        [
+            i.hex()[:12],
+            names.get(i, ""),
+            state.items[i].campaign_id,
+            state.items[i].status.name.lower(),
+        ]
+        for i in plan.now[:SHOWN_MAX]
+    ]
+    err.print(table("To be withdrawn", ["item", "file", "campaign", "status"], rows))
+    if len(plan.now) > SHOWN_MAX:
+        err.print(f"and {len(plan.now) - SHOWN_MAX:,} more")
+    for line in _warnings(state, plan):
+        err.print(line, soft_wrap=True)
+    if not typer.confirm("Withdraw for good?", err=True):
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _warnings(state: State, plan: Plan) -> list[str]:
+    """What the person should know before."""
+    lines = []
+    for each in consequences(state, plan.now):
+        if not each.accepted:
+            continue
+        becomes = (
+            f"your next {each.accepted:,} accepted items in it earn nothing"
+            if each.repays
+            else "the shares that they earned stay yours"
+        )
+        lines.append(f"{each.campaign_id}: {each.accepted:,} of them are accepted; {becomes}.")
+    if snapshots := snapshots_with(state, plan.now):
+        lines.append(f"{snapshots:,} datasets hold some of them and can no longer be licensed.")
+    if plan.reviewed:
+        lines.append(f"{_count(plan.reviewed)} being reviewed, and left out for now.")
+    lines.append(
+        "Honest nodes and the coordinator erase what they have. Copies that others made outside the"
+        " network, and what was trained before, cannot be recalled."
+    )
+    return lines
+
+
+# ---- doing ----
+
+
+def _entry_of(store: Store, digest: bytes) -> int | None:
+    """Where the log has the record; raises Reject when it was refused."""
+    row = store.outbox_row(digest)
+    if row is not None and row.state == "refused":
+        raise Reject(
+            f"the network refused the withdrawal: {row.last_error}",
+            "nothing was erased; run the command again when it says it is possible",
+        )
+    return row.receipt_index if row is not None else None
+
+
+def _erase(store: Store, blobs: BlobStore) -> None:
+    for _ in range(ERASE_TRIES):
+        if finish_erasure(store, blobs):
+            return
+
+
+def _data(plan: Plan, entries: list[int | None]) -> dict[str, Any]:
+    return {
+        "withdrawn": [item_id.hex() for item_id in plan.now],
+        "withdrawn_before": [item_id.hex() for item_id in plan.before],
+        "in_review": [item_id.hex() for item_id in plan.reviewed],
+        "entries": entries,
+    }
+
+
+def _text(data: dict[str, Any]) -> str:
+    return (
+        f"{_count(data['withdrawn'])} withdrawn, and erased here.\n"
+        "The files that you submitted from are yours: delete them yourself if you want to."
+    )

@@ -1,0 +1,42 @@
+"""Erases in this home what its authors withdrew: our own content and salts, and copies of others'.
+
+    the follower folds a `withdraw`     Store.erase: leaves, tasks, and a mark on our own items
+    finish_erasure                      files, then the rows that name them, then the older pages that
+                                        the database's write-ahead log still holds
+
+Each step leaves what the next one needs to know, and may be repeated: if we crash anywhere, the next
+replay and the next call do the rest. Content that we fetched to review it is gone long before, since
+an item cannot be withdrawn while it is reviewed; see ReviewDuties.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from node.blobs import BlobStore
+from node.follower import Follower
+from node.store import Store
+
+log = logging.getLogger(__name__)
+
+
+def finish_erasure(store: Store, blobs: BlobStore) -> bool:
+    """Deletes what is left of withdrawn items; False, to be called again, while others read the database."""
+    if not store.has_residue():
+        return True
+    items = store.withdrawn_items()
+    for item in items:
+        blobs.delete(item.commitment)
+    store.forget_items([item.item_id for item in items])
+    if items:
+        log.info("erased %d items of ours that were withdrawn", len(items))
+    return store.clear_residue()
+
+
+async def keep_erasing(store: Store, blobs: BlobStore, follower: Follower) -> None:
+    """Finishes what every advance of the log asks for, for ever. Raises what ends the following."""
+    while True:
+        size = follower.size
+        await asyncio.to_thread(finish_erasure, store, blobs)
+        await follower.wait_beyond(size)

@@ -1,0 +1,135 @@
+"""Withdrawing consent: which items are meant, what follows from it, and the signed records of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from node.keys import NodeKeys
+from node.rows import ITEM_REFUSED, Outgoing
+from node.store import Store
+from protocol.errors import ConfigError
+from protocol.identity import Identity
+from protocol.lifecycle import ItemStatus
+from protocol.limits import HASH_BYTES, WITHDRAWN_ITEMS_MAX
+from protocol.rules.withdrawal import in_review
+from protocol.state import ItemId, State
+from protos.gen import records_pb2 as pb
+
+# Of an item id: few enough to type; a million items share none by chance, or it is said.
+PREFIX_DIGITS_MIN: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of the items that somebody wants to withdraw."""
+
+    now: tuple[ItemId, ...]
+    reviewed: tuple[ItemId, ...]  # by reviewers, in this epoch: they have to wait for its close
+    before: tuple[ItemId, ...]  # withdrawn already
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What withdrawing them means for the items of one campaign."""
+
+    campaign_id: str
+    items: int
+    accepted: int
+    repays: bool  # as many of the author's next accepted items earn nothing
+
+
+def find_item(store: Store, state: State, me: Identity, digits: str) -> ItemId:
+    """The item of ours whose id begins with these hexadecimal digits. Raises ConfigError."""
+    prefix = digits.lower()
+    if not PREFIX_DIGITS_MIN <= len(prefix) <= 2 * HASH_BYTES or set(prefix) - set(
+        "0123456789abcdef"
+    ):
+        raise ConfigError(
+            f"{digits!r} is not the beginning of an item id",
+            f"give {PREFIX_DIGITS_MIN} to {2 * HASH_BYTES} hexadecimal digits",
+        )
+    found = [item_id for item_id in state.items if item_id.hex().startswith(prefix)]
+    mine = [item_id for item_id in found if state.items[item_id].author == me]
+    if len(mine) > 1:
+        raise ConfigError(f"{len(mine)} of your items begin with {digits}", "give more digits")
+    if mine:
+        return mine[0]
+    if found:
+        raise ConfigError(f"{digits} is not your item", "only its author can withdraw an item")
+    raise _unknown(store, digits, prefix)
+
+
+def _unknown(store: Store, digits: str, prefix: str) -> ConfigError:
+    for row in store.items():
+        if row.item_id.hex().startswith(prefix):
+            if row.status == ITEM_REFUSED:
+                return ConfigError(f"the network refused {digits}: there is nothing to withdraw")
+            return ConfigError(
+                f"{digits} is not in the log yet", "send it first: `commonhold node send`"
+            )
+    return ConfigError(f"there is no item {digits}", "see `commonhold node statement`, or --all-of")
+
+
+def own_items(state: State, me: Identity, campaign_id: str) -> list[ItemId]:
+    """All that we ever submitted to a campaign. Raises ConfigError when there is no such campaign."""
+    if campaign_id not in state.campaigns:
+        known = ", ".join(sorted(state.campaigns)) or "none yet"
+        raise ConfigError(f"there is no campaign {campaign_id!r}", f"known are: {known}")
+    return [
+        item_id
+        for item_id, item in state.items.items()
+        if item.author == me and item.campaign_id == campaign_id
+    ]
+
+
+def make_plan(state: State, item_ids: Sequence[ItemId]) -> Plan:
+    """Sorts items, each once, by what can be done now."""
+    reviewed = in_review(state)
+    plan: tuple[list[ItemId], list[ItemId], list[ItemId]] = ([], [], [])
+    for item_id in dict.fromkeys(item_ids):
+        withdrawn = state.items[item_id].status is ItemStatus.WITHDRAWN
+        plan[2 if withdrawn else 1 if item_id in reviewed else 0].append(item_id)
+    return Plan(*map(tuple, plan))
+
+
+def consequences(state: State, item_ids: Sequence[ItemId]) -> list[Consequence]:
+    """For each campaign, what its terms make of shares that these items have earned."""
+    items = [state.items[item_id] for item_id in item_ids]
+    counts = Counter(item.campaign_id for item in items)
+    accepted = Counter(i.campaign_id for i in items if i.status is ItemStatus.ACCEPTED)
+    return [
+        Consequence(
+            campaign_id,
+            count,
+            accepted[campaign_id],
+            state.campaigns[campaign_id].withdrawal == pb.WITHDRAWAL_REPAYS,
+        )
+        for campaign_id, count in sorted(counts.items())
+    ]
+
+
+def snapshots_with(state: State, item_ids: Sequence[ItemId]) -> int:
+    """How many datasets hold some of these items, and can no longer be licensed without them."""
+    wanted = set(item_ids)
+    return sum(not wanted.isdisjoint(each.items) for each in state.snapshots.values())
+
+
+def enqueue_withdrawal(
+    store: Store, keys: NodeKeys, network: bytes, item_ids: Sequence[ItemId]
+) -> list[bytes]:
+    """Queues the signed records; gives their digests. Nothing is erased before the log has them.
+
+    A record that was refused before, since its items were being reviewed, is sent once more.
+    """
+    digests = []
+    with store.transaction():
+        for at in range(0, len(item_ids), WITHDRAWN_ITEMS_MAX):
+            body = pb.Withdraw(network=network, item_ids=item_ids[at : at + WITHDRAWN_ITEMS_MAX])
+            outgoing = Outgoing("withdraw", keys.seal("withdraw", body))
+            if not store.enqueue(outgoing):
+                store.requeue(outgoing.digest)
+            digests.append(outgoing.digest)
+    return digests

@@ -1,0 +1,44 @@
+"""What a withdrawn item must not leave behind, and a search for it in every byte of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from node.rows import ItemRow
+from protos.gen import records_pb2 as pb
+
+# A page that was reused keeps parts: of each trace several pieces of this length are looked for.
+PIECE_BYTES = 16
+
+
+def traces_of(row: ItemRow, leaf: bytes, content: bytes) -> dict[str, bytes]:
+    """All that tells something of an item, by name; all of it random or unique."""
+    item = pb.Item.FromString(leaf)
+    return {
+        "content": content,
+        "hash of the content": row.content_sha256,
+        "salt of the content": row.content_salt,
+        "salt of the label": row.label_salt,
+        "leaf": leaf,
+        "fingerprint": item.fingerprint,
+        "content commitment": item.content_commitment,
+        "label commitment": item.label_commitment,
+    }
+
+
+def found_in(folder: Path, traces: Mapping[str, bytes]) -> dict[str, list[str]]:
+    """The files, by trace, that hold a piece of it in their bytes or in their name."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            for name, trace in traces.items():
+                if trace.hex() in path.name or any(piece in data for piece in _pieces(trace)):
+                    found.setdefault(name, []).append(str(path.relative_to(folder)))
+    return found
+
+
+def _pieces(trace: bytes) -> set[bytes]:
+    """Not from the ends: pictures, and items, begin and end alike."""
+    return {trace[at : at + PIECE_BYTES] for at in (len(trace) // 4, len(trace) // 2)}

@@ -1,0 +1,328 @@
+"""A node that follows a withdrawal: what goes, when it goes, and which logs are believed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from node import withdrawal
+from node.blobs import BlobStore
+from node.client import Lie
+from node.erasure import finish_erasure
+from node.follower import Follower
+from node.rows import LogRow, Outgoing
+from node.store import Store
+from node.submission import Submitter, Terms
+from protocol.batch import encode_bundle, erase, leaf_hashes
+from protocol.errors import ConfigError
+from protocol.lifecycle import ItemStatus
+from protocol.merkle import hash_leaf
+from protocol.state import ItemId, ItemState
+from protos.gen import api_pb2 as api
+from protos.gen import records_pb2 as pb
+from tests.fold import people
+from tests.node_lab import digit
+from tests.simulated import NETWORK, Network
+from tests.simulated_log import LINK, feed, keys_of
+from tests.traces import found_in, traces_of
+
+TERMS = Terms("CC-BY-4.0", pb.Consent(train=True, redistribute=True), pb.ORIGIN_HUMAN)
+
+
+@dataclass
+class Home:
+    """The home of ada, who submits to a simulated network."""
+
+    path: Path
+    net: Network
+
+    def __post_init__(self) -> None:
+        self.path.mkdir()
+        self.ada = self.net.people[0]
+        self.store = Store(self.path / "node.db")
+        self.blobs = BlobStore(self.path / "blobs")
+        self.follower = Follower(self.store, LINK)
+
+    def submit(self, *seeds: int) -> dict[ItemId, dict[str, bytes]]:
+        """Submits pictures; gives the traces of each item."""
+        files = self.path.parent / "files"
+        shutil.rmtree(files, ignore_errors=True)
+        files.mkdir()
+        for seed in seeds:
+            (files / f"{seed}.png").write_bytes(digit(seed))
+        submitter = Submitter(self.store, self.blobs, keys_of(self.ada), self.net.state, "digits")
+        [digest] = submitter.submit(sorted(files.iterdir()), "3", TERMS).batches
+        row = self.store.outbox_row(digest)
+        assert row is not None
+        for each in row.outgoing.openings:
+            self.net.openings[each.item_id] = (each.salt, each.label)
+            self.net.truth[each.item_id] = each.label
+        self.net.add_raw(row.outgoing.envelope, row.outgoing.leaves)
+        self.store.mark_sent(digest, len(self.net.log) - 1)
+        traces = {}
+        for leaf in row.outgoing.leaves:
+            item_id = hash_leaf(leaf)
+            item = self.store.item(item_id)
+            assert item is not None
+            traces[item_id] = traces_of(item, leaf, (files / item.name).read_bytes())
+        return traces
+
+    def withdraw(self, *item_ids: ItemId) -> None:
+        """Logs a withdrawal; the node does not know yet."""
+        body = pb.Withdraw(network=NETWORK, item_ids=item_ids)
+        self.net.add(self.ada, "withdraw", body)
+
+    def erase_in_log(self, item_id: ItemId) -> None:
+        """What the coordinator does when it logs the withdrawal."""
+        entry = self.net.log[self.net.state.items[item_id].submitted_at]
+        at = leaf_hashes(entry.leaves).index(item_id)
+        entry.leaves = tuple(erase(entry.leaves, at))  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self.store.close()
+        self.blobs.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home", Network(*people("ada", "ben", "cyn", "dov")))
+
+
+def test_nothing_of_a_withdrawn_item_stays_in_its_authors_home(home: Home) -> None:
+    items = home.submit(1, 2, 3)
+    feed(home.follower, home.net)
+    gone, *kept = items
+    for traces in items.values():
+        assert set(found_in(home.path, traces)) == set(traces), "the search finds what is there"
+    home.withdraw(gone)
+    feed(home.follower, home.net)
+    assert home.store.has_residue()
+    assert finish_erasure(home.store, home.blobs)
+    assert found_in(home.path, items[gone]) == {}, "with the database still open"
+    for item_id in kept:
+        assert set(found_in(home.path, items[item_id])) >= {"content", "leaf", "fingerprint"}
+    assert finish_erasure(home.store, home.blobs), "again, with nothing to do"
+    home.close()
+    assert found_in(home.path, items[gone]) == {}
+
+
+def test_items_withdrawn_one_by_one_leave_nothing_either(home: Home) -> None:
+    """Rewriting a bundle again and again moves pages about; none of the old ones may be left."""
+    items = home.submit(*range(1, 13))
+    feed(home.follower, home.net)
+    for item_id in items:
+        home.withdraw(item_id)
+        feed(home.follower, home.net)
+        assert finish_erasure(home.store, home.blobs)
+        assert found_in(home.path, items[item_id]) == {}
+    assert list(home.store.items()) == []
+    assert not list((home.path / "blobs").glob("*/*"))
+
+
+def test_nothing_stays_with_a_node_that_only_followed(home: Home, tmp_path: Path) -> None:
+    items = home.submit(1, 2)
+    gone = next(iter(items))
+    (tmp_path / "other").mkdir()
+    with Store(tmp_path / "other" / "node.db") as store, BlobStore(tmp_path / "b") as blobs:
+        follower = Follower(store, LINK)
+        feed(follower, home.net)
+        assert "leaf" in found_in(tmp_path / "other", items[gone])
+        home.withdraw(gone)
+        feed(follower, home.net)
+        assert finish_erasure(store, blobs)
+        assert found_in(tmp_path / "other", items[gone]) == {}
+        assert follower.state.items[gone].is_erased
+
+
+def test_the_same_picture_may_be_submitted_again(home: Home) -> None:
+    [item_id] = home.submit(1)
+    feed(home.follower, home.net)
+    home.withdraw(item_id)
+    feed(home.follower, home.net)
+    finish_erasure(home.store, home.blobs)
+    [again] = home.submit(1)
+    assert again != item_id
+    home.net.run_epoch(*home.net.people[1:])
+    assert home.net.state.items[again].status is ItemStatus.ACCEPTED
+
+
+def test_a_log_fetched_anew_erases_what_the_home_still_has(home: Home) -> None:
+    """The owner emptied the tables of the log, as the manual says; its leaves come back erased."""
+    items = home.submit(1, 2)
+    feed(home.follower, home.net)
+    gone = next(iter(items))
+    home.withdraw(gone)
+    home.erase_in_log(gone)
+    home.store._write("DELETE FROM entries")
+    home.store._write("DELETE FROM checkpoints")
+    follower = Follower(home.store, LINK)
+    feed(follower, home.net)
+    assert finish_erasure(home.store, home.blobs)
+    assert found_in(home.path, items[gone]) == {}
+
+
+# ---- which logs are believed ----
+
+
+def test_an_erased_leaf_is_believed_with_its_withdrawal_and_not_without(home: Home) -> None:
+    gone, _ = home.submit(1, 2)
+    home.withdraw(gone)
+    home.erase_in_log(gone)
+    feed(home.follower, home.net)
+    assert home.follower.state == home.net.state
+    assert home.follower.state.items[gone].status is ItemStatus.WITHDRAWN
+    assert Follower(home.store, LINK).state.size == 0
+    again = Follower(home.store, LINK)
+    again.replay()
+    assert again.state == home.net.state
+
+
+def test_an_erased_leaf_that_nobody_withdrew_is_a_lie(home: Home) -> None:
+    gone, _ = home.submit(1, 2)
+    home.erase_in_log(gone)
+    with pytest.raises(Lie, match="did not withdraw") as caught:
+        feed(home.follower, home.net)
+    assert caught.value.kind == "rule"
+    assert len(home.store.alarms()) == 1
+
+
+def test_another_process_that_erased_meanwhile_is_not_taken_for_a_liar(home: Home) -> None:
+    items = home.submit(1, 2)
+    gone = next(iter(items))
+    other, late = Follower(home.store, LINK), Follower(home.store, LINK)
+    submission, before = home.net.state.items[gone].submitted_at, _page(home.net)
+    home.withdraw(gone)
+    feed(other, home.net)  # stores all, and erases
+    row = home.store.entry(submission)
+    assert row is not None
+    assert items[gone]["leaf"] not in row.bundle
+    home.follower.take(before)  # whole leaves, where erased ones are stored
+    assert home.follower.state.unexplained == {gone}, "not yet"
+    assert home.store.alarms() == []
+    late.replay()
+    assert late.state == home.net.state
+    feed(home.follower, home.net)
+    assert home.follower.state == home.net.state
+
+
+def test_of_two_bundles_of_one_entry_the_first_stays(home: Home) -> None:
+    whole = encode_bundle([b"leaf"])
+    erased = encode_bundle(erase([b"leaf"], 0))
+    for index, (first, second) in enumerate([(whole, erased), (erased, whole)]):
+        assert home.store.append_log([LogRow(index, b"entry", first)]) is None
+        assert home.store.append_log([LogRow(index, b"entry", second)]) is None
+        row = home.store.entry(index)
+        assert row is not None
+        assert row.bundle == first
+
+
+def test_what_was_withdrawn_before_a_lie_is_erased_all_the_same(home: Home) -> None:
+    items = home.submit(1)
+    feed(home.follower, home.net)
+    home.withdraw(*items)
+    page = _page(home.net, home.follower.tree.size, lie=True)
+    with pytest.raises(Lie):
+        home.follower.take(page)
+    assert finish_erasure(home.store, home.blobs)
+    [traces] = items.values()
+    assert found_in(home.path, traces) == {}
+
+
+def _page(net: Network, start: int = 0, lie: bool = False) -> api.FollowResponse:
+    """What the log shows now, from `start` on; with an entry behind it that breaks a rule."""
+    captured: list[api.FollowResponse] = []
+
+    class Recorder:
+        tree = type("Tree", (), {"size": start})
+
+        def take(self, response: api.FollowResponse) -> None:
+            captured.append(response)
+
+    log = list(net.log)
+    if lie:
+        net.log.append(net.log[0])  # a second genesis
+    feed(Recorder(), net)  # type: ignore[arg-type]
+    net.log[:] = log
+    return captured[0]
+
+
+# ---- what is asked for ----
+
+
+def test_items_are_found_by_as_many_digits_as_tell_them_apart(home: Home) -> None:
+    mine, twin, other = (
+        bytes.fromhex("ab" * 31 + "01"),
+        bytes.fromhex("ab" * 31 + "02"),
+        b"\xcd" * 32,
+    )
+    ada, ben = home.net.people[:2]
+    for item_id, author in ((mine, ada), (twin, ada), (other, ben)):
+        home.net.state.items[item_id] = ItemState(author.identity, "digits", 3, b"leaf")
+
+    def find(digits: str) -> ItemId:
+        return withdrawal.find_item(home.store, home.net.state, ada.identity, digits)
+
+    assert find(mine.hex()) == mine
+    assert find(twin.hex().upper()) == twin
+    for digits, problem in {
+        "ab" * 31: "2 of your items begin with",
+        "cd" * 8: "not your item",
+        "ef" * 8: "there is no item",
+        "abab": "not the beginning",
+        "xy" * 8: "not the beginning",
+        "ab" * 33: "not the beginning",
+    }.items():
+        with pytest.raises(ConfigError, match=problem):
+            find(digits)
+
+
+def test_an_item_that_is_not_in_the_log_says_why(home: Home) -> None:
+    [item_id] = home.submit(1)
+    home.net.state.items.clear()
+    with pytest.raises(ConfigError, match="not in the log yet"):
+        withdrawal.find_item(home.store, home.net.state, home.ada.identity, item_id.hex())
+    home.store.set_item_statuses({item_id: "refused"})
+    with pytest.raises(ConfigError, match="refused"):
+        withdrawal.find_item(home.store, home.net.state, home.ada.identity, item_id.hex())
+
+
+def test_a_plan_tells_what_can_be_withdrawn_and_what_has_to_wait(home: Home) -> None:
+    net = home.net
+    first, second = home.submit(1, 2)
+    net.run_epoch(*net.people[1:])
+    [reviewed] = home.submit(3)
+    home.withdraw(second)
+    net.stand_by(*net.people[1:])
+    net.phase(pb.PHASE_BEACON)
+    plan = withdrawal.make_plan(net.state, [first, second, reviewed, first])
+    assert plan == withdrawal.Plan((first,), (reviewed,), (second,))
+    assert withdrawal.own_items(net.state, home.ada.identity, "digits") == [first, second, reviewed]
+    assert withdrawal.own_items(net.state, net.people[1].identity, "digits") == []
+    with pytest.raises(ConfigError, match="no campaign"):
+        withdrawal.own_items(net.state, home.ada.identity, "letters")
+    [consequence] = withdrawal.consequences(net.state, plan.now)
+    assert (consequence.items, consequence.accepted) == (1, 1)
+    assert withdrawal.snapshots_with(net.state, plan.now) == 0
+
+
+def test_a_refused_withdrawal_can_be_asked_for_again(home: Home) -> None:
+    [item_id] = home.submit(1)
+    keys = keys_of(home.ada)
+
+    def ask() -> Outgoing:
+        [digest] = withdrawal.enqueue_withdrawal(home.store, keys, NETWORK, [item_id])
+        row = home.store.outbox_row(digest)
+        assert row is not None
+        assert row.state == "queued"
+        return row.outgoing
+
+    outgoing = ask()
+    assert ask() == outgoing, "the same record, queued once"
+    home.store.mark_refused(outgoing.digest, "it is being reviewed")
+    assert home.store.next_queued() is None
+    assert ask() == outgoing
+    home.net.add_raw(outgoing.envelope)
+    assert home.net.state.items[item_id].status is ItemStatus.WITHDRAWN
