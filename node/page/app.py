@@ -30,6 +30,7 @@ from node.page.pictures import picture_of
 from node.page.sources import Replay, Sources
 from node.page.words import brief, plural
 from node.page.work import view_reviews, view_training
+from protocol.lifecycle import ItemStatus
 from protocol.limits import HASH_BYTES
 
 _HERE: Final = Path(__file__).parent
@@ -140,8 +141,11 @@ class Pages:
         return self._page("entry", entry=view)
 
     async def picture(self, request: Request) -> Response:
-        """The picture of an item of ours."""
+        """The picture of an item of ours, unless it is withdrawn: its file may still be here for a moment."""
         sources, item_id = self._sources, _item_id(request)
+        item = self._replay().follower.state.items.get(item_id)
+        if item is None or item.author != sources.me or item.status is ItemStatus.WITHDRAWN:
+            raise HTTPException(404)
         async with self._decoding:
             picture = await asyncio.to_thread(picture_of, sources.store, sources.blobs, item_id)
         if picture is None:

@@ -10,7 +10,7 @@ from protocol.envelope import parse_envelope
 from protocol.identity import short
 from protocol.merkle import hash_leaf
 
-_KINDS: Final[dict[str, str]] = {
+KINDS: Final[dict[str, str]] = {
     "genesis": "The network was founded, with its policy.",
     "campaign": "The operator opened a campaign.",
     "register": "Somebody joined, and named the address that is paid.",
@@ -68,7 +68,7 @@ def view_entry(sources: Sources, replay: Replay, index: int) -> EntryView | None
     return EntryView(
         index=index,
         kind=envelope.kind,
-        about=_KINDS[envelope.kind],
+        about=KINDS[envelope.kind],
         author=short(envelope.author),
         is_mine=envelope.author == sources.me,
         leaf_hash=hash_leaf(row.envelope).hex(),

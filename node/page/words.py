@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 from protocol.limits import PPM
@@ -34,11 +33,11 @@ def asset_name(state: State, asset: bytes) -> str:
 def amount_text(asset: str, amount: int) -> str:
     """An amount of an asset in whole units; of a token, whose unit we do not know, in its smallest."""
     digits = {"shares": _SHARE_DIGITS, "ether": _ETHER_DIGITS}.get(asset, 0)
-    whole, _, part = f"{Decimal(amount).scaleb(-digits):,.{digits}f}".partition(".")
     if not digits:
-        return whole
-    part = part.rstrip("0")
-    return f"{whole}.{part:0<2}"
+        return f"{amount:,}"
+    whole, part = divmod(amount, 10**digits)
+    shown = f"{part:0{digits}}".rstrip("0")
+    return f"{whole:,}.{shown:0<2}"
 
 
 def percent(ppm: int, digits: int = 1) -> str:

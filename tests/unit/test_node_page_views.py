@@ -1,0 +1,369 @@
+"""What the pages say: each state of an item, each kind of line, and never a secret."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from node.page.earnings import CHART_HEIGHT, view_earnings
+from node.page.entries import KINDS, view_entry
+from node.page.health import view_health
+from node.page.items import PAGE_ITEMS, ItemView, view_items
+from node.page.own import Standing
+from node.page.pictures import SIDE_PIXELS, shrink
+from node.page.sources import Replay
+from node.page.work import view_reviews, view_training
+from node.rows import ClaimRow
+from node.statement import StatementLine
+from protocol.errors import Reject
+from protocol.merkle import verify_inclusion
+from protocol.settlement import Address, Deployment
+from protocol.state import SHARES
+from protocol.transition import RULES
+from protos.gen import records_pb2 as pb
+from tests.own_page import HOSTILE, SALT, World, live_world, picture
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    made = live_world(tmp_path_factory.mktemp("ada"))
+    yield made
+    made.close()
+
+
+def replay_of(world: World) -> Replay:
+    assert world.sources.replay is not None
+    return world.sources.replay
+
+
+def one(world: World, standing: Standing) -> ItemView:
+    """The newest item in a state."""
+    return view_items(world.sources, replay_of(world), standing).shown[0]
+
+
+@asynccontextmanager
+async def reading(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """The owner's browser, inside."""
+    async with (
+        world.open() as url,
+        httpx.AsyncClient(follow_redirects=True, base_url=url.partition("?")[0]) as client,
+    ):
+        await client.get(url)
+        yield client
+
+
+# ---- items ----
+
+
+def test_an_accepted_item_says_who_agreed(world: World) -> None:
+    item = one(world, Standing.ACCEPTED)
+    assert re.fullmatch(
+        r"The reviewers read “(\d)”, as you did: practically certain, 99\.\d %\.", item.why
+    )
+    assert re.fullmatch(rf"3 reviewers: 3 said “{item.label}”", item.answers)
+    assert item.has_picture and item.can_withdraw
+    assert item.withdraw == f"commonhold node withdraw {item.id}"
+
+
+def test_a_rejected_item_says_what_was_read_instead(world: World) -> None:
+    item = one(world, Standing.REJECTED)
+    assert item.why.startswith(f"You said “{item.label}”; the reviewers read “")
+    assert item.label != item.why.split("“")[2][0]
+
+
+def test_a_copy_names_the_earlier_item(world: World) -> None:
+    item = one(world, Standing.COPY)
+    assert item.why == "It is the same, or nearly, as an item that you submitted earlier."
+    assert item.original is not None and item.original.is_mine
+    assert item.original.entry < item.submitted
+
+
+def test_a_copy_of_somebody_elses_item_does_not_say_whose(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.net.submit(world.net.people[1], [world.net.item(3, content=picture(0))])
+    world.give([3], seed=0)
+    world.review()
+    item = one(world, Standing.COPY)
+    world.close()
+    assert item.why.endswith("that somebody else submitted earlier.")
+    assert item.original is not None and not item.original.is_mine
+
+
+def test_a_withdrawn_item_is_a_number(world: World) -> None:
+    item = one(world, Standing.WITHDRAWN)
+    assert (item.name, item.label, item.has_picture, item.can_withdraw) == ("", "", False, False)
+    assert item.why.startswith("You took it back.")
+
+
+def test_an_item_under_review_says_when_it_can_be_withdrawn(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.give([1, 2])
+    assert one(world, Standing.WAITING).can_withdraw
+    world.net.stand_by(*world.net.people)
+    world.net.commit_gold([])
+    world.net.phase(pb.PHASE_BEACON)
+    world.give([3])
+    later, *sealed = view_items(world.sources, replay_of(world)).shown
+    world.close()
+    assert later.can_withdraw, "it came after the round's items were fixed"
+    assert not any(item.can_withdraw for item in sealed)
+    assert sealed[0].withdraw.endswith("you can withdraw it when epoch 1 has closed.")
+
+
+def test_fifty_on_a_page_and_a_page_past_the_last_is_the_last(world: World) -> None:
+    replay = replay_of(world)
+    first, last = (view_items(world.sources, replay, page=page) for page in (1, 2))
+    assert (len(first.shown), first.pages, first.total) == (PAGE_ITEMS, 2, 62)
+    assert len(last.shown) == 12
+    assert view_items(world.sources, replay, page=999) == last
+    accepted = view_items(world.sources, replay, Standing.ACCEPTED)
+    assert {item.standing for item in accepted.shown} == {Standing.ACCEPTED}
+
+
+def test_the_command_names_a_directory_that_is_not_the_default(world: World) -> None:
+    elsewhere = replace(world.sources, arguments=" --dir '/srv/my node'")
+    item = view_items(elsewhere, replay_of(world), Standing.ACCEPTED).shown[0]
+    assert item.withdraw == f"commonhold node withdraw {item.id} --dir '/srv/my node'"
+
+
+# ---- pictures ----
+
+
+def test_a_picture_is_pixels_and_nothing_else() -> None:
+    info = PngInfo()
+    info.add_text("Comment", "<script>alert(1)</script>")
+    out = io.BytesIO()
+    Image.new("RGB", (900, 300), (200, 10, 10)).save(out, "PNG", pnginfo=info)
+    small = shrink(out.getvalue() + b"<script>alert(2)</script>")
+    assert b"script" not in small
+    with Image.open(io.BytesIO(small)) as image:
+        assert image.format == "PNG"
+        assert image.size == (SIDE_PIXELS, SIDE_PIXELS // 3)
+        assert image.getpixel((5, 5)) == (200, 10, 10)
+
+
+def test_a_small_picture_keeps_its_pixels() -> None:
+    with Image.open(io.BytesIO(shrink(picture(4)))) as image:
+        assert image.size == (28, 28)
+
+
+def test_a_picture_of_what_is_none_is_refused() -> None:
+    wide = io.BytesIO()
+    Image.new("1", (5_000, 5_000)).save(wide, "PNG")
+    for content in (b"", b"plain text", b"<svg/>", picture(1)[:60], wide.getvalue()):
+        with pytest.raises(Reject):
+            shrink(content)
+
+
+async def test_pictures_are_served_for_own_items_alone(world: World) -> None:
+    replay = replay_of(world)
+    mine = replay.own.items(Standing.ACCEPTED, 0, 1)[0].hex()
+    gone = replay.own.items(Standing.WITHDRAWN, 0, 1)[0].hex()
+    state = replay.follower.state
+    other = next(i for i, item in state.items.items() if item.author != world.ada.identity).hex()
+    async with reading(world) as client:
+        answer = await client.get(f"items/{mine}/picture")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+        for item_id in (gone, other, "00" * 32, "zz", "00"):
+            assert (await client.get(f"items/{item_id}/picture")).status_code == 404
+        assert (await client.get(f"items/{gone}")).status_code == 200
+        assert (await client.get(f"items/{other}")).status_code == 404
+
+
+# ---- money ----
+
+
+def test_the_lines_add_up_to_what_the_log_says(world: World) -> None:
+    state, lines = world.follower.state, replay_of(world).own.lines()
+    view = view_earnings(world.sources, state, lines)
+    assert view.lines[0].so_far == view.balances[0].earned
+    assert view.total == len(lines) == len(view.lines)
+    assert {line.role for line in view.lines} == {
+        "for items you gave",
+        "for reviews",
+        "for training",
+    }
+    assert "3 of 3 items accepted, 1 unpaid for as many withdrawn before" in view.lines[1].why
+
+
+def test_the_chart_climbs_to_the_top(world: World) -> None:
+    chart = view_earnings(world.sources, world.follower.state, replay_of(world).own.lines()).chart
+    assert chart is not None
+    assert (chart.first, chart.last, chart.width) == (1, 3, 3)
+    heights = [float(step) for step in re.findall(r"V([\d.]+)", chart.line)]
+    assert heights == sorted(heights, reverse=True)
+    assert heights[-1] == 0
+    assert chart.area.endswith(f"V{CHART_HEIGHT}H0Z")
+
+
+def test_one_epoch_has_no_chart(world: World) -> None:
+    lines = [line for line in replay_of(world).own.lines() if line.epoch == 1]
+    assert view_earnings(world.sources, world.follower.state, lines).chart is None
+    assert view_earnings(world.sources, world.follower.state, []).lines == ()
+
+
+def test_royalties_and_claims(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    state, token = world.follower.state, Address(b"\7" * 20)
+    state.deployment = Deployment(1, Address(bytes(20)), token)
+    state.published_epoch = 1
+    royalty = pb.RewardLine(
+        role=pb.ROLE_CONTRIBUTOR,
+        campaign_id="digits",
+        asset=bytes(20),
+        amount=str(3 * 10**17),
+        licence_id="acme-1",
+        evidence=pb.Evidence(licensed=12),
+    )
+    share = pb.RewardLine(role=pb.ROLE_HOLDER, asset=SHARES, amount="5000000")
+    lines = [
+        StatementLine(1, 9, place, line, b"leaf", (), bytes(32), 2, int(line.amount))
+        for place, line in enumerate((royalty, share))
+    ]
+    world.store.save_claim(ClaimRow(token, 2_000_000, 1, b"\xab" * 32, "confirmed"))
+    view = view_earnings(world.sources, state, lines)
+    world.close()
+    assert [(b.asset, b.earned, b.claimable, b.can_claim) for b in view.balances] == [
+        ("shares", "5.00", "3.00", True),
+        ("ether", "0.30", "0.30", True),
+    ]
+    assert [line.role for line in view.lines] == ["for the shares you hold", "as royalties"]
+    assert "12 of your items in digits, licensed as acme-1" in view.lines[1].why
+    assert [(c.asset, c.cumulative, c.status) for c in view.claims] == [
+        ("shares", "2.00", "confirmed")
+    ]
+
+
+# ---- work, privacy, health ----
+
+
+def test_reputation_has_its_interval_and_reviews_their_evidence(world: World) -> None:
+    view = view_reviews(world.sources, replay_of(world), replay_of(world).own.lines())
+    assert {each.role for each in view.reputations} == {"as a contributor", "as a reviewer"}
+    assert all(0 <= each.low < each.high <= 100 for each in view.reputations)
+    assert [each.epoch for each in view.reviewed] == [2, 1]
+    assert all(each.ring == 0 for each in view.reviewed), "one alone is no ring"
+    assert view.standing_by
+
+
+def test_the_budget_is_a_number_and_a_part(world: World) -> None:
+    view = view_training(world.sources, world.follower.state, world.spending)
+    [spent], [job] = view.spending, view.jobs
+    assert (spent.epsilon, spent.limit, spent.part, spent.rounds) == ("1.18", "3.00", 39.3, 12)
+    assert (job.joined, job.mine, job.rounds, job.rounds_max) == (True, 12, 12, 30)
+    assert job.status == "is training"
+    without = replace(world.sources, me=world.net.people[3].identity)
+    assert view_training(without, world.follower.state, ()).jobs == ()
+
+
+def test_an_entry_proves_itself(world: World) -> None:
+    view = view_entry(world.sources, replay_of(world), 7)
+    assert view is not None
+    verify_inclusion(
+        bytes.fromhex(view.leaf_hash),
+        7,
+        view.size,
+        [bytes.fromhex(each) for each in view.proof],
+        bytes.fromhex(view.root),
+    )
+    assert view_entry(world.sources, replay_of(world), view.size) is None
+    assert view_entry(world.sources, replay_of(world), -1) is None
+
+
+async def test_every_kind_of_entry_has_a_page(world: World) -> None:
+    kinds: dict[str, int] = {}
+    for index in range(world.follower.size):
+        view = view_entry(world.sources, replay_of(world), index)
+        assert view is not None and view.about
+        kinds[view.kind] = index
+    assert set(kinds) <= set(RULES)
+    async with reading(world) as client:
+        for kind, index in kinds.items():
+            assert kind in (await client.get(f"log/{index}")).text
+
+
+def test_every_record_kind_is_described() -> None:
+    assert set(KINDS) == set(RULES)
+
+
+async def test_while_nobody_is_trusted_nothing_is_shown_as_true(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.give([1])
+    world.sources.replay = None
+    async with reading(world) as client:
+        page = await client.get("")
+        assert (page.status_code, "Your node is starting" in page.text) == (503, True)
+        world.store.raise_alarm("rule", f"a lie {HOSTILE}", (b"note",), 0)
+        for path in ("", "items", "earnings", "reviews", "training", "log/1"):
+            page = await client.get(path)
+            assert page.status_code == 503
+            assert "stopped trusting this network" in page.text
+            assert "<script>alert" not in page.text
+        assert (await client.get("node")).status_code == 200
+    assert view_health(world.sources).word == "Alarm"
+    world.close()
+
+
+async def test_addresses_that_mean_nothing(world: World) -> None:
+    async with reading(world) as client:
+        for path in (
+            *("nothing", "items?state=lost", "items?page=x", "items?page=-1", "log/9999999"),
+            *("log/x", "items?page=99999999999999", "earnings?page=%EF%BC%91"),
+        ):
+            answer = await client.get(path)
+            assert answer.status_code == 404, path
+            assert "There is nothing here" in answer.text
+
+
+async def test_no_secret_is_on_any_page(world: World) -> None:
+    ada = world.ada
+    secrets = [bytes(ada.key), ada.wallet.to_bytes(), SALT, *ada.beacons[-1:]]
+    async with reading(world) as client:
+        mine = replay_of(world).own.items(None, 0, 3)
+        paths = [f"items/{item_id.hex()}" for item_id in mine]
+        paths += [f"log/{index}" for index in range(0, world.follower.size, 7)]
+        for path in ("", "items", "earnings", "reviews", "training", "node", "version", *paths):
+            shown = (await client.get(path)).content
+            for secret in secrets:
+                assert secret.hex().encode() not in shown.lower()
+                assert base64.b64encode(secret).rstrip(b"=") not in shown
+            assert str(world.folder).encode() not in shown
+
+
+async def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    [item_id] = world.give([1], name=HOSTILE)
+    world.train(1, title=HOSTILE)
+    async with reading(world) as client:
+        for path in ("", "items", f"items/{item_id.hex()}", "training"):
+            text = (await client.get(path)).text
+            assert "<script>alert" not in text
+            assert "<img src=x" not in text
+            assert "onerror=alert(2)>" not in text
+            assert "49}}" not in text
+        assert "&lt;script&gt;alert(1)" in (await client.get("items")).text
+        assert "&lt;script&gt;alert(1)" in (await client.get("training")).text
+    world.close()
+
+
+async def test_the_version_changes_with_what_pages_say(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    seen = [world.sources.version()]
+    world.give([1])
+    seen.append(world.sources.version())
+    world.store.raise_alarm("rule", "a lie", (b"note",), 0)
+    seen.append(world.sources.version())
+    world.sources.replay = None
+    seen.append(world.sources.version())
+    world.close()
+    assert len(set(seen)) == len(seen)
