@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-from google.protobuf.message import Message
-
 from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
 from tests.simulated import NETWORK, Network, Person
@@ -95,7 +93,11 @@ def round_of(net: Network, *people: Person, job_id: str = "train") -> pb.Trainin
 def train(net: Network, *people: Person, job_id: str = "train") -> None:
     """One whole round."""
     update(net, *people, job_id=job_id)
-    net.add(net.operator, "training-round", round_of(net, *people, job_id=job_id))
+    add_round(net, round_of(net, *people, job_id=job_id))
+
+
+def add_round(net: Network, body: pb.TrainingRound) -> None:
+    net.add(net.operator, "training-round", body)
 
 
 def model_of(net: Network, job_id: str = "train") -> pb.Model:
@@ -126,5 +128,5 @@ def end_of(job_id: str = "train", epsilon_micro: int = 0) -> pb.Model:
     )
 
 
-def finish(net: Network, body: Message) -> None:
+def finish(net: Network, body: pb.Model) -> None:
     net.add(net.operator, "model", body)

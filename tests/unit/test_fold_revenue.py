@@ -1,0 +1,252 @@
+"""The fold: what a licence brings, and whose it is; what an epoch cannot share out waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.accounts import conserves
+from protocol.batch import BUNDLE_BYTES_MAX
+from protocol.epoch import compute_lines
+from protocol.limits import (
+    ASSET_AMOUNT_MAX,
+    LICENCE_ID_CHARS_MAX,
+    NAME_CHARS_MAX,
+    OPERATOR_LEAVES_MAX,
+    PPM,
+)
+from protocol.revenue import due_flows
+from protocol.rules.review import REVIEWER_LINES_MAX, SEALED_ITEMS_MAX
+from protocol.rules.training import TRAINER_LINES_MAX
+from protocol.state import SHARES, Deposit
+from protos.gen import records_pb2 as pb
+from tests.fold import deploy, refuses, revenue
+from tests.simulated import NETWORK, Network, Person, batch
+
+ETHER, TOKEN = bytes(20), b"\x05" * 20
+
+
+@pytest.fixture
+def sold(net: Network) -> Network:
+    """A snapshot of three items by the first person and one by the second, licensed for ether."""
+    ada, ben, *reviewers = net.people
+    net.submit(ada, [net.item(i) for i in range(3)])
+    net.submit(ben, [net.item(4)])
+    net.run_epoch(*reviewers)
+    net.license(net.snapshot())
+    deploy(net)
+    return net
+
+
+def pay(net: Network, amount: int, memo: str = "acme-2026", asset: bytes = ETHER) -> None:
+    body = revenue(asset=asset, amount=str(amount), tx_hash=net.fresh(), memo=memo)
+    net.add(net.operator, "revenue", body)
+
+
+def lines(net: Network, asset: bytes = ETHER) -> list[pb.RewardLine]:
+    """The lines of the last close in an asset."""
+    found = map(pb.RewardLine.FromString, net.log[-1].leaves)
+    return [line for line in found if line.asset == asset]
+
+
+def royalties(net: Network) -> dict[bytes, int]:
+    return {line.identity: int(line.amount) for line in lines(net) if line.licence_id}
+
+
+def test_half_of_a_licences_revenue_goes_to_its_authors(sold: Network) -> None:
+    ada, ben, *_ = sold.people
+    pay(sold, 1_000)
+    sold.close()
+    treasury, authors, holders = 100, 450, 450  # 10 %, then half of the rest
+    assert royalties(sold) == {ada.identity: 338, ben.identity: 112}
+    by_role = dict.fromkeys(pb.Role.values(), 0)
+    for line in lines(sold):
+        by_role[line.role] += int(line.amount)
+    assert by_role[pb.ROLE_TREASURY] == treasury
+    assert by_role[pb.ROLE_CONTRIBUTOR] == authors
+    assert by_role[pb.ROLE_HOLDER] == holders
+    (line,) = (line for line in lines(sold) if line.licence_id and line.identity == ada.identity)
+    assert (line.campaign_id, line.licence_id, line.evidence.licensed) == ("digits", "acme-2026", 3)
+    assert conserves(sold.state)
+    assert sold.replay() == sold.state
+
+
+@pytest.mark.parametrize("memo", ["", "no-such", "ACME-2026", "acme-2026 "])
+def test_other_revenue_follows_the_shares_alone(sold: Network, memo: str) -> None:
+    pay(sold, 1_000, memo)
+    sold.close()
+    assert royalties(sold) == {}
+    assert sum(int(line.amount) for line in lines(sold)) == 1_000
+    assert sold.state.licences["acme-2026"].paid == {}
+
+
+def test_a_licence_is_paid_in_its_own_asset(sold: Network) -> None:
+    pay(sold, 500, asset=TOKEN)
+    pay(sold, 300)
+    pay(sold, 200)
+    assert sold.state.licences["acme-2026"].paid == {ETHER: 500}
+    licensed = [Deposit(ETHER, 300, "acme-2026"), Deposit(ETHER, 200, "acme-2026")]
+    assert sold.state.epoch.deposits == [Deposit(TOKEN, 500), *licensed]
+    sold.close()
+    assert sum(royalties(sold).values()) == 225
+    assert sum(int(line.amount) for line in lines(sold, TOKEN)) == 500
+    assert conserves(sold.state)
+
+
+def test_a_payment_before_its_licence_is_the_networks(sold: Network) -> None:
+    pay(sold, 1_000, memo="later")
+    sold.license(next(iter(sold.state.snapshots)), id="later")
+    assert sold.state.epoch.deposits == [Deposit(ETHER, 1_000)]
+    pay(sold, 1_000, memo="later")
+    assert sold.state.epoch.deposits[-1] == Deposit(ETHER, 1_000, "later")
+
+
+def test_one_payment_is_logged_once(sold: Network) -> None:
+    body = revenue(asset=ETHER, amount="7", memo="acme-2026")
+    sold.add(sold.operator, "revenue", body)
+    body.memo = ""
+    with refuses("in the log already"):
+        sold.add(sold.operator, "revenue", body)
+    body.log_index = 1
+    sold.add(sold.operator, "revenue", body)
+
+
+def test_who_withdrew_after_the_sale_still_has_the_royalty(sold: Network) -> None:
+    ada = sold.people[0]
+    sold.withdraw(ada, list(sold.state.items)[:3])
+    pay(sold, 1_000)
+    sold.close()
+    assert royalties(sold)[ada.identity] == 338
+
+
+def test_a_close_leaves_out_no_royalty_and_names_its_licence(sold: Network) -> None:
+    pay(sold, 1_000)
+    own = compute_lines(sold.state)
+
+    def close(changed: list[pb.RewardLine]) -> None:
+        leaves = [line.SerializeToString() for line in changed]
+        body = pb.Close(network=NETWORK, epoch=2, lines=batch(leaves))
+        sold.add(sold.operator, "close", body, leaves)
+
+    place = next(i for i, line in enumerate(own) if line.licence_id)
+    with refuses("leaves somebody out"):
+        close([*own[:place], *own[place + 1 :]])
+    for field, value, message in (
+        ("licence_id", "another", "not the one that follows"),
+        ("identity", sold.operator.identity, "not the one that follows"),
+        ("amount", "1", "the amounts do not follow"),
+    ):
+        changed = pb.RewardLine()
+        changed.CopyFrom(own[place])
+        setattr(changed, field, value)
+        with refuses(message):
+            close([*own[:place], changed, *own[place + 1 :]])
+    close(own)
+
+
+def test_royalties_that_do_not_fit_wait_their_turn(
+    sold: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sold.license(next(iter(sold.state.snapshots)), id="second")
+    holders = sum(a > 0 for (_, asset), a in sold.state.earned.items() if asset == SHARES)
+    pay(sold, 1_000)
+    pay(sold, 500, memo="second")
+    pay(sold, 50, memo="")
+    pay(sold, 1_000)
+    monkeypatch.setattr("protocol.revenue.OPERATOR_LEAVES_MAX", holders + 1 + 2)
+    sold.close()
+    assert sum(int(line.amount) for line in lines(sold)) == 2_000
+    assert sold.state.epoch.deposits == [Deposit(ETHER, 500, "second"), Deposit(ETHER, 50)]
+    assert conserves(sold.state)
+    sold.close()
+    assert sum(int(line.amount) for line in lines(sold)) == 550
+    assert not sold.state.epoch.deposits
+    assert conserves(sold.state)
+    assert sold.replay() == sold.state
+
+
+def test_without_holders_the_treasury_keeps_their_part() -> None:
+    people = [Person(name) for name in ("ada", "ben", "cyn", "dov")]
+    net = Network(*people)
+    net.submit(people[0], [net.item(i) for i in range(3)])
+    net.run_epoch(*people[1:])
+    net.license(net.snapshot())
+    deploy(net)
+    net.state.earned.clear()  # as if nobody had earned any share; the log cannot say so by itself
+    pay(net, 1_000)
+    (flow,) = due_flows(net.state, [])
+    assert flow.amount == 1_000
+    net.close()
+    amounts = {line.role: int(line.amount) for line in lines(net)}
+    assert amounts == {pb.ROLE_TREASURY: 550, pb.ROLE_CONTRIBUTOR: 450}
+
+
+# ---- the worst case that the rules allow ----
+
+
+def test_the_lines_of_the_fullest_epoch_fit_its_close() -> None:
+    treasury = 1
+    minted = SEALED_ITEMS_MAX + REVIEWER_LINES_MAX + TRAINER_LINES_MAX + treasury
+    assert minted <= OPERATOR_LEAVES_MAX, "an epoch can always be closed"
+
+
+def test_a_licence_of_the_most_authors_fits_into_a_quiet_close() -> None:
+    authors = OPERATOR_LEAVES_MAX // 4
+    holders = OPERATOR_LEAVES_MAX * 3 // 4 - 1  # docs/limits.md: beyond these, revenue waits
+    assert authors + holders + 1 <= OPERATOR_LEAVES_MAX
+
+
+def test_the_longest_close_fits_its_bundle() -> None:
+    name, licence_id = "x" * NAME_CHARS_MAX, "x" * LICENCE_ID_CHARS_MAX
+    who, many = bytes([255] * 32), OPERATOR_LEAVES_MAX
+    shares, revenue_ = str(2**63), str(ASSET_AMOUNT_MAX * PPM)
+    contributor = pb.RewardLine(
+        identity=who,
+        role=pb.ROLE_CONTRIBUTOR,
+        campaign_id=name,
+        amount=shares,
+        weight_micro=2**64 - 1,
+        evidence=pb.Evidence(
+            accepted=many, rejected=many, duplicates=many, undecided=many, repaid=many
+        ),
+    )
+    reviewer = pb.RewardLine(
+        identity=who,
+        role=pb.ROLE_REVIEWER,
+        campaign_id=name,
+        amount=shares,
+        weight_micro=2**64 - 1,
+        evidence=pb.Evidence(
+            answers=many, gold_answers=many, gold_right=many, agreement_ppm=-PPM, ring_size=many
+        ),
+    )
+    trainer = pb.RewardLine(
+        identity=who,
+        role=pb.ROLE_TRAINER,
+        job_id=name,
+        amount=shares,
+        weight_micro=2**64 - 1,
+        evidence=pb.Evidence(updates=many),
+    )
+    royalty = pb.RewardLine(
+        identity=who,
+        role=pb.ROLE_CONTRIBUTOR,
+        campaign_id=name,
+        asset=TOKEN,
+        amount=revenue_,
+        licence_id=licence_id,
+        evidence=pb.Evidence(licensed=many),
+    )
+    framing = 5
+    sizes = {
+        line.role if not line.licence_id else "royalty": framing + line.ByteSize()
+        for line in (contributor, reviewer, trainer, royalty)
+    }
+    rest = OPERATOR_LEAVES_MAX - SEALED_ITEMS_MAX - REVIEWER_LINES_MAX - TRAINER_LINES_MAX
+    fullest = (
+        SEALED_ITEMS_MAX * sizes[pb.ROLE_CONTRIBUTOR]
+        + REVIEWER_LINES_MAX * sizes[pb.ROLE_REVIEWER]
+        + TRAINER_LINES_MAX * sizes[pb.ROLE_TRAINER]
+        + rest * sizes["royalty"]
+    )
+    assert fullest <= BUNDLE_BYTES_MAX
+    assert OPERATOR_LEAVES_MAX * sizes["royalty"] <= BUNDLE_BYTES_MAX

@@ -1,0 +1,248 @@
+"""The fold: training jobs, who joins them and what they sign, each rejection beside its acceptance."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.limits import PARTNERS_MAX, PPM, TRAINING_ROUNDS_MAX
+from protos.gen import records_pb2 as pb
+from tests.fold import refuses
+from tests.simulated import EVERY_USE, Network, Person, campaign
+from tests.simulated_training import (
+    add_round,
+    enrol,
+    enrolment,
+    finish,
+    job,
+    model_of,
+    open_job,
+    round_of,
+    train,
+    update,
+    update_of,
+)
+
+
+@pytest.fixture
+def joined(net: Network) -> Network:
+    """A job of two rounds and a quorum of two, which three partners have joined."""
+    open_job(net, *net.people[:4])
+    enrol(net, *net.people[:3])
+    return net
+
+
+def changed(message: pb.Job, change: dict[str, object]) -> pb.Job:
+    """A copy of a job with some fields set."""
+    spoiled = pb.Job()
+    spoiled.CopyFrom(message)
+    for name, value in change.items():
+        spoiled.ClearField(name)
+        if isinstance(value, list):
+            getattr(spoiled, name).extend(value)
+        else:
+            setattr(spoiled, name, value)
+    return spoiled
+
+
+# ---- the job ----
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": "No Name"}, "a job's id is"),
+        ({"title": "x" * 16_385}, "the title is too long"),
+        ({"campaign_id": "no-such"}, "there is no campaign"),
+        ({"snapshot": bytes(32)}, "the log holds no snapshot"),
+        ({"model": ""}, "names its model"),
+        ({"initial_model": b"short"}, "the initial model's hash"),
+        ({"columns": []}, "names the columns"),
+        ({"columns": ["x", "x"]}, "a column is named twice"),
+        ({"columns": [""]}, "a column's name is malformed"),
+        ({"quorum": 0}, "the quorum is one to all"),
+        ({"quorum": 4}, "the quorum is one to all"),
+        ({"rounds": 0}, "a job has 1 to"),
+        ({"rounds": TRAINING_ROUNDS_MAX + 1}, "a job has 1 to"),
+        ({"sampling_ppm": 0}, "the sampling is above zero"),
+        ({"sampling_ppm": PPM + 1}, "the sampling is above zero"),
+        ({"clip_micro": 0}, "clipped to a bound above zero"),
+        ({"noise_micro": 0}, "a job adds noise"),
+        ({"learning_rate_micro": 0}, "the learning rate"),
+        ({"momentum_ppm": PPM}, "the momentum is below one"),
+        ({"epsilon_micro": 0}, "epsilon is above zero"),
+        ({"epsilon_micro": 100 * PPM + 1}, "epsilon is above zero"),
+        ({"delta_ppb": 0}, "delta lies between"),
+        ({"delta_ppb": 10**9}, "delta lies between"),
+        ({"expected_examples": 0}, "expects examples"),
+        ({"price_ppm": 0}, "the price is above zero"),
+        ({"price_ppm": 1000 * PPM + 1}, "the price is above zero"),
+        ({"round_seconds": 0}, "a round lasts"),
+        ({"round_seconds": 86_401}, "a round lasts"),
+        ({"endpoint": ""}, "says where it trains"),
+        ({"tls_certificate": b""}, "names its certificate"),
+    ],
+)
+def test_a_job_says_all_that_decides_its_privacy(
+    net: Network, change: dict[str, object], message: str
+) -> None:
+    good = job(partners=[person.identity for person in net.people[:3]])
+    with refuses(message):
+        net.add(net.operator, "job", changed(good, change))
+    net.add(net.operator, "job", good)
+    with refuses("there is a job 'train' already"):
+        net.add(net.operator, "job", changed(good, {"title": "again"}))
+
+
+def test_a_job_invites_members_each_once(net: Network) -> None:
+    ada, ben, *_ = net.people
+    with refuses("has not registered"):
+        open_job(net, ada, Person("stranger"))
+    with refuses("invited twice"):
+        open_job(net, ada, ben, ada)
+    with refuses(f"invites 1 to {PARTNERS_MAX}"):
+        open_job(net)
+    with refuses(f"invites 1 to {PARTNERS_MAX}"):
+        open_job(net, *[ada] * (PARTNERS_MAX + 1))
+    with refuses("only the network's operator"):
+        net.add(ada, "job", job(partners=[ada.identity, ben.identity]))
+    open_job(net, ada, ben)
+
+
+def test_a_job_uses_a_snapshot_that_may_train(net: Network) -> None:
+    ada, ben, *reviewers = net.people
+    net.submit(ada, [net.item(1), net.item(2)])
+    net.run_epoch(*reviewers)
+    net.add(net.operator, "campaign", campaign(id="letters"))
+    sold, whole = net.snapshot(pb.Consent(redistribute=True)), net.snapshot(EVERY_USE)
+    with refuses("scope is not training"):
+        open_job(net, ada, ben, snapshot=sold)
+    with refuses("of another campaign"):
+        open_job(net, ada, ben, snapshot=whole, campaign_id="letters")
+    open_job(net, ada, ben, snapshot=whole)
+    net.withdraw(ada, [next(iter(net.state.items))])
+    with refuses("were withdrawn; export a new one"):
+        open_job(net, ada, ben, snapshot=whole, id="later")
+    open_job(net, ada, ben, snapshot=net.snapshot(EVERY_USE), id="later")
+
+
+# ---- who joins ----
+
+
+def test_one_joins_by_invitation_and_once(net: Network) -> None:
+    ada, ben, cyn, *_ = net.people
+    with refuses("there is no job"):
+        enrol(net, ada)
+    open_job(net, ada, ben)
+    with refuses("not invited"):
+        enrol(net, cyn)
+    enrol(net, ada)
+    other = enrolment(ada)
+    other.data_commitment = bytes(32)
+    with refuses("has joined already"):
+        net.add(ada, "enrol", other)
+    enrol(net, ben)
+    assert list(net.state.jobs["train"].partners) == [ada.identity, ben.identity]
+
+
+def test_an_enrolment_names_data_and_key(net: Network) -> None:
+    ada, ben, *_ = net.people
+    open_job(net, ada, ben)
+    for field, value, message in (
+        ("data_commitment", b"", "the data commitment"),
+        ("transport_key", b"", "names the key"),
+        ("transport_key", bytes(1025), "names the key"),
+    ):
+        body = enrolment(ada)
+        setattr(body, field, value)
+        with refuses(message):
+            net.add(ada, "enrol", body)
+    enrol(net, ada)
+    borrowed = enrolment(ben)
+    borrowed.transport_key = enrolment(ada).transport_key
+    with refuses("another partner's machine"):
+        net.add(ben, "enrol", borrowed)
+    enrol(net, ben)
+
+
+def test_nobody_joins_after_the_first_round(joined: Network) -> None:
+    ada, ben, _, dov, _ = joined.people
+    enrol(joined, dov)
+    train(joined, ada, ben)
+    open_job(joined, ada, ben, dov, id="another")
+    enrol(joined, ada, ben, job_id="another")
+    train(joined, ada, ben, job_id="another")
+    with refuses("TRAINING cannot JOIN"):
+        enrol(joined, dov, job_id="another")
+
+
+# ---- updates ----
+
+
+def test_a_partner_signs_one_update_in_each_round(joined: Network) -> None:
+    ada, ben, cyn, dov, eve = joined.people
+    first = update_of(joined, ada)
+    with refuses("has not joined"):
+        joined.add(eve, "update", first)
+    with refuses("has not joined"):
+        joined.add(dov, "update", first)  # invited, and has not come
+    joined.add(ada, "update", first)
+    with refuses("has an update in this round already"):
+        update(joined, ada)
+    late = update_of(joined, cyn)
+    update(joined, ben)
+    add_round(joined, round_of(joined, ada, ben))
+    with refuses("round 1 of the job is over"):
+        joined.add(cyn, "update", late)
+    update(joined, cyn)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"round": 2}, "has not begun"),
+        ({"round": 0}, "is over"),
+        ({"base_model": bytes([1] * 32)}, "starts from another model"),
+        ({"update": b""}, "the update's hash"),
+        ({"data_commitment": bytes(32)}, "from other data than the partner joined with"),
+        ({"delta_ppb": 20_000}, "at another delta"),
+        ({"epsilon_micro": 0}, "costs privacy"),
+        ({"job_id": "no-such"}, "there is no job"),
+    ],
+)
+def test_an_update_is_of_its_round_its_model_and_its_data(
+    joined: Network, change: dict[str, object], message: str
+) -> None:
+    ada, good = joined.people[0], update_of(joined, joined.people[0])
+    spoiled = pb.Update()
+    spoiled.CopyFrom(good)
+    for name, value in change.items():
+        setattr(spoiled, name, value)
+    with refuses(message):
+        joined.add(ada, "update", spoiled)
+    joined.add(ada, "update", good)
+
+
+def test_a_partners_epsilon_never_shrinks(joined: Network) -> None:
+    ada, ben, *_ = joined.people
+    spent = update_of(joined, ada)
+    spent.epsilon_micro = 2 * PPM
+    joined.add(ada, "update", spent)
+    update(joined, ben)
+    add_round(joined, round_of(joined, ada, ben))
+    reset = update_of(joined, ada)
+    reset.epsilon_micro = 2 * PPM - 1
+    with refuses("what was spent stays spent"):
+        joined.add(ada, "update", reset)
+    reset.epsilon_micro = 2 * PPM
+    joined.add(ada, "update", reset)
+
+
+def test_no_update_follows_the_last_round(joined: Network) -> None:
+    ada, ben, *_ = joined.people
+    train(joined, ada, ben)
+    train(joined, ada, ben)
+    with refuses("round 3 of the job has not begun"):
+        update(joined, ada)
+    with refuses("round 3 is not the next"):
+        add_round(joined, round_of(joined, ada, ben))
+    finish(joined, model_of(joined))
