@@ -1,0 +1,9 @@
+"""Flower, and all that is private in it: this room alone imports more of `flwr` than its public API.
+
+    superlink.py   the server, as a process that shows partners the Fleet API and nothing else
+    control.py     starts that process, admits partners, runs a ServerApp against it
+    supernode.py   a partner's side: one warm process, and only code that is installed there
+    grid.py        the same apps in one process, for tests
+
+Names are pinned by `flwr==1.41.*`; a newer Flower is a change to this room.
+"""

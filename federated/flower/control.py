@@ -1,0 +1,276 @@
+"""The operator's side of a SuperLink: starts it, admits partners, runs a ServerApp, ends it all.
+
+Both processes are children in sessions of their own: Ctrl-C reaches the operator's command alone, and it
+ends them in order. If that command is killed, they notice within a second and end by themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final
+
+import httpx
+from flwr.cli.build import build_fab_from_files
+from flwr.common.serde import fab_to_proto, user_config_to_proto
+from flwr.proto.control_pb2 import ListRunsRequest, RegisterNodeRequest, StartRunRequest
+from flwr.proto.runtime_pb2 import AcquireTaskRequest
+from flwr.supercore.constant import TaskType
+from flwr.supercore.control.control_http_client import ControlHttpClient
+from flwr.supercore.fab import Fab
+from flwr.supercore.interceptors import (
+    RuntimeVersionHttpInterceptor,
+    SuperExecAuthHttpInterceptor,
+)
+from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
+from flwr.supercore.runtime import RuntimeHttpClient
+
+from federated.flower.layout import (
+    CERTIFICATE_FILE,
+    KEY_FILE,
+    READY_FILE,
+    SECRET_FILE,
+    SECRET_HEADER,
+)
+from federated.transport import self_signed, write_new
+from protocol.errors import ConfigError, StateError
+
+START_SECONDS_MAX: Final = 60.0
+STOP_SECONDS_MAX: Final = 5.0
+_POLL_SECONDS: Final = 0.05
+_LOG_BYTES: Final = 2_000
+_ACQUIRE: Final = "/flwr.proto.Runtime/AcquireTask"
+
+# A FAB names what a run executes. Ours holds no code: both names lead to installed modules.
+_APP: Final = """\
+[project]
+name = "commonhold-training"
+version = "1.0.0"
+license = "Apache-2.0"
+dependencies = []
+
+[tool.flwr.app]
+publisher = "commonhold"
+
+[tool.flwr.app.components]
+serverapp = "{serverapp}"
+clientapp = "{clientapp}"
+
+[tool.flwr.app.config]
+job-id = ""
+"""
+
+
+class SuperLink:
+    """A running SuperLink. Use it as a context manager; leaving it ends all that it started."""
+
+    def __init__(self, folder: Path, host: str, port: int) -> None:
+        """`folder` is the job's own; `host` is bound, and is what partners connect to."""
+        self._folder, self._host, self._port = folder, host, port
+        self.certificate = b""
+        self.fleet_port = 0
+        self._private = ""
+        self._secret = b""
+        self._run_id = 0
+        self._server: subprocess.Popen[bytes] | None = None
+        self._app: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """host:port where partners connect."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self.fleet_port}"
+
+    def __enter__(self) -> SuperLink:
+        shutil.rmtree(self._run_folder, ignore_errors=True)  # of a run that was killed
+        self._run_folder.mkdir(mode=0o700, parents=True)
+        self.certificate, key = self_signed(self._host)
+        self._secret = secrets.token_bytes(32)
+        write_new(self._run_folder / CERTIFICATE_FILE, self.certificate)
+        write_new(self._run_folder / KEY_FILE, key)
+        write_new(self._run_folder / SECRET_FILE, self._secret)
+        arguments = [str(self._run_folder), self._host, str(self._port)]
+        self._server = self._spawn("superlink", arguments, {})
+        try:
+            ports = self._wait_ready(self._server, self._run_folder / READY_FILE)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        self.fleet_port, self._private = ports["fleet"], f"127.0.0.1:{ports['private']}"
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for process in (self._app, self._server):
+            if process is not None:
+                _end(process)
+        # Keys, and what was left of messages. The logs stay.
+        shutil.rmtree(self._run_folder, ignore_errors=True)
+
+    def admit(self, transport_key: bytes, name: str) -> None:
+        """Lets the holder of a key (PEM) connect. Raises StateError when Flower does not take it."""
+        with _answers(f"cannot admit {name}"), self._control() as client:
+            client.RegisterNode(RegisterNodeRequest(public_key=transport_key, name=name))
+
+    def start(
+        self, serverapp: str, clientapp: str, job_id: str, environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Starts a run and its ServerApp; both apps are `module:attribute`, and installed.
+
+        What the process has to know beside the job's id travels in `environment`: a run's
+        configuration is shown to partners. Raises StateError when Flower does not take the run.
+        """
+        text = _APP.format(serverapp=serverapp, clientapp=clientapp)
+        content, _ = build_fab_from_files({"pyproject.toml": text.encode()})
+        fab = Fab(hashlib.sha256(content).hexdigest(), content, {})
+        request = StartRunRequest(
+            fab=fab_to_proto(fab), override_config=user_config_to_proto({"job-id": job_id})
+        )
+        with _answers("cannot start the run"), self._control() as client:
+            self._run_id = client.StartRun(request).run_id
+        arguments = [self._private, str(self._run_folder)]
+        reading, writing = os.pipe()
+        with os.fdopen(reading) as stdin:
+            self._app = self._spawn("serverapp", arguments, environment, stdin)
+        with os.fdopen(writing, "w") as pipe, _answers("cannot take the run's task"):
+            pipe.write(self._task_token())  # not in argv, where others could read it
+        return self._app
+
+    def partner_seconds(self) -> float:
+        """Processor time that partners say they have used for the run."""
+        with _answers("cannot list the run"), self._control() as client:
+            runs = client.ListRuns(ListRunsRequest(run_id=self._run_id)).run_dict
+            return float(runs[self._run_id].clientapp_runtime)
+
+    def require_alive(self) -> None:
+        """Raises StateError when the SuperLink has ended."""
+        if self._server is not None and self._server.poll() is not None:
+            raise StateError("the SuperLink ended by itself:\n" + self._tail("superlink"))
+
+    def _task_token(self) -> str:
+        """The right to be the ServerApp of the run that was just started."""
+        interceptor = SuperExecAuthHttpInterceptor(
+            master_secret=self._secret, protected_methods={_ACQUIRE}
+        )
+        client = RuntimeHttpClient.from_server_address(
+            self._private,
+            insecure=False,
+            root_certificates=self.certificate,
+            interceptors=[RuntimeVersionHttpInterceptor(component_name="SuperExec"), interceptor],
+        )
+        deadline = time.monotonic() + START_SECONDS_MAX
+        try:
+            while time.monotonic() < deadline:
+                request = AcquireTaskRequest(supported_task_types=[TaskType.SERVER_APP])
+                response = client.AcquireTask(request)
+                if response.token:
+                    return str(response.token)
+                time.sleep(_POLL_SECONDS)
+        finally:
+            client.close()
+        raise StateError("the SuperLink has no task for the run that was started")
+
+    def _control(self) -> _Control:
+        return _Control(self._private, self.certificate, self._secret)
+
+    @property
+    def _run_folder(self) -> Path:
+        return self._folder / "superlink"
+
+    def _spawn(
+        self,
+        module: str,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        stdin: int | IO[str] = subprocess.DEVNULL,
+    ) -> subprocess.Popen[bytes]:
+        settings = os.environ | {"FLWR_HOME": str(self._run_folder / "flwr")} | dict(environment)
+        with (self._folder / f"{module}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", f"federated.flower.{module}", *arguments],
+                stdin=stdin,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=settings,
+            )
+
+    def _wait_ready(self, server: subprocess.Popen[bytes], path: Path) -> dict[str, int]:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not path.exists():
+            if server.poll() is not None:
+                raise ConfigError(
+                    "the SuperLink cannot start:\n" + self._tail("superlink"),
+                    "is the port taken? --port 0 takes any free one",
+                )
+            if time.monotonic() > deadline:
+                raise StateError(f"the SuperLink does not serve after {START_SECONDS_MAX:.0f} s")
+            time.sleep(_POLL_SECONDS)
+        ports: dict[str, int] = json.loads(path.read_text())
+        return ports
+
+    def _tail(self, name: str) -> str:
+        with (self._folder / f"{name}.log").open("rb") as log:
+            return _end_of(log)
+
+
+class _Control:
+    """One connection to the Control API, with the secret that opens it."""
+
+    def __init__(self, address: str, certificate: bytes, secret: bytes) -> None:
+        self._secret = secret.hex()
+        self._client = ControlHttpClient.from_server_address(
+            address,
+            insecure=False,
+            root_certificates=certificate,
+            interceptors=[RuntimeVersionHttpInterceptor(component_name="flwr CLI"), self],
+        )
+
+    def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
+        context.request.headers[SECRET_HEADER] = self._secret
+        return call_next(context)
+
+    def __enter__(self) -> ControlHttpClient:
+        return self._client
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+
+@contextmanager
+def _answers(what: str) -> Iterator[None]:
+    """Flower's errors as ours."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        said = str(error).partition("\n")[0]
+        raise StateError(f"the SuperLink refuses: {what}: {said}") from error
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _end_of(log: IO[bytes]) -> str:
+    size = log.seek(0, os.SEEK_END)
+    log.seek(max(0, size - _LOG_BYTES))
+    return log.read().decode(errors="replace")

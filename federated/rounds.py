@@ -1,0 +1,192 @@
+"""The rounds of a job, as its server runs them: send the model, gather signed updates, step, log.
+
+Flower's own strategies wait three seconds between looks, and for ever below a number of nodes. Here every
+round has a deadline, and a partner that let one pass is never waited for again until it answers.
+
+A reply counts when it is the very update that its author signed in the log for this round. If we crash,
+the log has the rounds that were done, and the job is ended: their epsilon is spent either way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+from flwr.app import Message
+from flwr.serverapp import Grid
+from numpy.typing import NDArray
+
+from federated.aggregate import Aggregator
+from federated.messages import Task, read_reply, task_message
+from federated.model import Weights, digest, encode
+from federated.partner import vector_digest
+from protocol.errors import Reject, StateError
+from protocol.identity import Identity, short
+from protos.gen import records_pb2 as pb
+
+POLL_SECONDS: Final = 0.05
+# Somebody else's words end up in the log's reason; these many of each are enough.
+REASON_CHARS_MAX: Final = 200
+# Of a round that failed, so many partners are named.
+REASONS_SHOWN: Final = 5
+
+
+class JobLog(Protocol):
+    """The log, as far as a round needs it."""
+
+    def partners(self) -> Mapping[bytes, Identity]:
+        """Who joined, by transport key (PEM)."""
+
+    def signed(self) -> Mapping[Identity, bytes]:
+        """SHA-256 of the update that each partner has signed for the round that runs."""
+
+    def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
+        """Keeps the weights, then logs the round; returns when both are durable."""
+
+
+@dataclass
+class Roster:
+    """Who takes part, and whom it is worth waiting for."""
+
+    partners: Mapping[bytes, Identity]  # by transport key
+    silent: set[bytes] = field(default_factory=set)  # let a deadline pass
+
+
+@dataclass
+class Gathering:
+    """One round's updates so far."""
+
+    accepted: dict[bytes, NDArray[np.float32]] = field(default_factory=dict)
+    refusals: dict[bytes, str] = field(default_factory=dict)
+
+    @property
+    def answered(self) -> set[bytes]:
+        return {*self.accepted, *self.refusals}
+
+
+def train(
+    grid: Grid,
+    log: JobLog,
+    job: pb.Job,
+    aggregator: Aggregator,
+    weights: Weights,
+    *,
+    measure: Callable[[Weights], int] = lambda _: 0,
+) -> Weights:
+    """Runs all rounds of a job; gives the last model.
+
+    `measure` gives a model's accuracy in parts per million. Raises StateError, with the reason that
+    the log will show, when a round does not get its quorum.
+    """
+    roster = Roster(log.partners())
+    for number in range(1, job.rounds + 1):
+        got = _Round(grid, log, job, aggregator, roster, number, weights).gather()
+        if len(got.accepted) < job.quorum:
+            raise StateError(_reason(job, number, roster, got))
+        base = digest(weights)
+        weights = aggregator.step(got.accepted)
+        done = pb.TrainingRound(
+            network=job.network,
+            job_id=job.id,
+            round=number,
+            base_model=base,
+            model=digest(weights),
+            partners=sorted(got.accepted),
+            epsilon_micro=aggregator.epsilon_micro(number),
+            accuracy_ppm=measure(weights),
+        )
+        log.complete(done, weights)
+    return weights
+
+
+@dataclass
+class _Round:
+    """One round until its deadline."""
+
+    grid: Grid
+    log: JobLog
+    job: pb.Job
+    aggregator: Aggregator
+    roster: Roster
+    number: int
+    weights: Weights
+    _sent: dict[str, Identity] = field(default_factory=dict)  # by message id, unanswered
+    _reached: set[Identity] = field(default_factory=set)
+
+    def gather(self) -> Gathering:
+        """Waits for everybody who is expected, but no longer than the job's round lasts."""
+        got = Gathering()
+        everybody = set(self.roster.partners.values())
+        deadline = time.monotonic() + self.job.round_seconds
+        while True:
+            self._send_to_new()
+            self._pull(got)
+            self.roster.silent -= got.answered
+            missing = everybody - got.answered - self.roster.silent
+            enough = len(got.accepted) >= self.job.quorum or got.answered == everybody
+            if not missing and enough:
+                return got
+            if time.monotonic() > deadline:
+                self.roster.silent |= everybody - got.answered
+                return got
+            time.sleep(POLL_SECONDS)
+
+    def _send_to_new(self) -> None:
+        """Sends the round to partners that are connected and do not have it: also to silent ones."""
+        if self._reached >= set(self.roster.partners.values()):
+            return
+        task = Task(self.job.id, self.number, encode(self.weights))
+        nodes = {
+            node.node_id: partner
+            for node in self.grid.get_nodes()
+            if (partner := self.roster.partners.get(node.public_key)) is not None
+            and partner not in self._reached
+        }
+        messages = [task_message(task, node, self.job.round_seconds) for node in nodes]
+        if messages:
+            ids = self.grid.push_messages(messages)
+            self._sent |= dict(zip(ids, nodes.values(), strict=True))
+            self._reached |= set(nodes.values())
+
+    def _pull(self, got: Gathering) -> None:
+        if not self._sent:
+            return
+        for message in self.grid.pull_messages(list(self._sent)):
+            partner = self._sent.pop(message.metadata.reply_to_message_id, None)
+            if partner is None:
+                continue  # it was answered before, and Flower says that it is gone
+            try:
+                got.accepted[partner] = self._checked(partner, message)
+            except Reject as error:
+                got.refusals[partner] = str(error)[:REASON_CHARS_MAX]
+
+    def _checked(self, partner: Identity, message: Message) -> NDArray[np.float32]:
+        """The update in a reply; raises Reject unless its author signed it for this round."""
+        if message.has_error():
+            raise Reject(message.error.reason or "it could not train")
+        reply = read_reply(message)
+        if (reply.job_id, reply.round) != (self.job.id, self.number):
+            raise Reject("its update is for another round")
+        self.aggregator.check(reply.vector)
+        signed = self.log.signed().get(partner)
+        if signed is None:
+            raise Reject("it signed no update in this round")
+        if signed != vector_digest(reply.vector):
+            raise Reject("its update is not the one that it signed")
+        return reply.vector
+
+
+def _reason(job: pb.Job, number: int, roster: Roster, got: Gathering) -> str:
+    """What people read in the log about a round that failed."""
+    said = dict(got.refusals)
+    for partner in sorted(set(roster.partners.values()) - got.answered):
+        said[partner] = "did not answer in time"
+    shown = [f"{short(partner)} {words}" for partner, words in list(said.items())[:REASONS_SHOWN]]
+    return (
+        f"round {number} got {len(got.accepted)} of the {job.quorum} updates that it needs: "
+        + "; ".join(shown)
+        + (f"; and {len(said) - REASONS_SHOWN} more" if len(said) > REASONS_SHOWN else "")
+    )

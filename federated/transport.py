@@ -1,0 +1,103 @@
+"""Keys of the wire between partners and the SuperLink. They identify a connection, never an update.
+
+Who made an update is said by the record that its author signed with the key of his identity; these keys
+only keep strangers away from the server.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from protocol.errors import ConfigError
+
+_FILE_MODE: Final = 0o600
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+# A job is over long before; its certificate serves no other.
+_CERTIFICATE_DAYS: Final = 90
+
+
+def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The partner's transport key (EC P-256, PKCS #8 PEM, 0600); makes one the first time.
+
+    Raises ConfigError when others may read it, or when it is not such a key.
+    """
+    try:
+        write_new(path, _pem(ec.generate_private_key(ec.SECP256R1())))
+    except FileExistsError:
+        if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
+            raise ConfigError(
+                f"other users can read the key in {path}", f"run: chmod 600 '{path}'"
+            ) from None
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ConfigError(f"{path} does not hold an EC key", "restore it from your backup")
+    return key
+
+
+def public_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The public half, as an `enrol` record carries it (SubjectPublicKeyInfo, PEM)."""
+    return key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def self_signed(host: str) -> tuple[bytes, bytes]:
+    """A fresh (certificate, private key), both PEM, for a server that is reached as `host`.
+
+    The certificate is its own and only authority: partners get it from the job's record.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "commonhold federated")])
+    now = datetime.datetime.now(datetime.UTC)
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    names = list(dict.fromkeys((_general_name(host), loopback)))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))  # partners' clocks may be slow
+        .not_valid_after(now + datetime.timedelta(days=_CERTIFICATE_DAYS))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
+
+
+def write_new(path: Path, secret: bytes) -> None:
+    """Writes a new file that is never readable by others. Raises FileExistsError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -1,0 +1,159 @@
+"""Partners and a coordinator of one training job in this process: real apps, real rules, no sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from flwr.clientapp import ClientApp
+
+from commonhold.digits import load_digits, write_folder
+from federated.aggregate import Aggregator
+from federated.budget import Budget
+from federated.client_app import client_app
+from federated.data import IMAGE, LABEL, data_commitment, load
+from federated.flower.grid import LocalGrid
+from federated.model import DEFAULT_MODEL, Weights, digest, initial_weights
+from federated.partner import LocalUpdate, Partner
+from federated.privacy import composed_epsilon_micro, noise_multiplier_for
+from federated.rounds import train
+from federated.spec import TrainingSpec, spec_of
+from protocol.errors import StateError
+from protocol.identity import Identity
+from protocol.limits import PPM
+from protos.gen import records_pb2 as pb
+from tests.simulated import LABELS, NETWORK, Network, Person
+from tests.simulated_training import job
+
+ROUNDS = 2
+EPSILON = 3.0
+DELTA = 1e-5
+
+
+@dataclass
+class Log:
+    """The simulated log, as the server and as one partner sees it."""
+
+    net: Network
+    me: Person | None = None
+    kept: list[bytes] = field(default_factory=list)  # digests of the weights, round by round
+
+    @property
+    def job_id(self) -> str:
+        return next(iter(self.net.state.jobs))
+
+    def partners(self) -> Mapping[bytes, Identity]:
+        joined = self.net.state.jobs[self.job_id].partners
+        return {enrol.transport_key: partner for partner, enrol in joined.items()}
+
+    def signed(self) -> Mapping[Identity, bytes]:
+        return {p: u.update for p, u in self.net.state.jobs[self.job_id].updates.items()}
+
+    def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
+        self.kept.append(digest(weights))
+        self.net.add(self.net.operator, "training-round", round_)
+
+    def await_round(self, number: int) -> bytes:
+        state = self.net.state.jobs[self.job_id]
+        if number != len(state.rounds) + 1:
+            raise StateError(f"the log has no round {number} of this job")
+        return state.model
+
+    def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
+        assert self.me is not None
+        state = self.net.state.jobs[self.job_id]
+        body = pb.Update(
+            network=NETWORK,
+            job_id=self.job_id,
+            round=number,
+            base_model=base_model,
+            update=update.digest,
+            data_commitment=state.partners[self.me.identity].data_commitment,
+            epsilon_micro=update.epsilon_micro,
+            delta_ppb=state.record.delta_ppb,
+        )
+        self.net.add(self.me, "update", body)
+
+
+class Lab:
+    """One job, its partners, and what each may do to go wrong."""
+
+    def __init__(self, folder: Path, partners: int = 3, **changes: object) -> None:
+        self.folder = folder
+        self.people = [Person(f"partner-{number}") for number in range(partners)]
+        self.net = Network(*self.people)
+        noise = noise_multiplier_for(EPSILON, DELTA, 1.0, ROUNDS)
+        terms: dict[str, object] = {
+            "model": DEFAULT_MODEL,
+            "initial_model": digest(initial_weights(DEFAULT_MODEL, LABELS)),
+            "rounds": ROUNDS,
+            "sampling_ppm": PPM,
+            "noise_micro": round(noise * PPM),
+            "expected_examples": 60,
+            "round_seconds": 1,
+            "partners": [person.identity for person in self.people],
+        }
+        self.record = job(**(terms | changes))
+        self.net.add(self.net.operator, "job", self.record)
+        self.spec: TrainingSpec = spec_of(self.record, LABELS)
+        self.budgets: list[Budget] = []
+
+    def key(self, person: Person) -> bytes:
+        return b"key of " + person.identity
+
+    def enrol(
+        self, person: Person, images: int = 20, labels: Sequence[int] | None = None
+    ) -> Partner:
+        """Joins with digits of its own; gives what computes its updates."""
+        share = self.people.index(person)
+        digits = load_digits()
+        mine = np.random.default_rng(1).permutation(len(digits))[share * images :][:images]
+        folder = self.folder / person.name
+        write_folder(folder, digits.images[mine], labels or digits.labels[mine])
+        data = load(folder, (IMAGE, LABEL), (IMAGE, LABEL))
+        budget = Budget.open(self.folder / f"{person.name}.db", composed_epsilon_micro)
+        self.budgets.append(budget)
+        commitment = data_commitment(budget.salt(data.digest), data.digest)
+        budget.set_limit(commitment, data.examples, round(EPSILON * PPM), DELTA)
+        body = pb.Enrol(
+            network=NETWORK,
+            job_id=self.record.id,
+            data_commitment=commitment,
+            transport_key=self.key(person),
+        )
+        self.net.add(person, "enrol", body)
+        spec = self.spec
+        return Partner(
+            spec,
+            data,
+            lambda n: budget.charge(
+                commitment, spec.job_id, n, spec.sampling, spec.noise_multiplier
+            ),
+        )
+
+    def app(self, person: Person, partner: Partner) -> ClientApp:
+        """What a partner's machine runs."""
+        return client_app(self.record.id, self.spec, partner, Log(self.net, person))
+
+    def apps(self, partners: Sequence[Partner]) -> dict[bytes, ClientApp]:
+        """Those of several partners, by transport key."""
+        return {
+            self.key(person): self.app(person, partner)
+            for person, partner in zip(self.people, partners, strict=True)
+        }
+
+    def run(self, partners: Sequence[Partner], silent: Sequence[Person] = ()) -> Log:
+        """The server's rounds over a grid of these partners."""
+        return self.serve(LocalGrid(self.apps(partners), {self.key(each) for each in silent}))
+
+    def serve(self, grid: LocalGrid) -> Log:
+        log = Log(self.net)
+        weights = initial_weights(self.spec.model, self.spec.labels)
+        train(grid, log, self.record, Aggregator(self.spec, weights), weights)
+        return log
+
+    def close(self) -> None:
+        for budget in self.budgets:
+            budget.close()
