@@ -26,6 +26,11 @@ GROUPS: Final[dict[str, tuple[str, str, str]]] = {
         "coordinator",
         "Operate a network: campaigns, epochs, settlement.",
     ),
+    "federated": (
+        "commonhold.cli.federated",
+        "federated",
+        "Train together on data that stays where it is.",
+    ),
     "verify": (
         "commonhold.cli.verify",
         "",

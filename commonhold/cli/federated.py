@@ -1,0 +1,295 @@
+"""`commonhold federated`: train together on data that stays where it is."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.console import Group
+
+from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, err, guarded, progress, table
+from protocol.identity import identity_of
+from protocol.lifecycle import JobStatus
+from protocol.limits import PPM
+from protos.gen import records_pb2 as pb
+
+if TYPE_CHECKING:
+    from commonhold.training.opening import Outcome
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Train together: open a job, join one, see what it cost.",
+)
+
+# Who adds up the updates. Secure aggregation would make this "nobody".
+TRUST: Final = "coordinator"
+
+ReadyOption = Annotated[
+    Path | None, typer.Option("--ready-file", help="File that gets JSON once others may go on.")
+]
+
+
+@app.command("open")
+@guarded
+def open_(
+    *,
+    job_id: Annotated[str, typer.Option("--id", help="Short name of the job: a-z, 0-9, -.")],
+    campaign: Annotated[str, typer.Option(help="Whose labels the model predicts.")],
+    partner: Annotated[list[str], typer.Option(help="Peer id of a partner invited; repeat.")],
+    expected_examples: Annotated[
+        int, typer.Option(min=1, help="Of all partners together; a guess will do.")
+    ],
+    held_back: Annotated[
+        Path, typer.Option(help="Folder of examples nobody trains on, with labels.csv.")
+    ],
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            help="The coordinator's directory. Default: $COMMONHOLD_COORDINATOR, or ./coordinator.",
+        ),
+    ] = None,
+    title: Annotated[str, typer.Option(help="One line for people.")] = "",
+    snapshot: Annotated[
+        str, typer.Option(help="First digits of a snapshot's digest: measures every round on it.")
+    ] = "",
+    epsilon: Annotated[float, typer.Option(help="What all rounds cost each example.")] = 3.0,
+    delta: Annotated[float, typer.Option(help="At this delta.")] = 1e-5,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Default: what suits the model.")
+    ] = None,
+    sampling: Annotated[
+        float | None, typer.Option(help="Chance of an example to be in a round, to 1.")
+    ] = None,
+    clip: Annotated[float | None, typer.Option(help="Bound of an example's gradient.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Step of each round.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Part of the last step kept.")] = None,
+    quorum: Annotated[
+        int | None, typer.Option(min=1, help="Updates that a round needs. Default: all but one.")
+    ] = None,
+    price: Annotated[float, typer.Option(help="Weight of one update in the pay.")] = 1.0,
+    host: Annotated[str, typer.Option(help="Bound, and where partners connect.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free one.")] = 0,
+    join_seconds: Annotated[float, typer.Option(min=1, help="Wait for those invited.")] = 120,
+    round_seconds: Annotated[int, typer.Option(min=1, help="Wait for a round's updates.")] = 60,
+    ready_file: ReadyOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Open a training job and lead it to a model. Ends with code 5 when the job ended early.
+
+    Partners run only code installed with them, and add noise before anything leaves their machine; the
+    coordinator is trusted to show nobody the single updates. Interrupting it ends the job.
+    """
+    from commonhold.training.opening import Terms, open_job
+    from coordinator.config import Home
+    from federated.spec import RECIPE
+
+    partners = tuple(identity_of(each) for each in partner)
+    home = Home.at(directory)
+    terms = Terms(
+        job_id=job_id,
+        title=title or job_id,
+        campaign_id=campaign,
+        snapshot=snapshot,
+        partners=partners,
+        rounds=RECIPE.rounds if rounds is None else rounds,
+        epsilon=epsilon,
+        delta=delta,
+        sampling=RECIPE.sampling if sampling is None else sampling,
+        clip=RECIPE.clip if clip is None else clip,
+        learning_rate=RECIPE.learning_rate if learning_rate is None else learning_rate,
+        momentum=RECIPE.momentum if momentum is None else momentum,
+        quorum=max(1, len(partners) - 1) if quorum is None else quorum,
+        expected_examples=expected_examples,
+        price=price,
+        held_back=held_back,
+        host=host,
+        port=port,
+        join_seconds=join_seconds,
+        round_seconds=round_seconds,
+    )
+    with _sigterm_interrupts(), progress(as_json) as bar:
+        task = bar.add_task("preparing", total=terms.rounds)
+
+        def opened(job: pb.Job) -> None:
+            err.print(f"job {job.id} is open at {job.endpoint}; waiting for partners")
+            _write_ready(ready_file, {"job_id": job.id, "endpoint": job.endpoint})
+
+        outcome = open_job(
+            home,
+            terms,
+            opened,
+            lambda job: bar.update(
+                task,
+                description=f"{len(job.partners)} partners, round",
+                completed=len(job.rounds),
+            ),
+        )
+    data = _outcome_data(outcome)
+    emit(data, as_json, lambda: _outcome_text(data))
+    if outcome.released is None:
+        raise typer.Exit(EXIT_STATE)
+
+
+def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+    job, result = outcome.job, outcome.job.result or pb.Model()
+    released = outcome.released
+    return {
+        "job_id": job.record.id,
+        "outcome": job.status.name.lower(),
+        "reason": result.reason,
+        "rounds": len(job.rounds),
+        "clients": len(job.partners),
+        "epsilon": job.epsilon_micro / PPM,
+        "delta": job.record.delta_ppb / 1e9,
+        "accuracy_fp32": result.accuracy_fp32_ppm / PPM,
+        "accuracy_int8": result.accuracy_int8_ppm / PPM,
+        "held_back": result.held_back,
+        "size_ratio": result.fp32_bytes / result.int8_bytes if result.int8_bytes else 0.0,
+        "trust": TRUST,
+        "card": str(released.card) if released else "",
+        "artifact": str(released.artifact) if released else "",
+    }
+
+
+def _outcome_text(data: dict[str, Any]) -> object:
+    if data["outcome"] != JobStatus.COMPLETED.name.lower():
+        return f"job {data['job_id']} ended after {data['rounds']} rounds: {data['reason']}"
+    return (
+        f"job {data['job_id']} is complete: {data['accuracy_int8']:.1%} right as int8 on"
+        f" {data['held_back']:,} examples that nobody trained on"
+        f" ({data['accuracy_fp32']:.1%} as fp32, {data['size_ratio']:.1f} times as large),"
+        f" at epsilon {data['epsilon']:.3f}, delta {data['delta']:g}\n"
+        f"model: {data['artifact']}\ncard: {data['card']}"
+    )
+
+
+@app.command()
+@guarded
+def join(
+    *,
+    job_id: Annotated[str, typer.Option("--job", help="The job, as its operator named it.")],
+    data: Annotated[Path, typer.Option(help="Folder of your examples, with labels.csv.")],
+    epsilon_max: Annotated[
+        float, typer.Option(help="The most that this data may ever cost, over all jobs.")
+    ],
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            help="The node's directory. Default: $COMMONHOLD_NODE, else ~/.commonhold/node.",
+        ),
+    ] = None,
+    passphrase_path: Annotated[
+        Path | None,
+        typer.Option("--passphrase-file", help="File with the passphrase of the node's keys."),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="What a job may read of your data; repeat. Default: image, label."),
+    ] = None,
+    ready_file: ReadyOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train on your own data, on this machine, until the job is over. The data never leaves it.
+
+    Every round is charged to a budget in this node's directory before it is computed, and signed in the
+    log before it is sent. Interrupting it is safe: run it again to go on.
+    """
+    from commonhold.cli.node_home import open_home, open_keys
+    from commonhold.training.joining import Offer, Progress
+    from commonhold.training.joining import join as run
+    from federated.data import IMAGE, LABEL
+
+    home, config = open_home(directory)
+    keys = open_keys(home, passphrase_path)
+    offer = Offer(job_id, data, tuple(column or (IMAGE, LABEL)), epsilon_max)
+    with _sigterm_interrupts(), progress(as_json) as bar:
+        task = bar.add_task("loading", total=None)
+
+        def admitted() -> None:
+            err.print(f"joined {job_id}; training as rounds come")
+            _write_ready(ready_file, {"job_id": job_id, "peer_id": keys.peer_id})
+
+        def trained(round_: int, rounds: int) -> None:
+            bar.update(task, description="round", completed=round_, total=rounds)
+
+        joined = run(home, config, keys, offer, Progress(err.print, admitted, trained))
+    emit(
+        asdict(joined),
+        as_json,
+        lambda: (
+            f"job {joined.job_id} {joined.outcome}"
+            + (f" ({joined.reason})" if joined.reason else "")
+            + f": {joined.updates} updates from {joined.examples:,} examples. This data has spent"
+            f" epsilon {joined.epsilon:.3f} of {joined.epsilon_max:g} at delta {joined.delta:g}"
+        ),
+    )
+
+
+@app.command()
+@guarded
+def status(
+    directory: Annotated[
+        Path | None,
+        typer.Option("--dir", help="A coordinator's or a node's directory. Default: as theirs."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the network's jobs; in a node's directory also what its data has spent."""
+    from commonhold.training.status import survey
+
+    found = survey(directory)
+    jobs = [asdict(each) for each in found.jobs]
+    spending = [asdict(each) for each in found.spending]
+
+    def text() -> object:
+        columns = ["job", "status", "rounds", "epsilon", "accuracy", "partners", "why it ended"]
+        rows: list[list[object]] = [
+            [
+                each.id,
+                each.status,
+                f"{each.round}/{each.rounds}",
+                f"{each.epsilon:.3f} of {each.epsilon_max:g}",
+                f"{each.accuracy:.1%}" if each.accuracy else "-",
+                len(each.partners),
+                each.reason or "-",
+            ]
+            for each in found.jobs
+        ]
+        shown = table("Training jobs", columns, rows)
+        if not found.spending:
+            return shown
+        spent: list[list[object]] = [list(each.values()) for each in spending]
+        return Group(shown, table("What this machine has spent", list(spending[0]), spent))
+
+    emit({"jobs": jobs, "spending": spending}, as_json, text)
+
+
+def _write_ready(path: Path | None, data: dict[str, Any]) -> None:
+    if path is not None:
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(data))
+        part.replace(path)
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that it can clean up."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

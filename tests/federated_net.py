@@ -1,0 +1,108 @@
+"""A network with training jobs as real processes: coordinator, SuperLink, ServerApp and partners."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from commonhold.demo.stage import Server, Stage
+from commonhold.digits import load_digits, write_folder
+from coordinator.operator import Operator
+from protocol.state import JobState
+from tests.node_lab import Lab, Node, until
+
+JOB = "digits-1"
+
+
+@dataclass
+class Net:
+    """One coordinator and some partners with a few digits each."""
+
+    stage: Stage
+    folder: Path
+    partners: list[Node] = field(default_factory=list)
+
+    def found(self, partners: int, images: int = 40) -> None:
+        """Founds the network, and deals digits out."""
+        self.lab = Lab(self.stage, self.folder)
+        self.lab.found()
+        with self.operator() as operator:
+            self.lab.open_campaign(operator, reviewers=3)
+        self._digits = load_digits()
+        self._order = np.random.default_rng(3).permutation(len(self._digits))
+        self.held_back = self.folder / "held-back"
+        self._write(self.held_back, 50, 0)
+        for number in range(partners):
+            node = self.lab.node(f"partner-{number}")
+            self._write(self.data(node), images, 50 + images * number)
+            self.partners.append(node)
+
+    def data(self, node: Node) -> Path:
+        """The digits of a partner."""
+        return self.folder / f"{node.name}-data"
+
+    def relabel(self, node: Node, label: int) -> None:
+        """Gives all its digits one label."""
+        table = self.data(node) / "labels.csv"
+        files = [line.partition(",")[0] for line in table.read_text().splitlines()[1:]]
+        table.write_text("file,label\n" + "".join(f"{file},{label}\n" for file in files))
+
+    def operator(self) -> Operator:
+        return Operator(self.lab.home)
+
+    def job(self, job_id: str = JOB) -> JobState:
+        """The job as the operator's ledger has it now."""
+        with self.operator() as operator:
+            return operator.state.jobs[job_id]
+
+    def open_arguments(self, *options: str, job_id: str = JOB, quorum: int = 2) -> list[str]:
+        invited = [word for node in self.partners for word in ("--partner", node.keys.peer_id)]
+        return [
+            *("federated", "open", "--dir", str(self.lab.home.path), "--id", job_id),
+            *("--campaign", "digits", "--quorum", str(quorum), "--expected-examples", "120"),
+            *("--held-back", str(self.held_back), "--rounds", "3", *invited, *options),
+        ]
+
+    def join_arguments(self, node: Node, *options: str, job_id: str = JOB) -> list[str]:
+        named = [] if "--epsilon-max" in options else ["--epsilon-max", "3"]
+        return [
+            *("federated", "join", "--dir", str(node.home.root), "--job", job_id),
+            *("--data", str(self.data(node)), *named, *options),
+        ]
+
+    def open(self, *options: str, **terms: Any) -> Server:
+        """Starts `federated open`, and waits until the job is in the log."""
+        server = self.start("open", *self.open_arguments(*options, "--json", **terms))
+        self.stage.wait_ready(server)
+        return server
+
+    def join(self, nodes: Sequence[Node], *options: str) -> list[Server]:
+        """Starts `federated join` for each; does not wait."""
+        return [
+            self.start(f"join-{node.name}", *self.join_arguments(node, *options, "--json"))
+            for node in nodes
+        ]
+
+    def start(self, name: str, *arguments: str) -> Server:
+        return self.stage.serve(name, *arguments)
+
+    def end(self, server: Server, seconds: float = 60) -> tuple[int, dict[str, Any], str]:
+        """Waits for a command: its exit code, what it printed as JSON, and all that it said."""
+        code = server.process.wait(seconds)
+        said = server.log.read_text()
+        start = said.find("{\n")
+        printed = json.JSONDecoder().raw_decode(said[start:])[0] if start >= 0 else {}
+        return code, printed, said
+
+    def await_rounds(self, rounds: int) -> None:
+        """Waits until the log has so many rounds."""
+        until(lambda: len(self.job().rounds) >= rounds or None, f"{rounds} rounds")
+
+    def _write(self, folder: Path, count: int, start: int) -> None:
+        mine = self._order[start:][:count]
+        write_folder(folder, self._digits.images[mine], self._digits.labels[mine])
