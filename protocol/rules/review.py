@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from protocol import commitments
 from protocol.draw import Candidate, Task, assign, select, tasks_of
@@ -427,6 +428,10 @@ def process_reveal(state: State, record: Record[pb.Reveal]) -> None:
 
 def _parse_answers(leaves: Sequence[bytes]) -> list[pb.Answer]:
     try:
-        return [pb.Answer.FromString(leaf) for leaf in leaves]
+        answers = [pb.Answer.FromString(leaf) for leaf in leaves]
     except DecodeError:
         raise Reject("a leaf is not a protobuf Answer") from None
+    # Batches rest under their roots. Leaves that read as answers and as items could be submitted, too,
+    # and withdrawn: erased from under the reveal, which nobody could replay any more.
+    require(not any(map(UnknownFieldSet, answers)), "an answer has fields that no answer has")
+    return answers
