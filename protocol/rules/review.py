@@ -6,7 +6,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 from protocol import commitments
 from protocol.draw import Candidate, Task, assign, select, tasks_of
@@ -137,7 +136,9 @@ def compute_seal(state: State, logged: Mapping[ItemId, ItemId] | None = None) ->
     for item_id in state.pending[:SEALED_ITEMS_MAX]:
         if len(fresh) == BATCH_LEAVES_MAX:
             break
-        original = _logged_original(state, item_id, logged.get(item_id), fresh)
+        original = logged.get(item_id)
+        if original in duplicates or not _is_plausible(state, item_id, original, fresh):
+            original = None
         if original is None:
             original = _original_of(state, item_id, sealed[state.items[item_id].campaign_id])
         if original is None:
@@ -147,24 +148,23 @@ def compute_seal(state: State, logged: Mapping[ItemId, ItemId] | None = None) ->
     return Seal(tuple(fresh), duplicates)
 
 
-def _logged_original(
-    state: State, item_id: ItemId, logged: ItemId | None, fresh: Container[ItemId]
-) -> ItemId | None:
-    """What the log says an item is a copy of, where nobody can compare the two any more.
+def _is_plausible(
+    state: State, item_id: ItemId, original_id: ItemId | None, fresh: Container[ItemId]
+) -> bool:
+    """Whether the log may say what an item is a copy of, since nobody can compare the two any more.
 
-    Only a replay gets here, between the submission of an erased item and its withdrawal.
+    Only in a replay, between the submission of an erased item and its withdrawal.
     """
-    original = None if logged is None else state.items.get(logged)
+    original = None if original_id is None else state.items.get(original_id)
     if original is None:
-        return None
+        return False
     item = state.items[item_id]
-    possible = (
+    return (
         (item.is_erased or original.is_erased)
         and original.campaign_id == item.campaign_id
         and _stands(original)
-        and (original.submitted_at < item.submitted_at or logged in fresh)
+        and (original.submitted_at < item.submitted_at or original_id in fresh)
     )
-    return logged if possible else None
 
 
 def _stands(item: ItemState) -> bool:
@@ -433,5 +433,17 @@ def _parse_answers(leaves: Sequence[bytes]) -> list[pb.Answer]:
         raise Reject("a leaf is not a protobuf Answer") from None
     # Batches rest under their roots. Leaves that read as answers and as items could be submitted, too,
     # and withdrawn: erased from under the reveal, which nobody could replay any more.
-    require(not any(map(UnknownFieldSet, answers)), "an answer has fields that no answer has")
+    for answer, leaf in zip(answers, leaves, strict=True):
+        require(_size_of(answer) == len(leaf), "an answer has fields that no answer has")
     return answers
+
+
+def _size_of(answer: pb.Answer) -> int:
+    """In bytes, of what an answer is made of, once each."""
+    return pb.Answer(
+        item_id=answer.item_id,
+        reviewer=answer.reviewer,
+        nonce=answer.nonce,
+        label=answer.label,
+        abstention=answer.abstention,
+    ).ByteSize()

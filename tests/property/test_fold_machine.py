@@ -385,5 +385,5 @@ class FoldMachine(RuleBasedStateMachine):
 
 TestFold = FoldMachine.TestCase
 TestFold.settings = settings(
-    max_examples=120, stateful_step_count=40, derandomize=True, database=None, deadline=None
+    max_examples=80, stateful_step_count=40, derandomize=True, database=None, deadline=None
 )

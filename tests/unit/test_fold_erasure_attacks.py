@@ -1,0 +1,166 @@
+"""The fold: what withdrawal must not be good for, each beside what it is there for."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol import transition
+from protocol.batch import Erased, Leaf
+from protocol.errors import Misbehaviour
+from protocol.lifecycle import ItemStatus
+from protocol.merkle import hash_leaf
+from protocol.rules import review
+from protocol.similarity import DuplicateIndex, fingerprint_exact
+from protocol.state import SHARES, State
+from protos.gen import records_pb2 as pb
+from tests.fold import refuses
+from tests.simulated import NETWORK, Network, Person, batch
+
+
+def shares_of(net: Network, person: Person) -> int:
+    return net.state.earned.get((person.identity, SHARES), 0)
+
+
+def seal(net: Network, duplicates: dict[bytes, bytes]) -> None:
+    """The operator says what is a copy of what."""
+    leaves = [
+        pb.Duplicate(item_id=copy, duplicate_of=original).SerializeToString()
+        for copy, original in duplicates.items()
+    ]
+    body = pb.Phase(
+        network=NETWORK,
+        epoch=net.state.epoch.number,
+        round=1,
+        to=pb.PHASE_BEACON,
+        duplicates=batch(leaves),
+    )
+    net.add(net.operator, "phase", body, leaves)
+
+
+# ---- contributors ----
+
+
+def test_the_same_picture_is_not_paid_again_and_again(net: Network) -> None:
+    ada, *reviewers = net.people
+    for _ in range(3):
+        net.submit(ada, [net.item(1, content=b"the picture")])
+        net.run_epoch(*reviewers)
+        net.withdraw(ada, list(net.state.items)[-1:])
+    assert [item.decided_in for item in net.state.items.values()] == [1, 2, 3]
+    once = net.state.policy.epoch_emission_micro * 600_000 // 1_000_000
+    assert shares_of(net, ada) == once
+    net.submit(ada, [net.item(2), net.item(3)])
+    net.run_epoch(*reviewers)
+    assert shares_of(net, ada) == 2 * once, "the second of these is paid, the first repays"
+
+
+def test_a_copy_that_waits_gains_nothing_by_the_originals_withdrawal(net: Network) -> None:
+    ada, *reviewers = net.people
+    net.submit(ada, [net.item(1, content=b"the picture")])
+    net.run_epoch(*reviewers)
+    earned = shares_of(net, ada)
+    net.submit(ada, [net.item(1, content=b"the picture")])
+    original, copy = net.state.items
+    net.withdraw(ada, [original])
+    net.run_epoch(*reviewers)
+    assert net.state.items[copy].status is ItemStatus.ACCEPTED
+    assert shares_of(net, ada) == earned
+
+
+def test_a_copy_stays_one_when_its_original_is_withdrawn(net: Network) -> None:
+    ada, thief, *reviewers = net.people
+    net.submit(ada, [net.item(1, content=b"the picture")])
+    net.submit(thief, [net.item(1, content=b"the picture"), net.item(2)])
+    net.run_epoch(*reviewers)
+    original, copy, _ = net.state.items
+    net.withdraw(ada, [original])
+    assert net.state.items[copy].status is ItemStatus.DUPLICATE
+    assert net.replay(gone={original}) == net.state
+
+
+def test_erasing_costs_no_search_and_leaves_the_next_one_in_place() -> None:
+    index = DuplicateIndex[int]()
+    picture, other = fingerprint_exact(b"picture"), fingerprint_exact(b"other")
+    for key, fingerprint in enumerate((picture, other, picture, picture)):
+        index.add(fingerprint, key)
+    for gone, left in ((2, 0), (0, 3)):
+        index.remove(gone)
+        match = index.nearest(picture)
+        assert match is not None
+        assert match.key == left
+    index.remove(3)
+    assert index.nearest(picture) is None
+    assert index.nearest(other) is not None
+    index.add(picture, 4)
+    assert index.nearest(picture) is not None
+
+
+# ---- the operator ----
+
+
+def test_nothing_is_a_copy_of_what_was_withdrawn_before(net: Network) -> None:
+    ada, ben, *reviewers = net.people
+    net.submit(ada, [net.item(1), net.item(2)])
+    net.run_epoch(*reviewers)
+    withdrawn, kept = net.state.items
+    net.withdraw(ada, [withdrawn])
+    net.submit(ben, [net.item(3)])
+    (fresh,) = net.state.pending
+    for original in (withdrawn, kept, fresh, bytes(32)):
+        with refuses("do not follow from the fingerprints"):
+            seal(net, {fresh: original})
+    net.phase(pb.PHASE_BEACON)
+    assert net.state.epoch.round.items == (fresh,)
+
+
+def test_a_copy_is_not_left_out(net: Network) -> None:
+    ada, ben, *_ = net.people
+    net.submit(ada, [net.item(1, content=b"the picture")])
+    net.submit(ben, [net.item(1, content=b"the picture")])
+    original, copy = net.state.items
+    with refuses("do not follow from the fingerprints"):
+        seal(net, {})
+    with refuses("do not follow from the fingerprints"):
+        seal(net, {original: copy})
+    seal(net, {copy: original})
+
+
+def test_what_an_erased_item_is_a_copy_of_is_bounded_by_what_is_left(net: Network) -> None:
+    """Whoever was there compared the two. Whoever comes later can still rule out what cannot be."""
+    ada, ben, *_ = net.people
+    net.submit(ada, [net.item(1), net.item(2)])
+    net.submit(ben, [net.item(3), net.item(4)])
+    first, second, third, fourth = net.state.items
+    late = net.replay(gone={second, fourth})
+    impossible = ({second: second}, {second: third}, {second: bytes(32)}, {first: second})
+    for claim in impossible:
+        assert review.compute_seal(late, claim).duplicates == {}
+    assert review.compute_seal(late, {third: first}).duplicates == {}, "these two can be compared"
+    chain = {second: first, fourth: second}
+    assert review.compute_seal(late, chain).duplicates == {second: first}, "a copy has no copies"
+    # This the replay has to take from the log; see docs/adr/0010.
+    assert review.compute_seal(late, {third: second}).duplicates == {third: second}
+
+
+def test_an_erased_leaf_keeps_its_place(net: Network) -> None:
+    ada = net.people[0]
+    leaves = [net.item(1), net.item(2)]
+    net.submit(ada, leaves)
+    net.withdraw(ada, [hash_leaf(leaf) for leaf in leaves])
+    erased: list[Leaf] = [Erased(hash_leaf(leaf)) for leaf in leaves]
+    halves: list[Leaf] = [leaves[0], Erased(bytes(32))]
+    for wrong in (erased[::-1], erased[:1], halves):
+        state = State()
+        for entry in net.log[:-2]:
+            transition.apply(state, entry.raw, entry.leaves)
+        with pytest.raises(Misbehaviour, match=r"root does not match|count is not the number"):
+            transition.apply(state, net.log[-2].raw, wrong)
+        transition.apply(state, net.log[-2].raw, erased)
+
+
+def test_the_operator_withdraws_for_nobody(net: Network) -> None:
+    net.submit(net.people[0], [net.item(1)])
+    (item_id,) = net.state.items
+    with refuses("is not an item of this author"):
+        net.withdraw(net.operator, [item_id])
+    net.withdraw(net.people[0], [item_id])
