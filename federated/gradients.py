@@ -32,7 +32,8 @@ Randomness = Callable[[int], bytes]
 # Examples whose gradients are held at once: 64 of a head of 20,000 values take 10 MiB.
 _CHUNK: Final = 64
 _NORMALS: Final = 4  # that are summed for one value of noise
-_MANTISSA_BITS: Final = 53
+# One less than a double has, so that a half can be added exactly: 1.0 is never drawn.
+_BITS: Final = 52
 
 
 def noisy_sum(
@@ -45,7 +46,8 @@ def noisy_sum(
     """One partner's update of one round: the clipped gradients of a Poisson sample, and its noise.
 
     `examples` is (n, features), `classes` (n,); the result is (parameters,) in the order of
-    Weights.vector. Always finite, also when the sample is empty: then it is noise alone.
+    Weights.vector. It is finite for every job that the log can hold, and never empty: without a sample it
+    is noise alone.
     """
     chosen = uniform(len(examples), randomness) < spec.sampling
     total = clipped_sum(head, examples[chosen], classes[chosen], spec.clip)
@@ -87,9 +89,9 @@ def _gradients(per_example: GradSampleModule, x: Tensor, y: Tensor) -> Tensor:
 
 
 def uniform(count: int, randomness: Randomness) -> NDArray[np.float64]:
-    """(count,) in 0..1, neither end included, each from 53 bits of its own."""
-    bits = np.frombuffer(randomness(8 * count), np.uint64) >> np.uint64(64 - _MANTISSA_BITS)
-    return (bits.astype(np.float64) + 0.5) * 2.0**-_MANTISSA_BITS
+    """(count,) in 0..1, neither end included, each from 52 bits of its own."""
+    bits = np.frombuffer(randomness(8 * count), np.uint64) >> np.uint64(64 - _BITS)
+    return (bits.astype(np.float64) + 0.5) * 2.0**-_BITS
 
 
 def normal(count: int, randomness: Randomness) -> NDArray[np.float64]:

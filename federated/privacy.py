@@ -15,7 +15,8 @@ import logging
 import math
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -156,16 +157,23 @@ def _require_sane(mechanisms: Sequence[Mechanism], delta: float) -> None:
 def _prv(mechanisms: tuple[Mechanism, ...], delta: float) -> float:
     accountant = PRVAccountant()
     accountant.history = _history(mechanisms)
-    with np.errstate(all="ignore"):  # it takes the logarithm of 1 - sampling
+    with _quiet():
         return float(accountant.get_epsilon(delta))
 
 
 def _rdp(mechanisms: tuple[Mechanism, ...], delta: float) -> float:
     accountant = RDPAccountant()
     accountant.history = _history(mechanisms)
-    with warnings.catch_warnings():  # that a better order exists; the bound holds without it
-        warnings.simplefilter("ignore", UserWarning)
+    with _quiet():
         return float(accountant.get_epsilon(delta, alphas=list(_ORDERS)))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Opacus warns that a better Rényi order exists, and takes the logarithm of 1 - sampling: no harm."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def _history(mechanisms: tuple[Mechanism, ...]) -> list[tuple[float, float, int]]:
