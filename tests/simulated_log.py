@@ -28,9 +28,13 @@ def keys_of(person: Person) -> NodeKeys:
 
 def feed(follower: Follower, net: Network) -> None:
     """Brings a replay up to the network's log."""
-    log, start = net.log, follower.tree.size
-    if start == len(log):
-        return
+    if follower.tree.size < len(net.log):
+        follower.take(page_of(net, follower.tree.size))
+
+
+def page_of(net: Network, start: int) -> api.FollowResponse:
+    """All that the log has from `start` on, and its checkpoint."""
+    log = net.log
     entries = [
         api.LoggedEntry(index=i, envelope=log[i].raw, bundle=encode_bundle(log[i].leaves))
         for i in range(start, len(log))
@@ -41,4 +45,4 @@ def feed(follower: Follower, net: Network) -> None:
         root_of([entry.raw for entry in log]),
         lambda text: LOG_KEY.sign(text).signature,
     )
-    follower.take(api.FollowResponse(entries=entries, checkpoint=note))
+    return api.FollowResponse(entries=entries, checkpoint=note)

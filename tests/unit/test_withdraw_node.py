@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,75 +13,16 @@ from node.erasure import finish_erasure
 from node.follower import Follower
 from node.rows import LogRow, Outgoing
 from node.store import Store
-from node.submission import Submitter, Terms
-from protocol.batch import encode_bundle, erase, leaf_hashes
+from protocol.batch import encode_bundle, erase
 from protocol.errors import ConfigError
 from protocol.lifecycle import ItemStatus
-from protocol.merkle import hash_leaf
 from protocol.state import ItemId, ItemState
-from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from tests.fold import people
-from tests.node_lab import digit
 from tests.simulated import NETWORK, Network
-from tests.simulated_log import LINK, feed, keys_of
-from tests.traces import found_in, traces_of
-
-TERMS = Terms("CC-BY-4.0", pb.Consent(train=True, redistribute=True), pb.ORIGIN_HUMAN)
-
-
-@dataclass
-class Home:
-    """The home of ada, who submits to a simulated network."""
-
-    path: Path
-    net: Network
-
-    def __post_init__(self) -> None:
-        self.path.mkdir()
-        self.ada = self.net.people[0]
-        self.store = Store(self.path / "node.db")
-        self.blobs = BlobStore(self.path / "blobs")
-        self.follower = Follower(self.store, LINK)
-
-    def submit(self, *seeds: int) -> dict[ItemId, dict[str, bytes]]:
-        """Submits pictures; gives the traces of each item."""
-        files = self.path.parent / "files"
-        shutil.rmtree(files, ignore_errors=True)
-        files.mkdir()
-        for seed in seeds:
-            (files / f"{seed}.png").write_bytes(digit(seed))
-        submitter = Submitter(self.store, self.blobs, keys_of(self.ada), self.net.state, "digits")
-        [digest] = submitter.submit(sorted(files.iterdir()), "3", TERMS).batches
-        row = self.store.outbox_row(digest)
-        assert row is not None
-        for each in row.outgoing.openings:
-            self.net.openings[each.item_id] = (each.salt, each.label)
-            self.net.truth[each.item_id] = each.label
-        self.net.add_raw(row.outgoing.envelope, row.outgoing.leaves)
-        self.store.mark_sent(digest, len(self.net.log) - 1)
-        traces = {}
-        for leaf in row.outgoing.leaves:
-            item_id = hash_leaf(leaf)
-            item = self.store.item(item_id)
-            assert item is not None
-            traces[item_id] = traces_of(item, leaf, (files / item.name).read_bytes())
-        return traces
-
-    def withdraw(self, *item_ids: ItemId) -> None:
-        """Logs a withdrawal; the node does not know yet."""
-        body = pb.Withdraw(network=NETWORK, item_ids=item_ids)
-        self.net.add(self.ada, "withdraw", body)
-
-    def erase_in_log(self, item_id: ItemId) -> None:
-        """What the coordinator does when it logs the withdrawal."""
-        entry = self.net.log[self.net.state.items[item_id].submitted_at]
-        at = leaf_hashes(entry.leaves).index(item_id)
-        entry.leaves = tuple(erase(entry.leaves, at))  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        self.store.close()
-        self.blobs.close()
+from tests.simulated_log import LINK, feed, keys_of, page_of
+from tests.traces import found_in
+from tests.withdrawing import Home
 
 
 @pytest.fixture
@@ -193,7 +132,7 @@ def test_another_process_that_erased_meanwhile_is_not_taken_for_a_liar(home: Hom
     items = home.submit(1, 2)
     gone = next(iter(items))
     other, late = Follower(home.store, LINK), Follower(home.store, LINK)
-    submission, before = home.net.state.items[gone].submitted_at, _page(home.net)
+    submission, before = home.net.state.items[gone].submitted_at, page_of(home.net, 0)
     home.withdraw(gone)
     feed(other, home.net)  # stores all, and erases
     row = home.store.entry(submission)
@@ -223,30 +162,13 @@ def test_what_was_withdrawn_before_a_lie_is_erased_all_the_same(home: Home) -> N
     items = home.submit(1)
     feed(home.follower, home.net)
     home.withdraw(*items)
-    page = _page(home.net, home.follower.tree.size, lie=True)
+    home.net.log.append(home.net.log[0])  # a second genesis
+    page = page_of(home.net, home.follower.tree.size)
     with pytest.raises(Lie):
         home.follower.take(page)
     assert finish_erasure(home.store, home.blobs)
     [traces] = items.values()
     assert found_in(home.path, traces) == {}
-
-
-def _page(net: Network, start: int = 0, lie: bool = False) -> api.FollowResponse:
-    """What the log shows now, from `start` on; with an entry behind it that breaks a rule."""
-    captured: list[api.FollowResponse] = []
-
-    class Recorder:
-        tree = type("Tree", (), {"size": start})
-
-        def take(self, response: api.FollowResponse) -> None:
-            captured.append(response)
-
-    log = list(net.log)
-    if lie:
-        net.log.append(net.log[0])  # a second genesis
-    feed(Recorder(), net)  # type: ignore[arg-type]
-    net.log[:] = log
-    return captured[0]
 
 
 # ---- what is asked for ----
