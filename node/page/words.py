@@ -42,7 +42,7 @@ def amount_text(asset: str, amount: int) -> str:
 
 def percent(ppm: int, digits: int = 1) -> str:
     """Parts per million as people read them."""
-    return f"{ppm * 100 / PPM:.{digits}f} %"
+    return f"{ppm * 100 / PPM:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def certainty(ppm: int) -> str:

@@ -142,7 +142,7 @@ def _reviewed(line: StatementLine) -> ReviewedView:
         campaign=line.line.campaign_id,
         answers=evidence.answers,
         gold=gold,
-        agreement=f"{evidence.agreement_ppm / 10_000:+.1f} %",
+        agreement=f"{evidence.agreement_ppm / 10_000:+.1f}\N{NO-BREAK SPACE}%",
         ring=evidence.ring_size if evidence.ring_size > 1 else 0,
         entry=line.entry_index,
     )

@@ -68,7 +68,7 @@ async def reading(world: World) -> AsyncIterator[httpx.AsyncClient]:
 def test_an_accepted_item_says_who_agreed(world: World) -> None:
     item = one(world, Standing.ACCEPTED)
     assert re.fullmatch(
-        r"The reviewers read “(\d)”, as you did: practically certain, 99\.\d %\.", item.why
+        r"The reviewers read “(\d)”, as you did: practically certain, 99\.\d\s%\.", item.why
     )
     assert re.fullmatch(rf"3 reviewers: 3 said “{item.label}”", item.answers)
     assert item.has_picture and item.can_withdraw

@@ -56,10 +56,10 @@ def test_nothing_is_certain(ppm: int) -> None:
 
 
 def test_certainty_in_words() -> None:
-    assert certainty(PPM) == "practically certain, 99.9 %"
-    assert certainty(994_999) == "almost certain, 99.4 %"
-    assert certainty(612_000) == "unclear, 61.2 %"
-    assert percent(123_456, 0) == "12 %"
+    assert certainty(PPM) == "practically certain, 99.9\N{NO-BREAK SPACE}%"
+    assert certainty(994_999) == "almost certain, 99.4\N{NO-BREAK SPACE}%"
+    assert certainty(612_000) == "unclear, 61.2\N{NO-BREAK SPACE}%"
+    assert percent(123_456, 0) == "12\N{NO-BREAK SPACE}%"
     assert (plural(1, "item"), plural(2_000, "item")) == ("1 item", "2,000 items")
     assert plural(3, "entry", "entries") == "3 entries"
 
