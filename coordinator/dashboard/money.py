@@ -1,0 +1,69 @@
+"""Revenue and settlement: what came in and for which licence, and what has been promised on chain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from protocol.state import State
+from protos.gen import records_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRow:
+    """One asset: revenue ever, and the part that waits for a close."""
+
+    asset: bytes
+    received: int
+    waiting: int
+    treasury: int  # what the operator's treasury has of what was shared out
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceRow:
+    """A sale and what was paid for it."""
+
+    record: pb.Licence
+    paid: tuple[tuple[bytes, int], ...]  # (asset, amount)
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyView:
+    """The page, but for deposits and settlements, which are in the ledger."""
+
+    assets: tuple[AssetRow, ...]
+    licences: tuple[LicenceRow, ...]  # the latest first
+    treasury_ppm: int
+    royalty_ppm: int
+    closed_epoch: int
+    settled_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRow:
+    """A proposal, and where on the chain it took effect."""
+
+    index: int
+    record: pb.Settlement
+    published: pb.Published | None
+
+
+def money_view(state: State) -> MoneyView:
+    """What the state says; linear in assets, licences and the deposits of one epoch."""
+    waiting = Counter[bytes]()
+    for deposit in state.epoch.deposits:
+        waiting[deposit.asset] += deposit.amount
+    return MoneyView(
+        assets=tuple(
+            AssetRow(asset, amount, waiting[asset], state.earned.get((state.operator, asset), 0))
+            for asset, amount in state.received.items()
+        ),
+        licences=tuple(
+            LicenceRow(each.record, tuple(each.paid.items()))
+            for each in reversed(state.licences.values())
+        ),
+        treasury_ppm=state.policy.revenue_treasury_ppm,
+        royalty_ppm=state.policy.royalty_ppm,
+        closed_epoch=state.closed_epoch,
+        settled_epoch=state.published_epoch,
+    )

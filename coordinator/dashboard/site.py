@@ -1,0 +1,182 @@
+"""The pages as HTML: rendering, caching, and what a reader gets who asks for nothing that there is.
+
+A page is a pure function of the log (and of which metadata files there are), so its entity tag is the size
+of the log that it shows. The script on it asks every other second whether it has changed; mostly the
+answer is 304, which costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from coordinator.book import Book
+from coordinator.dashboard import charts, formats
+from coordinator.dashboard.datasets import Metadata
+from coordinator.dashboard.epochs import MINTING, lines_for, minted_by
+from coordinator.dashboard.routes import Shown, Views
+from coordinator.overview import by_outcome
+from protocol.errors import Reject
+from protocol.link import NetworkLink
+
+_TEMPLATES: Final = Path(__file__).parent.parent / "templates"
+_ASK_AGAIN: Final = {"cache-control": "no-cache"}
+NAVIGATION: Final = (
+    ("/", "Overview"),
+    ("/campaigns", "Campaigns"),
+    ("/contributors", "Contributors"),
+    ("/epochs", "Epochs"),
+    ("/jobs", "Jobs"),
+    ("/datasets", "Datasets"),
+    ("/revenue", "Revenue"),
+    ("/log", "Log"),
+)
+
+
+class Site:
+    """The dashboard of one network. `link` is what newcomers are given."""
+
+    def __init__(self, book: Book, link: NetworkLink, home: Path) -> None:
+        self._book = book
+        self._link = link
+        self._home = home
+        self._views = Views(book, Metadata(home))
+        self._templates = _environment()
+        self._build = _digest_of(_TEMPLATES)
+
+    def routes(self) -> list[Route]:
+        """Every page, and the metadata files beside them."""
+        views = self._views
+        pages = {
+            "/": views.overview,
+            "/campaigns": views.campaigns,
+            "/campaigns/{id}": views.campaign,
+            "/contributors": views.contributors,
+            "/contributors/{id}": views.contributor,
+            "/epochs": views.epochs,
+            "/epochs/{number}": views.epoch,
+            "/jobs": views.jobs,
+            "/jobs/{id}": views.job,
+            "/datasets": views.datasets,
+            "/datasets/{name}": views.dataset,
+            "/revenue": views.revenue,
+            "/log": views.log,
+            "/log/{index}": views.entry,
+        }
+        files = {
+            "/datasets/{name}/{file}": views.dataset_file,
+            "/models/{id}/{file}": views.model_file,
+        }
+        return [
+            *(Route(path, self._page(view)) for path, view in pages.items()),
+            *(Route(path, self._file(view)) for path, view in files.items()),
+        ]
+
+    def _page(
+        self, view: Callable[[Request], Awaitable[Shown]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            files = self._files_stamp()
+            present = self._tag(self._book.head.size, files)
+            if request.headers.get("if-none-match") == present:
+                return Response(status_code=304, headers=_ASK_AGAIN | {"etag": present})
+            try:
+                shown = await view(request)
+            except Reject as error:
+                return self.missing(request, str(error))
+            tag = self._tag(min(shown.as_of, self._book.head.size), files)
+            html = self._render(request, shown, tag)
+            return HTMLResponse(html, headers=_ASK_AGAIN | {"etag": tag})
+
+        return answer
+
+    def _file(
+        self, view: Callable[[Request], Awaitable[tuple[bytes, str]]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                content, media_type = await view(request)
+            except Reject as error:
+                return self.missing(request, str(error))
+            return Response(content, media_type=media_type, headers=_ASK_AGAIN)
+
+        return answer
+
+    def missing(self, request: Request, why: str) -> Response:
+        """The page for a URL that names nothing."""
+        shown = Shown("missing.html", "Nothing here", self._book.head.size, {"why": why})
+        return HTMLResponse(self._render(request, shown, ""), 404, {"cache-control": "no-store"})
+
+    def _render(self, request: Request, shown: Shown, tag: str) -> str:
+        size = self._book.head.size
+        path = request.url.path
+        section = next((p for p, _ in NAVIGATION[1:] if path == p or path.startswith(f"{p}/")), "/")
+        return self._templates.get_template(shown.template).render(
+            title=shown.title,
+            network=self._link.name,
+            link=str(self._link),
+            verifier=str(self._link.log_verifier),
+            http_url=self._link.http_url,
+            size=size,
+            root=self._book.tree.root(size),
+            navigation=NAVIGATION,
+            section=section,
+            path=path,
+            tag=tag,
+            operator=self._book.operator,
+            **shown.values,
+        )
+
+    def _tag(self, size: int, files: int) -> str:
+        return f'"{size}-{files:x}-{self._build}"'
+
+    def _files_stamp(self) -> int:
+        """Changes when a dataset or a model appears in the operator's directory, or goes."""
+        return sum(
+            folder.stat().st_mtime_ns
+            for folder in (self._home / "datasets", self._home / "models")
+            if folder.is_dir()
+        )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= formats.FILTERS
+    environment.globals |= {
+        "amount": formats.amount,
+        "units": formats.units,
+        "many": formats.many,
+        "evidence": formats.evidence,
+        "roles": formats.ROLES,
+        "minting_roles": MINTING,
+        "minted_by": minted_by,
+        "lines_for": lines_for,
+        "by_outcome": by_outcome,
+        "patterns": charts.PATTERNS,
+        "share_bar": charts.share_bar,
+        "swatch": charts.swatch,
+        "line_swatch": charts.line_swatch,
+        "interval_bar": charts.interval_bar,
+    }
+    return environment
+
+
+def _digest_of(folder: Path) -> str:
+    """Changes with the templates, so that nobody keeps a page of an older program."""
+    digest = sha256()
+    for path in sorted(folder.glob("*.html")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
