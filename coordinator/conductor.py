@@ -21,7 +21,8 @@ from protocol.batch import batch_root
 from protocol.epoch import compute_lines
 from protocol.errors import Ignore, Reject
 from protocol.lifecycle import EpochPhase
-from protocol.rules.review import compute_draw, compute_seal, encode_draw, encode_seal
+from protocol.rules.review import compute_draw, encode_draw
+from protocol.rules.sealing import compute_seal, encode_seal
 from protocol.state import State
 from protocol.verdicts import compute_verdicts
 from protos.gen import records_pb2 as pb

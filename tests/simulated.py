@@ -22,7 +22,7 @@ from protocol.envelope import seal
 from protocol.identity import Identity
 from protocol.limits import PPM
 from protocol.merkle import hash_leaf
-from protocol.rules import dataset, review
+from protocol.rules import dataset, review, sealing
 from protocol.similarity import fingerprint_exact
 from protocol.state import ItemId, State
 from protos.gen import records_pb2 as pb
@@ -220,7 +220,7 @@ class Network:
 
     def phase(self, to: pb.PhaseName) -> None:
         seals = to == pb.PHASE_BEACON
-        leaves = review.encode_seal(review.compute_seal(self.state)) if seals else []
+        leaves = sealing.encode_seal(sealing.compute_seal(self.state)) if seals else []
         body = pb.Phase(**self._round(), to=to, duplicates=batch(leaves))
         self.add(self.operator, "phase", body, leaves)
 

@@ -96,6 +96,8 @@ def validate_licence(state: State, record: Record[pb.Licence]) -> None:
     require(0 < len(body.licensee) <= NAME_CHARS_MAX, "a licence names its licensee")
     require(0 < len(body.terms) <= NAME_CHARS_MAX, "a licence names its terms")
     require(len(body.asset) == ADDRESS_BYTES, "an asset is a 20-byte address, zeros for ether")
+    shares = state.deployment is not None and body.asset == state.deployment.share_token
+    require(not shares, "the network's own shares are no revenue")
     require(parse_amount(body.price, "the price") > 0, "the price is more than nothing")
     # A close splits the licence's revenue in one go, beside all its other lines.
     require(len(snapshot.credits) <= OPERATOR_LEAVES_MAX // 4, "the snapshot has too many authors")

@@ -9,7 +9,7 @@ from protocol.envelope import parse_envelope
 from protocol.epoch import compute_lines, price_lines
 from protocol.lifecycle import ItemStatus
 from protocol.limits import AMOUNT_MICRO_MAX, BATCH_LEAVES_MAX, OPERATOR_LEAVES_MAX, PPM
-from protocol.rules import review
+from protocol.rules import review, sealing
 from protocol.settlement import Address, publication_digest
 from protocol.state import SHARES, Deposit
 from protocol.truth_data import MAX_CONFUSION_CELLS
@@ -98,7 +98,7 @@ def test_a_close_cannot_give_weight_to_who_has_none(net: Network) -> None:
 def test_thousands_of_copies_do_not_stall_the_draw(
     net: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(review, "SEALED_ITEMS_MAX", 4)
+    monkeypatch.setattr(sealing, "SEALED_ITEMS_MAX", 4)
     ada, *reviewers = net.people
     net.submit(ada, [net.item(1, content=b"one picture") for _ in range(6)])
     net.stand_by(*reviewers)
@@ -112,7 +112,7 @@ def test_thousands_of_copies_do_not_stall_the_draw(
 
 
 def test_a_seal_fits_into_its_draw_and_its_close() -> None:
-    assert review.SEALED_ITEMS_MAX + review.REVIEWER_LINES_MAX < OPERATOR_LEAVES_MAX
+    assert sealing.SEALED_ITEMS_MAX + review.REVIEWER_LINES_MAX < OPERATOR_LEAVES_MAX
     assert review.GOLD_MAX + BATCH_LEAVES_MAX <= OPERATOR_LEAVES_MAX
 
 

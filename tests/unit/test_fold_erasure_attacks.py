@@ -9,7 +9,7 @@ from protocol.batch import Erased, Leaf
 from protocol.errors import Misbehaviour
 from protocol.lifecycle import ItemStatus
 from protocol.merkle import hash_leaf
-from protocol.rules import review
+from protocol.rules import sealing
 from protocol.similarity import DuplicateIndex, fingerprint_exact
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
@@ -134,12 +134,12 @@ def test_what_an_erased_item_is_a_copy_of_is_bounded_by_what_is_left(net: Networ
     late = net.replay(gone={second, fourth})
     impossible = ({second: second}, {second: third}, {second: bytes(32)}, {first: second})
     for claim in impossible:
-        assert review.compute_seal(late, claim).duplicates == {}
-    assert review.compute_seal(late, {third: first}).duplicates == {}, "these two can be compared"
+        assert sealing.compute_seal(late, claim).duplicates == {}
+    assert sealing.compute_seal(late, {third: first}).duplicates == {}, "these two can be compared"
     chain = {second: first, fourth: second}
-    assert review.compute_seal(late, chain).duplicates == {second: first}, "a copy has no copies"
+    assert sealing.compute_seal(late, chain).duplicates == {second: first}, "a copy has no copies"
     # This the replay has to take from the log; see docs/adr/0010.
-    assert review.compute_seal(late, {third: second}).duplicates == {third: second}
+    assert sealing.compute_seal(late, {third: second}).duplicates == {third: second}
 
 
 def test_an_erased_leaf_keeps_its_place(net: Network) -> None:

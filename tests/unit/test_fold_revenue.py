@@ -15,7 +15,8 @@ from protocol.limits import (
     PPM,
 )
 from protocol.revenue import due_flows
-from protocol.rules.review import REVIEWER_LINES_MAX, SEALED_ITEMS_MAX
+from protocol.rules.review import REVIEWER_LINES_MAX
+from protocol.rules.sealing import SEALED_ITEMS_MAX
 from protocol.rules.training import TRAINER_LINES_MAX
 from protocol.state import SHARES, Deposit
 from protos.gen import records_pb2 as pb
