@@ -17,7 +17,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
 from federated.features import SIDE
-from federated.privacy import bound, towards_coordinator
+from federated.privacy import bound, towards_coordinator, towards_partner
 from federated.release import Artifact, Release
 from federated.spec import TrainingSpec
 from protocol.envelope import Signer, signing_input
@@ -38,8 +38,9 @@ _Z_95: Final = 1.959964  # standard normal, two-sided 95 %
 
 _TRUST: Final = (
     "The coordinator added the partners' noisy updates up, and is trusted to show nobody a single one"
-    " of them. Epsilon holds towards everybody who sees the models of the rounds; towards the"
-    " coordinator itself each update is protected by its partner's own share of the noise alone."
+    " of them. Epsilon holds towards everybody who sees the models of the rounds. Another partner knows"
+    " its own share of the noise, and from the coordinator an update is hidden by its partner's share"
+    " alone; what they could learn is stated too."
 )
 _LIMITS: Final = (
     "It was measured on examples that the coordinator held back; on other data it may do worse.",
@@ -77,7 +78,8 @@ def compose(
     watts: int = WATTS,
 ) -> bytes:
     """The card of a job whose rounds have all run, as canonical JSON."""
-    cost, coordinator = bound([spec.mechanism], spec.delta), towards_coordinator(spec)
+    cost = bound([spec.mechanism], spec.delta)
+    partner, coordinator = towards_partner(spec), towards_coordinator(spec)
     card = {
         "format": FORMAT,
         "title": title,
@@ -110,6 +112,8 @@ def compose(
             "accounting": cost.method,
             "trust": "coordinator",
             "trust_means": _TRUST,
+            "epsilon_towards_partner_micro": partner.epsilon_micro,
+            "accounting_towards_partner": partner.method,
             "epsilon_towards_coordinator_micro": coordinator.epsilon_micro,
             "accounting_towards_coordinator": coordinator.method,
         },
@@ -205,9 +209,14 @@ def to_markdown(card: bytes) -> str:
             "",
             f"- Epsilon {_micro(privacy['epsilon_micro'])} at delta {privacy['delta_ppb'] / _PPB:g},"
             f" by {privacy['accounting']} accounting, for {privacy['unit']}",
-            "- Towards the coordinator: epsilon"
-            f" {_micro(privacy['epsilon_towards_coordinator_micro'])},"
-            f" by {privacy['accounting_towards_coordinator']} accounting",
+            *(
+                f"- Towards {name}: epsilon {_micro(privacy[f'epsilon_towards_{who}_micro'])},"
+                f" by {privacy[f'accounting_towards_{who}']} accounting"
+                for who, name in (
+                    ("partner", "another partner"),
+                    ("coordinator", "the coordinator"),
+                )
+            ),
             f"- Trust: {privacy['trust']}. {privacy['trust_means']}",
             "",
             "## What it was made from",

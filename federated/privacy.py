@@ -2,8 +2,9 @@
 
 The mechanism of a round is the Gaussian one over a Poisson sample (Abadi et al., CCS 2016). Rounds and jobs
 are composed numerically by their privacy loss random variables (PRV: Gopi, Lee & Wutschitz, NeurIPS 2021),
-which states about a tenth less than Rényi accounting for the same noise. Both are Opacus'. Opacus bounds
-the loss of removing an example, the larger of the two directions for this mechanism.
+which states about a tenth less than Rényi accounting for the same noise. Both are Opacus'. With sampling
+below one it composes the loss of removing an example; that adding one never costs more is observed, not
+proven (Lebeda et al., 2024). With sampling of one the two are the same.
 
 All epsilons are upper bounds in micro, rounded up; all noise multipliers are multiples of 1e-6, rounded
 up, because that is how the log carries them.
@@ -105,8 +106,18 @@ def noise_multiplier_for(epsilon: float, delta: float, sampling: float, rounds: 
 
 def towards_coordinator(spec: TrainingSpec) -> Bound:
     """What the coordinator could learn: it sees each update alone, with 1/quorum of the variance."""
-    alone = spec.noise_multiplier / math.sqrt(spec.quorum)
-    return bound([Mechanism(alone, spec.sampling, spec.rounds)], spec.delta)
+    return _with_noise(spec, 1 / spec.quorum)
+
+
+def towards_partner(spec: TrainingSpec) -> Bound:
+    """What another partner could learn: it knows its own noise, and takes that out of the sum."""
+    return _with_noise(spec, max(spec.quorum - 1, 1) / spec.quorum)
+
+
+def _with_noise(spec: TrainingSpec, part: float) -> Bound:
+    """The whole job towards somebody for whom only a part of the noise's variance is unknown."""
+    unknown = spec.noise_multiplier * math.sqrt(part)
+    return bound([Mechanism(unknown, spec.sampling, spec.rounds)], spec.delta)
 
 
 def require_promise(spec: TrainingSpec) -> None:

@@ -23,6 +23,7 @@ from federated.privacy import (
     rdp_epsilon_micro,
     require_promise,
     towards_coordinator,
+    towards_partner,
 )
 from federated.spec import Mechanism
 from protocol.errors import ConfigError, StateError
@@ -135,12 +136,19 @@ def test_an_absurd_epsilon_is_still_a_bound() -> None:
     assert bound([Mechanism(0.1, 1.0, 100)], DELTA).method is Method.RDP
 
 
-def test_the_coordinator_sees_more_than_the_others() -> None:
+def test_the_coordinator_sees_more_than_a_partner_and_a_partner_more_than_the_others() -> None:
     job = spec()
-    alone = towards_coordinator(job)
-    assert alone.epsilon_micro > bound([job.mechanism], job.delta).epsilon_micro
-    assert alone.epsilon_micro == epsilon_micro(6.25 / math.sqrt(3), 1.0, 20, DELTA)
-    assert towards_coordinator(spec(quorum=1)) == bound([job.mechanism], job.delta)
+    whole, partner, coordinator = (
+        each.epsilon_micro
+        for each in (bound([job.mechanism], DELTA), towards_partner(job), towards_coordinator(job))
+    )
+    assert whole < partner < coordinator
+    assert partner == epsilon_micro(6.25 * math.sqrt(2 / 3), 1.0, 20, DELTA)
+    assert coordinator == epsilon_micro(6.25 * math.sqrt(1 / 3), 1.0, 20, DELTA)
+    two = spec(quorum=2)
+    assert towards_partner(two) == towards_coordinator(two), "either knows all but one share"
+    alone = spec(quorum=1)
+    assert towards_partner(alone) == towards_coordinator(alone) == bound([job.mechanism], DELTA)
 
 
 def test_a_job_that_costs_more_than_it_says_is_refused() -> None:

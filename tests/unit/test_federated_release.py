@@ -134,7 +134,8 @@ def test_the_card_says_what_the_model_cost_and_how_well_it_does(card: bytes, mad
     assert privacy["unit"].startswith("one example") and privacy["trust"] == "coordinator"
     assert "added the partners' noisy updates up" in privacy["trust_means"]
     alone = towards_coordinator(SPEC).epsilon_micro
-    assert privacy["epsilon_towards_coordinator_micro"] == alone > privacy["epsilon_micro"]
+    assert privacy["epsilon_towards_coordinator_micro"] == alone
+    assert privacy["epsilon_micro"] < privacy["epsilon_towards_partner_micro"] < alone
     assert its["quality"]["int8"]["sha256"] == made.int8.digest.hex()
     assert its["quality"]["held_back"] == 400
     low, high = its["quality"]["int8"]["interval_95_ppm"]
@@ -184,6 +185,7 @@ def test_people_can_read_it_and_nobody_can_write_into_it(card: bytes) -> None:
     for words in (
         "Epsilon 2.99",
         "Towards the coordinator",
+        "Towards another partner",
         "400 held-back",
         "187.5 J",
         "entries 15, 19, 23",
