@@ -54,8 +54,6 @@ def spending_of(home: NodeDirectory) -> ReadSpending:
     path = home.root / _BUDGET
 
     def read() -> Sequence[Spending]:
-        if not path.exists():
-            return ()
         from federated.budget import read_spending
 
         return read_spending(path)

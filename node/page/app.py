@@ -29,7 +29,8 @@ from node.page.own import Standing
 from node.page.pictures import picture_of
 from node.page.sources import Replay, Sources
 from node.page.words import brief, plural
-from node.page.work import view_reviews, view_training
+from node.page.work import TrainingView, view_reviews, view_training
+from protocol.errors import CommonholdError
 from protocol.lifecycle import ItemStatus
 from protocol.limits import HASH_BYTES
 
@@ -88,7 +89,7 @@ class Pages:
             latest=latest(sources, replay, LATEST_ITEMS),
             earnings=view_earnings(sources, state, lines),
             reviews=view_reviews(sources, replay, lines),
-            training=view_training(sources, state, await self._spending()),
+            training=await self._training(replay),
         )
 
     async def items(self, request: Request) -> Response:
@@ -125,9 +126,7 @@ class Pages:
 
     async def training(self, _: Request) -> Response:
         """My jobs, and what they cost."""
-        spending = await self._spending()
-        state = self._replay().follower.state
-        return self._page("training", view=view_training(self._sources, state, spending))
+        return self._page("training", view=await self._training(self._replay()))
 
     async def health(self, _: Request) -> Response:
         """The node; also while there is no log to trust."""
@@ -163,8 +162,14 @@ class Pages:
         page.status_code = status
         return page
 
-    async def _spending(self) -> Any:
-        return await asyncio.to_thread(self._sources.read_spending)
+    async def _training(self, replay: Replay) -> TrainingView:
+        """A budget that cannot be read hides nothing else: the page says why."""
+        state = replay.follower.state
+        try:
+            spending = await asyncio.to_thread(self._sources.read_spending)
+        except CommonholdError as error:
+            return view_training(self._sources, state, (), str(error))
+        return view_training(self._sources, state, spending)
 
 
 def _page_number(request: Request) -> int:

@@ -188,15 +188,19 @@ class TrainingView:
 
     jobs: tuple[JobView, ...]
     spending: tuple[SpendingView, ...]
+    problem: str  # why the spending cannot be read; empty when it can
     join: str  # the command
 
 
-def view_training(sources: Sources, state: State, spending: Sequence[Spending]) -> TrainingView:
+def view_training(
+    sources: Sources, state: State, spending: Sequence[Spending], problem: str = ""
+) -> TrainingView:
     """Our jobs, and what this machine says that they cost."""
     mine = [job for job in reversed(state.jobs.values()) if sources.me in job.record.partners]
     return TrainingView(
         jobs=tuple(_job(job, sources.me) for job in islice(mine, ROWS_MAX)),
         spending=tuple(_spending(each) for each in islice(spending, ROWS_MAX)),
+        problem=problem,
         join="commonhold federated join",
     )
 

@@ -153,6 +153,24 @@ async def test_a_withdrawn_item_loses_its_picture_before_the_readers_eyes(world:
         await reader
 
 
+async def test_a_node_that_is_gone_is_said_to_be(world: World) -> None:
+    seen, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def read(url: str) -> None:
+        with chromium(390, 844) as browser:
+            enter(browser, url)
+            assert browser.evaluate("document.getElementById('away').checkVisibility()") is False
+            loop.call_soon_threadsafe(seen.set)
+            browser.wait("document.getElementById('away').checkVisibility()")
+            assert "You gave 62 items" in browser.text(), "what it said last stays"
+            browser.complaints.clear()  # that nobody answered
+
+    async with world.open() as url:
+        reader = asyncio.create_task(asyncio.to_thread(read, url))
+        await until(reader, seen)
+    await reader
+
+
 async def test_hostile_names_and_titles_run_nothing(tmp_path: Path) -> None:
     world = World(tmp_path)
     [item_id] = world.give([1], name=HOSTILE)

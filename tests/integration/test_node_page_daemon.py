@@ -86,6 +86,11 @@ def test_the_owner_sees_what_the_node_knows(lab: Lab) -> None:
     asyncio.run(ada.submit(lab.write_digits(3, "7")))
     until(lambda: "You gave 3 items" in text_of(url) or None, "the new item")
 
+    withdraw = ("node", "withdraw", first, "--yes", "--dir", str(ada.home.root))
+    lab.stage.run(*withdraw)
+    until(lambda: "You took it back" in text_of(url, f"items/{first}") or None, "the withdrawal")
+    assert f"{first}/picture" not in text_of(url, f"items/{first}") + text_of(url, "items")
+
     lab.stage.stop(daemon)
     assert daemon.process.returncode == 0
     assert not ada.home.page.exists()

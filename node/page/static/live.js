@@ -60,15 +60,19 @@ async function refresh() {
   if (focused.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
 }
 
-async function look() {
-  if (!document.hidden) {
-    try {
-      const response = await fetch(document.body.dataset.versionUrl);
-      if (response.ok && (await response.text()) !== document.body.dataset.version) await refresh();
-    } catch {
-      // The node is away: what is shown stays, and the next look may find it again.
-    }
+/** Whether the node answered. */
+async function lookOnce() {
+  try {
+    const response = await fetch(document.body.dataset.versionUrl);
+    if (response.ok && (await response.text()) !== document.body.dataset.version) await refresh();
+    return response.ok;
+  } catch {
+    return false; // what is shown stays, and the next look may find the node again
   }
+}
+
+async function look() {
+  if (!document.hidden) document.getElementById("away").hidden = await lookOnce();
   setTimeout(look, POLL_MS);
 }
 
