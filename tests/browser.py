@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -196,6 +198,7 @@ def _started(program: str, profile: str) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     assert process.stderr is not None
     try:
@@ -209,9 +212,6 @@ def _started(program: str, profile: str) -> Iterator[str]:
         process.stderr.close()  # or it would fill up, and the browser stop at it
         yield line.removeprefix(_READY).strip()
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # It and its helpers, which would otherwise still write into the profile that is being deleted.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -23,6 +23,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 26, 38
 _TICKS: Final = 5
 # With more points than this, markers would run into each other.
 _MARKERS_MAX: Final = 40
+# Below this a difference is noise, and a float's smallest steps come near.
+_SPAN_MIN: Final = 1e-6
 _CHARACTER: Final = 7  # width of one in user units, roughly
 
 # Fills beside the colours; a drawing names them by their place. The first is plain.
@@ -82,11 +84,11 @@ def nice_ticks(low: float, high: float, count: int = _TICKS) -> list[float]:
     """Round numbers from at most `low` to at least `high`, in steps of 1, 2 or 5 times a power of ten."""
     if not (isfinite(low) and isfinite(high)):
         raise ValueError("an axis has finite ends")
-    span = high - low or abs(high) or 1.0
+    span = max(high - low, _SPAN_MIN) if high else 1.0
     power = 10.0 ** floor(log10(span / count))
     step = next((m * power for m in (1, 2, 5) if m * power * count >= span), 10 * power)
     first, last = floor(low / step), -floor(-high / step)
-    return [round(at * step, 12) for at in range(first, max(last, first + 1) + 1)]
+    return [float(f"{at * step:.12g}") for at in range(first, max(last, first + 1) + 1)]
 
 
 def compact(value: float) -> str:
