@@ -70,7 +70,10 @@ def _unknown(store: Store, digits: str, prefix: str) -> ConfigError:
             return ConfigError(
                 f"{digits} is not in the log yet", "send it first: `commonhold node send`"
             )
-    return ConfigError(f"there is no item {digits}", "see `commonhold node statement`, or --all-of")
+    return ConfigError(
+        f"there is no item {digits}",
+        "your items are listed on your node's page: `commonhold node page`",
+    )
 
 
 def own_items(state: State, me: Identity, campaign_id: str) -> list[ItemId]:
