@@ -35,6 +35,7 @@ from federated.privacy import (
     noise_multiplier_for,
     rdp_epsilon_micro,
     towards_coordinator,
+    towards_partner,
 )
 from federated.release import Release, release
 from federated.spec import RECIPE, TrainingSpec
@@ -165,6 +166,7 @@ def run() -> dict[str, object]:
             "noise multiplier": main_job.noise_multiplier,
             "epsilon, PRV": composed_epsilon_micro([main_job.mechanism], DELTA) / PPM,
             "epsilon, RDP": rdp_epsilon_micro([main_job.mechanism], DELTA) / PPM,
+            "epsilon towards another partner": towards_partner(main_job).epsilon_micro / PPM,
             "epsilon towards the coordinator": towards_coordinator(main_job).epsilon_micro / PPM,
         },
         "noise by each, epsilon 3": _row(_alone(bench, main_job)),
