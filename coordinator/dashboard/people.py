@@ -103,7 +103,7 @@ class Board:
 
 def board(state: State, tally: Tally) -> Board:
     """Copies what the table needs; linear in the number of members, not of items."""
-    contributing, reviewing = (_pooled(state, role) for role in _RATED)
+    contributing, reviewing = _pooled(state)
     return Board(
         state.size,
         state.minted_micro,
@@ -165,15 +165,17 @@ def _entry(state: State, tally: Tally, who: Identity, beliefs: _Beliefs) -> _Ent
     )
 
 
-def _pooled(state: State, role: int) -> dict[Identity, Belief]:
-    """The evidence about everybody in a role, of all campaigns together."""
-    pooled: dict[Identity, Belief] = {}
-    for (who, held, _), belief in state.reputation.items():
-        if held == role:
-            known = pooled.setdefault(who, Belief())
+def _pooled(state: State) -> tuple[dict[Identity, Belief], dict[Identity, Belief]]:
+    """The evidence about everybody's work in either role, of all campaigns together."""
+    pooled: dict[int, dict[Identity, Belief]] = {role: {} for role in _RATED}
+    for (who, role, _), belief in state.reputation.items():
+        known = pooled[role].get(who)
+        if known is None:
+            pooled[role][who] = Belief(belief.right_micro, belief.wrong_micro)
+        else:
             known.right_micro += belief.right_micro
             known.wrong_micro += belief.wrong_micro
-    return pooled
+    return pooled[_RATED[0]], pooled[_RATED[1]]
 
 
 def _sum(*beliefs: Belief | None) -> Belief | None:
