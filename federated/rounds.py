@@ -27,7 +27,7 @@ from protocol.errors import Reject, StateError
 from protocol.identity import Identity, short
 from protos.gen import records_pb2 as pb
 
-POLL_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.1
 # Somebody else's words end up in the log's reason; these many of each are enough.
 REASON_CHARS_MAX: Final = 200
 # Of a round that failed, so many partners are named.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,12 @@ from commonhold.demo.stage import Server, Stage
 from commonhold.digits import load_digits, write_folder
 from coordinator.operator import Operator
 from protocol.state import JobState
-from tests.node_lab import Lab, Node, until
+from tests.node_lab import Lab, Node
 
 JOB = "digits-1"
+# Six processes import torch, on two cores that may be busy.
+PATIENCE_SECONDS = 150.0
+POLL_SECONDS = 0.2
 
 
 @dataclass
@@ -91,7 +95,9 @@ class Net:
     def start(self, name: str, *arguments: str) -> Server:
         return self.stage.serve(name, *arguments)
 
-    def end(self, server: Server, seconds: float = 60) -> tuple[int, dict[str, Any], str]:
+    def end(
+        self, server: Server, seconds: float = PATIENCE_SECONDS
+    ) -> tuple[int, dict[str, Any], str]:
         """Waits for a command: its exit code, what it printed as JSON, and all that it said."""
         code = server.process.wait(seconds)
         said = server.log.read_text()
@@ -101,7 +107,10 @@ class Net:
 
     def await_rounds(self, rounds: int) -> None:
         """Waits until the log has so many rounds."""
-        until(lambda: len(self.job().rounds) >= rounds or None, f"{rounds} rounds")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(self.job().rounds) < rounds:
+            assert time.monotonic() < deadline, f"waited in vain for {rounds} rounds"
+            time.sleep(POLL_SECONDS)
 
     def _write(self, folder: Path, count: int, start: int) -> None:
         mine = self._order[start:][:count]

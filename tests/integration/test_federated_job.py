@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from commonhold.demo.stage import Stage
+from federated.card import verify
 from tests.federated_net import JOB, Net
+from tests.live_coordinator import CLI
+
+
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture
@@ -21,15 +28,147 @@ def net(tmp_path: Path) -> Iterator[Net]:
 
 
 def test_three_partners_train_a_model(net: Net) -> None:
+    """One of them has a single label, and is told what that means."""
     net.found(partners=3)
+    net.relabel(net.partners[0], 7)
     opening = net.open()
     joining = net.join(net.partners)
     code, printed, said = net.end(opening)
     assert code == 0, said
     assert (printed["outcome"], printed["rounds"], printed["clients"]) == ("completed", 3, 3)
+    assert (printed["trust"], printed["held_back"]) == ("coordinator", 40)
     assert 0 < printed["epsilon"] <= 3
     for server in joining:
         code, joined, said = net.end(server)
         assert code == 0, said
-        assert (joined["outcome"], joined["updates"]) == ("completed", 3)
+        assert (joined["outcome"], joined["updates"], joined["examples"]) == ("completed", 3, 40)
         assert joined["epsilon"] == pytest.approx(printed["epsilon"])
+        assert bool(joined["warnings"]) == (server is joining[0])
+    result = net.job().result
+    assert result is not None
+    signed = Path(printed["card"]).read_bytes()
+    assert (result.card, result.artifact) == (sha256(signed), sha256_of(printed["artifact"]))
+    author, card = verify(signed)
+    with net.operator() as operator:
+        assert author == operator.state.operator
+    assert json.loads(card)["privacy"]["trust"] == "coordinator"
+    assert_private(net)
+    assert_shown(net)
+
+
+def sha256(raw: bytes) -> bytes:
+    return hashlib.sha256(raw).digest()
+
+
+def sha256_of(path: str) -> bytes:
+    return sha256(Path(path).read_bytes())
+
+
+def assert_private(net: Net) -> None:
+    """Keys belong to their owner alone, and what the SuperLink kept is gone."""
+    for node in net.partners:
+        for name in ("transport.key", "budget.db"):
+            assert stat.S_IMODE((node.home.root / name).stat().st_mode) == 0o600
+    folder = net.lab.home.path / "federated" / JOB
+    assert {path.name for path in folder.iterdir()} == {"lock", "serverapp.log", "superlink.log"}
+
+
+def assert_shown(net: Net) -> None:
+    """Both homes show the job; a partner's shows what it cost."""
+    homes = [net.lab.home.path, net.partners[0].home.root]
+    shown = [status(home) for home in homes]
+    for view in shown:
+        assert [(job["id"], job["status"], job["round"]) for job in view["jobs"]] == [
+            (JOB, "completed", 3)
+        ]
+    assert [len(view["spending"]) for view in shown] == [0, 1]
+    assert shown[1]["spending"][0]["rounds"] == 3
+
+
+def status(home: Path) -> dict[str, list[dict[str, object]]]:
+    done = subprocess.run(
+        [*CLI, "federated", "status", "--dir", str(home), "--json"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    shown: dict[str, list[dict[str, object]]] = json.loads(done.stdout)
+    return shown
+
+
+def test_a_partner_that_is_killed_is_not_waited_for_twice(net: Net) -> None:
+    """The rounds go on with the rest; a second death leaves no quorum, and ends the job."""
+    net.found(partners=3)
+    opening = net.open("--rounds", "200", "--round-seconds", "5")
+    joining = net.join(net.partners)
+    net.await_rounds(2)
+    joining[0].process.kill()
+    alone = net.partners[0].keys.identity
+    net.await_rounds(len(net.job().rounds) + 4)
+    assert [alone in each.partners for each in net.job().rounds[-2:]] == [False, False]
+    joining[1].process.kill()
+    code, printed, said = net.end(opening)
+    assert code == 5, said
+    assert printed["outcome"] == "ended"
+    assert "got 1 of the 2 updates that it needs" in printed["reason"]
+    assert "did not answer in time" in printed["reason"]
+    code, joined, said = net.end(joining[2])
+    assert (code, joined["outcome"], joined["reason"]) == (0, "ended", printed["reason"]), said
+
+
+def test_a_quorum_that_does_not_come_ends_the_job(net: Net) -> None:
+    net.found(partners=2)
+    opening = net.open("--join-seconds", "15")
+    joining = net.join(net.partners[:1])
+    code, printed, said = net.end(opening)
+    assert code == 5, said
+    assert "1 of 2 partners joined within 15 s; a round needs 2" in printed["reason"]
+    code, joined, said = net.end(joining[0])
+    assert (code, joined["updates"], joined["epsilon"]) == (0, 0, 0), said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_job_in_the_log(net: Net, number: signal.Signals) -> None:
+    net.found(partners=1)
+    opening = net.open(quorum=1)
+    opening.process.send_signal(number)
+    code, _, said = net.end(opening)
+    assert (code, "Traceback" in said) == (130, False), said
+    result = net.job().result
+    assert result is not None
+    assert result.reason == "its operator stopped it"
+
+
+def test_a_job_whose_process_was_killed_is_ended_by_the_next_open(net: Net) -> None:
+    net.found(partners=1)
+    net.open(quorum=1).process.kill()
+    code, _, said = net.end(net.start("again", *net.open_arguments(quorum=1)))
+    assert code == 2, said
+    assert "there was a job 'digits-1' already" in said
+    result = net.job().result
+    assert result is not None
+    assert result.reason == "the process that ran it was killed"
+
+
+def test_a_partner_refuses_before_the_log_has_its_name(net: Net) -> None:
+    """Each reason in words of its own; afterwards it may still join."""
+    net.found(partners=2)
+    stranger = net.lab.node("stranger")
+    net.data(stranger).symlink_to(net.data(net.partners[0]))
+    opening = net.open()
+    partner = net.partners[0]
+    empty = net.folder / "empty"
+    empty.mkdir()
+    for node, options, code, says in (
+        (stranger, [], 2, "not invited to the job"),
+        (partner, ["--column", "image"], 2, "reads the column 'label' of your data"),
+        (partner, ["--epsilon-max", "2"], 5, "is left of its 2"),
+        (partner, ["--data", str(empty)], 2, "labels.csv"),
+        (partner, ["--job", "other"], 2, "there is no job 'other'"),
+    ):
+        ended, _, said = net.end(net.start("refused", *net.join_arguments(node, *options)))
+        assert (ended, says in said.replace("\n", " ")) == (code, True), said
+        (opening.log.parent / "refused.log").unlink()
+    assert net.job().partners == {}
+    opening.process.terminate()
+    net.end(opening)

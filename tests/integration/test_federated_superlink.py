@@ -1,0 +1,195 @@
+"""The SuperLink's doors: what partners reach, what strangers reach, and whose code runs where."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from flwr.app import ConfigRecord, Context, Message, RecordDict
+from flwr.cli.build import build_fab_from_files
+from flwr.clientapp import ClientApp
+
+from federated.flower import control
+from federated.flower.control import SuperLink
+from federated.flower.superlink import BODY_BYTES_MAX
+from federated.flower.supernode import SuperNode
+from federated.transport import load_key, public_pem, self_signed
+from protocol.errors import ConfigError, Reject, Unreachable
+
+PROTOBUF = "application/protobuf"
+
+# The server's app: asks every node that connects, once, and writes down what came.
+SERVER = """
+import os, time
+from pathlib import Path
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.serverapp import ServerApp
+
+app = ServerApp()
+
+@app.main()
+def main(grid, context):
+    while not (nodes := list(grid.get_nodes())):
+        time.sleep(0.05)
+    record = RecordDict({"asked": ConfigRecord({"number": 20})})
+    [sent] = grid.push_messages([Message(record, nodes[0].node_id, "train", ttl=60)])
+    while not (replies := list(grid.pull_messages([sent]))):
+        time.sleep(0.05)
+    said = replies[0].error.reason if replies[0].has_error() else replies[0].content["given"]["number"]
+    Path(os.environ["TEST_ANSWER"]).write_text(f"{said} by {nodes[0].name}")
+"""
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Iterator[SuperLink]:
+    with SuperLink(tmp_path, "127.0.0.1", 0) as running:
+        yield running
+
+
+def key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def app_that(refuses: bool) -> ClientApp:
+    app = ClientApp()
+
+    @app.train()
+    def train(message: Message, _: Context) -> Message:
+        if refuses:
+            raise Reject("not with me")
+        asked = message.content.config_records["asked"]["number"]
+        assert isinstance(asked, int)
+        given = RecordDict({"given": ConfigRecord({"number": asked + 1})})
+        return Message(given, reply_to=message)
+
+    return app
+
+
+def answer_of(link: SuperLink, folder: Path, app: ClientApp, clientapp: str = "x:app") -> str:
+    """Runs SERVER against one partner; gives what the partner answered."""
+    (folder / "asking.py").write_text(SERVER)
+    answer = folder / "answer"
+    mine = key()
+    link.admit(public_pem(mine), "partner")
+    settings = {"TEST_ANSWER": str(answer), "PYTHONPATH": f"{Path.cwd()}:{folder}"}
+    process = link.start("asking:app", clientapp, "job", settings)
+    with SuperNode(link.endpoint, link.certificate, mine) as supernode:
+        assert supernode.activate()
+        supernode.run(app, answer.exists)
+    assert process.wait(60) == 0
+    return answer.read_text()
+
+
+def test_a_partner_answers_with_the_app_it_was_given(link: SuperLink, tmp_path: Path) -> None:
+    assert answer_of(link, tmp_path, app_that(refuses=False)) == "21 by partner"
+
+
+def test_a_refusal_reaches_the_server_in_its_own_words(link: SuperLink, tmp_path: Path) -> None:
+    assert answer_of(link, tmp_path, app_that(refuses=True)) == "not with me by partner"
+
+
+def test_code_that_the_server_sends_is_never_run_by_a_partner(
+    link: SuperLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The FAB holds an app that leaves a trace wherever it is imported, and still nothing happens."""
+    trace = tmp_path / "trace"
+    evil = f"from pathlib import Path\nPath({str(trace)!r}).write_text('ran')\napp = None\n"
+
+    def build(files: dict[str, bytes]) -> tuple[bytes, object]:
+        return build_fab_from_files(files | {"evil.py": evil.encode()})
+
+    monkeypatch.setattr(control, "build_fab_from_files", build)
+    said = answer_of(link, tmp_path, app_that(refuses=False), clientapp="evil:app")
+    assert (said, trace.exists()) == ("21 by partner", False)
+    [installed] = tmp_path.glob("superlink/flwr/apps/*/evil.py")  # it was in there
+    subprocess.run([sys.executable, installed], check=True)
+    assert trace.exists()  # and would have left its trace
+
+
+def test_a_key_that_nobody_admitted_is_kept_waiting(link: SuperLink) -> None:
+    mine = key()
+    with SuperNode(link.endpoint, link.certificate, mine) as supernode:
+        assert not supernode.activate()
+        link.admit(public_pem(mine), "partner")
+        assert supernode.activate()
+
+
+def test_another_server_than_the_job_names_is_not_talked_to(link: SuperLink) -> None:
+    other, _ = self_signed("127.0.0.1")
+    with (
+        SuperNode(link.endpoint, other, key()) as supernode,
+        pytest.raises(Unreachable, match="does not answer"),
+    ):
+        supernode.activate()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/fleet/activate-node", 401),  # without a signature
+        ("/v1/control/start-run", 404),
+        ("/v1/runtime/acquire-task", 404),
+        ("/docs", 404),
+        ("/v1/fleet/../control/start-run", 404),
+    ],
+)
+def test_partners_reach_the_fleet_api_alone(
+    link: SuperLink, tmp_path: Path, path: str, status: int
+) -> None:
+    assert post(link, f"https://{link.endpoint}{path}").status_code == status
+
+
+def test_runs_are_controlled_with_the_secret_alone(link: SuperLink) -> None:
+    private = f"https://{link._private}"
+    assert post(link, private + "/v1/control/list-runs").status_code == 403
+    secret = {"x-commonhold-secret": link._secret.hex()}
+    assert post(link, private + "/v1/control/list-runs", secret).status_code == 200
+    assert post(link, private + "/v1/runtime/acquire-task").status_code == 401
+
+
+def test_a_request_says_how_long_it_is_and_keeps_below_the_limit(link: SuperLink) -> None:
+    url = f"https://{link.endpoint}/v1/fleet/activate-node"
+    assert post(link, url, content=bytes(BODY_BYTES_MAX + 1)).status_code == 413
+    assert post(link, url, content=iter([b"chunk"])).status_code == 411
+
+
+def post(
+    link: SuperLink,
+    url: str,
+    headers: dict[str, str] | None = None,
+    content: bytes | Iterator[bytes] = b"",
+) -> httpx.Response:
+    """A request to the SuperLink, as a stranger with its certificate would make it."""
+    context = ssl.create_default_context(cadata=link.certificate.decode())
+    protobuf = {"content-type": PROTOBUF, "accept": PROTOBUF}
+    with httpx.Client(verify=context) as client:
+        return client.post(url, headers=protobuf | (headers or {}), content=content)
+
+
+def test_a_port_that_is_taken_is_named(link: SuperLink, tmp_path: Path) -> None:
+    folder = tmp_path / "second"
+    folder.mkdir()
+    with (
+        pytest.raises(ConfigError, match="cannot start"),
+        SuperLink(folder, "127.0.0.1", link.fleet_port),
+    ):
+        pass
+    assert not (folder / "superlink").exists()
+
+
+def test_a_transport_key_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
+    path = tmp_path / "transport.key"
+    assert public_pem(load_key(path)) == public_pem(load_key(path))
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="other users can read"):
+        load_key(path)
+    path.unlink()
+    path.touch(0o600)
+    with pytest.raises(ConfigError, match="does not hold an EC key"):
+        load_key(path)
