@@ -28,6 +28,8 @@ _SAID: Final[dict[ItemStatus, str]] = {
     ItemStatus.WITHDRAWN: "You took it back. Its content and description are deleted; the log keeps"
     " its number.",
 }
+# Items in these states may be sealed by the present epoch without having been drawn in it.
+_UNDRAWN: Final = (ItemStatus.SUBMITTED, ItemStatus.UNDECIDED, ItemStatus.DUPLICATE)
 STANDING_WORDS: Final[dict[Standing, str]] = {
     Standing.WAITING: "Waiting",
     Standing.ACCEPTED: "Accepted",
@@ -114,9 +116,12 @@ def _in_review(state: State, chosen: Sequence[ItemId]) -> set[ItemId]:
     """Those of the chosen that the present epoch has sealed; they cannot be withdrawn before its close."""
     if state.epoch.phase is EpochPhase.SUBMITTING:
         return set()
-    wanted, epoch = set(chosen), state.epoch
-    sealed = chain(epoch.round.items, epoch.duplicates)
-    return {i for i in chosen if i in epoch.items} | {i for i in sealed if i in wanted}
+    epoch = state.epoch
+    drawn = {i for i in chosen if i in epoch.items}
+    undrawn = {i for i in chosen if i not in drawn and state.items[i].status in _UNDRAWN}
+    if not undrawn:
+        return drawn  # as in most epochs: without a walk over all that is sealed
+    return drawn | {i for i in chain(epoch.round.items, epoch.duplicates) if i in undrawn}
 
 
 def _describe(sources: Sources, replay: Replay, item_id: ItemId, in_review: bool) -> ItemView:
