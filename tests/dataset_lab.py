@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,7 +128,7 @@ class DatasetLab:
 
     def ledger(self) -> Ledger:
         """The log so far, on disk."""
-        path = self.folder / f"ledger-{self.net.fresh().hex()}.db"
+        path = self.folder / f"ledger-{secrets.token_hex(8)}.db"
         ledger = Ledger.create(f"sqlite:///{path}", VERIFIER.name)
         staged = []
         for entry in self.net.log:

@@ -31,7 +31,7 @@ from protocol.note import Checkpoint, Verifier, open_checkpoint
 from protocol.rules.dataset import covers
 from protos.gen import records_pb2 as pb
 
-# Rows that are compared at once; a row group is the least that Parquet reads anyway.
+# Rows that are Python objects at once; a row group is the least that Parquet reads anyway.
 _BATCH_ROWS: Final = 64
 
 Progress = Callable[[str, int, int], None]
@@ -159,7 +159,7 @@ def _check_item(
     content = row[column] if isinstance(row[column], bytes) else row[column]["bytes"]
     salt = layout.decode(line["salt"])
     opened = hashlib.sha256(commitments.CONTENT_DOMAIN + salt + content).digest()
-    if opened != item.content_commitment:
+    if opened != item.content_commitment or hashlib.sha256(content).hexdigest() != line["sha256"]:
         raise Misbehaviour("its content is not what its contributor committed to")
     return submission.author
 
@@ -186,7 +186,9 @@ def _rows(
             with pq.ParquetFile(folder / name) as file:
                 if not file.schema_arrow.equals(schema, check_metadata=True):
                     raise Misbehaviour(f"{name} has other columns or labels than the campaign")
-                for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                    yield from batch.to_pylist()
+                # Group by group: a reader over the whole file keeps what it has read.
+                for group in range(file.num_row_groups):
+                    for batch in file.read_row_group(group).to_batches(_BATCH_ROWS):
+                        yield from batch.to_pylist()
         except pa.ArrowException as error:
             raise Misbehaviour(f"{name} cannot be read: {error}") from error

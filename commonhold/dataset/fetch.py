@@ -31,8 +31,9 @@ FETCHES_MAX: Final = 8
 # A node takes more than REQUESTS_PER_SECOND for an attack and bans whoever makes them.
 ASK_PER_SECOND: Final = REQUESTS_PER_SECOND * 3 / 4
 ASK_BURST: Final = REQUESTS_BURST * 2 / 3
-# Passes over what is missing: a node may announce itself, or reach our entry in the log, meanwhile.
-PASSES_MAX: Final = 3
+# Passes over what is missing: a node may announce itself, or reach the verdict in the log, meanwhile.
+# Within a pass, a transfer is tried again some six times.
+PASSES_MAX: Final = 2
 PASS_PAUSE_SECONDS: Final = 2.0
 # One item; a large one on a slow line is resumed within it.
 ITEM_SECONDS: Final = 600.0
@@ -44,7 +45,9 @@ OnItem = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
+    """An item, whose it is, and what the log says of its content."""
+
     item_id: ItemId
     author: Identity
     size: int
@@ -70,12 +73,13 @@ class Fetcher:
     def __init__(
         self, host: PeerHost, directory: Directory, content: ContentStore, on_item: OnItem
     ) -> None:
+        """`on_item` is called for each item that arrives; `problems` says why others did not."""
         self._host, self._directory, self._content = host, directory, content
         self._on_item = on_item
         self._pace = RecentlyUsed(lambda: TokenBucket(ASK_PER_SECOND, ASK_BURST, time.monotonic))
         self.problems: dict[ItemId, str] = {}
 
-    async def run_pass(self, wanted: Sequence[_Wanted]) -> None:
+    async def run_pass(self, wanted: Sequence[Wanted]) -> None:
         """Tries each item once. Raises Unreachable (the directory) and StoreError (our disk)."""
         found = await self._directory.find(each.author for each in wanted)
         failures: dict[Identity, int] = {}
@@ -100,7 +104,7 @@ class Fetcher:
             for _ in range(FETCHES_MAX):
                 group.create_task(work())
 
-    async def _try(self, each: _Wanted, addresses: Sequence[str]) -> bool:
+    async def _try(self, each: Wanted, addresses: Sequence[str]) -> bool:
         """Fetches one item; False where its node is at fault and should be left alone."""
         try:
             async with asyncio.timeout(ITEM_SECONDS):
@@ -141,7 +145,7 @@ def fetch_missing(
 
 
 async def _fetch(
-    operator: Operator, wanted: Sequence[_Wanted], content: ContentStore, on_item: OnItem
+    operator: Operator, wanted: Sequence[Wanted], content: ContentStore, on_item: OnItem
 ) -> dict[ItemId, str]:
     nothing = _Nothing()
     host = PeerHost(
@@ -171,14 +175,14 @@ async def _fetch(
         await host.stop()
 
 
-def _wanted(item_id: ItemId, item: ItemState) -> _Wanted:
+def _wanted(item_id: ItemId, item: ItemState) -> Wanted:
     record = item.record()
-    return _Wanted(item_id, item.author, record.size, record.content_commitment)
+    return Wanted(item_id, item.author, record.size, record.content_commitment)
 
 
-def _interleaved(wanted: Sequence[_Wanted]) -> list[_Wanted]:
+def _interleaved(wanted: Sequence[Wanted]) -> list[Wanted]:
     """One item of each author in turn, so that a slow node holds up nobody else."""
-    by_author: dict[Identity, list[_Wanted]] = {}
+    by_author: dict[Identity, list[Wanted]] = {}
     for each in wanted:
         by_author.setdefault(each.author, []).append(each)
     turns = zip_longest(*by_author.values())

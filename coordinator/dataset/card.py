@@ -136,7 +136,7 @@ def _listed(key: str, values: list[str]) -> list[str]:
 def _missing(facts: Facts) -> list[str]:
     if not facts.missing:
         return []
-    return ["", f"{facts.missing:,} items of the snapshot are missing; `manifest.json` names them."]
+    return ["", f"Missing items of the snapshot: {facts.missing:,}; `manifest.json` names them."]
 
 
 def _licences(facts: Facts) -> str:

@@ -135,13 +135,13 @@ def _responsible_ai(facts: Facts) -> dict[str, Any]:
     if facts.generators:
         made.append(f"Generators: {counted(facts.generators)}.")
     if facts.derived:
-        made.append(f"{facts.derived:,} items were derived from others; derived_from names them.")
+        made.append(f"Derived from other items: {facts.derived:,} (column derived_from).")
     personal = (
-        f"Contributors say that {facts.personal:,} items hold personal data (column personal_data)."
+        f"Items that hold personal data, by their contributors' word: {facts.personal:,} "
+        "(column personal_data)."
         if facts.personal
         else "Contributors say that no item holds personal data."
     )
-    tools = {"rai:machineAnnotationTools": sorted(facts.generators)} if facts.generators else {}
     return {
         "rai:dataCollection": " ".join(
             ["Contributors submitted signed items; copies of earlier items were left out.", *made]
@@ -156,7 +156,6 @@ def _responsible_ai(facts: Facts) -> dict[str, Any]:
             "Contributors may withdraw consent. A withdrawn item is in no later snapshot, and this "
             "one can then no longer be licensed."
         ),
-        **tools,
     }
 
 

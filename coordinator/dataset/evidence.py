@@ -4,14 +4,15 @@ log.jsonl     one line for each log entry that the dataset rests on: the genesis
               the campaign (what the labels are), the snapshot (which items), each submission (whose,
               and described how), each verdict (which label). With its inclusion proof in the
               checkpoint that the manifest carries and, where it has a batch, the hashes of its leaves.
-items.jsonl   one line for each item, in the snapshot's order: the description whose hash is the item's
-              id, the salt that opens its commitment to the content, the leaf of its verdict.
+items.jsonl   one line for each item, in the snapshot's order: the content's SHA-256, the description
+              whose hash is the item's id, the salt that opens its commitment, the leaf of its verdict.
 
 The hashes of a whole batch take 44 bytes an item. A proof for each item would take ten times that.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from coordinator.ledger import Head, Ledger, StoredEntry
 from protocol.batch import Erased, decode_bundle, leaf_hashes
 from protocol.envelope import parse_envelope
 from protocol.errors import StateError
-from protocol.merkle import MerkleTree
+from protocol.merkle import MerkleTree, hash_leaf
 from protocol.note import Verifier
 from protocol.state import ItemId, SnapshotState, State
 from protos.gen import records_pb2 as pb
@@ -69,12 +70,13 @@ def write_log(
 
 
 def item_line(
-    item_id: ItemId, leaf: bytes, salt: bytes, submission: int, verdict: LoggedVerdict
+    leaf: bytes, salt: bytes, content: bytes, submission: int, verdict: LoggedVerdict
 ) -> bytes:
     """The line of an item that is in the dataset."""
     return _line(
         {
-            "id": item_id.hex(),
+            "id": hash_leaf(leaf).hex(),
+            "sha256": hashlib.sha256(content).hexdigest(),
             "item": encode(leaf),
             "salt": encode(salt),
             "submission": submission,

@@ -179,7 +179,8 @@ def _write_item(
     facts.count(row, len(content))
     row[facts.content] = content_value(facts.content, item_id, record.media_type, content)
     parquet.add(row, len(content))
-    return item_line(item_id, item.leaf, salt, item.submitted_at, evidence.verdicts[item_id])
+    verdict = evidence.verdicts[item_id]
+    return item_line(item.leaf, salt, content, item.submitted_at, verdict)
 
 
 def _write_manifest(part: Path, manifest: Manifest, keys: Keys) -> None:

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from nacl.signing import SigningKey
 
+from commonhold.cli import verify_dataset
 from commonhold.dataset.check import DatasetReport, check_dataset, is_dataset
 from coordinator.dataset import layout
 from coordinator.dataset.files import sha256_file
 from coordinator.dataset.layout import FileEntry, Manifest
-from protocol.errors import Misbehaviour, StateError
+from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.note import Verifier
 from tests.dataset_lab import VERIFIER, DatasetLab
 from tests.simulated import Person
@@ -249,6 +250,21 @@ def test_junk_for_a_manifest_is_refused(lab: DatasetLab, raw: bytes) -> None:
     (path / layout.MANIFEST).write_bytes(raw)
     with pytest.raises(Misbehaviour, match="malformed"):
         check(path)
+
+
+def test_the_command_takes_the_log_s_key_from_somebody_else(
+    lab: DatasetLab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, manifest = lab.export()
+    assert verify_dataset.is_dataset(str(path))
+    assert not verify_dataset.is_dataset("https://log.example")
+    with pytest.raises(ConfigError, match="must not bring it itself"):
+        verify_dataset.check(path, "", as_json=True)
+    with pytest.raises(ConfigError, match="key is malformed"):
+        verify_dataset.check(path, "what?", as_json=True)
+    verify_dataset.check(path, str(VERIFIER), as_json=True)
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["ok"], printed["snapshot"]) == (True, manifest.snapshot)
 
 
 def test_a_withdrawn_dataset_says_so(tmp_path: Path) -> None:

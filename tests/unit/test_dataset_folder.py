@@ -164,7 +164,7 @@ def test_missing_items_are_listed_and_nothing_left_is_refused(lab: DatasetLab) -
     gone = list(lab.net.state.items)[1]
     path, manifest = lab.export(missing=[gone])
     assert (manifest.items, manifest.missing) == (4, [gone.hex()])
-    assert "1 items of the snapshot are missing" in (path / "README.md").read_text()
+    assert "Missing items of the snapshot: 1;" in (path / "README.md").read_text()
     with pytest.raises(StateError, match="no item of the snapshot is here"):
         lab.export(missing=list(lab.net.state.items))
     assert (path / layout.MANIFEST).exists()  # the one before stands

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coordinator.campaigns import build_campaign
+from coordinator.chain import RevenueEvent
 from coordinator.dataset.snapshots import find_snapshot, log_snapshot, scope_of
 from coordinator.licences import licences, parse_asset, sell
-from coordinator.settle import misdirected
+from coordinator.settle import import_revenue, misdirected
 from node.p2p import Denial, Grant
 from node.serve import may_read
 from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.limits import PPM
+from protocol.settlement import Address
 from protos.gen import records_pb2 as pb
 from tests.dataset_lab import ALL, DatasetLab
 from tests.simulated import NETWORK, Person, campaign
@@ -179,6 +182,42 @@ def test_a_payment_that_finds_no_licence_is_told_to_the_operator(lab: DatasetLab
     warning = paid("northwind-2")
     assert all(part in warning for part in ("northwind-2", "700", "07" * 32, "the network's"))
     assert "is paid for in 0x" + "00" * 20 in paid("northwind-1", b"\1" * 20)
+
+
+class PaidChain:
+    """A chain on which somebody paid twice: once for a licence, once with a slip of the pen."""
+
+    def deposits(self) -> list[RevenueEvent]:
+        return [
+            RevenueEvent(
+                asset=Address(bytes(20)),
+                sender=Address(b"\1" * 20),
+                amount=700,
+                memo=memo.ljust(32, b"\0"),
+                block=1,
+                tx_hash=bytes([number]) * 32,
+            )
+            for number, memo in enumerate((b"northwind-1", b"nothwind-1"))
+        ]
+
+
+def test_imported_payments_reach_their_licence_or_the_network_with_a_warning(
+    lab: DatasetLab,
+) -> None:
+    lab.accept(ada=[lab.item(3)])
+    log_snapshot(lab.operator, "digits", scope_of(ALL))
+    licensed(lab)
+    contracts = {"settlement": b"\2" * 20, "share_token": b"\3" * 20}
+    body = pb.Deployment(network=NETWORK, chain_id=1337, **contracts)
+    lab.net.add(lab.net.operator, "deployment", body)
+    told: list[str] = []
+    chain: Any = PaidChain()
+    assert import_revenue(lab.operator, chain, told.append) == 2
+    assert [each.paid for each in licences(lab.net.state)] == ["700"]
+    assert lab.net.state.received[bytes(20)] == 1_400
+    assert "no licence 'nothwind-1'" in told[0] and "01" * 32 in told[0]
+    assert len(told) == 2  # the other says how many came in
+    assert import_revenue(lab.operator, chain, told.append) == 0
 
 
 def test_a_campaign_says_what_a_withdrawal_costs() -> None:

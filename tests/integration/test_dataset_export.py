@@ -1,0 +1,198 @@
+"""A dataset from beginning to end, with real processes: nodes, coordinator, export, sale, withdrawal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from commonhold.demo.stage import Server, Stage
+from coordinator.dataset import layout
+from coordinator.operator import Operator
+from node.p2p import Denial, Grant, OpenBlob, PeerHost
+from protocol.errors import Reject
+from protocol.identity import Identity, peer_id_of
+from protocol.lifecycle import ItemStatus
+from protocol.state import State
+from tests.node_lab import Lab, Node, until, wait_for
+
+pytestmark = pytest.mark.timeout(180)  # some fifteen commands, each a process
+
+ITEMS = 3
+
+
+@dataclass
+class Scene:
+    """Three accepted items of one author, whose daemon runs."""
+
+    lab: Lab
+    author: Node
+    daemon: Server
+    state: State
+
+    def run(self, *arguments: str, code: int = 0) -> Any:
+        """`commonhold coordinator …`: its JSON, or what it said where it fails."""
+        return command(
+            "coordinator", *arguments, "--dir", str(self.lab.home.path), "--json", code=code
+        )
+
+
+def command(*arguments: str, code: int = 0) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "commonhold", *arguments],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return json.loads(done.stdout) if code == 0 else " ".join(done.stderr.split())
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with Stage(tmp_path) as stage:
+        lab = Lab(stage, tmp_path)
+        lab.found(rounds_max=1, accept_ppm=510_000)
+        with Operator(lab.home) as operator:
+            lab.open_campaign(operator, reviewers=2)
+            author = lab.node("author", stand_by=False)
+            reviewers = [lab.node(name, reviewer="constant:3") for name in ("quick", "slow")]
+            daemons = [lab.start(each) for each in (author, *reviewers)]
+            consents = ("train", "redistribute", "commercial")
+            files = list(map(str, lab.write_digits(ITEMS, "3")))
+            terms = ("--campaign", "digits", "--licence", "CC-BY-4.0", "--origin", "human")
+            agreed = [word for each in consents for word in ("--consent", each)]
+            home = ("--dir", str(author.home.root))
+            stage.wait_ready(*daemons)
+            stage.run("node", "submit", *files, *terms, *agreed, "--label", "3", *home)
+            who = [Identity(each.keys.identity) for each in reviewers]
+            wait_for(
+                operator,
+                lambda s: (
+                    len(s.items) == ITEMS
+                    and all(each in s.members and s.members[each].standby for each in who)
+                ),
+                "items and stand-bys",
+            )
+            operator.close_epoch(1)
+            state = wait_for(operator, lambda s: s.closed_epoch == 1, "the close")
+            assert {item.status for item in state.items.values()} == {ItemStatus.ACCEPTED}
+        for each in daemons[1:]:
+            stage.stop(each)
+        yield Scene(lab, author, daemons[0], state)
+
+
+class Stranger:
+    """Has a key of its own and nothing else."""
+
+    async def open(self, item_id: bytes) -> OpenBlob | None:
+        return None
+
+    async def authorise(self, peer: bytes, item_id: bytes) -> Grant | Denial:
+        return Denial("nothing here")
+
+    async def accept(self, author: bytes, data: bytes) -> bool:
+        return True
+
+    async def ask(self, scene: Scene, folder: Path) -> None:
+        host = PeerHost(
+            b"\x33" * 32, authorise=self.authorise, source=self, validate_checkpoint=self.accept
+        )
+        item_id, item = next(iter(scene.state.items.items()))
+        await host.start()
+        try:
+            await host.fetch(
+                scene.daemon.ready["peer_id"],
+                scene.daemon.ready["addresses"],
+                item_id,
+                sink_path=folder / "stolen",
+                size_max=65_536,
+                commitment=item.record().content_commitment,
+            )
+        finally:
+            await host.stop()
+
+
+def test_a_dataset_is_exported_checked_sold_and_withdrawn(scene: Scene, tmp_path: Path) -> None:
+    lab, export = scene.lab, ("export", "--campaign", "digits")
+    # The author is away: nothing can be had, and the list says so.
+    lab.stage.stop(scene.daemon)
+    said = scene.run(*export, code=5)
+    assert f"{ITEMS} of {ITEMS} items could not be fetched" in said
+    assert next(iter(scene.state.items)).hex() in said
+
+    scene.daemon = lab.start(scene.author)
+    lab.stage.wait_ready(scene.daemon)
+    with pytest.raises(Reject, match="refuses the item"):
+        asyncio.run(Stranger().ask(scene, tmp_path))
+    made = scene.run(*export)
+    folder = Path(made["path"])
+    assert (made["items"], made["missing"]) == (ITEMS, [])
+    assert folder.name == made["snapshot"][:12]
+    frame = pd.read_parquet(folder / "data")
+    contents = {bytes(cell["bytes"]) for cell in frame["image"]}
+    assert contents == {path.read_bytes() for path in tmp_path.glob("?.png")}
+    assert set(frame["contributor"]) == {peer_id_of(scene.author.keys.identity)}
+    assert scene.run(*export) == made  # again is harmless: the snapshot and the dataset are there
+
+    held = command("verify", str(folder), "--key", lab.link, "--json")
+    assert (held["ok"], held["items"], held["contributors"]) == (True, ITEMS, 1)
+
+    sale = ("license", "--snapshot", made["snapshot"][:12], "--licensee", "Northwind")
+    terms = ("--terms", "CC-BY-4.0", "--asset", "eth")
+    sold = scene.run(*sale, *terms, "--id", "northwind-1", "--price", "700")
+    assert "northwind-1" in sold["pay"] and "0x" + b"northwind-1".hex() in sold["pay"]
+    assert "already" in scene.run(*sale, *terms, "--id", "northwind-1", "--price", "9", code=4)
+    [listed] = scene.run("licenses")["licences"]
+    assert (listed["id"], listed["price"], listed["paid"]) == ("northwind-1", "700", "0")
+
+    withdrawn = frame["item_id"][0]
+    home = ("--dir", str(scene.author.home.root))
+    command("node", "withdraw", withdrawn, *home, "--yes", "--json")
+    until(lambda: emptied(folder), "the dataset to be swept")
+    content = lab.home.content_path
+    until(lambda: None if list(content.glob(f"{withdrawn}*")) else True, "its content to go")
+    assert "was withdrawn" in command("verify", str(folder), "--key", lab.link, code=5)
+    said = scene.run(*sale, *terms, "--id", "northwind-2", "--price", "7", code=4)
+    assert "1 items of snapshot" in said and "export a new one" in said
+
+    later = scene.run(*export)
+    assert (later["items"], later["snapshot"] == made["snapshot"]) == (ITEMS - 1, False)
+    assert withdrawn not in set(pd.read_parquet(Path(later["path"]) / "data")["item_id"])
+    [listed] = scene.run("licenses")["licences"]
+    assert listed["withdrawn"] == 1
+
+
+def emptied(folder: Path) -> bool | None:
+    names = [each.name for each in folder.iterdir()]
+    return True if names == [layout.WITHDRAWN] else None
+
+
+def test_a_withdrawal_while_the_server_is_down_is_swept_at_its_start(scene: Scene) -> None:
+    lab = scene.lab
+    made = scene.run("export", "--campaign", "digits")
+    folder = Path(made["path"])
+    saved = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    item_id = next(iter(scene.state.items)).hex()
+    home = ("--dir", str(scene.author.home.root))
+    command("node", "withdraw", item_id, *home, "--yes", "--json")
+    until(lambda: emptied(folder), "the dataset to be swept")
+    # As after a restored backup: the files are there again, and the log knows better.
+    lab.stage.stop(lab.server)
+    (folder / layout.WITHDRAWN).unlink()
+    for name, raw in saved.items():
+        (folder / name).write_bytes(raw)
+    lab.serve(lab.home)
+    until(lambda: emptied(folder), "the dataset to be swept at start")
