@@ -72,6 +72,7 @@ class Joined:
     epsilon: float  # spent by this data so far, over all jobs
     epsilon_max: float
     delta: float
+    epsilon_towards_coordinator: float  # of this job, if all its rounds run
     warnings: tuple[str, ...]
 
 
@@ -96,12 +97,17 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
     from federated.data import data_commitment, load
     from federated.flower.supernode import SuperNode
     from federated.partner import Partner
-    from federated.privacy import composed_epsilon_micro, require_promise
+    from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
     from federated.spec import spec_of
     from federated.transport import load_key, public_pem
 
     record, spec = job.record, spec_of(job.record, job.labels)
     require_promise(spec)
+    exposed = towards_coordinator(spec).epsilon_micro / PPM
+    progress.say(
+        f"the job costs epsilon {spec.epsilon:g} towards everybody who sees its models, and up to"
+        f" {exposed:.2f} towards its coordinator, who sees your update alone"
+    )
     data = load(offer.data, record.columns, offer.columns)
     for warning in data.warnings:
         progress.say(f"warning: {warning}")
@@ -134,6 +140,7 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
         epsilon=spent / PPM,
         epsilon_max=offer.epsilon_max,
         delta=spec.delta,
+        epsilon_towards_coordinator=exposed,
         warnings=data.warnings,
     )
 
@@ -169,7 +176,7 @@ class PartnerJob:
         if self._me not in self.record.partners:
             raise ConfigError(
                 "this node is not invited to the job",
-                "send its operator your peer id: `commonhold node identity` shows it",
+                "send its operator your peer id: `commonhold node status` shows it",
             )
         refused = [column for column in self.record.columns if column not in columns]
         if refused:

@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 # Rounds follow each other within a second; while nothing comes the pauses grow.
 POLL_SECONDS_MIN: Final = 0.1
-POLL_SECONDS_MAX: Final = 1.0
+POLL_SECONDS_MAX: Final = 2.0
 POLL_GROWTH: Final = 1.2
 # A coordinator that is away longer has given the round up.
 OUTAGE_SECONDS_MAX: Final = 60.0

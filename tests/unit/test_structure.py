@@ -87,6 +87,20 @@ def test_one_room_knows_about(package: str, module: str) -> None:
     assert not strangers
 
 
+def test_one_room_knows_flowers_private_parts() -> None:
+    public = {"flwr.app", "flwr.clientapp", "flwr.serverapp"}
+    strangers = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for package in PACKAGES
+        for path in modules(package)
+        for name in imports(path)
+        if name.split(".")[0] == "flwr"
+        and name not in public
+        and not path.is_relative_to(ROOT / "federated" / "flower")
+    }
+    assert not strangers
+
+
 def test_modules_read_in_one_sitting() -> None:
     long = {
         f"{path.relative_to(ROOT)}: {lines}"

@@ -1,0 +1,72 @@
+"""A job's snapshot as a yardstick: read from the exported dataset, without what is withdrawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commonhold.digits import png_bytes
+from commonhold.training.snapshot import load_yardstick
+from coordinator.config import Home
+from coordinator.dataset.parquet import ParquetFiles, arrow_schema
+from coordinator.dataset.rows import COLUMNS, IMAGE
+from coordinator.dataset.snapshots import folder_name
+from federated.model import DEFAULT_MODEL, initial_weights
+from protocol.errors import ConfigError
+from protocol.identity import Identity
+from protocol.lifecycle import ItemEvent, ItemStatus
+from protocol.state import ItemState, State
+
+LABELS = tuple("0123456789")
+DIGEST = bytes(range(32))
+BLANKS = {"string": "", "int64": 0, "float64": 0.0, "bool": False}
+
+
+def export(home: Home, images: list[bytes], labels: list[int]) -> list[bytes]:
+    """A dataset's Parquet file as `commonhold coordinator export` writes it; gives the items' ids."""
+    folder = home.path / "datasets" / folder_name(DIGEST)
+    folder.mkdir(parents=True)
+    files = ParquetFiles(folder, arrow_schema(IMAGE, LABELS))
+    ids = [bytes([number]) * 32 for number in range(len(images))]
+    for item_id, image, label in zip(ids, images, labels, strict=True):
+        row = {c.name: [] if c.repeated else BLANKS[c.type] for c in COLUMNS}
+        row |= {"item_id": item_id.hex(), "label": label, IMAGE: {"bytes": image, "path": "x.png"}}
+        files.add(row, len(image))
+    files.finish()
+    return ids
+
+
+def digits(count: int, side: int = 28) -> list[bytes]:
+    rng = np.random.default_rng(1)
+    return [png_bytes(rng.integers(0, 255, (side, side), dtype=np.uint8)) for _ in range(count)]
+
+
+def test_a_withdrawn_item_is_measured_with_no_more(tmp_path: Path) -> None:
+    ids = export(Home(tmp_path), digits(4), [0, 0, 0, 7])
+    yardstick = load_yardstick(Home(tmp_path), DIGEST)
+    zeros = initial_weights(DEFAULT_MODEL, LABELS)  # says 0 of everything
+    state = State()
+    for item_id in ids:
+        state.items[item_id] = ItemState(
+            Identity(b"a"), "digits", 1, b"leaf", status=ItemStatus.ACCEPTED
+        )
+    assert yardstick.accuracy_ppm(state, zeros) == 750_000
+    state.items[ids[3]].step(ItemEvent.WITHDRAW)
+    assert yardstick.accuracy_ppm(state, zeros) == 1_000_000
+    for item_id in ids[:3]:
+        state.items[item_id].step(ItemEvent.WITHDRAW)
+    assert yardstick.accuracy_ppm(state, zeros) == 0
+
+
+def test_a_snapshot_that_is_not_exported_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is not exported here"):
+        load_yardstick(Home(tmp_path), DIGEST)
+
+
+@pytest.mark.parametrize("images", [digits(1, side=20), [b"no picture"]])
+def test_a_snapshot_of_something_else_is_refused(tmp_path: Path, images: list[bytes]) -> None:
+    export(Home(tmp_path), images, [0])
+    with pytest.raises(ConfigError, match="something else than PNG images of 28 x 28"):
+        load_yardstick(Home(tmp_path), DIGEST)
