@@ -100,9 +100,12 @@ class Fetcher:
                 else:
                     self.problems.setdefault(each.item_id, "its contributor's node does not answer")
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(FETCHES_MAX):
-                group.create_task(work())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(FETCHES_MAX):
+                    group.create_task(work())
+        except ExceptionGroup as failed:  # our disk, and the same for all of them
+            raise failed.exceptions[0] from failed
 
     async def _try(self, each: Wanted, addresses: Sequence[str]) -> bool:
         """Fetches one item; False where its node is at fault and should be left alone."""
@@ -169,8 +172,6 @@ async def _fetch(
                     await asyncio.sleep(PASS_PAUSE_SECONDS)
                 await fetcher.run_pass(left)
             return fetcher.problems
-    except* Unreachable as group:
-        raise group.exceptions[0] from None
     finally:
         await host.stop()
 

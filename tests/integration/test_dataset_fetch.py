@@ -16,6 +16,7 @@ from node.addresses import Announcement, now_ms
 from node.p2p import Denial, Grant, OpenBlob, PeerHost
 from node.p2p.limits import REQUESTS_BURST
 from protocol import commitments
+from protocol.errors import StoreError
 from protocol.identity import Identity
 
 SALT = b"\7" * 32
@@ -110,6 +111,16 @@ async def test_what_arrives_is_what_was_committed_to(tmp_path: Path) -> None:
     assert "refuses the item" in problems[RESERVED]
     assert "offers" in problems[SHORT]
     assert problems[b"\x20" * 32] == "its contributor's node is offline"
+
+
+@pytest.mark.timeout(60)
+async def test_a_disk_that_fails_ends_the_fetch(tmp_path: Path) -> None:
+    content = ContentStore(tmp_path / "content")
+    (tmp_path / "content").rmdir()
+    async with peer(1) as honest, peer(9) as operator:
+        fetcher = Fetcher(operator, Where(honest), content, lambda: None)  # type: ignore[arg-type]
+        with pytest.raises(StoreError, match="cannot write"):
+            await fetcher.run_pass([wanted(honest.key, bytes([at]) * 32) for at in range(10, 14)])
 
 
 @pytest.mark.timeout(120)
