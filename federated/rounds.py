@@ -20,6 +20,7 @@ from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from federated.aggregate import Aggregator
+from federated.flower.layout import REFUSED
 from federated.messages import Task, read_reply, task_message
 from federated.model import Weights, digest, encode
 from federated.partner import vector_digest
@@ -145,7 +146,9 @@ class _Round:
             if (partner := self.roster.partners.get(node.public_key)) is not None
             and partner not in self._reached
         }
-        messages = [task_message(task, node, self.job.round_seconds) for node in nodes]
+        # Flower forgets a message after our own deadline, so that it is ours which speaks.
+        ttl_seconds = 2.0 * self.job.round_seconds
+        messages = [task_message(task, node, ttl_seconds) for node in nodes]
         if messages:
             ids = self.grid.push_messages(messages)
             self._sent |= dict(zip(ids, nodes.values(), strict=True))
@@ -158,6 +161,9 @@ class _Round:
             partner = self._sent.pop(message.metadata.reply_to_message_id, None)
             if partner is None:
                 continue  # it was answered before, and Flower says that it is gone
+            if message.has_error() and message.error.code != REFUSED:
+                self.roster.silent.add(partner)  # Flower has lost it; it may come back
+                continue
             try:
                 got.accepted[partner] = self._checked(partner, message)
             except Reject as error:
@@ -166,7 +172,7 @@ class _Round:
     def _checked(self, partner: Identity, message: Message) -> NDArray[np.float32]:
         """The update in a reply; raises Reject unless its author signed it for this round."""
         if message.has_error():
-            raise Reject(message.error.reason or "it could not train")
+            raise Reject(message.error.reason or "refused")
         reply = read_reply(message)
         if (reply.job_id, reply.round) != (self.job.id, self.number):
             raise Reject("its update is for another round")

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Group
+from rich.console import Group, RenderableType
 
 from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, err, guarded, progress, table
 from protocol.identity import identity_of
@@ -22,6 +22,7 @@ from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
     from commonhold.training.opening import Outcome
+    from federated.budget import Spending
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -252,7 +253,7 @@ def status(
     spending = [asdict(each) for each in found.spending]
 
     def text() -> object:
-        columns = ["job", "status", "rounds", "epsilon", "accuracy", "partners", "why it ended"]
+        columns = ["job", "status", "rounds", "epsilon", "accuracy", "partners"]
         rows: list[list[object]] = [
             [
                 each.id,
@@ -261,17 +262,24 @@ def status(
                 f"{each.epsilon:.3f} of {each.epsilon_max:g}",
                 f"{each.accuracy:.1%}" if each.accuracy else "-",
                 len(each.partners),
-                each.reason or "-",
             ]
             for each in found.jobs
         ]
-        shown = table("Training jobs", columns, rows)
-        if not found.spending:
-            return shown
-        spent: list[list[object]] = [list(each.values()) for each in spending]
-        return Group(shown, table("What this machine has spent", list(spending[0]), spent))
+        shown: list[RenderableType] = [table("Training jobs", columns, rows)]
+        shown += [f"{each.id} ended: {each.reason}" for each in found.jobs if each.reason]
+        if found.spending:
+            shown.append(_spending_table(found.spending))
+        return Group(*shown)
 
     emit({"jobs": jobs, "spending": spending}, as_json, text)
+
+
+def _spending_table(spending: list[Spending]) -> RenderableType:
+    columns = ["job", "rounds", "epsilon after it", "limit", "delta"]
+    rows: list[list[object]] = [
+        [s.job_id, s.rounds, f"{s.epsilon:.3f}", f"{s.limit:g}", f"{s.delta:g}"] for s in spending
+    ]
+    return table("What this machine's data has spent", columns, rows)
 
 
 def _write_ready(path: Path | None, data: dict[str, Any]) -> None:

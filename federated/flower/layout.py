@@ -1,11 +1,16 @@
-"""What the process that serves and the command that started it have to agree on."""
+"""What processes of one job have to agree on: the server, the command that started it, the partners."""
 
 from __future__ import annotations
 
 from typing import Final
+
+from flwr.common.constant import ErrorCode
 
 CERTIFICATE_FILE: Final = "tls.crt"
 KEY_FILE: Final = "tls.key"
 SECRET_FILE: Final = "secret"  # noqa: S105
 READY_FILE: Final = "ready.json"
 SECRET_HEADER: Final = "x-commonhold-secret"  # noqa: S105
+
+REFUSED: Final = int(ErrorCode.MOD_FAILED_PRECONDITION)
+"""Code of a partner's own refusal, in its words; errors of other codes are Flower's."""

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.app.message import remove_content_from_message
 from flwr.clientapp import ClientApp
-from flwr.common.constant import HEARTBEAT_DEFAULT_INTERVAL, ErrorCode
+from flwr.common.constant import HEARTBEAT_DEFAULT_INTERVAL
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.fleet_pb2 import (
     ActivateNodeRequest,
@@ -49,6 +49,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
+from federated.flower.layout import REFUSED
 from federated.transport import public_pem
 from protocol.errors import CommonholdError, Unreachable
 
@@ -237,4 +238,4 @@ def answer(app: ClientApp, message: Message, context: Context) -> Message:
     except CommonholdError as refusal:
         log.warning("refused: %s", refusal)
         reason = str(refusal)[:REASON_CHARS_MAX]
-        return Message(Error(ErrorCode.MOD_FAILED_PRECONDITION, reason), reply_to=message)
+        return Message(Error(REFUSED, reason), reply_to=message)

@@ -28,9 +28,10 @@ def net(tmp_path: Path) -> Iterator[Net]:
 
 
 def test_three_partners_train_a_model(net: Net) -> None:
-    """One of them has a single label, and is told what that means."""
+    """One has a single label, and is told what that means; beside another's a daemon runs."""
     net.found(partners=3)
     net.relabel(net.partners[0], 7)
+    net.stage.wait_ready(net.lab.start(net.partners[1]))
     opening = net.open()
     joining = net.join(net.partners)
     code, printed, said = net.end(opening)
