@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from protocol.batch import Erased, decode_bundle, encode_bundle, leaf_hashes
+from protocol.batch import decode_bundle, encode_bundle, erase
 from protocol.errors import StoreError
 
 # Rows per read: an entry has at most 64 KiB, so that a page stays below 16 MiB.
@@ -127,11 +127,7 @@ def erase_leaves(tx: sa.Connection, erased: Iterable[tuple[int, Iterable[bytes]]
         bundle = select_bundle(tx, root) if root else None
         if bundle is None:
             raise StoreError(f"the ledger holds no batch beside entry {index}")
-        leaves = decode_bundle(bundle)
-        rest = [
-            Erased(leaf_hash) if leaf_hash in gone else leaf
-            for leaf, leaf_hash in zip(leaves, leaf_hashes(leaves), strict=True)
-        ]
+        rest = erase(decode_bundle(bundle), gone)
         tx.execute(
             sa.update(batches).where(batches.c.root == root).values(bundle=encode_bundle(rest))
         )

@@ -34,7 +34,7 @@ from node.rows import (
     alarm_row,
     outbox_row,
 )
-from protocol.batch import Erased, decode_bundle, encode_bundle, leaf_hashes
+from protocol.batch import decode_bundle, encode_bundle, erase
 from protocol.envelope import parse_envelope
 from protocol.errors import StoreError
 from protos.gen import api_pb2 as api
@@ -265,13 +265,7 @@ class Store(DatabaseFile):
         row = self.entry(index)
         if row is None:
             raise StoreError(f"entry {index} is not stored, and should be")
-        leaves = decode_bundle(row.bundle)
-        rest = encode_bundle(
-            [
-                Erased(leaf_hash) if leaf_hash in hashes else leaf
-                for leaf, leaf_hash in zip(leaves, leaf_hashes(leaves), strict=True)
-            ]
-        )
+        rest = encode_bundle(erase(decode_bundle(row.bundle), hashes))
         if rest == row.bundle:
             return 0
         return self._write("UPDATE entries SET bundle = ? WHERE idx = ?", rest, index)

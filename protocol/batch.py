@@ -17,7 +17,7 @@ commit to what nobody has ever seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -148,8 +148,9 @@ def require_whole(leaves: Sequence[Leaf]) -> list[bytes]:
     return whole
 
 
-def erase(leaves: Sequence[Leaf], index: int) -> list[Leaf]:
-    """Return `leaves` with one of them reduced to its hash; doing it twice changes nothing."""
-    leaf = leaves[index]
-    erased = leaf if isinstance(leaf, Erased) else Erased(hash_leaf(leaf))
-    return [*leaves[:index], erased, *leaves[index + 1 :]]
+def erase(leaves: Sequence[Leaf], hashes: Collection[bytes]) -> list[Leaf]:
+    """Return `leaves` with those that have these hashes reduced to them; doing it twice changes nothing."""
+    return [
+        Erased(leaf_hash) if leaf_hash in hashes else leaf
+        for leaf, leaf_hash in zip(leaves, leaf_hashes(leaves), strict=True)
+    ]

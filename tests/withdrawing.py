@@ -10,7 +10,7 @@ from node.blobs import BlobStore
 from node.follower import Follower
 from node.store import Store
 from node.submission import Submitter, Terms
-from protocol.batch import erase, leaf_hashes
+from protocol.batch import erase
 from protocol.merkle import hash_leaf
 from protocol.state import ItemId
 from protos.gen import records_pb2 as pb
@@ -68,8 +68,7 @@ class Home:
     def erase_in_log(self, item_id: ItemId) -> None:
         """What the coordinator does when it logs the withdrawal."""
         entry = self.net.log[self.net.state.items[item_id].submitted_at]
-        at = leaf_hashes(entry.leaves).index(item_id)
-        entry.leaves = tuple(erase(entry.leaves, at))  # type: ignore[arg-type]
+        entry.leaves = tuple(erase(entry.leaves, {item_id}))  # type: ignore[arg-type]
 
     def close(self) -> None:
         self.store.close()

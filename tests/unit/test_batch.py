@@ -56,10 +56,10 @@ def test_an_inner_node_does_not_pass_for_an_erased_leaf() -> None:
 
 
 def test_erasing_a_leaf_leaves_only_its_hash() -> None:
-    batch, rest = batch_of(LEAVES), erase(LEAVES, 2)
+    batch, rest = batch_of(LEAVES), erase(LEAVES, {hash_leaf(LEAVES[2])})
     assert b"three" not in encode_bundle(rest)
     assert check_batch(batch.root, 5, encode_bundle(rest)) == rest
-    assert erase(rest, 2) == rest
+    assert erase(rest, {hash_leaf(LEAVES[2])}) == rest
     for at, leaf in enumerate(LEAVES):
         verify_inclusion(hash_leaf(leaf), at, 5, leaf_proof(rest, at), batch.root)
 
@@ -67,7 +67,7 @@ def test_erasing_a_leaf_leaves_only_its_hash() -> None:
 def test_a_new_batch_must_be_whole() -> None:
     assert require_whole(LEAVES) == LEAVES
     with pytest.raises(Reject, match="1 leaves of a new batch are erased"):
-        require_whole(erase(LEAVES, 0))
+        require_whole(erase(LEAVES, {hash_leaf(LEAVES[0])}))
 
 
 @pytest.mark.parametrize(

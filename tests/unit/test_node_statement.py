@@ -69,7 +69,10 @@ def test_a_bundle_that_does_not_belong_to_its_entry_is_refused(net: Network) -> 
     other = replace(log[index], bundle=encode_bundle(net.log[index].leaves[:-1]))
     with pytest.raises(Reject):
         list(lines_of([other], net.people[0].identity))
-    erased = replace(log[index], bundle=encode_bundle(erase(net.log[index].leaves, 0)))
+    erased = replace(
+        log[index],
+        bundle=encode_bundle(erase(net.log[index].leaves, {hash_leaf(net.log[index].leaves[0])})),
+    )
     with pytest.raises(Reject, match="erased"):
         list(lines_of([erased], net.people[0].identity))
 

@@ -39,7 +39,7 @@ def withdraw(net: Network, *item_ids: ItemId) -> None:
 def erase_in_log(net: Network, *item_ids: ItemId) -> None:
     for item_id in item_ids:
         entry = net.log[net.state.items[item_id].submitted_at]
-        entry.leaves = tuple(erase(entry.leaves, list(net.truth).index(item_id)))  # type: ignore[arg-type]
+        entry.leaves = tuple(erase(entry.leaves, {item_id}))  # type: ignore[arg-type]
 
 
 class GrowingLog:

@@ -16,6 +16,7 @@ from node.store import Store
 from protocol.batch import encode_bundle, erase
 from protocol.errors import ConfigError
 from protocol.lifecycle import ItemStatus
+from protocol.merkle import hash_leaf
 from protocol.state import ItemId, ItemState
 from protos.gen import records_pb2 as pb
 from tests.fold import people
@@ -149,7 +150,7 @@ def test_another_process_that_erased_meanwhile_is_not_taken_for_a_liar(home: Hom
 
 def test_of_two_bundles_of_one_entry_the_first_stays(home: Home) -> None:
     whole = encode_bundle([b"leaf"])
-    erased = encode_bundle(erase([b"leaf"], 0))
+    erased = encode_bundle(erase([b"leaf"], {hash_leaf(b"leaf")}))
     for index, (first, second) in enumerate([(whole, erased), (erased, whole)]):
         assert home.store.append_log([LogRow(index, b"entry", first)]) is None
         assert home.store.append_log([LogRow(index, b"entry", second)]) is None
