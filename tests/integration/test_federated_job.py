@@ -17,7 +17,6 @@ from federated.card import verify
 from tests.federated_net import JOB, Net
 from tests.live_coordinator import CLI
 
-
 pytestmark = pytest.mark.timeout(400)
 
 
