@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,11 +28,12 @@ from coordinator.dataset.sweep import sweep
 from coordinator.ledger import Ledger
 from coordinator.operator import Operator
 from protocol.errors import CommonholdError, StateError
+from protocol.identity import peer_id_of
 from protocol.link import parse_link
-from protocol.state import ItemId
+from protocol.state import ItemId, State
 from protos.gen import records_pb2 as pb
 
-# Of the items that could not be fetched, as many are named in a message; --json has all.
+# Contributors, or rather what is the matter with them, that a message names.
 NAMED_MAX: Final = 10
 
 Progress = Callable[[str, int, int], None]
@@ -70,7 +72,7 @@ def export(
         try:
             missing = fetch_missing(operator, snapshot.items, content, fetching)
             if missing and not allow_missing:
-                raise _incomplete(missing, len(snapshot.items))
+                raise _incomplete(operator.state, missing, len(snapshot.items))
             with Ledger.open(home.ledger_url(operator.config), readonly=True) as ledger:
                 source = Source(
                     operator.state,
@@ -103,12 +105,17 @@ def _sweep(operator: Operator, digest: bytes, cause: CommonholdError | None) -> 
         ) from cause
 
 
-def _incomplete(missing: Mapping[ItemId, str], total: int) -> StateError:
-    named = [f"  {item_id.hex()}: {why}" for item_id, why in missing.items()]
-    more = len(named) - NAMED_MAX
-    listed = "\n".join(named[:NAMED_MAX] + ([f"  and {more:,} more"] if more > 0 else []))
+def _incomplete(state: State, missing: Mapping[ItemId, str], total: int) -> StateError:
+    """What is missing, by whose it is and why."""
+    causes = Counter((state.items[item_id].author, why) for item_id, why in missing.items())
+    named = [
+        f"  {peer_id_of(author)}: {count:,} items, {why}"
+        for (author, why), count in causes.most_common(NAMED_MAX)
+    ]
+    if len(causes) > NAMED_MAX:
+        named.append(f"  and {len(causes) - NAMED_MAX:,} more")
     return StateError(
-        f"{len(missing):,} of {total:,} items could not be fetched:\n{listed}",
+        "\n".join([f"{len(missing):,} of {total:,} items could not be fetched:", *named]),
         "run it again when their nodes are online (what is here stays), or pass --allow-missing",
     )
 

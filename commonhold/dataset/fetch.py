@@ -119,8 +119,11 @@ class Fetcher:
                     size_max=each.size,
                     commitment=each.commitment,
                 )
-        except (Misbehaviour, Unreachable, Reject, TimeoutError) as error:
-            self.problems[each.item_id] = str(error) or "it took too long"
+        except (Unreachable, TimeoutError):
+            self.problems[each.item_id] = "its contributor's node does not answer"
+            return False
+        except (Misbehaviour, Reject) as error:
+            self.problems[each.item_id] = str(error)
             return False
         await asyncio.to_thread(self._content.keep, each.item_id, fetched.salt)
         self.problems.pop(each.item_id, None)
