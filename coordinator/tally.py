@@ -84,6 +84,8 @@ class Tally:
     epochs: list[ClosedEpoch] = field(default_factory=list)
     kinds: dict[str, array[int]] = field(default_factory=dict)  # log indices by record kind
     updates: dict[str, array[int]] = field(default_factory=dict)  # and of updates by job
+    # Rounds that somebody's updates went into, by job.
+    trained: dict[str, Counter[bytes]] = field(default_factory=dict)
     _lines: dict[Identity, array[int]] = field(default_factory=dict)
 
     def process(self, state: State, kind: str, record: Record[Any]) -> None:
@@ -104,6 +106,8 @@ class Tally:
                 self._close(body.epoch, record)
             case pb.Update() as body:
                 self.updates.setdefault(body.job_id, _places()).append(record.index)
+            case pb.TrainingRound() as body:
+                self.trained.setdefault(body.job_id, Counter()).update(body.partners)
 
     def count(self, *statuses: ItemStatus) -> int:
         """Items that have one of these statuses."""

@@ -13,13 +13,13 @@ from heapq import nlargest
 from pathlib import Path
 from typing import Final
 
+from coordinator.dashboard.paging import ROWS
 from protocol.identity import Identity
 from protocol.state import SnapshotState, State
 from protos.gen import records_pb2 as pb
 
 # Twelve hexadecimal digits name a dataset: enough that two of one network never share them.
 NAME_DIGITS: Final = 12
-AUTHORS_SHOWN: Final = 50
 # Croissant describes files and columns, not items; a card is a page of text.
 METADATA_BYTES_MAX: Final = 4 * 1024 * 1024
 
@@ -49,9 +49,9 @@ class DatasetView:
 
     row: DatasetRow
     digest: bytes
-    authors: tuple[tuple[Identity, int], ...]  # who gave most first, at most AUTHORS_SHOWN
-    licences: tuple[pb.Licence, ...]
-    jobs: tuple[str, ...]  # that calibrate and validate on it
+    authors: tuple[tuple[Identity, int], ...]  # who gave most first, at most ROWS
+    licences: tuple[pb.Licence, ...]  # the last ROWS
+    jobs: tuple[str, ...]  # the last ROWS that calibrate and validate on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,15 @@ def dataset_view(state: State, name: str) -> DatasetView | None:
         return None
     snapshot: SnapshotState = state.snapshots[digest]
     credits = snapshot.credits
-    first = nlargest(AUTHORS_SHOWN, credits, key=lambda who: (credits[who], who))
+    first = nlargest(ROWS, credits, key=lambda who: (credits[who], who))
     return DatasetView(
         row=dataset_row(state, digest),
         digest=digest,
         authors=tuple((who, credits[who]) for who in first),
-        licences=tuple(_licences(state, digest)),
-        jobs=tuple(job.record.id for job in state.jobs.values() if job.record.snapshot == digest),
+        licences=tuple(_licences(state, digest)[-ROWS:]),
+        jobs=tuple(job.record.id for job in state.jobs.values() if job.record.snapshot == digest)[
+            -ROWS:
+        ],
     )
 
 
@@ -102,12 +104,13 @@ def digest_of(state: State, name: str) -> bytes | None:
 
 
 def models(state: State) -> list[ModelRow]:
-    """Finished jobs that left a model, oldest first."""
-    return [
+    """The last ROWS finished jobs that left a model, the latest first."""
+    found = [
         ModelRow(job.record.id, job.record.title, job.result)
         for job in state.jobs.values()
         if job.result is not None and job.result.outcome == pb.JOB_OUTCOME_COMPLETED
     ]
+    return found[: -ROWS - 1 : -1]
 
 
 def _licences(state: State, digest: bytes) -> list[pb.Licence]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 
+from coordinator.dashboard.paging import ROWS
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -32,7 +34,8 @@ class MoneyView:
     """The page, but for deposits and settlements, which are in the ledger."""
 
     assets: tuple[AssetRow, ...]
-    licences: tuple[LicenceRow, ...]  # the latest first
+    licences: tuple[LicenceRow, ...]  # the latest first, at most ROWS
+    licences_total: int
     treasury_ppm: int
     royalty_ppm: int
     closed_epoch: int
@@ -60,8 +63,9 @@ def money_view(state: State) -> MoneyView:
         ),
         licences=tuple(
             LicenceRow(each.record, tuple(each.paid.items()))
-            for each in reversed(state.licences.values())
+            for each in islice(reversed(state.licences.values()), ROWS)
         ),
+        licences_total=len(state.licences),
         treasury_ppm=state.policy.revenue_treasury_ppm,
         royalty_ppm=state.policy.royalty_ppm,
         closed_epoch=state.closed_epoch,

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from coordinator.book import Book
 from coordinator.dashboard import datasets, epochs, log, money, people, training
-from coordinator.dashboard.paging import LINES, Page, page_of, parse_page, span
+from coordinator.dashboard.paging import LINES, ROWS, Page, page_of, parse_page, span
 from coordinator.overview import CampaignRow, campaign_row, overview
 from coordinator.tally import ClosedEpoch
 from protocol.errors import Reject
@@ -86,12 +86,12 @@ class Views:
                 datasets.dataset_row(state, digest)
                 for digest, snapshot in state.snapshots.items()
                 if snapshot.campaign_id == campaign_id
-            ]
+            ][-ROWS:]
             jobs = [
-                training.job_row(j)
-                for j in state.jobs.values()
-                if j.record.campaign_id == campaign_id
-            ]
+                training.job_row(job)
+                for job in state.jobs.values()
+                if job.record.campaign_id == campaign_id
+            ][-ROWS:]
         values = {"campaign": campaign, "items": items, "snapshots": snapshots, "jobs": jobs}
         return Shown("campaign.html", campaign.title or campaign.id, size, values)
 
@@ -140,8 +140,9 @@ class Views:
         async with self._book.counting() as (state, tally):
             view = overview(state, tally)
             page = page_of(tally.epochs[::-1], number)
-            chart = epochs.minting_chart(tally.epochs)
-        return Shown("epochs.html", "Epochs", size, {"view": view, "page": page, "minting": chart})
+            closed = tuple(tally.epochs[-epochs.COLUMNS_MAX :])
+        values = {"view": view, "page": page, "minting": epochs.minting_chart(closed)}
+        return Shown("epochs.html", "Epochs", size, values)
 
     async def epoch(self, request: Request) -> Shown:
         """A closed epoch with its reward lines; the one that is live leads to its own page."""
@@ -247,7 +248,7 @@ class Views:
         async with self._book.reading() as state:
             page = page_of(list(reversed(state.snapshots)), number)
             rows = [datasets.dataset_row(state, digest) for digest in page.rows]
-            models = datasets.models(state)[::-1]
+            models = datasets.models(state)
         values = {"page": Page(number, page.total, rows), "models": models}
         return Shown("datasets.html", "Datasets and models", size, values)
 

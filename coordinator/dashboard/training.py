@@ -80,12 +80,12 @@ def job_view(state: State, tally: Tally, job_id: str) -> JobView | None:
     job = state.jobs.get(job_id)
     if job is None:
         return None
-    taken = Counter(partner for done in job.rounds for partner in done.partners)
+    trained = tally.trained.get(job_id, Counter())
     return JobView(
         row=job_row(job),
         record=job.record,
         partners=tuple(
-            PartnerRow(Identity(who), who in job.partners, taken[who], who in job.updates)
+            PartnerRow(Identity(who), who in job.partners, trained[who], who in job.updates)
             for who in job.record.partners
         ),
         rounds=tuple(job.rounds),

@@ -12,6 +12,7 @@ import pytest
 from protocol.identity import peer_id_of
 from tests.browser import Browser, chromium
 from tests.helpers import Person
+from tests.integration.test_node_page_browser import FAINT
 from tests.live_coordinator import Live, live
 from tests.showcase import served, showcase
 from tests.simulated import Network
@@ -71,6 +72,7 @@ async def test_every_page_fits(net: Live, shown: Network, width: int, dark: bool
                 " === 'hidden').length"
             )
             assert cut == 0, path
+            assert browser.evaluate(FAINT) == [], path
 
     with chromium(width, 844, dark=dark) as browser:
         await asyncio.to_thread(look, browser)

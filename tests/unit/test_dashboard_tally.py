@@ -16,6 +16,7 @@ from protocol.lifecycle import EpochPhase, ItemStatus
 from protocol.state import State
 from protocol.transition import open_record
 from protos.gen import records_pb2 as pb
+from tests.showcase import ROUNDS, showcase
 from tests.simulated import NETWORK, Entry, Network, Person, policy
 
 # Of this one somebody earns in each of three epochs.
@@ -104,6 +105,20 @@ def test_every_reward_line_is_found_again_the_latest_first() -> None:
         assert tally.line_places(person.identity, 1, 1) == places[1:2]
         assert tally.line_places(person.identity, len(logged), 5) == []
     assert state.earned, "nobody earned anything, so nothing was tested"
+
+
+def test_receipts_and_rounds_of_a_job_are_found() -> None:
+    net = showcase()
+    _, tally = tally_of(net.log)
+    assert tally.trained.keys() == {"train"}
+    assert set(tally.trained["train"].values()) == {ROUNDS}
+    for job_id, places in tally.updates.items():
+        updates = [pb.Update.FromString(parse_envelope(net.log[at].raw).payload) for at in places]
+        assert {update.job_id for update in updates} == {job_id}
+    assert {job_id: len(places) for job_id, places in tally.updates.items()} == {
+        "train": 3 * ROUNDS,
+        "train-again": 1,
+    }
 
 
 def test_nobody_has_no_lines() -> None:
