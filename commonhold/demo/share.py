@@ -45,7 +45,8 @@ def export(scene: Scene, title: str) -> Exported:
     with scene.display.step(title) as step:
         made = scene.operate("export", "--campaign", CAMPAIGN)
         step.say(f"{made['items']} items; checking it as a buyer would")
-        rows = _load(Path(made["path"]))
+        # A buyer's copies are not the network's to erase: they are kept elsewhere.
+        rows = _load(Path(made["path"]), scene.stage.folder / "buyer")
         exported = Exported(
             made["snapshot"],
             Path(made["path"]),
@@ -58,7 +59,7 @@ def export(scene: Scene, title: str) -> Exported:
     return exported
 
 
-def _load(folder: Path) -> dict[str, list[str]]:
+def _load(folder: Path, cache: Path) -> dict[str, list[str]]:
     """Item ids and contributors, read with pandas and with Hugging Face datasets, which must agree."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     import datasets
@@ -66,8 +67,7 @@ def _load(folder: Path) -> dict[str, list[str]]:
 
     datasets.disable_progress_bars()
     files = sorted(str(file) for file in (folder / "data").glob("*.parquet"))
-    cache = str(folder.parent / ".cache-datasets")
-    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=cache)
+    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(cache))
     frame = pandas.concat([pandas.read_parquet(file) for file in files])
     columns = {name: list(loaded[name]) for name in ("item_id", "contributor")}
     if any(list(frame[name]) != column for name, column in columns.items()):
