@@ -11,7 +11,10 @@ from pathlib import Path
 
 from benchmarks.report import show
 
-NAMES = ("ledger", "submissions", "fold", "inference", "similarity", "transfer", "gas")
+NAMES = (
+    *("ledger", "submissions", "fold", "inference", "similarity", "transfer", "gas"),
+    *("training", "dataset", "pages", "own_page"),
+)
 
 
 def main() -> None:

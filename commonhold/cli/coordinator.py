@@ -52,7 +52,7 @@ def init(
     directory: DirectoryOption = None,
     host: Annotated[str, typer.Option(help="Name or address where nodes find you.")] = "localhost",
     port: Annotated[int, typer.Option(help="Port of the API; 0 takes any free one.")] = 7600,
-    http_port: Annotated[int, typer.Option(help="Port of the status page and the log.")] = 7680,
+    http_port: Annotated[int, typer.Option(help="Port of the dashboard and the log.")] = 7680,
     http_url: Annotated[str, typer.Option(help="Public URL of that port, behind a proxy.")] = "",
     rpc_url: Annotated[
         str, typer.Option(help="JSON-RPC endpoint of the chain to settle on.")
@@ -133,7 +133,7 @@ def serve(
 
     def ready(address: Address) -> None:
         err.print(
-            f"ready: API on port {address.grpc_port}, status page on port {address.http_port}"
+            f"ready: API on port {address.grpc_port}, dashboard on port {address.http_port}"
         )
 
     asyncio.run(run(Home.at(directory), ready_file, ready))

@@ -94,6 +94,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "root": report.checkpoint.root,
         "records": dict(report.kinds),
         "items": dict(Counter(item.status.name.lower() for item in state.items.values())),
+        "erased": report.erased,
         "epochs_closed": state.closed_epoch,
         "shares_minted_micro": state.minted_micro,
         "revenue": {asset.hex(): str(amount) for asset, amount in state.received.items()},
@@ -109,6 +110,11 @@ def _text(report: Report, settled: int | None) -> Table:
         f"{state.name}: all {report.checkpoint.size:,} entries hold, signatures, draws, verdicts and "
         f"payouts recomputed\nroot {report.checkpoint.root.hex()}\n{state.closed_epoch} epochs closed, "
         f"{micro(state.minted_micro)} shares minted"
+        + (
+            f"\n{report.erased:,} items erased, each withdrawn by its author"
+            if report.erased
+            else ""
+        )
         + (
             f"\nepoch {settled} is in force on chain, with the log's root and totals"
             if settled

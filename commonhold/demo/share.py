@@ -111,8 +111,13 @@ class Withdrawn:
 
 def withdraw(scene: Scene, exported: Exported) -> Withdrawn:
     """Ada takes one accepted item back; then every file of everybody is searched for it."""
-    owned = (item.hex() for (item,) in scene.query("ada", "select item_id from items"))
-    item_id = next(item for item in owned if item in exported.item_ids)
+    # Of an image that rex submitted again, rex's copy is another item, and his to withdraw.
+    copied = {_digest(file) for player in scene.cast.players.values() for file in player.copies}
+    item_id = next(
+        item.hex()
+        for item, digest in scene.query("ada", "select item_id, content_sha256 from items")
+        if item.hex() in exported.item_ids and digest not in copied
+    )
     needles = _needles(scene, bytes.fromhex(item_id))
     homes = [Path(scene.coordinator), scene.stage.folder / "nodes"]
     with scene.display.step("ada withdraws an item") as step:
@@ -146,11 +151,11 @@ def _needles(scene: Scene, item_id: bytes) -> list[bytes]:
 
 def _content(scene: Scene, digest: bytes) -> bytes:
     files = (file for player in scene.cast.players.values() for file in player.truth)
-    return next(
-        content
-        for content in (file.read_bytes() for file in files)
-        if hashlib.sha256(content).digest() == digest
-    )
+    return next(file for file in files if _digest(file) == digest).read_bytes()
+
+
+def _digest(file: Path) -> bytes:
+    return hashlib.sha256(file.read_bytes()).digest()
 
 
 def royalties_match(lines: list[tuple[int, pb.RewardLine]], exported: Exported) -> bool:

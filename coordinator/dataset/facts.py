@@ -15,7 +15,7 @@ class Facts:
     """Fixed by the log, and counted row by row."""
 
     network_name: str
-    url: str  # where the network's status page is
+    url: str  # where the network's dashboard is
     campaign: pb.Campaign
     digest: bytes  # of the snapshot record
     scope: pb.Consent
