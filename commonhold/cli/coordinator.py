@@ -132,9 +132,7 @@ def serve(
     )
 
     def ready(address: Address) -> None:
-        err.print(
-            f"ready: API on port {address.grpc_port}, dashboard on port {address.http_port}"
-        )
+        err.print(f"ready: API on port {address.grpc_port}, dashboard on port {address.http_port}")
 
     asyncio.run(run(Home.at(directory), ready_file, ready))
 

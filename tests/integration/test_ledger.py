@@ -22,13 +22,13 @@ from coordinator import sequencer as sequencer_module
 from coordinator.database import check_durable
 from coordinator.ledger import (
     COMMIT_STEPS,
-    PAGE_ROWS,
     FatalStoreError,
     Ledger,
     Staged,
     StoredEntry,
 )
 from coordinator.sequencer import Busy, Sequenced, Sequencer
+from coordinator.tables import PAGE_ROWS
 from protocol.batch import BUNDLE_BYTES_MAX, batch_root, encode_bundle
 from protocol.errors import ConfigError, Reject, StateError, StoreError
 from protocol.merkle import MerkleTree, hash_leaf, verify_inclusion
