@@ -31,6 +31,9 @@ FORMAT: Final = "commonhold-model-card-1"
 WATTS: Final = 15
 # Two of the largest lists of partners and rounds still fit.
 CARD_BYTES_MAX: Final = 1 << 20
+# They bound how deep a card can be nested; the interpreter's own limit may have been raised, by a
+# library, beyond what its parser survives.
+CARD_BRACKETS_MAX: Final = 2_048
 
 _KIND: Final = "model-card"
 _PPB: Final = 1_000_000_000
@@ -171,6 +174,8 @@ def verify(signed: bytes) -> tuple[Identity, bytes]:
     try:
         if len(signed) > CARD_BYTES_MAX:
             raise ValueError("too large")
+        if signed.count(b"[") + signed.count(b"{") > CARD_BRACKETS_MAX:
+            raise ValueError("too deep")
         document = json.loads(signed)
         author, card = identity_of(str(document["author"])), _canonical(document["card"])
         signature = bytes.fromhex(document["signature"])
