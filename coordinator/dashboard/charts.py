@@ -23,7 +23,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 26, 38
 _TICKS: Final = 5
 # With more points than this, markers would run into each other.
 _MARKERS_MAX: Final = 40
-# Below this a difference is noise, and a float's smallest steps come near.
+# Below this, of the larger end, a difference is noise, and a float's smallest steps come near.
 _SPAN_MIN: Final = 1e-6
 _CHARACTER: Final = 7  # width of one in user units, roughly
 
@@ -84,7 +84,7 @@ def nice_ticks(low: float, high: float, count: int = _TICKS) -> list[float]:
     """Round numbers from at most `low` to at least `high`, in steps of 1, 2 or 5 times a power of ten."""
     if not (isfinite(low) and isfinite(high)):
         raise ValueError("an axis has finite ends")
-    span = max(high - low, _SPAN_MIN) if high else 1.0
+    span = max(high - low, _SPAN_MIN * max(1.0, abs(high))) if high else 1.0
     power = 10.0 ** floor(log10(span / count))
     step = next((m * power for m in (1, 2, 5) if m * power * count >= span), 10 * power)
     first, last = floor(low / step), -floor(-high / step)
