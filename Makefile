@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Most tests wait for processes; files run side by side. The demo has a dozen processes of its own: it runs alone.
+JOBS ?= 2
+DEMO := tests/integration/test_demo.py
 FORGE_MODULES := contracts/node_modules/.installed
 
 .DEFAULT_GOAL := help
@@ -11,17 +14,18 @@ FORGE_MODULES := contracts/node_modules/.installed
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-demo: $(STAMP) ## Run the main job on this machine: contribute, review, own (writes demo-summary.json)
+demo: $(STAMP) ## Run the whole product on this machine (writes demo-summary.json)
 	$(BIN)/commonhold demo
 
 test: $(STAMP) ## Check format, types and structure, then run all Python tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --ignore=$(DEMO)
+	$(BIN)/python -m pytest $(DEMO)
 
 coverage: $(STAMP) ## Run the tests with branch coverage, processes included
-	$(BIN)/coverage run -m pytest --ignore=tests/integration/test_demo.py
+	$(BIN)/coverage run -m pytest --ignore=$(DEMO)
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 check: $(STAMP) ## Format, types and structure only
