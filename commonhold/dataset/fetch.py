@@ -155,14 +155,7 @@ def fetch_missing(
 async def _fetch(
     operator: Operator, wanted: Sequence[Wanted], content: ContentStore, on_item: OnItem
 ) -> dict[ItemId, str]:
-    nothing = _Nothing()
-    host = PeerHost(
-        bytes(operator.keys.operator_key),
-        authorise=nothing.authorise,
-        source=nothing,
-        validate_checkpoint=nothing.accept,
-        listen=_LISTEN,
-    )
+    host = fetching_host(bytes(operator.keys.operator_key))
     # The server is on this machine, whatever name others know it by.
     link = replace(parse_link(operator.link), host=operator.local_host)
     await host.start()
@@ -179,6 +172,18 @@ async def _fetch(
             return fetcher.problems
     finally:
         await host.stop()
+
+
+def fetching_host(secret: bytes) -> PeerHost:
+    """A peer that asks and gives nothing; start it. `secret` is an Ed25519 seed."""
+    nothing = _Nothing()
+    return PeerHost(
+        secret,
+        authorise=nothing.authorise,
+        source=nothing,
+        validate_checkpoint=nothing.accept,
+        listen=_LISTEN,
+    )
 
 
 def _wanted(item_id: ItemId, item: ItemState) -> Wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from commonhold.dataset.fetch import Fetcher, Wanted
+from commonhold.dataset.fetch import Fetcher, Wanted, fetching_host
 from coordinator.dataset.content import ContentStore
 from node.addresses import Announcement, now_ms
 from node.p2p import Denial, Grant, OpenBlob, PeerHost
@@ -132,3 +133,24 @@ async def test_many_items_of_one_contributor_do_not_get_the_operator_banned(tmp_
         await fetcher.run_pass([wanted(honest.key, item_id) for item_id in items])
     assert fetcher.problems == {}
     assert all(content.has(item_id) for item_id in items)
+
+
+@pytest.mark.timeout(60)
+async def test_who_gossips_while_we_fetch_is_not_banned_for_it(tmp_path: Path) -> None:
+    content = ContentStore(tmp_path)
+    before, after = (bytes([number]) * 32 for number in (10, 11))
+    operator = fetching_host(b"\x09" * 32)
+    await operator.start()
+    try:
+        async with peer(1) as honest:
+            where = Where(honest)
+            fetcher = Fetcher(operator, where, content, lambda: None)  # type: ignore[arg-type]
+            heard = operator.subscribe()
+            await fetcher.run_pass([wanted(honest.key, before)])
+            await honest.publish(b"a checkpoint that the fetcher cannot judge")
+            await asyncio.wait_for(heard.get(), 30)
+            await fetcher.run_pass([wanted(honest.key, after)])
+    finally:
+        await operator.stop()
+    assert fetcher.problems == {}
+    assert content.has(after)
