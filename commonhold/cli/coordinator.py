@@ -208,7 +208,8 @@ def fsck(directory: DirectoryOption = None, as_json: JsonFlag = False) -> None:
         asdict(report),
         as_json,
         lambda: (
-            f"{report.entries:,} entries and {report.leaves:,} leaves hold; root {report.root.hex()}"
+            f"{report.entries:,} entries and {report.leaves:,} leaves hold, {report.erased:,} of them "
+            f"erased; root {report.root.hex()}"
         ),
     )
 
