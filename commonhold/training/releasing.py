@@ -10,6 +10,7 @@ from typing import Final
 
 from commonhold.training.jobs import model_folder, weights_path
 from commonhold.training.snapshot import load_yardstick
+from coordinator.config import Home
 from coordinator.ledger import Ledger
 from coordinator.operator import Operator
 from federated.card import Lineage, compose, energy_millijoules, sign, to_markdown
@@ -20,7 +21,7 @@ from federated.spec import TrainingSpec, spec_of
 from protocol.envelope import parse_envelope
 from protocol.errors import ConfigError, StoreError
 from protocol.identity import Identity
-from protocol.state import JobState
+from protocol.state import JobState, State
 from protos.gen import records_pb2 as pb
 
 CARD_FILE: Final = "card.json"
@@ -45,6 +46,16 @@ class HeldBack:
 
     measured: Labelled
     calibration: Images
+
+
+def calibration_of(home: Home, state: State, snapshot: bytes, held_back: HeldBack) -> Images:
+    """The pictures that set the integers' scales: the job's snapshot, while nobody withdrew from it.
+
+    After a withdrawal the exported dataset is deleted, and a part of the held-back examples serves.
+    """
+    if not snapshot or state.snapshots[snapshot].withdrawn:
+        return held_back.calibration
+    return load_yardstick(home, snapshot).images
 
 
 def load_held_back(folder: Path, labels: list[str]) -> HeldBack:
@@ -78,9 +89,7 @@ def release_model(
         raise StoreError(
             "the weights on disk are not those of the last round", "open the job again"
         )
-    calibration = held_back.calibration
-    if record.snapshot:
-        calibration = load_yardstick(home, record.snapshot).images
+    calibration = calibration_of(home, operator.state, record.snapshot, held_back)
     made = release(
         spec,
         weights,

@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 
 from commonhold.digits import png_bytes
+from commonhold.training.releasing import HeldBack, calibration_of
 from commonhold.training.snapshot import load_yardstick
 from coordinator.config import Home
 from coordinator.dataset.parquet import ParquetFiles, arrow_schema
 from coordinator.dataset.rows import COLUMNS, IMAGE
 from coordinator.dataset.snapshots import folder_name
-from federated.model import DEFAULT_MODEL, initial_weights
+from federated.model import DEFAULT_MODEL, Labelled, initial_weights
 from protocol.errors import ConfigError
 from protocol.identity import Identity
 from protocol.lifecycle import ItemEvent, ItemStatus
-from protocol.state import ItemState, State
+from protocol.state import ItemState, SnapshotState, State
+from protos.gen import records_pb2 as pb
 
 LABELS = tuple("0123456789")
 DIGEST = bytes(range(32))
@@ -70,3 +72,15 @@ def test_a_snapshot_of_something_else_is_refused(tmp_path: Path, images: list[by
     export(Home(tmp_path), images, [0])
     with pytest.raises(ConfigError, match="something else than PNG images of 28 x 28"):
         load_yardstick(Home(tmp_path), DIGEST)
+
+
+def test_after_a_withdrawal_the_snapshot_calibrates_no_more(tmp_path: Path) -> None:
+    home, state = Home(tmp_path), State()
+    ids = export(home, digits(4), [0, 1, 2, 3])
+    state.snapshots[DIGEST] = SnapshotState("digits", pb.Consent(train=True), tuple(ids), {}, 1)
+    images = np.zeros((2, 28, 28), np.uint8)
+    held_back = HeldBack(Labelled(images, np.zeros(2, np.int64)), images)
+    assert len(calibration_of(home, state, DIGEST, held_back)) == 4
+    assert calibration_of(home, state, b"", held_back) is images
+    state.snapshots[DIGEST].withdrawn = 1
+    assert calibration_of(home, state, DIGEST, held_back) is images
