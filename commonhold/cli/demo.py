@@ -46,7 +46,7 @@ def command(
     One coordinator, an embedded EVM, eight nodes and four training partners as separate processes,
     real handwritten digits, contracts and claims; a dataset that is licensed, an item that is withdrawn,
     a model trained under differential privacy; then a verification from outside. Ends with a table,
-    writes demo-summary.json, and leaves no process behind. Takes about four minutes on two cores.
+    writes demo-summary.json, and leaves no process behind. Takes about three minutes on two cores.
     """
     temporary = folder is None
     place = Path(tempfile.mkdtemp(prefix="commonhold-demo-")) if folder is None else folder

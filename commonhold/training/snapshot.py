@@ -73,8 +73,9 @@ def load_yardstick(home: Home, digest: bytes) -> Yardstick:
 
 
 def measure_on(operator: Operator, snapshot: bytes) -> Callable[[Weights], int]:
-    """Gives a model's accuracy on a snapshot in parts per million; 0 where the job has none."""
-    if not snapshot:
+    """Gives a model's accuracy on a snapshot in parts per million; 0 where the job has none, or where
+    somebody has withdrawn from it by now and its export is deleted."""
+    if not snapshot or operator.state.snapshots[snapshot].withdrawn:
         return lambda _: 0
     yardstick = load_yardstick(operator.home, snapshot)
     return lambda weights: yardstick.accuracy_ppm(operator.state, weights)
