@@ -111,7 +111,7 @@ def _text(report: Report, settled: int | None) -> Table:
         f"payouts recomputed\nroot {report.checkpoint.root.hex()}\n{state.closed_epoch} epochs closed, "
         f"{micro(state.minted_micro)} shares minted"
         + (
-            f"\n{report.erased:,} items erased, each withdrawn by its author"
+            f"\nitems erased, each withdrawn by its author: {report.erased:,}"
             if report.erased
             else ""
         )
