@@ -169,9 +169,13 @@ def royalties_match(lines: list[tuple[int, pb.RewardLine]], exported: Exported) 
             name = peer_id_of(line.identity)
             paid[name] = paid.get(name, 0) + int(line.amount)
     pool, items = sum(paid.values()), sum(exported.authors.values())
-    return pool > 0 and all(
-        abs(paid.get(name, 0) - pool * count / items) < 1
-        for name, count in exported.authors.items()
+    return (
+        pool > 0
+        and set(paid) <= set(exported.authors)
+        and all(
+            abs(paid.get(name, 0) - pool * count / items) < 1
+            for name, count in exported.authors.items()
+        )
     )
 
 
