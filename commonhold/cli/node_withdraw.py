@@ -81,11 +81,12 @@ def withdraw(
         named = [find_item(store, state, me, digits) for digits in items or ()]
         plan = make_plan(state, own_items(state, me, all_of) if all_of else named)
         _require_possible(state, plan, all_of)
+        shares = _shares(state, plan)  # as it is before anything is withdrawn
         if not yes:
             _confirm(store, state, plan)
         digests = enqueue_withdrawal(store, keys, state.network, plan.now)
         asyncio.run(deliver(home, config, store, quiet=as_json))
-        data = _data(plan, [_entry_of(store, digest) for digest in digests])
+        data = _data(plan, [_entry_of(store, digest) for digest in digests], shares)
         _read_log(config, follower)
         _erase(store, blobs)
         if store.has_residue() or not make_plan(state, plan.now).before:
@@ -160,18 +161,24 @@ def _confirm(store: Store, state: State, plan: Plan) -> None:
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
-def _warnings(state: State, plan: Plan) -> list[str]:
-    """What the person should know before."""
+def _shares(state: State, plan: Plan) -> list[str]:
+    """What becomes of the shares that the items earned, under the terms of their campaigns."""
     lines = []
     for each in consequences(state, plan.now):
         if not each.accepted:
             continue
         becomes = (
-            f"your next {each.accepted:,} accepted items in it earn nothing"
+            "as many of your next accepted items in it earn nothing"
             if each.repays
             else "the shares that they earned stay yours"
         )
-        lines.append(f"{each.campaign_id}: {each.accepted:,} of them are accepted; {becomes}.")
+        lines.append(f"{each.campaign_id}: accepted and paid {each.accepted:,}; {becomes}.")
+    return lines
+
+
+def _warnings(state: State, plan: Plan) -> list[str]:
+    """What the person should know before."""
+    lines = _shares(state, plan)
     if snapshots := snapshots_with(state, plan.now):
         lines.append(f"{snapshots:,} datasets hold some of them and can no longer be licensed.")
     if plan.reviewed:
@@ -203,17 +210,21 @@ def _erase(store: Store, blobs: BlobStore) -> None:
             return
 
 
-def _data(plan: Plan, entries: list[int | None]) -> dict[str, Any]:
+def _data(plan: Plan, entries: list[int | None], shares: list[str]) -> dict[str, Any]:
     return {
         "withdrawn": [item_id.hex() for item_id in plan.now],
         "withdrawn_before": [item_id.hex() for item_id in plan.before],
         "in_review": [item_id.hex() for item_id in plan.reviewed],
         "entries": entries,
+        "shares": shares,
     }
 
 
 def _text(data: dict[str, Any]) -> str:
-    return (
-        f"{_count(data['withdrawn'])} withdrawn, and erased here.\n"
-        "The files that you submitted from are yours: delete them yourself if you want to."
+    return "\n".join(
+        [
+            f"{_count(data['withdrawn'])} withdrawn, and erased here.",
+            *data["shares"],
+            "The files that you submitted from are yours: delete them yourself if you want to.",
+        ]
     )

@@ -160,7 +160,9 @@ def test_a_dataset_is_exported_checked_sold_and_withdrawn(scene: Scene, tmp_path
 
     withdrawn = frame["item_id"][0]
     home = ("--dir", str(scene.author.home.root))
-    command("node", "withdraw", withdrawn, *home, "--yes", "--json")
+    done = command("node", "withdraw", withdrawn, *home, "--yes", "--json")
+    [cost] = done["shares"]
+    assert "as many of your next accepted items in it earn nothing" in cost
     until(lambda: emptied(folder), "the dataset to be swept")
     content = lab.home.content_path
     until(lambda: None if list(content.glob(f"{withdrawn}*")) else True, "its content to go")
