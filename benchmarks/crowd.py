@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.scoring import score_reviewers
-from protocol.truth import NO_GOLD, NO_RING, Answers, Gold, infer
+from protocol.truth.inference import NO_GOLD, NO_RING, Answers, Gold, infer
+from protocol.truth.scoring import score_reviewers
 
 Array = NDArray[np.int64]
 

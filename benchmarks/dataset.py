@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from benchmarks.report import show
-from commonhold.dataset.check import check_dataset
-from protocol.merkle import hash_leaf
+from commonground.dataset.check import check_dataset
+from protocol.log.merkle import hash_leaf
 from tests.dataset_lab import VERIFIER, DatasetLab
 
 KIB: Final = 1024

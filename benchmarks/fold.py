@@ -16,14 +16,14 @@ from typing import Final
 
 import numpy as np
 
-from protocol.epoch import compute_lines
 from protocol.limits import BATCH_LEAVES_MAX
-from protocol.merkle import hash_leaf
+from protocol.log.merkle import hash_leaf
+from protocol.money.lines import compute_lines
+from protocol.review.fingerprints import DuplicateIndex, fingerprint_pixels
+from protocol.review.verdicts import posteriors
 from protocol.rules.review import compute_draw
-from protocol.similarity import DuplicateIndex, fingerprint_pixels
 from protocol.state import State
 from protocol.transition import apply
-from protocol.verdicts import posteriors
 from protos.gen import records_pb2 as pb
 from tests.simulated import Network, Person, policy
 

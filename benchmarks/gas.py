@@ -22,9 +22,9 @@ from contracts import load
 from contracts.devchain import dev_addresses, dev_keys
 from contracts.evm import CHAIN_ID, Evm
 from node.wallet import Wallet
-from protocol.eip712 import keccak256
-from protocol.payout import verify_quorum
-from protocol.settlement import (
+from protocol.money.eip712 import keccak256
+from protocol.money.payout import verify_quorum
+from protocol.money.settlement import (
     ETHER,
     Address,
     Deployment,

@@ -18,8 +18,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.scoring import score_reviewers
-from protocol.truth import NO_RING, Answers, Gold, infer
+from protocol.truth.inference import NO_RING, Answers, Gold, infer
+from protocol.truth.scoring import score_reviewers
 
 N_LABELS = 4
 PER_ITEM = 5

@@ -20,8 +20,8 @@ from nacl.signing import SigningKey
 
 from coordinator.ledger import Ledger, Staged
 from coordinator.sequencer import Sequencer
-from protocol.merkle import MerkleTree, hash_leaf, root_of, verify_consistency, verify_inclusion
-from protocol.note import Verifier, sign_checkpoint
+from protocol.log.merkle import MerkleTree, hash_leaf, root_of, verify_consistency, verify_inclusion
+from protocol.log.note import Verifier, sign_checkpoint
 
 ENVELOPE_BYTES = 400  # a submission record with its signature
 # Callers that wait together, and how many entries each of them appends in turn.

@@ -16,10 +16,10 @@ from google.protobuf.message import Message
 
 from coordinator.keys import Keys
 from coordinator.ledger import Ledger, Staged
-from protocol.batch import batch_root, encode_bundle
 from protocol.limits import PPM
-from protocol.merkle import MerkleTree, hash_leaf
-from protocol.note import sign_checkpoint
+from protocol.log.batch import batch_root, encode_bundle
+from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import sign_checkpoint
 from protos.gen import records_pb2 as pb
 from tests.helpers import campaign_record
 

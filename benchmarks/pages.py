@@ -35,9 +35,9 @@ from node.page.server import serving
 from node.page.sources import Replay, Sources
 from node.rows import CheckpointRow, LogRow
 from node.store import Store
-from protocol.envelope import parse_envelope
 from protocol.identity import Identity, peer_id_of
-from protocol.merkle import hash_leaf
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import hash_leaf
 from protos.gen import api_pb2_grpc
 from tests.helpers import Person, append_request, registration
 from tests.live_coordinator import channel_to, found_network, serving_process

@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from benchmarks.report import show
 from commonhold.digits import Digit, load_digits, noisy, shifted
-from protocol.similarity import (
+from protocol.review.fingerprints import (
     NEAR_DUPLICATE_PERMILLE,
     DuplicateIndex,
     fingerprint_pixels,

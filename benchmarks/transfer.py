@@ -24,8 +24,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from commonground.p2p import Denial, Grant, OpenBlob, PeerHost, PeerPolicy
 from node.blobs import commit_content
-from node.p2p import Denial, Grant, OpenBlob, PeerHost, PeerPolicy
 
 MEGABYTE = 1_000_000
 SMALL_MEGABYTES = 8

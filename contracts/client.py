@@ -38,9 +38,9 @@ from web3.exceptions import (
 from web3.providers.rpc.utils import ExceptionRetryConfiguration
 
 from contracts import NAMES, load
-from protocol.eip712 import keccak256
 from protocol.errors import ConfigError, LocalError, StateError, Unreachable
-from protocol.settlement import Address
+from protocol.money.eip712 import keccak256
+from protocol.money.settlement import Address
 
 REQUEST_TIMEOUT_S: Final = 10.0
 #: Attempts at each request, with pauses of 0.2 and 0.4 s: enough for a restart of a local node.

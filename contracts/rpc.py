@@ -16,7 +16,7 @@ from eth.exceptions import TransactionNotFound
 from eth_utils.address import to_canonical_address, to_checksum_address
 
 from contracts.evm import CHAIN_ID, Call, Evm, Mined, UnknownBlock
-from protocol.eip712 import keccak256
+from protocol.money.eip712 import keccak256
 
 #: What wallets are told to tip. Blocks are never full, so anything would do.
 TIP_WEI: Final = 10**9

@@ -30,12 +30,12 @@ from coordinator.recovery import Recovered, recover
 from coordinator.sealed import Opening, validate_sealed
 from coordinator.sequencer import Busy, Sequenced, Sequencer
 from coordinator.tally import Tally
-from protocol.batch import encode_bundle
-from protocol.envelope import Envelope, parse_envelope, seal, verify_signature
 from protocol.errors import Reject
 from protocol.limits import MESSAGE_BYTES_MAX
-from protocol.merkle import MerkleTree, hash_leaf
-from protocol.note import sign_checkpoint
+from protocol.log.batch import encode_bundle
+from protocol.log.envelope import Envelope, parse_envelope, seal, verify_signature
+from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import sign_checkpoint
 from protocol.state import State
 from protocol.transition import RULES, AnyRecord, open_record, validate
 

@@ -14,8 +14,8 @@ from eth_utils.address import to_canonical_address, to_checksum_address
 
 from contracts.client import ChainClient, SentTx
 from protocol.errors import ConfigError, StateError
-from protocol.payout import verify_quorum
-from protocol.settlement import ETHER, Address, Deployment, Leaf, publication_digest
+from protocol.money.payout import verify_quorum
+from protocol.money.settlement import ETHER, Address, Deployment, Leaf, publication_digest
 
 #: A memo is one word on chain: a reference, or the hash of a longer text.
 MEMO_BYTES_MAX: Final = 32

@@ -17,14 +17,14 @@ from coordinator.book import Book, Draft
 from coordinator.config import Deadlines
 from coordinator.ledger import Ledger
 from coordinator.sealed import gold_of, labels_of
-from protocol.batch import batch_root
-from protocol.epoch import compute_lines
 from protocol.errors import Ignore, Reject
 from protocol.lifecycle import EpochPhase
+from protocol.log.batch import batch_root
+from protocol.money.lines import compute_lines
+from protocol.review.verdicts import compute_verdicts
 from protocol.rules.review import compute_draw, encode_draw
 from protocol.rules.sealing import compute_seal, encode_seal
 from protocol.state import State
-from protocol.verdicts import compute_verdicts
 from protos.gen import records_pb2 as pb
 
 _log = logging.getLogger(__name__)

@@ -17,12 +17,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from commonground.files import DIRECTORY_MODE, FILE_MODE
 from protocol.errors import ConfigError
 
 ENVIRONMENT_DIRECTORY: Final = "COMMONHOLD_COORDINATOR"
 DEFAULT_DIRECTORY: Final = "coordinator"
-DIRECTORY_MODE: Final = 0o700
-FILE_MODE: Final = 0o600
 
 T = TypeVar("T")
 

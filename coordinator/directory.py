@@ -12,9 +12,9 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from coordinator.sequencer import Busy
-from protocol.envelope import Envelope, parse_envelope, verify_signature
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
+from protocol.log.envelope import Envelope, parse_envelope, verify_signature
 from protocol.rules.record import require
 from protos.gen import api_pb2
 

@@ -7,9 +7,9 @@ from typing import Final
 from coordinator.config import Config, Home
 from coordinator.keys import Keys, create_keys, load_keys
 from coordinator.ledger import Ledger, Staged
-from protocol.envelope import seal
-from protocol.merkle import hash_leaf
-from protocol.note import sign_checkpoint
+from protocol.log.envelope import seal
+from protocol.log.merkle import hash_leaf
+from protocol.log.note import sign_checkpoint
 from protocol.state import State
 from protocol.transition import apply
 from protos.gen import records_pb2 as pb

@@ -10,9 +10,9 @@ from typing import Final
 from coordinator.conductor import batch
 from coordinator.operator import Operator
 from coordinator.sealed import Opening
-from protocol.commitments import gold_commitment
 from protocol.errors import ConfigError, StateError
 from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, SALT_BYTES
+from protocol.log.commitments import gold_commitment
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

@@ -25,8 +25,8 @@ from coordinator.book import Book
 from coordinator.dashboard.site import Site
 from coordinator.metrics import Metrics
 from protocol.errors import Reject
-from protocol.link import NetworkLink
-from protocol.tiles import TILE_WIDTH, EntryTile, encode_entries, is_in, parse_path, tile_data
+from protocol.log.link import NetworkLink
+from protocol.log.tiles import TILE_WIDTH, EntryTile, encode_entries, is_in, parse_path, tile_data
 
 _HERE: Final = Path(__file__).parent
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
@@ -96,7 +96,7 @@ class LogFiles:
         return encode_entries([found[index] for index in indices])
 
     async def batch(self, request: Request) -> Response:
-        """The leaves behind a batch's root, as protocol/batch.py encodes them."""
+        """The leaves behind a batch's root, as protocol/log/batch.py encodes them."""
         root = request.path_params["root"]
         if not _ROOT.fullmatch(root):
             raise HTTPException(404)

@@ -26,11 +26,11 @@ from eth_keys.datatypes import PrivateKey
 from nacl.signing import SigningKey
 
 from coordinator.config import Config, Home, require_private, write_private
-from protocol.commitments import network_id
-from protocol.envelope import Signer
 from protocol.errors import ConfigError
 from protocol.identity import Identity
-from protocol.note import Verifier
+from protocol.log.commitments import network_id
+from protocol.log.envelope import Signer
+from protocol.log.note import Verifier
 
 # The name that every node checks the certificate for, wherever the coordinator moves to.
 TLS_NAME: Final = "commonhold"

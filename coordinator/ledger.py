@@ -38,11 +38,11 @@ from coordinator.database import (
     writer_lock,
 )
 from coordinator.tables import PAGE_ROWS, Rewrite
-from protocol.batch import BUNDLE_BYTES_MAX
 from protocol.errors import Reject, StateError, StoreError
-from protocol.merkle import HASH_BYTES, MerkleTree, hash_leaf
-from protocol.note import Verifier, open_checkpoint
-from protocol.tiles import ENTRY_BYTES_MAX
+from protocol.log.batch import BUNDLE_BYTES_MAX
+from protocol.log.merkle import HASH_BYTES, MerkleTree, hash_leaf
+from protocol.log.note import Verifier, open_checkpoint
+from protocol.log.tiles import ENTRY_BYTES_MAX
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from coordinator.dataset.snapshots import find_snapshot
 from coordinator.operator import Operator
 from protocol.errors import ConfigError
 from protocol.limits import ADDRESS_BYTES
-from protocol.settlement import ETHER
+from protocol.money.settlement import ETHER
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

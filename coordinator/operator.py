@@ -19,10 +19,10 @@ from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import Ledger
 from coordinator.recovery import entries_beyond, fold
 from coordinator.sealed import Opening
-from protocol.batch import BUNDLE_BYTES_MAX
-from protocol.envelope import seal
 from protocol.errors import CommonholdError, Ignore, Reject, Unreachable
 from protocol.limits import MESSAGE_BYTES_MAX
+from protocol.log.batch import BUNDLE_BYTES_MAX
+from protocol.log.envelope import seal
 from protocol.state import State
 from protos.gen import api_pb2, api_pb2_grpc
 from protos.gen import records_pb2 as pb

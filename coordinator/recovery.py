@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from coordinator.ledger import Ledger, StoredEntry
 from coordinator.tally import Tally
-from protocol.batch import Erased, Leaf, decode_bundle
-from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour, Reject, StoreError
-from protocol.merkle import MerkleTree, hash_leaf
-from protocol.note import Verifier
+from protocol.log.batch import Erased, Leaf, decode_bundle
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import Verifier
 from protocol.state import State
 from protocol.transition import AnyRecord, apply, open_record, process, require_explained
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from coordinator.ledger import Ledger
-from protocol.commitments import gold_commitment
 from protocol.errors import Reject
 from protocol.limits import HASH_BYTES, SALT_BYTES
+from protocol.log.commitments import gold_commitment
 from protocol.rules.intake import validate_openings
 from protocol.rules.record import require
 from protocol.state import ItemId, State

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from coordinator.ledger import FatalStoreError, Head, Ledger, Staged
 from protocol.errors import LocalError, StateError
-from protocol.merkle import MerkleTree
+from protocol.log.merkle import MerkleTree
 
 #: Signs the head of the log: (size, root) in, the signed note out.
 SignCheckpoint = Callable[[int, bytes], bytes]

@@ -21,9 +21,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.applications import Starlette
 
+from commonground.files import FILE_MODE
 from coordinator.book import open_book
 from coordinator.conductor import Conductor
-from coordinator.config import FILE_MODE, Config, Home
+from coordinator.config import Config, Home
 from coordinator.dataset.sweep import keep_swept
 from coordinator.directory import Directory
 from coordinator.http import build_app
@@ -32,10 +33,10 @@ from coordinator.ledger import FatalStoreError
 from coordinator.metrics import Metrics
 from coordinator.service import SERVICE_NAME, CoordinatorService, now_ms
 from coordinator.traffic import Traffic
-from protocol.batch import BUNDLE_BYTES_MAX
 from protocol.errors import ConfigError
 from protocol.limits import MESSAGE_BYTES_MAX
-from protocol.link import NetworkLink
+from protocol.log.batch import BUNDLE_BYTES_MAX
+from protocol.log.link import NetworkLink
 
 _log = logging.getLogger(__name__)
 

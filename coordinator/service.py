@@ -19,9 +19,9 @@ from coordinator.metrics import Metrics
 from coordinator.sealed import Opening
 from coordinator.sequencer import Busy
 from coordinator.traffic import Traffic, address_of
-from protocol.envelope import parse_envelope, verify_signature
 from protocol.errors import CommonholdError, Ignore, Reject, RemoteError
 from protocol.limits import OPERATOR_LEAVES_MAX
+from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.rules.record import require
 from protos.gen import api_pb2
 

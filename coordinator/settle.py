@@ -22,12 +22,11 @@ from typing import Final
 
 from coordinator.chain import OperatorChain
 from coordinator.operator import Operator
-from protocol.accounts import cumulative_leaves
 from protocol.errors import Reject, StateError
 from protocol.limits import LICENCE_ID_CHARS_MAX
-from protocol.payout import binding_digest, recover_signer
-from protocol.rules.record import is_name
-from protocol.settlement import (
+from protocol.money.accounts import cumulative_leaves
+from protocol.money.payout import binding_digest, recover_signer
+from protocol.money.settlement import (
     Address,
     Deployment,
     address,
@@ -35,6 +34,7 @@ from protocol.settlement import (
     publication_digest,
     sum_totals,
 )
+from protocol.rules.record import is_name
 from protocol.state import Proposal, State
 from protos.gen import records_pb2 as pb
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from protocol.batch import decode_bundle, encode_bundle, erase
 from protocol.errors import StoreError
+from protocol.log.batch import decode_bundle, encode_bundle, erase
 
 # Rows per read: an entry has at most 64 KiB, so that a page stays below 16 MiB.
 PAGE_ROWS: Final = 256

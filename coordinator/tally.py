@@ -20,7 +20,7 @@ from protocol.state import SHARES, ItemId, State
 from protocol.transition import process
 from protos.gen import records_pb2 as pb
 
-# How a bundle frames a whole leaf, see protocol.batch: a zero byte, and its length in four.
+# How a bundle frames a whole leaf, see protocol.log.batch: a zero byte, and its length in four.
 _LEAF_HEADER_BYTES: Final = 5
 _OFFSET_BITS: Final = 32  # a bundle has at most 16 MiB
 

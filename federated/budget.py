@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from commonground.files import FILE_MODE
 from federated.spec import Mechanism
 from protocol.errors import ConfigError, StateError, StoreError
 from protocol.limits import PPM, SALT_BYTES
@@ -35,7 +36,6 @@ Accountant = Callable[[Sequence[Mechanism], float], int]
 BUSY_SECONDS: Final = 30.0
 # The page shows the last of them; nobody joins so many jobs.
 SPENDING_ROWS_MAX: Final = 1_000
-_FILE_MODE: Final = 0o600
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS families (
@@ -101,7 +101,7 @@ class Budget:
     ) -> Budget:
         """Opens budget.db, or makes it, 0600. Raises StoreError."""
         with _store_errors(path):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
             if path.stat().st_mode & 0o077:
                 raise ConfigError(f"others may access {path}", f"run: chmod 600 {path}")
             connection = sqlite3.connect(

@@ -20,10 +20,10 @@ from federated.features import SIDE
 from federated.privacy import bound, towards_coordinator, towards_partner
 from federated.release import Artifact, Release
 from federated.spec import TrainingSpec
-from protocol.envelope import Signer, signing_input
 from protocol.errors import Reject
 from protocol.identity import Identity, identity_of, peer_id_of
 from protocol.limits import PPM
+from protocol.log.envelope import Signer, signing_input
 
 FORMAT: Final = "commonhold-model-card-1"
 # One core of a laptop or a small server under load, its part of memory and power supply included;

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from commonground.files import FILE_MODE
 from protocol.errors import ConfigError
 
-_FILE_MODE: Final = 0o600
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 # A job is over long before; its certificate serves no other.
 _CERTIFICATE_DAYS: Final = 90
@@ -81,7 +81,7 @@ def self_signed(host: str) -> tuple[bytes, bytes]:
 
 def write_new(path: Path, secret: bytes) -> None:
     """Writes a new file that is never readable by others. Raises FileExistsError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:
         file.write(secret)
         file.flush()

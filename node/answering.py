@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from node.addresses import now_ms
+from commonground.addresses import now_ms
 from node.examine import UNAVAILABLE, UNSURE, Examiner, Fetcher, Opinion, Wanted
 from node.rows import TaskRow, TaskStatus
 from node.store import Store

@@ -15,7 +15,7 @@ from node.rows import Outgoing
 from node.store import Store
 from node.wallet import Wallet
 from protocol.identity import Identity
-from protocol.settlement import Deployment, address
+from protocol.money.settlement import Deployment, address
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

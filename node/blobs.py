@@ -21,14 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from protocol.commitments import CONTENT_DOMAIN
+from commonground.files import DIRECTORY_MODE, FILE_MODE
 from protocol.errors import Reject, StoreError
 from protocol.limits import CONTENT_BYTES_MAX, HASH_BYTES, SALT_BYTES
+from protocol.log.commitments import CONTENT_DOMAIN
 
 # Large enough that hashing, not system calls, takes the time; small enough to be flat in memory.
 CHUNK_BYTES: Final = 1024 * 1024
-_FILE_MODE: Final = 0o600
-_DIRECTORY_MODE: Final = 0o700
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +69,9 @@ class BlobStore:
         """Open (and create) the store at `root`; `size_max` bytes bounds each blob."""
         self._root, self._size_max = root, size_max
         try:
-            root.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
-            root.chmod(_DIRECTORY_MODE)  # mkdir leaves the mode of a directory that was there
-            self._lock = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, _FILE_MODE)
+            root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            root.chmod(DIRECTORY_MODE)  # mkdir leaves the mode of a directory that was there
+            self._lock = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
             self._sweep_if_alone()
         except OSError as error:
             raise StoreError(f"cannot use the blob store {root}: {error.strerror}") from error
@@ -110,7 +109,7 @@ class BlobStore:
         name = commitment.hex()
         directory = self._root / name[:2]
         if not directory.is_dir():
-            directory.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+            directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
             _sync_directory(self._root)
         return directory / name
 
@@ -128,7 +127,7 @@ class BlobStore:
     def _put(self, source: BinaryIO, salt: bytes) -> BlobRef:
         # The name is known only at the end, so that the part lies in a directory of its own name.
         waiting = self._root / "in"
-        waiting.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+        waiting.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         with _part(waiting / f"{secrets.token_hex(16)}.part") as (part, sink):
             commitment, length = _copy(salt, source, sink, self._size_max)
             os.fsync(sink.fileno())
@@ -174,7 +173,7 @@ class BlobStore:
 @contextmanager
 def _part(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new private file, removed unless the block renamed it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as sink:
             yield path, sink

@@ -17,9 +17,9 @@ from node.follower import Follower
 from node.rows import ClaimRow
 from node.store import Store
 from node.wallet import ClaimTx, Wallet
-from protocol.accounts import cumulative_leaves
 from protocol.errors import ConfigError, StateError
-from protocol.settlement import Leaf, SettlementTree, build_tree
+from protocol.money.accounts import cumulative_leaves
+from protocol.money.settlement import Leaf, SettlementTree, build_tree
 
 log = logging.getLogger(__name__)
 

@@ -21,13 +21,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from commonground.files import DIRECTORY_MODE, FILE_MODE
 from protocol.errors import ConfigError
 from protocol.limits import CONTENT_BYTES_MAX
-from protocol.link import NetworkLink, parse_link
+from protocol.log.link import NetworkLink, parse_link
 
 DIRECTORY_VARIABLE: Final = "COMMONHOLD_NODE"
-DIRECTORY_MODE: Final = 0o700
-FILE_MODE: Final = 0o600
 # Any interface and any free port: the coordinator's directory tells others where we are.
 DEFAULT_LISTEN: Final = ("/ip4/0.0.0.0/tcp/0",)
 # Settings are some lines; a file beyond this is not one of ours.

@@ -31,21 +31,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from node.addresses import now_ms
+from commonground.addresses import now_ms
+from commonground.backoff import MAX_SECONDS, delay_seconds
+from commonground.client import CoordinatorClient, Lie
+from commonground.directory import Directory
+from commonground.files import FILE_MODE
+from commonground.p2p import Denial, Grant, PeerHost, PeerPolicy
 from node.answering import Answering, Deadlines
 from node.attest import keep_attesting
-from node.backoff import MAX_SECONDS, delay_seconds
 from node.blobs import BlobStore
 from node.claims import Claimer, SettlementWatch
-from node.client import CoordinatorClient, Lie
-from node.config import FILE_MODE, NodeConfig, NodeDirectory, locate
-from node.directory import Directory
+from node.config import NodeConfig, NodeDirectory, locate
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.outbox import keep_flushing
-from node.p2p import Denial, Grant, PeerHost, PeerPolicy
 from node.page.own import OwnRecords
 from node.page.server import serving
 from node.page.sources import ReadSpending, Replay, Sources, no_spending

@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 from sqlite_utils import Database
 
+from commonground.files import FILE_MODE
 from node import schema
 from protocol.errors import StoreError
 
@@ -25,7 +26,6 @@ from protocol.errors import StoreError
 BUSY_TIMEOUT_MS: Final = 10_000
 # The same for whoever empties the write-ahead log, which can be tried again.
 EMPTY_WAL_MS: Final = 1_000
-_FILE_MODE: Final = 0o600
 
 
 class DatabaseFile:
@@ -35,7 +35,7 @@ class DatabaseFile:
         """Opens (and creates, 0600) the database, and brings its schema up to date."""
         self._lock = threading.RLock()  # guards the one connection
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             connection.execute("PRAGMA journal_mode = WAL")

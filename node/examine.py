@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
-from node.directory import Directory
+from commonground.directory import Directory
 from node.intake import (
     MAX_CONTENT_BYTES,
     PNG,
@@ -31,9 +31,9 @@ from protocol.identity import Identity, peer_id_of, short
 from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:  # libp2p takes half a second to import, and commands that only write do without
-    from node.p2p import PeerHost
-from node.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
-from node.p2p.penalties import RecentlyUsed, TokenBucket
+    from commonground.p2p import PeerHost
+from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
+from commonground.p2p.penalties import RecentlyUsed, TokenBucket
 
 log = logging.getLogger(__name__)
 

@@ -23,19 +23,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Final
 
-from node.addresses import now_ms
-from node.backoff import delay_seconds
-from node.client import CoordinatorClient, Lie
+from commonground.addresses import now_ms
+from commonground.backoff import delay_seconds
+from commonground.client import CoordinatorClient, Lie
 from node.rows import CheckpointRow, LogRow
 from node.store import Store
 from protocol import transition
-from protocol.batch import BUNDLE_BYTES_MAX, decode_bundle
-from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour, Reject, RemoteError, StoreError
 from protocol.limits import ENTRY_BYTES_MAX
-from protocol.link import NetworkLink
-from protocol.merkle import MerkleTree, hash_leaf
-from protocol.note import Checkpoint, open_checkpoint
+from protocol.log.batch import BUNDLE_BYTES_MAX, decode_bundle
+from protocol.log.envelope import parse_envelope
+from protocol.log.link import NetworkLink
+from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import Checkpoint, open_checkpoint
 from protocol.state import ItemId, State
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from protocol.errors import ConfigError, Reject
-from protocol.similarity import (
+from protocol.review.fingerprints import (
     MAX_SIDE_PIXELS,
     fingerprint_exact,
     fingerprint_pixels,

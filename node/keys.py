@@ -28,10 +28,11 @@ from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 from nacl.signing import SigningKey
 
-from protocol.envelope import seal
+from commonground.files import FILE_MODE
 from protocol.errors import ConfigError
 from protocol.identity import Identity, peer_id_of
 from protocol.limits import KEY_BYTES
+from protocol.log.envelope import seal
 
 PASSPHRASE_FILE_VARIABLE: Final = "COMMONHOLD_PASSPHRASE_FILE"  # noqa: S105
 PASSPHRASE_BYTES_MAX: Final = 1024
@@ -43,7 +44,6 @@ _V_OFFSET: Final = 27  # Ethereum writes the recovery bit as 27 or 28
 _VERSION: Final = 1
 _PLAIN: Final = "none"
 _SEALED: Final = "argon2id+xsalsa20poly1305"
-_FILE_MODE: Final = 0o600
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -124,7 +124,7 @@ def save_keys(
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(_encode(keys, passphrase, cost or Cost()))

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from node.addresses import now_ms
-from node.backoff import MAX_SECONDS, delay_seconds
-from node.client import CoordinatorClient, Lie
+from commonground.addresses import now_ms
+from commonground.backoff import MAX_SECONDS, delay_seconds
+from commonground.client import CoordinatorClient, Lie
 from node.follower import require_trust
 from node.rows import OutboxRow
 from node.store import Store

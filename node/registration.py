@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.keys import NodeKeys
 from node.rows import Outgoing
-from protocol.payout import binding_digest
+from protocol.money.payout import binding_digest
 from protos.gen import records_pb2 as pb
 
 

@@ -18,18 +18,18 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from node.addresses import now_ms
+from commonground.addresses import now_ms
 from node.answering import Answering, RoundKey, remove_contents
 from node.examine import Wanted
 from node.follower import Follower
 from node.keys import NodeKeys
 from node.rows import BeaconRow, Outgoing, TaskRow, TaskStatus
 from node.store import Store
-from protocol import commitments
-from protocol.batch import batch_root
 from protocol.identity import Identity
 from protocol.lifecycle import EpochPhase
 from protocol.limits import SALT_BYTES
+from protocol.log import commitments
+from protocol.log.batch import batch_root
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from protocol.batch import decode_bundle, require_whole
 from protocol.lifecycle import ItemStatus
+from protocol.log.batch import decode_bundle, require_whole
 from protos.gen import api_pb2 as api
 
 
@@ -43,7 +43,7 @@ class LogRow:
 
     index: int
     envelope: bytes
-    bundle: bytes  # protocol.batch.encode_bundle of its leaves; empty when it has none
+    bundle: bytes  # protocol.log.batch.encode_bundle of its leaves; empty when it has none
 
 
 @dataclass(frozen=True, slots=True)

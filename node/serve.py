@@ -15,15 +15,15 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from node.addresses import LIFETIME_MS, now_ms, seal_announcement
+from commonground.addresses import LIFETIME_MS, now_ms, seal_announcement
+from commonground.client import CoordinatorClient
+from commonground.p2p import Denial, Grant, OpenBlob
 from node.blobs import BlobStore
-from node.client import CoordinatorClient
 from node.follower import Follower
 from node.keys import NodeKeys
-from node.p2p import Denial, Grant, OpenBlob
 from node.store import Store
 from protocol.lifecycle import EpochPhase, ItemStatus
-from protocol.link import NetworkLink
+from protocol.log.link import NetworkLink
 from protocol.state import ItemState, State
 from protos.gen import records_pb2 as pb
 

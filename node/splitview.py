@@ -4,7 +4,7 @@ Two nodes of an honest log hold checkpoints of one history, so that the smaller 
 larger (RFC 6962, section 3: consistency). When it is not, the log's own signature stands under two
 histories; the two notes and one consistency proof convince anybody, whoever reports them.
 
-An alarm is an envelope of kind "alarm" whose payload is a bundle (protocol/batch.py) of
+An alarm is an envelope of kind "alarm" whose payload is a bundle (protocol/log/batch.py) of
 `theirs, ours, root, proof...`: our root at the size of their checkpoint, and the proof that our
 checkpoint extends it. It is gossiped, never logged: the log is the accused.
 """
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from protocol.batch import Erased, decode_bundle, encode_bundle
-from protocol.envelope import Envelope, Signer, parse_envelope, seal, verify_signature
 from protocol.errors import Misbehaviour, Reject
-from protocol.merkle import EMPTY_ROOT, MerkleTree, verify_consistency
-from protocol.note import Checkpoint, Verifier, open_checkpoint
+from protocol.log.batch import Erased, decode_bundle, encode_bundle
+from protocol.log.envelope import Envelope, Signer, parse_envelope, seal, verify_signature
+from protocol.log.merkle import EMPTY_ROOT, MerkleTree, verify_consistency
+from protocol.log.note import Checkpoint, Verifier, open_checkpoint
 
 KIND: Final = "alarm"
 # A proof in the largest log that SIZE_MAX allows: its length is at most twice the tree's height.

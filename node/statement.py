@@ -1,7 +1,7 @@
 """Why did I get this? Every line that the log has for one identity, with the proof of each.
 
 A line is a leaf of a `close` entry: the entry is in the log, the leaf in the entry's batch, and
-`protocol.epoch` says how its amount follows from the counts beside it. The upper part is pure.
+`protocol.money.lines` says how its amount follows from the counts beside it. The upper part is pure.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from node.rows import LogRow
 from node.store import Store
-from protocol.accounts import on_chain_asset
-from protocol.batch import check_batch, leaf_hashes, require_whole
-from protocol.envelope import parse_envelope
 from protocol.limits import PPM
-from protocol.merkle import MerkleTree
+from protocol.log.batch import check_batch, leaf_hashes, require_whole
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import MerkleTree
+from protocol.money.accounts import on_chain_asset
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

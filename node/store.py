@@ -34,9 +34,9 @@ from node.rows import (
     alarm_row,
     outbox_row,
 )
-from protocol.batch import decode_bundle, encode_bundle, erase
-from protocol.envelope import parse_envelope
 from protocol.errors import StoreError
+from protocol.log.batch import decode_bundle, encode_bundle, erase
+from protocol.log.envelope import parse_envelope
 from protos.gen import api_pb2 as api
 
 # Evidence of one lie is some notes and an entry; alarms beyond these add nothing to the first.

@@ -20,12 +20,12 @@ from node.intake import IntakeItem, Skipped
 from node.keys import NodeKeys
 from node.rows import ItemRow, Outgoing
 from node.store import Store
-from protocol import commitments
-from protocol.batch import batch_root
-from protocol.envelope import parse_envelope
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import SALT_BYTES
-from protocol.merkle import hash_leaf
+from protocol.log import commitments
+from protocol.log.batch import batch_root
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import hash_leaf
 from protocol.rules.intake import validate_submission
 from protocol.rules.record import Record
 from protocol.state import State

@@ -15,8 +15,8 @@ from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError
 
 from protocol.errors import ConfigError, Reject, StateError
-from protocol.payout import binding_digest
-from protocol.settlement import (
+from protocol.money.payout import binding_digest
+from protocol.money.settlement import (
     ETHER,
     Address,
     Deployment,

@@ -13,12 +13,12 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-from node.addresses import Announcement, now_ms
-from node.client import Lie
-from node.directory import Directory
+from commonground.addresses import Announcement, now_ms
+from commonground.client import Lie
+from commonground.directory import Directory
+from commonground.p2p import PeerHost
 from node.follower import Follower
 from node.keys import NodeKeys
-from node.p2p import PeerHost
 from node.splitview import (
     Finding,
     SplitView,
@@ -30,7 +30,7 @@ from node.splitview import (
 from node.store import Store
 from protocol.errors import Misbehaviour, Reject, Unreachable
 from protocol.identity import Identity, peer_id_of
-from protocol.note import Checkpoint, Verifier, open_checkpoint
+from protocol.log.note import Checkpoint, Verifier, open_checkpoint
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import Final
 from protocol.errors import StateError
 from protocol.identity import Identity
 from protocol.lifecycle import EpochPhase, ItemEvent, ItemStatus, JobStatus, next_status
-from protocol.settlement import Address, Deployment
-from protocol.similarity import DuplicateIndex
+from protocol.money.settlement import Address, Deployment
+from protocol.review.fingerprints import DuplicateIndex
 from protos.gen import records_pb2 as pb
 
 ItemId = bytes
@@ -167,7 +167,7 @@ class EpochState:
 
 @dataclass(slots=True)
 class Belief:
-    """Beta evidence in millionths; see protocol.reputation."""
+    """Beta evidence in millionths; see protocol.review.reputation."""
 
     right_micro: int = 0
     wrong_micro: int = 0

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
-from protocol.batch import Erased, Leaf, batch_root
-from protocol.envelope import Envelope, parse_envelope, signing_input, verify_signature
 from protocol.errors import Ignore, Misbehaviour, Reject
 from protocol.limits import BATCH_LEAVES_MAX, LEAF_BYTES_MAX, OPERATOR_LEAVES_MAX
-from protocol.merkle import hash_leaf
+from protocol.log.batch import Erased, Leaf, batch_root
+from protocol.log.envelope import Envelope, parse_envelope, signing_input, verify_signature
+from protocol.log.merkle import hash_leaf
 from protocol.rules import dataset, epoch, intake, network, review, training, verdict, withdrawal
 from protocol.rules.record import Record, require
 from protocol.state import State

@@ -13,19 +13,19 @@ import numpy as np
 from google.protobuf.message import Message
 from PIL import Image
 
+from commonground.dataset.layout import Manifest
 from coordinator.config import Home
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.folder import Source, dataset_path, write_dataset
-from coordinator.dataset.layout import Manifest
 from coordinator.dataset.snapshots import log_snapshot, scope_of
 from coordinator.keys import Keys
 from coordinator.ledger import Ledger, Staged
-from protocol import commitments
-from protocol.batch import encode_bundle
-from protocol.envelope import parse_envelope
-from protocol.merkle import hash_leaf, root_of
-from protocol.note import Verifier, sign_checkpoint
-from protocol.similarity import fingerprint_exact
+from protocol.log import commitments
+from protocol.log.batch import encode_bundle
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import hash_leaf, root_of
+from protocol.log.note import Verifier, sign_checkpoint
+from protocol.review.fingerprints import fingerprint_exact
 from protocol.state import ItemId, State
 from protocol.transition import shown_batch
 from protos.gen import records_pb2 as pb

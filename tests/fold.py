@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from protocol import verdicts
-from protocol.accounts import cumulative_leaves
 from protocol.errors import Misbehaviour
-from protocol.settlement import build_tree, sum_totals
+from protocol.money.accounts import cumulative_leaves
+from protocol.money.settlement import build_tree, sum_totals
+from protocol.review import verdicts
 from protos.gen import records_pb2 as pb
 from tests.simulated import NETWORK, Network, Person, batch
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from google.protobuf.message import Message
 
-from protocol import commitments, payout
-from protocol.merkle import hash_leaf
-from protocol.similarity import fingerprint_exact
+from protocol.log import commitments
+from protocol.log.merkle import hash_leaf
+from protocol.money import payout
+from protocol.review.fingerprints import fingerprint_exact
 from protos.gen import api_pb2
 from protos.gen import records_pb2 as pb
 from tests.simulated import Person, batch, campaign

@@ -21,8 +21,8 @@ from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import FatalStoreError, StoredEntry
 from coordinator.recovery import fold
 from coordinator.server import Address, announced, running
-from protocol.merkle import hash_leaf, verify_inclusion
-from protocol.note import Verifier, open_checkpoint
+from protocol.log.merkle import hash_leaf, verify_inclusion
+from protocol.log.note import Verifier, open_checkpoint
 from protocol.state import State
 from protos.gen import api_pb2, api_pb2_grpc
 from protos.gen import records_pb2 as pb

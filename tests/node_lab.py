@@ -13,12 +13,12 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from commonground.client import CoordinatorClient
 from commonhold.demo.stage import Server, Stage
 from coordinator.config import Config, Deadlines, Home
 from coordinator.founding import DEFAULT_POLICY, found
 from coordinator.operator import Operator
 from node.blobs import BlobStore
-from node.client import CoordinatorClient
 from node.config import NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
 from node.keys import NodeKeys, generate_keys, save_keys
@@ -27,7 +27,7 @@ from node.registration import registration
 from node.store import Store
 from node.submission import Submitter, Terms
 from protocol.limits import PPM
-from protocol.link import parse_link
+from protocol.log.link import parse_link
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

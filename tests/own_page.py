@@ -18,7 +18,7 @@ from node.page.server import serving
 from node.page.sources import Replay, Sources, Spending
 from node.rows import ItemRow, Outgoing
 from node.store import Store
-from protocol.merkle import hash_leaf
+from protocol.log.merkle import hash_leaf
 from protocol.state import ItemId
 from protos.gen import records_pb2 as pb
 from tests.simulated import Network, Person

@@ -27,9 +27,9 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
-from node.p2p import Denial, Fetched, Grant, OpenBlob, PeerHost, PeerPolicy
-from node.p2p.guards import GuardedHost, build_host
-from protocol.commitments import content_commitment
+from commonground.p2p import Denial, Fetched, Grant, OpenBlob, PeerHost, PeerPolicy
+from commonground.p2p.guards import GuardedHost, build_host
+from protocol.log.commitments import content_commitment
 
 ITEM = hashlib.sha256(b"the item").digest()
 SALT = hashlib.sha256(b"the salt").digest()

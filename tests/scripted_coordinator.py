@@ -15,11 +15,11 @@ from coordinator.config import Config, Home
 from coordinator.founding import DEFAULT_POLICY
 from coordinator.keys import Keys, create_keys, load_keys
 from coordinator.server import network_link
-from protocol.batch import encode_bundle
-from protocol.envelope import parse_envelope, seal
-from protocol.link import NetworkLink
-from protocol.merkle import MerkleTree, hash_leaf
-from protocol.note import sign_checkpoint
+from protocol.log.batch import encode_bundle
+from protocol.log.envelope import parse_envelope, seal
+from protocol.log.link import NetworkLink
+from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import sign_checkpoint
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from protos.gen.api_pb2_grpc import CoordinatorServicer, add_CoordinatorServicer_to_server

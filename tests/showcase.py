@@ -12,13 +12,13 @@ from typing import Final
 from coordinator.config import Home
 from coordinator.keys import load_keys
 from coordinator.ledger import Ledger, Staged
-from protocol.batch import encode_bundle
-from protocol.envelope import parse_envelope
 from protocol.limits import PPM
-from protocol.merkle import hash_leaf, root_of
-from protocol.note import sign_checkpoint
+from protocol.log.batch import encode_bundle
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import hash_leaf, root_of
+from protocol.log.note import sign_checkpoint
+from protocol.money.settlement import Address, publication_digest
 from protocol.rules.dataset import compute_snapshot
-from protocol.settlement import Address, publication_digest
 from protocol.transition import shown_batch
 from protos.gen import records_pb2 as pb
 from tests.fold import deploy, settlement

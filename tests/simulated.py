@@ -16,14 +16,18 @@ from eth_keys.datatypes import PrivateKey
 from google.protobuf.message import Message
 from nacl.signing import SigningKey
 
-from protocol import commitments, epoch, payout, transition, verdicts
-from protocol.batch import Erased, Leaf, batch_root
-from protocol.envelope import seal
+from protocol import transition
 from protocol.identity import Identity
 from protocol.limits import PPM
-from protocol.merkle import hash_leaf
+from protocol.log import commitments
+from protocol.log.batch import Erased, Leaf, batch_root
+from protocol.log.envelope import seal
+from protocol.log.merkle import hash_leaf
+from protocol.money import lines as epoch
+from protocol.money import payout
+from protocol.review import verdicts
+from protocol.review.fingerprints import fingerprint_exact
 from protocol.rules import dataset, review, sealing
-from protocol.similarity import fingerprint_exact
 from protocol.state import ItemId, State
 from protos.gen import records_pb2 as pb
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from node.follower import Follower
 from node.keys import NodeKeys
-from protocol.batch import encode_bundle
-from protocol.link import NetworkLink
-from protocol.merkle import root_of
-from protocol.note import Verifier, sign_checkpoint
+from protocol.log.batch import encode_bundle
+from protocol.log.link import NetworkLink
+from protocol.log.merkle import root_of
+from protocol.log.note import Verifier, sign_checkpoint
 from protos.gen import api_pb2 as api
 from tests.simulated import LOG_KEY, Network, Person
 

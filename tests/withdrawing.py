@@ -10,8 +10,8 @@ from node.blobs import BlobStore
 from node.follower import Follower
 from node.store import Store
 from node.submission import Submitter, Terms
-from protocol.batch import erase
-from protocol.merkle import hash_leaf
+from protocol.log.batch import erase
+from protocol.log.merkle import hash_leaf
 from protocol.state import ItemId
 from protos.gen import records_pb2 as pb
 from tests.node_lab import digit

@@ -18,13 +18,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from commonhold.audit.source import LogSource, Progress
-from protocol import commitments, tiles, transition
-from protocol.accounts import conserves
-from protocol.batch import Erased, Leaf, check_batch
-from protocol.envelope import parse_envelope
+from protocol import transition
 from protocol.errors import Misbehaviour, Reject
-from protocol.merkle import MerkleTree, hash_leaf
-from protocol.note import Checkpoint, Verifier, open_checkpoint
+from protocol.log import commitments, tiles
+from protocol.log.batch import Erased, Leaf, check_batch
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import Checkpoint, Verifier, open_checkpoint
+from protocol.money.accounts import conserves
 from protocol.state import GivenAnswer, State
 from protos.gen import records_pb2 as pb
 

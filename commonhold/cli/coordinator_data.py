@@ -12,7 +12,7 @@ import typer
 from commonhold.cli.output import JsonFlag, emit, err, guarded, progress, table
 from coordinator.config import Home
 from protocol.errors import Unreachable
-from protocol.settlement import ETHER
+from protocol.money.settlement import ETHER
 
 if TYPE_CHECKING:
     from coordinator.operator import Operator
@@ -61,7 +61,7 @@ def export(
 
     Fetches content from its contributors' nodes and goes on where it was interrupted.
     """
-    from commonhold.dataset.export import export as run
+    from coordinator.dataset.export import export as run
     from coordinator.dataset.snapshots import scope_of
     from coordinator.operator import Operator
 

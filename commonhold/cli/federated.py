@@ -21,7 +21,7 @@ from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
-    from commonhold.training.opening import Outcome
+    from coordinator.training.opening import Outcome
     from federated.budget import Spending
 
 app = typer.Typer(
@@ -89,8 +89,8 @@ def open_(
     Partners run only code installed with them, and add noise before anything leaves their machine; the
     coordinator is trusted to show nobody the single updates. Interrupting it ends the job.
     """
-    from commonhold.training.opening import Terms, open_job
     from coordinator.config import Home
+    from coordinator.training.opening import Terms, open_job
     from federated.spec import RECIPE
 
     partners = tuple(identity_of(each) for each in partner)
@@ -206,9 +206,9 @@ def join(
     log before it is sent. Interrupting it is safe: run it again to go on.
     """
     from commonhold.cli.node_home import open_home, open_keys
-    from commonhold.training.joining import Offer, Progress
-    from commonhold.training.joining import join as run
     from federated.data import IMAGE, LABEL
+    from node.training.joining import Offer, Progress
+    from node.training.joining import join as run
 
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
@@ -246,7 +246,7 @@ def status(
     as_json: JsonFlag = False,
 ) -> None:
     """Show the network's jobs; in a node's directory also what its data has spent."""
-    from commonhold.training.status import survey
+    from commonhold.cli.federated_status import survey
 
     found = survey(directory)
     jobs = [asdict(each) for each in found.jobs]

@@ -39,7 +39,7 @@ from node.store import Store
 from node.submission import Submitted, Submitter, Terms, expand
 from protocol.errors import ConfigError, Reject, Unreachable
 from protocol.limits import HASH_BYTES
-from protocol.link import parse_link
+from protocol.log.link import parse_link
 from protos.gen import records_pb2 as pb
 
 app = typer.Typer(

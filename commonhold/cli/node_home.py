@@ -13,7 +13,7 @@ from node.config import NodeConfig, NodeDirectory, load_config, locate
 from node.keys import NodeKeys, load_keys, passphrase_file, read_passphrase
 from node.store import Store
 from protocol.errors import ConfigError
-from protocol.settlement import ETHER
+from protocol.money.settlement import ETHER
 from protocol.state import SHARES
 
 DirOption = Annotated[

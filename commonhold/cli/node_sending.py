@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from commonground.client import CoordinatorClient
 from commonhold.cli.node_home import is_running
 from commonhold.cli.output import err, progress
-from node.client import CoordinatorClient
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.outbox import flush

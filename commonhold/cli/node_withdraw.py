@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from commonground.client import CoordinatorClient
 from commonhold.cli.node_home import DirOption, PassphraseOption, open_home, open_keys, open_store
 from commonhold.cli.node_sending import deliver
 from commonhold.cli.output import EXIT_INTERRUPTED, JsonFlag, emit, err, guarded, table
 from node.blobs import BlobStore
-from node.client import CoordinatorClient
 from node.config import NodeConfig
 from node.erasure import finish_erasure
 from node.follower import Follower, require_trust

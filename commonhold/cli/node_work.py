@@ -39,7 +39,7 @@ from node.wallet import Wallet
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.lifecycle import EpochPhase
 from protocol.limits import ADDRESS_BYTES
-from protocol.settlement import ETHER
+from protocol.money.settlement import ETHER
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 

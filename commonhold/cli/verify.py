@@ -15,8 +15,8 @@ from commonhold.audit.source import FolderLog, HttpLog, LogSource, SavingLog
 from commonhold.cli import verify_dataset
 from commonhold.cli.output import JsonFlag, emit, err, guarded, micro, progress, table
 from protocol.identity import short
-from protocol.link import SCHEME, parse_link
-from protocol.note import Verifier
+from protocol.log.link import SCHEME, parse_link
+from protocol.log.note import Verifier
 from protocol.state import SHARES
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from commonground.dataset.check import DatasetReport, check_dataset
+from commonground.dataset.check import is_dataset as is_dataset_folder
 from commonhold.cli.output import emit, progress
-from commonhold.dataset.check import DatasetReport, check_dataset
-from commonhold.dataset.check import is_dataset as is_dataset_folder
 from protocol.errors import ConfigError, Reject
-from protocol.link import SCHEME, parse_link
-from protocol.note import Verifier
+from protocol.log.link import SCHEME, parse_link
+from protocol.log.note import Verifier
 
 
 def is_dataset(where: str) -> bool:

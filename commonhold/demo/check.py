@@ -10,7 +10,7 @@ from pathlib import Path
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.source import FolderLog
 from commonhold.demo.scene import Scene
-from protocol.link import parse_link
+from protocol.log.link import parse_link
 
 
 @dataclass(frozen=True, slots=True)

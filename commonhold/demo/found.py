@@ -8,8 +8,8 @@ from commonhold.demo.cast import NAMES
 from commonhold.demo.scene import CAMPAIGN, LICENCE, Scene
 from contracts.devchain import dev_keys
 from protocol.identity import identity_of
-from protocol.link import parse_link
-from protocol.settlement import Address
+from protocol.log.link import parse_link
+from protocol.money.settlement import Address
 
 QUORUM: Final = 3
 _LOOPBACK: Final = "/ip4/127.0.0.1/tcp/0"

@@ -9,7 +9,7 @@ from commonhold.demo.display import Step
 from commonhold.demo.onchain import asset_of
 from commonhold.demo.scene import POLL_S, WAIT_S, Scene
 from commonhold.demo.stage import DemoError
-from protocol.settlement import Address
+from protocol.money.settlement import Address
 from protocol.state import SHARES
 
 SHARE_TOKEN = Address(SHARES)  # stands for the token until its contract is deployed

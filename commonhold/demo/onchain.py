@@ -9,7 +9,7 @@ from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient
 from contracts.devchain import dev_keys
-from protocol.settlement import ETHER, Address, Deployment
+from protocol.money.settlement import ETHER, Address, Deployment
 from protocol.state import SHARES
 
 GAS_WEI: Final = 10**18  # play money for claims

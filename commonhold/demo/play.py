@@ -19,7 +19,7 @@ from commonhold.demo.share import dataset_figures, export, royalties_match, sell
 from commonhold.demo.stage import Stage
 from commonhold.demo.train import federated_figures, train
 from commonhold.demo.watch import watch
-from protocol.settlement import ETHER
+from protocol.money.settlement import ETHER
 
 
 def open_scene(stage: Stage, display: Display, seed: int) -> Scene:

@@ -17,7 +17,7 @@ from commonhold.demo.onchain import ChainView, deployment_of
 from commonhold.demo.stage import DemoError, Server, Stage
 from commonhold.demo.tail import Tail
 from protocol.identity import Identity
-from protocol.settlement import Address, Deployment
+from protocol.money.settlement import Address, Deployment
 from protocol.state import ItemId
 
 CAMPAIGN: Final = "digits"

@@ -15,10 +15,10 @@ from commonhold.demo.stage import DemoError
 from commonhold.demo.traces import traces
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain
-from protocol.batch import decode_bundle
 from protocol.identity import peer_id_of
-from protocol.merkle import hash_leaf
-from protocol.settlement import ETHER, Address
+from protocol.log.batch import decode_bundle
+from protocol.log.merkle import hash_leaf
+from protocol.money.settlement import ETHER, Address
 from protos.gen import records_pb2 as pb
 
 LICENCE_ID: Final = "northwind-2026"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from node.p2p import Denial, OpenBlob, PeerHost
+from commonground.p2p import Denial, OpenBlob, PeerHost
 from protocol.errors import Reject, Unreachable
 
 _LOOPBACK: Final = ("/ip4/127.0.0.1/tcp/0",)

@@ -8,8 +8,8 @@ from typing import Final
 
 import httpx
 
-from protocol import tiles
-from protocol.envelope import parse_envelope
+from protocol.log import tiles
+from protocol.log.envelope import parse_envelope
 
 # kind -> its plural, in the order in which they come
 _REVIEW: Final = {

@@ -10,8 +10,8 @@ from markupsafe import Markup
 from coordinator.dashboard.charts import Series, Text, column_chart
 from coordinator.dashboard.formats import ROLES
 from coordinator.tally import ClosedEpoch
-from protocol.batch import Erased, decode_bundle
 from protocol.limits import PPM
+from protocol.log.batch import Erased, decode_bundle
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from protocol.identity import peer_id_of, short
 from protocol.limits import ADDRESS_BYTES, PPM
-from protocol.settlement import ETHER
+from protocol.money.settlement import ETHER
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
 

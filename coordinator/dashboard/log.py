@@ -14,8 +14,8 @@ from coordinator.dashboard.paging import Page, span
 from coordinator.dashboard.words import Said, body_of, fields_of, said_of
 from coordinator.ledger import Ledger
 from coordinator.tally import LinePlace
-from protocol.envelope import Envelope, parse_envelope
-from protocol.merkle import MerkleTree, hash_leaf
+from protocol.log.envelope import Envelope, parse_envelope
+from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.transition import shown_batch
 from protos.gen import records_pb2 as pb
 

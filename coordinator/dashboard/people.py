@@ -11,7 +11,7 @@ from coordinator.tally import Statuses, Tally
 from protocol.identity import Identity
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
-from protocol.reputation import interval_ppm, mean_ppm
+from protocol.review.reputation import interval_ppm, mean_ppm
 from protocol.state import SHARES, Belief, State
 from protos.gen import records_pb2 as pb
 

@@ -24,7 +24,7 @@ from coordinator.dashboard.epochs import MINTING, lines_for, minted_by
 from coordinator.dashboard.routes import Shown, Views
 from coordinator.overview import by_outcome
 from protocol.errors import Reject
-from protocol.link import NetworkLink
+from protocol.log.link import NetworkLink
 
 _TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 _ASK_AGAIN: Final = {"cache-control": "no-cache"}

@@ -10,8 +10,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from coordinator.dashboard.formats import amount, count, many, micro, percent, scope, shortened
-from protocol.envelope import Envelope
 from protocol.limits import ADDRESS_BYTES
+from protocol.log.envelope import Envelope
 from protocol.transition import RULES
 from protos.gen import records_pb2 as pb
 

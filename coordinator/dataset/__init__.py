@@ -11,6 +11,6 @@
     folder      all of it into datasets/<snapshot>, signed
     sweep       deletes what somebody withdrew
 
-`rows` and `evidence` define the formats, so that commonhold/dataset/check.py reads what they write.
+`rows` and `evidence` define the formats, so that commonground/dataset/check.py reads what they write.
 pyarrow is imported in `parquet` alone.
 """

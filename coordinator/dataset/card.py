@@ -7,9 +7,9 @@ from collections import Counter
 from html import escape
 from typing import Final
 
+from commonground.dataset.layout import DATA
+from commonground.dataset.rows import COLUMNS, IMAGE
 from coordinator.dataset.facts import Facts, counted, licence_url
-from coordinator.dataset.layout import DATA
-from coordinator.dataset.rows import COLUMNS, IMAGE
 
 # What a hub calls a licence is its SPDX identifier in lower case, for those that it knows.
 _HUB_LICENCES: Final = frozenset(

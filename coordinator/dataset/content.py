@@ -16,10 +16,9 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from coordinator.config import DIRECTORY_MODE, FILE_MODE
-from coordinator.dataset.files import sync_directory
-from protocol.commitments import CONTENT_DOMAIN
+from commonground.files import DIRECTORY_MODE, FILE_MODE, sync_directory
 from protocol.errors import StoreError
+from protocol.log.commitments import CONTENT_DOMAIN
 from protocol.state import ItemId
 
 

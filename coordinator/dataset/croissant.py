@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from commonground.dataset.layout import DATA, FileEntry
+from commonground.dataset.rows import COLUMNS, IMAGE, LABEL
 from coordinator.dataset.facts import Facts, counted, licence_url
-from coordinator.dataset.layout import DATA, FileEntry
-from coordinator.dataset.rows import COLUMNS, IMAGE, LABEL
 from protocol.identity import identity_of
 
 CONFORMS_TO: Final = (

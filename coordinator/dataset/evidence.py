@@ -18,13 +18,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from coordinator.dataset.layout import encode
+from commonground.dataset.layout import encode
 from coordinator.ledger import Head, Ledger, StoredEntry
-from protocol.batch import Erased, decode_bundle, leaf_hashes
-from protocol.envelope import parse_envelope
 from protocol.errors import StateError
-from protocol.merkle import MerkleTree, hash_leaf
-from protocol.note import Verifier
+from protocol.log.batch import Erased, decode_bundle, leaf_hashes
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import Verifier
 from protocol.state import ItemId, SnapshotState, State
 from protos.gen import records_pb2 as pb
 

@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from coordinator.config import DIRECTORY_MODE
-from coordinator.dataset import layout
+from commonground.dataset import layout
+from commonground.dataset.layout import FileEntry, Manifest
+from commonground.dataset.parquet import ParquetFiles, arrow_schema
+from commonground.dataset.rows import Decided, content_column, content_value, row_of
+from commonground.files import DIRECTORY_MODE, sha256_file, sync_directory, writing
 from coordinator.dataset.card import render
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.croissant import describe
 from coordinator.dataset.evidence import Evidence, item_line, missing_line, write_log
 from coordinator.dataset.facts import Facts
-from coordinator.dataset.files import sha256_file, sync_directory, writing
-from coordinator.dataset.layout import FileEntry, Manifest
-from coordinator.dataset.parquet import ParquetFiles, arrow_schema
-from coordinator.dataset.rows import Decided, content_column, content_value, row_of
 from coordinator.dataset.snapshots import folder_name
 from coordinator.keys import Keys
 from coordinator.ledger import Ledger

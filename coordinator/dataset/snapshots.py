@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from coordinator.operator import Operator
-from protocol.batch import batch_root
 from protocol.errors import ConfigError, StateError
 from protocol.lifecycle import ItemStatus
 from protocol.limits import OPERATOR_LEAVES_MAX
+from protocol.log.batch import batch_root
 from protocol.rules.dataset import compute_snapshot
 from protocol.state import ItemId, SnapshotState, State
 from protos.gen import records_pb2 as pb

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from commonground.dataset.layout import WITHDRAWN
+from commonground.files import sync_directory, writing
 from coordinator.book import Book
 from coordinator.config import Home
 from coordinator.dataset.content import ContentStore
-from coordinator.dataset.files import sync_directory, writing
-from coordinator.dataset.layout import WITHDRAWN
 from coordinator.dataset.snapshots import folder_name
 from protocol.errors import StoreError
 from protocol.lifecycle import ItemStatus

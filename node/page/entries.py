@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.page.sources import Replay, Sources
-from protocol.envelope import parse_envelope
 from protocol.identity import short
-from protocol.merkle import hash_leaf
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import hash_leaf
 
 KINDS: Final[dict[str, str]] = {
     "genesis": "The network was founded, with its policy.",

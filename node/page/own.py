@@ -16,9 +16,9 @@ from typing import Final
 from node.follower import Follower
 from node.statement import StatementLine, lines_of
 from node.store import Store
-from protocol.envelope import parse_envelope
 from protocol.identity import Identity
 from protocol.lifecycle import ItemStatus
+from protocol.log.envelope import parse_envelope
 from protocol.state import ItemId, ItemState, State
 from protos.gen import records_pb2 as pb
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import uvicorn
 
-from node.config import FILE_MODE
+from commonground.files import FILE_MODE
 from node.page.app import build_app
 from node.page.gate import Secrets
 from node.page.sources import Sources

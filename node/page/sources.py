@@ -12,7 +12,7 @@ from node.page.own import OwnRecords
 from node.rows import OutboxState
 from node.store import Store
 from protocol.identity import Identity
-from protocol.link import NetworkLink
+from protocol.log.link import NetworkLink
 
 
 class Spending(Protocol):

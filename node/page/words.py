@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from protocol.limits import PPM
-from protocol.settlement import ETHER
+from protocol.money.settlement import ETHER
 from protocol.state import SHARES, State
 
 _ETHER_DIGITS: Final = 18

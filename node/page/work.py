@@ -15,7 +15,7 @@ from node.statement import StatementLine
 from protocol.identity import Identity
 from protocol.lifecycle import EpochPhase, JobStatus
 from protocol.limits import PPM
-from protocol.reputation import interval_ppm, mean_ppm
+from protocol.review.reputation import interval_ppm, mean_ppm
 from protocol.state import JobState, State
 from protos.gen import records_pb2 as pb
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from google.protobuf.message import DecodeError
 
-from protocol import payout
-from protocol.accounts import cumulative_leaves, promise_leaves
-from protocol.epoch import compute_lines, price_lines
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
 from protocol.lifecycle import EpochEvent, EpochPhase, next_phase
 from protocol.limits import ADDRESS_BYTES
-from protocol.reputation import decay
-from protocol.revenue import deposits_left
+from protocol.money import payout
+from protocol.money.accounts import cumulative_leaves, promise_leaves
+from protocol.money.lines import compute_lines, price_lines
+from protocol.money.revenue import deposits_left
+from protocol.money.settlement import (
+    Deployment,
+    address,
+    build_tree,
+    publication_digest,
+    sum_totals,
+)
+from protocol.review.reputation import decay
 from protocol.rules.record import (
     Record,
     parse_amount,
@@ -21,9 +28,8 @@ from protocol.rules.record import (
     require_member,
 )
 from protocol.rules.verdict import count_review_evidence
-from protocol.settlement import Deployment, address, build_tree, publication_digest, sum_totals
 from protocol.state import SHARES, Deposit, EpochState, Proposal, State
-from protocol.truth import TOLERANCE_PPM
+from protocol.truth.inference import TOLERANCE_PPM
 from protos.gen import records_pb2 as pb
 
 # A reviewer's weight is a sum over their answers of differences between two posteriors, or means of

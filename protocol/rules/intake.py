@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from google.protobuf.message import DecodeError
 
-from protocol import commitments
 from protocol.errors import Reject
 from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, LINEAGE_MAX, NAME_CHARS_MAX
-from protocol.merkle import hash_leaf
+from protocol.log import commitments
+from protocol.log.merkle import hash_leaf
+from protocol.review.fingerprints import validate_fingerprint
 from protocol.rules.record import Record, require, require_member
-from protocol.similarity import validate_fingerprint
 from protocol.state import ItemId, ItemState, State
 from protos.gen import records_pb2 as pb
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from protocol import payout
 from protocol.errors import Ignore
 from protocol.limits import (
     ADDRESS_BYTES,
@@ -16,8 +15,9 @@ from protocol.limits import (
     ROUNDS_MAX,
     TEXT_CHARS_MAX,
 )
+from protocol.money import payout
+from protocol.review.fingerprints import DuplicateIndex
 from protocol.rules.record import Record, is_name, require, require_hash
-from protocol.similarity import DuplicateIndex
 from protocol.state import Member, State
 from protos.gen import records_pb2 as pb
 

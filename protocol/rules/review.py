@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError
 
-from protocol import commitments
-from protocol.draw import Candidate, Task, assign, select, tasks_of
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
 from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, next_phase
 from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, OPERATOR_LEAVES_MAX, SALT_BYTES
-from protocol.reputation import draw_weight
+from protocol.log import commitments
+from protocol.review.draw import Candidate, Task, assign, select, tasks_of
+from protocol.review.reputation import draw_weight
 from protocol.rules.record import (
     Record,
     commitment_of,
@@ -23,7 +23,7 @@ from protocol.rules.record import (
 )
 from protocol.rules.sealing import compute_seal, encode_seal, parse_duplicates, set_aside
 from protocol.state import CommittedBatch, GivenAnswer, ItemId, State
-from protocol.truth_data import MAX_CONFUSION_CELLS
+from protocol.truth.data import MAX_CONFUSION_CELLS
 from protos.gen import records_pb2 as pb
 
 # A verdict opens all gold of an epoch beside a verdict for each item of the round.

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from protocol.errors import Reject
 from protocol.lifecycle import ItemEvent, ItemStatus
 from protocol.limits import BATCH_LEAVES_MAX
-from protocol.similarity import DuplicateIndex
+from protocol.review.fingerprints import DuplicateIndex
 from protocol.state import ItemId, ItemState, State
 from protos.gen import records_pb2 as pb
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from google.protobuf.message import DecodeError
 
-from protocol import commitments, verdicts
 from protocol.errors import Reject
 from protocol.identity import Identity
 from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, ItemStatus, next_phase
 from protocol.limits import ITEM_DRAWS_MAX, SALT_BYTES
-from protocol.reputation import observe
+from protocol.log import commitments
+from protocol.review import verdicts
+from protocol.review.reputation import observe
 from protocol.rules.record import Record, require, require_round
 from protocol.state import GivenAnswer, ItemId, RoundState, State
-from protocol.truth import TOLERANCE_PPM
+from protocol.truth.inference import TOLERANCE_PPM
 from protos.gen import records_pb2 as pb
 
 _EVENTS = {

@@ -11,9 +11,9 @@ import pytest
 
 from coordinator.ledger import Ledger
 from coordinator.recovery import recover
-from protocol import commitments
-from protocol.commitments import gold_commitment
-from protocol.merkle import hash_leaf
+from protocol.log import commitments
+from protocol.log.commitments import gold_commitment
+from protocol.log.merkle import hash_leaf
 from protos.gen import api_pb2
 from protos.gen import records_pb2 as pb
 from tests.helpers import Person, append_request, batch, make_item, registration

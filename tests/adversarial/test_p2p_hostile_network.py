@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from node.p2p.limits import HANDSHAKES_MAX, MIB, STREAMS_PER_PEER_MAX
-from node.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL, BlobRequest
+from commonground.p2p.limits import HANDSHAKES_MAX, MIB, STREAMS_PER_PEER_MAX
+from commonground.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL, BlobRequest
 from protocol.errors import Misbehaviour, Unreachable
 from protocol.identity import peer_id_of
 from tests.p2p_peer import (
@@ -224,7 +224,7 @@ async def test_content_that_changed_under_a_sender_is_misbehaviour(
 STALLER = """
 import struct, sys, trio
 from libp2p.stream_muxer.yamux.yamux import TYPE_WINDOW_UPDATE, YAMUX_HEADER_FORMAT
-from node.p2p.wire import BLOB_PROTOCOL, BlobRequest
+from commonground.p2p.wire import BLOB_PROTOCOL, BlobRequest
 from tests.p2p_peer import ITEM, Peer, Setup, attack
 
 async def deed(attacker):

@@ -20,9 +20,9 @@ from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.stream_muxer.yamux.yamux import TYPE_DATA, YAMUX_HEADER_FORMAT
 
-from node.p2p.gossip import MESHSUB, TOPIC
-from node.p2p.limits import CONNECTION_UNREAD_BYTES_MAX, MIB
-from node.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL, BlobRequest, BlobResponse, Status
+from commonground.p2p.gossip import MESHSUB, TOPIC
+from commonground.p2p.limits import CONNECTION_UNREAD_BYTES_MAX, MIB
+from commonground.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL, BlobRequest, BlobResponse, Status
 from protocol.errors import Unreachable
 from tests.p2p_peer import (
     HEAD,

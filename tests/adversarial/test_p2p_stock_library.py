@@ -13,7 +13,7 @@ from pathlib import Path
 
 from libp2p.custom_types import TProtocol
 
-from node.p2p.gossip import MESHSUB
+from commonground.p2p.gossip import MESHSUB
 from tests.p2p_peer import ROOT, Attacker, Peer, Setup, attack, read_to_end, run_peer
 
 STOCK = """

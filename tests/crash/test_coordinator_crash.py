@@ -14,10 +14,10 @@ from coordinator.config import Home
 from coordinator.keys import load_keys
 from coordinator.ledger import Ledger
 from coordinator.recovery import fsck, leaves_of, recover
-from protocol.commitments import beacon_commitment
 from protocol.lifecycle import EpochPhase
-from protocol.merkle import hash_leaf, verify_consistency
-from protocol.note import open_checkpoint
+from protocol.log.commitments import beacon_commitment
+from protocol.log.merkle import hash_leaf, verify_consistency
+from protocol.log.note import open_checkpoint
 from protocol.state import State
 from protocol.transition import apply
 from protos.gen import api_pb2, api_pb2_grpc

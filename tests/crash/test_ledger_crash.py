@@ -22,9 +22,9 @@ from nacl.signing import SigningKey
 
 from coordinator.ledger import COMMIT_STEPS, FatalStoreError, Ledger, Staged
 from coordinator.sequencer import Sequencer
-from protocol.batch import batch_root, check_batch, encode_bundle
-from protocol.merkle import hash_leaf, verify_consistency, verify_inclusion
-from protocol.note import Checkpoint, Verifier, open_checkpoint, sign_checkpoint
+from protocol.log.batch import batch_root, check_batch, encode_bundle
+from protocol.log.merkle import hash_leaf, verify_consistency, verify_inclusion
+from protocol.log.note import Checkpoint, Verifier, open_checkpoint, sign_checkpoint
 
 KEY = SigningKey(bytes(range(32)))
 LOG = Verifier("log.example/crash", bytes(KEY.verify_key))

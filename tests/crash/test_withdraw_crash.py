@@ -20,9 +20,9 @@ from node.blobs import BlobStore
 from node.erasure import finish_erasure
 from node.follower import Follower
 from node.store import Store
-from protocol.batch import batch_root, encode_bundle, erase
-from protocol.merkle import hash_leaf
-from protocol.note import Verifier, sign_checkpoint
+from protocol.log.batch import batch_root, encode_bundle, erase
+from protocol.log.merkle import hash_leaf
+from protocol.log.note import Verifier, sign_checkpoint
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from tests.fold import people

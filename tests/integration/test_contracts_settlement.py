@@ -18,7 +18,7 @@ from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain, Published
 from node.wallet import Wallet
 from protocol.errors import ConfigError, LocalError, Reject, StateError, Unreachable
-from protocol.settlement import (
+from protocol.money.settlement import (
     ETHER,
     Address,
     Deployment,

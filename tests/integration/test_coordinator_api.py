@@ -15,9 +15,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from coordinator.keys import TLS_NAME
 from coordinator.ledger import Ledger
 from coordinator.recovery import fsck, recover
-from protocol.batch import check_batch
-from protocol.envelope import parse_envelope
-from protocol.note import open_checkpoint
+from protocol.log.batch import check_batch
+from protocol.log.envelope import parse_envelope
+from protocol.log.note import open_checkpoint
 from protocol.state import State
 from protocol.transition import apply
 from protos.gen import api_pb2

@@ -16,8 +16,8 @@ import pytest
 from coordinator.config import Config, Home, RateLimit
 from coordinator.keys import TLS_NAME, load_keys
 from protocol.errors import ConfigError
-from protocol.link import parse_link
-from protocol.merkle import hash_leaf
+from protocol.log.link import parse_link
+from protocol.log.merkle import hash_leaf
 from protos.gen import api_pb2, api_pb2_grpc
 from tests.helpers import Person, registration, submission_request
 from tests.live_coordinator import CLI, found_network, serving_process

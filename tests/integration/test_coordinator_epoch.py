@@ -10,11 +10,11 @@ import pytest
 from coordinator.conductor import Step, next_step
 from coordinator.ledger import Ledger
 from coordinator.recovery import fsck
-from protocol.accounts import conserves
-from protocol.commitments import beacon_commitment, gold_commitment
 from protocol.identity import peer_id_of
 from protocol.lifecycle import EpochPhase
-from protocol.merkle import hash_leaf
+from protocol.log.commitments import beacon_commitment, gold_commitment
+from protocol.log.merkle import hash_leaf
+from protocol.money.accounts import conserves
 from protocol.state import CommittedBatch, Member, State
 from protos.gen import api_pb2
 from protos.gen import records_pb2 as pb

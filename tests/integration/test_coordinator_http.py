@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from protocol.batch import check_batch
-from protocol.merkle import hash_leaf, root_of
-from protocol.note import Verifier, open_checkpoint
-from protocol.tiles import TILE_WIDTH, EntryTile, Tile, decode_entries
+from protocol.log.batch import check_batch
+from protocol.log.merkle import hash_leaf, root_of
+from protocol.log.note import Verifier, open_checkpoint
+from protocol.log.tiles import TILE_WIDTH, EntryTile, Tile, decode_entries
 from protos.gen import records_pb2 as pb
 from tests.helpers import Person
 from tests.live_coordinator import Live, found_network, live

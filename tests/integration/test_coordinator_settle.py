@@ -14,8 +14,8 @@ from coordinator.operator import Operator
 from coordinator.settle import Settled, deposit_revenue, open_chain, settle
 from protocol.errors import StateError, Unreachable
 from protocol.lifecycle import EpochPhase
-from protocol.merkle import hash_leaf
-from protocol.settlement import ETHER, Address, publication_digest
+from protocol.log.merkle import hash_leaf
+from protocol.money.settlement import ETHER, Address, publication_digest
 from protos.gen import records_pb2 as pb
 from tests.contract_chains import devchain
 from tests.helpers import Person

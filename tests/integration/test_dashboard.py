@@ -15,7 +15,7 @@ from coordinator.dashboard.datasets import METADATA_BYTES_MAX
 from coordinator.dashboard.paging import LINES, ROWS
 from coordinator.dashboard.people import SORTS
 from protocol.identity import peer_id_of
-from protocol.merkle import hash_leaf
+from protocol.log.merkle import hash_leaf
 from protocol.state import SHARES
 from tests.helpers import Person
 from tests.integration.test_coordinator_epoch import close_epoch, open_beacons, review, stand_by

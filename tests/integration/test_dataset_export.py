@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from commonground.dataset import layout
+from commonground.p2p import Denial, Grant, OpenBlob, PeerHost
 from commonhold.demo.stage import Server, Stage
-from coordinator.dataset import layout
 from coordinator.operator import Operator
-from node.p2p import Denial, Grant, OpenBlob, PeerHost
 from protocol.errors import Reject
 from protocol.identity import Identity, peer_id_of
 from protocol.lifecycle import ItemStatus

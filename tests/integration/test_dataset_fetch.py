@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from commonhold.dataset.fetch import Fetcher, Wanted, fetching_host
+from commonground.addresses import Announcement, now_ms
+from commonground.p2p import Denial, Grant, OpenBlob, PeerHost
+from commonground.p2p.limits import REQUESTS_BURST
 from coordinator.dataset.content import ContentStore
-from node.addresses import Announcement, now_ms
-from node.p2p import Denial, Grant, OpenBlob, PeerHost
-from node.p2p.limits import REQUESTS_BURST
-from protocol import commitments
+from coordinator.dataset.fetch import Fetcher, Wanted, fetching_host
 from protocol.errors import StoreError
 from protocol.identity import Identity
+from protocol.log import commitments
 
 SALT = b"\7" * 32
 RESERVED, WRONG, SHORT = (bytes([number]) * 32 for number in (1, 2, 3))

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from commonhold.dataset.check import check_dataset
-from coordinator.dataset import layout
+from commonground.dataset import layout
+from commonground.dataset.check import check_dataset
 from tests.dataset_lab import VERIFIER, DatasetLab
 
 # 1 makes the lab's ledger. Then: log, items, data, its name, its directory, Croissant, card, manifest,

@@ -29,11 +29,11 @@ from coordinator.ledger import (
 )
 from coordinator.sequencer import Busy, Sequenced, Sequencer
 from coordinator.tables import PAGE_ROWS
-from protocol.batch import BUNDLE_BYTES_MAX, batch_root, encode_bundle
 from protocol.errors import ConfigError, Reject, StateError, StoreError
-from protocol.merkle import MerkleTree, hash_leaf, verify_inclusion
-from protocol.note import Verifier, open_checkpoint, sign_checkpoint
-from protocol.tiles import ENTRY_BYTES_MAX
+from protocol.log.batch import BUNDLE_BYTES_MAX, batch_root, encode_bundle
+from protocol.log.merkle import MerkleTree, hash_leaf, verify_inclusion
+from protocol.log.note import Verifier, open_checkpoint, sign_checkpoint
+from protocol.log.tiles import ENTRY_BYTES_MAX
 
 KEY = SigningKey(bytes(range(32)))
 LOG = Verifier("log.example/test", bytes(KEY.verify_key))

@@ -17,16 +17,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from commonground.client import CoordinatorClient
 from coordinator.config import Config, Home
 from coordinator.founding import DEFAULT_POLICY, found
 from coordinator.keys import Keys
 from coordinator.server import running
-from node.client import CoordinatorClient
 from node.config import NodeDirectory
 from node.keys import load_keys
 from node.store import Store
-from protocol.envelope import seal
-from protocol.link import parse_link
+from protocol.log.envelope import seal
+from protocol.log.link import parse_link
 from tests.simulated import campaign
 
 TERMS = (

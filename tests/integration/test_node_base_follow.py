@@ -10,19 +10,19 @@ from pathlib import Path
 import grpc
 import pytest
 
+from commonground.client import CoordinatorClient, Lie
 from coordinator.founding import DEFAULT_POLICY
 from coordinator.keys import Keys
-from node.client import CoordinatorClient, Lie
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys, generate_keys
 from node.outbox import flush, keep_flushing
 from node.registration import registration
 from node.rows import OutboxState, Outgoing
 from node.store import Store
-from protocol.batch import encode_bundle
 from protocol.errors import Ignore, Misbehaviour, Reject, StoreError, Unreachable
-from protocol.link import NetworkLink
-from protocol.note import Verifier
+from protocol.log.batch import encode_bundle
+from protocol.log.link import NetworkLink
+from protocol.log.note import Verifier
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from tests.scripted_coordinator import ScriptedCoordinator, make_keys, serving

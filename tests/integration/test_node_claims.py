@@ -25,10 +25,10 @@ from node.keys import generate_keys, save_keys
 from node.rows import ClaimRow, OutboxState
 from node.store import Store
 from node.wallet import Wallet
-from protocol.accounts import cumulative_leaves
 from protocol.errors import ConfigError, Misbehaviour, StateError, Unreachable
-from protocol.payout import binding_digest
-from protocol.settlement import Deployment, address, build_tree, sum_totals
+from protocol.money.accounts import cumulative_leaves
+from protocol.money.payout import binding_digest
+from protocol.money.settlement import Deployment, address, build_tree, sum_totals
 from protos.gen import records_pb2 as pb
 from tests.contract_chains import devchain
 from tests.simulated import NETWORK, Network, Person, policy

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from commonground.addresses import now_ms, open_announcement
+from commonground.client import CoordinatorClient
+from commonground.p2p import Denial, Grant, OpenBlob, PeerHost
 from commonhold.demo.stage import Stage
 from coordinator.operator import Operator
-from node.addresses import now_ms, open_announcement
-from node.client import CoordinatorClient
-from node.p2p import Denial, Grant, OpenBlob, PeerHost
 from protocol.errors import Reject
 from protocol.identity import Identity
 from protocol.lifecycle import ItemStatus
-from protocol.link import parse_link
+from protocol.log.link import parse_link
 from protocol.state import State
 from tests.node_lab import Lab, Node, until, wait_for
 

@@ -6,14 +6,14 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from node.addresses import Announcement, now_ms
+from commonground.addresses import Announcement, now_ms
+from commonground.p2p import Denial, Grant, OpenBlob, PeerHost
+from commonground.p2p.limits import REQUESTS_BURST
 from node.examine import MISMATCH, UNSURE, Fetcher, Opinion, Wanted
 from node.intake import MAX_CONTENT_BYTES, PNG
-from node.p2p import Denial, Grant, OpenBlob, PeerHost
-from node.p2p.limits import REQUESTS_BURST
 from node.rows import TaskRow
-from protocol import commitments
 from protocol.identity import Identity
+from protocol.log import commitments
 from protos.gen import records_pb2 as pb
 
 SALT = b"\7" * 32

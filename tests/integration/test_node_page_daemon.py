@@ -15,7 +15,7 @@ import pytest
 from commonhold.demo.stage import Server, Stage
 from coordinator.operator import Operator
 from node.config import NodeConfig, write_config
-from protocol.link import parse_link
+from protocol.log.link import parse_link
 from tests.node_lab import LISTEN, Lab, Node, until
 
 pytestmark = pytest.mark.timeout(120)

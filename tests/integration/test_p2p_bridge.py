@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from node.p2p.bridge import TrioBridge
+from commonground.p2p.bridge import TrioBridge
 from protocol.errors import StateError, Unreachable
 
 

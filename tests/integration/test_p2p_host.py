@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from node.p2p import Denial, Grant, PeerHost, PeerPolicy, limits
-from node.p2p.limits import MIB
-from protocol.commitments import content_commitment
+from commonground.p2p import Denial, Grant, PeerHost, PeerPolicy, limits
+from commonground.p2p.limits import MIB
 from protocol.errors import ConfigError, Reject, StateError, Unreachable
 from protocol.identity import identity_of
+from protocol.log.commitments import content_commitment
 from tests.p2p_peer import (
     HEAD,
     ITEM,

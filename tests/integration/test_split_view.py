@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from commonground.client import CoordinatorClient
 from commonhold.demo.stage import Server, Stage
 from coordinator.config import Home
 from coordinator.operator import Operator
-from node.client import CoordinatorClient
 from node.config import NodeConfig
 from node.rows import AlarmRow
 from node.splitview import open_alarm
 from node.witness import SPLIT_VIEW
-from protocol.link import parse_link
+from protocol.log.link import parse_link
 from tests.node_lab import Lab, Node, until
 
 pytestmark = pytest.mark.timeout(90)

@@ -17,12 +17,12 @@ from coordinator.keys import load_keys
 from coordinator.ledger import Erasure, Ledger, Staged
 from coordinator.operator import Operator
 from coordinator.recovery import fsck, leaves_of, recover
-from protocol.batch import Erased, batch_root, check_batch, decode_bundle, encode_bundle, erase
-from protocol.commitments import gold_commitment
 from protocol.errors import Misbehaviour, StoreError
 from protocol.lifecycle import ItemStatus
-from protocol.merkle import MerkleTree, hash_leaf
-from protocol.note import Verifier, open_checkpoint, sign_checkpoint
+from protocol.log.batch import Erased, batch_root, check_batch, decode_bundle, encode_bundle, erase
+from protocol.log.commitments import gold_commitment
+from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import Verifier, open_checkpoint, sign_checkpoint
 from protocol.state import State
 from protocol.transition import apply, require_explained
 from protos.gen import api_pb2

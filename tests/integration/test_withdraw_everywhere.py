@@ -17,7 +17,7 @@ from commonhold.demo.stage import Server, Stage
 from coordinator.operator import Operator
 from node.follower import Follower
 from protocol.lifecycle import ItemStatus
-from protocol.link import parse_link
+from protocol.log.link import parse_link
 from tests.node_lab import Lab, Node, digit, until, wait_for
 from tests.traces import found_in, traces_of
 

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from protocol import transition
-from protocol.accounts import conserves, cumulative_leaves
-from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour
 from protocol.lifecycle import EpochPhase, ItemStatus, JobStatus
-from protocol.settlement import Address, build_tree, publication_digest, sum_totals
-from protocol.similarity import fingerprint_pixels, is_near_duplicate
+from protocol.log.envelope import parse_envelope
+from protocol.money.accounts import conserves, cumulative_leaves
+from protocol.money.settlement import Address, build_tree, publication_digest, sum_totals
+from protocol.review.fingerprints import fingerprint_pixels, is_near_duplicate
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 from tests.simulated import EVERY_USE, NETWORK, Network, Person, policy

@@ -20,13 +20,13 @@ from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message import Message
 
 from protocol import transition
-from protocol.accounts import cumulative_leaves
-from protocol.batch import batch_root
-from protocol.envelope import parse_envelope, seal
 from protocol.errors import Ignore, Misbehaviour, Reject
 from protocol.identity import Identity
+from protocol.log.batch import batch_root
+from protocol.log.envelope import parse_envelope, seal
+from protocol.money.accounts import cumulative_leaves
+from protocol.money.settlement import Address, build_tree, publication_digest, sum_totals
 from protocol.rules.record import Record
-from protocol.settlement import Address, build_tree, publication_digest, sum_totals
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 from tests.simulated import NETWORK, Network, Person, campaign

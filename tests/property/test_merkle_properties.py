@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.batch import Erased, Leaf, batch_of, check_batch, encode_bundle, erase, leaf_proof
 from protocol.errors import Misbehaviour, Reject
-from protocol.merkle import (
+from protocol.log.batch import Erased, Leaf, batch_of, check_batch, encode_bundle, erase, leaf_proof
+from protocol.log.merkle import (
     HASH_BYTES,
     MerkleTree,
     hash_leaf,
@@ -18,7 +18,7 @@ from protocol.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from protocol.tiles import (
+from protocol.log.tiles import (
     TILE_WIDTH,
     EntryTile,
     Tile,

@@ -8,10 +8,11 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.draw import Candidate, Task, assign, tasks_of
 from protocol.identity import Identity
 from protocol.limits import PPM
-from protocol.reputation import (
+from protocol.money.rewards import contribution_weight, emission_pools, split
+from protocol.review.draw import Candidate, Task, assign, tasks_of
+from protocol.review.reputation import (
     NEWCOMER_PPM,
     deviation_ppm,
     draw_weight,
@@ -19,7 +20,6 @@ from protocol.reputation import (
     mean_ppm,
     observe,
 )
-from protocol.rewards import contribution_weight, emission_pools, split
 from protocol.state import Belief
 
 amounts = st.integers(0, 2**63 - 1)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import revenue
 from protocol.identity import Identity
 from protocol.limits import ASSET_AMOUNT_MAX, PPM
-from protocol.revenue import deposits_left, due_flows, revenue_lines
+from protocol.money import revenue
+from protocol.money.revenue import deposits_left, due_flows, revenue_lines
 from protocol.state import SHARES, Deposit, EpochState, LicenceState, SnapshotState, State
 from protos.gen import records_pb2 as pb
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from protocol.similarity import (
+from protocol.review.fingerprints import (
     FARTHEST_PERMILLE,
     NEAR_DUPLICATE_PERMILLE,
     DuplicateIndex,

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmarks.crowd import accuracy, panel
-from protocol.scoring import score_reviewers
-from protocol.truth import NO_GOLD, NO_RING, Answers, Gold, infer
+from protocol.truth.inference import NO_GOLD, NO_RING, Answers, Gold, infer
+from protocol.truth.scoring import score_reviewers
 
 STABLE = 1e-9
 

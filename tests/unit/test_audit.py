@@ -9,12 +9,13 @@ from nacl.signing import SigningKey
 
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.source import FolderLog
-from protocol import tiles, transition
-from protocol.batch import encode_bundle
-from protocol.envelope import parse_envelope
+from protocol import transition
 from protocol.errors import ConfigError, Misbehaviour
-from protocol.merkle import MerkleTree, hash_leaf
-from protocol.note import Verifier, sign_checkpoint
+from protocol.log import tiles
+from protocol.log.batch import encode_bundle
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import Verifier, sign_checkpoint
 from protos.gen import records_pb2 as pb
 from tests.simulated import LOG_KEY, Network, Person, batch
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.batch import (
+from protocol.errors import Reject
+from protocol.log.batch import (
     BUNDLE_BYTES_MAX,
     COUNT_MAX,
     Batch,
@@ -18,8 +19,7 @@ from protocol.batch import (
     leaf_proof,
     require_whole,
 )
-from protocol.errors import Reject
-from protocol.merkle import hash_leaf, hash_node, root_of, verify_inclusion
+from protocol.log.merkle import hash_leaf, hash_node, root_of, verify_inclusion
 
 LEAVES = [b"salt+one", b"salt+two", b"salt+three", b"", b"salt+five"]
 

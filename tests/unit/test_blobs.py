@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.blobs import CHUNK_BYTES, BlobRef, BlobStore, commit_content
-from protocol.commitments import content_commitment
 from protocol.errors import Reject, StoreError
+from protocol.log.commitments import content_commitment
 
 SALT = bytes(range(32))
 

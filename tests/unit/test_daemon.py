@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.client import Lie
+from commonground.client import Lie
 from node.config import NodeConfig, NodeDirectory
 from node.daemon import Daemon, Options, cause_of, single_instance
 from node.keys import generate_keys

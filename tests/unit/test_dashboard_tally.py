@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.tally import LinePlace, Tally, recount
-from protocol.batch import encode_bundle
-from protocol.envelope import parse_envelope
 from protocol.identity import Identity
 from protocol.lifecycle import EpochPhase, ItemStatus
+from protocol.log.batch import encode_bundle
+from protocol.log.envelope import parse_envelope
 from protocol.state import State
 from protocol.transition import open_record
 from protos.gen import records_pb2 as pb

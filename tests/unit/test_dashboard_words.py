@@ -6,9 +6,9 @@ import pytest
 
 from coordinator.dashboard import formats, words
 from coordinator.dashboard.paging import Page, page_of, parse_page, span
-from protocol.envelope import Envelope, parse_envelope
 from protocol.errors import Reject
-from protocol.settlement import ETHER
+from protocol.log.envelope import Envelope, parse_envelope
+from protocol.money.settlement import ETHER
 from protocol.state import SHARES
 from protocol.transition import RULES
 from protos.gen import records_pb2 as pb

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from nacl.signing import SigningKey
 
+from commonground.dataset import layout
+from commonground.dataset.check import DatasetReport, check_dataset, is_dataset
+from commonground.dataset.layout import FileEntry, Manifest
+from commonground.files import sha256_file
 from commonhold.cli import verify_dataset
-from commonhold.dataset.check import DatasetReport, check_dataset, is_dataset
-from coordinator.dataset import layout
-from coordinator.dataset.files import sha256_file
-from coordinator.dataset.layout import FileEntry, Manifest
 from protocol.errors import ConfigError, Misbehaviour, StateError
-from protocol.note import Verifier
+from protocol.log.note import Verifier
 from tests.dataset_lab import VERIFIER, DatasetLab
 from tests.simulated import Person
 

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import DatasetCard
 
-from coordinator.dataset import layout
-from coordinator.dataset.parquet import ParquetFiles, arrow_schema
-from coordinator.dataset.rows import COLUMNS
+from commonground.dataset import layout
+from commonground.dataset.parquet import ParquetFiles, arrow_schema
+from commonground.dataset.rows import COLUMNS
 from protocol.errors import StateError, StoreError
 from protocol.identity import peer_id_of
-from protocol.merkle import hash_leaf
+from protocol.log.merkle import hash_leaf
 from tests.dataset_lab import DatasetLab, lineage
 from tests.simulated import LABELS
 
@@ -182,7 +182,7 @@ def test_damaged_content_is_deleted_and_the_export_refused(lab: DatasetLab) -> N
 
 
 def test_files_and_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coordinator.dataset.parquet.GROUP_ROWS_MAX", 4)
+    monkeypatch.setattr("commonground.dataset.parquet.GROUP_ROWS_MAX", 4)
     schema = arrow_schema("content", ["a", "b"])
     files = ParquetFiles(tmp_path, schema, file_bytes_max=20_000)
     noise = [hashlib.sha256(bytes([at])).digest() * 64 for at in range(20)]

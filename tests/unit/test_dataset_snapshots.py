@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from commonground.p2p import Denial, Grant
 from coordinator.campaigns import build_campaign
 from coordinator.chain import RevenueEvent
 from coordinator.dataset.snapshots import find_snapshot, log_snapshot, scope_of
 from coordinator.licences import licences, parse_asset, sell
 from coordinator.settle import import_revenue, misdirected
-from node.p2p import Denial, Grant
 from node.serve import may_read
 from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.limits import PPM
-from protocol.settlement import Address
+from protocol.money.settlement import Address
 from protos.gen import records_pb2 as pb
 from tests.dataset_lab import ALL, DatasetLab
 from tests.simulated import NETWORK, Person, campaign

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from coordinator.dataset import layout, sweep
+from commonground.dataset import layout
+from coordinator.dataset import sweep
 from protocol.errors import Misbehaviour
 from protos.gen import records_pb2 as pb
 from tests.dataset_lab import DatasetLab

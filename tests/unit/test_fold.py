@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from protocol.accounts import conserves
-from protocol.envelope import parse_envelope, seal
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
+from protocol.log.envelope import parse_envelope, seal
+from protocol.money.accounts import conserves
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
 from tests.fold import (

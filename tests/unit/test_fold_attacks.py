@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.accounts import conserves, cumulative_leaves
-from protocol.envelope import parse_envelope
-from protocol.epoch import compute_lines, price_lines
 from protocol.lifecycle import ItemStatus
 from protocol.limits import AMOUNT_MICRO_MAX, BATCH_LEAVES_MAX, OPERATOR_LEAVES_MAX, PPM
+from protocol.log.envelope import parse_envelope
+from protocol.money.accounts import conserves, cumulative_leaves
+from protocol.money.lines import compute_lines, price_lines
+from protocol.money.settlement import Address, publication_digest
 from protocol.rules import review, sealing
-from protocol.settlement import Address, publication_digest
 from protocol.state import SHARES, Deposit
-from protocol.truth_data import MAX_CONFUSION_CELLS
+from protocol.truth.data import MAX_CONFUSION_CELLS
 from protos.gen import records_pb2 as pb
 from tests.fold import (
     add_verdict,
@@ -163,7 +163,7 @@ def test_revenue_that_does_not_fit_into_a_close_waits_its_turn(
     for place, asset in enumerate((junk, money, junk)):
         net.add(net.operator, "revenue", revenue(asset=asset, amount="900", log_index=place))
     holders = sum(amount > 0 for (_, asset), amount in net.state.earned.items() if asset == SHARES)
-    monkeypatch.setattr("protocol.revenue.OPERATOR_LEAVES_MAX", holders + 1)
+    monkeypatch.setattr("protocol.money.revenue.OPERATOR_LEAVES_MAX", holders + 1)
     net.close()
     assert net.state.epoch.deposits == [Deposit(money, 900)], "the first come are shared first"
     assert conserves(net.state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.merkle import hash_leaf
+from protocol.log.merkle import hash_leaf
 from protocol.rules import dataset
 from protos.gen import records_pb2 as pb
 from tests.fold import refuses

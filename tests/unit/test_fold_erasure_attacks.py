@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from protocol import transition
-from protocol.batch import Erased, Leaf
 from protocol.errors import Misbehaviour
 from protocol.lifecycle import ItemStatus
-from protocol.merkle import hash_leaf
+from protocol.log.batch import Erased, Leaf
+from protocol.log.merkle import hash_leaf
+from protocol.review.fingerprints import DuplicateIndex, fingerprint_exact
 from protocol.rules import sealing
-from protocol.similarity import DuplicateIndex, fingerprint_exact
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 from tests.fold import refuses

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from protocol import transition
-from protocol.envelope import parse_envelope
 from protocol.lifecycle import ItemStatus
-from protocol.merkle import hash_leaf
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import hash_leaf
 from protocol.rules import intake
 from protos.gen import records_pb2 as pb
 from tests.fold import (

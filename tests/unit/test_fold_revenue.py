@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.accounts import conserves
-from protocol.batch import BUNDLE_BYTES_MAX
-from protocol.epoch import compute_lines
 from protocol.limits import (
     ASSET_AMOUNT_MAX,
     LICENCE_ID_CHARS_MAX,
@@ -14,7 +11,10 @@ from protocol.limits import (
     OPERATOR_LEAVES_MAX,
     PPM,
 )
-from protocol.revenue import due_flows
+from protocol.log.batch import BUNDLE_BYTES_MAX
+from protocol.money.accounts import conserves
+from protocol.money.lines import compute_lines
+from protocol.money.revenue import due_flows
 from protocol.rules.review import REVIEWER_LINES_MAX
 from protocol.rules.sealing import SEALED_ITEMS_MAX
 from protocol.rules.training import TRAINER_LINES_MAX
@@ -153,7 +153,7 @@ def test_royalties_that_do_not_fit_wait_their_turn(
     pay(sold, 500, memo="second")
     pay(sold, 50, memo="")
     pay(sold, 1_000)
-    monkeypatch.setattr("protocol.revenue.OPERATOR_LEAVES_MAX", holders + 1 + 2)
+    monkeypatch.setattr("protocol.money.revenue.OPERATOR_LEAVES_MAX", holders + 1 + 2)
     sold.close()
     assert sum(int(line.amount) for line in lines(sold)) == 2_000
     assert sold.state.epoch.deposits == [Deposit(ETHER, 500, "second"), Deposit(ETHER, 50)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from protocol import commitments
-from protocol.accounts import cumulative_leaves
-from protocol.settlement import Address, publication_digest
+from protocol.log import commitments
+from protocol.money.accounts import cumulative_leaves
+from protocol.money.settlement import Address, publication_digest
 from protos.gen import records_pb2 as pb
 from tests.fold import (
     deploy,

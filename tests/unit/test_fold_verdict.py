@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from protocol import verdicts
-from protocol.epoch import compute_lines
 from protocol.lifecycle import EpochPhase
+from protocol.money.lines import compute_lines
+from protocol.review import verdicts
 from protos.gen import records_pb2 as pb
 from tests.fold import (
     add_verdict,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from protocol import transition
-from protocol.accounts import conserves
-from protocol.batch import Erased, Leaf
-from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour, StateError
 from protocol.lifecycle import ItemStatus
 from protocol.limits import ENTRY_BYTES_MAX, WITHDRAWN_ITEMS_MAX
-from protocol.merkle import hash_leaf
+from protocol.log.batch import Erased, Leaf
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import hash_leaf
+from protocol.money.accounts import conserves
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 from tests.fold import off_by, refuses

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from nacl.signing import SigningKey
 
-from protocol import commitments
 from protocol.errors import ConfigError, Reject
 from protocol.identity import identity_of, peer_id_of, short
-from protocol.link import NetworkLink, parse_link
-from protocol.note import Verifier
+from protocol.log import commitments
+from protocol.log.link import NetworkLink, parse_link
+from protocol.log.note import Verifier
 
 KEY = SigningKey(b"\x01" * 32)
 LINK = NetworkLink(

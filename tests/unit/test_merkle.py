@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from protocol.errors import Misbehaviour, Reject
-from protocol.merkle import (
+from protocol.log.merkle import (
     EMPTY_ROOT,
     SIZE_MAX,
     MerkleTree,

@@ -8,8 +8,8 @@ import pytest
 
 from node.config import Limits, NodeConfig, NodeDirectory, load_config, locate, write_config
 from protocol.errors import ConfigError
-from protocol.link import NetworkLink
-from protocol.note import Verifier
+from protocol.log.link import NetworkLink
+from protocol.log.note import Verifier
 
 LINK = NetworkLink(
     "localhost", 7600, "my network", bytes(32), Verifier("log", bytes(32)), "http://h"

@@ -19,10 +19,10 @@ from node.keys import (
     save_keys,
 )
 from node.registration import registration
-from protocol.envelope import parse_envelope, verify_signature
 from protocol.errors import ConfigError
 from protocol.identity import peer_id_of
-from protocol.payout import verify_binding
+from protocol.log.envelope import parse_envelope, verify_signature
+from protocol.money.payout import verify_binding
 from protos.gen import records_pb2 as pb
 
 CHEAP = Cost(passes=1, memory_bytes=8 * 1024 * 1024)

@@ -10,7 +10,7 @@ import pytest
 
 from node.page.own import OwnRecords, Standing, standing_of
 from node.statement import read_statement
-from protocol.envelope import parse_envelope
+from protocol.log.envelope import parse_envelope
 from tests.own_page import World, live_world
 
 

@@ -26,8 +26,8 @@ from node.page.work import view_reviews, view_training
 from node.rows import ClaimRow
 from node.statement import StatementLine
 from protocol.errors import Reject
-from protocol.merkle import verify_inclusion
-from protocol.settlement import Address, Deployment
+from protocol.log.merkle import verify_inclusion
+from protocol.money.settlement import Address, Deployment
 from protocol.state import SHARES
 from protocol.transition import RULES
 from protos.gen import records_pb2 as pb

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from node.page.words import amount_text, asset_name, brief, certainty, percent, plural
 from protocol.limits import ASSET_AMOUNT_MAX, PPM
-from protocol.settlement import ETHER, Address, Deployment
+from protocol.money.settlement import ETHER, Address, Deployment
 from protocol.state import SHARES, State
 
 

@@ -12,11 +12,11 @@ import pytest
 from node.rows import CheckpointRow, ClaimRow, LogRow
 from node.statement import StatementLine, explain, lines_of, read_balances, read_statement
 from node.store import Store
-from protocol.batch import encode_bundle, erase
 from protocol.errors import Reject
 from protocol.limits import PPM
-from protocol.merkle import hash_leaf, verify_inclusion
-from protocol.settlement import Address, Deployment
+from protocol.log.batch import encode_bundle, erase
+from protocol.log.merkle import hash_leaf, verify_inclusion
+from protocol.money.settlement import Address, Deployment
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
 from tests.simulated import Network, Person, batch

@@ -14,9 +14,9 @@ from node.keys import NodeKeys, generate_keys
 from node.store import Store
 from node.submission import Submitter, Terms, expand, refresh_items
 from protocol import transition
-from protocol.envelope import parse_envelope, verify_signature
 from protocol.errors import CommonholdError, ConfigError, Reject
-from protocol.merkle import hash_leaf
+from protocol.log.envelope import parse_envelope, verify_signature
+from protocol.log.merkle import hash_leaf
 from protocol.rules.intake import validate_openings
 from protocol.state import Member, State
 from protos.gen import records_pb2 as pb

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
 from protocol.errors import Reject
-from protocol.note import (
+from protocol.log.note import (
     NOTE_BYTES_MAX,
     SIGNATURES_MAX,
     Checkpoint,

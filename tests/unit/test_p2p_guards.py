@@ -9,12 +9,12 @@ import pytest
 import trio
 from libp2p.pubsub.pb import rpc_pb2
 
-from node.p2p import guards, limits
-from node.p2p.api import PeerPolicy
-from node.p2p.gossip import TOPIC, checked_control
-from node.p2p.guards import Handshakes, build_host, check_version
-from node.p2p.muxer import BoundedYamux
-from node.p2p.penalties import Offence
+from commonground.p2p import guards, limits
+from commonground.p2p.api import PeerPolicy
+from commonground.p2p.gossip import TOPIC, checked_control
+from commonground.p2p.guards import Handshakes, build_host, check_version
+from commonground.p2p.muxer import BoundedYamux
+from commonground.p2p.penalties import Offence
 from protocol.errors import ConfigError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from node.p2p.penalties import Busy, PenaltyBox, RecentlyUsed, Slots, TokenBucket
+from commonground.p2p.penalties import Busy, PenaltyBox, RecentlyUsed, Slots, TokenBucket
 
 A, B = b"a" * 32, b"b" * 32
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.p2p.limits import CHECKPOINT_BYTES_MAX
-from node.p2p.penalties import Offence
-from node.p2p.wire import (
+from commonground.p2p.limits import CHECKPOINT_BYTES_MAX
+from commonground.p2p.penalties import Offence
+from commonground.p2p.wire import (
     HEADER_BYTES,
     LENGTH_BYTES,
     BlobRequest,

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from node.wallet import Wallet
 from protocol.errors import ConfigError, Reject
-from protocol.payout import (
+from protocol.money.payout import (
     binding_digest,
     recover_signer,
     verify_binding,
     verify_publication,
     verify_quorum,
 )
-from protocol.settlement import Address, Deployment, publication_digest
+from protocol.money.settlement import Address, Deployment, publication_digest
 
 NETWORK, CONTRIBUTOR = b"\x01" * 32, b"\x02" * 32
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

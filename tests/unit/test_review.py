@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from commonground.client import Lie
 from node.answering import Answering, Deadlines, RoundKey, remove_contents, seconds_left
-from node.client import Lie
 from node.examine import Examiner, Opinion, Wanted
 from node.follower import Follower
 from node.intake import PNG, fingerprint_content
@@ -25,9 +25,9 @@ from node.review import ReviewDuties, make_tasks
 from node.reviewers import Reviewer, load_reviewer
 from node.rows import TaskStatus
 from node.store import Store
-from protocol import commitments
 from protocol.errors import StoreError
-from protocol.merkle import hash_leaf
+from protocol.log import commitments
+from protocol.log.merkle import hash_leaf
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from tests.simulated import Network, Person

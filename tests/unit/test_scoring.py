@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.crowd import panel
 from protocol.errors import StateError
-from protocol.scoring import ReviewerScores, score_reviewers
-from protocol.truth import NO_GOLD, NO_RING, Answers, Gold, infer
+from protocol.truth.inference import NO_GOLD, NO_RING, Answers, Gold, infer
+from protocol.truth.scoring import ReviewerScores, score_reviewers
 
 
 def scores(answers: Answers, gold: Gold) -> ReviewerScores:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from node.addresses import (
+from commonground.addresses import (
     ADDRESSES_MAX,
     CLOCK_SKEW_MS,
     LIFETIME_MS,
     open_announcement,
     seal_announcement,
 )
-from node.p2p import Denial, Grant
+from commonground.p2p import Denial, Grant
 from node.serve import may_read, reachable
-from protocol.envelope import seal
 from protocol.errors import Reject
+from protocol.log.envelope import seal
 from protocol.state import ItemId, State
 from protos.gen import api_pb2
 from protos.gen import records_pb2 as pb

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import Reject
-from protocol.settlement import (
+from protocol.money.settlement import (
     ETHER,
     Address,
     Leaf,

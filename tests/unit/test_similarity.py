@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from protocol.errors import Reject, StateError
-from protocol.similarity import (
+from protocol.review.fingerprints import (
     EXACT_BYTES,
     FARTHEST_PERMILLE,
     MAX_SIDE_PIXELS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from protocol.errors import Reject
-from protocol.merkle import MerkleTree, hash_leaf, root_of_hashes
-from protocol.tiles import (
+from protocol.log.merkle import MerkleTree, hash_leaf, root_of_hashes
+from protocol.log.tiles import (
     ENTRY_BYTES_MAX,
     EntryTile,
     Tile,

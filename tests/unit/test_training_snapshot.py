@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from commonground.dataset.parquet import ParquetFiles, arrow_schema
+from commonground.dataset.rows import COLUMNS, IMAGE
 from commonhold.digits import png_bytes
-from commonhold.training.releasing import HeldBack, calibration_of
-from commonhold.training.snapshot import load_yardstick
 from coordinator.config import Home
-from coordinator.dataset.parquet import ParquetFiles, arrow_schema
-from coordinator.dataset.rows import COLUMNS, IMAGE
 from coordinator.dataset.snapshots import folder_name
+from coordinator.training.releasing import HeldBack, calibration_of
+from coordinator.training.snapshot import load_yardstick
 from federated.model import DEFAULT_MODEL, Labelled, initial_weights
 from protocol.errors import ConfigError
 from protocol.identity import Identity

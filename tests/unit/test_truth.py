@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from benchmarks.crowd import Crowd, accuracy, majority, panel
-from protocol import rings
 from protocol.errors import StateError
-from protocol.truth import (
+from protocol.truth import rings
+from protocol.truth.belief import believe
+from protocol.truth.data import MAX_CONFUSION_CELLS, merge_rings
+from protocol.truth.inference import (
     MIN_GOLD,
     NO_GOLD,
     NO_RING,
@@ -22,9 +24,7 @@ from protocol.truth import (
     infer,
     quantise_ppm,
 )
-from protocol.truth_belief import believe
-from protocol.truth_data import MAX_CONFUSION_CELLS, merge_rings
-from protocol.truth_model import MAX_SWEEPS, Fit, Model, Prior
+from protocol.truth.model import MAX_SWEEPS, Fit, Model, Prior
 
 SEEDS = range(12)
 

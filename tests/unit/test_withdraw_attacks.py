@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from protocol import transition
-from protocol.batch import erase
-from protocol.envelope import parse_envelope
 from protocol.errors import Misbehaviour
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
-from protocol.merkle import hash_leaf
-from protocol.similarity import fingerprint_exact
+from protocol.log.batch import erase
+from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import hash_leaf
+from protocol.review.fingerprints import fingerprint_exact
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 from tests.fold import people

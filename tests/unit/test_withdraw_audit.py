@@ -8,10 +8,10 @@ import pytest
 
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.source import FolderLog, LogSource, SavingLog
-from protocol.batch import erase
 from protocol.errors import Misbehaviour
-from protocol.merkle import hash_leaf
-from protocol.note import Verifier
+from protocol.log.batch import erase
+from protocol.log.merkle import hash_leaf
+from protocol.log.note import Verifier
 from protocol.state import ItemId
 from protos.gen import records_pb2 as pb
 from tests.simulated import LOG_KEY, NETWORK, Network

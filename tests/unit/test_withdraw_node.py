@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from commonground.client import Lie
 from node import withdrawal
 from node.blobs import BlobStore
-from node.client import Lie
 from node.erasure import finish_erasure
 from node.follower import Follower
 from node.rows import LogRow, Outgoing
 from node.store import Store
-from protocol.batch import encode_bundle, erase
 from protocol.errors import ConfigError
 from protocol.lifecycle import ItemStatus
-from protocol.merkle import hash_leaf
+from protocol.log.batch import encode_bundle, erase
+from protocol.log.merkle import hash_leaf
 from protocol.state import ItemId, ItemState
 from protos.gen import records_pb2 as pb
 from tests.fold import people

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from node.client import Lie
-from node.directory import Directory
+from commonground.client import Lie
+from commonground.directory import Directory
+from commonground.p2p.limits import CHECKPOINT_BYTES_MAX
 from node.follower import Follower
 from node.keys import NodeKeys
-from node.p2p.limits import CHECKPOINT_BYTES_MAX
 from node.rows import CheckpointRow
 from node.splitview import (
     Finding,
@@ -25,9 +25,9 @@ from node.splitview import (
 from node.store import Store
 from node.witness import AHEAD_MAX, Witness, is_worth_passing_on
 from protocol.errors import Reject
-from protocol.link import NetworkLink
-from protocol.merkle import EMPTY_ROOT, MerkleTree, hash_leaf
-from protocol.note import Checkpoint, Verifier, open_checkpoint, sign_checkpoint
+from protocol.log.link import NetworkLink
+from protocol.log.merkle import EMPTY_ROOT, MerkleTree, hash_leaf
+from protocol.log.note import Checkpoint, Verifier, open_checkpoint, sign_checkpoint
 from tests.simulated import LOG_KEY, Person
 
 VERIFIER = Verifier("simulated", bytes(LOG_KEY.verify_key))

@@ -1,0 +1,1 @@
+"""What node and coordinator share: peer-to-peer and client, dataset formats and proofs, files."""

@@ -1,0 +1,230 @@
+"""The coordinator as a node sees it: calls with deadlines, over a channel pinned by the network link.
+
+Nothing that comes back is believed because it came over TLS. A receipt is checked against the log's
+key before it counts; log entries are checked by node/follower.py, announcements by their readers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+import grpc
+from grpc import StatusCode, aio
+
+from protocol.errors import Ignore, Misbehaviour, Reject, RemoteError, Unreachable
+from protocol.log.batch import BUNDLE_BYTES_MAX
+from protocol.log.link import NetworkLink
+from protocol.log.merkle import hash_leaf, verify_inclusion
+from protocol.log.note import open_checkpoint
+from protos.gen import api_pb2 as api
+from protos.gen.api_pb2_grpc import CoordinatorStub
+
+CONNECT_SECONDS: Final = 10.0
+# An append is answered after its commit to disk, and may carry 8 MiB over a slow line.
+APPEND_SECONDS: Final = 60.0
+QUERY_SECONDS: Final = 15.0
+# A silent stream may be a dead one: after this long it is opened again, at the cost of one call.
+FOLLOW_SECONDS: Final = 600.0
+# The largest bundle of the log, its envelope, and as much again for other entries of the message.
+RECEIVE_BYTES_MAX: Final = 2 * BUNDLE_BYTES_MAX
+# Somebody else's words are shown to people; these many are enough.
+DETAILS_CHARS_MAX: Final = 300
+# The name in every coordinator's certificate, wherever it runs: the fingerprint is what counts.
+TLS_NAME: Final = "commonhold"
+
+_OPTIONS: Final = (
+    ("grpc.ssl_target_name_override", TLS_NAME),
+    ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
+    # gRPC would wait up to two minutes between attempts; our own callers back off already.
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+_HARMLESS: Final = (StatusCode.ALREADY_EXISTS,)
+_REFUSALS: Final = (
+    StatusCode.INVALID_ARGUMENT,
+    StatusCode.PERMISSION_DENIED,
+    StatusCode.UNAUTHENTICATED,
+    StatusCode.FAILED_PRECONDITION,
+    StatusCode.NOT_FOUND,
+    StatusCode.OUT_OF_RANGE,
+    StatusCode.UNIMPLEMENTED,
+)
+
+
+class Lie(Misbehaviour):
+    """Misbehaviour that can be shown to others: `evidence` is what was signed, as received."""
+
+    def __init__(self, kind: str, message: str, evidence: Sequence[bytes]) -> None:
+        super().__init__(message, "do not go on with this network; show others the evidence")
+        self.kind = kind
+        self.evidence = tuple(evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The log's signed promise that it holds our record, checked. `raw` is the api.Receipt."""
+
+    index: int
+    raw: bytes
+
+
+class CoordinatorClient:
+    """Connects when it is first used, and again when it has to. `close` it, or use `async with`."""
+
+    def __init__(self, link: NetworkLink) -> None:
+        """Touches no network yet."""
+        self._link = link
+        self._channel: aio.Channel | None = None
+        self._connecting = asyncio.Lock()
+
+    async def __aenter__(self) -> CoordinatorClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands now."""
+        ready = grpc.ChannelConnectivity.READY
+        return self._channel is not None and self._channel.get_state() is ready
+
+    async def close(self) -> None:
+        """Ends all calls."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    async def connect(self) -> None:
+        """Reaches the server and checks its certificate; other calls do this by themselves.
+
+        Raises Unreachable, and Misbehaviour when it is another server than the link names.
+        """
+        channel = await self._connect()
+        try:
+            await asyncio.wait_for(channel.channel_ready(), CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise _unreachable(self._link, "no connection in time") from error
+
+    async def append(
+        self, envelope: bytes, leaves: Sequence[bytes] = (), openings: Sequence[api.Opening] = ()
+    ) -> Receipt:
+        """Logs a record; repeating it is safe.
+
+        Raises Unreachable (try again), Ignore (superfluous), Reject (breaks a rule, in the
+        coordinator's words) and Lie (the receipt does not hold).
+        """
+        request = api.AppendRequest(envelope=envelope, leaves=leaves, openings=openings)
+        async with self._calling() as stub:
+            receipt = await stub.Append(request, timeout=APPEND_SECONDS)
+        return self._checked(envelope, receipt)
+
+    async def follow(self, start: int) -> AsyncGenerator[api.FollowResponse, None]:
+        """Entries from `start` on, unchecked, then new ones; ends after FOLLOW_SECONDS at the latest.
+
+        Raises Unreachable and Reject.
+        """
+        async with self._calling() as stub:
+            call = stub.Follow(api.FollowRequest(start=start), timeout=FOLLOW_SECONDS)
+            try:
+                async for response in call:
+                    yield response
+            except aio.AioRpcError as error:
+                if error.code() is not StatusCode.DEADLINE_EXCEEDED:
+                    raise
+            finally:
+                call.cancel()  # the caller may stop reading at any time
+
+    async def announce(self, envelope: bytes) -> None:
+        """Says where this node can be reached. Raises Unreachable, Ignore and Reject."""
+        async with self._calling() as stub:
+            await stub.Announce(api.AnnounceRequest(envelope=envelope), timeout=QUERY_SECONDS)
+
+    async def lookup(self, identities: Sequence[bytes]) -> list[bytes]:
+        """Signed announcements of those who made one, unchecked. Raises Unreachable and Reject."""
+        async with self._calling() as stub:
+            request = api.LookupRequest(identities=identities)
+            response = await stub.Lookup(request, timeout=QUERY_SECONDS)
+        return list(response.envelopes)
+
+    def _checked(self, envelope: bytes, receipt: api.Receipt) -> Receipt:
+        try:
+            checkpoint = open_checkpoint(receipt.checkpoint, self._link.log_verifier)
+            verify_inclusion(
+                hash_leaf(envelope),
+                receipt.index,
+                checkpoint.size,
+                list(receipt.proof),
+                checkpoint.root,
+            )
+        except (Reject, Misbehaviour) as error:
+            raise Lie(
+                "receipt",
+                f"the coordinator gave a receipt that does not hold: {error}",
+                (envelope, receipt.SerializeToString()),
+            ) from error
+        return Receipt(receipt.index, receipt.SerializeToString())
+
+    @asynccontextmanager
+    async def _calling(self) -> AsyncIterator[Any]:
+        """The stub, and its errors as ours."""
+        try:
+            yield CoordinatorStub(await self._connect())  # type: ignore[no-untyped-call]
+        except aio.AioRpcError as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: aio.AioRpcError) -> RemoteError:
+        details = "".join(c if c.isprintable() else " " for c in error.details() or "")
+        details = details[:DETAILS_CHARS_MAX] or error.code().name
+        if error.code() in _HARMLESS:
+            return Ignore(details)
+        if error.code() in _REFUSALS:
+            return Reject(details)
+        return _unreachable(self._link, details)
+
+    async def _connect(self) -> aio.Channel:
+        async with self._connecting:
+            if self._channel is None:
+                pem = await self._pinned_certificate()
+                self._channel = aio.secure_channel(
+                    f"{self._link.host}:{self._link.port}",
+                    grpc.ssl_channel_credentials(root_certificates=pem.encode()),
+                    options=_OPTIONS,
+                )
+            return self._channel
+
+    async def _pinned_certificate(self) -> str:
+        """The server's certificate (PEM) if it is the one the link names.
+
+        gRPC then trusts this certificate alone: a server that shows another one later cannot connect.
+        """
+        address = (self._link.host, self._link.port)
+        try:
+            pem = await asyncio.to_thread(
+                ssl.get_server_certificate, address, timeout=CONNECT_SECONDS
+            )
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise _unreachable(self._link, str(error)) from error
+        fingerprint = sha256(ssl.PEM_cert_to_DER_cert(pem)).digest()
+        if not hmac.compare_digest(fingerprint, self._link.tls_fingerprint):
+            raise Misbehaviour(
+                f"the server at {self._link.host}:{self._link.port} is not the coordinator of the"
+                " network link: its certificate is another one",
+                "ask the operator for the present link; if it is unchanged, somebody is between you",
+            )
+        return pem
+
+
+def _unreachable(link: NetworkLink, details: str) -> Unreachable:
+    return Unreachable(
+        f"the coordinator at {link.host}:{link.port} does not answer: {details}",
+        "check your connection; nothing is lost, try again later",
+    )

@@ -1,0 +1,116 @@
+"""Rows to Parquet files: data/train-00000-of-00002.parquet and so on.
+
+Memory holds one row group, whatever the size of the dataset. The schema carries the feature types
+that Hugging Face `datasets` writes itself, so that pictures and labels load as what they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from commonground.dataset.layout import DATA
+from commonground.dataset.rows import COLUMNS, IMAGE, LABEL
+from commonground.files import FILE_MODE, sync_directory
+
+# What a reader holds at once. Random access reads a whole group, so groups of pictures stay small.
+GROUP_ROWS_MAX: Final = 1_000
+GROUP_BYTES_MAX: Final = 32 * 1024 * 1024
+# About what hubs cut datasets into: large enough to stream, small enough to fetch again.
+FILE_BYTES_MAX: Final = 512 * 1024 * 1024
+
+
+def arrow_schema(content: str, labels: Sequence[str]) -> pa.Schema:
+    """The columns; `content` is rows.IMAGE or rows.CONTENT."""
+    picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    listed = [pa.field(content, picture if content == IMAGE else pa.binary())]
+    features: dict[str, Any] = {
+        content: {"_type": "Image"} if content == IMAGE else {"dtype": "binary", "_type": "Value"}
+    }
+    for column in COLUMNS:
+        kind = pa.type_for_alias(column.type)
+        # Parquet calls what is in a list its element; any other name would not come back.
+        arrow = pa.list_(pa.field("element", kind)) if column.repeated else kind
+        listed.append(pa.field(column.name, arrow))
+        value = {"dtype": column.type, "_type": "Value"}
+        features[column.name] = (
+            {"feature": value, "_type": "Sequence"} if column.repeated else value
+        )
+    features[LABEL] = {"names": list(labels), "_type": "ClassLabel"}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return pa.schema(listed, metadata=metadata)
+
+
+class ParquetFiles:
+    """Writes rows, in their order, to as many files as they need. `finish` names them."""
+
+    def __init__(
+        self, folder: Path, schema: pa.Schema, file_bytes_max: int = FILE_BYTES_MAX
+    ) -> None:
+        """Files go to `folder`/data, which must not exist."""
+        self._folder, self._schema, self._file_bytes_max = folder / DATA, schema, file_bytes_max
+        self._folder.mkdir(mode=0o700)
+        self._rows: list[dict[str, Any]] = []
+        self._rows_bytes = 0  # content of the rows that wait
+        self._parts: list[Path] = []
+        self._writer: pq.ParquetWriter | None = None
+
+    def add(self, row: dict[str, Any], content_bytes: int) -> None:
+        """Takes a row, and writes a group when there is enough for one."""
+        self._rows.append(row)
+        self._rows_bytes += content_bytes
+        if len(self._rows) >= GROUP_ROWS_MAX or self._rows_bytes >= GROUP_BYTES_MAX:
+            self._write_group()
+
+    def finish(self) -> list[Path]:
+        """Writes what waits, makes all durable, and gives each file its place among the others."""
+        if self._rows:
+            self._write_group()
+        self._end_file()
+        named = []
+        for at, part in enumerate(self._parts):
+            named.append(part.with_name(f"train-{at:05}-of-{len(self._parts):05}.parquet"))
+            os.replace(part, named[-1])
+        sync_directory(self._folder)
+        return named
+
+    def close(self) -> None:
+        """Lets go of a file that is not finished."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _write_group(self) -> None:
+        if self._writer is None:
+            part = self._folder / f"{len(self._parts):05}.part"
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE))
+            self._parts.append(part)
+            # Content does not repeat itself, and its smallest and largest value tell nobody anything.
+            described = [column.name for column in COLUMNS]
+            self._writer = pq.ParquetWriter(
+                part,
+                self._schema,
+                compression="zstd",
+                use_dictionary=described,
+                write_statistics=described,
+            )
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows, self._rows_bytes = [], 0
+        if self._parts[-1].stat().st_size >= self._file_bytes_max:
+            self._end_file()
+
+    def _end_file(self) -> None:
+        if self._writer is None:
+            return
+        self.close()
+        descriptor = os.open(self._parts[-1], os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

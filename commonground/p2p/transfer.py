@@ -1,0 +1,336 @@
+"""/commonhold/blob/1: an item's content, served to whom it was granted, checked while it streams.
+
+The serving side asks `authorise(peer key, item)` before it looks whether the item exists; the key
+is the one that the Noise handshake proved. The fetching side trusts neither the end of the stream
+nor the sender: the length is announced, bounded by the caller, and the commitment
+`SHA-256("commonhold/v1/content\\0" || salt || content)` decides.
+
+If we crash while fetching, a `*.part` file is left and nothing else; whoever owns the directory
+sweeps it. A resumed transfer continues the hash that was running, so that it is resumed only within
+one `fetch`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar, TypeVarTuple
+
+import trio
+from libp2p.abc import INetStream
+from libp2p.io.exceptions import IOException
+from libp2p.network.stream.exceptions import StreamEOF
+
+from commonground.p2p import limits
+from commonground.p2p.api import Authorise, BlobSource, Denial, Fetched, OpenBlob, PeerPolicy
+from commonground.p2p.bridge import TrioBridge
+from commonground.p2p.guards import peer_key, reset_quietly
+from commonground.p2p.penalties import Busy, Offence, RecentlyUsed, Slots, TokenBucket
+from commonground.p2p.wire import HEADER_BYTES, BlobRequest, BlobResponse, Status
+from protocol.errors import Misbehaviour, Reject, StoreError, Unreachable
+from protocol.identity import peer_id_of, short
+from protocol.log.commitments import CONTENT_DOMAIN
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+OpenStream = Callable[[], Awaitable[INetStream]]
+
+
+class Interrupted(Exception):
+    """The connection broke or stalled; what arrived so far stays good."""
+
+
+async def read_some(stream: INetStream, size_max: int) -> bytes:
+    """Read what is there, at most `size_max` bytes and at least one."""
+    try:
+        piece: bytes = await stream.read(size_max)
+    except StreamEOF:
+        piece = b""
+    if not piece:
+        raise Interrupted("the stream ended early")
+    return piece
+
+
+async def read_exactly(stream: INetStream, size: int) -> bytes:
+    """Read `size` bytes; raises Interrupted when the stream ends before."""
+    data = bytearray()
+    while len(data) < size:
+        data += await read_some(stream, size - len(data))
+    return bytes(data)
+
+
+async def read_request(stream: INetStream, size: int, seconds: float) -> bytes:
+    """Read a request of a fixed size; a peer that sends less, or too slowly, is an offender."""
+    try:
+        with trio.fail_after(seconds):
+            return await read_exactly(stream, size)
+    except (Interrupted, trio.TooSlowError):
+        raise Offence("a request that was never completed") from None
+
+
+def seconds_allowed(size: int) -> float:
+    """The longest that moving `size` bytes may take before we call it a stalled transfer."""
+    return limits.TRANSFER_GRACE_SECONDS + size / limits.TRANSFER_BYTES_PER_SECOND_MIN
+
+
+class RequestRates:
+    """A token bucket of requests for each peer, shared by every protocol that answers."""
+
+    def __init__(self, policy: PeerPolicy) -> None:
+        self._buckets = RecentlyUsed(
+            lambda: TokenBucket(
+                policy.requests_per_second, policy.requests_burst, trio.current_time
+            )
+        )
+
+    def check(self, peer: bytes) -> None:
+        """Count one request; raises Offence above the rate."""
+        if not self._buckets[peer].take():
+            raise Offence("too many requests")
+
+
+async def ask_owner(bridge: TrioBridge, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+    """Ask one of the node's own callbacks; raises StoreError when it fails or takes too long.
+
+    A StoreError is our fault, so that the guard does not punish the peer for it.
+    """
+
+    async def answer() -> T:
+        return await function(*args)
+
+    try:
+        with trio.fail_after(limits.ANSWER_SECONDS):
+            return await bridge.ask(answer)
+    except trio.TooSlowError:
+        raise StoreError("an answer of our own took too long") from None
+    except Exception as error:
+        # The message stays out: it may quote what the callback was reading.
+        raise StoreError(f"a callback of ours failed with {type(error).__name__}") from error
+
+
+class BlobServer:
+    """Answers blob requests; one instance per host, used in the trio thread only."""
+
+    def __init__(
+        self,
+        bridge: TrioBridge,
+        authorise: Authorise,
+        source: BlobSource,
+        policy: PeerPolicy,
+        rates: RequestRates,
+    ) -> None:
+        self._bridge, self._authorise, self._source = bridge, authorise, source
+        self._policy, self._rates = policy, rates
+        self._slots = Slots(limits.TRANSFERS_PER_PEER_MAX, limits.TRANSFERS_MAX)
+        rate = policy.served_bytes_per_second_per_peer
+        self._served = RecentlyUsed(lambda: TokenBucket(rate, rate, trio.current_time))
+
+    async def handle(self, stream: INetStream) -> None:
+        """Serve one request on a fresh inbound stream. Offence and I/O errors go to the guard."""
+        peer = peer_key(stream)
+        self._rates.check(peer)
+        raw = await read_request(stream, HEADER_BYTES, self._policy.request_read_seconds)
+        request = BlobRequest.parse(raw)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._slots.hold(peer))
+            except Busy:
+                await self._finish(stream, Status.BUSY)
+                return
+            verdict = await ask_owner(self._bridge, self._authorise, peer, request.item_id)
+            if isinstance(verdict, Denial):
+                log.info("refused an item to %s: %s", short(peer), verdict.reason)
+                await self._finish(stream, Status.REFUSED)
+                return
+            blob = await ask_owner(self._bridge, self._source.open, request.item_id)
+            if blob is None:
+                await self._finish(stream, Status.MISSING)
+                return
+            stack.callback(blob.file.close)
+            if request.offset > blob.length:
+                await self._finish(stream, Status.BAD_OFFSET)
+                return
+            with trio.fail_after(seconds_allowed(blob.length - request.offset)):
+                await self._send(stream, peer, blob, request.offset)
+
+    async def _finish(self, stream: INetStream, status: Status) -> None:
+        with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
+            await stream.write(BlobResponse(status).encode())
+            await stream.close()
+
+    async def _send(self, stream: INetStream, peer: bytes, blob: OpenBlob, offset: int) -> None:
+        await stream.write(BlobResponse(Status.OK, blob.salt, blob.length).encode())
+        await trio.to_thread.run_sync(blob.file.seek, offset)
+        left = blob.length - offset
+        while left:
+            chunk = await trio.to_thread.run_sync(blob.file.read, min(left, limits.CHUNK_BYTES))
+            if not chunk:
+                raise StoreError("a blob is shorter than its recorded length")
+            await trio.sleep(self._served[peer].borrow(len(chunk)))
+            with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
+                await stream.write(chunk)
+            left -= len(chunk)
+        await stream.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a fetch asks for and will accept."""
+
+    peer: bytes
+    item_id: bytes
+    size_max: int
+    commitment: bytes
+    path: Path
+
+
+class Download:
+    """A running fetch: the temporary file and the hash of what is in it."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.salt: bytes | None = None
+        self.length = 0
+        self.received = 0
+        self._hash = hashlib.sha256(CONTENT_DOMAIN)
+        path = wanted.path
+        self._part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
+        # 0600 from the first byte: content may be private.
+        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)
+
+    def begin(self, response: BlobResponse) -> None:
+        """Take the first header, or check that a later one tells the same story."""
+        if self.salt is not None:
+            if (response.salt, response.length) != (self.salt, self.length):
+                raise self._accuse("changed an item's salt or length between two answers")
+            return
+        if response.length > self.wanted.size_max:
+            raise self._accuse(
+                f"offers {response.length} bytes for an item of at most {self.wanted.size_max}"
+            )
+        self.salt, self.length = response.salt, response.length
+        self._hash.update(response.salt)
+
+    def write(self, data: bytes) -> None:
+        self._hash.update(data)
+        self._file.write(data)
+        self.received += len(data)
+
+    def finish(self) -> Fetched:
+        """Check the commitment, then make the file durable under its name."""
+        if self.salt is None or self._hash.digest() != self.wanted.commitment:
+            raise self._accuse("served content that does not match its commitment")
+        os.fsync(self._file.fileno())
+        self._file.close()
+        os.replace(self._part, self.wanted.path)
+        directory = os.open(self.wanted.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        return Fetched(self.salt, self.length, self.wanted.path)
+
+    def discard(self) -> None:
+        """Drop what is left of an unfinished download; nothing after `finish`."""
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def _accuse(self, deed: str) -> Misbehaviour:
+        return Misbehaviour(f"peer {peer_id_of(self.wanted.peer)} {deed}")
+
+
+async def fetch(wanted: Wanted, open_stream: OpenStream) -> Fetched:
+    """Fetch, resuming after broken connections; `open_stream` connects again when it must.
+
+    Raises Reject (refused), Misbehaviour (wrong length, salt or hash), Unreachable (all attempts
+    failed, or the peer does not have it) and StoreError (our disk).
+    """
+    try:
+        download = await trio.to_thread.run_sync(Download, wanted)
+    except OSError as error:
+        raise StoreError(f"cannot write {wanted.path}: {error.strerror}") from error
+    try:
+        await _attempts(download, open_stream)
+        return await trio.to_thread.run_sync(download.finish)
+    except OSError as error:
+        raise StoreError(f"cannot write {wanted.path}: {error.strerror}") from error
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(download.discard)
+
+
+async def _attempts(download: Download, open_stream: OpenStream) -> None:
+    """Try until everything announced has arrived. An attempt that made progress costs nothing."""
+    failures, backoff = 0, limits.FETCH_BACKOFF_SECONDS
+    why: Exception | None = None
+    while failures < limits.FETCH_ATTEMPTS_MAX:
+        before = download.received
+        try:
+            stream = await open_stream()
+            try:
+                await _receive(download, stream)
+                return
+            finally:
+                await reset_quietly(stream)
+        except (Interrupted, IOException, trio.TooSlowError) as error:
+            why = error
+        if download.received - before >= limits.CHUNK_BYTES:
+            failures, backoff = 0, limits.FETCH_BACKOFF_SECONDS
+        failures += 1
+        if failures < limits.FETCH_ATTEMPTS_MAX:
+            await trio.sleep(backoff)
+            backoff = min(2 * backoff, limits.FETCH_BACKOFF_SECONDS_MAX)
+    raise Unreachable(
+        f"peer {peer_id_of(download.wanted.peer)} did not deliver the item ({why})",
+        "it is worth trying again later, or from another peer",
+    )
+
+
+async def _receive(download: Download, stream: INetStream) -> None:
+    """One attempt: ask from where we are, then read exactly what was announced."""
+    request = BlobRequest(download.wanted.item_id, download.received)
+    with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
+        await stream.write(request.encode())
+        raw = await read_exactly(stream, HEADER_BYTES)
+    try:
+        response = BlobResponse.parse(raw)
+    except Offence as offence:
+        raise Misbehaviour(str(offence)) from offence
+    if response.status is Status.REFUSED:
+        raise Reject(
+            f"peer {peer_id_of(download.wanted.peer)} refuses the item",
+            "only an assigned reviewer may read it while the assignment runs",
+        )
+    if response.status is Status.MISSING:
+        raise Unreachable("the peer does not have the item", "ask another peer for it")
+    if response.status is not Status.OK:
+        raise Interrupted(f"the peer answers {response.status.name.lower()}")
+    download.begin(response)
+    with trio.fail_after(seconds_allowed(download.length - download.received)):
+        while download.received < download.length:
+            await _receive_chunk(download, stream)
+
+
+async def _receive_chunk(download: Download, stream: INetStream) -> None:
+    """Gather up to a chunk and write it; on a break, keep what has arrived."""
+    size = min(limits.CHUNK_BYTES, download.length - download.received)
+    chunk = bytearray()
+    try:
+        while len(chunk) < size:
+            with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
+                chunk += await read_some(stream, size - len(chunk))
+    finally:
+        if chunk:
+            # Shielded, because hash, file and count must stay in step even when we are cancelled.
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(download.write, bytes(chunk))

@@ -1,0 +1,105 @@
+"""The blob and head messages, byte for byte. Pure: bytes in, values out.
+
+Blob request, 41 bytes:     version u8 = 1 | item id 32 | offset u64
+Blob response, 41 bytes:    status u8      | salt 32    | length u64
+    followed, when the status is OK, by exactly `length - offset` bytes of content.
+Head request, 1 byte:       version u8 = 1
+Head response, 4 + n bytes: n u32          | the latest checkpoint, n <= 4 KiB (0: none yet)
+
+Integers are big-endian. A response that is not OK carries a zero salt and a zero length, so that a
+refusal says nothing about the item. A parser accepts only what its encoder produces.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from commonground.p2p.limits import CHECKPOINT_BYTES_MAX
+from commonground.p2p.penalties import Offence
+from protocol.limits import CONTENT_BYTES_MAX, SALT_BYTES
+
+BLOB_PROTOCOL: Final = "/commonhold/blob/1"
+HEAD_PROTOCOL: Final = "/commonhold/head/1"
+VERSION: Final = 1
+
+_HEADER: Final = struct.Struct("!B32sQ")
+_LENGTH: Final = struct.Struct("!I")
+HEADER_BYTES: Final = _HEADER.size
+LENGTH_BYTES: Final = _LENGTH.size
+HEAD_REQUEST: Final = bytes([VERSION])
+_NO_SALT: Final = bytes(SALT_BYTES)
+
+
+class Status(IntEnum):
+    OK = 0
+    REFUSED = 1  # not authorised; the item may or may not exist
+    MISSING = 2  # authorised, but the content is not here
+    BUSY = 3  # a limit was reached; try again later
+    BAD_OFFSET = 4  # the offset lies beyond the content
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRequest:
+    """Ask for an item's content from `offset` bytes on."""
+
+    item_id: bytes
+    offset: int
+
+    def encode(self) -> bytes:
+        return _HEADER.pack(VERSION, self.item_id, self.offset)
+
+    @classmethod
+    def parse(cls, raw: bytes) -> BlobRequest:
+        """Raises Offence: no correct peer sends another version or an absurd offset."""
+        if len(raw) != HEADER_BYTES:
+            raise Offence("a blob request of the wrong length")
+        version, item_id, offset = _HEADER.unpack(raw)
+        if version != VERSION:
+            raise Offence("a blob request of an unknown version")
+        if offset > CONTENT_BYTES_MAX:
+            raise Offence("a blob request with an absurd offset")
+        return cls(item_id, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class BlobResponse:
+    """The answer's header: `length` is that of the whole content, whatever the offset was."""
+
+    status: Status
+    salt: bytes = _NO_SALT
+    length: int = 0
+
+    def encode(self) -> bytes:
+        return _HEADER.pack(self.status, self.salt, self.length)
+
+    @classmethod
+    def parse(cls, raw: bytes) -> BlobResponse:
+        """Raises Offence on anything that `encode` would not produce."""
+        if len(raw) != HEADER_BYTES:
+            raise Offence("a blob response of the wrong length")
+        code, salt, length = _HEADER.unpack(raw)
+        try:
+            status = Status(code)
+        except ValueError:
+            raise Offence("a blob response of an unknown status") from None
+        if status is not Status.OK and (salt != _NO_SALT or length):
+            raise Offence("a refusal that carries content data")
+        if length > CONTENT_BYTES_MAX:
+            raise Offence("a blob response with an absurd length")
+        return cls(status, salt, length)
+
+
+def encode_head(checkpoint: bytes) -> bytes:
+    """A head response; the caller has checked the size."""
+    return _LENGTH.pack(len(checkpoint)) + checkpoint
+
+
+def parse_head_length(raw: bytes) -> int:
+    """The number of checkpoint bytes that follow. Raises Offence above 4 KiB."""
+    (length,) = _LENGTH.unpack(raw)
+    if length > CHECKPOINT_BYTES_MAX:
+        raise Offence("a checkpoint longer than 4 KiB")
+    return int(length)

@@ -1,1 +1,0 @@
-"""Datasets end to end: fetched from contributors' nodes, exported by the operator, checked by buyers."""

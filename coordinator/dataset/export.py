@@ -1,0 +1,146 @@
+"""`commonhold coordinator export`: snapshot, fetch, write. Run it again after any failure.
+
+snapshot   logged once; the same items and scope are the same snapshot
+fetch      what is not in content/ yet, from contributors' nodes
+write      into a hidden folder, renamed when it is whole
+sweep      somebody may have withdrawn meanwhile: then the dataset is deleted again
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from commonground.dataset.layout import Manifest
+from commonground.files import DIRECTORY_MODE, FILE_MODE
+from coordinator.dataset.content import ContentStore
+from coordinator.dataset.fetch import fetch_missing
+from coordinator.dataset.folder import Source, dataset_path, read_manifest, write_dataset
+from coordinator.dataset.snapshots import log_snapshot
+from coordinator.dataset.sweep import sweep
+from coordinator.ledger import Ledger
+from coordinator.operator import Operator
+from protocol.errors import CommonholdError, StateError
+from protocol.identity import peer_id_of
+from protocol.log.link import parse_link
+from protocol.state import ItemId, State
+from protos.gen import records_pb2 as pb
+
+# Contributors, or rather what is the matter with them, that a message names.
+NAMED_MAX: Final = 10
+
+Progress = Callable[[str, int, int], None]
+"""Told (what, done, of how many) now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A dataset on disk, and what could not be had for it."""
+
+    path: Path
+    manifest: Manifest
+    log_index: int  # of the snapshot record
+    missing: Mapping[str, str]  # item id -> why; empty for a dataset that was there already
+
+
+def export(
+    operator: Operator, campaign_id: str, scope: pb.Consent, allow_missing: bool, tell: Progress
+) -> Exported:
+    """Exports the campaign's snapshot of now.
+
+    Raises:
+        ConfigError: there is no such campaign.
+        StateError: nothing fits, items could not be fetched, or somebody withdrew meanwhile.
+        Unreachable: the coordinator does not answer; StoreError: our disk failed.
+    """
+    home = operator.home
+    with _alone(home.datasets_path):
+        digest, snapshot = log_snapshot(operator, campaign_id, scope)
+        path = dataset_path(home.datasets_path, digest)
+        manifest = read_manifest(path)
+        if manifest is not None and not manifest.missing:
+            return Exported(path, manifest, snapshot.logged_at, {})
+        content = ContentStore(home.content_path)
+        fetching = _counting("fetching", len(snapshot.items), tell)
+        try:
+            missing = fetch_missing(operator, snapshot.items, content, fetching)
+            if missing and not allow_missing:
+                raise _incomplete(operator.state, missing, len(snapshot.items))
+            with Ledger.open(home.ledger_url(operator.config), readonly=True) as ledger:
+                source = Source(
+                    operator.state,
+                    digest,
+                    snapshot,
+                    ledger,
+                    operator.keys,
+                    content,
+                    parse_link(operator.link).http_url,
+                    datetime.now(UTC).date().isoformat(),
+                )
+                writing = _counting("writing", len(snapshot.items), tell)
+                manifest = write_dataset(home.datasets_path, source, missing.keys(), writing)
+        except CommonholdError as error:
+            _sweep(operator, digest, error)  # a withdrawal explains it better
+            raise
+        _sweep(operator, digest, None)
+    why = {item_id.hex(): reason for item_id, reason in missing.items()}
+    return Exported(path, manifest, snapshot.logged_at, why)
+
+
+def _sweep(operator: Operator, digest: bytes, cause: CommonholdError | None) -> None:
+    """Deletes what was withdrawn while we were at work; raises StateError if this snapshot was hit."""
+    operator.refresh()
+    sweep(operator.home, operator.state)
+    if operator.state.snapshots[digest].withdrawn:
+        raise StateError(
+            "a contributor withdrew an item of the snapshot meanwhile",
+            "export again: the next snapshot leaves it out",
+        ) from cause
+
+
+def _incomplete(state: State, missing: Mapping[ItemId, str], total: int) -> StateError:
+    """What is missing, by whose it is and why."""
+    causes = Counter((state.items[item_id].author, why) for item_id, why in missing.items())
+    named = [
+        f"  {peer_id_of(author)}: {count:,} items, {why}"
+        for (author, why), count in causes.most_common(NAMED_MAX)
+    ]
+    if len(causes) > NAMED_MAX:
+        named.append(f"  and {len(causes) - NAMED_MAX:,} more")
+    return StateError(
+        "\n".join([f"{len(missing):,} of {total:,} items could not be fetched:", *named]),
+        "run it again when their nodes are online (what is here stays), or pass --allow-missing",
+    )
+
+
+def _counting(what: str, total: int, tell: Progress) -> Callable[[], None]:
+    done = 0
+
+    def one() -> None:
+        nonlocal done
+        done += 1
+        tell(what, done, total)
+
+    return one
+
+
+@contextmanager
+def _alone(datasets: Path) -> Iterator[None]:
+    """One export at a time: two would write the same files. The lock ends with the process."""
+    datasets.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    descriptor = os.open(datasets / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateError("another export is running", "wait for its end") from None
+        yield
+    finally:
+        os.close(descriptor)

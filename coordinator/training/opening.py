@@ -1,0 +1,252 @@
+"""The operator's side of a job, from the terms to the model. It never hangs: every wait has a deadline.
+
+    prepare   noise for the budget, the model of round 1, the held-back examples; nothing is logged yet
+    open      the SuperLink listens; the `job` record says where, and with which certificate
+    admit     whoever is invited and enrols may connect, until all are there or time is up
+    run       a ServerApp runs the rounds and logs each; we watch
+    release   the last model becomes ONNX files and a signed card; the `model` record ends the job
+
+However it stops after `open` (a signal, a defect, a dead process), the job is ended in the log with the
+reason, if the coordinator can be reached. If this process is killed, the next `open` does that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from commonground.jobs import is_over
+from coordinator.config import ENVIRONMENT_DIRECTORY, Home
+from coordinator.dataset.snapshots import find_snapshot
+from coordinator.operator import Operator
+from coordinator.training.jobs import end_job, run_folder
+from coordinator.training.releasing import Released, load_held_back, release_model
+from coordinator.training.snapshot import load_yardstick
+from federated.data import IMAGE, LABEL
+from federated.flower.control import SuperLink
+from federated.model import DEFAULT_MODEL, digest, initial_weights
+from federated.privacy import noise_multiplier_for
+from protocol.errors import CommonholdError, ConfigError, StateError
+from protocol.identity import Identity, peer_id_of
+from protocol.limits import PPM
+from protocol.state import JobState, State
+from protos.gen import records_pb2 as pb
+
+SERVER_APP: Final = "coordinator.training.server:app"
+CLIENT_APP: Final = "federated.client_app:app"
+# The rounds' own deadlines end a job; beyond them, and these, its process is stuck.
+START_SECONDS_MAX: Final = 120.0
+ROUND_OVERHEAD_SECONDS: Final = 60.0
+WATCH_SECONDS: Final = 0.2
+_PPB: Final = 1_000_000_000
+
+OnState = Callable[[JobState], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the operator decides. Parts are of one; `epsilon` is what all rounds may cost."""
+
+    job_id: str
+    title: str
+    campaign_id: str
+    snapshot: str  # first digits of its digest; empty for none
+    partners: tuple[Identity, ...]
+    rounds: int
+    epsilon: float
+    delta: float
+    sampling: float
+    clip: float
+    learning_rate: float
+    momentum: float
+    quorum: int
+    expected_examples: int
+    price: float  # weight of one update in the trainers' pool
+    held_back: Path
+    host: str
+    port: int
+    join_seconds: float
+    round_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a job. `released` is there when all rounds ran."""
+
+    job: JobState
+    released: Released | None
+
+
+def open_job(
+    home: Home, terms: Terms, on_open: Callable[[pb.Job], None], on_state: OnState
+) -> Outcome:
+    """Runs one job from beginning to end; `on_state` sees it grow.
+
+    Raises ConfigError and Reject before anything is logged, Unreachable without the coordinator.
+    """
+    with Operator(home) as operator, _running(home, terms.job_id) as folder:
+        _end_abandoned(operator, terms.job_id)
+        campaign = operator.state.campaigns.get(terms.campaign_id)
+        if campaign is None:
+            known = ", ".join(operator.state.campaigns) or "none yet"
+            raise ConfigError(f"there is no campaign {terms.campaign_id!r}", f"known are: {known}")
+        released: Released | None = None
+        held_back = load_held_back(terms.held_back, list(campaign.labels))
+        record = _record(operator.state, terms, list(campaign.labels))
+        if terms.snapshot:
+            record.snapshot, _ = find_snapshot(operator.state, terms.snapshot)
+            load_yardstick(home, record.snapshot)  # the ServerApp reads it again
+        with SuperLink(folder, terms.host, terms.port) as link:
+            record.endpoint, record.tls_certificate = link.endpoint, link.certificate
+            operator.append("job", record)
+            on_open(record)
+            with _ending(operator, terms.job_id):
+                _admit(operator, link, terms, on_state)
+                app = link.start(
+                    SERVER_APP,
+                    CLIENT_APP,
+                    terms.job_id,
+                    {ENVIRONMENT_DIRECTORY: str(home.path.absolute())},
+                )
+                _watch(operator, link, app, terms, on_state)
+                job = operator.state.jobs[terms.job_id]
+                if not is_over(job):
+                    # What partners say, up to what they can have used on one core.
+                    most = terms.rounds * terms.round_seconds * len(job.partners)
+                    cpu_seconds = _own_cpu_seconds() + min(link.partner_seconds(), most)
+                    released = release_model(operator, job, held_back, cpu_seconds)
+        return Outcome(operator.state.jobs[terms.job_id], released)
+
+
+def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
+    """The job as it will be logged, but for where it trains."""
+    noise = noise_multiplier_for(terms.epsilon, terms.delta, terms.sampling, terms.rounds)
+    return pb.Job(
+        network=state.network,
+        id=terms.job_id,
+        title=terms.title,
+        campaign_id=terms.campaign_id,
+        model=DEFAULT_MODEL,
+        initial_model=digest(initial_weights(DEFAULT_MODEL, labels)),
+        columns=(IMAGE, LABEL),
+        partners=terms.partners,
+        quorum=terms.quorum,
+        rounds=terms.rounds,
+        sampling_ppm=round(terms.sampling * PPM),
+        clip_micro=round(terms.clip * PPM),
+        noise_micro=math.ceil(noise * PPM),
+        learning_rate_micro=round(terms.learning_rate * PPM),
+        momentum_ppm=round(terms.momentum * PPM),
+        epsilon_micro=round(terms.epsilon * PPM),
+        delta_ppb=round(terms.delta * _PPB),
+        expected_examples=terms.expected_examples,
+        price_ppm=round(terms.price * PPM),
+        round_seconds=terms.round_seconds,
+    )
+
+
+def _admit(operator: Operator, link: SuperLink, terms: Terms, on_state: OnState) -> None:
+    """Lets partners connect as they enrol. Raises StateError without a quorum in time."""
+    admitted: set[Identity] = set()
+    for state in operator.updates(terms.join_seconds):
+        link.require_alive()
+        job = state.jobs[terms.job_id]
+        for partner, enrol in job.partners.items():
+            if partner not in admitted:
+                link.admit(enrol.transport_key, peer_id_of(partner))
+                admitted.add(partner)
+        on_state(job)
+        if len(admitted) == len(terms.partners):
+            return
+    if len(admitted) < terms.quorum:
+        raise StateError(
+            f"{len(admitted)} of {len(terms.partners)} partners joined within"
+            f" {terms.join_seconds:.0f} s; a round needs {terms.quorum}"
+        )
+
+
+def _watch(
+    operator: Operator,
+    link: SuperLink,
+    app: subprocess.Popen[bytes],
+    terms: Terms,
+    on_state: OnState,
+) -> None:
+    """Until the ServerApp has run all rounds, or ended the job. Raises StateError if it did neither."""
+    seconds = START_SECONDS_MAX + terms.rounds * (terms.round_seconds + ROUND_OVERHEAD_SECONDS)
+    deadline = time.monotonic() + seconds
+    while app.poll() is None:
+        link.require_alive()
+        if time.monotonic() > deadline:
+            raise StateError(f"the training did not end within {seconds:.0f} s")
+        time.sleep(WATCH_SECONDS)
+        operator.refresh()
+        on_state(operator.state.jobs[terms.job_id])
+    operator.refresh()
+    job = operator.state.jobs[terms.job_id]
+    if len(job.rounds) < terms.rounds and not is_over(job):
+        raise StateError(
+            f"the training process ended by itself (code {app.returncode}) after"
+            f" {len(job.rounds)} rounds",
+            f"see serverapp.log in {run_folder(operator.home, terms.job_id)}",
+        )
+
+
+def _own_cpu_seconds() -> float:
+    """Of this process, and of the ServerApp that it has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + used.ru_utime + used.ru_stime
+
+
+@contextmanager
+def _ending(operator: Operator, job_id: str) -> Iterator[None]:
+    """Whatever stops the block, the log says that the job is over, and why."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        end_job(operator, job_id, "its operator stopped it")
+        raise
+    except StateError as error:
+        end_job(operator, job_id, str(error))  # the job's end, and no failure of the command
+    except CommonholdError as error:
+        end_job(operator, job_id, str(error))
+        raise
+    except BaseException as error:
+        end_job(operator, job_id, f"a failure at the coordinator: {type(error).__name__}")
+        raise
+
+
+@contextmanager
+def _running(home: Home, job_id: str) -> Iterator[Path]:
+    """The job's folder, locked: one process runs a job."""
+    folder = run_folder(home, job_id)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield folder
+    except BlockingIOError:
+        raise StateError(
+            f"the job {job_id!r} is running already", "see `commonhold federated status`"
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _end_abandoned(operator: Operator, job_id: str) -> None:
+    """We hold the lock: if the log has this job unfinished, whoever ran it was killed."""
+    job = operator.state.jobs.get(job_id)
+    if job is None:
+        return
+    if not is_over(job):
+        end_job(operator, job_id, "the process that ran it was killed")
+    raise ConfigError(f"there was a job {job_id!r} already", "choose another --id")

@@ -1,0 +1,260 @@
+"""A partner's part in a job: check everything, enrol, train round by round, say what it cost.
+
+Rule 1: whatever can be refused is refused before the log has our name in it.
+Rule 2: a budget that could not last for all rounds is not begun.
+
+If we crash, the same command goes on: enrolling twice is harmless, the transport key and the salt are
+kept, and a round that was charged is not computed again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from commonground.jobs import is_over
+from node.config import NodeConfig, NodeDirectory
+from node.keys import NodeKeys
+from node.store import Store
+from node.training.node_log import NodeLog
+from protocol.errors import ConfigError, Ignore, StateError
+from protocol.identity import Identity
+from protocol.limits import PPM
+from protocol.state import JobState, State
+from protos.gen import records_pb2 as pb
+
+if TYPE_CHECKING:
+    from federated.flower.supernode import SuperNode
+    from federated.partner import LocalUpdate
+
+BUDGET_FILE: Final = "budget.db"
+TRANSPORT_FILE: Final = "transport.key"
+
+# The operator admits a partner as soon as its record is in the log.
+ADMISSION_SECONDS_MAX: Final = 60.0
+ADMISSION_POLL_SECONDS: Final = 0.2
+# A message comes with a round that the log has already; our replay may be a moment behind.
+LOG_SECONDS_MAX: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a partner puts in, and where it draws the line."""
+
+    job_id: str
+    data: Path
+    columns: tuple[str, ...]  # of the data, that a job may read
+    epsilon_max: float  # of this data, over all jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Whom to tell how far it is."""
+
+    say: Callable[[str], None]
+    admitted: Callable[[], None]
+    trained: Callable[[int, int], None]  # (round, of so many)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What came of it."""
+
+    job_id: str
+    outcome: str  # completed | ended
+    reason: str
+    examples: int
+    updates: int  # signed since the command began
+    epsilon: float  # spent by this data so far, over all jobs
+    epsilon_max: float
+    delta: float
+    epsilon_towards_coordinator: float  # of this job, if all its rounds run
+    warnings: tuple[str, ...]
+
+
+def join(
+    home: NodeDirectory, config: NodeConfig, keys: NodeKeys, offer: Offer, progress: Progress
+) -> Joined:
+    """Takes part in a job until it is over.
+
+    Raises ConfigError and StateError before it enrols, when something does not fit; Unreachable when
+    the coordinator or its training server is away for too long; Misbehaviour when the log lies.
+    """
+    with Store(home.database) as store, NodeLog(store, config, keys) as log:
+        job = PartnerJob(log, keys.identity, offer.job_id)
+        job.require_invited(offer.columns)
+        return _train(home, job, offer, progress)
+
+
+def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progress) -> Joined:
+    # Some hundred megabytes, for which nobody waits who is refused above.
+    from federated.budget import Budget
+    from federated.client_app import client_app
+    from federated.data import data_commitment, load
+    from federated.flower.supernode import SuperNode
+    from federated.partner import Partner
+    from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
+    from federated.spec import spec_of
+    from federated.transport import load_key, public_pem
+
+    record, spec = job.record, spec_of(job.record, job.labels)
+    require_promise(spec)
+    exposed = towards_coordinator(spec).epsilon_micro / PPM
+    progress.say(
+        f"the job costs epsilon {spec.epsilon:g} towards everybody who sees its models, and up to"
+        f" {exposed:.2f} towards its coordinator, who sees your update alone"
+    )
+    data = load(offer.data, record.columns, offer.columns)
+    for warning in data.warnings:
+        progress.say(f"warning: {warning}")
+    key = load_key(home.root / TRANSPORT_FILE)
+    with Budget.open(home.root / BUDGET_FILE, composed_epsilon_micro) as budget:
+        commitment = data_commitment(budget.salt(data.digest), data.digest)
+        limit = round(offer.epsilon_max * PPM)
+        budget.set_limit(commitment, data.examples, limit, spec.delta)
+        left = record.rounds - job.rounds_done()
+        budget.require(commitment, replace(spec.mechanism, rounds=left))
+        charge = partial(budget.charge, commitment, record.id)
+        partner = Partner(
+            spec, data, lambda number: charge(number, spec.sampling, spec.noise_multiplier)
+        )
+        job.enrol(commitment, public_pem(key))
+        app = client_app(record.id, spec, partner, job)
+        with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
+            _await_admission(supernode, job)
+            progress.admitted()
+            job.on_update = lambda number: progress.trained(number, record.rounds)
+            supernode.run(app, job.is_over)
+        spent = budget.spent(commitment)
+    result = job.result()
+    return Joined(
+        job_id=record.id,
+        outcome="completed" if result.outcome == pb.JOB_OUTCOME_COMPLETED else "ended",
+        reason=result.reason,
+        examples=len(data.labels),
+        updates=job.updates,
+        epsilon=spent / PPM,
+        epsilon_max=offer.epsilon_max,
+        delta=spec.delta,
+        epsilon_towards_coordinator=exposed,
+        warnings=data.warnings,
+    )
+
+
+def _await_admission(supernode: SuperNode, job: PartnerJob) -> None:
+    """Until the operator has let our key in. Raises StateError when that takes too long."""
+    deadline = time.monotonic() + ADMISSION_SECONDS_MAX
+    while not supernode.activate():
+        if job.is_over():
+            raise StateError("the job is over", "see `commonhold federated status`")
+        if time.monotonic() > deadline:
+            raise StateError(
+                "the operator has not admitted this node's transport key",
+                "it was in the log too late, or the training server is another one; ask the operator",
+            )
+        time.sleep(ADMISSION_POLL_SECONDS)
+
+
+class PartnerJob:
+    """One job as this node sees it: a `federated.client_app.PartnerLog`."""
+
+    def __init__(self, log: NodeLog, identity: Identity, job_id: str) -> None:
+        """Raises ConfigError when the log has no such job."""
+        self._log, self._me, self._id = log, identity, job_id
+        self.record: pb.Job = log.read(lambda state: self._find(state).record)
+        self.labels = log.read(lambda state: list(state.campaigns[self.record.campaign_id].labels))
+        self._commitment = b""
+        self.updates = 0
+        self.on_update: Callable[[int], None] = lambda _: None
+
+    def require_invited(self, columns: Sequence[str]) -> None:
+        """Raises unless we may join, and the job reads nothing but these columns of our data."""
+        if self._me not in self.record.partners:
+            raise ConfigError(
+                "this node is not invited to the job",
+                "send its operator your peer id: `commonhold node status` shows it",
+            )
+        refused = [column for column in self.record.columns if column not in columns]
+        if refused:
+            raise ConfigError(
+                f"the job reads the column {refused[0]!r} of your data, which you do not allow",
+                "join only if you agree to it, by --column for each that it may read",
+            )
+        if self.is_over():
+            raise StateError("the job is over")
+
+    def is_over(self) -> bool:
+        """Whether the log has said the last of it."""
+        return self._log.read(lambda state: is_over(self._find(state)))
+
+    def rounds_done(self) -> int:
+        """How many rounds the log has."""
+        return self._log.read(lambda state: len(self._find(state).rounds))
+
+    def result(self) -> pb.Model:
+        """How it ended; empty while it lasts."""
+        return self._log.read(lambda state: self._find(state).result) or pb.Model()
+
+    def enrol(self, commitment: bytes, transport_key: bytes) -> None:
+        """Joins, or goes on. Raises ConfigError where the log has us with other data or another key."""
+        self._commitment = commitment
+        enrolled = self._log.read(lambda state: self._find(state).partners.get(self._me))
+        body = pb.Enrol(
+            network=self.record.network,
+            job_id=self._id,
+            data_commitment=commitment,
+            transport_key=transport_key,
+        )
+        if enrolled is None:
+            self._log.append("enrol", body)
+        elif enrolled != body:
+            raise ConfigError(
+                "this node joined the job with other data, or with another transport key",
+                "name the folder that you joined with: a job is trained on one set of data",
+            )
+
+    def await_round(self, number: int) -> bytes:
+        """The model that round `number` starts from, once the log has come so far."""
+
+        def look(state: State) -> bytes | None:
+            job, present = self._find(state), len(self._find(state).rounds) + 1
+            if is_over(job):
+                raise StateError("the job is over")
+            if number < present:
+                raise StateError(f"round {number} is over; the job is at round {present}")
+            return job.model if number == present and self._me in job.partners else None
+
+        model = self._log.wait_for(look, LOG_SECONDS_MAX)
+        if model is None:
+            raise StateError(f"the log has no round {number} of this job")
+        return model
+
+    def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
+        """Logs the update under our name."""
+        body = pb.Update(
+            network=self.record.network,
+            job_id=self._id,
+            round=number,
+            base_model=base_model,
+            update=update.digest,
+            data_commitment=self._commitment,
+            epsilon_micro=update.epsilon_micro,
+            delta_ppb=self.record.delta_ppb,
+        )
+        try:
+            self._log.append("update", body)
+        except Ignore as late:
+            raise StateError(f"the update came too late: {late}") from late
+        self.updates += 1
+        self.on_update(number)
+
+    def _find(self, state: State) -> JobState:
+        job = state.jobs.get(self._id)
+        if job is None:
+            known = ", ".join(state.jobs) or "none yet"
+            raise ConfigError(f"there is no job {self._id!r}", f"known are: {known}")
+        return job

@@ -1,0 +1,1 @@
+"""What the log is made of: signed envelopes, batches, Merkle trees, tiles, notes and commitments."""

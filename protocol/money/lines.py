@@ -1,0 +1,138 @@
+"""The lines of an epoch: all that anybody earned, and the counts that explain it.
+
+Shares are minted for work that was done: the pool of a role that nobody earned is not minted, and so
+does not dilute anybody. Revenue of a licence goes by attribution to the authors of its snapshot, as far
+as the policy says; all other revenue follows the shares held after the epoch (protocol.money.revenue).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from protocol.identity import Identity
+from protocol.lifecycle import ItemStatus
+from protocol.limits import AMOUNT_MICRO_MAX, PPM
+from protocol.money.revenue import revenue_lines, treasury_line
+from protocol.money.rewards import contribution_weight, emission_pools, split
+from protocol.review.verdicts import infer_campaigns
+from protocol.state import SHARES, State
+from protos.gen import records_pb2 as pb
+
+# A thousandth of an answer's worth for each answer is noise and counts as none: a weight that is
+# paid is then far above the tolerance within which it is recomputed.
+ANSWER_WEIGHT_MIN_MICRO: Final = 1_000
+
+
+def compute_lines(state: State) -> list[pb.RewardLine]:
+    """Every reward line of the present epoch, in their one order."""
+    return price_lines(
+        state, [*contributor_lines(state), *reviewer_lines(state), *trainer_lines(state)]
+    )
+
+
+def price_lines(state: State, earned: list[pb.RewardLine]) -> list[pb.RewardLine]:
+    """Gives weighted lines their amounts and adds the treasury's and the holders' lines.
+
+    The weights of reviewers come from floating point and are taken as logged; everything from there on
+    is integers, recomputed exactly.
+    """
+    policy = state.policy
+    pools = emission_pools(
+        # Shares ever minted fit every store and wire format; the last epochs mint what is left.
+        min(policy.epoch_emission_micro, AMOUNT_MICRO_MAX - state.minted_micro),
+        policy.contributors_ppm,
+        policy.reviewers_ppm,
+        policy.trainers_ppm,
+    )
+    lines: list[pb.RewardLine] = []
+    for role, pool in (
+        (pb.ROLE_CONTRIBUTOR, pools.contributors),
+        (pb.ROLE_REVIEWER, pools.reviewers),
+        (pb.ROLE_TRAINER, pools.trainers),
+    ):
+        mine = [line for line in earned if line.role == role]
+        for line, amount in zip(mine, split(pool, [m.weight_micro for m in mine]), strict=True):
+            lines.append(_priced(line, amount))
+    if any(line.amount != "0" for line in lines):
+        lines.append(treasury_line(state, SHARES, pools.treasury))
+    return [*lines, *revenue_lines(state, lines)]
+
+
+def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
+    """One line for each contributor and campaign of this epoch, unpriced."""
+    tallies: dict[tuple[Identity, str], Counter[ItemStatus]] = {}
+    for item_id in (*state.epoch.items, *state.epoch.duplicates):
+        item = state.items[item_id]
+        tallies.setdefault((item.author, item.campaign_id), Counter())[item.status] += 1
+    for (author, campaign_id), tally in sorted(tallies.items()):
+        accepted, rejected = tally[ItemStatus.ACCEPTED], tally[ItemStatus.REJECTED]
+        repaid = min(accepted, state.repayable.get((author, campaign_id), 0))
+        yield pb.RewardLine(
+            identity=author,
+            role=pb.ROLE_CONTRIBUTOR,
+            campaign_id=campaign_id,
+            weight_micro=contribution_weight(
+                accepted - repaid,
+                rejected,
+                state.campaigns[campaign_id].price_ppm,
+                state.policy.rejection_penalty_ppm,
+            ),
+            evidence=pb.Evidence(
+                accepted=accepted,
+                rejected=rejected,
+                duplicates=tally[ItemStatus.DUPLICATE],
+                undecided=tally[ItemStatus.UNDECIDED],
+                repaid=repaid,
+            ),
+        )
+
+
+def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:
+    """One line for each reviewer and campaign of this epoch, unpriced."""
+    lines = []
+    for campaign in infer_campaigns(state, state.epoch.gold):
+        scores = campaign.scores()
+        for position, reviewer in enumerate(campaign.reviewers):
+            weight, answers = int(scores.micro[position]), int(scores.answers[position])
+            lines.append(
+                pb.RewardLine(
+                    identity=reviewer,
+                    role=pb.ROLE_REVIEWER,
+                    campaign_id=campaign.campaign_id,
+                    weight_micro=weight if weight >= ANSWER_WEIGHT_MIN_MICRO * answers else 0,
+                    evidence=pb.Evidence(
+                        answers=answers,
+                        gold_answers=int(scores.gold_answered[position]),
+                        gold_right=int(scores.gold_right[position]),
+                        agreement_ppm=int(np.rint(scores.agreement[position] * PPM)),
+                        ring_size=int(scores.ring_size[position]),
+                    ),
+                )
+            )
+    yield from sorted(lines, key=lambda line: (line.identity, line.campaign_id))
+
+
+def trainer_lines(state: State) -> Iterator[pb.RewardLine]:
+    """One line for each partner and job of this epoch, unpriced: every update counts the same.
+
+    A partner does not say how much data it has, since nobody could check it.
+    """
+    for (identity, job_id), updates in sorted(state.epoch.trained.items()):
+        yield pb.RewardLine(
+            identity=identity,
+            role=pb.ROLE_TRAINER,
+            job_id=job_id,
+            weight_micro=state.jobs[job_id].record.price_ppm * updates,
+            evidence=pb.Evidence(updates=updates),
+        )
+
+
+def _priced(line: pb.RewardLine, amount: int) -> pb.RewardLine:
+    priced = pb.RewardLine()
+    priced.CopyFrom(line)
+    priced.amount = str(amount)
+    return priced

@@ -1,0 +1,125 @@
+"""Revenue: what came in, and whose it is.
+
+    treasury   its part of everything, by policy
+    royalties  of what a licence brought after that: to the authors of its snapshot, by their items
+    holders    the rest, by the shares held at the end of the epoch
+
+Every unit of every asset goes to somebody, and the parts add up exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from protocol.identity import Identity
+from protocol.limits import OPERATOR_LEAVES_MAX, PPM
+from protocol.money.rewards import split
+from protocol.state import SHARES, Deposit, State
+from protos.gen import records_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What came in of one asset for one licence, or for the network as a whole."""
+
+    asset: bytes
+    licence_id: str  # empty = the network's
+    amount: int
+
+
+def revenue_lines(state: State, minted: Sequence[pb.RewardLine]) -> Iterator[pb.RewardLine]:
+    """The lines of all revenue that this epoch shares out; `minted` are its lines in shares."""
+    holdings = _holdings(state, minted)
+    holders = sorted(holdings)
+    rest: dict[bytes, list[int]] = {}  # asset -> parts of treasury and holders
+    for flow in due_flows(state, minted):
+        treasury = flow.amount * state.policy.revenue_treasury_ppm // PPM
+        royalty = 0
+        if flow.licence_id:
+            royalty = (flow.amount - treasury) * state.policy.royalty_ppm // PPM
+            yield from _royalty_lines(state, flow, royalty)
+        shared = flow.amount - treasury - royalty if holders else 0
+        parts = rest.setdefault(flow.asset, [0, 0])
+        parts[0] += flow.amount - royalty - shared
+        parts[1] += shared
+    for asset, (treasury, shared) in sorted(rest.items()):
+        if treasury:
+            yield treasury_line(state, asset, treasury)
+        amounts = split(shared, [holdings[who] for who in holders])
+        for who, amount in zip(holders, amounts, strict=True):
+            if amount:
+                yield pb.RewardLine(
+                    identity=who,
+                    role=pb.ROLE_HOLDER,
+                    asset=asset,
+                    amount=str(amount),
+                    evidence=pb.Evidence(shares_micro=holdings[who]),
+                )
+
+
+def treasury_line(state: State, asset: bytes, amount: int) -> pb.RewardLine:
+    """The treasury's part, which the operator holds."""
+    return pb.RewardLine(
+        identity=state.operator, role=pb.ROLE_TREASURY, asset=asset, amount=str(amount)
+    )
+
+
+def due_flows(state: State, minted: Sequence[pb.RewardLine]) -> list[Flow]:
+    """What this epoch shares out, by licence and asset.
+
+    Anybody may deposit any token, and each costs a line for every holder. What does not fit into one
+    close waits for the next, first come first served: an epoch can always be closed.
+    """
+    amounts: dict[tuple[str, bytes], int] = {}
+    for deposit in state.epoch.deposits:
+        key = (deposit.licence_id, deposit.asset)
+        amounts[key] = amounts.get(key, 0) + deposit.amount
+    room = OPERATOR_LEAVES_MAX - len(minted)
+    holders, assets, taken = len(_holdings(state, minted)), set[bytes](), list[Flow]()
+    for (licence_id, asset), amount in amounts.items():
+        lines = 0 if asset in assets else holders + 1
+        lines += len(_credits(state, licence_id)) if licence_id else 0
+        if lines > room:
+            break
+        room -= lines
+        assets.add(asset)
+        taken.append(Flow(asset, licence_id, amount))
+    return sorted(taken, key=lambda flow: (flow.licence_id, flow.asset))
+
+
+def deposits_left(state: State, minted: Sequence[pb.RewardLine]) -> list[Deposit]:
+    """The deposits that wait for the next epoch."""
+    due = {(flow.licence_id, flow.asset) for flow in due_flows(state, minted)}
+    return [each for each in state.epoch.deposits if (each.licence_id, each.asset) not in due]
+
+
+def _holdings(state: State, minted: Sequence[pb.RewardLine]) -> dict[Identity, int]:
+    """Micro-shares of everybody who holds some, with those of this epoch."""
+    holdings = {who: amount for (who, asset), amount in state.earned.items() if asset == SHARES}
+    for line in minted:
+        who = Identity(line.identity)
+        holdings[who] = holdings.get(who, 0) + int(line.amount)
+    return {who: amount for who, amount in holdings.items() if amount > 0}
+
+
+def _credits(state: State, licence_id: str) -> dict[Identity, int]:
+    return state.snapshots[state.licences[licence_id].record.snapshot].credits
+
+
+def _royalty_lines(state: State, flow: Flow, royalty: int) -> Iterator[pb.RewardLine]:
+    credits = _credits(state, flow.licence_id)
+    snapshot = state.snapshots[state.licences[flow.licence_id].record.snapshot]
+    for (author, items), amount in zip(
+        credits.items(), split(royalty, list(credits.values())), strict=True
+    ):
+        if amount:
+            yield pb.RewardLine(
+                identity=author,
+                role=pb.ROLE_CONTRIBUTOR,
+                campaign_id=snapshot.campaign_id,
+                asset=flow.asset,
+                amount=str(amount),
+                licence_id=flow.licence_id,
+                evidence=pb.Evidence(licensed=items),
+            )

@@ -1,0 +1,1 @@
+"""Review: how reviewers are drawn and trusted, how copies are told, how answers become verdicts."""
