@@ -21,6 +21,12 @@ KIND_CHARS_MAX: Final = 32
 NAME_CHARS_MAX: Final = 64
 TEXT_CHARS_MAX: Final = 16_384  # guidelines: some pages
 LABELS_MAX: Final = 1_024  # inference holds a labels x labels matrix for each reviewer
+# A campaign's record carries its spec and its guidelines in one log entry.
+SPEC_BYTES_MAX: Final = 32_768
+STEPS_MAX: Final = 32  # people do not tell more steps apart; inference holds a steps x steps matrix
+# A reviewer answers them all for every item, and inference holds a row for each of a reviewer's.
+CRITERIA_MAX: Final = 32
+CRITERION_CHARS_MAX: Final = 1_024  # a paragraph; all of them have to fit SPEC_BYTES_MAX
 LICENCES_MAX: Final = 64
 LINEAGE_MAX: Final = 16
 REVIEWERS_PER_ITEM_MAX: Final = 31

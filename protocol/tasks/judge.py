@@ -1,0 +1,169 @@
+"""Does the item meet these criteria? Each is answered by yes or no.
+
+What is judged (a transcription, boxes, code, a chain of reasoning) is a part of the item, so there is
+no proposal beside it. A criterion says how sure the reviewers must be for the item to be accepted: a
+matter of taste needs less than a matter of safety.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.errors import Reject
+from protocol.limits import CRITERIA_MAX, CRITERION_CHARS_MAX, PPM
+from protocol.tasks.kind import Ballots, Decision, Inferred, Known, Ruling
+from protocol.tasks.spec import check_count, check_fields, decode_spec, read_integer
+from protocol.tasks.words import check_length, check_shown, percent
+from protocol.text import check_distinct, check_name
+
+FIELDS: Final = {"criteria": "the criteria, each with its name, its text and what it needs"}
+CRITERION_FIELDS: Final = {
+    "name": "a short name, as verdicts and pages show it",
+    "text": "what a reviewer has to check, in a sentence or a few",
+    "needs_ppm": "how probable it must be that it is met, in parts per million",
+}
+# Below a half an item would be accepted that more probably fails; certainty is never reached.
+NEEDS_PPM_MIN: Final = PPM // 2 + 1
+NEEDS_PPM_MAX: Final = PPM - 1
+WORDS: Final = ("no", "yes")
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One question of a rubric, and how sure its answer must be for acceptance."""
+
+    name: str
+    text: str
+    needs_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rubric:
+    """The spec: the criteria in the order of an answer's bytes."""
+
+    criteria: tuple[Criterion, ...]
+
+
+class Judge:
+    """An answer is one byte for each criterion: 1 if it is met, else 0. A belief has the probability
+    that each is met; they do not sum to anything."""
+
+    name = "judge"
+    takes_proposals = False
+
+    def parse_spec(self, spec: bytes) -> Rubric:
+        fields = check_fields("a judge spec", decode_spec(spec), FIELDS)
+        listed = fields["criteria"]
+        if type(listed) is not list:
+            raise Reject("the criteria are not a list", "write them as [{...}, {...}]")
+        check_count("criterion", len(listed), 1, CRITERIA_MAX)
+        criteria = tuple(_criterion(number, each) for number, each in enumerate(listed, 1))
+        check_distinct([criterion.name for criterion in criteria], "criteria")
+        return Rubric(criteria)
+
+    def check_parts(self, spec: Rubric, names: Sequence[str], required: Sequence[str]) -> None:
+        check_shown(self.name, required)
+
+    def answer_bytes(self, spec: Rubric) -> int:
+        return len(spec.criteria)
+
+    def belief_size(self, spec: Rubric) -> int:
+        return len(spec.criteria)
+
+    def reviewers_max(self, spec: Rubric) -> int:
+        from protocol.truth.binary import reviewers_max
+
+        return reviewers_max(len(spec.criteria))
+
+    def check_answer(self, spec: Rubric, answer: bytes) -> None:
+        check_length(self.name, answer, len(spec.criteria))
+        if any(byte >= len(WORDS) for byte in answer):
+            raise Reject("an answer is neither 0 nor 1", "say 1 for met and 0 for not met")
+
+    def infer(self, spec: Rubric, ballots: Ballots, known: Known) -> Inferred:
+        from protocol.truth import binary
+
+        return binary.judged(ballots, known, len(spec.criteria))
+
+    def decide(
+        self, spec: Rubric, belief: Sequence[int], proposal: bytes | None, accept_ppm: int
+    ) -> Decision:
+        """Accepted once every criterion is met as surely as it needs; refused once one is surely not.
+        As sure as the item's worst criterion."""
+        answer = bytes(2 * met > PPM for met in belief)
+        worst = min(belief)
+        confidence = worst if 2 * worst > PPM else PPM - worst
+        needed = zip(belief, spec.criteria, strict=True)
+        if all(met >= criterion.needs_ppm for met, criterion in needed):
+            return Decision(Ruling.ACCEPT, answer, confidence)
+        ruling = Ruling.REFUSE if worst <= PPM - accept_ppm else Ruling.UNSURE
+        return Decision(ruling, answer, confidence)
+
+    def credit_ppm(self, spec: Rubric, given: bytes, truth: bytes) -> int:
+        right = sum(mine == true for mine, true in zip(given, truth, strict=True))
+        return PPM * right // len(truth)
+
+    def shown_order(self, spec: Rubric, parts: Sequence[str], flipped: bool) -> list[str]:
+        return list(parts)
+
+    def words(self, spec: Rubric, answer: bytes) -> str:
+        """Each criterion with its answer: "relevant: yes, correct: no"."""
+        self.check_answer(spec, answer)
+        each = zip(spec.criteria, answer, strict=True)
+        return ", ".join(f"{criterion.name}: {WORDS[met]}" for criterion, met in each)
+
+    def read_words(self, spec: Rubric, text: str) -> bytes:
+        """Takes `words`, or the bare answers in the rubric's order: "yes, no"."""
+        bare = [word.strip().casefold() for word in text.split(",")]
+        if len(bare) == len(spec.criteria) and all(word in WORDS for word in bare):
+            return bytes(WORDS.index(word) for word in bare)
+        return self._read_named(spec, text)
+
+    def _read_named(self, spec: Rubric, text: str) -> bytes:
+        # By the names themselves, since a name may hold a comma or a colon.
+        rest, answer = text.strip().casefold(), bytearray()
+        for criterion in spec.criteria:
+            name = criterion.name.casefold()
+            rest = rest.removeprefix(",").strip() if answer else rest
+            said = rest.removeprefix(name).strip().removeprefix(":").strip()
+            word = next((word for word in WORDS if said.startswith(word)), None)
+            if not rest.startswith(name) or word is None:
+                raise self._unread(spec, text)
+            answer.append(WORDS.index(word))
+            rest = said.removeprefix(word).strip()
+        if rest:
+            raise self._unread(spec, text)
+        return bytes(answer)
+
+    def _unread(self, spec: Rubric, text: str) -> Reject:
+        return Reject(f"{text.strip()!r} does not answer the criteria", self.choices(spec)[0])
+
+    def choices(self, spec: Rubric) -> list[str]:
+        if len(spec.criteria) == 1:
+            return [self.words(spec, bytes([met])) for met in (1, 0)]
+        wanted = ", ".join(f"{criterion.name}: yes or no" for criterion in spec.criteria)
+        return [f"for each criterion, in this order: {wanted}"]
+
+    def explain(self, spec: Rubric, belief: Sequence[int]) -> str:
+        each = zip(spec.criteria, belief, strict=True)
+        return ", ".join(f"{criterion.name} met {percent(met)}" for criterion, met in each)
+
+
+def _criterion(number: int, value: object) -> Criterion:
+    what = f"criterion {number}"
+    fields = check_fields(what, value, CRITERION_FIELDS)
+    name, text = fields["name"], fields["text"]
+    if type(name) is not str or type(text) is not str:
+        raise Reject(f"{what} has a name or a text that is not text", 'write each in quotes "..."')
+    check_name(name, f"the name of {what}")
+    if not text.strip() or len(text) > CRITERION_CHARS_MAX:
+        raise Reject(
+            f"{what} has a text of {len(text)} characters",
+            f"say in 1 to {CRITERION_CHARS_MAX} characters what a reviewer has to check",
+        )
+    needs = read_integer(
+        f"'needs_ppm' of {what}", fields["needs_ppm"], NEEDS_PPM_MIN, NEEDS_PPM_MAX
+    )
+    return Criterion(name, text, needs)

@@ -1,0 +1,110 @@
+"""Which of two answers is better? Where the campaign says so, neither may be.
+
+Position sways people, so half of the reviewers see the second answer first. A verdict follows from
+the judgements of the pair alone: who wrote an answer never counts for or against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.errors import Reject
+from protocol.limits import PPM
+from protocol.tasks.kind import Ballots, Decision, Inferred, Known, ruled
+from protocol.tasks.spec import check_fields, decode_spec
+from protocol.tasks.words import check_length, find_name, most_probable, shares
+
+FIELDS: Final = {"ties": "true if reviewers may say that neither is better, else false"}
+PARTS: Final = ("answer_a", "answer_b")
+WORDS: Final = ("a", "b", "tie")
+TIE: Final = 2
+# What an answer adds is in two numbers a reviewer; the bound is what a table can index, with room.
+REVIEWERS_MAX: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The spec: whether a reviewer may say that neither is better."""
+
+    ties: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return WORDS if self.ties else WORDS[:TIE]
+
+
+class Prefer:
+    """An answer is one byte: 0 if answer_a is better, 1 if answer_b is, 2 if neither. A belief has a
+    share for each."""
+
+    name = "prefer"
+    takes_proposals = True
+
+    def parse_spec(self, spec: bytes) -> Pair:
+        fields = check_fields("a prefer spec", decode_spec(spec), FIELDS)
+        ties = fields["ties"]
+        if type(ties) is not bool:
+            raise Reject(f"'ties' is {ties!r}", "say true or false")
+        return Pair(ties)
+
+    def check_parts(self, spec: Pair, names: Sequence[str], required: Sequence[str]) -> None:
+        for part in PARTS:
+            if part not in required:
+                raise Reject(
+                    f"items of a prefer task have no {part!r} that is always there",
+                    f"make the parts {PARTS[0]!r} and {PARTS[1]!r} required",
+                )
+
+    def answer_bytes(self, spec: Pair) -> int:
+        return 1
+
+    def belief_size(self, spec: Pair) -> int:
+        return len(spec.names)
+
+    def reviewers_max(self, spec: Pair) -> int:
+        return REVIEWERS_MAX
+
+    def check_answer(self, spec: Pair, answer: bytes) -> None:
+        check_length(self.name, answer, 1)
+        if answer[0] == TIE and not spec.ties:
+            raise Reject("this task takes no ties", "say which answer is better")
+        if answer[0] >= len(spec.names):
+            raise Reject(f"there is no answer {answer[0]}", f"the last is {len(spec.names) - 1}")
+
+    def infer(self, spec: Pair, ballots: Ballots, known: Known) -> Inferred:
+        from protocol.truth import pairs
+
+        return pairs.preferred(ballots, known, ties=spec.ties)
+
+    def decide(
+        self, spec: Pair, belief: Sequence[int], proposal: bytes | None, accept_ppm: int
+    ) -> Decision:
+        best = most_probable(belief)
+        answer = bytes([best])
+        return ruled(answer, belief[best], accept_ppm, agrees=proposal in (None, answer))
+
+    def credit_ppm(self, spec: Pair, given: bytes, truth: bytes) -> int:
+        if given == truth:
+            return PPM
+        return PPM // 2 if TIE in (given[0], truth[0]) else 0
+
+    def shown_order(self, spec: Pair, parts: Sequence[str], flipped: bool) -> list[str]:
+        if not flipped:
+            return list(parts)
+        swapped = dict(zip(PARTS, reversed(PARTS), strict=True))
+        return [swapped.get(part, part) for part in parts]
+
+    def words(self, spec: Pair, answer: bytes) -> str:
+        self.check_answer(spec, answer)
+        return WORDS[answer[0]]
+
+    def read_words(self, spec: Pair, text: str) -> bytes:
+        return bytes([find_name("answer", spec.names, text)])
+
+    def choices(self, spec: Pair) -> list[str]:
+        return list(spec.names)
+
+    def explain(self, spec: Pair, belief: Sequence[int]) -> str:
+        return shares(spec.names, belief)
