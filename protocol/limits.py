@@ -20,6 +20,8 @@ MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 KIND_CHARS_MAX: Final = 32
 NAME_CHARS_MAX: Final = 64
 TEXT_CHARS_MAX: Final = 16_384  # guidelines: some pages
+# No living spelling piles more marks on a letter (Tibetan and Burmese come closest); heaps overrun pages.
+MARKS_IN_A_ROW_MAX: Final = 8
 LABELS_MAX: Final = 1_024  # inference holds a labels x labels matrix for each reviewer
 # A campaign's record carries its spec and its guidelines in one log entry.
 SPEC_BYTES_MAX: Final = 32_768
@@ -28,6 +30,8 @@ STEPS_MAX: Final = 32  # people do not tell more steps apart; inference holds a 
 CRITERIA_MAX: Final = 32
 CRITERION_CHARS_MAX: Final = 1_024  # a paragraph; all of them have to fit SPEC_BYTES_MAX
 LICENCES_MAX: Final = 64
+# The longest identifier of the SPDX list has 36 characters.
+SPDX_CHARS_MAX: Final = 64
 LINEAGE_MAX: Final = 16
 REVIEWERS_PER_ITEM_MAX: Final = 31
 # 32 bytes each: with the rest of the record they fit one log entry.

@@ -1,0 +1,94 @@
+"""Strict parsing: every record and leaf has one encoding, and no room for anything else.
+
+Protobuf readers skip what they do not know, and take many encodings for the same message. Here a payload is
+accepted only if it is, byte for byte, what we would write for it: no unknown fields however deep, no padded
+numbers, no other order, no repeated fields of which the last counts, no defaults spelt out, lists packed.
+So equal records have equal hashes, and nothing travels in a record that its rule has not read. Protobuf does
+not promise one encoding for all times, but this one (fields by number, as all its Python runtimes write
+them) is fixed by tests/unit/test_strict.py.
+
+A leaf of a batch begins with a byte for its type. Without it, a leaf of one type could be shown as one of
+another: protobuf does not write down which message it encodes.
+
+    leaf = type byte | canonical encoding
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from protocol.errors import Reject
+from protocol.limits import ASSET_AMOUNT_MAX
+
+M = TypeVar("M", bound=Message)
+
+# By the name of the message. A number is never used again for another one.
+LEAF_TYPES: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "Item": 1,
+        "Answer": 2,
+        "Assignment": 3,
+        "ItemVerdict": 4,
+        "RewardLine": 5,
+        "Duplicate": 6,
+        "GoldHash": 7,
+        "SnapshotItem": 8,
+    }
+)
+_LEAF_NAMES: Final = {number: name for name, number in LEAF_TYPES.items()}
+
+
+def canonical(message: Message) -> bytes:
+    """The one encoding of a message that `strict_parse` accepts."""
+    return message.SerializeToString(deterministic=True)
+
+
+def strict_parse(message_type: type[M], payload: bytes, what: str) -> M:
+    """The message, if `payload` is the canonical encoding of fields that `message_type` knows.
+
+    `what` is what is parsed ("the submission"); messages begin with it. Raises Reject.
+    """
+    message = message_type()
+    try:
+        message.MergeFromString(payload)
+    except (DecodeError, ValueError) as error:  # ValueError: text that is not UTF-8, in pure Python
+        name = message_type.DESCRIPTOR.name
+        raise Reject(f"{what} is not a protobuf {name}") from error
+    message.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+    if canonical(message) != payload:
+        raise Reject(
+            f"{what} is not in its one canonical encoding, or holds fields that nobody here knows",
+            "Software of another version may have written it: compare versions.",
+        )
+    return message
+
+
+def encode_leaf(message: Message) -> bytes:
+    """The leaf that carries a message, one of LEAF_TYPES by its name."""
+    return bytes((LEAF_TYPES[message.DESCRIPTOR.name],)) + canonical(message)
+
+
+def parse_leaf(message_type: type[M], leaf: bytes) -> M:
+    """The message in a leaf, if it is of that type and canonical. Raises Reject."""
+    name = message_type.DESCRIPTOR.name
+    if not leaf:
+        raise Reject(f"the leaf of a batch of {name} is empty")
+    if leaf[0] != LEAF_TYPES[name]:
+        other = _LEAF_NAMES.get(leaf[0], f"of unknown type {leaf[0]}")
+        raise Reject(f"the leaf is {other}, not {name}")
+    return strict_parse(message_type, leaf[1:], f"the {name}")
+
+
+def parse_amount(text: str, what: str, maximum: int = ASSET_AMOUNT_MAX) -> int:
+    """A canonical decimal amount in an asset's smallest unit, 0 to `maximum`. Raises Reject."""
+    digits = text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
+    if not digits:
+        raise Reject(f"{what} is not an amount", "Write a whole number, without leading zeroes.")
+    # By length first: turning thousands of digits into a number takes long.
+    if len(text) > len(str(maximum)) or int(text) > maximum:
+        raise Reject(f"{what} is above {maximum}")
+    return int(text)

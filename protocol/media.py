@@ -1,0 +1,155 @@
+"""Media: the one list of what items can be made of, and what nodes need to know of each.
+
+A campaign names the types that it takes. A type belongs here if every node can tell copies of it apart
+(`comparison`), check that content is of it (`check_content`), and show it to a person (`shown`). Decoding is
+not for this package: it needs libraries, and a screen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+from protocol.errors import Reject
+
+
+class Comparison(Enum):
+    """How copies are told (`protocol.review.fingerprints`)."""
+
+    PERCEPTUAL = "perceptual"  # by how it looks: scaled, shifted or noisy copies are copies
+    EXACT = "exact"  # by its bytes
+
+
+class Shown(Enum):
+    """As what a person sees it."""
+
+    PICTURE = "picture"
+    SOUND = "sound"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """A media type. Its files end in one of `suffixes`, the first of which is the one to write."""
+
+    name: str  # as IANA registers it; text/x-python is not registered, but what everybody uses
+    words: str  # for people: "a PNG picture"
+    comparison: Comparison
+    shown: Shown
+    suffixes: tuple[str, ...]
+    signature: tuple[
+        tuple[int, bytes], ...
+    ] = ()  # (offset, bytes) that content holds; none for texts
+
+    @property
+    def is_text(self) -> bool:
+        """Whether content is UTF-8."""
+        return self.shown is Shown.TEXT
+
+    @property
+    def suffix(self) -> str:
+        """The end of a file's name, with its dot."""
+        return self.suffixes[0]
+
+
+def _text(name: str, words: str, *suffixes: str) -> Medium:
+    return Medium(name, words, Comparison.EXACT, Shown.TEXT, suffixes)
+
+
+PNG: Final = Medium(
+    "image/png",
+    "a PNG picture",
+    Comparison.PERCEPTUAL,
+    Shown.PICTURE,
+    (".png",),
+    ((0, b"\x89PNG\r\n\x1a\n"),),
+)
+WAV: Final = Medium(
+    "audio/wav",
+    "a WAV recording",
+    Comparison.EXACT,
+    Shown.SOUND,
+    (".wav",),
+    ((0, b"RIFF"), (8, b"WAVE")),
+)
+TEXT: Final = _text("text/plain", "plain text", ".txt", ".text")
+MARKDOWN: Final = _text("text/markdown", "Markdown", ".md", ".markdown")
+CSV: Final = _text("text/csv", "a table (CSV)", ".csv")
+PYTHON: Final = _text("text/x-python", "Python code", ".py")
+JSON: Final = _text("application/json", "JSON", ".json")
+
+MEDIA: Final[Mapping[str, Medium]] = MappingProxyType(
+    {each.name: each for each in (PNG, WAV, TEXT, MARKDOWN, CSV, PYTHON, JSON)}
+)
+
+_BY_SUFFIX: Final = {suffix: each for each in MEDIA.values() for suffix in each.suffixes}
+
+# Control characters but tab, newline and carriage return: no text needs them, and terminals obey them.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def check_media_type(name: str) -> Medium:
+    """The medium of that name. Raises Reject that lists those there are."""
+    medium = MEDIA.get(name)
+    if medium is None:
+        raise Reject(f"nodes know no media type {ascii(name[:64])}", f"Use one of {_LIST}.")
+    return medium
+
+
+def media_type_of(content: bytes, suffix: str = "") -> str:
+    """The media type of content: by its first bytes, and for a text by its file's `suffix` (".csv").
+
+    A text with any other suffix, or none, is text/plain. Raises Reject for content of no known type.
+    """
+    for medium in MEDIA.values():
+        if medium.signature and _is_signed(medium, content):
+            return medium.name
+    named = _BY_SUFFIX.get(suffix.lower(), TEXT)
+    problem = _problem_of_text(content)
+    if not problem:
+        return named.name if named.is_text else TEXT.name
+    raise Reject(
+        f"this is no content of a known type; nor is it text, since {problem}",
+        f"Convert pictures to PNG, recordings to WAV, texts to UTF-8. Known types: {_LIST}.",
+    )
+
+
+def check_content(media_type: str, content: bytes) -> None:
+    """Raises Reject unless the content can be of that type: its signature, or UTF-8 without controls.
+
+    Whether it also decodes (a whole picture, JSON that parses) is for the node to find out.
+    """
+    medium = check_media_type(media_type)
+    if medium.is_text:
+        problem = _problem_of_text(content)
+        if problem:
+            raise Reject(f"the content is not {medium.words}: {problem}", "Save it as UTF-8.")
+    elif not _is_signed(medium, content):
+        raise Reject(
+            f"the content is not {medium.words}", "Convert it; the file's name does not matter."
+        )
+
+
+def _is_signed(medium: Medium, content: bytes) -> bool:
+    return all(content.startswith(mark, at) for at, mark in medium.signature)
+
+
+def _problem_of_text(content: bytes) -> str:
+    if not content:
+        return "it is empty"
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"it is not UTF-8 from byte {error.start + 1} on"
+    if found := _CONTROL.search(text):
+        return (
+            f"it holds U+{ord(found[0]):04X}, a control character, at character {found.start() + 1}"
+        )
+    return ""
+
+
+_LIST: Final = ", ".join(MEDIA)
