@@ -96,7 +96,7 @@ def check_media_type(name: str) -> Medium:
     """The medium of that name. Raises Reject that lists those there are."""
     medium = MEDIA.get(name)
     if medium is None:
-        raise Reject(f"nodes know no media type {ascii(name[:64])}", f"Use one of {_LIST}.")
+        raise Reject(f"nodes know no media type {name[:64]!a}", f"Use one of {_LIST}.")
     return medium
 
 

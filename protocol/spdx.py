@@ -16,7 +16,7 @@ from protocol.limits import SPDX_CHARS_MAX
 LIST_VERSION: Final = "3.25.0"
 
 _SUGGESTIONS_MAX: Final = 3
-# How alike a suggestion must be (`difflib.SequenceMatcher.ratio`): "cc by sa" still finds CC-BY-SA-4.0.
+# How alike a suggestion must be (`difflib.SequenceMatcher.ratio`): "Appache-2" still finds Apache-2.0.
 _ALIKE: Final = 0.6
 
 
@@ -47,13 +47,15 @@ def check_licence(identifier: str) -> None:
 
 def nearest_licences(identifier: str) -> list[str]:
     """Known identifiers that somebody may have meant, the most likely first; perhaps none."""
-    wanted = identifier.lower().replace(" ", "-").replace("_", "-")
+    wanted = "-".join(identifier.lower().replace("_", " ").split())
+    if wanted.endswith("+"):  # how SPDX once wrote it
+        wanted = wanted[:-1] + "-or-later"
     if wanted in _BY_LOWER_CASE:
         return [_BY_LOWER_CASE[wanted]]
     begun = [each for each in _BY_LOWER_CASE if wanted and each.startswith(wanted)]
-    begun.sort(key=lambda each: (len(each), each))
-    alike = get_close_matches(wanted, _BY_LOWER_CASE, _SUGGESTIONS_MAX, _ALIKE)
-    found = list(dict.fromkeys([*begun, *alike]))
+    begun.sort(reverse=True)  # the newest version first
+    begun.sort(key=len)
+    found = begun or get_close_matches(wanted, _BY_LOWER_CASE, _SUGGESTIONS_MAX, _ALIKE)
     return [_BY_LOWER_CASE[each] for each in found[:_SUGGESTIONS_MAX]]
 
 
@@ -64,8 +66,7 @@ def _advice(identifier: str) -> str:
     return f"Did you mean {' or '.join(found)}?"
 
 
-LICENCES: Final = frozenset(
-    """
+_CURRENT = """
 0BSD 3D-Slicer-1.0 AAL Abstyles AdaCore-doc Adobe-2006 Adobe-Display-PostScript Adobe-Glyph
 Adobe-Utopia ADSL AFL-1.1 AFL-1.2 AFL-2.0 AFL-2.1 AFL-3.0 Afmparse AGPL-1.0-only AGPL-1.0-or-later
 AGPL-3.0-only AGPL-3.0-or-later Aladdin AMD-newlib AMDPLPA AML AML-glslang AMPAS ANTLR-PD
@@ -149,19 +150,19 @@ Unlicense UPL-1.0 URT-RLE Vim VOSTROM VSL-1.0 W3C W3C-19980720 W3C-20150513 w3m 
 Widget-Workshop Wsuipa WTFPL X11 X11-distribute-modifications-variant X11-swapped Xdebug-1.03
 Xerox Xfig XFree86-1.1 xinetd xkeyboard-config-Zinoviev xlock Xnet xpp XSkat xzoom YPL-1.0 YPL-1.1
 Zed Zeeff Zend-2.0 Zimbra-1.3 Zimbra-1.4 Zlib zlib-acknowledgement ZPL-1.1 ZPL-2.0 ZPL-2.1
-""".split()
-)
+"""
 
 # Known, but SPDX has replaced them: most by a pair that says whether later versions may be used.
-DEPRECATED: Final = frozenset(
-    """
+_REPLACED = """
 AGPL-1.0 AGPL-3.0 BSD-2-Clause-FreeBSD BSD-2-Clause-NetBSD bzip2-1.0.5 eCos-2.0 GFDL-1.1 GFDL-1.2
 GFDL-1.3 GPL-1.0 GPL-1.0+ GPL-2.0 GPL-2.0+ GPL-2.0-with-autoconf-exception
 GPL-2.0-with-bison-exception GPL-2.0-with-classpath-exception GPL-2.0-with-font-exception
 GPL-2.0-with-GCC-exception GPL-3.0 GPL-3.0+ GPL-3.0-with-autoconf-exception
 GPL-3.0-with-GCC-exception LGPL-2.0 LGPL-2.0+ LGPL-2.1 LGPL-2.1+ LGPL-3.0 LGPL-3.0+ Net-SNMP Nunit
 StandardML-NJ wxWindows
-""".split()
-)
+"""
+
+LICENCES: Final = frozenset(_CURRENT.split())
+DEPRECATED: Final = frozenset(_REPLACED.split())
 
 _BY_LOWER_CASE: Final = {each.lower(): each for each in sorted(LICENCES)}

@@ -58,7 +58,7 @@ def strict_parse(message_type: type[M], payload: bytes, what: str) -> M:
     except (DecodeError, ValueError) as error:  # ValueError: text that is not UTF-8, in pure Python
         name = message_type.DESCRIPTOR.name
         raise Reject(f"{what} is not a protobuf {name}") from error
-    message.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+    message.DiscardUnknownFields()  # type: ignore[attr-defined]  # the stubs lack it
     if canonical(message) != payload:
         raise Reject(
             f"{what} is not in its one canonical encoding, or holds fields that nobody here knows",
