@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from protocol.errors import Reject
 from protocol.limits import LABELS_MAX, PPM
 from protocol.tasks.kind import Ballots, Decision, Inferred, Known, ruled
 from protocol.tasks.spec import check_fields, decode_spec, read_names
 from protocol.tasks.words import check_length, check_shown, find_name, most_probable, shares
-
-if TYPE_CHECKING:
-    from protocol.truth.data import IntArray
 
 ANSWER_BYTES: Final = 2  # LABELS_MAX is beyond one byte
 FIELDS: Final = {"labels": "the labels to choose from, a list of names"}
@@ -57,10 +54,12 @@ class Classify:
             raise Reject(f"there is no label {index}", f"the last is {len(spec.names) - 1}")
 
     def infer(self, spec: Labels, ballots: Ballots, known: Known) -> Inferred:
-        from protocol.truth import categorical
+        from protocol.tasks.tables import labelled
+        from protocol.truth.inference import infer
+        from protocol.truth.inferred import Labelled
 
-        labels, truth = _indices(ballots), _indices(known)
-        return categorical.classified(ballots, known, labels, truth, len(spec.names))
+        answers, gold = labelled(ballots, known, len(spec.names))
+        return Labelled(answers, gold, infer(answers, gold))
 
     def decide(
         self, spec: Labels, belief: Sequence[int], proposal: bytes | None, accept_ppm: int
@@ -87,8 +86,3 @@ class Classify:
 
     def explain(self, spec: Labels, belief: Sequence[int]) -> str:
         return shares(spec.names, belief)
-
-
-def _indices(table: Ballots | Known) -> IntArray:
-    high, low = table.answer[:, 0].astype("int64"), table.answer[:, 1].astype("int64")
-    return high * 256 + low

@@ -74,9 +74,13 @@ class Prefer:
             raise Reject(f"there is no answer {answer[0]}", f"the last is {len(spec.names) - 1}")
 
     def infer(self, spec: Pair, ballots: Ballots, known: Known) -> Inferred:
-        from protocol.truth import pairs
+        from protocol.tasks.tables import labelled
+        from protocol.truth.inferred import Labelled
+        from protocol.truth.pairs import agreement, infer_preferences
 
-        return pairs.preferred(ballots, known, ties=spec.ties)
+        answers, gold = labelled(ballots, known, len(spec.names))
+        inference = infer_preferences(answers, gold)
+        return Labelled(answers, gold, inference, agreement(len(spec.names)))
 
     def decide(
         self, spec: Pair, belief: Sequence[int], proposal: bytes | None, accept_ppm: int

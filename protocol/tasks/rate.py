@@ -60,9 +60,13 @@ class Rate:
             raise Reject(f"there is no step {answer[0]}", f"the last is {len(spec.steps) - 1}")
 
     def infer(self, spec: Scale, ballots: Ballots, known: Known) -> Inferred:
-        from protocol.truth import ordinal
+        from protocol.tasks.tables import labelled
+        from protocol.truth.inferred import Labelled
+        from protocol.truth.ordinal import closeness, infer_ratings
 
-        return ordinal.rated(ballots, known, len(spec.steps))
+        answers, gold = labelled(ballots, known, len(spec.steps))
+        inference = infer_ratings(answers, gold)
+        return Labelled(answers, gold, inference, closeness(len(spec.steps)))
 
     def decide(
         self, spec: Scale, belief: Sequence[int], proposal: bytes | None, accept_ppm: int

@@ -29,7 +29,7 @@ MIN_COUNT = 1e-9  # a count less its own answer can round to just below its prio
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Belief:
-    """posterior (n_items, K), gold clamped; evidence (n_answers, K); log_prior (K,).
+    """posterior (n_items, K), gold clamped; evidence (n_answers, K); log_prior (K,) or (n_items, K).
 
     Off gold, posterior is softmax(log_prior + sum of the evidence of the item's answers).
     """
@@ -58,16 +58,14 @@ def believe(model: Model, fitted: Fit) -> Belief:
 
 def _refine(model: Model, fitted: Fit) -> Belief:
     """Judge every answer by the counts without it."""
-    row, label, item = model.votes.row, model.answers.label, model.answers.item
     weight = model.votes.weight[:, None]
     counts, common, posterior = fitted.counts, fitted.common, fitted.posterior
     for sweep in range(REFINE_SWEEPS):
         if sweep:
             counts, common = model.count(posterior)
-        own = weight * (posterior + model.extra)[item]
-        given = np.maximum(counts[row, label] - own, MIN_COUNT)
-        total = np.maximum(counts.sum(axis=1)[row] - own, MIN_COUNT)
-        belief = _belief(model, weight * np.log(given / total), np.log(common / common.sum()))
+        given, total = (np.maximum(n, MIN_COUNT) for n in model.without(counts, posterior))
+        log_prior = np.log(common / common.sum(axis=-1, keepdims=True))
+        belief = _belief(model, weight * np.log(given / total), model.by_item(log_prior))
         posterior = belief.posterior
     return belief
 
@@ -93,7 +91,8 @@ def _sum_evidence(answers: Answers, evidence: FloatArray) -> FloatArray:
 
 def _gold_logits(model: Model, belief: Belief) -> FloatArray:
     """(n_gold, K): what would be said about gold items, were they not known."""
-    return _sum_evidence(model.answers, belief.evidence)[model.gold.item] + belief.log_prior
+    support = _sum_evidence(model.answers, belief.evidence) + belief.log_prior
+    return support[model.gold.item]
 
 
 def _gold_hits(model: Model, belief: Belief) -> FloatArray:

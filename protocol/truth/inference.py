@@ -7,6 +7,7 @@ to TOLERANCE_PPM and everything after that exactly. docs/truth.md explains model
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from protocol.truth.data import (
     FloatArray,
     Gold,
     IntArray,
+    Votes,
     merge_rings,
 )
 from protocol.truth.model import Model, Prior
@@ -36,8 +38,11 @@ __all__ = [
     "Prior",
     "gold_needed",
     "infer",
+    "infer_with",
     "quantise_ppm",
 ]
+
+Build = Callable[[Answers, Votes, Gold, Prior], Model]
 
 PPM = 1_000_000
 # Measured over 212 renumberings of real and simulated answers, clean and attacked, and over thread
@@ -60,11 +65,12 @@ class Inference:
     posterior (n_items, n_labels): probability of each label; certainty on gold items.
     confusion (n_reviewers, true label, label given): expected matrix; rows sum to one. Members of
         a ring share the ring's.
-    class_prior (n_labels,): how common each label is.
+    class_prior (n_labels,): how common each label is; (n_criteria, 2) where there are criteria.
     ring (n_reviewers,): id of the ring that a reviewer's vote was merged into, or NO_RING.
     iterations: sweeps of the last fit.
     evidence (n_answers, n_labels): log-likelihood that each answer adds, in the order of Answers.
-    log_prior (n_labels,): off gold, posterior is softmax(log_prior + evidence summed by item).
+    log_prior (n_labels,), or (n_items, n_labels) if items differ in kind: off gold, posterior is
+        softmax(log_prior + evidence summed by item).
     """
 
     posterior: FloatArray
@@ -82,10 +88,17 @@ def infer(answers: Answers, gold: Gold = NO_GOLD, *, prior: Prior | None = None)
     Without gold this is a smooth unsupervised model: no ring is ever declared and coordination is
     not withstood; see `gold_needed`. Raises StateError if gold lies outside the answers' ranges.
     """
+    return infer_with(Model, answers, gold, prior=prior)
+
+
+def infer_with(
+    build: Build, answers: Answers, gold: Gold, *, prior: Prior | None = None
+) -> Inference:
+    """`infer` under any model of reviewers: how kinds of tasks differ."""
     gold.check(answers)
     prior = prior or Prior()
     ring = np.full(answers.n_reviewers, NO_RING, dtype=np.int64)
-    model = Model(answers, merge_rings(answers, ring), gold, prior)
+    model = build(answers, merge_rings(answers, ring), gold, prior)
     fitted = model.fit()
     if len(gold):
         pairs = co_answers(answers)
@@ -94,14 +107,14 @@ def infer(answers: Answers, gold: Gold = NO_GOLD, *, prior: Prior | None = None)
             if np.array_equal(found, ring):
                 break
             ring = found
-            model = Model(answers, merge_rings(answers, ring), gold, prior)
+            model = build(answers, merge_rings(answers, ring), gold, prior)
             fitted = model.fit()
     belief = believe(model, fitted)
     counts = fitted.counts[model.votes.row_of]
     return Inference(
         posterior=belief.posterior,
         confusion=(counts / counts.sum(axis=1, keepdims=True)).transpose(0, 2, 1),
-        class_prior=fitted.common / fitted.common.sum(),
+        class_prior=fitted.common / fitted.common.sum(axis=-1, keepdims=True),
         ring=ring,
         iterations=fitted.iterations,
         evidence=belief.evidence,

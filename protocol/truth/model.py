@@ -1,5 +1,8 @@
 """The probabilistic model behind verdicts: one confusion matrix per reviewer, anchored on gold.
 
+This one is of labels without an order (`classify`). Other kinds override what a row of counts means:
+see ordinal.py, pairs.py and binary.py.
+
 Dawid & Skene (1979) in the variational Bayesian form of Kim & Ghahramani (2012, "IBCC") and
 Simpson et al. (2013). Two things differ from the textbook. Gold answers count several times, and
 fitting starts from what gold says about each reviewer: started from the majority, a coordinated
@@ -86,7 +89,7 @@ class Model:
             counts, common = self.count(posterior)
             evidence = digamma(counts) - digamma(counts.sum(axis=1, keepdims=True))
             support = self._by_item @ evidence.reshape(-1, self.answers.n_labels)
-            updated = self.believe(support + digamma(common))
+            updated = self.believe(support + self.by_item(digamma(common)))
             change = np.abs(updated - posterior).max(initial=0.0)
             posterior, sweeps = updated, sweeps + 1
         return Fit(posterior, counts, common, sweeps)
@@ -98,6 +101,17 @@ class Model:
         common = posterior.sum(axis=0) + self.prior.label
         counts += row_prior(counts, self._given, common / common.sum(), self.prior)
         return counts, common
+
+    def without(self, counts: FloatArray, posterior: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What each answer's row counts of the label given, and of all labels, under each truth,
+        without that answer: (n_answers, K) each."""
+        row, label = self.votes.row, self.answers.label
+        own = self.votes.weight[:, None] * (posterior + self.extra)[self.answers.item]
+        return counts[row, label] - own, counts.sum(axis=1)[row] - own
+
+    def by_item(self, log_common: FloatArray) -> FloatArray:
+        """What is said of a label as such, laid out for adding to the support of items."""
+        return log_common
 
     def believe(self, logits: FloatArray) -> FloatArray:
         """Posterior (n_items, K) on the grid, with gold clamped."""

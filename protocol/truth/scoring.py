@@ -8,6 +8,10 @@ hidden gold, 1 if right and -1 if wrong, above the same blind chance. Agreement 
 but can be bought by a coalition; gold cannot, but is scarce. Always giving one label scores zero
 in both, by construction, and so does answering at random, in expectation.
 
+Where some wrong answers are less wrong than others, a label counts for its credit under each truth
+instead of for being the truth. Neither property is lost: both parts are still a mean above what the
+same labels get when dealt out blindly.
+
 A ring is scored as the one reviewer it was merged into and paid once, in shares.
 """
 
@@ -62,10 +66,13 @@ class ReviewerScores:
     ring_size: IntArray
 
 
-def score_reviewers(answers: Answers, gold: Gold, inference: Inference) -> ReviewerScores:
+def score_reviewers(
+    answers: Answers, gold: Gold, inference: Inference, credit: FloatArray | None = None
+) -> ReviewerScores:
     """Score everybody; `inference` must be the result for these very answers and this gold.
 
-    Raises StateError if its shapes say that it is not.
+    credit (true label, label given): how right a label is, from 0 to 1; without it, a label is right
+    or wrong. Raises StateError if the inference's shapes say that it is of other answers.
     """
     gold.check(answers)
     if inference.evidence.shape != (len(answers), answers.n_labels):
@@ -75,6 +82,8 @@ def score_reviewers(answers: Answers, gold: Gold, inference: Inference) -> Revie
     on_gold = truth >= 0
     others = _leave_one_out(answers, votes, inference)
     known = np.eye(answers.n_labels)[np.maximum(truth, 0)]
+    if credit is not None:
+        others, known = _expected(others, credit), _expected(known, credit)
     agreement, seen = _above_chance(answers, votes, others, ~on_gold)
     accuracy, gold_seen = _above_chance(answers, votes, known, on_gold)
     quadratic = 2.0 * accuracy
@@ -104,7 +113,21 @@ def _leave_one_out(answers: Answers, votes: Votes, inference: Inference) -> Floa
     vote = answers.item * votes.n_rows + votes.row
     _, of_vote = np.unique(vote, return_inverse=True)
     own = _sum_columns(of_vote, int(of_vote.max(initial=-1)) + 1, inference.evidence)[of_vote]
-    return softmax(inference.log_prior + support[answers.item] - own)
+    log_prior = inference.log_prior
+    if log_prior.ndim > 1:
+        log_prior = log_prior[answers.item]
+    return softmax(log_prior + support[answers.item] - own)
+
+
+def _expected(belief: FloatArray, credit: FloatArray) -> FloatArray:
+    """(n_answers, K): the credit that each label could expect under a belief.
+
+    Summed in a fixed order, which a matrix product does not promise.
+    """
+    result: FloatArray = belief[:, :1] * credit[0]
+    for k in range(1, len(credit)):
+        result += belief[:, k : k + 1] * credit[k]
+    return result
 
 
 def _above_chance(
