@@ -3,8 +3,8 @@
 item   SUBMITTED -> DRAWN -> COMMITTED -> REVEALED -> ACCEPTED | REJECTED | UNDECIDED -> DRAWN ...
        SUBMITTED -> DUPLICATE
        any of these but DRAWN, COMMITTED, REVEALED -> WITHDRAWN
-epoch  SUBMITTING -> BEACON -> COMMITTING -> REVEALING -> BEACON (next round) | CLOSING -> SUBMITTING
-       SUBMITTING -> SUBMITTING (an epoch with nothing to review closes at once)
+round  OPEN -> SEALED -> COMMITTING -> REVEALING -> OPEN: one campaign's, and no other's business
+       SEALED -> OPEN (nobody could be drawn)
 job    OPEN -> TRAINING -> TRAINING ... -> COMPLETED | ENDED
 """
 
@@ -33,7 +33,7 @@ class ItemStatus(Enum):
 class ItemEvent(Enum):
     """What can happen to an item."""
 
-    MATCH = auto()  # an earlier item has the same fingerprint, nearly
+    MATCH = auto()  # an earlier item has the same content, nearly
     DRAW = auto()
     END_COMMITS = auto()
     END_REVEALS = auto()
@@ -43,25 +43,23 @@ class ItemEvent(Enum):
     WITHDRAW = auto()
 
 
-class EpochPhase(Enum):
-    """Where an epoch is. The names are those of the PhaseName enum that travels."""
+class RoundPhase(Enum):
+    """Where a campaign is between two verdicts."""
 
-    SUBMITTING = auto()
-    BEACON = auto()
-    COMMITTING = auto()
-    REVEALING = auto()
-    CLOSING = auto()
+    OPEN = auto()  # no round is under way; items and reviewers gather for the next
+    SEALED = auto()  # the round's items are fixed; reviewers open their beacon values
+    COMMITTING = auto()  # items are drawn; reviewers commit to their answers
+    REVEALING = auto()  # nobody may commit any more; answers are opened
 
 
-class EpochEvent(Enum):
-    """What moves an epoch along."""
+class RoundEvent(Enum):
+    """What moves a round along."""
 
-    SEAL = auto()  # the round's items are fixed
+    SEAL = auto()
     DRAW = auto()
+    DRAW_NOBODY = auto()
     END_COMMITS = auto()
-    DECIDE = auto()  # every item decided, or no round left
-    REDRAW = auto()  # some items go into another round
-    CLOSE = auto()
+    DECIDE = auto()
 
 
 class JobStatus(Enum):
@@ -98,14 +96,12 @@ _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
     (ItemStatus.UNDECIDED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
 }
 
-_EPOCH: Final[dict[tuple[EpochPhase, EpochEvent], EpochPhase]] = {
-    (EpochPhase.SUBMITTING, EpochEvent.SEAL): EpochPhase.BEACON,
-    (EpochPhase.SUBMITTING, EpochEvent.CLOSE): EpochPhase.SUBMITTING,
-    (EpochPhase.BEACON, EpochEvent.DRAW): EpochPhase.COMMITTING,
-    (EpochPhase.COMMITTING, EpochEvent.END_COMMITS): EpochPhase.REVEALING,
-    (EpochPhase.REVEALING, EpochEvent.REDRAW): EpochPhase.BEACON,
-    (EpochPhase.REVEALING, EpochEvent.DECIDE): EpochPhase.CLOSING,
-    (EpochPhase.CLOSING, EpochEvent.CLOSE): EpochPhase.SUBMITTING,
+_ROUND: Final[dict[tuple[RoundPhase, RoundEvent], RoundPhase]] = {
+    (RoundPhase.OPEN, RoundEvent.SEAL): RoundPhase.SEALED,
+    (RoundPhase.SEALED, RoundEvent.DRAW): RoundPhase.COMMITTING,
+    (RoundPhase.SEALED, RoundEvent.DRAW_NOBODY): RoundPhase.OPEN,
+    (RoundPhase.COMMITTING, RoundEvent.END_COMMITS): RoundPhase.REVEALING,
+    (RoundPhase.REVEALING, RoundEvent.DECIDE): RoundPhase.OPEN,
 }
 
 _JOB: Final[dict[tuple[JobStatus, JobEvent], JobStatus]] = {
@@ -126,12 +122,12 @@ def next_status(status: ItemStatus, event: ItemEvent) -> ItemStatus:
         raise Reject(f"an item that is {status.name} cannot {event.name}") from None
 
 
-def next_phase(phase: EpochPhase, event: EpochEvent) -> EpochPhase:
+def next_phase(phase: RoundPhase, event: RoundEvent) -> RoundPhase:
     """The phase after the event; raises Reject where the table has none."""
     try:
-        return _EPOCH[phase, event]
+        return _ROUND[phase, event]
     except KeyError:
-        raise Reject(f"an epoch that is {phase.name} cannot {event.name}") from None
+        raise Reject(f"a round that is {phase.name} cannot {event.name}") from None
 
 
 def next_job_status(status: JobStatus, event: JobEvent) -> JobStatus:

@@ -6,233 +6,174 @@ states. A coordinator's tables, a node's tasks and an auditor's findings are all
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from typing import Final
 
-from protocol.errors import StateError
-from protocol.identity import Identity
-from protocol.lifecycle import EpochPhase, ItemEvent, ItemStatus, JobStatus, next_status
-from protocol.money.settlement import Address, Deployment
-from protocol.review.fingerprints import DuplicateIndex
-from protos.gen import records_pb2 as pb
-
-ItemId = bytes
-"""The RFC 6962 leaf hash of an item: unguessable, since its commitments are salted."""
-
-NOBODY: Final = Identity(b"")  # before the genesis
+from protocol.identity import NOBODY, KeyId, PersonId
+from protocol.money.settlement import Deployment
+from protocol.review.copies import Copies
+from protocol.rows import (
+    Belief,
+    Campaign,
+    CommittedBatch,
+    Contribution,
+    Deposit,
+    Enrolment,
+    GivenAnswer,
+    Item,
+    ItemId,
+    Job,
+    Licence,
+    Member,
+    Policy,
+    Round,
+    Settlement,
+    Snapshot,
+    Update,
+)
+from protocol.tables import Table, encode
 
 SHARES: Final = b""
 """The asset "shares of the network", before a deployment gives it a contract."""
 
+NO_POLICY: Final = Policy(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)  # before the genesis
 
-@dataclass(slots=True)
-class Member:
-    """A registered identity."""
+NO_KEY: Final = KeyId(b"")  # likewise
 
-    payout: bytes  # 20-byte address
-    registered_at: int  # log index
-    standby: bytes = b""  # commitment to the next beacon value; empty = not standing by
-
-
-@dataclass(slots=True)
-class ItemState:
-    """What the rules need to know of an item; the full record is the leaf."""
-
-    author: Identity
-    campaign_id: str
-    submitted_at: int  # log index of its submission
-    leaf: bytes  # empty once it is erased
-    status: ItemStatus = ItemStatus.SUBMITTED
-    draws: int = 0
-    answered_by: tuple[Identity, ...] = ()  # reviewers so far, over all rounds
-    duplicate_of: ItemId = b""
-    label: int | None = None  # most probable, once decided; None if the content was a false one
-    posterior_ppm: int = 0
-    proposed_label: int | None = None  # once opened
-    decided_in: int | None = None  # epoch
-    snapshots: tuple[bytes, ...] = ()  # digests of those that hold it
-
-    def step(self, event: ItemEvent) -> None:
-        """Moves along the table of protocol.lifecycle."""
-        self.status = next_status(self.status, event)
-
-    @property
-    def is_erased(self) -> bool:
-        """Whether its description is gone; then its author has withdrawn it, or will further on."""
-        return not self.leaf
-
-    def record(self) -> pb.Item:
-        """The item as its author described it; raises StateError once that is erased."""
-        if self.is_erased:
-            raise StateError("the item was withdrawn by its author, and its description erased")
-        return pb.Item.FromString(self.leaf)
-
-
-@dataclass(frozen=True, slots=True)
-class CommittedBatch:
-    """A root that its author will have to open."""
-
-    root: bytes
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class GivenAnswer:
-    """One opened answer; `label` is None for an abstention."""
-
-    item_id: ItemId
-    reviewer: Identity
-    label: int | None
-    abstention: int  # pb.Abstention
-
-
-@dataclass(slots=True)
-class RoundState:
-    """One draw and what follows from it."""
-
-    number: int = 1
-    items: tuple[ItemId, ...] = ()  # fixed when the round is sealed, in log order
-    beacons: dict[Identity, bytes] = field(default_factory=dict)
-    assignments: dict[ItemId, tuple[Identity, ...]] = field(default_factory=dict)
-    tasks: dict[Identity, tuple[ItemId, ...]] = field(default_factory=dict)
-    commits: dict[Identity, CommittedBatch] = field(default_factory=dict)
-    revealed: set[Identity] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class Deposit:
-    """Money that came in and waits for the close."""
-
-    asset: bytes
-    amount: int
-    licence_id: str = ""  # whose revenue it is; empty = the network's
-
-
-@dataclass(slots=True)
-class SnapshotState:
-    """A dataset that can be licensed while none of its items is withdrawn."""
-
-    campaign_id: str
-    scope: pb.Consent
-    items: tuple[ItemId, ...]
-    credits: dict[Identity, int]  # accepted items by author: what a royalty is split by
-    logged_at: int  # log index
-    withdrawn: int = 0  # of its items, since
-
-
-@dataclass(slots=True)
-class LicenceState:
-    """A sale."""
-
-    record: pb.Licence
-    paid: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))  # in its own asset
-
-
-@dataclass(slots=True)
-class JobState:
-    """A federated training job."""
-
-    record: pb.Job
-    model: bytes  # SHA-256 of the model that the next round starts from
-    status: JobStatus = JobStatus.OPEN
-    partners: dict[Identity, pb.Enrol] = field(default_factory=dict)  # who joined
-    updates: dict[Identity, pb.Update] = field(default_factory=dict)  # of the round that runs
-    spent: dict[Identity, int] = field(default_factory=dict)  # epsilon in the last update, micro
-    rounds: list[pb.TrainingRound] = field(default_factory=list)  # done
-    result: pb.Model | None = None
-
-    @property
-    def epsilon_micro(self) -> int:
-        """What the rounds so far have spent, at the job's delta."""
-        return self.rounds[-1].epsilon_micro if self.rounds else 0
-
-
-@dataclass(slots=True)
-class EpochState:
-    """What an epoch has gathered so far."""
-
-    number: int = 1
-    phase: EpochPhase = EpochPhase.SUBMITTING
-    round: RoundState = field(default_factory=RoundState)
-    answers: list[GivenAnswer] = field(default_factory=list)
-    items: dict[ItemId, None] = field(default_factory=dict)  # drawn so far, in that order
-    duplicates: list[ItemId] = field(default_factory=list)  # found in this epoch
-    gold_hashes: set[bytes] = field(default_factory=set)
-    gold: dict[ItemId, int] = field(default_factory=dict)  # opened by the first verdict
-    deposits: list[Deposit] = field(default_factory=list)
-    # Updates that went into a round of training, by (identity, job).
-    trained: dict[tuple[Identity, str], int] = field(default_factory=lambda: defaultdict(int))
-
-
-@dataclass(slots=True)
-class Belief:
-    """Beta evidence in millionths; see protocol.review.reputation."""
-
-    right_micro: int = 0
-    wrong_micro: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A settlement that waits for its witnesses."""
-
-    epoch: int
-    root: bytes
-    totals: dict[Address, int]
+Asset = bytes
 
 
 @dataclass(slots=True)
 class State:
-    """Everything. Fields are grouped by the records that change them."""
+    """Everything. Fields are grouped by the records that change them; `campaign` in a key is its id."""
 
+    # -- the network
     size: int = 0  # log entries applied
-    logged: set[bytes] = field(default_factory=set)  # their digests
     network: bytes = b""
     name: str = ""
-    operator: Identity = NOBODY
-    policy: pb.Policy = field(default_factory=pb.Policy)
-    campaigns: dict[str, pb.Campaign] = field(default_factory=dict)
-    members: dict[Identity, Member] = field(default_factory=dict)
+    rules: int = 1  # version that governs the next entry
+    upgrade: tuple[int, int] | None = None  # (version, first epoch) that is to come
+    operator: PersonId = NOBODY
+    operator_key: KeyId = NO_KEY
+    log_keys: tuple[bytes, ...] = ()  # the first one named the network; the last one signs
+    policy: Policy = NO_POLICY  # of the present epoch
+    policy_to_come: Policy | None = None
 
-    items: dict[ItemId, ItemState] = field(default_factory=dict)  # in log order
-    pending: list[ItemId] = field(default_factory=list)  # to be drawn, in log order
+    # -- people
+    members: Table[PersonId, Member] = field(default_factory=Table)
+    keys: Table[KeyId, PersonId] = field(default_factory=Table)
+    keys_of: Table[tuple[PersonId, KeyId], int] = field(
+        default_factory=Table
+    )  # log index of the delegation
+
+    # -- campaigns and their rounds
+    campaigns: Table[str, Campaign] = field(default_factory=Table)
+    rounds: Table[str, Round] = field(default_factory=Table)
+    standbys: Table[tuple[str, PersonId], bytes] = field(
+        default_factory=Table
+    )  # commitments for the next round
+    candidates: Table[tuple[str, PersonId], bytes] = field(
+        default_factory=Table
+    )  # sealed; their value is not open yet
+    beacons: Table[tuple[str, PersonId], bytes] = field(default_factory=Table)
+    assignments: Table[tuple[str, ItemId], tuple[PersonId, ...]] = field(default_factory=Table)
+    tasks: Table[tuple[str, PersonId], tuple[ItemId, ...]] = field(default_factory=Table)
+    commits: Table[tuple[str, PersonId], CommittedBatch] = field(default_factory=Table)
+    revealed: Table[tuple[str, PersonId], int] = field(default_factory=Table)  # log index
+
+    # -- items
+    items: Table[ItemId, Item] = field(default_factory=Table)
+    # What waits for a seal: each author's queue, and by campaign whose queues are not empty.
+    waiting: Table[tuple[tuple[str, PersonId], int], ItemId] = field(default_factory=Table)
+    queues: Table[tuple[str, PersonId], int] = field(default_factory=Table)  # the first ticket
+    tickets: int = 0
+    accepted: Table[tuple[str, tuple[int, int]], ItemId] = field(
+        default_factory=Table
+    )  # by campaign, in log order
     # Erased, and not yet withdrawn: a replay is past their submission, not yet at their withdrawal.
-    unexplained: set[ItemId] = field(default_factory=set)
-    # Withdrawn items whose shares are to be repaid, by (author, campaign).
-    repayable: dict[tuple[Identity, str], int] = field(default_factory=lambda: defaultdict(int))
-    # By campaign; derived from items, so not compared.
-    indexes: dict[str, DuplicateIndex[ItemId]] = field(default_factory=dict, compare=False)
+    unexplained: Table[ItemId, int] = field(default_factory=Table)
+    # Withdrawn items whose shares are to be repaid.
+    repayable: Table[tuple[PersonId, str], int] = field(default_factory=Table)
+    # By campaign; derived from items, so no table.
+    copies: dict[str, Copies] = field(default_factory=dict)
 
-    snapshots: dict[bytes, SnapshotState] = field(default_factory=dict)  # by record digest
-    licences: dict[str, LicenceState] = field(default_factory=dict)
-    jobs: dict[str, JobState] = field(default_factory=dict)
+    # -- since the last close
+    epoch: int = 1
+    answers: Table[tuple[str, ItemId, PersonId], GivenAnswer] = field(default_factory=Table)
+    reviewed: Table[tuple[str, PersonId], int] = field(default_factory=Table)  # answers, of those
+    gold: Table[tuple[str, ItemId], bytes] = field(
+        default_factory=Table
+    )  # known answers, opened by a verdict
+    contributions: Table[tuple[PersonId, str], Contribution] = field(default_factory=Table)
+    trained: Table[tuple[PersonId, str], int] = field(
+        default_factory=Table
+    )  # updates in rounds of a job
+    deposits: Table[int, Deposit] = field(default_factory=Table)  # by log index of their record
 
-    epoch: EpochState = field(default_factory=EpochState)
-    reputation: dict[tuple[Identity, int, str], Belief] = field(
-        default_factory=lambda: defaultdict(Belief)
-    )  # by (identity, role, campaign)
+    # -- reputation, by (person, role, campaign), and what each epoch left of old evidence
+    beliefs: Table[tuple[PersonId, int, str], Belief] = field(default_factory=Table)
+    decay: Table[int, int] = field(default_factory=Table)
 
-    earned: dict[tuple[Identity, bytes], int] = field(
-        default_factory=lambda: defaultdict(int)
-    )  # (identity, asset) -> cumulative
+    # -- datasets and training
+    snapshots: Table[bytes, Snapshot] = field(default_factory=Table)  # by record digest
+    licences: Table[str, Licence] = field(default_factory=Table)
+    jobs: Table[str, Job] = field(default_factory=Table)
+    partners: Table[tuple[str, PersonId], Enrolment] = field(
+        default_factory=Table
+    )  # who joined a job
+    updates: Table[tuple[str, PersonId], Update] = field(
+        default_factory=Table
+    )  # of the round that runs
+    spent: Table[tuple[str, PersonId], int] = field(
+        default_factory=Table
+    )  # epsilon in the last update, micro
+
+    # -- money
+    earned: Table[tuple[PersonId, Asset], int] = field(default_factory=Table)  # ever
+    owed: Table[tuple[PersonId, Asset], int] = field(
+        default_factory=Table
+    )  # of that, what no settlement has promised
     # What settlements have promised to an address stays there: the contract remembers what an
     # address claimed, so an amount that moved with its owner could be claimed twice.
-    promised: dict[tuple[bytes, bytes], int] = field(
-        default_factory=lambda: defaultdict(int)
-    )  # (address, asset) -> cumulative
-    settled: dict[tuple[Identity, bytes], int] = field(
-        default_factory=lambda: defaultdict(int)
-    )  # (identity, asset) -> the part of `earned` that is in `promised`
+    promised: Table[tuple[bytes, Asset], int] = field(
+        default_factory=Table
+    )  # (address, asset) -> ever
     minted_micro: int = 0
-    received: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))  # revenue ever
-    deposits_seen: set[tuple[bytes, int]] = field(default_factory=set)  # (tx hash, log index)
+    received: Table[Asset, int] = field(default_factory=Table)  # revenue ever
+    deposits_seen: Table[tuple[bytes, int], int] = field(
+        default_factory=Table
+    )  # (tx hash, log index)
     deployment: Deployment | None = None
-    proposal: Proposal | None = None
-    attestations: dict[Identity, bytes] = field(default_factory=dict)  # of the present proposal
+    settlement: Settlement | None = None  # the one proposed now
+    attestations: Table[PersonId, bytes] = field(default_factory=Table)  # of that one
     published_epoch: int = 0
 
     @property
     def closed_epoch(self) -> int:
         """The last epoch that was closed; 0 before the first."""
-        return self.epoch.number - 1
+        return self.epoch - 1
+
+    @property
+    def log_key(self) -> bytes:
+        """The key that signs checkpoints now."""
+        return self.log_keys[-1]
+
+    def round_of(self, campaign_id: str) -> Round:
+        """A campaign's present or last round."""
+        return self.rounds.get(campaign_id, Round())
+
+    def rows(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Everything as (field, canonical key, canonical row), in one order."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, Table):
+                for key, row in value.scan():
+                    yield each.name, encode(key), encode(row)
+            elif not isinstance(value, dict):
+                yield each.name, b"", encode(value)
+
+
+def waits_of(state: State, campaign_id: str) -> int:
+    """How many items of a campaign wait for a seal."""
+    return sum(state.waiting.count(queue) for queue, _ in state.queues.scan(campaign_id))

@@ -1,195 +1,191 @@
-"""The fold: state = apply(state, entry). One table says which rules a record kind has.
+"""The fold: state = apply(state, entry).
 
 Rule 1: everything that decides a verdict, a reputation or a payout happens in here.
 Rule 2: nothing in here knows whether it runs in a coordinator, a node or an auditor.
 
-`open_record` and `validate` change nothing; `process` applies a validated record whole. So an entry is
-either in the state or it is not, whatever happens in between.
+`open_record` and `validate` change nothing; `process` applies a validated record whole and says what changed.
+So an entry is either in the state or it is not, whatever happens in between, and nobody has to find out a
+second time what a kind of record does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from protocol.errors import Ignore, Misbehaviour, Reject
+from protocol.identity import PersonId
+from protocol.lifecycle import ItemStatus
 from protocol.limits import BATCH_LEAVES_MAX, LEAF_BYTES_MAX, OPERATOR_LEAVES_MAX
-from protocol.log.batch import Erased, Leaf, batch_root
+from protocol.log.batch import Erased, Leaf, batch_root, leaf_hashes
 from protocol.log.envelope import Envelope, parse_envelope, signing_input, verify_signature
 from protocol.log.merkle import hash_leaf
-from protocol.rules import dataset, epoch, intake, network, review, training, verdict, withdrawal
+from protocol.log.strict import LEAF_TYPES, parse_leaf, strict_parse
+from protocol.rows import Item, ItemId, Round
+from protocol.rules.people import root_person
 from protocol.rules.record import Record, require
+from protocol.rules.table import LATEST, AnyRecord, Rule, Rules, rules_of
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
-AnyRecord = Record[Any]
+__all__ = ["AnyRecord", "Applied", "Changes", "apply", "open_record", "process", "validate"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """How one kind of record is treated. `batch` names the field whose leaves travel beside it;
-    where they are `erasable`, a replay may find only their hashes."""
+class Changes:
+    """What a record changed.
 
-    message: type[Message]
-    validate: Callable[[State, AnyRecord], None]
-    process: Callable[[State, AnyRecord], None]
-    by_operator: bool = False
-    batch: str | None = None
-    erasable: bool = False
+    items: before and after, of each item that it created or changed; before is None for a new one.
+    rounds: the same by campaign. lines: the reward lines that were credited. closed: the epoch that ended.
+    """
 
+    items: dict[ItemId, tuple[Item | None, Item]]
+    rounds: dict[str, tuple[Round, Round]]
+    lines: tuple[pb.RewardLine, ...] = ()
+    closed: int | None = None
 
-RULES: Final[dict[str, Rule]] = {
-    "genesis": Rule(
-        pb.Genesis, network.validate_genesis, network.process_genesis, by_operator=True
-    ),
-    "campaign": Rule(
-        pb.Campaign, network.validate_campaign, network.process_campaign, by_operator=True
-    ),
-    "register": Rule(pb.Register, network.validate_register, network.process_register),
-    "submission": Rule(
-        pb.Submission,
-        intake.validate_submission,
-        intake.process_submission,
-        batch="items",
-        erasable=True,
-    ),
-    "withdraw": Rule(pb.Withdraw, withdrawal.validate_withdraw, withdrawal.process_withdraw),
-    "standby": Rule(pb.Standby, review.validate_standby, review.process_standby),
-    "beacon": Rule(pb.Beacon, review.validate_beacon, review.process_beacon),
-    "phase": Rule(
-        pb.Phase,
-        review.validate_phase,
-        review.process_phase,
-        by_operator=True,
-        batch="duplicates",
-    ),
-    "gold-commit": Rule(
-        pb.GoldCommit,
-        review.validate_gold_commit,
-        review.process_gold_commit,
-        by_operator=True,
-        batch="hashes",
-    ),
-    "draw": Rule(
-        pb.Draw, review.validate_draw, review.process_draw, by_operator=True, batch="assignments"
-    ),
-    "commit": Rule(pb.Commit, review.validate_commit, review.process_commit),
-    "reveal": Rule(pb.Reveal, review.validate_reveal, review.process_reveal, batch="answers"),
-    "verdict": Rule(
-        pb.Verdict,
-        verdict.validate_verdict,
-        verdict.process_verdict,
-        by_operator=True,
-        batch="verdicts",
-    ),
-    "close": Rule(
-        pb.Close, epoch.validate_close, epoch.process_close, by_operator=True, batch="lines"
-    ),
-    "deployment": Rule(
-        pb.Deployment, epoch.validate_deployment, epoch.process_deployment, by_operator=True
-    ),
-    "revenue": Rule(pb.Revenue, epoch.validate_revenue, epoch.process_revenue, by_operator=True),
-    "settlement": Rule(
-        pb.Settlement, epoch.validate_settlement, epoch.process_settlement, by_operator=True
-    ),
-    "attest": Rule(pb.Attest, epoch.validate_attest, epoch.process_attest),
-    "published": Rule(
-        pb.Published, epoch.validate_published, epoch.process_published, by_operator=True
-    ),
-    "snapshot": Rule(
-        pb.Snapshot,
-        dataset.validate_snapshot,
-        dataset.process_snapshot,
-        by_operator=True,
-        batch="items",
-    ),
-    "licence": Rule(
-        pb.Licence, dataset.validate_licence, dataset.process_licence, by_operator=True
-    ),
-    "job": Rule(pb.Job, training.validate_job, training.process_job, by_operator=True),
-    "enrol": Rule(pb.Enrol, training.validate_enrol, training.process_enrol),
-    "update": Rule(pb.Update, training.validate_update, training.process_update),
-    "training-round": Rule(
-        pb.TrainingRound, training.validate_round, training.process_round, by_operator=True
-    ),
-    "model": Rule(pb.Model, training.validate_model, training.process_model, by_operator=True),
-}
+    @property
+    def erased(self) -> list[ItemId]:
+        """Items that were withdrawn."""
+        return self._now(ItemStatus.WITHDRAWN)
+
+    @property
+    def accepted(self) -> list[ItemId]:
+        """Items that were accepted."""
+        return self._now(ItemStatus.ACCEPTED)
+
+    def _now(self, status: ItemStatus) -> list[ItemId]:
+        return [
+            item_id
+            for item_id, (before, after) in self.items.items()
+            if after.status is status and (before is None or before.status is not status)
+        ]
 
 
-def shown_batch(envelope: Envelope) -> pb.Batch | None:
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An entry that is in the state now."""
+
+    kind: str
+    record: AnyRecord
+    changes: Changes
+
+
+def rules_for(state: State) -> Rules:
+    """The rules that govern the next entry; a log's first one is read by the latest."""
+    return rules_of(state.rules if state.size else LATEST)
+
+
+def shown_batch(envelope: Envelope, rules: Rules | None = None) -> pb.Batch | None:
     """The batch whose leaves are published beside this entry, if it has one. Raises Reject."""
-    rule = _rule(envelope)
+    rule = _rule(envelope, rules_of(LATEST) if rules is None else rules)
     if rule.batch is None:
         return None
     batch: pb.Batch = getattr(_parse(envelope, rule), rule.batch)
     return batch
 
 
-def open_record(envelope: Envelope, leaves: Sequence[Leaf], index: int) -> AnyRecord:
-    """Parses a record and checks its leaves against its batch; needs no state. Raises Reject."""
-    rule = _rule(envelope)
+def open_record(
+    envelope: Envelope, leaves: Sequence[Leaf], index: int, rules: Rules | None = None
+) -> AnyRecord:
+    """Parses a record and its leaves and checks them against its batch; needs no state. Raises Reject."""
+    rule = _rule(envelope, rules_of(LATEST) if rules is None else rules)
     body = _parse(envelope, rule)
+    digest = _digest(envelope)
     if rule.batch is None:
         require(not leaves, f"a {envelope.kind} carries no leaves")
-        return Record(index, _digest(envelope), envelope.author, body)
+        return Record(index, digest, envelope.key, body)
     limit = OPERATOR_LEAVES_MAX if rule.by_operator else BATCH_LEAVES_MAX
     require(len(leaves) <= limit, f"a batch has at most {limit} leaves, not {len(leaves)}")
-    erased = {at: each.leaf_hash for at, each in enumerate(leaves) if isinstance(each, Erased)}
+    hashes = tuple(leaf_hashes(leaves))
+    erased = {at: hashes[at] for at, each in enumerate(leaves) if isinstance(each, Erased)}
     require(rule.erasable or not erased, f"the leaves of a {envelope.kind} are never erased")
-    whole = tuple(b"" if isinstance(leaf, Erased) else leaf for leaf in leaves)
-    require(all(len(leaf) <= LEAF_BYTES_MAX for leaf in whole), "a leaf of the batch is too long")
     batch = getattr(body, rule.batch)
     require(batch.count == len(leaves), "the batch's count is not the number of its leaves")
     require(batch.root == batch_root(leaves), "the batch's root does not match its leaves")
-    return Record(index, _digest(envelope), envelope.author, body, whole, erased)
+    parsed = tuple(_parse_leaf(envelope.kind, rule, leaf) for leaf in leaves)
+    return Record(index, digest, envelope.key, body, parsed, hashes, erased)
 
 
 def _digest(envelope: Envelope) -> bytes:
-    """Names what was signed, and by whom. The envelope's own bytes would not do: protobuf has many
-    encodings of one message, so anybody could make another envelope around the same signature."""
-    return hash_leaf(envelope.author + signing_input(envelope.kind, envelope.payload))
+    """Names what was signed, and with which key."""
+    return hash_leaf(envelope.key + signing_input(envelope.kind, envelope.payload))
 
 
-def _rule(envelope: Envelope) -> Rule:
-    rule = RULES.get(envelope.kind)
+def _rule(envelope: Envelope, rules: Rules) -> Rule:
+    rule = rules.get(envelope.kind)
     if rule is None:
         raise Reject(f"there is no record kind {envelope.kind!r}")
     return rule
 
 
 def _parse(envelope: Envelope, rule: Rule) -> Any:
-    try:
-        return rule.message.FromString(envelope.payload)
-    except DecodeError:
-        raise Reject(f"the payload is not a protobuf {rule.message.DESCRIPTOR.name}") from None
+    return strict_parse(rule.message, envelope.payload, f"the {envelope.kind}")
 
 
-def validate(state: State, kind: str, record: AnyRecord) -> None:
-    """Raises Ignore or Reject unless the record may be the next entry of this very state."""
-    rule = RULES[kind]
-    if kind != "genesis":
+def _parse_leaf(kind: str, rule: Rule, leaf: Leaf) -> Message | None:
+    if isinstance(leaf, Erased):
+        return None
+    require(len(leaf) <= LEAF_BYTES_MAX, "a leaf of the batch is too long")
+    for message in rule.leaves:
+        if leaf[:1] == bytes([LEAF_TYPES[message.DESCRIPTOR.name]]):
+            return parse_leaf(message, leaf)
+    raise Reject(f"a {kind} carries no leaves of this type")
+
+
+def author_of(state: State, kind: str, record: AnyRecord) -> PersonId:
+    """For whom the key signs: whom its root key says, in the records that bring a delegation along, and
+    otherwise whom an earlier record says. Raises Reject for a key that nobody delegated."""
+    if kind in ("genesis", "register", "delegate"):
+        return root_person(record.body.delegation)
+    author = state.keys.get(record.key)
+    if author is None:
+        raise Reject(
+            "nobody has delegated the key that signed this record",
+            "`commonhold node init` registers a person and a key",
+        )
+    return author
+
+
+def validate(state: State, kind: str, record: AnyRecord) -> AnyRecord:
+    """The record with its author, if it may be the next entry of this very state; raises Ignore or Reject."""
+    rule = rules_for(state).get(kind)
+    if rule is None:
+        raise Reject(f"there is no record kind {kind!r} in these rules")
+    if kind == "genesis":
+        rules_of(record.body.rules)
+    else:
         require(state.size > 0, "a log begins with its genesis")
         require(record.body.network == state.network, "the record is for another network")
         if rule.by_operator:
-            require(record.author == state.operator, f"only the network's operator signs a {kind}")
-    if record.digest in state.logged:
-        # Whoever runs the log could otherwise play an old registration again, with its old address.
-        raise Ignore("this very record is in the log already")
+            require(record.key == state.operator_key, f"only the network's operator signs a {kind}")
+    record = replace(record, author=author_of(state, kind, record))
     rule.validate(state, record)
+    return record
 
 
-def process(state: State, kind: str, record: AnyRecord) -> None:
-    """Applies a record that `validate` let pass. It must not fail; if it does, the state is void."""
-    RULES[kind].process(state, record)
-    state.logged.add(record.digest)
+def process(state: State, kind: str, record: AnyRecord) -> Changes:
+    """Applies a record that `validate` gave back. It must not fail; if it does, the state is void."""
+    epoch = state.epoch
+    state.items.watch()
+    state.rounds.watch()
+    rules_for(state)[kind].process(state, record)
     state.size += 1
+    items, rounds = state.items.changed(), state.rounds.changed()
+    closed = epoch if state.epoch > epoch else None
+    return Changes(
+        items={item_id: (before, state.items[item_id]) for item_id, before in items.items()},
+        rounds={name: (old or Round(), state.rounds[name]) for name, old in rounds.items()},
+        lines=record.leaves if closed is not None else (),
+        closed=closed,
+    )
 
 
-def apply(state: State, raw: bytes, leaves: Sequence[Leaf]) -> str:
-    """Checks one log entry completely and applies it; gives its kind.
+def apply(state: State, raw: bytes, leaves: Sequence[Leaf]) -> Applied:
+    """Checks one log entry completely and applies it.
 
     Leaves that were erased count on the withdrawal that explains them: whoever replays a log calls
     `require_explained` at its end.
@@ -197,19 +193,19 @@ def apply(state: State, raw: bytes, leaves: Sequence[Leaf]) -> str:
     Raises Misbehaviour when the entry breaks a rule: a log that holds it is not to be trusted.
     """
     try:
+        rules = rules_for(state)
         envelope = parse_envelope(raw)
-        record = open_record(envelope, leaves, state.size)
+        record = open_record(envelope, leaves, state.size, rules)
         verify_signature(envelope)
-        validate(state, envelope.kind, record)
+        record = validate(state, envelope.kind, record)
     except (Reject, Ignore) as error:
-        raise Misbehaviour(f"log entry {state.size}: {error}") from error
-    process(state, envelope.kind, record)
-    return envelope.kind
+        raise Misbehaviour(f"log entry {state.size}: {error}", error.advice) from error
+    return Applied(envelope.kind, record, process(state, envelope.kind, record))
 
 
 def require_explained(state: State) -> None:
     """Raises Misbehaviour if a leaf was erased that its author never withdrew."""
-    for item_id in state.unexplained:
+    for item_id, _ in state.unexplained.scan():
         raise Misbehaviour(
             f"item {item_id.hex()} was erased, and its author did not withdraw it",
             "a log that grows meanwhile may explain it: try again",

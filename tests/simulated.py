@@ -17,24 +17,32 @@ from google.protobuf.message import Message
 from nacl.signing import SigningKey
 
 from protocol import transition
-from protocol.identity import Identity
+from protocol.identity import KeyId, PersonId, person_of_root
+from protocol.lifecycle import RoundPhase
 from protocol.limits import PPM
 from protocol.log import commitments
 from protocol.log.batch import Erased, Leaf, batch_root
 from protocol.log.envelope import seal
 from protocol.log.merkle import hash_leaf
-from protocol.money import lines as epoch
-from protocol.money import payout
+from protocol.log.strict import canonical, encode_leaf, parse_leaf
+from protocol.money import lines, payout
 from protocol.review import verdicts
 from protocol.review.fingerprints import fingerprint_exact
-from protocol.rules import dataset, review, sealing
-from protocol.state import ItemId, State
+from protocol.rows import Campaign, Consent, ItemId, Round, row_of
+from protocol.rules import close, dataset, drawing, sealing
+from protocol.rules.people import delegation_message
+from protocol.state import State
+from protocol.tasks.question import Question, question_of
+from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 
 LOG_KEY = SigningKey(b"\x05" * 32)
 NETWORK = commitments.network_id(bytes(LOG_KEY.verify_key))
 LABELS = [str(digit) for digit in range(10)]
 EVERY_USE = pb.Consent(train=True, redistribute=True, commercial=True)
+
+Truth = int | str
+"""What an item really is: an index of the campaign's labels, or an answer in words."""
 
 
 def policy(**changes: int) -> pb.Policy:
@@ -46,7 +54,6 @@ def policy(**changes: int) -> pb.Policy:
         trainers_ppm=50_000,
         rejection_penalty_ppm=PPM,
         accept_ppm=900_000,
-        rounds_max=3,
         reputation_decay_ppm=900_000,
         witness_quorum=2,
         revenue_treasury_ppm=100_000,
@@ -59,34 +66,41 @@ def policy(**changes: int) -> pb.Policy:
 
 @dataclass
 class Person:
-    """Somebody with both keys. Reviewers answer with `judge(true label) -> label or None`."""
+    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None`."""
 
     name: str
-    judge: Callable[[int], int | None] = lambda truth: truth
-    key: SigningKey = field(init=False)
+    judge: Callable[[Any], Any] = lambda truth: truth
+    root: SigningKey = field(init=False)
+    signing_key: SigningKey = field(init=False)
     wallet: PrivateKey = field(init=False)
-    beacons: list[bytes] = field(default_factory=list)
+    beacons: dict[tuple[str, int], bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         seed = hashlib.sha256(self.name.encode()).digest()
-        self.key = SigningKey(seed)
+        self.root = SigningKey(hashlib.sha256(b"root" + seed).digest())
+        self.signing_key = SigningKey(seed)
         self.wallet = PrivateKey(hashlib.sha256(b"wallet" + seed).digest())
 
     @property
-    def identity(self) -> Identity:
-        return Identity(bytes(self.key.verify_key))
+    def id(self) -> PersonId:
+        return person_of_root(bytes(self.root.verify_key))
+
+    @property
+    def key(self) -> KeyId:
+        return KeyId(bytes(self.signing_key.verify_key))
 
     @property
     def address(self) -> bytes:
         return bytes(self.wallet.public_key.to_canonical_address())
 
-    def seal(self, kind: str, body: Message) -> bytes:
-        return seal(
-            kind,
-            body.SerializeToString(),
-            self.identity,
-            lambda message: self.key.sign(message).signature,
+    def delegation(self, key: bytes | None = None) -> pb.Delegation:
+        message = delegation_message(NETWORK, self.key if key is None else key)
+        return pb.Delegation(
+            root_key=bytes(self.root.verify_key), signature=self.root.sign(message).signature
         )
+
+    def seal(self, kind: str, body: Message) -> bytes:
+        return seal(kind, canonical(body), self.key, lambda m: self.signing_key.sign(m).signature)
 
     def sign_digest(self, digest: bytes) -> bytes:
         raw = bytearray(self.wallet.sign_msg_hash(digest).to_bytes())
@@ -109,7 +123,10 @@ class Entry:
 
 
 class Network:
-    """Founds a network with one campaign and lets people act in it."""
+    """Founds a network with one campaign, "digits", and lets people act in it.
+
+    Whatever is about a campaign takes its id as `c`; `clock_ms` is the operator's.
+    """
 
     def __init__(self, *people: Person, policy: pb.Policy | None = None, seed: int = 1) -> None:
         self.random = random.Random(seed)
@@ -117,23 +134,32 @@ class Network:
         self.log: list[Entry] = []
         self.operator = Person("operator")
         self.people = people
-        self.openings: dict[ItemId, tuple[bytes, int]] = {}
-        self.gold: dict[ItemId, tuple[bytes, int]] = {}
-        self.truth: dict[ItemId, int] = {}
-        self.add(
-            self.operator,
-            "genesis",
-            pb.Genesis(network=NETWORK, name="simulated", policy=policy or _DEFAULT_POLICY),
-        )
+        self.openings: dict[ItemId, tuple[bytes, bytes]] = {}
+        self.gold: dict[ItemId, tuple[bytes, bytes]] = {}
+        self.truth: dict[ItemId, Any] = {}
+        self.clock_ms = 1_000
+        self.changes: list[transition.Changes] = []
+        self.add(self.operator, "genesis", self.genesis(policy or _DEFAULT_POLICY))
         self.add(self.operator, "campaign", campaign())
         for person in (self.operator, *people):
             self.add(person, "register", self.registration(person))
+
+    def genesis(self, policy: pb.Policy, **changes: Any) -> pb.Genesis:
+        values: dict[str, Any] = {
+            "network": NETWORK,
+            "name": "simulated",
+            "policy": policy,
+            "rules": 1,
+            "delegation": self.operator.delegation(),
+            "log_key": bytes(LOG_KEY.verify_key),
+        }
+        return pb.Genesis(**(values | changes))
 
     def add(self, person: Person, kind: str, body: Message, leaves: Sequence[bytes] = ()) -> None:
         self.add_raw(person.seal(kind, body), leaves)
 
     def add_raw(self, raw: bytes, leaves: Sequence[bytes] = ()) -> None:
-        transition.apply(self.state, raw, leaves)
+        self.changes.append(transition.apply(self.state, raw, leaves).changes)
         self.log.append(Entry(raw, tuple(leaves)))
 
     def replay(self, gone: Collection[ItemId] = ()) -> State:
@@ -146,57 +172,92 @@ class Network:
     def fresh(self) -> bytes:
         return self.random.randbytes(32)
 
+    def round(self, c: str = "digits") -> Round:
+        return self.state.round_of(c)
+
+    def campaign(self, c: str = "digits") -> Campaign:
+        return self.state.campaigns[c]
+
+    def question(self, c: str = "digits") -> Question:
+        return question_of(self.campaign(c))
+
+    def answer(self, truth: Truth, c: str = "digits") -> bytes:
+        """The canonical bytes of an answer: a label's index, or words."""
+        kind, spec = self.question(c).kind, self.question(c).spec
+        if isinstance(truth, int):
+            truth = kind.choices(spec)[truth]
+        return kind.read_words(spec, truth)
+
     # ---- what people do ----
 
-    def registration(self, person: Person) -> pb.Register:
-        digest = payout.binding_digest(NETWORK, person.identity)
+    def registration(
+        self, person: Person, serial: int = 1, wallet: Person | None = None
+    ) -> pb.Register:
+        paid = wallet or person
+        digest = payout.binding_digest(NETWORK, person.id)
         return pb.Register(
             network=NETWORK,
-            payout_address=person.address,
-            payout_signature=person.sign_digest(digest),
+            delegation=person.delegation(),
+            payout_address=paid.address,
+            payout_signature=paid.sign_digest(digest),
+            serial=serial,
         )
 
     def item(
         self,
-        truth: int,
-        label: int | None = None,
+        truth: Any,
+        label: Truth | None = None,
         content: bytes | None = None,
         consent: pb.Consent = EVERY_USE,
         fingerprint: bytes | None = None,
+        c: str = "digits",
+        proposes: bool = True,
     ) -> bytes:
-        """The leaf of a fresh item; its opening and true label are remembered."""
-        content = self.fresh() if content is None else content
-        label_salt, proposed = self.fresh(), truth if label is None else label
-        leaf = pb.Item(
-            content_commitment=commitments.content_commitment(self.fresh(), content),
-            size=len(content),
-            media_type="image/png",
-            label_commitment=commitments.label_commitment(label_salt, proposed),
-            fingerprint=fingerprint_exact(content) if fingerprint is None else fingerprint,
-            licence="CC-BY-4.0",
-            consent=consent,
-            origin=pb.ORIGIN_HUMAN,
-        ).SerializeToString()
-        self.openings[hash_leaf(leaf)] = (label_salt, proposed)
+        """The leaf of a fresh item; its opening and true answer are remembered."""
+        parts = []
+        for terms in self.campaign(c).parts:
+            data = self.fresh() if content is None else content
+            exact = fingerprint_exact(data) if fingerprint is None else fingerprint
+            parts.append(
+                pb.Part(
+                    name=terms.name,
+                    commitment=commitments.content_commitment(self.fresh(), data),
+                    size=len(data),
+                    media_type=terms.media_types[0],
+                    fingerprint=exact if self.campaign(c).is_open else b"",
+                )
+            )
+        salt, proposal = self.fresh(), b""
+        proposes = proposes and self.campaign(c).proposal != pb.PROPOSAL_NOT_TAKEN
+        if proposes:
+            proposal = self.answer(truth if label is None else label, c)
+        leaf = encode_leaf(
+            pb.Item(
+                parts=parts,
+                proposal_commitment=(
+                    commitments.proposal_commitment(salt, proposal) if proposes else b""
+                ),
+                licence="CC-BY-4.0",
+                consent=consent,
+                origin=pb.ORIGIN_HUMAN,
+            )
+        )
+        if proposes:
+            self.openings[hash_leaf(leaf)] = (salt, proposal)
         self.truth[hash_leaf(leaf)] = truth
         return leaf
 
-    def submit(self, person: Person, leaves: Sequence[bytes]) -> None:
-        body = pb.Submission(network=NETWORK, campaign_id="digits", items=batch(leaves))
+    def submit(self, person: Person, leaves: Sequence[bytes], c: str = "digits") -> None:
+        body = pb.Submission(network=NETWORK, campaign_id=c, items=batch(leaves))
         self.add(person, "submission", body, leaves)
 
-    def stand_by(self, *people: Person) -> None:
+    def stand_by(self, *people: Person, c: str = "digits") -> None:
+        number = self.round(c).number + 1
         for person in people:
-            person.beacons.append(self.fresh())
-            self.add(
-                person, "standby", pb.Standby(network=NETWORK, commitment=self._beacon(person))
+            body = pb.Standby(
+                network=NETWORK, campaign_id=c, round=number, commitment=self._beacon(person, c)
             )
-
-    def commit_gold(self, item_ids: Sequence[ItemId]) -> None:
-        self.gold = {item_id: (self.fresh(), self.truth[item_id]) for item_id in item_ids}
-        hashes = [commitments.gold_commitment(i, s, label) for i, (s, label) in self.gold.items()]
-        body = pb.GoldCommit(network=NETWORK, epoch=self.state.epoch.number, hashes=batch(hashes))
-        self.add(self.operator, "gold-commit", body, hashes)
+            self.add(person, "standby", body)
 
     def withdraw(self, person: Person, item_ids: Sequence[ItemId]) -> None:
         self.add(person, "withdraw", pb.Withdraw(network=NETWORK, item_ids=item_ids))
@@ -205,13 +266,15 @@ class Network:
 
     def snapshot(self, scope: pb.Consent = EVERY_USE, campaign_id: str = "digits") -> bytes:
         """Logs the snapshot that follows from the log; gives its digest."""
-        leaves = dataset.compute_snapshot(self.state, campaign_id, scope)
-        self.add_snapshot(leaves, scope, campaign_id)
-        return next(reversed(self.state.snapshots))
+        items = dataset.compute_snapshot(self.state, campaign_id, row_of(Consent, scope))
+        before = {digest for digest, _ in self.state.snapshots.scan()}
+        self.add_snapshot(items, scope, campaign_id)
+        return next(d for d, _ in self.state.snapshots.scan() if d not in before)
 
     def add_snapshot(
-        self, leaves: Sequence[ItemId], scope: pb.Consent = EVERY_USE, campaign_id: str = "digits"
+        self, items: Sequence[ItemId], scope: pb.Consent = EVERY_USE, campaign_id: str = "digits"
     ) -> None:
+        leaves = [encode_leaf(pb.SnapshotItem(item_id=item_id)) for item_id in items]
         body = pb.Snapshot(
             network=NETWORK, campaign_id=campaign_id, scope=scope, items=batch(leaves)
         )
@@ -220,118 +283,183 @@ class Network:
     def license(self, snapshot: bytes, **changes: object) -> None:
         self.add(self.operator, "licence", licence(snapshot=snapshot, **changes))
 
-    # ---- how an epoch runs ----
+    # ---- how a round runs ----
 
-    def phase(self, to: pb.PhaseName) -> None:
-        seals = to == pb.PHASE_BEACON
-        leaves = sealing.encode_seal(sealing.compute_seal(self.state)) if seals else []
-        body = pb.Phase(**self._round(), to=to, duplicates=batch(leaves))
-        self.add(self.operator, "phase", body, leaves)
+    def seal(self, gold: Sequence[ItemId] = (), c: str = "digits") -> None:
+        """Seals the next round; `gold` are items of it whose answer the operator knows."""
+        found = sealing.compute_seal(self.state, self.campaign(c))
+        self.gold = {i: (self.fresh(), self.answer(self.truth[i], c)) for i in gold}
+        hashes = [commitments.gold_commitment(i, s, known) for i, (s, known) in self.gold.items()]
+        leaves = [encode_leaf(each) for each in sealing.seal_leaves(found, hashes)]
+        self.add_seal(leaves, c=c)
 
-    def open_beacons(self, *people: Person) -> None:
+    def add_seal(self, leaves: Sequence[bytes], c: str = "digits", **changes: Any) -> None:
+        place = self.place(c) | {"round": self.round(c).number + 1} | changes
+        self.add(self.operator, "seal", pb.Seal(**place, found=batch(leaves)), leaves)
+
+    def open_beacons(self, *people: Person, c: str = "digits") -> None:
         for person in people:
-            value = person.beacons[-1]
-            person.beacons.append(self.fresh())
-            self.add(
-                person,
-                "beacon",
-                pb.Beacon(**self._round(), value=value, next_commitment=self._beacon(person)),
-            )
+            value = person.beacons[c, self.round(c).number]
+            follows = self._beacon(person, c)
+            place = self._round(c)
+            self.add(person, "beacon", pb.Beacon(**place, value=value, next_commitment=follows))
 
-    def draw(self) -> None:
-        seed, assignments = review.compute_draw(self.state)
-        leaves = review.encode_draw(assignments)
-        body = pb.Draw(**self._round(), seed=seed, assignments=batch(leaves))
+    def draw(self, c: str = "digits") -> None:
+        self._pass_window(self.campaign(c).rounds.beacon_ms if self.state.candidates.has(c) else 0)
+        seed, assignments = drawing.compute_draw(self.state, self.campaign(c))
+        leaves = [encode_leaf(each) for each in drawing.draw_leaves(assignments)]
+        body = pb.Draw(**self.place(c), seed=seed, assignments=batch(leaves))
         self.add(self.operator, "draw", body, leaves)
 
-    def answers(self, person: Person) -> list[bytes]:
+    def answers(self, person: Person, c: str = "digits") -> list[bytes]:
         leaves = []
-        for item_id in self.state.epoch.round.tasks[person.identity]:
-            label = person.judge(self.truth[item_id])
-            answer = pb.Answer(item_id=item_id, reviewer=person.identity, nonce=self.fresh())
-            if label is None:
-                answer.abstention = pb.ABSTENTION_UNSURE
+        for item_id in self.state.tasks[c, person.id]:
+            said = person.judge(self.truth[item_id])
+            answer = pb.Answer(item_id=item_id, reviewer=person.id, nonce=self.fresh())
+            if said is None:
+                answer.refusal = pb.REFUSAL_UNSURE
             else:
-                answer.label = label
-            leaves.append(answer.SerializeToString())
+                answer.answer = self.answer(said, c)
+            leaves.append(encode_leaf(answer))
         return leaves
 
-    def commit(self, person: Person, leaves: Sequence[bytes]) -> None:
-        self.add(person, "commit", pb.Commit(**self._round(), answers=batch(leaves)))
+    def refuse(self, leaves: Sequence[bytes], refusal: pb.Refusal) -> list[bytes]:
+        """The same answers, all refusals."""
+        refused = []
+        for leaf in leaves:
+            answer = parse_leaf(pb.Answer, leaf)
+            answer.ClearField("answer")
+            answer.refusal = refusal
+            refused.append(encode_leaf(answer))
+        return refused
 
-    def reveal(self, person: Person, leaves: Sequence[bytes]) -> None:
-        self.add(person, "reveal", pb.Reveal(**self._round(), answers=batch(leaves)), leaves)
+    def commit(self, person: Person, leaves: Sequence[bytes], c: str = "digits") -> None:
+        self.add(person, "commit", pb.Commit(**self._round(c), answers=batch(leaves)))
 
-    def review(self, *people: Person) -> None:
-        drawn = [p for p in people if p.identity in self.state.epoch.round.tasks]
-        answers = {person.name: self.answers(person) for person in drawn}
+    def end_commits(self, c: str = "digits") -> None:
+        silent = self.state.tasks.count(c) > self.state.commits.count(c)
+        self._pass_window(self.campaign(c).rounds.commit_ms if silent else 0)
+        self.add(self.operator, "end-commits", pb.EndCommits(**self.place(c)))
+
+    def reveal(self, person: Person, leaves: Sequence[bytes], c: str = "digits") -> None:
+        self.add(person, "reveal", pb.Reveal(**self._round(c), answers=batch(leaves)), leaves)
+
+    def review(self, *people: Person, c: str = "digits") -> None:
+        drawn = [p for p in people if (c, p.id) in self.state.tasks]
+        answers = {person.name: self.answers(person, c) for person in drawn}
         for person in drawn:
-            self.commit(person, answers[person.name])
-        self.phase(pb.PHASE_REVEALING)
+            self.commit(person, answers[person.name], c)
+        self.end_commits(c)
         for person in drawn:
-            self.reveal(person, answers[person.name])
+            self.reveal(person, answers[person.name], c)
 
-    def verdict(self) -> None:
-        gold = self.gold if self.state.epoch.round.number == 1 else {}
-        published = verdicts.compute_verdicts(self.state, self.openings, gold)
-        leaves = [verdict.SerializeToString() for verdict in published]
-        body = pb.Verdict(**self._round(), verdicts=batch(leaves))
+    def compute_verdicts(self, c: str = "digits") -> list[pb.ItemVerdict]:
+        return verdicts.compute_verdicts(self.state, self.campaign(c), self.openings, self.gold)
+
+    def verdict(self, c: str = "digits") -> None:
+        self.add_verdict(self.compute_verdicts(c), c)
+
+    def add_verdict(
+        self, published: Sequence[pb.ItemVerdict], c: str = "digits", **changes: Any
+    ) -> None:
+        silent = self.state.commits.count(c) > self.state.revealed.count(c)
+        self._pass_window(self.campaign(c).rounds.reveal_ms if silent else 0)
+        leaves = [encode_leaf(verdict) for verdict in published]
+        body = pb.Verdict(**(self.place(c) | changes), verdicts=batch(leaves))
         self.add(self.operator, "verdict", body, leaves)
-
-    def close(self) -> None:
-        lines = epoch.compute_lines(self.state)
-        leaves = [line.SerializeToString() for line in lines]
-        body = pb.Close(network=NETWORK, epoch=self.state.epoch.number, lines=batch(leaves))
-        self.add(self.operator, "close", body, leaves)
         self.gold = {}
 
-    def run_rounds(self, *reviewers: Person) -> None:
-        """From the sealed round to the last verdict."""
-        while self.state.epoch.phase.name == "BEACON":
-            self.open_beacons(*reviewers)
-            self.draw()
-            self.review(*reviewers)
-            self.verdict()
+    def close(self) -> None:
+        self.add_close(lines.compute_lines(self.state))
+
+    def add_close(self, published: Sequence[pb.RewardLine], **changes: Any) -> None:
+        leaves = [encode_leaf(line) for line in published]
+        values: dict[str, Any] = {
+            "network": NETWORK,
+            "epoch": self.state.epoch,
+            "time_ms": self.clock_ms,
+            "lines": batch(leaves),
+            "waiting": close.compute_waiting(self.state),
+        }
+        self.add(self.operator, "close", pb.Close(**(values | changes)), leaves)
+
+    def run_round(self, *reviewers: Person, c: str = "digits") -> None:
+        """From the sealed round to its verdict."""
+        self.open_beacons(*(p for p in reviewers if (c, p.id) in self.state.candidates), c=c)
+        self.draw(c)
+        if self.round(c).phase is RoundPhase.COMMITTING:
+            self.review(*reviewers, c=c)
+            self.verdict(c)
+
+    def run_rounds(
+        self, *reviewers: Person, gold: Sequence[ItemId] = (), c: str = "digits"
+    ) -> None:
+        """Rounds until nothing waits that these reviewers could still decide; at most a dozen."""
+        for _ in range(12):
+            if not self.state.queues.has(c):
+                break
+            absent = [p for p in reviewers if (c, p.id) not in self.state.standbys]
+            self.stand_by(*absent, c=c)
+            self.seal(gold, c)
+            gold = ()
+            self.run_round(*reviewers, c=c)
+            if self.round(c).seed and not self.changes[-1].items:
+                break
 
     def run_epoch(self, *reviewers: Person, gold: Sequence[ItemId] = ()) -> None:
         """Everything from stand-by to close."""
-        self.stand_by(*reviewers)
-        self.commit_gold(gold)
-        self.phase(pb.PHASE_BEACON)
-        self.run_rounds(*reviewers)
+        self.run_rounds(*reviewers, gold=gold)
         self.close()
 
-    def _beacon(self, person: Person) -> bytes:
-        return commitments.beacon_commitment(NETWORK, person.identity, person.beacons[-1])
+    def place(self, c: str = "digits") -> dict[str, Any]:
+        """What every record of the operator about a round begins with."""
+        self.clock_ms += 1
+        return self._round(c) | {"time_ms": self.clock_ms}
 
-    def _round(self) -> dict[str, Any]:
-        return {
-            "network": NETWORK,
-            "epoch": self.state.epoch.number,
-            "round": self.state.epoch.round.number,
-        }
+    def _pass_window(self, window_ms: int) -> None:
+        self.clock_ms += window_ms
+
+    def _beacon(self, person: Person, c: str) -> bytes:
+        number = self.round(c).number + 1
+        person.beacons[c, number] = self.fresh()
+        return commitments.beacon_commitment(NETWORK, person.id, person.beacons[c, number])
+
+    def _round(self, c: str) -> dict[str, Any]:
+        return {"network": NETWORK, "campaign_id": c, "round": self.round(c).number}
 
 
 _DEFAULT_POLICY = policy()
 
 
-def campaign(**changes: object) -> pb.Campaign:
+def part(name: str = "image", *media_types: str, **changes: Any) -> pb.PartTerms:
+    values: dict[str, Any] = {"media_types": media_types or ["text/plain"], "bytes_max": 65_536}
+    return pb.PartTerms(name=name, **(values | changes))
+
+
+def rounds(**changes: int) -> pb.RoundTerms:
+    """Windows of a second."""
+    values = {"items_max": 8_192, "seal_items": 1, "seal_wait_ms": 1_000, "draws_max": 3}
+    windows = {"beacon_ms": 1_000, "commit_ms": 1_000, "reveal_ms": 1_000}
+    return pb.RoundTerms(**(values | windows | changes))
+
+
+def campaign(**changes: Any) -> pb.Campaign:
     """A campaign for labelled digits."""
-    made = pb.Campaign(
-        network=NETWORK,
-        id="digits",
-        title="Digits",
-        media_types=["image/png"],
-        labels=LABELS,
-        licences=["CC-BY-4.0"],
-        reviewers_per_item=3,
-        price_ppm=PPM,
-        item_bytes_max=65_536,
-        privacy=pb.PRIVACY_OPEN,
-        withdrawal=pb.WITHDRAWAL_REPAYS,
-    )
-    made.MergeFrom(pb.Campaign(**changes))  # type: ignore[arg-type]
-    return made
+    values: dict[str, Any] = {
+        "id": "digits",
+        "title": "Digits",
+        "task": "classify",
+        "spec": encode_spec({"labels": LABELS}),
+        "parts": [part()],
+        "proposal": pb.PROPOSAL_REQUIRED,
+        "licences": ["CC-BY-4.0"],
+        "reviewers_per_item": 3,
+        "price_ppm": PPM,
+        "privacy": pb.PRIVACY_OPEN,
+        "withdrawal": pb.WITHDRAWAL_REPAYS,
+        "rounds": rounds(),
+    }
+    return pb.Campaign(network=NETWORK, **(values | changes))
 
 
 def licence(**changes: object) -> pb.Licence:

@@ -57,8 +57,8 @@ class Batch:
     def __post_init__(self) -> None:
         if len(self.root) != HASH_BYTES:
             raise Reject(f"a batch root has {HASH_BYTES} bytes, not {len(self.root)}")
-        if not 1 <= self.count <= COUNT_MAX:
-            raise Reject(f"a batch holds 1..{COUNT_MAX} leaves, not {self.count}")
+        if not 0 <= self.count <= COUNT_MAX:
+            raise Reject(f"a batch holds at most {COUNT_MAX} leaves, not {self.count}")
 
 
 def leaf_hashes(leaves: Sequence[Leaf]) -> list[bytes]:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 
 from protocol.errors import Reject
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.limits import SALT_BYTES
 
 CONTENT_DOMAIN = b"commonhold/v1/content\0"
@@ -30,25 +30,28 @@ def content_commitment(salt: bytes, content: bytes) -> bytes:
     return _digest("content", _checked(salt), content)
 
 
-def label_commitment(salt: bytes, label: int) -> bytes:
-    """Commits to the label that a contributor proposes; opened by the verdict."""
-    return _digest("label", _checked(salt), label.to_bytes(4, "big"))
+def proposal_commitment(salt: bytes, answer: bytes) -> bytes:
+    """Commits to the answer that a contributor proposes; opened by the verdict."""
+    return _digest("proposal", _checked(salt), answer)
 
 
-def gold_commitment(item_id: bytes, salt: bytes, label: int) -> bytes:
-    """Commits to the known answer of an item; opened by the epoch's first verdict."""
-    return _digest("gold", item_id, _checked(salt), label.to_bytes(4, "big"))
+def gold_commitment(item_id: bytes, salt: bytes, answer: bytes) -> bytes:
+    """Commits to the known answer of an item; opened by the verdict of the round that it is in."""
+    return _digest("gold", item_id, _checked(salt), answer)
 
 
-def beacon_commitment(network: bytes, author: bytes, value: bytes) -> bytes:
+def beacon_commitment(network: bytes, person: bytes, value: bytes) -> bytes:
     """Commits to a reviewer's part of the next seed."""
-    return _digest("beacon", network, author, _checked(value))
+    return _digest("beacon", network, person, _checked(value))
 
 
-def draw_seed(network: bytes, epoch: int, round_: int, values: Mapping[Identity, bytes]) -> bytes:
-    """The seed of a draw: every opened beacon value, in the order of their authors' keys."""
-    parts = [author + values[author] for author in sorted(values)]
-    return _digest("seed", network, epoch.to_bytes(8, "big"), round_.to_bytes(4, "big"), *parts)
+def draw_seed(
+    network: bytes, campaign_id: str, round_: int, values: Mapping[PersonId, bytes]
+) -> bytes:
+    """The seed of a draw: every opened beacon value, in the order of persons. Ids hold no zero byte."""
+    parts = [person + values[person] for person in sorted(values)]
+    place = campaign_id.encode() + b"\0" + round_.to_bytes(4, "big")
+    return _digest("seed", network, place, *parts)
 
 
 def _checked(salt: bytes) -> bytes:

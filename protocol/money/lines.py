@@ -7,18 +7,13 @@ as the policy says; all other revenue follows the shares held after the epoch (p
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-import numpy as np
-
-from protocol.identity import Identity
-from protocol.lifecycle import ItemStatus
 from protocol.limits import AMOUNT_MICRO_MAX, PPM
 from protocol.money.revenue import revenue_lines, treasury_line
 from protocol.money.rewards import contribution_weight, emission_pools, split
-from protocol.review.verdicts import infer_campaigns
+from protocol.review.verdicts import infer_campaign, known_gold
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 
@@ -64,56 +59,54 @@ def price_lines(state: State, earned: list[pb.RewardLine]) -> list[pb.RewardLine
 
 def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
     """One line for each contributor and campaign of this epoch, unpriced."""
-    tallies: dict[tuple[Identity, str], Counter[ItemStatus]] = {}
-    for item_id in (*state.epoch.items, *state.epoch.duplicates):
-        item = state.items[item_id]
-        tallies.setdefault((item.author, item.campaign_id), Counter())[item.status] += 1
-    for (author, campaign_id), tally in sorted(tallies.items()):
-        accepted, rejected = tally[ItemStatus.ACCEPTED], tally[ItemStatus.REJECTED]
-        repaid = min(accepted, state.repayable.get((author, campaign_id), 0))
+    for (author, campaign_id), counted in state.contributions.scan():
+        repaid = min(counted.accepted, state.repayable.get((author, campaign_id), 0))
         yield pb.RewardLine(
-            identity=author,
+            person=author,
             role=pb.ROLE_CONTRIBUTOR,
             campaign_id=campaign_id,
             weight_micro=contribution_weight(
-                accepted - repaid,
-                rejected,
+                counted.accepted - repaid,
+                counted.rejected,
                 state.campaigns[campaign_id].price_ppm,
                 state.policy.rejection_penalty_ppm,
             ),
             evidence=pb.Evidence(
-                accepted=accepted,
-                rejected=rejected,
-                duplicates=tally[ItemStatus.DUPLICATE],
-                undecided=tally[ItemStatus.UNDECIDED],
+                accepted=counted.accepted,
+                rejected=counted.rejected,
+                duplicates=counted.duplicates,
+                undecided=counted.undecided,
                 repaid=repaid,
             ),
         )
 
 
 def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:
-    """One line for each reviewer and campaign of this epoch, unpriced."""
+    """One line for each reviewer and campaign with answers to what was decided, unpriced."""
     lines = []
-    for campaign in infer_campaigns(state, state.epoch.gold):
-        scores = campaign.scores()
-        for position, reviewer in enumerate(campaign.reviewers):
+    for _, campaign in state.campaigns.scan():
+        table = infer_campaign(state, campaign, known_gold(state, campaign.id), decided_only=True)
+        if table is None:
+            continue
+        scores = table.result.scores()
+        for position, reviewer in enumerate(table.reviewers):
             weight, answers = int(scores.micro[position]), int(scores.answers[position])
             lines.append(
                 pb.RewardLine(
-                    identity=reviewer,
+                    person=reviewer,
                     role=pb.ROLE_REVIEWER,
-                    campaign_id=campaign.campaign_id,
+                    campaign_id=campaign.id,
                     weight_micro=weight if weight >= ANSWER_WEIGHT_MIN_MICRO * answers else 0,
                     evidence=pb.Evidence(
                         answers=answers,
                         gold_answers=int(scores.gold_answered[position]),
                         gold_right=int(scores.gold_right[position]),
-                        agreement_ppm=int(np.rint(scores.agreement[position] * PPM)),
+                        agreement_ppm=round(float(scores.agreement[position]) * PPM),
                         ring_size=int(scores.ring_size[position]),
                     ),
                 )
             )
-    yield from sorted(lines, key=lambda line: (line.identity, line.campaign_id))
+    yield from sorted(lines, key=lambda line: (line.person, line.campaign_id))
 
 
 def trainer_lines(state: State) -> Iterator[pb.RewardLine]:
@@ -121,12 +114,12 @@ def trainer_lines(state: State) -> Iterator[pb.RewardLine]:
 
     A partner does not say how much data it has, since nobody could check it.
     """
-    for (identity, job_id), updates in sorted(state.epoch.trained.items()):
+    for (person, job_id), updates in state.trained.scan():
         yield pb.RewardLine(
-            identity=identity,
+            person=person,
             role=pb.ROLE_TRAINER,
             job_id=job_id,
-            weight_micro=state.jobs[job_id].record.price_ppm * updates,
+            weight_micro=state.jobs[job_id].terms.price_ppm * updates,
             evidence=pb.Evidence(updates=updates),
         )
 

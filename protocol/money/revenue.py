@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.limits import OPERATOR_LEAVES_MAX, PPM
 from protocol.money.rewards import split
-from protocol.state import SHARES, Deposit, State
+from protocol.rows import Snapshot
+from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 
 
@@ -50,7 +51,7 @@ def revenue_lines(state: State, minted: Sequence[pb.RewardLine]) -> Iterator[pb.
         for who, amount in zip(holders, amounts, strict=True):
             if amount:
                 yield pb.RewardLine(
-                    identity=who,
+                    person=who,
                     role=pb.ROLE_HOLDER,
                     asset=asset,
                     amount=str(amount),
@@ -61,7 +62,7 @@ def revenue_lines(state: State, minted: Sequence[pb.RewardLine]) -> Iterator[pb.
 def treasury_line(state: State, asset: bytes, amount: int) -> pb.RewardLine:
     """The treasury's part, which the operator holds."""
     return pb.RewardLine(
-        identity=state.operator, role=pb.ROLE_TREASURY, asset=asset, amount=str(amount)
+        person=state.operator, role=pb.ROLE_TREASURY, asset=asset, amount=str(amount)
     )
 
 
@@ -72,14 +73,14 @@ def due_flows(state: State, minted: Sequence[pb.RewardLine]) -> list[Flow]:
     close waits for the next, first come first served: an epoch can always be closed.
     """
     amounts: dict[tuple[str, bytes], int] = {}
-    for deposit in state.epoch.deposits:
+    for _, deposit in state.deposits.scan():
         key = (deposit.licence_id, deposit.asset)
         amounts[key] = amounts.get(key, 0) + deposit.amount
     room = OPERATOR_LEAVES_MAX - len(minted)
     holders, assets, taken = len(_holdings(state, minted)), set[bytes](), list[Flow]()
     for (licence_id, asset), amount in amounts.items():
         lines = 0 if asset in assets else holders + 1
-        lines += len(_credits(state, licence_id)) if licence_id else 0
+        lines += len(_snapshot(state, licence_id).credits) if licence_id else 0
         if lines > room:
             break
         room -= lines
@@ -88,34 +89,34 @@ def due_flows(state: State, minted: Sequence[pb.RewardLine]) -> list[Flow]:
     return sorted(taken, key=lambda flow: (flow.licence_id, flow.asset))
 
 
-def deposits_left(state: State, minted: Sequence[pb.RewardLine]) -> list[Deposit]:
-    """The deposits that wait for the next epoch."""
+def due_deposits(state: State, minted: Sequence[pb.RewardLine]) -> list[int]:
+    """The deposits that this epoch shares out, by the log index of their record."""
     due = {(flow.licence_id, flow.asset) for flow in due_flows(state, minted)}
-    return [each for each in state.epoch.deposits if (each.licence_id, each.asset) not in due]
+    return [index for index, each in state.deposits.scan() if (each.licence_id, each.asset) in due]
 
 
-def _holdings(state: State, minted: Sequence[pb.RewardLine]) -> dict[Identity, int]:
+def _holdings(state: State, minted: Sequence[pb.RewardLine]) -> dict[PersonId, int]:
     """Micro-shares of everybody who holds some, with those of this epoch."""
-    holdings = {who: amount for (who, asset), amount in state.earned.items() if asset == SHARES}
+    holdings = {who: amount for (who, asset), amount in state.earned.scan() if asset == SHARES}
     for line in minted:
-        who = Identity(line.identity)
+        who = PersonId(line.person)
         holdings[who] = holdings.get(who, 0) + int(line.amount)
     return {who: amount for who, amount in holdings.items() if amount > 0}
 
 
-def _credits(state: State, licence_id: str) -> dict[Identity, int]:
-    return state.snapshots[state.licences[licence_id].record.snapshot].credits
+def _snapshot(state: State, licence_id: str) -> Snapshot:
+    return state.snapshots[state.licences[licence_id].snapshot]
 
 
 def _royalty_lines(state: State, flow: Flow, royalty: int) -> Iterator[pb.RewardLine]:
-    credits = _credits(state, flow.licence_id)
-    snapshot = state.snapshots[state.licences[flow.licence_id].record.snapshot]
+    snapshot = _snapshot(state, flow.licence_id)
+    credits = snapshot.credits
     for (author, items), amount in zip(
-        credits.items(), split(royalty, list(credits.values())), strict=True
+        credits, split(royalty, [items for _, items in credits]), strict=True
     ):
         if amount:
             yield pb.RewardLine(
-                identity=author,
+                person=author,
                 role=pb.ROLE_CONTRIBUTOR,
                 campaign_id=snapshot.campaign_id,
                 asset=flow.asset,

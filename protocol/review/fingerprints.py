@@ -236,6 +236,38 @@ class DuplicateIndex(Generic[Key]):
                 best_distance, best_row = int(distances[least]), int(rows[least])
         return None if best_row < 0 else Match(self._keys[best_row], best_distance)
 
+    def near(self, fingerprint: bytes) -> list[Match[Key]]:
+        """All near duplicates, in log order. Raises Reject for a malformed fingerprint."""
+        validate_fingerprint(fingerprint)
+        if fingerprint[0] != PERCEPTUAL:
+            first = self._first_row.get(fingerprint)
+            rows = [] if first is None else [first, *self._later_rows.get(fingerprint, [])]
+            return [Match(self._keys[row], 0) for row in rows]
+        levels = unpack_levels(fingerprint)
+        canvases = _shifted_canvases(levels)
+        found: list[Match[Key]] = []
+        for candidates in self._candidates(_sketch(canvases), _allowance(levels)):
+            packed = _packed([self._fingerprints[row] for row in candidates])
+            for row, each in zip(candidates, _distances(canvases, packed), strict=True):
+                if each <= NEAR_DUPLICATE_PERMILLE:
+                    found.append(Match(self._keys[row], int(each)))
+        return found
+
+    def fingerprint_of(self, key: Key) -> bytes:
+        """The fingerprint of an item of the index."""
+        return self._fingerprints[self._row_of[key]]
+
+    def occurrences(self, fingerprint: bytes) -> int:
+        """How many items have this very fingerprint."""
+        if fingerprint not in self._first_row:
+            return 0
+        return 1 + len(self._later_rows.get(fingerprint, ()))
+
+    def distance_to(self, key: Key, fingerprint: bytes) -> int | None:
+        """How far an item of the index is, in per mille; None if it is no near duplicate."""
+        far = distance(self._fingerprints[self._row_of[key]], fingerprint)
+        return far if far <= NEAR_DUPLICATE_PERMILLE else None
+
     def _candidates(
         self, sketches: NDArray[np.int64], allowance: int
     ) -> Iterator[NDArray[np.intp]]:

@@ -1,4 +1,4 @@
-"""Reputation: a decaying Beta belief for each identity, role and campaign, in integers.
+"""Reputation: a decaying Beta belief for each person, role and campaign, in integers.
 
 Evidence is counted in millionths; right and wrong start from a flat Beta(1, 1) prior (Josang & Ismail,
 "The Beta Reputation System", 2002). Draw weights use the lower end of its interval, computed with
@@ -10,8 +10,11 @@ from __future__ import annotations
 from math import isqrt
 from typing import Final
 
+from protocol.identity import PersonId
 from protocol.limits import PPM
-from protocol.state import Belief
+from protocol.rows import Belief
+from protocol.state import State
+from protocol.tables import Table
 
 PRIOR_MICRO: Final = PPM  # one pseudo-observation on each side
 
@@ -49,13 +52,34 @@ def draw_weight(belief: Belief | None) -> int:
     return NEWCOMER_PPM if belief is None else max(NEWCOMER_PPM, interval_ppm(belief)[0])
 
 
-def decay(belief: Belief, kept_ppm: int) -> None:
-    """Lets old evidence fade, once an epoch."""
-    belief.right_micro = belief.right_micro * kept_ppm // PPM
-    belief.wrong_micro = belief.wrong_micro * kept_ppm // PPM
+def faded(belief: Belief, epoch: int, decay: Table[int, int]) -> Belief:
+    """The belief as of an epoch: old evidence fades at each close, by what that epoch's policy keeps.
+
+    `decay` maps closed epochs to what they kept, in ppm. Nobody walks over all beliefs at a close: each
+    is brought up to date when it is asked for.
+    """
+    right, wrong, closed = belief.right_micro, belief.wrong_micro, belief.epoch
+    while closed < epoch and (right or wrong):
+        kept_ppm = decay.get(closed, PPM)
+        right, wrong = right * kept_ppm // PPM, wrong * kept_ppm // PPM
+        closed += 1
+    return Belief(right, wrong, epoch)
 
 
-def observe(belief: Belief, *, right: int = 0, wrong: int = 0) -> None:
-    """Adds whole observations."""
-    belief.right_micro += right * PPM
-    belief.wrong_micro += wrong * PPM
+def observed(belief: Belief, right_ppm: int) -> Belief:
+    """The belief after one more observation, that was right to so many ppm."""
+    return Belief(
+        belief.right_micro + right_ppm, belief.wrong_micro + PPM - right_ppm, belief.epoch
+    )
+
+
+def belief_of(state: State, person: PersonId, role: int, campaign_id: str) -> Belief | None:
+    """What is believed of somebody's work now; None without any evidence yet."""
+    belief = state.beliefs.get((person, role, campaign_id))
+    return None if belief is None else faded(belief, state.epoch, state.decay)
+
+
+def observe(state: State, person: PersonId, role: int, campaign_id: str, right_ppm: int) -> None:
+    """Counts one more observation, that was right to so many ppm."""
+    known = belief_of(state, person, role, campaign_id) or Belief(epoch=state.epoch)
+    state.beliefs.put((person, role, campaign_id), observed(known, right_ppm))

@@ -1,148 +1,186 @@
-"""From answers to verdicts: runs the inference over an epoch's answers and reads it in integers.
+"""From answers to verdicts: runs a campaign's inference and decides by its kind's rule.
 
-Floating point ends here. A posterior is quantised into the record that reports it; whoever replays the
-log recomputes it within TOLERANCE_PPM and everything after it exactly.
+Floating point ends here. A belief is quantised into the record that reports it; whoever replays the log
+recomputes it within TOLERANCE_PPM, and everything that follows from it exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from protocol.identity import Identity
-from protocol.state import GivenAnswer, ItemId, State
-from protocol.truth.inference import Answers, Gold, Inference, infer, quantise_ppm
-from protocol.truth.scoring import ReviewerScores, score_reviewers
+from protocol.identity import PersonId
+from protocol.rows import Campaign, GivenAnswer, ItemId
+from protocol.state import State
+from protocol.tasks.kind import Ballots, Inferred, Known, Ruling
+from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
+
+OUTCOMES: Final = {
+    Ruling.ACCEPT: pb.OUTCOME_ACCEPTED,
+    Ruling.REFUSE: pb.OUTCOME_REJECTED,
+    Ruling.UNSURE: pb.OUTCOME_UNDECIDED,
+}
+
+# A reviewer who says one of these says that the item is of no use, and not only that he cannot tell.
+USELESS: Final = frozenset(
+    {
+        pb.REFUSAL_MISMATCH,
+        pb.REFUSAL_UNREADABLE,
+        pb.REFUSAL_OFF_TOPIC,
+        pb.REFUSAL_PERSONAL,
+        pb.REFUSAL_HARMFUL,
+    }
+)
+
+Opening = tuple[bytes, bytes]
+"""(salt, answer): opens a proposal or a gold hash."""
 
 
 @dataclass(frozen=True, slots=True)
-class CampaignInference:
-    """The inference of one campaign's answers in this epoch, with the meaning of its indices."""
+class Table:
+    """The inference of a campaign's answers, with the meaning of its indices."""
 
-    campaign_id: str
+    campaign: Campaign
     item_ids: tuple[ItemId, ...]
-    reviewers: tuple[Identity, ...]
-    answers: Answers
-    gold: Gold
-    result: Inference
+    reviewers: tuple[PersonId, ...]
+    result: Inferred
 
-    def scores(self) -> ReviewerScores:
-        """What each reviewer's answers were worth."""
-        return score_reviewers(self.answers, self.gold, self.result)
-
-
-def infer_campaigns(state: State, gold: Mapping[ItemId, int]) -> Iterator[CampaignInference]:
-    """Infers each campaign that has answers in this epoch; `gold` maps item ids to known labels."""
-    for campaign_id, campaign in state.campaigns.items():
-        given = [
-            answer
-            for answer in state.epoch.answers
-            if answer.label is not None and state.items[answer.item_id].campaign_id == campaign_id
-        ]
-        if given:
-            yield _infer(campaign_id, len(campaign.labels), given, gold)
+    def beliefs(self) -> dict[ItemId, tuple[int, ...]]:
+        """What is believed of each item that was answered, in ppm."""
+        rows = self.result.belief_ppm.tolist()
+        return {item: tuple(row) for item, row in zip(self.item_ids, rows, strict=True)}
 
 
-def _infer(
-    campaign_id: str, labels: int, given: list[GivenAnswer], gold: Mapping[ItemId, int]
-) -> CampaignInference:
-    # Sorted keys, so that the order of arrival does not even touch the last bit of a sum.
-    item_ids = tuple(sorted({answer.item_id for answer in given}))
-    reviewers = tuple(sorted({answer.reviewer for answer in given}))
+def infer_campaign(
+    state: State, campaign: Campaign, gold: Mapping[ItemId, bytes], *, decided_only: bool = False
+) -> Table | None:
+    """Infers all answers that wait for their pay, those of rounds before included: they say who knows
+    what. `decided_only` leaves out what is still under review. None without any answer."""
+    given = [
+        (item_id, person, answer.answer)
+        for (_, item_id, person), answer in state.answers.scan(campaign.id)
+        if answer.answer and not (decided_only and state.items[item_id].decided_in is None)
+    ]
+    if not given:
+        return None
+    # A scan goes in the order of keys, so that the order of arrival does not touch the last bit of a sum.
+    item_ids = tuple(sorted({item_id for item_id, _, _ in given}))
+    reviewers = tuple(sorted({person for _, person, _ in given}))
     item_at = {item_id: i for i, item_id in enumerate(item_ids)}
-    reviewer_at = {reviewer: i for i, reviewer in enumerate(reviewers)}
-    rows = sorted((item_at[a.item_id], reviewer_at[a.reviewer], a.label) for a in given)
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
-    answers = Answers(table[:, 0], table[:, 1], table[:, 2], len(item_ids), len(reviewers), labels)
-    known = sorted((item_at[i], label) for i, label in gold.items() if i in item_at)
-    gold_table = np.array(known, dtype=np.int64).reshape(-1, 2)
-    anchored = Gold(gold_table[:, 0], gold_table[:, 1])
-    result = infer(answers, anchored)
-    return CampaignInference(campaign_id, item_ids, reviewers, answers, anchored, result)
+    reviewer_at = {person: i for i, person in enumerate(reviewers)}
+    question = question_of(campaign)
+    width = question.kind.answer_bytes(question.spec)
+    ballots = Ballots(
+        item=np.array([item_at[item_id] for item_id, _, _ in given], dtype=np.int64),
+        reviewer=np.array([reviewer_at[person] for _, person, _ in given], dtype=np.int64),
+        answer=_table(width, (answer for _, _, answer in given)),
+        n_items=len(item_ids),
+        n_reviewers=len(reviewers),
+    )
+    known = sorted(
+        (item_at[item_id], answer) for item_id, answer in gold.items() if item_id in item_at
+    )
+    anchored = Known(
+        item=np.array([at for at, _ in known], dtype=np.int64),
+        answer=_table(width, (answer for _, answer in known)),
+    )
+    result = question.kind.infer(question.spec, ballots, anchored)
+    return Table(campaign, item_ids, reviewers, result)
 
 
-def posteriors(state: State, gold: Mapping[ItemId, int]) -> dict[ItemId, list[int]]:
-    """Probability of each label, in ppm, for every item that was answered in this epoch."""
-    found: dict[ItemId, list[int]] = {}
-    for campaign in infer_campaigns(state, gold):
-        table = quantise_ppm(campaign.result.posterior)
-        found.update(zip(campaign.item_ids, table.tolist(), strict=True))
-    return found
+def _table(width: int, answers: Iterable[bytes]) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    return np.frombuffer(b"".join(answers), dtype=np.uint8).reshape(-1, width)
+
+
+def known_gold(state: State, campaign_id: str) -> dict[ItemId, bytes]:
+    """Answers that were opened by earlier verdicts, of items whose answers wait for their pay."""
+    return {item_id: answer for (_, item_id), answer in state.gold.scan(campaign_id)}
 
 
 def decide(
-    state: State, verdict: pb.ItemVerdict, answers: list[GivenAnswer], *, is_gold: bool
-) -> pb.Outcome:
-    """The outcome that follows from a verdict's label, posterior and proposed label.
+    state: State,
+    campaign: Campaign,
+    verdict: pb.ItemVerdict,
+    answers: list[GivenAnswer],
+    *,
+    is_gold: bool,
+) -> pb.ItemVerdict:
+    """The verdict that follows from a belief and an opened proposal: outcome, answer, confidence, refusal.
 
     Where all others are silent, one reviewer would decide alone, and agree with himself: it takes
     more than half of the reviewers whom the campaign asks for. Gold needs nobody to agree; it is
-    decided by the first answer, since from the first verdict on everybody knows it.
+    decided by the first answer, since from the verdict on everybody knows it.
     """
-    if is_mismatched(state, verdict.item_id, answers):
-        return pb.OUTCOME_REJECTED
-    labels = sum(answer.label is not None for answer in answers)
-    quorate = is_gold or 2 * labels > _reviewers_wanted(state, verdict.item_id)
-    if not quorate or verdict.posterior_ppm < state.policy.accept_ppm:
-        return pb.OUTCOME_UNDECIDED
-    right = verdict.label == verdict.proposed_label
-    return pb.OUTCOME_ACCEPTED if right else pb.OUTCOME_REJECTED
+    decided = pb.ItemVerdict(item_id=verdict.item_id, belief_ppm=verdict.belief_ppm)
+    question = question_of(campaign)
+    confident = False
+    if verdict.belief_ppm:
+        proposal = verdict.proposal if verdict.proposal_salt else None
+        decision = question.kind.decide(
+            question.spec, verdict.belief_ppm, proposal, state.policy.accept_ppm
+        )
+        decided.answer, decided.confidence_ppm = decision.answer, decision.confidence_ppm
+        decided.outcome = OUTCOMES[decision.ruling]
+        confident = decided.outcome != pb.OUTCOME_UNDECIDED
+    given = sum(answer.refusal == pb.REFUSAL_NONE for answer in answers)
+    quorate = is_gold or 2 * given > campaign.reviewers_per_item
+    decided.refusal = refusal_of(campaign, answers)
+    if decided.refusal:
+        decided.outcome = pb.OUTCOME_REJECTED
+    elif not (quorate and confident):
+        decided.outcome = pb.OUTCOME_UNDECIDED
+    return decided
 
 
-def is_mismatched(state: State, item_id: ItemId, answers: list[GivenAnswer]) -> bool:
-    """Most who tried to review the item, and more than half of those whom the campaign asks for, say
-    that its content is not what the record describes."""
-    mismatches = sum(answer.abstention == pb.ABSTENTION_MISMATCH for answer in answers)
-    return 2 * mismatches > max(len(answers), _reviewers_wanted(state, item_id))
+def refusal_of(campaign: Campaign, answers: list[GivenAnswer]) -> pb.Refusal:
+    """Why an item is of no use, if most who tried to review it, and more than half of those whom the
+    campaign asks for, say so: the reason that most give, the first of those that are level."""
+    reasons = Counter(pb.Refusal(a.refusal) for a in answers if a.refusal in USELESS)
+    if 2 * sum(reasons.values()) > max(len(answers), campaign.reviewers_per_item):
+        return min(reasons, key=lambda reason: (-reasons[reason], reason))
+    return pb.REFUSAL_NONE
 
 
-def _reviewers_wanted(state: State, item_id: ItemId) -> int:
-    return state.campaigns[state.items[item_id].campaign_id].reviewers_per_item
-
-
-def answers_by_item(state: State) -> dict[ItemId, list[GivenAnswer]]:
-    """The epoch's opened answers, grouped."""
+def answers_by_item(state: State, campaign_id: str) -> dict[ItemId, list[GivenAnswer]]:
+    """What was answered of each item of a campaign since the last close."""
     grouped: dict[ItemId, list[GivenAnswer]] = {}
-    for answer in state.epoch.answers:
-        grouped.setdefault(answer.item_id, []).append(answer)
+    for (_, item_id, _), answer in state.answers.scan(campaign_id):
+        grouped.setdefault(item_id, []).append(answer)
     return grouped
 
 
 def compute_verdicts(
     state: State,
-    openings: Mapping[ItemId, tuple[bytes, int]],
-    gold: Mapping[ItemId, tuple[bytes, int]],
+    campaign: Campaign,
+    proposals: Mapping[ItemId, Opening],
+    gold: Mapping[ItemId, Opening],
 ) -> list[pb.ItemVerdict]:
     """The verdicts of the round, as the operator publishes them.
 
-    `openings` and `gold` map item ids to (salt, label): what contributors sealed, and what the operator
-    committed to before the draw. Undecided items keep their label sealed, since they are drawn again.
+    `proposals` and `gold` map item ids to (salt, answer): what contributors sealed, and what the operator
+    committed to with the seal. Undecided items keep their proposal sealed, since they are drawn again.
     """
-    known = {item_id: label for item_id, (_, label) in gold.items()} or state.epoch.gold
-    rows, grouped = posteriors(state, known), answers_by_item(state)
+    known = known_gold(state, campaign.id) | {item: answer for item, (_, answer) in gold.items()}
+    table = infer_campaign(state, campaign, known)
+    beliefs = table.beliefs() if table is not None else {}
+    grouped = answers_by_item(state, campaign.id)
     verdicts = []
-    for item_id in state.epoch.round.assignments:
-        verdict = _most_probable(item_id, rows.get(item_id))
-        salt, verdict.proposed_label = openings[item_id]
+    drawn = state.round_of(campaign.id).items
+    for item_id in drawn:
+        draft = pb.ItemVerdict(item_id=item_id, belief_ppm=beliefs.get(item_id, ()))
+        draft.proposal_salt, draft.proposal = proposals.get(item_id, (b"", b""))
         answers = grouped.get(item_id, [])
-        verdict.outcome = decide(state, verdict, answers, is_gold=item_id in known)
-        if verdict.outcome == pb.OUTCOME_UNDECIDED:
-            verdict.proposed_label = 0
-        else:
-            verdict.label_salt = salt
+        verdict = decide(state, campaign, draft, answers, is_gold=item_id in known)
+        if verdict.outcome != pb.OUTCOME_UNDECIDED:
+            verdict.proposal_salt, verdict.proposal = draft.proposal_salt, draft.proposal
         if item_id in gold:
-            verdict.gold_salt, verdict.gold_label = gold[item_id]
+            verdict.gold_salt, verdict.gold = gold[item_id]
         verdicts.append(verdict)
-    rest = (item_id for item_id in gold if item_id not in state.epoch.round.assignments)
-    verdicts.extend(
-        pb.ItemVerdict(item_id=i, gold_salt=gold[i][0], gold_label=gold[i][1]) for i in sorted(rest)
-    )
+    rest = sorted(item_id for item_id in gold if item_id not in drawn)
+    verdicts += [pb.ItemVerdict(item_id=i, gold_salt=gold[i][0], gold=gold[i][1]) for i in rest]
     return verdicts
-
-
-def _most_probable(item_id: ItemId, row: list[int] | None) -> pb.ItemVerdict:
-    label, posterior = (0, 0) if row is None else max(enumerate(row), key=lambda pair: pair[1])
-    return pb.ItemVerdict(item_id=item_id, label=label, posterior_ppm=posterior)

@@ -2,73 +2,68 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 
 from protocol.errors import Reject
-from protocol.lifecycle import ItemStatus
-from protocol.limits import (
-    ADDRESS_BYTES,
-    LICENCE_ID_CHARS_MAX,
-    NAME_CHARS_MAX,
-    OPERATOR_LEAVES_MAX,
-)
-from protocol.rules.record import Record, is_name, parse_amount, require
-from protocol.state import ItemId, LicenceState, SnapshotState, State
+from protocol.limits import ADDRESS_BYTES, LICENCE_ID_CHARS_MAX, OPERATOR_LEAVES_MAX
+from protocol.log.strict import parse_amount
+from protocol.rows import Consent, ItemId, Licence, Snapshot, count_by, row_of
+from protocol.rules.record import Record, campaign_of, require
+from protocol.state import State
+from protocol.text import check_name, is_id
 from protos.gen import records_pb2 as pb
 
 
 def compute_snapshot(
-    state: State, campaign_id: str, scope: pb.Consent, erased: Collection[ItemId] = ()
+    state: State, campaign_id: str, scope: Consent, erased: Collection[ItemId] = ()
 ) -> list[ItemId]:
     """The items of a snapshot, in log order: accepted, not withdrawn, with consent that covers `scope`.
 
     `erased` are those whose consent can no longer be read and is taken as given: a replay finds them
     in a snapshot that was logged before they were withdrawn.
     """
-    return [
-        item_id
-        for item_id, item in state.items.items()
-        if item.campaign_id == campaign_id
-        and item.status is ItemStatus.ACCEPTED
-        and (item_id in erased if item.is_erased else covers(item.record().consent, scope))
-    ]
-
-
-def covers(consent: pb.Consent, scope: pb.Consent) -> bool:
-    """Whether somebody who gave `consent` agrees to every use in `scope`."""
-    return (
-        (consent.train or not scope.train)
-        and (consent.redistribute or not scope.redistribute)
-        and (consent.commercial or not scope.commercial)
-    )
+    found = []
+    for _, item_id in state.accepted.scan(campaign_id):
+        described = state.items[item_id].description
+        if item_id in erased if described is None else described.consent.covers(scope):
+            found.append(item_id)
+    return found
 
 
 def validate_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
     """The items are exactly those that everybody selects by the same rule."""
     body = record.body
-    require(body.campaign_id in state.campaigns, f"there is no campaign {body.campaign_id!r}")
+    campaign_of(state, body.campaign_id)
     require(len(record.leaves) > 0, "a snapshot holds at least one accepted item")
-    listed = [ItemId(leaf) for leaf in record.leaves]
+    listed = [ItemId(leaf.item_id) for leaf in record.leaves]
     erased = {i for i in listed if i in state.items and state.items[i].is_erased}
+    scope = row_of(Consent, body.scope)
     require(
-        listed == compute_snapshot(state, body.campaign_id, body.scope, erased),
+        listed == compute_snapshot(state, body.campaign_id, scope, erased),
         "the snapshot's items are not those that follow from the log",
     )
 
 
 def process_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
     """Keeps who is in it, so that later revenue finds its way to them."""
-    items = tuple(ItemId(leaf) for leaf in record.leaves)
+    items = tuple(ItemId(leaf.item_id) for leaf in record.leaves)
     for item_id in items:
-        state.items[item_id].snapshots += (record.digest,)
-    tally = Counter(state.items[item_id].author for item_id in items)
-    state.snapshots[record.digest] = SnapshotState(
-        record.body.campaign_id, record.body.scope, items, dict(sorted(tally.items())), record.index
+        item = state.items[item_id]
+        state.items.put(item_id, replace(item, snapshots=(*item.snapshots, record.digest)))
+    state.snapshots.put(
+        record.digest,
+        Snapshot(
+            campaign_id=record.body.campaign_id,
+            scope=row_of(Consent, record.body.scope),
+            items=items,
+            credits=count_by(state.items[item_id].author for item_id in items),
+            logged_at=record.index,
+        ),
     )
 
 
-def usable_snapshot(state: State, digest: bytes) -> SnapshotState:
+def usable_snapshot(state: State, digest: bytes) -> Snapshot:
     """The snapshot with this digest; raises Reject if there is none or an author withdrew from it."""
     snapshot = state.snapshots.get(digest)
     if snapshot is None:
@@ -84,7 +79,7 @@ def validate_licence(state: State, record: Record[pb.Licence]) -> None:
     """A sale names a snapshot that may be sold, and what it costs."""
     body = record.body
     require(
-        is_name(body.id, LICENCE_ID_CHARS_MAX),
+        is_id(body.id, LICENCE_ID_CHARS_MAX),
         f"a licence's id is a-z, 0-9 and -, at most {LICENCE_ID_CHARS_MAX}",
     )
     require(body.id not in state.licences, f"there is a licence {body.id!r} already")
@@ -93,8 +88,8 @@ def validate_licence(state: State, record: Record[pb.Licence]) -> None:
     # Whoever buys it holds it: only the items of an open campaign may all be passed on.
     campaign = state.campaigns[snapshot.campaign_id]
     require(campaign.privacy == pb.PRIVACY_OPEN, "its content goes to its reviewers only")
-    require(0 < len(body.licensee) <= NAME_CHARS_MAX, "a licence names its licensee")
-    require(0 < len(body.terms) <= NAME_CHARS_MAX, "a licence names its terms")
+    check_name(body.licensee, "the licensee")
+    check_name(body.terms, "the licence's terms")
     require(len(body.asset) == ADDRESS_BYTES, "an asset is a 20-byte address, zeros for ether")
     shares = state.deployment is not None and body.asset == state.deployment.share_token
     require(not shares, "the network's own shares are no revenue")
@@ -105,4 +100,4 @@ def validate_licence(state: State, record: Record[pb.Licence]) -> None:
 
 def process_licence(state: State, record: Record[pb.Licence]) -> None:
     """Payments with its id are its revenue from now on."""
-    state.licences[record.body.id] = LicenceState(record.body)
+    state.licences.put(record.body.id, row_of(Licence, record.body, paid=0))

@@ -4,100 +4,122 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from google.protobuf.message import DecodeError
-
 from protocol.errors import Reject
 from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, LINEAGE_MAX, NAME_CHARS_MAX
 from protocol.log import commitments
-from protocol.log.merkle import hash_leaf
-from protocol.review.fingerprints import validate_fingerprint
-from protocol.rules.record import Record, require, require_member
-from protocol.state import ItemId, ItemState, State
+from protocol.media import MEDIA, Comparison
+from protocol.review.fingerprints import EXACT, PERCEPTUAL, validate_fingerprint
+from protocol.rows import Campaign, Description, Item, ItemId, PartTerms
+from protocol.rules.record import Record, campaign_of, require, require_member
+from protocol.state import State
+from protocol.tasks.question import question_of
+from protocol.text import check_name, check_text
 from protos.gen import records_pb2 as pb
 
 
 def validate_submission(state: State, record: Record[pb.Submission]) -> None:
     """Every item fits the campaign; one bad item rejects the batch, so that nothing is half in."""
     require_member(state, record.author)
-    campaign = state.campaigns.get(record.body.campaign_id)
-    if campaign is None:
-        raise Reject(f"there is no campaign {record.body.campaign_id!r}")
+    campaign = campaign_of(state, record.body.campaign_id)
+    # An erased leaf is met in a replay alone, where the campaign was open when it came.
+    require(
+        not campaign.paused,
+        f"campaign {campaign.id!r} is paused and takes no submissions",
+        "`commonhold node campaigns` says when it goes on",
+    )
     require(
         0 < len(record.leaves) <= BATCH_LEAVES_MAX, f"a batch has 1 to {BATCH_LEAVES_MAX} items"
     )
     seen: set[ItemId] = set()
-    licences, media_types = set(campaign.licences), set(campaign.media_types)
-    for position, (item_id, leaf) in enumerate(zip(item_ids(record), record.leaves, strict=True)):
+    for position, (item_id, item) in enumerate(zip(record.hashes, record.leaves, strict=True)):
         try:
             require(item_id not in seen and item_id not in state.items, "it was submitted already")
-            if position in record.erased:
-                continue  # whoever was there when it came has checked it
-            _validate_item(_parse_item(leaf), campaign, licences, media_types)
+            if item is not None:  # of an erased one: whoever was there when it came has checked it
+                _check_item(item, campaign)
         except Reject as error:
-            raise Reject(f"item {position + 1} of {len(record.leaves)}: {error}") from None
-        finally:
-            seen.add(item_id)
+            where = f"item {position + 1} of {len(record.leaves)}"
+            raise Reject(f"{where}: {error}", error.advice) from None
+        seen.add(item_id)
 
 
 def process_submission(state: State, record: Record[pb.Submission]) -> None:
-    """The items wait for the next draw."""
-    for item_id, leaf in zip(item_ids(record), record.leaves, strict=True):
-        state.items[item_id] = ItemState(record.author, record.body.campaign_id, record.index, leaf)
-        state.pending.append(item_id)
-    state.unexplained.update(record.erased.values())
+    """The items wait for the next round, each author's in a queue of its own."""
+    campaign_id, author = record.body.campaign_id, record.author
+    copies = state.copies[campaign_id]
+    for position, (item_id, leaf) in enumerate(zip(record.hashes, record.leaves, strict=True)):
+        described = None if leaf is None else Description.of(leaf)
+        item = Item(author, campaign_id, record.index, position, described, state.tickets)
+        state.items.put(item_id, item)
+        enqueue(state, item_id, item)
+        state.tickets += 1
+        if leaf is None:
+            state.unexplained.put(item_id, record.index)
+        elif state.campaigns[campaign_id].is_open:
+            copies.add(item_id, tuple((part.name, part.fingerprint) for part in leaf.parts))
 
 
-def item_ids(record: Record[pb.Submission]) -> list[ItemId]:
-    """The ids of a submission's items, erased ones too."""
-    return [record.erased.get(at) or hash_leaf(leaf) for at, leaf in enumerate(record.leaves)]
+def enqueue(state: State, item_id: ItemId, item: Item) -> None:
+    """The item waits, at the place in its author's queue that its ticket says."""
+    queue = (item.campaign_id, item.author)
+    state.waiting.put((queue, item.ticket), item_id)
+    state.queues.put(queue, min(item.ticket, state.queues.get(queue, item.ticket)))
+
+
+def dequeue(state: State, item: Item) -> None:
+    """The item does not wait any more."""
+    queue = (item.campaign_id, item.author)
+    state.waiting.remove((queue, item.ticket))
+    if not state.waiting.has(queue):
+        state.queues.remove(queue)
+    elif state.queues.get(queue) == item.ticket:
+        (_, first), _ = next(state.waiting.scan(queue))
+        state.queues.put(queue, first)
 
 
 def validate_openings(
-    state: State, record: Record[pb.Submission], openings: Mapping[ItemId, tuple[bytes, int]]
+    state: State, record: Record[pb.Submission], openings: Mapping[ItemId, tuple[bytes, bytes]]
 ) -> None:
-    """The coordinator holds each label sealed until the verdict; it takes none that it could not open.
+    """The coordinator holds each proposal sealed until the verdict; it takes none that it could not open.
 
-    `openings` maps item ids to (salt, label index). This check is the coordinator's own: the openings
+    `openings` maps item ids to (salt, answer). This check is the coordinator's own: the openings
     are not in the log, so a replay makes it later, with the verdict.
     """
-    labels = len(state.campaigns[record.body.campaign_id].labels)
-    require(len(openings) == len(record.leaves), "each item needs the opening of its label")
-    for position, leaf in enumerate(record.leaves):
-        opening = openings.get(hash_leaf(leaf))
+    question = question_of(campaign_of(state, record.body.campaign_id))
+    proposed = {
+        item_id: item.proposal_commitment
+        for item_id, item in zip(record.hashes, record.leaves, strict=True)
+        if item.proposal_commitment
+    }
+    require(
+        openings.keys() == proposed.keys(),
+        "each proposal is opened to the coordinator, and nothing else",
+    )
+    for position, item_id in enumerate(record.hashes):
+        if item_id not in proposed:
+            continue
+        salt, answer = openings[item_id]
         where = f"item {position + 1} of {len(record.leaves)}"
-        if opening is None:
-            raise Reject(f"{where}: its label is not opened to the coordinator")
-        salt, label = opening
-        require(label < labels, f"{where}: its label is outside the campaign's {labels} labels")
-        committed = pb.Item.FromString(leaf).label_commitment
+        try:
+            question.kind.check_answer(question.spec, answer)
+        except Reject as error:
+            raise Reject(f"{where}: its proposal: {error}", error.advice) from None
         require(
-            commitments.label_commitment(salt, label) == committed,
-            f"{where}: the opening does not match the label commitment",
+            commitments.proposal_commitment(salt, answer) == proposed[item_id],
+            f"{where}: the opening does not match the commitment to its proposal",
         )
 
 
-def _parse_item(leaf: bytes) -> pb.Item:
-    try:
-        return pb.Item.FromString(leaf)
-    except DecodeError:
-        raise Reject("it is not a protobuf Item") from None
-
-
-def _validate_item(
-    item: pb.Item, campaign: pb.Campaign, licences: set[str], media_types: set[str]
-) -> None:
-    require(len(item.content_commitment) == HASH_BYTES, "its content commitment is malformed")
-    require(len(item.label_commitment) == HASH_BYTES, "its label commitment is malformed")
-    require(
-        0 < item.size <= campaign.item_bytes_max, f"its size is not 1 to {campaign.item_bytes_max}"
-    )
-    require(
-        item.media_type in media_types, f"the campaign takes no {item.media_type or 'unnamed type'}"
-    )
+def _check_item(item: pb.Item, campaign: Campaign) -> None:
+    _check_parts(item, campaign)
+    _check_proposal(item, campaign)
     require(item.licence != "", "it carries no licence")
-    require(item.licence in licences, f"licence {item.licence!r} is not among the campaign's")
+    require(
+        item.licence in campaign.licences,
+        f"licence {item.licence!r} is not among the campaign's",
+        f"it takes {', '.join(campaign.licences)}",
+    )
     require(item.consent.train, "its author does not consent to training")
-    if campaign.privacy == pb.PRIVACY_OPEN:
+    if campaign.is_open:
         require(item.consent.redistribute, "an open campaign needs consent to redistribution")
     require(
         item.origin in pb.Origin.values() and item.origin != pb.ORIGIN_UNSPECIFIED,
@@ -105,13 +127,64 @@ def _validate_item(
     )
     if item.origin in (pb.ORIGIN_AGENT, pb.ORIGIN_SYNTHETIC):
         require(item.generator != "", "a generated item names its generator")
-    require(len(item.generator) <= NAME_CHARS_MAX, "its generator's name is too long")
-    require(len(item.transformation) <= NAME_CHARS_MAX, "its transformation is too long")
+    for text, what in (
+        (item.generator, "its generator's name"),
+        (item.transformation, "its transformation"),
+    ):
+        if text:
+            check_text(text, what, NAME_CHARS_MAX)
     require(len(item.derived_from) <= LINEAGE_MAX, f"it derives from over {LINEAGE_MAX} items")
     require(all(len(i) == HASH_BYTES for i in item.derived_from), "its lineage is malformed")
-    if campaign.privacy == pb.PRIVACY_OPEN:
-        validate_fingerprint(item.fingerprint)
-    else:
+
+
+def _check_parts(item: pb.Item, campaign: Campaign) -> None:
+    """Each part is one that the campaign asks for, once and in its order, and none is missing."""
+    terms = {each.name: each for each in campaign.parts}
+    names = [part.name for part in item.parts]
+    wanted = f"an item of {campaign.id} has: {', '.join(terms)}"
+    for name in names:
         require(
-            item.fingerprint == b"", "a fingerprint shows content; only open campaigns take one"
+            name in terms, f"it has a part {name!r}, which the campaign does not ask for", wanted
         )
+    require(len(set(names)) == len(names), "it has a part twice", wanted)
+    missing = [each.name for each in campaign.parts if not each.optional and each.name not in names]
+    require(not missing, f"it has no {' and no '.join(missing)}", wanted)
+    require(
+        names == [name for name in terms if name in names], "its parts are out of order", wanted
+    )
+    for part in item.parts:
+        _check_part(part, terms[part.name], open_=campaign.is_open)
+
+
+def _check_part(part: pb.Part, terms: PartTerms, *, open_: bool) -> None:
+    require(len(part.commitment) == HASH_BYTES, f"{part.name}: its commitment is malformed")
+    require(
+        0 < part.size <= terms.bytes_max,
+        f"{part.name}: it has {part.size} bytes; the campaign takes 1 to {terms.bytes_max}",
+    )
+    require(
+        part.media_type in terms.media_types,
+        f"{part.name}: the campaign takes no {part.media_type or 'unnamed type'}",
+        f"it takes {', '.join(terms.media_types)}",
+    )
+    if part.source:
+        check_name(part.source, f"{part.name}: its source")
+    if not open_:
+        require(
+            part.fingerprint == b"", "a fingerprint shows content; only open campaigns take one"
+        )
+        return
+    validate_fingerprint(part.fingerprint)
+    version = PERCEPTUAL if MEDIA[part.media_type].comparison is Comparison.PERCEPTUAL else EXACT
+    require(
+        part.fingerprint[0] == version,
+        f"{part.name}: its fingerprint is not of the kind that {part.media_type} has",
+    )
+
+
+def _check_proposal(item: pb.Item, campaign: Campaign) -> None:
+    size = len(item.proposal_commitment)
+    if campaign.proposal == pb.PROPOSAL_NOT_TAKEN:
+        require(size == 0, "the campaign takes no proposed answer")
+    elif campaign.proposal == pb.PROPOSAL_REQUIRED or size:
+        require(size == HASH_BYTES, "the campaign wants a proposed answer, committed to")

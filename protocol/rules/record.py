@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from protocol.errors import Ignore, Reject
-from protocol.identity import Identity
-from protocol.limits import ASSET_AMOUNT_MAX, HASH_BYTES, NAME_CHARS_MAX
+from protocol.identity import NOBODY, KeyId, PersonId
+from protocol.limits import HASH_BYTES
+from protocol.rows import Campaign, Round
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -19,58 +20,62 @@ Body = TypeVar("Body")
 class Record(Generic[Body]):
     """A parsed record whose signature and batch hold; `index` is the place it has, or would get.
 
+    `leaves` are messages, each of a type that the record's kind allows, and `hashes` their leaf hashes.
     Leaves are whole when a record is new. In a later replay those of a submission may be erased, since
     their author withdrew them.
     """
 
     index: int
-    digest: bytes  # of author, kind and payload: what makes it this record and no other
-    author: Identity
+    digest: bytes  # of key, kind and payload: what makes it this record and no other
+    key: KeyId
     body: Body
-    leaves: tuple[bytes, ...] = ()  # empty bytes where one was erased
+    leaves: tuple[Any, ...] = ()  # None where one was erased
+    hashes: tuple[bytes, ...] = ()
     erased: Mapping[int, bytes] = field(default_factory=dict)  # position -> leaf hash
+    author: PersonId = NOBODY  # for whom the key signs; see protocol.transition.author_of
 
 
-def require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str, advice: str = "") -> None:
     """Raises Reject with the message unless the condition holds."""
     if not condition:
-        raise Reject(message)
+        raise Reject(message, advice)
 
 
-def require_member(state: State, author: Identity) -> None:
+def require_member(state: State, author: PersonId) -> None:
     """Contributors' records are for those who registered."""
-    if author not in state.members:
-        raise Reject("this identity has not registered with the network")
-
-
-def require_round(state: State, epoch: int, round_: int) -> None:
-    """Late records are harmless; early ones are not."""
-    here = (state.epoch.number, state.epoch.round.number)
-    if (epoch, round_) < here:
-        raise Ignore(f"round {epoch}.{round_} is over; the network is in {here[0]}.{here[1]}")
     require(
-        (epoch, round_) == here,
-        f"round {epoch}.{round_} has not begun; this is {here[0]}.{here[1]}",
+        author in state.members,
+        "this person has not registered with the network",
+        "`commonhold node init` registers",
     )
+
+
+def campaign_of(state: State, campaign_id: str) -> Campaign:
+    """The campaign; raises Reject that lists some if there is none of that id."""
+    campaign = state.campaigns.get(campaign_id)
+    if campaign is None:
+        raise Reject(
+            f"there is no campaign {campaign_id!r}", "`commonhold node campaigns` lists them"
+        )
+    return campaign
+
+
+def require_round(state: State, campaign_id: str, number: int) -> Round:
+    """The campaign's present round, if it is that one. Late records are harmless; early ones are not."""
+    campaign_of(state, campaign_id)
+    here = state.round_of(campaign_id)
+    if number < here.number:
+        raise Ignore(f"round {number} of {campaign_id} is over; it is in round {here.number}")
+    require(
+        number == here.number,
+        f"round {number} of {campaign_id} has not begun; it is in round {here.number}",
+    )
+    return here
 
 
 def require_hash(value: bytes, what: str) -> None:
     """32 bytes, or Reject."""
     require(len(value) == HASH_BYTES, f"{what} has {len(value)} bytes, not {HASH_BYTES}")
-
-
-def parse_amount(text: str, what: str) -> int:
-    """A canonical decimal amount in an asset's smallest unit."""
-    canonical = text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
-    require(canonical and len(text) <= len(str(ASSET_AMOUNT_MAX)), f"{what} is not an amount")
-    return int(text)
-
-
-def is_name(text: str, chars_max: int = NAME_CHARS_MAX) -> bool:
-    """Whether a text may name a campaign, a licence or a job: a-z, 0-9 and -."""
-    return 0 < len(text) <= chars_max and all(
-        c.isascii() and (c.islower() or c.isdigit() or c == "-") for c in text
-    )
 
 
 def commitment_of(batch: pb.Batch) -> tuple[bytes, int]:

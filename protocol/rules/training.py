@@ -6,8 +6,10 @@ the rounds made of it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from protocol.errors import Ignore, Reject
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.lifecycle import JobEvent, next_job_status
 from protocol.limits import (
     CERTIFICATE_BYTES_MAX,
@@ -20,9 +22,11 @@ from protocol.limits import (
     TRAINING_ROUNDS_MAX,
     TRANSPORT_KEY_BYTES_MAX,
 )
+from protocol.rows import Enrolment, Job, JobResult, JobTerms, TrainingRound, Update, row_of
 from protocol.rules.dataset import usable_snapshot
-from protocol.rules.record import Record, is_name, require, require_hash, require_member
-from protocol.state import JobState, State
+from protocol.rules.record import Record, campaign_of, require, require_hash, require_member
+from protocol.state import State
+from protocol.text import check_name, check_text, is_id
 from protos.gen import records_pb2 as pb
 
 # Everybody who waits for a round has to know when it is given up; a day is for hospitals' nights.
@@ -36,15 +40,19 @@ TRAINER_LINES_MAX = 8_192
 def validate_job(state: State, record: Record[pb.Job]) -> None:
     """Everything that decides privacy, pay and who may join is fixed before anybody does."""
     job = record.body
-    require(is_name(job.id), f"a job's id is a-z, 0-9 and -, at most {NAME_CHARS_MAX}")
+    require(is_id(job.id), f"a job's id is a-z, 0-9 and -, at most {NAME_CHARS_MAX}")
     require(job.id not in state.jobs, f"there is a job {job.id!r} already")
-    require(len(job.title) <= TEXT_CHARS_MAX, "the title is too long")
-    require(job.campaign_id in state.campaigns, f"there is no campaign {job.campaign_id!r}")
+    check_text(job.title, "the title", TEXT_CHARS_MAX)
+    campaign = campaign_of(state, job.campaign_id)
+    require(
+        campaign.task == "classify",
+        f"campaign {campaign.id!r} asks a {campaign.task} question; a model here learns labels",
+    )
     if job.snapshot:
         snapshot = usable_snapshot(state, job.snapshot)
         require(snapshot.campaign_id == job.campaign_id, "the snapshot is of another campaign")
         require(snapshot.scope.train, "the snapshot's scope is not training")
-    require(0 < len(job.model) <= NAME_CHARS_MAX, "a job names its model")
+    check_name(job.model, "the job's model")
     require_hash(job.initial_model, "the initial model's hash")
     _validate_columns(job)
     _validate_partners(state, job)
@@ -62,7 +70,8 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
 def _validate_columns(job: pb.Job) -> None:
     require(0 < len(job.columns) <= COLUMNS_MAX, "a job names the columns it reads")
     require(len(set(job.columns)) == len(job.columns), "a column is named twice")
-    require(all(0 < len(c) <= NAME_CHARS_MAX for c in job.columns), "a column's name is malformed")
+    for column in job.columns:
+        check_name(column, "a column's name")
 
 
 def _validate_partners(state: State, job: pb.Job) -> None:
@@ -70,7 +79,7 @@ def _validate_partners(state: State, job: pb.Job) -> None:
     require(0 < len(job.partners) <= PARTNERS_MAX, f"a job invites 1 to {PARTNERS_MAX} partners")
     require(len(set(job.partners)) == len(job.partners), "a partner is invited twice")
     for partner in job.partners:
-        require_member(state, Identity(partner))
+        require_member(state, PersonId(partner))
     require(1 <= job.quorum <= len(job.partners), "the quorum is one to all of the partners")
 
 
@@ -84,10 +93,12 @@ def _validate_privacy(job: pb.Job) -> None:
 
 def process_job(state: State, record: Record[pb.Job]) -> None:
     """Opens it to those invited."""
-    state.jobs[record.body.id] = JobState(record.body, record.body.initial_model)
+    partners = tuple(PersonId(partner) for partner in record.body.partners)
+    terms = row_of(JobTerms, record.body, partners=partners)
+    state.jobs.put(record.body.id, Job(terms, record.body.initial_model))
 
 
-def _job(state: State, job_id: str) -> JobState:
+def _job(state: State, job_id: str) -> Job:
     job = state.jobs.get(job_id)
     if job is None:
         raise Reject(f"there is no job {job_id!r}")
@@ -97,8 +108,8 @@ def _job(state: State, job_id: str) -> JobState:
 def validate_enrol(state: State, record: Record[pb.Enrol]) -> None:
     """Only those invited, and before the first round."""
     job = _job(state, record.body.job_id)
-    require(record.author in job.record.partners, "this identity is not invited to the job")
-    if record.author in job.partners:
+    require(record.author in job.terms.partners, "this person is not invited to the job")
+    if (job.terms.id, record.author) in state.partners:
         raise Ignore("this partner has joined already")
     next_job_status(job.status, JobEvent.JOIN)
     require_hash(record.body.data_commitment, "the data commitment")
@@ -108,31 +119,36 @@ def validate_enrol(state: State, record: Record[pb.Enrol]) -> None:
     )
     # Keys are public once they are logged: under another's key one could pass for that machine.
     require(
-        all(e.transport_key != record.body.transport_key for e in job.partners.values()),
+        all(
+            each.transport_key != record.body.transport_key
+            for _, each in state.partners.scan(job.terms.id)
+        ),
         "another partner's machine authenticates with this key",
     )
 
 
 def process_enrol(state: State, record: Record[pb.Enrol]) -> None:
     """From now on updates are signed over this very data."""
-    state.jobs[record.body.job_id].partners[record.author] = record.body
+    key = (record.body.job_id, record.author)
+    state.partners.put(key, row_of(Enrolment, record.body))
 
 
 def validate_update(state: State, record: Record[pb.Update]) -> None:
     """One update for each partner and round, from the model of that round and the data joined with."""
     body = record.body
     job = _job(state, body.job_id)
-    enrolled = job.partners.get(record.author)
+    key = (body.job_id, record.author)
+    enrolled = state.partners.get(key)
     if enrolled is None:
-        raise Reject("this identity has not joined the job")
+        raise Reject("this person has not joined the job")
     next_job_status(job.status, JobEvent.TRAIN)
     present = len(job.rounds) + 1
     if body.round < present:
         raise Ignore(f"round {body.round} of the job is over")
     require(
-        body.round == present <= job.record.rounds, f"round {body.round} of the job has not begun"
+        body.round == present <= job.terms.rounds, f"round {body.round} of the job has not begun"
     )
-    if record.author in job.updates:
+    if key in state.updates:
         raise Ignore("this partner has an update in this round already")
     require(body.base_model == job.model, "the update starts from another model than the round")
     require_hash(body.update, "the update's hash")
@@ -140,19 +156,19 @@ def validate_update(state: State, record: Record[pb.Update]) -> None:
         body.data_commitment == enrolled.data_commitment,
         "the update was made from other data than the partner joined with",
     )
-    require(body.delta_ppb == job.record.delta_ppb, "epsilon is stated at another delta")
+    require(body.delta_ppb == job.terms.delta_ppb, "epsilon is stated at another delta")
     require(body.epsilon_micro > 0, "an update costs privacy")
     require(
-        body.epsilon_micro >= job.spent.get(record.author, 0),
+        body.epsilon_micro >= state.spent.get(key, 0),
         "the update states less epsilon than an earlier one: what was spent stays spent",
     )
 
 
 def process_update(state: State, record: Record[pb.Update]) -> None:
     """Waits for its round."""
-    job = state.jobs[record.body.job_id]
-    job.updates[record.author] = record.body
-    job.spent[record.author] = record.body.epsilon_micro
+    key = (record.body.job_id, record.author)
+    state.updates.put(key, row_of(Update, record.body))
+    state.spent.put(key, record.body.epsilon_micro)
 
 
 def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
@@ -161,24 +177,27 @@ def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
     job = _job(state, body.job_id)
     next_job_status(job.status, JobEvent.TRAIN)
     present = len(job.rounds) + 1
-    require(body.round == present <= job.record.rounds, f"round {body.round} is not the next")
+    require(body.round == present <= job.terms.rounds, f"round {body.round} is not the next")
     require(body.base_model == job.model, "the round starts from another model")
     require_hash(body.model, "the model's hash")
-    partners = [Identity(partner) for partner in body.partners]
-    require(partners == sorted(set(partners)), "the partners are in the order of their keys")
-    require(all(p in job.updates for p in partners), "a partner signed no update in this round")
+    partners = [PersonId(partner) for partner in body.partners]
+    require(partners == sorted(set(partners)), "the partners are in ascending order")
     require(
-        len(partners) >= job.record.quorum,
-        f"a round needs {job.record.quorum} updates, not {len(partners)}",
+        all((body.job_id, p) in state.updates for p in partners),
+        "a partner signed no update in this round",
     )
     require(
-        job.epsilon_micro < body.epsilon_micro <= job.record.epsilon_micro,
+        len(partners) >= job.terms.quorum,
+        f"a round needs {job.terms.quorum} updates, not {len(partners)}",
+    )
+    require(
+        job.epsilon_micro < body.epsilon_micro <= job.terms.epsilon_micro,
         "a round costs privacy, and never more than the job has",
     )
     require(body.accuracy_ppm <= PPM, "the accuracy is above one")
-    fresh = sum((partner, body.job_id) not in state.epoch.trained for partner in partners)
+    fresh = sum((partner, body.job_id) not in state.trained for partner in partners)
     require(
-        len(state.epoch.trained) + fresh <= TRAINER_LINES_MAX,
+        len(state.trained) + fresh <= TRAINER_LINES_MAX,
         f"an epoch pays at most {TRAINER_LINES_MAX} trainers; close it first",
     )
 
@@ -187,12 +206,20 @@ def process_round(state: State, record: Record[pb.TrainingRound]) -> None:
     """Its partners are paid in the next close; updates that came too late count for nothing."""
     body = record.body
     job = state.jobs[body.job_id]
-    job.status = next_job_status(job.status, JobEvent.TRAIN)
-    job.rounds.append(body)
-    job.model = body.model
-    job.updates = {}
-    for partner in body.partners:
-        state.epoch.trained[Identity(partner), body.job_id] += 1
+    done = row_of(TrainingRound, body)
+    state.jobs.put(
+        body.job_id,
+        replace(
+            job,
+            status=next_job_status(job.status, JobEvent.TRAIN),
+            rounds=(*job.rounds, done),
+            model=body.model,
+        ),
+    )
+    state.updates.clear(body.job_id)
+    for partner in done.partners:
+        key = (partner, body.job_id)
+        state.trained.put(key, state.trained.get(key, 0) + 1)
 
 
 def validate_model(state: State, record: Record[pb.Model]) -> None:
@@ -206,7 +233,7 @@ def validate_model(state: State, record: Record[pb.Model]) -> None:
         require(body.weights in (b"", job.model), "the weights are not those of the last round")
         require(not body.artifact and not body.card, "a job that ended early has no artifact")
         return
-    require(len(job.rounds) == job.record.rounds, "the job's rounds have not all run")
+    require(len(job.rounds) == job.terms.rounds, "the job's rounds have not all run")
     require(body.weights == job.model, "the model is not that of the last round")
     require_hash(body.artifact, "the artifact's hash")
     require_hash(body.card, "the card's hash")
@@ -227,6 +254,6 @@ def _end_of(body: pb.Model) -> JobEvent:
 def process_model(state: State, record: Record[pb.Model]) -> None:
     """The job is over."""
     job = state.jobs[record.body.job_id]
-    job.status = next_job_status(job.status, _end_of(record.body))
-    job.result = record.body
-    job.updates = {}
+    status = next_job_status(job.status, _end_of(record.body))
+    state.jobs.put(job.terms.id, replace(job, status=status, result=row_of(JobResult, record.body)))
+    state.updates.clear(job.terms.id)

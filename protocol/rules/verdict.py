@@ -1,177 +1,232 @@
-"""Verdicts: what the answers say of each item, opened gold included."""
+"""Verdicts: what the answers say of each item of a round, opened gold included."""
 
 from __future__ import annotations
 
-from google.protobuf.message import DecodeError
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 from protocol.errors import Reject
-from protocol.identity import Identity
-from protocol.lifecycle import EpochEvent, EpochPhase, ItemEvent, ItemStatus, next_phase
-from protocol.limits import ITEM_DRAWS_MAX, SALT_BYTES
+from protocol.identity import PersonId
+from protocol.lifecycle import ItemEvent, ItemStatus, RoundEvent, next_phase
+from protocol.limits import PPM, SALT_BYTES, TOLERANCE_PPM
 from protocol.log import commitments
 from protocol.review import verdicts
 from protocol.review.reputation import observe
+from protocol.rows import Campaign, Item, ItemId
+from protocol.rules.drawing import requeue
+from protocol.rules.intake import enqueue
 from protocol.rules.record import Record, require, require_round
-from protocol.state import GivenAnswer, ItemId, RoundState, State
-from protocol.truth.inference import TOLERANCE_PPM
+from protocol.rules.sealing import count, require_time
+from protocol.state import State
+from protocol.tasks.question import Question, question_of
 from protos.gen import records_pb2 as pb
 
-_EVENTS = {
+_EVENTS: Final = {
     pb.OUTCOME_ACCEPTED: ItemEvent.ACCEPT,
     pb.OUTCOME_REJECTED: ItemEvent.REJECT,
     pb.OUTCOME_UNDECIDED: ItemEvent.LEAVE_UNDECIDED,
 }
 
-_DECIDED = (pb.OUTCOME_ACCEPTED, pb.OUTCOME_REJECTED)
-
 
 def validate_verdict(state: State, record: Record[pb.Verdict]) -> None:
     """Everybody infers again; a verdict that does not follow from the answers never enters a replay."""
-    require_round(state, record.body.epoch, record.body.round)
+    body = record.body
+    round_ = require_round(state, body.campaign_id, body.round)
+    next_phase(round_.phase, RoundEvent.DECIDE)
+    require_time(round_, body.time_ms)
+    campaign = state.campaigns[body.campaign_id]
+    sealed = state.commits.count(campaign.id) - state.revealed.count(campaign.id)
     require(
-        state.epoch.phase is EpochPhase.REVEALING, "verdicts are given after answers were opened"
+        sealed == 0 or body.time_ms - round_.since_ms >= campaign.rounds.reveal_ms,
+        f"{sealed} reviewers have time left to open their answers",
     )
-    published = _parse_verdicts(record.leaves)
-    gold = _validate_gold(state, published)
-    decided = [v for v in published if v.outcome != pb.OUTCOME_UNSPECIFIED]
+    published: Sequence[pb.ItemVerdict] = record.leaves
+    opened = _opened_gold(state, campaign, published)
+    decided = [verdict for verdict in published if verdict.outcome != pb.OUTCOME_UNSPECIFIED]
     require(
         all(v.gold_salt for v in published if v.outcome == pb.OUTCOME_UNSPECIFIED),
         "a leaf neither decides an item nor opens gold",
     )
     require(
-        [v.item_id for v in decided] == list(state.epoch.round.assignments),
+        [verdict.item_id for verdict in decided] == list(round_.items),
         "the verdicts are not those of the round's items",
     )
-    rows, grouped = verdicts.posteriors(state, gold), verdicts.answers_by_item(state)
+    _check_decisions(state, campaign, decided, opened)
+
+
+def _opened_gold(
+    state: State, campaign: Campaign, published: Sequence[pb.ItemVerdict]
+) -> dict[ItemId, bytes]:
+    """All gold that the seal committed to is opened, and none that it did not commit to."""
+    question = question_of(campaign)
+    hashes = set()
+    opened: dict[ItemId, bytes] = {}
+    for verdict in published:
+        if not verdict.gold_salt:
+            require(not verdict.gold, "gold is opened without its salt")
+            continue
+        item = state.items.get(verdict.item_id)
+        if item is None or item.campaign_id != campaign.id:
+            raise Reject("gold is opened for an item that nobody submitted to the campaign")
+        require(len(verdict.gold_salt) == SALT_BYTES, "a gold opening is malformed")
+        question.kind.check_answer(question.spec, verdict.gold)
+        require(verdict.item_id not in opened, "an item's gold is opened twice")
+        opened[verdict.item_id] = verdict.gold
+        hashes.add(commitments.gold_commitment(verdict.item_id, verdict.gold_salt, verdict.gold))
+    require(
+        hashes == set(state.rounds[campaign.id].gold_hashes),
+        "the gold opened is not the gold committed to when the round was sealed",
+    )
+    return opened
+
+
+def _check_decisions(
+    state: State,
+    campaign: Campaign,
+    decided: Sequence[pb.ItemVerdict],
+    opened: Mapping[ItemId, bytes],
+) -> None:
+    gold = verdicts.known_gold(state, campaign.id) | dict(opened)
+    table = verdicts.infer_campaign(state, campaign, gold)
+    beliefs = table.beliefs() if table is not None else {}
+    grouped = verdicts.answers_by_item(state, campaign.id)
+    question = question_of(campaign)
     for verdict in decided:
-        answers = grouped.get(verdict.item_id, [])
         try:
-            _validate_item_verdict(state, verdict, rows.get(verdict.item_id))
-            follows = verdicts.decide(state, verdict, answers, is_gold=verdict.item_id in gold)
-            require(verdict.outcome == follows, "its outcome does not follow from its posterior")
+            _check_belief(verdict, beliefs.get(verdict.item_id, ()))
+            _check_proposal(state.items[verdict.item_id], question, verdict)
+            follows = verdicts.decide(
+                state,
+                campaign,
+                verdict,
+                grouped.get(verdict.item_id, []),
+                is_gold=verdict.item_id in gold,
+            )
+            require(
+                (verdict.outcome, verdict.answer, verdict.confidence_ppm, verdict.refusal)
+                == (follows.outcome, follows.answer, follows.confidence_ppm, follows.refusal),
+                "its outcome does not follow from its belief",
+            )
         except Reject as error:
-            raise Reject(f"item {verdict.item_id.hex()}: {error}") from None
+            raise Reject(f"item {verdict.item_id.hex()}: {error}", error.advice) from None
 
 
-def _validate_gold(state: State, published: list[pb.ItemVerdict]) -> dict[ItemId, int]:
-    """All committed gold is opened by the epoch's first verdict, and none that was not committed."""
-    opened = {v.item_id: (v.gold_salt, v.gold_label) for v in published if v.gold_salt}
-    if state.epoch.round.number > 1:
-        require(not opened, "gold is opened by the epoch's first verdict")
-        return state.epoch.gold
-    for item_id, (salt, label) in opened.items():
-        require(item_id in state.items, "gold is opened for an item that nobody submitted")
-        labels = len(state.campaigns[state.items[item_id].campaign_id].labels)
-        require(len(salt) == SALT_BYTES and label < labels, "a gold opening is malformed")
-    hashes = {commitments.gold_commitment(i, salt, label) for i, (salt, label) in opened.items()}
+def _check_belief(verdict: pb.ItemVerdict, recomputed: Sequence[int]) -> None:
     require(
-        hashes == state.epoch.gold_hashes,
-        "the gold opened is not the gold committed before the draw",
+        len(verdict.belief_ppm) == len(recomputed)
+        and all(stated <= PPM for stated in verdict.belief_ppm),
+        "its belief is not one of this kind",
     )
-    return {item_id: label for item_id, (_, label) in opened.items()}
-
-
-def _validate_item_verdict(state: State, verdict: pb.ItemVerdict, row: list[int] | None) -> None:
-    item = state.items[verdict.item_id]
-    labels = len(state.campaigns[item.campaign_id].labels)
-    require(verdict.label < labels, "its label is outside the campaign's")
-    recomputed = 0 if row is None else row[verdict.label]
-    require(
-        abs(recomputed - verdict.posterior_ppm) <= TOLERANCE_PPM,
-        f"its posterior is {verdict.posterior_ppm} ppm in the verdict and {recomputed} recomputed",
-    )
-    require(
-        row is None or max(row) - recomputed <= TOLERANCE_PPM,
-        "its label is not the most probable one",
-    )
-    if verdict.outcome == pb.OUTCOME_UNDECIDED:
-        sealed = not verdict.label_salt and not verdict.proposed_label
-        require(sealed, "it is undecided, so its label stays sealed")
-    else:
-        require(verdict.proposed_label < labels, "its proposed label is outside the campaign's")
-        opened = commitments.label_commitment(verdict.label_salt, verdict.proposed_label)
+    for stated, own in zip(verdict.belief_ppm, recomputed, strict=True):
         require(
-            item.is_erased or opened == item.record().label_commitment,
-            "its label is not the one its author sealed",
+            abs(stated - own) <= TOLERANCE_PPM,
+            f"its belief is {stated} ppm in the verdict and {own} recomputed",
         )
 
 
-def process_verdict(state: State, record: Record[pb.Verdict]) -> None:
-    """Decides items, counts evidence on all sides, and opens another round where that can help."""
-    grouped = verdicts.answers_by_item(state)
-    for verdict in _parse_verdicts(record.leaves):
-        # Gold that nobody answered is known from now on, and measures nobody in a later round.
-        if verdict.gold_salt and verdict.outcome in _DECIDED:
-            state.epoch.gold[verdict.item_id] = verdict.gold_label
-        if verdict.outcome != pb.OUTCOME_UNSPECIFIED:
-            _settle_item(state, verdict, grouped.get(verdict.item_id, []))
-    _penalise_silence(state)
-    _next_round(state)
-
-
-def _settle_item(state: State, verdict: pb.ItemVerdict, answers: list[GivenAnswer]) -> None:
-    item = state.items[verdict.item_id]
-    item.step(ItemEvent.END_REVEALS)
-    item.step(_EVENTS[verdict.outcome])
-    item.posterior_ppm = verdict.posterior_ppm
-    if item.status is ItemStatus.UNDECIDED:
+def _check_proposal(item: Item, question: Question, verdict: pb.ItemVerdict) -> None:
+    """Undecided items keep theirs sealed; of all others it is opened, as it was committed to."""
+    if verdict.outcome == pb.OUTCOME_UNDECIDED:
+        sealed = not verdict.proposal_salt and not verdict.proposal
+        require(sealed, "it is undecided, so its proposal stays sealed")
         return
-    # Content that is not what its record says has no label, and no claim to be an original.
-    false = verdicts.is_mismatched(state, verdict.item_id, answers)
-    item.label, item.proposed_label = None if false else verdict.label, verdict.proposed_label
-    if false:
+    if not verdict.proposal_salt:
+        require(not verdict.proposal, "its proposal is opened without a salt")
+        none_made = item.description is None or not item.description.proposal_commitment
+        require(none_made, "the proposal that its author sealed is not opened")
+        return
+    question.kind.check_answer(question.spec, verdict.proposal)
+    opened = commitments.proposal_commitment(verdict.proposal_salt, verdict.proposal)
+    require(
+        item.description is None or item.description.proposal_commitment == opened,
+        "its proposal is not the one that its author sealed",
+    )
+
+
+def process_verdict(state: State, record: Record[pb.Verdict]) -> None:
+    """Decides items, counts evidence on all sides, and lets what is undecided wait for another round."""
+    body = record.body
+    campaign = state.campaigns[body.campaign_id]
+    for verdict in record.leaves:
+        # Gold that nobody could review is known from now on, and measures nobody in a later round.
+        decided = verdict.outcome in (pb.OUTCOME_ACCEPTED, pb.OUTCOME_REJECTED)
+        if verdict.gold_salt and decided:
+            state.gold.put((campaign.id, verdict.item_id), verdict.gold)
+    for verdict in record.leaves:
+        if verdict.outcome != pb.OUTCOME_UNSPECIFIED:
+            _settle_item(state, campaign, verdict)
+    _penalise_silence(state, campaign.id)
+    for table in (state.assignments, state.tasks, state.commits, state.revealed):
+        table.clear(campaign.id)
+    round_ = state.rounds[campaign.id]
+    phase = next_phase(round_.phase, RoundEvent.DECIDE)
+    ended = replace(round_, phase=phase, since_ms=body.time_ms, items=(), gold_hashes=())
+    state.rounds.put(campaign.id, ended)
+
+
+def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> None:
+    item_id = ItemId(verdict.item_id)
+    item = state.items[item_id]
+    item = replace(item, status=item.after(ItemEvent.END_REVEALS))
+    item = replace(
+        item,
+        status=item.after(_EVENTS[verdict.outcome]),
+        confidence_ppm=verdict.confidence_ppm,
+        belief_ppm=tuple(verdict.belief_ppm),
+        refusal=verdict.refusal,
+    )
+    if item.status is ItemStatus.UNDECIDED:
+        _leave_undecided(state, campaign, item_id, item)
+        return
+    # Refused content has no answer: nobody who gave one was right or wrong.
+    answer = None if verdict.refusal else verdict.answer
+    proposal = verdict.proposal if verdict.proposal_salt else None
+    item = replace(item, answer=answer, proposal=proposal, decided_in=state.epoch)
+    state.items.put(item_id, item)
+    if verdict.refusal == pb.REFUSAL_MISMATCH:
         # Or it would keep the true original of its fingerprint out. An item that was rejected for its
-        # label stays, or whoever reads the right label here could submit the picture again.
-        state.indexes[item.campaign_id].remove(verdict.item_id)
-    item.decided_in = state.epoch.number
+        # answer stays, or whoever reads the right one here could submit the content again.
+        state.copies[campaign.id].remove(item_id)
     accepted = item.status is ItemStatus.ACCEPTED
-    belief = state.reputation[item.author, pb.ROLE_CONTRIBUTOR, item.campaign_id]
-    observe(belief, right=int(accepted), wrong=int(not accepted))
-
-
-def _penalise_silence(state: State) -> None:
-    """A reviewer who was drawn and did not open an answer is wrong on each task."""
-    round_ = state.epoch.round
-    for reviewer, tasks in round_.tasks.items():
-        if reviewer not in round_.revealed:
-            for item_id in tasks:
-                campaign_id = state.items[item_id].campaign_id
-                observe(state.reputation[reviewer, pb.ROLE_REVIEWER, campaign_id], wrong=1)
-
-
-def _next_round(state: State) -> None:
-    """Undecided items are drawn again while rounds are left and somebody stands by."""
-    round_ = state.epoch.round
-    undecided = [
-        item_id
-        for item_id in round_.items
-        if state.items[item_id].status in (ItemStatus.UNDECIDED, ItemStatus.SUBMITTED)
-        and state.items[item_id].draws < ITEM_DRAWS_MAX
-    ]
-    standing_by = any(member.standby for member in state.members.values())
-    if undecided and standing_by and round_.number < state.policy.rounds_max:
-        state.epoch.phase = next_phase(state.epoch.phase, EpochEvent.REDRAW)
-        state.epoch.round = RoundState(number=round_.number + 1, items=tuple(undecided))
+    if accepted:
+        state.accepted.put((campaign.id, item.place), item_id)
+        count(state, item, accepted=1)
     else:
-        state.epoch.phase = next_phase(state.epoch.phase, EpochEvent.DECIDE)
-        state.pending[:0] = [i for i in undecided if i in round_.assignments]
-        # Nobody could review these: in front, enough of them would hold up everything for ever.
-        state.pending += [i for i in undecided if i not in round_.assignments]
+        count(state, item, rejected=1)
+    observe(state, item.author, pb.ROLE_CONTRIBUTOR, campaign.id, PPM if accepted else 0)
+    _count_review_evidence(state, campaign, item_id, item)
 
 
-def count_review_evidence(state: State) -> None:
-    """At the end of an epoch each answer to a decided item is evidence about its reviewer."""
-    for answer in state.epoch.answers:
-        item = state.items[answer.item_id]
-        truth = state.epoch.gold.get(answer.item_id, item.label)
-        if answer.label is None or truth is None:
+def _leave_undecided(state: State, campaign: Campaign, item_id: ItemId, item: Item) -> None:
+    """Drawn again, in front of its author's others, until it was drawn often enough."""
+    if item.draws < campaign.rounds.draws_max:
+        state.items.put(item_id, item)
+        # Nobody answered: in front, enough of them would hold up the author's others for ever.
+        if item.answered_by:
+            enqueue(state, item_id, item)
+        else:
+            requeue(state, item_id)
+    else:
+        state.items.put(item_id, replace(item, decided_in=state.epoch))
+        count(state, item, undecided=1)
+
+
+def _count_review_evidence(state: State, campaign: Campaign, item_id: ItemId, item: Item) -> None:
+    """Each answer to a decided item is evidence about its reviewer; gold is the better judge."""
+    truth = state.gold.get((campaign.id, item_id), item.answer)
+    question = question_of(campaign)
+    for person in item.answered_by:
+        given = state.answers.get((campaign.id, item_id, person))
+        if given is None or not given.answer or truth is None:
             continue
-        belief = state.reputation[Identity(answer.reviewer), pb.ROLE_REVIEWER, item.campaign_id]
-        observe(belief, right=int(answer.label == truth), wrong=int(answer.label != truth))
+        right_ppm = question.kind.credit_ppm(question.spec, given.answer, truth)
+        observe(state, person, pb.ROLE_REVIEWER, campaign.id, right_ppm)
 
 
-def _parse_verdicts(leaves: tuple[bytes, ...]) -> list[pb.ItemVerdict]:
-    try:
-        return [pb.ItemVerdict.FromString(leaf) for leaf in leaves]
-    except DecodeError:
-        raise Reject("a leaf is not a protobuf ItemVerdict") from None
+def _penalise_silence(state: State, campaign_id: str) -> None:
+    """A reviewer who was drawn and did not open an answer is wrong on each task."""
+    for (_, person), tasks in state.tasks.scan(campaign_id):
+        if (campaign_id, person) not in state.revealed:
+            for _ in tasks:
+                observe(state, PersonId(person), pb.ROLE_REVIEWER, campaign_id, 0)

@@ -7,11 +7,15 @@ can no longer be licensed or trained on.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from protocol.errors import Ignore, Reject
 from protocol.lifecycle import ItemEvent, ItemStatus, next_status
 from protocol.limits import WITHDRAWN_ITEMS_MAX
+from protocol.rows import Item, ItemId
+from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, require, require_member
-from protocol.state import ItemId, State
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 
@@ -23,38 +27,50 @@ def validate_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
         0 < len(wanted) <= WITHDRAWN_ITEMS_MAX, f"one withdraws 1 to {WITHDRAWN_ITEMS_MAX} items"
     )
     require(len(set(wanted)) == len(wanted), "an item is withdrawn twice")
-    reviewed = in_review(state)
     for item_id in wanted:
         item = state.items.get(item_id)
         if item is None or item.author != record.author:
             raise Reject(f"{item_id.hex()} is not an item of this author")
         if item.status is ItemStatus.WITHDRAWN:
             raise Ignore(f"{item_id.hex()} was withdrawn already")
-        require(
-            item_id not in reviewed,
-            f"{item_id.hex()} is being reviewed; withdraw it when epoch {state.epoch.number} has closed",
-        )
+        if in_review(state, item_id, item):
+            round_ = state.round_of(item.campaign_id)
+            raise Reject(
+                f"{item_id.hex()} is being reviewed",
+                f"withdraw it after round {round_.number} of {item.campaign_id}",
+            )
         next_status(item.status, ItemEvent.WITHDRAW)
 
 
-def in_review(state: State) -> set[ItemId]:
-    """What the present epoch has sealed: its close counts each of these items by its status."""
-    return {*state.epoch.items, *state.epoch.duplicates, *state.epoch.round.items}
+def in_review(state: State, item_id: ItemId, item: Item) -> bool:
+    """Whether the item is in a round: its verdict is to come."""
+    return item.decided_in is None and (
+        item.status in (ItemStatus.DRAWN, ItemStatus.COMMITTED, ItemStatus.REVEALED)
+        or item_id in state.round_of(item.campaign_id).items
+    )
 
 
 def process_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
     """Forgets the descriptions. Verdicts and shares stay, or are repaid, as the campaign says."""
-    withdrawn = set(record.body.item_ids)
     for item_id in record.body.item_ids:
         item = state.items[item_id]
         campaign = state.campaigns[item.campaign_id]
         accepted = item.status is ItemStatus.ACCEPTED
         if accepted and campaign.withdrawal == pb.WITHDRAWAL_REPAYS:
-            state.repayable[item.author, item.campaign_id] += 1
-        item.step(ItemEvent.WITHDRAW)
-        item.leaf = b""
-        state.indexes[item.campaign_id].remove(item_id)
+            key = (item.author, campaign.id)
+            state.repayable.put(key, state.repayable.get(key, 0) + 1)
+        if accepted:
+            state.accepted.remove((campaign.id, item.place))
+        if item.status in (ItemStatus.SUBMITTED, ItemStatus.UNDECIDED):
+            dequeue(state, item)
+        # Answers to an item that was to be drawn again are paid with the next close, and forgotten.
+        ended = state.epoch if item.answered_by and item.decided_in is None else item.decided_in
+        withdrawn = item.after(ItemEvent.WITHDRAW)
+        state.items.put(
+            item_id, replace(item, status=withdrawn, description=None, decided_in=ended)
+        )
+        state.copies[campaign.id].remove(item_id)
         for digest in item.snapshots:
-            state.snapshots[digest].withdrawn += 1
-    state.unexplained -= withdrawn
-    state.pending = [item_id for item_id in state.pending if item_id not in withdrawn]
+            snapshot = state.snapshots[digest]
+            state.snapshots.put(digest, replace(snapshot, withdrawn=snapshot.withdrawn + 1))
+        state.unexplained.remove(item_id)

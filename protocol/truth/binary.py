@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import digamma, expit
 
 from protocol.errors import StateError
 from protocol.truth.data import (
@@ -23,9 +24,10 @@ from protocol.truth.data import (
     IntArray,
     Votes,
     group_sum,
+    ordered,
 )
 from protocol.truth.inference import Inference, infer_with, quantise_ppm
-from protocol.truth.model import ACCURACY_MARGIN, MAX_RATE, Model, Prior
+from protocol.truth.model import ACCURACY_MARGIN, GRID, MAX_RATE, Model, Prior, clamp
 from protocol.truth.scoring import MICRO, ReviewerScores, score_reviewers
 
 NO, YES = 0, 1
@@ -41,7 +43,7 @@ class Marks:
     """Who said what: reviewer[a] gave item[a] the marks mark[a], 0 or 1 for each criterion.
 
     item, reviewer: (n_answers,); mark: (n_answers, n_criteria); gold_item (n_gold,) and gold_mark
-    (n_gold, n_criteria): what is known.
+    (n_gold, n_criteria): what is known. Kept sorted by item and then reviewer.
     """
 
     item: IntArray
@@ -52,6 +54,12 @@ class Marks:
     gold_item: IntArray
     gold_mark: IntArray
 
+    def __post_init__(self) -> None:
+        if not ordered(self.item, self.reviewer):
+            order = np.lexsort((self.reviewer, self.item))
+            for name in ("item", "reviewer", "mark"):
+                object.__setattr__(self, name, getattr(self, name)[order])
+
     @property
     def n_criteria(self) -> int:
         return int(self.mark.shape[1])
@@ -60,10 +68,17 @@ class Marks:
         """A row for every item and criterion: items are questions, reviewers are voices."""
         n = self.n_criteria
         each = np.arange(n)
+        # Where an answer's mark comes to lie, so that nothing needs to be sorted: after the items
+        # before its own, the criteria before its own, and the reviewers before its own.
+        size = np.bincount(self.item, minlength=self.n_items)
+        start = (np.cumsum(size) - size)[self.item]
+        place = (start * (n - 1) + np.arange(len(start)))[:, None] + each * size[self.item][:, None]
+        source = np.empty(place.size, dtype=np.int64)
+        source[place.ravel()] = np.arange(place.size)
         answers = Answers(
-            item=(self.item[:, None] * n + each).ravel(),
-            reviewer=(self.reviewer[:, None] * n + each).ravel(),
-            label=self.mark.ravel(),
+            item=(self.item[:, None] * n + each).ravel()[source],
+            reviewer=(self.reviewer[:, None] * n + each).ravel()[source],
+            label=self.mark.ravel()[source],
             n_items=self.n_items * n,
             n_reviewers=self.n_reviewers * n,
             n_labels=2,
@@ -157,6 +172,7 @@ class BinaryModel(Model):
     ) -> None:
         super().__init__(answers, votes, gold, prior)
         self.n_criteria = n_criteria
+        self._both = self._by_row @ (1.0 + self.extra.sum(axis=1))
         # A ring has its members' criterion, and is a person of its own, after all others.
         voice, n_voices = np.arange(votes.n_rows), answers.n_reviewers
         self._criterion = voice % n_criteria
@@ -165,11 +181,22 @@ class BinaryModel(Model):
         self._person[:n_voices] = voice[:n_voices] // n_criteria
 
     def count(self, posterior: FloatArray) -> tuple[FloatArray, FloatArray]:
-        counts = (self._by_row @ (posterior + self.extra)).reshape(-1, 2, 2)
-        by_criterion = posterior.reshape(-1, self.n_criteria, 2)
-        common: FloatArray = by_criterion.sum(axis=0) + self.prior.label
+        # What is not counted of a yes is counted of a no: half the work of counting both.
+        yes = self._by_row @ (posterior[:, YES] + self.extra[:, YES])
+        counts = np.stack([self._both - yes, yes], axis=1).reshape(-1, 2, 2)
+        met = posterior[:, YES].reshape(-1, self.n_criteria).sum(axis=0)
+        n_items = self.answers.n_items // self.n_criteria
+        common = np.stack([n_items - met, met], axis=1) + self.prior.label
         counts += self._voice_prior(counts, common / common.sum(axis=1, keepdims=True))
         return counts, common
+
+    def expect(self, counts: FloatArray, common: FloatArray) -> FloatArray:
+        evidence = digamma(counts) - digamma(counts.sum(axis=1, keepdims=True))
+        support = self._by_item @ (evidence[:, :, YES] - evidence[:, :, NO]).ravel()
+        prior = digamma(common[:, YES]) - digamma(common[:, NO])
+        support.reshape(-1, self.n_criteria)[:] += prior
+        met = np.rint(expit(support) * GRID) / GRID
+        return clamp(np.stack([1.0 - met, met], axis=1), self.gold)
 
     def by_item(self, log_common: FloatArray) -> FloatArray:
         result: FloatArray = np.tile(log_common, (self.answers.n_items // self.n_criteria, 1))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.errors import StateError
+from protocol.limits import TOLERANCE_PPM
 from protocol.truth.belief import believe
 from protocol.truth.data import (
     NO_GOLD,
@@ -45,10 +46,6 @@ __all__ = [
 Build = Callable[[Answers, Votes, Gold, Prior], Model]
 
 PPM = 1_000_000
-# Measured over 212 renumberings of real and simulated answers, clean and attacked, and over thread
-# counts: at most 2e-12, so never a millionth. Stopping one sweep apart would add about 1 ppm. The
-# rest is margin for other processors and library builds.
-TOLERANCE_PPM = 20
 
 MAX_RING_ROUNDS = 4  # merging one ring can uncover the next; bounded in case two alternate
 

@@ -21,7 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import digamma
 
-from protocol.truth.data import Answers, FloatArray, Gold, Votes, group_sum
+from protocol.truth.data import Answers, FloatArray, Gold, Votes, group_sum, row_max, row_sum
 
 # Accuracy on real crowds is the same at 100; what still moves then is a handful of even splits.
 MAX_SWEEPS = 30
@@ -87,12 +87,16 @@ class Model:
         change, sweeps = np.inf, 0
         while change >= CONVERGED and sweeps < MAX_SWEEPS:
             counts, common = self.count(posterior)
-            evidence = digamma(counts) - digamma(counts.sum(axis=1, keepdims=True))
-            support = self._by_item @ evidence.reshape(-1, self.answers.n_labels)
-            updated = self.believe(support + self.by_item(digamma(common)))
+            updated = self.expect(counts, common)
             change = np.abs(updated - posterior).max(initial=0.0)
             posterior, sweeps = updated, sweeps + 1
         return Fit(posterior, counts, common, sweeps)
+
+    def expect(self, counts: FloatArray, common: FloatArray) -> FloatArray:
+        """The posterior (n_items, K) that follows from Dirichlet parameters."""
+        evidence = digamma(counts) - digamma(counts.sum(axis=1, keepdims=True))
+        support = self._by_item @ evidence.reshape(-1, self.answers.n_labels)
+        return self.believe(support + self.by_item(digamma(common)))
 
     def count(self, posterior: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Dirichlet parameters (n_rows, given, true) and (K,) that follow from a posterior."""
@@ -105,9 +109,21 @@ class Model:
     def without(self, counts: FloatArray, posterior: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What each answer's row counts of the label given, and of all labels, under each truth,
         without that answer: (n_answers, K) each."""
-        row, label = self.votes.row, self.answers.label
-        own = self.votes.weight[:, None] * (posterior + self.extra)[self.answers.item]
-        return counts[row, label] - own, counts.sum(axis=1)[row] - own
+        own = self.own(posterior)
+        return self.given_by(counts) - own, counts.sum(axis=1).take(self.votes.row, axis=0) - own
+
+    def own(self, posterior: FloatArray) -> FloatArray:
+        """(n_answers, K): what each answer adds to the counts of its label."""
+        each = (posterior + self.extra).take(self.answers.item, axis=0)
+        result: FloatArray = self.votes.weight[:, None] * each
+        return result
+
+    def given_by(self, counts: FloatArray) -> FloatArray:
+        """(n_answers, K): what each answer's row counts of the label given."""
+        n_labels = self.answers.n_labels
+        cell = self.votes.row * n_labels + self.answers.label
+        result: FloatArray = counts.reshape(-1, n_labels).take(cell, axis=0)
+        return result
 
     def by_item(self, log_common: FloatArray) -> FloatArray:
         """What is said of a label as such, laid out for adding to the support of items."""
@@ -178,8 +194,8 @@ def clamp(posterior: FloatArray, gold: Gold) -> FloatArray:
 
 def softmax(logits: FloatArray) -> FloatArray:
     """Rows of exp(logits), normalised to sum to one."""
-    exponential = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    result: FloatArray = exponential / exponential.sum(axis=1, keepdims=True)
+    exponential = np.exp(logits - row_max(logits))
+    result: FloatArray = exponential / row_sum(exponential)
     return result
 
 

@@ -50,14 +50,14 @@ class MirroredModel(Model):
         return both + centre, common
 
     def without(self, counts: FloatArray, posterior: FloatArray) -> tuple[FloatArray, FloatArray]:
-        row, label = self.votes.row, self.answers.label
         mirror = _mirror(self.answers.n_labels)
-        own = self.votes.weight[:, None] * (posterior + self.extra)[self.answers.item]
+        own = self.own(posterior)
         total = own.copy()
         total[:, :TIE] += own[:, mirror][:, :TIE]
         # Of a tie, a strict answer put half into its own cell and half into its mirror's.
-        own[:, TIE:] /= np.where(label < TIE, 2.0, 1.0)[:, None]
-        return counts[row, label] - own, counts.sum(axis=1)[row] - total
+        own[:, TIE:] /= np.where(self.answers.label < TIE, 2.0, 1.0)[:, None]
+        row_total = counts.sum(axis=1).take(self.votes.row, axis=0)
+        return self.given_by(counts) - own, row_total - total
 
 
 def _mirror(n_labels: int) -> NDArray[np.int64]:

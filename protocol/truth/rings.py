@@ -28,6 +28,7 @@ MAX_RINGS = 64  # largest first; each costs a pass over the answers
 # 2e7 co-answers take 1.5 GB. Above that, items with the fewest answers are tested first (one that
 # everybody answered is the dearest), then the earliest: infer shorter windows instead.
 MAX_CO_ANSWERS = 20_000_000
+PAIR_BUCKETS = 1 << 22  # 32 MB of counters; with fewer pairs than that, each has its own
 
 # Lighter than the model's: the test must see what a reviewer does, not what the crowd does.
 TEST_PRIOR = Prior(row_per_label=1.0, guess=0.25)
@@ -65,7 +66,11 @@ def co_answers(answers: Answers) -> CoAnswers:
     a = np.concatenate([np.zeros(0, np.int64), *first])
     b = np.concatenate([np.zeros(0, np.int64), *second])
     key = answers.reviewer[a] * answers.n_reviewers + answers.reviewer[b]
-    unique, inverse, shared = np.unique(key, return_inverse=True, return_counts=True)
+    # Sorting is dear, and most pairs in a crowd hardly ever meet: as many in a bucket is a must.
+    bucket = key % PAIR_BUCKETS
+    keep = np.bincount(bucket, minlength=1)[bucket] >= MIN_SHARED
+    a, b, key = a[keep], b[keep], key[keep]
+    unique, inverse, shared = _count_keys(key, answers.n_reviewers**2)
     tested = shared >= MIN_SHARED
     renumber = np.cumsum(tested) - 1
     keep = tested[inverse]
@@ -109,6 +114,16 @@ def _affordable(answers: Answers) -> BoolArray:
     included = np.zeros(len(per_item), dtype=bool)
     included[order] = np.cumsum(pairs[order]) <= MAX_CO_ANSWERS
     return included
+
+
+def _count_keys(key: IntArray, n_keys: int) -> tuple[IntArray, IntArray, IntArray]:
+    """The distinct keys in order, the place of each key among them, and how often each occurs."""
+    if n_keys > PAIR_BUCKETS:
+        unique, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
+        return unique, inverse, counts
+    counts = np.bincount(key, minlength=1)
+    unique = np.flatnonzero(counts)
+    return unique, (np.cumsum(counts > 0) - 1)[key], counts[unique]
 
 
 def _own_confusion(answers: Answers, posterior: FloatArray) -> FloatArray:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/gen/api.proto\x12\rcommonhold.v1\"[\n\rAppendRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x0e\n\x06leaves\x18\x02 \x03(\x0c\x12(\n\x08openings\x18\x03 \x03(\x0b\x32\x16.commonhold.v1.Opening\"7\n\x07Opening\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12\r\n\x05label\x18\x03 \x01(\r\";\n\x07Receipt\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\"\x1e\n\rFollowRequest\x12\r\n\x05start\x18\x01 \x01(\x04\"Q\n\x0e\x46ollowResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.commonhold.v1.LoggedEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\">\n\x0bLoggedEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x08\x65nvelope\x18\x02 \x01(\x0c\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\"#\n\x0f\x41nnounceRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"D\n\tAddresses\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\x12\n\nmultiaddrs\x18\x02 \x03(\t\x12\x12\n\nexpires_ms\x18\x03 \x01(\x04\"\x12\n\x10\x41nnounceResponse\"#\n\rLookupRequest\x12\x12\n\nidentities\x18\x01 \x03(\x0c\"#\n\x0eLookupResponse\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"%\n\x11\x43loseEpochRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\",\n\nCloseEpoch\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"\x14\n\x12\x43loseEpochResponse2\xfd\x02\n\x0b\x43oordinator\x12>\n\x06\x41ppend\x12\x1c.commonhold.v1.AppendRequest\x1a\x16.commonhold.v1.Receipt\x12G\n\x06\x46ollow\x12\x1c.commonhold.v1.FollowRequest\x1a\x1d.commonhold.v1.FollowResponse0\x01\x12K\n\x08\x41nnounce\x12\x1e.commonhold.v1.AnnounceRequest\x1a\x1f.commonhold.v1.AnnounceResponse\x12\x45\n\x06Lookup\x12\x1c.commonhold.v1.LookupRequest\x1a\x1d.commonhold.v1.LookupResponse\x12Q\n\nCloseEpoch\x12 .commonhold.v1.CloseEpochRequest\x1a!.commonhold.v1.CloseEpochResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/gen/api.proto\x12\rcommonhold.v1\"[\n\rAppendRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x0e\n\x06leaves\x18\x02 \x03(\x0c\x12(\n\x08openings\x18\x03 \x03(\x0b\x32\x16.commonhold.v1.Opening\"8\n\x07Opening\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\x0c\";\n\x07Receipt\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\"\x1e\n\rFollowRequest\x12\r\n\x05start\x18\x01 \x01(\x04\"Q\n\x0e\x46ollowResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.commonhold.v1.LoggedEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\">\n\x0bLoggedEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x08\x65nvelope\x18\x02 \x01(\x0c\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\"#\n\x0f\x41nnounceRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"D\n\tAddresses\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\x12\n\nmultiaddrs\x18\x02 \x03(\t\x12\x12\n\nexpires_ms\x18\x03 \x01(\x04\"\x12\n\x10\x41nnounceResponse\"\x1d\n\rLookupRequest\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"#\n\x0eLookupResponse\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"%\n\x11\x43loseEpochRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\",\n\nCloseEpoch\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"#\n\x12\x43loseEpochResponse\x12\r\n\x05index\x18\x01 \x01(\x04\x32\xfd\x02\n\x0b\x43oordinator\x12>\n\x06\x41ppend\x12\x1c.commonhold.v1.AppendRequest\x1a\x16.commonhold.v1.Receipt\x12G\n\x06\x46ollow\x12\x1c.commonhold.v1.FollowRequest\x1a\x1d.commonhold.v1.FollowResponse0\x01\x12K\n\x08\x41nnounce\x12\x1e.commonhold.v1.AnnounceRequest\x1a\x1f.commonhold.v1.AnnounceResponse\x12\x45\n\x06Lookup\x12\x1c.commonhold.v1.LookupRequest\x1a\x1d.commonhold.v1.LookupResponse\x12Q\n\nCloseEpoch\x12 .commonhold.v1.CloseEpochRequest\x1a!.commonhold.v1.CloseEpochResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,31 +34,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPENDREQUEST']._serialized_start=39
   _globals['_APPENDREQUEST']._serialized_end=130
   _globals['_OPENING']._serialized_start=132
-  _globals['_OPENING']._serialized_end=187
-  _globals['_RECEIPT']._serialized_start=189
-  _globals['_RECEIPT']._serialized_end=248
-  _globals['_FOLLOWREQUEST']._serialized_start=250
-  _globals['_FOLLOWREQUEST']._serialized_end=280
-  _globals['_FOLLOWRESPONSE']._serialized_start=282
-  _globals['_FOLLOWRESPONSE']._serialized_end=363
-  _globals['_LOGGEDENTRY']._serialized_start=365
-  _globals['_LOGGEDENTRY']._serialized_end=427
-  _globals['_ANNOUNCEREQUEST']._serialized_start=429
-  _globals['_ANNOUNCEREQUEST']._serialized_end=464
-  _globals['_ADDRESSES']._serialized_start=466
-  _globals['_ADDRESSES']._serialized_end=534
-  _globals['_ANNOUNCERESPONSE']._serialized_start=536
-  _globals['_ANNOUNCERESPONSE']._serialized_end=554
-  _globals['_LOOKUPREQUEST']._serialized_start=556
-  _globals['_LOOKUPREQUEST']._serialized_end=591
-  _globals['_LOOKUPRESPONSE']._serialized_start=593
-  _globals['_LOOKUPRESPONSE']._serialized_end=628
-  _globals['_CLOSEEPOCHREQUEST']._serialized_start=630
-  _globals['_CLOSEEPOCHREQUEST']._serialized_end=667
-  _globals['_CLOSEEPOCH']._serialized_start=669
-  _globals['_CLOSEEPOCH']._serialized_end=713
-  _globals['_CLOSEEPOCHRESPONSE']._serialized_start=715
-  _globals['_CLOSEEPOCHRESPONSE']._serialized_end=735
-  _globals['_COORDINATOR']._serialized_start=738
-  _globals['_COORDINATOR']._serialized_end=1119
+  _globals['_OPENING']._serialized_end=188
+  _globals['_RECEIPT']._serialized_start=190
+  _globals['_RECEIPT']._serialized_end=249
+  _globals['_FOLLOWREQUEST']._serialized_start=251
+  _globals['_FOLLOWREQUEST']._serialized_end=281
+  _globals['_FOLLOWRESPONSE']._serialized_start=283
+  _globals['_FOLLOWRESPONSE']._serialized_end=364
+  _globals['_LOGGEDENTRY']._serialized_start=366
+  _globals['_LOGGEDENTRY']._serialized_end=428
+  _globals['_ANNOUNCEREQUEST']._serialized_start=430
+  _globals['_ANNOUNCEREQUEST']._serialized_end=465
+  _globals['_ADDRESSES']._serialized_start=467
+  _globals['_ADDRESSES']._serialized_end=535
+  _globals['_ANNOUNCERESPONSE']._serialized_start=537
+  _globals['_ANNOUNCERESPONSE']._serialized_end=555
+  _globals['_LOOKUPREQUEST']._serialized_start=557
+  _globals['_LOOKUPREQUEST']._serialized_end=586
+  _globals['_LOOKUPRESPONSE']._serialized_start=588
+  _globals['_LOOKUPRESPONSE']._serialized_end=623
+  _globals['_CLOSEEPOCHREQUEST']._serialized_start=625
+  _globals['_CLOSEEPOCHREQUEST']._serialized_end=662
+  _globals['_CLOSEEPOCH']._serialized_start=664
+  _globals['_CLOSEEPOCH']._serialized_end=708
+  _globals['_CLOSEEPOCHRESPONSE']._serialized_start=710
+  _globals['_CLOSEEPOCHRESPONSE']._serialized_end=745
+  _globals['_COORDINATOR']._serialized_start=748
+  _globals['_COORDINATOR']._serialized_end=1129
 # @@protoc_insertion_point(module_scope)

@@ -17,14 +17,14 @@ class AppendRequest(_message.Message):
     def __init__(self, envelope: _Optional[bytes] = ..., leaves: _Optional[_Iterable[bytes]] = ..., openings: _Optional[_Iterable[_Union[Opening, _Mapping]]] = ...) -> None: ...
 
 class Opening(_message.Message):
-    __slots__ = ("item_id", "salt", "label")
+    __slots__ = ("item_id", "salt", "answer")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     SALT_FIELD_NUMBER: _ClassVar[int]
-    LABEL_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     salt: bytes
-    label: int
-    def __init__(self, item_id: _Optional[bytes] = ..., salt: _Optional[bytes] = ..., label: _Optional[int] = ...) -> None: ...
+    answer: bytes
+    def __init__(self, item_id: _Optional[bytes] = ..., salt: _Optional[bytes] = ..., answer: _Optional[bytes] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("index", "checkpoint", "proof")
@@ -81,10 +81,10 @@ class AnnounceResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class LookupRequest(_message.Message):
-    __slots__ = ("identities",)
-    IDENTITIES_FIELD_NUMBER: _ClassVar[int]
-    identities: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, identities: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    __slots__ = ("keys",)
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, keys: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class LookupResponse(_message.Message):
     __slots__ = ("envelopes",)
@@ -107,5 +107,7 @@ class CloseEpoch(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class CloseEpochResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("index",)
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    def __init__(self, index: _Optional[int] = ...) -> None: ...

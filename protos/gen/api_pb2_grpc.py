@@ -93,7 +93,7 @@ class CoordinatorServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloseEpoch(self, request, context):
-        """The operator asks for the end of the epoch: review of what is pending, then the close.
+        """The operator asks for the end of the epoch. Repeating a call is safe: it says where the close is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -7,6 +7,19 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class KeyRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    KEY_ROLE_UNSPECIFIED: _ClassVar[KeyRole]
+    KEY_ROLE_OPERATOR: _ClassVar[KeyRole]
+    KEY_ROLE_LOG: _ClassVar[KeyRole]
+
+class ProposalTerms(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROPOSAL_UNSPECIFIED: _ClassVar[ProposalTerms]
+    PROPOSAL_REQUIRED: _ClassVar[ProposalTerms]
+    PROPOSAL_OPTIONAL: _ClassVar[ProposalTerms]
+    PROPOSAL_NOT_TAKEN: _ClassVar[ProposalTerms]
+
 class WithdrawalTerms(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     WITHDRAWAL_KEEPS: _ClassVar[WithdrawalTerms]
@@ -19,21 +32,20 @@ class Privacy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PRIVACY_REVIEWERS: _ClassVar[Privacy]
     PRIVACY_PRIVATE: _ClassVar[Privacy]
 
-class PhaseName(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    PHASE_UNSPECIFIED: _ClassVar[PhaseName]
-    PHASE_SUBMITTING: _ClassVar[PhaseName]
-    PHASE_BEACON: _ClassVar[PhaseName]
-    PHASE_COMMITTING: _ClassVar[PhaseName]
-    PHASE_REVEALING: _ClassVar[PhaseName]
-    PHASE_CLOSING: _ClassVar[PhaseName]
-
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
     OUTCOME_ACCEPTED: _ClassVar[Outcome]
     OUTCOME_REJECTED: _ClassVar[Outcome]
     OUTCOME_UNDECIDED: _ClassVar[Outcome]
+
+class WaitingReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WAITING_UNSPECIFIED: _ClassVar[WaitingReason]
+    WAITING_IN_REVIEW: _ClassVar[WaitingReason]
+    WAITING_FOR_SEAL: _ClassVar[WaitingReason]
+    WAITING_FOR_REVIEWERS: _ClassVar[WaitingReason]
+    WAITING_PAUSED: _ClassVar[WaitingReason]
 
 class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -58,28 +70,38 @@ class Origin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ORIGIN_AGENT: _ClassVar[Origin]
     ORIGIN_SYNTHETIC: _ClassVar[Origin]
 
-class Abstention(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class Refusal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    ABSTENTION_NONE: _ClassVar[Abstention]
-    ABSTENTION_UNSURE: _ClassVar[Abstention]
-    ABSTENTION_UNAVAILABLE: _ClassVar[Abstention]
-    ABSTENTION_MISMATCH: _ClassVar[Abstention]
+    REFUSAL_NONE: _ClassVar[Refusal]
+    REFUSAL_UNSURE: _ClassVar[Refusal]
+    REFUSAL_UNAVAILABLE: _ClassVar[Refusal]
+    REFUSAL_MISMATCH: _ClassVar[Refusal]
+    REFUSAL_UNREADABLE: _ClassVar[Refusal]
+    REFUSAL_OFF_TOPIC: _ClassVar[Refusal]
+    REFUSAL_PERSONAL: _ClassVar[Refusal]
+    REFUSAL_HARMFUL: _ClassVar[Refusal]
+KEY_ROLE_UNSPECIFIED: KeyRole
+KEY_ROLE_OPERATOR: KeyRole
+KEY_ROLE_LOG: KeyRole
+PROPOSAL_UNSPECIFIED: ProposalTerms
+PROPOSAL_REQUIRED: ProposalTerms
+PROPOSAL_OPTIONAL: ProposalTerms
+PROPOSAL_NOT_TAKEN: ProposalTerms
 WITHDRAWAL_KEEPS: WithdrawalTerms
 WITHDRAWAL_REPAYS: WithdrawalTerms
 PRIVACY_UNSPECIFIED: Privacy
 PRIVACY_OPEN: Privacy
 PRIVACY_REVIEWERS: Privacy
 PRIVACY_PRIVATE: Privacy
-PHASE_UNSPECIFIED: PhaseName
-PHASE_SUBMITTING: PhaseName
-PHASE_BEACON: PhaseName
-PHASE_COMMITTING: PhaseName
-PHASE_REVEALING: PhaseName
-PHASE_CLOSING: PhaseName
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_ACCEPTED: Outcome
 OUTCOME_REJECTED: Outcome
 OUTCOME_UNDECIDED: Outcome
+WAITING_UNSPECIFIED: WaitingReason
+WAITING_IN_REVIEW: WaitingReason
+WAITING_FOR_SEAL: WaitingReason
+WAITING_FOR_REVIEWERS: WaitingReason
+WAITING_PAUSED: WaitingReason
 ROLE_UNSPECIFIED: Role
 ROLE_CONTRIBUTOR: Role
 ROLE_REVIEWER: Role
@@ -94,22 +116,26 @@ ORIGIN_HUMAN: Origin
 ORIGIN_SENSOR: Origin
 ORIGIN_AGENT: Origin
 ORIGIN_SYNTHETIC: Origin
-ABSTENTION_NONE: Abstention
-ABSTENTION_UNSURE: Abstention
-ABSTENTION_UNAVAILABLE: Abstention
-ABSTENTION_MISMATCH: Abstention
+REFUSAL_NONE: Refusal
+REFUSAL_UNSURE: Refusal
+REFUSAL_UNAVAILABLE: Refusal
+REFUSAL_MISMATCH: Refusal
+REFUSAL_UNREADABLE: Refusal
+REFUSAL_OFF_TOPIC: Refusal
+REFUSAL_PERSONAL: Refusal
+REFUSAL_HARMFUL: Refusal
 
 class Envelope(_message.Message):
-    __slots__ = ("kind", "author", "payload", "signature")
+    __slots__ = ("kind", "key", "payload", "signature")
     KIND_FIELD_NUMBER: _ClassVar[int]
-    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     kind: str
-    author: bytes
+    key: bytes
     payload: bytes
     signature: bytes
-    def __init__(self, kind: _Optional[str] = ..., author: _Optional[bytes] = ..., payload: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, kind: _Optional[str] = ..., key: _Optional[bytes] = ..., payload: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("root", "count")
@@ -119,25 +145,60 @@ class Batch(_message.Message):
     count: int
     def __init__(self, root: _Optional[bytes] = ..., count: _Optional[int] = ...) -> None: ...
 
+class Delegation(_message.Message):
+    __slots__ = ("root_key", "signature")
+    ROOT_KEY_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    root_key: bytes
+    signature: bytes
+    def __init__(self, root_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class Register(_message.Message):
+    __slots__ = ("network", "delegation", "payout_address", "payout_signature", "serial")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    DELEGATION_FIELD_NUMBER: _ClassVar[int]
+    PAYOUT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PAYOUT_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    delegation: Delegation
+    payout_address: bytes
+    payout_signature: bytes
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., delegation: _Optional[_Union[Delegation, _Mapping]] = ..., payout_address: _Optional[bytes] = ..., payout_signature: _Optional[bytes] = ..., serial: _Optional[int] = ...) -> None: ...
+
+class Delegate(_message.Message):
+    __slots__ = ("network", "delegation")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    DELEGATION_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    delegation: Delegation
+    def __init__(self, network: _Optional[bytes] = ..., delegation: _Optional[_Union[Delegation, _Mapping]] = ...) -> None: ...
+
 class Genesis(_message.Message):
-    __slots__ = ("network", "name", "policy")
+    __slots__ = ("network", "name", "policy", "rules", "delegation", "log_key")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    DELEGATION_FIELD_NUMBER: _ClassVar[int]
+    LOG_KEY_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     name: str
     policy: Policy
-    def __init__(self, network: _Optional[bytes] = ..., name: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    rules: int
+    delegation: Delegation
+    log_key: bytes
+    def __init__(self, network: _Optional[bytes] = ..., name: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., rules: _Optional[int] = ..., delegation: _Optional[_Union[Delegation, _Mapping]] = ..., log_key: _Optional[bytes] = ...) -> None: ...
 
 class Policy(_message.Message):
-    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "rounds_max", "reputation_decay_ppm", "witness_quorum", "revenue_treasury_ppm", "royalty_ppm")
+    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "reputation_decay_ppm", "witness_quorum", "revenue_treasury_ppm", "royalty_ppm")
     EPOCH_EMISSION_MICRO_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTORS_PPM_FIELD_NUMBER: _ClassVar[int]
     REVIEWERS_PPM_FIELD_NUMBER: _ClassVar[int]
     TRAINERS_PPM_FIELD_NUMBER: _ClassVar[int]
     REJECTION_PENALTY_PPM_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_PPM_FIELD_NUMBER: _ClassVar[int]
-    ROUNDS_MAX_FIELD_NUMBER: _ClassVar[int]
     REPUTATION_DECAY_PPM_FIELD_NUMBER: _ClassVar[int]
     WITNESS_QUORUM_FIELD_NUMBER: _ClassVar[int]
     REVENUE_TREASURY_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -148,56 +209,129 @@ class Policy(_message.Message):
     trainers_ppm: int
     rejection_penalty_ppm: int
     accept_ppm: int
-    rounds_max: int
     reputation_decay_ppm: int
     witness_quorum: int
     revenue_treasury_ppm: int
     royalty_ppm: int
-    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., rounds_max: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., witness_quorum: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ...) -> None: ...
+    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., witness_quorum: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ...) -> None: ...
+
+class PolicyChange(_message.Message):
+    __slots__ = ("network", "epoch", "policy")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    epoch: int
+    policy: Policy
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class Upgrade(_message.Message):
+    __slots__ = ("network", "version", "epoch")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    version: int
+    epoch: int
+    def __init__(self, network: _Optional[bytes] = ..., version: _Optional[int] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class Successor(_message.Message):
+    __slots__ = ("network", "role", "key", "signature")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    role: KeyRole
+    key: bytes
+    signature: bytes
+    def __init__(self, network: _Optional[bytes] = ..., role: _Optional[_Union[KeyRole, str]] = ..., key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("network", "id", "title", "guidelines", "media_types", "labels", "licences", "reviewers_per_item", "price_ppm", "item_bytes_max", "privacy", "withdrawal")
+    __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     GUIDELINES_FIELD_NUMBER: _ClassVar[int]
-    MEDIA_TYPES_FIELD_NUMBER: _ClassVar[int]
-    LABELS_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
     LICENCES_FIELD_NUMBER: _ClassVar[int]
     REVIEWERS_PER_ITEM_FIELD_NUMBER: _ClassVar[int]
     PRICE_PPM_FIELD_NUMBER: _ClassVar[int]
-    ITEM_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
     PRIVACY_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWAL_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
     title: str
     guidelines: str
-    media_types: _containers.RepeatedScalarFieldContainer[str]
-    labels: _containers.RepeatedScalarFieldContainer[str]
+    task: str
+    spec: bytes
+    parts: _containers.RepeatedCompositeFieldContainer[PartTerms]
+    proposal: ProposalTerms
     licences: _containers.RepeatedScalarFieldContainer[str]
     reviewers_per_item: int
     price_ppm: int
-    item_bytes_max: int
     privacy: Privacy
     withdrawal: WithdrawalTerms
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., media_types: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., item_bytes_max: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ...) -> None: ...
+    rounds: RoundTerms
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., task: _Optional[str] = ..., spec: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[PartTerms, _Mapping]]] = ..., proposal: _Optional[_Union[ProposalTerms, str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ...) -> None: ...
 
-class Phase(_message.Message):
-    __slots__ = ("network", "epoch", "round", "to", "time_ms", "duplicates")
+class PartTerms(_message.Message):
+    __slots__ = ("name", "media_types", "bytes_max", "optional")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
+    OPTIONAL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    media_types: _containers.RepeatedScalarFieldContainer[str]
+    bytes_max: int
+    optional: bool
+    def __init__(self, name: _Optional[str] = ..., media_types: _Optional[_Iterable[str]] = ..., bytes_max: _Optional[int] = ..., optional: _Optional[bool] = ...) -> None: ...
+
+class RoundTerms(_message.Message):
+    __slots__ = ("items_max", "seal_items", "seal_wait_ms", "beacon_ms", "commit_ms", "reveal_ms", "draws_max")
+    ITEMS_MAX_FIELD_NUMBER: _ClassVar[int]
+    SEAL_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    SEAL_WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    BEACON_MS_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_MS_FIELD_NUMBER: _ClassVar[int]
+    REVEAL_MS_FIELD_NUMBER: _ClassVar[int]
+    DRAWS_MAX_FIELD_NUMBER: _ClassVar[int]
+    items_max: int
+    seal_items: int
+    seal_wait_ms: int
+    beacon_ms: int
+    commit_ms: int
+    reveal_ms: int
+    draws_max: int
+    def __init__(self, items_max: _Optional[int] = ..., seal_items: _Optional[int] = ..., seal_wait_ms: _Optional[int] = ..., beacon_ms: _Optional[int] = ..., commit_ms: _Optional[int] = ..., reveal_ms: _Optional[int] = ..., draws_max: _Optional[int] = ...) -> None: ...
+
+class Pause(_message.Message):
+    __slots__ = ("network", "campaign_id", "paused")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
-    ROUND_FIELD_NUMBER: _ClassVar[int]
-    TO_FIELD_NUMBER: _ClassVar[int]
-    TIME_MS_FIELD_NUMBER: _ClassVar[int]
-    DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
     network: bytes
-    epoch: int
+    campaign_id: str
+    paused: bool
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., paused: _Optional[bool] = ...) -> None: ...
+
+class Seal(_message.Message):
+    __slots__ = ("network", "campaign_id", "round", "time_ms", "found")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    campaign_id: str
     round: int
-    to: PhaseName
     time_ms: int
-    duplicates: Batch
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., to: _Optional[_Union[PhaseName, str]] = ..., time_ms: _Optional[int] = ..., duplicates: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+    found: Batch
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., time_ms: _Optional[int] = ..., found: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Duplicate(_message.Message):
     __slots__ = ("item_id", "duplicate_of")
@@ -207,29 +341,27 @@ class Duplicate(_message.Message):
     duplicate_of: bytes
     def __init__(self, item_id: _Optional[bytes] = ..., duplicate_of: _Optional[bytes] = ...) -> None: ...
 
-class GoldCommit(_message.Message):
-    __slots__ = ("network", "epoch", "hashes")
-    NETWORK_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
-    HASHES_FIELD_NUMBER: _ClassVar[int]
-    network: bytes
-    epoch: int
-    hashes: Batch
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., hashes: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+class GoldHash(_message.Message):
+    __slots__ = ("hash",)
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    hash: bytes
+    def __init__(self, hash: _Optional[bytes] = ...) -> None: ...
 
 class Draw(_message.Message):
-    __slots__ = ("network", "epoch", "round", "seed", "assignments")
+    __slots__ = ("network", "campaign_id", "round", "time_ms", "seed", "assignments")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
     network: bytes
-    epoch: int
+    campaign_id: str
     round: int
+    time_ms: int
     seed: bytes
     assignments: Batch
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., seed: _Optional[bytes] = ..., assignments: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., time_ms: _Optional[int] = ..., seed: _Optional[bytes] = ..., assignments: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Assignment(_message.Message):
     __slots__ = ("item_id", "reviewers")
@@ -239,51 +371,83 @@ class Assignment(_message.Message):
     reviewers: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, item_id: _Optional[bytes] = ..., reviewers: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
-class Verdict(_message.Message):
-    __slots__ = ("network", "epoch", "round", "verdicts")
+class EndCommits(_message.Message):
+    __slots__ = ("network", "campaign_id", "round", "time_ms")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    campaign_id: str
+    round: int
+    time_ms: int
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., time_ms: _Optional[int] = ...) -> None: ...
+
+class Verdict(_message.Message):
+    __slots__ = ("network", "campaign_id", "round", "time_ms", "verdicts")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
     VERDICTS_FIELD_NUMBER: _ClassVar[int]
     network: bytes
-    epoch: int
+    campaign_id: str
     round: int
+    time_ms: int
     verdicts: Batch
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., verdicts: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., time_ms: _Optional[int] = ..., verdicts: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class ItemVerdict(_message.Message):
-    __slots__ = ("item_id", "outcome", "label", "posterior_ppm", "proposed_label", "label_salt", "gold_salt", "gold_label")
+    __slots__ = ("item_id", "outcome", "belief_ppm", "answer", "confidence_ppm", "proposal", "proposal_salt", "gold", "gold_salt", "refusal")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
-    LABEL_FIELD_NUMBER: _ClassVar[int]
-    POSTERIOR_PPM_FIELD_NUMBER: _ClassVar[int]
-    PROPOSED_LABEL_FIELD_NUMBER: _ClassVar[int]
-    LABEL_SALT_FIELD_NUMBER: _ClassVar[int]
+    BELIEF_PPM_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_PPM_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_SALT_FIELD_NUMBER: _ClassVar[int]
+    GOLD_FIELD_NUMBER: _ClassVar[int]
     GOLD_SALT_FIELD_NUMBER: _ClassVar[int]
-    GOLD_LABEL_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     outcome: Outcome
-    label: int
-    posterior_ppm: int
-    proposed_label: int
-    label_salt: bytes
+    belief_ppm: _containers.RepeatedScalarFieldContainer[int]
+    answer: bytes
+    confidence_ppm: int
+    proposal: bytes
+    proposal_salt: bytes
+    gold: bytes
     gold_salt: bytes
-    gold_label: int
-    def __init__(self, item_id: _Optional[bytes] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., label: _Optional[int] = ..., posterior_ppm: _Optional[int] = ..., proposed_label: _Optional[int] = ..., label_salt: _Optional[bytes] = ..., gold_salt: _Optional[bytes] = ..., gold_label: _Optional[int] = ...) -> None: ...
+    refusal: Refusal
+    def __init__(self, item_id: _Optional[bytes] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., belief_ppm: _Optional[_Iterable[int]] = ..., answer: _Optional[bytes] = ..., confidence_ppm: _Optional[int] = ..., proposal: _Optional[bytes] = ..., proposal_salt: _Optional[bytes] = ..., gold: _Optional[bytes] = ..., gold_salt: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ...) -> None: ...
 
 class Close(_message.Message):
-    __slots__ = ("network", "epoch", "lines")
+    __slots__ = ("network", "epoch", "time_ms", "lines", "waiting")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     epoch: int
+    time_ms: int
     lines: Batch
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., lines: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+    waiting: _containers.RepeatedCompositeFieldContainer[Waiting]
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., time_ms: _Optional[int] = ..., lines: _Optional[_Union[Batch, _Mapping]] = ..., waiting: _Optional[_Iterable[_Union[Waiting, _Mapping]]] = ...) -> None: ...
+
+class Waiting(_message.Message):
+    __slots__ = ("campaign_id", "items", "reason")
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    campaign_id: str
+    items: int
+    reason: WaitingReason
+    def __init__(self, campaign_id: _Optional[str] = ..., items: _Optional[int] = ..., reason: _Optional[_Union[WaitingReason, str]] = ...) -> None: ...
 
 class RewardLine(_message.Message):
-    __slots__ = ("identity", "role", "campaign_id", "asset", "amount", "weight_micro", "evidence", "job_id", "licence_id")
-    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("person", "role", "campaign_id", "asset", "amount", "weight_micro", "evidence", "job_id", "licence_id")
+    PERSON_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     ASSET_FIELD_NUMBER: _ClassVar[int]
@@ -292,7 +456,7 @@ class RewardLine(_message.Message):
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     LICENCE_ID_FIELD_NUMBER: _ClassVar[int]
-    identity: bytes
+    person: bytes
     role: Role
     campaign_id: str
     asset: bytes
@@ -301,7 +465,7 @@ class RewardLine(_message.Message):
     evidence: Evidence
     job_id: str
     licence_id: str
-    def __init__(self, identity: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, person: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ...) -> None: ...
 
 class Evidence(_message.Message):
     __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid", "updates", "licensed")
@@ -408,6 +572,12 @@ class Snapshot(_message.Message):
     scope: Consent
     items: Batch
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., scope: _Optional[_Union[Consent, _Mapping]] = ..., items: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class SnapshotItem(_message.Message):
+    __slots__ = ("item_id",)
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    item_id: bytes
+    def __init__(self, item_id: _Optional[bytes] = ...) -> None: ...
 
 class Licence(_message.Message):
     __slots__ = ("network", "id", "snapshot", "licensee", "terms", "asset", "price")
@@ -529,16 +699,6 @@ class Model(_message.Message):
     energy_millijoules: int
     def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., outcome: _Optional[_Union[JobOutcome, str]] = ..., reason: _Optional[str] = ..., weights: _Optional[bytes] = ..., artifact: _Optional[bytes] = ..., card: _Optional[bytes] = ..., accuracy_fp32_ppm: _Optional[int] = ..., accuracy_int8_ppm: _Optional[int] = ..., held_back: _Optional[int] = ..., fp32_bytes: _Optional[int] = ..., int8_bytes: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., energy_millijoules: _Optional[int] = ...) -> None: ...
 
-class Register(_message.Message):
-    __slots__ = ("network", "payout_address", "payout_signature")
-    NETWORK_FIELD_NUMBER: _ClassVar[int]
-    PAYOUT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
-    PAYOUT_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
-    network: bytes
-    payout_address: bytes
-    payout_signature: bytes
-    def __init__(self, network: _Optional[bytes] = ..., payout_address: _Optional[bytes] = ..., payout_signature: _Optional[bytes] = ...) -> None: ...
-
 class Submission(_message.Message):
     __slots__ = ("network", "campaign_id", "items")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
@@ -550,12 +710,9 @@ class Submission(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., items: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Item(_message.Message):
-    __slots__ = ("content_commitment", "size", "media_type", "label_commitment", "fingerprint", "licence", "consent", "origin", "generator", "personal_data", "derived_from", "transformation")
-    CONTENT_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
-    SIZE_FIELD_NUMBER: _ClassVar[int]
-    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
-    LABEL_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
-    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("parts", "proposal_commitment", "licence", "consent", "origin", "generator", "personal_data", "derived_from", "transformation")
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
     CONSENT_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
@@ -563,11 +720,8 @@ class Item(_message.Message):
     PERSONAL_DATA_FIELD_NUMBER: _ClassVar[int]
     DERIVED_FROM_FIELD_NUMBER: _ClassVar[int]
     TRANSFORMATION_FIELD_NUMBER: _ClassVar[int]
-    content_commitment: bytes
-    size: int
-    media_type: str
-    label_commitment: bytes
-    fingerprint: bytes
+    parts: _containers.RepeatedCompositeFieldContainer[Part]
+    proposal_commitment: bytes
     licence: str
     consent: Consent
     origin: Origin
@@ -575,7 +729,23 @@ class Item(_message.Message):
     personal_data: bool
     derived_from: _containers.RepeatedScalarFieldContainer[bytes]
     transformation: str
-    def __init__(self, content_commitment: _Optional[bytes] = ..., size: _Optional[int] = ..., media_type: _Optional[str] = ..., label_commitment: _Optional[bytes] = ..., fingerprint: _Optional[bytes] = ..., licence: _Optional[str] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., origin: _Optional[_Union[Origin, str]] = ..., generator: _Optional[str] = ..., personal_data: _Optional[bool] = ..., derived_from: _Optional[_Iterable[bytes]] = ..., transformation: _Optional[str] = ...) -> None: ...
+    def __init__(self, parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., proposal_commitment: _Optional[bytes] = ..., licence: _Optional[str] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., origin: _Optional[_Union[Origin, str]] = ..., generator: _Optional[str] = ..., personal_data: _Optional[bool] = ..., derived_from: _Optional[_Iterable[bytes]] = ..., transformation: _Optional[str] = ...) -> None: ...
+
+class Part(_message.Message):
+    __slots__ = ("name", "commitment", "size", "media_type", "fingerprint", "source")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    commitment: bytes
+    size: int
+    media_type: str
+    fingerprint: bytes
+    source: str
+    def __init__(self, name: _Optional[str] = ..., commitment: _Optional[bytes] = ..., size: _Optional[int] = ..., media_type: _Optional[str] = ..., fingerprint: _Optional[bytes] = ..., source: _Optional[str] = ...) -> None: ...
 
 class Consent(_message.Message):
     __slots__ = ("train", "redistribute", "commercial")
@@ -588,64 +758,68 @@ class Consent(_message.Message):
     def __init__(self, train: _Optional[bool] = ..., redistribute: _Optional[bool] = ..., commercial: _Optional[bool] = ...) -> None: ...
 
 class Standby(_message.Message):
-    __slots__ = ("network", "commitment")
+    __slots__ = ("network", "campaign_id", "round", "commitment")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
     COMMITMENT_FIELD_NUMBER: _ClassVar[int]
     network: bytes
+    campaign_id: str
+    round: int
     commitment: bytes
-    def __init__(self, network: _Optional[bytes] = ..., commitment: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., commitment: _Optional[bytes] = ...) -> None: ...
 
 class Beacon(_message.Message):
-    __slots__ = ("network", "epoch", "round", "value", "next_commitment")
+    __slots__ = ("network", "campaign_id", "round", "value", "next_commitment")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     NEXT_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
     network: bytes
-    epoch: int
+    campaign_id: str
     round: int
     value: bytes
     next_commitment: bytes
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., value: _Optional[bytes] = ..., next_commitment: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., value: _Optional[bytes] = ..., next_commitment: _Optional[bytes] = ...) -> None: ...
 
 class Commit(_message.Message):
-    __slots__ = ("network", "epoch", "round", "answers")
+    __slots__ = ("network", "campaign_id", "round", "answers")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     network: bytes
-    epoch: int
+    campaign_id: str
     round: int
     answers: Batch
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., answers: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., answers: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Reveal(_message.Message):
-    __slots__ = ("network", "epoch", "round", "answers")
+    __slots__ = ("network", "campaign_id", "round", "answers")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     network: bytes
-    epoch: int
+    campaign_id: str
     round: int
     answers: Batch
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., round: _Optional[int] = ..., answers: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., answers: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("item_id", "reviewer", "nonce", "label", "abstention")
+    __slots__ = ("item_id", "reviewer", "nonce", "answer", "refusal")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     REVIEWER_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
-    LABEL_FIELD_NUMBER: _ClassVar[int]
-    ABSTENTION_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     reviewer: bytes
     nonce: bytes
-    label: int
-    abstention: Abstention
-    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., label: _Optional[int] = ..., abstention: _Optional[_Union[Abstention, str]] = ...) -> None: ...
+    answer: bytes
+    refusal: Refusal
+    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ...) -> None: ...
 
 class Attest(_message.Message):
     __slots__ = ("network", "epoch", "root", "signature")

@@ -1,17 +1,15 @@
-"""The end of an epoch, and the money: close, revenue, settlement."""
+"""Money on chain: where the network settles, what came in, and the roots that are published."""
 
 from __future__ import annotations
 
-from google.protobuf.message import DecodeError
+from dataclasses import replace
+from typing import Final
 
 from protocol.errors import Ignore, Reject
-from protocol.identity import Identity
-from protocol.lifecycle import EpochEvent, EpochPhase, next_phase
 from protocol.limits import ADDRESS_BYTES
+from protocol.log.strict import parse_amount
 from protocol.money import payout
 from protocol.money.accounts import cumulative_leaves, promise_leaves
-from protocol.money.lines import compute_lines, price_lines
-from protocol.money.revenue import deposits_left
 from protocol.money.settlement import (
     Deployment,
     address,
@@ -19,105 +17,14 @@ from protocol.money.settlement import (
     publication_digest,
     sum_totals,
 )
-from protocol.review.reputation import decay
-from protocol.rules.record import (
-    Record,
-    parse_amount,
-    require,
-    require_hash,
-    require_member,
-)
-from protocol.rules.verdict import count_review_evidence
-from protocol.state import SHARES, Deposit, EpochState, Proposal, State
-from protocol.truth.inference import TOLERANCE_PPM
+from protocol.rows import Deposit, Settlement
+from protocol.rules.record import Record, require, require_hash, require_member
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
-# A reviewer's weight is a sum over their answers of differences between two posteriors, or means of
-# them, counted once in agreement and at most twice on gold: so many tolerances for each answer.
-WEIGHT_TOLERANCES_PER_ANSWER = 4
 # A settlement record lists a total for each asset within one log entry, and publishing it costs gas
 # for each; anybody may deposit any token.
-ASSETS_MAX = 256
-
-_COUNTS = (
-    "accepted",
-    "rejected",
-    "duplicates",
-    "undecided",
-    "answers",
-    "gold_answers",
-    "gold_right",
-    "ring_size",
-    "shares_micro",
-    "repaid",
-    "updates",
-    "licensed",
-)
-
-
-def validate_close(state: State, record: Record[pb.Close]) -> None:
-    """Every line is recomputed: weights from the answers, amounts from the weights."""
-    require(record.body.epoch == state.epoch.number, "the close is not of the present epoch")
-    next_phase(state.epoch.phase, EpochEvent.CLOSE)
-    if state.epoch.phase is EpochPhase.SUBMITTING:
-        require(not state.pending, "items wait for review; seal the round first")
-    published = _parse_lines(record.leaves)
-    expected = compute_lines(state)
-    require(len(published) == len(expected), "the close leaves somebody out, or adds somebody")
-    for line, own in zip(published, expected, strict=True):
-        _require_close(line, own)
-    weighted = (pb.ROLE_CONTRIBUTOR, pb.ROLE_REVIEWER, pb.ROLE_TRAINER)
-    earned = [line for line in published if line.role in weighted and line.asset == SHARES]
-    amounts = price_lines(state, earned)
-    require(
-        [line.SerializeToString(deterministic=True) for line in amounts]
-        == [line.SerializeToString(deterministic=True) for line in published],
-        "the amounts do not follow from the weights",
-    )
-
-
-def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
-    require(
-        (line.identity, line.role, line.campaign_id, line.asset, line.job_id, line.licence_id)
-        == (own.identity, own.role, own.campaign_id, own.asset, own.job_id, own.licence_id),
-        "a line is not the one that follows from the log",
-    )
-    slack = 0
-    # Nothing is nothing: in an epoch in which nobody earned, any weight at all would win the pool.
-    if line.role == pb.ROLE_REVIEWER and own.weight_micro:
-        slack = WEIGHT_TOLERANCES_PER_ANSWER * TOLERANCE_PPM * own.evidence.answers
-    require(
-        abs(line.weight_micro - own.weight_micro) <= slack, "a line's weight does not recompute"
-    )
-    theirs, ours = line.evidence, own.evidence
-    require(
-        abs(theirs.agreement_ppm - ours.agreement_ppm) <= TOLERANCE_PPM,
-        "a line's agreement does not recompute",
-    )
-    require(
-        all(getattr(theirs, name) == getattr(ours, name) for name in _COUNTS),
-        "a line's evidence does not recompute",
-    )
-
-
-def process_close(state: State, record: Record[pb.Close]) -> None:
-    """Credits every line, lets old evidence fade, and opens the next epoch."""
-    lines = _parse_lines(record.leaves)
-    waiting = deposits_left(state, [line for line in lines if line.asset == SHARES])
-    for line in lines:
-        amount, who = int(line.amount), Identity(line.identity)
-        state.earned[who, line.asset] += amount
-        if line.asset == SHARES:
-            state.minted_micro += amount
-        if line.evidence.repaid:
-            state.repayable[who, line.campaign_id] -= line.evidence.repaid
-    for belief in state.reputation.values():
-        decay(belief, state.policy.reputation_decay_ppm)
-    count_review_evidence(state)
-    state.epoch.phase = next_phase(state.epoch.phase, EpochEvent.CLOSE)
-    state.epoch = EpochState(
-        number=state.epoch.number + 1, phase=state.epoch.phase, deposits=waiting
-    )
+ASSETS_MAX: Final = 256
 
 
 def validate_deployment(state: State, record: Record[pb.Deployment]) -> None:
@@ -157,17 +64,19 @@ def validate_revenue(state: State, record: Record[pb.Revenue]) -> None:
 def process_revenue(state: State, record: Record[pb.Revenue]) -> None:
     """Shared out when the epoch closes."""
     revenue = record.body
-    state.deposits_seen.add((revenue.tx_hash, revenue.log_index))
+    state.deposits_seen.put((revenue.tx_hash, revenue.log_index), record.index)
     amount = int(revenue.amount)
     licence = state.licences.get(revenue.memo)
     # Anybody may pay anything with any memo. In one asset a licence takes one place in the queue of
     # `due_flows`; worthless tokens, one after the other, would keep its authors waiting for ever.
-    if licence is not None and licence.record.asset != revenue.asset:
+    if licence is not None and licence.asset != revenue.asset:
         licence = None
     if licence is not None:
-        licence.paid[revenue.asset] += amount
-    state.epoch.deposits.append(Deposit(revenue.asset, amount, revenue.memo if licence else ""))
-    state.received[revenue.asset] += amount
+        state.licences.put(licence.id, replace(licence, paid=licence.paid + amount))
+    state.deposits.put(
+        record.index, Deposit(revenue.asset, amount, licence.id if licence is not None else "")
+    )
+    state.received.put(revenue.asset, state.received.get(revenue.asset, 0) + amount)
 
 
 def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:
@@ -185,15 +94,15 @@ def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:
 def process_settlement(state: State, record: Record[pb.Settlement]) -> None:
     """Waits for its witnesses; a later proposal for the same epoch replaces it."""
     promise_leaves(state)
-    totals = {address(t.asset): int(t.amount) for t in record.body.totals}
-    state.proposal = Proposal(record.body.epoch, record.body.root, totals)
-    state.attestations = {}
+    totals = tuple(sorted((t.asset, int(t.amount)) for t in record.body.totals))
+    state.settlement = Settlement(record.body.epoch, record.body.root, totals)
+    state.attestations.clear()
 
 
 def validate_attest(state: State, record: Record[pb.Attest]) -> None:
     """A witness signs with the payout key, so that the contract can check it."""
     require_member(state, record.author)
-    proposal, deployment = state.proposal, state.deployment
+    proposal, deployment = state.settlement, state.deployment
     if (
         proposal is None
         or deployment is None
@@ -206,20 +115,24 @@ def validate_attest(state: State, record: Record[pb.Attest]) -> None:
     payout.verify_publication(digest, state.members[record.author].payout, record.body.signature)
 
 
-def _publication_digest(proposal: Proposal, deployment: Deployment) -> bytes:
+def _publication_digest(proposal: Settlement, deployment: Deployment) -> bytes:
     return publication_digest(
-        deployment.chain_id, deployment.settlement, proposal.epoch, proposal.root, proposal.totals
+        deployment.chain_id,
+        deployment.settlement,
+        proposal.epoch,
+        proposal.root,
+        {address(asset): amount for asset, amount in proposal.totals},
     )
 
 
 def process_attest(state: State, record: Record[pb.Attest]) -> None:
     """Counts towards the quorum."""
-    state.attestations[record.author] = record.body.signature
+    state.attestations.put(record.author, record.body.signature)
 
 
 def validate_published(state: State, record: Record[pb.Published]) -> None:
     """Says where on the chain the proposal took effect."""
-    proposal, deployment = state.proposal, state.deployment
+    proposal, deployment = state.settlement, state.deployment
     require_hash(record.body.tx_hash, "the transaction hash")
     if (
         proposal is None
@@ -231,7 +144,7 @@ def validate_published(state: State, record: Record[pb.Published]) -> None:
         raise Ignore("this settlement is published already")
     # Members may share an address; the contract counts signers, not names.
     digest = _publication_digest(proposal, deployment)
-    signers = {payout.recover_signer(digest, each) for each in state.attestations.values()}
+    signers = {payout.recover_signer(digest, each) for _, each in state.attestations.scan()}
     require(
         len(signers) >= state.policy.witness_quorum,
         f"{len(signers)} of {state.policy.witness_quorum} witnesses have attested",
@@ -241,10 +154,3 @@ def validate_published(state: State, record: Record[pb.Published]) -> None:
 def process_published(state: State, record: Record[pb.Published]) -> None:
     """Claims may follow."""
     state.published_epoch = record.body.epoch
-
-
-def _parse_lines(leaves: tuple[bytes, ...]) -> list[pb.RewardLine]:
-    try:
-        return [pb.RewardLine.FromString(leaf) for leaf in leaves]
-    except DecodeError:
-        raise Reject("a leaf is not a protobuf RewardLine") from None

@@ -1,0 +1,119 @@
+"""Commit, then reveal: nobody sees an answer before giving their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from protocol.errors import Ignore, Reject
+from protocol.identity import PersonId
+from protocol.lifecycle import ItemEvent, RoundEvent, RoundPhase, next_phase
+from protocol.limits import SALT_BYTES
+from protocol.rows import CommittedBatch, GivenAnswer, ItemId
+from protocol.rules.record import Record, commitment_of, require, require_round
+from protocol.rules.sealing import require_time
+from protocol.state import State
+from protocol.tasks.question import Question, question_of
+from protos.gen import records_pb2 as pb
+
+
+def validate_commit(state: State, record: Record[pb.Commit]) -> None:
+    """One commitment for all of a reviewer's tasks, before anybody's answers are opened."""
+    body, key = record.body, (record.body.campaign_id, record.author)
+    round_ = require_round(state, body.campaign_id, body.round)
+    tasks = state.tasks.get(key)
+    if tasks is None:
+        raise Reject("this person was not drawn in this round")
+    if key in state.commits:
+        raise Ignore("this reviewer has committed already")
+    if round_.phase is RoundPhase.REVEALING:
+        raise Ignore("the commits of this round have ended")
+    require(round_.phase is RoundPhase.COMMITTING, "commits are taken after the draw")
+    _, count = commitment_of(body.answers)
+    require(
+        count == len(tasks), f"the reviewer has {len(tasks)} tasks and commits to {count} answers"
+    )
+
+
+def process_commit(state: State, record: Record[pb.Commit]) -> None:
+    """Keeps the root that the reveal must match."""
+    root, count = commitment_of(record.body.answers)
+    state.commits.put((record.body.campaign_id, record.author), CommittedBatch(root, count))
+
+
+def validate_end_commits(state: State, record: Record[pb.EndCommits]) -> None:
+    """All have committed, or the window has ended."""
+    body = record.body
+    round_ = require_round(state, body.campaign_id, body.round)
+    next_phase(round_.phase, RoundEvent.END_COMMITS)
+    require_time(round_, body.time_ms)
+    waiting = state.tasks.count(body.campaign_id) - state.commits.count(body.campaign_id)
+    window_ms = state.campaigns[body.campaign_id].rounds.commit_ms
+    require(
+        waiting == 0 or body.time_ms - round_.since_ms >= window_ms,
+        f"{waiting} reviewers have time left to commit",
+    )
+
+
+def process_end_commits(state: State, record: Record[pb.EndCommits]) -> None:
+    """Answers are opened from now on."""
+    body = record.body
+    round_ = state.rounds[body.campaign_id]
+    for item_id in round_.items:
+        item = state.items[item_id]
+        state.items.put(item_id, replace(item, status=item.after(ItemEvent.END_COMMITS)))
+    phase = next_phase(round_.phase, RoundEvent.END_COMMITS)
+    state.rounds.put(body.campaign_id, replace(round_, phase=phase, since_ms=body.time_ms))
+
+
+def validate_reveal(state: State, record: Record[pb.Reveal]) -> None:
+    """The very answers that were committed to, by the one who committed, one for each task."""
+    body, key = record.body, (record.body.campaign_id, record.author)
+    round_ = require_round(state, body.campaign_id, body.round)
+    if round_.phase is RoundPhase.OPEN:
+        raise Ignore("the verdict of this round is in the log")
+    require(round_.phase is RoundPhase.REVEALING, "answers are opened after the commits have ended")
+    committed = state.commits.get(key)
+    if committed is None:
+        raise Reject("this reviewer made no commitment in this round")
+    if key in state.revealed:
+        raise Ignore("this reviewer has revealed already")
+    require(
+        (body.answers.root, body.answers.count) == (committed.root, committed.count),
+        "the reveal does not match the reviewer's commitment",
+    )
+    answers: Sequence[pb.Answer] = record.leaves
+    require(
+        tuple(answer.item_id for answer in answers) == state.tasks[key],
+        "the answers are not those of the tasks drawn",
+    )
+    question = question_of(state.campaigns[body.campaign_id])
+    for answer in answers:
+        _check_answer(question, record.author, answer)
+
+
+def _check_answer(question: Question, author: PersonId, answer: pb.Answer) -> None:
+    require(answer.reviewer == author, "an answer names another reviewer")
+    require(len(answer.nonce) == SALT_BYTES, f"a nonce has {SALT_BYTES} bytes")
+    require(answer.refusal in pb.Refusal.values(), "a refusal gives an unknown reason")
+    if answer.refusal:
+        require(answer.answer == b"", "a refusal gives no answer")
+        return
+    try:
+        question.kind.check_answer(question.spec, answer.answer)
+    except Reject as error:
+        raise Reject(f"item {answer.item_id.hex()}: {error}", error.advice) from None
+
+
+def process_reveal(state: State, record: Record[pb.Reveal]) -> None:
+    """The answers count."""
+    campaign_id, author = record.body.campaign_id, record.author
+    state.revealed.put((campaign_id, author), record.index)
+    for answer in record.leaves:
+        item_id = ItemId(answer.item_id)
+        given = GivenAnswer(answer.answer, answer.refusal)
+        state.answers.put((campaign_id, item_id, author), given)
+        item = state.items[item_id]
+        state.items.put(item_id, replace(item, answered_by=(*item.answered_by, author)))
+    key = (campaign_id, author)
+    state.reviewed.put(key, state.reviewed.get(key, 0) + len(record.leaves))

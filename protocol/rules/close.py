@@ -1,0 +1,140 @@
+"""The end of an epoch: pays for what was decided since the last one. It waits for no campaign."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocol.identity import PersonId
+from protocol.lifecycle import RoundPhase
+from protocol.limits import TOLERANCE_PPM
+from protocol.money.accounts import credit
+from protocol.money.lines import compute_lines, price_lines
+from protocol.money.revenue import due_deposits
+from protocol.rules.record import Record, require
+from protocol.state import SHARES, State, waits_of
+from protos.gen import records_pb2 as pb
+
+# A reviewer's weight is a sum over their answers of differences between two posteriors, or means of
+# them, counted once in agreement and at most twice on gold: so many tolerances for each answer.
+WEIGHT_TOLERANCES_PER_ANSWER: Final = 4
+
+_COUNTS: Final = (
+    "accepted",
+    "rejected",
+    "duplicates",
+    "undecided",
+    "answers",
+    "gold_answers",
+    "gold_right",
+    "ring_size",
+    "shares_micro",
+    "repaid",
+    "updates",
+    "licensed",
+)
+
+
+def compute_waiting(state: State) -> list[pb.Waiting]:
+    """What this close leaves for a later one, by campaign, and why."""
+    waiting = []
+    for campaign_id, campaign in state.campaigns.scan():
+        round_, queued = state.round_of(campaign_id), waits_of(state, campaign_id)
+        if round_.phase is not RoundPhase.OPEN:
+            waiting.append(_waiting(campaign_id, len(round_.items), pb.WAITING_IN_REVIEW))
+        if not queued:
+            continue
+        if campaign.paused:
+            reason = pb.WAITING_PAUSED
+        elif not state.standbys.has(campaign_id):
+            reason = pb.WAITING_FOR_REVIEWERS
+        else:
+            reason = pb.WAITING_FOR_SEAL
+        waiting.append(_waiting(campaign_id, queued, reason))
+    return waiting
+
+
+def _waiting(campaign_id: str, items: int, reason: pb.WaitingReason) -> pb.Waiting:
+    return pb.Waiting(campaign_id=campaign_id, items=items, reason=reason)
+
+
+def validate_close(state: State, record: Record[pb.Close]) -> None:
+    """Every line is recomputed: weights from the answers, amounts from the weights."""
+    require(record.body.epoch == state.epoch, f"this is epoch {state.epoch}")
+    require(
+        list(record.body.waiting) == compute_waiting(state),
+        "what the close says to be waiting is not what waits",
+    )
+    published = list(record.leaves)
+    expected = compute_lines(state)
+    require(len(published) == len(expected), "the close leaves somebody out, or adds somebody")
+    for line, own in zip(published, expected, strict=True):
+        _require_close(line, own)
+    weighted = (pb.ROLE_CONTRIBUTOR, pb.ROLE_REVIEWER, pb.ROLE_TRAINER)
+    earned = [line for line in published if line.role in weighted and line.asset == SHARES]
+    require(price_lines(state, earned) == published, "the amounts do not follow from the weights")
+
+
+def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
+    require(
+        (line.person, line.role, line.campaign_id, line.asset, line.job_id, line.licence_id)
+        == (own.person, own.role, own.campaign_id, own.asset, own.job_id, own.licence_id),
+        "a line is not the one that follows from the log",
+    )
+    slack = 0
+    # Nothing is nothing: in an epoch in which nobody earned, any weight at all would win the pool.
+    if line.role == pb.ROLE_REVIEWER and own.weight_micro:
+        slack = WEIGHT_TOLERANCES_PER_ANSWER * TOLERANCE_PPM * own.evidence.answers
+    require(
+        abs(line.weight_micro - own.weight_micro) <= slack, "a line's weight does not recompute"
+    )
+    theirs, ours = line.evidence, own.evidence
+    require(
+        abs(theirs.agreement_ppm - ours.agreement_ppm) <= TOLERANCE_PPM,
+        "a line's agreement does not recompute",
+    )
+    require(
+        all(getattr(theirs, name) == getattr(ours, name) for name in _COUNTS),
+        "a line's evidence does not recompute",
+    )
+
+
+def process_close(state: State, record: Record[pb.Close]) -> None:
+    """Credits every line, forgets what is paid for, and opens the next epoch."""
+    lines: tuple[pb.RewardLine, ...] = record.leaves
+    for index in due_deposits(state, [line for line in lines if line.asset == SHARES]):
+        state.deposits.remove(index)
+    for line in lines:
+        amount, who = int(line.amount), PersonId(line.person)
+        credit(state, who, line.asset, amount)
+        if line.asset == SHARES:
+            state.minted_micro += amount
+        if line.evidence.repaid:
+            key = (who, line.campaign_id)
+            left = state.repayable[key] - line.evidence.repaid
+            if left:
+                state.repayable.put(key, left)
+            else:
+                state.repayable.remove(key)
+    _forget_paid(state)
+    state.decay.put(state.epoch, state.policy.reputation_decay_ppm)
+    state.epoch += 1
+    if state.policy_to_come is not None:
+        state.policy, state.policy_to_come = state.policy_to_come, None
+    if state.upgrade is not None and state.upgrade[1] <= state.epoch:
+        state.rules, state.upgrade = state.upgrade[0], None
+
+
+def _forget_paid(state: State) -> None:
+    """Answers to what was decided have been paid; those to items still under review stay for later."""
+    state.contributions.clear()
+    state.trained.clear()
+    state.reviewed.clear()
+    for campaign_id in state.answers.firsts():
+        for key, _ in list(state.answers.scan(campaign_id)):
+            _, item_id, person = key
+            if state.items[item_id].decided_in is not None:
+                state.answers.remove(key)
+                state.gold.remove((campaign_id, item_id))
+            else:
+                count = state.reviewed.get((campaign_id, person), 0)
+                state.reviewed.put((campaign_id, person), count + 1)

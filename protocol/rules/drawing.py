@@ -1,0 +1,204 @@
+"""Who reviews what: standing by, the beacon, and the draw that follows from it.
+
+Each campaign has its own reviewers and its own round. A reviewer commits to a value before the items of the
+round are fixed, and opens it afterwards; the seed is made of all that were opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from protocol.errors import Ignore, Reject
+from protocol.identity import PersonId
+from protocol.lifecycle import ItemEvent, RoundEvent, RoundPhase, next_phase
+from protocol.limits import OPERATOR_LEAVES_MAX, SALT_BYTES
+from protocol.log import commitments
+from protocol.review.draw import Candidate, Task, assign, select, tasks_of
+from protocol.review.reputation import belief_of, draw_weight
+from protocol.rows import Campaign, ItemId
+from protocol.rules.intake import enqueue
+from protocol.rules.record import (
+    Record,
+    campaign_of,
+    require,
+    require_hash,
+    require_member,
+    require_round,
+)
+from protocol.rules.sealing import require_time
+from protocol.state import State
+from protocol.tasks.question import question_of
+from protos.gen import records_pb2 as pb
+
+# Reviewers of one campaign's round; a close has a line for each, beside those of other campaigns.
+SEATS_MAX = OPERATOR_LEAVES_MAX // 4
+
+
+def validate_standby(state: State, record: Record[pb.Standby]) -> None:
+    """For a campaign's next round, whose items nobody knows yet."""
+    body = record.body
+    require_member(state, record.author)
+    campaign_of(state, body.campaign_id)
+    coming = state.round_of(body.campaign_id).number + 1
+    if body.round < coming:
+        raise Ignore(f"the reviewers of round {body.round} of {body.campaign_id} are fixed already")
+    require(body.round == coming, f"round {coming} of {body.campaign_id} is the next")
+    if body.commitment:
+        require_hash(body.commitment, "the beacon commitment")
+    if state.standbys.get((body.campaign_id, record.author), b"") == body.commitment:
+        raise Ignore("this reviewer stands by with this commitment already, or does not")
+
+
+def process_standby(state: State, record: Record[pb.Standby]) -> None:
+    """Replaces an earlier commitment, or stands down."""
+    key = (record.body.campaign_id, record.author)
+    if record.body.commitment:
+        state.standbys.put(key, record.body.commitment)
+    else:
+        state.standbys.remove(key)
+
+
+def validate_beacon(state: State, record: Record[pb.Beacon]) -> None:
+    """Opens what was committed to before the round's items were fixed."""
+    body, key = record.body, (record.body.campaign_id, record.author)
+    require_member(state, record.author)
+    round_ = require_round(state, body.campaign_id, body.round)
+    if key in state.beacons:
+        raise Ignore("this reviewer has opened a value for this round")
+    if round_.phase is not RoundPhase.SEALED:
+        raise Ignore("the draw of this round has been made")
+    commitment = state.candidates.get(key)
+    if commitment is None:
+        raise Reject("this reviewer did not stand by when the round was sealed")
+    require(len(body.value) == SALT_BYTES, f"a beacon value has {SALT_BYTES} bytes")
+    require(
+        commitments.beacon_commitment(state.network, record.author, body.value) == commitment,
+        "the beacon value does not match the reviewer's commitment",
+    )
+    if body.next_commitment:
+        require_hash(body.next_commitment, "the next beacon commitment")
+
+
+def process_beacon(state: State, record: Record[pb.Beacon]) -> None:
+    """Who opens a value is drawn from, and stands by for the next round with a further commitment."""
+    key = (record.body.campaign_id, record.author)
+    state.candidates.remove(key)
+    state.beacons.put(key, record.body.value)
+    if record.body.next_commitment:
+        state.standbys.put(key, record.body.next_commitment)
+
+
+def compute_draw(
+    state: State, campaign: Campaign
+) -> tuple[bytes, dict[ItemId, tuple[PersonId, ...]]]:
+    """Seed and assignments that follow from the round's items and beacon values. Items that nobody may
+    review are left out."""
+    round_ = state.round_of(campaign.id)
+    values = {person: value for (_, person), value in state.beacons.scan(campaign.id)}
+    seed = commitments.draw_seed(state.network, campaign.id, round_.number, values)
+    voices = _voices(state, values)
+    tasks = [
+        Task(item_id, _excluded(state, item_id, voices), campaign.reviewers_per_item)
+        for item_id in round_.items
+    ]
+    candidates = [
+        Candidate(who, draw_weight(belief_of(state, who, pb.ROLE_REVIEWER, campaign.id)))
+        for who in voices.values()
+    ]
+    assigned = assign(seed, tasks, select(seed, candidates, seats(campaign)))
+    return seed, {item_id: who for item_id in round_.items if (who := assigned[item_id])}
+
+
+def seats(campaign: Campaign) -> int:
+    """How many reviewers a round takes: half of what one inference can weigh, the other half being those
+    of the rounds before (see close_due)."""
+    question = question_of(campaign)
+    return max(1, min(SEATS_MAX, question.kind.reviewers_max(question.spec) // 2))
+
+
+def _voices(state: State, values: Mapping[PersonId, bytes]) -> dict[bytes, PersonId]:
+    """Payout address -> the one person who reviews for it: many names are one voice."""
+    voices: dict[bytes, PersonId] = {}
+    for who in sorted(values):
+        voices.setdefault(state.members[who].payout, who)
+    return voices
+
+
+def _excluded(
+    state: State, item_id: ItemId, voices: Mapping[bytes, PersonId]
+) -> frozenset[PersonId]:
+    """The author and whoever has answered, and who is paid at the same address as one of them."""
+    item = state.items[item_id]
+    barred = (item.author, *item.answered_by)
+    same_address = (voices.get(state.members[who].payout) for who in barred)
+    return frozenset((*barred, *(who for who in same_address if who is not None)))
+
+
+def draw_leaves(assignments: Mapping[ItemId, tuple[PersonId, ...]]) -> list[pb.Assignment]:
+    """The leaves of a draw record."""
+    return [
+        pb.Assignment(item_id=item_id, reviewers=list(reviewers))
+        for item_id, reviewers in assignments.items()
+    ]
+
+
+def validate_draw(state: State, record: Record[pb.Draw]) -> None:
+    """The draw is the one that everybody computes from the opened beacons, when their window ends."""
+    body = record.body
+    round_ = require_round(state, body.campaign_id, body.round)
+    next_phase(round_.phase, RoundEvent.DRAW)
+    require_time(round_, body.time_ms)
+    campaign = state.campaigns[body.campaign_id]
+    require(
+        not state.candidates.has(campaign.id)
+        or body.time_ms - round_.since_ms >= campaign.rounds.beacon_ms,
+        "reviewers have time left to open their beacon values",
+    )
+    seed, assignments = compute_draw(state, campaign)
+    require(body.seed == seed, "the draw's seed does not follow from the opened beacon values")
+    require(
+        list(record.leaves) == draw_leaves(assignments), "the draw does not follow from its seed"
+    )
+
+
+def process_draw(state: State, record: Record[pb.Draw]) -> None:
+    """The reviewers drawn now hold the assignment; contributors serve content to nobody else. Items
+    that nobody can review now wait again, behind the author's others."""
+    body = record.body
+    campaign_id, round_ = body.campaign_id, state.rounds[body.campaign_id]
+    assignments = {
+        ItemId(leaf.item_id): tuple(PersonId(r) for r in leaf.reviewers) for leaf in record.leaves
+    }
+    for item_id, reviewers in assignments.items():
+        item = state.items[item_id]
+        status = item.after(ItemEvent.DRAW)
+        state.items.put(item_id, replace(item, status=status, draws=item.draws + 1))
+        state.assignments.put((campaign_id, item_id), reviewers)
+    for item_id in round_.items:
+        if item_id not in assignments:
+            requeue(state, item_id)
+    for person, tasks in tasks_of(assignments).items():
+        state.tasks.put((campaign_id, person), tasks)
+    state.candidates.clear(campaign_id)
+    state.beacons.clear(campaign_id)
+    event = RoundEvent.DRAW if assignments else RoundEvent.DRAW_NOBODY
+    state.rounds.put(
+        campaign_id,
+        replace(
+            round_,
+            phase=next_phase(round_.phase, event),
+            since_ms=body.time_ms,
+            items=tuple(assignments),
+            seed=body.seed,
+            gold_hashes=round_.gold_hashes if assignments else (),
+        ),
+    )
+
+
+def requeue(state: State, item_id: ItemId) -> None:
+    """The item waits again, behind all others of its author: in front it would hold them up for ever."""
+    item = replace(state.items[item_id], ticket=state.tickets)
+    state.tickets += 1
+    state.items.put(item_id, item)
+    enqueue(state, item_id, item)

@@ -1,0 +1,101 @@
+"""Persons and their keys: who registers, where they are paid, which keys sign for them.
+
+A root key delegates; nothing else is asked of it, so that it may rest in a drawer. Taking a delegation back,
+and a root key that is lost, have their place here and no record yet.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+from protocol.errors import Ignore, Reject
+from protocol.identity import KeyId, PersonId, person_of_root
+from protocol.limits import ADDRESS_BYTES, KEY_BYTES, KEYS_PER_PERSON_MAX
+from protocol.money import payout
+from protocol.rows import Member
+from protocol.rules.record import Record, require, require_member
+from protocol.state import State
+from protos.gen import records_pb2 as pb
+
+DELEGATION_DOMAIN: Final = b"commonhold/v1/delegation\0"
+
+
+def delegation_message(network: bytes, key: bytes) -> bytes:
+    """What a root key signs."""
+    return DELEGATION_DOMAIN + network + key
+
+
+def check_delegation(network: bytes, delegation: pb.Delegation, key: KeyId) -> None:
+    """Raises Reject unless the root key signed that `key` may sign for it in this network."""
+    require(len(delegation.root_key) == KEY_BYTES, "a root key has 32 bytes")
+    require(delegation.root_key != key, "the root key itself signs no records; delegate another")
+    try:
+        VerifyKey(delegation.root_key).verify(
+            delegation_message(network, key), delegation.signature
+        )
+    except (BadSignatureError, ValueError):
+        raise Reject("the root key did not delegate the key that signed this record") from None
+
+
+def add_key(state: State, person: PersonId, key: KeyId, index: int) -> None:
+    """From now on the key signs for the person."""
+    if key not in state.keys:
+        state.keys.put(key, person)
+        state.keys_of.put((person, key), index)
+
+
+def validate_register(state: State, record: Record[pb.Register]) -> None:
+    """A payout address is bound by two signatures; binding another later is allowed."""
+    body = record.body
+    check_delegation(state.network, body.delegation, record.key)
+    _require_free(state, record.author, record.key)
+    address = body.payout_address
+    require(len(address) == ADDRESS_BYTES, "a payout address has 20 bytes")
+    member = state.members.get(record.author)
+    if member is not None:
+        if member.payout == address:
+            raise Ignore("this person has registered this address already")
+        require(
+            body.serial > member.serial,
+            f"a registration with serial {member.serial} is in the log already",
+        )
+    payout.verify_binding(state.network, record.author, address, body.payout_signature)
+
+
+def process_register(state: State, record: Record[pb.Register]) -> None:
+    """Joins, or changes the address; whatever was earned stays with the person."""
+    body = record.body
+    known = state.members.get(record.author)
+    since = record.index if known is None else known.registered_at
+    state.members.put(record.author, Member(body.payout_address, since, body.serial))
+    add_key(state, record.author, record.key, record.index)
+
+
+def validate_delegate(state: State, record: Record[pb.Delegate]) -> None:
+    """Another key of a member, signed by itself and delegated by the root."""
+    require_member(state, record.author)
+    check_delegation(state.network, record.body.delegation, record.key)
+    if state.keys.get(record.key) == record.author:
+        raise Ignore("this key signs for this person already")
+    _require_free(state, record.author, record.key)
+    require(
+        state.keys_of.count(record.author) < KEYS_PER_PERSON_MAX,
+        f"a person has at most {KEYS_PER_PERSON_MAX} keys",
+    )
+
+
+def process_delegate(state: State, record: Record[pb.Delegate]) -> None:
+    """The key signs for the person."""
+    add_key(state, record.author, record.key, record.index)
+
+
+def _require_free(state: State, person: PersonId, key: KeyId) -> None:
+    require(state.keys.get(key, person) == person, "this key signs for somebody else")
+
+
+def root_person(delegation: pb.Delegation) -> PersonId:
+    """Whom a delegation is about."""
+    return person_of_root(delegation.root_key)

@@ -1,0 +1,203 @@
+"""Which rules a record kind has, by version of the rules: the one table that says so.
+
+A version is never changed once a network runs under it: a change of a rule is a new version, a copy of the
+table with other lines in it, and an `upgrade` record takes a network there at the end of an epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from protocol.errors import Reject
+from protocol.rules import (
+    answering,
+    campaigns,
+    close,
+    dataset,
+    drawing,
+    intake,
+    network,
+    people,
+    sealing,
+    settling,
+    training,
+    verdict,
+    withdrawal,
+)
+from protocol.rules.record import Record
+from protocol.state import State
+from protos.gen import records_pb2 as pb
+
+AnyRecord = Record[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one kind of record is treated.
+
+    batch: the field whose leaves travel beside the record, and `leaves` their types. erasable: a replay may
+    find only their hashes. opens: what its author opens to the coordinator beside it, sealed until the
+    verdict. erases: it takes leaves or openings away. heavy: its rules go through a whole round or epoch.
+    """
+
+    message: type[Message]
+    validate: Callable[[State, AnyRecord], None]
+    process: Callable[[State, AnyRecord], None]
+    by_operator: bool = False
+    batch: str | None = None
+    leaves: tuple[type[Message], ...] = ()
+    erasable: bool = False
+    opens: str | None = None
+    erases: bool = False
+    heavy: bool = False
+
+
+_FIRST: Final[dict[str, Rule]] = {
+    "genesis": Rule(
+        pb.Genesis, network.validate_genesis, network.process_genesis, by_operator=True
+    ),
+    "policy": Rule(
+        pb.PolicyChange, network.validate_policy, network.process_policy, by_operator=True
+    ),
+    "upgrade": Rule(
+        pb.Upgrade, network.validate_upgrade, network.process_upgrade, by_operator=True
+    ),
+    "successor": Rule(
+        pb.Successor, network.validate_successor, network.process_successor, by_operator=True
+    ),
+    "register": Rule(pb.Register, people.validate_register, people.process_register),
+    "delegate": Rule(pb.Delegate, people.validate_delegate, people.process_delegate),
+    "campaign": Rule(
+        pb.Campaign, campaigns.validate_campaign, campaigns.process_campaign, by_operator=True
+    ),
+    "pause": Rule(pb.Pause, campaigns.validate_pause, campaigns.process_pause, by_operator=True),
+    "submission": Rule(
+        pb.Submission,
+        intake.validate_submission,
+        intake.process_submission,
+        batch="items",
+        leaves=(pb.Item,),
+        erasable=True,
+        opens="proposals",
+    ),
+    "withdraw": Rule(
+        pb.Withdraw,
+        withdrawal.validate_withdraw,
+        withdrawal.process_withdraw,
+        erases=True,
+        heavy=True,
+    ),
+    "standby": Rule(pb.Standby, drawing.validate_standby, drawing.process_standby),
+    "seal": Rule(
+        pb.Seal,
+        sealing.validate_seal,
+        sealing.process_seal,
+        by_operator=True,
+        batch="found",
+        leaves=(pb.Duplicate, pb.GoldHash),
+        opens="gold",
+        heavy=True,
+    ),
+    "beacon": Rule(pb.Beacon, drawing.validate_beacon, drawing.process_beacon),
+    "draw": Rule(
+        pb.Draw,
+        drawing.validate_draw,
+        drawing.process_draw,
+        by_operator=True,
+        batch="assignments",
+        leaves=(pb.Assignment,),
+        heavy=True,
+    ),
+    "commit": Rule(pb.Commit, answering.validate_commit, answering.process_commit),
+    "end-commits": Rule(
+        pb.EndCommits,
+        answering.validate_end_commits,
+        answering.process_end_commits,
+        by_operator=True,
+        heavy=True,
+    ),
+    "reveal": Rule(
+        pb.Reveal,
+        answering.validate_reveal,
+        answering.process_reveal,
+        batch="answers",
+        leaves=(pb.Answer,),
+    ),
+    "verdict": Rule(
+        pb.Verdict,
+        verdict.validate_verdict,
+        verdict.process_verdict,
+        by_operator=True,
+        batch="verdicts",
+        leaves=(pb.ItemVerdict,),
+        erases=True,
+        heavy=True,
+    ),
+    "close": Rule(
+        pb.Close,
+        close.validate_close,
+        close.process_close,
+        by_operator=True,
+        batch="lines",
+        leaves=(pb.RewardLine,),
+        heavy=True,
+    ),
+    "deployment": Rule(
+        pb.Deployment, settling.validate_deployment, settling.process_deployment, by_operator=True
+    ),
+    "revenue": Rule(
+        pb.Revenue, settling.validate_revenue, settling.process_revenue, by_operator=True
+    ),
+    "settlement": Rule(
+        pb.Settlement,
+        settling.validate_settlement,
+        settling.process_settlement,
+        by_operator=True,
+        heavy=True,
+    ),
+    "attest": Rule(pb.Attest, settling.validate_attest, settling.process_attest),
+    "published": Rule(
+        pb.Published, settling.validate_published, settling.process_published, by_operator=True
+    ),
+    "snapshot": Rule(
+        pb.Snapshot,
+        dataset.validate_snapshot,
+        dataset.process_snapshot,
+        by_operator=True,
+        batch="items",
+        leaves=(pb.SnapshotItem,),
+        heavy=True,
+    ),
+    "licence": Rule(
+        pb.Licence, dataset.validate_licence, dataset.process_licence, by_operator=True
+    ),
+    "job": Rule(pb.Job, training.validate_job, training.process_job, by_operator=True),
+    "enrol": Rule(pb.Enrol, training.validate_enrol, training.process_enrol),
+    "update": Rule(pb.Update, training.validate_update, training.process_update),
+    "training-round": Rule(
+        pb.TrainingRound, training.validate_round, training.process_round, by_operator=True
+    ),
+    "model": Rule(pb.Model, training.validate_model, training.process_model, by_operator=True),
+}
+
+Rules = Mapping[str, Rule]
+
+RULES: Final[dict[int, Rules]] = {1: _FIRST}
+"""By version; a genesis names the first one of its network."""
+
+LATEST: Final = max(RULES)
+
+
+def rules_of(version: int) -> Rules:
+    """The rules of a version; raises Reject when this software does not know them."""
+    if version not in RULES:
+        raise Reject(
+            f"this network goes by version {version} of the rules, and this software knows"
+            f" {', '.join(map(str, RULES))}",
+            "install a newer version of commonhold",
+        )
+    return RULES[version]
