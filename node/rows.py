@@ -84,30 +84,48 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PartRow:
+    """One part of an item of ours, with the salt that opens its commitment."""
+
+    name: str
+    commitment: bytes  # names the content in the BlobStore
+    salt: bytes = field(repr=False)
+    size: int  # bytes
+    media_type: str
+    path: str = ""  # the file's name, for its owner's eyes; empty for text that a table held
+
+
+@dataclass(frozen=True, slots=True)
 class ItemRow:
     """An item that this node submitted, with the secrets that open its commitments."""
 
     item_id: bytes
     submission: bytes  # digest of the outgoing submission
-    name: str  # the file's, for its owner's eyes
+    name: str  # the file's, or the table's and the row's, for its owner's eyes
     campaign_id: str
-    label: int  # proposed, an index into the campaign's labels
-    content_sha256: bytes  # unsalted, so that the owner's next submission skips the file
-    content_salt: bytes = field(repr=False)
-    label_salt: bytes = field(repr=False)
-    commitment: bytes  # names the content in the BlobStore
-    size: int  # bytes
-    media_type: str
+    content_sha256: bytes  # of all its parts, unsalted: the owner's next submission leaves it out
+    parts: tuple[PartRow, ...]  # in the campaign's order
+    proposal: bytes | None = None  # in the canonical form of the campaign's kind; None without one
+    proposal_salt: bytes = field(default=b"", repr=False)
     status: str = ITEM_QUEUED
+
+    @property
+    def size(self) -> int:
+        """Bytes of all parts."""
+        return sum(part.size for part in self.parts)
+
+    def part(self, name: str) -> PartRow | None:
+        """The part of that name, if the item has it."""
+        return next((part for part in self.parts if part.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
 class BeaconRow:
-    """A value that we committed to, and in which round; opened in the next one."""
+    """A value that we committed to for a campaign's round; opened once that round is sealed."""
 
     commitment: bytes
     value: bytes = field(repr=False)
-    epoch: int
+    campaign_id: str
     round: int
 
 
@@ -115,16 +133,15 @@ class BeaconRow:
 class TaskRow:
     """One item that we were drawn to review. `position` is its place in our batch of answers."""
 
-    epoch: int
+    campaign_id: str
     round: int
     position: int
     item_id: bytes
-    author: bytes
-    campaign_id: str
+    author: bytes  # person
     status: TaskStatus = TaskStatus.TODO
-    content_path: str = ""
-    label: int | None = None
-    abstention: int = 0  # pb.Abstention
+    content_path: str = ""  # the folder with one file for each part, once they are here
+    answer: bytes | None = None  # in the canonical form of the campaign's kind
+    refusal: int = 0  # pb.Refusal
     nonce: bytes = field(default=b"", repr=False)
     failure: str = ""
 

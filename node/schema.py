@@ -53,44 +53,53 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         submission BLOB NOT NULL REFERENCES outbox (digest),
         name TEXT NOT NULL,
         campaign_id TEXT NOT NULL,
-        label INTEGER NOT NULL,
         content_sha256 BLOB NOT NULL,
-        content_salt BLOB NOT NULL,
-        label_salt BLOB NOT NULL,
-        commitment BLOB NOT NULL,
-        size INTEGER NOT NULL,
-        media_type TEXT NOT NULL,
+        proposal BLOB,
+        proposal_salt BLOB NOT NULL,
         status TEXT NOT NULL
     ) STRICT;
     -- What was refused may be submitted again, everything else only once.
     CREATE UNIQUE INDEX items_content ON items (campaign_id, content_sha256)
         WHERE status <> 'refused';
     CREATE INDEX items_submission ON items (submission);
+    CREATE TABLE parts (
+        item_id BLOB NOT NULL REFERENCES items (item_id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        commitment BLOB NOT NULL,
+        salt BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        media_type TEXT NOT NULL,
+        path TEXT NOT NULL,
+        PRIMARY KEY (item_id, name)
+    ) STRICT;
 
     CREATE TABLE beacons (
         commitment BLOB PRIMARY KEY,
         value BLOB NOT NULL,
-        epoch INTEGER NOT NULL,
+        campaign_id TEXT NOT NULL,
         round INTEGER NOT NULL
     ) STRICT;
+    CREATE INDEX beacons_round ON beacons (campaign_id, round);
 
     CREATE TABLE tasks (
-        epoch INTEGER NOT NULL,
+        campaign_id TEXT NOT NULL,
         round INTEGER NOT NULL,
         position INTEGER NOT NULL,
         item_id BLOB NOT NULL,
         author BLOB NOT NULL,
-        campaign_id TEXT NOT NULL,
         status TEXT NOT NULL CHECK (
             status IN ('todo', 'fetched', 'answered', 'committed', 'revealed', 'failed')
         ),
         content_path TEXT NOT NULL,
-        label INTEGER,
-        abstention INTEGER NOT NULL,
+        answer BLOB,
+        refusal INTEGER NOT NULL,
         nonce BLOB NOT NULL,
         failure TEXT NOT NULL,
-        PRIMARY KEY (epoch, round, item_id)
+        PRIMARY KEY (campaign_id, round, position)
     ) STRICT;
+    CREATE INDEX tasks_item ON tasks (item_id);
+    CREATE INDEX tasks_status ON tasks (status);
 
     -- `cumulative` is text: an asset's amounts exceed 64 bits.
     CREATE TABLE claims (

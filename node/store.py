@@ -10,18 +10,15 @@ Rule 3: of what its author withdrew nothing stays: not in a row, not in a page, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from node.database import DatabaseFile
 from node.rows import (
     ITEM_QUEUED,
     ITEM_REFUSED,
     ITEM_WITHDRAWN,
     AlarmRow,
-    BeaconRow,
     CheckpointRow,
     ClaimRow,
     ItemRow,
@@ -29,11 +26,11 @@ from node.rows import (
     OutboxRow,
     OutboxState,
     Outgoing,
-    TaskRow,
-    TaskStatus,
+    PartRow,
     alarm_row,
     outbox_row,
 )
+from node.tasktables import TaskTables
 from protocol.errors import StoreError
 from protocol.log.batch import decode_bundle, encode_bundle, erase
 from protocol.log.envelope import parse_envelope
@@ -41,11 +38,12 @@ from protos.gen import api_pb2 as api
 
 # Evidence of one lie is some notes and an entry; alarms beyond these add nothing to the first.
 ALARMS_MAX: Final = 100
+_PAGE: Final = 1_000  # rows read at once; far fewer than SQLite's variables in one statement
 # Set while files or the write-ahead log may still hold something of a withdrawn item.
 _RESIDUE: Final = "erasure_residue"
 
 
-class Store(DatabaseFile):
+class Store(TaskTables):
     """The tables of the open database."""
 
     # ---- the log ----
@@ -94,9 +92,9 @@ class Store(DatabaseFile):
 
     def entries_of(self, kind: str) -> Iterator[LogRow]:
         """All entries of one kind; reads every envelope, but only their bundles."""
-        start, page = 0, 1_000
+        start = 0
         sql = "SELECT idx, envelope FROM entries WHERE idx >= ? ORDER BY idx LIMIT ?"
-        while rows := self._rows(sql, start, page):
+        while rows := self._rows(sql, start, _PAGE):
             for row in rows:
                 start = row["idx"] + 1
                 if parse_envelope(row["envelope"]).kind == kind:
@@ -135,7 +133,15 @@ class Store(DatabaseFile):
         """Queues a submission together with the secrets of its items."""
         with self.transaction():
             self.enqueue(outgoing)
-            self._insert("items", (asdict(item) for item in items), or_ignore=False)
+            for item in items:
+                row = asdict(item)
+                parts = row.pop("parts")
+                self._insert("items", [row], or_ignore=False)
+                self._insert(
+                    "parts",
+                    ({"item_id": item.item_id, "position": at, **p} for at, p in enumerate(parts)),
+                    or_ignore=False,
+                )
 
     def next_queued(self) -> OutboxRow | None:
         """The record to send next: the order in which they were queued is kept."""
@@ -203,23 +209,27 @@ class Store(DatabaseFile):
 
     def item(self, item_id: bytes) -> ItemRow | None:
         """One of our items."""
-        row = self._row("SELECT * FROM items WHERE item_id = ?", item_id)
-        return ItemRow(**row) if row else None
+        rows = self._rows("SELECT * FROM items WHERE item_id = ?", item_id)
+        return self._with_parts(rows)[0] if rows else None
 
     def items(self) -> Iterator[ItemRow]:
         """All our items, in pages, in the order in which they were made."""
-        last, page = -1, 1_000
-        while True:
-            rows = self._rows(
-                "SELECT rowid AS place, * FROM items WHERE rowid > ? ORDER BY rowid LIMIT ?",
-                last,
-                page,
-            )
-            for row in rows:
-                last = row.pop("place")
-                yield ItemRow(**row)
-            if len(rows) < page:
-                return
+        last = -1
+        sql = "SELECT rowid AS place, * FROM items WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        while rows := self._rows(sql, last, _PAGE):
+            last = max(row.pop("place") for row in rows)
+            yield from self._with_parts(rows)
+
+    def _with_parts(self, rows: Sequence[dict[str, Any]]) -> list[ItemRow]:
+        parts: dict[bytes, list[PartRow]] = {row["item_id"]: [] for row in rows}
+        for at in range(0, len(rows), _PAGE):
+            ids = [row["item_id"] for row in rows[at : at + _PAGE]]
+            marks = ", ".join("?" * len(ids))
+            sql = f"SELECT * FROM parts WHERE item_id IN ({marks}) ORDER BY position"  # noqa: S608
+            for part in self._rows(sql, *ids):
+                item_id, _ = part.pop("item_id"), part.pop("position")
+                parts[item_id].append(PartRow(**part))
+        return [ItemRow(**row, parts=tuple(parts[row["item_id"]])) for row in rows]
 
     def has_content(self, campaign_id: str, content_sha256: bytes) -> bool:
         """Whether this content is, or waits to be, in the campaign."""
@@ -276,8 +286,7 @@ class Store(DatabaseFile):
 
     def withdrawn_items(self) -> list[ItemRow]:
         """Our own items whose content may still be here."""
-        rows = self._rows("SELECT * FROM items WHERE status = ?", ITEM_WITHDRAWN)
-        return [ItemRow(**row) for row in rows]
+        return self._with_parts(self._rows("SELECT * FROM items WHERE status = ?", ITEM_WITHDRAWN))
 
     def forget_items(self, item_ids: Sequence[bytes]) -> None:
         """Deletes rows and salts, and what the outbox keeps of their submissions: the log has it."""
@@ -296,79 +305,6 @@ class Store(DatabaseFile):
             return False
         self._write("DELETE FROM meta WHERE key = ?", _RESIDUE)
         return True
-
-    # ---- review ----
-
-    def save_beacon(self, beacon: BeaconRow) -> None:
-        """Keeps a beacon value; to be called before its commitment is sent."""
-        self._insert("beacons", [asdict(beacon)], or_ignore=True)
-
-    def beacon(self, commitment: bytes) -> BeaconRow | None:
-        """The value behind a commitment of ours."""
-        row = self._row("SELECT * FROM beacons WHERE commitment = ?", commitment)
-        return BeaconRow(**row) if row else None
-
-    def beacon_made_in(self, epoch: int, round_: int) -> BeaconRow | None:
-        """The last value that was committed to in a round, so that a restart uses it again."""
-        sql = "SELECT * FROM beacons WHERE epoch = ? AND round = ? ORDER BY rowid DESC LIMIT 1"
-        row = self._row(sql, epoch, round_)
-        return BeaconRow(**row) if row else None
-
-    def add_tasks(self, tasks: Iterable[TaskRow]) -> None:
-        """Adds the tasks of a draw; those that are known keep their progress."""
-        self._insert("tasks", (asdict(task) for task in tasks), or_ignore=True)
-
-    def tasks(self, epoch: int, round_: int, status: TaskStatus | None = None) -> list[TaskRow]:
-        """Our tasks of a round in batch order; of one status, or all."""
-        rows = self._rows(
-            "SELECT * FROM tasks WHERE epoch = ? AND round = ? AND (? IS NULL OR status = ?)"
-            " ORDER BY position",
-            *(epoch, round_, status, status),
-        )
-        return [TaskRow(**row | {"status": TaskStatus(row["status"])}) for row in rows]
-
-    def task(self, epoch: int, round_: int, item_id: bytes) -> TaskRow | None:
-        """One task."""
-        found = (task for task in self.tasks(epoch, round_) if task.item_id == item_id)
-        return next(found, None)
-
-    def set_fetched(self, task: TaskRow, content_path: Path) -> None:
-        """The content is here; an answer that came first is kept."""
-        self._step_task(
-            task, TaskStatus.FETCHED, (TaskStatus.TODO,), content_path=str(content_path)
-        )
-
-    def set_answer(self, task: TaskRow, label: int | None, abstention: int = 0) -> bool:
-        """Records an answer, or another one; False once the answers are committed."""
-        open_ = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
-        answer = {"label": label, "abstention": abstention}
-        return self._step_task(task, TaskStatus.ANSWERED, open_, **answer)
-
-    def set_committed(self, task: TaskRow, nonce: bytes) -> bool:
-        """Fixes the answer and its nonce; in one `transaction` with the commit's `enqueue`."""
-        return self._step_task(task, TaskStatus.COMMITTED, (TaskStatus.ANSWERED,), nonce=nonce)
-
-    def set_revealed(self, task: TaskRow) -> bool:
-        """The answer is opened."""
-        return self._step_task(task, TaskStatus.REVEALED, (TaskStatus.COMMITTED,))
-
-    def set_failed(self, task: TaskRow, reason: str) -> bool:
-        """The task is lost; an opened answer is not."""
-        before = tuple(status for status in TaskStatus if status is not TaskStatus.REVEALED)
-        return self._step_task(task, TaskStatus.FAILED, before, failure=reason)
-
-    def _step_task(
-        self, task: TaskRow, to: TaskStatus, before: tuple[TaskStatus, ...], **columns: object
-    ) -> bool:
-        """Moves a task along if it is still where we think it is; False otherwise."""
-        settings = "".join(f", {name} = ?" for name in columns)  # names from this module only
-        marks = ", ".join("?" * len(before))
-        changed = self._write(
-            f"UPDATE tasks SET status = ?{settings}"  # noqa: S608
-            f" WHERE epoch = ? AND round = ? AND item_id = ? AND status IN ({marks})",
-            *(to, *columns.values(), task.epoch, task.round, task.item_id, *before),
-        )
-        return changed == 1
 
     # ---- claims, alarms, the rest ----
 

@@ -22,6 +22,7 @@ from node.rows import (
     LogRow,
     OutboxState,
     Outgoing,
+    PartRow,
     TaskRow,
     TaskStatus,
 )
@@ -30,12 +31,14 @@ from protocol.errors import StoreError
 from protos.gen import api_pb2 as api
 
 SUBMISSION = Outgoing(
-    "submission", b"envelope", (b"leaf",), (api.Opening(item_id=b"i", salt=b"s", label=2),)
+    "submission", b"envelope", (b"leaf",), (api.Opening(item_id=b"i", salt=b"s", answer=b"2"),)
 )
-ITEM = ItemRow(
-    b"i", SUBMISSION.digest, "3.png", "digits", 2, b"sha", b"cs", b"ls", b"c", 7, "image/png"
+PARTS = (
+    PartRow("question", b"c1", b"s1", 5, "text/plain"),
+    PartRow("answer", b"c2", b"s2", 7, "image/png", "3.png"),
 )
-TASK = TaskRow(1, 1, 0, b"i", b"author", "digits")
+ITEM = ItemRow(b"i", SUBMISSION.digest, "3.png", "digits", b"sha", PARTS, b"2", b"ps")
+TASK = TaskRow("digits", 1, 0, b"i", b"author")
 
 
 @pytest.fixture
@@ -83,6 +86,9 @@ def test_a_submission_and_its_salts_are_stored_together(store: Store) -> None:
     assert row is not None
     assert row.outgoing == SUBMISSION
     assert store.item(b"i") == ITEM
+    assert ITEM.size == 12
+    assert ITEM.part("answer") == PARTS[1]
+    assert ITEM.part("image") is None
     again = replace(SUBMISSION, envelope=b"another")
     with pytest.raises(StoreError):
         store.enqueue_submission(again, [replace(ITEM, submission=again.digest)])
@@ -103,6 +109,19 @@ def test_the_outbox_keeps_its_order_and_knows_an_envelope_again(store: Store) ->
     assert store.next_queued() is None
     assert store.outbox_counts() == {OutboxState.SENT: 1, OutboxState.REFUSED: 1}
     assert [row.last_error for row in store.refused()] == ["too late"]
+
+
+def test_items_come_in_pages_with_their_own_parts_and_go_with_them(store: Store) -> None:
+    made = [
+        replace(ITEM, item_id=bytes([n // 256, n % 256]), content_sha256=b"%d" % n)
+        for n in range(1_200)
+    ]
+    made = [replace(each, parts=PARTS[: 1 + n % 2]) for n, each in enumerate(made)]
+    store.enqueue_submission(SUBMISSION, made)
+    assert list(store.items()) == made
+    store.forget_items([each.item_id for each in made[1:]])
+    assert list(store.items()) == made[:1]
+    assert store._rows("SELECT count(*) AS n FROM parts") == [{"n": 1}]
 
 
 def test_refused_items_may_be_submitted_again_and_others_not(store: Store) -> None:
@@ -138,26 +157,37 @@ def test_the_log_grows_without_gaps_and_two_writers_must_agree(store: Store) -> 
 def test_an_answer_can_be_changed_until_it_is_committed(store: Store) -> None:
     store.add_tasks([TASK, replace(TASK, position=1, item_id=b"j")])
     assert not store.set_committed(TASK, b"n"), "nothing was answered"
-    assert store.set_answer(TASK, 3)
-    assert store.set_answer(TASK, 4)
+    assert store.set_answer(TASK, b"3")
+    assert store.set_answer(TASK, b"4")
     assert store.set_committed(TASK, b"nonce")
-    assert not store.set_answer(TASK, 5)
+    assert not store.set_answer(TASK, b"5")
     assert not store.set_committed(TASK, b"other"), "the nonce behind a sent root stays"
     store.add_tasks([TASK])
-    task = store.task(1, 1, b"i")
+    task = store.task("digits", 1, b"i")
     assert task is not None
-    assert (task.status, task.label, task.nonce) == (TaskStatus.COMMITTED, 4, b"nonce")
+    assert (task.status, task.answer, task.nonce) == (TaskStatus.COMMITTED, b"4", b"nonce")
     assert store.set_revealed(TASK)
     assert not store.set_failed(TASK, "late")
-    assert [t.item_id for t in store.tasks(1, 1, TaskStatus.TODO)] == [b"j"]
+    assert [t.item_id for t in store.tasks("digits", 1, TaskStatus.TODO)] == [b"j"]
+
+
+def test_rounds_of_two_campaigns_are_apart(store: Store) -> None:
+    other = replace(TASK, campaign_id="letters", item_id=b"k")
+    store.add_tasks([TASK, other, replace(TASK, round=2, item_id=b"l")])
+    store.set_answer(TASK, None, refusal=1)
+    assert [(t.answer, t.refusal) for t in store.tasks("digits", 1)] == [(None, 1)]
+    assert [t.item_id for t in store.tasks("letters", 1)] == [b"k"]
+    assert [t.item_id for t in store.tasks_with(TaskStatus.TODO)] == [b"l", b"k"]
+    assert store.task("letters", 1, b"i") is None
 
 
 def test_beacons_claims_and_alarms(store: Store) -> None:
-    beacon = BeaconRow(b"c", b"v", 1, 2)
+    beacon = BeaconRow(b"c", b"v", "digits", 2)
     store.save_beacon(beacon)
     store.save_beacon(replace(beacon, value=b"other"))
-    assert store.beacon(b"c") == store.beacon_made_in(1, 2) == beacon
-    assert store.beacon_made_in(1, 1) is None
+    assert store.beacon(b"c") == store.beacon_for("digits", 2) == beacon
+    assert store.beacon_for("digits", 1) is None
+    assert store.beacon_for("letters", 2) is None
     claim = ClaimRow(b"asset", 10**30, 1, b"tx", "sent")
     store.save_claim(claim)
     store.save_claim(replace(claim, status="confirmed"))
@@ -172,8 +202,14 @@ def test_beacons_claims_and_alarms(store: Store) -> None:
 
 
 def test_no_row_shows_its_secrets() -> None:
-    rows = (ITEM, SUBMISSION, BeaconRow(b"c", b"SECRET", 1, 1), replace(TASK, nonce=b"SECRET"))
-    shown = repr(rows) + repr(replace(ITEM, content_salt=b"SECRET", label_salt=b"SECRET"))
+    rows = (
+        ITEM,
+        SUBMISSION,
+        BeaconRow(b"c", b"SECRET", "digits", 1),
+        replace(TASK, nonce=b"SECRET"),
+    )
+    secret = (replace(PARTS[0], salt=b"SECRET"),)
+    shown = repr(rows) + repr(replace(ITEM, parts=secret, proposal_salt=b"SECRET"))
     assert "SECRET" not in shown
     assert "salt" not in shown
 
@@ -206,14 +242,14 @@ def test_what_was_stored_survives_a_kill_and_what_was_not_leaves_no_trace(path: 
     script = (
         "import os, signal, sys; from pathlib import Path; from node.store import Store\n"
         "from node.rows import BeaconRow\n"
-        "s = Store(Path(sys.argv[1])); s.save_beacon(BeaconRow(b'c', b'v', 1, 1))\n"
+        "s = Store(Path(sys.argv[1])); s.save_beacon(BeaconRow(b'c', b'v', 'digits', 1))\n"
         "with s.transaction():\n"
-        "    s.save_beacon(BeaconRow(b'd', b'w', 1, 2)); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    s.save_beacon(BeaconRow(b'd', b'w', 'digits', 2)); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
     assert killed.returncode == -9
     with Store(path) as store:
-        assert store.beacon(b"c") == BeaconRow(b"c", b"v", 1, 1)
+        assert store.beacon(b"c") == BeaconRow(b"c", b"v", "digits", 1)
         assert store.beacon(b"d") is None
 
 
