@@ -1,4 +1,4 @@
-"""Where a member can be reached: a signed, short-lived statement, kept by the coordinator, never logged.
+"""Where a member's machine listens: a signed, short-lived statement, kept by the coordinator, never logged.
 
 The coordinator only carries it. A reader checks the signature, the network and the time, so that a
 coordinator can hide a peer but cannot send anybody to an impostor; and even then the Noise
@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
 from protocol.errors import Reject
-from protocol.identity import Identity, peer_id_of
+from protocol.identity import KeyId, peer_id_of
 from protocol.log.envelope import Signer, parse_envelope, seal, verify_signature
+from protocol.log.strict import canonical, strict_parse
 from protos.gen import api_pb2
 
 KIND: Final = "addresses"
@@ -33,16 +32,16 @@ CLOCK_SKEW_MS: Final = 2 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A checked statement of where `identity` listens (multiaddrs without the /p2p part)."""
+    """A checked statement of where the machine with `key` listens (multiaddrs without the /p2p part)."""
 
-    identity: Identity
+    key: KeyId
     addresses: tuple[str, ...]
     expires_ms: int
 
     @property
     def peer_id(self) -> str:
-        """The libp2p name of the identity."""
-        return peer_id_of(self.identity)
+        """The libp2p name of the key."""
+        return peer_id_of(self.key)
 
 
 def now_ms() -> int:
@@ -51,24 +50,21 @@ def now_ms() -> int:
 
 
 def seal_announcement(
-    network: bytes, author: bytes, addresses: Sequence[str], expires_ms: int, sign: Signer
+    network: bytes, key: KeyId, addresses: Sequence[str], expires_ms: int, sign: Signer
 ) -> bytes:
-    """The envelope that says where `author` listens until `expires_ms` (Unix time)."""
+    """The envelope that says where the machine with `key` listens until `expires_ms` (Unix time)."""
     payload = api_pb2.Addresses(
         network=network, multiaddrs=list(addresses)[:ADDRESSES_MAX], expires_ms=expires_ms
     )
-    return seal(KIND, payload.SerializeToString(), author, sign)
+    return seal(KIND, canonical(payload), key, sign)
 
 
 def open_announcement(raw: bytes, network: bytes, now_ms: int) -> Announcement:
-    """Check an announcement as received. Raises Reject unless its author signed it for now."""
+    """Check an announcement as received. Raises Reject unless its key signed it for now."""
     envelope = parse_envelope(raw)
     if envelope.kind != KIND:
         raise Reject(f"an announcement is of kind {KIND!r}, not {envelope.kind!r}")
-    try:
-        body = api_pb2.Addresses.FromString(envelope.payload)
-    except DecodeError:
-        raise Reject("the announcement is not a protobuf Addresses") from None
+    body = strict_parse(api_pb2.Addresses, envelope.payload, "the announcement")
     if body.network != network:
         raise Reject("the announcement is for another network")
     if not now_ms < body.expires_ms <= now_ms + LIFETIME_MS + CLOCK_SKEW_MS:
@@ -78,4 +74,4 @@ def open_announcement(raw: bytes, network: bytes, now_ms: int) -> Announcement:
     if any(not 0 < len(address) <= ADDRESS_CHARS_MAX for address in body.multiaddrs):
         raise Reject("an announced address is empty or too long")
     verify_signature(envelope)
-    return Announcement(envelope.author, tuple(body.multiaddrs), body.expires_ms)
+    return Announcement(envelope.key, tuple(body.multiaddrs), body.expires_ms)

@@ -19,6 +19,7 @@ import grpc
 from grpc import StatusCode, aio
 
 from protocol.errors import Ignore, Misbehaviour, Reject, RemoteError, Unreachable
+from protocol.identity import KeyId
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import hash_leaf, verify_inclusion
@@ -148,10 +149,10 @@ class CoordinatorClient:
         async with self._calling() as stub:
             await stub.Announce(api.AnnounceRequest(envelope=envelope), timeout=QUERY_SECONDS)
 
-    async def lookup(self, identities: Sequence[bytes]) -> list[bytes]:
-        """Signed announcements of those who made one, unchecked. Raises Unreachable and Reject."""
+    async def lookup(self, keys: Sequence[KeyId]) -> list[bytes]:
+        """Signed announcements of those keys that made one, unchecked. Raises Unreachable and Reject."""
         async with self._calling() as stub:
-            request = api.LookupRequest(identities=identities)
+            request = api.LookupRequest(keys=keys)
             response = await stub.Lookup(request, timeout=QUERY_SECONDS)
         return list(response.envelopes)
 

@@ -1,6 +1,7 @@
-"""Finds peers: asks the coordinator who announced what, and checks each answer.
+"""Finds peers: asks the coordinator where keys announced themselves, and checks each answer.
 
-The answers are kept until they expire, so that a thousand items of one author cost one question.
+The answers are kept until they expire, so that a thousand items of one author cost one question. A person
+has several machines, each with its own key: whoever looks for a person looks for all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Final
 from commonground.addresses import Announcement, now_ms, open_announcement
 from commonground.client import CoordinatorClient
 from protocol.errors import Reject
-from protocol.identity import Identity
+from protocol.identity import KeyId, PersonId
+from protocol.state import State
 
 log = logging.getLogger(__name__)
 
@@ -22,34 +24,40 @@ LOOKUP_MAX: Final = 256
 KNOWN_MAX: Final = 4_096
 
 
+def keys_of_person(state: State, person: PersonId) -> tuple[KeyId, ...]:
+    """The keys that sign for a person, the latest first: an old machine is the likelier one to be gone."""
+    found = {key: index for (_, key), index in state.keys_of.scan(person)}
+    return tuple(sorted(found, key=lambda key: (-found[key], key)))
+
+
 class Directory:
-    """Where members listen, as they signed it themselves."""
+    """Where members' machines listen, as they signed it themselves."""
 
     def __init__(self, network: bytes, client: CoordinatorClient) -> None:
         self._network, self._client = network, client
-        self._known: dict[Identity, Announcement] = {}
+        self._known: dict[KeyId, Announcement] = {}
 
-    async def find(self, wanted: Iterable[Identity]) -> dict[Identity, Announcement]:
-        """The valid announcements of those who made one. Raises Unreachable."""
+    async def find(self, wanted: Iterable[KeyId]) -> dict[KeyId, Announcement]:
+        """The valid announcements of those that made one, in the order asked for. Raises Unreachable."""
         now = now_ms()
-        self._known = {who: a for who, a in self._known.items() if a.expires_ms > now}
-        names = list(dict.fromkeys(wanted))
-        missing = [who for who in names if who not in self._known]
+        self._known = {key: a for key, a in self._known.items() if a.expires_ms > now}
+        keys = list(dict.fromkeys(wanted))
+        missing = [key for key in keys if key not in self._known]
         for start in range(0, len(missing), LOOKUP_MAX):
             await self._ask(missing[start : start + LOOKUP_MAX])
-        return {who: self._known[who] for who in names if who in self._known}
+        return {key: self._known[key] for key in keys if key in self._known}
 
-    async def _ask(self, identities: list[Identity]) -> None:
+    async def _ask(self, keys: list[KeyId]) -> None:
         now = now_ms()
-        for raw in await self._client.lookup(identities):
+        for raw in await self._client.lookup(keys):
             try:
                 announcement = open_announcement(raw, self._network, now)
             except Reject as error:
                 log.warning("the directory gave a bad announcement: %s", error)
                 continue
-            if announcement.identity in identities and len(self._known) < KNOWN_MAX:
-                self._known[announcement.identity] = announcement
+            if announcement.key in keys and len(self._known) < KNOWN_MAX:
+                self._known[announcement.key] = announcement
 
-    def forget(self, identity: Identity) -> None:
+    def forget(self, key: KeyId) -> None:
         """Ask again next time: the peer was not where it said."""
-        self._known.pop(identity, None)
+        self._known.pop(key, None)

@@ -29,9 +29,11 @@ from multiaddr import Multiaddr
 
 from commonground.p2p import Denial, Fetched, Grant, OpenBlob, PeerHost, PeerPolicy
 from commonground.p2p.guards import GuardedHost, build_host
+from protocol.identity import KeyId
 from protocol.log.commitments import content_commitment
 
 ITEM = hashlib.sha256(b"the item").digest()
+PART = "content"
 SALT = hashlib.sha256(b"the salt").digest()
 HEAD = b"ok: the head"
 ROOT = Path(__file__).parent.parent
@@ -64,20 +66,20 @@ class OneBlob:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def open(self, item_id: bytes) -> OpenBlob | None:
-        if item_id != ITEM:
+    async def open(self, item_id: bytes, part: str) -> OpenBlob | None:
+        if (item_id, part) != (ITEM, PART):
             return None
         return OpenBlob(SALT, self._path.stat().st_size, LoudFile(self._path))
 
 
-async def starts_with_ok(author: bytes, data: bytes) -> bool:
+async def starts_with_ok(author: KeyId, data: bytes) -> bool:
     return data.startswith(b"ok")
 
 
 def make_host(setup: Setup) -> PeerHost:
     denied = {bytes.fromhex(key) for key in setup.denied}
 
-    async def authorise(peer: bytes, item_id: bytes) -> Grant | Denial:
+    async def authorise(item_id: bytes, part: str, peer: KeyId) -> Grant | Denial:
         return Denial("not assigned") if peer in denied else Grant()
 
     return PeerHost(
@@ -180,6 +182,7 @@ async def honest_fetch(peer: Peer, sink: Path, seed: str = "77" * 32) -> Fetched
             peer.peer_id,
             peer.addresses,
             ITEM,
+            PART,
             sink_path=sink,
             size_max=1 << 30,
             commitment=peer.commitment,

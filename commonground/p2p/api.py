@@ -1,7 +1,7 @@
 """What a node hands to the peer-to-peer layer and gets back. No trio, no libp2p.
 
-Callbacks run on the asyncio loop. Peer keys are 32-byte Ed25519 keys, taken from the authenticated
-connection and never from a message.
+Callbacks run on the asyncio loop. A peer is its key, taken from the authenticated connection and never
+from a message. Whose key it is, the log says; nothing down here asks.
 """
 
 from __future__ import annotations
@@ -13,33 +13,35 @@ from typing import BinaryIO, Protocol
 
 from commonground.p2p import limits
 from protocol.errors import ConfigError
+from protocol.identity import KeyId
+from protocol.rows import ItemId
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """This peer may read this item now."""
+    """This peer may read this part now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """This peer may not read this item. The reason stays in our log; the peer learns nothing."""
+    """This peer may not read this part. The reason stays in our log; the peer learns nothing."""
 
     reason: str
 
 
-Authorise = Callable[[bytes, bytes], Awaitable[Grant | Denial]]
-"""(peer key, item id) -> Grant or Denial."""
+Authorise = Callable[[ItemId, str, KeyId], Awaitable[Grant | Denial]]
+"""(item id, name of one of its parts, key of the peer) -> Grant or Denial."""
 
-Admit = Callable[[bytes], bool]
-"""Peer key -> may it connect at all? Runs in the trio thread: a look-up in a snapshot, no more."""
+Admit = Callable[[KeyId], bool]
+"""Key of a peer -> may it connect at all? Runs in the trio thread: a look-up in a snapshot, no more."""
 
-ValidateCheckpoint = Callable[[bytes, bytes], Awaitable[bool]]
-"""(author key, data) -> is it worth passing on?"""
+ValidateCheckpoint = Callable[[KeyId, bytes], Awaitable[bool]]
+"""(author's key, data) -> is it worth passing on?"""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenBlob:
-    """An item's 32-byte salt, its length in bytes, and a seekable file that the layer closes."""
+    """A part's 32-byte salt, its length in bytes, and a seekable file that the layer closes."""
 
     salt: bytes
     length: int
@@ -49,8 +51,8 @@ class OpenBlob:
 class BlobSource(Protocol):
     """Where granted content comes from."""
 
-    async def open(self, item_id: bytes) -> OpenBlob | None:
-        """Open an item's content; None when it is not (or no longer) here."""
+    async def open(self, item_id: ItemId, part: str) -> OpenBlob | None:
+        """Open the content of an item's part; None when it is not (or no longer) here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Fetched:
 class Checkpoint:
     """A gossiped checkpoint: who signed the message, and bytes that passed the caller's rule."""
 
-    author: bytes
+    author: KeyId
     data: bytes
 
 

@@ -37,7 +37,7 @@ from commonground.p2p.penalties import Offence, RecentlyUsed, TokenBucket
 from commonground.p2p.transfer import RequestRates, ask_owner, read_exactly, read_request
 from commonground.p2p.wire import HEAD_REQUEST, LENGTH_BYTES, encode_head, parse_head_length
 from protocol.errors import Misbehaviour, Reject, StoreError
-from protocol.identity import identity_of
+from protocol.identity import KeyId, key_of
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class GuardedPubsub(Pubsub):
                 raise Offence("too many gossip frames")
             await self._take_frame(peer, key, raw)
 
-    async def _take_frame(self, peer: ID, key: bytes, raw: bytes) -> None:
+    async def _take_frame(self, peer: ID, key: KeyId, raw: bytes) -> None:
         try:
             frame = rpc_pb2.RPC.FromString(raw)
         except DecodeError as error:
@@ -184,7 +184,7 @@ class GuardedPubsub(Pubsub):
             raise Offence("a gossip message of a bad size")
         if len(message.seqno) != 8:
             raise Offence("a gossip message without a number")
-        identity_of(str(ID(message.from_id)))  # Ed25519 authors only: the key is in the name
+        key_of(str(ID(message.from_id)))  # Ed25519 authors only: the key is in the name
         # The library drops a bad signature silently, and nobody would be punished for it.
         if not self._is_msg_seen(message) and not signature_validator(message):
             raise Offence("a gossip message with a bad signature")
@@ -193,7 +193,7 @@ class GuardedPubsub(Pubsub):
         """Called by the library for each new message; ValidationError drops the message."""
         if msg_forwarder == self.my_id:
             return
-        author = identity_of(str(ID(msg.from_id)))
+        author = key_of(str(ID(msg.from_id)))
         if not self._authors[author].take():
             # The forwarder may have seen a slower stream than we did: dropped, not punished.
             raise ValidationError("the author's rate limit")
@@ -203,7 +203,7 @@ class GuardedPubsub(Pubsub):
             raise ValidationError("the caller's rule")
 
     def _punish(self, peer: ID, why: str) -> None:
-        self._swarm.punish(identity_of(str(peer)), peer, why)
+        self._swarm.punish(key_of(str(peer)), peer, why)
 
 
 class Checkpoints:
@@ -216,7 +216,7 @@ class Checkpoints:
         bridge: TrioBridge,
         *,
         validate: ValidateCheckpoint,
-        deliver: Callable[[bytes, bytes], None],
+        deliver: Callable[[KeyId, bytes], None],
         rates: RequestRates,
         head: Callable[[], bytes],
     ) -> None:
@@ -224,7 +224,7 @@ class Checkpoints:
         self._rule, self._deliver = validate, deliver
         self.pubsub = GuardedPubsub(host, swarm, self._validate)
 
-    async def _validate(self, author: bytes, data: bytes) -> bool:
+    async def _validate(self, author: KeyId, data: bytes) -> bool:
         try:
             return await ask_owner(self._bridge, self._rule, author, data)
         except StoreError as fault:
@@ -243,7 +243,7 @@ class Checkpoints:
             task_status.started()
             while True:
                 message = await subscription.get()
-                author = identity_of(str(ID(message.from_id)))
+                author = key_of(str(ID(message.from_id)))
                 if ID(message.from_id) != self.pubsub.my_id:
                     self._bridge.post(self._deliver, author, message.data)
 

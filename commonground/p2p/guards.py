@@ -48,7 +48,7 @@ from commonground.p2p.api import Admit, PeerPolicy
 from commonground.p2p.muxer import BoundedMuxers, BoundedYamux, shielded
 from commonground.p2p.penalties import Busy, Offence, PenaltyBox, Slots
 from protocol.errors import ConfigError, LocalError, Reject
-from protocol.identity import identity_of, short
+from protocol.identity import KeyId, key_of, short_key
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +86,10 @@ def tune_library() -> None:
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
 
 
-def peer_key(stream_or_conn: Any) -> bytes:
+def peer_key(stream_or_conn: Any) -> KeyId:
     """The authenticated Ed25519 key at the other end of a stream or muxed connection."""
     conn = getattr(stream_or_conn, "muxed_conn", stream_or_conn)
-    return identity_of(str(conn.peer_id))
+    return key_of(str(conn.peer_id))
 
 
 class Handshakes:
@@ -152,7 +152,7 @@ class GuardedSwarm(Swarm):
             if not isinstance(muxed_conn, BoundedYamux):
                 raise Reject("the connection lacks a guard")
             key = peer_key(muxed_conn)
-            if key == identity_of(str(self.self_id)):
+            if key == key_of(str(self.self_id)):
                 raise Reject("that is ourselves")
             if self.penalties.is_banned(key):
                 raise Reject("the peer is banned")
@@ -163,11 +163,11 @@ class GuardedSwarm(Swarm):
             raise SwarmException(str(refusal)) from refusal
         return await super().add_conn(muxed_conn, direction)
 
-    def punish(self, key: bytes, peer_id: ID, why: str) -> None:
+    def punish(self, key: KeyId, peer_id: ID, why: str) -> None:
         """Record an offence; a peer that reaches the limit is disconnected and banned."""
-        log.info("peer %s: %s", short(key), why)
+        log.info("peer %s: %s", short_key(key), why)
         if self.penalties.punish(key):
-            log.warning("peer %s is banned for a time", short(key))
+            log.warning("peer %s is banned for a time", short_key(key))
             self.manager.run_task(self._drop, peer_id)
 
     async def close_connections(self) -> None:
@@ -222,9 +222,9 @@ def guard_streams(swarm: GuardedSwarm, handler: Handler) -> Handler:
         except Offence as offence:
             swarm.punish(key, peer_id, str(offence))
         except LocalError as fault:
-            log.error("could not serve %s: %s", short(key), fault)
+            log.error("could not serve %s: %s", short_key(key), fault)
         except (Busy, IOException, trio.TooSlowError) as error:
-            log.debug("a stream of %s ended: %s", short(key), type(error).__name__)
+            log.debug("a stream of %s ended: %s", short_key(key), type(error).__name__)
         except Exception as error:
             # Not known to be the peer's fault; still counted, since only its bytes got us here.
             swarm.punish(key, peer_id, f"a handler failed with {type(error).__name__}")

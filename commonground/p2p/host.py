@@ -39,9 +39,9 @@ from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.gossip import Checkpoints, ask_head
 from commonground.p2p.guards import GuardedHost, GuardedSwarm, build_host, reset_quietly
 from commonground.p2p.transfer import BlobServer, Interrupted, RequestRates, Wanted, fetch
-from commonground.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL
+from commonground.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL, BlobRequest
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError, Unreachable
-from protocol.identity import identity_of, peer_id_of
+from protocol.identity import KeyId, key_of, peer_id_of
 from protocol.limits import HASH_BYTES, KEY_BYTES
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class PeerHost:
         if len(seed) != KEY_BYTES:
             raise ConfigError(f"an Ed25519 seed has {KEY_BYTES} bytes, not {len(seed)}")
         self._seed = seed
-        self.key: bytes = create_new_key_pair(seed).public_key.to_bytes()
+        self.key = KeyId(create_new_key_pair(seed).public_key.to_bytes())
         self.peer_id: str = peer_id_of(self.key)
         self._listen = tuple(listen)
         self._authorise, self._source, self._rule = authorise, source, validate_checkpoint
@@ -201,7 +201,7 @@ class PeerHost:
     async def connect(self, peer_id: str, addresses: Sequence[str]) -> None:
         """Connect, unless connected already; raises Unreachable, and Reject for a bad peer id."""
         bridge, running = self._up()
-        identity_of(peer_id)
+        key_of(peer_id)
         try:
             await bridge.call(_connect, running, peer_id, tuple(addresses))
         except Interrupted as error:
@@ -212,19 +212,21 @@ class PeerHost:
         peer_id: str,
         addresses: Sequence[str],
         item_id: bytes,
+        part: str,
         *,
         sink_path: Path,
         size_max: int,
         commitment: bytes,
     ) -> Fetched:
-        """Fetch an item's content to `sink_path` (replaced atomically, mode 0600).
+        """Fetch the content of an item's part to `sink_path` (replaced atomically, mode 0600).
 
         Raises Reject (refused), Misbehaviour (not what was committed to), Unreachable, StoreError.
         """
         bridge, running = self._up()
-        if len(item_id) != HASH_BYTES or len(commitment) != HASH_BYTES:
-            raise Reject(f"item ids and commitments have {HASH_BYTES} bytes")
-        wanted = Wanted(identity_of(peer_id), item_id, size_max, commitment, sink_path)
+        BlobRequest(item_id, part, 0).encode()  # raises before anybody is called
+        if len(commitment) != HASH_BYTES:
+            raise Reject(f"a commitment has {HASH_BYTES} bytes, not {len(commitment)}")
+        wanted = Wanted(key_of(peer_id), item_id, part, size_max, commitment, sink_path)
 
         async def open_stream() -> INetStream:
             return await _open_stream(running, peer_id, tuple(addresses), BLOB_PROTOCOL)
@@ -234,7 +236,7 @@ class PeerHost:
     async def fetch_head(self, peer_id: str, addresses: Sequence[str]) -> bytes:
         """A peer's latest checkpoint, unchecked; empty when it has none. Raises Unreachable."""
         bridge, running = self._up()
-        identity_of(peer_id)
+        key_of(peer_id)
 
         async def ask() -> bytes:
             stream = await _open_stream(running, peer_id, tuple(addresses), HEAD_PROTOCOL)
@@ -259,7 +261,7 @@ class PeerHost:
     async def punish(self, peer_id: str, why: str) -> None:
         """Record an offence that only the caller could see, such as a false checkpoint."""
         bridge, running = self._up()
-        key = identity_of(peer_id)
+        key = key_of(peer_id)
 
         async def record() -> None:
             running.swarm.punish(key, ID.from_string(peer_id), why)
@@ -291,7 +293,7 @@ class PeerHost:
     def unsubscribe(self, queue: asyncio.Queue[Checkpoint]) -> None:
         self._queues.discard(queue)
 
-    def _deliver(self, author: bytes, data: bytes) -> None:
+    def _deliver(self, author: KeyId, data: bytes) -> None:
         for queue in self._queues:
             if queue.full():
                 queue.get_nowait()  # a newer checkpoint says everything that an older one says

@@ -1,7 +1,7 @@
-"""/commonhold/blob/1: an item's content, served to whom it was granted, checked while it streams.
+"""/commonhold/blob/1: the content of an item's parts, to whom it was granted, checked while it streams.
 
-The serving side asks `authorise(peer key, item)` before it looks whether the item exists; the key
-is the one that the Noise handshake proved. The fetching side trusts neither the end of the stream
+The serving side asks `authorise(item, part, peer's key)` before it looks whether the item exists; the
+key is the one that the Noise handshake proved. The fetching side trusts neither the end of the stream
 nor the sender: the length is announced, bounded by the caller, and the commitment
 `SHA-256("commonhold/v1/content\\0" || salt || content)` decides.
 
@@ -16,8 +16,8 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar, TypeVarTuple
@@ -32,9 +32,16 @@ from commonground.p2p.api import Authorise, BlobSource, Denial, Fetched, OpenBlo
 from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.guards import peer_key, reset_quietly
 from commonground.p2p.penalties import Busy, Offence, RecentlyUsed, Slots, TokenBucket
-from commonground.p2p.wire import HEADER_BYTES, BlobRequest, BlobResponse, Status
+from commonground.p2p.wire import (
+    REQUEST_BYTES,
+    RESPONSE_BYTES,
+    BlobRequest,
+    BlobResponse,
+    Status,
+    parse_name_length,
+)
 from protocol.errors import Misbehaviour, Reject, StoreError, Unreachable
-from protocol.identity import peer_id_of, short
+from protocol.identity import KeyId, peer_id_of, short_key
 from protocol.log.commitments import CONTENT_DOMAIN
 
 log = logging.getLogger(__name__)
@@ -70,9 +77,16 @@ async def read_exactly(stream: INetStream, size: int) -> bytes:
 
 async def read_request(stream: INetStream, size: int, seconds: float) -> bytes:
     """Read a request of a fixed size; a peer that sends less, or too slowly, is an offender."""
+    with completed_within(seconds):
+        return await read_exactly(stream, size)
+
+
+@contextmanager
+def completed_within(seconds: float) -> Iterator[None]:
+    """Raises Offence when the request that the block reads ends early or takes longer."""
     try:
         with trio.fail_after(seconds):
-            return await read_exactly(stream, size)
+            yield
     except (Interrupted, trio.TooSlowError):
         raise Offence("a request that was never completed") from None
 
@@ -92,7 +106,7 @@ class RequestRates:
             )
         )
 
-    def check(self, peer: bytes) -> None:
+    def check(self, peer: KeyId) -> None:
         """Count one request; raises Offence above the rate."""
         if not self._buckets[peer].take():
             raise Offence("too many requests")
@@ -138,20 +152,20 @@ class BlobServer:
         """Serve one request on a fresh inbound stream. Offence and I/O errors go to the guard."""
         peer = peer_key(stream)
         self._rates.check(peer)
-        raw = await read_request(stream, HEADER_BYTES, self._policy.request_read_seconds)
-        request = BlobRequest.parse(raw)
+        request = await self._read(stream)
         with ExitStack() as stack:
             try:
                 stack.enter_context(self._slots.hold(peer))
             except Busy:
                 await self._finish(stream, Status.BUSY)
                 return
-            verdict = await ask_owner(self._bridge, self._authorise, peer, request.item_id)
+            asked = (request.item_id, request.part)
+            verdict = await ask_owner(self._bridge, self._authorise, *asked, peer)
             if isinstance(verdict, Denial):
-                log.info("refused an item to %s: %s", short(peer), verdict.reason)
+                log.info("refused an item to %s: %s", short_key(peer), verdict.reason)
                 await self._finish(stream, Status.REFUSED)
                 return
-            blob = await ask_owner(self._bridge, self._source.open, request.item_id)
+            blob = await ask_owner(self._bridge, self._source.open, *asked)
             if blob is None:
                 await self._finish(stream, Status.MISSING)
                 return
@@ -162,12 +176,18 @@ class BlobServer:
             with trio.fail_after(seconds_allowed(blob.length - request.offset)):
                 await self._send(stream, peer, blob, request.offset)
 
+    async def _read(self, stream: INetStream) -> BlobRequest:
+        # One time for both halves: the second is no excuse to go on for longer.
+        with completed_within(self._policy.request_read_seconds):
+            head = await read_exactly(stream, REQUEST_BYTES)
+            return BlobRequest.parse(head + await read_exactly(stream, parse_name_length(head)))
+
     async def _finish(self, stream: INetStream, status: Status) -> None:
         with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
             await stream.write(BlobResponse(status).encode())
             await stream.close()
 
-    async def _send(self, stream: INetStream, peer: bytes, blob: OpenBlob, offset: int) -> None:
+    async def _send(self, stream: INetStream, peer: KeyId, blob: OpenBlob, offset: int) -> None:
         await stream.write(BlobResponse(Status.OK, blob.salt, blob.length).encode())
         await trio.to_thread.run_sync(blob.file.seek, offset)
         left = blob.length - offset
@@ -186,8 +206,9 @@ class BlobServer:
 class Wanted:
     """What a fetch asks for and will accept."""
 
-    peer: bytes
+    peer: KeyId
     item_id: bytes
+    part: str
     size_max: int
     commitment: bytes
     path: Path
@@ -212,11 +233,11 @@ class Download:
         """Take the first header, or check that a later one tells the same story."""
         if self.salt is not None:
             if (response.salt, response.length) != (self.salt, self.length):
-                raise self._accuse("changed an item's salt or length between two answers")
+                raise self._accuse("changed a part's salt or length between two answers")
             return
         if response.length > self.wanted.size_max:
             raise self._accuse(
-                f"offers {response.length} bytes for an item of at most {self.wanted.size_max}"
+                f"offers {response.length} bytes for a part of at most {self.wanted.size_max}"
             )
         self.salt, self.length = response.salt, response.length
         self._hash.update(response.salt)
@@ -291,17 +312,17 @@ async def _attempts(download: Download, open_stream: OpenStream) -> None:
             await trio.sleep(backoff)
             backoff = min(2 * backoff, limits.FETCH_BACKOFF_SECONDS_MAX)
     raise Unreachable(
-        f"peer {peer_id_of(download.wanted.peer)} did not deliver the item ({why})",
+        f"peer {peer_id_of(download.wanted.peer)} did not deliver the content ({why})",
         "it is worth trying again later, or from another peer",
     )
 
 
 async def _receive(download: Download, stream: INetStream) -> None:
     """One attempt: ask from where we are, then read exactly what was announced."""
-    request = BlobRequest(download.wanted.item_id, download.received)
+    request = BlobRequest(download.wanted.item_id, download.wanted.part, download.received)
     with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
         await stream.write(request.encode())
-        raw = await read_exactly(stream, HEADER_BYTES)
+        raw = await read_exactly(stream, RESPONSE_BYTES)
     try:
         response = BlobResponse.parse(raw)
     except Offence as offence:
@@ -312,7 +333,7 @@ async def _receive(download: Download, stream: INetStream) -> None:
             "only an assigned reviewer may read it while the assignment runs",
         )
     if response.status is Status.MISSING:
-        raise Unreachable("the peer does not have the item", "ask another peer for it")
+        raise Unreachable("the peer does not have the content", "ask another peer for it")
     if response.status is not Status.OK:
         raise Interrupted(f"the peer answers {response.status.name.lower()}")
     download.begin(response)

@@ -1,6 +1,7 @@
 """The blob and head messages, byte for byte. Pure: bytes in, values out.
 
-Blob request, 41 bytes:     version u8 = 1 | item id 32 | offset u64
+Blob request, 42 + n bytes: version u8 = 1 | item id 32 | offset u64 | n u8
+    followed by the name of one of the item's parts: n bytes, 1 <= n <= 64, of a-z, 0-9, _ and -.
 Blob response, 41 bytes:    status u8      | salt 32    | length u64
     followed, when the status is OK, by exactly `length - offset` bytes of content.
 Head request, 1 byte:       version u8 = 1
@@ -19,15 +20,19 @@ from typing import Final
 
 from commonground.p2p.limits import CHECKPOINT_BYTES_MAX
 from commonground.p2p.penalties import Offence
-from protocol.limits import CONTENT_BYTES_MAX, SALT_BYTES
+from protocol.errors import Reject
+from protocol.limits import CONTENT_BYTES_MAX, HASH_BYTES, NAME_CHARS_MAX, SALT_BYTES
+from protocol.text import is_id
 
 BLOB_PROTOCOL: Final = "/commonhold/blob/1"
 HEAD_PROTOCOL: Final = "/commonhold/head/1"
 VERSION: Final = 1
 
-_HEADER: Final = struct.Struct("!B32sQ")
+_REQUEST: Final = struct.Struct("!B32sQB")
+_RESPONSE: Final = struct.Struct("!B32sQ")
 _LENGTH: Final = struct.Struct("!I")
-HEADER_BYTES: Final = _HEADER.size
+REQUEST_BYTES: Final = _REQUEST.size  # what comes before the part's name
+RESPONSE_BYTES: Final = _RESPONSE.size
 LENGTH_BYTES: Final = _LENGTH.size
 HEAD_REQUEST: Final = bytes([VERSION])
 _NO_SALT: Final = bytes(SALT_BYTES)
@@ -43,25 +48,51 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class BlobRequest:
-    """Ask for an item's content from `offset` bytes on."""
+    """Ask for the content of an item's part from `offset` bytes on."""
 
     item_id: bytes
+    part: str
     offset: int
 
     def encode(self) -> bytes:
-        return _HEADER.pack(VERSION, self.item_id, self.offset)
+        """The request as it travels; raises Reject for an id or a name that no item has."""
+        if len(self.item_id) != HASH_BYTES:
+            raise Reject(f"an item's id has {HASH_BYTES} bytes, not {len(self.item_id)}")
+        if not is_part_name(self.part):
+            raise Reject(f"{self.part!a} is not the name of a part", "see `node campaigns`")
+        name = self.part.encode()
+        return _REQUEST.pack(VERSION, self.item_id, self.offset, len(name)) + name
 
     @classmethod
     def parse(cls, raw: bytes) -> BlobRequest:
-        """Raises Offence: no correct peer sends another version or an absurd offset."""
-        if len(raw) != HEADER_BYTES:
+        """Raises Offence: no correct peer sends another version, an absurd offset or a name no part has."""
+        head, name = raw[:REQUEST_BYTES], raw[REQUEST_BYTES:]
+        if parse_name_length(head) != len(name):
             raise Offence("a blob request of the wrong length")
-        version, item_id, offset = _HEADER.unpack(raw)
-        if version != VERSION:
-            raise Offence("a blob request of an unknown version")
-        if offset > CONTENT_BYTES_MAX:
-            raise Offence("a blob request with an absurd offset")
-        return cls(item_id, offset)
+        _, item_id, offset, _ = _REQUEST.unpack(head)
+        part = name.decode("ascii", "replace")
+        if not is_part_name(part):
+            raise Offence("a blob request for what cannot be a part")
+        return cls(item_id, part, offset)
+
+
+def parse_name_length(head: bytes) -> int:
+    """How many bytes of a part's name follow the first REQUEST_BYTES of a request. Raises Offence."""
+    if len(head) != REQUEST_BYTES:
+        raise Offence("a blob request of the wrong length")
+    version, _, offset, length = _REQUEST.unpack(head)
+    if version != VERSION:
+        raise Offence("a blob request of an unknown version")
+    if offset > CONTENT_BYTES_MAX:
+        raise Offence("a blob request with an absurd offset")
+    if not 0 < length <= NAME_CHARS_MAX:
+        raise Offence("a blob request with a part's name of an absurd length")
+    return int(length)
+
+
+def is_part_name(text: str) -> bool:
+    """Whether a campaign may have a part of that name; such a name is harmless in a path, too."""
+    return is_id(text.replace("_", "-"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +104,14 @@ class BlobResponse:
     length: int = 0
 
     def encode(self) -> bytes:
-        return _HEADER.pack(self.status, self.salt, self.length)
+        return _RESPONSE.pack(self.status, self.salt, self.length)
 
     @classmethod
     def parse(cls, raw: bytes) -> BlobResponse:
         """Raises Offence on anything that `encode` would not produce."""
-        if len(raw) != HEADER_BYTES:
+        if len(raw) != RESPONSE_BYTES:
             raise Offence("a blob response of the wrong length")
-        code, salt, length = _HEADER.unpack(raw)
+        code, salt, length = _RESPONSE.unpack(raw)
         try:
             status = Status(code)
         except ValueError:

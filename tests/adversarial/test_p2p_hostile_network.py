@@ -23,6 +23,7 @@ from protocol.errors import Misbehaviour, Unreachable
 from protocol.identity import peer_id_of
 from tests.p2p_peer import (
     ITEM,
+    PART,
     ROOT,
     Attacker,
     Peer,
@@ -141,7 +142,7 @@ def test_a_consumer_that_stops_reading_holds_nobody_up(victim: Peer, tmp_path: P
     async def deed(attacker: Attacker) -> None:
         for _ in range(4):
             stream = await attacker.open(BLOB_PROTOCOL)
-            await stream.write(BlobRequest(ITEM, 0).encode())
+            await stream.write(BlobRequest(ITEM, PART, 0).encode())
         # Nobody reads: each transfer stands still in a full window while an honest peer is served.
         assert await trio.to_thread.run_sync(still_serves, victim, tmp_path / "fetched")
         assert victim.rss_bytes() - before < 64 * MIB
@@ -167,6 +168,7 @@ async def test_a_transfer_goes_on_after_the_sender_was_killed(tmp_path: Path) ->
                     first.peer_id,
                     first.addresses,
                     ITEM,
+                    PART,
                     sink_path=sink,
                     size_max=path.stat().st_size,
                     commitment=first.commitment,
@@ -201,7 +203,7 @@ async def test_content_that_changed_under_a_sender_is_misbehaviour(
 ) -> None:
     honest = content.read_bytes()
     async with running(make_host(NOBODY)) as me:
-        arguments = (victim.peer_id, victim.addresses, ITEM)
+        arguments = (victim.peer_id, victim.addresses, ITEM, PART)
         sink = tmp_path / "fetched"
         content.write_bytes(honest[:-1] + bytes([honest[-1] ^ 1]))
         with pytest.raises(Misbehaviour, match="commitment"):
@@ -225,7 +227,7 @@ STALLER = """
 import struct, sys, trio
 from libp2p.stream_muxer.yamux.yamux import TYPE_WINDOW_UPDATE, YAMUX_HEADER_FORMAT
 from commonground.p2p.wire import BLOB_PROTOCOL, BlobRequest
-from tests.p2p_peer import ITEM, Peer, Setup, attack
+from tests.p2p_peer import ITEM, PART, Peer, Setup, attack
 
 async def deed(attacker):
     for _ in range(4):
@@ -234,7 +236,7 @@ async def deed(attacker):
         await stream.muxed_conn._write_frame(
             struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_WINDOW_UPDATE, 0, number, 2**30)
         )
-        await stream.write(BlobRequest(ITEM, 0).encode())
+        await stream.write(BlobRequest(ITEM, PART, 0).encode())
     print("stalled", flush=True)
     await trio.sleep_forever()
 

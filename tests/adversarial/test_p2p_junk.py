@@ -27,6 +27,7 @@ from protocol.errors import Unreachable
 from tests.p2p_peer import (
     HEAD,
     ITEM,
+    PART,
     Attacker,
     Peer,
     Setup,
@@ -196,7 +197,7 @@ def test_a_peer_that_ignores_its_window_is_cut_off_before_it_fills_our_memory(
     async def deed(attacker: Attacker) -> None:
         # The victim is stuck writing 2 MiB into a window of 256 KiB, and so does not read.
         stream = await attacker.open(BLOB_PROTOCOL)
-        await stream.write(BlobRequest(ITEM, 0).encode())
+        await stream.write(BlobRequest(ITEM, PART, 0).encode())
         muxed, number = stream.muxed_conn, stream.muxed_stream.stream_id
         frame = struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_DATA, 0, number, 65524) + bytes(65524)
         sent = 0
@@ -218,16 +219,17 @@ def test_an_unauthorised_peer_gets_a_refusal_and_not_one_byte_more(
     content.write_bytes(os.urandom(MIB))
     seed = b"\x50" * 32
     denied = create_new_key_pair(seed).public_key.to_bytes().hex()
-    received: dict[bytes, bytes] = {}
+    received: dict[tuple[bytes, str], bytes] = {}
 
     async def deed(attacker: Attacker) -> None:
-        for item in (ITEM, bytes(32)):
+        for asked in ((ITEM, PART), (ITEM, "another"), (bytes(32), PART)):
             stream = await attacker.open(BLOB_PROTOCOL)
-            await stream.write(BlobRequest(item, 0).encode())
-            received[item] = await read_to_end(stream)
+            await stream.write(BlobRequest(*asked, 0).encode())
+            received[asked] = await read_to_end(stream)
 
     with run_peer(Setup(content=str(content), denied=(denied,))) as peer:
         attack(peer, seed, deed)
         assert still_serves(peer, tmp_path / "fetched")
-    # The same answer whether the item exists or not.
-    assert received[ITEM] == received[bytes(32)] == BlobResponse(Status.REFUSED).encode()
+    # The same answer whether the item, and the part of it, exist or not.
+    assert len(received) == 3
+    assert set(received.values()) == {BlobResponse(Status.REFUSED).encode()}

@@ -17,11 +17,12 @@ import pytest
 from commonground.p2p import Denial, Grant, PeerHost, PeerPolicy, limits
 from commonground.p2p.limits import MIB
 from protocol.errors import ConfigError, Reject, StateError, Unreachable
-from protocol.identity import identity_of
+from protocol.identity import KeyId, key_of
 from protocol.log.commitments import content_commitment
 from tests.p2p_peer import (
     HEAD,
     ITEM,
+    PART,
     SALT,
     OneBlob,
     Peer,
@@ -43,11 +44,12 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
         yield process
 
 
-async def _fetch(me: PeerHost, peer: Peer, sink: Path, item: bytes = ITEM) -> Any:
+async def _fetch(me: PeerHost, peer: Peer, sink: Path, item: bytes = ITEM, part: str = PART) -> Any:
     return await me.fetch(
         peer.peer_id,
         peer.addresses,
         item,
+        part,
         sink_path=sink,
         size_max=1 << 30,
         commitment=peer.commitment,
@@ -66,7 +68,7 @@ async def test_a_fetched_item_is_whole_private_and_comes_with_its_salt(
 
 async def test_the_peer_id_is_the_record_key() -> None:
     host = make_host(NOBODY)
-    assert identity_of(host.peer_id) == host.key
+    assert key_of(host.peer_id) == host.key
     assert host.peer_id.startswith("12D3Koo")
 
 
@@ -74,6 +76,18 @@ async def test_an_item_that_is_not_there_is_unreachable_at_once(peer: Peer, tmp_
     async with running(make_host(NOBODY)) as me:
         with pytest.raises(Unreachable, match="does not have"):
             await _fetch(me, peer, tmp_path / "item", item=bytes(32))
+        with pytest.raises(Unreachable, match="does not have"):
+            await _fetch(me, peer, tmp_path / "item", part="another")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("part", ["", "../keys", "a/b", "Content", "x" * 65, "caf\u00e9"])
+async def test_a_name_that_no_part_has_is_not_even_asked_for(
+    peer: Peer, tmp_path: Path, part: str
+) -> None:
+    async with running(make_host(NOBODY)) as me:
+        with pytest.raises(Reject, match="not the name of a part"):
+            await _fetch(me, peer, tmp_path / "item", part=part)
     assert os.listdir(tmp_path) == []
 
 
@@ -201,7 +215,7 @@ async def test_a_fault_of_our_own_is_not_blamed_on_the_peer(
     (tmp_path / "content").write_bytes(b"content")
     faults = [RuntimeError("the database is locked")] * 3
 
-    async def sometimes(peer: bytes, item_id: bytes) -> Grant | Denial:
+    async def sometimes(item_id: bytes, part: str, peer: KeyId) -> Grant | Denial:
         if faults:
             raise faults.pop()
         return Grant()
@@ -218,6 +232,7 @@ async def test_a_fault_of_our_own_is_not_blamed_on_the_peer(
             host.peer_id,
             host.addresses,
             ITEM,
+            PART,
             sink_path=tmp_path / "item",
             size_max=7,
             commitment=content_commitment(SALT, b"content"),

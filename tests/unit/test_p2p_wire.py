@@ -9,25 +9,31 @@ from hypothesis import strategies as st
 from commonground.p2p.limits import CHECKPOINT_BYTES_MAX
 from commonground.p2p.penalties import Offence
 from commonground.p2p.wire import (
-    HEADER_BYTES,
     LENGTH_BYTES,
+    REQUEST_BYTES,
     BlobRequest,
     BlobResponse,
     Status,
     encode_head,
     parse_head_length,
+    parse_name_length,
 )
+from protocol.errors import Reject
 from protocol.limits import CONTENT_BYTES_MAX
 
 ITEMS = st.binary(min_size=32, max_size=32)
+PARTS = st.text("abcxyz019_-", min_size=1, max_size=64)
+_GOOD = BlobRequest(bytes(32), "answer_a", 0).encode()
+_HEAD = b"\x01" + bytes(40)
 SIZES = st.integers(0, CONTENT_BYTES_MAX)
 
 
-@given(ITEMS, SIZES)
-def test_requests_round_trip(item_id: bytes, offset: int) -> None:
-    request = BlobRequest(item_id, offset)
-    assert len(request.encode()) == HEADER_BYTES
-    assert BlobRequest.parse(request.encode()) == request
+@given(ITEMS, PARTS, SIZES)
+def test_requests_round_trip(item_id: bytes, part: str, offset: int) -> None:
+    request = BlobRequest(item_id, part, offset)
+    raw = request.encode()
+    assert REQUEST_BYTES + parse_name_length(raw[:REQUEST_BYTES]) == len(raw)
+    assert BlobRequest.parse(raw) == request
 
 
 @given(ITEMS, SIZES)
@@ -36,7 +42,7 @@ def test_responses_round_trip(salt: bytes, length: int) -> None:
         assert BlobResponse.parse(response.encode()) == response
 
 
-@given(st.binary(max_size=2 * HEADER_BYTES))
+@given(st.binary(max_size=2 * REQUEST_BYTES) | st.binary(max_size=REQUEST_BYTES).map(_GOOD.__add__))
 def test_a_parser_accepts_only_what_its_encoder_produces(raw: bytes) -> None:
     for kind in (BlobRequest, BlobResponse):
         try:
@@ -50,15 +56,32 @@ def test_a_parser_accepts_only_what_its_encoder_produces(raw: bytes) -> None:
     "raw",
     [
         b"",
-        BlobRequest(bytes(32), 0).encode()[:-1],
-        BlobRequest(bytes(32), 0).encode() + b"\0",
-        b"\x02" + BlobRequest(bytes(32), 0).encode()[1:],
-        b"\x01" + bytes(32) + b"\xff" * 8,
+        _GOOD[:-1],
+        _GOOD + b"\0",
+        b"\x02" + _GOOD[1:],
+        b"\x01" + bytes(32) + b"\xff" * 8 + b"\x01a",
+        _HEAD + b"\x00",
+        _HEAD + b"\x41" + b"a" * 65,
+        _HEAD + b"\x02a",
+        _HEAD + b"\x01a/",
+        _HEAD + b"\x02..",
+        _HEAD + b"\x03a/b",
+        _HEAD + b"\x01A",
+        _HEAD + b"\x01\x00",
+        _HEAD + b"\x02\xc3\xa9",
     ],
 )
 def test_a_malformed_request_is_an_offence(raw: bytes) -> None:
     with pytest.raises(Offence):
         BlobRequest.parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("item_id", "part"), [(bytes(31), "a"), (bytes(32), ""), (bytes(32), "../a"), (bytes(32), "A")]
+)
+def test_what_no_item_has_is_never_asked_for(item_id: bytes, part: str) -> None:
+    with pytest.raises(Reject):
+        BlobRequest(item_id, part, 0).encode()
 
 
 @pytest.mark.parametrize(
