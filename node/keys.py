@@ -1,6 +1,8 @@
-"""The two secrets of a node, and the one file that holds them.
+"""The secrets of a node, and the one file that holds them.
 
-- an Ed25519 seed: signs records, and is the libp2p host key, so that the peer id is the name everywhere;
+- a root seed (Ed25519): the person. It signs nothing but delegations, so that it may rest in a drawer; the
+  file has a place of its own for it, which may be empty;
+- a seed (Ed25519): this machine's key. It signs records, and is the libp2p host key;
 - a secp256k1 key: the payout address on chain.
 
 The file is JSON, 0600. With a passphrase the secrets are sealed by XSalsa20-Poly1305 under a key that
@@ -30,9 +32,12 @@ from nacl.signing import SigningKey
 
 from commonground.files import FILE_MODE
 from protocol.errors import ConfigError
-from protocol.identity import Identity, peer_id_of
+from protocol.identity import KeyId, PersonId, name_of, peer_id_of, person_of_root
 from protocol.limits import KEY_BYTES
 from protocol.log.envelope import seal
+from protocol.log.strict import canonical
+from protocol.rules.people import delegation_message
+from protos.gen import records_pb2 as pb
 
 PASSPHRASE_FILE_VARIABLE: Final = "COMMONHOLD_PASSPHRASE_FILE"  # noqa: S105
 PASSPHRASE_BYTES_MAX: Final = 1024
@@ -41,7 +46,7 @@ KEYS_BYTES_MAX: Final = 16 * 1024
 # Order of the group of secp256k1 (SEC 2, section 2.4.1); a key is 1 .. order - 1.
 _GROUP_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _V_OFFSET: Final = 27  # Ethereum writes the recovery bit as 27 or 28
-_VERSION: Final = 1
+_VERSION: Final = 2
 _PLAIN: Final = "none"
 _SEALED: Final = "argon2id+xsalsa20poly1305"
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -64,30 +69,63 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NodeKeys:
-    """Both secrets, 32 bytes each; neither is ever printed."""
+    """The secrets, 32 bytes each; none is ever printed. Make them by `generate_keys` or `made_of`."""
 
     seed: bytes
     payout_key: bytes
+    root_key: bytes  # the public half, which names the person
+    root_seed: bytes | None = None  # None where it rests elsewhere
 
     def __repr__(self) -> str:
-        return f"NodeKeys({self.peer_id}, secrets hidden)"
+        return f"NodeKeys({name_of(self.person)}, {self.peer_id}, secrets hidden)"
 
     def __post_init__(self) -> None:
         number = int.from_bytes(self.payout_key, "big")
-        if len(self.seed) != KEY_BYTES or len(self.payout_key) != KEY_BYTES:
-            raise ConfigError(f"a secret key has {KEY_BYTES} bytes")
+        secret = (self.seed, self.payout_key, self.root_seed or self.seed)
+        if any(len(each) != KEY_BYTES for each in (*secret, self.root_key)):
+            raise ConfigError(f"a key has {KEY_BYTES} bytes")
         if not 0 < number < _GROUP_ORDER:
             raise ConfigError("the payout key is not a secp256k1 key")
+        if self.root_seed is not None and _public(self.root_seed) != self.root_key:
+            raise ConfigError("the root seed is not that of the root key")
+
+    @staticmethod
+    def made_of(seed: bytes, payout_key: bytes, root_seed: bytes) -> NodeKeys:
+        """The keys that belong to three secrets."""
+        if len(root_seed) != KEY_BYTES:
+            raise ConfigError(f"a key has {KEY_BYTES} bytes")
+        return NodeKeys(seed, payout_key, _public(root_seed), root_seed)
 
     @property
-    def identity(self) -> Identity:
-        """The public key: who this node is."""
-        return Identity(bytes(SigningKey(self.seed).verify_key))
+    def person(self) -> PersonId:
+        """Whose node this is."""
+        return person_of_root(self.root_key)
+
+    @property
+    def key(self) -> KeyId:
+        """The public key of this machine, which signs for the person."""
+        return KeyId(_public(self.seed))
 
     @property
     def peer_id(self) -> str:
-        """The printed name of the identity, 12D3Koo…"""
-        return peer_id_of(self.identity)
+        """The name of this machine in the peer-to-peer network, 12D3Koo…"""
+        return peer_id_of(self.key)
+
+    def delegation(self, network: bytes) -> pb.Delegation:
+        """The root key's word that this machine's key signs for the person; always the same.
+
+        Raises ConfigError when the root seed is not on this machine.
+        """
+        if self.root_seed is None:
+            raise ConfigError(
+                "your root key is not on this machine, and only it can say that this machine signs"
+                " for you",
+                "register from the machine that has it",
+            )
+        message = delegation_message(network, self.key)
+        return pb.Delegation(
+            root_key=self.root_key, signature=SigningKey(self.root_seed).sign(message).signature
+        )
 
     def sign(self, message: bytes) -> bytes:
         """The 64-byte Ed25519 signature of a message."""
@@ -105,13 +143,21 @@ class NodeKeys:
 
     def seal(self, kind: str, record: Message) -> bytes:
         """A serialised envelope that holds the record, signed."""
-        return seal(kind, record.SerializeToString(), self.identity, self.sign)
+        return seal(kind, canonical(record), self.key, self.sign)
+
+
+def _public(seed: bytes) -> bytes:
+    return bytes(SigningKey(seed).verify_key)
 
 
 def generate_keys() -> NodeKeys:
     """Fresh secrets of the operating system's randomness."""
     payout = 1 + secrets.randbelow(_GROUP_ORDER - 1)
-    return NodeKeys(secrets.token_bytes(KEY_BYTES), payout.to_bytes(KEY_BYTES, "big"))
+    return NodeKeys.made_of(
+        secrets.token_bytes(KEY_BYTES),
+        payout.to_bytes(KEY_BYTES, "big"),
+        secrets.token_bytes(KEY_BYTES),
+    )
 
 
 def save_keys(
@@ -186,36 +232,49 @@ def read_passphrase(path: Path) -> bytes:
 
 
 def _encode(keys: NodeKeys, passphrase: bytes | None, cost: Cost) -> bytes:
-    secret = keys.seed + keys.payout_key
-    document: dict[str, Any] = {"version": _VERSION, "peer_id": keys.peer_id}
+    # The root's public half is sealed, too: nobody but its owner may say whose node this is.
+    secret = keys.seed + keys.payout_key + keys.root_key
+    document: dict[str, Any] = {
+        "version": _VERSION,
+        "person": name_of(keys.person),
+        "peer_id": keys.peer_id,
+    }
+    close: Callable[[bytes], bytes] = bytes
     if passphrase is None:
-        document |= {"encryption": _PLAIN, "secret": _text(secret)}
+        document |= {"encryption": _PLAIN}
     else:
         salt = secrets.token_bytes(pwhash.argon2id.SALTBYTES)
-        box = SecretBox(_derive(passphrase, salt, cost))
+        close = SecretBox(_derive(passphrase, salt, cost)).encrypt
         document |= {
             "encryption": _SEALED,
             "salt": _text(salt),
             "passes": cost.passes,
             "memory_bytes": cost.memory_bytes,
-            "secret": _text(box.encrypt(secret)),
         }
+    document["secret"] = _text(close(secret))
+    document["root"] = None if keys.root_seed is None else _text(close(keys.root_seed))
     return json.dumps(document, indent=2).encode() + b"\n"
 
 
 def _decode(document: dict[str, Any], passphrase: Callable[[], bytes]) -> NodeKeys:
     secret = base64.b64decode(document["secret"], validate=True)
+    kept = document["root"]
+    root = None if kept is None else base64.b64decode(kept, validate=True)
     if document["version"] != _VERSION or document["encryption"] not in (_PLAIN, _SEALED):
         raise ConfigError("the keys file is of another version of commonhold")
     if document["encryption"] == _SEALED:
         cost = Cost(int(document["passes"]), int(document["memory_bytes"]))
         salt = base64.b64decode(document["salt"], validate=True)
-        key = _derive(passphrase(), salt, cost)
+        box = SecretBox(_derive(passphrase(), salt, cost))
         try:
-            secret = SecretBox(key).decrypt(secret)
+            secret = box.decrypt(secret)
+            root = None if root is None else box.decrypt(root)
         except CryptoError:
             raise ConfigError("the passphrase does not open the keys file") from None
-    return NodeKeys(secret[:KEY_BYTES], secret[KEY_BYTES:])
+    seed, payout_key, root_key = (
+        secret[at : at + KEY_BYTES] for at in range(0, 3 * KEY_BYTES, KEY_BYTES)
+    )
+    return NodeKeys(seed, payout_key, root_key, root)
 
 
 def _derive(passphrase: bytes, salt: bytes, cost: Cost) -> bytes:

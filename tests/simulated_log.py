@@ -23,7 +23,7 @@ LINK = NetworkLink(
 
 def keys_of(person: Person) -> NodeKeys:
     """The keys of a simulated person, as a node holds them."""
-    return NodeKeys(bytes(person.key), person.wallet.to_bytes())
+    return NodeKeys.made_of(bytes(person.signing_key), person.wallet.to_bytes(), bytes(person.root))
 
 
 def feed(follower: Follower, net: Network) -> None:

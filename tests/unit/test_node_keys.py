@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,13 +22,21 @@ from node.keys import (
 )
 from node.registration import registration
 from protocol.errors import ConfigError
-from protocol.identity import peer_id_of
+from protocol.identity import name_of, peer_id_of
 from protocol.log.envelope import parse_envelope, verify_signature
+from protocol.log.strict import strict_parse
 from protocol.money.payout import verify_binding
+from protocol.rows import Member
+from protocol.rules.people import check_delegation, root_person
 from protos.gen import records_pb2 as pb
 
 CHEAP = Cost(passes=1, memory_bytes=8 * 1024 * 1024)
 NETWORK = bytes(32)
+
+
+def secrets_of(keys: NodeKeys) -> tuple[bytes, ...]:
+    assert keys.root_seed is not None
+    return keys.seed, keys.payout_key, keys.root_seed
 
 
 def never() -> bytes:
@@ -48,7 +58,7 @@ def test_a_passphrase_seals_them_and_only_it_opens_them(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not open"):
         load_keys(path, lambda: b"wrong horse")
     raw = path.read_bytes()
-    for secret in (keys.seed, keys.payout_key):
+    for secret in secrets_of(keys):
         assert secret not in raw
         assert secret.hex().encode() not in raw
 
@@ -79,7 +89,9 @@ def test_keys_are_never_overwritten(tmp_path: Path) -> None:
     [
         {"secret": "AAAA"},
         {"secret": "not base64!"},
-        {"version": 2},
+        {"root": "AAAA"},
+        {"root": base64.b64encode(bytes(32)).decode()},  # somebody else's
+        {"version": 1},
         {"encryption": "rot13"},
         {"secret": None},
     ],
@@ -114,9 +126,9 @@ def test_secrets_never_show(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("any").info("%s %r %s", keys, keys, [keys])
     with pytest.raises(ConfigError) as caught:
-        NodeKeys(keys.seed, keys.payout_key[:-1])
+        replace(keys, payout_key=keys.payout_key[:-1])
     shown = f"{caplog.text}{keys}{keys!r}{caught.value!r}"
-    for secret in (keys.seed, keys.payout_key):
+    for secret in secrets_of(keys):
         assert secret.hex() not in shown
         assert repr(secret) not in shown
     assert keys.peer_id in shown
@@ -127,7 +139,7 @@ def test_a_payout_key_lies_in_its_group(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(good)) == good
     for bad in (bytes(32), b"\xff" * 32):
         with pytest.raises(ConfigError, match="secp256k1"):
-            NodeKeys(good.seed, bad)
+            replace(good, payout_key=bad)
 
 
 def test_a_passphrase_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,12 +155,42 @@ def test_a_passphrase_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.Monk
             read_passphrase(path)
 
 
-def test_both_keys_sign_the_registration() -> None:
+def test_the_root_key_may_rest_elsewhere(tmp_path: Path) -> None:
+    whole = generate_keys()
+    alone = replace(whole, root_seed=None)
+    for name, passphrase in (("plain", None), ("sealed", b"p")):
+        path = tmp_path / name
+        save_keys(path, alone, passphrase, CHEAP)
+        loaded = load_keys(path, lambda: b"p")
+        assert loaded == alone
+        assert (loaded.person, loaded.key) == (whole.person, whole.key)
+        assert json.loads(path.read_text())["person"] == name_of(whole.person)
+        with pytest.raises(ConfigError, match="not on this machine"):
+            loaded.delegation(NETWORK)
+    with pytest.raises(ConfigError, match="not that of the root key"):
+        replace(whole, root_seed=bytes(32))
+
+
+def test_root_key_and_machine_and_address_sign_the_registration() -> None:
     keys = generate_keys()
     outgoing = registration(keys, NETWORK)
     envelope = parse_envelope(outgoing.envelope)
     verify_signature(envelope)
-    record = pb.Register.FromString(envelope.payload)
-    verify_binding(NETWORK, keys.identity, record.payout_address, record.payout_signature)
-    assert peer_id_of(envelope.author) == keys.peer_id
+    record = strict_parse(pb.Register, envelope.payload, "the register")
+    check_delegation(NETWORK, record.delegation, envelope.key)
+    assert root_person(record.delegation) == keys.person
+    verify_binding(NETWORK, keys.person, record.payout_address, record.payout_signature)
+    assert peer_id_of(envelope.key) == keys.peer_id
     assert registration(keys, NETWORK).digest == outgoing.digest, "queued twice is queued once"
+
+
+def test_a_later_registration_follows_the_one_in_the_log() -> None:
+    keys = generate_keys()
+    again = registration(keys, NETWORK, Member(bytes(20), 3, serial=7))
+    record = pb.Register.FromString(parse_envelope(again.envelope).payload)
+    assert (registration_serial(keys), record.serial) == (1, 8)
+
+
+def registration_serial(keys: NodeKeys) -> int:
+    payload = parse_envelope(registration(keys, NETWORK).envelope).payload
+    return pb.Register.FromString(payload).serial
