@@ -8,9 +8,24 @@ from typing import Final
 
 from protocol.errors import Reject
 from protocol.limits import LABELS_MAX, PPM
-from protocol.tasks.kind import Ballots, Decision, Inferred, Known, ruled
+from protocol.tasks.kind import (
+    Ballots,
+    Column,
+    ColumnType,
+    Decision,
+    Inferred,
+    Known,
+    fractions,
+    ruled,
+)
 from protocol.tasks.spec import check_fields, decode_spec, read_names
-from protocol.tasks.words import check_length, check_shown, find_name, most_probable, shares
+from protocol.tasks.words import (
+    check_length,
+    check_shown,
+    find_name,
+    most_probable,
+    shares,
+)
 
 ANSWER_BYTES: Final = 2  # LABELS_MAX is beyond one byte
 FIELDS: Final = {"labels": "the labels to choose from, a list of names"}
@@ -86,3 +101,17 @@ class Classify:
 
     def explain(self, spec: Labels, belief: Sequence[int]) -> str:
         return shares(spec.names, belief)
+
+    def asks(self, spec: Labels) -> list[str]:
+        return ["Which label fits? Exactly one does.", *spec.names]
+
+    def columns(self, spec: Labels) -> tuple[Column, ...]:
+        number = Column(
+            "label",
+            ColumnType.LABEL,
+            "Index of the label that reviewers agreed on.",
+            lambda answer, _: int.from_bytes(answer),
+            spec.names,
+        )
+        words = "Probability of each label, in the order of their indices."
+        return number, Column("belief", ColumnType.SHARES, words, fractions, spec.names)

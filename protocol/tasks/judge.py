@@ -7,16 +7,26 @@ matter of taste needs less than a matter of safety.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from protocol.errors import Reject
 from protocol.limits import CRITERIA_MAX, CRITERION_CHARS_MAX, PPM
-from protocol.tasks.kind import Ballots, Decision, Inferred, Known, Ruling
+from protocol.tasks.kind import (
+    Ballots,
+    Column,
+    ColumnType,
+    Decision,
+    Inferred,
+    Known,
+    Ruling,
+    fractions,
+)
 from protocol.tasks.spec import check_count, check_fields, decode_spec, read_integer
 from protocol.tasks.words import check_length, check_shown, percent
-from protocol.text import check_distinct, check_name
+from protocol.text import check_distinct, check_name, check_text, quoted
 
 FIELDS: Final = {"criteria": "the criteria, each with its name, its text and what it needs"}
 CRITERION_FIELDS: Final = {
@@ -147,7 +157,7 @@ class Judge:
         return bytes(answer)
 
     def _unread(self, spec: Rubric, text: str) -> Reject:
-        return Reject(f"{text.strip()!r} does not answer the criteria", self.choices(spec)[0])
+        return Reject(f"{quoted(text.strip())} does not answer the criteria", self.choices(spec)[0])
 
     def choices(self, spec: Rubric) -> list[str]:
         if len(spec.criteria) == 1:
@@ -159,6 +169,38 @@ class Judge:
         each = zip(spec.criteria, belief, strict=True)
         return ", ".join(f"{criterion.name} met {percent(met)}" for criterion, met in each)
 
+    def asks(self, spec: Rubric) -> list[str]:
+        each = (
+            f"{criterion.name}: {criterion.text} (needs {percent(criterion.needs_ppm)})"
+            for criterion in spec.criteria
+        )
+        return ["Does it meet each criterion?", *each]
+
+    def columns(self, spec: Rubric) -> tuple[Column, ...]:
+        names = tuple(criterion.name for criterion in spec.criteria)
+        words = "Probability that each criterion is met, in the order of the rubric."
+        return (
+            *(_met(at, name, names) for at, name in enumerate(names)),
+            Column("belief", ColumnType.SHARES, words, fractions, names),
+        )
+
+
+def _met(at: int, name: str, names: Sequence[str]) -> Column:
+    """One criterion's own column: named after it, or by its number if any two would have one name."""
+    slugs = [_slug(each) for each in names]
+    told_apart = all(slugs) and len(set(slugs)) == len(slugs)
+    return Column(
+        f"met_{slugs[at] if told_apart else at + 1}",
+        ColumnType.SHARE,
+        f"Probability that {name!r} is met.",
+        lambda _, belief: belief[at] / PPM,
+    )
+
+
+def _slug(name: str) -> str:
+    """What is left of a name in a column's."""
+    return re.sub(r"\W+", "_", name.casefold()).strip("_")
+
 
 def _criterion(number: int, value: object) -> Criterion:
     what = f"criterion {number}"
@@ -167,11 +209,7 @@ def _criterion(number: int, value: object) -> Criterion:
     if type(name) is not str or type(text) is not str:
         raise Reject(f"{what} has a name or a text that is not text", 'write each in quotes "..."')
     check_name(name, f"the name of {what}")
-    if not text.strip() or len(text) > CRITERION_CHARS_MAX:
-        raise Reject(
-            f"{what} has a text of {len(text)} characters",
-            f"say in 1 to {CRITERION_CHARS_MAX} characters what a reviewer has to check",
-        )
+    check_text(text, f"the text of {what}", CRITERION_CHARS_MAX, lines=True)
     needs = read_integer(
         f"'needs_ppm' of {what}", fields["needs_ppm"], NEEDS_PPM_MIN, NEEDS_PPM_MAX
     )

@@ -8,10 +8,12 @@ Whatever is decided follows from the published belief with integers alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from protocol.limits import PPM
 
 if TYPE_CHECKING:  # pages of help list the kinds, and must not wait for numpy
     import numpy as np
@@ -75,6 +77,35 @@ class Known:
 
     def __len__(self) -> int:
         return len(self.item)
+
+
+class ColumnType(Enum):
+    """What a column of a dataset holds."""
+
+    LABEL = "label"  # the index of one of the column's `names`
+    NUMBER = "number"
+    SHARE = "share"  # a number from 0 to 1
+    SHARES = "shares"  # one for each of the column's `names`
+    PART = "part"  # the content of the part that the value names; nothing where it is None
+    PART_NAME = "part name"  # or None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a dataset says of each decided item: a column, and how its value follows from the answer and
+    the belief. `words` say what it is; `names` are those that its type speaks of, or of the parts that it
+    may name."""
+
+    name: str
+    type: ColumnType
+    words: str
+    value: Callable[[bytes, Sequence[int]], Any]
+    names: tuple[str, ...] = ()
+
+
+def fractions(_: bytes, belief: Sequence[int]) -> list[float]:
+    """The value of a column of shares: the belief itself."""
+    return [share / PPM for share in belief]
 
 
 class Inferred(Protocol):
@@ -143,3 +174,9 @@ class Kind(Protocol[SpecT]):
 
     def explain(self, spec: SpecT, belief: Sequence[int]) -> str:
         """A belief in words, for statements and pages: "cat 97.1 %, dog 2.9 %"."""
+
+    def asks(self, spec: SpecT) -> list[str]:
+        """What is asked, for people: a sentence, then a line for each thing that there is to say of it."""
+
+    def columns(self, spec: SpecT) -> tuple[Column, ...]:
+        """What a dataset says of the answer, beside its words: in the form that training code reads."""

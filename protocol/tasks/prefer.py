@@ -12,9 +12,19 @@ from typing import Final
 
 from protocol.errors import Reject
 from protocol.limits import PPM
-from protocol.tasks.kind import Ballots, Decision, Inferred, Known, ruled
+from protocol.tasks.kind import (
+    Ballots,
+    Column,
+    ColumnType,
+    Decision,
+    Inferred,
+    Known,
+    fractions,
+    ruled,
+)
 from protocol.tasks.spec import check_fields, decode_spec
 from protocol.tasks.words import check_length, find_name, most_probable, shares
+from protocol.text import quoted
 
 FIELDS: Final = {"ties": "true if reviewers may say that neither is better, else false"}
 PARTS: Final = ("answer_a", "answer_b")
@@ -46,7 +56,7 @@ class Prefer:
         fields = check_fields("a prefer spec", decode_spec(spec), FIELDS)
         ties = fields["ties"]
         if type(ties) is not bool:
-            raise Reject(f"'ties' is {ties!r}", "say true or false")
+            raise Reject(f"'ties' is {quoted(str(ties))}", "say true or false")
         return Pair(ties)
 
     def check_parts(self, spec: Pair, names: Sequence[str], required: Sequence[str]) -> None:
@@ -112,3 +122,43 @@ class Prefer:
 
     def explain(self, spec: Pair, belief: Sequence[int]) -> str:
         return shares(spec.names, belief)
+
+    def asks(self, spec: Pair) -> list[str]:
+        neither = "It may be that neither is." if spec.ties else "One of them is."
+        return [f"Which answer is better, {PARTS[0]} or {PARTS[1]}? {neither}"]
+
+    def columns(self, spec: Pair) -> tuple[Column, ...]:
+        """`chosen` and `rejected` are what trainers of preferences read (TRL and others)."""
+        none = ", none in a tie." if spec.ties else "."
+        return (
+            Column(
+                "chosen", ColumnType.PART, f"The better answer{none}", lambda a, _: better(a), PARTS
+            ),
+            Column(
+                "rejected", ColumnType.PART, f"The other one{none}", lambda a, _: worse(a), PARTS
+            ),
+            Column(
+                "preferred",
+                ColumnType.PART_NAME,
+                f"Which part the better answer is{none}",
+                lambda a, _: better(a),
+                PARTS,
+            ),
+            Column(
+                "belief",
+                ColumnType.SHARES,
+                f"Probability of each answer: {', '.join(spec.names)}.",
+                fractions,
+                spec.names,
+            ),
+        )
+
+
+def better(answer: bytes) -> str | None:
+    """The part that an answer prefers; None in a tie."""
+    return None if answer[0] == TIE else PARTS[answer[0]]
+
+
+def worse(answer: bytes) -> str | None:
+    """The other part; None in a tie."""
+    return None if answer[0] == TIE else PARTS[1 - answer[0]]

@@ -9,7 +9,16 @@ from typing import Final
 
 from protocol.errors import Reject
 from protocol.limits import PPM, STEPS_MAX
-from protocol.tasks.kind import Ballots, Decision, Inferred, Known, ruled
+from protocol.tasks.kind import (
+    Ballots,
+    Column,
+    ColumnType,
+    Decision,
+    Inferred,
+    Known,
+    fractions,
+    ruled,
+)
 from protocol.tasks.spec import check_fields, decode_spec, read_integer, read_names
 from protocol.tasks.words import check_length, check_shown, find_name, shares
 
@@ -96,6 +105,28 @@ class Rate:
 
     def explain(self, spec: Scale, belief: Sequence[int]) -> str:
         return f"median {spec.steps[median(belief)]}; {shares(spec.steps, belief)}"
+
+    def asks(self, spec: Scale) -> list[str]:
+        near = f"Ratings that are {spec.tolerance} apart agree." if spec.tolerance else ""
+        return [f"Where on this scale is it, from lowest to highest? {near}".rstrip(), *spec.steps]
+
+    def columns(self, spec: Scale) -> tuple[Column, ...]:
+        step = Column(
+            "rating",
+            ColumnType.LABEL,
+            "Index of the step that is the median of the probabilities, 0 for the lowest.",
+            lambda answer, _: answer[0],
+            spec.steps,
+        )
+        words = "Mean index of the steps, weighted by their probabilities."
+        mean = Column("rating_mean", ColumnType.NUMBER, words, lambda _, belief: mean_step(belief))
+        words = "Probability of each step, lowest first."
+        return step, mean, Column("belief", ColumnType.SHARES, words, fractions, spec.steps)
+
+
+def mean_step(belief: Sequence[int]) -> float:
+    """One division of integers, so that every machine gets the same number."""
+    return sum(step * share for step, share in enumerate(belief)) / sum(belief)
 
 
 def median(belief: Sequence[int]) -> int:
