@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from protocol.errors import Reject
 from protocol.limits import SPEC_BYTES_MAX
-from protocol.text import check_distinct, check_name
+from protocol.text import check_distinct, check_name, quoted
 
 # A rubric is an object with a list of objects; one more level is room for a kind to come.
 SPEC_DEPTH_MAX: Final = 4
@@ -63,7 +63,9 @@ def check_fields(what: str, value: object, fields: Mapping[str, str]) -> dict[st
         raise Reject(f"{what} is not an object", _expected(fields))
     unknown = sorted(set(value) - set(fields))
     if unknown:
-        raise Reject(f"{what} has a field {unknown[0]!r} that means nothing", _expected(fields))
+        raise Reject(
+            f"{what} has a field {quoted(unknown[0])} that means nothing", _expected(fields)
+        )
     for name, meaning in fields.items():
         if name not in value:
             raise Reject(f"{what} has no {name!r}", f"add {name!r}: {meaning}")
@@ -75,8 +77,8 @@ def read_names(what: str, value: object, least: int, most: int) -> tuple[str, ..
     if type(value) is not list or not all(type(name) is str for name in value):
         raise Reject(f"the {what}s are not a list of names", f'write each {what} as "a name"')
     check_count(what, len(value), least, most)
-    for name in value:
-        check_name(name, f"the {what} {name!r}")
+    for number, name in enumerate(value, 1):
+        check_name(name, f"{what} {number}")
     check_distinct(value, f"{what}s")
     return tuple(value)
 
@@ -95,7 +97,7 @@ def check_count(what: str, count: int, least: int, most: int) -> None:
 def read_integer(what: str, value: object, least: int, most: int) -> int:
     """A whole number within bounds."""
     if type(value) is not int or not least <= value <= most:
-        raise Reject(f"{what} is {value!r}", f"give a whole number from {least} to {most}")
+        raise Reject(f"{what} is {_said(value)}", f"give a whole number from {least} to {most}")
     return value
 
 
@@ -124,9 +126,13 @@ def _check_leaf(value: object) -> None:
         raise Reject(f"a spec holds a number beyond {INTEGER_MAX}")
     if type(value) not in (int, str, bool):
         raise Reject(
-            f"a spec holds {value!r}",
+            f"a spec holds {_said(value)}",
             "use objects, lists, text, whole numbers, true and false only",
         )
+
+
+def _said(value: object) -> str:
+    return quoted(str(value))
 
 
 def _no_float(_: str) -> NoReturn:

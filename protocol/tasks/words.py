@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
 from protocol.errors import Reject
 from protocol.limits import PPM
+from protocol.text import quoted
 
 # Of a belief over many answers, these are worth a line; the rest is summed up.
 SHARES_SHOWN: Final = 3
@@ -18,7 +20,7 @@ def check_length(kind: str, answer: bytes, wanted: int) -> None:
     """Raises Reject unless an answer is as long as every answer to the question."""
     if len(answer) != wanted:
         raise Reject(
-            f"an answer to a {kind} task is {wanted} bytes long here, not {len(answer)}",
+            f"an answer to this {kind} task has length {wanted}, not {len(answer)}",
             "answer the campaign's own question; answers to other kinds do not fit",
         )
 
@@ -34,13 +36,14 @@ def check_shown(kind: str, required: Sequence[str]) -> None:
 
 def find_name(what: str, names: Sequence[str], text: str) -> int:
     """The index of the name that somebody wrote, whatever its case; raises Reject that lists them."""
-    wanted = text.strip().casefold()
+    said = unicodedata.normalize("NFC", text).strip()
+    wanted = said.casefold()
     for index, name in enumerate(names):
         if name.casefold() == wanted:
             return index
     listed = ", ".join(names[:CHOICES_LISTED])
     more = f" and {len(names) - CHOICES_LISTED} more" if len(names) > CHOICES_LISTED else ""
-    raise Reject(f"there is no {what} {text.strip()!r}", f"say one of: {listed}{more}")
+    raise Reject(f"there is no {what} {quoted(said)}", f"say one of: {listed}{more}")
 
 
 def percent(ppm: int) -> str:

@@ -47,7 +47,9 @@ def believe(model: Model, fitted: Fit) -> Belief:
     """
     belief = _refine(model, fitted)
     if not len(model.gold):
-        return belief
+        if model.caution == 1.0:
+            return belief
+        return _belief(model, belief.evidence * model.caution, belief.log_prior * model.caution)
     majority = _majority(model)
     gain = _gold_hits(model, majority) - _gold_hits(model, belief)
     if gain.sum() > max(COLLAPSE_Z * float(np.sqrt((gain**2).sum())), 1.0):

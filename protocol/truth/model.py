@@ -67,7 +67,12 @@ class Fit:
 
 
 class Model:
-    """The answers laid out for fitting; computes counts from beliefs and beliefs from counts."""
+    """The answers laid out for fitting; computes counts from beliefs and beliefs from counts.
+
+    caution: what the logits are worth where there is no gold to measure it on.
+    """
+
+    caution = 1.0
 
     def __init__(self, answers: Answers, votes: Votes, gold: Gold, prior: Prior) -> None:
         self.answers, self.votes, self.gold, self.prior = answers, votes, gold, prior

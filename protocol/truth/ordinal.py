@@ -4,8 +4,9 @@ The model is that of labels (model.py), a confusion matrix for each reviewer, an
 matrix is believed to be before answers support it. Here it is a reviewer who sees the true step
 through a bias and a spread of their own, rounded to a step, or else guesses: three numbers instead
 of one, since ratings that miss mostly miss by little. What all reviewers together do beyond that (two
-steps that everybody mixes up, a step that nobody uses) bends that matrix half of the way: all of the
-way, and a rare step is lost to its neighbours where there is no gold.
+steps that everybody mixes up, a step that nobody uses) bends that matrix a good half of the way: all of
+the way, and a rare step is lost to its neighbours where there is no gold. Without gold, nothing can say
+that all reviewers lean the same way, so the scale is theirs: the pool has no bias.
 
 A belief is over steps; `Rate.decide` takes its median, which costs least where the cost of a miss is
 its distance.
@@ -21,7 +22,7 @@ from protocol.truth.data import Answers, FloatArray, Gold
 from protocol.truth.inference import Inference, infer_with
 from protocol.truth.model import MAX_RATE, Model
 
-# Chosen on five sets of real ratings and simulated ones; halving or doubling any of these moves the
+# Chosen on seven sets of real answers and simulated ratings; halving or doubling any of these moves the
 # mean distance by about a hundredth of a step.
 MOMENTS: Final = 20.0  # answers' worth by which bias and spread are pulled towards the pool's
 POOL_WEIGHT: Final = 10.0  # how much more firmly the pool is pulled towards the values below
@@ -30,6 +31,10 @@ POOLED_SPREAD: Final = 0.6  # steps
 MIN_SPREAD: Final = 0.3  # below that, a reviewer is as good as exact
 MIN_KNOWS: Final = 0.02
 MOMENT_SWEEPS: Final = 3
+BEND: Final = 0.6
+RAREST: Final = 1e-6  # what is expected less often is not bent further
+# What lies between two steps is seen so by all: their votes on it count a little less than they seem to.
+CAUTION: Final = 0.8
 
 
 def infer_ratings(answers: Answers, gold: Gold) -> Inference:
@@ -46,6 +51,8 @@ def closeness(n_steps: int) -> FloatArray:
 
 class OrdinalModel(Model):
     """Counts as in Model; the prior of a row is the reviewer above."""
+
+    caution = CAUTION
 
     def count(self, posterior: FloatArray) -> tuple[FloatArray, FloatArray]:
         n_steps = self.answers.n_labels
@@ -67,17 +74,16 @@ class OrdinalModel(Model):
             pool / pool.sum(),
             (POOL_WEIGHT * strength[0], MOMENTS),
         )
+        if not len(self.gold):
+            pooled = Reviewers(pooled.knows, np.zeros(1), pooled.spread)
         own = pooled.fit(counts, guess, strength).matrices(guess)
         together = counts.sum(axis=0) + self.prior.label
         seen = counts.sum(axis=(1, 2))
         expected = (seen[:, None, None] * own).sum(axis=0) / max(float(seen.sum()), 1.0)
-        bend = np.sqrt(together / together.sum(axis=0) / np.maximum(expected, 1.0 / _MANY))
+        bend = (together / together.sum(axis=0) / np.maximum(expected, RAREST)) ** BEND
         own = own * (bend if seen.any() else np.ones((n_steps, n_steps)))
         result: FloatArray = own / own.sum(axis=1, keepdims=True)
         return result
-
-
-_MANY: Final = 1e6  # a cell rarer than this is not bent further
 
 
 class Reviewers:

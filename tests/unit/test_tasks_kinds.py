@@ -26,7 +26,12 @@ def criterion(name: str = "correct", needs: int = 900_000, **more: object) -> di
 
 
 RUBRIC = {"criteria": [criterion("correct"), criterion("safe", 990_000)]}
-SPECS = {"classify": LABELS, "rate": STEPS, "prefer": TIES, "judge": RUBRIC}
+SPECS: dict[str, dict[str, Any]] = {
+    "classify": LABELS,
+    "rate": STEPS,
+    "prefer": TIES,
+    "judge": RUBRIC,
+}
 
 
 def parsed(name: str, terms: dict[str, Any]) -> Any:
