@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from node.attest import deployment_of
 from node.follower import Follower
 from node.rows import ClaimRow
 from node.store import Store
@@ -20,6 +19,8 @@ from node.wallet import ClaimTx, Wallet
 from protocol.errors import ConfigError, StateError
 from protocol.money.accounts import cumulative_leaves
 from protocol.money.settlement import Leaf, SettlementTree, build_tree
+from protocol.rows import Settlement
+from protocol.transition import Applied
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ class SettlementWatch:
         self._proposed: tuple[int, list[Leaf]] | None = None
         self._published: tuple[int, list[Leaf]] | None = None
         self._settled: Settled | None = None
+        self._seen: Settlement | None = None
+        self._published_epoch = 0
         follower.subscribe(self._on_entry)
 
     @property
@@ -61,12 +64,14 @@ class SettlementWatch:
             self._settled = Settled(epoch, build_tree(leaves))
         return self._settled
 
-    def _on_entry(self, _index: int, kind: str) -> None:
-        proposal = self._follower.state.proposal
-        if kind == "settlement" and proposal is not None:
+    def _on_entry(self, _: Applied) -> None:
+        state = self._follower.state
+        if state.settlement is not None and state.settlement is not self._seen:
             # The fold has compared these leaves' root with the logged one an instant ago.
-            self._proposed = proposal.epoch, cumulative_leaves(self._follower.state)
-        elif kind == "published":
+            self._seen = state.settlement
+            self._proposed = state.settlement.epoch, cumulative_leaves(state)
+        if state.published_epoch != self._published_epoch:
+            self._published_epoch = state.published_epoch
             self._published, self._settled = self._proposed, None
 
 
@@ -125,7 +130,7 @@ class Claimer:
         Raises StateError (claimed already, root replaced) and Unreachable (nothing is lost). If we
         crash after sending, the chain still pays once, and the next claim finds that it did.
         """
-        settled, deployment = self._watch.published, deployment_of(self._follower.state)
+        settled, deployment = self._watch.published, self._follower.state.deployment
         if settled is None or deployment is None:
             raise StateError("nothing to claim: no settlement is published yet")
         index = settled.tree.index_of(leaf.account, leaf.asset)

@@ -8,7 +8,7 @@
         node.lock           held by the running daemon
         page.url            the address of its page, while it runs; opens that page, so it is a secret
 
-Everything is private to its owner (0600): node.db holds salts, nonces and labels that nobody has seen.
+Everything is private to its owner (0600): node.db holds salts, nonces and answers that nobody has seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,9 @@ from commonground.files import DIRECTORY_MODE, FILE_MODE
 from protocol.errors import ConfigError
 from protocol.limits import CONTENT_BYTES_MAX
 from protocol.log.link import NetworkLink, parse_link
+from protocol.rows import Campaign
+from protocol.tasks import KINDS
+from protocol.text import is_id, quoted
 
 DIRECTORY_VARIABLE: Final = "COMMONHOLD_NODE"
 # Any interface and any free port: the coordinator's directory tells others where we are.
@@ -32,6 +35,11 @@ DEFAULT_LISTEN: Final = ("/ip4/0.0.0.0/tcp/0",)
 # Settings are some lines; a file beyond this is not one of ours.
 CONFIG_BYTES_MAX: Final = 256 * 1024
 PORT_MAX: Final = 65_535
+ANY_CAMPAIGN: Final = "*"  # in `reviewers`: every campaign that has none of its own
+_KNOWN: Final = {
+    *("network", "listen", "rpc_url", "page_port", "limits"),
+    *("stand_by", "review_campaigns", "review_kinds", "reviewers"),
+}
 
 _INIT: Final = "run `commonhold node init --link LINK` with the link that the operator gave you"
 
@@ -96,10 +104,56 @@ class NodeConfig:
     link: NetworkLink
     listen: tuple[str, ...] = DEFAULT_LISTEN  # libp2p multiaddresses
     rpc_url: str = ""  # JSON-RPC endpoint of the chain; empty = no claims, no witnessing
-    reviewer: str = ""  # plug-in that answers; empty = a person answers, `commonhold node review`
     stand_by: bool = True  # offer to review
+    review_campaigns: tuple[str, ...] = ()  # only these; empty = every campaign
+    review_kinds: tuple[str, ...] = ()  # only tasks of these kinds; empty = every kind
+    # Plug-ins that answer, by campaign id or ANY_CAMPAIGN; where none is, a person answers.
+    reviewers: Mapping[str, str] = field(default_factory=dict)
     page_port: int = 0  # of the owner's page, on loopback; 0 = any free one
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for kind in self.review_kinds:
+            if kind not in KINDS:
+                raise ConfigError(
+                    f"review_kinds: there is no kind of task {quoted(kind)}",
+                    f"kinds are: {', '.join(KINDS)}",
+                )
+        for campaign_id in (*self.review_campaigns, *self.reviewers):
+            if campaign_id != ANY_CAMPAIGN and not is_id(campaign_id):
+                raise ConfigError(
+                    f"{quoted(campaign_id)} is not the id of a campaign",
+                    "`commonhold node campaigns` lists them",
+                )
+
+    def stands_by_for(self, campaign: Campaign) -> bool:
+        """Whether the owner offers to review in this campaign."""
+        return (
+            self.stand_by
+            and (not self.review_campaigns or campaign.id in self.review_campaigns)
+            and (not self.review_kinds or campaign.task in self.review_kinds)
+        )
+
+    def reviewer_for(self, campaign_id: str) -> str:
+        """The specification of the plug-in that answers in a campaign; empty = a person does."""
+        return self.reviewers.get(campaign_id, self.reviewers.get(ANY_CAMPAIGN, ""))
+
+
+def read_reviewers(texts: Iterable[str]) -> dict[str, str]:
+    """Reviewers by campaign from [CAMPAIGN=]SPECIFICATION each; without a campaign, of all others.
+
+    Raises ConfigError for two of one campaign.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        before, is_there, after = text.partition("=")
+        # A specification may hold "=", too, and then begins with more than an id: "command:x --a=b".
+        named = bool(is_there) and (before == ANY_CAMPAIGN or is_id(before))
+        campaign_id, specification = (before, after) if named else (ANY_CAMPAIGN, text)
+        if campaign_id in found:
+            raise ConfigError(f"two reviewers for {campaign_id}", "give one for each campaign")
+        found[campaign_id] = specification
+    return found
 
 
 def locate(directory: Path | None = None) -> NodeDirectory:
@@ -144,24 +198,38 @@ def write_config(directory: NodeDirectory, config: NodeConfig) -> None:
 
 
 def _parse(settings: Mapping[str, Any]) -> NodeConfig:
-    known = {"network", "listen", "rpc_url", "reviewer", "stand_by", "page_port", "limits"}
-    unknown = sorted(set(settings) - known)
+    unknown = sorted(set(settings) - _KNOWN)
     if unknown:
         raise ConfigError(
-            f"unknown setting {unknown[0]!r}", f"known are {', '.join(sorted(known))}"
+            f"unknown setting {unknown[0]!r}", f"known are {', '.join(sorted(_KNOWN))}"
         )
-    listen = settings.get("listen", list(DEFAULT_LISTEN))
-    if not isinstance(listen, list) or not all(isinstance(each, str) for each in listen):
-        raise ConfigError("listen is not a list of strings")
     return NodeConfig(
         link=parse_link(_typed(settings, "network", str, "")),
-        listen=tuple(listen),
+        listen=_strings(settings, "listen", DEFAULT_LISTEN),
         rpc_url=_typed(settings, "rpc_url", str, ""),
-        reviewer=_typed(settings, "reviewer", str, ""),
         stand_by=_typed(settings, "stand_by", bool, True),
+        review_campaigns=_strings(settings, "review_campaigns"),
+        review_kinds=_strings(settings, "review_kinds"),
+        reviewers=_parse_reviewers(_typed(settings, "reviewers", dict, {})),
         page_port=_parse_port(settings),
         limits=_parse_limits(_typed(settings, "limits", dict, {})),
     )
+
+
+def _strings(
+    settings: Mapping[str, Any], name: str, default: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    found = settings.get(name, list(default))
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ConfigError(f"{name} is not a list of strings")
+    return tuple(found)
+
+
+def _parse_reviewers(settings: Mapping[str, Any]) -> dict[str, str]:
+    for campaign_id, specification in settings.items():
+        if not isinstance(specification, str):
+            raise ConfigError(f"reviewers.{campaign_id} is not a string")
+    return dict(settings)
 
 
 def _parse_port(settings: Mapping[str, Any]) -> int:
@@ -189,27 +257,36 @@ def _render(config: NodeConfig) -> str:
     limits = "".join(
         f"{each.name} = {getattr(config.limits, each.name)}\n" for each in fields(Limits)
     )
+    reviewers = "".join(
+        f"{_quote(name)} = {_quote(text)}\n" for name, text in config.reviewers.items()
+    )
     return f"""\
 # The network that this node trusts, and nothing beside it.
 network = {_quote(str(config.link))}
 
 # Where other nodes may reach this one (libp2p multiaddresses).
-listen = [{", ".join(map(_quote, config.listen))}]
+listen = {_list(config.listen)}
 
 # JSON-RPC endpoint of the chain that pays; empty: no claims.
 rpc_url = {_quote(config.rpc_url)}
 
-# The plug-in that reviews; empty: you answer with `commonhold node review`.
-reviewer = {_quote(config.reviewer)}
-
-# Whether to offer reviews.
+# Whether to offer reviews; in these campaigns and of these kinds of tasks, or, where a list is empty, in all.
 stand_by = {str(config.stand_by).lower()}
+review_campaigns = {_list(config.review_campaigns)}
+review_kinds = {_list(config.review_kinds)}
 
 # The port of your own page, which this machine alone can reach; 0: any free one.
 page_port = {config.page_port}
 
+# Plug-ins that review, by campaign; "*" = in all others. Without one you answer: `commonhold node review`.
+[reviewers]
+{reviewers}
 [limits]
 {limits}"""
+
+
+def _list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(_quote, texts))}]"
 
 
 def _quote(text: str) -> str:

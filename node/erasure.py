@@ -26,8 +26,8 @@ def finish_erasure(store: Store, blobs: BlobStore) -> bool:
     if not store.has_residue():
         return True
     items = store.withdrawn_items()
-    for item in items:
-        blobs.delete(item.commitment)
+    for part in (part for item in items for part in item.parts):
+        blobs.delete(part.commitment)
     store.forget_items([item.item_id for item in items])
     if items:
         log.info("erased %d items of ours that were withdrawn", len(items))

@@ -3,8 +3,11 @@
     receive   entries and a signed checkpoint; their indices must continue what we have
     cover     append to our tree; at the checkpoint's size the roots must be equal
     store     entries and checkpoint in one transaction
-    fold      apply the stored entries to the state, and tell who waits
+    fold      apply the stored entries to the state, and tell who waits what each one changed
     erase     of the items that they withdraw, what the store holds
+
+A log may sign with a successor of its key. Which key that is, the log says itself: whoever comes late takes
+a checkpoint by a key that the entries up to there announce, and believes it once they are folded.
 
 Only what a checkpoint covers is folded: an entry that the log has not signed for is not acted upon.
 A start does the same from `fold` on, so that recovery is the ordinary way. If we crash between store
@@ -19,9 +22,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Final
+
+from google.protobuf.message import DecodeError
 
 from commonground.addresses import now_ms
 from commonground.backoff import delay_seconds
@@ -30,13 +35,15 @@ from node.rows import CheckpointRow, LogRow
 from node.store import Store
 from protocol import transition
 from protocol.errors import Misbehaviour, Reject, RemoteError, StoreError
-from protocol.limits import ENTRY_BYTES_MAX
+from protocol.limits import ENTRY_BYTES_MAX, KEY_BYTES
 from protocol.log.batch import BUNDLE_BYTES_MAX, decode_bundle
 from protocol.log.envelope import parse_envelope
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import MerkleTree, hash_leaf
-from protocol.log.note import Checkpoint, open_checkpoint
-from protocol.state import ItemId, State
+from protocol.log.note import Checkpoint, Verifier, open_checkpoint
+from protocol.rows import ItemId
+from protocol.state import State
+from protocol.transition import Applied
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 
@@ -46,9 +53,11 @@ log = logging.getLogger(__name__)
 PAGE_ROWS: Final = 16
 # For commands that want to be up to date: a stream that is silent for so long has nothing new.
 QUIET_SECONDS: Final = 1.0
+_SUCCESSOR: Final = "successor"
+_KIND_BYTES: Final = 64  # an envelope begins with its kind
 
-Listener = Callable[[int, str], None]
-"""Called with the index and kind of each entry, after it was folded."""
+Listener = Callable[[Applied], None]
+"""Called with each entry, after it was folded."""
 
 
 def require_trust(store: Store) -> None:
@@ -79,11 +88,23 @@ class Follower:
         self._listeners: list[Listener] = []
         self._grown = asyncio.Event()
         self._failure: Misbehaviour | None = None
+        self._announced: list[bytes] = []  # log keys in stored entries that may not be folded yet
 
     @property
     def size(self) -> int:
         """How many entries are folded."""
         return self.state.size
+
+    @property
+    def verifiers(self) -> tuple[Verifier, ...]:
+        """The keys of this log so far; the last one signs its checkpoints now."""
+        first = self._link.log_verifier
+        return tuple(Verifier(first.name, key) for key in self.state.log_keys) or (first,)
+
+    @property
+    def verifier(self) -> Verifier:
+        """The key that signs the log's checkpoints now."""
+        return self.verifiers[-1]
 
     def subscribe(self, listener: Listener) -> None:
         """Tells a listener of every entry that is folded from now on; it must return at once."""
@@ -107,10 +128,10 @@ class Follower:
         while True:
             last = self._store.checkpoint()
             for row in self._stored_from(self.tree.size):
-                self.tree.append(hash_leaf(row.envelope))
+                self._keep(row)
             if last is None or last.size <= self.state.size:
                 return
-            head = open_checkpoint(last.note, self._link.log_verifier)
+            head = self._open(last.note)
             if head.size > self.tree.size or self.tree.root(head.size) != head.root:
                 raise StoreError(
                     "the log in node.db does not match its checkpoint: the file is damaged",
@@ -178,14 +199,14 @@ class Follower:
         if self._failure is not None:
             raise self._failure
         note = response.checkpoint
-        head = self._open(note)
         rows = self._rows_of(response)
+        head = self._open(note, rows)
         if rows and head.size < self.tree.size + len(rows):
             raise self._lie(
                 "checkpoint", "a checkpoint does not cover the entries it came with", note
             )
         for row in rows:
-            self.tree.append(hash_leaf(row.envelope))
+            self._keep(row)
         if head.size <= self.tree.size and self.tree.root(head.size) != head.root:
             raise self._lie(
                 "split-view", "the log signed a root that its entries do not have", note
@@ -202,9 +223,25 @@ class Follower:
             self._fold(covering)
         return covering is not None
 
-    def _open(self, note: bytes) -> Checkpoint:
+    def _keep(self, row: LogRow) -> None:
+        """Takes a stored entry into the tree, and notes what log key it announces."""
+        self.tree.append(hash_leaf(row.envelope))
+        self._announced.extend(_announced_key(row))
+
+    def _open(self, note: bytes, rows: Sequence[LogRow] = ()) -> Checkpoint:
+        """By the log's present key, or one that stored or new entries (`rows`) announce.
+
+        Whether the log could announce it is found out in the fold, before anything is acted upon.
+        """
+        announced = [*self._announced, *(key for row in rows for key in _announced_key(row))]
+        verifier = self.verifier
+        to_come = (key for key in reversed(announced) if key not in self.state.log_keys)
+        for later in (Verifier(verifier.name, key) for key in to_come):
+            if _is_signed_by(note, later):
+                verifier = later
+                break
         try:
-            return open_checkpoint(note, self._link.log_verifier)
+            return open_checkpoint(note, verifier)
         except Reject as error:
             raise self._lie(
                 "checkpoint", f"the log sent a bad checkpoint: {error}", note
@@ -231,14 +268,16 @@ class Follower:
             for row in self._stored_from(start):
                 if row.index == covering.size:
                     break
-                if self._apply(row, covering.note) == "withdraw":
-                    self._note_withdrawn(row, withdrawn)
+                for item_id in self._apply(row, covering.note).changes.erased:
+                    index = self.state.items[item_id].submitted_at
+                    withdrawn.setdefault(index, set()).add(item_id)
         finally:
             # Also when a later entry is a lie: what was withdrawn before it was withdrawn.
             if withdrawn:
                 self._store.erase(withdrawn)
             self._wake()
         self._require_explained(covering)
+        self._require_signed(covering)
         for broken in self._store.broken_receipts(start, covering.size):
             raise Lie(
                 "receipt",
@@ -248,10 +287,10 @@ class Follower:
             )
         self.checkpoint = covering
 
-    def _apply(self, row: LogRow, note: bytes) -> str:
+    def _apply(self, row: LogRow, note: bytes) -> Applied:
         try:
             leaves = decode_bundle(row.bundle)
-            kind = transition.apply(self.state, row.envelope, leaves)
+            applied = transition.apply(self.state, row.envelope, leaves)
         except (Reject, Misbehaviour) as error:
             raise Lie("rule", f"the log breaks a rule: {error}", (note, row.envelope)) from error
         if row.index == 0 and self.state.network != self._link.network:
@@ -259,13 +298,15 @@ class Follower:
                 "network", "the log is of another network than the link names", (note, row.envelope)
             )
         for listener in self._listeners:
-            listener(row.index, kind)
-        return kind
+            listener(applied)
+        return applied
 
-    def _note_withdrawn(self, row: LogRow, withdrawn: dict[int, set[ItemId]]) -> None:
-        record = pb.Withdraw.FromString(parse_envelope(row.envelope).payload)
-        for item_id in record.item_ids:
-            withdrawn.setdefault(self.state.items[item_id].submitted_at, set()).add(item_id)
+    def _require_signed(self, covering: CheckpointRow) -> None:
+        """The key that signed is one that the log really announced."""
+        if not any(_is_signed_by(covering.note, each) for each in self.verifiers):
+            raise Lie(
+                "checkpoint", "the log is signed by a key that it never announced", (covering.note,)
+            )
 
     def _require_explained(self, covering: CheckpointRow) -> None:
         """Under a checkpoint that covers exactly what we folded, every erased leaf has its withdrawal."""
@@ -290,3 +331,24 @@ class Follower:
     def _wake(self) -> None:
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
+
+
+def _announced_key(row: LogRow) -> list[bytes]:
+    """The key that an entry, unchecked, says the log will sign with; none in nearly all entries."""
+    if _SUCCESSOR.encode() not in row.envelope[:_KIND_BYTES]:
+        return []
+    try:
+        envelope = parse_envelope(row.envelope)
+        record = pb.Successor.FromString(envelope.payload)
+    except (Reject, DecodeError):
+        return []  # no such record: the fold says what it is
+    named = envelope.kind == _SUCCESSOR and record.role == pb.KEY_ROLE_LOG
+    return [record.key] if named and len(record.key) == KEY_BYTES else []
+
+
+def _is_signed_by(note: bytes, verifier: Verifier) -> bool:
+    try:
+        open_checkpoint(note, verifier)
+    except Reject:
+        return False
+    return True

@@ -70,10 +70,10 @@ def verify_split(split: SplitView, verifier: Verifier) -> None:
         raise Reject(f"the alarm proves nothing: {error}") from error
 
 
-def seal_alarm(split: SplitView, author: bytes, sign: Signer) -> bytes:
+def seal_alarm(split: SplitView, key: bytes, sign: Signer) -> bytes:
     """The envelope that tells others."""
     payload = encode_bundle((split.theirs, split.ours, split.root, *split.proof))
-    return seal(KIND, payload, author, sign)
+    return seal(KIND, payload, key, sign)
 
 
 def open_alarm(raw: bytes, verifier: Verifier) -> tuple[Envelope, SplitView]:

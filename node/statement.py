@@ -1,22 +1,29 @@
-"""Why did I get this? Every line that the log has for one identity, with the proof of each.
+"""Why did I get this? Every line that the log has for one person, with the proof of each.
 
 A line is a leaf of a `close` entry: the entry is in the log, the leaf in the entry's batch, and
-`protocol.money.lines` says how its amount follows from the counts beside it. The upper part is pure.
+`protocol.money.lines` says how its amount follows from the counts beside it. Behind the counts of a
+contributor's line are items, and `explain_item` says what was decided of each. The upper part is pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from node.rows import LogRow
+from node.rows import ItemRow, LogRow
 from node.store import Store
+from protocol.identity import PersonId
+from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
 from protocol.log.batch import check_batch, leaf_hashes, require_whole
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import MerkleTree
+from protocol.log.strict import parse_leaf, strict_parse
 from protocol.money.accounts import on_chain_asset
+from protocol.rows import Item
 from protocol.state import State
+from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
 
 _Pool = tuple[int, bytes, str]  # role, asset, licence
@@ -57,26 +64,27 @@ class Balance:
         return max(0, self.published - self.claimed)
 
 
-def lines_of(entries: Iterable[LogRow], identity: bytes) -> Iterator[StatementLine]:
-    """The lines of an identity in `close` entries of the log; other entries are passed over.
+def lines_of(entries: Iterable[LogRow], person: PersonId) -> Iterator[StatementLine]:
+    """The lines of a person in `close` entries of the log; other entries are passed over.
 
     Raises Reject for an entry whose leaves do not belong to it.
     """
     for entry in entries:
         envelope = parse_envelope(entry.envelope)
         if envelope.kind == "close":
-            yield from _lines_in(entry, pb.Close.FromString(envelope.payload), identity)
+            close = strict_parse(pb.Close, envelope.payload, "the close")
+            yield from _lines_in(entry, close, person)
 
 
-def _lines_in(entry: LogRow, close: pb.Close, identity: bytes) -> Iterator[StatementLine]:
+def _lines_in(entry: LogRow, close: pb.Close, person: PersonId) -> Iterator[StatementLine]:
     leaves = require_whole(check_batch(close.lines.root, close.lines.count, entry.bundle))
-    lines = [pb.RewardLine.FromString(leaf) for leaf in leaves]
+    lines = [parse_leaf(pb.RewardLine, leaf) for leaf in leaves]
     tree = MerkleTree(leaf_hashes(leaves))
     pools: dict[_Pool, int] = {}
     for line in lines:
         pools[_pool(line)] = pools.get(_pool(line), 0) + int(line.amount)
     for index, line in enumerate(lines):
-        if line.identity == identity:
+        if line.person == person:
             yield StatementLine(
                 epoch=close.epoch,
                 entry_index=entry.index,
@@ -145,16 +153,74 @@ def _answers(evidence: pb.Evidence) -> str:
     return ", ".join(parts)
 
 
+# ---- what was decided of an item ----
+
+
+def explain_item(state: State, item: Item) -> str:
+    """What became of an item, in words: the answer, how sure it is, and what the reviewers said."""
+    question = question_of(state.campaigns[item.campaign_id])
+    kind, spec = question.kind, question.spec
+    said = f" ({kind.explain(spec, item.belief_ppm)})" if item.belief_ppm else ""
+    match item.status:
+        case ItemStatus.ACCEPTED if item.answer is not None:
+            return f"accepted as {kind.words(spec, item.answer)}{said}"
+        case ItemStatus.REJECTED if item.refusal:
+            return f"refused: most reviewers found it {REFUSALS[item.refusal]}"
+        case ItemStatus.REJECTED if item.answer is not None:
+            proposed = (
+                "" if item.proposal is None else f", you said {kind.words(spec, item.proposal)}"
+            )
+            return f"rejected: it is {kind.words(spec, item.answer)}{proposed}{said}"
+        case ItemStatus.UNDECIDED:
+            times = "once" if item.draws == 1 else f"{item.draws} times"
+            return f"undecided after being reviewed {times}{said}"
+        case ItemStatus.DUPLICATE:
+            return f"a copy of {item.duplicate_of.hex()[:12]}, which came before"
+        case _:
+            return _STAGES[item.status]
+
+
+# As reviewers say it; the words of records.proto.
+REFUSALS: Final[Mapping[int, str]] = {
+    pb.REFUSAL_MISMATCH: "not what its record says",
+    pb.REFUSAL_UNREADABLE: "unreadable",
+    pb.REFUSAL_OFF_TOPIC: "not what the campaign asks for",
+    pb.REFUSAL_PERSONAL: "to show personal data that it does not declare",
+    pb.REFUSAL_HARMFUL: "harmful",
+    pb.REFUSAL_UNSURE: "impossible to tell",
+    pb.REFUSAL_UNAVAILABLE: "out of reach",
+}
+_STAGES: Final[Mapping[ItemStatus, str]] = {
+    ItemStatus.SUBMITTED: "waits for a round",
+    ItemStatus.DRAWN: "is being reviewed",
+    ItemStatus.COMMITTED: "is being reviewed",
+    ItemStatus.REVEALED: "is being reviewed",
+    ItemStatus.ACCEPTED: "accepted",
+    ItemStatus.REJECTED: "rejected",
+    ItemStatus.WITHDRAWN: "withdrawn",
+}
+
+
 # ---- from the node's own store ----
 
 
-def read_statement(store: Store, identity: bytes, epoch: int | None = None) -> list[StatementLine]:
-    """The lines of an identity in the stored log, of one epoch or of all."""
+def read_statement(store: Store, person: PersonId, epoch: int | None = None) -> list[StatementLine]:
+    """The lines of a person in the stored log, of one epoch or of all."""
     return [
         line
-        for line in lines_of(store.entries_of("close"), identity)
+        for line in lines_of(store.entries_of("close"), person)
         if epoch is None or line.epoch == epoch
     ]
+
+
+def decided_items(
+    store: Store, state: State, epoch: int | None = None
+) -> Iterator[tuple[ItemRow, Item]]:
+    """Our items that were decided in an epoch, or in any: what is behind a contributor's counts."""
+    for row in store.items():
+        item = state.items.get(row.item_id)
+        if item is not None and item.decided_in is not None and epoch in (None, item.decided_in):
+            yield row, item
 
 
 def read_balances(store: Store, state: State, lines: Iterable[StatementLine]) -> list[Balance]:

@@ -59,7 +59,7 @@ class Wallet:
         return self._address
 
     def sign_binding(self, network: bytes, contributor: bytes) -> bytes:
-        """Return the 65-byte signature by which this address is bound to `contributor`."""
+        """Return the 65-byte signature by which this address is bound to a person (`contributor`)."""
         return self._sign(binding_digest(network, contributor))
 
     def sign_publication(

@@ -11,11 +11,12 @@ from node.keys import NodeKeys
 from node.rows import ITEM_REFUSED, Outgoing
 from node.store import Store
 from protocol.errors import ConfigError
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
 from protocol.limits import HASH_BYTES, WITHDRAWN_ITEMS_MAX
+from protocol.rows import ItemId
 from protocol.rules.withdrawal import in_review
-from protocol.state import ItemId, State
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 # Of an item id: few enough to type; a million items share none by chance, or it is said.
@@ -27,7 +28,7 @@ class Plan:
     """What becomes of the items that somebody wants to withdraw."""
 
     now: tuple[ItemId, ...]
-    reviewed: tuple[ItemId, ...]  # by reviewers, in this epoch: they have to wait for its close
+    reviewed: tuple[ItemId, ...]  # by reviewers, now: they have to wait for the verdict
     before: tuple[ItemId, ...]  # withdrawn already
 
 
@@ -41,7 +42,7 @@ class Consequence:
     repays: bool  # as many of the author's next accepted items earn nothing
 
 
-def find_item(store: Store, state: State, me: Identity, digits: str) -> ItemId:
+def find_item(store: Store, state: State, me: PersonId, digits: str) -> ItemId:
     """The item of ours whose id begins with these hexadecimal digits. Raises ConfigError."""
     prefix = digits.lower()
     if not PREFIX_DIGITS_MIN <= len(prefix) <= 2 * HASH_BYTES or set(prefix) - set(
@@ -51,8 +52,10 @@ def find_item(store: Store, state: State, me: Identity, digits: str) -> ItemId:
             f"{digits!r} is not the beginning of an item id",
             f"give {PREFIX_DIGITS_MIN} to {2 * HASH_BYTES} hexadecimal digits",
         )
-    found = [item_id for item_id in state.items if item_id.hex().startswith(prefix)]
-    mine = [item_id for item_id in found if state.items[item_id].author == me]
+    found = {
+        item_id: item for item_id, item in state.items.scan() if item_id.hex().startswith(prefix)
+    }
+    mine = [item_id for item_id, item in found.items() if item.author == me]
     if len(mine) > 1:
         raise ConfigError(f"{len(mine)} of your items begin with {digits}", "give more digits")
     if mine:
@@ -76,26 +79,39 @@ def _unknown(store: Store, digits: str, prefix: str) -> ConfigError:
     )
 
 
-def own_items(state: State, me: Identity, campaign_id: str) -> list[ItemId]:
-    """All that we ever submitted to a campaign. Raises ConfigError when there is no such campaign."""
+def own_items(state: State, me: PersonId, campaign_id: str) -> list[ItemId]:
+    """All that we ever submitted to a campaign, in that order. Raises ConfigError when there is none."""
     if campaign_id not in state.campaigns:
-        known = ", ".join(sorted(state.campaigns)) or "none yet"
+        known = ", ".join(name for name, _ in state.campaigns.scan()) or "none yet"
         raise ConfigError(f"there is no campaign {campaign_id!r}", f"known are: {known}")
-    return [
-        item_id
-        for item_id, item in state.items.items()
+    found = [
+        (item.place, item_id)
+        for item_id, item in state.items.scan()
         if item.author == me and item.campaign_id == campaign_id
     ]
+    return [item_id for _, item_id in sorted(found)]
 
 
 def make_plan(state: State, item_ids: Sequence[ItemId]) -> Plan:
     """Sorts items, each once, by what can be done now."""
-    reviewed = in_review(state)
-    plan: tuple[list[ItemId], list[ItemId], list[ItemId]] = ([], [], [])
+    now: list[ItemId] = []
+    reviewed: list[ItemId] = []
+    before: list[ItemId] = []
     for item_id in dict.fromkeys(item_ids):
-        withdrawn = state.items[item_id].status is ItemStatus.WITHDRAWN
-        plan[2 if withdrawn else 1 if item_id in reviewed else 0].append(item_id)
-    return Plan(*map(tuple, plan))
+        item = state.items[item_id]
+        if item.status is ItemStatus.WITHDRAWN:
+            before.append(item_id)
+        elif in_review(state, item_id, item):
+            reviewed.append(item_id)
+        else:
+            now.append(item_id)
+    return Plan(tuple(now), tuple(reviewed), tuple(before))
+
+
+def rounds_of(state: State, item_ids: Sequence[ItemId]) -> str:
+    """The rounds in which these items are reviewed, in words: whose verdict has to be waited for."""
+    names = sorted({state.items[item_id].campaign_id for item_id in item_ids})
+    return " and ".join(f"round {state.round_of(name).number} of {name}" for name in names)
 
 
 def consequences(state: State, item_ids: Sequence[ItemId]) -> list[Consequence]:
@@ -116,8 +132,7 @@ def consequences(state: State, item_ids: Sequence[ItemId]) -> list[Consequence]:
 
 def snapshots_with(state: State, item_ids: Sequence[ItemId]) -> int:
     """How many datasets hold some of these items, and can no longer be licensed without them."""
-    wanted = set(item_ids)
-    return sum(not wanted.isdisjoint(each.items) for each in state.snapshots.values())
+    return len({digest for item_id in item_ids for digest in state.items[item_id].snapshots})
 
 
 def enqueue_withdrawal(

@@ -28,8 +28,7 @@ from node.splitview import (
     seal_alarm,
 )
 from node.store import Store
-from protocol.errors import Misbehaviour, Reject, Unreachable
-from protocol.identity import Identity, peer_id_of
+from protocol.errors import Ignore, Misbehaviour, Reject, Unreachable
 from protocol.log.note import Checkpoint, Verifier, open_checkpoint
 
 log = logging.getLogger(__name__)
@@ -50,18 +49,20 @@ VISIT_SECONDS: Final = 1.0
 VISIT_SECONDS_MAX: Final = 60.0
 
 
-def is_worth_passing_on(data: bytes, verifier: Verifier) -> bool:
-    """The rule of the gossip topic: signed by the log, or an alarm that proves its point.
+def is_worth_passing_on(data: bytes, verifiers: Sequence[Verifier]) -> bool:
+    """The rule of the gossip topic: signed by a key of the log, or an alarm that proves its point.
 
-    Another history passes, too: others must see it. It needs no replay, so that a node which trusts
-    nobody at present still carries the news.
+    Another history passes, too: others must see it. So does what a former key signed: a peer may not
+    have read of its successor yet. It needs no replay, so that a node which trusts nobody at present
+    still carries the news.
     """
-    for opened in (open_checkpoint, open_alarm):
-        try:
-            opened(data, verifier)
-            return True
-        except Reject as error:
-            log.debug("gossip is not for %s: %s", opened.__name__, error)
+    for verifier in reversed(verifiers):
+        for opened in (open_checkpoint, open_alarm):
+            try:
+                opened(data, verifier)
+                return True
+            except Reject as error:
+                log.debug("gossip is not for %s: %s", opened.__name__, error)
     return False
 
 
@@ -80,26 +81,29 @@ class Witness:
     def __init__(
         self,
         keys: NodeKeys,
-        verifier: Verifier,
         follower: Follower,
         store: Store,
         directory: Directory,
     ) -> None:
-        self._keys, self._verifier, self._follower = keys, verifier, follower
+        self._keys, self._follower = keys, follower
         self._store, self._directory = store, directory
-        self._ahead: dict[tuple[int, bytes], bytes] = {}  # (size, root) -> signed note
+        self._ahead: dict[Checkpoint, bytes] = {}  # with the signed note
 
     # -- comparing
 
     def observe(self, data: bytes) -> None:
         """Holds what somebody else was shown against our replay. Raises Lie on another history.
 
-        Raises Reject for anything that the log has not signed.
+        Raises Reject for anything that the log has not signed, and Ignore for what a former key of it
+        signed: one that was stolen and replaced must not stop anybody.
         """
+        verifier = self._follower.verifier
         try:
-            other = open_checkpoint(data, self._verifier)
+            other = open_checkpoint(data, verifier)
         except Reject:
-            _, split = open_alarm(data, self._verifier)
+            if is_worth_passing_on(data, self._follower.verifiers[:-1]):
+                raise Ignore("the log has another key by now") from None
+            _, split = open_alarm(data, verifier)
             self._condemn(split)
             return
         self._hold(other, data)
@@ -109,16 +113,15 @@ class Witness:
         size = 0 if covering is None else covering.size
         finding = compare(tree, size, other)
         if finding is Finding.AHEAD and len(self._ahead) < AHEAD_MAX:
-            self._ahead[other.size, other.root] = note
+            self._ahead[other] = note
         elif finding is Finding.SPLIT and covering is not None:
             self._condemn(prove_split(tree, size, covering.note, note, other.size))
 
     def recheck(self) -> None:
         """Compares what was ahead of us when it came."""
-        reached = [key for key in self._ahead if key[0] <= self._follower.size]
-        for key in reached:
-            note = self._ahead.pop(key)
-            self._hold(open_checkpoint(note, self._verifier), note)
+        reached = [other for other in self._ahead if other.size <= self._follower.size]
+        for other in reached:
+            self._hold(other, self._ahead.pop(other))
 
     def _condemn(self, split: SplitView) -> None:
         """Stores the evidence with our signed alarm, and raises Lie.
@@ -133,7 +136,7 @@ class Witness:
         ):
             log.error("%s (acknowledged)", message)
             return
-        alarm = seal_alarm(split, self._keys.identity, self._keys.sign)
+        alarm = seal_alarm(split, self._keys.key, self._keys.sign)
         evidence = (split.theirs, split.ours, alarm)
         self._store.raise_alarm(SPLIT_VIEW, message, evidence, now_ms())
         raise Lie(SPLIT_VIEW, message, evidence)
@@ -147,7 +150,12 @@ class Witness:
         async def listen() -> None:
             while True:
                 message = await queue.get()
-                self.observe(message.data)  # `is_worth_passing_on` let it pass
+                try:
+                    self.observe(message.data)
+                except Ignore as error:
+                    log.debug("%s", error)
+                except Reject as error:  # it passed by a key that is the log's no more, or not yet
+                    log.info("gossip that is not the log's: %s", error)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -176,10 +184,10 @@ class Witness:
             pause = min(2 * pause, VISIT_SECONDS_MAX)
 
     async def _choose(self) -> Sequence[Announcement]:
-        """Some members who say where they are, never the same few for long."""
-        members = [who for who in self._follower.state.members if who != self._keys.identity]
+        """Some members' machines that say where they are, never the same few for long."""
+        others = [key for key, _ in self._follower.state.keys.scan() if key != self._keys.key]
         chance = secrets.SystemRandom()  # whom we ask must not be foreseeable to the log
-        asked = chance.sample(members, min(len(members), CANDIDATES_MAX))
+        asked = chance.sample(others, min(len(others), CANDIDATES_MAX))
         found = list((await self._directory.find(asked)).values())
         return chance.sample(found, min(len(found), VISITS_MAX))
 
@@ -188,7 +196,7 @@ class Witness:
             head = await host.fetch_head(peer.peer_id, peer.addresses)
         except Unreachable as error:
             log.debug("%s", error)
-            self._directory.forget(Identity(peer.identity))
+            self._directory.forget(peer.key)
             return
         except Misbehaviour as error:
             log.warning("a peer misbehaved: %s", error)  # its fault, not the log's
@@ -197,5 +205,7 @@ class Witness:
             return
         try:
             self.observe(head)
+        except Ignore as error:
+            log.debug("%s", error)
         except Reject as error:
-            await host.punish(peer_id_of(peer.identity), f"a false checkpoint: {error}")
+            await host.punish(peer.peer_id, f"a false checkpoint: {error}")

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from node.config import Limits, NodeConfig, NodeDirectory, load_config, locate, write_config
+from node.config import (
+    Limits,
+    NodeConfig,
+    NodeDirectory,
+    load_config,
+    locate,
+    read_reviewers,
+    write_config,
+)
 from protocol.errors import ConfigError
 from protocol.log.link import NetworkLink
 from protocol.log.note import Verifier
+from protocol.rows import Campaign
+from tests.simulated import campaign
 
 LINK = NetworkLink(
     "localhost", 7600, "my network", bytes(32), Verifier("log", bytes(32)), "http://h"
@@ -28,8 +39,10 @@ def test_settings_come_back_as_they_were_written(home: NodeDirectory) -> None:
         LINK,
         listen=("/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"),
         rpc_url='http://"quoted"\\',
-        reviewer="command:true",
         stand_by=False,
+        review_campaigns=("digits", "letters"),
+        review_kinds=("rate",),
+        reviewers={"*": "constant:3", "digits": 'command:"true" --a=b'},
         limits=Limits(1, 2),
     )
     write_config(home, config)
@@ -65,6 +78,11 @@ def test_no_node_yet(home: NodeDirectory) -> None:
         ("nonsense = 1", "nonsense"),
         ("stand_by = 3", "stand_by"),
         ('listen = "/ip4"', "listen"),
+        ('review_campaigns = ["Not An Id"]', "not the id of a campaign"),
+        ('review_campaigns = "digits"', "review_campaigns"),
+        ('review_kinds = ["guess"]', 'task "guess"'),
+        ("[reviewers]\ndigits = 3", "reviewers.digits"),
+        ('[reviewers]\n"a b" = "constant:3"', "not the id of a campaign"),
         ("[limits]\nreview_bytes_max = 0", "review_bytes_max"),
         ("[limits]\nmore = 1", "more"),
         ("= broken", "TOML"),
@@ -78,4 +96,32 @@ def test_a_wrong_setting_is_named(home: NodeDirectory, line: str, match: str) ->
 
 def test_a_setting_with_control_characters_is_not_written(home: NodeDirectory) -> None:
     with pytest.raises(ConfigError, match="control"):
-        write_config(home, NodeConfig(LINK, reviewer="a\nstand_by = true"))
+        write_config(home, NodeConfig(LINK, reviewers={"*": "a\nstand_by = true"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "offered"),
+    [
+        ({}, {"digits", "stars", "pairs"}),
+        ({"stand_by": False}, set()),
+        ({"review_campaigns": ("digits",)}, {"digits"}),
+        ({"review_kinds": ("rate", "prefer")}, {"stars", "pairs"}),
+        ({"review_kinds": ("rate",), "review_campaigns": ("digits", "stars")}, {"stars"}),
+    ],
+)
+def test_the_owner_chooses_where_to_review(changes: dict[str, Any], offered: set[str]) -> None:
+    config = NodeConfig(LINK, **changes)
+    kinds = {"digits": "classify", "stars": "rate", "pairs": "prefer"}
+    rows = [Campaign.of(campaign(id=name, task=kind)) for name, kind in kinds.items()]
+    assert {row.id for row in rows if config.stands_by_for(row)} == offered
+
+
+def test_each_campaign_may_have_a_reviewer_of_its_own() -> None:
+    read = read_reviewers(["stars=constant:3", "command:look --at=it"])
+    config = NodeConfig(LINK, reviewers=read)
+    assert config.reviewer_for("stars") == "constant:3"
+    assert config.reviewer_for("digits") == "command:look --at=it"
+    assert NodeConfig(LINK).reviewer_for("digits") == ""
+    assert read_reviewers(["*=digits"]) == read_reviewers(["digits"])
+    with pytest.raises(ConfigError, match="two reviewers"):
+        read_reviewers(["constant:1", "constant:2"])

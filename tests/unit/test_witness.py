@@ -11,7 +11,6 @@ from commonground.client import Lie
 from commonground.directory import Directory
 from commonground.p2p.limits import CHECKPOINT_BYTES_MAX
 from node.follower import Follower
-from node.keys import NodeKeys
 from node.rows import CheckpointRow
 from node.splitview import (
     Finding,
@@ -24,11 +23,12 @@ from node.splitview import (
 )
 from node.store import Store
 from node.witness import AHEAD_MAX, Witness, is_worth_passing_on
-from protocol.errors import Reject
+from protocol.errors import Ignore, Reject
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import EMPTY_ROOT, MerkleTree, hash_leaf
 from protocol.log.note import Checkpoint, Verifier, open_checkpoint, sign_checkpoint
 from tests.simulated import LOG_KEY, Person
+from tests.simulated_log import keys_of
 
 VERIFIER = Verifier("simulated", bytes(LOG_KEY.verify_key))
 LINK = NetworkLink("localhost", 1, "simulated", bytes(32), VERIFIER, "http://localhost")
@@ -81,9 +81,9 @@ def test_a_proven_split_convinces_a_stranger(at: int) -> None:
     split = prove_split(OURS, OURS.size, note_of(OURS), note_of(THEIRS, at), at)
     verify_split(split, VERIFIER)
     author = Person("witness")
-    sealed = seal_alarm(split, author.identity, lambda m: author.key.sign(m).signature)
+    sealed = seal_alarm(split, author.key, lambda m: author.signing_key.sign(m).signature)
     envelope, opened = open_alarm(sealed, VERIFIER)
-    assert (envelope.author, opened) == (author.identity, split)
+    assert (envelope.key, opened) == (author.key, split)
     assert len(sealed) <= CHECKPOINT_BYTES_MAX  # or it could not be gossiped
 
 
@@ -124,9 +124,8 @@ def make_witness(folder: Path) -> Witness:
     follower.tree = tree_of("genesis", "a", "b", "c", "d")
     follower.checkpoint = CheckpointRow(5, note_of(OURS), 0)
     person = Person("witness")
-    keys = NodeKeys(bytes(person.key), person.wallet.to_bytes())
     nobody = Directory(LINK.network, None)  # type: ignore[arg-type]  # nobody is looked up here
-    return Witness(keys, VERIFIER, follower, store, nobody)
+    return Witness(keys_of(person), follower, store, nobody)
 
 
 def test_agreement_raises_nothing(witness: Witness) -> None:
@@ -164,7 +163,7 @@ def test_an_alarm_of_somebody_else_convinces_us(witness: Witness, tmp_path: Path
     other = Person("other")
     split = prove_split(THEIRS, THEIRS.size, note_of(THEIRS), note_of(OURS, 4), 4)
     with pytest.raises(Lie):
-        witness.observe(seal_alarm(split, other.identity, lambda m: other.key.sign(m).signature))
+        witness.observe(seal_alarm(split, other.key, lambda m: other.signing_key.sign(m).signature))
     assert len(witness._store.alarms()) == 1
 
 
@@ -177,8 +176,28 @@ def test_an_owner_who_acknowledged_is_not_stopped_again(witness: Witness) -> Non
 
 
 def test_only_what_the_log_signed_is_passed_on() -> None:
-    assert is_worth_passing_on(note_of(OURS), VERIFIER)
-    assert is_worth_passing_on(note_of(THEIRS), VERIFIER)  # others must see it
-    assert not is_worth_passing_on(note_of(OURS, 5, SigningKey(bytes(32))), VERIFIER)
-    assert not is_worth_passing_on(b"\n\x05alarm", VERIFIER)
-    assert not is_worth_passing_on(b"", VERIFIER)
+    stranger = SigningKey(bytes(32))
+    assert is_worth_passing_on(note_of(OURS), [VERIFIER])
+    assert is_worth_passing_on(note_of(THEIRS), [VERIFIER])  # others must see it
+    assert not is_worth_passing_on(note_of(OURS, 5, stranger), [VERIFIER])
+    assert not is_worth_passing_on(b"\n\x05alarm", [VERIFIER])
+    assert not is_worth_passing_on(b"", [VERIFIER])
+
+
+def test_a_key_that_was_replaced_stops_nobody_and_is_nobodys_fault(witness: Witness) -> None:
+    later = SigningKey(b"\6" * 32)
+    follower = witness._follower
+    follower.state.log_keys = (VERIFIER.public_key, bytes(later.verify_key))
+    old, new = follower.verifiers
+    assert follower.verifier == new
+    for data in (note_of(OURS), note_of(THEIRS)):
+        assert is_worth_passing_on(data, follower.verifiers)
+        with pytest.raises(Ignore):
+            witness.observe(data)
+    with pytest.raises(Reject):
+        witness.observe(note_of(THEIRS, 5, SigningKey(bytes(32))))
+    assert witness._store.alarms() == []
+    split = sign_checkpoint(new, 5, THEIRS.root(5), lambda text: later.sign(text).signature)
+    with pytest.raises(Lie):
+        witness.observe(split)
+    assert old == VERIFIER
