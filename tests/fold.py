@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import pytest
+from google.protobuf.message import Message
 
 from protocol.errors import Misbehaviour
+from protocol.lifecycle import ItemStatus
+from protocol.log.strict import encode_leaf, parse_leaf
 from protocol.money.accounts import cumulative_leaves
 from protocol.money.settlement import build_tree, sum_totals
-from protocol.review import verdicts
+from protocol.rows import Item, ItemId
+from protocol.rules import sealing
+from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
-from tests.simulated import NETWORK, Network, Person, batch
+from tests.simulated import NETWORK, Network, Person, policy
+
+M = TypeVar("M", bound=Message)
+
+UNDECIDED = policy(accept_ppm=999_999)
+"""A policy that hardly anybody's answers satisfy."""
 
 
 def people(*names: str) -> list[Person]:
@@ -23,17 +34,109 @@ def refuses(match: str) -> pytest.RaisesExc[Misbehaviour]:
     return pytest.raises(Misbehaviour, match=match)
 
 
+def same(one: State, other: State) -> bool:
+    """Whether two states are equal, to the last row."""
+    return list(one.rows()) == list(other.rows())
+
+
+# ---- what is in the state ----
+
+
+def items(net: Network) -> list[Item]:
+    """All items, in the order of the log."""
+    return sorted((item for _, item in net.state.items.scan()), key=lambda item: item.place)
+
+
+def ids(net: Network) -> list[ItemId]:
+    """Their ids, in the same order."""
+    return [i for i, _ in sorted(net.state.items.scan(), key=lambda pair: pair[1].place)]
+
+
+def statuses(net: Network) -> list[ItemStatus]:
+    return [item.status for item in items(net)]
+
+
+def waiting(net: Network, c: str = "digits") -> list[ItemId]:
+    """What the next seal of a campaign takes, in the order in which it does."""
+    return list(sealing.next_items(net.state, net.campaign(c)))
+
+
+def tasks(net: Network, c: str = "digits") -> dict[bytes, tuple[ItemId, ...]]:
+    """Each drawn reviewer's items."""
+    return {person: drawn for (_, person), drawn in net.state.tasks.scan(c)}
+
+
+def drawn_people(net: Network, c: str = "digits") -> list[Person]:
+    return [person for person in net.people if (c, person.id) in net.state.tasks]
+
+
+def shares_of(net: Network, person: Person) -> int:
+    return net.state.earned.get((person.id, SHARES), 0)
+
+
+def last_lines(net: Network, *roles: pb.Role) -> list[pb.RewardLine]:
+    """The lines of the last record, a close, of some roles or all."""
+    lines = [parse_leaf(pb.RewardLine, leaf) for leaf in net.log[-1].leaves]
+    return [line for line in lines if not roles or line.role in roles]
+
+
+def deposits(net: Network) -> list[object]:
+    """What came in and waits, in the order of the log."""
+    return [deposit for _, deposit in net.state.deposits.scan()]
+
+
+# ---- changed copies ----
+
+
+def changed(message: M, **values: object) -> M:
+    """A copy of a message with some fields set; a list takes the place of a repeated one's."""
+    copied = type(message)()
+    copied.CopyFrom(message)
+    for name, value in values.items():
+        copied.ClearField(name)
+        if isinstance(value, Message):
+            getattr(copied, name).CopyFrom(value)
+        elif isinstance(value, list):
+            getattr(copied, name).extend(value)
+        else:
+            setattr(copied, name, value)
+    return copied
+
+
+def changed_item(leaf: bytes, **values: object) -> bytes:
+    """The leaf of an item with other values, of its only part where the fields are a part's."""
+    item = parse_leaf(pb.Item, leaf)
+    ours = {name: v for name, v in values.items() if name in pb.Item.DESCRIPTOR.fields_by_name}
+    theirs = {name: value for name, value in values.items() if name not in ours}
+    if theirs:
+        ours["parts"] = [changed(item.parts[0], **theirs)]
+    return encode_leaf(changed(item, **ours))
+
+
+def encoded(messages: Iterable[Message]) -> list[bytes]:
+    return [encode_leaf(message) for message in messages]
+
+
+# ---- whole steps ----
+
+
 def submitted(net: Network, count: int = 6) -> None:
     """`count` items by the first person, everybody else standing by, the round sealed."""
     net.submit(net.people[0], [net.item(i % 10) for i in range(count)])
     net.stand_by(*net.people[1:])
-    net.phase(pb.PHASE_BEACON)
+    net.seal()
 
 
 def drawn(net: Network, count: int = 6) -> None:
     submitted(net, count)
     net.open_beacons(*net.people[1:])
     net.draw()
+
+
+def closed(net: Network, count: int = 6) -> None:
+    """An epoch in which `count` items were decided."""
+    net.submit(net.people[0], [net.item(i % 10) for i in range(count)])
+    net.run_epoch(*net.people[1:])
 
 
 def accurate(rng: random.Random, accuracy: float) -> Callable[[int], int]:
@@ -47,13 +150,7 @@ def off_by(shift: int) -> Callable[[int], int]:
 def published_verdicts(net: Network) -> list[pb.ItemVerdict]:
     drawn(net)
     net.review(*net.people)
-    return verdicts.compute_verdicts(net.state, net.openings, {})
-
-
-def add_verdict(net: Network, published: list[pb.ItemVerdict]) -> None:
-    leaves = [verdict.SerializeToString() for verdict in published]
-    body = pb.Verdict(network=NETWORK, epoch=1, round=1, verdicts=batch(leaves))
-    net.add(net.operator, "verdict", body, leaves)
+    return net.compute_verdicts()
 
 
 def deploy(net: Network) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -129,7 +129,7 @@ def decide(
         confident = decided.outcome != pb.OUTCOME_UNDECIDED
     given = sum(answer.refusal == pb.REFUSAL_NONE for answer in answers)
     quorate = is_gold or 2 * given > campaign.reviewers_per_item
-    decided.refusal = refusal_of(campaign, answers)
+    decided.refusal = cast("pb.Refusal", refusal_of(campaign, answers))
     if decided.refusal:
         decided.outcome = pb.OUTCOME_REJECTED
     elif not (quorate and confident):
@@ -137,10 +137,10 @@ def decide(
     return decided
 
 
-def refusal_of(campaign: Campaign, answers: list[GivenAnswer]) -> pb.Refusal:
+def refusal_of(campaign: Campaign, answers: list[GivenAnswer]) -> int:
     """Why an item is of no use, if most who tried to review it, and more than half of those whom the
     campaign asks for, say so: the reason that most give, the first of those that are level."""
-    reasons = Counter(pb.Refusal(a.refusal) for a in answers if a.refusal in USELESS)
+    reasons = Counter(a.refusal for a in answers if a.refusal in USELESS)
     if 2 * sum(reasons.values()) > max(len(answers), campaign.reviewers_per_item):
         return min(reasons, key=lambda reason: (-reasons[reason], reason))
     return pb.REFUSAL_NONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from protocol.errors import Reject
+from protocol.errors import Ignore, Reject
 from protocol.limits import ADDRESS_BYTES, LICENCE_ID_CHARS_MAX, OPERATOR_LEAVES_MAX
 from protocol.log.strict import parse_amount
 from protocol.rows import Consent, ItemId, Licence, Snapshot, count_by, row_of
@@ -36,6 +36,8 @@ def validate_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
     body = record.body
     campaign_of(state, body.campaign_id)
     require(len(record.leaves) > 0, "a snapshot holds at least one accepted item")
+    if record.digest in state.snapshots:
+        raise Ignore("this snapshot is in the log already")
     listed = [ItemId(leaf.item_id) for leaf in record.leaves]
     erased = {i for i in listed if i in state.items and state.items[i].is_erased}
     scope = row_of(Consent, body.scope)

@@ -9,16 +9,23 @@ import pytest
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
 from protocol.log.envelope import parse_envelope, seal
+from protocol.log.strict import canonical
 from protocol.money.accounts import conserves
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
 from tests.fold import (
     accurate,
+    changed,
+    closed,
     deploy,
+    ids,
+    items,
     off_by,
     refuses,
     revenue,
-    submitted,
+    same,
+    shares_of,
+    waiting,
 )
 from tests.simulated import NETWORK, Network, Person, campaign, policy
 
@@ -35,60 +42,57 @@ def test_an_epoch_accepts_good_items_pays_everybody_and_replays_to_the_same_stat
     net.run_epoch(*good, careless, lazy, gold=rng.sample(list(net.truth), 40))
 
     state = net.state
-    accepted = {i: s for i, s in state.items.items() if s.status is ItemStatus.ACCEPTED}
-    right = sum(item.label == net.truth[item_id] for item_id, item in accepted.items())
+    accepted = {i: s for i, s in state.items.scan() if s.status is ItemStatus.ACCEPTED}
+    right = sum(item.answer == net.answer(net.truth[i]) for i, item in accepted.items())
     assert len(accepted) >= 0.9 * (200 + 24)
     assert right / len(accepted) >= 0.97
-    earned = {p.name: state.earned.get((p.identity, SHARES), 0) for p in net.people}
+    earned = {person.name: shares_of(net, person) for person in net.people}
     honest = sum(earned[p.name] for p in good) / len(good)
     assert earned["careless"] < honest / 2
     assert earned["lazy"] == 0, "always the same answer is worth nothing"
-    assert sum(state.earned.values()) == state.minted_micro == 950 * PPM, "trainers earned nothing"
+    total = sum(amount for _, amount in state.earned.scan())
+    assert total == state.minted_micro == 950 * PPM, "trainers earned nothing"
     assert conserves(state)
-    assert net.replay() == state
+    assert same(net.replay(), state)
 
 
 def test_an_epoch_without_work_mints_nothing(net: Network) -> None:
     net.close()
     assert net.state.minted_micro == 0
-    assert net.state.epoch.number == 2
+    assert net.state.epoch == 2
 
 
-def test_undecided_items_are_drawn_again_by_others_and_carried_over(net: Network) -> None:
+def test_undecided_items_are_drawn_again_by_others_and_wait_beyond_the_epoch() -> None:
     contrary = Network(Person("ada"), *(Person(f"r{i}", off_by(i)) for i in range(4)))
     contrary.submit(contrary.people[0], [contrary.item(1)])
-    contrary.stand_by(*contrary.people[1:])
-    contrary.phase(pb.PHASE_BEACON)
     contrary.run_rounds(*contrary.people[1:])
-    item = next(iter(contrary.state.items.values()))
+    (item,) = items(contrary)
     assert item.status is ItemStatus.UNDECIDED
     assert len(set(item.answered_by)) == len(item.answered_by) == 4, "nobody is asked twice"
-    assert item.proposed_label is None, "the label stays sealed while the item may be drawn again"
+    assert item.proposal is None, "it stays sealed while the item may be drawn again"
     contrary.close()
-    assert contrary.state.pending == [next(iter(contrary.state.items))]
+    assert waiting(contrary) == ids(contrary)
 
 
 def test_revenue_follows_the_shares_held(net: Network) -> None:
-    submitted(net)
-    net.run_rounds(*net.people[1:])
-    net.close()
+    closed(net)
     deploy(net)
     net.add(net.operator, "revenue", revenue(amount="1000003"))
     net.close()
     stable = b"\x05" * 20
-    parts = {who: a for (who, asset), a in net.state.earned.items() if asset == stable}
+    parts = {who: amount for (who, asset), amount in net.state.earned.scan() if asset == stable}
     assert sum(parts.values()) == 1_000_003
     assert conserves(net.state)
-    shares = {who: a for (who, asset), a in net.state.earned.items() if asset == SHARES}
+    shares = {who: amount for (who, asset), amount in net.state.earned.scan() if asset == SHARES}
     holders = 1_000_003 - 100_000
     for person in net.people:
-        fair = holders * shares[person.identity] / sum(shares.values())
-        assert abs(parts[person.identity] - fair) <= 1
+        fair = holders * shares[person.id] / sum(shares.values())
+        assert abs(parts[person.id] - fair) <= 1
 
 
 def test_a_log_begins_with_one_genesis(net: Network) -> None:
     with refuses("one genesis"):
-        net.add(net.operator, "genesis", pb.Genesis(network=NETWORK, name="again", policy=policy()))
+        net.add(net.operator, "genesis", net.genesis(policy(), name="again"))
 
 
 def test_only_the_operator_signs_operator_records(net: Network) -> None:
@@ -99,30 +103,30 @@ def test_only_the_operator_signs_operator_records(net: Network) -> None:
 def test_a_payout_address_must_have_signed(net: Network) -> None:
     stranger, thief = Person("stranger"), Person("thief")
     net.add(stranger, "register", net.registration(stranger))
-    stolen = net.registration(stranger)
+    with refuses("did not delegate the key"):
+        net.add(thief, "register", net.registration(stranger))
+    stolen = changed(net.registration(stranger), delegation=thief.delegation())
     with refuses("did not sign this binding"):
         net.add(thief, "register", stolen)
+    net.add(thief, "register", net.registration(thief))
 
 
-def test_records_are_bound_to_kind_network_and_author(net: Network) -> None:
+def test_records_are_bound_to_kind_network_and_key(net: Network) -> None:
     ada, ben = net.people[:2]
-    body = pb.Standby(network=NETWORK, commitment=net.fresh())
+    body = pb.Standby(network=NETWORK, campaign_id="digits", round=1, commitment=net.fresh())
     raw = ada.seal("standby", body)
     forged = parse_envelope(raw)
-    with refuses("does not match its author"):
-        net.add_raw(_envelope(forged.kind, ben.identity, forged.payload, forged.signature))
-    with refuses("does not match its author"):
-        net.add_raw(_envelope("attest", ada.identity, forged.payload, forged.signature))
-    elsewhere = pb.Standby(network=bytes(32), commitment=net.fresh())
+    with refuses("does not match its key"):
+        net.add_raw(_envelope(forged.kind, ben.key, forged.payload, forged.signature))
+    with refuses("does not match its key"):
+        net.add_raw(_envelope("beacon", ada.key, forged.payload, forged.signature))
     with refuses("another network"):
-        net.add(ada, "standby", elsewhere)
+        net.add(ada, "standby", changed(body, network=bytes(32)))
     net.add_raw(raw)
 
 
-def _envelope(kind: str, author: bytes, payload: bytes, signature: bytes) -> bytes:
-    return pb.Envelope(
-        kind=kind, author=author, payload=payload, signature=signature
-    ).SerializeToString()
+def _envelope(kind: str, key: bytes, payload: bytes, signature: bytes) -> bytes:
+    return canonical(pb.Envelope(kind=kind, key=key, payload=payload, signature=signature))
 
 
 @pytest.mark.parametrize(
@@ -140,19 +144,28 @@ def test_junk_is_no_envelope(net: Network, raw: bytes, message: str) -> None:
 
 def test_junk_payloads_are_refused(net: Network) -> None:
     ada = net.people[0]
-    junk = seal("standby", b"\xff\xff", ada.identity, lambda m: ada.key.sign(m).signature)
     with refuses("not a protobuf Standby"):
-        net.add_raw(junk)
-    unknown = seal("gift", b"", ada.identity, lambda m: ada.key.sign(m).signature)
+        net.add_raw(_sealed(ada, "standby", b"\xff\xff"))
     with refuses("no record kind 'gift'"):
-        net.add_raw(unknown)
+        net.add_raw(_sealed(ada, "gift", b""))
 
 
-def test_a_record_is_logged_once_even_by_the_operator(net: Network) -> None:
+def _sealed(person: Person, kind: str, payload: bytes) -> bytes:
+    return seal(kind, payload, person.key, lambda m: person.signing_key.sign(m).signature)
+
+
+def test_a_registration_is_not_played_again_even_by_the_operator(net: Network) -> None:
     ada = net.people[0]
-    first = next(e.raw for e in net.log if parse_envelope(e.raw).author == ada.identity)
+    first = next(e.raw for e in net.log if parse_envelope(e.raw).key == ada.key)
     ada.wallet = Person("ada's new laptop").wallet
-    net.add(ada, "register", net.registration(ada))
-    with refuses("in the log already"):
+    net.add(ada, "register", net.registration(ada, serial=2))
+    with refuses("serial 2 is in the log already"):
         net.add_raw(first)
-    assert net.state.members[ada.identity].payout == ada.address
+    assert net.state.members[ada.id].payout == ada.address
+    ada.wallet = Person("ada").wallet
+    with refuses("serial 2 is in the log already"):
+        net.add(ada, "register", net.registration(ada, serial=2))
+    net.add(ada, "register", net.registration(ada, serial=3))
+    with refuses("registered this address already"):
+        net.add(ada, "register", net.registration(ada, serial=4))
+    assert net.state.members[ada.id].serial == 3

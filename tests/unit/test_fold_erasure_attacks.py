@@ -11,30 +11,20 @@ from protocol.log.batch import Erased, Leaf
 from protocol.log.merkle import hash_leaf
 from protocol.review.fingerprints import DuplicateIndex, fingerprint_exact
 from protocol.rules import sealing
-from protocol.state import SHARES, State
+from protocol.state import State
 from protos.gen import records_pb2 as pb
-from tests.fold import refuses
-from tests.simulated import NETWORK, Network, Person, batch
-
-
-def shares_of(net: Network, person: Person) -> int:
-    return net.state.earned.get((person.identity, SHARES), 0)
+from tests.fold import encoded, ids, items, refuses, same, shares_of, waiting
+from tests.simulated import Network, campaign
 
 
 def seal(net: Network, duplicates: dict[bytes, bytes]) -> None:
     """The operator says what is a copy of what."""
-    leaves = [
-        pb.Duplicate(item_id=copy, duplicate_of=original).SerializeToString()
-        for copy, original in duplicates.items()
-    ]
-    body = pb.Phase(
-        network=NETWORK,
-        epoch=net.state.epoch.number,
-        round=1,
-        to=pb.PHASE_BEACON,
-        duplicates=batch(leaves),
+    net.add_seal(
+        encoded(
+            pb.Duplicate(item_id=copy, duplicate_of=original)
+            for copy, original in duplicates.items()
+        )
     )
-    net.add(net.operator, "phase", body, leaves)
 
 
 # ---- contributors ----
@@ -45,8 +35,8 @@ def test_the_same_picture_is_not_paid_again_and_again(net: Network) -> None:
     for _ in range(3):
         net.submit(ada, [net.item(1, content=b"the picture")])
         net.run_epoch(*reviewers)
-        net.withdraw(ada, list(net.state.items)[-1:])
-    assert [item.decided_in for item in net.state.items.values()] == [1, 2, 3]
+        net.withdraw(ada, ids(net)[-1:])
+    assert [item.decided_in for item in items(net)] == [1, 2, 3]
     once = net.state.policy.epoch_emission_micro * 600_000 // 1_000_000
     assert shares_of(net, ada) == once
     net.submit(ada, [net.item(2), net.item(3)])
@@ -60,7 +50,7 @@ def test_a_copy_that_waits_gains_nothing_by_the_originals_withdrawal(net: Networ
     net.run_epoch(*reviewers)
     earned = shares_of(net, ada)
     net.submit(ada, [net.item(1, content=b"the picture")])
-    original, copy = net.state.items
+    original, copy = ids(net)
     net.withdraw(ada, [original])
     net.run_epoch(*reviewers)
     assert net.state.items[copy].status is ItemStatus.ACCEPTED
@@ -72,10 +62,10 @@ def test_a_copy_stays_one_when_its_original_is_withdrawn(net: Network) -> None:
     net.submit(ada, [net.item(1, content=b"the picture")])
     net.submit(thief, [net.item(1, content=b"the picture"), net.item(2)])
     net.run_epoch(*reviewers)
-    original, copy, _ = net.state.items
+    original, copy, _ = ids(net)
     net.withdraw(ada, [original])
     assert net.state.items[copy].status is ItemStatus.DUPLICATE
-    assert net.replay(gone={original}) == net.state
+    assert same(net.replay(gone={original}), net.state)
 
 
 def test_erasing_costs_no_search_and_leaves_the_next_one_in_place() -> None:
@@ -102,22 +92,22 @@ def test_nothing_is_a_copy_of_what_was_withdrawn_before(net: Network) -> None:
     ada, ben, *reviewers = net.people
     net.submit(ada, [net.item(1), net.item(2)])
     net.run_epoch(*reviewers)
-    withdrawn, kept = net.state.items
+    withdrawn, kept = ids(net)
     net.withdraw(ada, [withdrawn])
     net.submit(ben, [net.item(3)])
-    (fresh,) = net.state.pending
+    (fresh,) = waiting(net)
     for original in (withdrawn, kept, fresh, bytes(32)):
         with refuses("do not follow from the fingerprints"):
             seal(net, {fresh: original})
-    net.phase(pb.PHASE_BEACON)
-    assert net.state.epoch.round.items == (fresh,)
+    net.seal()
+    assert net.round().items == (fresh,)
 
 
 def test_a_copy_is_not_left_out(net: Network) -> None:
     ada, ben, *_ = net.people
     net.submit(ada, [net.item(1, content=b"the picture")])
     net.submit(ben, [net.item(1, content=b"the picture")])
-    original, copy = net.state.items
+    original, copy = ids(net)
     with refuses("do not follow from the fingerprints"):
         seal(net, {})
     with refuses("do not follow from the fingerprints"):
@@ -130,16 +120,34 @@ def test_what_an_erased_item_is_a_copy_of_is_bounded_by_what_is_left(net: Networ
     ada, ben, *_ = net.people
     net.submit(ada, [net.item(1), net.item(2)])
     net.submit(ben, [net.item(3), net.item(4)])
-    first, second, third, fourth = net.state.items
+    first, second, third, fourth = ids(net)
     late = net.replay(gone={second, fourth})
+    digits = late.campaigns["digits"]
     impossible = ({second: second}, {second: third}, {second: bytes(32)}, {first: second})
     for claim in impossible:
-        assert sealing.compute_seal(late, claim).duplicates == {}
-    assert sealing.compute_seal(late, {third: first}).duplicates == {}, "these two can be compared"
+        assert sealing.compute_seal(late, digits, claim).duplicates == {}
+    assert sealing.compute_seal(late, digits, {third: first}).duplicates == {}, (
+        "these two can be compared"
+    )
     chain = {second: first, fourth: second}
-    assert sealing.compute_seal(late, chain).duplicates == {second: first}, "a copy has no copies"
+    assert sealing.compute_seal(late, digits, chain).duplicates == {second: first}, (
+        "a copy has no copies"
+    )
     # This the replay has to take from the log; see docs/adr/0010.
-    assert sealing.compute_seal(late, {third: second}).duplicates == {third: second}
+    assert sealing.compute_seal(late, digits, {third: second}).duplicates == {third: second}
+
+
+def test_an_erased_item_is_no_copy_of_another_campaigns(net: Network) -> None:
+    net.add(net.operator, "campaign", campaign(id="letters"))
+    ada, ben, *_ = net.people
+    net.submit(ada, [net.item(1)])
+    net.submit(ada, [net.item(2, c="letters")], c="letters")
+    net.submit(ben, [net.item(3)])
+    first, letter, third = ids(net)
+    late = net.replay(gone={third})
+    digits = late.campaigns["digits"]
+    assert sealing.compute_seal(late, digits, {third: letter}).duplicates == {}
+    assert sealing.compute_seal(late, digits, {third: first}).duplicates == {third: first}
 
 
 def test_an_erased_leaf_keeps_its_place(net: Network) -> None:
@@ -160,7 +168,7 @@ def test_an_erased_leaf_keeps_its_place(net: Network) -> None:
 
 def test_the_operator_withdraws_for_nobody(net: Network) -> None:
     net.submit(net.people[0], [net.item(1)])
-    (item_id,) = net.state.items
+    (item_id,) = ids(net)
     with refuses("is not an item of this author"):
         net.withdraw(net.operator, [item_id])
     net.withdraw(net.people[0], [item_id])

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 
 from protocol import transition
+from protocol.errors import Reject
 from protocol.lifecycle import ItemStatus
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
+from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
 from protocol.rules import intake
 from protos.gen import records_pb2 as pb
-from tests.fold import (
-    refuses,
-)
+from tests.fold import changed_item, ids, refuses
 from tests.simulated import NETWORK, Network, Person, batch, campaign
+
+PICTURE = fingerprint_pixels(bytes(range(256)) * 4, 32, 32)
 
 
 @pytest.mark.parametrize(
@@ -21,34 +23,58 @@ from tests.simulated import NETWORK, Network, Person, batch, campaign
     [
         ({"licence": ""}, "carries no licence"),
         ({"licence": "WTFPL"}, "not among the campaign's"),
+        ({"licence": "CC-BY-4.0 "}, "not among the campaign's"),
         ({"media_type": "text/html"}, "takes no text/html"),
-        ({"size": 70_000}, "its size is not"),
+        ({"media_type": ""}, "takes no unnamed type"),
+        ({"size": 0}, "has 0 bytes; the campaign takes 1 to 65536"),
+        ({"size": 65_537}, "has 65537 bytes; the campaign takes 1 to 65536"),
+        ({"origin": pb.ORIGIN_UNSPECIFIED}, "how it was made"),
         ({"origin": pb.ORIGIN_SYNTHETIC}, "names its generator"),
+        ({"origin": pb.ORIGIN_AGENT}, "names its generator"),
+        ({"generator": "x\0"}, "generator"),
+        ({"transformation": "x" * 65}, "transformation"),
         ({"fingerprint": b"\x09"}, "malformed fingerprint"),
-        ({"content_commitment": b"short"}, "content commitment is malformed"),
+        ({"fingerprint": b""}, "malformed fingerprint"),
+        ({"fingerprint": PICTURE}, "not of the kind that text/plain has"),
+        ({"commitment": b"short"}, "its commitment is malformed"),
+        ({"proposal_commitment": b""}, "wants a proposed answer"),
+        ({"proposal_commitment": b"short"}, "wants a proposed answer"),
         ({"derived_from": [b"x"]}, "lineage is malformed"),
+        ({"derived_from": [bytes(32)] * 17}, "derives from over 16"),
+        ({"source": "a\u202eb"}, "its source"),
+        ({"name": "sound"}, "a part 'sound', which the campaign does not ask for"),
+        ({"parts": []}, "it has no image"),
+        ({"consent": pb.Consent(redistribute=True)}, "does not consent to training"),
+        ({"consent": pb.Consent(train=True)}, "needs consent to redistribution"),
     ],
 )
 def test_an_item_must_fit_the_campaign(
     net: Network, change: dict[str, object], message: str
 ) -> None:
     good = net.item(1)
-    bad = pb.Item.FromString(net.item(2))
-    for name, value in change.items():
-        if isinstance(value, list):
-            getattr(bad, name).extend(value)
-        else:
-            setattr(bad, name, value)
+    bad = changed_item(net.item(2), **change)
     with refuses(f"item 2 of 2: .*{message}"):
-        net.submit(net.people[0], [good, bad.SerializeToString()])
+        net.submit(net.people[0], [good, bad])
     net.submit(net.people[0], [good])
 
 
-def test_consent_is_needed(net: Network) -> None:
-    item = pb.Item.FromString(net.item(1))
-    item.consent.train = False
-    with refuses("does not consent to training"):
-        net.submit(net.people[0], [item.SerializeToString()])
+def test_an_item_of_exactly_the_largest_size_is_taken(net: Network) -> None:
+    net.submit(net.people[0], [changed_item(net.item(1), size=65_536)])
+    net.submit(net.people[0], [changed_item(net.item(1), size=1)])
+
+
+@pytest.mark.parametrize("origin", [pb.ORIGIN_AGENT, pb.ORIGIN_SYNTHETIC])
+def test_a_generated_item_that_names_its_generator_is_taken(
+    net: Network, origin: pb.Origin
+) -> None:
+    generated = changed_item(
+        net.item(1),
+        origin=origin,
+        generator="modèle 7",
+        transformation="rotated",
+        derived_from=[bytes(32)] * 16,
+    )
+    net.submit(net.people[0], [generated])
 
 
 def test_only_members_submit(net: Network) -> None:
@@ -76,7 +102,7 @@ def test_leaves_must_be_those_signed(net: Network) -> None:
     net.add(ada, "submission", body, leaves)
 
 
-def test_the_coordinator_takes_no_label_that_it_could_not_open(net: Network) -> None:
+def test_the_coordinator_takes_no_proposal_that_it_could_not_open(net: Network) -> None:
     leaf = net.item(4)
     envelope = parse_envelope(
         net.people[0].seal(
@@ -85,14 +111,18 @@ def test_the_coordinator_takes_no_label_that_it_could_not_open(net: Network) -> 
         )
     )
     record = transition.open_record(envelope, [leaf], net.state.size)
-    salt, _ = net.openings[hash_leaf(leaf)]
-    intake.validate_openings(net.state, record, {hash_leaf(leaf): (salt, 4)})
+    item_id, four = hash_leaf(leaf), net.answer(4)
+    salt, _ = net.openings[item_id]
+    intake.validate_openings(net.state, record, {item_id: (salt, four)})
     for openings, message in (
-        ({}, "needs the opening"),
-        ({hash_leaf(leaf): (salt, 5)}, "does not match the label commitment"),
-        ({hash_leaf(leaf): (salt, 10)}, "outside the campaign's 10 labels"),
+        ({}, "each proposal is opened"),
+        ({item_id: (salt, four), bytes(32): (salt, four)}, "and nothing else"),
+        ({item_id: (salt, net.answer(5))}, "does not match the commitment"),
+        ({item_id: (salt, b"\0\x0a")}, "its proposal: there is no label 10"),
+        ({item_id: (salt, b"\4")}, "2 bytes long here, not 1"),
+        ({item_id: (b"short", four)}, "a salt has 32 bytes"),
     ):
-        with pytest.raises(Exception, match=message):
+        with pytest.raises(Reject, match=message):
             intake.validate_openings(net.state, record, openings)
 
 
@@ -101,24 +131,18 @@ def test_the_first_submitter_keeps_the_credit(net: Network) -> None:
     net.submit(ada, [net.item(1, content=b"the same picture")])
     net.submit(ben, [net.item(1, content=b"the same picture"), net.item(2)])
     net.stand_by(*net.people)
-    net.phase(pb.PHASE_BEACON)
-    first, copy, fresh = net.state.items
+    net.seal()
+    first, copy, fresh = ids(net)
     assert net.state.items[copy].status is ItemStatus.DUPLICATE
     assert net.state.items[copy].duplicate_of == first
-    assert net.state.epoch.round.items == (first, fresh)
+    assert net.round().items == (first, fresh)
 
 
 def test_only_open_campaigns_take_fingerprints(net: Network) -> None:
-    net.add(net.operator, "campaign", campaign(id="private-letters", privacy=pb.PRIVACY_REVIEWERS))
-    item = pb.Item.FromString(net.item(1))
-    item.consent.redistribute = False
-
-    def submit() -> None:
-        leaves = [item.SerializeToString()]
-        body = pb.Submission(network=NETWORK, campaign_id="private-letters", items=batch(leaves))
-        net.add(net.people[0], "submission", body, leaves)
-
+    closed = campaign(id="private-letters", privacy=pb.PRIVACY_REVIEWERS)
+    net.add(net.operator, "campaign", closed)
+    leaf = net.item(1, consent=pb.Consent(train=True), c="private-letters")
     with refuses("a fingerprint shows content"):
-        submit()
-    item.fingerprint = b""
-    submit()
+        shown = changed_item(leaf, fingerprint=fingerprint_exact(b"x"))
+        net.submit(net.people[0], [shown], c="private-letters")
+    net.submit(net.people[0], [leaf], c="private-letters")
