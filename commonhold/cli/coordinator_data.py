@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from commonhold.cli.options import ConsentTo, HomeOption
 from commonhold.cli.output import JsonFlag, emit, err, guarded, progress, table
 from coordinator.config import Home
 from protocol.errors import Unreachable
-from protocol.money.settlement import ETHER
 
 if TYPE_CHECKING:
     from coordinator.operator import Operator
 
 _MEMO_BYTES: Final = 32  # a bytes32 of the contract
-
-
-class Scope(StrEnum):
-    """What every contributor of a dataset has to have agreed to."""
-
-    TRAIN = "train"
-    REDISTRIBUTE = "redistribute"
-    COMMERCIAL = "commercial"
-
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--dir",
-        help="The coordinator's directory. Default: $COMMONHOLD_COORDINATOR, or ./coordinator.",
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +31,8 @@ def export(
     campaign: Annotated[str, typer.Option(help="Whose accepted items.")],
     directory: HomeOption = None,
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="Consent that each item needs; repeat. Default: all.")
+        list[ConsentTo] | None,
+        typer.Option(help="Consent that each item needs; repeat. Default: all."),
     ] = None,
     allow_missing: Annotated[
         bool, typer.Option(help="Leave out what cannot be fetched; the manifest lists it.")
@@ -70,7 +52,7 @@ def export(
         exported = run(
             operator,
             campaign,
-            scope_of(scope or list(Scope)),
+            scope_of(scope or list(ConsentTo)),
             allow_missing,
             lambda what, done, total: bar.update(
                 task, description=what, completed=done, total=total
@@ -158,6 +140,8 @@ def _intake_of(operator: Operator) -> str:
 
 def _how_to_pay(intake: str, asset: bytes, price: str, licence_id: str) -> str:
     """What the buyer is told."""
+    from protocol.money.settlement import ETHER
+
     memo = "0x" + licence_id.encode().ljust(_MEMO_BYTES, b"\0").hex()
     into = intake or "the RevenueIntake contract that `commonhold coordinator settle` deploys"
     call = f"deposit(0x{asset.hex()}, {price}, {memo})"

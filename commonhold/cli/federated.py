@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Group, RenderableType
 
+from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, err, guarded, progress, table
 from protocol.identity import identity_of
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
-from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
     from coordinator.training.opening import Outcome
     from federated.budget import Spending
+    from protos.gen import records_pb2 as pb
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,13 +52,7 @@ def open_(
     held_back: Annotated[
         Path, typer.Option(help="Folder of examples nobody trains on, with labels.csv.")
     ],
-    directory: Annotated[
-        Path | None,
-        typer.Option(
-            "--dir",
-            help="The coordinator's directory. Default: $COMMONHOLD_COORDINATOR, or ./coordinator.",
-        ),
-    ] = None,
+    directory: HomeOption = None,
     title: Annotated[str, typer.Option(help="One line for people.")] = "",
     snapshot: Annotated[
         str, typer.Option(help="First digits of a snapshot's digest: measures every round on it.")
@@ -141,6 +136,8 @@ def open_(
 
 
 def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+    from protos.gen import records_pb2 as pb
+
     job, result = outcome.job, outcome.job.result or pb.Model()
     released = outcome.released
     return {
@@ -182,17 +179,8 @@ def join(
     epsilon_max: Annotated[
         float, typer.Option(help="The most that this data may ever cost, over all jobs.")
     ],
-    directory: Annotated[
-        Path | None,
-        typer.Option(
-            "--dir",
-            help="The node's directory. Default: $COMMONHOLD_NODE, else ~/.commonhold/node.",
-        ),
-    ] = None,
-    passphrase_path: Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help="File with the passphrase of the node's keys."),
-    ] = None,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
     column: Annotated[
         list[str] | None,
         typer.Option(help="What a job may read of your data; repeat. Default: image, label."),
