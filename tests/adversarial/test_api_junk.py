@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commonground.status import Busy
 from coordinator.config import RateLimit
-from coordinator.sequencer import Busy
 from coordinator.traffic import ADDRESSES_MAX, REJECT_CALLS, Traffic, address_of
 from protocol.limits import MESSAGE_BYTES_MAX
 from protos.gen import api_pb2
@@ -126,7 +126,7 @@ async def test_a_busy_address_is_told_to_come_back(tmp_path: Path) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await net.stub.Lookup(nobody)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "retry" in (caught.value.details() or "").splitlines()[1]
+        assert "try again in" in (caught.value.details() or "").splitlines()[1]
 
 
 def test_an_address_that_calls_too_often_waits_and_then_may_call_again() -> None:
