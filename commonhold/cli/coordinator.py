@@ -354,7 +354,7 @@ def revenue_deposit(
 @revenue_app.command("import")
 @guarded
 def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """Log the deposits that anybody paid into the contract, before the epoch closes that shares them."""
+    """Log the deposits that others paid into the contract; do it before the epoch closes that shares them."""
     from coordinator.operator import Operator
     from coordinator.settle import import_revenue, open_chain
 

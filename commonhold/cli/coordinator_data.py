@@ -1,4 +1,4 @@
-"""The commands of `commonhold coordinator` for datasets: `export`, `license`, `licenses`."""
+"""The commands of `commonhold coordinator` for datasets: `export`, `licence`, `licences`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _MEMO_BYTES: Final = 32  # a bytes32 of the contract
 def register(app: typer.Typer) -> None:
     """Adds these commands to `commonhold coordinator`."""
     app.command()(export)
-    app.command("license")(license_)
-    app.command()(licenses)
+    app.command()(licence)
+    app.command()(licences)
 
 
 @guarded
@@ -76,13 +76,13 @@ def export(
             + (f"; {len(manifest.missing):,} are missing" if manifest.missing else "")
             + f"\nsnapshot {manifest.snapshot} (log entry {exported.log_index}), "
             f"for {', '.join(manifest.scope)}\n"
-            f"next: commonhold coordinator license --snapshot {manifest.snapshot[:12]} …"
+            f"next: commonhold coordinator licence --snapshot {manifest.snapshot[:12]} …"
         ),
     )
 
 
 @guarded
-def license_(
+def licence(
     *,
     snapshot: Annotated[str, typer.Option(help="First digits of the snapshot's digest.")],
     licence_id: Annotated[
@@ -95,7 +95,7 @@ def license_(
     directory: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """License a snapshot: log the sale, and say how the buyer pays.
+    """Sell a licence for a snapshot: log the sale, and say how the buyer pays.
 
     What is paid with the licence's id as memo is shared with the snapshot's contributors.
     """
@@ -155,13 +155,13 @@ def _how_to_pay(intake: str, asset: bytes, price: str, licence_id: str) -> str:
 
 
 @guarded
-def licenses(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
+def licences(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     """List the licences, and what was paid for each."""
-    from coordinator.licences import licences
+    from coordinator.licences import licences as sales
     from coordinator.operator import Operator
 
     with Operator(Home.at(directory)) as operator:
-        sold = list(licences(operator.state))
+        sold = list(sales(operator.state))
     columns = ["id", "licensee", "campaign", "snapshot", "asset", "price", "paid", "withdrawn"]
     rows: list[list[object]] = [
         [

@@ -50,7 +50,7 @@ def open_(
         int, typer.Option(min=1, help="Of all partners together; a guess will do.")
     ],
     held_back: Annotated[
-        Path, typer.Option(help="Folder of examples nobody trains on, with labels.csv.")
+        Path, typer.Option(help="Folder of examples that no partner trains on, with labels.csv.")
     ],
     directory: HomeOption = None,
     title: Annotated[str, typer.Option(help="One line for people.")] = "",
@@ -82,7 +82,7 @@ def open_(
     """Open a training job and lead it to a model. Ends with code 5 when the job ended early.
 
     Partners run only code installed with them, and add noise before anything leaves their machine; the
-    coordinator is trusted to show nobody the single updates. Interrupting it ends the job.
+    coordinator sees the single updates, and is trusted not to show them to others. Interrupting it ends the job.
     """
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job

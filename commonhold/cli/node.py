@@ -107,7 +107,7 @@ def submit(
     """Submit files to a campaign.
 
     Files are copied into the node's directory and stay there; only their commitments and fingerprints
-    go into the public log. Whoever is drawn to review a file fetches it from your node, which must be
+    go into the public log. The members drawn to review a file fetch it from your node, which must be
     running then: `commonhold node start`. Files that you submitted before are left out.
     """
     from commonhold.cli import node_submit
@@ -151,7 +151,7 @@ def send(directory: DirOption = None, as_json: JsonFlag = False) -> None:
 def status(
     directory: DirOption = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Ask nobody; show what is known here.")
+        bool, typer.Option("--offline", help="Do not ask the coordinator; show what is known here.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:

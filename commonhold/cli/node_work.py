@@ -1,4 +1,4 @@
-"""The commands of `commonhold node` that do a node's work: `start`, `review`, `claim`, and on its items."""
+"""The commands of `commonhold node` that do a node's work: `start`, `review`, `claim`; `page`, `withdraw`."""
 
 from __future__ import annotations
 
@@ -159,8 +159,8 @@ def claim(
 def page(directory: DirOption = None, as_json: JsonFlag = False) -> None:
     """Print the address of your own page: what you gave, what you earned, and why.
 
-    The running node serves it to this machine alone. The address opens the page to whoever has it, and
-    to nobody once the node has stopped: treat it like a password.
+    The running node serves it to this machine alone. The address is all that it takes to open the page
+    until the node stops: treat it like a password.
     """
     from commonhold.cli.node_page import address
 

@@ -34,7 +34,7 @@ SERVER = "the coordinator at here:1"
 CHECK = "check your connection"
 
 
-class Failed(grpc.RpcError):  # type: ignore[misc]
+class Failed(grpc.RpcError):
     """What a client's library raises."""
 
     def __init__(self, code: grpc.StatusCode, details: str | None, metadata: Any = ()) -> None:
