@@ -82,7 +82,8 @@ def open_(
     """Open a training job and lead it to a model. Ends with code 5 when the job ended early.
 
     Partners run only code installed with them, and add noise before anything leaves their machine; the
-    coordinator sees the single updates, and is trusted not to show them to others. Interrupting it ends the job.
+    coordinator sees the single updates, and is trusted not to show them to others. Interrupting it ends
+    the job.
     """
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
