@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,13 @@ from commonhold.cli.root import GROUPS
 
 ATTEMPTS = 3
 LIMIT_SECONDS = 0.35
-CODE = "from commonhold.cli import main; main()"
+# The process itself says how much memory it had: what the kernel tells its parent includes the parent's.
+CODE = """
+import atexit, sys
+atexit.register(lambda: sys.stderr.write(open("/proc/self/status").read()))
+from commonhold.cli import main
+main()
+"""
 
 
 def cost(arguments: tuple[str, ...]) -> tuple[float, float]:
@@ -26,13 +33,19 @@ def cost(arguments: tuple[str, ...]) -> tuple[float, float]:
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, *arguments],
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
+    assert process.stderr is not None
+    with process.stderr:
+        said = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"commonhold {' '.join(arguments)} ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    peak = re.search(r"^VmHWM:\s+(\d+) kB$", said, re.MULTILINE)
+    if process.returncode or peak is None:
+        raise RuntimeError(f"commonhold {' '.join(arguments)} failed: {said}")
+    return usage.ru_utime + usage.ru_stime, int(peak[1]) / 1024
 
 
 def pages() -> Iterator[tuple[str, float, float]]:
