@@ -43,7 +43,7 @@ contracts-test: $(FORGE_MODULES) ## Test the Solidity contracts (needs Node.js 2
 contracts-build: $(STAMP) $(FORGE_MODULES) ## Rebuild contracts/artifacts
 	npm run build --prefix contracts
 
-bench: $(STAMP) ## Measure every figure that the docs claim (about ten minutes)
+bench: $(STAMP) ## Measure every figure that the docs claim (about a quarter of an hour)
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove what make made

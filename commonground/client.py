@@ -18,8 +18,13 @@ from typing import Any, Final
 import grpc
 from grpc import StatusCode, aio
 
+<<<<<<< core
 from protocol.errors import Ignore, Misbehaviour, Reject, RemoteError, Unreachable
 from protocol.identity import KeyId
+=======
+from commonground.status import error_of
+from protocol.errors import Misbehaviour, Reject, Unreachable
+>>>>>>> cli
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import hash_leaf, verify_inclusion
@@ -28,15 +33,14 @@ from protos.gen import api_pb2 as api
 from protos.gen.api_pb2_grpc import CoordinatorStub
 
 CONNECT_SECONDS: Final = 10.0
-# An append is answered after its commit to disk, and may carry 8 MiB over a slow line.
-APPEND_SECONDS: Final = 60.0
+# An append is answered after its commit to disk, and may carry 8 MiB over a slow line; a coordinator
+# that does not come to it says so after a minute.
+APPEND_SECONDS: Final = 75.0
 QUERY_SECONDS: Final = 15.0
 # A silent stream may be a dead one: after this long it is opened again, at the cost of one call.
 FOLLOW_SECONDS: Final = 600.0
 # The largest bundle of the log, its envelope, and as much again for other entries of the message.
 RECEIVE_BYTES_MAX: Final = 2 * BUNDLE_BYTES_MAX
-# Somebody else's words are shown to people; these many are enough.
-DETAILS_CHARS_MAX: Final = 300
 # The name in every coordinator's certificate, wherever it runs: the fingerprint is what counts.
 TLS_NAME: Final = "commonhold"
 
@@ -48,16 +52,7 @@ _OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
-_HARMLESS: Final = (StatusCode.ALREADY_EXISTS,)
-_REFUSALS: Final = (
-    StatusCode.INVALID_ARGUMENT,
-    StatusCode.PERMISSION_DENIED,
-    StatusCode.UNAUTHENTICATED,
-    StatusCode.FAILED_PRECONDITION,
-    StatusCode.NOT_FOUND,
-    StatusCode.OUT_OF_RANGE,
-    StatusCode.UNIMPLEMENTED,
-)
+_SILENT: Final = "check your connection; nothing is lost, try again later"
 
 
 class Lie(Misbehaviour):
@@ -180,16 +175,7 @@ class CoordinatorClient:
         try:
             yield CoordinatorStub(await self._connect())  # type: ignore[no-untyped-call]
         except aio.AioRpcError as error:
-            raise self._translated(error) from error
-
-    def _translated(self, error: aio.AioRpcError) -> RemoteError:
-        details = "".join(c if c.isprintable() else " " for c in error.details() or "")
-        details = details[:DETAILS_CHARS_MAX] or error.code().name
-        if error.code() in _HARMLESS:
-            return Ignore(details)
-        if error.code() in _REFUSALS:
-            return Reject(details)
-        return _unreachable(self._link, details)
+            raise error_of(error, _name(self._link), _SILENT) from error
 
     async def _connect(self) -> aio.Channel:
         async with self._connecting:
@@ -225,7 +211,8 @@ class CoordinatorClient:
 
 
 def _unreachable(link: NetworkLink, details: str) -> Unreachable:
-    return Unreachable(
-        f"the coordinator at {link.host}:{link.port} does not answer: {details}",
-        "check your connection; nothing is lost, try again later",
-    )
+    return Unreachable(f"{_name(link)} does not answer: {details}", _SILENT)
+
+
+def _name(link: NetworkLink) -> str:
+    return f"the coordinator at {link.host}:{link.port}"

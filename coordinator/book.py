@@ -23,14 +23,14 @@ from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
+from commonground.status import Busy, Forbidden
 from coordinator.erasure import erasure_of
 from coordinator.keys import Keys
 from coordinator.ledger import FatalStoreError, Head, Ledger, Staged, StoredEntry
 from coordinator.recovery import Recovered, recover
 from coordinator.sealed import Opening, validate_sealed
-from coordinator.sequencer import Busy, Sequenced, Sequencer
+from coordinator.sequencer import Sequenced, Sequencer
 from coordinator.tally import Tally
-from protocol.errors import Reject
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.batch import encode_bundle
 from protocol.log.envelope import Envelope, parse_envelope, seal, verify_signature
@@ -52,10 +52,6 @@ _HEAVY: Final = frozenset(
 )
 
 T = TypeVar("T")
-
-
-class Forbidden(Reject):
-    """A record that only the operator may sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +191,7 @@ class Book:
             self._verifying_records >= VERIFYING_RECORDS_MAX
             or self._verifying_bytes + size > VERIFYING_BYTES_MAX
         ):
-            raise Busy("too many records wait for their signature check", "retry with backoff")
+            raise Busy("too many records wait for their signature check")
         self._verifying_records += 1
         self._verifying_bytes += size
         try:

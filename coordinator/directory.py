@@ -11,7 +11,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from coordinator.sequencer import Busy
+from commonground.status import Busy
 from protocol.errors import Ignore, Reject
 from protocol.identity import Identity
 from protocol.log.envelope import Envelope, parse_envelope, verify_signature
@@ -24,6 +24,7 @@ LIFETIME_MS_MAX: Final = 24 * 3_600 * 1_000
 MULTIADDRS_MAX: Final = 16  # interfaces times transports of one machine
 MULTIADDR_CHARS_MAX: Final = 256
 PEERS_MAX: Final = 65_536  # about 64 MiB if everybody says as much as is allowed
+FULL_SECONDS: Final = 600  # announcements expire by the minute where there are so many
 LOOKUP_MAX: Final = 1_024  # authors of one reviewer's tasks
 
 
@@ -56,7 +57,7 @@ class Directory:
         if known is None and len(self._by_identity) >= PEERS_MAX:
             self._forget_expired()
             if len(self._by_identity) >= PEERS_MAX:
-                raise Busy("the directory of peers is full", "retry later")
+                raise Busy("the directory of peers is full", FULL_SECONDS)
         self._by_identity[envelope.author] = _Announcement(raw, expires_ms)
 
     def lookup(self, identities: Iterable[bytes]) -> list[bytes]:

@@ -14,12 +14,13 @@ from typing import Any, Final, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from commonground.status import error_of
 from coordinator.config import Config, Home
 from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import Ledger
 from coordinator.recovery import entries_beyond, fold
 from coordinator.sealed import Opening
-from protocol.errors import CommonholdError, Ignore, Reject, Unreachable
+from protocol.errors import Unreachable
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.log.envelope import seal
@@ -138,7 +139,7 @@ class Operator:
                 yield self.state
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise _error_of(error) from error
+                raise error_of(error, "the coordinator", _START_SERVER, ours=True) from error
 
     def _seal(self, kind: str, body: Message) -> bytes:
         payload = body.SerializeToString()
@@ -168,20 +169,6 @@ def _retried(call: Callable[[], T]) -> T:
             return call()
         except grpc.RpcError as error:
             if error.code() not in _RETRIED or attempt == ATTEMPTS_MAX - 1:
-                raise _error_of(error) from error
+                raise error_of(error, "the coordinator", _START_SERVER, ours=True) from error
             time.sleep(_BACKOFF_SECONDS * 2**attempt)
     raise AssertionError("the last attempt returns or raises")
-
-
-def _error_of(error: grpc.RpcError) -> CommonholdError:
-    """The error that the server meant; the second line of its details is advice."""
-    message, _, advice = (error.details() or "no details").partition("\n")
-    match error.code():
-        case grpc.StatusCode.ALREADY_EXISTS:
-            return Ignore(message, advice)
-        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.PERMISSION_DENIED:
-            return Reject(message, advice)
-        case code:
-            return Unreachable(
-                f"the coordinator does not answer ({code.name}): {message}", advice or _START_SERVER
-            )

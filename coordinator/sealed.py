@@ -61,7 +61,7 @@ def without_items(item_ids: Collection[ItemId], row: bytes) -> bytes:
 
 
 def forget(_: bytes) -> bytes:
-    """Nothing of a row."""
+    """What is left of a row that is erased whole."""
     return b""
 
 

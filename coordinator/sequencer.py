@@ -26,6 +26,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from commonground.status import Busy
 from coordinator.ledger import FatalStoreError, Head, Ledger, Staged
 from protocol.errors import LocalError, StateError
 from protocol.log.merkle import MerkleTree
@@ -40,10 +41,6 @@ QUEUE_BYTES_MAX = 64 * 1024 * 1024
 # Past a thousand entries a larger commit gains little and delays everybody in it.
 COMMIT_ENTRIES_MAX = 1_024
 COMMIT_BYTES_MAX = 16 * 1024 * 1024
-
-
-class Busy(LocalError):
-    """The queue is full; nothing was enqueued. Maps to RESOURCE_EXHAUSTED: retry with backoff."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +143,7 @@ class Sequencer:
             raise StateError("the sequencer is closing")
         is_full = len(self._queue) >= QUEUE_ENTRIES_MAX
         if is_full or self._queue_bytes + staged.total_bytes > QUEUE_BYTES_MAX:
-            raise Busy("too many entries wait for the log", "Retry with backoff.")
+            raise Busy("too many entries wait for the log")
 
     def submit(self, staged: Staged, *, index: int) -> asyncio.Future[Sequenced]:
         """Enqueue an entry at once; await the result for its receipt.

@@ -12,14 +12,14 @@ from typing import Any, Final, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from coordinator.book import Book, Forbidden
+from commonground.status import Busy, Forbidden, details_of, metadata_of, status_of
+from coordinator.book import Book
 from coordinator.conductor import Conductor
 from coordinator.directory import LOOKUP_MAX, Directory
 from coordinator.metrics import Metrics
 from coordinator.sealed import Opening
-from coordinator.sequencer import Busy
 from coordinator.traffic import Traffic, address_of
-from protocol.errors import CommonholdError, Ignore, Reject, RemoteError
+from protocol.errors import CommonholdError, Reject
 from protocol.limits import OPERATOR_LEAVES_MAX
 from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.rules.record import require
@@ -38,20 +38,6 @@ FOLLOW_ENTRIES_MAX: Final = 1_024
 # An append may have to wait for a verdict over a full round, which takes seconds; a client that
 # waited longer has given up and retries.
 CALL_SECONDS_MAX: Final = 60.0
-
-# The first match decides. What is not ours is a defect: INTERNAL, and only the log has the details.
-STATUS_OF: Final[tuple[tuple[type[CommonholdError], grpc.StatusCode], ...]] = (
-    (Busy, grpc.StatusCode.RESOURCE_EXHAUSTED),  # nothing happened: retry with backoff
-    (Ignore, grpc.StatusCode.ALREADY_EXISTS),  # late or repeated: nothing to do
-    (Forbidden, grpc.StatusCode.PERMISSION_DENIED),
-    (RemoteError, grpc.StatusCode.INVALID_ARGUMENT),  # Reject: do not retry
-    (CommonholdError, grpc.StatusCode.UNAVAILABLE),  # our disk, our shutdown: retry later
-)
-
-
-def status_of(error: CommonholdError) -> grpc.StatusCode:
-    """The status code that an error travels as."""
-    return next(code for kind, code in STATUS_OF if isinstance(error, kind))
 
 
 class CoordinatorService:
@@ -179,10 +165,11 @@ class CoordinatorService:
             if isinstance(error, Reject):
                 self._traffic.penalise(address)
             code = status_of(error)
-            await context.abort(code, "\n".join(filter(None, (str(error), error.advice))))
+            await context.abort(code, details_of(error), metadata_of(error))
         except TimeoutError:
             code = grpc.StatusCode.DEADLINE_EXCEEDED
-            await context.abort(code, "the coordinator is busy; retry the same call")
+            slow = Busy("it has not come to this call in time; the same call may be repeated")
+            await context.abort(code, details_of(slow), metadata_of(slow))
         except (
             asyncio.CancelledError
         ):  # the client has gone; what it appended is logged all the same

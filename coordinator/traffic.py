@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
+from commonground.status import Busy
 from coordinator.config import RateLimit
-from coordinator.sequencer import Busy
 
 # Addresses remembered at once, about 200 bytes each; the longest silent is forgotten first, and by
 # then its bucket is usually full again.
@@ -44,7 +44,8 @@ class Traffic:
         """Counts one call; raises Busy when the address has none left."""
         bucket = self._bucket(address)
         if bucket.calls < 1:
-            raise Busy("this address calls too often", "wait some seconds, then retry")
+            wait_seconds = (1 - bucket.calls) / self._limit.calls_per_second
+            raise Busy("this address calls too often", wait_seconds)
         bucket.calls -= 1 + message_bytes / BYTES_PER_CALL
 
     def penalise(self, address: str) -> None:
@@ -56,7 +57,7 @@ class Traffic:
     def stream(self, address: str) -> Iterator[None]:
         """Holds one of the streams of the address; raises Busy when it has too many."""
         if self._streams[address] >= STREAMS_MAX:
-            raise Busy(f"this address follows {STREAMS_MAX} times already", "close a connection")
+            raise Busy(f"this address follows {STREAMS_MAX} times already: close a connection")
         self._streams[address] += 1
         try:
             yield

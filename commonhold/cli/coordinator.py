@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 from rich.console import Group
 
 from commonhold.cli import coordinator_data
-from commonhold.cli.coordinator_report import line_data, line_table, phase_progress
+from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, emit, err, guarded, micro, progress, table
 from coordinator.config import Config, Deadlines, Home, default_listen
 from protocol.errors import ConfigError, Ignore, StateError
@@ -32,13 +31,6 @@ app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")
 coordinator_data.register(app)
 
-DirectoryOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--dir",
-        help="The coordinator's directory. Default: $COMMONHOLD_COORDINATOR, or ./coordinator.",
-    ),
-]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=1, help="Seconds to wait; what has begun goes on after.")
 ]
@@ -49,7 +41,7 @@ TimeoutOption = Annotated[
 def init(
     *,
     name: Annotated[str, typer.Option(help="What the network is called; part of its link.")],
-    directory: DirectoryOption = None,
+    directory: HomeOption = None,
     host: Annotated[str, typer.Option(help="Name or address where nodes find you.")] = "localhost",
     port: Annotated[int, typer.Option(help="Port of the API; 0 takes any free one.")] = 7600,
     http_port: Annotated[int, typer.Option(help="Port of the dashboard and the log.")] = 7680,
@@ -116,13 +108,15 @@ def init(
 @app.command()
 @guarded
 def serve(
-    directory: DirectoryOption = None,
+    directory: HomeOption = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets ports and link, as JSON, when ready.")
     ] = None,
     verbose: Annotated[bool, typer.Option(help="Log what the server does.")] = False,
 ) -> None:
     """Run the coordinator until interrupted. One line says that it is ready."""
+    import asyncio
+
     from coordinator.server import Address
     from coordinator.server import serve as run
 
@@ -139,7 +133,7 @@ def serve(
 
 @app.command()
 @guarded
-def status(directory: DirectoryOption = None, as_json: JsonFlag = False) -> None:
+def status(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     """Show the link, the epoch and the counts; works while the server is down, too."""
     from coordinator.operator import Operator
     from coordinator.overview import overview
@@ -168,7 +162,7 @@ def status(directory: DirectoryOption = None, as_json: JsonFlag = False) -> None
 @app.command()
 @guarded
 def settle(
-    directory: DirectoryOption = None,
+    directory: HomeOption = None,
     timeout: TimeoutOption = 600,
     as_json: JsonFlag = False,
 ) -> None:
@@ -192,7 +186,7 @@ def settle(
 
 @app.command()
 @guarded
-def fsck(directory: DirectoryOption = None, as_json: JsonFlag = False) -> None:
+def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     """Derive everything again from the ledger: hashes, batches, signatures, every rule, the root."""
     from coordinator.keys import load_keys
     from coordinator.ledger import Ledger
@@ -221,7 +215,7 @@ def campaign_create(
     file: Annotated[
         Path | None, typer.Argument(help="TOML file with the fields below; options win.")
     ] = None,
-    directory: DirectoryOption = None,
+    directory: HomeOption = None,
     campaign_id: Annotated[
         str | None, typer.Option("--id", help="Short name: a-z, 0-9, -.")
     ] = None,
@@ -266,7 +260,7 @@ def campaign_create(
 
 @campaign_app.command("list")
 @guarded
-def campaign_list(directory: DirectoryOption = None, as_json: JsonFlag = False) -> None:
+def campaign_list(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     """List the campaigns and how their items fare."""
     from coordinator.operator import Operator
     from coordinator.overview import overview
@@ -285,7 +279,7 @@ def campaign_list(directory: DirectoryOption = None, as_json: JsonFlag = False) 
 @guarded
 def gold_import(
     file: Annotated[Path, typer.Argument(help="CSV with the columns item_id,label.")],
-    directory: DirectoryOption = None,
+    directory: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Commit to known answers of submitted items, before the epoch's first draw.
@@ -308,7 +302,7 @@ def gold_import(
 @epoch_app.command("close")
 @guarded
 def epoch_close(
-    directory: DirectoryOption = None,
+    directory: HomeOption = None,
     timeout: TimeoutOption = 86_400,
     as_json: JsonFlag = False,
 ) -> None:
@@ -316,6 +310,7 @@ def epoch_close(
 
     Interrupting it stops only the watching; the server goes on, and running it again watches on.
     """
+    from commonhold.cli.coordinator_report import line_data, line_table
     from coordinator.operator import Operator
 
     with Operator(Home.at(directory)) as operator:
@@ -339,7 +334,7 @@ def revenue_deposit(
     amount: Annotated[int, typer.Argument(min=1, help="In the asset's smallest unit (wei).")],
     asset: Annotated[str, typer.Option(help="Token address; ether by default.")] = "0x" + "00" * 20,
     memo: Annotated[str, typer.Option(help="A reference, at most 32 bytes.")] = "",
-    directory: DirectoryOption = None,
+    directory: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Pay revenue in from the operator's own account, and log it."""
@@ -358,8 +353,8 @@ def revenue_deposit(
 
 @revenue_app.command("import")
 @guarded
-def revenue_import(directory: DirectoryOption = None, as_json: JsonFlag = False) -> None:
-    """Log the deposits that anybody paid into the contract, before the epoch closes that shares them."""
+def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
+    """Log the deposits that others paid into the contract; do it before the epoch closes that shares them."""
     from coordinator.operator import Operator
     from coordinator.settle import import_revenue, open_chain
 
@@ -369,6 +364,8 @@ def revenue_import(directory: DirectoryOption = None, as_json: JsonFlag = False)
 
 
 def _watch_close(updates: Any, epoch: int, *, quiet: bool) -> None:
+    from commonhold.cli.coordinator_report import phase_progress
+
     with progress(quiet) as bar:
         task = bar.add_task("", total=None)
         for state in updates:

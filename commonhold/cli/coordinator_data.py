@@ -1,18 +1,16 @@
-"""The commands of `commonhold coordinator` for datasets: `export`, `license`, `licenses`."""
+"""The commands of `commonhold coordinator` for datasets: `export`, `licence`, `licences`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from commonhold.cli.options import ConsentTo, HomeOption
 from commonhold.cli.output import JsonFlag, emit, err, guarded, progress, table
 from coordinator.config import Home
 from protocol.errors import Unreachable
-from protocol.money.settlement import ETHER
 
 if TYPE_CHECKING:
     from coordinator.operator import Operator
@@ -20,28 +18,11 @@ if TYPE_CHECKING:
 _MEMO_BYTES: Final = 32  # a bytes32 of the contract
 
 
-class Scope(StrEnum):
-    """What every contributor of a dataset has to have agreed to."""
-
-    TRAIN = "train"
-    REDISTRIBUTE = "redistribute"
-    COMMERCIAL = "commercial"
-
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--dir",
-        help="The coordinator's directory. Default: $COMMONHOLD_COORDINATOR, or ./coordinator.",
-    ),
-]
-
-
 def register(app: typer.Typer) -> None:
     """Adds these commands to `commonhold coordinator`."""
     app.command()(export)
-    app.command("license")(license_)
-    app.command()(licenses)
+    app.command()(licence)
+    app.command()(licences)
 
 
 @guarded
@@ -50,7 +31,8 @@ def export(
     campaign: Annotated[str, typer.Option(help="Whose accepted items.")],
     directory: HomeOption = None,
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="Consent that each item needs; repeat. Default: all.")
+        list[ConsentTo] | None,
+        typer.Option(help="Consent that each item needs; repeat. Default: all."),
     ] = None,
     allow_missing: Annotated[
         bool, typer.Option(help="Leave out what cannot be fetched; the manifest lists it.")
@@ -70,7 +52,7 @@ def export(
         exported = run(
             operator,
             campaign,
-            scope_of(scope or list(Scope)),
+            scope_of(scope or list(ConsentTo)),
             allow_missing,
             lambda what, done, total: bar.update(
                 task, description=what, completed=done, total=total
@@ -94,13 +76,13 @@ def export(
             + (f"; {len(manifest.missing):,} are missing" if manifest.missing else "")
             + f"\nsnapshot {manifest.snapshot} (log entry {exported.log_index}), "
             f"for {', '.join(manifest.scope)}\n"
-            f"next: commonhold coordinator license --snapshot {manifest.snapshot[:12]} …"
+            f"next: commonhold coordinator licence --snapshot {manifest.snapshot[:12]} …"
         ),
     )
 
 
 @guarded
-def license_(
+def licence(
     *,
     snapshot: Annotated[str, typer.Option(help="First digits of the snapshot's digest.")],
     licence_id: Annotated[
@@ -113,7 +95,7 @@ def license_(
     directory: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """License a snapshot: log the sale, and say how the buyer pays.
+    """Sell a licence for a snapshot: log the sale, and say how the buyer pays.
 
     What is paid with the licence's id as memo is shared with the snapshot's contributors.
     """
@@ -158,6 +140,8 @@ def _intake_of(operator: Operator) -> str:
 
 def _how_to_pay(intake: str, asset: bytes, price: str, licence_id: str) -> str:
     """What the buyer is told."""
+    from protocol.money.settlement import ETHER
+
     memo = "0x" + licence_id.encode().ljust(_MEMO_BYTES, b"\0").hex()
     into = intake or "the RevenueIntake contract that `commonhold coordinator settle` deploys"
     call = f"deposit(0x{asset.hex()}, {price}, {memo})"
@@ -171,13 +155,13 @@ def _how_to_pay(intake: str, asset: bytes, price: str, licence_id: str) -> str:
 
 
 @guarded
-def licenses(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
+def licences(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     """List the licences, and what was paid for each."""
-    from coordinator.licences import licences
+    from coordinator.licences import licences as sales
     from coordinator.operator import Operator
 
     with Operator(Home.at(directory)) as operator:
-        sold = list(licences(operator.state))
+        sold = list(sales(operator.state))
     columns = ["id", "licensee", "campaign", "snapshot", "asset", "price", "paid", "withdrawn"]
     rows: list[list[object]] = [
         [

@@ -7,17 +7,16 @@ import shutil
 import signal
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from commonhold.cli.output import EXIT_CHECK_FAILED, JsonFlag, emit, err, guarded, out
-from commonhold.demo.display import Display, summary_table
-from commonhold.demo.play import open_scene, play
-from commonhold.demo.scene import Scene
-from commonhold.demo.stage import Stage
 from protocol.errors import ConfigError
+
+if TYPE_CHECKING:
+    from commonhold.demo.scene import Scene
 
 # What must come out as yes.
 CHECKS = (
@@ -48,6 +47,10 @@ def command(
     a model trained under differential privacy; then a verification from outside. Ends with a table,
     writes demo-summary.json, and leaves no process behind. Takes about three minutes on two cores.
     """
+    from commonhold.demo.display import Display, summary_table
+    from commonhold.demo.play import open_scene, play
+    from commonhold.demo.stage import Stage
+
     temporary = folder is None
     place = Path(tempfile.mkdtemp(prefix="commonhold-demo-")) if folder is None else folder
     if not temporary and place.exists() and any(place.iterdir()):

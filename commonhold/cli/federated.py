@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Group, RenderableType
 
+from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, err, guarded, progress, table
 from protocol.identity import identity_of
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
-from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
     from coordinator.training.opening import Outcome
     from federated.budget import Spending
+    from protos.gen import records_pb2 as pb
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,15 +50,9 @@ def open_(
         int, typer.Option(min=1, help="Of all partners together; a guess will do.")
     ],
     held_back: Annotated[
-        Path, typer.Option(help="Folder of examples nobody trains on, with labels.csv.")
+        Path, typer.Option(help="Folder of examples that no partner trains on, with labels.csv.")
     ],
-    directory: Annotated[
-        Path | None,
-        typer.Option(
-            "--dir",
-            help="The coordinator's directory. Default: $COMMONHOLD_COORDINATOR, or ./coordinator.",
-        ),
-    ] = None,
+    directory: HomeOption = None,
     title: Annotated[str, typer.Option(help="One line for people.")] = "",
     snapshot: Annotated[
         str, typer.Option(help="First digits of a snapshot's digest: measures every round on it.")
@@ -87,7 +82,8 @@ def open_(
     """Open a training job and lead it to a model. Ends with code 5 when the job ended early.
 
     Partners run only code installed with them, and add noise before anything leaves their machine; the
-    coordinator is trusted to show nobody the single updates. Interrupting it ends the job.
+    coordinator sees the single updates, and is trusted not to show them to others. Interrupting it ends
+    the job.
     """
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
@@ -141,6 +137,8 @@ def open_(
 
 
 def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+    from protos.gen import records_pb2 as pb
+
     job, result = outcome.job, outcome.job.result or pb.Model()
     released = outcome.released
     return {
@@ -182,17 +180,8 @@ def join(
     epsilon_max: Annotated[
         float, typer.Option(help="The most that this data may ever cost, over all jobs.")
     ],
-    directory: Annotated[
-        Path | None,
-        typer.Option(
-            "--dir",
-            help="The node's directory. Default: $COMMONHOLD_NODE, else ~/.commonhold/node.",
-        ),
-    ] = None,
-    passphrase_path: Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help="File with the passphrase of the node's keys."),
-    ] = None,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
     column: Annotated[
         list[str] | None,
         typer.Option(help="What a job may read of your data; repeat. Default: image, label."),

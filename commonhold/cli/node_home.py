@@ -1,34 +1,26 @@
-"""What every `commonhold node` command starts with: the directory, the keys, the daemon's lock."""
+"""What every `commonhold node` command does first: the directory, the keys, the daemon's lock."""
 
 from __future__ import annotations
 
 import fcntl
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from node.config import NodeConfig, NodeDirectory, load_config, locate
-from node.keys import NodeKeys, load_keys, passphrase_file, read_passphrase
+from node.keys import (
+    NodeKeys,
+    generate_keys,
+    load_keys,
+    passphrase_file,
+    read_passphrase,
+    save_keys,
+)
 from node.store import Store
 from protocol.errors import ConfigError
 from protocol.money.settlement import ETHER
 from protocol.state import SHARES
-
-DirOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--dir", help="The node's directory. Default: $COMMONHOLD_NODE, else ~/.commonhold/node."
-    ),
-]
-PassphraseOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--passphrase-file",
-        help="File with the passphrase of the keys. Default: $COMMONHOLD_PASSPHRASE_FILE, else asked.",
-    ),
-]
 
 
 def open_home(directory: Path | None) -> tuple[NodeDirectory, NodeConfig]:
@@ -49,6 +41,17 @@ def open_keys(home: NodeDirectory, file: Path | None) -> NodeKeys:
         chosen = passphrase_file(file)
         return read_passphrase(chosen) if chosen else ask_passphrase(confirm=False)
 
+    return load_keys(home.keys, passphrase)
+
+
+def make_keys(home: NodeDirectory, file: Path | None, encrypt: bool) -> NodeKeys:
+    """New keys, or those of an `init` that was interrupted before it wrote the settings."""
+
+    def passphrase() -> bytes:
+        return read_passphrase(file) if file else ask_passphrase(confirm=not home.keys.exists())
+
+    if not home.keys.exists():
+        save_keys(home.keys, generate_keys(), passphrase() if file or encrypt else None)
     return load_keys(home.keys, passphrase)
 
 

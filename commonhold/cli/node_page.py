@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
-import typer
-
-from commonhold.cli.node_home import DirOption, is_running, open_home
-from commonhold.cli.output import JsonFlag, emit, guarded
+from commonhold.cli.node_home import is_running, open_home
 from node.config import NodeDirectory
 from node.page.sources import ReadSpending, Spending
 from protocol.errors import StateError, StoreError
@@ -18,25 +16,14 @@ _URL_CHARS_MAX: Final = 1_024
 _BUDGET: Final = "budget.db"
 
 
-def register(app: typer.Typer) -> None:
-    """Adds this command to `commonhold node`."""
-    app.command()(page)
-
-
-@guarded
-def page(directory: DirOption = None, as_json: JsonFlag = False) -> None:
-    """Print the address of your own page: what you gave, what you earned, and why.
-
-    The running node serves it to this machine alone. The address opens the page to whoever has it, and
-    to nobody once the node has stopped: treat it like a password.
-    """
+def address(directory: Path | None) -> str:
+    """The address of the running node's page."""
     home, _ = open_home(directory)
     if not is_running(home):
         raise StateError(
             "your node is not running, so it has no page", "run `commonhold node start`"
         )
-    url = _read(home)
-    emit({"page": url}, as_json, lambda: url)
+    return _read(home)
 
 
 def _read(home: NodeDirectory) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from commonground.client import CoordinatorClient
+from commonground.status import Busy
 from commonhold.cli.node_home import is_running
 from commonhold.cli.output import err, progress
 from node.config import NodeConfig, NodeDirectory
@@ -20,7 +21,7 @@ DAEMON_SECONDS: Final = 90.0
 POLL_SECONDS: Final = 0.2
 
 _KEPT: Final = (
-    "nothing is lost: the work is kept, and sent when the coordinator can be reached, by"
+    "nothing is lost: the work is kept, and sent when the coordinator takes it, by"
     " `commonhold node start` or `commonhold node send`"
 )
 
@@ -57,6 +58,8 @@ async def deliver(
             task = bar.add_task("sending", total=queued)
             async with CoordinatorClient(config.link) as client:
                 await flush(client, store, on_sent=lambda row: bar.advance(task))
+    except Busy as error:
+        raise Busy(str(error), error.seconds, _KEPT) from error
     except Unreachable as error:
         raise Unreachable(str(error), _KEPT) from error
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sized
-from typing import Annotated, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import typer
 
 from commonground.client import CoordinatorClient
-from commonhold.cli.node_home import DirOption, PassphraseOption, open_home, open_keys, open_store
+from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_sending import deliver
-from commonhold.cli.output import EXIT_INTERRUPTED, JsonFlag, emit, err, guarded, table
+from commonhold.cli.output import EXIT_INTERRUPTED, emit, err, table
 from node.blobs import BlobStore
 from node.config import NodeConfig
 from node.erasure import finish_erasure
@@ -40,33 +41,16 @@ _LATER: Final = (
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to `commonhold node`."""
-    app.command()(withdraw)
-
-
-@guarded
 def withdraw(
-    items: Annotated[
-        list[str] | None,
-        typer.Argument(help="Item ids, or as many first digits as tell them apart."),
-    ] = None,
+    items: list[str],
     *,
-    all_of: Annotated[
-        str, typer.Option(help="Withdraw all that you submitted to this campaign.")
-    ] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    directory: DirOption = None,
-    passphrase_path: PassphraseOption = None,
-    as_json: JsonFlag = False,
+    all_of: str,
+    yes: bool,
+    directory: Path | None,
+    passphrase_path: Path | None,
+    as_json: bool,
 ) -> None:
-    """Take back your consent: the content, the salts and the description of an item are erased.
-
-    By you, by the coordinator, by every honest node. The log keeps the item's id, which says nothing any
-    more, and what was decided about it. Your own files elsewhere on this machine are not touched. Copies
-    that others made outside the network cannot be recalled. Without an answer from the coordinator the
-    withdrawal is kept and sent later, and nothing is erased before the log has it.
-    """
+    """Withdraws the items named, or all of a campaign; asks before it, unless `yes`."""
     if bool(items) == bool(all_of):
         raise ConfigError("give item ids, or --all-of CAMPAIGN")
     home, config = open_home(directory)
@@ -78,7 +62,7 @@ def withdraw(
         _read_log(config, follower)
         _erase(store, blobs)  # what an earlier withdrawal left
         state, me = follower.state, keys.identity
-        named = [find_item(store, state, me, digits) for digits in items or ()]
+        named = [find_item(store, state, me, digits) for digits in items]
         plan = make_plan(state, own_items(state, me, all_of) if all_of else named)
         _require_possible(state, plan, all_of)
         shares = _shares(state, plan)  # as it is before anything is withdrawn

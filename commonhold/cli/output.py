@@ -1,8 +1,8 @@
 """How every command speaks: results to standard output (text or --json), all else to standard error.
 
 Exit codes: 0 done, 1 a check failed (verify, demo), 2 wrong use or configuration, 3 the other side
-cannot be reached (the work is kept), 4 the other side refused, 5 the state does not allow it now,
-6 our own disk failed, 130 interrupted. Any other non-zero code is a bug.
+cannot be reached or is busy (the work is kept), 4 the other side refused, 5 the state does not allow
+it now, 6 our own disk failed, 130 interrupted. Any other non-zero code is a bug.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
@@ -68,9 +69,10 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except CommonholdError as error:
-            err.print(f"[bold red]error:[/] {error}", markup=True, soft_wrap=True)
+            # Escaped: it may hold a file's name, or words of a stranger.
+            err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
             if error.advice:
-                err.print(f"[bold]next:[/] {error.advice}", soft_wrap=True)
+                err.print(f"[bold]next:[/] {escape(error.advice)}", soft_wrap=True)
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt:
             err.print("interrupted")

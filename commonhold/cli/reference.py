@@ -17,39 +17,60 @@ from commonhold.cli.output import __doc__ as output_doc
 from commonhold.cli.root import GROUPS, build
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "cli.md"
-_WIDTH: Final = 96
+WIDTH: Final = 96
+ENVIRONMENT: Final = {
+    "COLUMNS": str(WIDTH),
+    "TERM": "dumb",
+    "NO_COLOR": "1",
+    "HOME": "/home/you",
+}
 
 
 def render() -> str:
     """The whole page."""
-    root = build(*GROUPS)
     exits = (output_doc or "").split("Exit codes: ")[1].strip()
     parts = [
         "# Command line\n",
         "Generated from `--help` by `python -m commonhold.cli.reference`; a test keeps it current.\n",
         f"Exit codes: {exits}\n",
     ]
-    for path in _paths(typer.main.get_command(root), ()):
-        parts.append(
-            f"## `{' '.join(('commonhold', *path))}`\n\n```text\n{_help(root, path)}\n```\n"
-        )
+    for name in ("", *GROUPS):
+        parts += [
+            f"## `{' '.join(('commonhold', *path))}`\n\n```text\n{text}\n```\n"
+            for path, text in pages(name)
+        ]
     return "\n".join(parts)
 
 
-def _paths(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def paths(name: str = "") -> Iterator[tuple[str, ...]]:
+    """The words before each `--help` of a group; without a name, of the root alone."""
+    if not name:
+        yield ()
+        return
+    root: Any = typer.main.get_command(build(name))
+    yield from _below(root.commands[name], (name,))
+
+
+def pages(name: str = "") -> Iterator[tuple[tuple[str, ...], str]]:
+    """Each help page of a group as a user sees it: only the group that is asked for is mounted."""
+    root = build(name)
+    for path in paths(name):
+        yield path, _help(root, path)
+
+
+def _below(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     yield path
     for name, child in getattr(command, "commands", {}).items():
-        yield from _paths(child, (*path, name))
+        yield from _below(child, (*path, name))
 
 
 def _help(root: typer.Typer, path: tuple[str, ...]) -> str:
-    environment = {"COLUMNS": str(_WIDTH), "TERM": "dumb", "NO_COLOR": "1", "HOME": "/home/you"}
     result = CliRunner().invoke(
         root,
         [*path, "--help"],
         prog_name="commonhold",
-        env=environment,
-        terminal_width=_WIDTH,
+        env=ENVIRONMENT,
+        terminal_width=WIDTH,
     )
     if result.exit_code != 0:
         raise RuntimeError(f"{' '.join(path)} --help failed: {result.output}")

@@ -90,7 +90,7 @@ def sell(scene: Scene, exported: Exported) -> Address:
         buyer = OperatorChain(scene.rpc_url, dev_keys()[_BUYER].to_bytes(), scene.deployment())
         stable = buyer.deploy_test_stable()
         scene.operate(
-            *("license", "--snapshot", exported.snapshot, "--id", LICENCE_ID),
+            *("licence", "--snapshot", exported.snapshot, "--id", LICENCE_ID),
             *("--licensee", "Northwind Robotics", "--terms", LICENCE),
             *("--asset", f"0x{stable.hex()}", "--price", str(STABLE_REVENUE)),
         )

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commonground.status import Busy, error_of
 from coordinator.config import RateLimit
-from coordinator.sequencer import Busy
 from coordinator.traffic import ADDRESSES_MAX, REJECT_CALLS, Traffic, address_of
 from protocol.limits import MESSAGE_BYTES_MAX
 from protos.gen import api_pb2
@@ -126,7 +126,12 @@ async def test_a_busy_address_is_told_to_come_back(tmp_path: Path) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await net.stub.Lookup(nobody)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "retry" in (caught.value.details() or "").splitlines()[1]
+        assert "try again in" in (caught.value.details() or "").splitlines()[1]
+        read = error_of(caught.value, "the coordinator", "check your connection")
+        assert isinstance(read, Busy)
+        assert read.seconds in {1, 2}  # a debt of 3 calls, and one more, at 3 a second
+        assert f"is busy; try again in {read.seconds} second" in str(read)
+        assert "connection" not in f"{read} {read.advice}"
 
 
 def test_an_address_that_calls_too_often_waits_and_then_may_call_again() -> None:
@@ -147,8 +152,9 @@ def test_a_rule_breaker_waits_longer_but_never_for_ever() -> None:
     for _ in range(1_000):
         traffic.penalise("peer")
     now = 9.0
-    with pytest.raises(Busy):
+    with pytest.raises(Busy) as caught:
         traffic.take("peer")
+    assert caught.value.seconds == 2  # still in debt by 10 calls, at 10 a second
     now = 10.2
     traffic.take("peer")
     assert REJECT_CALLS > 1

@@ -150,12 +150,12 @@ def test_a_dataset_is_exported_checked_sold_and_withdrawn(scene: Scene, tmp_path
     held = command("verify", str(folder), "--key", lab.link, "--json")
     assert (held["ok"], held["items"], held["contributors"]) == (True, ITEMS, 1)
 
-    sale = ("license", "--snapshot", made["snapshot"][:12], "--licensee", "Northwind")
+    sale = ("licence", "--snapshot", made["snapshot"][:12], "--licensee", "Northwind")
     terms = ("--terms", "CC-BY-4.0", "--asset", "eth")
     sold = scene.run(*sale, *terms, "--id", "northwind-1", "--price", "700")
     assert "northwind-1" in sold["pay"] and "0x" + b"northwind-1".hex() in sold["pay"]
     assert "already" in scene.run(*sale, *terms, "--id", "northwind-1", "--price", "9", code=4)
-    [listed] = scene.run("licenses")["licences"]
+    [listed] = scene.run("licences")["licences"]
     assert (listed["id"], listed["price"], listed["paid"]) == ("northwind-1", "700", "0")
 
     withdrawn = frame["item_id"][0]
@@ -173,7 +173,7 @@ def test_a_dataset_is_exported_checked_sold_and_withdrawn(scene: Scene, tmp_path
     later = scene.run(*export)
     assert (later["items"], later["snapshot"] == made["snapshot"]) == (ITEMS - 1, False)
     assert withdrawn not in set(pd.read_parquet(Path(later["path"]) / "data")["item_id"])
-    [listed] = scene.run("licenses")["licences"]
+    [listed] = scene.run("licences")["licences"]
     assert listed["withdrawn"] == 1
 
 

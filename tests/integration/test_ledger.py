@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 from nacl.signing import SigningKey
 
+from commonground.status import Busy
 from coordinator import sequencer as sequencer_module
 from coordinator.database import check_durable
 from coordinator.ledger import (
@@ -27,7 +28,7 @@ from coordinator.ledger import (
     Staged,
     StoredEntry,
 )
-from coordinator.sequencer import Busy, Sequenced, Sequencer
+from coordinator.sequencer import Sequenced, Sequencer
 from coordinator.tables import PAGE_ROWS
 from protocol.errors import ConfigError, Reject, StateError, StoreError
 from protocol.log.batch import BUNDLE_BYTES_MAX, batch_root, encode_bundle

@@ -1,0 +1,87 @@
+"""Claiming on chain what settled epochs pay this node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from commonhold.cli.node_home import asset_name, open_home, open_keys, open_store
+from commonhold.cli.node_sending import catch_up
+from commonhold.cli.output import emit, micro, progress, table
+from node.claims import Claimed, Claimer, SettlementWatch
+from node.follower import Follower
+from node.wallet import Wallet
+from protocol.errors import ConfigError
+from protocol.limits import ADDRESS_BYTES
+from protocol.money.settlement import ETHER
+from protocol.state import SHARES, State
+
+
+def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
+    """Claims all that is due of an asset, or of every one."""
+    home, config = open_home(directory)
+    wallet = Wallet(open_keys(home, passphrase_path).payout_key)
+    with open_store(home) as store:
+        follower = Follower(store, config.link)
+        settlements = SettlementWatch(follower)
+        follower.replay()
+        asyncio.run(catch_up(home, config, follower))
+        claimer = Claimer(store, wallet, config.rpc_url, follower, settlements)
+        names = _asset_names(follower.state)
+        leaves = claimer.due(_parse_asset(asset, names))
+        with progress(as_json) as bar:
+            task = bar.add_task("claiming", total=len(leaves))
+            advance: Callable[[Claimed], None] = lambda _: bar.advance(task)  # noqa: E731
+            done = claimer.claim_all(leaves, advance)
+    rows = [_claim_data(each, names) for each in done]
+    columns = ["asset", "paid", "transaction"]
+    emit(
+        {"claims": rows},
+        as_json,
+        lambda: table(
+            "Claimed", columns, [[r["name"], _amount(r), r["transaction"]] for r in rows]
+        ),
+    )
+
+
+def _asset_names(state: State) -> dict[bytes, str]:
+    """Names of assets by their address on chain."""
+    names = {bytes(ETHER): asset_name(ETHER)}
+    if state.deployment is not None:
+        names[state.deployment.share_token] = asset_name(SHARES)
+    return names
+
+
+def _parse_asset(text: str, names: dict[bytes, str]) -> bytes | None:
+    if not text:
+        return None
+    for address, name in names.items():
+        if name == text:
+            return address
+    try:
+        address = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        address = b""
+    if len(address) != ADDRESS_BYTES:
+        raise ConfigError(
+            f"{text!r} is not an asset", "write shares, ether, or the address of a token"
+        )
+    return address
+
+
+def _claim_data(each: Claimed, names: dict[bytes, str]) -> dict[str, Any]:
+    return {
+        "asset": "0x" + each.leaf.asset.hex(),
+        "name": names.get(each.leaf.asset, asset_name(each.leaf.asset)),
+        "paid": str(each.tx.paid),
+        "cumulative": str(each.leaf.cumulative),
+        "epoch": each.epoch,
+        "transaction": "0x" + each.tx.tx_hash.hex(),
+        "gas": each.tx.gas,
+    }
+
+
+def _amount(row: dict[str, Any]) -> str:
+    return micro(int(row["paid"])) if row["name"] == asset_name(SHARES) else str(row["paid"])

@@ -1,0 +1,55 @@
+"""Making a node: its keys, its settings, and its registration."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from commonhold.cli import node_report
+from commonhold.cli.node_home import make_keys, open_store
+from commonhold.cli.node_sending import deliver
+from commonhold.cli.output import emit, err
+from node.config import NodeConfig, locate, write_config
+from node.keys import passphrase_file
+from node.registration import registration
+from protocol.errors import ConfigError, Unreachable
+
+
+def init(
+    config: NodeConfig,
+    directory: Path | None,
+    *,
+    encrypt: bool,
+    passphrase_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Makes what is missing; what an interrupted call made already is kept."""
+    home = locate(directory)
+    if home.config.exists():
+        raise ConfigError(
+            f"there is a node in {home.root} already", "use another directory with --dir"
+        )
+    home.create()
+    keys = make_keys(home, passphrase_file(passphrase_path), encrypt)
+    with open_store(home) as store:
+        store.enqueue(registration(keys, config.link.network))
+        node_report.remember_names(store, keys)
+        write_config(home, config)  # last: its presence says that the node is whole
+        try:
+            asyncio.run(deliver(home, config, store))
+        except Unreachable as error:
+            err.print(f"{error}\nYour registration is kept and sent with your first submission.")
+    emit(
+        {
+            "peer_id": keys.peer_id,
+            "payout_address": "0x" + keys.payout_address.hex(),
+            "directory": str(home.root),
+            "network": config.link.name,
+        },
+        as_json,
+        lambda: (
+            f"Your name in {config.link.name}: {keys.peer_id}\n"
+            f"You are paid at:  0x{keys.payout_address.hex()}\n"
+            f"Keep a copy of:   {home.keys}"
+        ),
+    )

@@ -1,0 +1,84 @@
+"""The commands of `commonhold node` that only show something: they read the log, then report on it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from rich.console import Group
+
+from commonhold.cli import node_report
+from commonhold.cli.node_home import is_running, open_home, open_store
+from commonhold.cli.node_sending import catch_up
+from commonhold.cli.output import emit, out
+from node.config import NodeConfig, NodeDirectory
+from node.follower import Follower
+from protocol.errors import Unreachable
+
+
+def status(directory: Path | None, offline: bool, as_json: bool) -> None:
+    """Shows everything about this node in short; `offline` asks nobody."""
+    home, config = open_home(directory)
+    with open_store(home) as store:
+        follower = Follower(store, config.link)
+        follower.replay()
+        connection = "not asked"
+        if not offline and not store.alarms():
+            connection = asyncio.run(_connection(home, config, follower))
+        data = node_report.status(home, config, store, follower, connection)
+    emit(data, as_json, lambda: node_report.status_text(data))
+
+
+async def _connection(home: NodeDirectory, config: NodeConfig, follower: Follower) -> str:
+    if is_running(home):
+        return "the running node keeps it"
+    try:
+        await catch_up(home, config, follower, tolerant=False)
+    except Unreachable as error:
+        return str(error)
+    return "reached"
+
+
+def statement(epoch: int | None, directory: Path | None, as_json: bool) -> None:
+    """Shows what each amount was earned for, of one epoch or of all."""
+    home, config = open_home(directory)
+    with open_store(home) as store:
+        follower = Follower(store, config.link)
+        follower.replay()
+        data = node_report.statement(store, follower.state, epoch)
+    emit(data, as_json, lambda: Group(*node_report.statement_tables(data)))
+
+
+def campaigns(directory: Path | None, as_json: bool) -> None:
+    """Shows what the network asks for."""
+    home, config = open_home(directory)
+    with open_store(home) as store:
+        follower = Follower(store, config.link)
+        follower.replay()
+        if not store.alarms():
+            asyncio.run(catch_up(home, config, follower))
+        data = node_report.campaigns(follower.state)
+    emit(data, as_json, lambda: node_report.campaigns_table(data))
+
+
+def alarms(acknowledge: bool, directory: Path | None, as_json: bool) -> None:
+    """Shows the evidence that was found; `acknowledge` lets the node go on in spite of it."""
+    home, _ = open_home(directory)
+    with open_store(home) as store:
+        found = store.alarms()
+        if acknowledge:
+            store.acknowledge_alarms()
+    data = {
+        "alarms": [
+            {
+                "kind": a.kind,
+                "message": a.message,
+                "raised_ms": a.raised_ms,
+                "evidence": list(a.evidence),
+            }
+            for a in found
+        ]
+    }
+    emit(data, as_json, lambda: "\n".join(f"{a.kind}: {a.message}" for a in found) or "no alarms")
+    if acknowledge and found and not as_json:
+        out.print(f"{len(found)} acknowledged; the node goes on.")
