@@ -25,7 +25,7 @@ from protocol.tasks.kind import (
     fractions,
 )
 from protocol.tasks.spec import check_count, check_fields, decode_spec, read_integer
-from protocol.tasks.words import check_length, check_shown, percent
+from protocol.tasks.words import as_said, check_length, check_shown, percent
 from protocol.text import check_distinct, check_name, check_text, quoted
 
 FIELDS: Final = {"criteria": "the criteria, each with its name, its text and what it needs"}
@@ -142,7 +142,7 @@ class Judge:
 
     def _read_named(self, spec: Rubric, text: str) -> bytes:
         # By the names themselves, since a name may hold a comma or a colon.
-        rest, answer = text.strip().casefold(), bytearray()
+        rest, answer = as_said(text), bytearray()
         for criterion in spec.criteria:
             name = criterion.name.casefold()
             rest = rest.removeprefix(",").strip() if answer else rest

@@ -34,16 +34,20 @@ def check_shown(kind: str, required: Sequence[str]) -> None:
         )
 
 
+def as_said(text: str) -> str:
+    """What somebody wrote, in the form in which it is compared with names: these are NFC."""
+    return unicodedata.normalize("NFC", text).strip().casefold()
+
+
 def find_name(what: str, names: Sequence[str], text: str) -> int:
     """The index of the name that somebody wrote, whatever its case; raises Reject that lists them."""
-    said = unicodedata.normalize("NFC", text).strip()
-    wanted = said.casefold()
+    wanted = as_said(text)
     for index, name in enumerate(names):
         if name.casefold() == wanted:
             return index
     listed = ", ".join(names[:CHOICES_LISTED])
     more = f" and {len(names) - CHOICES_LISTED} more" if len(names) > CHOICES_LISTED else ""
-    raise Reject(f"there is no {what} {quoted(said)}", f"say one of: {listed}{more}")
+    raise Reject(f"there is no {what} {quoted(text.strip())}", f"say one of: {listed}{more}")
 
 
 def percent(ppm: int) -> str:

@@ -67,7 +67,7 @@ def co_answers(answers: Answers) -> CoAnswers:
     b = np.concatenate([np.zeros(0, np.int64), *second])
     key = answers.reviewer[a] * answers.n_reviewers + answers.reviewer[b]
     # Sorting is dear, and most pairs in a crowd hardly ever meet: as many in a bucket is a must.
-    bucket = key % PAIR_BUCKETS
+    bucket = key & (PAIR_BUCKETS - 1)
     keep = np.bincount(bucket, minlength=1)[bucket] >= MIN_SHARED
     a, b, key = a[keep], b[keep], key[keep]
     unique, inverse, shared = _count_keys(key, answers.n_reviewers**2)

@@ -33,6 +33,7 @@ from protocol.truth.data import (
     Votes,
     group_sum,
     merge_rings,
+    row_sum,
 )
 from protocol.truth.inference import Inference
 from protocol.truth.model import softmax
@@ -82,10 +83,8 @@ def score_reviewers(
     on_gold = truth >= 0
     others = _leave_one_out(answers, votes, inference)
     known = np.eye(answers.n_labels)[np.maximum(truth, 0)]
-    if credit is not None:
-        others, known = _expected(others, credit), _expected(known, credit)
-    agreement, seen = _above_chance(answers, votes, others, ~on_gold)
-    accuracy, gold_seen = _above_chance(answers, votes, known, on_gold)
+    agreement, seen = _above_chance(answers, votes, others, ~on_gold, credit)
+    accuracy, gold_seen = _above_chance(answers, votes, known, on_gold, credit)
     quadratic = 2.0 * accuracy
     score = _shrunk(agreement, seen) + _shrunk(quadratic, gold_seen)
 
@@ -120,7 +119,7 @@ def _leave_one_out(answers: Answers, votes: Votes, inference: Inference) -> Floa
 
 
 def _expected(belief: FloatArray, credit: FloatArray) -> FloatArray:
-    """(n_answers, K): the credit that each label could expect under a belief.
+    """(n_rows, K): the credit that each label could expect under a mean belief.
 
     Summed in a fixed order, which a matrix product does not promise.
     """
@@ -131,9 +130,14 @@ def _expected(belief: FloatArray, credit: FloatArray) -> FloatArray:
 
 
 def _above_chance(
-    answers: Answers, votes: Votes, belief: FloatArray, used: BoolArray
+    answers: Answers,
+    votes: Votes,
+    belief: FloatArray,
+    used: BoolArray,
+    credit: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Per row, over the `used` answers: mean belief in the labels given, above blind chance.
+    """Per row, over the `used` answers: mean belief in the labels given, or their credit under that
+    belief, above blind chance.
 
     belief: (n_answers, K). Blind chance deals the row's labels out over its items at random:
     sum over labels of (share of the label given) * (mean belief in it). Also returns the number
@@ -142,10 +146,17 @@ def _above_chance(
     row, weight, label = votes.row[used], votes.weight[used], answers.label[used]
     seen = group_sum(row, votes.n_rows, weight)
     n = np.maximum(seen, 1e-9)
-    hit = group_sum(row, votes.n_rows, weight * belief[used][np.arange(len(row)), label]) / n
+    believed = belief[used]
+    if credit is None:
+        worth = believed[np.arange(len(row)), label]
+    else:
+        worth = row_sum(believed * credit.T[label])[:, 0]
+    hit = group_sum(row, votes.n_rows, weight * worth) / n
     cell = row * answers.n_labels + label
     share = group_sum(cell, votes.n_rows * answers.n_labels, weight).reshape(votes.n_rows, -1)
-    mean = _sum_columns(row, votes.n_rows, weight[:, None] * belief[used])
+    mean = _sum_columns(row, votes.n_rows, weight[:, None] * believed)
+    if credit is not None:
+        mean = _expected(mean, credit)
     return hit - (share * mean).sum(axis=1) / n**2, seen
 
 
