@@ -18,13 +18,9 @@ from typing import Any, Final
 import grpc
 from grpc import StatusCode, aio
 
-<<<<<<< core
-from protocol.errors import Ignore, Misbehaviour, Reject, RemoteError, Unreachable
-from protocol.identity import KeyId
-=======
 from commonground.status import error_of
 from protocol.errors import Misbehaviour, Reject, Unreachable
->>>>>>> cli
+from protocol.identity import KeyId
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import hash_leaf, verify_inclusion

@@ -15,7 +15,7 @@ would say now; so a lost answer is repaired by a retry, and an old record cannot
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -28,16 +28,21 @@ from coordinator.erasure import erasure_of
 from coordinator.keys import Keys
 from coordinator.ledger import FatalStoreError, Head, Ledger, Staged, StoredEntry
 from coordinator.recovery import Recovered, recover
-from coordinator.sealed import Opening, validate_sealed
+from coordinator.sealed import Opening, validate_known, validate_sealed
 from coordinator.sequencer import Sequenced, Sequencer
 from coordinator.tally import Tally
+from protocol.errors import Reject
+from protocol.identity import KeyId
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.batch import encode_bundle
 from protocol.log.envelope import Envelope, parse_envelope, seal, verify_signature
 from protocol.log.merkle import MerkleTree, hash_leaf
-from protocol.log.note import sign_checkpoint
+from protocol.log.strict import canonical
+from protocol.rows import ItemId
+from protocol.rules.table import LATEST, Rule, rules_of
 from protocol.state import State
-from protocol.transition import RULES, AnyRecord, open_record, validate
+from protocol.transition import AnyRecord, Changes, open_record, process, validate
+from protos.gen import records_pb2 as pb
 
 # Signatures are checked outside the interpreter's lock; more threads than this gain nothing here.
 VERIFIER_THREADS: Final = 4
@@ -46,36 +51,36 @@ VERIFYING_BYTES_MAX: Final = 8 * MESSAGE_BYTES_MAX
 VERIFYING_RECORDS_MAX: Final = 4_096
 # With more leaves than this a record is validated in a thread, so that others are answered meanwhile.
 INLINE_LEAVES_MAX: Final = 16
-# Kinds whose rules go through all items or answers of an epoch, or of a snapshot.
-_HEAVY: Final = frozenset(
-    {"phase", "draw", "verdict", "close", "settlement", "withdraw", "snapshot"}
-)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A record that the operator is about to sign."""
+    """A record that the operator is about to sign, with what it opens to himself."""
 
     kind: str
     body: Message
     leaves: Sequence[bytes] = ()
+    openings: Sequence[Opening] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A record whose signature and batch hold. Its index is not known yet."""
+    """A record whose signature and batch hold, by one version of the rules. Its index is not known yet."""
 
     envelope: Envelope
+    rules: int
+    rule: Rule
     record: AnyRecord
+    leaves: Sequence[bytes]
     leaf_hash: bytes
     bundle: bytes | None
     root: bytes | None
 
     @property
     def is_heavy(self) -> bool:
-        return self.envelope.kind in _HEAVY or len(self.record.leaves) > INLINE_LEAVES_MAX
+        return self.rule.heavy or len(self.leaves) > INLINE_LEAVES_MAX
 
 
 class Book:
@@ -105,6 +110,8 @@ class Book:
         self._verifying_records = self._verifying_bytes = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failure: FatalStoreError | None = None
+        self._touched: set[str] = {name for name, _ in recovered.state.campaigns.scan()}
+        self._stirred = asyncio.Event()
 
     # -- Reading
 
@@ -119,9 +126,9 @@ class Book:
         return self._sequencer.queued
 
     @property
-    def operator(self) -> bytes:
-        """Who operates the network; fixed by the first entry."""
-        return self._state.operator
+    def operator_key(self) -> KeyId:
+        """The key that signs for the operator now."""
+        return self._state.operator_key
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[State]:
@@ -134,6 +141,16 @@ class Book:
         """The state and the tallies of the same moment; as for `reading`."""
         async with self._lock:
             yield self._state, self._tally
+
+    def take_touched(self) -> set[str]:
+        """The campaigns that records were about since the last call; all of them, the first time."""
+        touched, self._touched = self._touched, set()
+        self._stirred.clear()
+        return touched
+
+    async def wait_touched(self) -> None:
+        """Waits until `take_touched` has something to give."""
+        await self._stirred.wait()
 
     async def wait_beyond(self, size: int) -> Head:
         """Waits until more than `size` entries are committed."""
@@ -179,10 +196,10 @@ class Book:
             draft = await self._in_thread(compose, self._state)
             if draft is None:
                 return None
-            payload = draft.body.SerializeToString()
-            raw = seal(draft.kind, payload, self.keys.operator, self.keys.sign_record)
-            prepared = await self._in_thread(_prepare, raw, draft.leaves)
-            receipt = await self._enter(prepared, ())
+            payload = canonical(draft.body)
+            raw = seal(draft.kind, payload, self.keys.record_key, self.keys.sign_record)
+            prepared = await self._in_thread(_prepare, raw, draft.leaves, self._rules_now)
+            receipt = await self._enter(prepared, draft.openings)
         return await asyncio.shield(receipt)
 
     async def _verified(self, raw: bytes, leaves: Sequence[bytes]) -> _Prepared:
@@ -196,7 +213,9 @@ class Book:
         self._verifying_bytes += size
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._verifiers, _prepare, raw, leaves)
+            return await loop.run_in_executor(
+                self._verifiers, _prepare, raw, leaves, self._rules_now
+            )
         finally:
             self._verifying_records -= 1
             self._verifying_bytes -= size
@@ -206,8 +225,6 @@ class Book:
             # The same envelope may have entered while this one's signature was checked.
             receipt = self._receipt_of(prepared.leaf_hash)
             if receipt is None:
-                if prepared.envelope.kind == "gold-commit":
-                    await self._flushed()
                 receipt = await self._enter(prepared, openings)
         return await asyncio.shield(receipt)
 
@@ -217,15 +234,18 @@ class Book:
         """Validates, applies and enqueues. The caller holds the lock and cannot be cancelled."""
         if self._failure is not None:
             raise self._failure
+        if prepared.rules != self._rules_now:  # an upgrade took effect meanwhile
+            raw, leaves = prepared.envelope.raw, prepared.leaves
+            prepared = await self._in_thread(_prepare, raw, leaves, self._rules_now)
         kind, index = prepared.envelope.kind, self._state.size
-        record = replace(prepared.record, index=index)
         step = self._in_thread if prepared.is_heavy else _inline
-        sealed = await step(self._check, kind, record, openings)
-        erasure = erasure_of(self._state, kind, record)
-        staged = Staged(prepared.envelope.raw, prepared.bundle, prepared.root, sealed, erasure)
+        record, sealed = await step(self._check, prepared, openings)
+        staged = Staged(prepared.envelope.raw, prepared.bundle, prepared.root, sealed)
         self._sequencer.ensure_room(staged)
         try:
-            await step(self._tally.process, self._state, kind, record)
+            changes = await step(process, self._state, kind, record)
+            self._tally.take(kind, record, changes)
+            staged = replace(staged, erasure=erasure_of(record, changes))
             receipt = self._sequencer.submit(staged, index=index)
         except Exception as error:
             # The state may be half changed: nothing that is in memory counts any more.
@@ -238,15 +258,54 @@ class Book:
         self._places[prepared.leaf_hash] = index
         self._uncommitted[index] = receipt
         receipt.add_done_callback(lambda done: self._committed(index, done))
+        self._touch(record, changes)
         return receipt
 
+    @property
+    def _rules_now(self) -> int:
+        """The version that governs the next entry. A log's first one never comes this way."""
+        return self._state.rules if self._state.size else LATEST
+
     def _check(
-        self, kind: str, record: AnyRecord, openings: Sequence[Opening]
-    ) -> dict[bytes, bytes]:
-        if RULES[kind].by_operator and record.author != self._state.operator:
+        self, prepared: _Prepared, openings: Sequence[Opening]
+    ) -> tuple[AnyRecord, dict[bytes, bytes]]:
+        """The record with its place and author, and what is to be sealed beside it."""
+        kind, rule = prepared.envelope.kind, prepared.rule
+        record = replace(prepared.record, index=self._state.size)
+        if rule.by_operator and record.key != self._state.operator_key:
             raise Forbidden(f"only the network's operator signs a {kind}")
-        validate(self._state, kind, record)
-        return validate_sealed(self._state, self.ledger, kind, record, openings)
+        record = validate(self._state, kind, record)
+        if isinstance(record.body, pb.Successor) and record.body.role == pb.KEY_ROLE_LOG:
+            self._require_log_key(record.body.key)
+        return record, validate_sealed(self._state, rule, record, openings)
+
+    def _require_log_key(self, key: bytes) -> None:
+        """A successor whose key we do not hold would leave the log without a signature."""
+        if not self.keys.holds_log_key(key):
+            raise Reject(
+                "the coordinator does not hold the key that is to sign its log",
+                "put it beside log.key as log-2.key, restart, and try again",
+            )
+
+    def _touch(self, record: AnyRecord, changes: Changes) -> None:
+        touched = {after.campaign_id for _, after in changes.items.values()} | set(changes.rounds)
+        # Who stands by or answers changes no item and no phase, and may be whom a round waits for.
+        if campaign_id := getattr(record.body, "campaign_id", ""):
+            touched.add(campaign_id)
+        if isinstance(record.body, pb.Campaign):
+            touched.add(record.body.id)
+        if touched or changes.closed is not None:
+            self._touched |= touched
+            self._stirred.set()
+
+    async def keep_known(self, answers: Mapping[ItemId, bytes]) -> None:
+        """Seals answers that the operator knows, until the seal of the round that each item is in.
+
+        Raises Reject and Ignore, as `validate_known`; StoreError: our disk.
+        """
+        async with self._lock:
+            rows = validate_known(self._state, answers)
+            await self._in_thread(self.ledger.keep, rows)
 
     def _committed(self, index: int, receipt: asyncio.Future[Sequenced]) -> None:
         del self._uncommitted[index]
@@ -301,7 +360,7 @@ async def open_book(
     """Opens the ledger for writing and replays it; on leaving, all that was applied is committed."""
 
     def sign_head(size: int, root: bytes) -> bytes:
-        return sign_checkpoint(keys.log_verifier, size, root, keys.sign_log)
+        return keys.sign_checkpoint(size, root, recovered.state.log_keys)
 
     with Ledger.open(url) as ledger:
         recovered = await asyncio.to_thread(recover, ledger, keys.log_verifier)
@@ -313,16 +372,16 @@ async def open_book(
                 await book.drain()
 
 
-def _prepare(raw: bytes, leaves: Sequence[bytes]) -> _Prepared:
+def _prepare(raw: bytes, leaves: Sequence[bytes], version: int) -> _Prepared:
     """All that can be checked of a record without the state. Runs on any thread."""
+    rules = rules_of(version)
     envelope = parse_envelope(raw)
-    record = open_record(envelope, leaves, index=0)
+    record = open_record(envelope, leaves, 0, rules)
     verify_signature(envelope)
-    batch = RULES[envelope.kind].batch
-    if batch is None:
-        return _Prepared(envelope, record, hash_leaf(raw), None, None)
-    root = getattr(record.body, batch).root
-    return _Prepared(envelope, record, hash_leaf(raw), encode_bundle(leaves), root)
+    rule, bundle, root = rules[envelope.kind], None, None
+    if rule.batch is not None:
+        bundle, root = encode_bundle(leaves), getattr(record.body, rule.batch).root
+    return _Prepared(envelope, version, rule, record, leaves, hash_leaf(raw), bundle, root)
 
 
 async def _inline(function: Callable[..., T], *arguments: Any) -> T:

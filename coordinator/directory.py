@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
 from commonground.status import Busy
-from protocol.errors import Ignore, Reject
-from protocol.identity import Identity
+from protocol.errors import Ignore
+from protocol.identity import KeyId
 from protocol.log.envelope import Envelope, parse_envelope, verify_signature
+from protocol.log.strict import strict_parse
 from protocol.rules.record import require
 from protos.gen import api_pb2
 
@@ -35,43 +34,43 @@ class _Announcement:
 
 
 class Directory:
-    """Announcements by identity. `clock_ms` gives the time of day."""
+    """Announcements by key, each of which is a peer. `clock_ms` gives the time of day."""
 
     def __init__(self, network: bytes, clock_ms: Callable[[], int]) -> None:
         self._network = network
         self._clock_ms = clock_ms
-        self._by_identity: dict[Identity, _Announcement] = {}
+        self._by_key: dict[KeyId, _Announcement] = {}
 
     def __len__(self) -> int:
-        return len(self._by_identity)
+        return len(self._by_key)
 
-    def announce(self, raw: bytes, is_member: Callable[[Identity], bool]) -> None:
-        """Takes an announcement. Raises Reject, Ignore for one older than ours, Busy when full."""
+    def announce(self, raw: bytes, is_delegated: Callable[[KeyId], bool]) -> None:
+        """Takes an announcement by a key that some person has delegated.
+
+        Raises Reject, Ignore for one older than ours, Busy when full.
+        """
         envelope = parse_envelope(raw)
         expires_ms = self._validate(envelope)
-        require(is_member(envelope.author), "this identity has not registered with the network")
+        require(is_delegated(envelope.key), "nobody in the network has delegated this key")
         verify_signature(envelope)
-        known = self._by_identity.get(envelope.author)
+        known = self._by_key.get(envelope.key)
         if known is not None and expires_ms < known.expires_ms:
             raise Ignore("a later announcement is known")
-        if known is None and len(self._by_identity) >= PEERS_MAX:
+        if known is None and len(self._by_key) >= PEERS_MAX:
             self._forget_expired()
-            if len(self._by_identity) >= PEERS_MAX:
+            if len(self._by_key) >= PEERS_MAX:
                 raise Busy("the directory of peers is full", FULL_SECONDS)
-        self._by_identity[envelope.author] = _Announcement(raw, expires_ms)
+        self._by_key[envelope.key] = _Announcement(raw, expires_ms)
 
-    def lookup(self, identities: Iterable[bytes]) -> list[bytes]:
-        """The announcements of those who are known, as they signed them."""
+    def lookup(self, keys: Iterable[bytes]) -> list[bytes]:
+        """The announcements of the keys that are known, as they signed them."""
         now_ms = self._clock_ms()
-        found = (self._by_identity.get(Identity(each)) for each in identities)
+        found = (self._by_key.get(KeyId(each)) for each in keys)
         return [each.raw for each in found if each is not None and each.expires_ms > now_ms]
 
     def _validate(self, envelope: Envelope) -> int:
         require(envelope.kind == KIND, f"an announcement is of kind {KIND!r}")
-        try:
-            body = api_pb2.Addresses.FromString(envelope.payload)
-        except DecodeError:
-            raise Reject("the payload is not a protobuf Addresses") from None
+        body = strict_parse(api_pb2.Addresses, envelope.payload, "the announcement")
         require(body.network == self._network, "the announcement is for another network")
         require(len(body.multiaddrs) <= MULTIADDRS_MAX, f"at most {MULTIADDRS_MAX} addresses")
         require(
@@ -88,6 +87,4 @@ class Directory:
 
     def _forget_expired(self) -> None:
         now_ms = self._clock_ms()
-        self._by_identity = {
-            who: each for who, each in self._by_identity.items() if each.expires_ms > now_ms
-        }
+        self._by_key = {key: each for key, each in self._by_key.items() if each.expires_ms > now_ms}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -18,19 +19,25 @@ from commonground.status import error_of
 from coordinator.config import Config, Home
 from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import Ledger
-from coordinator.recovery import entries_beyond, fold
+from coordinator.recovery import entries_beyond, fold, leaves_of
 from coordinator.sealed import Opening
+from coordinator.tally import Tally
 from protocol.errors import Unreachable
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.log.envelope import seal
+from protocol.log.strict import canonical, parse_leaf
+from protocol.rows import ItemId
 from protocol.state import State
+from protocol.transition import AnyRecord
 from protos.gen import api_pb2, api_pb2_grpc
 from protos.gen import records_pb2 as pb
 
 # Longer than the server itself takes before it answers that it is busy.
 CALL_SECONDS_MAX: Final = 90.0
 ATTEMPTS_MAX: Final = 6
+# With the longest answers that a kind has, so many still fit one envelope.
+GOLD_ANSWERS_MAX: Final = 512
 _BACKOFF_SECONDS: Final = 0.25
 _OPTIONS: Final = (
     ("grpc.ssl_target_name_override", TLS_NAME),
@@ -44,7 +51,7 @@ T = TypeVar("T")
 
 
 class Operator:
-    """Use it as a context manager. `state` is what the log had at the last `refresh`."""
+    """Use it as a context manager. `state` and `tally` are of what the log had at the last `refresh`."""
 
     def __init__(self, home: Home) -> None:
         """Replays the ledger.
@@ -58,7 +65,8 @@ class Operator:
         self.state = State()
         self._ledger = Ledger.open(home.ledger_url(self.config), readonly=True)
         self._channel: grpc.Channel | None = None
-        self._last_close: tuple[int, list[pb.RewardLine]] = (0, [])
+        self.tally = Tally()
+        self._last_close: tuple[int, Sequence[pb.RewardLine]] = (0, ())
         self.refresh()
 
     def __enter__(self) -> Operator:
@@ -72,15 +80,25 @@ class Operator:
     def refresh(self) -> None:
         """Folds what was logged since."""
         for entry in entries_beyond(self.state, self._ledger):
-            record = fold(self.state, entry)
-            if isinstance(record.body, pb.Close):
-                lines = [pb.RewardLine.FromString(leaf) for leaf in record.leaves]
-                self._last_close = (record.body.epoch, lines)
+            fold(self.state, entry, self._apply)
+
+    def _apply(self, state: State, kind: str, record: AnyRecord) -> None:
+        changes = self.tally.process(state, kind, record)
+        if changes.closed is not None:
+            self._last_close = (changes.closed, changes.lines)
 
     def reward_lines(self, epoch: int) -> list[pb.RewardLine]:
-        """The lines that closed the last epoch, if that is the one asked for."""
+        """The lines of a closed epoch; raises StateError while it is not closed."""
+        index = self.tally.close_of(epoch).index
         closed, lines = self._last_close
-        return lines if closed == epoch else []
+        if closed == epoch:
+            return list(lines)
+        [entry] = self._ledger.entries(index, index + 1)
+        return [
+            parse_leaf(pb.RewardLine, leaf)
+            for leaf in leaves_of(entry)
+            if isinstance(leaf, bytes)  # those of a close are never erased
+        ]
 
     @property
     def link(self) -> str:
@@ -111,7 +129,7 @@ class Operator:
             envelope=self._seal(kind, body),
             leaves=leaves,
             openings=[
-                api_pb2.Opening(item_id=o.item_id, salt=o.salt, label=o.label) for o in openings
+                api_pb2.Opening(item_id=o.item_id, salt=o.salt, answer=o.answer) for o in openings
             ],
         )
         stub = self._stub()
@@ -119,13 +137,31 @@ class Operator:
         self.refresh()
         return receipt
 
-    def close_epoch(self, epoch: int) -> None:
-        """Asks for the end of an epoch. Asking twice is harmless: Ignore."""
+    def close_epoch(self, epoch: int) -> int:
+        """Closes an epoch, unless it is closed; gives the log index of its close."""
         body = api_pb2.CloseEpoch(network=self.state.network, epoch=epoch)
         request = api_pb2.CloseEpochRequest(envelope=self._seal("close-epoch", body))
         stub = self._stub()
-        _retried(lambda: stub.CloseEpoch(request, timeout=CALL_SECONDS_MAX))
+        response = _retried(lambda: stub.CloseEpoch(request, timeout=CALL_SECONDS_MAX))
         self.refresh()
+        index: int = response.index
+        return index
+
+    def import_gold(self, answers: Mapping[ItemId, bytes]) -> None:
+        """Has the coordinator keep answers, sealed, until the rounds of their items.
+
+        Raises Reject, Ignore, Unreachable as `append`. Importing again replaces what was imported.
+        """
+        stub = self._stub()
+        known = [
+            api_pb2.KnownAnswer(item_id=item_id, answer=answer)
+            for item_id, answer in answers.items()
+        ]
+        for at in range(0, len(known), GOLD_ANSWERS_MAX):
+            some = known[at : at + GOLD_ANSWERS_MAX]
+            body = api_pb2.ImportGold(network=self.state.network, answers=some)
+            request = api_pb2.ImportGoldRequest(envelope=self._seal("import-gold", body))
+            _retried(partial(stub.ImportGold, request, timeout=CALL_SECONDS_MAX))
 
     def updates(self, seconds_max: float | None) -> Iterator[State]:
         """The state as it is now, and again after every change, for at most `seconds_max`."""
@@ -142,8 +178,7 @@ class Operator:
                 raise error_of(error, "the coordinator", _START_SERVER, ours=True) from error
 
     def _seal(self, kind: str, body: Message) -> bytes:
-        payload = body.SerializeToString()
-        return seal(kind, payload, self.keys.operator, self.keys.sign_record)
+        return seal(kind, canonical(body), self.keys.record_key, self.keys.sign_record)
 
     def _address(self) -> dict[str, Any]:
         try:

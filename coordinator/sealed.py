@@ -1,62 +1,92 @@
-"""What the operator keeps to himself until a verdict: proposed labels, and the answers of gold.
+"""What the operator keeps to himself until a verdict: proposed answers, and the answers of gold.
 
-It rests in the ledger's sealed table, written in the same transaction as the record that it opens, so
-that no acknowledged record is ever without its openings. Format of one opening: item id (32 bytes),
-salt (32 bytes), label (u32, big-endian). When it goes again is in coordinator/erasure.py.
+It rests in the ledger's sealed table. What a record opens is written in the transaction of the record, so
+that no acknowledged record is ever without its openings:
+
+    proposals/<log index>   all openings of a submission: the state knows where each item was submitted
+    known/<item id>         the answer of an item, imported by the operator while the item waits
+    gold/<gold hash>        its opening, once a seal has committed to it
+
+One opening is item id (32 bytes), salt (32 bytes), length of the answer (u32, big-endian), answer. When
+each row goes again is in coordinator/erasure.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from coordinator.ledger import Ledger
-from protocol.errors import Reject
-from protocol.limits import HASH_BYTES, SALT_BYTES
+from coordinator.tables import Rewrite
+from protocol.errors import Ignore, Reject
+from protocol.limits import HASH_BYTES
 from protocol.log.commitments import gold_commitment
+from protocol.review.verdicts import Opening as SaltAndAnswer
+from protocol.rows import ItemId
 from protocol.rules.intake import validate_openings
 from protocol.rules.record import require
-from protocol.state import ItemId, State
+from protocol.rules.sealing import split_leaves
+from protocol.rules.table import Rule
+from protocol.state import State
+from protocol.tasks.question import question_of
 from protocol.transition import AnyRecord
 
-LABEL_MAX: Final = 2**32 - 1
-_LABEL_BYTES: Final = 4
-_OPENING_BYTES: Final = HASH_BYTES + SALT_BYTES + _LABEL_BYTES
+_LENGTH_BYTES: Final = 4
+_SALT_AT: Final = HASH_BYTES
+_LENGTH_AT: Final = 2 * HASH_BYTES
+_ANSWER_AT: Final = _LENGTH_AT + _LENGTH_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Opens the label commitment of an item, or a gold commitment."""
+    """Opens the commitment to an item's proposal, or a gold hash."""
 
     item_id: ItemId
     salt: bytes
-    label: int
+    answer: bytes
 
     def encode(self) -> bytes:
-        """68 bytes."""
-        return self.item_id + self.salt + self.label.to_bytes(_LABEL_BYTES, "big")
+        """The bytes that rest in a row."""
+        length = len(self.answer).to_bytes(_LENGTH_BYTES, "big")
+        return self.item_id + self.salt + length + self.answer
 
 
-def _decode(data: bytes) -> Iterable[Opening]:
-    for at in range(0, len(data), _OPENING_BYTES):
-        salt_at, label_at = at + HASH_BYTES, at + HASH_BYTES + SALT_BYTES
-        label = int.from_bytes(data[label_at : at + _OPENING_BYTES], "big")
-        yield Opening(data[at:salt_at], data[salt_at:label_at], label)
+def _decode(data: bytes) -> Iterator[Opening]:
+    at = 0
+    while at < len(data):
+        answer_at = at + _ANSWER_AT
+        stop = answer_at + int.from_bytes(data[at + _LENGTH_AT : answer_at], "big")
+        salt = data[at + _SALT_AT : at + _LENGTH_AT]
+        yield Opening(data[at : at + _SALT_AT], salt, data[answer_at:stop])
+        at = stop
 
 
-def labels_key(index: int) -> bytes:
-    """One row holds all labels of a submission: the state knows where each item was submitted."""
-    return b"labels/" + index.to_bytes(8, "big")
+# ---- rows ----
 
 
-def gold_key(epoch: int, gold_hash: bytes) -> bytes:
-    """One row for each gold hash: the state knows those of the epoch, and a hash may return in another."""
-    return b"gold/" + epoch.to_bytes(8, "big") + gold_hash
+def proposals_key(index: int) -> bytes:
+    """The row of a submission's openings."""
+    return b"proposals/" + index.to_bytes(8, "big")
 
 
-def without_items(item_ids: Collection[ItemId], row: bytes) -> bytes:
-    """A row without the openings of some items; empty when none is left."""
+def known_key(item_id: ItemId) -> bytes:
+    """The row of an answer that the operator knows."""
+    return b"known/" + item_id
+
+
+def gold_key(gold_hash: bytes) -> bytes:
+    """The row of an answer that a seal committed to."""
+    return b"gold/" + gold_hash
+
+
+def without(item_ids: Collection[ItemId]) -> Rewrite:
+    """Takes the openings of some items out of a row; empty when none is left."""
+    return partial(_without, item_ids)
+
+
+def _without(item_ids: Collection[ItemId], row: bytes) -> bytes:
     return b"".join(each.encode() for each in _decode(row) if each.item_id not in item_ids)
 
 
@@ -65,64 +95,97 @@ def forget(_: bytes) -> bytes:
     return b""
 
 
+# ---- what may rest beside a record ----
+
+
 def validate_sealed(
-    state: State, ledger: Ledger, kind: str, record: AnyRecord, openings: Sequence[Opening]
+    state: State, rule: Rule, record: AnyRecord, openings: Sequence[Opening]
 ) -> dict[bytes, bytes]:
     """The rows to seal beside a validated record; raises Reject unless its openings are whole."""
-    if kind == "submission":
-        by_item = {each.item_id: (each.salt, each.label) for each in openings}
-        require(len(by_item) == len(openings), "an item's label is opened twice")
-        validate_openings(state, record, by_item)
-        return {labels_key(record.index): b"".join(each.encode() for each in openings)}
-    if kind == "gold-commit":
-        return _validate_gold(state, ledger, record, openings)
-    require(not openings, f"a {kind} opens nothing")
-    return {}
+    if rule.opens is None:
+        require(not openings, "this record opens nothing")
+        return {}
+    require(len({each.item_id for each in openings}) == len(openings), "an item is opened twice")
+    return _OPENS[rule.opens](state, record, openings)
 
 
-def _validate_gold(
-    state: State, ledger: Ledger, record: AnyRecord, openings: Sequence[Opening]
-) -> dict[bytes, bytes]:
-    """An epoch whose gold could not be opened could never be decided: check all of it now."""
+def _proposals(state: State, record: AnyRecord, openings: Sequence[Opening]) -> dict[bytes, bytes]:
+    by_item = {each.item_id: (each.salt, each.answer) for each in openings}
+    validate_openings(state, record, by_item)
+    row = b"".join(each.encode() for each in openings)
+    return {proposals_key(record.index): row} if row else {}
+
+
+def _gold(state: State, record: AnyRecord, openings: Sequence[Opening]) -> dict[bytes, bytes]:
+    """A round whose gold could not be opened could never be decided: check all of it now."""
     for each in openings:
-        item = state.items.get(each.item_id)
-        if item is None:
-            raise Reject(f"nobody submitted the item {each.item_id.hex()}")
-        labels = len(state.campaigns[item.campaign_id].labels)
-        require(each.label < labels, f"a gold label is outside the campaign's {labels} labels")
-    hashes = [gold_commitment(each.item_id, each.salt, each.label) for each in openings]
-    require(set(hashes) == set(record.leaves), "the openings are not those of the gold hashes")
-    known = set(gold_of(ledger, state)) | {each.item_id for each in openings}
-    before = len(state.epoch.gold_hashes)
-    require(len(known) == before + len(record.leaves), "an item is gold twice in this epoch")
-    epoch = state.epoch.number
-    return {
-        gold_key(epoch, gold_hash): each.encode()
-        for gold_hash, each in zip(hashes, openings, strict=True)
-    }
+        _check_known(state, each.item_id, each.answer, record.body.campaign_id)
+    rows = {gold_commitment(each.item_id, each.salt, each.answer): each for each in openings}
+    _, hashes = split_leaves(record.leaves)
+    require(rows.keys() == set(hashes), "the openings are not those of the gold hashes")
+    return {gold_key(gold_hash): each.encode() for gold_hash, each in rows.items()}
 
 
-def labels_of(ledger: Ledger, state: State) -> dict[ItemId, tuple[bytes, int]]:
-    """(salt, label) that the authors sealed for every item of the present round."""
-    wanted = set(state.epoch.round.items)
+_OPENS: Final[Mapping[str, Callable[[State, Any, Sequence[Opening]], dict[bytes, bytes]]]] = {
+    "proposals": _proposals,
+    "gold": _gold,
+}
+
+
+# ---- what is read again ----
+
+
+def proposals_of(ledger: Ledger, state: State, campaign_id: str) -> dict[ItemId, SaltAndAnswer]:
+    """What the authors sealed for the items of a campaign's round."""
+    wanted = set(state.round_of(campaign_id).items)
     indices = {state.items[item_id].submitted_at for item_id in wanted}
-    rows = ledger.sealed([labels_key(index) for index in sorted(indices)])
-    return _by_item(rows, wanted)
+    rows = ledger.sealed([proposals_key(index) for index in sorted(indices)])
+    return {item: opened for item, opened in _opened(rows.values()) if item in wanted}
 
 
-def gold_of(ledger: Ledger, state: State) -> dict[ItemId, tuple[bytes, int]]:
-    """(salt, label) of every gold item of the present epoch."""
-    hashes = sorted(state.epoch.gold_hashes)
-    rows = ledger.sealed([gold_key(state.epoch.number, each) for each in hashes])
-    return _by_item(rows, None)
+def gold_of(ledger: Ledger, state: State, campaign_id: str) -> dict[ItemId, SaltAndAnswer]:
+    """What the seal of a campaign's round committed to."""
+    hashes = sorted(state.round_of(campaign_id).gold_hashes)
+    return dict(_opened(ledger.sealed([gold_key(each) for each in hashes]).values()))
 
 
-def _by_item(
-    rows: Mapping[bytes, bytes], wanted: set[ItemId] | None
-) -> dict[ItemId, tuple[bytes, int]]:
-    return {
-        each.item_id: (each.salt, each.label)
-        for row in rows.values()
-        for each in _decode(row)
-        if wanted is None or each.item_id in wanted
-    }
+def _opened(rows: Iterable[bytes]) -> Iterator[tuple[ItemId, SaltAndAnswer]]:
+    for row in rows:
+        for each in _decode(row):
+            yield each.item_id, (each.salt, each.answer)
+
+
+# ---- gold that waits for its round ----
+
+
+def validate_known(state: State, answers: Mapping[ItemId, bytes]) -> dict[bytes, bytes]:
+    """The rows of answers that the operator imports.
+
+    Raises:
+        Reject: an item is not there, or its answer does not fit the campaign.
+        Ignore: an item does not wait any more, so that its answer would measure nobody.
+    """
+    for item_id, answer in answers.items():
+        _check_known(state, item_id, answer)
+        item = state.items[item_id]
+        queue = (item.campaign_id, item.author)
+        if state.waiting.get((queue, item.ticket)) != item_id:
+            raise Ignore(
+                f"{item_id.hex()} does not wait for review any more ({item.status.name.lower()})",
+                "import answers of items that wait; leave the others out",
+            )
+    return {known_key(item_id): answer for item_id, answer in answers.items()}
+
+
+def known_of(ledger: Ledger, item_ids: Iterable[ItemId]) -> dict[ItemId, bytes]:
+    """The imported answers of some items."""
+    rows = ledger.sealed([known_key(item_id) for item_id in item_ids])
+    return {key.removeprefix(known_key(b"")): answer for key, answer in rows.items()}
+
+
+def _check_known(state: State, item_id: ItemId, answer: bytes, campaign_id: str = "") -> None:
+    item = state.items.get(item_id)
+    if item is None or item.campaign_id != (campaign_id or item.campaign_id):
+        raise Reject(f"nobody submitted the item {item_id.hex()}", "submit it, then import again")
+    question = question_of(state.campaigns[item.campaign_id])
+    question.kind.check_answer(question.spec, answer)

@@ -20,8 +20,10 @@ from coordinator.metrics import Metrics
 from coordinator.sealed import Opening
 from coordinator.traffic import Traffic, address_of
 from protocol.errors import CommonholdError, Reject
-from protocol.limits import OPERATOR_LEAVES_MAX
+from protocol.limits import OPERATOR_LEAVES_MAX, SALT_BYTES
 from protocol.log.envelope import parse_envelope, verify_signature
+from protocol.log.strict import strict_parse
+from protocol.rows import ItemId
 from protocol.rules.record import require
 from protos.gen import api_pb2
 
@@ -72,6 +74,9 @@ class CoordinatorService:
                 "CloseEpoch": self._unary(
                     "CloseEpoch", api_pb2.CloseEpochRequest, self._close_epoch
                 ),
+                "ImportGold": self._unary(
+                    "ImportGold", api_pb2.ImportGoldRequest, self._import_gold
+                ),
                 "Follow": grpc.unary_stream_rpc_method_handler(
                     self._follow, response_serializer=_serialize
                 ),
@@ -96,7 +101,8 @@ class CoordinatorService:
         # Counted before they are touched: a message of 8 MiB could hold millions of empty ones.
         require(len(request.leaves) <= OPERATOR_LEAVES_MAX, "the record has too many leaves")
         require(len(request.openings) <= len(request.leaves), "more openings than leaves")
-        openings = [Opening(o.item_id, o.salt, o.label) for o in request.openings]
+        openings = [Opening(o.item_id, o.salt, o.answer) for o in request.openings]
+        require(all(len(o.salt) == SALT_BYTES for o in openings), "an opening has no whole salt")
         with self._metrics.append_seconds.time():
             receipt = await self._book.append(request.envelope, list(request.leaves), openings)
         return api_pb2.Receipt(
@@ -105,17 +111,25 @@ class CoordinatorService:
 
     async def _announce(self, request: api_pb2.AnnounceRequest) -> api_pb2.AnnounceResponse:
         async with self._book.reading() as state:
-            self._directory.announce(request.envelope, state.members.__contains__)
+            self._directory.announce(request.envelope, state.keys.__contains__)
         self._metrics.peers.set(len(self._directory))
         return api_pb2.AnnounceResponse()
 
     async def _lookup(self, request: api_pb2.LookupRequest) -> api_pb2.LookupResponse:
-        require(len(request.identities) <= LOOKUP_MAX, f"at most {LOOKUP_MAX} at once")
-        return api_pb2.LookupResponse(envelopes=self._directory.lookup(request.identities))
+        require(len(request.keys) <= LOOKUP_MAX, f"at most {LOOKUP_MAX} at once")
+        return api_pb2.LookupResponse(envelopes=self._directory.lookup(request.keys))
 
     async def _close_epoch(self, request: api_pb2.CloseEpochRequest) -> api_pb2.CloseEpochResponse:
-        await self._conductor.close_epoch(self._parse_close(request.envelope))
-        return api_pb2.CloseEpochResponse()
+        body = self._operators(request.envelope, "close-epoch", api_pb2.CloseEpoch)
+        index = await self._conductor.close_epoch(body.epoch)
+        return api_pb2.CloseEpochResponse(index=index)
+
+    async def _import_gold(self, request: api_pb2.ImportGoldRequest) -> api_pb2.ImportGoldResponse:
+        body = self._operators(request.envelope, "import-gold", api_pb2.ImportGold)
+        answers = {ItemId(each.item_id): each.answer for each in body.answers}
+        require(len(answers) == len(body.answers), "an item is answered twice")
+        await self._book.keep_known(answers)
+        return api_pb2.ImportGoldResponse()
 
     async def _follow(self, raw: bytes, context: Context) -> AsyncIterator[api_pb2.FollowResponse]:
         """Streams committed entries. Each is read from the ledger, so a slow follower holds no queue.
@@ -140,15 +154,16 @@ class CoordinatorService:
                     ]
                     yield api_pb2.FollowResponse(entries=entries, checkpoint=head.checkpoint)
 
-    def _parse_close(self, raw: bytes) -> int:
+    def _operators(self, raw: bytes, kind: str, message: type[Q]) -> Any:
+        """What the operator asks for: the payload of an envelope that is not logged."""
         envelope = parse_envelope(raw)
-        require(envelope.kind == "close-epoch", "the envelope does not ask for a close")
-        if envelope.author != self._book.operator:
-            raise Forbidden("only the network's operator closes an epoch")
+        require(envelope.kind == kind, f"the envelope is not of kind {kind!r}")
+        if envelope.key != self._book.operator_key:
+            raise Forbidden(f"only the network's operator signs a {kind}")
         verify_signature(envelope)
-        body = _parse(api_pb2.CloseEpoch, envelope.payload)
+        body: Any = strict_parse(message, envelope.payload, f"the {kind}")
         require(body.network == self._book.keys.network, "the request is for another network")
-        return body.epoch
+        return body
 
     # ---- what all calls share ----
 

@@ -16,7 +16,7 @@ from rich.console import Group, RenderableType
 
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, err, guarded, progress, table
-from protocol.identity import identity_of
+from protocol.identity import person_of
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 
@@ -89,7 +89,7 @@ def open_(
     from coordinator.training.opening import Terms, open_job
     from federated.spec import RECIPE
 
-    partners = tuple(identity_of(each) for each in partner)
+    partners = tuple(person_of(each) for each in partner)
     home = Home.at(directory)
     terms = Terms(
         job_id=job_id,
@@ -142,13 +142,13 @@ def _outcome_data(outcome: Outcome) -> dict[str, Any]:
     job, result = outcome.job, outcome.job.result or pb.Model()
     released = outcome.released
     return {
-        "job_id": job.record.id,
+        "job_id": job.terms.id,
         "outcome": job.status.name.lower(),
         "reason": result.reason,
         "rounds": len(job.rounds),
         "clients": len(job.partners),
         "epsilon": job.epsilon_micro / PPM,
-        "delta": job.record.delta_ppb / 1e9,
+        "delta": job.terms.delta_ppb / 1e9,
         "accuracy_fp32": result.accuracy_fp32_ppm / PPM,
         "accuracy_int8": result.accuracy_int8_ppm / PPM,
         "held_back": result.held_back,
