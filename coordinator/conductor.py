@@ -1,189 +1,240 @@
-"""The conductor: leads an epoch from its seal to its close, one logged record at a time.
+"""The conductor: leads every campaign from round to round, and closes epochs when they are due.
 
-`next_step` is the whole of its judgement: a pure function of the state, so that after a crash it takes
-up exactly where the log ends. Only the wish to end an epoch comes from outside, and `close_epoch`
-answers when its first record is on disk; from then on the phase itself says that a close is wanted.
+`next_step` is the whole of its judgement on rounds: a pure function of the state, one campaign and what the
+clock says, so that after a crash it takes up exactly where the log ends, and no campaign waits for another.
+One loop looks at the campaigns that a record was about, and at those whose time has come; all others cost
+nothing.
+
+What it remembers is how long items have waited and what the rules refused. A restart forgets it, and costs
+one more look at everything.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from enum import Enum, auto
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
 
 from coordinator.book import Book, Draft
-from coordinator.config import Deadlines
-from coordinator.ledger import Ledger
-from coordinator.sealed import gold_of, labels_of
-from protocol.errors import Ignore, Reject
-from protocol.lifecycle import EpochPhase
-from protocol.log.batch import batch_root
-from protocol.money.lines import compute_lines
-from protocol.review.verdicts import compute_verdicts
-from protocol.rules.review import compute_draw, encode_draw
-from protocol.rules.sealing import compute_seal, encode_seal
+from coordinator.ledger import FatalStoreError
+from coordinator.rounds import Clock, Situation, Step, Wait, next_step, situation_of
+from coordinator.steps import draft, draft_close
+from protocol.errors import CommonholdError, Reject
+from protocol.lifecycle import RoundPhase
 from protocol.state import State
-from protos.gen import records_pb2 as pb
 
 _log = logging.getLogger(__name__)
 
 # A step that the rules refuse would be refused again at once; new records may change that.
-_RETRY_SECONDS: Final = 5.0
+RETRY_MS: Final = 5_000
+# Campaigns of one pass; the state stands still while they are looked at, some microseconds each.
+LOOKS_MAX: Final = 256
+# Time that the machine slept, or a clock that was set, is noticed at the latest after this.
+_SLEEP_MS_MAX: Final = 60_000
 
 
-class Step(Enum):
-    """What the operator does next."""
+@dataclass(slots=True)
+class _Seen:
+    """What the conductor remembers of a campaign."""
 
-    WAIT = auto()
-    SEAL = auto()
-    DRAW = auto()
-    END_COMMITS = auto()
-    DECIDE = auto()
-    CLOSE = auto()
-
-
-def next_step(state: State, *, close_wanted: bool, deadline_passed: bool) -> Step:
-    """The record that may and should be logged now.
-
-    `close_wanted` matters only while submissions are open, `deadline_passed` only in phases that wait
-    for reviewers.
-    """
-    round_ = state.epoch.round
-    match state.epoch.phase:
-        case EpochPhase.SUBMITTING:
-            if not close_wanted:
-                return Step.WAIT
-            return Step.SEAL if state.pending else Step.CLOSE
-        case EpochPhase.BEACON:
-            missing = any(
-                member.standby and who not in round_.beacons
-                for who, member in state.members.items()
-            )
-            return Step.WAIT if missing and not deadline_passed else Step.DRAW
-        case EpochPhase.COMMITTING:
-            missing = len(round_.commits) < len(round_.tasks)
-            return Step.WAIT if missing and not deadline_passed else Step.END_COMMITS
-        case EpochPhase.REVEALING:
-            missing = len(round_.revealed) < len(round_.commits)
-            return Step.WAIT if missing and not deadline_passed else Step.DECIDE
-        case EpochPhase.CLOSING:
-            return Step.CLOSE
+    round: int = 0
+    waiting_since_ms: int | None = None
+    drew_nobody: bool = False  # in the round that ended last
+    hopeless: Situation | None = None  # in which nobody could be drawn
+    refused_until_ms: int = 0
 
 
-def draft(step: Step, state: State, ledger: Ledger, time_ms: int) -> Draft | None:
-    """The record of a step; None for WAIT."""
-    here: dict[str, Any] = {"network": state.network, "epoch": state.epoch.number}
-    in_round = {**here, "round": state.epoch.round.number}
-    match step:
-        case Step.WAIT:
-            return None
-        case Step.SEAL:
-            leaves = encode_seal(compute_seal(state))
-            return Draft("phase", _phase(pb.PHASE_BEACON, in_round, time_ms, leaves), leaves)
-        case Step.END_COMMITS:
-            return Draft("phase", _phase(pb.PHASE_REVEALING, in_round, time_ms, []))
-        case Step.DRAW:
-            seed, assignments = compute_draw(state)
-            leaves = encode_draw(assignments)
-            body = pb.Draw(**in_round, seed=seed, assignments=batch(leaves))
-            return Draft("draw", body, leaves)
-        case Step.DECIDE:
-            # Gold is opened by the epoch's first verdict; from then on the state knows it.
-            gold = gold_of(ledger, state) if state.epoch.round.number == 1 else {}
-            verdicts = compute_verdicts(state, labels_of(ledger, state), gold)
-            leaves = [verdict.SerializeToString() for verdict in verdicts]
-            return Draft("verdict", pb.Verdict(**in_round, verdicts=batch(leaves)), leaves)
-        case Step.CLOSE:
-            leaves = [line.SerializeToString(deterministic=True) for line in compute_lines(state)]
-            return Draft("close", pb.Close(**here, lines=batch(leaves)), leaves)
+@dataclass(slots=True)
+class _Timers:
+    """When to look at what again, if no record comes first."""
 
+    at_ms: dict[str, int] = field(default_factory=dict)
 
-def _phase(
-    to: pb.PhaseName, in_round: dict[str, Any], time_ms: int, leaves: list[bytes]
-) -> pb.Phase:
-    return pb.Phase(**in_round, to=to, time_ms=time_ms, duplicates=batch(leaves))
+    def put(self, campaign_id: str, at_ms: int | None) -> None:
+        """None: only a record can change anything."""
+        if at_ms is None:
+            self.at_ms.pop(campaign_id, None)
+        else:
+            self.at_ms[campaign_id] = at_ms
 
+    def take_due(self, now_ms: int) -> set[str]:
+        due = {campaign_id for campaign_id, at_ms in self.at_ms.items() if at_ms <= now_ms}
+        for campaign_id in due:
+            del self.at_ms[campaign_id]
+        return due
 
-def batch(leaves: list[bytes]) -> pb.Batch:
-    """What a record says of its leaves."""
-    return pb.Batch(root=batch_root(leaves), count=len(leaves))
+    def next_ms(self) -> int | None:
+        return min(self.at_ms.values(), default=None)
 
 
 class Conductor:
-    """Logs the next step whenever there is one. `run` it as a task."""
+    """Logs the next step whenever there is one. `run` it as a task.
 
-    def __init__(self, book: Book, deadlines: Deadlines) -> None:
+    `clock_ms` gives the time of day, which goes into the records. `close_every_ms` is the time between two
+    closes, None where the operator asks for each.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        clock_ms: Callable[[], int],
+        close_every_ms: int | None = None,
+        count_step: Callable[[str, str], None] = lambda _step, _outcome: None,
+    ) -> None:
         self._book = book
-        self._seconds = {
-            EpochPhase.BEACON: deadlines.beacon_seconds,
-            EpochPhase.COMMITTING: deadlines.commits_seconds,
-            EpochPhase.REVEALING: deadlines.reveals_seconds,
-        }
-        self._place: tuple[int, int, EpochPhase] | None = None  # epoch, round, phase
-        # Monotonic. A restart waits anew: reviewers could not reach us either meanwhile.
-        self._since = 0.0
+        self._clock_ms = clock_ms
+        self._close_every_ms = close_every_ms
+        self._count_step = count_step
+        self._started_ms = clock_ms()
+        self._seen: dict[str, _Seen] = {}
+        self._timers = _Timers()
+        self._todo: set[str] = set()
+        self._close_refused_until_ms = 0
 
-    async def close_epoch(self, epoch: int) -> None:
-        """Takes the first step towards the end of `epoch`; returns once it is durable.
+    # ---- what the operator asks for ----
+
+    async def close_epoch(self, epoch: int) -> int:
+        """Closes `epoch`, unless it is closed; gives the log index of its close.
 
         Raises:
-            Ignore: the epoch is over, or on its way.
             Reject: the epoch has not begun.
         """
-        await self._book.append_own(lambda state: self._closing(state, epoch))
+        closed = await self._book.append_own(lambda state: self._closing(state, epoch))
+        if closed is not None:
+            return closed.index
+        async with self._book.counting() as (_, tally):
+            return tally.close_of(epoch).index
 
     def _closing(self, state: State, epoch: int) -> Draft | None:
-        present = state.epoch.number
-        if epoch > present:
-            raise Reject(f"epoch {epoch} has not begun; this is epoch {present}")
-        if epoch < present or state.epoch.phase is not EpochPhase.SUBMITTING:
-            raise Ignore(f"the close of epoch {epoch} was asked for already")
-        step = next_step(state, close_wanted=True, deadline_passed=False)
-        return draft(step, state, self._book.ledger, _now_ms())
+        if epoch > state.epoch:
+            raise Reject(
+                f"epoch {epoch} has not begun; this is epoch {state.epoch}",
+                f"close epoch {state.epoch} first",
+            )
+        if epoch < 1:
+            raise Reject("the first epoch is 1")
+        return draft_close(state, self._clock_ms()) if epoch == state.epoch else None
+
+    # ---- the loop ----
 
     async def run(self) -> None:
         """Never returns; cancel it. What it was logging when cancelled is still logged whole."""
         while True:
-            seen = self._book.head.size
-            # Looking is cheap and happens after every commit; `append_own` halts all appends.
-            async with self._book.reading() as state:
-                step = self._step(state)
-            if step is Step.WAIT:
-                await self._until_something_changes(seen)
-                continue
-            try:
-                await self._book.append_own(self._draft)
-            except (Ignore, Reject):
-                # Our own rules refuse our own record: a defect, which must not take the API down.
-                _log.exception("the next step of the epoch was refused; trying again later")
-                await asyncio.sleep(_RETRY_SECONDS)
+            self._todo |= self._book.take_touched() | self._timers.take_due(self._clock_ms())
+            for campaign_id, step in await self._look():
+                await self._take(campaign_id, step)
+            await self._close_on_schedule()
+            await self._rest()
 
-    def _draft(self, state: State) -> Draft | None:
-        return draft(self._step(state), state, self._book.ledger, _now_ms())
+    async def _look(self) -> list[tuple[str, Step]]:
+        """The steps that may be taken now, of LOOKS_MAX campaigns at most; the rest waits its turn."""
+        steps: list[tuple[str, Step]] = []
+        async with self._book.reading() as state:
+            for campaign_id in sorted(self._todo)[:LOOKS_MAX]:
+                self._todo.discard(campaign_id)
+                found = self._judge(state, campaign_id)
+                if isinstance(found, Wait):
+                    self._timers.put(campaign_id, found.until_ms)
+                else:
+                    steps.append((campaign_id, found))
+        return steps
 
-    def _step(self, state: State) -> Step:
-        place = (state.epoch.number, state.epoch.round.number, state.epoch.phase)
-        if place != self._place:
-            self._place, self._since = place, time.monotonic()
-        return next_step(state, close_wanted=False, deadline_passed=self._seconds_left() == 0)
+    def _judge(self, state: State, campaign_id: str) -> Step | Wait:
+        if campaign_id not in state.campaigns:
+            return Wait(None)
+        now_ms, seen = self._clock_ms(), self._watch(state, campaign_id)
+        if now_ms < seen.refused_until_ms:
+            return Wait(seen.refused_until_ms)
+        clock = Clock(now_ms, self._started_ms, seen.waiting_since_ms or now_ms, seen.hopeless)
+        return next_step(state, state.campaigns[campaign_id], clock)
 
-    def _seconds_left(self) -> float | None:
-        """Until the phase's deadline; None where there is none."""
-        seconds = self._seconds.get(self._place[2]) if self._place else None
-        return None if seconds is None else max(0.0, self._since + seconds - time.monotonic())
+    def _watch(self, state: State, campaign_id: str) -> _Seen:
+        """Brings up to date what is remembered of a campaign."""
+        seen = self._seen.setdefault(campaign_id, _Seen())
+        round_ = state.round_of(campaign_id)
+        if round_.number != seen.round:
+            # What the seal left behind waits from now on.
+            seen.round, seen.waiting_since_ms, seen.hopeless = round_.number, None, None
+        if seen.drew_nobody and round_.phase is RoundPhase.OPEN:
+            seen.drew_nobody, seen.hopeless = False, situation_of(state, campaign_id)
+        if not state.queues.has(campaign_id):
+            seen.waiting_since_ms = None
+        elif seen.waiting_since_ms is None:
+            seen.waiting_since_ms = self._clock_ms()
+        return seen
 
-    async def _until_something_changes(self, seen: int) -> None:
+    async def _take(self, campaign_id: str, step: Step) -> None:
+        """Logs a step. Whatever goes wrong is this campaign's alone, unless it is the disk."""
+        self._todo.add(campaign_id)  # what follows may be due at once
+        if await self._logged(step.name.lower(), lambda state: self._draft(state, campaign_id)):
+            return
+        self._seen[campaign_id].refused_until_ms = self._clock_ms() + RETRY_MS
+
+    def _draft(self, state: State, campaign_id: str) -> Draft | None:
+        """The record of what may be done now: the state has moved on since the look."""
+        step = self._judge(state, campaign_id)
+        if isinstance(step, Wait):
+            return None
+        campaign, now_ms = state.campaigns[campaign_id], self._clock_ms()
+        made = draft(step, state, campaign, self._book.ledger, now_ms)
+        if step is Step.DRAW:
+            self._seen[campaign_id].drew_nobody = not made.leaves
+        return made
+
+    async def _logged(self, what: str, compose: Callable[[State], Draft | None]) -> bool:
         try:
-            async with asyncio.timeout(self._seconds_left()):
-                await self._book.wait_beyond(seen)
+            await self._book.append_own(compose)
+        except FatalStoreError:
+            raise
+        except CommonholdError as error:
+            # Our own rules refuse our own record, or the queue is full.
+            _log.warning("%s was refused, to be tried again: %s", what, error)
+            self._count_step(what, "refused")
+            return False
+        except Exception:
+            # A defect that shows in one campaign must not stop the others.
+            _log.exception("%s has failed, to be tried again", what)
+            self._count_step(what, "failed")
+            return False
+        self._count_step(what, "logged")
+        return True
+
+    # ---- the schedule ----
+
+    async def _close_on_schedule(self) -> None:
+        due_ms = await self._close_due_ms()
+        if due_ms is None or self._clock_ms() < due_ms:
+            return
+        async with self._book.reading() as state:
+            epoch = state.epoch
+        if not await self._logged("close", lambda state: self._closing(state, epoch)):
+            self._close_refused_until_ms = self._clock_ms() + RETRY_MS
+
+    async def _close_due_ms(self) -> int | None:
+        if self._close_every_ms is None:
+            return None
+        async with self._book.counting() as (_, tally):
+            last_ms = tally.epochs[-1].time_ms if tally.epochs else self._started_ms
+        return max(last_ms + self._close_every_ms, self._close_refused_until_ms)
+
+    async def _rest(self) -> None:
+        """Waits for a record, or for the first time that was noted."""
+        if self._todo:
+            await asyncio.sleep(0)
+            return
+        wake_ms = _first(self._timers.next_ms(), await self._close_due_ms())
+        sleep_ms = _SLEEP_MS_MAX
+        if wake_ms is not None:
+            sleep_ms = max(0, min(sleep_ms, wake_ms - self._clock_ms()))
+        try:
+            async with asyncio.timeout(sleep_ms / 1_000):
+                await self._book.wait_touched()
         except TimeoutError:
-            _log.info("the deadline of the %s phase has passed", self._phase_name())
-
-    def _phase_name(self) -> str:
-        return self._place[2].name.lower() if self._place else "first"
+            return
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def _first(*times_ms: int | None) -> int | None:
+    known: Iterable[int] = (each for each in times_ms if each is not None)
+    return min(known, default=None)

@@ -1,7 +1,7 @@
 """The operator's data directory: what is where, and the settings in coordinator.toml.
 
 coordinator.toml    settings, readable by the operator alone
-*.key, tls.*        see coordinator/keys.py
+*.key, tls.*, operator.delegation    see coordinator/keys.py
 ledger.db           the log, the batches beside it and the sealed openings
 server.json         where the running server listens; rewritten at every start
 content/            what was fetched from contributors for datasets, and its salts
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from commonground.files import DIRECTORY_MODE, FILE_MODE
+from coordinator.durations import parse_duration
 from protocol.errors import ConfigError
 
 ENVIRONMENT_DIRECTORY: Final = "COMMONHOLD_COORDINATOR"
@@ -27,19 +28,6 @@ T = TypeVar("T")
 
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _PORT_MAX: Final = 65_535
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long the operator waits in a phase for those who are still missing, in seconds."""
-
-    beacon_seconds: int = 600  # reviewers who stand by are online: minutes
-    commits_seconds: int = 86_400  # people review by hand: a day
-    reveals_seconds: int = 3_600  # answers are given already, a node opens them by itself
-
-    def __post_init__(self) -> None:
-        if min(self.beacon_seconds, self.commits_seconds, self.reveals_seconds) <= 0:
-            raise ConfigError("a deadline is at least one second")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +55,7 @@ class Config:
     http_url: str = ""  # empty: made of host and http_port
     rpc_url: str = "http://127.0.0.1:8545"
     ledger_url: str = ""  # empty: ledger.db in this directory
-    deadlines: Deadlines = field(default_factory=Deadlines)
+    close_every: str = ""  # epochs are closed so often ("24h"); empty: when the operator says so
     rate_limit: RateLimit = field(default_factory=RateLimit)
 
     def __post_init__(self) -> None:
@@ -75,6 +63,13 @@ class Config:
             raise ConfigError("a network needs a name and a host")
         if not all(0 <= port <= _PORT_MAX for port in (self.grpc_port, self.http_port)):
             raise ConfigError(f"a port is 0 to {_PORT_MAX}")
+        if self.close_every:
+            parse_duration(self.close_every, "close_every")
+
+    @property
+    def close_every_ms(self) -> int | None:
+        """The time between two closes; None where the operator closes by hand."""
+        return parse_duration(self.close_every, "close_every") if self.close_every else None
 
 
 def default_listen(host: str) -> str:
@@ -139,7 +134,7 @@ class Home:
             ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{self.config_path} is malformed: {error}") from error
-        sections = {"deadlines": Deadlines, "rate_limit": RateLimit}
+        sections = {"rate_limit": RateLimit}
         values = {
             key: _build(sections[key], value, key) if key in sections else value
             for key, value in data.items()

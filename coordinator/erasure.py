@@ -1,35 +1,51 @@
 """What a record takes away: the leaves and sealed openings that nobody may need or keep after it.
 
-A withdrawal takes the leaves of its items out of their batches, and the openings of their labels with
-them. A close takes the gold of its epoch: the first verdict has opened it, or nothing ever will. Gold
-of the present epoch stays until then even if its item is withdrawn, since the rules demand that
-a verdict opens all gold that was committed to: without it the epoch could never be decided, and any
-author could stop the network by withdrawing an item.
+It follows from what the record changed, whatever its kind. A withdrawn item takes its leaf out of its batch.
+An item that is settled (decided, found to be a copy, withdrawn) takes the opening of its proposal along, and
+the answer that the operator imported for it. A round that ends takes its gold: its verdict has opened it, or
+nobody could be drawn, and the next seal commits to the imported answer under another salt.
 
-The openings of items whose verdict is logged are public; nothing else of a withdrawn item rests here.
+Gold that was opened is known to everybody, so what was imported goes with it, decided or not.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import partial
 
 from coordinator.ledger import Erasure
-from coordinator.sealed import forget, gold_key, labels_key, without_items
-from protocol.state import ItemId, State
-from protocol.transition import AnyRecord
+from coordinator.sealed import forget, gold_key, known_key, proposals_key, without
+from coordinator.tables import Rewrite
+from protocol.lifecycle import ItemStatus
+from protocol.rows import Item, ItemId
+from protocol.transition import AnyRecord, Changes
+from protos.gen import records_pb2 as pb
+
+_SETTLED = frozenset(
+    {ItemStatus.DUPLICATE, ItemStatus.ACCEPTED, ItemStatus.REJECTED, ItemStatus.WITHDRAWN}
+)
 
 
-def erasure_of(state: State, kind: str, record: AnyRecord) -> Erasure:
-    """What goes with a validated record; `state` is the one before it."""
-    if kind == "withdraw":
-        leaves: defaultdict[int, set[ItemId]] = defaultdict(set)
-        for item_id in record.body.item_ids:
-            leaves[state.items[item_id].submitted_at].add(item_id)
-        gone = {index: frozenset(item_ids) for index, item_ids in leaves.items()}
-        openings = {labels_key(at): partial(without_items, ids) for at, ids in gone.items()}
-        return Erasure(gone, openings)
-    if kind == "close":
-        epoch = state.epoch
-        return Erasure(sealed={gold_key(epoch.number, each): forget for each in epoch.gold_hashes})
-    return Erasure()
+def erasure_of(record: AnyRecord, changes: Changes) -> Erasure:
+    """What goes with a record that was applied."""
+    leaves: defaultdict[int, set[ItemId]] = defaultdict(set)
+    for item_id in changes.erased:
+        leaves[changes.items[item_id][1].submitted_at].add(item_id)
+    settled: defaultdict[int, set[ItemId]] = defaultdict(set)
+    sealed: dict[bytes, Rewrite] = {}
+    for item_id, (before, after) in changes.items.items():
+        if _is_settled(after) and not (before is not None and _is_settled(before)):
+            settled[after.submitted_at].add(item_id)
+            sealed[known_key(item_id)] = forget
+    for index, item_ids in settled.items():
+        sealed[proposals_key(index)] = without(frozenset(item_ids))
+    for old, new in changes.rounds.values():
+        for gold_hash in set(old.gold_hashes) - set(new.gold_hashes):
+            sealed[gold_key(gold_hash)] = forget
+    for leaf in record.leaves:
+        if isinstance(leaf, pb.ItemVerdict) and leaf.gold_salt:
+            sealed[known_key(leaf.item_id)] = forget
+    return Erasure({at: frozenset(ids) for at, ids in leaves.items()}, sealed)
+
+
+def _is_settled(item: Item) -> bool:
+    return item.status in _SETTLED or item.decided_in is not None

@@ -9,7 +9,8 @@ from coordinator.keys import Keys, create_keys, load_keys
 from coordinator.ledger import Ledger, Staged
 from protocol.log.envelope import seal
 from protocol.log.merkle import hash_leaf
-from protocol.log.note import sign_checkpoint
+from protocol.log.strict import canonical
+from protocol.rules.table import LATEST
 from protocol.state import State
 from protocol.transition import apply
 from protos.gen import records_pb2 as pb
@@ -24,7 +25,6 @@ DEFAULT_POLICY: Final = pb.Policy(
     trainers_ppm=100_000,
     rejection_penalty_ppm=1_000_000,  # a rejected item takes back what an accepted one earns
     accept_ppm=900_000,
-    rounds_max=3,
     reputation_decay_ppm=900_000,
     witness_quorum=1,
     revenue_treasury_ppm=50_000,
@@ -45,10 +45,17 @@ def found(home: Home, config: Config, policy: pb.Policy, chain_secret: bytes | N
     home.create(config)
     create_keys(home, config, chain_secret)
     keys = load_keys(home, config)
-    genesis = pb.Genesis(network=keys.network, name=config.name, policy=policy)
-    raw = seal("genesis", genesis.SerializeToString(), keys.operator, keys.sign_record)
+    genesis = pb.Genesis(
+        network=keys.network,
+        name=config.name,
+        policy=policy,
+        rules=LATEST,
+        delegation=keys.delegation,
+        log_key=keys.log_verifier.public_key,
+    )
+    raw = seal("genesis", canonical(genesis), keys.record_key, keys.sign_record)
     apply(State(), raw, [])
-    checkpoint = sign_checkpoint(keys.log_verifier, 1, hash_leaf(raw), keys.sign_log)
+    checkpoint = keys.sign_checkpoint(1, hash_leaf(raw), ())
     with Ledger.create(home.ledger_url(config), keys.log_verifier.name) as ledger:
         ledger.commit([Staged(raw)], checkpoint, 0)
     return keys

@@ -1,7 +1,10 @@
 """The operator's keys. Nothing here is ever printed, logged or sent.
 
+    root.key       Ed25519 seed: who the operator is. It delegates to operator.key, and no work needs it:
+                   move it offline. `operator.delegation` holds what it signed.
     operator.key   Ed25519 seed: signs the operator's records
     log.key        Ed25519 seed: signs the log's checkpoints; its public half names the network
+    log-*.key      successors of log.key, if the log names any: they sign beside it
     chain.key      secp256k1 secret: pays for transactions; holds no power over the log
     tls.key, tls.crt   the server's identity, pinned by the network link
 
@@ -14,8 +17,10 @@ import datetime
 import ipaddress
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -27,10 +32,13 @@ from nacl.signing import SigningKey
 
 from coordinator.config import Config, Home, require_private, write_private
 from protocol.errors import ConfigError
-from protocol.identity import Identity
+from protocol.identity import KeyId, PersonId, person_of_root
+from protocol.limits import KEY_BYTES, SIGNATURE_BYTES
 from protocol.log.commitments import network_id
 from protocol.log.envelope import Signer
-from protocol.log.note import Verifier
+from protocol.log.note import Checkpoint, Note, Verifier
+from protocol.rules.people import delegation_message
+from protos.gen import records_pb2 as pb
 
 # The name that every node checks the certificate for, wherever the coordinator moves to.
 TLS_NAME: Final = "commonhold"
@@ -39,6 +47,9 @@ _TLS_DAYS: Final = 3_650
 # Order of secp256k1 (SEC 2, section 2.4.1): a secret is below it and not zero.
 _SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _SECRET_FILES: Final = ("operator.key", "log.key", "chain.key", "tls.key")
+_ROOT_FILE: Final = "root.key"
+_DELEGATION_FILE: Final = "operator.delegation"
+_LOG_SUCCESSORS: Final = "log-*.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +58,12 @@ class Keys:
 
     operator_key: SigningKey = field(repr=False)
     log_key: SigningKey = field(repr=False)
+    log_successors: tuple[SigningKey, ...] = field(repr=False)
     chain_secret: bytes = field(repr=False)  # 32 bytes
     tls_key: bytes = field(repr=False)  # PEM
     tls_certificate: bytes  # PEM
-    log_verifier: Verifier
+    log_verifier: Verifier  # of log.key, which the network link names
+    delegation: pb.Delegation  # of the operator's key by the root key
 
     def sign_payout(self, digest: bytes) -> bytes:
         """Signs for the operator's account on chain: 65 bytes, lower s, v of 27 or 28."""
@@ -58,9 +71,14 @@ class Keys:
         return signature[:64] + bytes([signature[64] + 27])
 
     @property
-    def operator(self) -> Identity:
-        """The operator's public name."""
-        return Identity(bytes(self.operator_key.verify_key))
+    def operator(self) -> PersonId:
+        """Who the operator is."""
+        return person_of_root(self.delegation.root_key)
+
+    @property
+    def record_key(self) -> KeyId:
+        """The key that signs the operator's records."""
+        return KeyId(bytes(self.operator_key.verify_key))
 
     @property
     def network(self) -> bytes:
@@ -77,6 +95,22 @@ class Keys:
         """Signs checkpoints."""
         return lambda text: self.log_key.sign(text).signature
 
+    def holds_log_key(self, public_key: bytes) -> bool:
+        """Whether we can sign checkpoints with this key."""
+        return public_key in (bytes(key.verify_key) for key in (self.log_key, *self.log_successors))
+
+    def sign_checkpoint(self, size: int, root: bytes, log_keys: Collection[bytes]) -> bytes:
+        """The signed head of the log: by the key that the network link names, and by each of the log's
+        later keys, so that whoever knows one of them can read it."""
+        checkpoint = Checkpoint(self.log_verifier.name, size, root)
+        note = Note(checkpoint.text, ()).with_signature(self.log_verifier, self.sign_log)
+        for key in self.log_successors:
+            public_key = bytes(key.verify_key)
+            if public_key in log_keys:
+                verifier = Verifier(self.log_verifier.name, public_key)
+                note = note.with_signature(verifier, _signer(key))
+        return note.encode()
+
     @property
     def tls_fingerprint(self) -> bytes:
         """SHA-256 of the DER certificate, which the network link carries."""
@@ -89,8 +123,13 @@ def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -
 
     `chain_secret` (32 bytes) is that of an account which exists already.
     """
-    for name in ("operator.key", "log.key"):
-        write_private(home.path / name, _hex_line(secrets.token_bytes(32)))
+    seeds = {name: secrets.token_bytes(32) for name in (_ROOT_FILE, "operator.key", "log.key")}
+    for name, seed in seeds.items():
+        write_private(home.path / name, _hex_line(seed))
+    root, operator, log = (SigningKey(seed) for seed in seeds.values())
+    message = delegation_message(network_id(bytes(log.verify_key)), bytes(operator.verify_key))
+    delegation = bytes(root.verify_key) + root.sign(message).signature
+    write_private(home.path / _DELEGATION_FILE, _hex_line(delegation))
     if chain_secret is None:
         chain_secret = (1 + secrets.randbelow(_SECP256K1_ORDER - 1)).to_bytes(32, "big")
     write_private(home.path / "chain.key", _hex_line(chain_secret))
@@ -112,10 +151,15 @@ def load_keys(home: Home, config: Config) -> Keys:
         return Keys(
             operator_key=SigningKey(_read_secret(home, "operator.key")),
             log_key=log_key,
+            log_successors=tuple(
+                SigningKey(_read_secret(home, path.name))
+                for path in sorted(home.path.glob(_LOG_SUCCESSORS))
+            ),
             chain_secret=_read_secret(home, "chain.key"),
             tls_key=(home.path / "tls.key").read_bytes(),
             tls_certificate=(home.path / "tls.crt").read_bytes(),
             log_verifier=log_verifier(config.name, bytes(log_key.verify_key)),
+            delegation=_read_delegation(home),
         )
     except FileNotFoundError as error:
         raise ConfigError(
@@ -125,8 +169,9 @@ def load_keys(home: Home, config: Config) -> Keys:
 
 def require_private_keys(home: Home) -> None:
     """Raises ConfigError when a secret may be read by others than the operator."""
-    for name in _SECRET_FILES:
-        require_private(home.path / name)
+    optional = [home.path / _ROOT_FILE, *home.path.glob(_LOG_SUCCESSORS)]
+    for path in (*(home.path / name for name in _SECRET_FILES), *filter(Path.exists, optional)):
+        require_private(path)
 
 
 def log_verifier(name: str, public_key: bytes) -> Verifier:
@@ -172,12 +217,25 @@ def _hex_line(secret: bytes) -> bytes:
 
 
 def _read_secret(home: Home, name: str) -> bytes:
+    return _read_hex(home, name, KEY_BYTES)
+
+
+def _read_delegation(home: Home) -> pb.Delegation:
+    data = _read_hex(home, _DELEGATION_FILE, KEY_BYTES + SIGNATURE_BYTES)
+    return pb.Delegation(root_key=data[:KEY_BYTES], signature=data[KEY_BYTES:])
+
+
+def _read_hex(home: Home, name: str, size: int) -> bytes:
     text = (home.path / name).read_text().strip()
     try:
-        secret = bytes.fromhex(text)
+        data = bytes.fromhex(text)
     except ValueError:
-        secret = b""
-    if len(secret) != 32:
+        data = b""
+    if len(data) != size:
         # The content stays out of the message: it may be a secret with one character too many.
-        raise ConfigError(f"{home.path / name} does not hold 32 bytes in hexadecimal")
-    return secret
+        raise ConfigError(f"{home.path / name} does not hold {size} bytes in hexadecimal")
+    return data
+
+
+def _signer(key: SigningKey) -> Signer:
+    return lambda text: key.sign(text).signature

@@ -288,6 +288,17 @@ class Ledger:
         tables.rewrite_sealed(tx, (pair for each in erasures for pair in each.sealed.items()))
         self._at_step("erased")
 
+    def keep(self, sealed: Mapping[bytes, bytes]) -> None:
+        """Write sealed rows beside no entry, durable on return; a row that is there is replaced.
+
+        May run beside a commit: the database lets one of them wait.
+
+        Raises:
+            StoreError: the disk failed; nothing is written, or all of it.
+        """
+        with translated_errors("cannot keep sealed rows"), self._engine.begin() as tx:
+            tables.replace_sealed(tx, sealed)
+
     def _empty_wal(self) -> None:
         if self._has_residue:
             self._has_residue = not truncate_wal(self._engine)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from coordinator.tally import Statuses, Tally, recount
-from protocol.lifecycle import EpochPhase, ItemStatus, JobStatus
-from protocol.state import State
-from protos.gen import records_pb2 as pb
+from protocol.lifecycle import ItemStatus, JobStatus, RoundPhase
+from protocol.rows import Campaign
+from protocol.state import State, waits_of
 
 # A page and a terminal are for people: beyond this they ask the log.
 CAMPAIGNS_MAX: Final = 100
@@ -34,12 +34,20 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class CampaignRow:
-    """One campaign and how its items fare."""
+    """One campaign: where its round is, and how its items fare."""
 
     id: str
     title: str
-    labels: int
+    task: str  # kind of question
     licences: str
+    paused: bool
+    round: int  # the present or last one; 0 before the first
+    phase: str
+    since_ms: int  # when the phase began
+    progress: Progress | None  # None while no phase waits for reviewers
+    waiting: int  # items, for the next round
+    in_review: int
+    standing_by: int
     submitted: int
     accepted: int
     rejected: int
@@ -51,15 +59,14 @@ class Overview:
 
     name: str
     network: str
+    rules: int  # version
     entries: int
     epoch: int
-    round: int
-    phase: str
-    progress: Progress | None  # None while no phase waits for reviewers
     members: int
-    standing_by: int
+    standing_by: int  # people who review in some campaign's next round
     items: int
-    pending: int
+    waiting: int
+    in_review: int
     accepted: int
     outcomes: dict[str, int]  # of all items; the sum is `items`
     minted_micro: int
@@ -73,54 +80,63 @@ class Overview:
     attestations: int  # to that proposal
     witness_quorum: int
     deployment: dict[str, int | str]  # chain id and contract addresses; empty before
-    campaigns: tuple[CampaignRow, ...]  # oldest first
+    campaigns: tuple[CampaignRow, ...]  # in the order of their ids
     campaigns_total: int
 
 
 def overview(state: State, tally: Tally | None = None) -> Overview:
     """Everything at once. Without a tally the items are counted here, one by one."""
     tally = recount(state) if tally is None else tally
-    waiting = state.proposal is not None and state.proposal.epoch > state.published_epoch
+    proposed = state.settlement
+    pending = proposed is not None and proposed.epoch > state.published_epoch
     return Overview(
         name=state.name,
         network=state.network.hex(),
+        rules=state.rules,
         entries=state.size,
-        epoch=state.epoch.number,
-        round=state.epoch.round.number,
-        phase=state.epoch.phase.name.lower(),
-        progress=_progress(state),
+        epoch=state.epoch,
         members=len(state.members),
-        standing_by=sum(bool(member.standby) for member in state.members.values()),
+        standing_by=len({person for (_, person), _ in state.standbys.scan()}),
         items=len(state.items),
-        pending=len(state.pending),
+        waiting=len(state.waiting),
+        in_review=sum(len(round_.items) for _, round_ in state.rounds.scan()),
         accepted=tally.count(ItemStatus.ACCEPTED),
         outcomes=by_outcome(sum(tally.campaigns.values(), Statuses())),
         minted_micro=state.minted_micro,
-        received={asset.hex(): amount for asset, amount in state.received.items()},
+        received={asset.hex(): amount for asset, amount in state.received.scan()},
         jobs=_jobs(state),
         snapshots=len(state.snapshots),
         licences=len(state.licences),
         closed_epoch=state.closed_epoch,
         settled_epoch=state.published_epoch,
-        proposed_epoch=state.proposal.epoch if state.proposal and waiting else 0,
-        attestations=len(state.attestations) if waiting else 0,
+        proposed_epoch=proposed.epoch if proposed is not None and pending else 0,
+        attestations=len(state.attestations) if pending else 0,
         witness_quorum=state.policy.witness_quorum,
         deployment=_deployment(state),
         campaigns=tuple(
-            campaign_row(campaign, tally.of_campaign(campaign.id))
-            for campaign in list(state.campaigns.values())[:CAMPAIGNS_MAX]
+            campaign_row(state, campaign, tally.of_campaign(campaign.id))
+            for _, campaign in list(state.campaigns.scan())[:CAMPAIGNS_MAX]
         ),
         campaigns_total=len(state.campaigns),
     )
 
 
-def campaign_row(campaign: pb.Campaign, items: Statuses) -> CampaignRow:
+def campaign_row(state: State, campaign: Campaign, items: Statuses) -> CampaignRow:
     """One campaign, with its items counted."""
+    round_ = state.round_of(campaign.id)
     return CampaignRow(
         id=campaign.id,
         title=campaign.title,
-        labels=len(campaign.labels),
+        task=campaign.task,
         licences=", ".join(campaign.licences),
+        paused=campaign.paused,
+        round=round_.number,
+        phase=round_.phase.name.lower(),
+        since_ms=round_.since_ms,
+        progress=progress_of(state, campaign.id),
+        waiting=waits_of(state, campaign.id),
+        in_review=len(round_.items),
+        standing_by=state.standbys.count(campaign.id),
         submitted=items.total(),
         accepted=items[ItemStatus.ACCEPTED],
         rejected=items[ItemStatus.REJECTED],
@@ -132,25 +148,22 @@ def by_outcome(items: Statuses) -> dict[str, int]:
     return {name: sum(items[s] for s in statuses) for name, statuses in OUTCOMES.items()}
 
 
-def _progress(state: State) -> Progress | None:
-    round_ = state.epoch.round
-    match state.epoch.phase:
-        case EpochPhase.BEACON:
-            missing = sum(
-                bool(member.standby) and who not in round_.beacons
-                for who, member in state.members.items()
-            )
-            return Progress(len(round_.beacons), len(round_.beacons) + missing)
-        case EpochPhase.COMMITTING:
-            return Progress(len(round_.commits), len(round_.tasks))
-        case EpochPhase.REVEALING:
-            return Progress(len(round_.revealed), len(round_.commits))
+def progress_of(state: State, campaign_id: str) -> Progress | None:
+    """Whom a campaign's round waits for; None while it waits for nobody."""
+    match state.round_of(campaign_id).phase:
+        case RoundPhase.SEALED:
+            opened = state.beacons.count(campaign_id)
+            return Progress(opened, opened + state.candidates.count(campaign_id))
+        case RoundPhase.COMMITTING:
+            return Progress(state.commits.count(campaign_id), state.tasks.count(campaign_id))
+        case RoundPhase.REVEALING:
+            return Progress(state.revealed.count(campaign_id), state.commits.count(campaign_id))
         case _:
             return None
 
 
 def _jobs(state: State) -> dict[str, int]:
-    found = [job.status for job in state.jobs.values()]
+    found = [job.status for _, job in state.jobs.scan()]
     return {status.name.lower(): found.count(status) for status in JobStatus}
 
 

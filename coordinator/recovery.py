@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from coordinator.ledger import Ledger, StoredEntry
 from coordinator.tally import Tally
@@ -19,9 +20,17 @@ from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import Verifier
 from protocol.state import State
-from protocol.transition import AnyRecord, apply, open_record, process, require_explained
+from protocol.transition import (
+    AnyRecord,
+    apply,
+    author_of,
+    open_record,
+    process,
+    require_explained,
+    rules_for,
+)
 
-Process = Callable[[State, str, AnyRecord], None]
+Process = Callable[[State, str, AnyRecord], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ def entries_beyond(state: State, ledger: Ledger) -> Iterator[StoredEntry]:
 
 
 def fold(state: State, entry: StoredEntry, step: Process = process) -> AnyRecord:
-    """Applies an entry that was validated before it was logged; gives its record.
+    """Applies an entry that was validated before it was logged; gives its record, author included.
 
     `step` is what applies it: whoever counts along gives `Tally.process`.
 
@@ -81,7 +90,8 @@ def fold(state: State, entry: StoredEntry, step: Process = process) -> AnyRecord
     """
     try:
         envelope = parse_envelope(entry.envelope)
-        record = open_record(envelope, leaves_of(entry), state.size)
+        record = open_record(envelope, leaves_of(entry), state.size, rules_for(state))
+        record = replace(record, author=author_of(state, envelope.kind, record))
     except Reject as error:
         raise StoreError(
             f"entry {entry.index} of the ledger is damaged: {error}", "restore it from a backup"
@@ -130,7 +140,7 @@ def fsck(
             beside = leaves_of(entry)
         except Reject as error:
             raise Misbehaviour(f"log entry {entry.index}: {error}") from error
-        kinds[apply(state, entry.envelope, beside)] += 1
+        kinds[apply(state, entry.envelope, beside).kind] += 1
         leaves += len(beside)
         erased += sum(isinstance(leaf, Erased) for leaf in beside)
         on_entry(tree.size, max(tree.size, size))

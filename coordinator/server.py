@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,14 +68,21 @@ class Address:
     link: str
 
 
-async def serve(home: Home, ready_file: Path | None, on_ready: Callable[[Address], None]) -> None:
-    """Serves until SIGINT or SIGTERM.
+async def serve(
+    home: Home,
+    ready_file: Path | None,
+    on_ready: Callable[[Address], None],
+    close_every: str | None = None,
+) -> None:
+    """Serves until SIGINT or SIGTERM. `close_every` takes the place of the setting of that name.
 
     Raises:
         ConfigError: settings, keys or ports are wrong.
         FatalStoreError: a commit failed; what is in memory no longer counts. Start again.
     """
     config = home.load()
+    if close_every is not None:
+        config = replace(config, close_every=close_every)
     keys = load_keys(home, config)
     stop = asyncio.Event()
     failures: list[FatalStoreError] = []
@@ -101,7 +108,7 @@ async def running(
     """A server that answers for as long as the context lasts."""
     metrics = Metrics()
     async with open_book(home.ledger_url(config), keys, on_fatal) as book:
-        conductor = Conductor(book, config.deadlines)
+        conductor = Conductor(book, now_ms, config.close_every_ms)
         service = CoordinatorService(
             book,
             conductor,

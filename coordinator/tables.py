@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, Final
 
@@ -131,6 +131,15 @@ def erase_leaves(tx: sa.Connection, erased: Iterable[tuple[int, Iterable[bytes]]
         tx.execute(
             sa.update(batches).where(batches.c.root == root).values(bundle=encode_bundle(rest))
         )
+
+
+def replace_sealed(tx: sa.Connection, rows: Mapping[bytes, bytes]) -> None:
+    """Write sealed rows, whether or not there were any under their keys."""
+    keys = list(rows)
+    for at in range(0, len(keys), PAGE_ROWS):
+        some = keys[at : at + PAGE_ROWS]
+        tx.execute(sa.delete(sealed).where(sealed.c.key.in_(some)))
+        tx.execute(sa.insert(sealed), [{"key": key, "value": rows[key]} for key in some])
 
 
 def rewrite_sealed(tx: sa.Connection, rewrites: Iterable[tuple[bytes, Rewrite]]) -> None:

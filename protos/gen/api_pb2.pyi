@@ -111,3 +111,29 @@ class CloseEpochResponse(_message.Message):
     INDEX_FIELD_NUMBER: _ClassVar[int]
     index: int
     def __init__(self, index: _Optional[int] = ...) -> None: ...
+
+class ImportGoldRequest(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: bytes
+    def __init__(self, envelope: _Optional[bytes] = ...) -> None: ...
+
+class ImportGold(_message.Message):
+    __slots__ = ("network", "answers")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    answers: _containers.RepeatedCompositeFieldContainer[KnownAnswer]
+    def __init__(self, network: _Optional[bytes] = ..., answers: _Optional[_Iterable[_Union[KnownAnswer, _Mapping]]] = ...) -> None: ...
+
+class KnownAnswer(_message.Message):
+    __slots__ = ("item_id", "answer")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    item_id: bytes
+    answer: bytes
+    def __init__(self, item_id: _Optional[bytes] = ..., answer: _Optional[bytes] = ...) -> None: ...
+
+class ImportGoldResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

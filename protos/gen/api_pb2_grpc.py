@@ -59,6 +59,11 @@ class CoordinatorStub:
                 request_serializer=protos_dot_gen_dot_api__pb2.CloseEpochRequest.SerializeToString,
                 response_deserializer=protos_dot_gen_dot_api__pb2.CloseEpochResponse.FromString,
                 _registered_method=True)
+        self.ImportGold = channel.unary_unary(
+                '/commonhold.v1.Coordinator/ImportGold',
+                request_serializer=protos_dot_gen_dot_api__pb2.ImportGoldRequest.SerializeToString,
+                response_deserializer=protos_dot_gen_dot_api__pb2.ImportGoldResponse.FromString,
+                _registered_method=True)
 
 
 class CoordinatorServicer:
@@ -99,6 +104,14 @@ class CoordinatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportGold(self, request, context):
+        """The operator says what the answers of some items are. They stay sealed until the verdict of the round
+        that the item is in, whose seal commits to them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CoordinatorServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -126,6 +139,11 @@ def add_CoordinatorServicer_to_server(servicer, server):
                     servicer.CloseEpoch,
                     request_deserializer=protos_dot_gen_dot_api__pb2.CloseEpochRequest.FromString,
                     response_serializer=protos_dot_gen_dot_api__pb2.CloseEpochResponse.SerializeToString,
+            ),
+            'ImportGold': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportGold,
+                    request_deserializer=protos_dot_gen_dot_api__pb2.ImportGoldRequest.FromString,
+                    response_serializer=protos_dot_gen_dot_api__pb2.ImportGoldResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -263,6 +281,33 @@ class Coordinator:
             '/commonhold.v1.Coordinator/CloseEpoch',
             protos_dot_gen_dot_api__pb2.CloseEpochRequest.SerializeToString,
             protos_dot_gen_dot_api__pb2.CloseEpochResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportGold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/commonhold.v1.Coordinator/ImportGold',
+            protos_dot_gen_dot_api__pb2.ImportGoldRequest.SerializeToString,
+            protos_dot_gen_dot_api__pb2.ImportGoldResponse.FromString,
             options,
             channel_credentials,
             insecure,

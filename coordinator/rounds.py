@@ -1,0 +1,122 @@
+"""When a round goes on: a pure function of the state, one campaign and the clock.
+
+A window ends when all have done their part, or when it has lasted as long as the campaign's record says. The
+rules enforce the same with the times that the records carry; here it is decided when to write them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from protocol.identity import PersonId
+from protocol.lifecycle import RoundPhase
+from protocol.rows import Campaign, Item
+from protocol.rules.sealing import close_due
+from protocol.state import State, waits_of
+
+# After a start nobody is shut out before their nodes have had time to find us again.
+GRACE_MS: Final = 5 * 60 * 1_000
+
+
+class Step(Enum):
+    """What the operator logs next in a campaign."""
+
+    SEAL = auto()
+    CLOSE = auto()  # the epoch, since it has no room for a further round
+    DRAW = auto()
+    END_COMMITS = auto()
+    DECIDE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do, before `until_ms` unless a record comes; None: only a record changes that."""
+
+    until_ms: int | None
+
+
+Situation = tuple[frozenset[bytes], tuple[tuple[bytes, int], ...]]
+"""Who stands by, and how many items of whom wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What the state cannot know. All times in ms since 1970."""
+
+    now_ms: int
+    started_ms: int  # when this process began to listen
+    waiting_since_ms: int  # when it saw the oldest of the items that wait now
+    hopeless: Situation | None = None  # in which a round was sealed, and nobody could be drawn
+
+
+def next_step(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
+    """The record that may and should be logged now, or how long there is none."""
+    round_, terms, c = state.round_of(campaign.id), campaign.rounds, campaign.id
+    match round_.phase:
+        case RoundPhase.OPEN:
+            return _gather(state, campaign, clock)
+        case RoundPhase.SEALED:
+            step, missing, window_ms = Step.DRAW, state.candidates.count(c), terms.beacon_ms
+        case RoundPhase.COMMITTING:
+            missing = state.tasks.count(c) - state.commits.count(c)
+            step, window_ms = Step.END_COMMITS, terms.commit_ms
+        case RoundPhase.REVEALING:
+            missing = state.commits.count(c) - state.revealed.count(c)
+            step, window_ms = Step.DECIDE, terms.reveal_ms
+    ends_ms = max(round_.since_ms + window_ms, clock.started_ms + min(window_ms, GRACE_MS))
+    return Wait(ends_ms) if missing and clock.now_ms < ends_ms else step
+
+
+def _gather(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
+    """Seals when enough waits and enough reviewers stand by, or when the oldest item has waited long
+    enough; and never for nobody, or the log would fill with empty rounds."""
+    c = campaign.id
+    if campaign.paused or not state.queues.has(c) or not state.standbys.has(c):
+        return Wait(None)
+    due_ms = clock.waiting_since_ms + campaign.rounds.seal_wait_ms
+    enough = (
+        waits_of(state, c) >= campaign.rounds.seal_items
+        and state.standbys.count(c) >= campaign.reviewers_per_item
+    )
+    if not enough and clock.now_ms < due_ms:
+        return Wait(due_ms)
+    if clock.hopeless is not None and clock.hopeless == situation_of(state, c):
+        return Wait(None)
+    if not _can_be_reviewed(state, c):
+        return Wait(None)
+    return Step.CLOSE if close_due(state, campaign) else Step.SEAL
+
+
+def situation_of(state: State, campaign_id: str) -> Situation:
+    """What a further round would have to go on."""
+    people = frozenset(person for (_, person), _ in state.standbys.scan(campaign_id))
+    queues = (queue for queue, _ in state.queues.scan(campaign_id))
+    return people, tuple((queue[1], state.waiting.count(queue)) for queue in queues)
+
+
+def _can_be_reviewed(state: State, campaign_id: str) -> bool:
+    """Whether somebody stands by who may review something that waits: not its author, nobody who has
+    answered, and nobody who is paid at the address of one of these."""
+    voices = {_voice(state, person) for (_, person), _ in state.standbys.scan(campaign_id)}
+    for queue, first_ticket in state.queues.scan(campaign_id):
+        others = voices - {_voice(state, queue[1])}
+        if not others:
+            continue
+        first = state.waiting[queue, first_ticket]
+        if others - _answered(state, state.items[first]):
+            return True
+        waiting = (state.items[item_id] for _, item_id in state.waiting.scan(queue))
+        if any(others - _answered(state, item) for item in waiting):
+            return True
+    return False
+
+
+def _voice(state: State, person: PersonId) -> bytes:
+    """Many names with one payout address are one voice."""
+    return state.members[person].payout
+
+
+def _answered(state: State, item: Item) -> set[bytes]:
+    return {_voice(state, person) for person in item.answered_by}
