@@ -32,7 +32,6 @@ from coordinator.sealed import Opening, validate_known, validate_sealed
 from coordinator.sequencer import Sequenced, Sequencer
 from coordinator.tally import Tally
 from protocol.errors import Reject
-from protocol.errors import Reject
 from protocol.identity import KeyId
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.batch import encode_bundle
