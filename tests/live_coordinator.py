@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from coordinator.config import Config, Deadlines, Home, RateLimit
+from coordinator.config import Config, Home, RateLimit
 from coordinator.founding import DEFAULT_POLICY, found
 from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import FatalStoreError, StoredEntry
@@ -24,6 +24,7 @@ from coordinator.server import Address, announced, running
 from protocol.log.merkle import hash_leaf, verify_inclusion
 from protocol.log.note import Verifier, open_checkpoint
 from protocol.state import State
+from protocol.transition import AnyRecord, process
 from protos.gen import api_pb2, api_pb2_grpc
 from protos.gen import records_pb2 as pb
 from tests.helpers import (
@@ -33,6 +34,9 @@ from tests.helpers import (
     registration,
     submission_request,
 )
+from tests.simulated import rounds
+
+Stub = Any  # the generated one, which has no annotations
 
 CLI = [sys.executable, "-c", "from commonhold.cli import main; main()"]
 
@@ -44,7 +48,7 @@ def found_network(
     chain_secret: bytes | None = None,
     **policy: int,
 ) -> Home:
-    """A fresh network on free ports, whose reviewers have plenty of time."""
+    """A fresh network on free ports."""
     home = Home(path)
     settings = pb.Policy()
     settings.CopyFrom(DEFAULT_POLICY)
@@ -55,7 +59,6 @@ def found_network(
         grpc_port=0,
         http_port=0,
         rpc_url=rpc_url,
-        deadlines=Deadlines(300, 300, 300),
         rate_limit=RateLimit(100_000, 100_000),
     )
     found(home, config, settings, chain_secret)
@@ -90,7 +93,7 @@ class Live:
     @property
     def operator(self) -> Person:
         person = Person("operator")
-        person.key = self.keys.operator_key
+        person.signing_key = self.keys.operator_key
         return person
 
     async def append(self, request: api_pb2.AppendRequest) -> api_pb2.Receipt:
@@ -101,32 +104,65 @@ class Live:
         return await self.append(append_request(person, kind, body, *rest))
 
     async def open_campaign(self, **changes: object) -> None:
-        await self.log(self.operator, "campaign", campaign_record(self.network, **changes))
+        """The campaign "digits"; its reviewers have plenty of time."""
+        terms = {"rounds": patient_rounds()} | changes
+        await self.log(self.operator, "campaign", campaign_record(self.network, **terms))
+
+    async def close_epoch(self, epoch: int) -> int:
+        """The operator closes an epoch; gives the index of its close."""
+        body = api_pb2.CloseEpoch(network=self.network, epoch=epoch)
+        envelope = self.operator.seal("close-epoch", body)
+        response = await self.stub.CloseEpoch(api_pb2.CloseEpochRequest(envelope=envelope))
+        index: int = response.index
+        return index
+
+    async def import_gold(self, answers: Mapping[bytes, bytes]) -> None:
+        known = [api_pb2.KnownAnswer(item_id=i, answer=a) for i, a in answers.items()]
+        body = api_pb2.ImportGold(network=self.network, answers=known)
+        envelope = self.operator.seal("import-gold", body)
+        await self.stub.ImportGold(api_pb2.ImportGoldRequest(envelope=envelope))
 
     async def join(self, *people: Person) -> None:
         for person in people:
             await self.log(person, "register", registration(person, self.network))
 
     def submission(
-        self, person: Person, labels: Sequence[int], **changes: object
+        self, person: Person, labels: Sequence[int], **changes: Any
     ) -> api_pb2.AppendRequest:
         return submission_request(person, self.network, labels, self.rng, **changes)
+
+
+def patient_rounds(**changes: int) -> pb.RoundTerms:
+    """Windows of five minutes, which no test waits for; a round is sealed when an item waits."""
+    windows = {"beacon_ms": 300_000, "commit_ms": 300_000, "reveal_ms": 300_000}
+    return rounds(**(windows | changes))
 
 
 class Mirror:
     """What a node sees: the state folded from what it follows."""
 
-    def __init__(self, net: Live) -> None:
+    def __init__(self, net: Live | Stub) -> None:
         self.state = State()
-        self._stream = net.stub.Follow(api_pb2.FollowRequest(start=0))
+        self.kinds: list[str] = []  # of the entries so far
+        stub = net.stub if isinstance(net, Live) else net
+        self._stream = stub.Follow(api_pb2.FollowRequest(start=0))
+
+    async def more(self) -> State:
+        """Takes the next page."""
+        response = await self._stream.read()
+        for entry in response.entries:
+            fold(self.state, StoredEntry(entry.index, entry.envelope, entry.bundle), self._apply)
+        return self.state
 
     async def until(self, reached: Callable[[State], bool]) -> State:
         """Follows until the state is as wanted; the test's own timeout bounds it."""
         while not reached(self.state):
-            response = await self._stream.read()
-            for entry in response.entries:
-                fold(self.state, StoredEntry(entry.index, entry.envelope, entry.bundle))
+            await self.more()
         return self.state
+
+    def _apply(self, state: State, kind: str, record: AnyRecord) -> None:
+        process(state, kind, record)
+        self.kinds.append(kind)
 
 
 @asynccontextmanager
@@ -145,10 +181,10 @@ async def live(home: Home) -> AsyncIterator[Live]:
 
 
 @contextmanager
-def serving_process(home: Home) -> Iterator[tuple[subprocess.Popen[str], Address]]:
+def serving_process(home: Home, *options: str) -> Iterator[tuple[subprocess.Popen[str], Address]]:
     """`commonhold coordinator serve` in a process of its own; ended at the latest here."""
     process = subprocess.Popen(
-        [*CLI, "coordinator", "serve", "--dir", str(home.path)],
+        [*CLI, "coordinator", "serve", "--dir", str(home.path), *options],
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -20,6 +20,8 @@ from protocol.log.envelope import parse_envelope, seal
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import sign_checkpoint
+from protocol.log.strict import canonical
+from protocol.rules.table import LATEST
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from protos.gen.api_pb2_grpc import CoordinatorServicer, add_CoordinatorServicer_to_server
@@ -47,7 +49,10 @@ class ScriptedCoordinator(CoordinatorServicer):
         self.on_receipt: Callable[[api.Receipt], api.Receipt] = lambda receipt: receipt
         self.on_follow: Callable[[api.FollowResponse], api.FollowResponse] = lambda page: page
         self.grown = asyncio.Event()
-        self.operate("genesis", pb.Genesis(name="test", policy=DEFAULT_POLICY))
+        genesis = pb.Genesis(name="test", policy=DEFAULT_POLICY, rules=LATEST)
+        genesis.delegation.CopyFrom(keys.delegation)
+        genesis.log_key = keys.log_verifier.public_key
+        self.operate("genesis", genesis)
         self.operate("campaign", campaign())
 
     def operate(self, kind: str, body: Any) -> None:
@@ -57,7 +62,7 @@ class ScriptedCoordinator(CoordinatorServicer):
 
     def sealed(self, kind: str, body: Message) -> bytes:
         keys = self.keys
-        return seal(kind, body.SerializeToString(), keys.operator, keys.sign_record)
+        return seal(kind, canonical(body), keys.record_key, keys.sign_record)
 
     def add(self, envelope: bytes, leaves: tuple[bytes, ...] = ()) -> int:
         self.log.append((envelope, leaves))
