@@ -1,13 +1,15 @@
 """Answering the tasks of one round: get the content, examine it, wait for whoever answers, in time.
 
 Progress is stored with each step. A restart takes up where we were: what is fetched is examined
-again, what is answered stays.
+again, what is answered stays. Each campaign's round is answered by itself; whoever runs several at once
+finds no step in here that waits for another's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,35 +20,45 @@ from node.examine import UNAVAILABLE, UNSURE, Examiner, Fetcher, Opinion, Wanted
 from node.rows import TaskRow, TaskStatus
 from node.store import Store
 from protocol.errors import Unreachable
+from protocol.rows import RoundTerms
 
 log = logging.getLogger(__name__)
 
-# Content gets this long to arrive. Longer waits for people who are away would make everybody wait.
-FETCH_SECONDS: Final = 30 * 60
-# A person gets most of the day that a coordinator grants by default.
-ANSWER_SECONDS: Final = 20 * 60 * 60
+# Of a campaign's window for commits, content gets this part to arrive. Whoever is away for longer could
+# not be told from somebody who stays away, and reviewers need the rest.
+FETCH_PART: Final = 1 / 2
+# Before the window ends, a commit has to be made, sent and logged: this part of it, at most so long.
+COMMIT_PART: Final = 1 / 5
+COMMIT_SECONDS_MAX: Final = 5 * 60.0
 # How soon an answer typed in another process is noticed; one small query.
-ANSWER_POLL_SECONDS: Final = 0.5
-# Between two passes over what is still missing. An author whose replay lags a second behind ours
-# refuses us at first, so the first wait is short.
-RETRY_SECONDS: Final = 0.5
+ANSWER_POLL_SECONDS: Final = 0.25
+# Between two passes over what is still missing. An author whose replay lags behind ours refuses us at
+# first, so the first wait is short.
+RETRY_SECONDS: Final = 0.1
 RETRY_SECONDS_MAX: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class RoundKey:
-    """Which draw."""
+    """Which round of which campaign."""
 
-    epoch: int
+    campaign_id: str
     round: int
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long the parts of a round may take here, in seconds since we saw its draw."""
+    """How long the parts of a round may take here, in seconds since its draw."""
 
-    fetch_seconds: float = FETCH_SECONDS
-    answer_seconds: float = ANSWER_SECONDS
+    fetch_seconds: float
+    answer_seconds: float
+
+    @staticmethod
+    def of(terms: RoundTerms) -> Deadlines:
+        """What a campaign's window leaves: time to fetch, to answer, and to bring the commit home."""
+        window = terms.commit_ms / 1000
+        spare = min(window * COMMIT_PART, COMMIT_SECONDS_MAX)
+        return Deadlines(window * FETCH_PART, window - spare)
 
 
 def seconds_left(began_ms: int, seconds: float, now: int) -> float:
@@ -55,45 +67,49 @@ def seconds_left(began_ms: int, seconds: float, now: int) -> float:
 
 
 def remove_contents(folder: Path, keep: Iterable[bytes] = ()) -> int:
-    """Deletes fetched content but that of the items in `keep`; gives the number of files removed."""
+    """Deletes fetched content but that of the items in `keep`; gives the number of items removed."""
     if not folder.is_dir():
         return 0
     names = {item_id.hex() for item_id in keep}
     removed = 0
     for path in folder.iterdir():
-        if path.name.partition(".")[0] not in names:  # partial downloads are NAME.*.part
-            path.unlink(missing_ok=True)
+        if path.name not in names:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
             removed += 1
     return removed
 
 
 class Answering:
-    """Brings every task of a round to an answer, if only to an abstention."""
+    """Brings every task of a round to an answer, if only to a refusal. One serves all campaigns."""
 
-    def __init__(
-        self, store: Store, fetcher: Fetcher, examiner: Examiner, folder: Path, deadlines: Deadlines
-    ) -> None:
+    def __init__(self, store: Store, fetcher: Fetcher, examiner: Examiner, folder: Path) -> None:
         """`folder` (made private here) is where the fetcher puts content."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self._store, self._fetcher, self._examiner = store, fetcher, examiner
-        self._deadlines = deadlines
 
-    async def run(self, key: RoundKey, wanted: Sequence[Wanted], began_ms: int) -> None:
+    async def run(
+        self, key: RoundKey, wanted: Sequence[Wanted], began_ms: int, deadlines: Deadlines
+    ) -> None:
         """Returns when all is answered, at the latest when the time is up."""
         try:
-            async with asyncio.timeout(self._left(began_ms, self._deadlines.answer_seconds)):
-                await self._collect(key, wanted, began_ms)
+            async with asyncio.timeout(_left(began_ms, deadlines.answer_seconds)):
+                await self._collect(key, wanted, began_ms, deadlines.fetch_seconds)
                 while self._tasks(key, TaskStatus.FETCHED):  # a person is at it
                     await asyncio.sleep(ANSWER_POLL_SECONDS)
         except TimeoutError:
-            log.warning("the time for answers is up: abstaining from what is unanswered")
+            log.warning("the time for answers in %s is up", key.campaign_id)
         for task in self._tasks(key, TaskStatus.TODO):
             self._answer(task, UNAVAILABLE)
         for task in self._tasks(key, TaskStatus.FETCHED):
             self._answer(task, UNSURE)
 
-    async def _collect(self, key: RoundKey, wanted: Sequence[Wanted], began_ms: int) -> None:
+    async def _collect(
+        self, key: RoundKey, wanted: Sequence[Wanted], began_ms: int, fetch_seconds: float
+    ) -> None:
         """Fetches, and examines what has arrived while other items are still on their way."""
         here: asyncio.Queue[Wanted] = asyncio.Queue()  # as long as the batch of tasks, at most
         for each in wanted:
@@ -109,7 +125,8 @@ class Answering:
 
         async with asyncio.TaskGroup() as group:
             examining = group.create_task(self._examine(here))
-            await self._fetch({each.item_id: each for each in wanted}, key, began_ms, arrived)
+            items = {each.item_id: each for each in wanted}
+            await self._fetch(items, key, _left(began_ms, fetch_seconds), arrived)
             await here.join()
             examining.cancel()
 
@@ -117,12 +134,12 @@ class Answering:
         self,
         wanted: Mapping[bytes, Wanted],
         key: RoundKey,
-        began_ms: int,
+        seconds: float,
         arrived: Callable[[Wanted, Path | Opinion], None],
     ) -> None:
         pause = RETRY_SECONDS
         try:
-            async with asyncio.timeout(self._left(began_ms, self._deadlines.fetch_seconds)):
+            async with asyncio.timeout(seconds):
                 while missing := self._tasks(key, TaskStatus.TODO):
                     await self._pass([wanted[task.item_id] for task in missing], arrived)
                     if not self._tasks(key, TaskStatus.TODO):
@@ -146,19 +163,21 @@ class Answering:
         while True:
             each = await here.get()
             try:
-                opinion = await self._examiner.examine(each.path_in(self.folder), each)
-            except OSError as error:
-                log.error("fetched content is unreadable: %s", error.strerror)
+                opinion = await self._examiner.examine(self.folder, each)
+            except Exception as error:  # of ours, or a decoder's, over a stranger's bytes
+                # The message stays out: it may quote content.
+                log.error("content could not be examined: %s", type(error).__name__)
                 opinion = UNSURE
             if opinion is not None:
                 self._answer(each.task, opinion)
             here.task_done()
 
     def _answer(self, task: TaskRow, opinion: Opinion) -> None:
-        self._store.set_answer(task, opinion.label, opinion.abstention)
+        self._store.set_answer(task, opinion.answer, opinion.refusal)
 
     def _tasks(self, key: RoundKey, status: TaskStatus) -> list[TaskRow]:
-        return self._store.tasks(key.epoch, key.round, status)
+        return self._store.tasks(key.campaign_id, key.round, status)
 
-    def _left(self, began_ms: int, seconds: float) -> float:
-        return seconds_left(began_ms, seconds, now_ms())
+
+def _left(began_ms: int, seconds: float) -> float:
+    return seconds_left(began_ms, seconds, now_ms())

@@ -1,7 +1,8 @@
-"""Examination: fetch an item's content from its author, check what the log says of it, ask for a label.
+"""Examination: fetch an item's parts from its author, check what the log says of them, ask for an answer.
 
-Content comes from strangers. It is bounded before it is fetched, checked against its commitment
-while it streams, and held against media type and fingerprint before any reviewer sees it.
+Content comes from strangers. It is bounded before it is fetched, checked against its commitment while it
+streams, and held against media type and fingerprint before any reviewer sees it. A part that fails fails
+the item: nobody judges half of one.
 """
 
 from __future__ import annotations
@@ -9,25 +10,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
+from commonground.addresses import Announcement
 from commonground.directory import Directory
-from node.intake import (
-    MAX_CONTENT_BYTES,
-    PNG,
-    TEXT,
-    check_fingerprint,
-    fingerprint_content,
-)
-from node.reviewers import Reviewer, ask
+from node.config import ANY_CAMPAIGN
+from node.intake import MAX_CONTENT_BYTES, check_fingerprint, fingerprint_content
+from node.reviewers import Case, Refusal, Reviewer, ShownPart, ask
 from node.rows import TaskRow
 from protocol.errors import Misbehaviour, Reject, Unreachable
-from protocol.identity import Identity, peer_id_of, short
+from protocol.identity import KeyId, PersonId, peer_id_of, short
+from protocol.media import MEDIA
+from protocol.rows import Campaign, Description, Part
+from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:  # libp2p takes half a second to import, and commands that only write do without
@@ -37,14 +37,15 @@ from commonground.p2p.penalties import RecentlyUsed, TokenBucket
 
 log = logging.getLogger(__name__)
 
-# Transfers at once: enough to hide one slow author, few enough for a home connection.
+# Items of one round that are on their way at once: enough to hide one slow author, few enough for a home
+# connection.
 FETCHES_MAX: Final = 4
 # A peer takes more than REQUESTS_PER_SECOND for an attack, and a ban would cost us the round. We stay
 # well below, since our visits for checkpoints count, too.
 ASK_PER_SECOND: Final = REQUESTS_PER_SECOND * 3 / 4
 ASK_BURST: Final = REQUESTS_BURST * 2 / 3
-# An attempt on one item; a large one on a slow line is resumed within a fetch, not across them.
-ITEM_SECONDS: Final = 600.0
+# An attempt on one part; a large one on a slow line is resumed within a fetch, not across them.
+PART_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +53,55 @@ class Wanted:
     """A task of ours, and what the log says of its item and campaign."""
 
     task: TaskRow
-    record: pb.Item
-    labels: tuple[str, ...]
+    campaign: Campaign
+    item: Description
+    fingerprints: Mapping[str, bytes]  # by part; empty where the campaign takes none
+    keys: tuple[KeyId, ...]  # of the author's machines, one of which has the content
+    flipped: bool  # whether this reviewer sees the other of two answers first
 
     @property
     def item_id(self) -> bytes:
         return self.task.item_id
 
     @property
-    def author(self) -> Identity:
-        return Identity(self.task.author)
+    def author(self) -> PersonId:
+        return PersonId(self.task.author)
 
-    def path_in(self, folder: Path) -> Path:
-        """Where its content rests while we review it."""
+    @property
+    def size(self) -> int:
+        """Bytes of all parts."""
+        return sum(part.size for part in self.item.parts)
+
+    def folder_in(self, folder: Path) -> Path:
+        """Where its parts rest while we review it, each under its name."""
         return folder / self.item_id.hex()
+
+    def case_in(self, folder: Path) -> Case:
+        """What a reviewer is shown."""
+        parts = {part.name: part for part in self.item.parts}
+        question = question_of(self.campaign)
+        order = question.kind.shown_order(question.spec, list(parts), self.flipped)
+        here = self.folder_in(folder)
+        shown = tuple(ShownPart(name, parts[name].media_type, here / name) for name in order)
+        return Case(self.campaign, shown)
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """An answer: a label's index, or None and why not (pb.Abstention)."""
+    """An answer in canonical form, or None and why not (pb.Refusal)."""
 
-    label: int | None
-    abstention: pb.Abstention = pb.ABSTENTION_NONE
+    answer: bytes | None
+    refusal: pb.Refusal = pb.REFUSAL_NONE
 
 
-UNSURE: Final = Opinion(None, pb.ABSTENTION_UNSURE)
-UNAVAILABLE: Final = Opinion(None, pb.ABSTENTION_UNAVAILABLE)
-MISMATCH: Final = Opinion(None, pb.ABSTENTION_MISMATCH)
+UNSURE: Final = Opinion(None, pb.REFUSAL_UNSURE)
+UNAVAILABLE: Final = Opinion(None, pb.REFUSAL_UNAVAILABLE)
+MISMATCH: Final = Opinion(None, pb.REFUSAL_MISMATCH)
 
 
 def interleave(wanted: Sequence[Wanted]) -> list[Wanted]:
     """One item of each author in turn, so that pacing or a slow author holds up nobody else."""
-    by_author: dict[Identity, list[Wanted]] = {}
+    by_author: dict[PersonId, list[Wanted]] = {}
     for each in wanted:
         by_author.setdefault(each.author, []).append(each)
     turns = zip_longest(*by_author.values())
@@ -96,106 +114,150 @@ class Fetcher:
     def __init__(self, host: PeerHost, directory: Directory, folder: Path, bytes_max: int) -> None:
         """Content goes to `folder`; items above `bytes_max` bytes are not fetched."""
         self._host, self._directory = host, directory
-        self._folder = folder
-        self._bytes_max = min(bytes_max, MAX_CONTENT_BYTES)  # examination holds it in memory
+        self._folder, self._bytes_max = folder, bytes_max
         self._pace = RecentlyUsed(lambda: TokenBucket(ASK_PER_SECOND, ASK_BURST, time.monotonic))
 
     async def run_pass(
         self, wanted: Sequence[Wanted], arrived: Callable[[Wanted, Path | Opinion], None]
     ) -> None:
-        """Tells for each item its path, or why there is nothing to label; nothing if it may still come.
+        """Tells for each item the folder of its parts, or why there is nothing to judge; nothing if it may
+        still come.
 
         Raises Unreachable when the directory is, and StoreError when our disk fails.
         """
-        addresses = await self._directory.find(each.author for each in wanted)
-        away = {each.author for each in wanted} - set(addresses)
+        found = await self._directory.find(key for each in wanted for key in each.keys)
         queue = iter(interleave(wanted))
+        away = set[PersonId]()
 
         async def work() -> None:
             for each in queue:
                 if each.author in away:
-                    continue
-                await asyncio.sleep(self._pace[each.author].borrow(1))
-                outcome = await self._try(each, addresses[each.author].addresses)
+                    continue  # do not wait for the same author again in this pass
+                machines = [found[key] for key in each.keys if key in found]
+                outcome = await self._try(each, machines)
                 if outcome is not None:
                     arrived(each, outcome)
                 else:
-                    away.add(each.author)  # do not wait for the same author again in this pass
-                    self._directory.forget(each.author)
+                    away.add(each.author)
+                    for key in each.keys:
+                        self._directory.forget(key)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(FETCHES_MAX):
                 group.create_task(work())
 
-    async def _try(self, each: Wanted, addresses: Sequence[str]) -> Path | Opinion | None:
-        if each.record.media_type not in (PNG, TEXT) or each.record.size > self._bytes_max:
+    async def _try(self, each: Wanted, machines: Sequence[Announcement]) -> Path | Opinion | None:
+        """The folder with all parts, a reason to refuse the item, or None if it may still come."""
+        if not self._can_judge(each):
             return UNSURE  # no fault of the author: this machine cannot judge it
-        path = each.path_in(self._folder)
-        try:
-            async with asyncio.timeout(ITEM_SECONDS):
-                fetched = await self._host.fetch(
-                    peer_id_of(each.author),
-                    addresses,
-                    each.item_id,
-                    sink_path=path,
-                    size_max=each.record.size,
-                    commitment=each.record.content_commitment,
-                )
-        except Misbehaviour as error:
-            log.warning("item %s: %s", each.item_id.hex()[:16], error)
-            return MISMATCH
-        except (Unreachable, Reject, TimeoutError) as error:
-            log.info("item %s of %s: %s", each.item_id.hex()[:16], short(each.author), error)
-            return None
-        if fetched.length != each.record.size:
-            return MISMATCH
-        return path
+        folder = each.folder_in(self._folder)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for part in each.item.parts:
+            outcome = await self._part(each, part, folder / part.name, machines)
+            if not isinstance(outcome, Path):
+                return outcome
+        return folder
+
+    def _can_judge(self, each: Wanted) -> bool:
+        return each.size <= self._bytes_max and all(
+            part.media_type in MEDIA and part.size <= MAX_CONTENT_BYTES  # read into memory
+            for part in each.item.parts
+        )
+
+    async def _part(
+        self, each: Wanted, part: Part, path: Path, machines: Sequence[Announcement]
+    ) -> Path | Opinion | None:
+        if path.exists():
+            return path  # from an earlier pass: a file has its name once it is whole and checked
+        for machine in machines:
+            await asyncio.sleep(self._pace[machine.key].borrow(1))
+            try:
+                async with asyncio.timeout(PART_SECONDS):
+                    fetched = await self._host.fetch(
+                        peer_id_of(machine.key),
+                        machine.addresses,
+                        each.item_id,
+                        part.name,
+                        sink_path=path,
+                        size_max=part.size,
+                        commitment=part.commitment,
+                    )
+            except Misbehaviour as error:
+                log.warning("item %s: %s", each.item_id.hex()[:16], error)
+                return MISMATCH
+            except (Unreachable, Reject, TimeoutError) as error:
+                author = short(each.author)
+                log.info("item %s of %s: %s", each.item_id.hex()[:16], author, error)
+                continue
+            return path if fetched.length == part.size else MISMATCH
+        return None
 
 
 class Examiner:
-    """Checks content, then asks the plug-in, one item at a time: plug-ins need not be thread-safe."""
+    """Checks content, then asks the plug-in of the campaign, or nobody: then a person answers."""
 
-    def __init__(self, plugin: Reviewer | None) -> None:
-        """Without a plug-in a person answers, and only the checks are made here."""
-        self._plugin = plugin
-        self._turn = asyncio.Lock()
+    def __init__(self, plugins: Mapping[str, Reviewer]) -> None:
+        """`plugins` by campaign id, or ANY_CAMPAIGN; where there is none, only the checks are made here."""
+        self._plugins = plugins
+        # As many items at once as a plug-in says it can take, whatever campaigns they are of.
+        self._turns = {
+            id(plugin): asyncio.Semaphore(max(1, getattr(plugin, "at_once", 1)))
+            for plugin in plugins.values()
+        }
 
-    async def examine(self, path: Path, wanted: Wanted) -> Opinion | None:
-        """An opinion, or None when a person has to give it. Raises OSError when `path` is unreadable.
+    async def examine(self, folder: Path, wanted: Wanted) -> Opinion | None:
+        """An opinion, or None when a person has to give it. Raises OSError when content is unreadable.
 
         Runs in a daemon thread, since foreign code may hang and must not keep the process alive;
         whoever waits sets the deadline.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Opinion | None] = loop.create_future()
-
-        def work() -> None:
-            try:
-                tell(answer.set_result, self._examine(path, wanted))
-            except Exception as error:
-                tell(answer.set_exception, error)
-
-        def tell(settle: Callable[[Any], None], value: object) -> None:
-            try:
-                loop.call_soon_threadsafe(lambda: None if answer.done() else settle(value))
-            except RuntimeError:
-                return  # the loop has closed: nobody waits any more
-
-        async with self._turn:
-            Thread(target=work, name="reviewer", daemon=True).start()
-            return await answer
-
-    def _examine(self, path: Path, wanted: Wanted) -> Opinion | None:
-        content, record = path.read_bytes(), wanted.record
-        try:
-            if record.fingerprint:
-                check_fingerprint(content, record.media_type, record.fingerprint)
-            else:  # content that is not published has none: its media type is all there is to check
-                fingerprint_content(content, record.media_type)
-        except Reject as error:
-            log.warning("an item's content does not match its record: %s", error)
+        checked = await _in_thread(lambda: check_parts(folder, wanted))
+        plugin = self._plugin(wanted.campaign.id)
+        if not checked:
             return MISMATCH
-        if self._plugin is None:
+        if plugin is None:
             return None
-        label = ask(self._plugin, content, record.media_type, wanted.labels)
-        return UNSURE if label is None else Opinion(label)
+        case = wanted.case_in(folder)
+        async with self._turns[id(plugin)]:
+            said = await _in_thread(lambda: ask(plugin, case))
+        return Opinion(None, said.code) if isinstance(said, Refusal) else Opinion(said)
+
+    def _plugin(self, campaign_id: str) -> Reviewer | None:
+        return self._plugins.get(campaign_id, self._plugins.get(ANY_CAMPAIGN))
+
+
+def check_parts(folder: Path, wanted: Wanted) -> bool:
+    """Whether every part is what the log says of it. Raises OSError when one cannot be read."""
+    for part in wanted.item.parts:
+        content = (wanted.folder_in(folder) / part.name).read_bytes()
+        claimed = wanted.fingerprints.get(part.name)
+        try:
+            if claimed:
+                check_fingerprint(content, part.media_type, claimed)
+            else:  # content that is not published has none: its media type is all there is to check
+                fingerprint_content(content, part.media_type)
+        except Reject as error:
+            log.warning("an item's %s does not match its record: %s", part.name, error)
+            return False
+    return True
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    """What `work` gives or raises, from a thread that is left behind when nobody waits any more."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Any] = loop.create_future()
+
+    def tell(settle: Callable[[Any], None], value: object) -> None:
+        try:
+            loop.call_soon_threadsafe(lambda: None if answer.done() else settle(value))
+        except RuntimeError:
+            return  # the loop has closed
+
+    def run() -> None:
+        try:
+            tell(answer.set_result, work())
+        except Exception as error:
+            tell(answer.set_exception, error)
+
+    Thread(target=run, name="reviewer", daemon=True).start()
+    return await answer

@@ -1,11 +1,14 @@
-"""The reviewer's duties: stand by, open the beacon, answer, commit, reveal.
+"""The reviewer's duties: stand by, open the beacon, answer, commit, reveal; in every campaign by itself.
 
 Each duty follows from the log and the store alone, and is looked for again after every advance of
 the log. What a record will have to open later is stored before the record is queued, and the same
 duty makes the same record, so that being killed anywhere repeats a step and never forks one: a
 second commit with other nonces would be a reveal that fails.
 
-The author's proposed label is sealed until the verdict: there is nothing here that could show it.
+Campaigns do not wait for each other: whatever takes time, answering, is a task of its own for each round.
+
+The author's proposed answer is sealed until the verdict, and who made a part is for nobody's eyes: there
+is nothing here that could show them.
 """
 
 from __future__ import annotations
@@ -13,65 +16,88 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
-
-from google.protobuf.message import Message
+from collections.abc import Callable, Collection
+from typing import Final
 
 from commonground.addresses import now_ms
-from node.answering import Answering, RoundKey, remove_contents
+from commonground.directory import keys_of_person
+from node.answering import Answering, Deadlines, RoundKey, remove_contents
 from node.examine import Wanted
 from node.follower import Follower
 from node.keys import NodeKeys
-from node.rows import BeaconRow, Outgoing, TaskRow, TaskStatus
+from node.rows import TaskRow, TaskStatus
+from node.standing import Standing, Wants
 from node.store import Store
-from protocol.identity import Identity
-from protocol.lifecycle import EpochPhase
+from protocol.identity import PersonId
+from protocol.lifecycle import RoundPhase
 from protocol.limits import SALT_BYTES
-from protocol.log import commitments
 from protocol.log.batch import batch_root
+from protocol.log.strict import encode_leaf
+from protocol.review.draw import is_flipped
+from protocol.rows import Campaign, ItemId, Round
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 log = logging.getLogger(__name__)
 
-_BEGAN: Final = "review_began"
-_STANDBY_ROUND: Final = 0  # rounds count from 1: the beacon of a stand-by belongs before the first
+# Rounds that are answered at once; those that end first go first. Each holds some transfers.
+ROUNDS_MAX: Final = 64
+# The draw's time is the operator's. If it is further back than this, or than a tenth of the window, we
+# came late; less is taken for clocks that differ.
+LATE_MS: Final = 5_000
+LATE_PART: Final = 1 / 10
+# What a round leaves behind if it ended without us.
+_UNFINISHED: Final = (
+    TaskStatus.TODO,
+    TaskStatus.FETCHED,
+    TaskStatus.ANSWERED,
+    TaskStatus.COMMITTED,
+)
 
 
 # ---- what follows from the state: pure ----
 
 
-def round_key(state: State) -> RoundKey:
-    """The draw that the network is in."""
-    return RoundKey(state.epoch.number, state.epoch.round.number)
-
-
-def make_tasks(state: State, me: Identity) -> list[TaskRow]:
-    """One task for each item drawn for `me`, in the order that the commit must have."""
-    key = round_key(state)
+def make_tasks(state: State, me: PersonId, campaign_id: str) -> list[TaskRow]:
+    """One task for each item drawn for `me` in a campaign, in the order that the commit must have."""
+    number = state.round_of(campaign_id).number
     return [
-        TaskRow(
-            key.epoch,
-            key.round,
-            position,
-            item_id,
-            state.items[item_id].author,
-            state.items[item_id].campaign_id,
-        )
-        for position, item_id in enumerate(state.epoch.round.tasks.get(me, ()))
+        TaskRow(campaign_id, number, position, item_id, state.items[item_id].author)
+        for position, item_id in enumerate(state.tasks.get((campaign_id, me), ()))
     ]
 
 
-def answer_leaf(me: Identity, task: TaskRow, nonce: bytes) -> bytes:
+def make_wanted(state: State, me: PersonId, task: TaskRow) -> Wanted:
+    """A task of the present round, with what the log says of its item."""
+    item, campaign = state.items[task.item_id], state.campaigns[task.campaign_id]
+    return Wanted(
+        task,
+        campaign,
+        item.described(),
+        dict(state.copies[campaign.id].fingerprints_of(task.item_id)),
+        keys_of_person(state, item.author),
+        is_flipped(state.round_of(campaign.id).seed, task.item_id, me),
+    )
+
+
+def answer_leaf(me: PersonId, task: TaskRow) -> bytes:
     """The leaf that commits to, and later opens, the answer of a task."""
-    return pb.Answer(
-        item_id=task.item_id,
-        reviewer=me,
-        nonce=nonce,
-        label=task.label or 0,
-        abstention=task.abstention,  # type: ignore[arg-type]  # an integer of the enum
-    ).SerializeToString(deterministic=True)
+    return encode_leaf(
+        pb.Answer(
+            item_id=task.item_id,
+            reviewer=me,
+            nonce=task.nonce,
+            answer=task.answer or b"",
+            refusal=task.refusal,  # type: ignore[arg-type]  # an integer of the enum
+        )
+    )
+
+
+def draw_seen(round_: Round, campaign: Campaign, now: int) -> int:
+    """When the time to answer began, for somebody who sees the draw `now`: then, unless we came late."""
+    window = campaign.rounds.commit_ms
+    late = now - round_.since_ms
+    return round_.since_ms if max(LATE_MS, window * LATE_PART) < late < window else now
 
 
 # ---- the duties ----
@@ -87,197 +113,215 @@ class ReviewDuties:
         follower: Follower,
         answering: Answering,
         *,
-        stand_by: bool,
+        wants: Wants,
         queued: Callable[[], None],
     ) -> None:
-        """`stand_by`: offer to review; `queued` wakes whoever empties the outbox."""
-        self._keys, self._me = keys, keys.identity
-        self._store, self._follower = store, follower
-        self._answering, self._stands_by, self._queued = answering, stand_by, queued
+        """`wants`: in which campaigns to offer reviews; `queued` wakes whoever empties the outbox."""
+        self._me, self._store, self._follower = keys.person, store, follower
+        self._answering = answering
+        self._standing = Standing(keys, store, follower, wants=wants, queued=queued)
+        self._working: dict[RoundKey, asyncio.Task[None]] = {}
+        self._done: set[RoundKey] = set()  # committed by this process; the log may not say so yet
+        self._kept: set[RoundKey] | None = None  # whose content may be here; None before we looked
 
     @property
     def _state(self) -> State:
         return self._follower.state
 
     async def run(self) -> None:
-        """Acts on every advance of the log, for ever."""
-        while True:
-            size = self._follower.size
-            await self.step()
-            if self._follower.size == size:
-                await self._follower.wait_beyond(size)
+        """Acts on every advance of the log, for ever; raises what ended the following or a task."""
+        try:
+            while True:
+                size = self._follower.size
+                await self.step()
+                if self._follower.size == size:
+                    await self._wait(size)
+        finally:
+            await self._end(list(self._working))
 
     async def step(self) -> None:
-        """What the present state asks for; doing it twice is harmless."""
-        if self._me not in self._state.members or self._state.unexplained:
+        """Does what the present state asks for, and begins what takes time; twice is harmless."""
+        if self._me not in self._state.members or len(self._state.unexplained):
             return  # not ours yet; or another process is ahead, and erased what we have not read of
-        match self._state.epoch.phase:
-            case EpochPhase.SUBMITTING:
-                self._stand_by()
-            case EpochPhase.BEACON:
-                self._open_beacon()
-            case EpochPhase.COMMITTING:
-                await self._review()
-            case EpochPhase.REVEALING:
-                self._reveal()
-        self._forget_contents()
+        due: dict[RoundKey, int] = {}  # with its end
+        for campaign_id, campaign in self._state.campaigns.scan():
+            round_ = self._state.round_of(campaign_id)
+            self._standing.stand(campaign, round_)
+            match round_.phase:
+                case RoundPhase.SEALED:
+                    self._standing.open_beacon(campaign, round_)
+                case RoundPhase.COMMITTING:
+                    if self._is_due(campaign_id, round_):
+                        end = round_.since_ms + campaign.rounds.commit_ms
+                        due[RoundKey(campaign_id, round_.number)] = end
+                case RoundPhase.REVEALING:
+                    self._reveal(campaign_id, round_)
+        await self._work_on(due)
+        self._give_up_what_is_over()
 
-    def _queue(self, kind: str, record: Message, leaves: tuple[bytes, ...] = ()) -> None:
-        """To the outbox, durably; the same record is queued once."""
-        if self._store.enqueue(Outgoing(kind, self._keys.seal(kind, record), leaves)):
-            log.info("queued %s epoch=%d", kind, self._state.epoch.number)
-            self._queued()
-
-    # -- standing by
-
-    def _stand_by(self) -> None:
-        state = self._state
-        standing = state.members[self._me].standby
-        if not self._stands_by or (standing and self._store.beacon(standing)):
-            return  # a commitment whose value we lost (an old backup) is replaced
-        beacon = self._next_beacon(_STANDBY_ROUND)
-        self._queue("standby", pb.Standby(network=state.network, commitment=beacon.commitment))
-
-    def _open_beacon(self) -> None:
-        state, key = self._state, round_key(self._state)
-        standing = state.members[self._me].standby
-        if not standing or self._me in state.epoch.round.beacons:
-            return
-        beacon = self._store.beacon(standing)
-        if beacon is None:
-            log.error("the beacon value that we committed to is not in the store; sitting out")
-            return
-        follows = self._next_beacon(key.round).commitment if self._stands_by else b""
-        self._queue(
-            "beacon",
-            pb.Beacon(
-                network=state.network,
-                epoch=key.epoch,
-                round=key.round,
-                value=beacon.value,
-                next_commitment=follows,
-            ),
-        )
-
-    def _next_beacon(self, round_: int) -> BeaconRow:
-        """The value that this round commits to: the one stored earlier, or a fresh one, stored now."""
-        epoch = self._state.epoch.number
-        with self._store.transaction():
-            beacon = self._store.beacon_made_in(epoch, round_)
-            if beacon is None:
-                value = secrets.token_bytes(SALT_BYTES)
-                commitment = commitments.beacon_commitment(self._state.network, self._me, value)
-                beacon = BeaconRow(commitment, value, epoch, round_)
-                self._store.save_beacon(beacon)
-        return beacon
+    async def finish(self) -> None:
+        """Waits for all answering that is under way; raises what went wrong in it."""
+        while self._working:
+            await asyncio.wait(self._working.values(), return_when=asyncio.FIRST_COMPLETED)
+            self._collect()
 
     # -- answering
 
-    async def _review(self) -> None:
-        """Answers and commits, for as long as commits are taken."""
-        tasks = make_tasks(self._state, self._me)
-        if tasks and self._me not in self._state.epoch.round.commits:
-            self._store.add_tasks(tasks)
-            began = self._began(round_key(self._state))
-            await self._during_phase(self._answer_and_commit(round_key(self._state), began))
+    def _is_due(self, campaign_id: str, round_: Round) -> bool:
+        """Whether this machine has answers to give in a round."""
+        key = (campaign_id, self._me)
+        return (
+            key in self._state.tasks
+            and key not in self._state.commits
+            and RoundKey(campaign_id, round_.number) not in self._done
+            and self._standing.is_ours(campaign_id, round_)
+        )
 
-    def _began(self, key: RoundKey) -> int:
-        """When this node first saw the draw; kept, so that a restart does not begin again."""
-        name = f"{key.epoch}.{key.round}"
-        with self._store.transaction():
-            known = (self._store.meta(_BEGAN) or b"").decode().split()
-            if len(known) == 2 and known[0] == name:
-                return int(known[1])
-            began = now_ms()
-            self._store.set_meta(_BEGAN, f"{name} {began}".encode())
-        return began
+    async def _work_on(self, due: dict[RoundKey, int]) -> None:
+        """Answers these rounds, those that end first; ends what is not to be answered any more."""
+        first = sorted(due, key=lambda key: (due[key], key.campaign_id))[:ROUNDS_MAX]
+        self._collect()
+        over = [key for key in self._working if key not in first]
+        await self._end(over)
+        for key in first:
+            if key not in self._working:
+                self._working[key] = asyncio.create_task(self._answer_and_commit(key))
+        self._done = {key for key in self._done if self._is_in_commits(key)}
+        if due.keys() != self._kept:
+            self._kept = set(due)
+            self._forget_contents(due)
 
-    async def _during_phase(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs `work` until it is done or the log says that the phase has ended."""
-        key, phase = round_key(self._state), self._state.epoch.phase
-        task = asyncio.create_task(work)
+    def _is_in_commits(self, key: RoundKey) -> bool:
+        round_ = self._state.round_of(key.campaign_id)
+        return (round_.number, round_.phase) == (key.round, RoundPhase.COMMITTING)
+
+    async def _wait(self, size: int) -> None:
+        """Until the log has advanced, or an answering has ended."""
+        advance = asyncio.create_task(self._follower.wait_beyond(size))
         try:
-            while not task.done() and self._is_in(key, phase):
-                advance = asyncio.create_task(self._follower.wait_beyond(self._follower.size))
-                try:
-                    await asyncio.wait({task, advance}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    advance.cancel()
-                if advance.done():
-                    advance.result()  # raises what ended the following
+            tasks = {advance, *self._working.values()}
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            advance.cancel()
+        if advance.done() and not advance.cancelled():
+            advance.result()  # raises what ended the following
+        self._collect()
+
+    def _collect(self) -> None:
+        """Takes away what has ended; raises what went wrong in it."""
+        for key, task in list(self._working.items()):
+            if task.done():
+                del self._working[key]
+                task.result()
+
+    async def _end(self, keys: Collection[RoundKey]) -> None:
+        ended = [self._working.pop(key) for key in keys]
+        for task in ended:
             task.cancel()
-            await asyncio.wait({task})
-        if not task.cancelled():
-            task.result()  # raises what the work raised
+        if ended:
+            await asyncio.wait(ended)
+        for task in ended:
+            if not task.cancelled():
+                task.result()  # raises what the work raised
 
-    def _is_in(self, key: RoundKey, phase: EpochPhase) -> bool:
-        return (round_key(self._state), self._state.epoch.phase) == (key, phase)
-
-    async def _answer_and_commit(self, key: RoundKey, began: int) -> None:
+    async def _answer_and_commit(self, key: RoundKey) -> None:
+        campaign = self._state.campaigns[key.campaign_id]
+        self._store.add_tasks(make_tasks(self._state, self._me, campaign.id))
         wanted = [
-            Wanted(task, self._state.items[task.item_id].record(), self._labels(task))
-            for task in self._store.tasks(key.epoch, key.round)
+            make_wanted(self._state, self._me, task)
+            for task in self._store.tasks(campaign.id, key.round)
         ]
-        await self._answering.run(key, wanted, began)
+        deadlines = Deadlines.of(campaign.rounds)
+        await self._answering.run(key, wanted, self._began(key, campaign), deadlines)
         self._commit(key)
 
-    def _labels(self, task: TaskRow) -> tuple[str, ...]:
-        return tuple(self._state.campaigns[task.campaign_id].labels)
+    def _began(self, key: RoundKey, campaign: Campaign) -> int:
+        """When the time to answer began; kept, so that a restart does not begin again."""
+        name, number = f"review_began.{key.campaign_id}", str(key.round)
+        with self._store.transaction():
+            known = (self._store.meta(name) or b"").decode().split()
+            if len(known) == 2 and known[0] == number:
+                return int(known[1])
+            began = draw_seen(self._state.round_of(campaign.id), campaign, now_ms())
+            self._store.set_meta(name, f"{number} {began}".encode())
+        return began
 
     # -- commit and reveal
 
     def _commit(self, key: RoundKey) -> None:
         """Fixes answers and nonces and queues the commit, together or not at all."""
         with self._store.transaction():
-            for task in self._store.tasks(key.epoch, key.round, TaskStatus.ANSWERED):
+            for task in self._store.tasks(key.campaign_id, key.round, TaskStatus.ANSWERED):
                 self._store.set_committed(task, secrets.token_bytes(SALT_BYTES))
             leaves = self._leaves(key)
             batch = pb.Batch(root=batch_root(leaves), count=len(leaves))
-            self._queue("commit", self._record(pb.Commit, key, batch))
+            network, campaign_id = self._state.network, key.campaign_id
+            record = pb.Commit(
+                network=network, campaign_id=campaign_id, round=key.round, answers=batch
+            )
+            self._standing.queue("commit", record)
+        self._done.add(key)
 
-    def _reveal(self) -> None:
+    def _reveal(self, campaign_id: str, round_: Round) -> None:
         """Opens exactly what was committed to."""
-        key, round_ = round_key(self._state), self._state.epoch.round
-        committed = round_.commits.get(self._me)
-        if self._me in round_.revealed:
+        mine, key = (campaign_id, self._me), RoundKey(campaign_id, round_.number)
+        if mine not in self._state.tasks or mine in self._state.revealed:
             return
+        committed = self._state.commits.get(mine)
         leaves = self._leaves(key)
-        if committed is None:
-            self._fail(key, "the round went on without our commit")
+        if committed is None or not self._standing.is_ours(campaign_id, round_):
             return
         if batch_root(leaves) != committed.root:
-            self._fail(key, "the store does not hold the answers that we committed to")
+            self._fail(
+                self._store.tasks(campaign_id, round_.number),
+                "the store does not hold the answers that we committed to",
+            )
             return
         with self._store.transaction():
-            for task in self._store.tasks(key.epoch, key.round, TaskStatus.COMMITTED):
+            for task in self._store.tasks(campaign_id, round_.number, TaskStatus.COMMITTED):
                 self._store.set_revealed(task)
             batch = pb.Batch(root=committed.root, count=committed.count)
-            self._queue("reveal", self._record(pb.Reveal, key, batch), leaves)
+            record = pb.Reveal(
+                network=self._state.network, campaign_id=campaign_id, round=key.round, answers=batch
+            )
+            self._standing.queue("reveal", record, leaves)
 
     def _leaves(self, key: RoundKey) -> tuple[bytes, ...]:
         """In the order of the tasks, as the rules demand."""
         fixed = (TaskStatus.COMMITTED, TaskStatus.REVEALED)
-        tasks = self._store.tasks(key.epoch, key.round)
-        return tuple(answer_leaf(self._me, t, t.nonce) for t in tasks if t.status in fixed)
+        tasks = self._store.tasks(key.campaign_id, key.round)
+        return tuple(answer_leaf(self._me, task) for task in tasks if task.status in fixed)
 
-    def _record(
-        self, kind: type[pb.Commit] | type[pb.Reveal], key: RoundKey, answers: pb.Batch
-    ) -> Message:
-        network = self._state.network
-        return kind(network=network, epoch=key.epoch, round=key.round, answers=answers)
+    # -- what is left
 
-    def _fail(self, key: RoundKey, reason: str) -> None:
-        for task in self._store.tasks(key.epoch, key.round):
+    def _give_up_what_is_over(self) -> None:
+        """Tasks whose round went on without us are lost, and said to be."""
+        for status in _UNFINISHED:
+            over = [
+                task for task in self._store.tasks_with(status) if not self._is_open(task, status)
+            ]
+            self._fail(over, "the round went on without our answers")
+
+    def _is_open(self, task: TaskRow, status: TaskStatus) -> bool:
+        """Whether an unfinished task may still be brought on."""
+        round_, mine = self._state.round_of(task.campaign_id), (task.campaign_id, self._me)
+        if round_.number != task.round:
+            return round_.number < task.round  # we have not read so far yet
+        if round_.phase is RoundPhase.REVEALING:
+            return status is TaskStatus.COMMITTED and mine in self._state.commits
+        return round_.phase is RoundPhase.COMMITTING
+
+    def _fail(self, tasks: Collection[TaskRow], reason: str) -> None:
+        for task in tasks:
             if task.status is not TaskStatus.FAILED and self._store.set_failed(task, reason):
                 log.error("task %s is lost: %s", task.item_id.hex()[:16], reason)
 
-    def _forget_contents(self) -> None:
+    def _forget_contents(self, due: Collection[RoundKey]) -> None:
         """Others' content is kept while it is being reviewed, and not a step longer."""
-        state = self._state
-        busy = (
-            state.epoch.phase is EpochPhase.COMMITTING and self._me not in state.epoch.round.commits
-        )
-        keep = state.epoch.round.tasks.get(self._me, ()) if busy else ()
+        keep = [
+            ItemId(item_id)
+            for key in due
+            for item_id in self._state.tasks.get((key.campaign_id, self._me), ())
+        ]
         if removed := remove_contents(self._answering.folder, keep):
-            log.info("removed %d fetched files", removed)
+            log.info("removed %d fetched items", removed)

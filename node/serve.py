@@ -22,10 +22,11 @@ from node.blobs import BlobStore
 from node.follower import Follower
 from node.keys import NodeKeys
 from node.store import Store
-from protocol.lifecycle import EpochPhase, ItemStatus
+from protocol.identity import KeyId, PersonId
+from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.log.link import NetworkLink
-from protocol.state import ItemState, State
-from protos.gen import records_pb2 as pb
+from protocol.rows import Item, ItemId
+from protocol.state import State
 
 log = logging.getLogger(__name__)
 
@@ -33,30 +34,32 @@ log = logging.getLogger(__name__)
 ANNOUNCE_SECONDS: Final = 60.0
 
 
-def may_read(state: State, owner: bytes, peer: bytes, item_id: bytes) -> Grant | Denial:
-    """Whether `owner` serves `item_id` to `peer` now; both are 32-byte keys.
+def may_read(state: State, owner: PersonId, item_id: ItemId, peer: KeyId) -> Grant | Denial:
+    """Whether `owner` serves an item to the machine with the key `peer` now.
 
-    The peer learns no reason, and not whether the item exists.
+    There is no word of parts in here: whoever may read one may read all, so that no two reviewers
+    judge different things. The peer learns no reason, and not whether the item exists.
     """
     item = state.items.get(item_id)
     if item is None or item.author != owner:
         return Denial("not an item of ours")
-    if peer == state.operator and _is_for_datasets(state, item):
+    if peer == state.operator_key and _is_for_datasets(state, item):
         return Grant()
-    if state.epoch.phase is not EpochPhase.COMMITTING:
-        return Denial("no review is running")
-    if peer not in state.epoch.round.assignments.get(item_id, ()):
-        return Denial("not assigned to this peer")
+    if state.round_of(item.campaign_id).phase is not RoundPhase.COMMITTING:
+        return Denial("no review of it is running")
+    reader = state.keys.get(peer)
+    if reader not in state.assignments.get((item.campaign_id, item_id), ()):
+        return Denial("not assigned to whom this key signs for")
     return Grant()
 
 
-def _is_for_datasets(state: State, item: ItemState) -> bool:
+def _is_for_datasets(state: State, item: Item) -> bool:
     """Whether the operator may put the item into datasets: asked for, accepted, and not withdrawn."""
     return (
         item.status is ItemStatus.ACCEPTED
-        and not item.is_erased
-        and state.campaigns[item.campaign_id].privacy == pb.PRIVACY_OPEN
-        and item.record().consent.redistribute
+        and item.description is not None
+        and state.campaigns[item.campaign_id].is_open
+        and item.description.consent.redistribute
     )
 
 
@@ -66,18 +69,17 @@ class OwnContent:
     def __init__(self, store: Store, blobs: BlobStore) -> None:
         self._store, self._blobs = store, blobs
 
-    async def open(self, item_id: bytes) -> OpenBlob | None:
-        """The content of one of our items; None when it was erased or never ours."""
-        return await asyncio.to_thread(self._open, item_id)
+    async def open(self, item_id: ItemId, part: str) -> OpenBlob | None:
+        """The content of a part of one of our items; None when it was erased or never here."""
+        return await asyncio.to_thread(self._open, item_id, part)
 
-    def _open(self, item_id: bytes) -> OpenBlob | None:
+    def _open(self, item_id: ItemId, name: str) -> OpenBlob | None:
         item = self._store.item(item_id)
-        if item is None:
+        part = None if item is None else item.part(name)
+        file = None if part is None else self._blobs.open(part.commitment)
+        if part is None or file is None:
             return None
-        file = self._blobs.open(item.commitment)
-        if file is None:
-            return None
-        return OpenBlob(item.content_salt, os.fstat(file.fileno()).st_size, file)
+        return OpenBlob(part.salt, os.fstat(file.fileno()).st_size, file)
 
 
 def reachable(addresses: Sequence[str], own_ip: str) -> list[str]:
@@ -116,8 +118,8 @@ class Announcer:
         self._follower, self._listening = follower, listening
 
     async def run(self) -> None:
-        """Announces now and then for ever, once we are a member; raises Unreachable and Reject."""
-        while self._keys.identity not in self._follower.state.members:
+        """Announces now and then for ever, once the log knows our key; raises Unreachable and Reject."""
+        while self._keys.key not in self._follower.state.keys:
             await self._follower.wait_beyond(self._follower.size)
         while True:
             await self.announce()
@@ -128,8 +130,8 @@ class Announcer:
         own_ip = await asyncio.to_thread(own_ip_towards, self._link.host, self._link.port)
         addresses = reachable(self._listening(), own_ip)
         expires = now_ms() + LIFETIME_MS
-        sign, identity = self._keys.sign, self._keys.identity
+        network, key = self._link.network, self._keys.key
         await self._client.announce(
-            seal_announcement(self._link.network, identity, addresses, expires, sign)
+            seal_announcement(network, key, addresses, expires, self._keys.sign)
         )
         log.debug("announced %s", ", ".join(addresses))

@@ -53,8 +53,9 @@ BAN_SECONDS: Final = 600
 PEERS_REMEMBERED_MAX: Final = 4096
 
 # --- requests ------------------------------------------------------------------------------------
-REQUESTS_PER_SECOND: Final = 20
-REQUESTS_BURST: Final = 60
+# Each part of an item is a request, and a round is some dozens of items with a few parts each.
+REQUESTS_PER_SECOND: Final = 40
+REQUESTS_BURST: Final = 120
 REQUEST_READ_SECONDS: Final = 10
 ANSWER_SECONDS: Final = 10  # our own callbacks: a database that hangs must not hold streams
 

@@ -6,7 +6,26 @@ and the rest are the built-in ones: `digits`, `command`, and `constant` for test
 
 from __future__ import annotations
 
-from node.reviewers.interface import Reviewer, ask
-from node.reviewers.registry import load_reviewer, reviewer_names
+from node.reviewers.interface import (
+    MEANINGS,
+    Case,
+    Refusal,
+    Reviewer,
+    ShownPart,
+    ask,
+    read_refusal,
+)
+from node.reviewers.registry import load_reviewer, load_reviewers, reviewer_names
 
-__all__ = ["Reviewer", "ask", "load_reviewer", "reviewer_names"]
+__all__ = [
+    "MEANINGS",
+    "Case",
+    "Refusal",
+    "Reviewer",
+    "ShownPart",
+    "ask",
+    "load_reviewer",
+    "load_reviewers",
+    "read_refusal",
+    "reviewer_names",
+]

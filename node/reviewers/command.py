@@ -1,35 +1,47 @@
-"""A reviewer in any language: a command that reads the content and prints a label.
+"""A reviewer in any language: a command that reads what is asked and prints an answer.
 
-    command:/opt/classify --fast
+    command:/opt/judge --fast
 
-The content is its standard input; COMMONHOLD_MEDIA_TYPE and COMMONHOLD_LABELS (one per line) are
-in its environment. It prints one of the labels, or an empty line to abstain. It runs without a
-shell, with only PATH, HOME and LANG of our environment (no keys leak into it), and is killed, with
-everything it started, when it takes too long.
+Its standard input is one JSON object:
+
+    {"campaign": "…", "kind": "prefer", "spec": {"ties": true}, "guidelines": "…",
+     "choices": ["a", "b", "tie"],
+     "parts": [{"name": "prompt", "media_type": "text/plain", "path": "/…/prompt"}, …]}
+
+Parts are in the order in which this reviewer is to see them. It prints the answer in words: one of the
+choices, or for a judge task "relevant: yes, correct: no". It prints `refuse: REASON` (unsure, unreadable,
+off-topic, personal, harmful) to refuse the item, and nothing if it is unsure.
+
+It is started once for each item, without a shell, with only PATH, HOME and LANG of our environment (no
+keys leak into it), and is killed, with everything it started, when it takes too long.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
 
+from node.reviewers.interface import ANSWER_CHARS_MAX, Case, Refusal, read_reply
 from protocol.errors import ConfigError
 
-TIMEOUT_SECONDS = 30.0  # reviews are committed in batches; a slow answer must not miss the phase
-MAX_OUTPUT_BYTES = 4096  # more than any label: enough to see that it is not one
-_PASSED_ENVIRONMENT = ("HOME", "LANG", "PATH")
+# Answers are committed together; a slow one must not cost the others. Shorter windows end it earlier.
+TIMEOUT_SECONDS: Final = 30.0
+MAX_OUTPUT_BYTES: Final = 4 * ANSWER_CHARS_MAX  # UTF-8 takes up to four bytes a character
+_PASSED_ENVIRONMENT: Final = ("HOME", "LANG", "PATH")
 
 
 class CommandReviewer:
-    """Runs the command once per item; a failure or an unknown label raises, and `ask` abstains."""
+    """Runs the command once per item; a failure raises, and `ask` is unsure."""
 
     name = "command"
+    at_once: Final = 4  # processes, each of another campaign
 
     def __init__(self, argument: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         try:
@@ -49,23 +61,22 @@ class CommandReviewer:
                 f"no program {self._command[0]}", "Give its full path, and make it executable."
             )
 
-    def answer(self, content: bytes, media_type: str, labels: Sequence[str]) -> int | None:
-        """Run the command. Raises ValueError, TimeoutExpired or CalledProcessError."""
-        printed = self._run(content, media_type, labels).decode("utf-8").strip()
-        return labels.index(printed) if printed else None
+    def answer(self, case: Case) -> str | Refusal:
+        """Run the command. Raises ValueError, Reject, TimeoutExpired or CalledProcessError."""
+        return read_reply(self._run(json.dumps(encode_case(case)).encode()).decode("utf-8"))
 
-    def _run(self, content: bytes, media_type: str, labels: Sequence[str]) -> bytes:
+    def _run(self, asked: bytes) -> bytes:
         """Output goes to a file, not a pipe, so that a babbling command cannot fill our memory;
         it can fill the disk only until it is killed."""
         with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as sink:
-            source.write(content)
+            source.write(asked + b"\n")
             source.seek(0)
             process = subprocess.Popen(
                 self._command,
                 stdin=source,
                 stdout=sink,
                 stderr=subprocess.DEVNULL,
-                env=_environment(media_type, labels),
+                env={name: os.environ[name] for name in _PASSED_ENVIRONMENT if name in os.environ},
                 start_new_session=True,  # a process group of its own, which we can kill whole
             )
             try:
@@ -76,13 +87,22 @@ class CommandReviewer:
                 process.wait()
             if status != 0:
                 raise subprocess.CalledProcessError(status, self._command[0])
+            if os.fstat(sink.fileno()).st_size > MAX_OUTPUT_BYTES:
+                raise ValueError("the command printed more than an answer")
             sink.seek(0)
             return sink.read(MAX_OUTPUT_BYTES)
 
 
-def _environment(media_type: str, labels: Sequence[str]) -> dict[str, str]:
-    inherited = {name: os.environ[name] for name in _PASSED_ENVIRONMENT if name in os.environ}
-    return inherited | {
-        "COMMONHOLD_MEDIA_TYPE": media_type,
-        "COMMONHOLD_LABELS": "\n".join(labels),
+def encode_case(case: Case) -> dict[str, object]:
+    """What the command reads, before it becomes JSON."""
+    return {
+        "campaign": case.campaign.id,
+        "kind": case.kind,
+        "spec": case.spec,
+        "guidelines": case.guidelines,
+        "choices": case.choices,
+        "parts": [
+            {"name": part.name, "media_type": part.media_type, "path": str(part.path)}
+            for part in case.parts
+        ],
     }

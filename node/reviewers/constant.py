@@ -5,26 +5,29 @@ For tests and demonstrations, which show that it earns nothing. Nobody should ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Final
 
-from protocol.errors import ConfigError
+from node.reviewers.interface import Case, Refusal, read_reply
+from protocol.errors import ConfigError, Reject
 
 
 class ConstantReviewer:
-    """`constant:3` answers label number 3 (from 0) to every item."""
+    """`constant:WORDS` answers these words to every item, `constant:refuse: REASON` refuses each."""
 
     name = "constant"
+    at_once: Final = 16  # it holds nothing that threads could confuse
 
     def __init__(self, argument: str) -> None:
-        if not (argument.isascii() and argument.isdigit()):
-            raise ConfigError(
-                f"constant needs the number of a label, not {argument!r}", "Write constant:0."
-            )
-        self._index = int(argument)
+        if not argument.strip():
+            raise ConfigError("constant needs an answer", "Write constant:WORDS, as in constant:3.")
+        try:
+            self._reply = read_reply(argument)
+        except Reject as error:
+            raise ConfigError(str(error), error.advice) from error
 
     def prepare(self) -> None:
         """Nothing to prepare."""
 
-    def answer(self, content: bytes, media_type: str, labels: Sequence[str]) -> int | None:
-        """Always the same index; `ask` makes it an abstention where there is no such label."""
-        return self._index
+    def answer(self, case: Case) -> str | Refusal:
+        """Always the same words; `ask` is unsure where they answer nothing."""
+        return self._reply

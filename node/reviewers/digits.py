@@ -10,13 +10,14 @@ training digits it gets 97.5 % of the others right; tests/unit/test_reviewers.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from node.intake import PNG, read_image, read_labels
+from node.reviewers.interface import Case, Refusal
 from protocol.errors import ConfigError, Reject
 
 SIDE = 28  # pixels; other sizes are not digits of this campaign
@@ -33,10 +34,11 @@ Features = NDArray[np.float64]
 
 
 class DigitsReviewer:
-    """`digits:FOLDER`. Abstains on anything that is not a 28 x 28 PNG, or if the campaign has
-    no label of the name that the classifier prefers."""
+    """`digits:FOLDER`. Unsure of anything that is not a classify question about a 28 x 28 PNG, and
+    if the campaign has no label of the name that the classifier prefers."""
 
     name = "digits"
+    at_once: Final = 4  # answering only reads what training left
 
     def __init__(self, argument: str) -> None:
         if not argument:
@@ -59,14 +61,15 @@ class DigitsReviewer:
         kernel[np.diag_indices_from(kernel)] += _RIDGE
         self._weights = np.linalg.solve(kernel, targets)
 
-    def answer(self, content: bytes, media_type: str, labels: Sequence[str]) -> int | None:
-        """The best class that the campaign knows; None if there is none."""
-        if media_type != PNG:
-            return None
-        features = gradient_histogram(deskew(_read_digit(content)))
+    def answer(self, case: Case) -> str | Refusal:
+        """The best class that the campaign knows, for the first picture of the item."""
+        picture = next((part for part in case.parts if part.media_type == PNG), None)
+        if case.kind != "classify" or picture is None:
+            return Refusal.UNSURE
+        features = gradient_histogram(deskew(_read_digit(picture.path.read_bytes())))
         scores = (_kernel(features[None], self._support) @ self._weights)[0]
         best = self._classes[int(scores.argmax())]
-        return labels.index(best) if best in labels else None
+        return best if best in case.choices else Refusal.UNSURE
 
 
 def deskew(image: Features) -> Features:

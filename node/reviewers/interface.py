@@ -1,19 +1,130 @@
-"""What a reviewer plug-in implements, and the one place that calls it."""
+"""What a reviewer plug-in implements, what it is given, and the one place that calls it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Protocol, runtime_checkable
+
+from protocol.errors import Reject
+from protocol.rows import Campaign
+from protocol.tasks.question import question_of
+from protocol.tasks.spec import decode_spec
+from protos.gen import records_pb2 as pb
 
 _log = logging.getLogger(__name__)
+
+# The longest answer in words: CRITERIA_MAX names of NAME_CHARS_MAX letters, each with its yes or no.
+ANSWER_CHARS_MAX: Final = 4_096
+_REFUSING: Final = "refuse:"
+
+
+class Refusal(StrEnum):
+    """Why a reviewer gives no answer, as people and programs write it.
+
+    What is missing or not what its record says, the node finds out by itself.
+    """
+
+    UNSURE = "unsure"
+    UNREADABLE = "unreadable"
+    OFF_TOPIC = "off-topic"
+    PERSONAL = "personal"
+    HARMFUL = "harmful"
+
+    @property
+    def code(self) -> pb.Refusal:
+        """The same, as it is logged."""
+        return _CODES[self]
+
+    @property
+    def meaning(self) -> str:
+        """What it says of the item, for people who choose."""
+        return MEANINGS[self.code]
+
+
+_CODES: Final[Mapping[Refusal, pb.Refusal]] = MappingProxyType(
+    {
+        Refusal.UNSURE: pb.REFUSAL_UNSURE,
+        Refusal.UNREADABLE: pb.REFUSAL_UNREADABLE,
+        Refusal.OFF_TOPIC: pb.REFUSAL_OFF_TOPIC,
+        Refusal.PERSONAL: pb.REFUSAL_PERSONAL,
+        Refusal.HARMFUL: pb.REFUSAL_HARMFUL,
+    }
+)
+
+MEANINGS: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        pb.REFUSAL_UNSURE: "I cannot tell",
+        pb.REFUSAL_UNAVAILABLE: "its author did not serve it in time",
+        pb.REFUSAL_MISMATCH: "it is not what its record says",
+        pb.REFUSAL_UNREADABLE: "empty, blurred, cut off, or in another language than asked for",
+        pb.REFUSAL_OFF_TOPIC: "not what the campaign asks for",
+        pb.REFUSAL_PERSONAL: "shows somebody's personal data without saying so",
+        pb.REFUSAL_HARMFUL: "harmful",
+    }
+)
+"""Every reason of pb.Refusal in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPart:
+    """One part of an item: its name, its media type, and the file that holds it."""
+
+    name: str
+    media_type: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One item, and what its campaign asks of it.
+
+    Parts are in the order in which this reviewer is to see them: where position sways people, half of the
+    reviewers see another one first. Who made a part, and what the author proposes, is not in here.
+    """
+
+    campaign: Campaign
+    parts: tuple[ShownPart, ...]
+
+    @property
+    def kind(self) -> str:
+        """The kind of the question: classify, rate, prefer, judge."""
+        return self.campaign.task
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The kind's own terms: labels, steps, criteria."""
+        return decode_spec(self.campaign.spec)
+
+    @property
+    def guidelines(self) -> str:
+        """What the campaign tells its reviewers."""
+        return self.campaign.guidelines
+
+    @property
+    def choices(self) -> list[str]:
+        """What may be answered, if that is a short list; else what to write, in one line."""
+        question = question_of(self.campaign)
+        return question.kind.choices(question.spec)
+
+    def read(self, words: str) -> bytes:
+        """The answer that these words are; raises Reject that lists what could be said."""
+        question = question_of(self.campaign)
+        return question.kind.read_words(question.spec, words)
 
 
 @runtime_checkable
 class Reviewer(Protocol):
-    """Answers which of a campaign's labels fits an item.
+    """Answers what a campaign asks of an item.
 
     Content comes from strangers: a plug-in must not trust it, nor let it leave the machine.
+
+    A plug-in that may be asked from several threads says at most how many in an attribute `at_once`;
+    without it, one item is asked after the other, whatever campaigns they are of.
     """
 
     @property
@@ -26,25 +137,53 @@ class Reviewer(Protocol):
         Raises ConfigError with advice if that is impossible.
         """
 
-    def answer(self, content: bytes, media_type: str, labels: Sequence[str]) -> int | None:
-        """The index into `labels` of the one that fits, or None to abstain."""
+    def answer(self, case: Case) -> str | Refusal:
+        """The answer in words, as the kind reads them, or why there is none."""
 
 
-def ask(reviewer: Reviewer, content: bytes, media_type: str, labels: Sequence[str]) -> int | None:
-    """The reviewer's answer, or None (an abstention) and a warning if the plug-in misbehaves.
+def ask(reviewer: Reviewer, case: Case) -> bytes | Refusal:
+    """The reviewer's answer in canonical form; UNSURE and a warning if the plug-in misbehaves.
 
     A plug-in is foreign code: whatever it raises must not stop the node, which has other reviews
-    to commit in time. The warning never quotes content, and of an exception only its type, as its
-    message may quote content.
+    to commit in time. The warning never quotes content, nor what was answered, nor an exception's
+    message, since all of them may quote content.
     """
     try:
-        answer = reviewer.answer(content, media_type, labels)
+        said = reviewer.answer(case)
     except Exception as error:
-        _log.warning("reviewer %s failed with %s: abstaining", reviewer.name, type(error).__name__)
-        return None
-    if answer is None:
-        return None
-    if type(answer) is not int or not 0 <= answer < len(labels):
-        _log.warning("reviewer %s answered outside the labels: abstaining", reviewer.name)
-        return None
-    return answer
+        _log.warning("reviewer %s failed with %s: unsure", reviewer.name, type(error).__name__)
+        return Refusal.UNSURE
+    if isinstance(said, Refusal):
+        return said
+    try:
+        if not isinstance(said, str) or len(said) > ANSWER_CHARS_MAX:
+            raise Reject("not an answer in words")
+        return case.read(said)
+    except Reject:
+        _log.warning(
+            "reviewer %s answered what is no answer to a %s question in %s: unsure",
+            *(reviewer.name, case.kind, case.campaign.id),
+        )
+        return Refusal.UNSURE
+
+
+def read_refusal(text: str) -> Refusal:
+    """The reason that somebody wrote; raises Reject that lists them."""
+    wanted = text.strip().casefold().replace("_", "-")
+    for reason in Refusal:
+        if reason.value == wanted:
+            return reason
+    raise Reject(f"there is no reason {text.strip()[:40]!r}", f"say one of: {', '.join(Refusal)}")
+
+
+def read_reply(text: str) -> str | Refusal:
+    """What a program printed: an answer in words, `refuse: REASON`, or nothing if it is unsure.
+
+    Raises Reject for a reason that there is not.
+    """
+    said = text.strip()
+    if not said:
+        return Refusal.UNSURE
+    if said.casefold().startswith(_REFUSING):
+        return read_refusal(said[len(_REFUSING) :])
+    return said

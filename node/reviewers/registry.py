@@ -59,6 +59,22 @@ def load_reviewer(spec: str) -> Reviewer:
     return reviewer
 
 
+def load_reviewers(by_campaign: Mapping[str, str]) -> dict[str, Reviewer]:
+    """The reviewers of node.toml, by campaign id or ANY_CAMPAIGN; one specification is loaded once.
+
+    Raises ConfigError that names the campaign.
+    """
+    loaded: dict[str, Reviewer] = {}
+    for campaign_id, spec in by_campaign.items():
+        if spec in loaded:
+            continue
+        try:
+            loaded[spec] = load_reviewer(spec)
+        except ConfigError as error:
+            raise ConfigError(f"reviewers.{campaign_id}: {error}", error.advice) from error
+    return {campaign_id: loaded[spec] for campaign_id, spec in by_campaign.items()}
+
+
 def _plug_in(name: str) -> Callable[[str], Reviewer]:
     found = entry_points(group=ENTRY_POINT_GROUP, name=name)
     if not found:
