@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.identity import peer_id_of
+from protocol.identity import name_of
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
-from protocol.state import JobState, State
+from protocol.rows import Job
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 
@@ -24,35 +25,35 @@ class JobView:
     epsilon_max: float
     delta: float
     accuracy: float  # on held-back examples once there is a model, before on the job's snapshot
-    partners: tuple[str, ...]
+    partners: tuple[str, ...]  # who joined
     reason: str
 
 
-def is_over(job: JobState) -> bool:
+def is_over(job: Job) -> bool:
     """Whether the log has said the last of it."""
     return job.status in (JobStatus.COMPLETED, JobStatus.ENDED)
 
 
 def views(state: State) -> list[JobView]:
-    """All jobs of the network, in the order in which they were opened."""
-    return [_view(job) for job in state.jobs.values()]
+    """All jobs of the network, by id."""
+    return [_view(state, job) for _, job in state.jobs.scan()]
 
 
-def _view(job: JobState) -> JobView:
-    record, result = job.record, job.result
+def _view(state: State, job: Job) -> JobView:
+    terms, result = job.terms, job.result
     accuracy_ppm = job.rounds[-1].accuracy_ppm if job.rounds else 0
     if result is not None and result.outcome == pb.JOB_OUTCOME_COMPLETED:
         accuracy_ppm = result.accuracy_int8_ppm
     return JobView(
-        id=record.id,
-        title=record.title,
+        id=terms.id,
+        title=terms.title,
         status=job.status.name.lower(),
         round=len(job.rounds),
-        rounds=record.rounds,
+        rounds=terms.rounds,
         epsilon=job.epsilon_micro / PPM,
-        epsilon_max=record.epsilon_micro / PPM,
-        delta=record.delta_ppb / 1e9,
+        epsilon_max=terms.epsilon_micro / PPM,
+        delta=terms.delta_ppb / 1e9,
         accuracy=accuracy_ppm / PPM,
-        partners=tuple(peer_id_of(partner) for partner in job.partners),
+        partners=tuple(name_of(partner) for (_, partner), _ in state.partners.scan(job.terms.id)),
         reason=result.reason if result is not None else "",
     )

@@ -21,7 +21,7 @@ from federated.privacy import bound, towards_coordinator, towards_partner
 from federated.release import Artifact, Release
 from federated.spec import TrainingSpec
 from protocol.errors import Reject
-from protocol.identity import Identity, identity_of, peer_id_of
+from protocol.identity import KeyId, PersonId, key_of, name_of, peer_id_of
 from protocol.limits import PPM
 from protocol.log.envelope import Signer, signing_input
 
@@ -62,7 +62,7 @@ class Lineage:
     network: bytes
     job_entry: int
     round_entries: Sequence[int]
-    partners: Mapping[Identity, int]  # rounds that each one's update is in
+    partners: Mapping[PersonId, int]  # rounds that each one's update is in
     snapshot: bytes = b""  # digest of the dataset that calibrated it; empty without one
 
 
@@ -97,7 +97,7 @@ def compose(
             "snapshot": lineage.snapshot.hex(),
             "columns": spec.columns,
             "expected_examples": spec.expected_examples,
-            "partners": {peer_id_of(key): rounds for key, rounds in lineage.partners.items()},
+            "partners": {name_of(who): rounds for who, rounds in lineage.partners.items()},
         },
         "training": {
             "rounds": spec.rounds,
@@ -155,38 +155,38 @@ def interval_ppm(accuracy_ppm: int, examples: int) -> tuple[int, int]:
     return max(0, math.floor(low * PPM)), min(PPM, math.ceil(high * PPM))
 
 
-def sign(card: bytes, author: bytes, signer: Signer) -> bytes:
+def sign(card: bytes, key: bytes, signer: Signer) -> bytes:
     """The signed card, as it is shipped."""
-    return _signed(author, card, signer(signing_input(_KIND, card)))
+    return _signed(key, card, signer(signing_input(_KIND, card)))
 
 
-def _signed(author: bytes, card: bytes, signature: bytes) -> bytes:
+def _signed(key: bytes, card: bytes, signature: bytes) -> bytes:
     document = {
-        "author": peer_id_of(author),
+        "key": peer_id_of(key),
         "card": json.loads(card),
         "signature": signature.hex(),
     }
     return _canonical(document)
 
 
-def verify(signed: bytes) -> tuple[Identity, bytes]:
-    """Who signed a card, and the card. Raises Reject unless every byte is as its author wrote it."""
+def verify(signed: bytes) -> tuple[KeyId, bytes]:
+    """Which key signed a card, and the card. Raises Reject unless every byte is as its author wrote it."""
     try:
         if len(signed) > CARD_BYTES_MAX:
             raise ValueError("too large")
         if signed.count(b"[") + signed.count(b"{") > CARD_BRACKETS_MAX:
             raise ValueError("too deep")
         document = json.loads(signed)
-        author, card = identity_of(str(document["author"])), _canonical(document["card"])
+        key, card = key_of(str(document["key"])), _canonical(document["card"])
         signature = bytes.fromhex(document["signature"])
-        if document["card"]["format"] != FORMAT or _signed(author, card, signature) != signed:
+        if document["card"]["format"] != FORMAT or _signed(key, card, signature) != signed:
             raise ValueError("not canonical")
-        VerifyKey(author).verify(signing_input(_KIND, card), signature)
+        VerifyKey(key).verify(signing_input(_KIND, card), signature)
     except (ValueError, KeyError, TypeError, RecursionError, BadSignatureError) as error:
         raise Reject(
             "this is not a model card as its author signed it", "get it from the coordinator again"
         ) from error
-    return author, card
+    return key, card
 
 
 def to_markdown(card: bytes) -> str:

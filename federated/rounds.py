@@ -25,7 +25,8 @@ from federated.messages import Task, read_reply, task_message
 from federated.model import Weights, digest, encode
 from federated.partner import vector_digest
 from protocol.errors import Reject, StateError
-from protocol.identity import Identity, short
+from protocol.identity import PersonId, short
+from protocol.rows import JobTerms
 from protos.gen import records_pb2 as pb
 
 POLL_SECONDS: Final = 0.1
@@ -38,10 +39,10 @@ REASONS_SHOWN: Final = 5
 class JobLog(Protocol):
     """The log, as far as a round needs it."""
 
-    def partners(self) -> Mapping[bytes, Identity]:
+    def partners(self) -> Mapping[bytes, PersonId]:
         """Who joined, by transport key (PEM)."""
 
-    def signed(self) -> Mapping[Identity, bytes]:
+    def signed(self) -> Mapping[PersonId, bytes]:
         """SHA-256 of the update that each partner has signed for the round that runs."""
 
     def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
@@ -52,7 +53,7 @@ class JobLog(Protocol):
 class Roster:
     """Who takes part, and whom it is worth waiting for."""
 
-    partners: Mapping[bytes, Identity]  # by transport key
+    partners: Mapping[bytes, PersonId]  # by transport key
     silent: set[bytes] = field(default_factory=set)  # let a deadline pass
 
 
@@ -71,7 +72,7 @@ class Gathering:
 def train(
     grid: Grid,
     log: JobLog,
-    job: pb.Job,
+    job: JobTerms,
     aggregator: Aggregator,
     weights: Weights,
     *,
@@ -90,7 +91,6 @@ def train(
         base = digest(weights)
         weights = aggregator.step(got.accepted)
         done = pb.TrainingRound(
-            network=job.network,
             job_id=job.id,
             round=number,
             base_model=base,
@@ -109,13 +109,13 @@ class _Round:
 
     grid: Grid
     log: JobLog
-    job: pb.Job
+    job: JobTerms
     aggregator: Aggregator
     roster: Roster
     number: int
     weights: Weights
-    _sent: dict[str, Identity] = field(default_factory=dict)  # by message id, unanswered
-    _reached: set[Identity] = field(default_factory=set)
+    _sent: dict[str, PersonId] = field(default_factory=dict)  # by message id, unanswered
+    _reached: set[PersonId] = field(default_factory=set)
 
     def gather(self) -> Gathering:
         """Waits for everybody who is expected, but no longer than the job's round lasts."""
@@ -169,7 +169,7 @@ class _Round:
             except Reject as error:
                 got.refusals[partner] = str(error)[:REASON_CHARS_MAX]
 
-    def _checked(self, partner: Identity, message: Message) -> NDArray[np.float32]:
+    def _checked(self, partner: PersonId, message: Message) -> NDArray[np.float32]:
         """The update in a reply; raises Reject unless its author signed it for this round."""
         if message.has_error():
             raise Reject(message.error.reason or "refused")
@@ -185,7 +185,7 @@ class _Round:
         return reply.vector
 
 
-def _reason(job: pb.Job, number: int, roster: Roster, got: Gathering) -> str:
+def _reason(job: JobTerms, number: int, roster: Roster, got: Gathering) -> str:
     """What people read in the log about a round that failed."""
     said = dict(got.refusals)
     for partner in sorted(set(roster.partners.values()) - got.answered):

@@ -10,7 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from protocol.errors import Reject
 from protocol.limits import PPM
+from protocol.rows import Campaign, JobTerms
+from protocol.tasks.classify import Labels
+from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
 
 _PPB: Final = 1_000_000_000
@@ -75,7 +79,18 @@ class Recipe:
 RECIPE: Final = Recipe(rounds=20, sampling=1.0, clip=1.0, learning_rate=32.0, momentum=0.8)
 
 
-def spec_of(job: pb.Job, labels: Sequence[str]) -> TrainingSpec:
+def labels_of(campaign: Campaign) -> list[str]:
+    """What a model of this campaign tells apart; raises Reject where it asks for no labels."""
+    spec = question_of(campaign).spec
+    if not isinstance(spec, Labels):
+        raise Reject(
+            f"campaign {campaign.id!r} asks a {campaign.task} question; a model here learns labels",
+            "name a classify campaign",
+        )
+    return list(spec.names)
+
+
+def spec_of(job: JobTerms | pb.Job, labels: Sequence[str]) -> TrainingSpec:
     """The job of the log, with its campaign's labels. The fold has checked every range."""
     return TrainingSpec(
         job_id=job.id,

@@ -21,7 +21,7 @@ from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.rounds import train
 from federated.spec import TrainingSpec, spec_of
 from protocol.errors import StateError
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
 from tests.simulated import LABELS, NETWORK, Network, Person
@@ -42,17 +42,18 @@ class Log:
 
     @property
     def job_id(self) -> str:
-        return next(iter(self.net.state.jobs))
+        return next(name for name, _ in self.net.state.jobs.scan())
 
-    def partners(self) -> Mapping[bytes, Identity]:
-        joined = self.net.state.jobs[self.job_id].partners
-        return {enrol.transport_key: partner for partner, enrol in joined.items()}
+    def partners(self) -> Mapping[bytes, PersonId]:
+        joined = self.net.state.partners.scan(self.job_id)
+        return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
 
-    def signed(self) -> Mapping[Identity, bytes]:
-        return {p: u.update for p, u in self.net.state.jobs[self.job_id].updates.items()}
+    def signed(self) -> Mapping[PersonId, bytes]:
+        return {who: u.update for (_, who), u in self.net.state.updates.scan(self.job_id)}
 
     def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
         self.kept.append(digest(weights))
+        round_.network = NETWORK
         self.net.add(self.net.operator, "training-round", round_)
 
     def await_round(self, number: int) -> bytes:
@@ -70,9 +71,9 @@ class Log:
             round=number,
             base_model=base_model,
             update=update.digest,
-            data_commitment=state.partners[self.me.identity].data_commitment,
+            data_commitment=self.net.state.partners[self.job_id, self.me.id].data_commitment,
             epsilon_micro=update.epsilon_micro,
-            delta_ppb=state.record.delta_ppb,
+            delta_ppb=state.terms.delta_ppb,
         )
         self.net.add(self.me, "update", body)
 
@@ -93,15 +94,16 @@ class Lab:
             "noise_micro": round(noise * PPM),
             "expected_examples": 60,
             "round_seconds": 1,
-            "partners": [person.identity for person in self.people],
+            "partners": [person.id for person in self.people],
         }
-        self.record = job(**(terms | changes))
-        self.net.add(self.net.operator, "job", self.record)
-        self.spec: TrainingSpec = spec_of(self.record, LABELS)
+        body = job(**(terms | changes))
+        self.net.add(self.net.operator, "job", body)
+        self.terms = self.net.state.jobs[body.id].terms
+        self.spec: TrainingSpec = spec_of(self.terms, LABELS)
         self.budgets: list[Budget] = []
 
     def key(self, person: Person) -> bytes:
-        return b"key of " + person.identity
+        return b"key of " + bytes(person.id)
 
     def enrol(
         self, person: Person, images: int = 20, labels: Sequence[int] | None = None
@@ -119,7 +121,7 @@ class Lab:
         budget.set_limit(commitment, data.examples, round(EPSILON * PPM), DELTA)
         body = pb.Enrol(
             network=NETWORK,
-            job_id=self.record.id,
+            job_id=self.terms.id,
             data_commitment=commitment,
             transport_key=self.key(person),
         )
@@ -135,7 +137,7 @@ class Lab:
 
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""
-        return client_app(self.record.id, self.spec, partner, Log(self.net, person))
+        return client_app(self.terms.id, self.spec, partner, Log(self.net, person))
 
     def apps(self, partners: Sequence[Partner]) -> dict[bytes, ClientApp]:
         """Those of several partners, by transport key."""
@@ -151,7 +153,7 @@ class Lab:
     def serve(self, grid: LocalGrid) -> Log:
         log = Log(self.net)
         weights = initial_weights(self.spec.model, self.spec.labels)
-        train(grid, log, self.record, Aggregator(self.spec, weights), weights)
+        train(grid, log, self.terms, Aggregator(self.spec, weights), weights)
         return log
 
     def close(self) -> None:

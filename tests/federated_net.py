@@ -14,7 +14,8 @@ import numpy as np
 from commonhold.demo.stage import Server, Stage
 from commonhold.digits import load_digits, write_folder
 from coordinator.operator import Operator
-from protocol.state import JobState
+from protocol.identity import name_of
+from protocol.rows import Job
 from tests.node_lab import Lab, Node
 
 JOB = "digits-1"
@@ -59,13 +60,20 @@ class Net:
     def operator(self) -> Operator:
         return Operator(self.lab.home)
 
-    def job(self, job_id: str = JOB) -> JobState:
+    def job(self, job_id: str = JOB) -> Job:
         """The job as the operator's ledger has it now."""
         with self.operator() as operator:
             return operator.state.jobs[job_id]
 
+    def joined(self, job_id: str = JOB) -> int:
+        """How many partners the log has."""
+        with self.operator() as operator:
+            return operator.state.partners.count(job_id)
+
     def open_arguments(self, *options: str, job_id: str = JOB, quorum: int = 2) -> list[str]:
-        invited = [word for node in self.partners for word in ("--partner", node.keys.peer_id)]
+        invited = [
+            word for node in self.partners for word in ("--partner", name_of(node.keys.person))
+        ]
         return [
             *("federated", "open", "--dir", str(self.lab.home.path), "--id", job_id),
             *("--campaign", "digits", "--quorum", str(quorum), "--expected-examples", "120"),

@@ -38,7 +38,7 @@ def job(**changes: object) -> pb.Job:
 
 
 def open_job(net: Network, *partners: Person, **changes: object) -> None:
-    invited = [person.identity for person in partners]
+    invited = [person.id for person in partners]
     net.add(net.operator, "job", job(partners=invited, **changes))
 
 
@@ -47,7 +47,7 @@ def enrolment(person: Person, job_id: str = "train") -> pb.Enrol:
         network=NETWORK,
         job_id=job_id,
         data_commitment=hashlib.sha256(person.name.encode()).digest(),
-        transport_key=b"-----BEGIN PUBLIC KEY-----" + person.identity,
+        transport_key=b"-----BEGIN PUBLIC KEY-----" + person.id,
     )
 
 
@@ -65,9 +65,9 @@ def update_of(net: Network, person: Person, job_id: str = "train") -> pb.Update:
         round=len(state.rounds) + 1,
         base_model=state.model,
         update=net.fresh(),
-        data_commitment=state.partners[person.identity].data_commitment,
+        data_commitment=net.state.partners[job_id, person.id].data_commitment,
         epsilon_micro=(len(state.rounds) + 1) * ROUND_EPSILON_MICRO,
-        delta_ppb=state.record.delta_ppb,
+        delta_ppb=state.terms.delta_ppb,
     )
 
 
@@ -85,7 +85,7 @@ def round_of(net: Network, *people: Person, job_id: str = "train") -> pb.Trainin
         round=len(state.rounds) + 1,
         base_model=state.model,
         model=net.fresh(),
-        partners=sorted(person.identity for person in people),
+        partners=sorted(person.id for person in people),
         epsilon_micro=state.epsilon_micro + ROUND_EPSILON_MICRO,
     )
 

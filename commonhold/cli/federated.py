@@ -124,9 +124,9 @@ def open_(
             home,
             terms,
             opened,
-            lambda job: bar.update(
+            lambda job, joined: bar.update(
                 task,
-                description=f"{len(job.partners)} partners, round",
+                description=f"{joined} partners, round",
                 completed=len(job.rounds),
             ),
         )
@@ -146,7 +146,7 @@ def _outcome_data(outcome: Outcome) -> dict[str, Any]:
         "outcome": job.status.name.lower(),
         "reason": result.reason,
         "rounds": len(job.rounds),
-        "clients": len(job.partners),
+        "clients": outcome.partners,
         "epsilon": job.epsilon_micro / PPM,
         "delta": job.terms.delta_ppb / 1e9,
         "accuracy_fp32": result.accuracy_fp32_ppm / PPM,

@@ -35,10 +35,12 @@ from federated.data import IMAGE, LABEL
 from federated.flower.control import SuperLink
 from federated.model import DEFAULT_MODEL, digest, initial_weights
 from federated.privacy import noise_multiplier_for
+from federated.spec import labels_of
 from protocol.errors import CommonholdError, ConfigError, StateError
-from protocol.identity import Identity, peer_id_of
+from protocol.identity import PersonId, name_of
 from protocol.limits import PPM
-from protocol.state import JobState, State
+from protocol.rows import Job
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 SERVER_APP: Final = "coordinator.training.server:app"
@@ -49,7 +51,8 @@ ROUND_OVERHEAD_SECONDS: Final = 60.0
 WATCH_SECONDS: Final = 0.2
 _PPB: Final = 1_000_000_000
 
-OnState = Callable[[JobState], None]
+OnState = Callable[[Job, int], None]
+"""Called with the job, and how many partners have joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Terms:
     title: str
     campaign_id: str
     snapshot: str  # first digits of its digest; empty for none
-    partners: tuple[Identity, ...]
+    partners: tuple[PersonId, ...]
     rounds: int
     epsilon: float
     delta: float
@@ -82,7 +85,8 @@ class Terms:
 class Outcome:
     """What came of a job. `released` is there when all rounds ran."""
 
-    job: JobState
+    job: Job
+    partners: int  # who joined
     released: Released | None
 
 
@@ -97,11 +101,11 @@ def open_job(
         _end_abandoned(operator, terms.job_id)
         campaign = operator.state.campaigns.get(terms.campaign_id)
         if campaign is None:
-            known = ", ".join(operator.state.campaigns) or "none yet"
+            known = ", ".join(name for name, _ in operator.state.campaigns.scan()) or "none yet"
             raise ConfigError(f"there is no campaign {terms.campaign_id!r}", f"known are: {known}")
         released: Released | None = None
-        held_back = load_held_back(terms.held_back, list(campaign.labels))
-        record = _record(operator.state, terms, list(campaign.labels))
+        held_back = load_held_back(terms.held_back, labels_of(campaign))
+        record = _record(operator.state, terms, labels_of(campaign))
         if terms.snapshot:
             record.snapshot, _ = find_snapshot(operator.state, terms.snapshot)
             load_yardstick(home, record.snapshot)  # the ServerApp reads it again
@@ -121,10 +125,15 @@ def open_job(
                 job = operator.state.jobs[terms.job_id]
                 if not is_over(job):
                     # What partners say, up to what they can have used on one core.
-                    most = terms.rounds * terms.round_seconds * len(job.partners)
+                    most = (
+                        terms.rounds
+                        * terms.round_seconds
+                        * operator.state.partners.count(terms.job_id)
+                    )
                     cpu_seconds = _own_cpu_seconds() + min(link.partner_seconds(), most)
                     released = release_model(operator, job, held_back, cpu_seconds)
-        return Outcome(operator.state.jobs[terms.job_id], released)
+        joined = operator.state.partners.count(terms.job_id)
+        return Outcome(operator.state.jobs[terms.job_id], joined, released)
 
 
 def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
@@ -156,15 +165,15 @@ def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
 
 def _admit(operator: Operator, link: SuperLink, terms: Terms, on_state: OnState) -> None:
     """Lets partners connect as they enrol. Raises StateError without a quorum in time."""
-    admitted: set[Identity] = set()
+    admitted: set[PersonId] = set()
     for state in operator.updates(terms.join_seconds):
         link.require_alive()
         job = state.jobs[terms.job_id]
-        for partner, enrol in job.partners.items():
+        for (_, partner), enrolled in state.partners.scan(terms.job_id):
             if partner not in admitted:
-                link.admit(enrol.transport_key, peer_id_of(partner))
+                link.admit(enrolled.transport_key, name_of(partner))
                 admitted.add(partner)
-        on_state(job)
+        on_state(job, state.partners.count(terms.job_id))
         if len(admitted) == len(terms.partners):
             return
     if len(admitted) < terms.quorum:
@@ -190,7 +199,7 @@ def _watch(
             raise StateError(f"the training did not end within {seconds:.0f} s")
         time.sleep(WATCH_SECONDS)
         operator.refresh()
-        on_state(operator.state.jobs[terms.job_id])
+        on_state(operator.state.jobs[terms.job_id], operator.state.partners.count(terms.job_id))
     operator.refresh()
     job = operator.state.jobs[terms.job_id]
     if len(job.rounds) < terms.rounds and not is_over(job):

@@ -17,11 +17,12 @@ from federated.card import Lineage, compose, energy_millijoules, sign, to_markdo
 from federated.data import IMAGE, LABEL, load
 from federated.model import Images, Labelled, decode, digest
 from federated.release import Release, release
-from federated.spec import TrainingSpec, spec_of
+from federated.spec import TrainingSpec, labels_of, spec_of
 from protocol.errors import ConfigError, StoreError
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.log.envelope import parse_envelope
-from protocol.state import JobState, State
+from protocol.rows import Job
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 CARD_FILE: Final = "card.json"
@@ -74,7 +75,7 @@ def load_held_back(folder: Path, labels: list[str]) -> HeldBack:
 
 
 def release_model(
-    operator: Operator, job: JobState, held_back: HeldBack, cpu_seconds: float
+    operator: Operator, job: Job, held_back: HeldBack, cpu_seconds: float
 ) -> Released:
     """Writes files and card, then completes the job in the log.
 
@@ -82,8 +83,8 @@ def release_model(
     If we crash before the record, the files name a job that is still open; the next `open` ends it.
     Raises StoreError when the weights on disk are not those of the last round.
     """
-    home, record = operator.home, job.record
-    spec = spec_of(record, list(operator.state.campaigns[record.campaign_id].labels))
+    home, record = operator.home, job.terms
+    spec = spec_of(record, labels_of(operator.state.campaigns[record.campaign_id]))
     weights = decode(spec.model, spec.labels, weights_path(home, record.id).read_bytes())
     if digest(weights) != job.model:
         raise StoreError(
@@ -101,7 +102,7 @@ def release_model(
     operator.append(
         "model",
         pb.Model(
-            network=record.network,
+            network=operator.state.network,
             job_id=record.id,
             outcome=pb.JOB_OUTCOME_COMPLETED,
             weights=job.model,
@@ -120,10 +121,10 @@ def release_model(
 
 
 def _write_card(
-    operator: Operator, job: JobState, spec: TrainingSpec, made: Release, cpu_seconds: float
+    operator: Operator, job: Job, spec: TrainingSpec, made: Release, cpu_seconds: float
 ) -> Path:
     """card.json, signed, and card.md for people; gives the path of the first."""
-    record = job.record
+    record = job.terms
     composed = compose(
         spec,
         made,
@@ -138,7 +139,7 @@ def _write_card(
     return folder / CARD_FILE
 
 
-def _lineage(operator: Operator, job: JobState) -> Lineage:
+def _lineage(operator: Operator, job: Job) -> Lineage:
     """Which entries of the log the model follows from."""
     entries: dict[str, list[int]] = {"job": [], "training-round": []}
     with Ledger.open(operator.home.ledger_url(operator.config), readonly=True) as ledger:
@@ -151,13 +152,13 @@ def _lineage(operator: Operator, job: JobState) -> Lineage:
                     job_id = pb.TrainingRound.FromString(envelope.payload).job_id
                 case _:
                     continue
-            if job_id == job.record.id:
+            if job_id == job.terms.id:
                 entries[envelope.kind].append(entry.index)
-    took_part = Counter(Identity(p) for round_ in job.rounds for p in round_.partners)
+    took_part = Counter(PersonId(p) for round_ in job.rounds for p in round_.partners)
     return Lineage(
-        network=job.record.network,
+        network=operator.state.network,
         job_entry=entries["job"][0],
         round_entries=entries["training-round"],
         partners=dict(sorted(took_part.items())),
-        snapshot=job.record.snapshot,
+        snapshot=job.terms.snapshot,
     )

@@ -20,9 +20,9 @@ from coordinator.training.snapshot import measure_on
 from federated.aggregate import Aggregator
 from federated.model import Weights, encode, initial_weights
 from federated.rounds import train
-from federated.spec import spec_of
+from federated.spec import labels_of, spec_of
 from protocol.errors import ConfigError, Ignore, Reject, StateError
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protos.gen import records_pb2 as pb
 
 app = ServerApp()
@@ -37,8 +37,8 @@ def main(grid: Grid, context: Context) -> None:
 
 def run_job(operator: Operator, job_id: str, grid: Grid) -> None:
     """All rounds of a job, or its end. Raises Unreachable when the coordinator is down for long."""
-    job = operator.state.jobs[job_id].record
-    spec = spec_of(job, list(operator.state.campaigns[job.campaign_id].labels))
+    job = operator.state.jobs[job_id].terms
+    spec = spec_of(job, labels_of(operator.state.campaigns[job.campaign_id]))
     weights = initial_weights(spec.model, spec.labels)
     try:
         measure = measure_on(operator, job.snapshot)
@@ -55,20 +55,21 @@ class OperatorLog:
         self._operator, self._job_id = operator, job_id
         model_folder(operator.home, job_id).mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def partners(self) -> Mapping[bytes, Identity]:
+    def partners(self) -> Mapping[bytes, PersonId]:
         """Who joined, by transport key."""
         self._operator.refresh()
-        joined = self._operator.state.jobs[self._job_id].partners
-        return {enrol.transport_key: partner for partner, enrol in joined.items()}
+        joined = self._operator.state.partners.scan(self._job_id)
+        return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
 
-    def signed(self) -> Mapping[Identity, bytes]:
+    def signed(self) -> Mapping[PersonId, bytes]:
         """What each partner signed for the round that runs; partners log before they reply."""
         self._operator.refresh()
-        updates = self._operator.state.jobs[self._job_id].updates
-        return {partner: update.update for partner, update in updates.items()}
+        updates = self._operator.state.updates.scan(self._job_id)
+        return {partner: update.update for (_, partner), update in updates}
 
     def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
         """Weights first: the log never names a model that nobody has."""
+        round_.network = self._operator.state.network
         _write(weights_path(self._operator.home, self._job_id), encode(weights))
         self._operator.append("training-round", round_)
 

@@ -23,7 +23,8 @@ from federated.model import Labelled, Weights, accuracy
 from protocol.errors import ConfigError
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
-from protocol.state import ItemId, State
+from protocol.rows import ItemId
+from protocol.state import State
 
 _ITEM_ID = "item_id"
 

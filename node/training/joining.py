@@ -22,9 +22,10 @@ from node.keys import NodeKeys
 from node.store import Store
 from node.training.node_log import NodeLog
 from protocol.errors import ConfigError, Ignore, StateError
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.limits import PPM
-from protocol.state import JobState, State
+from protocol.rows import Enrolment, Job, JobResult
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def join(
     the coordinator or its training server is away for too long; Misbehaviour when the log lies.
     """
     with Store(home.database) as store, NodeLog(store, config, keys) as log:
-        job = PartnerJob(log, keys.identity, offer.job_id)
+        job = PartnerJob(log, keys.person, offer.job_id)
         job.require_invited(offer.columns)
         return _train(home, job, offer, progress)
 
@@ -101,7 +102,7 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
     from federated.spec import spec_of
     from federated.transport import load_key, public_pem
 
-    record, spec = job.record, spec_of(job.record, job.labels)
+    record, spec = job.terms, spec_of(job.terms, job.labels)
     require_promise(spec)
     exposed = towards_coordinator(spec).epsilon_micro / PPM
     progress.say(
@@ -133,8 +134,8 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
     result = job.result()
     return Joined(
         job_id=record.id,
-        outcome="completed" if result.outcome == pb.JOB_OUTCOME_COMPLETED else "ended",
-        reason=result.reason,
+        outcome="completed" if _is_complete(result) else "ended",
+        reason=result.reason if result is not None else "",
         examples=len(data.labels),
         updates=job.updates,
         epsilon=spent / PPM,
@@ -159,26 +160,31 @@ def _await_admission(supernode: SuperNode, job: PartnerJob) -> None:
         time.sleep(ADMISSION_POLL_SECONDS)
 
 
+def _is_complete(result: JobResult | None) -> bool:
+    return result is not None and result.outcome == pb.JOB_OUTCOME_COMPLETED
+
+
 class PartnerJob:
     """One job as this node sees it: a `federated.client_app.PartnerLog`."""
 
-    def __init__(self, log: NodeLog, identity: Identity, job_id: str) -> None:
+    def __init__(self, log: NodeLog, person: PersonId, job_id: str) -> None:
         """Raises ConfigError when the log has no such job."""
-        self._log, self._me, self._id = log, identity, job_id
-        self.record: pb.Job = log.read(lambda state: self._find(state).record)
-        self.labels = log.read(lambda state: list(state.campaigns[self.record.campaign_id].labels))
+        self._log, self._me, self._id = log, person, job_id
+        self.terms = log.read(lambda state: self._find(state).terms)
+        self.labels = log.read(self._labels)
+        self._network = log.read(lambda state: state.network)
         self._commitment = b""
         self.updates = 0
         self.on_update: Callable[[int], None] = lambda _: None
 
     def require_invited(self, columns: Sequence[str]) -> None:
         """Raises unless we may join, and the job reads nothing but these columns of our data."""
-        if self._me not in self.record.partners:
+        if self._me not in self.terms.partners:
             raise ConfigError(
-                "this node is not invited to the job",
-                "send its operator your peer id: `commonhold node status` shows it",
+                "this person is not invited to the job",
+                "send its operator your name: `commonhold node status` shows it",
             )
-        refused = [column for column in self.record.columns if column not in columns]
+        refused = [column for column in self.terms.columns if column not in columns]
         if refused:
             raise ConfigError(
                 f"the job reads the column {refused[0]!r} of your data, which you do not allow",
@@ -195,23 +201,23 @@ class PartnerJob:
         """How many rounds the log has."""
         return self._log.read(lambda state: len(self._find(state).rounds))
 
-    def result(self) -> pb.Model:
-        """How it ended; empty while it lasts."""
-        return self._log.read(lambda state: self._find(state).result) or pb.Model()
+    def result(self) -> JobResult | None:
+        """How it ended; None while it lasts."""
+        return self._log.read(lambda state: self._find(state).result)
 
     def enrol(self, commitment: bytes, transport_key: bytes) -> None:
         """Joins, or goes on. Raises ConfigError where the log has us with other data or another key."""
         self._commitment = commitment
-        enrolled = self._log.read(lambda state: self._find(state).partners.get(self._me))
+        enrolled = self._log.read(lambda state: state.partners.get((self._id, self._me)))
         body = pb.Enrol(
-            network=self.record.network,
+            network=self._network,
             job_id=self._id,
             data_commitment=commitment,
             transport_key=transport_key,
         )
         if enrolled is None:
             self._log.append("enrol", body)
-        elif enrolled != body:
+        elif enrolled != Enrolment(commitment, transport_key):
             raise ConfigError(
                 "this node joined the job with other data, or with another transport key",
                 "name the folder that you joined with: a job is trained on one set of data",
@@ -226,7 +232,8 @@ class PartnerJob:
                 raise StateError("the job is over")
             if number < present:
                 raise StateError(f"round {number} is over; the job is at round {present}")
-            return job.model if number == present and self._me in job.partners else None
+            joined = (self._id, self._me) in state.partners
+            return job.model if number == present and joined else None
 
         model = self._log.wait_for(look, LOG_SECONDS_MAX)
         if model is None:
@@ -236,14 +243,14 @@ class PartnerJob:
     def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
         """Logs the update under our name."""
         body = pb.Update(
-            network=self.record.network,
+            network=self._network,
             job_id=self._id,
             round=number,
             base_model=base_model,
             update=update.digest,
             data_commitment=self._commitment,
             epsilon_micro=update.epsilon_micro,
-            delta_ppb=self.record.delta_ppb,
+            delta_ppb=self.terms.delta_ppb,
         )
         try:
             self._log.append("update", body)
@@ -252,9 +259,14 @@ class PartnerJob:
         self.updates += 1
         self.on_update(number)
 
-    def _find(self, state: State) -> JobState:
+    def _labels(self, state: State) -> list[str]:
+        from federated.spec import labels_of
+
+        return labels_of(state.campaigns[self.terms.campaign_id])
+
+    def _find(self, state: State) -> Job:
         job = state.jobs.get(self._id)
         if job is None:
-            known = ", ".join(state.jobs) or "none yet"
+            known = ", ".join(name for name, _ in state.jobs.scan()) or "none yet"
             raise ConfigError(f"there is no job {self._id!r}", f"known are: {known}")
         return job

@@ -48,9 +48,9 @@ def test_three_partners_train_a_model(net: Net) -> None:
     assert result is not None
     signed = Path(printed["card"]).read_bytes()
     assert (result.card, result.artifact) == (sha256(signed), sha256_of(printed["artifact"]))
-    author, card = verify(signed)
+    key, card = verify(signed)
     with net.operator() as operator:
-        assert author == operator.state.operator
+        assert key == operator.state.operator_key
     assert json.loads(card)["privacy"]["trust"] == "coordinator"
     assert_private(net)
     assert_shown(net)
@@ -103,7 +103,7 @@ def test_a_partner_that_is_killed_is_not_waited_for_twice(net: Net) -> None:
     joining = net.join(net.partners)
     net.await_rounds(2)
     joining[0].process.kill()
-    alone = net.partners[0].keys.identity
+    alone = net.partners[0].keys.person
     net.await_rounds(len(net.job().rounds) + 4)
     assert [alone in each.partners for each in net.job().rounds[-2:]] == [False, False]
     joining[1].process.kill()
@@ -169,6 +169,6 @@ def test_a_partner_refuses_before_the_log_has_its_name(net: Net) -> None:
         ended, _, said = net.end(net.start("refused", *net.join_arguments(node, *options)))
         assert (ended, says in said.replace("\n", " ")) == (code, True), said
         (opening.log.parent / "refused.log").unlink()
-    assert net.job().partners == {}
+    assert net.joined() == 0
     opening.process.terminate()
     net.end(opening)

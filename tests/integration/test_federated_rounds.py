@@ -36,19 +36,19 @@ def enrolled(lab: Lab) -> list[Partner]:
 
 
 def rounds(lab: Lab) -> list[set[bytes]]:
-    return [set(each.partners) for each in lab.net.state.jobs[lab.record.id].rounds]
+    return [set(each.partners) for each in lab.net.state.jobs[lab.terms.id].rounds]
 
 
 def everybody(lab: Lab) -> set[bytes]:
-    return {person.identity for person in lab.people}
+    return {person.id for person in lab.people}
 
 
 def test_a_job_runs_all_its_rounds(lab: Lab) -> None:
     log = lab.run(enrolled(lab))
-    state = lab.net.state.jobs[lab.record.id]
+    state = lab.net.state.jobs[lab.terms.id]
     assert rounds(lab) == [everybody(lab)] * ROUNDS
     assert [each.model for each in state.rounds] == log.kept
-    assert 0 < state.rounds[0].epsilon_micro < state.epsilon_micro <= lab.record.epsilon_micro
+    assert 0 < state.rounds[0].epsilon_micro < state.epsilon_micro <= lab.terms.epsilon_micro
 
 
 def test_a_silent_partner_costs_one_wait_and_no_more(
@@ -66,8 +66,8 @@ def test_a_silent_partner_costs_one_wait_and_no_more(
     monkeypatch.setattr("federated.rounds.time.sleep", sleep)
     monkeypatch.setattr("federated.rounds.time.monotonic", lambda: now)
     lab.run(partners, silent=[silent])
-    assert rounds(lab) == [everybody(lab) - {silent.identity}] * ROUNDS
-    assert lab.record.round_seconds <= now < lab.record.round_seconds + 0.2
+    assert rounds(lab) == [everybody(lab) - {silent.id}] * ROUNDS
+    assert lab.terms.round_seconds <= now < lab.terms.round_seconds + 0.2
 
 
 def test_without_a_quorum_the_job_stops_with_names(lab: Lab) -> None:
@@ -94,7 +94,7 @@ def test_an_update_that_is_not_finite_is_left_out(lab: Lab) -> None:
     bad = lab.people[0]
     partners[0] = Tampering(partners[0], np.array([np.nan]))
     lab.run(partners)
-    assert rounds(lab) == [everybody(lab) - {bad.identity}] * ROUNDS
+    assert rounds(lab) == [everybody(lab) - {bad.id}] * ROUNDS
 
 
 def test_an_update_that_is_not_the_signed_one_is_left_out(lab: Lab) -> None:
@@ -111,7 +111,7 @@ def test_an_update_that_is_not_the_signed_one_is_left_out(lab: Lab) -> None:
         return reply_message(Reply(task.job_id, task.round, np.ones(size, np.float32)), message)
 
     lab.serve(LocalGrid(lab.apps(partners) | {lab.key(bad): app}))
-    assert rounds(lab) == [everybody(lab) - {bad.identity}] * ROUNDS
+    assert rounds(lab) == [everybody(lab) - {bad.id}] * ROUNDS
 
 
 def test_a_partner_with_one_class_trains_and_is_warned(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_partner_answers_the_round_of_the_log_and_no_other(lab: Lab) -> None:
     partner = lab.enrol(person)
     zeros = initial_weights(lab.spec.model, lab.spec.labels)
     other = zeros.replaced(zeros.vector + 1)
-    job = lab.record.id
+    job = lab.terms.id
     for task, says in (
         (Task("other", 1, encode(zeros)), "and no other"),
         (Task(job, 2, encode(zeros)), "no round 2"),
@@ -153,13 +153,13 @@ def test_a_spent_budget_is_a_refusal_before_anything_is_computed(tmp_path: Path)
     rich, poor = lab.people
     partners = enrolled(lab)
     [commitment] = [
-        enrol.data_commitment
-        for partner, enrol in lab.net.state.jobs[lab.record.id].partners.items()
-        if partner == poor.identity
+        enrolment.data_commitment
+        for (_, partner), enrolment in lab.net.state.partners.scan(lab.terms.id)
+        if partner == poor.id
     ]
     lab.budgets[1].charge(commitment, "earlier", 1, 1.0, lab.spec.noise_multiplier)
     lab.run(partners)
-    assert rounds(lab) == [{rich.identity, poor.identity}, {rich.identity}]
+    assert rounds(lab) == [{rich.id, poor.id}, {rich.id}]
     lab.close()
 
 

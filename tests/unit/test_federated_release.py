@@ -22,7 +22,7 @@ from federated.onnx_files import run
 from federated.privacy import epsilon_micro, towards_coordinator
 from federated.release import Release, release
 from protocol.errors import ConfigError, Reject, StateError
-from protocol.identity import Identity, peer_id_of
+from protocol.identity import KeyId, PersonId, name_of
 from tests.training_lab import skewed, spec
 
 SPEC = spec()
@@ -30,8 +30,9 @@ SPEC = spec()
 HELD_BACK = Labelled(REST.images[:400], REST.classes[:400])
 CALIBRATION = REST.images[400:500]
 KEY = SigningKey(bytes(range(32)))
-AUTHOR = Identity(bytes(KEY.verify_key))
-LINEAGE = Lineage(b"n" * 32, 12, (15, 19, 23), {AUTHOR: 3, Identity(b"p" * 32): 2}, b"s" * 32)
+AUTHOR = KeyId(bytes(KEY.verify_key))
+ONE, OTHER = PersonId(b"o" * 32), PersonId(b"p" * 32)
+LINEAGE = Lineage(b"n" * 32, 12, (15, 19, 23), {ONE: 3, OTHER: 2}, b"s" * 32)
 
 
 def fitted(data: PrivateData) -> Weights:
@@ -140,7 +141,7 @@ def test_the_card_says_what_the_model_cost_and_how_well_it_does(card: bytes, mad
     assert its["quality"]["held_back"] == 400
     low, high = its["quality"]["int8"]["interval_95_ppm"]
     assert low < made.int8.accuracy_ppm < high
-    assert its["lineage"]["partners"] == {peer_id_of(AUTHOR): 3, peer_id_of(b"p" * 32): 2}
+    assert its["lineage"]["partners"] == {name_of(ONE): 3, name_of(OTHER): 2}
     assert its["energy"]["millijoules"] == 187_500
 
 
@@ -171,7 +172,7 @@ def test_whatever_is_changed_in_a_signed_card_is_noticed(card: bytes) -> None:
         signed + b"\n",
         signed.replace(b'"coordinator"', b'"nobody"'),
         signed.replace(b'"signature":"', b'"signature":" '),
-        signed[:-66].replace(b'"author":"', b'"author":1,"x":"') + signed[-66:],
+        signed[:-66].replace(b'"key":"', b'"key":1,"x":"') + signed[-66:],
         json.dumps(json.loads(signed), indent=1).encode(),
         another,
     ):

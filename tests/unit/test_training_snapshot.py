@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from commonground.dataset.parquet import ParquetFiles, arrow_schema
-from commonground.dataset.rows import COLUMNS, IMAGE
+from commonground.dataset.parquet import ParquetFiles
+from commonground.dataset.rows import BYTES, IMAGE, LABEL, Columns
 from commonhold.digits import png_bytes
 from coordinator.config import Home
 from coordinator.dataset.snapshots import folder_name
@@ -16,25 +17,27 @@ from coordinator.training.releasing import HeldBack, calibration_of
 from coordinator.training.snapshot import load_yardstick
 from federated.model import DEFAULT_MODEL, Labelled, initial_weights
 from protocol.errors import ConfigError
-from protocol.identity import Identity
-from protocol.lifecycle import ItemEvent, ItemStatus
-from protocol.state import ItemState, SnapshotState, State
-from protos.gen import records_pb2 as pb
+from protocol.identity import PersonId
+from protocol.lifecycle import ItemStatus
+from protocol.rows import Campaign, Consent, Item, Snapshot
+from protocol.state import State
+from tests.simulated import campaign, part
 
 LABELS = tuple("0123456789")
 DIGEST = bytes(range(32))
-BLANKS = {"string": "", "int64": 0, "float64": 0.0, "bool": False}
+COLUMNS = Columns.of(Campaign.of(campaign(parts=[part("image", "image/png")])))
+BLANKS = {"string": "", "int64": 0, "float64": 0.0, "bool": False, BYTES: b""}
 
 
 def export(home: Home, images: list[bytes], labels: list[int]) -> list[bytes]:
     """A dataset's Parquet file as `commonhold coordinator export` writes it; gives the items' ids."""
     folder = home.path / "datasets" / folder_name(DIGEST)
     folder.mkdir(parents=True)
-    files = ParquetFiles(folder, arrow_schema(IMAGE, LABELS))
+    files = ParquetFiles(folder, COLUMNS)
     ids = [bytes([number]) * 32 for number in range(len(images))]
     for item_id, image, label in zip(ids, images, labels, strict=True):
-        row = {c.name: [] if c.repeated else BLANKS[c.type] for c in COLUMNS}
-        row |= {"item_id": item_id.hex(), "label": label, IMAGE: {"bytes": image, "path": "x.png"}}
+        row = {c.name: [] if c.repeated else BLANKS.get(c.type) for c in COLUMNS}
+        row |= {"item_id": item_id.hex(), LABEL: label, IMAGE: {"bytes": image, "path": "x.png"}}
         files.add(row, len(image))
     files.finish()
     return ids
@@ -45,20 +48,22 @@ def digits(count: int, side: int = 28) -> list[bytes]:
     return [png_bytes(rng.integers(0, 255, (side, side), dtype=np.uint8)) for _ in range(count)]
 
 
+def put(state: State, item_id: bytes, status: ItemStatus) -> None:
+    state.items.put(item_id, Item(PersonId(b"a"), "digits", 1, 0, None, status=status))
+
+
 def test_a_withdrawn_item_is_measured_with_no_more(tmp_path: Path) -> None:
     ids = export(Home(tmp_path), digits(4), [0, 0, 0, 7])
     yardstick = load_yardstick(Home(tmp_path), DIGEST)
     zeros = initial_weights(DEFAULT_MODEL, LABELS)  # says 0 of everything
     state = State()
     for item_id in ids:
-        state.items[item_id] = ItemState(
-            Identity(b"a"), "digits", 1, b"leaf", status=ItemStatus.ACCEPTED
-        )
+        put(state, item_id, ItemStatus.ACCEPTED)
     assert yardstick.accuracy_ppm(state, zeros) == 750_000
-    state.items[ids[3]].step(ItemEvent.WITHDRAW)
+    put(state, ids[3], ItemStatus.WITHDRAWN)
     assert yardstick.accuracy_ppm(state, zeros) == 1_000_000
     for item_id in ids[:3]:
-        state.items[item_id].step(ItemEvent.WITHDRAW)
+        put(state, item_id, ItemStatus.WITHDRAWN)
     assert yardstick.accuracy_ppm(state, zeros) == 0
 
 
@@ -77,10 +82,11 @@ def test_a_snapshot_of_something_else_is_refused(tmp_path: Path, images: list[by
 def test_after_a_withdrawal_the_snapshot_calibrates_no_more(tmp_path: Path) -> None:
     home, state = Home(tmp_path), State()
     ids = export(home, digits(4), [0, 1, 2, 3])
-    state.snapshots[DIGEST] = SnapshotState("digits", pb.Consent(train=True), tuple(ids), {}, 1)
+    snapshot = Snapshot("digits", Consent(train=True), tuple(ids), (), 1)
+    state.snapshots.put(DIGEST, snapshot)
     images = np.zeros((2, 28, 28), np.uint8)
     held_back = HeldBack(Labelled(images, np.zeros(2, np.int64)), images)
     assert len(calibration_of(home, state, DIGEST, held_back)) == 4
     assert calibration_of(home, state, b"", held_back) is images
-    state.snapshots[DIGEST].withdrawn = 1
+    state.snapshots.put(DIGEST, replace(snapshot, withdrawn=1))
     assert calibration_of(home, state, DIGEST, held_back) is images
