@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from commonground.files import new_file, sync_directory
 from protocol.errors import ConfigError, StoreError
 
 # How long a connection waits for another one's SQLite lock (a checkpoint of the write-ahead log).
@@ -58,14 +59,10 @@ def create_store(url: str) -> None:
     path = _sqlite_path(parsed)
     try:
         # SQLite gives its -wal and -shm files the mode of this one.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        directory = os.open(path.parent, os.O_RDONLY)
+        new_file(path).close()
+        sync_directory(path.parent)  # or a power cut forgets the file's name
     except OSError as error:
         raise StoreError(f"cannot create the ledger {path}: {error.strerror}") from error
-    try:
-        os.fsync(directory)  # or a power cut forgets the file's name
-    finally:
-        os.close(directory)
 
 
 def open_engine(url: str) -> sa.Engine:

@@ -25,7 +25,8 @@ from cryptography.x509.oid import NameOID
 from eth_keys.datatypes import PrivateKey
 from nacl.signing import SigningKey
 
-from coordinator.config import Config, Home, require_private, write_private
+from commonground.files import write_new
+from coordinator.config import Config, Home, require_private
 from protocol.errors import ConfigError
 from protocol.identity import Identity
 from protocol.log.commitments import network_id
@@ -90,18 +91,18 @@ def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -
     `chain_secret` (32 bytes) is that of an account which exists already.
     """
     for name in ("operator.key", "log.key"):
-        write_private(home.path / name, _hex_line(secrets.token_bytes(32)))
+        write_new(home.path / name, _hex_line(secrets.token_bytes(32)))
     if chain_secret is None:
         chain_secret = (1 + secrets.randbelow(_SECP256K1_ORDER - 1)).to_bytes(32, "big")
-    write_private(home.path / "chain.key", _hex_line(chain_secret))
+    write_new(home.path / "chain.key", _hex_line(chain_secret))
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    write_private(home.path / "tls.key", pem)
-    write_private(home.path / "tls.crt", _self_signed(key, config.host))
+    write_new(home.path / "tls.key", pem)
+    write_new(home.path / "tls.crt", _self_signed(key, config.host))
 
 
 def load_keys(home: Home, config: Config) -> Keys:

@@ -21,7 +21,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from starlette.applications import Starlette
 
-from commonground.files import FILE_MODE
+from commonground.files import replace_file
 from coordinator.book import open_book
 from coordinator.conductor import Conductor
 from coordinator.config import Config, Home
@@ -247,11 +247,7 @@ def _stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
 def announced(address: Address, files: list[Path]) -> Iterator[None]:
     """Writes where we listen, whole or not at all, and takes it back at the end."""
     for path in files:
-        temporary = path.with_name(f"{path.name}.{address.pid}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(address), file)
-        temporary.replace(path)
+        replace_file(path, json.dumps(asdict(address)))
     try:
         yield
     finally:

@@ -14,14 +14,19 @@ import fcntl
 import hashlib
 import io
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from commonground.files import DIRECTORY_MODE, FILE_MODE
+from commonground.files import (
+    DIRECTORY_MODE,
+    FILE_MODE,
+    new_file,
+    part_of,
+    private_directory,
+    publish,
+    sync_directory,
+)
 from protocol.errors import Reject, StoreError
 from protocol.limits import CONTENT_BYTES_MAX, HASH_BYTES, SALT_BYTES
 from protocol.log.commitments import CONTENT_DOMAIN
@@ -69,8 +74,7 @@ class BlobStore:
         """Open (and create) the store at `root`; `size_max` bytes bounds each blob."""
         self._root, self._size_max = root, size_max
         try:
-            root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            root.chmod(DIRECTORY_MODE)  # mkdir leaves the mode of a directory that was there
+            private_directory(root)
             self._lock = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
             self._sweep_if_alone()
         except OSError as error:
@@ -110,7 +114,7 @@ class BlobStore:
         directory = self._root / name[:2]
         if not directory.is_dir():
             directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-            _sync_directory(self._root)
+            sync_directory(self._root)
         return directory / name
 
     def put(self, content: Path | bytes, salt: bytes) -> BlobRef:
@@ -128,12 +132,13 @@ class BlobStore:
         # The name is known only at the end, so that the part lies in a directory of its own name.
         waiting = self._root / "in"
         waiting.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-        with _part(waiting / f"{secrets.token_hex(16)}.part") as (part, sink):
-            commitment, length = _copy(salt, source, sink, self._size_max)
-            os.fsync(sink.fileno())
-            path = self.path_of(commitment)
-            os.replace(part, path)
-            _sync_directory(path.parent)
+        part = part_of(waiting / "blob")
+        try:
+            with new_file(part) as sink:
+                commitment, length = _copy(salt, source, sink, self._size_max)
+                publish(sink, self.path_of(commitment))
+        finally:
+            part.unlink(missing_ok=True)
         return BlobRef(commitment, length)
 
     def open(self, commitment: bytes) -> BinaryIO | None:
@@ -166,25 +171,5 @@ class BlobStore:
             path.unlink()
         except FileNotFoundError:
             return False
-        _sync_directory(path.parent)  # otherwise a power cut could bring erased content back
+        sync_directory(path.parent)  # otherwise a power cut could bring erased content back
         return True
-
-
-@contextmanager
-def _part(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new private file, removed unless the block renamed it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=0) as sink:
-            yield path, sink
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make renames and removals in a directory durable (POSIX: a directory is a file to fsync)."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

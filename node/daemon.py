@@ -35,7 +35,7 @@ from commonground.addresses import now_ms
 from commonground.backoff import MAX_SECONDS, delay_seconds
 from commonground.client import CoordinatorClient, Lie
 from commonground.directory import Directory
-from commonground.files import FILE_MODE
+from commonground.files import replace_file
 from commonground.p2p import Denial, Grant, PeerHost, PeerPolicy
 from node.answering import Answering, Deadlines
 from node.attest import keep_attesting
@@ -195,15 +195,9 @@ class Daemon:
 
     def _tell_ready(self, host: PeerHost, page: str) -> None:
         """For whoever waits for us: the file appears whole, once we can be reached. It opens the page."""
-        path = self._options.ready_file
-        if path is not None:
-            part = path.with_name(f".{path.name}.part")
-            part.unlink(missing_ok=True)
+        if self._options.ready_file is not None:
             ready = {"peer_id": host.peer_id, "addresses": host.addresses, "page": page}
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(ready, file)
-            os.replace(part, path)
+            replace_file(self._options.ready_file, json.dumps(ready))
 
     # -- what peers ask
 

@@ -14,19 +14,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 import trio
 from libp2p.abc import INetStream
 from libp2p.io.exceptions import IOException
 from libp2p.network.stream.exceptions import StreamEOF
 
+from commonground.files import new_file, part_of, publish
 from commonground.p2p import limits
 from commonground.p2p.api import Authorise, BlobSource, Denial, Fetched, OpenBlob, PeerPolicy
 from commonground.p2p.bridge import TrioBridge
@@ -202,11 +201,8 @@ class Download:
         self.length = 0
         self.received = 0
         self._hash = hashlib.sha256(CONTENT_DOMAIN)
-        path = wanted.path
-        self._part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
-        # 0600 from the first byte: content may be private.
-        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)
+        self._part = part_of(wanted.path)
+        self._file = new_file(self._part)
 
     def begin(self, response: BlobResponse) -> None:
         """Take the first header, or check that a later one tells the same story."""
@@ -230,20 +226,13 @@ class Download:
         """Check the commitment, then make the file durable under its name."""
         if self.salt is None or self._hash.digest() != self.wanted.commitment:
             raise self._accuse("served content that does not match its commitment")
-        os.fsync(self._file.fileno())
-        self._file.close()
-        os.replace(self._part, self.wanted.path)
-        directory = os.open(self.wanted.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        publish(self._file, self.wanted.path)
         return Fetched(self.salt, self.length, self.wanted.path)
 
     def discard(self) -> None:
         """Drop what is left of an unfinished download; nothing after `finish`."""
-        self._file.close()
         self._part.unlink(missing_ok=True)
+        self._file.close()  # last: on a full disk this fails once more
 
     def _accuse(self, deed: str) -> Misbehaviour:
         return Misbehaviour(f"peer {peer_id_of(self.wanted.peer)} {deed}")

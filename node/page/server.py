@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,7 +12,7 @@ from typing import Final
 
 import uvicorn
 
-from commonground.files import FILE_MODE
+from commonground.files import replace_file
 from node.page.app import build_app
 from node.page.gate import Secrets
 from node.page.sources import Sources
@@ -91,13 +90,8 @@ def _bound(port: int) -> Iterator[socket.socket]:
 def _announced(url: str, file: Path) -> Iterator[None]:
     """Keeps the address where its owner alone can read it. After a crash a file stays whose secrets
     open nothing any more."""
-    part = file.with_name(f".{file.name}.part")
     try:
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        with os.fdopen(descriptor, "w") as out:
-            out.write(f"{url}\n")
-        os.replace(part, file)
+        replace_file(file, f"{url}\n")
     except OSError as error:
         raise StoreError(f"cannot write {file}: {error.strerror}") from error
     try:
