@@ -10,23 +10,21 @@ left, and the next one to open the store alone removes it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from commonground.files import (
     DIRECTORY_MODE,
-    FILE_MODE,
     new_file,
     part_of,
     private_directory,
     publish,
     sync_directory,
 )
+from commonground.locks import shared
 from protocol.errors import Reject, StoreError
 from protocol.limits import CONTENT_BYTES_MAX, HASH_BYTES, SALT_BYTES
 from protocol.log.commitments import CONTENT_DOMAIN
@@ -75,27 +73,19 @@ class BlobStore:
         self._root, self._size_max = root, size_max
         try:
             private_directory(root)
-            self._lock = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
-            self._sweep_if_alone()
+            # Another process may still be writing what looks like a crash's.
+            self._lock = shared(root / ".lock", self._sweep)
         except OSError as error:
             raise StoreError(f"cannot use the blob store {root}: {error.strerror}") from error
 
-    def _sweep_if_alone(self) -> None:
-        """Remove what crashes left, unless another process may still be writing it."""
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
-            return
+    def _sweep(self) -> None:
+        """Remove what crashes left."""
         for part in self._root.glob("??/*.part"):
             part.unlink(missing_ok=True)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Give up the claim on the directory."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.close()
 
     def __enter__(self) -> BlobStore:
         return self

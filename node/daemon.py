@@ -16,7 +16,6 @@ alarm. Being killed at any point is harmless: what matters is in node.db before 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import logging
 import os
@@ -24,9 +23,8 @@ import random
 import shlex
 import signal
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -36,6 +34,7 @@ from commonground.backoff import MAX_SECONDS, delay_seconds
 from commonground.client import CoordinatorClient, Lie
 from commonground.directory import Directory
 from commonground.files import replace_file
+from commonground.locks import alone
 from commonground.p2p import Denial, Grant, PeerHost, PeerPolicy
 from node.answering import Answering, Deadlines
 from node.attest import keep_attesting
@@ -62,8 +61,6 @@ log = logging.getLogger(__name__)
 
 # How soon the daemon notices that the owner acknowledged an alarm.
 TRUST_POLL_SECONDS: Final = 2.0
-LOCK_ATTEMPTS: Final = 5
-LOCK_PAUSE_SECONDS: Final = 0.1
 # After a signal the process ends within this time, whatever hangs: all that matters is on disk.
 EXIT_SECONDS: Final = 4.5
 # Ending takes milliseconds; a connection that does not close in time is left to the kernel.
@@ -81,36 +78,15 @@ class Options:
     read_spending: ReadSpending = no_spending  # of the owner's privacy budgets, for the page
 
 
-@contextmanager
-def single_instance(path: Path) -> Iterator[None]:
-    """Holds the lock of a node's directory; raises StateError that names the process which has it.
-
-    The kernel gives the lock back whatever happens to us, so that no stale lock is ever left.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        if not _try_lock(descriptor):
-            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            raise StateError(
-                f"the node in {path.parent} is running already (process {holder})",
-                f"stop it first: kill {holder}",
-            )
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Takes the lock; a command that only looks whether we run holds it for an instant."""
-    for _ in range(LOCK_ATTEMPTS):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            time.sleep(LOCK_PAUSE_SECONDS)
-    return False
+def single_instance(path: Path) -> AbstractContextManager[None]:
+    """Holds the lock of a node's directory; raises StateError that names the process which has it."""
+    return alone(
+        path,
+        lambda process: StateError(
+            f"the node in {path.parent} is running already (process {process})",
+            f"stop it first: kill {process}",
+        ),
+    )
 
 
 def cause_of(error: BaseException) -> BaseException:

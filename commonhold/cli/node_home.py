@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from commonground.locks import is_held
 from node.config import NodeConfig, NodeDirectory, load_config, locate
 from node.keys import NodeKeys, load_keys, passphrase_file, read_passphrase
 from node.store import Store
@@ -65,14 +65,7 @@ def ask_passphrase(confirm: bool) -> bytes:
 
 def is_running(home: NodeDirectory) -> bool:
     """Whether a daemon holds the lock of this directory."""
-    try:
-        with home.lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return is_held(home.lock)
 
 
 def asset_name(asset: bytes) -> str:
