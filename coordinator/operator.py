@@ -7,13 +7,13 @@ The server holds the only right to write. The state is read from the same disk, 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
+from commonground.backoff import persistent
 from coordinator.config import Config, Home
 from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import Ledger
@@ -29,8 +29,8 @@ from protos.gen import records_pb2 as pb
 
 # Longer than the server itself takes before it answers that it is busy.
 CALL_SECONDS_MAX: Final = 90.0
-ATTEMPTS_MAX: Final = 6
-_BACKOFF_SECONDS: Final = 0.25
+# Eight seconds in all: a coordinator that starts again is back by then.
+ATTEMPTS_MAX: Final = 7
 _OPTIONS: Final = (
     ("grpc.ssl_target_name_override", TLS_NAME),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
@@ -163,14 +163,14 @@ class Operator:
 
 def _retried(call: Callable[[], T]) -> T:
     """Repeats a call while the server is busy or away; repeating is safe for every call we make."""
-    for attempt in range(ATTEMPTS_MAX):
-        try:
-            return call()
-        except grpc.RpcError as error:
-            if error.code() not in _RETRIED or attempt == ATTEMPTS_MAX - 1:
-                raise _error_of(error) from error
-            time.sleep(_BACKOFF_SECONDS * 2**attempt)
-    raise AssertionError("the last attempt returns or raises")
+    try:
+        return persistent(ATTEMPTS_MAX)(_is_passing, call)
+    except grpc.RpcError as error:
+        raise _error_of(error) from error
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, grpc.RpcError) and error.code() in _RETRIED
 
 
 def _error_of(error: grpc.RpcError) -> CommonholdError:

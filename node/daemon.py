@@ -19,7 +19,6 @@ import asyncio
 import json
 import logging
 import os
-import random
 import shlex
 import signal
 import threading
@@ -30,7 +29,7 @@ from pathlib import Path
 from typing import Final
 
 from commonground.addresses import now_ms
-from commonground.backoff import MAX_SECONDS, delay_seconds
+from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie
 from commonground.directory import Directory
 from commonground.files import replace_file
@@ -193,7 +192,7 @@ class Daemon:
             error = await asyncio.shield(failed)
             log.error("the peer-to-peer network gave up: %s; starting it again", error)
             await host.stop()
-            await asyncio.sleep(MAX_SECONDS)
+            await asyncio.sleep(PATIENT.max_seconds)
             await host.start()
 
     async def _live(self, sources: Sources, host: PeerHost, examiner: Examiner) -> None:
@@ -210,7 +209,9 @@ class Daemon:
                 if isinstance(lie, Lie):
                     store.raise_alarm(lie.kind, str(lie), lie.evidence, now_ms())
                 if not store.alarms():
-                    await asyncio.sleep(MAX_SECONDS)  # the same lie, acknowledged: do not spin
+                    await asyncio.sleep(
+                        PATIENT.max_seconds
+                    )  # the same lie, acknowledged: do not spin
             finally:
                 self._follower = sources.replay = None
 
@@ -289,8 +290,8 @@ class Daemon:
                     raise
                 level = logging.ERROR if isinstance(cause, Misbehaviour) else logging.INFO
                 log.log(level, "%s stopped: %s", name, cause)
-            failures = 0 if loop.time() - began > MAX_SECONDS else failures + 1
-            await asyncio.sleep(delay_seconds(failures, random.random()))  # noqa: S311
+            failures = 0 if loop.time() - began > PATIENT.max_seconds else failures + 1
+            await asyncio.sleep(PATIENT.delay(failures))
 
     async def _until_queued(self, seconds: float) -> None:
         """The outbox's pause, which ends early when there is something new to send."""

@@ -33,7 +33,7 @@ from protos.gen import records_pb2 as pb
 if TYPE_CHECKING:  # libp2p takes half a second to import, and commands that only write do without
     from commonground.p2p import PeerHost
 from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
-from commonground.p2p.penalties import RecentlyUsed, TokenBucket
+from commonground.rates import Buckets
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Fetcher:
         self._host, self._directory = host, directory
         self._folder = folder
         self._bytes_max = min(bytes_max, MAX_CONTENT_BYTES)  # examination holds it in memory
-        self._pace = RecentlyUsed(lambda: TokenBucket(ASK_PER_SECOND, ASK_BURST, time.monotonic))
+        self._pace = Buckets[bytes](ASK_PER_SECOND, ASK_BURST, time.monotonic)
 
     async def run_pass(
         self, wanted: Sequence[Wanted], arrived: Callable[[Wanted, Path | Opinion], None]

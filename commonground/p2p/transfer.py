@@ -25,13 +25,15 @@ from libp2p.abc import INetStream
 from libp2p.io.exceptions import IOException
 from libp2p.network.stream.exceptions import StreamEOF
 
+from commonground.backoff import Backoff
 from commonground.files import new_file, part_of, publish
 from commonground.p2p import limits
 from commonground.p2p.api import Authorise, BlobSource, Denial, Fetched, OpenBlob, PeerPolicy
 from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.guards import peer_key, reset_quietly
-from commonground.p2p.penalties import Busy, Offence, RecentlyUsed, Slots, TokenBucket
+from commonground.p2p.penalties import Busy, Offence, Slots
 from commonground.p2p.wire import HEADER_BYTES, BlobRequest, BlobResponse, Status
+from commonground.rates import Buckets
 from protocol.errors import Misbehaviour, Reject, StoreError, Unreachable
 from protocol.identity import peer_id_of, short
 from protocol.log.commitments import CONTENT_DOMAIN
@@ -85,10 +87,8 @@ class RequestRates:
     """A token bucket of requests for each peer, shared by every protocol that answers."""
 
     def __init__(self, policy: PeerPolicy) -> None:
-        self._buckets = RecentlyUsed(
-            lambda: TokenBucket(
-                policy.requests_per_second, policy.requests_burst, trio.current_time
-            )
+        self._buckets = Buckets[bytes](
+            policy.requests_per_second, policy.requests_burst, trio.current_time
         )
 
     def check(self, peer: bytes) -> None:
@@ -131,7 +131,7 @@ class BlobServer:
         self._policy, self._rates = policy, rates
         self._slots = Slots(limits.TRANSFERS_PER_PEER_MAX, limits.TRANSFERS_MAX)
         rate = policy.served_bytes_per_second_per_peer
-        self._served = RecentlyUsed(lambda: TokenBucket(rate, rate, trio.current_time))
+        self._served = Buckets[bytes](rate, rate, trio.current_time)
 
     async def handle(self, stream: INetStream) -> None:
         """Serve one request on a fresh inbound stream. Offence and I/O errors go to the guard."""
@@ -260,7 +260,8 @@ async def fetch(wanted: Wanted, open_stream: OpenStream) -> Fetched:
 
 async def _attempts(download: Download, open_stream: OpenStream) -> None:
     """Try until everything announced has arrived. An attempt that made progress costs nothing."""
-    failures, backoff = 0, limits.FETCH_BACKOFF_SECONDS
+    backoff = Backoff(limits.FETCH_BACKOFF_SECONDS, limits.FETCH_BACKOFF_SECONDS_MAX)
+    failures = 0
     why: Exception | None = None
     while failures < limits.FETCH_ATTEMPTS_MAX:
         before = download.received
@@ -274,11 +275,10 @@ async def _attempts(download: Download, open_stream: OpenStream) -> None:
         except (Interrupted, IOException, trio.TooSlowError) as error:
             why = error
         if download.received - before >= limits.CHUNK_BYTES:
-            failures, backoff = 0, limits.FETCH_BACKOFF_SECONDS
+            failures = 0
         failures += 1
         if failures < limits.FETCH_ATTEMPTS_MAX:
-            await trio.sleep(backoff)
-            backoff = min(2 * backoff, limits.FETCH_BACKOFF_SECONDS_MAX)
+            await trio.sleep(backoff.delay(failures - 1))
     raise Unreachable(
         f"peer {peer_id_of(download.wanted.peer)} did not deliver the item ({why})",
         "it is worth trying again later, or from another peer",

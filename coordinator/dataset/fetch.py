@@ -18,7 +18,7 @@ from commonground.client import CoordinatorClient
 from commonground.directory import Directory
 from commonground.p2p import Denial, OpenBlob, PeerHost
 from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
-from commonground.p2p.penalties import RecentlyUsed, TokenBucket
+from commonground.rates import Buckets
 from coordinator.dataset.content import ContentStore
 from coordinator.operator import Operator
 from protocol.errors import Misbehaviour, Reject, Unreachable
@@ -78,7 +78,7 @@ class Fetcher:
         """`on_item` is called for each item that arrives; `problems` says why others did not."""
         self._host, self._directory, self._content = host, directory, content
         self._on_item = on_item
-        self._pace = RecentlyUsed(lambda: TokenBucket(ASK_PER_SECOND, ASK_BURST, time.monotonic))
+        self._pace = Buckets[bytes](ASK_PER_SECOND, ASK_BURST, time.monotonic)
         self.problems: dict[ItemId, str] = {}
 
     async def run_pass(self, wanted: Sequence[Wanted]) -> None:
