@@ -12,7 +12,7 @@ from protos.gen import records_pb2 as pb
 
 
 @dataclass(frozen=True, slots=True)
-class JobView:
+class JobSummary:
     """A job as `status` shows it. Accuracies are parts of one; 0 where nothing was measured."""
 
     id: str
@@ -33,17 +33,21 @@ def is_over(job: JobState) -> bool:
     return job.status in (JobStatus.COMPLETED, JobStatus.ENDED)
 
 
-def views(state: State) -> list[JobView]:
+def accuracy_ppm(job: JobState) -> int:
+    """Of the model, or until there is one of the last round; 0: not measured."""
+    if job.result is not None and job.result.outcome == pb.JOB_OUTCOME_COMPLETED:
+        return job.result.accuracy_int8_ppm
+    return job.rounds[-1].accuracy_ppm if job.rounds else 0
+
+
+def summaries(state: State) -> list[JobSummary]:
     """All jobs of the network, in the order in which they were opened."""
-    return [_view(job) for job in state.jobs.values()]
+    return [_summary(job) for job in state.jobs.values()]
 
 
-def _view(job: JobState) -> JobView:
+def _summary(job: JobState) -> JobSummary:
     record, result = job.record, job.result
-    accuracy_ppm = job.rounds[-1].accuracy_ppm if job.rounds else 0
-    if result is not None and result.outcome == pb.JOB_OUTCOME_COMPLETED:
-        accuracy_ppm = result.accuracy_int8_ppm
-    return JobView(
+    return JobSummary(
         id=record.id,
         title=record.title,
         status=job.status.name.lower(),
@@ -52,7 +56,7 @@ def _view(job: JobState) -> JobView:
         epsilon=job.epsilon_micro / PPM,
         epsilon_max=record.epsilon_micro / PPM,
         delta=record.delta_ppb / 1e9,
-        accuracy=accuracy_ppm / PPM,
+        accuracy=accuracy_ppm(job) / PPM,
         partners=tuple(peer_id_of(partner) for partner in job.partners),
         reason=result.reason if result is not None else "",
     )

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
+from commonground.asking import ATTEMPT_SECONDS, Asking
 from commonground.directory import Directory
 from node.intake import (
     MAX_CONTENT_BYTES,
@@ -32,19 +31,11 @@ from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:  # libp2p takes half a second to import, and commands that only write do without
     from commonground.p2p import PeerHost
-from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
-from commonground.rates import Buckets
 
 log = logging.getLogger(__name__)
 
 # Transfers at once: enough to hide one slow author, few enough for a home connection.
 FETCHES_MAX: Final = 4
-# A peer takes more than REQUESTS_PER_SECOND for an attack, and a ban would cost us the round. We stay
-# well below, since our visits for checkpoints count, too.
-ASK_PER_SECOND: Final = REQUESTS_PER_SECOND * 3 / 4
-ASK_BURST: Final = REQUESTS_BURST * 2 / 3
-# An attempt on one item; a large one on a slow line is resumed within a fetch, not across them.
-ITEM_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +72,15 @@ UNAVAILABLE: Final = Opinion(None, pb.ABSTENTION_UNAVAILABLE)
 MISMATCH: Final = Opinion(None, pb.ABSTENTION_MISMATCH)
 
 
-def interleave(wanted: Sequence[Wanted]) -> list[Wanted]:
-    """One item of each author in turn, so that pacing or a slow author holds up nobody else."""
-    by_author: dict[Identity, list[Wanted]] = {}
-    for each in wanted:
-        by_author.setdefault(each.author, []).append(each)
-    turns = zip_longest(*by_author.values())
-    return [each for turn in turns for each in turn if each is not None]
-
-
 class Fetcher:
     """Gets assigned content; one pass tries each missing item once."""
 
     def __init__(self, host: PeerHost, directory: Directory, folder: Path, bytes_max: int) -> None:
         """Content goes to `folder`; items above `bytes_max` bytes are not fetched."""
-        self._host, self._directory = host, directory
-        self._folder = folder
+        self._host, self._folder = host, folder
+        # An author who failed is not waited for again in the same pass.
+        self._asking = Asking[Wanted](directory, at_once=FETCHES_MAX, failures_max=1)
         self._bytes_max = min(bytes_max, MAX_CONTENT_BYTES)  # examination holds it in memory
-        self._pace = Buckets[bytes](ASK_PER_SECOND, ASK_BURST, time.monotonic)
 
     async def run_pass(
         self, wanted: Sequence[Wanted], arrived: Callable[[Wanted, Path | Opinion], None]
@@ -107,32 +89,21 @@ class Fetcher:
 
         Raises Unreachable when the directory is, and StoreError when our disk fails.
         """
-        addresses = await self._directory.find(each.author for each in wanted)
-        away = {each.author for each in wanted} - set(addresses)
-        queue = iter(interleave(wanted))
 
-        async def work() -> None:
-            for each in queue:
-                if each.author in away:
-                    continue
-                await asyncio.sleep(self._pace[each.author].borrow(1))
-                outcome = await self._try(each, addresses[each.author].addresses)
-                if outcome is not None:
-                    arrived(each, outcome)
-                else:
-                    away.add(each.author)  # do not wait for the same author again in this pass
-                    self._directory.forget(each.author)
+        async def attempt(each: Wanted, addresses: Sequence[str]) -> bool:
+            outcome = await self._try(each, addresses)
+            if outcome is not None:
+                arrived(each, outcome)
+            return outcome is not None
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(FETCHES_MAX):
-                group.create_task(work())
+        await self._asking.run_pass(wanted, attempt)
 
     async def _try(self, each: Wanted, addresses: Sequence[str]) -> Path | Opinion | None:
         if each.record.media_type not in (PNG, TEXT) or each.record.size > self._bytes_max:
             return UNSURE  # no fault of the author: this machine cannot judge it
         path = each.path_in(self._folder)
         try:
-            async with asyncio.timeout(ITEM_SECONDS):
+            async with asyncio.timeout(ATTEMPT_SECONDS):
                 fetched = await self._host.fetch(
                     peer_id_of(each.author),
                     addresses,
