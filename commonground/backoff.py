@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Final, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
-from stamina import AsyncRetryingCaller, RetryingCaller
-from stamina.instrumentation import set_on_retry_hooks
+if TYPE_CHECKING:
+    from stamina import AsyncRetryingCaller, RetryingCaller
 
 # Four seconds in all: somebody at a terminal waits for it.
 ATTEMPTS: Final = 5
@@ -22,9 +22,6 @@ _FIRST_SECONDS: Final = 0.25
 _MAX_SECONDS: Final = 2.0
 # 2**32 of any first wait exceed the longest; a larger exponent would only overflow.
 _DOUBLINGS_MAX: Final = 32
-
-# What it would log at each attempt is for programs without words of their own.
-set_on_retry_hooks(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +55,22 @@ def persistent(attempts: int = ATTEMPTS, seconds: float | None = None) -> Retryi
     It ends after so many attempts, or with the first that fails after `seconds`; then the last error is
     raised. The waits add up to `2 ** (attempts - 1) / 4` seconds at first, and grow to two seconds each.
     """
+    from stamina import RetryingCaller
+
     return RetryingCaller(**_policy(attempts, seconds))
 
 
 def persistent_async(attempts: int = ATTEMPTS, seconds: float | None = None) -> AsyncRetryingCaller:
     """`persistent` for a coroutine function."""
+    from stamina import AsyncRetryingCaller
+
     return AsyncRetryingCaller(**_policy(attempts, seconds))
 
 
 def _policy(attempts: int, seconds: float | None) -> _Policy:
+    from stamina.instrumentation import set_on_retry_hooks
+
+    set_on_retry_hooks(())  # what it would log is for programs without words of their own
     return {
         "attempts": None if seconds is not None else attempts,
         "timeout": seconds,

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from filelock import FileLock, Timeout
-
 from commonground.files import FILE_MODE
 
 # Whoever only looks whether a lock is held has it for an instant.
@@ -31,6 +29,8 @@ def alone(path: Path, refusal: Callable[[str], Exception]) -> Iterator[None]:
     Raises `refusal(process)` when another one has it, or this one already, and OSError when the file
     cannot be used.
     """
+    from filelock import FileLock, Timeout
+
     lock = FileLock(
         path.resolve(),  # a way through a link leads to the same lock
         timeout=LOOK_SECONDS,

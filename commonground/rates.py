@@ -38,7 +38,12 @@ class TokenBucket:
         """Take `amount` tokens even if they are not there; returns the seconds to wait first."""
         self._refill()
         self._tokens -= amount
-        return max(0.0, -self._tokens / self._rate)
+        return self.seconds_until(0)
+
+    def seconds_until(self, amount: float) -> float:
+        """How long it takes until `amount` tokens are there, if nobody takes any meanwhile."""
+        self._refill()
+        return max(0.0, (amount - self._tokens) / self._rate)
 
     def fine(self, amount: float) -> None:
         """Take `amount` tokens as a penalty; it leaves no more debt than one full bucket."""

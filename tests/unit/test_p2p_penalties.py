@@ -57,6 +57,7 @@ def test_borrowed_tokens_are_waited_for() -> None:
     assert bucket.borrow(10) == 0
     assert bucket.borrow(10) == 1
     assert bucket.borrow(5) == 1.5
+    assert bucket.seconds_until(5) == 2
     clock.now += 2.5
     assert bucket.borrow(10) == 0
 
