@@ -13,7 +13,7 @@ from protos.gen import records_pb2 as pb
 
 
 @dataclass(frozen=True, slots=True)
-class JobView:
+class JobSummary:
     """A job as `status` shows it. Accuracies are parts of one; 0 where nothing was measured."""
 
     id: str
@@ -34,6 +34,7 @@ def is_over(job: Job) -> bool:
     return job.status in (JobStatus.COMPLETED, JobStatus.ENDED)
 
 
+<<<<<<< core
 def views(state: State) -> list[JobView]:
     """All jobs of the network, by id."""
     return [_view(state, job) for _, job in state.jobs.scan()]
@@ -47,13 +48,39 @@ def _view(state: State, job: Job) -> JobView:
     return JobView(
         id=terms.id,
         title=terms.title,
+=======
+def accuracy_ppm(job: JobState) -> int:
+    """Of the model, or until there is one of the last round; 0: not measured."""
+    if job.result is not None and job.result.outcome == pb.JOB_OUTCOME_COMPLETED:
+        return job.result.accuracy_int8_ppm
+    return job.rounds[-1].accuracy_ppm if job.rounds else 0
+
+
+def summaries(state: State) -> list[JobSummary]:
+    """All jobs of the network, in the order in which they were opened."""
+    return [_summary(job) for job in state.jobs.values()]
+
+
+def _summary(job: JobState) -> JobSummary:
+    record, result = job.record, job.result
+    return JobSummary(
+        id=record.id,
+        title=record.title,
+>>>>>>> shell
         status=job.status.name.lower(),
         round=len(job.rounds),
         rounds=terms.rounds,
         epsilon=job.epsilon_micro / PPM,
+<<<<<<< core
         epsilon_max=terms.epsilon_micro / PPM,
         delta=terms.delta_ppb / 1e9,
         accuracy=accuracy_ppm / PPM,
         partners=tuple(name_of(partner) for (_, partner), _ in state.partners.scan(job.terms.id)),
+=======
+        epsilon_max=record.epsilon_micro / PPM,
+        delta=record.delta_ppb / 1e9,
+        accuracy=accuracy_ppm(job) / PPM,
+        partners=tuple(peer_id_of(partner) for partner in job.partners),
+>>>>>>> shell
         reason=result.reason if result is not None else "",
     )

@@ -17,8 +17,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+<<<<<<< core
 from commonground.files import DIRECTORY_MODE, FILE_MODE
 from coordinator.durations import parse_duration
+=======
+from commonground.files import private_directory, write_new
+>>>>>>> shell
 from protocol.errors import ConfigError
 
 ENVIRONMENT_DIRECTORY: Final = "COMMONHOLD_COORDINATOR"
@@ -119,9 +123,8 @@ class Home:
             raise ConfigError(
                 f"{self.path} holds a coordinator already", "choose another directory with --dir"
             )
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.path.chmod(DIRECTORY_MODE)
-        write_private(self.config_path, _to_toml(config).encode())
+        private_directory(self.path)
+        write_new(self.config_path, _to_toml(config).encode())
 
     def load(self) -> Config:
         """Reads the settings; raises ConfigError that names what is wrong."""
@@ -140,15 +143,6 @@ class Home:
             for key, value in data.items()
         }
         return _build(Config, values, self.config_path.name)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Writes a new file that only its owner can read; it is never readable by others meanwhile."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def require_private(path: Path) -> None:

@@ -6,8 +6,6 @@ acknowledged entry can be lost to a power cut, which no test that kills a proces
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from commonground.files import new_file, sync_directory
+from commonground.locks import alone
 from protocol.errors import ConfigError, StoreError
 
 # How long a connection waits for another one's SQLite lock (a checkpoint of the write-ahead log).
@@ -58,14 +58,10 @@ def create_store(url: str) -> None:
     path = _sqlite_path(parsed)
     try:
         # SQLite gives its -wal and -shm files the mode of this one.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        directory = os.open(path.parent, os.O_RDONLY)
+        new_file(path).close()
+        sync_directory(path.parent)  # or a power cut forgets the file's name
     except OSError as error:
         raise StoreError(f"cannot create the ledger {path}: {error.strerror}") from error
-    try:
-        os.fsync(directory)  # or a power cut forgets the file's name
-    finally:
-        os.close(directory)
 
 
 def open_engine(url: str) -> sa.Engine:
@@ -148,36 +144,26 @@ def writer_lock(engine: sa.Engine, url: str) -> Iterator[None]:
     """
     if engine.dialect.name == "sqlite":
         # A file of its own: closing any descriptor of the database would drop SQLite's locks.
-        path = f"{_sqlite_path(_parse(url))}.lock"
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            _require_lock(_try_flock(descriptor))
+        path = _sqlite_path(_parse(url)).resolve()  # a link to the ledger has no lock of its own
+        with alone(
+            path.with_name(f"{path.name}.lock"), lambda process: _in_use(f"process {process}")
+        ):
             yield
-        finally:
-            os.close(descriptor)
     else:
         with engine.connect() as session:
             lock = sa.select(sa.func.pg_try_advisory_lock(_ADVISORY_LOCK))
-            _require_lock(session.execute(lock).scalar_one())
+            if not session.execute(lock).scalar_one():
+                raise _in_use()
             session.commit()  # the lock belongs to the session, not to the transaction
             yield
             session.execute(sa.select(sa.func.pg_advisory_unlock(_ADVISORY_LOCK)))
 
 
-def _try_flock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _require_lock(is_locked: bool) -> None:
-    if not is_locked:
-        raise StoreError(
-            "another process has the ledger open for writing",
-            "Stop it first, or open the ledger for reading.",
-        )
+def _in_use(process: str = "it") -> StoreError:
+    return StoreError(
+        "another process has the ledger open for writing",
+        f"Stop {process} first, or open the ledger for reading.",
+    )
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from commonground.web.headers import SecurityHeaders
+from commonground.web.pages import static_files
 from coordinator.book import Book
 from coordinator.dashboard.site import Site
 from coordinator.metrics import Metrics
@@ -33,34 +33,9 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 # A partial tile never changes either, but nobody asks for it again once the log has grown.
 _PARTIAL: Final = "public, max-age=60"
 _ASK_AGAIN: Final = "no-cache"
-_SECURITY_HEADERS: Final = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"cross-origin"),  # log files are for everybody
-)
 _ROOT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_HEADERS: Final = {"cross-origin-resource-policy": "cross-origin"}  # log files are for everybody
 _OCTETS: Final = "application/octet-stream"
-
-
-class SecurityHeaders:
-    """Adds the headers to every response, errors included."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_SECURITY_HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
 
 
 class LogFiles:
@@ -136,9 +111,9 @@ def build_app(book: Book, metrics: Metrics, link: NetworkLink, home: Path) -> St
             Route("/verifier", files.verifier),
             Route("/metrics", files.metrics),
             Route("/healthz", files.healthz),
-            Mount("/static", StaticFiles(directory=_HERE / "static")),
+            Mount("/static", static_files(_HERE / "static")),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders, own=_HEADERS)],
         exception_handlers={404: missing, HTTPException: _plain_error, 500: _plain_error},
     )
 

@@ -30,7 +30,8 @@ from cryptography.x509.oid import NameOID
 from eth_keys.datatypes import PrivateKey
 from nacl.signing import SigningKey
 
-from coordinator.config import Config, Home, require_private, write_private
+from commonground.files import write_new
+from coordinator.config import Config, Home, require_private
 from protocol.errors import ConfigError
 from protocol.identity import KeyId, PersonId, person_of_root
 from protocol.limits import KEY_BYTES, SIGNATURE_BYTES
@@ -123,6 +124,7 @@ def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -
 
     `chain_secret` (32 bytes) is that of an account which exists already.
     """
+<<<<<<< core
     seeds = {name: secrets.token_bytes(32) for name in (_ROOT_FILE, "operator.key", "log.key")}
     for name, seed in seeds.items():
         write_private(home.path / name, _hex_line(seed))
@@ -130,17 +132,21 @@ def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -
     message = delegation_message(network_id(bytes(log.verify_key)), bytes(operator.verify_key))
     delegation = bytes(root.verify_key) + root.sign(message).signature
     write_private(home.path / _DELEGATION_FILE, _hex_line(delegation))
+=======
+    for name in ("operator.key", "log.key"):
+        write_new(home.path / name, _hex_line(secrets.token_bytes(32)))
+>>>>>>> shell
     if chain_secret is None:
         chain_secret = (1 + secrets.randbelow(_SECP256K1_ORDER - 1)).to_bytes(32, "big")
-    write_private(home.path / "chain.key", _hex_line(chain_secret))
+    write_new(home.path / "chain.key", _hex_line(chain_secret))
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    write_private(home.path / "tls.key", pem)
-    write_private(home.path / "tls.crt", _self_signed(key, config.host))
+    write_new(home.path / "tls.key", pem)
+    write_new(home.path / "tls.crt", _self_signed(key, config.host))
 
 
 def load_keys(home: Home, config: Config) -> Keys:

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-import uvicorn
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from starlette.applications import Starlette
 
-from commonground.files import FILE_MODE
+from commonground.files import replace_file
+from commonground.web.server import listening, serving
 from coordinator.book import open_book
 from coordinator.conductor import Conductor
 from coordinator.config import Config, Home
@@ -43,6 +41,7 @@ _log = logging.getLogger(__name__)
 # Followers hold a call each; beyond this, calls are refused at once instead of queued.
 CONCURRENT_CALLS_MAX: Final = 4_096
 HTTP_CONNECTIONS_MAX: Final = 512
+_HTTP_ADVICE: Final = "stop what listens there, or change http_port"
 # Followers never finish by themselves; everybody else needs a group commit.
 GRACE_SECONDS: Final = 1.0
 
@@ -116,12 +115,14 @@ async def running(
             Traffic(config.rate_limit, time.monotonic),
             metrics,
         )
-        with _listening(config) as http_socket:
+        with listening(config.http_listen, config.http_port, _HTTP_ADVICE) as http_socket:
             async with _grpc(service, config, keys) as grpc_port:
                 http_port = http_socket.getsockname()[1]
                 link = network_link(config, keys, grpc_port, http_port)
                 async with (
-                    _http(build_app(book, metrics, link, home.path), http_socket),
+                    serving(
+                        build_app(book, metrics, link, home.path), http_socket, HTTP_CONNECTIONS_MAX
+                    ),
                     _beside(conductor.run(), "conductor", on_fatal),
                     _beside(keep_swept(book, home), "sweep", on_fatal),
                 ):
@@ -161,55 +162,6 @@ async def _grpc(service: CoordinatorService, config: Config, keys: Keys) -> Asyn
     finally:
         await status.enter_graceful_shutdown()
         await server.stop(GRACE_SECONDS)
-
-
-@contextmanager
-def _listening(config: Config) -> Iterator[socket.socket]:
-    """The HTTP socket, bound before anything is announced."""
-    family = socket.AF_INET6 if ":" in config.http_listen else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named; with it, an answer's second
-    # segment waits 40 ms for the other side's delayed acknowledgement.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind((config.http_listen, config.http_port))
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {config.http_listen}:{config.http_port}: {error.strerror}",
-                "stop what listens there, or change http_port",
-            ) from error
-        yield bound
-
-
-class _HttpServer(uvicorn.Server):
-    """uvicorn without its signal handlers: this process has its own."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def _http(app: Starlette, bound: socket.socket) -> AsyncIterator[None]:
-    server = _HttpServer(
-        uvicorn.Config(
-            app,
-            ws="none",  # no WebSockets here; looking for a library imports deprecated ones
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            limit_concurrency=HTTP_CONNECTIONS_MAX,
-            timeout_keep_alive=5,
-            timeout_graceful_shutdown=int(GRACE_SECONDS),
-        )
-    )
-    serving = asyncio.create_task(server.serve(sockets=[bound]), name="http")
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
 
 
 @asynccontextmanager
@@ -254,11 +206,7 @@ def _stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
 def announced(address: Address, files: list[Path]) -> Iterator[None]:
     """Writes where we listen, whole or not at all, and takes it back at the end."""
     for path in files:
-        temporary = path.with_name(f"{path.name}.{address.pid}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(address), file)
-        temporary.replace(path)
+        replace_file(path, json.dumps(asdict(address)))
     try:
         yield
     finally:

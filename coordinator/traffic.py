@@ -6,14 +6,17 @@ waits, and a peer with one bug hardly notices. The penalty is paid off by time a
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
+<<<<<<< core
 from commonground.status import Busy
+=======
+from commonground.rates import Buckets, Clock
+>>>>>>> shell
 from coordinator.config import RateLimit
 
 # Addresses remembered at once, about 200 bytes each; the longest silent is forgotten first, and by
@@ -25,33 +28,33 @@ STREAMS_MAX: Final = 256  # followers behind one address
 BYTES_PER_CALL: Final = 64 * 1024
 
 
-@dataclass(slots=True)
-class _Bucket:
-    calls: float
-    at_seconds: float
-
-
 class Traffic:
     """Counts calls by address. `clock` gives monotonic seconds."""
 
-    def __init__(self, limit: RateLimit, clock: Callable[[], float]) -> None:
-        self._limit = limit
-        self._clock = clock
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+    def __init__(self, limit: RateLimit, clock: Clock) -> None:
+        self._buckets = Buckets[str](
+            limit.calls_per_second, limit.burst_calls, clock, ADDRESSES_MAX
+        )
         self._streams: Counter[str] = Counter()  # bounded by the server's concurrent calls
 
     def take(self, address: str, message_bytes: int = 0) -> None:
         """Counts one call; raises Busy when the address has none left."""
+<<<<<<< core
         bucket = self._bucket(address)
         if bucket.calls < 1:
             wait_seconds = (1 - bucket.calls) / self._limit.calls_per_second
             raise Busy("this address calls too often", wait_seconds)
         bucket.calls -= 1 + message_bytes / BYTES_PER_CALL
+=======
+        bucket = self._buckets[address]
+        if not bucket.take():
+            raise Busy("this address calls too often", "wait some seconds, then retry")
+        bucket.borrow(message_bytes / BYTES_PER_CALL)
+>>>>>>> shell
 
     def penalise(self, address: str) -> None:
         """Charges a message that broke a rule; the debt is never more than one full bucket."""
-        bucket = self._bucket(address)
-        bucket.calls = max(bucket.calls - REJECT_CALLS, -float(self._limit.burst_calls))
+        self._buckets[address].fine(REJECT_CALLS)
 
     @contextmanager
     def stream(self, address: str) -> Iterator[None]:
@@ -65,20 +68,6 @@ class Traffic:
             self._streams[address] -= 1
             if not self._streams[address]:
                 del self._streams[address]
-
-    def _bucket(self, address: str) -> _Bucket:
-        now = self._clock()
-        bucket = self._buckets.get(address)
-        if bucket is None:
-            bucket = self._buckets[address] = _Bucket(self._limit.burst_calls, now)
-            if len(self._buckets) > ADDRESSES_MAX:
-                self._buckets.popitem(last=False)
-        else:
-            gained = (now - bucket.at_seconds) * self._limit.calls_per_second
-            bucket.calls = min(self._limit.burst_calls, bucket.calls + gained)
-            bucket.at_seconds = now
-            self._buckets.move_to_end(address)
-        return bucket
 
 
 def address_of(peer: str) -> str:

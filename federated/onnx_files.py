@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from commonground.files import PUBLIC_MODE, replace_file
 from federated.features import SIDE
 from federated.model import Images, Weights, network_of
 
@@ -118,4 +119,4 @@ def _save(model: Any, labels: Sequence[str], path: Path) -> None:
     model.producer_name, model.producer_version, graph.name = "commonhold", "", "model"
     onnx.helper.set_model_props(model, {"labels": json.dumps(list(labels))})
     onnx.checker.check_model(model)
-    onnx.save(model, path)
+    replace_file(path, model.SerializeToString(), PUBLIC_MODE)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 import stat
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from commonground.files import FILE_MODE
+from commonground.files import write_new
 from protocol.errors import ConfigError
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -77,15 +76,6 @@ def self_signed(host: str) -> tuple[bytes, bytes]:
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
-
-
-def write_new(path: Path, secret: bytes) -> None:
-    """Writes a new file that is never readable by others. Raises FileExistsError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -10,18 +10,21 @@ left, and the next one to open the store alone removes it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
-import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from commonground.files import DIRECTORY_MODE, FILE_MODE
+from commonground.files import (
+    DIRECTORY_MODE,
+    new_file,
+    part_of,
+    private_directory,
+    publish,
+    sync_directory,
+)
+from commonground.locks import shared
 from protocol.errors import Reject, StoreError
 from protocol.limits import CONTENT_BYTES_MAX, HASH_BYTES, SALT_BYTES
 from protocol.log.commitments import CONTENT_DOMAIN
@@ -69,29 +72,20 @@ class BlobStore:
         """Open (and create) the store at `root`; `size_max` bytes bounds each blob."""
         self._root, self._size_max = root, size_max
         try:
-            root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            root.chmod(DIRECTORY_MODE)  # mkdir leaves the mode of a directory that was there
-            self._lock = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
-            self._sweep_if_alone()
+            private_directory(root)
+            # Another process may still be writing what looks like a crash's.
+            self._lock = shared(root / ".lock", self._sweep)
         except OSError as error:
             raise StoreError(f"cannot use the blob store {root}: {error.strerror}") from error
 
-    def _sweep_if_alone(self) -> None:
-        """Remove what crashes left, unless another process may still be writing it."""
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
-            return
+    def _sweep(self) -> None:
+        """Remove what crashes left."""
         for part in self._root.glob("??/*.part"):
             part.unlink(missing_ok=True)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Give up the claim on the directory."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.close()
 
     def __enter__(self) -> BlobStore:
         return self
@@ -110,7 +104,7 @@ class BlobStore:
         directory = self._root / name[:2]
         if not directory.is_dir():
             directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-            _sync_directory(self._root)
+            sync_directory(self._root)
         return directory / name
 
     def put(self, content: Path | bytes, salt: bytes) -> BlobRef:
@@ -128,12 +122,13 @@ class BlobStore:
         # The name is known only at the end, so that the part lies in a directory of its own name.
         waiting = self._root / "in"
         waiting.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-        with _part(waiting / f"{secrets.token_hex(16)}.part") as (part, sink):
-            commitment, length = _copy(salt, source, sink, self._size_max)
-            os.fsync(sink.fileno())
-            path = self.path_of(commitment)
-            os.replace(part, path)
-            _sync_directory(path.parent)
+        part = part_of(waiting / "blob")
+        try:
+            with new_file(part) as sink:
+                commitment, length = _copy(salt, source, sink, self._size_max)
+                publish(sink, self.path_of(commitment))
+        finally:
+            part.unlink(missing_ok=True)
         return BlobRef(commitment, length)
 
     def open(self, commitment: bytes) -> BinaryIO | None:
@@ -166,25 +161,5 @@ class BlobStore:
             path.unlink()
         except FileNotFoundError:
             return False
-        _sync_directory(path.parent)  # otherwise a power cut could bring erased content back
+        sync_directory(path.parent)  # otherwise a power cut could bring erased content back
         return True
-
-
-@contextmanager
-def _part(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new private file, removed unless the block renamed it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=0) as sink:
-            yield path, sink
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make renames and removals in a directory durable (POSIX: a directory is a file to fsync)."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from commonground.files import DIRECTORY_MODE, FILE_MODE
+from commonground.files import private_directory, replace_file
 from protocol.errors import ConfigError
 from protocol.limits import CONTENT_BYTES_MAX
 from protocol.log.link import NetworkLink, parse_link
@@ -77,8 +77,7 @@ class NodeDirectory:
     def create(self) -> None:
         """Makes the directory, private to its owner; raises ConfigError when that cannot be."""
         try:
-            self.root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            self.root.chmod(DIRECTORY_MODE)  # mkdir leaves the mode of a directory that was there
+            private_directory(self.root)
         except OSError as error:
             raise ConfigError(f"cannot use the directory {self.root}: {error.strerror}") from error
 
@@ -184,15 +183,8 @@ def load_config(directory: NodeDirectory) -> NodeConfig:
 
 def write_config(directory: NodeDirectory, config: NodeConfig) -> None:
     """Writes node.toml whole: after a crash the old file or the new one is there, never a part."""
-    part = directory.config.with_suffix(".part")
     try:
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(_render(config))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, directory.config)
+        replace_file(directory.config, _render(config))
     except OSError as error:
         raise ConfigError(f"cannot write {directory.config}: {error.strerror}") from error
 

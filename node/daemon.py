@@ -16,26 +16,24 @@ alarm. Being killed at any point is harmless: what matters is in node.db before 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import logging
 import os
-import random
 import shlex
 import signal
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from commonground.addresses import now_ms
-from commonground.backoff import MAX_SECONDS, delay_seconds
+from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie
 from commonground.directory import Directory
-from commonground.files import FILE_MODE
+from commonground.files import replace_file
+from commonground.locks import alone
 from commonground.p2p import Denial, Grant, PeerHost, PeerPolicy
 from node.answering import Answering, Deadlines
 from node.attest import keep_attesting
@@ -62,8 +60,6 @@ log = logging.getLogger(__name__)
 
 # How soon the daemon notices that the owner acknowledged an alarm.
 TRUST_POLL_SECONDS: Final = 2.0
-LOCK_ATTEMPTS: Final = 5
-LOCK_PAUSE_SECONDS: Final = 0.1
 # After a signal the process ends within this time, whatever hangs: all that matters is on disk.
 EXIT_SECONDS: Final = 4.5
 # Ending takes milliseconds; a connection that does not close in time is left to the kernel.
@@ -81,36 +77,15 @@ class Options:
     read_spending: ReadSpending = no_spending  # of the owner's privacy budgets, for the page
 
 
-@contextmanager
-def single_instance(path: Path) -> Iterator[None]:
-    """Holds the lock of a node's directory; raises StateError that names the process which has it.
-
-    The kernel gives the lock back whatever happens to us, so that no stale lock is ever left.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        if not _try_lock(descriptor):
-            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            raise StateError(
-                f"the node in {path.parent} is running already (process {holder})",
-                f"stop it first: kill {holder}",
-            )
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Takes the lock; a command that only looks whether we run holds it for an instant."""
-    for _ in range(LOCK_ATTEMPTS):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            time.sleep(LOCK_PAUSE_SECONDS)
-    return False
+def single_instance(path: Path) -> AbstractContextManager[None]:
+    """Holds the lock of a node's directory; raises StateError that names the process which has it."""
+    return alone(
+        path,
+        lambda process: StateError(
+            f"the node in {path.parent} is running already (process {process})",
+            f"stop it first: kill {process}",
+        ),
+    )
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -195,15 +170,9 @@ class Daemon:
 
     def _tell_ready(self, host: PeerHost, page: str) -> None:
         """For whoever waits for us: the file appears whole, once we can be reached. It opens the page."""
-        path = self._options.ready_file
-        if path is not None:
-            part = path.with_name(f".{path.name}.part")
-            part.unlink(missing_ok=True)
+        if self._options.ready_file is not None:
             ready = {"peer_id": host.peer_id, "addresses": host.addresses, "page": page}
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(ready, file)
-            os.replace(part, path)
+            replace_file(self._options.ready_file, json.dumps(ready))
 
     # -- what peers ask
 
@@ -223,7 +192,7 @@ class Daemon:
             error = await asyncio.shield(failed)
             log.error("the peer-to-peer network gave up: %s; starting it again", error)
             await host.stop()
-            await asyncio.sleep(MAX_SECONDS)
+            await asyncio.sleep(PATIENT.max_seconds)
             await host.start()
 
     async def _live(self, sources: Sources, host: PeerHost, examiner: Examiner) -> None:
@@ -240,7 +209,9 @@ class Daemon:
                 if isinstance(lie, Lie):
                     store.raise_alarm(lie.kind, str(lie), lie.evidence, now_ms())
                 if not store.alarms():
-                    await asyncio.sleep(MAX_SECONDS)  # the same lie, acknowledged: do not spin
+                    await asyncio.sleep(
+                        PATIENT.max_seconds
+                    )  # the same lie, acknowledged: do not spin
             finally:
                 self._follower = sources.replay = None
 
@@ -319,8 +290,8 @@ class Daemon:
                     raise
                 level = logging.ERROR if isinstance(cause, Misbehaviour) else logging.INFO
                 log.log(level, "%s stopped: %s", name, cause)
-            failures = 0 if loop.time() - began > MAX_SECONDS else failures + 1
-            await asyncio.sleep(delay_seconds(failures, random.random()))  # noqa: S311
+            failures = 0 if loop.time() - began > PATIENT.max_seconds else failures + 1
+            await asyncio.sleep(PATIENT.delay(failures))
 
     async def _until_queued(self, seconds: float) -> None:
         """The outbox's pause, which ends early when there is something new to send."""

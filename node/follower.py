@@ -21,15 +21,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+<<<<<<< core
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+=======
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+>>>>>>> shell
 from contextlib import aclosing, contextmanager
 from typing import Final
 
 from google.protobuf.message import DecodeError
 
 from commonground.addresses import now_ms
-from commonground.backoff import delay_seconds
+from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie
 from node.rows import CheckpointRow, LogRow
 from node.store import Store
@@ -155,7 +159,7 @@ class Follower:
                 raise
             except RemoteError as error:
                 reason = str(error)
-            wait_seconds = delay_seconds(failures, random.random())  # noqa: S311
+            wait_seconds = PATIENT.delay(failures)
             failures += 1
             log.info("following again in %.1f s: %s", wait_seconds, reason)
             await self._sleep(wait_seconds)

@@ -30,7 +30,7 @@ from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 from nacl.signing import SigningKey
 
-from commonground.files import FILE_MODE
+from commonground.files import write_new
 from protocol.errors import ConfigError
 from protocol.identity import KeyId, PersonId, name_of, peer_id_of, person_of_root
 from protocol.limits import KEY_BYTES
@@ -165,20 +165,10 @@ def save_keys(
 ) -> None:
     """Writes a new keys file, durably; raises ConfigError when there is one already.
 
-    The file appears whole or not at all: it is written under another name and linked, since a link
-    never replaces what is there.
+    The file appears whole or not at all.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_encode(keys, passphrase, cost or Cost()))
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(part, path)
-        finally:
-            part.unlink()
+        write_new(path, _encode(keys, passphrase, cost or Cost()))
     except FileExistsError:
         raise ConfigError(
             f"there are keys in {path} already, and they are not replaced",

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from commonground.addresses import now_ms
-from commonground.backoff import MAX_SECONDS, delay_seconds
+from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie
 from node.follower import require_trust
 from node.rows import OutboxRow
@@ -58,7 +57,7 @@ async def flush(
             store.mark_refused(row.outgoing.digest, str(error))
             refused.append(store.outbox_row(row.outgoing.digest) or row)
         except Unreachable as error:
-            wait_ms = int(1000 * delay_seconds(row.attempts, random.random()))  # noqa: S311
+            wait_ms = int(1000 * PATIENT.delay(row.attempts))
             store.mark_attempt(row.outgoing.digest, str(error), clock() + wait_ms)
             raise
         except Lie as lie:
@@ -88,7 +87,11 @@ async def keep_flushing(
     while True:
         row = store.next_queued()
         # A clock that was set back must not postpone an attempt by more than the longest wait.
-        wait_ms = 0 if row is None else min(row.next_attempt_ms - clock(), int(1000 * MAX_SECONDS))
+        wait_ms = (
+            0
+            if row is None
+            else min(row.next_attempt_ms - clock(), int(1000 * PATIENT.max_seconds))
+        )
         if row is None or wait_ms > 0:
             await sleep(max(LOOK_SECONDS, wait_ms / 1000))
             continue

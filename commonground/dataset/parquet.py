@@ -10,14 +10,14 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from commonground.dataset.layout import DATA
 from commonground.dataset.rows import COLUMNS, IMAGE, LABEL
-from commonground.files import FILE_MODE, sync_directory
+from commonground.files import DIRECTORY_MODE, new_file, sync_directory, sync_file
 
 # What a reader holds at once. Random access reads a whole group, so groups of pictures stay small.
 GROUP_ROWS_MAX: Final = 1_000
@@ -55,10 +55,11 @@ class ParquetFiles:
     ) -> None:
         """Files go to `folder`/data, which must not exist."""
         self._folder, self._schema, self._file_bytes_max = folder / DATA, schema, file_bytes_max
-        self._folder.mkdir(mode=0o700)
+        self._folder.mkdir(mode=DIRECTORY_MODE)
         self._rows: list[dict[str, Any]] = []
         self._rows_bytes = 0  # content of the rows that wait
         self._parts: list[Path] = []
+        self._file: BinaryIO | None = None
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, row: dict[str, Any], content_bytes: int) -> None:
@@ -85,16 +86,19 @@ class ParquetFiles:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _write_group(self) -> None:
         if self._writer is None:
             part = self._folder / f"{len(self._parts):05}.part"
-            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE))
+            self._file = new_file(part)
             self._parts.append(part)
             # Content does not repeat itself, and its smallest and largest value tell nobody anything.
             described = [column.name for column in COLUMNS]
             self._writer = pq.ParquetWriter(
-                part,
+                self._file,
                 self._schema,
                 compression="zstd",
                 use_dictionary=described,
@@ -106,11 +110,8 @@ class ParquetFiles:
             self._end_file()
 
     def _end_file(self) -> None:
-        if self._writer is None:
+        if self._writer is None or self._file is None:
             return
+        self._writer.close()
+        sync_file(self._file)
         self.close()
-        descriptor = os.open(self._parts[-1], os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

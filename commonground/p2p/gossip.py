@@ -33,9 +33,10 @@ from commonground.p2p import limits
 from commonground.p2p.api import ValidateCheckpoint
 from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.guards import GuardedHost, GuardedSwarm, peer_key
-from commonground.p2p.penalties import Offence, RecentlyUsed, TokenBucket
+from commonground.p2p.penalties import Offence
 from commonground.p2p.transfer import RequestRates, ask_owner, read_exactly, read_request
 from commonground.p2p.wire import HEAD_REQUEST, LENGTH_BYTES, encode_head, parse_head_length
+from commonground.rates import Buckets
 from protocol.errors import Misbehaviour, Reject, StoreError
 from protocol.identity import KeyId, key_of
 
@@ -94,17 +95,13 @@ class GuardedPubsub(Pubsub):
         self.gossip = router
         self._swarm = swarm
         self._validate = validate
-        self._frames = RecentlyUsed(
-            lambda: TokenBucket(
-                limits.GOSSIP_FRAMES_PER_SECOND, limits.GOSSIP_FRAMES_BURST, trio.current_time
-            )
+        self._frames = Buckets[bytes](
+            limits.GOSSIP_FRAMES_PER_SECOND, limits.GOSSIP_FRAMES_BURST, trio.current_time
         )
-        self._authors = RecentlyUsed(
-            lambda: TokenBucket(
-                limits.CHECKPOINTS_PER_SECOND_PER_AUTHOR,
-                limits.CHECKPOINTS_BURST_PER_AUTHOR,
-                trio.current_time,
-            )
+        self._authors = Buckets[bytes](
+            limits.CHECKPOINTS_PER_SECOND_PER_AUTHOR,
+            limits.CHECKPOINTS_BURST_PER_AUTHOR,
+            trio.current_time,
         )
 
     async def continuously_read_stream(self, stream: INetStream) -> None:

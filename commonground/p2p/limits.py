@@ -49,8 +49,6 @@ OFFENCES_MAX: Final = 8
 OFFENCE_WINDOW_SECONDS: Final = 600
 # Long enough to make flooding dull, short enough that a fixed client comes back the same day.
 BAN_SECONDS: Final = 600
-# About 100 bytes each. A flood of new keys evicts the oldest records, never grows the table.
-PEERS_REMEMBERED_MAX: Final = 4096
 
 # --- requests ------------------------------------------------------------------------------------
 # Each part of an item is a request, and a round is some dozens of items with a few parts each.

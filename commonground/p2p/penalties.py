@@ -1,4 +1,4 @@
-"""Who misbehaved, who goes too fast, who holds too many slots.
+"""Who misbehaved, and who holds too many slots; commonground/rates.py says who goes too fast.
 
 Everything here is synchronous and owned by the trio thread; the clock is an argument, so that a
 test needs no waiting. Every table is bounded: a flood of fresh keys evicts the oldest entries.
@@ -6,22 +6,14 @@ test needs no waiting. Every table is bounded: a flood of fresh keys evicts the 
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
-from commonground.p2p.limits import (
-    BAN_SECONDS,
-    OFFENCE_WINDOW_SECONDS,
-    OFFENCES_MAX,
-    PEERS_REMEMBERED_MAX,
-)
+from commonground.p2p.limits import BAN_SECONDS, OFFENCE_WINDOW_SECONDS, OFFENCES_MAX
+from commonground.rates import Clock, RecentlyUsed
 from protocol.errors import Reject
-
-Clock = Callable[[], float]
-V = TypeVar("V")
 
 
 class Offence(Reject):
@@ -30,53 +22,6 @@ class Offence(Reject):
 
 class Busy(Exception):
     """A limit was reached; the sender is honest, or at least not provably hostile."""
-
-
-class RecentlyUsed(Generic[V]):
-    """A mapping from peer key to a value, that forgets the least recently used beyond a size."""
-
-    def __init__(self, make: Callable[[], V], size_max: int = PEERS_REMEMBERED_MAX) -> None:
-        self._make = make
-        self._size_max = size_max
-        self._values: OrderedDict[bytes, V] = OrderedDict()
-
-    def __getitem__(self, key: bytes) -> V:
-        if key not in self._values:
-            self._values[key] = self._make()
-            if len(self._values) > self._size_max:
-                self._values.popitem(last=False)
-        self._values.move_to_end(key)
-        return self._values[key]
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-
-class TokenBucket:
-    """`rate` tokens per second, up to `burst` saved (the usual token bucket)."""
-
-    def __init__(self, rate: float, burst: float, clock: Clock) -> None:
-        self._rate, self._burst, self._clock = rate, burst, clock
-        self._tokens, self._at = burst, clock()
-
-    def _refill(self) -> None:
-        now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-
-    def take(self, amount: float = 1) -> bool:
-        """Take `amount` tokens now, or take nothing and return False."""
-        self._refill()
-        if self._tokens < amount:
-            return False
-        self._tokens -= amount
-        return True
-
-    def borrow(self, amount: float) -> float:
-        """Take `amount` tokens even if they are not there; returns the seconds to wait first."""
-        self._refill()
-        self._tokens -= amount
-        return max(0.0, -self._tokens / self._rate)
 
 
 @dataclass(slots=True)
@@ -98,7 +43,7 @@ class PenaltyBox:
     ) -> None:
         self._clock = clock
         self._offences_max, self._window, self._ban = offences_max, window_seconds, ban_seconds
-        self._records: RecentlyUsed[_Record] = RecentlyUsed(_Record)
+        self._records: RecentlyUsed[bytes, _Record] = RecentlyUsed(_Record)
 
     def punish(self, peer: bytes) -> bool:
         """Record one offence; True when this one starts a ban."""

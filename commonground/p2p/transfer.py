@@ -14,23 +14,31 @@ from __future__ import annotations
 
 import hashlib
 import logging
+<<<<<<< core
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+=======
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+>>>>>>> shell
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 import trio
 from libp2p.abc import INetStream
 from libp2p.io.exceptions import IOException
 from libp2p.network.stream.exceptions import StreamEOF
 
+from commonground.backoff import Backoff
+from commonground.files import new_file, part_of, publish
 from commonground.p2p import limits
 from commonground.p2p.api import Authorise, BlobSource, Denial, Fetched, OpenBlob, PeerPolicy
 from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.guards import peer_key, reset_quietly
+<<<<<<< core
 from commonground.p2p.penalties import Busy, Offence, RecentlyUsed, Slots, TokenBucket
 from commonground.p2p.wire import (
     REQUEST_BYTES,
@@ -40,6 +48,11 @@ from commonground.p2p.wire import (
     Status,
     parse_name_length,
 )
+=======
+from commonground.p2p.penalties import Busy, Offence, Slots
+from commonground.p2p.wire import HEADER_BYTES, BlobRequest, BlobResponse, Status
+from commonground.rates import Buckets
+>>>>>>> shell
 from protocol.errors import Misbehaviour, Reject, StoreError, Unreachable
 from protocol.identity import KeyId, peer_id_of, short_key
 from protocol.log.commitments import CONTENT_DOMAIN
@@ -100,10 +113,8 @@ class RequestRates:
     """A token bucket of requests for each peer, shared by every protocol that answers."""
 
     def __init__(self, policy: PeerPolicy) -> None:
-        self._buckets = RecentlyUsed(
-            lambda: TokenBucket(
-                policy.requests_per_second, policy.requests_burst, trio.current_time
-            )
+        self._buckets = Buckets[bytes](
+            policy.requests_per_second, policy.requests_burst, trio.current_time
         )
 
     def check(self, peer: KeyId) -> None:
@@ -146,7 +157,7 @@ class BlobServer:
         self._policy, self._rates = policy, rates
         self._slots = Slots(limits.TRANSFERS_PER_PEER_MAX, limits.TRANSFERS_MAX)
         rate = policy.served_bytes_per_second_per_peer
-        self._served = RecentlyUsed(lambda: TokenBucket(rate, rate, trio.current_time))
+        self._served = Buckets[bytes](rate, rate, trio.current_time)
 
     async def handle(self, stream: INetStream) -> None:
         """Serve one request on a fresh inbound stream. Offence and I/O errors go to the guard."""
@@ -223,11 +234,8 @@ class Download:
         self.length = 0
         self.received = 0
         self._hash = hashlib.sha256(CONTENT_DOMAIN)
-        path = wanted.path
-        self._part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
-        # 0600 from the first byte: content may be private.
-        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)
+        self._part = part_of(wanted.path)
+        self._file = new_file(self._part)
 
     def begin(self, response: BlobResponse) -> None:
         """Take the first header, or check that a later one tells the same story."""
@@ -251,20 +259,13 @@ class Download:
         """Check the commitment, then make the file durable under its name."""
         if self.salt is None or self._hash.digest() != self.wanted.commitment:
             raise self._accuse("served content that does not match its commitment")
-        os.fsync(self._file.fileno())
-        self._file.close()
-        os.replace(self._part, self.wanted.path)
-        directory = os.open(self.wanted.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        publish(self._file, self.wanted.path)
         return Fetched(self.salt, self.length, self.wanted.path)
 
     def discard(self) -> None:
         """Drop what is left of an unfinished download; nothing after `finish`."""
-        self._file.close()
         self._part.unlink(missing_ok=True)
+        self._file.close()  # last: on a full disk this fails once more
 
     def _accuse(self, deed: str) -> Misbehaviour:
         return Misbehaviour(f"peer {peer_id_of(self.wanted.peer)} {deed}")
@@ -292,7 +293,8 @@ async def fetch(wanted: Wanted, open_stream: OpenStream) -> Fetched:
 
 async def _attempts(download: Download, open_stream: OpenStream) -> None:
     """Try until everything announced has arrived. An attempt that made progress costs nothing."""
-    failures, backoff = 0, limits.FETCH_BACKOFF_SECONDS
+    backoff = Backoff(limits.FETCH_BACKOFF_SECONDS, limits.FETCH_BACKOFF_SECONDS_MAX)
+    failures = 0
     why: Exception | None = None
     while failures < limits.FETCH_ATTEMPTS_MAX:
         before = download.received
@@ -306,11 +308,10 @@ async def _attempts(download: Download, open_stream: OpenStream) -> None:
         except (Interrupted, IOException, trio.TooSlowError) as error:
             why = error
         if download.received - before >= limits.CHUNK_BYTES:
-            failures, backoff = 0, limits.FETCH_BACKOFF_SECONDS
+            failures = 0
         failures += 1
         if failures < limits.FETCH_ATTEMPTS_MAX:
-            await trio.sleep(backoff)
-            backoff = min(2 * backoff, limits.FETCH_BACKOFF_SECONDS_MAX)
+            await trio.sleep(backoff.delay(failures - 1))
     raise Unreachable(
         f"peer {peer_id_of(download.wanted.peer)} did not deliver the content ({why})",
         "it is worth trying again later, or from another peer",

@@ -6,7 +6,6 @@ A copy that `save_copy` writes is a complete log, which any web server can publi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +13,12 @@ from typing import Final, Protocol
 
 import httpx
 
+from commonground.backoff import persistent
 from protocol.errors import ConfigError, Misbehaviour, Unreachable
 
 # A hash tile has 8 KiB; an entry bundle at most 256 entries of 64 KiB; a batch bundle less than that.
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 _TIMEOUT_S: Final = 30.0
-_TRIES: Final = 4
-_FIRST_WAIT_S: Final = 0.25
 
 
 class LogSource(Protocol):
@@ -54,31 +52,34 @@ class HttpLog:
 
     def read(self, path: str) -> bytes:
         url = f"{self._url}/{path}"
-        for attempt in range(_TRIES):
-            if attempt:
-                time.sleep(_FIRST_WAIT_S * 2**attempt)
-            try:
-                status, data = self._get(url)
-            except httpx.HTTPError as error:
-                problem = str(error) or type(error).__name__
-                continue
-            if status == httpx.codes.OK:
-                return data
-            if status == httpx.codes.NOT_FOUND:
-                raise Misbehaviour(f"the log does not serve {path}")
-            problem = f"HTTP {status}"
+        try:
+            return persistent()(_is_passing, self._get, url)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.NOT_FOUND:
+                raise Misbehaviour(f"the log does not serve {path}") from None
+            problem = f"HTTP {error.response.status_code}"
+        except httpx.HTTPError as error:
+            problem = str(error) or type(error).__name__
         raise Unreachable(
             f"{url}: {problem}", "is the coordinator running, and is this its HTTP port?"
         )
 
-    def _get(self, url: str) -> tuple[int, bytes]:
+    def _get(self, url: str) -> bytes:
         with self._client.stream("GET", url) as response:
+            response.raise_for_status()
             data = bytearray()
             for chunk in response.iter_bytes():
                 data += chunk
                 if len(data) > FILE_BYTES_MAX:
                     raise Misbehaviour(f"{url} is larger than any file of a log")
-            return response.status_code, bytes(data)
+            return bytes(data)
+
+
+def _is_passing(error: Exception) -> bool:
+    """A busy server, or a broken connection: not what the log lacks."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code != httpx.codes.NOT_FOUND
+    return isinstance(error, httpx.HTTPError)
 
 
 class FolderLog:

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Group, RenderableType
 
+<<<<<<< core
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
+=======
+from commonground.files import replace_file
+>>>>>>> shell
 from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, err, guarded, progress, table
 from protocol.identity import person_of
 from protocol.lifecycle import JobStatus
@@ -273,9 +277,7 @@ def _spending_table(spending: list[Spending]) -> RenderableType:
 
 def _write_ready(path: Path | None, data: dict[str, Any]) -> None:
     if path is not None:
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(data))
-        part.replace(path)
+        replace_file(path, json.dumps(data))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from commonground.jobs import JobView, views
+from commonground.jobs import JobSummary, summaries
 from coordinator.config import Home
 from federated.budget import Spending, read_spending
 
@@ -15,7 +15,7 @@ from federated.budget import Spending, read_spending
 class Survey:
     """The jobs of the network; and, on a partner's machine, what its data has spent."""
 
-    jobs: list[JobView]
+    jobs: list[JobSummary]
     spending: list[Spending]
 
 
@@ -32,7 +32,7 @@ def _of_coordinator(home: Home) -> Survey:
     from coordinator.operator import Operator
 
     with Operator(home) as operator:
-        return Survey(views(operator.state), [])
+        return Survey(summaries(operator.state), [])
 
 
 def _of_node(directory: Path | None) -> Survey:
@@ -46,4 +46,4 @@ def _of_node(directory: Path | None) -> Survey:
         follower = Follower(store, config.link)
         follower.replay()
         asyncio.run(catch_up(home, config, follower))
-    return Survey(views(follower.state), read_spending(home.root / BUDGET_FILE))
+    return Survey(summaries(follower.state), read_spending(home.root / BUDGET_FILE))

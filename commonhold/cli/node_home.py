@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 from pathlib import Path
 
 import typer
 
+from commonground.locks import is_held
 from node.config import NodeConfig, NodeDirectory, load_config, locate
 from node.keys import (
     NodeKeys,
@@ -68,14 +68,7 @@ def ask_passphrase(confirm: bool) -> bytes:
 
 def is_running(home: NodeDirectory) -> bool:
     """Whether a daemon holds the lock of this directory."""
-    try:
-        with home.lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return is_held(home.lock)
 
 
 def asset_name(asset: bytes) -> str:

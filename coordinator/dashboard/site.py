@@ -8,15 +8,15 @@ answer is 304, which costs nothing.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from commonground.web.pages import digest_of, environment
 from coordinator.book import Book
 from coordinator.dashboard import charts, formats
 from coordinator.dashboard.datasets import Metadata
@@ -49,7 +49,7 @@ class Site:
         self._home = home
         self._views = Views(book, Metadata(home))
         self._templates = _environment()
-        self._build = _digest_of(_TEMPLATES)
+        self._build = digest_of(_TEMPLATES)
 
     def routes(self) -> list[Route]:
         """Every page, and the metadata files beside them."""
@@ -147,15 +147,9 @@ class Site:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= formats.FILTERS
-    environment.globals |= {
+    made = environment(_TEMPLATES, "/static")
+    made.filters |= formats.FILTERS
+    made.globals |= {
         "amount": formats.amount,
         "units": formats.units,
         "many": formats.many,
@@ -171,12 +165,4 @@ def _environment() -> Environment:
         "line_swatch": charts.line_swatch,
         "interval_bar": charts.interval_bar,
     }
-    return environment
-
-
-def _digest_of(folder: Path) -> str:
-    """Changes with the templates, so that nobody keeps a page of an older program."""
-    digest = sha256()
-    for path in sorted(folder.glob("*.html")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:8]
+    return made

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from commonground.jobs import accuracy_ppm, is_over
 from coordinator.dashboard.charts import Series, Text, line_chart
 from coordinator.tally import Tally
 from protocol.identity import Identity
-from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protocol.state import JobState, State
 from protos.gen import records_pb2 as pb
@@ -43,7 +43,7 @@ class PartnerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class JobView:
+class JobPage:
     """One job's page, but for the receipts, which are in the ledger."""
 
     row: JobRow
@@ -58,9 +58,6 @@ class JobView:
 
 def job_row(job: JobState) -> JobRow:
     """A job in one line."""
-    measured = [done.accuracy_ppm for done in job.rounds[-1:]]
-    if job.result is not None and job.status is JobStatus.COMPLETED:
-        measured = [job.result.accuracy_int8_ppm]
     return JobRow(
         id=job.record.id,
         title=job.record.title,
@@ -69,19 +66,19 @@ def job_row(job: JobState) -> JobRow:
         rounds_planned=job.record.rounds,
         partners=len(job.partners),
         invited=len(job.record.partners),
-        accuracy_ppm=sum(measured),
+        accuracy_ppm=accuracy_ppm(job),
         epsilon_micro=job.epsilon_micro,
         epsilon_budget_micro=job.record.epsilon_micro,
     )
 
 
-def job_view(state: State, tally: Tally, job_id: str) -> JobView | None:
+def job_view(state: State, tally: Tally, job_id: str) -> JobPage | None:
     """One job; None if there is none of this id."""
     job = state.jobs.get(job_id)
     if job is None:
         return None
     trained = tally.trained.get(job_id, Counter())
-    return JobView(
+    return JobPage(
         row=job_row(job),
         record=job.record,
         partners=tuple(
@@ -90,13 +87,13 @@ def job_view(state: State, tally: Tally, job_id: str) -> JobView | None:
         ),
         rounds=tuple(job.rounds),
         waiting=len(job.updates),
-        is_over=job.status in (JobStatus.COMPLETED, JobStatus.ENDED),
+        is_over=is_over(job),
         result=job.result,
         updates=len(tally.updates.get(job_id, ())),
     )
 
 
-def accuracy_chart(job: JobView) -> Markup:
+def accuracy_chart(job: JobPage) -> Markup:
     """Accuracy over rounds; empty where no round measured any."""
     measured = [done for done in job.rounds if done.accuracy_ppm]
     return line_chart(
@@ -112,7 +109,7 @@ def accuracy_chart(job: JobView) -> Markup:
     )
 
 
-def epsilon_chart(job: JobView) -> Markup:
+def epsilon_chart(job: JobPage) -> Markup:
     """Epsilon spent over rounds, below what the job may spend; empty before the first round."""
     return line_chart(
         Text(

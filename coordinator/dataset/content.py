@@ -16,7 +16,7 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from commonground.files import DIRECTORY_MODE, FILE_MODE, sync_directory
+from commonground.files import private_directory, sync_directory, writing
 from protocol.errors import StoreError
 from protocol.log.commitments import CONTENT_DOMAIN
 from protocol.state import ItemId
@@ -29,8 +29,7 @@ class ContentStore:
         """Opens it, and makes it where it is missing."""
         self._root = root
         try:
-            root.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-            root.chmod(DIRECTORY_MODE)  # mkdir leaves the mode of a directory that was there
+            private_directory(root)
         except OSError as error:
             raise StoreError(f"cannot use {root}: {error.strerror}") from error
 
@@ -43,11 +42,9 @@ class ContentStore:
         name = item_id.hex()
         try:
             salt_path = self._root / f"{name}.salt"
-            descriptor = os.open(salt_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-            with os.fdopen(descriptor, "wb") as file:
+            salt_path.unlink(missing_ok=True)  # of a run that was killed here
+            with writing(salt_path) as file:
                 file.write(salt)
-                file.flush()
-                os.fsync(file.fileno())
             os.replace(self.incoming(item_id), self._root / name)
             sync_directory(self._root)
         except OSError as error:

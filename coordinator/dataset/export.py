@@ -8,18 +8,17 @@ sweep      somebody may have withdrawn meanwhile: then the dataset is deleted ag
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from commonground.dataset.layout import Manifest
-from commonground.files import DIRECTORY_MODE, FILE_MODE
+from commonground.files import DIRECTORY_MODE
+from commonground.locks import alone
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.fetch import fetch_missing
 from coordinator.dataset.folder import Source, dataset_path, read_manifest, write_dataset
@@ -131,16 +130,12 @@ def _counting(what: str, total: int, tell: Progress) -> Callable[[], None]:
     return one
 
 
-@contextmanager
-def _alone(datasets: Path) -> Iterator[None]:
-    """One export at a time: two would write the same files. The lock ends with the process."""
+def _alone(datasets: Path) -> AbstractContextManager[None]:
+    """One export at a time: two would write the same files."""
     datasets.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-    descriptor = os.open(datasets / ".lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StateError("another export is running", "wait for its end") from None
-        yield
-    finally:
-        os.close(descriptor)
+    return alone(
+        datasets / ".lock",
+        lambda process: StateError(
+            f"another export is running (process {process})", "wait for its end"
+        ),
+    )

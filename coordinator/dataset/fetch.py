@@ -8,17 +8,14 @@ goes on where it was.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import Final
 
+from commonground.asking import ATTEMPT_SECONDS, Asking
 from commonground.client import CoordinatorClient
 from commonground.directory import Directory
 from commonground.p2p import Denial, OpenBlob, PeerHost
-from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
-from commonground.p2p.penalties import RecentlyUsed, TokenBucket
 from coordinator.dataset.content import ContentStore
 from coordinator.operator import Operator
 from protocol.errors import Misbehaviour, Reject, Unreachable
@@ -28,15 +25,10 @@ from protocol.state import ItemId, ItemState
 
 # Transfers at once: contributors have slow lines, and each node takes no more than four from a peer.
 FETCHES_MAX: Final = 8
-# A node takes more than REQUESTS_PER_SECOND for an attack and bans whoever makes them.
-ASK_PER_SECOND: Final = REQUESTS_PER_SECOND * 3 / 4
-ASK_BURST: Final = REQUESTS_BURST * 2 / 3
 # Passes over what is missing: a node may announce itself, or reach the verdict in the log, meanwhile.
 # Within a pass, a transfer is tried again some six times.
 PASSES_MAX: Final = 2
 PASS_PAUSE_SECONDS: Final = 2.0
-# One item; a large one on a slow line is resumed within it.
-ITEM_SECONDS: Final = 600.0
 # Failures in a row after which a node is left alone for the rest of a pass.
 FAILURES_MAX: Final = 2
 _LISTEN: Final = ("/ip4/127.0.0.1/tcp/0",)  # we dial; nobody needs to reach us
@@ -69,50 +61,32 @@ class _Nothing:
         return True
 
 
-class Fetcher:
+class SnapshotFetcher:
     """One run over what is missing."""
 
     def __init__(
         self, host: PeerHost, directory: Directory, content: ContentStore, on_item: OnItem
     ) -> None:
         """`on_item` is called for each item that arrives; `problems` says why others did not."""
-        self._host, self._directory, self._content = host, directory, content
+        self._host, self._content = host, content
         self._on_item = on_item
-        self._pace = RecentlyUsed(lambda: TokenBucket(ASK_PER_SECOND, ASK_BURST, time.monotonic))
+        self._asking = Asking[Wanted](directory, at_once=FETCHES_MAX, failures_max=FAILURES_MAX)
         self.problems: dict[ItemId, str] = {}
 
     async def run_pass(self, wanted: Sequence[Wanted]) -> None:
         """Tries each item once. Raises Unreachable (the directory) and StoreError (our disk)."""
-        found = await self._directory.find(each.author for each in wanted)
-        failures: dict[Identity, int] = {}
-        queue = iter(_interleaved(wanted))
+        await self._asking.run_pass(wanted, self._try, self._skipped)
 
-        async def work() -> None:
-            for each in queue:
-                announced = found.get(each.author)
-                if announced is None:
-                    self.problems[each.item_id] = "its contributor's node is offline"
-                elif failures.get(each.author, 0) < FAILURES_MAX:
-                    await asyncio.sleep(self._pace[each.author].borrow(1))
-                    if await self._try(each, announced.addresses):
-                        failures[each.author] = 0
-                    else:
-                        failures[each.author] = failures.get(each.author, 0) + 1
-                        self._directory.forget(each.author)
-                else:
-                    self.problems.setdefault(each.item_id, "its contributor's node does not answer")
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(FETCHES_MAX):
-                    group.create_task(work())
-        except ExceptionGroup as failed:  # our disk, and the same for all of them
-            raise failed.exceptions[0] from failed
+    def _skipped(self, each: Wanted, announced: bool) -> None:
+        if announced:
+            self.problems.setdefault(each.item_id, "its contributor's node does not answer")
+        else:
+            self.problems[each.item_id] = "its contributor's node is offline"
 
     async def _try(self, each: Wanted, addresses: Sequence[str]) -> bool:
         """Fetches one item; False where its node is at fault and should be left alone."""
         try:
-            async with asyncio.timeout(ITEM_SECONDS):
+            async with asyncio.timeout(ATTEMPT_SECONDS):
                 fetched = await self._host.fetch(
                     peer_id_of(each.author),
                     addresses,
@@ -161,7 +135,7 @@ async def _fetch(
     await host.start()
     try:
         async with CoordinatorClient(link) as client:
-            fetcher = Fetcher(host, Directory(link.network, client), content, on_item)
+            fetcher = SnapshotFetcher(host, Directory(link.network, client), content, on_item)
             for number in range(PASSES_MAX):
                 left = [each for each in wanted if not content.has(each.item_id)]
                 if not left:
@@ -189,12 +163,3 @@ def fetching_host(secret: bytes) -> PeerHost:
 def _wanted(item_id: ItemId, item: ItemState) -> Wanted:
     record = item.record()
     return Wanted(item_id, item.author, record.size, record.content_commitment)
-
-
-def _interleaved(wanted: Sequence[Wanted]) -> list[Wanted]:
-    """One item of each author in turn, so that a slow node holds up nobody else."""
-    by_author: dict[Identity, list[Wanted]] = {}
-    for each in wanted:
-        by_author.setdefault(each.author, []).append(each)
-    turns = zip_longest(*by_author.values())
-    return [each for turn in turns for each in turn if each is not None]

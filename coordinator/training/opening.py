@@ -12,9 +12,7 @@ reason, if the coordinator can be reached. If this process is killed, the next `
 
 from __future__ import annotations
 
-import fcntl
 import math
-import os
 import resource
 import subprocess
 import time
@@ -24,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from commonground.files import DIRECTORY_MODE
 from commonground.jobs import is_over
+from commonground.locks import alone
 from coordinator.config import ENVIRONMENT_DIRECTORY, Home
 from coordinator.dataset.snapshots import find_snapshot
 from coordinator.operator import Operator
@@ -238,17 +238,16 @@ def _ending(operator: Operator, job_id: str) -> Iterator[None]:
 def _running(home: Home, job_id: str) -> Iterator[Path]:
     """The job's folder, locked: one process runs a job."""
     folder = run_folder(home, job_id)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    folder.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+
+    def refusal(process: str) -> StateError:
+        return StateError(
+            f"the job {job_id!r} is running already (process {process})",
+            "see `commonhold federated status`",
+        )
+
+    with alone(folder / "lock", refusal):
         yield folder
-    except BlockingIOError:
-        raise StateError(
-            f"the job {job_id!r} is running already", "see `commonhold federated status`"
-        ) from None
-    finally:
-        os.close(descriptor)
 
 
 def _end_abandoned(operator: Operator, job_id: str) -> None:

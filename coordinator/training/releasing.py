@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from commonground.files import PUBLIC_MODE, replace_file
 from coordinator.config import Home
 from coordinator.ledger import Ledger
 from coordinator.operator import Operator
@@ -134,8 +135,8 @@ def _write_card(
     )
     folder = model_folder(operator.home, record.id)
     signed = sign(composed, operator.keys.operator, operator.keys.sign_record)
-    (folder / CARD_FILE).write_bytes(signed)
-    (folder / MARKDOWN_FILE).write_text(to_markdown(composed), encoding="utf-8")
+    replace_file(folder / CARD_FILE, signed, PUBLIC_MODE)
+    replace_file(folder / MARKDOWN_FILE, to_markdown(composed), PUBLIC_MODE)
     return folder / CARD_FILE
 
 

@@ -6,13 +6,12 @@ the job in the log, with the reason; if it is killed, the command that watches d
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from commonground.files import replace_file
 from coordinator.config import Home
 from coordinator.operator import Operator
 from coordinator.training.jobs import end_job, model_folder, weights_path
@@ -69,16 +68,10 @@ class OperatorLog:
 
     def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
         """Weights first: the log never names a model that nobody has."""
+<<<<<<< core
         round_.network = self._operator.state.network
         _write(weights_path(self._operator.home, self._job_id), encode(weights))
+=======
+        replace_file(weights_path(self._operator.home, self._job_id), encode(weights))
+>>>>>>> shell
         self._operator.append("training-round", round_)
-
-
-def _write(path: Path, raw: bytes) -> None:
-    """Replaces a file whole: after a crash the old one or the new one is there."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

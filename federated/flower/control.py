@@ -35,6 +35,7 @@ from flwr.supercore.interceptors import (
 from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supercore.runtime import RuntimeHttpClient
 
+from commonground.files import write_new
 from federated.flower.layout import (
     CERTIFICATE_FILE,
     KEY_FILE,
@@ -42,7 +43,7 @@ from federated.flower.layout import (
     SECRET_FILE,
     SECRET_HEADER,
 )
-from federated.transport import self_signed, write_new
+from federated.transport import self_signed
 from protocol.errors import ConfigError, StateError
 
 START_SECONDS_MAX: Final = 60.0

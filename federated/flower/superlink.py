@@ -42,6 +42,7 @@ from flwr.superlink.routers.fleet.middlewares import FleetEventLogMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from commonground.files import replace_file
 from federated.flower.layout import (
     CERTIFICATE_FILE,
     KEY_FILE,
@@ -167,9 +168,7 @@ async def serve(folder: Path, host: str, port: int) -> None:
 async def _announce(server: uvicorn.Server, path: Path, ports: dict[str, int]) -> None:
     while not server.started:
         await asyncio.sleep(0.02)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(ports))
-    part.replace(path)
+    replace_file(path, json.dumps(ports))
 
 
 def main() -> None:

@@ -49,6 +49,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
+from commonground.backoff import persistent
 from federated.flower.layout import REFUSED
 from federated.transport import public_pem
 from protocol.errors import CommonholdError, Unreachable
@@ -61,7 +62,6 @@ POLL_SECONDS_MAX: Final = 2.0
 POLL_GROWTH: Final = 1.2
 # A coordinator that is away longer has given the round up.
 OUTAGE_SECONDS_MAX: Final = 60.0
-RETRY_SECONDS: Final = 0.5
 # Somebody else's words are shown to people; these many are enough.
 REASON_CHARS_MAX: Final = 300
 
@@ -197,20 +197,16 @@ class SuperNode:
 
     def _retried(self, call: Callable[[], T], is_over: Callable[[], bool]) -> T | None:
         """Repeats a call through a short outage; None when the job ended meanwhile."""
-        deadline = time.monotonic() + OUTAGE_SECONDS_MAX
-        while True:
-            try:
-                return call()
-            except httpx.HTTPStatusError as error:
-                if is_over():
-                    return None
-                raise self._unreachable(error) from error
-            except httpx.TransportError as error:
-                if is_over():
-                    return None
-                if time.monotonic() > deadline:
-                    raise self._unreachable(error) from error
-                time.sleep(RETRY_SECONDS)
+
+        def is_passing(error: Exception) -> bool:
+            return isinstance(error, httpx.TransportError) and not is_over()
+
+        try:
+            return persistent(seconds=OUTAGE_SECONDS_MAX)(is_passing, call)
+        except (httpx.HTTPStatusError, httpx.TransportError) as error:
+            if is_over():
+                return None
+            raise self._unreachable(error) from error
 
     def _beat(self) -> bool:
         request = SendNodeHeartbeatRequest(

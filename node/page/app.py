@@ -7,18 +7,19 @@ State is read on the loop, where it is whole; disks are read in threads.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from commonground.web.headers import SecurityHeaders
+from commonground.web.pages import environment, static_files
 from node.intake import PNG
 from node.page.earnings import view_earnings
 from node.page.entries import view_entry
@@ -40,6 +41,13 @@ LATEST_ITEMS: Final = 6
 PAGE_NUMBER_MAX: Final = 1_000_000
 # Decoding takes the memory of some pictures at once; a browser asks for 50.
 DECODERS_MAX: Final = 2
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+View = Callable[[Request], Awaitable[Response]]
 
 
 class Pages:
@@ -49,14 +57,7 @@ class Pages:
         """`base` is the path that every address begins with."""
         self._sources = sources
         self._decoding = asyncio.Semaphore(DECODERS_MAX)
-        self._templates = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters["count"] = lambda number: f"{number:,}"
+        self._templates = environment(_HERE / "templates", f"{base}static")
         self._templates.filters["brief"] = brief
         self._templates.globals.update(
             base=base, Standing=Standing, standing_words=STANDING_WORDS, plural=plural
@@ -66,11 +67,25 @@ class Pages:
         """`name` is that of the template and of the place in the navigation."""
         html = self._templates.get_template(f"{name}.html").render(
             here=name,
-            version=self._sources.version(),
+            tag=self._tag(),
             health=view_health(self._sources),
             **views,
         )
         return HTMLResponse(html)
+
+    def _tag(self) -> str:
+        """Another one means another page."""
+        return f'"{self._sources.version()}"'
+
+    def unless_known(self, view: View) -> View:
+        """Spares the script on the page, which asks all the time, the page that it shows already."""
+
+        async def answer(request: Request) -> Response:
+            if request.headers.get("if-none-match") == self._tag():
+                return Response(status_code=304)
+            return await view(request)
+
+        return answer
 
     def _replay(self) -> Replay:
         """Raises 503, which shows how the node is, while there is no log to trust."""
@@ -151,10 +166,6 @@ class Pages:
             raise HTTPException(404)
         return Response(picture, media_type=PNG)
 
-    async def version(self, _: Request) -> Response:
-        """What the script compares: another text means another page."""
-        return PlainTextResponse(self._sources.version())
-
     async def error(self, _: Request, error: Exception) -> Response:
         """An error as a page with the way back; nothing of its cause but the number."""
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -193,21 +204,23 @@ def _item_id(request: Request) -> bytes:
 def build_app(sources: Sources, known: Secrets, host: str) -> ASGIApp:
     """The application behind its gate; `host` is "127.0.0.1:PORT"."""
     pages = Pages(sources, known.path)
+    views: dict[str, View] = {
+        "/": pages.overview,
+        "/items": pages.items,
+        "/items/{item_id}": pages.item,
+        "/earnings": pages.earnings,
+        "/reviews": pages.reviews,
+        "/training": pages.training,
+        "/node": pages.health,
+        "/log/{index:int}": pages.entry,
+    }
     inside = [
-        Route("/", pages.overview),
-        Route("/items", pages.items),
-        Route("/items/{item_id}", pages.item),
+        *(Route(path, pages.unless_known(view)) for path, view in views.items()),
         Route("/items/{item_id}/picture", pages.picture),
-        Route("/earnings", pages.earnings),
-        Route("/reviews", pages.reviews),
-        Route("/training", pages.training),
-        Route("/node", pages.health),
-        Route("/log/{index:int}", pages.entry),
-        Route("/version", pages.version),
-        Mount("/static", StaticFiles(directory=_HERE / "static")),
+        Mount("/static", static_files(_HERE / "static")),
     ]
     app = Starlette(
         routes=[Mount(known.path.rstrip("/"), routes=inside)],
         exception_handlers={HTTPException: pages.error, 500: pages.error},
     )
-    return Gate(app, known, host)
+    return SecurityHeaders(Gate(app, known, host), _HEADERS)

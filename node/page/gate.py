@@ -23,7 +23,7 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 TOKEN_BYTES: Final = 32
 ROOM_BYTES: Final = 16
@@ -33,20 +33,6 @@ TOKEN_FIELD: Final = "token"  # noqa: S105
 _METHODS: Final = frozenset({"GET", "HEAD"})
 # What a browser says of a request that another site, or another port of this host, made it send.
 _STRANGERS: Final = frozenset({"cross-site", "same-site"})
-_HEADERS: Final = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
-)
 
 
 def _secret(size: int) -> str:
@@ -72,20 +58,15 @@ class Secrets:
 
 
 class Gate:
-    """Lets requests to `app` pass when they are the owner's; adds the headers to every response."""
+    """Lets requests to `app` pass when they are the owner's."""
 
     def __init__(self, app: ASGIApp, known: Secrets, host: str) -> None:
         """`host` is the only Host that is served, "127.0.0.1:PORT"."""
         self._app, self._known, self._host = app, known, host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
-            await send(message)
-
         answer = self._refusal(scope) or self._entry(scope)
-        await (answer or self._app)(scope, receive, send_with_headers)
+        await (answer or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

@@ -152,7 +152,7 @@ def _reviewed(line: StatementLine) -> ReviewedView:
 
 
 @dataclass(frozen=True, slots=True)
-class JobView:
+class OwnJobView:
     """A training job that we were invited to."""
 
     id: str
@@ -186,7 +186,7 @@ class SpendingView:
 class TrainingView:
     """Everything about training."""
 
-    jobs: tuple[JobView, ...]
+    jobs: tuple[OwnJobView, ...]
     spending: tuple[SpendingView, ...]
     problem: str  # why the spending cannot be read; empty when it can
     join: str  # the command
@@ -205,12 +205,12 @@ def view_training(
     )
 
 
-def _job(job: JobState, me: Identity) -> JobView:
+def _job(job: JobState, me: Identity) -> OwnJobView:
     record, result = job.record, job.result
     accuracy = ""
     if result is not None and result.held_back:
         accuracy = percent(result.accuracy_int8_ppm)
-    return JobView(
+    return OwnJobView(
         id=record.id,
         title=record.title or record.id,
         status=_JOBS[job.status],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -16,6 +15,7 @@ from typing import Any, Final, TypeVar
 from google.protobuf.message import Message
 
 from commonground.addresses import now_ms
+from commonground.backoff import persistent_async
 from commonground.client import CoordinatorClient, Lie
 from node.config import NodeConfig
 from node.follower import Follower, require_trust
@@ -26,7 +26,6 @@ from protocol.state import State
 
 # A coordinator that restarts is back by then; a round would be lost anyway.
 APPEND_SECONDS_MAX: Final = 60.0
-RETRY_SECONDS: Final = 0.5
 
 T = TypeVar("T")
 
@@ -101,20 +100,15 @@ class NodeLog:
         return found
 
     async def _append(self, envelope: bytes) -> None:
-        deadline = time.monotonic() + APPEND_SECONDS_MAX
-        while True:
+        async def once() -> None:
             require_trust(self._store)
-            try:
-                await self._client.append(envelope)
-            except Unreachable:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(RETRY_SECONDS)
-            except Lie as lie:
-                self._store.raise_alarm(lie.kind, str(lie), lie.evidence, now_ms())
-                raise
-            else:
-                return
+            await self._client.append(envelope)
+
+        try:
+            await persistent_async(seconds=APPEND_SECONDS_MAX)(Unreachable, once)
+        except Lie as lie:
+            self._store.raise_alarm(lie.kind, str(lie), lie.evidence, now_ms())
+            raise
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

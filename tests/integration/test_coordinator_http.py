@@ -43,9 +43,10 @@ async def test_the_page_tells_a_newcomer_how_to_join(net: Live, web: httpx.Async
     assert "open for submissions" in page.text
     assert "test network" in page.text
     assert "<script>alert" not in page.text
-    style = await web.get("/static/style.css")
-    assert style.headers["content-type"].startswith("text/css")
-    assert "prefers-color-scheme: dark" in style.text
+    for name in ("style.css", "base.css"):  # its own, and what it shares with others
+        style = await web.get(f"/static/{name}")
+        assert style.headers["content-type"].startswith("text/css")
+        assert "prefers-color-scheme: dark" in style.text
 
 
 async def test_no_secret_is_on_any_page(net: Live, web: httpx.AsyncClient) -> None:

@@ -155,7 +155,7 @@ async def test_the_tab_key_reaches_every_link_and_shows_where_it_is(net: Live) -
         browser.open(url_of(net))
         browser.press("Tab", 9)
         browser.press("Enter", 13, "\r")
-        browser.wait("document.activeElement.id === 'content'")
+        browser.wait("document.activeElement.id === 'main'")
 
     with chromium(1280, 800) as browser:
         await asyncio.to_thread(walk, browser)

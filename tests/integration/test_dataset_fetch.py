@@ -15,7 +15,7 @@ from commonground.addresses import Announcement, now_ms
 from commonground.p2p import Denial, Grant, OpenBlob, PeerHost
 from commonground.p2p.limits import REQUESTS_BURST
 from coordinator.dataset.content import ContentStore
-from coordinator.dataset.fetch import Fetcher, Wanted, fetching_host
+from coordinator.dataset.fetch import SnapshotFetcher, Wanted, fetching_host
 from protocol.errors import StoreError
 from protocol.identity import Identity
 from protocol.log import commitments
@@ -86,7 +86,7 @@ async def test_what_arrives_is_what_was_committed_to(tmp_path: Path) -> None:
     good = [bytes([number]) * 32 for number in range(10, 14)]
     content, told = ContentStore(tmp_path), []
     async with peer(1) as honest, peer(2) as liar, peer(3) as refuser, peer(9) as operator:
-        fetcher = Fetcher(
+        fetcher = SnapshotFetcher(
             operator,
             Where(honest, liar, refuser),  # type: ignore[arg-type]
             content,
@@ -119,7 +119,7 @@ async def test_a_disk_that_fails_ends_the_fetch(tmp_path: Path) -> None:
     content = ContentStore(tmp_path / "content")
     (tmp_path / "content").rmdir()
     async with peer(1) as honest, peer(9) as operator:
-        fetcher = Fetcher(operator, Where(honest), content, lambda: None)  # type: ignore[arg-type]
+        fetcher = SnapshotFetcher(operator, Where(honest), content, lambda: None)  # type: ignore[arg-type]
         with pytest.raises(StoreError, match="cannot write"):
             await fetcher.run_pass([wanted(honest.key, bytes([at]) * 32) for at in range(10, 14)])
 
@@ -129,7 +129,7 @@ async def test_many_items_of_one_contributor_do_not_get_the_operator_banned(tmp_
     content = ContentStore(tmp_path)
     items = [bytes([number]) * 32 for number in range(10, 10 + 2 * REQUESTS_BURST)]
     async with peer(1) as honest, peer(9) as operator:
-        fetcher = Fetcher(operator, Where(honest), content, lambda: None)  # type: ignore[arg-type]
+        fetcher = SnapshotFetcher(operator, Where(honest), content, lambda: None)  # type: ignore[arg-type]
         await fetcher.run_pass([wanted(honest.key, item_id) for item_id in items])
     assert fetcher.problems == {}
     assert all(content.has(item_id) for item_id in items)
@@ -144,7 +144,7 @@ async def test_who_gossips_while_we_fetch_is_not_banned_for_it(tmp_path: Path) -
     try:
         async with peer(1) as honest:
             where = Where(honest)
-            fetcher = Fetcher(operator, where, content, lambda: None)  # type: ignore[arg-type]
+            fetcher = SnapshotFetcher(operator, where, content, lambda: None)  # type: ignore[arg-type]
             heard = operator.subscribe()
             await fetcher.run_pass([wanted(honest.key, before)])
             await honest.publish(b"a checkpoint that the fetcher cannot judge")

@@ -263,6 +263,14 @@ class TestSqliteFile:
             Ledger.open(url)
         assert caught.value.advice.startswith("Run: chmod 600")
 
+    def test_a_way_through_a_link_is_the_same_ledger(self, tmp_path: Path) -> None:
+        with Ledger.create(f"sqlite:///{tmp_path}/ledger.db", LOG.name):
+            (tmp_path / "elsewhere").mkdir()
+            (tmp_path / "elsewhere" / "linked.db").symlink_to(tmp_path / "ledger.db")
+            with pytest.raises(StoreError, match="open for writing") as caught:
+                Ledger.open(f"sqlite:///{tmp_path}/elsewhere/linked.db")
+        assert f"process {os.getpid()}" in caught.value.advice
+
     def test_every_connection_writes_through(self, tmp_path: Path) -> None:
         with Ledger.create(f"sqlite:///{tmp_path}/ledger.db", LOG.name) as ledger:
             with ledger._engine.connect() as one, ledger._engine.connect() as other:

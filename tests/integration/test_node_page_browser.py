@@ -159,9 +159,11 @@ async def test_a_node_that_is_gone_is_said_to_be(world: World) -> None:
     def read(url: str) -> None:
         with chromium(390, 844) as browser:
             enter(browser, url)
-            assert browser.evaluate("document.getElementById('away').checkVisibility()") is False
+            assert (
+                browser.evaluate("document.querySelector('[data-gone]').checkVisibility()") is False
+            )
             loop.call_soon_threadsafe(seen.set)
-            browser.wait("document.getElementById('away').checkVisibility()")
+            browser.wait("document.querySelector('[data-gone]').checkVisibility()")
             assert "You gave 62 items" in browser.text(), "what it said last stays"
             browser.complaints.clear()  # that nobody answered
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -113,6 +114,19 @@ def test_parts_of_a_crash_are_swept_when_nobody_else_has_the_store_open(tmp_path
     with BlobStore(tmp_path) as store:
         assert not any(part.exists() for part in left)
         assert store.find(ref.commitment) == ref
+
+
+def test_a_disk_that_takes_only_a_part_of_the_last_write_is_noticed(tmp_path: Path) -> None:
+    """A limit on the file's size cuts a write short as a full disk does: without an error."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with BlobStore(tmp_path) as store:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (CHUNK_BYTES * 3 // 2, before[1]))
+        try:
+            with pytest.raises(StoreError, match="File too large"):
+                store.put(bytes(2 * CHUNK_BYTES), SALT)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert _files(tmp_path) == []
 
 
 def test_a_source_that_cannot_be_read_is_our_own_error(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from commonground.backoff import Backoff
 from commonground.client import Lie
 from node.config import NodeConfig, NodeDirectory
 from node.daemon import Daemon, Options, cause_of, single_instance
@@ -64,7 +65,7 @@ class Frail:
 async def test_a_peer_host_that_gave_up_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.daemon.MAX_SECONDS", 0)
+    monkeypatch.setattr("node.daemon.PATIENT", Backoff(0.0, 0.0))
     daemon = Daemon(NodeDirectory(tmp_path), NodeConfig(LINK), generate_keys(), Options())
     host = Frail(lives=3)
     keeping = asyncio.create_task(daemon._keep_host(host))  # type: ignore[arg-type]
@@ -77,7 +78,7 @@ async def test_a_peer_host_that_gave_up_is_started_again(
 async def test_parts_start_again_but_for_lies_and_faults_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.daemon.delay_seconds", lambda *_: 0.0)
+    monkeypatch.setattr(Backoff, "delay", lambda *_: 0.0)
     daemon = Daemon(NodeDirectory(tmp_path), NodeConfig(LINK), generate_keys(), Options())
     for last in (LIE, StoreError("disk full")):
         errors: list[Exception] = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from node.examine import MISMATCH, UNSURE, Examiner, Opinion, Wanted, interleave
+from node.examine import MISMATCH, UNSURE, Examiner, Opinion, Wanted
 from node.intake import PNG, TEXT, fingerprint_content
 from node.reviewers import load_reviewer
 from node.rows import TaskRow
@@ -99,15 +99,3 @@ async def test_whoever_waits_for_a_stuck_plug_in_can_stop(path: Path) -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(Examiner(plugin).examine(path, wanted()), 0.2)
     plugin.go.set()
-
-
-def of(author: int, number: int) -> Wanted:
-    task = TaskRow(1, 1, number, bytes([number]) * 32, bytes([author]) * 32, "digits")
-    return Wanted(task, pb.Item(), LABELS)
-
-
-def test_authors_take_turns() -> None:
-    ann = [of(1, number) for number in range(3)]
-    bob = [of(2, number) for number in range(3, 5)]
-    assert interleave([*ann, *bob]) == [ann[0], bob[0], ann[1], bob[1], ann[2]]
-    assert interleave([]) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -325,6 +326,18 @@ async def test_addresses_that_mean_nothing(world: World) -> None:
             assert "There is nothing here" in answer.text
 
 
+async def test_a_page_that_has_not_changed_is_not_sent_again(world: World) -> None:
+    async with reading(world) as client:
+        tag = re.findall(r'data-tag="(.*?)"', (await client.get("items")).text)[0]
+        known = {"if-none-match": html.unescape(tag)}
+        for path in ("", "items", "earnings", "node", f"log/{world.follower.size - 1}"):
+            answer = await client.get(path, headers=known)
+            assert (answer.status_code, answer.content) == (304, b"")
+            assert answer.headers["cache-control"] == "no-store"
+        world.give([7])
+        assert (await client.get("items", headers=known)).status_code == 200
+
+
 async def test_no_secret_is_on_any_page(world: World) -> None:
     ada = world.ada
     secrets = [bytes(ada.key), ada.wallet.to_bytes(), SALT, *ada.beacons[-1:]]
@@ -332,7 +345,7 @@ async def test_no_secret_is_on_any_page(world: World) -> None:
         mine = replay_of(world).own.items(None, 0, 3)
         paths = [f"items/{item_id.hex()}" for item_id in mine]
         paths += [f"log/{index}" for index in range(0, world.follower.size, 7)]
-        for path in ("", "items", "earnings", "reviews", "training", "node", "version", *paths):
+        for path in ("", "items", "earnings", "reviews", "training", "node", *paths):
             shown = (await client.get(path)).content
             for secret in secrets:
                 assert secret.hex().encode() not in shown.lower()

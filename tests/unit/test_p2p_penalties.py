@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from commonground.p2p.penalties import Busy, PenaltyBox, RecentlyUsed, Slots, TokenBucket
+from commonground.p2p.penalties import Busy, PenaltyBox, Slots
+from commonground.rates import Buckets, RecentlyUsed, TokenBucket
 
 A, B = b"a" * 32, b"b" * 32
 
@@ -56,8 +57,28 @@ def test_borrowed_tokens_are_waited_for() -> None:
     assert bucket.borrow(10) == 0
     assert bucket.borrow(10) == 1
     assert bucket.borrow(5) == 1.5
+    assert bucket.seconds_until(5) == 2
     clock.now += 2.5
     assert bucket.borrow(10) == 0
+
+
+def test_a_fine_leaves_no_more_debt_than_one_bucket() -> None:
+    clock = Clock()
+    bucket = TokenBucket(rate=10, burst=10, clock=clock)
+    bucket.fine(4)
+    assert bucket.take(6) and not bucket.take()
+    bucket.fine(1_000)
+    clock.now += 1
+    assert not bucket.take()
+    clock.now += 1
+    assert bucket.take(10)
+
+
+def test_each_name_has_a_bucket_of_its_own() -> None:
+    buckets = Buckets[bytes](1, 2, Clock(), size_max=1)
+    assert buckets[A].take(2) and not buckets[A].take()
+    assert buckets[B].take(2)
+    assert buckets[A].take(2), "forgotten, and full again"
 
 
 def test_slots_are_counted_per_peer_and_in_all() -> None:
@@ -72,7 +93,7 @@ def test_slots_are_counted_per_peer_and_in_all() -> None:
 
 
 def test_a_flood_of_keys_forgets_the_oldest() -> None:
-    table: RecentlyUsed[list[int]] = RecentlyUsed(list, size_max=2)
+    table: RecentlyUsed[bytes, list[int]] = RecentlyUsed(list, size_max=2)
     table[A].append(1)
     table[B].append(2)
     assert table[A] == [1]  # used: B is the oldest now

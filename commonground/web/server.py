@@ -1,0 +1,70 @@
+"""uvicorn beside the rest of a process, on a socket that listens before anybody is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from protocol.errors import ConfigError
+
+# An answer is made in milliseconds: whoever still reads when the process ends asks again.
+GRACE_SECONDS: Final = 1
+KEEP_ALIVE_SECONDS: Final = 5
+
+
+@contextmanager
+def listening(host: str, port: int, advice: str) -> Iterator[socket.socket]:
+    """A socket that listens already; `port` 0 takes any free one. Raises ConfigError with the advice."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named because asyncio turns Nagle's algorithm off only where it is: with it, an
+    # answer's second segment waits 40 ms for the other side's delayed acknowledgement.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((host, port))
+            bound.listen()
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{port}: {error.strerror}", advice
+            ) from error
+        yield bound
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the process has its own."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, bound: socket.socket, connections_max: int) -> AsyncIterator[None]:
+    """Serves while the block runs."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            ws="none",  # no WebSockets here; looking for a library imports deprecated ones
+            log_config=None,
+            log_level="error",  # what strangers send is no news
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # nothing depends on who asks
+            lifespan="off",
+            limit_concurrency=connections_max,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    task = asyncio.create_task(server.serve(sockets=[bound]), name="http")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
