@@ -1,48 +1,52 @@
 """What a contributor's machine does to files before it submits them, and a reviewer's to content.
 
-Files come from anywhere, and content that a reviewer fetches comes from strangers: sizes are
-checked before anything is decoded, the media type is read from the bytes and not from the name,
-and only plain still PNG is decoded. Both sides use `fingerprint_content`, so a claimed fingerprint
-can be checked by computing it again.
+Content comes from anywhere, and what a reviewer fetches comes from strangers: sizes are checked before
+anything is decoded, and only plain still PNG is decoded to pixels. Both sides use `fingerprint_content`, so a
+claimed fingerprint can be checked by computing it again. What each media type needs for that is one line of
+`_FINGERPRINTS`.
 
-Errors: `Reject` for content that breaks a rule (whoever sent it), `ConfigError` for files and
-tables that cannot be read; both with advice.
+Errors: `Reject` for content that breaks a rule (whoever sent it), `ConfigError` for files and tables
+that cannot be read; both with advice.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
+import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from protocol import media
 from protocol.errors import ConfigError, Reject
+from protocol.media import check_content
 from protocol.review.fingerprints import (
     MAX_SIDE_PIXELS,
     fingerprint_exact,
     fingerprint_pixels,
-    is_near_duplicate,
     is_valid_fingerprint,
 )
 
-PNG = "image/png"
-TEXT = "text/plain"
-MAX_CONTENT_BYTES = 8 << 20  # one item travels in one message stream; campaigns want samples
-MAX_PIXELS = 4 << 20  # decoded RGBA is 16 MiB: a reviewer may decode several at once
+PNG: Final = media.PNG.name
+TEXT: Final = media.TEXT.name
+MAX_CONTENT_BYTES = 8 << 20  # one part travels in one message stream; campaigns want samples
 MAX_LABEL_BYTES = 8 << 20  # a table of MAX_LABELS lines of ordinary length
 MAX_LABELS = 100_000  # a submission beyond this is split by hand
 MAX_FIELD_CHARS = 255  # the longest file name of common file systems
 MAX_FOLDER_FILES = 100_000
+MAX_PIXELS = 4 << 20  # decoded RGBA is 16 MiB: a reviewer may decode several at once
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SHORTEN = "Crop or scale it down, or split it into several items."
+_HEADERS: Final = (["file", "label"], ["file", "answer"])
+_CHUNK_HEADER_BYTES: Final = 8  # of a RIFF chunk: its name and its length
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +56,6 @@ class DecodedImage:
     width: int
     height: int
     pixels: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class IntakeItem:
-    """One file that is ready to submit. `sha256` finds local duplicates; it is never published."""
-
-    path: Path
-    media_type: str
-    size_bytes: int
-    sha256: bytes
-    fingerprint: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """One file that is not submitted, and why, for the person at the keyboard."""
-
-    path: Path
-    reason: str
-
-
-def sniff_media_type(data: bytes) -> str:
-    """The media type by content: image/png or text/plain (UTF-8, no control characters)."""
-    if data.startswith(_PNG_SIGNATURE):
-        return PNG
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = ""
-    if text and all(char.isprintable() or char in "\n\r\t" for char in text):
-        return TEXT
-    raise Reject("neither a PNG image nor plain text", "Convert images to PNG, texts to UTF-8.")
 
 
 def read_image(data: bytes) -> DecodedImage:
@@ -110,13 +82,8 @@ def read_image(data: bytes) -> DecodedImage:
 def fingerprint_content(data: bytes, media_type: str) -> bytes:
     """The public fingerprint of content of the stated type. Raises Reject if it is not of it."""
     _check_size(data)
-    actual = sniff_media_type(data)
-    if actual != media_type:
-        raise Reject(f"content is {actual}, not {media_type}", f"State the media type {actual}.")
-    if media_type == PNG:
-        image = read_image(data)
-        return fingerprint_pixels(image.pixels, image.width, image.height)
-    return fingerprint_exact(data)
+    check_content(media_type, data)
+    return _FINGERPRINTS.get(media_type, fingerprint_exact)(data)
 
 
 def check_fingerprint(data: bytes, media_type: str, claimed: bytes) -> None:
@@ -125,8 +92,8 @@ def check_fingerprint(data: bytes, media_type: str, claimed: bytes) -> None:
         raise Reject("the claimed fingerprint is not that of the content")
 
 
-def read_item(path: Path) -> IntakeItem:
-    """Read and check one file. Raises ConfigError (unreadable) or Reject (breaks a rule)."""
+def read_content(path: Path) -> bytes:
+    """What a file holds. Raises ConfigError (unreadable) or Reject (empty, too large)."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_CONTENT_BYTES + 1)  # never more, however large the file is
@@ -135,51 +102,18 @@ def read_item(path: Path) -> IntakeItem:
             f"cannot read {path}: {error.strerror}", "Check the path and its permissions."
         ) from error
     _check_size(data)
-    media_type = sniff_media_type(data)
-    return IntakeItem(
-        path=path,
-        media_type=media_type,
-        size_bytes=len(data),
-        sha256=hashlib.sha256(data).digest(),
-        fingerprint=fingerprint_content(data, media_type),
-    )
+    return data
 
 
-def read_items(paths: Sequence[Path]) -> tuple[list[IntakeItem], list[Skipped]]:
-    """Read files in order; set aside what breaks a rule or repeats an earlier file of the list.
-
-    Exact repeats are found by hash. Near duplicates within one list are left to `are_alike`,
-    as only the person knows whether two photographs are meant to differ.
-    """
-    items: list[IntakeItem] = []
-    skipped: list[Skipped] = []
-    first_with: dict[bytes, Path] = {}
-    for path in paths:
-        try:
-            item = read_item(path)
-        except (Reject, ConfigError) as error:
-            skipped.append(Skipped(path, f"{error}. {error.advice}".rstrip()))
-            continue
-        first = first_with.setdefault(item.sha256, path)
-        if first != path:
-            skipped.append(Skipped(path, f"the same content as {first.name}"))
-            continue
-        items.append(item)
-    return items, skipped
-
-
-def are_alike(one: IntakeItem, other: IntakeItem) -> bool:
-    """Whether the network would take the later one for a duplicate of the earlier."""
-    return is_near_duplicate(one.fingerprint, other.fingerprint)
-
-
-def list_files(folder: Path) -> list[Path]:
-    """The folder's plain files by name, without hidden files and tables of labels."""
+def list_files(folder: Path, *, tables: bool = False) -> list[Path]:
+    """The folder's plain files by name, without hidden ones; and without tables (.csv), which hold
+    labels, unless `tables` are items themselves."""
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder", "Give the folder that holds the files.")
     paths: list[Path] = []
     for path in folder.iterdir():
-        if path.is_file() and not path.name.startswith(".") and path.suffix != ".csv":
+        is_item = tables or path.suffix.lower() != ".csv"
+        if is_item and path.is_file() and not path.name.startswith("."):
             paths.append(path)
         if len(paths) > MAX_FOLDER_FILES:
             raise ConfigError(
@@ -189,27 +123,27 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def read_labels(path: Path) -> dict[str, str]:
-    """Read a `file,label` table (CSV, UTF-8, that header) as {file name: label}.
+    """Read a table of answers (CSV, UTF-8, header `file,label` or `file,answer`) as {file name: words}.
 
     Raises ConfigError naming the line for anything else: a missing column, an empty or overlong
     field, a file named twice, a path instead of a plain name.
     """
     labels: dict[str, str] = {}
-    rows = csv.reader(io.StringIO(_read_text(path)), strict=True)
+    rows = csv.reader(io.StringIO(read_text(path, MAX_LABEL_BYTES)), strict=True)
     try:
-        if next(rows, None) != ["file", "label"]:
-            raise _bad_line(path, 1, "the header must be file,label")
+        if next(rows, None) not in _HEADERS:
+            raise bad_line(path, 1, "the header must be file,label or file,answer")
         for row in rows:
             if not row:  # a blank line, usually the last one
                 continue
             problem = _row_problem(row, labels)
             if problem:
-                raise _bad_line(path, rows.line_num, problem)
+                raise bad_line(path, rows.line_num, problem)
             if len(labels) == MAX_LABELS:
-                raise _bad_line(path, rows.line_num, f"more than {MAX_LABELS} labels")
+                raise bad_line(path, rows.line_num, f"more than {MAX_LABELS} labels")
             labels[row[0]] = row[1]
     except csv.Error as error:
-        raise _bad_line(path, rows.line_num, str(error)) from error
+        raise bad_line(path, rows.line_num, str(error)) from error
     if not labels:
         raise ConfigError(f"{path} holds no labels", "Add one line per file under the header.")
     return labels
@@ -231,12 +165,13 @@ def _row_problem(row: Sequence[str], labels: dict[str, str]) -> str:
     return ""
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path, bytes_max: int) -> str:
+    """A table's text. Raises ConfigError."""
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_LABEL_BYTES + 1)
-        if len(data) > MAX_LABEL_BYTES:
-            raise ConfigError(f"{path} is larger than {MAX_LABEL_BYTES} bytes", "Split it.")
+            data = file.read(bytes_max + 1)
+        if len(data) > bytes_max:
+            raise ConfigError(f"{path} is larger than {bytes_max} bytes", "Split it.")
         return data.decode("utf-8-sig")  # spreadsheets write a byte order mark
     except OSError as error:
         raise ConfigError(
@@ -246,7 +181,8 @@ def _read_text(path: Path) -> str:
         raise ConfigError(f"{path} is not UTF-8", "Export it as CSV in UTF-8.") from error
 
 
-def _bad_line(path: Path, line: int, problem: str) -> ConfigError:
+def bad_line(path: Path, line: int, problem: str) -> ConfigError:
+    """The error for one line of a table."""
     return ConfigError(f"{path}, line {line}: {problem}", "Correct the line and try again.")
 
 
@@ -284,3 +220,37 @@ def _luma_on_white(rgba: NDArray[np.int64]) -> NDArray[np.int64]:
     alpha = rgba[..., 3]
     grey: NDArray[np.int64] = (luma * alpha + 255 * (255 - alpha) + 127) // 255
     return grey
+
+
+def _fingerprint_png(data: bytes) -> bytes:
+    image = read_image(data)
+    return fingerprint_pixels(image.pixels, image.width, image.height)
+
+
+def _fingerprint_wav(data: bytes) -> bytes:
+    """Whole chunks to the end, a format and samples among them; what they sound like is not compared."""
+    names: list[bytes] = []
+    at = 12  # after RIFF, its length, WAVE
+    while at + _CHUNK_HEADER_BYTES <= len(data):
+        names.append(data[at : at + 4])
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += _CHUNK_HEADER_BYTES + length + length % 2
+    # Of an odd last chunk many programs leave the padding out.
+    if at not in (len(data), len(data) + 1) or b"fmt " not in names or b"data" not in names:
+        raise Reject("broken WAV recording", "Save it again with any sound program.")
+    return fingerprint_exact(data)
+
+
+def _fingerprint_json(data: bytes) -> bytes:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Reject(f"broken JSON: {error}", "Write it again with a program.") from error
+    return fingerprint_exact(data)
+
+
+_FINGERPRINTS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    media.PNG.name: _fingerprint_png,
+    media.WAV.name: _fingerprint_wav,
+    media.JSON.name: _fingerprint_json,
+}

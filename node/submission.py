@@ -1,34 +1,38 @@
-"""From files on disk to signed submissions in the outbox.
+"""From what its owner has to signed submissions in the outbox.
 
-Everything that can be known here is checked before anything is stored or sent. Content is copied into
-the blob store first; then items, salts and the signed record are written in one transaction. A kill
-between the two leaves a copy that no item names; running the command again submits what is missing.
+Everything that can be known here is checked before anything is stored or sent: a wrong answer or wrong terms
+stop all; a file that cannot be read, or that the campaign does not take, is named and left out. Content is
+copied into the blob store first; then items, salts and the signed record are written in one transaction. A
+kill between the two leaves copies that no item names; running the command again submits what is missing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from node import intake
 from node.blobs import BlobStore
-from node.intake import IntakeItem, Skipped
+from node.drafts import Draft, PartSource, drafts_of_files
+from node.intake import fingerprint_content, read_content
 from node.keys import NodeKeys
-from node.rows import ItemRow, Outgoing
+from node.rows import ItemRow, Outgoing, PartRow
 from node.store import Store
-from protocol.errors import ConfigError, Reject, StateError
+from protocol import transition
+from protocol.errors import CommonholdError, ConfigError, Reject, StateError
 from protocol.limits import SALT_BYTES
 from protocol.log import commitments
 from protocol.log.batch import batch_root
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
-from protocol.rules.intake import validate_submission
-from protocol.rules.record import Record
+from protocol.log.strict import encode_leaf
+from protocol.media import MEDIA, TEXT, media_type_of
+from protocol.rows import PartTerms
 from protocol.state import State
+from protocol.tasks.question import question_of
 from protocol.transition import open_record
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
@@ -53,12 +57,45 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """One item that is not submitted, and why, for the person at the keyboard."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
-    """What was queued, and which files were left out and why."""
+    """What was queued, and what was left out and why."""
 
     batches: tuple[bytes, ...]  # digests of the outgoing records
     items: int
     skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A draft whose content was read once, and fits the campaign. `parts`: what each became."""
+
+    draft: Draft
+    proposal: bytes | None
+    parts: tuple[_CheckedPart, ...]
+
+    @property
+    def sha256(self) -> bytes:
+        """Of all parts, with their names; never published."""
+        return sha256(
+            b"".join(sha256(p.name.encode()).digest() + p.sha256 for p in self.parts)
+        ).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckedPart:
+    name: str
+    media_type: str
+    size: int
+    sha256: bytes
+    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +104,33 @@ class _Made:
 
     leaf: bytes
     row: ItemRow
-    opening: api.Opening
+
+    @property
+    def openings(self) -> list[api.Opening]:
+        """Of its proposal, if there is one."""
+        row = self.row
+        if row.proposal is None:
+            return []
+        return [api.Opening(item_id=row.item_id, salt=row.proposal_salt, answer=row.proposal)]
 
 
 class Submitter:
-    """Submits files of one node to one campaign."""
+    """Submits the items of one node to one campaign."""
 
     def __init__(
         self, store: Store, blobs: BlobStore, keys: NodeKeys, state: State, campaign_id: str
     ) -> None:
-        """`state` is the node's replay. Raises ConfigError when it knows no such campaign."""
+        """`state` is the node's replay. Raises ConfigError when it knows no such campaign, and
+        StateError when that takes nothing at present."""
         campaign = state.campaigns.get(campaign_id)
         if campaign is None:
-            known = ", ".join(sorted(state.campaigns)) or "none yet"
+            known = ", ".join(name for name, _ in state.campaigns.scan()) or "none yet"
             raise ConfigError(f"there is no campaign {campaign_id!r}", f"known are: {known}")
+        if campaign.paused:
+            raise StateError(
+                f"campaign {campaign_id} is paused and takes no submissions",
+                "`commonhold node campaigns` says when it goes on",
+            )
         self._store, self._blobs, self._keys, self._state = store, blobs, keys, state
         self._campaign = campaign
 
@@ -91,30 +141,48 @@ class Submitter:
         terms: Terms,
         on_item: Callable[[], object] = lambda: None,
     ) -> Submitted:
-        """Queues all new files in batches of at most BATCH_ITEMS; `on_item` is called after each.
+        """Queues files as items of one part; `labels` maps file names to proposed answers, or is the
+        one of all (nothing: no proposals). See `submit_drafts`."""
+        drafts = drafts_of_files(paths, self._only_part(), labels)
+        return self.submit_drafts(drafts, terms, on_item)
 
-        `labels` maps file names to labels, or is the one label of all. Raises ConfigError and
-        Reject before anything is queued when labels, terms or files do not fit the campaign.
+    def submit_drafts(
+        self, drafts: Sequence[Draft], terms: Terms, on_item: Callable[[], object] = lambda: None
+    ) -> Submitted:
+        """Queues all new items in batches of at most BATCH_ITEMS; `on_item` is called after each.
+
+        Raises ConfigError and Reject before anything is queued when answers or terms do not fit the
+        campaign, or when no item does.
         """
         self._check_terms(terms)
-        indices = self._label_indices(paths, labels)
-        items, skipped = intake.read_items(paths)
-        self._check_items(items)
-        fresh = [item for item in items if not self._is_known(item)]
-        skipped += [
-            Skipped(item.path, "submitted before") for item in items if self._is_known(item)
-        ]
+        answers = self._read_answers(drafts)
+        fresh, skipped = self._check(drafts, answers)
         batches = []
         for start in range(0, len(fresh), BATCH_ITEMS):
-            made = []
-            for item in fresh[start : start + BATCH_ITEMS]:
-                made.append(self._make(item, indices[item.path.name], terms))
-                on_item()
-            batches.append(self._queue(made))
+            made: list[_Made] = []
+            try:
+                for item in fresh[start : start + BATCH_ITEMS]:
+                    made.append(self._make(item, terms))
+                    on_item()
+                batches.append(self._queue(made))
+            except CommonholdError:
+                self._discard(made)
+                raise
         return Submitted(tuple(batches), len(fresh), tuple(skipped))
 
-    def _is_known(self, item: IntakeItem) -> bool:
-        return self._store.has_content(self._campaign.id, item.sha256)
+    # ---- what is asked for ----
+
+    def _only_part(self) -> str:
+        """The part that a file is, where an item is one file."""
+        parts = self._campaign.parts
+        required = [part.name for part in parts if not part.optional]
+        names = required or [part.name for part in parts]
+        if len(names) != 1:
+            raise ConfigError(
+                f"items of {self._campaign.id} have several parts: {', '.join(names)}",
+                "describe them in a table, with a column for each part: --table FILE",
+            )
+        return names[0]
 
     def _check_terms(self, terms: Terms) -> None:
         campaign = self._campaign
@@ -128,7 +196,7 @@ class Submitter:
                 "without your consent to training the network cannot use your data",
                 "add --consent train, or do not submit",
             )
-        if campaign.privacy == pb.PRIVACY_OPEN and not terms.consent.redistribute:
+        if campaign.is_open and not terms.consent.redistribute:
             raise ConfigError(
                 "this campaign publishes its dataset, so it needs consent to redistribution",
                 "add --consent redistribute, or choose a campaign whose content is not published",
@@ -137,68 +205,155 @@ class Submitter:
         if generated and not terms.generator:
             raise ConfigError("generated items name their generator", "add --generator NAME")
 
-    def _label_indices(
-        self, paths: Sequence[Path], labels: Mapping[str, str] | str
-    ) -> dict[str, int]:
-        known = {label: index for index, label in enumerate(self._campaign.labels)}
-        indices, problems = {}, []
-        for path in paths:
-            label = labels if isinstance(labels, str) else labels.get(path.name)
-            if label is None:
-                problems.append(f"{path.name} has no label")
-            elif label not in known:
-                problems.append(f"{path.name} has the label {label!r}, which the campaign has not")
+    def _read_answers(self, drafts: Sequence[Draft]) -> list[bytes | None]:
+        """The proposed answers in canonical form. All problems at once: a wrong table is wrong all over."""
+        campaign = self._campaign
+        question = question_of(campaign)
+        answers: list[bytes | None] = []
+        problems: list[str] = []
+        advice = ""
+        for draft in drafts:
+            answer = None
+            if draft.words and campaign.proposal == pb.PROPOSAL_NOT_TAKEN:
+                problems.append(f"{draft.name} proposes an answer, and the campaign takes none")
+                advice = "leave the answers out"
+            elif draft.words:
+                try:
+                    answer = question.kind.read_words(question.spec, draft.words)
+                except Reject as error:
+                    problems.append(f"{draft.name}: {error}")
+                    advice = error.advice
+            elif campaign.proposal == pb.PROPOSAL_REQUIRED:
+                problems.append(f"{draft.name} has no answer, and the campaign wants one")
+                advice = f"answers are: {'; '.join(question.kind.choices(question.spec))}"
+            answers.append(answer)
+        if problems:
+            raise _problems(problems, advice)
+        return answers
+
+    # ---- content ----
+
+    def _check(
+        self, drafts: Sequence[Draft], answers: Sequence[bytes | None]
+    ) -> tuple[list[_Checked], list[Skipped]]:
+        """Reads everything once. Near duplicates within one list are left to the network, as only the
+        person knows whether two photographs are meant to differ."""
+        fresh: list[_Checked] = []
+        skipped: list[Skipped] = []
+        unfit: list[str] = []
+        first_with: dict[bytes, str] = {}
+        for draft, answer in zip(drafts, answers, strict=True):
+            try:
+                parts = tuple(self._check_part(part) for part in draft.parts)
+            except (Reject, ConfigError) as error:
+                reason = f"{error}. {error.advice}".rstrip()
+                skipped.append(Skipped(draft.name, reason))
+                unfit.append(f"{draft.name}: {error}")
+                continue
+            item = _Checked(draft, answer, parts)
+            if item.sha256 in first_with:
+                first = first_with[item.sha256]
+                skipped.append(Skipped(draft.name, f"the same content as {first}"))
+                continue
+            first_with[item.sha256] = draft.name
+            if self._store.has_content(self._campaign.id, item.sha256):
+                skipped.append(Skipped(draft.name, "submitted before"))
             else:
-                indices[path.name] = known[label]
-        _raise_problems(problems, f"the campaign's labels are: {', '.join(known)}")
-        return indices
+                fresh.append(item)
+        if not fresh and unfit:
+            raise _problems(unfit, f"the campaign takes {self._takes()}")
+        return fresh, skipped
 
-    def _check_items(self, items: Sequence[IntakeItem]) -> None:
-        campaign, problems = self._campaign, []
-        for item in items:
-            if item.media_type not in campaign.media_types:
-                problems.append(f"{item.path.name} is {item.media_type}")
-            elif item.size_bytes > campaign.item_bytes_max:
-                problems.append(f"{item.path.name} has {item.size_bytes} bytes")
-        takes = f"{', '.join(campaign.media_types)} of at most {campaign.item_bytes_max} bytes"
-        _raise_problems(problems, f"the campaign takes {takes}")
-
-    def _make(self, item: IntakeItem, label: int, terms: Terms) -> _Made:
-        content = item.path.read_bytes()
-        if hashlib.sha256(content).digest() != item.sha256:
-            raise StateError(f"{item.path} changed while it was read", "run the command again")
-        content_salt, label_salt = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(SALT_BYTES)
-        blob = self._blobs.put(content, content_salt)
-        leaf = pb.Item(
-            content_commitment=blob.commitment,
-            size=item.size_bytes,
-            media_type=item.media_type,
-            label_commitment=commitments.label_commitment(label_salt, label),
-            # A fingerprint shows content, so that only open campaigns take one.
-            fingerprint=item.fingerprint if self._campaign.privacy == pb.PRIVACY_OPEN else b"",
-            licence=terms.licence,
-            consent=terms.consent,
-            origin=terms.origin,
-            generator=terms.generator,
-            personal_data=terms.personal_data,
-            derived_from=terms.derived_from,
-            transformation=terms.transformation,
-        ).SerializeToString()
-        item_id = hash_leaf(leaf)
-        row = ItemRow(
-            item_id=item_id,
-            submission=b"",
-            name=item.path.name,
-            campaign_id=self._campaign.id,
-            label=label,
-            content_sha256=item.sha256,
-            content_salt=content_salt,
-            label_salt=label_salt,
-            commitment=blob.commitment,
-            size=item.size_bytes,
-            media_type=item.media_type,
+    def _takes(self) -> str:
+        return "; ".join(
+            f"{part.name}: {', '.join(part.media_types)} of at most {part.bytes_max:,} bytes"
+            for part in self._campaign.parts
         )
-        return _Made(leaf, row, api.Opening(item_id=item_id, salt=label_salt, label=label))
+
+    def _check_part(self, source: PartSource) -> _CheckedPart:
+        """Raises ConfigError (cannot be read) or Reject (is not what the campaign takes)."""
+        terms = next(part for part in self._campaign.parts if part.name == source.name)
+        content = _content_of(source)
+        media_type = _media_type_in(terms, content, source)
+        if len(content) > terms.bytes_max:
+            raise Reject(
+                f"{source.name} has {len(content):,} bytes",
+                f"The campaign takes at most {terms.bytes_max:,}.",
+            )
+        fingerprint = fingerprint_content(content, media_type)
+        return _CheckedPart(
+            source.name, media_type, len(content), sha256(content).digest(), fingerprint
+        )
+
+    # ---- making items ----
+
+    def _make(self, item: _Checked, terms: Terms) -> _Made:
+        rows: list[PartRow] = []
+        parts: list[pb.Part] = []
+        try:
+            for source, checked in zip(item.draft.parts, item.parts, strict=True):
+                row = self._store_part(source, checked)
+                rows.append(row)
+                parts.append(self._part_record(row, checked, source))
+        except CommonholdError:
+            for row in rows:
+                self._blobs.delete(row.commitment)
+            raise
+        salt = secrets.token_bytes(SALT_BYTES) if item.proposal is not None else b""
+        committed = (
+            commitments.proposal_commitment(salt, item.proposal)
+            if item.proposal is not None
+            else b""
+        )
+        leaf = encode_leaf(
+            pb.Item(
+                parts=parts,
+                proposal_commitment=committed,
+                licence=terms.licence,
+                consent=terms.consent,
+                origin=terms.origin,
+                generator=terms.generator,
+                personal_data=terms.personal_data,
+                derived_from=terms.derived_from,
+                transformation=terms.transformation,
+            )
+        )
+        row_ = ItemRow(
+            item_id=hash_leaf(leaf),
+            submission=b"",
+            name=item.draft.name,
+            campaign_id=self._campaign.id,
+            content_sha256=item.sha256,
+            parts=tuple(rows),
+            proposal=item.proposal,
+            proposal_salt=salt,
+        )
+        return _Made(leaf, row_)
+
+    def _store_part(self, source: PartSource, checked: _CheckedPart) -> PartRow:
+        content = _content_of(source)
+        if sha256(content).digest() != checked.sha256:
+            raise StateError(f"{source.path} changed while it was read", "run the command again")
+        salt = secrets.token_bytes(SALT_BYTES)
+        return PartRow(
+            name=source.name,
+            commitment=self._blobs.put(content, salt).commitment,
+            salt=salt,
+            size=len(content),
+            media_type=checked.media_type,
+            path=source.path.name if source.path is not None else "",
+        )
+
+    def _part_record(self, row: PartRow, checked: _CheckedPart, source: PartSource) -> pb.Part:
+        return pb.Part(
+            name=row.name,
+            commitment=row.commitment,
+            size=row.size,
+            media_type=row.media_type,
+            # A fingerprint shows content, so that only open campaigns take one.
+            fingerprint=checked.fingerprint if self._campaign.is_open else b"",
+            source=source.source,
+        )
 
     def _queue(self, made: Sequence[_Made]) -> bytes:
         leaves = tuple(each.leaf for each in made)
@@ -208,52 +363,54 @@ class Submitter:
             items=pb.Batch(root=batch_root(leaves), count=len(leaves)),
         )
         envelope = self._keys.seal("submission", body)
-        try:
-            self._check_rules(open_record(parse_envelope(envelope), leaves, self._state.size))
-        except Reject:
-            for each in made:
-                self._blobs.delete(each.row.commitment)
-            raise
-        outgoing = Outgoing("submission", envelope, leaves, tuple(each.opening for each in made))
+        rules = transition.rules_for(self._state)
+        record = open_record(parse_envelope(envelope), leaves, self._state.size, rules)
+        # The network's own rules. Before our registration is logged they would refuse the author.
+        if self._keys.key in self._state.keys:
+            transition.validate(self._state, "submission", record)
+        openings = tuple(opening for each in made for opening in each.openings)
+        outgoing = Outgoing("submission", envelope, leaves, openings)
         rows = [replace(each.row, submission=outgoing.digest) for each in made]
         self._store.enqueue_submission(outgoing, rows)
         return outgoing.digest
 
-    def _check_rules(self, record: Record[pb.Submission]) -> None:
-        """The network's own rules. Before our registration is logged they would refuse the author."""
-        if self._keys.identity in self._state.members:
-            validate_submission(self._state, record)
+    def _discard(self, made: Sequence[_Made]) -> None:
+        for part in (part for each in made for part in each.row.parts):
+            self._blobs.delete(part.commitment)
 
 
-def expand(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are, folders as the files in them. Raises ConfigError."""
-    files: list[Path] = []
-    for path in paths:
-        files += intake.list_files(path) if path.is_dir() else [path]
-    names = [path.name for path in files]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(
-            f"two files are called {twice}, so that their labels cannot be told apart",
-            "submit the folders one after the other",
-        )
-    if not files:
-        raise ConfigError("there are no files to submit")
-    return files
+def _content_of(source: PartSource) -> bytes:
+    return source.text.encode() if source.path is None else read_content(source.path)
+
+
+def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
+    """The type that content has among those that a part may have: by its bytes, and of a text by its
+    file's name; a text may always pass as plain text. Raises Reject."""
+    takes = f"The campaign takes {', '.join(terms.media_types)}."
+    if source.path is None:
+        texts = [name for name in terms.media_types if MEDIA[name].is_text]
+        if not texts:
+            raise Reject(f"{source.name} is text", takes)
+        return TEXT.name if TEXT.name in texts else texts[0]
+    found = media_type_of(content, source.path.suffix)
+    if found in terms.media_types:
+        return found
+    if MEDIA[found].is_text and TEXT.name in terms.media_types:
+        return TEXT.name
+    raise Reject(f"{source.name} is {found}", takes)
 
 
 def refresh_items(store: Store, state: State) -> None:
     """Notes what the replayed log says of our items."""
     statuses = {
-        row.item_id: state.items[row.item_id].status.name.lower()
+        row.item_id: item.status.name.lower()
         for row in store.items()
-        if row.item_id in state.items
+        if (item := state.items.get(row.item_id)) is not None
     }
     store.set_item_statuses(statuses)
 
 
-def _raise_problems(problems: Sequence[str], advice: str) -> None:
-    if problems:
-        more = len(problems) - PROBLEMS_SHOWN
-        shown = "; ".join(problems[:PROBLEMS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-        raise ConfigError(shown, advice)
+def _problems(problems: Sequence[str], advice: str) -> ConfigError:
+    more = len(problems) - PROBLEMS_SHOWN
+    shown = "; ".join(problems[:PROBLEMS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    return ConfigError(shown, advice)

@@ -14,17 +14,16 @@ from PIL import Image
 from node import intake
 from node.intake import (
     DecodedImage,
-    are_alike,
     check_fingerprint,
     fingerprint_content,
     list_files,
+    read_content,
     read_image,
-    read_item,
-    read_items,
     read_labels,
-    sniff_media_type,
 )
 from protocol.errors import ConfigError, Reject
+from protocol.media import MEDIA
+from protocol.review.fingerprints import EXACT, PERCEPTUAL
 
 
 def png(image: Image.Image, **options: object) -> bytes:
@@ -101,13 +100,56 @@ def test_too_many_bytes_are_rejected() -> None:
         fingerprint_content(largest + b"a", "text/plain")
 
 
-def test_the_media_type_is_that_of_the_bytes() -> None:
-    assert sniff_media_type("Grüße,\n\twelt".encode()) == "text/plain"
-    for strange in (b"\xff\xd8\xff", b"a\0b", b"\x1b[2J"):
-        with pytest.raises(Reject):
-            sniff_media_type(strange)
-    with pytest.raises(Reject, match="content is image/png"):
-        fingerprint_content(png(drawing()), "text/plain")
+def test_content_has_to_be_of_its_media_type() -> None:
+    assert fingerprint_content("Grüße,\n\twelt".encode(), "text/markdown")
+    for strange in (b"\xff\xd8\xff", b"a\0b", b"\x1b[2J", png(drawing())):
+        with pytest.raises(Reject, match="not plain text"):
+            fingerprint_content(strange, "text/plain")
+    with pytest.raises(Reject, match="no media type"):
+        fingerprint_content(b"a", "image/gif")
+
+
+def wav(*chunks: tuple[bytes, bytes]) -> bytes:
+    body = b"".join(
+        name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+        for name, data in chunks
+    )
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
+
+
+def test_every_medium_is_decoded_here() -> None:
+    good = {
+        "image/png": png(drawing()),
+        "audio/wav": wav((b"fmt ", bytes(16)), (b"data", b"abc")),
+        "application/json": b'{"a": [1, 2]}',
+    }
+    for medium in MEDIA.values():
+        content = good.get(medium.name, b"some text")
+        fingerprint = fingerprint_content(content, medium.name)
+        check_fingerprint(content, medium.name, fingerprint)
+        assert fingerprint[0] == (PERCEPTUAL if medium.name == "image/png" else EXACT)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content"),
+    [
+        ("application/json", b'{"a": '),
+        ("application/json", b"[" * 100_000),
+        ("audio/wav", wav((b"fmt ", bytes(16)))),
+        ("audio/wav", wav((b"data", bytes(16)))),
+        ("audio/wav", wav((b"fmt ", bytes(16)), (b"data", bytes(8)))[:-4]),
+        ("audio/wav", wav((b"fmt ", bytes(16)), (b"data", bytes(8))) + b"trailing"),
+        ("audio/wav", b"RIFF\4\0\0\0WAVE"),
+    ],
+)
+def test_what_does_not_decode_is_refused(media_type: str, content: bytes) -> None:
+    with pytest.raises(Reject, match="broken"):
+        fingerprint_content(content, media_type)
+
+
+def test_an_odd_recording_may_lack_its_last_byte() -> None:
+    whole = wav((b"fmt ", bytes(16)), (b"data", b"abc"))
+    assert fingerprint_content(whole[:-1], "audio/wav")
 
 
 def test_a_reviewer_recomputes_the_claim() -> None:
@@ -120,37 +162,36 @@ def test_a_reviewer_recomputes_the_claim() -> None:
             check_fingerprint(data, "image/png", lie)
 
 
-def test_a_folder_is_read_and_repeats_are_set_aside(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(png(drawing()))
-    (tmp_path / "b.png").write_bytes(png(drawing()))
-    (tmp_path / "c.png").write_bytes(png(drawing(), compress_level=0))
-    (tmp_path / "d.png").write_bytes(b"\x00\x01")
-    (tmp_path / "labels.csv").write_text("file,label\na.png,1\n")
-    (tmp_path / ".hidden").write_text("x")
-    items, skipped = read_items(list_files(tmp_path))
-    assert [item.path.name for item in items] == ["a.png", "c.png"]
-    assert are_alike(items[0], items[1])
-    assert [(skip.path.name, skip.reason) for skip in skipped] == [
-        ("b.png", "the same content as a.png"),
-        ("d.png", "neither a PNG image nor plain text. Convert images to PNG, texts to UTF-8."),
+def test_a_folder_is_listed_without_tables_unless_they_are_the_items(tmp_path: Path) -> None:
+    for name in ("b.png", "a.txt", "labels.csv", ".hidden"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "folder").mkdir()
+    assert [path.name for path in list_files(tmp_path)] == ["a.txt", "b.png"]
+    assert [path.name for path in list_files(tmp_path, tables=True)] == [
+        *("a.txt", "b.png", "labels.csv")
     ]
 
 
 def test_missing_files_and_folders_are_config_errors(tmp_path: Path) -> None:
     for attempt in (
-        lambda: read_item(tmp_path / "absent.png"),
+        lambda: read_content(tmp_path / "absent.png"),
         lambda: list_files(tmp_path / "absent"),
         lambda: read_labels(tmp_path / "absent.csv"),
     ):
         with pytest.raises(ConfigError) as caught:
             attempt()
         assert caught.value.advice
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(Reject, match="empty"):
+        read_content(tmp_path / "empty")
 
 
 def test_labels_are_read(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_bytes(b'\xef\xbb\xbffile,label\r\na.png,7\r\n"b,1.png",cat\r\n\r\n')
     assert read_labels(table) == {"a.png": "7", "b,1.png": "cat"}
+    table.write_text("file,answer\na.png,yes\n")
+    assert read_labels(table) == {"a.png": "yes"}
 
 
 @pytest.mark.parametrize(

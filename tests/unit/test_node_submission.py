@@ -10,17 +10,20 @@ from PIL import Image
 
 from node import submission
 from node.blobs import BlobStore
+from node.drafts import Draft, PartSource, expand, read_table
 from node.keys import NodeKeys, generate_keys
+from node.registration import registration
 from node.store import Store
-from node.submission import Submitter, Terms, expand, refresh_items
+from node.submission import Submitter, Terms, refresh_items
 from protocol import transition
-from protocol.errors import CommonholdError, ConfigError, Reject
+from protocol.errors import CommonholdError, ConfigError, Reject, StateError
 from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.log.merkle import hash_leaf
 from protocol.rules.intake import validate_openings
-from protocol.state import Member, State
+from protocol.state import State
+from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
-from tests.simulated import LABELS, Network
+from tests.simulated import LABELS, NETWORK, Network, campaign, part
 
 TERMS = Terms(
     licence="CC-BY-4.0",
@@ -35,10 +38,30 @@ def keys() -> NodeKeys:
 
 
 @pytest.fixture
-def state(keys: NodeKeys) -> State:
-    state = Network().state
-    state.members[keys.identity] = Member(keys.payout_address, 0)
-    return state
+def net(keys: NodeKeys) -> Network:
+    """Two campaigns: labelled pictures, and pairs of answers to a prompt that nobody labels."""
+    net = Network()
+    net.add(net.operator, "campaign", campaign(id="pictures", parts=[part("image", "image/png")]))
+    pairs = campaign(
+        id="pairs",
+        task="prefer",
+        spec=encode_spec({"ties": True}),
+        parts=[
+            part("prompt", "text/plain", "text/markdown"),
+            part("answer_a", "text/plain", "image/png"),
+            part("answer_b", "text/plain", "image/png"),
+            part("context", optional=True),
+        ],
+        proposal=pb.PROPOSAL_NOT_TAKEN,
+    )
+    net.add(net.operator, "campaign", pairs)
+    net.add_raw(registration(keys, NETWORK).envelope)
+    return net
+
+
+@pytest.fixture
+def state(net: Network) -> State:
+    return net.state
 
 
 @pytest.fixture
@@ -55,7 +78,12 @@ def blobs(tmp_path: Path) -> Iterator[BlobStore]:
 
 @pytest.fixture
 def submitter(store: Store, blobs: BlobStore, keys: NodeKeys, state: State) -> Submitter:
-    return Submitter(store, blobs, keys, state, "digits")
+    return Submitter(store, blobs, keys, state, "pictures")
+
+
+@pytest.fixture
+def pairs(store: Store, blobs: BlobStore, keys: NodeKeys, state: State) -> Submitter:
+    return Submitter(store, blobs, keys, state, "pairs")
 
 
 @pytest.fixture
@@ -90,16 +118,19 @@ def test_a_submission_is_one_that_the_network_takes_and_the_verdict_can_open(
     envelope = parse_envelope(row.outgoing.envelope)
     verify_signature(envelope)
     record = transition.open_record(envelope, row.outgoing.leaves, state.size)
-    transition.validate(state, "submission", record)
-    openings = {o.item_id: (o.salt, o.label) for o in row.outgoing.openings}
+    record = transition.validate(state, "submission", record)
+    openings = {o.item_id: (o.salt, o.answer) for o in row.outgoing.openings}
     validate_openings(state, record, openings)
 
     for path, leaf in zip(pictures, row.outgoing.leaves, strict=True):
         item = store.item(hash_leaf(leaf))
         assert item is not None
         assert item.name == path.name
-        assert labels[path.name] == LABELS[item.label]
-        assert blobs.verify(item.commitment, item.content_salt)
+        assert item.proposal == LABELS.index(labels[path.name]).to_bytes(2)
+        [only] = item.parts
+        assert (only.name, only.media_type, only.path) == ("image", "image/png", path.name)
+        assert only.size == path.stat().st_size
+        assert blobs.verify(only.commitment, only.salt)
 
     transition.process(state, "submission", record)
     refresh_items(store, state)
@@ -113,11 +144,11 @@ def test_salts_are_fresh_and_stay_out_of_what_is_published(
     row = store.next_queued()
     assert row is not None
     items = list(store.items())
-    salts = {salt for item in items for salt in (item.content_salt, item.label_salt)}
+    salts = {salt for item in items for salt in (item.parts[0].salt, item.proposal_salt)}
     assert len(salts) == 2 * len(items)
     published = row.outgoing.envelope + b"".join(row.outgoing.leaves)
     assert not [salt for salt in salts if salt in published]
-    assert len({item.commitment for item in items}) == len(items)
+    assert len({item.parts[0].commitment for item in items}) == len(items)
 
 
 def test_files_that_were_submitted_before_are_left_out(
@@ -126,7 +157,7 @@ def test_files_that_were_submitted_before_are_left_out(
     submitter.submit(pictures[:3], "3", TERMS)
     again = submitter.submit(pictures, "3", TERMS)
     assert again.items == 2
-    assert [each.path for each in again.skipped] == pictures[:3]
+    assert [each.name for each in again.skipped] == [path.name for path in pictures[:3]]
     assert {each.reason for each in again.skipped} == {"submitted before"}
     nothing = submitter.submit(pictures, "3", TERMS)
     assert (nothing.items, nothing.batches) == (0, ())
@@ -151,8 +182,9 @@ def _terms(**changes: object) -> Terms:
 @pytest.mark.parametrize(
     ("labels", "terms", "match", "advice"),
     [
-        ("eleven", TERMS, "'eleven'", "0, 1, 2"),
-        ({"0.png": "1"}, TERMS, "1.png has no label", "0, 1, 2"),
+        ("eleven", TERMS, '0.png: there is no label "eleven"', "0, 1, 2"),
+        ({"0.png": "1"}, TERMS, "1.png has no answer", "0; 1; 2"),
+        ("", TERMS, "0.png has no answer", "0; 1; 2"),
         ("3", _terms(licence="MIT"), "'MIT'", "CC-BY-4.0"),
         ("3", _terms(consent=pb.Consent()), "consent to training", "--consent train"),
         ("3", _terms(consent=pb.Consent(train=True)), "redistribution", "--consent redistribute"),
@@ -177,17 +209,151 @@ def test_what_does_not_fit_the_campaign_is_said_before_anything_is_stored(
     assert stored_blobs(tmp_path) == []
 
 
-def test_files_that_the_campaign_does_not_take_are_named(
-    submitter: Submitter, store: Store, pictures: list[Path], tmp_path: Path, state: State
+def test_a_bad_file_is_named_and_the_others_go_on(
+    submitter: Submitter, store: Store, pictures: list[Path], tmp_path: Path
+) -> None:
+    folder = pictures[0].parent
+    (folder / "note.txt").write_text("hello")
+    (folder / "cut.png").write_bytes(pictures[0].read_bytes()[:60])
+    (folder / "junk.png").write_bytes(b"\xff\xd8\xff")
+    (folder / "twin.png").write_bytes(pictures[1].read_bytes())
+    big = Image.effect_noise((400, 400), 100.0)
+    big.save(folder / "big.png")
+    done = submitter.submit([*expand([folder]), folder / "absent.png"], "3", TERMS)
+    assert done.items == 5
+    reasons = {each.name: each.reason for each in done.skipped}
+    assert "image is text/plain. The campaign takes image/png." in reasons.pop("note.txt")
+    assert "broken PNG" in reasons.pop("cut.png")
+    assert "no content of a known type" in reasons.pop("junk.png")
+    assert reasons.pop("twin.png") == "the same content as 1.png"
+    assert "The campaign takes at most 65,536." in reasons.pop("big.png")
+    assert "cannot read" in reasons.pop("absent.png")
+    assert reasons == {}
+    assert len(stored_blobs(tmp_path)) == 5
+
+
+def test_when_no_file_will_do_the_command_fails(
+    submitter: Submitter, store: Store, tmp_path: Path
 ) -> None:
     text = tmp_path / "note.txt"
     text.write_text("hello")
-    with pytest.raises(ConfigError, match=r"note\.txt is text/plain"):
-        submitter.submit([*pictures, text], "3", TERMS)
-    state.campaigns["digits"].item_bytes_max = 50
-    with pytest.raises(ConfigError, match=r"0.png has \d+ bytes"):
-        submitter.submit(pictures, "3", TERMS)
+    with pytest.raises(ConfigError, match=r"note\.txt: image is text/plain") as caught:
+        submitter.submit([text], "3", TERMS)
+    assert "image/png of at most 65,536 bytes" in caught.value.advice
     assert store.next_queued() is None
+
+
+def test_a_paused_campaign_takes_nothing(
+    net: Network, store: Store, blobs: BlobStore, keys: NodeKeys
+) -> None:
+    body = pb.Pause(network=NETWORK, campaign_id="pictures", paused=True)
+    net.add(net.operator, "pause", body)
+    with pytest.raises(StateError, match="is paused"):
+        Submitter(store, blobs, keys, net.state, "pictures")
+
+
+# ---- items of several parts ----
+
+
+def test_a_table_becomes_items_of_several_parts(
+    pairs: Submitter, store: Store, blobs: BlobStore, state: State, pictures: list[Path]
+) -> None:
+    table = pictures[0].parent / "items.csv"
+    (table.parent / "prompt.md").write_text("# Draw it")
+    table.write_text(
+        "prompt,prompt_text,answer_a,answer_b,answer_b_text,answer_a_source,answer_b_source\n"
+        ",Which one?,0.png,1.png,,model x,model y\n"
+        "prompt.md,,2.png,,no picture,model x,\n"
+    )
+    drafts = read_table(table, state.campaigns["pairs"].parts)
+    done = pairs.submit_drafts(drafts, TERMS)
+    assert (done.items, done.skipped) == (2, ())
+    row = store.next_queued()
+    assert row is not None
+    assert row.outgoing.openings == ()
+    envelope = parse_envelope(row.outgoing.envelope)
+    record = transition.open_record(envelope, row.outgoing.leaves, state.size)
+    transition.process(state, "submission", transition.validate(state, "submission", record))
+    first, second = (state.items[item_id].described().parts for item_id in record.hashes)
+    assert [(p.name, p.media_type, p.source) for p in first] == [
+        ("prompt", "text/plain", ""),
+        ("answer_a", "image/png", "model x"),
+        ("answer_b", "image/png", "model y"),
+    ]
+    assert [(p.name, p.media_type) for p in second] == [
+        ("prompt", "text/markdown"),
+        ("answer_a", "image/png"),
+        ("answer_b", "text/plain"),
+    ]
+    for item_id in record.hashes:
+        mine = store.item(item_id)
+        assert mine is not None
+        assert (mine.proposal, mine.proposal_salt) == (None, b"")
+        for kept, logged in zip(mine.parts, state.items[item_id].described().parts, strict=True):
+            assert (kept.name, kept.commitment) == (logged.name, logged.commitment)
+            assert blobs.verify(kept.commitment, kept.salt)
+    assert [each.name for each in store.items()] == ["items.csv:2", "items.csv:3"]
+    again = pairs.submit_drafts(drafts, TERMS)
+    assert [each.reason for each in again.skipped] == ["submitted before"] * 2
+
+
+def test_parts_in_other_places_make_another_item(pairs: Submitter) -> None:
+    def draft(a: str, b: str) -> Draft:
+        texts = {"prompt": "Which?", "answer_a": a, "answer_b": b}
+        parts = tuple(PartSource(name, None, text) for name, text in texts.items())
+        return Draft(f"{a}{b}", parts)
+
+    done = pairs.submit_drafts([draft("x", "y"), draft("y", "x"), draft("x", "y")], TERMS)
+    assert done.items == 2
+    assert [each.reason for each in done.skipped] == ["the same content as xy"]
+
+
+def test_one_bad_part_leaves_its_item_out_and_no_content_behind(
+    pairs: Submitter, pictures: list[Path], tmp_path: Path, state: State
+) -> None:
+    table = pictures[0].parent / "items.jsonl"
+    table.write_text(
+        '{"prompt_text": "Which?", "answer_a": "0.png", "answer_b": "absent.png"}\n'
+        '{"prompt_text": "Which?", "answer_a": "0.png", "answer_b": "1.png"}\n'
+        '{"prompt": "0.png", "answer_a": "0.png", "answer_b": "1.png"}\n'
+    )
+    done = pairs.submit_drafts(read_table(table, state.campaigns["pairs"].parts), TERMS)
+    assert done.items == 1
+    absent, picture = done.skipped
+    assert absent.name == "items.jsonl:1"
+    assert "absent.png" in absent.reason
+    assert picture.reason.startswith("prompt is image/png. The campaign takes text/plain")
+    assert len(stored_blobs(tmp_path)) == 3
+
+
+def test_files_alone_are_no_items_of_several_parts(pairs: Submitter, pictures: list[Path]) -> None:
+    with pytest.raises(ConfigError, match="several parts: prompt, answer_a, answer_b") as caught:
+        pairs.submit(pictures, "", TERMS)
+    assert "--table" in caught.value.advice
+
+
+def test_an_answer_is_given_only_where_one_is_taken(pairs: Submitter) -> None:
+    parts = tuple(PartSource(name, None, name) for name in ("prompt", "answer_a", "answer_b"))
+    with pytest.raises(ConfigError, match="the campaign takes none"):
+        pairs.submit_drafts([Draft("x", parts, "a")], TERMS)
+
+
+def test_an_optional_answer_may_be_left_out(
+    net: Network, store: Store, blobs: BlobStore, keys: NodeKeys, tmp_path: Path
+) -> None:
+    notes = campaign(id="notes", proposal=pb.PROPOSAL_OPTIONAL)
+    net.add(net.operator, "campaign", notes)
+    for name in ("a.txt", "b.md"):
+        (tmp_path / name).write_text(name)
+    submitter = Submitter(store, blobs, keys, net.state, "notes")
+    submitter.submit([tmp_path / "a.txt", tmp_path / "b.md"], {"a.txt": "3"}, TERMS)
+    row = store.next_queued()
+    assert row is not None
+    [opening] = row.outgoing.openings
+    assert [item.proposal for item in store.items()] == [b"\0\3", None]
+    assert {item.parts[0].media_type for item in store.items()} == {"text/plain"}
+    net.add_raw(row.outgoing.envelope, row.outgoing.leaves)
+    assert opening.item_id in net.state.items
 
 
 def test_what_only_the_networks_rules_refuse_leaves_no_content_behind(
