@@ -21,12 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-<<<<<<< core
-import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-=======
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
->>>>>>> shell
 from contextlib import aclosing, contextmanager
 from typing import Final
 
