@@ -24,7 +24,7 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +35,7 @@ from commonground.directory import Directory
 from commonground.files import replace_file
 from commonground.locks import alone
 from commonground.p2p import Denial, Grant, PeerHost, PeerPolicy
-from node.answering import Answering, Deadlines
+from node.answering import Answering
 from node.attest import keep_attesting
 from node.blobs import BlobStore
 from node.claims import Claimer, SettlementWatch
@@ -49,12 +49,14 @@ from node.page.own import OwnRecords
 from node.page.server import serving
 from node.page.sources import ReadSpending, Replay, Sources, no_spending
 from node.review import ReviewDuties
-from node.reviewers import load_reviewer
+from node.reviewers import load_reviewers
 from node.serve import Announcer, OwnContent, may_read
 from node.store import Store
 from node.wallet import Wallet
 from node.witness import Witness, is_worth_passing_on, sound_alarms
 from protocol.errors import Misbehaviour, RemoteError, StateError
+from protocol.identity import KeyId
+from protocol.rows import ItemId
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +73,6 @@ _FOLDER: Final = "review"  # others' content, while it is reviewed
 class Options:
     """What `commonhold node start` may say beyond the configuration."""
 
-    deadlines: Deadlines = field(default_factory=Deadlines)
     auto_claim: bool = False
     ready_file: Path | None = None
     read_spending: ReadSpending = no_spending  # of the owner's privacy budgets, for the page
@@ -119,9 +120,7 @@ class Daemon:
             Store(self._directory.database) as store,
             BlobStore(self._directory.blobs) as blobs,
         ):
-            plugin = (
-                await asyncio.to_thread(load_reviewer, config.reviewer) if config.reviewer else None
-            )
+            plugins = await asyncio.to_thread(load_reviewers, config.reviewers)
             host = PeerHost(
                 self._keys.seed,
                 authorise=self._authorise,
@@ -142,7 +141,7 @@ class Daemon:
                 ):
                     self._tell_ready(host, page)
                     group.create_task(self._keep_host(host))
-                    group.create_task(self._live(sources, host, Examiner(plugin)))
+                    group.create_task(self._live(sources, host, Examiner(plugins)))
             except BaseExceptionGroup as error:
                 raise cause_of(error) from error
             finally:
@@ -176,12 +175,12 @@ class Daemon:
 
     # -- what peers ask
 
-    async def _authorise(self, peer: bytes, item_id: bytes) -> Grant | Denial:
+    async def _authorise(self, item_id: ItemId, part: str, peer: KeyId) -> Grant | Denial:
         if self._follower is None:
             return Denial("we do not trust the log at present")
-        return may_read(self._follower.state, self._keys.identity, peer, item_id)
+        return may_read(self._follower.state, self._keys.person, item_id, peer)
 
-    async def _accept(self, author: bytes, data: bytes) -> bool:
+    async def _accept(self, author: KeyId, data: bytes) -> bool:
         return is_worth_passing_on(data, self._config.link.log_verifier)
 
     # -- supervision
@@ -265,13 +264,13 @@ class Daemon:
     ) -> ReviewDuties:
         folder = self._directory.root / _FOLDER
         fetcher = Fetcher(host, directory, folder, self._config.limits.review_bytes_max)
-        answering = Answering(store, fetcher, examiner, folder, self._options.deadlines)
+        answering = Answering(store, fetcher, examiner, folder)
         return ReviewDuties(
             self._keys,
             store,
             follower,
             answering,
-            stand_by=self._config.stand_by,
+            wants=self._config.stands_by_for,
             queued=self._queued.set,
         )
 

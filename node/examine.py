@@ -9,22 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-<<<<<<< core
-import time
 from collections.abc import Callable, Mapping, Sequence
-=======
-from collections.abc import Callable, Sequence
->>>>>>> shell
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
-<<<<<<< core
 from commonground.addresses import Announcement
-=======
-from commonground.asking import ATTEMPT_SECONDS, Asking
->>>>>>> shell
+from commonground.asking import Asking
 from commonground.directory import Directory
 from node.config import ANY_CAMPAIGN
 from node.intake import MAX_CONTENT_BYTES, check_fingerprint, fingerprint_content
@@ -45,15 +37,8 @@ log = logging.getLogger(__name__)
 # Items of one round that are on their way at once: enough to hide one slow author, few enough for a home
 # connection.
 FETCHES_MAX: Final = 4
-<<<<<<< core
-# A peer takes more than REQUESTS_PER_SECOND for an attack, and a ban would cost us the round. We stay
-# well below, since our visits for checkpoints count, too.
-ASK_PER_SECOND: Final = REQUESTS_PER_SECOND * 3 / 4
-ASK_BURST: Final = REQUESTS_BURST * 2 / 3
 # An attempt on one part; a large one on a slow line is resumed within a fetch, not across them.
 PART_SECONDS: Final = 600.0
-=======
->>>>>>> shell
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,33 +92,14 @@ UNAVAILABLE: Final = Opinion(None, pb.REFUSAL_UNAVAILABLE)
 MISMATCH: Final = Opinion(None, pb.REFUSAL_MISMATCH)
 
 
-<<<<<<< core
-def interleave(wanted: Sequence[Wanted]) -> list[Wanted]:
-    """One item of each author in turn, so that pacing or a slow author holds up nobody else."""
-    by_author: dict[PersonId, list[Wanted]] = {}
-    for each in wanted:
-        by_author.setdefault(each.author, []).append(each)
-    turns = zip_longest(*by_author.values())
-    return [each for turn in turns for each in turn if each is not None]
-
-
-=======
->>>>>>> shell
 class Fetcher:
     """Gets assigned content; one pass tries each missing item once."""
 
     def __init__(self, host: PeerHost, directory: Directory, folder: Path, bytes_max: int) -> None:
         """Content goes to `folder`; items above `bytes_max` bytes are not fetched."""
-<<<<<<< core
-        self._host, self._directory = host, directory
-        self._folder, self._bytes_max = folder, bytes_max
-        self._pace = RecentlyUsed(lambda: TokenBucket(ASK_PER_SECOND, ASK_BURST, time.monotonic))
-=======
-        self._host, self._folder = host, folder
-        # An author who failed is not waited for again in the same pass.
+        self._host, self._folder, self._bytes_max = host, folder, bytes_max
+        # A machine that failed is not waited for again in the same pass.
         self._asking = Asking[Wanted](directory, at_once=FETCHES_MAX, failures_max=1)
-        self._bytes_max = min(bytes_max, MAX_CONTENT_BYTES)  # examination holds it in memory
->>>>>>> shell
 
     async def run_pass(
         self, wanted: Sequence[Wanted], arrived: Callable[[Wanted, Path | Opinion], None]
@@ -143,47 +109,23 @@ class Fetcher:
 
         Raises Unreachable when the directory is, and StoreError when our disk fails.
         """
-<<<<<<< core
-        found = await self._directory.find(key for each in wanted for key in each.keys)
-        queue = iter(interleave(wanted))
-        away = set[PersonId]()
 
-        async def work() -> None:
-            for each in queue:
-                if each.author in away:
-                    continue  # do not wait for the same author again in this pass
-                machines = [found[key] for key in each.keys if key in found]
-                outcome = await self._try(each, machines)
-                if outcome is not None:
-                    arrived(each, outcome)
-                else:
-                    away.add(each.author)
-                    for key in each.keys:
-                        self._directory.forget(key)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(FETCHES_MAX):
-                group.create_task(work())
-=======
-
-        async def attempt(each: Wanted, addresses: Sequence[str]) -> bool:
-            outcome = await self._try(each, addresses)
+        async def attempt(each: Wanted, where: Announcement) -> bool:
+            outcome = await self._try(each, where)
             if outcome is not None:
                 arrived(each, outcome)
             return outcome is not None
 
         await self._asking.run_pass(wanted, attempt)
->>>>>>> shell
 
-    async def _try(self, each: Wanted, machines: Sequence[Announcement]) -> Path | Opinion | None:
+    async def _try(self, each: Wanted, where: Announcement) -> Path | Opinion | None:
         """The folder with all parts, a reason to refuse the item, or None if it may still come."""
         if not self._can_judge(each):
             return UNSURE  # no fault of the author: this machine cannot judge it
-<<<<<<< core
         folder = each.folder_in(self._folder)
         folder.mkdir(mode=0o700, exist_ok=True)
         for part in each.item.parts:
-            outcome = await self._part(each, part, folder / part.name, machines)
+            outcome = await self._part(each, part, folder / part.name, where)
             if not isinstance(outcome, Path):
                 return outcome
         return folder
@@ -195,54 +137,30 @@ class Fetcher:
         )
 
     async def _part(
-        self, each: Wanted, part: Part, path: Path, machines: Sequence[Announcement]
+        self, each: Wanted, part: Part, path: Path, where: Announcement
     ) -> Path | Opinion | None:
         if path.exists():
             return path  # from an earlier pass: a file has its name once it is whole and checked
-        for machine in machines:
-            await asyncio.sleep(self._pace[machine.key].borrow(1))
-            try:
-                async with asyncio.timeout(PART_SECONDS):
-                    fetched = await self._host.fetch(
-                        peer_id_of(machine.key),
-                        machine.addresses,
-                        each.item_id,
-                        part.name,
-                        sink_path=path,
-                        size_max=part.size,
-                        commitment=part.commitment,
-                    )
-            except Misbehaviour as error:
-                log.warning("item %s: %s", each.item_id.hex()[:16], error)
-                return MISMATCH
-            except (Unreachable, Reject, TimeoutError) as error:
-                author = short(each.author)
-                log.info("item %s of %s: %s", each.item_id.hex()[:16], author, error)
-                continue
-            return path if fetched.length == part.size else MISMATCH
-        return None
-=======
-        path = each.path_in(self._folder)
+        await self._asking.pace(where.key)
         try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
+            async with asyncio.timeout(PART_SECONDS):
                 fetched = await self._host.fetch(
-                    peer_id_of(each.author),
-                    addresses,
+                    peer_id_of(where.key),
+                    where.addresses,
                     each.item_id,
+                    part.name,
                     sink_path=path,
-                    size_max=each.record.size,
-                    commitment=each.record.content_commitment,
+                    size_max=part.size,
+                    commitment=part.commitment,
                 )
         except Misbehaviour as error:
             log.warning("item %s: %s", each.item_id.hex()[:16], error)
             return MISMATCH
         except (Unreachable, Reject, TimeoutError) as error:
-            log.info("item %s of %s: %s", each.item_id.hex()[:16], short(each.author), error)
+            author = short(each.author)
+            log.info("item %s of %s: %s", each.item_id.hex()[:16], author, error)
             return None
-        if fetched.length != each.record.size:
-            return MISMATCH
-        return path
->>>>>>> shell
+        return path if fetched.length == part.size else MISMATCH
 
 
 class Examiner:

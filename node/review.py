@@ -46,13 +46,12 @@ ROUNDS_MAX: Final = 64
 # came late; less is taken for clocks that differ.
 LATE_MS: Final = 5_000
 LATE_PART: Final = 1 / 10
+# What may still be answered, or answered differently.
+OPEN: Final = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
 # What a round leaves behind if it ended without us.
-_UNFINISHED: Final = (
-    TaskStatus.TODO,
-    TaskStatus.FETCHED,
-    TaskStatus.ANSWERED,
-    TaskStatus.COMMITTED,
-)
+_UNFINISHED: Final = (*OPEN, TaskStatus.COMMITTED)
+# Whose tasks the store holds; programs that show them have no keys to tell.
+_REVIEWER: Final = "reviewer"
 
 
 # ---- what follows from the state: pure ----
@@ -78,6 +77,25 @@ def make_wanted(state: State, me: PersonId, task: TaskRow) -> Wanted:
         keys_of_person(state, item.author),
         is_flipped(state.round_of(campaign.id).seed, task.item_id, me),
     )
+
+
+def open_tasks(store: Store, state: State) -> list[Wanted]:
+    """What may still be answered now, in all campaigns; for whoever shows it to a person."""
+    me = store.meta(_REVIEWER)
+    if me is None:
+        return []  # never drawn
+    return [
+        make_wanted(state, PersonId(me), task)
+        for status in OPEN
+        for task in store.tasks_with(status)
+        if _is_in_commits(state, RoundKey(task.campaign_id, task.round))
+        and (task.campaign_id, me) not in state.commits
+    ]
+
+
+def _is_in_commits(state: State, key: RoundKey) -> bool:
+    round_ = state.round_of(key.campaign_id)
+    return (round_.number, round_.phase) == (key.round, RoundPhase.COMMITTING)
 
 
 def answer_leaf(me: PersonId, task: TaskRow) -> bytes:
@@ -186,14 +204,10 @@ class ReviewDuties:
         for key in first:
             if key not in self._working:
                 self._working[key] = asyncio.create_task(self._answer_and_commit(key))
-        self._done = {key for key in self._done if self._is_in_commits(key)}
+        self._done = {key for key in self._done if _is_in_commits(self._state, key)}
         if due.keys() != self._kept:
             self._kept = set(due)
             self._forget_contents(due)
-
-    def _is_in_commits(self, key: RoundKey) -> bool:
-        round_ = self._state.round_of(key.campaign_id)
-        return (round_.number, round_.phase) == (key.round, RoundPhase.COMMITTING)
 
     async def _wait(self, size: int) -> None:
         """Until the log has advanced, or an answering has ended."""
@@ -226,6 +240,7 @@ class ReviewDuties:
 
     async def _answer_and_commit(self, key: RoundKey) -> None:
         campaign = self._state.campaigns[key.campaign_id]
+        self._store.set_meta(_REVIEWER, self._me)
         self._store.add_tasks(make_tasks(self._state, self._me, campaign.id))
         wanted = [
             make_wanted(self._state, self._me, task)

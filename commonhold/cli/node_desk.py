@@ -1,4 +1,4 @@
-"""What lies before a reviewer now: the items of the round, shown and answered."""
+"""What lies before a reviewer now, in all campaigns: items shown and answered."""
 
 from __future__ import annotations
 
@@ -9,27 +9,36 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
 from commonhold.cli.node_home import is_running, open_home, open_store
 from commonhold.cli.output import emit, err, out, table
-from commonhold.cli.picture import half_blocks
+from commonhold.cli.picture import shown_content, visible
+from node.examine import Wanted
 from node.follower import Follower
-from node.intake import MAX_CONTENT_BYTES, PNG, read_image, sniff_media_type
-from node.review import round_key
-from node.rows import TaskRow, TaskStatus
+from node.review import open_tasks
+from node.reviewers import MEANINGS, Case, Refusal, read_refusal
+from node.rows import TaskStatus
 from node.store import Store
 from protocol.errors import ConfigError, Reject, StateError
-from protocol.lifecycle import EpochPhase
-from protocol.state import State
-from protos.gen import records_pb2 as pb
+from protocol.tasks.question import question_of
 
 # As many digits of an item id as `list` shows; two of one round that share them are told apart by more.
 ITEM_DIGITS: Final = 12
-_UNSURE: Final = ":u"
-_QUIT: Final = ":q"
-_OPEN: Final = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
+# Kinds of questions in a sentence; what exactly may be answered, the kind says itself.
+_QUESTIONS: Final = {
+    "classify": "Which label fits?",
+    "rate": "Which step fits?",
+    "prefer": "Which answer is better?",
+    "judge": "Does it meet these criteria?",
+}
+_HELP: Final = "u = unsure, r REASON = refuse, Enter = skip, q = stop"
+# With a colon they are commands even where a label is called the same.
+_UNSURE: Final = ("u", ":u")
+_QUIT: Final = ("q", ":q")
+_REFUSE: Final = ("r ", ":r ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +46,11 @@ class Desk:
     """What lies before a reviewer now."""
 
     store: Store
-    state: State
-    tasks: list[TaskRow]
+    tasks: list[Wanted]
 
-    def labels(self, task: TaskRow) -> list[str]:
-        """The labels to choose from."""
-        return list(self.state.campaigns[task.campaign_id].labels)
-
-    def find(self, digits: str) -> TaskRow:
+    def find(self, digits: str) -> Wanted:
         """The task whose item id begins with these hexadecimal digits."""
-        found = [task for task in self.tasks if task.item_id.hex().startswith(digits.lower())]
+        found = [each for each in self.tasks if each.item_id.hex().startswith(digits.lower())]
         if len(found) != 1 or not digits:
             raise ConfigError(
                 f"{'no item' if not found else 'more than one item'} begins with {digits!r}",
@@ -54,11 +58,16 @@ class Desk:
             )
         return found[0]
 
-    def answer(self, task: TaskRow, label: int | None) -> None:
-        """Records an answer; the running node commits to it when all are there."""
-        abstention = pb.ABSTENTION_UNSURE if label is None else pb.ABSTENTION_NONE
-        if not self.store.set_answer(task, label, abstention):
-            raise StateError("the answers of this round are committed and cannot be changed")
+    def give(self, wanted: Wanted, said: bytes | Refusal) -> None:
+        """Records an answer or a refusal; the running node commits when all of the round are there."""
+        refused = isinstance(said, Refusal)
+        given = (None, said.code) if isinstance(said, Refusal) else (said, 0)
+        if not self.store.set_answer(wanted.task, *given):
+            what = "refusal" if refused else "answer"
+            raise StateError(
+                f"the {what} comes too late: the answers of this round are committed",
+                "see `commonhold node review list` for what is open",
+            )
 
 
 @contextmanager
@@ -67,26 +76,29 @@ def _desk(directory: Path | None) -> Iterator[Desk]:
     with open_store(home) as store:
         follower = Follower(store, config.link)
         follower.replay()
-        state = follower.state
-        tasks: list[TaskRow] = []
-        if state.epoch.phase is EpochPhase.COMMITTING:
-            key = round_key(state)
-            tasks = [t for t in store.tasks(key.epoch, key.round) if t.status in _OPEN]
         if not is_running(home):
             err.print("the node is not running: start it with `commonhold node start`")
-        yield Desk(store, state, tasks)
+        yield Desk(store, open_tasks(store, follower.state))
+
+
+def _case(wanted: Wanted) -> Case:
+    """What the reviewer is shown; without its files while they are on their way."""
+    return wanted.case_in(Path(wanted.task.content_path).parent)
+
+
+# ---- list, show, answer, refuse ----
 
 
 def list_tasks(directory: Path | None, as_json: bool) -> None:
     """Shows what may still be answered."""
     with _desk(directory) as desk:
-        rows = [_task_data(desk, task) for task in desk.tasks]
-    columns = ["item", "campaign", "status", "answer"]
+        rows = [_task_data(each) for each in desk.tasks]
+    columns = ["item", "campaign", "kind", "status", "answer"]
     emit(
         {"tasks": rows},
         as_json,
         lambda: (
-            table("To review", columns, [[r["item"][:ITEM_DIGITS], *_cells(r)] for r in rows])
+            table("To review", columns, [_cells(row) for row in rows])
             if rows
             else "nothing to review now"
         ),
@@ -94,49 +106,74 @@ def list_tasks(directory: Path | None, as_json: bool) -> None:
 
 
 def _cells(row: dict[str, Any]) -> list[object]:
-    return [row["campaign"], row["status"], row["answer"] or ""]
+    given = Text(visible(row["answer"] or row["refusal"] or ""))
+    return [row["item"][:ITEM_DIGITS], row["campaign"], row["kind"], row["status"], given]
 
 
-def _task_data(desk: Desk, task: TaskRow) -> dict[str, Any]:
-    answered = task.status is TaskStatus.ANSWERED
-    given = "abstained" if task.label is None else desk.labels(task)[task.label]
+def _task_data(wanted: Wanted) -> dict[str, Any]:
+    task, case = wanted.task, _case(wanted)
+    question = question_of(wanted.campaign)
+    given = None if task.answer is None else question.kind.words(question.spec, task.answer)
     return {
         "item": task.item_id.hex(),
         "campaign": task.campaign_id,
+        "kind": case.kind,
         "status": task.status.value,
-        "content": task.content_path,
-        "labels": desk.labels(task),
-        "answer": given if answered else None,
+        "parts": [
+            {
+                "name": part.name,
+                "media_type": part.media_type,
+                "path": str(part.path) if task.content_path else None,
+            }
+            for part in case.parts
+        ],
+        "choices": case.choices,
+        "answer": given,
+        "refusal": MEANINGS.get(task.refusal),
     }
 
 
-def answer(item: str, label: str, directory: Path | None, as_json: bool) -> None:
+def show(item: str, directory: Path | None) -> None:
+    """Shows the item whose id begins so."""
+    with _desk(directory) as desk:
+        wanted = desk.find(item)
+        if not wanted.task.content_path:
+            raise StateError("the item is still on its way", "try again in a moment")
+        out.print(_asked(_case(wanted)))
+        out.print(_shown(_case(wanted)))
+
+
+def answer(item: str, words: str, directory: Path | None, as_json: bool) -> None:
     """Answers the item whose id begins so."""
     with _desk(directory) as desk:
-        task = desk.find(item)
-        desk.answer(task, _label_index(desk.labels(task), label))
-    emit({"item": task.item_id, "label": label}, as_json, lambda: f"answered {label}")
+        wanted = desk.find(item)
+        case = _case(wanted)
+        try:
+            given = read_answer(case, words)
+        except Reject as error:
+            raise ConfigError(str(error), error.advice) from error
+        desk.give(wanted, given)
+        question = question_of(wanted.campaign)
+        said = question.kind.words(question.spec, given)
+    emit({"item": wanted.item_id, "answer": said}, as_json, lambda: Text(f"answered {said}"))
 
 
-def _label_index(labels: list[str], label: str) -> int:
-    if label not in labels:
-        raise ConfigError(f"there is no label {label!r}", f"labels are: {', '.join(labels)}")
-    return labels.index(label)
-
-
-def abstain(item: str, directory: Path | None, as_json: bool) -> None:
-    """Answers that nobody can tell."""
+def refuse(item: str, reason: str, directory: Path | None, as_json: bool) -> None:
+    """Gives no answer to the item whose id begins so."""
     with _desk(directory) as desk:
-        task = desk.find(item)
-        desk.answer(task, None)
-    emit({"item": task.item_id, "label": None}, as_json, lambda: "abstained")
+        wanted, refusal = desk.find(item), read_refusal(reason)
+        desk.give(wanted, refusal)
+    emit({"item": wanted.item_id, "refusal": refusal}, as_json, lambda: f"refused: {refusal}")
+
+
+# ---- one by one ----
 
 
 def review(directory: Path | None) -> None:
     """Goes through all that has arrived, one by one."""
     with _desk(directory) as desk:
-        waiting = [task for task in desk.tasks if task.status is TaskStatus.FETCHED]
-        missing = sum(task.status is TaskStatus.TODO for task in desk.tasks)
+        waiting = [each for each in desk.tasks if each.task.status is TaskStatus.FETCHED]
+        missing = sum(each.task.status is TaskStatus.TODO for each in desk.tasks)
         if not waiting:
             raise StateError(
                 "nothing to review now",
@@ -146,43 +183,94 @@ def review(directory: Path | None) -> None:
     out.print(f"{given} of {len(waiting)} answered")
 
 
-def _go_through(desk: Desk, waiting: list[TaskRow]) -> int:
+def _go_through(desk: Desk, waiting: list[Wanted]) -> int:
     """Shows each item and asks; gives the number of answers."""
-    guidelines = {t.campaign_id: desk.state.campaigns[t.campaign_id].guidelines for t in waiting}
-    for campaign_id, text in guidelines.items():
-        out.print(Panel(Text(text or "no guidelines"), title=campaign_id, title_align="left"))
-    given = 0
-    for number, task in enumerate(waiting, start=1):
-        out.print(_shown(Path(task.content_path)))
-        choice = _ask(f"{number}/{len(waiting)}", desk.labels(task))
-        if choice == _QUIT:
+    given, before = 0, ""
+    for number, wanted in enumerate(waiting, start=1):
+        case = _case(wanted)
+        if wanted.campaign.id != before:
+            before = wanted.campaign.id
+            out.print(_asked(case))
+        out.print(_shown(case))
+        said = _ask(f"{number}/{len(waiting)}", case)
+        if said is None:
             break
-        if choice:
-            unsure = choice == _UNSURE
-            desk.answer(task, None if unsure else desk.labels(task).index(choice))
+        if said != b"":
+            try:
+                desk.give(wanted, said)
+            except StateError as late:
+                err.print(Text(str(late)))
+                continue
             given += 1
     return given
 
 
-def _ask(place: str, labels: list[str]) -> str:
-    """A label, `:u`, `:q`, or nothing to skip; asks again for anything else."""
-    offered = ", ".join(labels)
+def _asked(case: Case) -> Panel:
+    """A campaign's question and guidelines, and what may be answered."""
+    lines: list[RenderableType] = []
+    if case.guidelines:
+        lines.append(Text(visible(case.guidelines) + "\n"))
+    lines.append(Text(_QUESTIONS.get(case.kind, f"A question of the kind {case.kind}."), "bold"))
+    for criterion in case.spec.get("criteria", ()):
+        lines.append(Text(visible(f"  {criterion['name']}: {criterion['text']}")))
+    lines.append(Text(_offered(case)))
+    title = Text(visible(f"{case.campaign.id}: {case.campaign.title}"))
+    return Panel(Group(*lines), title=title, title_align="left")
+
+
+def _offered(case: Case) -> str:
+    if _has_numbers(case):
+        return "  ".join(f"{n} = {visible(each)}" for n, each in enumerate(case.choices, start=1))
+    return ", ".join(map(visible, case.choices))
+
+
+def _has_numbers(case: Case) -> bool:
+    """Whether a choice may be named by its number: not where choices are numbers themselves."""
+    return len(case.choices) > 1 and not any(each.strip().isdigit() for each in case.choices)
+
+
+def _shown(case: Case) -> Group:
+    """An item's parts, in this reviewer's order."""
+    width, colour = out.width - 1, out.color_system is not None
+    parts: list[RenderableType] = []
+    for part in case.parts:
+        if len(case.parts) > 1:
+            parts.append(Text(f"── {part.name} ──", "bold"))
+        parts.append(shown_content(part.path, part.media_type, width, colour))
+    return Group(*parts)
+
+
+def _ask(place: str, case: Case) -> bytes | Refusal | None:
+    """An answer or a refusal; empty to skip, None to stop; asks again for anything else."""
     while True:
-        question = f"[{place}] {offered} ({_UNSURE} unsure, Enter to skip, {_QUIT} to stop)"
-        choice: str = typer.prompt(question, default="", show_default=False, err=True).strip()
-        if choice in ("", _UNSURE, _QUIT, *labels):
-            return choice
-        err.print(f"{choice!r} is none of them")
+        offered = _offered(case)
+        question = f"[{place}] {offered} ({_HELP})"
+        typed: str = typer.prompt(question, default="", show_default=False, err=True).strip()
+        try:
+            return _read(case, typed)
+        except Reject as error:
+            err.print(Text(f"{error}: {error.advice}"))
 
 
-def _shown(path: Path) -> Text:
+def _read(case: Case, typed: str) -> bytes | Refusal | None:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_CONTENT_BYTES)
-        if sniff_media_type(content) == PNG:
-            return half_blocks(read_image(content), out.width - 1, out.color_system is not None)
-        return Text(content.decode())  # printable: `sniff_media_type` let it pass
-    except OSError as error:
-        return Text(f"(cannot read {path}: {error.strerror})")
-    except Reject as error:
-        return Text(f"(cannot be shown: {error}; the file is {path})")
+        return read_answer(case, typed) if typed else b""
+    except Reject:
+        if typed in _UNSURE:
+            return Refusal.UNSURE
+        if typed in _QUIT:
+            return None
+        if typed.startswith(_REFUSE):
+            return read_refusal(typed.partition(" ")[2])
+        raise
+
+
+def read_answer(case: Case, typed: str) -> bytes:
+    """The answer that somebody typed: in words, or the number of a choice. Raises Reject."""
+    try:
+        return case.read(typed)
+    except Reject:
+        numbers = [str(number) for number in range(1, len(case.choices) + 1)]
+        if _has_numbers(case) and typed in numbers:
+            return case.read(case.choices[numbers.index(typed)])
+        raise

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from commonhold.cli.options import DirOption, PassphraseOption
 from commonhold.cli.output import JsonFlag, emit, guarded
 from protocol.errors import ConfigError
-
-# As in node/answering.py, which brings libp2p with it; a test compares them.
-FETCH_SECONDS: Final = 30 * 60
-ANSWER_SECONDS: Final = 20 * 60 * 60
 
 review_app = typer.Typer(help="Answer the items that you were drawn to review.")
 
@@ -26,6 +22,16 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class RefusalReason(StrEnum):
+    """As in node/reviewers, which takes long to import; a test compares them."""
+
+    UNSURE = "unsure"
+    UNREADABLE = "unreadable"
+    OFF_TOPIC = "off-topic"
+    PERSONAL = "personal"
+    HARMFUL = "harmful"
 
 
 def register(app: typer.Typer) -> None:
@@ -48,12 +54,6 @@ def start(
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets name and addresses, as JSON, when ready.")
     ] = None,
-    fetch_seconds: Annotated[
-        float, typer.Option(min=1, help="How long contributors have to serve what you review.")
-    ] = FETCH_SECONDS,
-    answer_seconds: Annotated[
-        float, typer.Option(min=1, help="How long you have to answer; then you abstain.")
-    ] = ANSWER_SECONDS,
     auto_claim: Annotated[
         bool, typer.Option("--auto-claim", help="Claim on chain whatever is settled.")
     ] = False,
@@ -65,7 +65,6 @@ def start(
 
     from commonhold.cli.node_home import open_home, open_keys
     from commonhold.cli.node_page import spending_of
-    from node.answering import Deadlines
     from node.daemon import Daemon, Options, run_until_signal
 
     home, config = open_home(directory)
@@ -78,9 +77,7 @@ def start(
     )
     for library in ("libp2p", "trio", "asyncio", "web3", "urllib3", "multiaddr"):
         logging.getLogger(library).setLevel(logging.ERROR)  # their chatter is no news of this node
-    options = Options(
-        Deadlines(fetch_seconds, answer_seconds), auto_claim, ready_file, spending_of(home)
-    )
+    options = Options(auto_claim, ready_file, spending_of(home))
     asyncio.run(run_until_signal(Daemon(home, config, keys, options)))
 
 
@@ -90,7 +87,7 @@ def start(
 @review_app.command(name="list")
 @guarded
 def list_tasks(directory: DirOption = None, as_json: JsonFlag = False) -> None:
-    """List the items of this round that you may still answer."""
+    """List the items that you may still answer, in all campaigns."""
     from commonhold.cli import node_desk
 
     node_desk.list_tasks(directory, as_json)
@@ -100,27 +97,42 @@ def list_tasks(directory: DirOption = None, as_json: JsonFlag = False) -> None:
 @guarded
 def answer(
     item: Annotated[str, typer.Argument(help="First digits of the item's id, as `list` shows.")],
-    label: Annotated[str, typer.Argument(help="One of the campaign's labels.")],
+    words: Annotated[
+        str, typer.Argument(help="The answer, or the number of a choice, as `show` prints them.")
+    ],
     directory: DirOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Answer one item; until the commit you may change it."""
     from commonhold.cli import node_desk
 
-    node_desk.answer(item, label, directory, as_json)
+    node_desk.answer(item, words, directory, as_json)
 
 
 @review_app.command()
 @guarded
-def abstain(
+def refuse(
     item: Annotated[str, typer.Argument(help="First digits of the item's id, as `list` shows.")],
+    reason: Annotated[RefusalReason, typer.Argument(help="Why you give no answer.")],
     directory: DirOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say that you cannot tell. It costs nothing; a guess does."""
+    """Give no answer, and say why. To be unsure costs nothing; a guess does."""
     from commonhold.cli import node_desk
 
-    node_desk.abstain(item, directory, as_json)
+    node_desk.refuse(item, reason.value, directory, as_json)
+
+
+@review_app.command()
+@guarded
+def show(
+    item: Annotated[str, typer.Argument(help="First digits of the item's id, as `list` shows.")],
+    directory: DirOption = None,
+) -> None:
+    """Show an item, what is asked of it, and what you may answer."""
+    from commonhold.cli import node_desk
+
+    node_desk.show(item, directory)
 
 
 @review_app.callback(invoke_without_command=True)

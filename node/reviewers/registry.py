@@ -59,12 +59,12 @@ def load_reviewer(spec: str) -> Reviewer:
     return reviewer
 
 
-def load_reviewers(by_campaign: Mapping[str, str]) -> dict[str, Reviewer]:
+def load_reviewers(by_campaign: Mapping[str, str]) -> dict[str, Reviewer | None]:
     """The reviewers of node.toml, by campaign id or ANY_CAMPAIGN; one specification is loaded once.
 
-    Raises ConfigError that names the campaign.
+    None where it is empty: there a person answers. Raises ConfigError that names the campaign.
     """
-    loaded: dict[str, Reviewer] = {}
+    loaded: dict[str, Reviewer | None] = {"": None}
     for campaign_id, spec in by_campaign.items():
         if spec in loaded:
             continue
