@@ -34,22 +34,7 @@ def is_over(job: Job) -> bool:
     return job.status in (JobStatus.COMPLETED, JobStatus.ENDED)
 
 
-<<<<<<< core
-def views(state: State) -> list[JobView]:
-    """All jobs of the network, by id."""
-    return [_view(state, job) for _, job in state.jobs.scan()]
-
-
-def _view(state: State, job: Job) -> JobView:
-    terms, result = job.terms, job.result
-    accuracy_ppm = job.rounds[-1].accuracy_ppm if job.rounds else 0
-    if result is not None and result.outcome == pb.JOB_OUTCOME_COMPLETED:
-        accuracy_ppm = result.accuracy_int8_ppm
-    return JobView(
-        id=terms.id,
-        title=terms.title,
-=======
-def accuracy_ppm(job: JobState) -> int:
+def accuracy_ppm(job: Job) -> int:
     """Of the model, or until there is one of the last round; 0: not measured."""
     if job.result is not None and job.result.outcome == pb.JOB_OUTCOME_COMPLETED:
         return job.result.accuracy_int8_ppm
@@ -57,30 +42,22 @@ def accuracy_ppm(job: JobState) -> int:
 
 
 def summaries(state: State) -> list[JobSummary]:
-    """All jobs of the network, in the order in which they were opened."""
-    return [_summary(job) for job in state.jobs.values()]
+    """All jobs of the network, by id."""
+    return [_summary(state, job) for _, job in state.jobs.scan()]
 
 
-def _summary(job: JobState) -> JobSummary:
-    record, result = job.record, job.result
+def _summary(state: State, job: Job) -> JobSummary:
+    terms, result = job.terms, job.result
     return JobSummary(
-        id=record.id,
-        title=record.title,
->>>>>>> shell
+        id=terms.id,
+        title=terms.title,
         status=job.status.name.lower(),
         round=len(job.rounds),
         rounds=terms.rounds,
         epsilon=job.epsilon_micro / PPM,
-<<<<<<< core
         epsilon_max=terms.epsilon_micro / PPM,
         delta=terms.delta_ppb / 1e9,
-        accuracy=accuracy_ppm / PPM,
-        partners=tuple(name_of(partner) for (_, partner), _ in state.partners.scan(job.terms.id)),
-=======
-        epsilon_max=record.epsilon_micro / PPM,
-        delta=record.delta_ppb / 1e9,
         accuracy=accuracy_ppm(job) / PPM,
-        partners=tuple(peer_id_of(partner) for partner in job.partners),
->>>>>>> shell
+        partners=tuple(name_of(partner) for (_, partner), _ in state.partners.scan(terms.id)),
         reason=result.reason if result is not None else "",
     )

@@ -17,12 +17,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
-<<<<<<< core
-from commonground.files import DIRECTORY_MODE, FILE_MODE
-from coordinator.durations import parse_duration
-=======
 from commonground.files import private_directory, write_new
->>>>>>> shell
+from coordinator.durations import parse_duration
 from protocol.errors import ConfigError
 
 ENVIRONMENT_DIRECTORY: Final = "COMMONHOLD_COORDINATOR"

@@ -124,18 +124,13 @@ def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -
 
     `chain_secret` (32 bytes) is that of an account which exists already.
     """
-<<<<<<< core
     seeds = {name: secrets.token_bytes(32) for name in (_ROOT_FILE, "operator.key", "log.key")}
     for name, seed in seeds.items():
-        write_private(home.path / name, _hex_line(seed))
+        write_new(home.path / name, _hex_line(seed))
     root, operator, log = (SigningKey(seed) for seed in seeds.values())
     message = delegation_message(network_id(bytes(log.verify_key)), bytes(operator.verify_key))
     delegation = bytes(root.verify_key) + root.sign(message).signature
-    write_private(home.path / _DELEGATION_FILE, _hex_line(delegation))
-=======
-    for name in ("operator.key", "log.key"):
-        write_new(home.path / name, _hex_line(secrets.token_bytes(32)))
->>>>>>> shell
+    write_new(home.path / _DELEGATION_FILE, _hex_line(delegation))
     if chain_secret is None:
         chain_secret = (1 + secrets.randbelow(_SECP256K1_ORDER - 1)).to_bytes(32, "big")
     write_new(home.path / "chain.key", _hex_line(chain_secret))

@@ -7,23 +7,15 @@ The server holds the only right to write. The state is read from the same disk, 
 from __future__ import annotations
 
 import json
-<<<<<<< core
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-=======
-from collections.abc import Callable, Iterator, Sequence
->>>>>>> shell
 from typing import Any, Final, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
-<<<<<<< core
-from commonground.status import error_of
-=======
 from commonground.backoff import persistent
->>>>>>> shell
+from commonground.status import error_of
 from coordinator.config import Config, Home
 from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import Ledger
@@ -43,15 +35,10 @@ from protos.gen import records_pb2 as pb
 
 # Longer than the server itself takes before it answers that it is busy.
 CALL_SECONDS_MAX: Final = 90.0
-<<<<<<< core
-ATTEMPTS_MAX: Final = 6
-# With the longest answers that a kind has, so many still fit one envelope.
-GOLD_ANSWERS_MAX: Final = 512
-_BACKOFF_SECONDS: Final = 0.25
-=======
 # Eight seconds in all: a coordinator that starts again is back by then.
 ATTEMPTS_MAX: Final = 7
->>>>>>> shell
+# With the longest answers that a kind has, so many still fit one envelope.
+GOLD_ANSWERS_MAX: Final = 512
 _OPTIONS: Final = (
     ("grpc.ssl_target_name_override", TLS_NAME),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
@@ -212,36 +199,11 @@ class Operator:
 
 def _retried(call: Callable[[], T]) -> T:
     """Repeats a call while the server is busy or away; repeating is safe for every call we make."""
-<<<<<<< core
-    for attempt in range(ATTEMPTS_MAX):
-        try:
-            return call()
-        except grpc.RpcError as error:
-            if error.code() not in _RETRIED or attempt == ATTEMPTS_MAX - 1:
-                raise error_of(error, "the coordinator", _START_SERVER, ours=True) from error
-            time.sleep(_BACKOFF_SECONDS * 2**attempt)
-    raise AssertionError("the last attempt returns or raises")
-=======
     try:
         return persistent(ATTEMPTS_MAX)(_is_passing, call)
     except grpc.RpcError as error:
-        raise _error_of(error) from error
+        raise error_of(error, "the coordinator", _START_SERVER, ours=True) from error
 
 
 def _is_passing(error: Exception) -> bool:
     return isinstance(error, grpc.RpcError) and error.code() in _RETRIED
-
-
-def _error_of(error: grpc.RpcError) -> CommonholdError:
-    """The error that the server meant; the second line of its details is advice."""
-    message, _, advice = (error.details() or "no details").partition("\n")
-    match error.code():
-        case grpc.StatusCode.ALREADY_EXISTS:
-            return Ignore(message, advice)
-        case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.PERMISSION_DENIED:
-            return Reject(message, advice)
-        case code:
-            return Unreachable(
-                f"the coordinator does not answer ({code.name}): {message}", advice or _START_SERVER
-            )
->>>>>>> shell

@@ -12,11 +12,8 @@ from contextlib import contextmanager
 from typing import Final
 from urllib.parse import unquote
 
-<<<<<<< core
-from commonground.status import Busy
-=======
 from commonground.rates import Buckets, Clock
->>>>>>> shell
+from commonground.status import Busy
 from coordinator.config import RateLimit
 
 # Addresses remembered at once, about 200 bytes each; the longest silent is forgotten first, and by
@@ -39,18 +36,10 @@ class Traffic:
 
     def take(self, address: str, message_bytes: int = 0) -> None:
         """Counts one call; raises Busy when the address has none left."""
-<<<<<<< core
-        bucket = self._bucket(address)
-        if bucket.calls < 1:
-            wait_seconds = (1 - bucket.calls) / self._limit.calls_per_second
-            raise Busy("this address calls too often", wait_seconds)
-        bucket.calls -= 1 + message_bytes / BYTES_PER_CALL
-=======
         bucket = self._buckets[address]
         if not bucket.take():
-            raise Busy("this address calls too often", "wait some seconds, then retry")
+            raise Busy("this address calls too often", bucket.seconds_until(1))
         bucket.borrow(message_bytes / BYTES_PER_CALL)
->>>>>>> shell
 
     def penalise(self, address: str) -> None:
         """Charges a message that broke a rule; the debt is never more than one full bucket."""

@@ -14,15 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-<<<<<<< core
-import os
-import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
-=======
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
->>>>>>> shell
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -38,8 +31,7 @@ from commonground.p2p import limits
 from commonground.p2p.api import Authorise, BlobSource, Denial, Fetched, OpenBlob, PeerPolicy
 from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.guards import peer_key, reset_quietly
-<<<<<<< core
-from commonground.p2p.penalties import Busy, Offence, RecentlyUsed, Slots, TokenBucket
+from commonground.p2p.penalties import Busy, Offence, Slots
 from commonground.p2p.wire import (
     REQUEST_BYTES,
     RESPONSE_BYTES,
@@ -48,11 +40,7 @@ from commonground.p2p.wire import (
     Status,
     parse_name_length,
 )
-=======
-from commonground.p2p.penalties import Busy, Offence, Slots
-from commonground.p2p.wire import HEADER_BYTES, BlobRequest, BlobResponse, Status
 from commonground.rates import Buckets
->>>>>>> shell
 from protocol.errors import Misbehaviour, Reject, StoreError, Unreachable
 from protocol.identity import KeyId, peer_id_of, short_key
 from protocol.log.commitments import CONTENT_DOMAIN

@@ -14,11 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Group, RenderableType
 
-<<<<<<< core
-from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
-=======
 from commonground.files import replace_file
->>>>>>> shell
+from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, err, guarded, progress, table
 from protocol.identity import person_of
 from protocol.lifecycle import JobStatus

@@ -68,10 +68,6 @@ class OperatorLog:
 
     def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
         """Weights first: the log never names a model that nobody has."""
-<<<<<<< core
         round_.network = self._operator.state.network
-        _write(weights_path(self._operator.home, self._job_id), encode(weights))
-=======
         replace_file(weights_path(self._operator.home, self._job_id), encode(weights))
->>>>>>> shell
         self._operator.append("training-round", round_)
