@@ -1,4 +1,8 @@
-"""Asks the nodes of many authors for what they have: several at once, each in its turn, none too fast."""
+"""Asks the machines of many authors for what they have: several at once, each in its turn, none too fast.
+
+A person has several machines, each with its own key, and nobody knows which of them has an item: those that
+are announced are asked one after the other, until one is of use.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import zip_longest
 from typing import Final, Generic, Protocol, TypeVar
 
+from commonground.addresses import Announcement
 from commonground.directory import Directory
 from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
 from commonground.rates import Buckets
-from protocol.identity import Identity
+from protocol.identity import KeyId
 
 # A node takes more than REQUESTS_PER_SECOND for an attack and bans whoever makes them. We stay well below,
 # since a node's visits for checkpoints count, too.
@@ -23,11 +28,11 @@ ATTEMPT_SECONDS: Final = 600.0
 
 
 class Wanted(Protocol):
-    """Something that an author's node has."""
+    """Something that one of an author's machines has."""
 
     @property
-    def author(self) -> Identity:
-        """Whose it is."""
+    def keys(self) -> tuple[KeyId, ...]:
+        """The author's machines, likelier ones first."""
 
 
 W = TypeVar("W", bound=Wanted)
@@ -37,38 +42,49 @@ class Asking(Generic[W]):
     """Passes over what is missing. It paces them all, so keep it from one to the next."""
 
     def __init__(self, directory: Directory, *, at_once: int, failures_max: int) -> None:
-        """A node is left alone for the rest of a pass after `failures_max` failures in a row."""
+        """A machine is left alone for the rest of a pass after `failures_max` failures in a row."""
         self._directory = directory
         self._at_once, self._failures_max = at_once, failures_max
-        self._pace = Buckets[Identity](ASK_PER_SECOND, ASK_BURST, time.monotonic)
+        self._pace = Buckets[KeyId](ASK_PER_SECOND, ASK_BURST, time.monotonic)
+
+    async def pace(self, key: KeyId) -> None:
+        """Waits until one more question to this machine is no flood; an attempt does before each."""
+        await asyncio.sleep(self._pace[key].borrow(1))
 
     async def run_pass(
         self,
         wanted: Sequence[W],
-        attempt: Callable[[W, Sequence[str]], Awaitable[bool]],
+        attempt: Callable[[W, Announcement], Awaitable[bool]],
         skipped: Callable[[W, bool], None] = lambda each, announced: None,
     ) -> None:
         """Tries each once. Raises Unreachable (the directory), and what an attempt raises.
 
-        `attempt` gets one and its node's addresses, and says whether that node was of use. `skipped` gets
-        one that nobody was asked for, and whether its node is announced at all.
+        `attempt` gets one and a machine of its author's, and says whether that machine was of use; if not,
+        the next one is asked. `skipped` gets one that nobody was asked for, and whether any of its
+        author's machines is announced at all.
         """
-        found = await self._directory.find(each.author for each in wanted)
-        failures = Counter[Identity]()
+        found = await self._directory.find(key for each in wanted for key in each.keys)
+        failures = Counter[KeyId]()
         queue = iter(interleave(wanted))
+
+        async def ask(each: W) -> None:
+            asked = False
+            for key in each.keys:
+                if key not in found or failures[key] >= self._failures_max:
+                    continue
+                asked = True
+                if await attempt(each, found[key]):
+                    if failures[key] < self._failures_max:  # beyond, it stays left alone
+                        failures[key] = 0
+                    return
+                failures[key] += 1
+                self._directory.forget(key)
+            if not asked:
+                skipped(each, any(key in found for key in each.keys))
 
         async def work() -> None:
             for each in queue:
-                announced = found.get(each.author)
-                if announced is None or failures[each.author] >= self._failures_max:
-                    skipped(each, announced is not None)
-                    continue
-                await asyncio.sleep(self._pace[each.author].borrow(1))
-                if not await attempt(each, announced.addresses):
-                    failures[each.author] += 1
-                    self._directory.forget(each.author)
-                elif failures[each.author] < self._failures_max:  # beyond, it stays left alone
-                    failures[each.author] = 0
+                await ask(each)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -79,9 +95,9 @@ class Asking(Generic[W]):
 
 
 def interleave(wanted: Sequence[W]) -> list[W]:
-    """One of each author in turn, so that pacing or a slow node holds up nobody else."""
-    by_author: dict[Identity, list[W]] = {}
+    """One of each author in turn, so that pacing or a slow machine holds up nobody else."""
+    by_author: dict[tuple[KeyId, ...], list[W]] = {}
     for each in wanted:
-        by_author.setdefault(each.author, []).append(each)
+        by_author.setdefault(each.keys, []).append(each)
     turns = zip_longest(*by_author.values())
     return [each for turn in turns for each in turn if each is not None]

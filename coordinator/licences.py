@@ -81,18 +81,17 @@ def sell(
 
 
 def licences(state: State) -> Iterator[LicenceView]:
-    """All licences, in the order of the log."""
-    for licence in state.licences.values():
-        record = licence.record
-        snapshot = state.snapshots[record.snapshot]
+    """All licences, by their ids."""
+    for _, licence in state.licences.scan():
+        snapshot = state.snapshots[licence.snapshot]
         yield LicenceView(
-            id=record.id,
-            snapshot=record.snapshot.hex(),
+            id=licence.id,
+            snapshot=licence.snapshot.hex(),
             campaign=snapshot.campaign_id,
-            licensee=record.licensee,
-            terms=record.terms,
-            asset="0x" + record.asset.hex(),
-            price=record.price,
-            paid=str(licence.paid.get(record.asset, 0)),
+            licensee=licence.licensee,
+            terms=licence.terms,
+            asset="0x" + licence.asset.hex(),
+            price=licence.price,
+            paid=str(licence.paid),
             withdrawn=snapshot.withdrawn,
         )

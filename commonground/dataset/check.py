@@ -4,7 +4,8 @@
     files       those that the manifest lists, byte for byte, and no other Parquet file
     log.jsonl   each entry is in the log that the checkpoint signs, and signed by its author
     items       exactly those of the snapshot; each described, submitted and decided as the log says
-    rows        each value is what the log says; the content opens its contributor's commitment
+    rows        every column of each: what is content opens its contributor's commitment, what is not
+                follows from the log
 
 Not checked, because only the network knows: whether somebody has withdrawn since.
 """
@@ -17,18 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from google.protobuf.message import DecodeError
-
 from commonground.dataset import layout
 from commonground.dataset.layout import Manifest
 from commonground.dataset.proofs import Proofs, read_lines, read_proofs
-from commonground.dataset.rows import Decided, content_column, row_of
+from commonground.dataset.rows import Columns, Decided
 from commonground.files import sha256_file
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError
 from protocol.log import commitments
 from protocol.log.merkle import hash_leaf
 from protocol.log.note import Checkpoint, Verifier, open_checkpoint
-from protocol.rules.dataset import covers
+from protocol.log.strict import parse_leaf
+from protocol.rows import Description, Part
+from protocol.text import quoted
 from protos.gen import records_pb2 as pb
 
 # Rows that are Python objects at once; a row group is the least that Parquet reads anyway.
@@ -59,17 +60,27 @@ def check_dataset(folder: Path, verifier: Verifier, progress: Progress) -> Datas
     """Checks all of it; raises Misbehaviour that names the file, entry or item at fault."""
     raw = (folder / layout.MANIFEST).read_bytes()
     manifest = Manifest.parse(raw)
-    try:
-        checkpoint = open_checkpoint(manifest.checkpoint.encode(), verifier)
-    except Reject as error:
-        raise Misbehaviour(f"the checkpoint is not signed by this log: {error}") from error
-    if manifest.network != commitments.network_id(verifier.public_key).hex():
-        raise Misbehaviour("the dataset is of another network than the key")
+    checkpoint = _open_checkpoint(manifest, verifier)
     _check_files(folder, manifest, progress)
     proofs = read_proofs(folder, checkpoint, manifest, progress)
-    if layout.open_signature(raw, _read(folder / layout.SIGNATURE)) != proofs.operator:
+    _check_keys(manifest, verifier, proofs)
+    if layout.open_signature(raw, _read(folder / layout.SIGNATURE)) != proofs.operator_key:
         raise Misbehaviour("the manifest is not signed by the network's operator")
     return DatasetReport(manifest, checkpoint, _check_items(folder, manifest, proofs, progress))
+
+
+def _open_checkpoint(manifest: Manifest, verifier: Verifier) -> Checkpoint:
+    try:
+        return open_checkpoint(manifest.checkpoint.encode(), verifier)
+    except Reject as error:
+        raise Misbehaviour(f"the checkpoint is not signed by this log: {error}") from error
+
+
+def _check_keys(manifest: Manifest, verifier: Verifier, proofs: Proofs) -> None:
+    """The key we were given is one of this network's log; so is the last one shown, and it signed, too."""
+    if verifier.public_key not in proofs.log_keys or proofs.network.hex() != manifest.network:
+        raise Misbehaviour("the dataset is of another network than the key")
+    _open_checkpoint(manifest, Verifier(verifier.name, proofs.log_keys[-1]))
 
 
 def _read(path: Path) -> bytes:
@@ -100,8 +111,8 @@ def _check_files(folder: Path, manifest: Manifest, progress: Progress) -> None:
 
 def _check_items(folder: Path, manifest: Manifest, proofs: Proofs, progress: Progress) -> int:
     """Holds each row against the log; gives the number of contributors."""
-    column = content_column(proofs.campaign.media_types)
-    rows = _rows(folder, manifest, column, proofs)
+    columns = _columns(manifest, proofs)
+    rows = _rows(folder, manifest, columns)
     contributors, missing, items = set(), [], 0
     for number, line in enumerate(read_lines(folder / layout.ITEMS), 1):
         if "item" not in line:
@@ -112,8 +123,8 @@ def _check_items(folder: Path, manifest: Manifest, proofs: Proofs, progress: Pro
         if row is None:
             raise Misbehaviour(f"the data ends before item {line['id']}")
         try:
-            contributors.add(_check_item(line, row, column, manifest, proofs))
-        except (Misbehaviour, Reject, DecodeError, ValueError, KeyError, TypeError) as error:
+            contributors.add(_check_item(line, row, columns, proofs))
+        except (Misbehaviour, Reject, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Misbehaviour(f"item {number} ({line.get('id')}): {error}") from error
         progress("checking items", number, len(proofs.items))
     if next(rows, None) is not None:
@@ -123,50 +134,78 @@ def _check_items(folder: Path, manifest: Manifest, proofs: Proofs, progress: Pro
     return len(contributors)
 
 
+def _columns(manifest: Manifest, proofs: Proofs) -> Columns:
+    """The columns that follow from the campaign; the manifest may promise no others."""
+    campaign, scope = proofs.campaign, proofs.scope
+    if campaign is None or scope is None:
+        raise Misbehaviour(f"{layout.LOG} does not hold the dataset's campaign and snapshot")
+    columns = Columns.of(campaign)
+    promised = {
+        "task": (manifest.task, campaign.task),
+        "parts": (manifest.parts, [part.name for part in campaign.parts]),
+        "columns": (manifest.columns, columns.names),
+        "scope": (manifest.scope, layout.scope_names(scope)),
+    }
+    for what, (said, logged) in promised.items():
+        if said != logged:
+            raise Misbehaviour(f"the manifest's {what} is not what the log says")
+    return columns
+
+
 def _check_item(
-    line: Mapping[str, Any],
-    row: Mapping[str, Any],
-    column: str,
-    manifest: Manifest,
-    proofs: Proofs,
+    line: Mapping[str, Any], row: Mapping[str, Any], columns: Columns, proofs: Proofs
 ) -> bytes:
     """Checks one item against its proofs, then its row against the item; gives its author."""
+    decided = _decided(line, proofs)
+    contents = columns.contents(row)
+    described = {part.name: part for part in decided.described.parts}
+    if set(contents) != set(described) or set(line["parts"]) != set(described):
+        raise Misbehaviour("its parts are not those that its contributor described")
+    for name, content in contents.items():
+        _check_content(described[name], content, line["parts"][name])
+    for name, value in columns.row(decided, contents).items():
+        if row[name] != value:
+            raise Misbehaviour(
+                f"its {name} is {quoted(str(row[name]))}, the log says {quoted(str(value))}"
+            )
+    return decided.author
+
+
+def _decided(line: Mapping[str, Any], proofs: Proofs) -> Decided:
+    """The item as the log has it, by the leaves of its submission and its verdict."""
     item_id, leaf = bytes.fromhex(line["id"]), layout.decode(line["item"])
-    item = pb.Item.FromString(leaf)
     submission, verdict = proofs.submissions[line["submission"]], proofs.verdicts[line["verdict"]]
     verdict_leaf = layout.decode(line["item_verdict"])
-    decision = pb.ItemVerdict.FromString(verdict_leaf)
     if hash_leaf(leaf) != item_id or item_id not in submission.leaves:
         raise Misbehaviour("its description is not what its contributor submitted")
+    described = Description.of(parse_leaf(pb.Item, leaf))
+    decision = parse_leaf(pb.ItemVerdict, verdict_leaf)
     if hash_leaf(verdict_leaf) not in verdict.leaves or decision.item_id != item_id:
         raise Misbehaviour("its verdict is not in the log")
     if decision.outcome != pb.OUTCOME_ACCEPTED:
         raise Misbehaviour("it was not accepted")
-    if not covers(item.consent, proofs.snapshot.scope):
-        raise Misbehaviour(f"its contributor did not consent to {', '.join(manifest.scope)}")
-    decided = Decided(
+    if proofs.scope is None or not described.consent.covers(proofs.scope):
+        raise Misbehaviour("its contributor did not consent to what the dataset is for")
+    return Decided(
         item_id,
-        item,
+        described,
         submission.author,
         submission.index,
-        decision.label,
-        decision.posterior_ppm,
-        verdict.epoch,
+        decision.answer,
+        decision.belief_ppm,
+        decision.confidence_ppm,
+        proofs.epoch_at(verdict.index),
     )
-    for name, value in row_of(decided, proofs.campaign.labels).items():
-        if row[name] != value:
-            raise Misbehaviour(f"its {name} is {row[name]!r}, the log says {value!r}")
-    content = row[column] if isinstance(row[column], bytes) else row[column]["bytes"]
-    salt = layout.decode(line["salt"])
-    opened = hashlib.sha256(commitments.CONTENT_DOMAIN + salt + content).digest()
-    if opened != item.content_commitment or hashlib.sha256(content).hexdigest() != line["sha256"]:
-        raise Misbehaviour("its content is not what its contributor committed to")
-    return submission.author
 
 
-def _rows(
-    folder: Path, manifest: Manifest, column: str, proofs: Proofs
-) -> Iterator[dict[str, Any]]:
+def _check_content(part: Part, content: bytes, line: Mapping[str, Any]) -> None:
+    opened = commitments.content_commitment(layout.decode(line["salt"]), content)
+    digest = hashlib.sha256(content).hexdigest()
+    if (opened, len(content), digest) != (part.commitment, part.size, line["sha256"]):
+        raise Misbehaviour(f"its {part.name} is not what its contributor committed to")
+
+
+def _rows(folder: Path, manifest: Manifest, columns: Columns) -> Iterator[dict[str, Any]]:
     """The rows of all Parquet files, in order; memory holds one row group."""
     try:
         import pyarrow as pa
@@ -178,7 +217,7 @@ def _rows(
             f"checking a dataset needs the package {error.name}",
             "pip install 'commonhold[dataset]'",
         ) from error
-    schema = arrow_schema(column, proofs.campaign.labels)
+    schema = arrow_schema(columns)
     for name in sorted(manifest.files):
         if not name.endswith(".parquet"):
             continue
@@ -190,5 +229,5 @@ def _rows(
                 for group in range(file.num_row_groups):
                     for batch in file.read_row_group(group).to_batches(_BATCH_ROWS):
                         yield from batch.to_pylist()
-        except pa.ArrowException as error:
+        except (pa.ArrowException, UnicodeDecodeError) as error:  # text that is no UTF-8
             raise Misbehaviour(f"{name} cannot be read: {error}") from error

@@ -3,6 +3,7 @@
 data/train-….parquet      the rows
 croissant.json, README.md what they are, for programs and for people
 log.jsonl, items.jsonl    what proves them against the log (evidence.py)
+ranking.json              who wrote the better answers, where a campaign compares sources
 manifest.json             which snapshot this is, and the SHA-256 of every other file
 manifest.sig              the operator's signature over the manifest: an envelope of kind "dataset"
 """
@@ -17,10 +18,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from protocol.errors import Misbehaviour, Reject
-from protocol.identity import Identity
+from protocol.identity import KeyId
 from protocol.log.envelope import Envelope, Signer, parse_envelope, seal, verify_signature
+from protocol.rows import Consent
 
-FORMAT: Final = "commonhold-dataset/1"
+FORMAT: Final = "commonhold-dataset/2"
 KIND: Final = "dataset"
 DATA: Final = "data"
 MANIFEST: Final = "manifest.json"
@@ -29,7 +31,9 @@ CROISSANT: Final = "croissant.json"
 CARD: Final = "README.md"
 LOG: Final = "log.jsonl"
 ITEMS: Final = "items.jsonl"
+RANKING: Final = "ranking.json"
 WITHDRAWN: Final = "WITHDRAWN.txt"
+SCOPE: Final = ("train", "redistribute", "commercial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,9 @@ class Manifest:
     network: str
     network_name: str
     campaign: str
+    task: str  # the kind of question
+    parts: list[str]  # of an item
+    columns: list[str]
     snapshot: str  # digest of the snapshot record
     scope: list[str]
     items: int  # in the dataset
@@ -73,13 +80,18 @@ class Manifest:
         return manifest
 
 
-def sign_manifest(raw: bytes, author: Identity, sign: Signer) -> bytes:
+def scope_names(scope: Consent) -> list[str]:
+    """What a scope allows, in the order of SCOPE."""
+    return [name for name in SCOPE if getattr(scope, name)]
+
+
+def sign_manifest(raw: bytes, key: KeyId, sign: Signer) -> bytes:
     """manifest.sig for the bytes of a manifest."""
-    return encode(seal(KIND, hashlib.sha256(raw).digest(), author, sign)).encode() + b"\n"
+    return encode(seal(KIND, hashlib.sha256(raw).digest(), key, sign)).encode() + b"\n"
 
 
-def open_signature(raw: bytes, signature: bytes) -> Identity:
-    """Who signed the manifest's bytes; raises Misbehaviour unless somebody did."""
+def open_signature(raw: bytes, signature: bytes) -> KeyId:
+    """The key that signed the manifest's bytes; raises Misbehaviour unless somebody did."""
     try:
         envelope: Envelope = parse_envelope(decode(signature.decode().strip()))
         verify_signature(envelope)
@@ -87,7 +99,7 @@ def open_signature(raw: bytes, signature: bytes) -> Identity:
         raise Misbehaviour(f"{SIGNATURE} is no signature: {error}") from None
     if (envelope.kind, envelope.payload) != (KIND, hashlib.sha256(raw).digest()):
         raise Misbehaviour(f"{SIGNATURE} is for another manifest")
-    return envelope.author
+    return envelope.key
 
 
 def encode(data: bytes) -> str:

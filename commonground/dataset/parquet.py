@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -16,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from commonground.dataset.layout import DATA
-from commonground.dataset.rows import COLUMNS, IMAGE, LABEL
+from commonground.dataset.rows import IMAGE, Column, Columns
 from commonground.files import DIRECTORY_MODE, new_file, sync_directory, sync_file
 
 # What a reader holds at once. Random access reads a whole group, so groups of pictures stay small.
@@ -25,36 +24,43 @@ GROUP_BYTES_MAX: Final = 32 * 1024 * 1024
 # About what hubs cut datasets into: large enough to stream, small enough to fetch again.
 FILE_BYTES_MAX: Final = 512 * 1024 * 1024
 
+_PICTURE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
-def arrow_schema(content: str, labels: Sequence[str]) -> pa.Schema:
-    """The columns; `content` is rows.IMAGE or rows.CONTENT."""
-    picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    listed = [pa.field(content, picture if content == IMAGE else pa.binary())]
-    features: dict[str, Any] = {
-        content: {"_type": "Image"} if content == IMAGE else {"dtype": "binary", "_type": "Value"}
-    }
-    for column in COLUMNS:
-        kind = pa.type_for_alias(column.type)
+
+def arrow_schema(columns: Columns) -> pa.Schema:
+    """The columns, as Parquet and as `datasets` name their types."""
+    listed: list[pa.Field] = []
+    features: dict[str, Any] = {}
+    for column in columns:
+        kind = _PICTURE if column.type == IMAGE else pa.type_for_alias(column.type)
         # Parquet calls what is in a list its element; any other name would not come back.
         arrow = pa.list_(pa.field("element", kind)) if column.repeated else kind
         listed.append(pa.field(column.name, arrow))
-        value = {"dtype": column.type, "_type": "Value"}
-        features[column.name] = (
-            {"feature": value, "_type": "Sequence"} if column.repeated else value
-        )
-    features[LABEL] = {"names": list(labels), "_type": "ClassLabel"}
+        features[column.name] = _feature(column)
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     return pa.schema(listed, metadata=metadata)
+
+
+def _feature(column: Column) -> dict[str, Any]:
+    if column.type == IMAGE:
+        return {"_type": "Image"}
+    if column.names:
+        return {"names": list(column.names), "_type": "ClassLabel"}
+    value = {"dtype": column.type, "_type": "Value"}
+    return {"feature": value, "_type": "Sequence"} if column.repeated else value
 
 
 class ParquetFiles:
     """Writes rows, in their order, to as many files as they need. `finish` names them."""
 
     def __init__(
-        self, folder: Path, schema: pa.Schema, file_bytes_max: int = FILE_BYTES_MAX
+        self, folder: Path, columns: Columns, file_bytes_max: int = FILE_BYTES_MAX
     ) -> None:
         """Files go to `folder`/data, which must not exist."""
-        self._folder, self._schema, self._file_bytes_max = folder / DATA, schema, file_bytes_max
+        self._folder, self._file_bytes_max = folder / DATA, file_bytes_max
+        self._schema = arrow_schema(columns)
+        # Content does not repeat itself, and its smallest and largest value tell nobody anything.
+        self._described = [column.name for column in columns if not column.content]
         self._folder.mkdir(mode=DIRECTORY_MODE)
         self._rows: list[dict[str, Any]] = []
         self._rows_bytes = 0  # content of the rows that wait
@@ -95,14 +101,12 @@ class ParquetFiles:
             part = self._folder / f"{len(self._parts):05}.part"
             self._file = new_file(part)
             self._parts.append(part)
-            # Content does not repeat itself, and its smallest and largest value tell nobody anything.
-            described = [column.name for column in COLUMNS]
             self._writer = pq.ParquetWriter(
                 self._file,
                 self._schema,
                 compression="zstd",
-                use_dictionary=described,
-                write_statistics=described,
+                use_dictionary=self._described,
+                write_statistics=self._described,
             )
         self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows, self._rows_bytes = [], 0

@@ -1,29 +1,39 @@
 """Reads and checks log.jsonl: the log entries that a dataset rests on.
 
 The dataset comes from somebody who sells it, so every line is bounded before it is parsed and believed
-only when it leads to the checkpoint.
+only when it leads to the checkpoint. Entries are in the log's order, so that a key is known before it signs:
+
+    genesis, successor      who the operator is, and by which keys; which keys sign the log
+    register, delegate      for whom the contributors' keys sign
+    campaign, snapshot      what was asked, and which items there are
+    submission, verdict     what the items are, and what was decided of them
+    close                   between which of them a verdict lies says in which epoch it fell
 """
 
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from google.protobuf.message import DecodeError
-
 from commonground.dataset import layout
 from commonground.dataset.layout import Manifest
 from protocol.errors import Misbehaviour, Reject
-from protocol.identity import Identity
+from protocol.identity import NOBODY, KeyId, PersonId
 from protocol.limits import OPERATOR_LEAVES_MAX
+from protocol.log.commitments import network_id
 from protocol.log.envelope import Envelope, parse_envelope, verify_signature
 from protocol.log.merkle import hash_leaf, root_of_hashes, verify_inclusion
 from protocol.log.note import Checkpoint
-from protocol.state import NOBODY, ItemId
-from protocol.transition import open_record, shown_batch
+from protocol.log.strict import encode_leaf, strict_parse
+from protocol.rows import Campaign, Consent, ItemId, row_of
+from protocol.rules.people import check_delegation, root_person
+from protocol.rules.table import LATEST, rules_of
+from protocol.state import NO_KEY
+from protocol.transition import open_record
 from protos.gen import records_pb2 as pb
 
 # An entry with the hashes of the largest batch, in base64: 65,536 leaves of 47 characters and 96 KiB.
@@ -37,28 +47,41 @@ class ProvedBatch:
     """A submission or a verdict that is in the log, and the hashes of its leaves."""
 
     index: int
-    author: Identity
+    author: PersonId
     leaves: frozenset[bytes]
-    epoch: int = 0  # of a verdict
 
 
 @dataclass(slots=True)
 class Proofs:
     """What the log says, as far as the dataset shows it."""
 
-    operator: Identity = NOBODY
-    campaign: pb.Campaign = field(default_factory=pb.Campaign)
-    snapshot: pb.Snapshot = field(default_factory=pb.Snapshot)
+    network: bytes = b""
+    operator: PersonId = NOBODY
+    operator_key: KeyId = NO_KEY  # the last one shown
+    log_keys: list[bytes] = field(default_factory=list)
+    keys: dict[KeyId, PersonId] = field(default_factory=dict)
+    campaign: Campaign | None = None
+    scope: Consent | None = None  # of the snapshot
     items: list[ItemId] = field(default_factory=list)  # of the snapshot
     submissions: dict[int, ProvedBatch] = field(default_factory=dict)  # by log index
     verdicts: dict[int, ProvedBatch] = field(default_factory=dict)
+    closes: list[tuple[int, int]] = field(default_factory=list)  # (log index, epoch), in order
+
+    def epoch_at(self, index: int) -> int:
+        """The epoch in which an entry was logged; raises Misbehaviour where the closes do not say."""
+        at = bisect_left(self.closes, (index, 0))
+        epoch = self.closes[at - 1][1] + 1 if at else 1
+        if at < len(self.closes) and self.closes[at][1] != epoch:
+            raise Misbehaviour(f"{layout.LOG} lacks the close before log entry {index}")
+        return epoch
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     index: int
     envelope: Envelope
-    leaves: tuple[bytes, ...]
+    leaves: tuple[bytes, ...]  # their hashes; none where they prove nothing here
+    body: Any
 
 
 def read_proofs(
@@ -70,14 +93,18 @@ def read_proofs(
     """
     proofs = Proofs()
     proofs.items = [_id_of(line) for line in read_lines(folder / layout.ITEMS)]
+    before = -1
     for number, line in enumerate(read_lines(folder / layout.LOG), 1):
         try:
             entry = _open_entry(line, checkpoint)
+            if entry.index <= before:
+                raise Misbehaviour("it is not in the log's order")
+            before = entry.index
             _take(proofs, entry, manifest)
-        except (Misbehaviour, Reject, DecodeError, ValueError, KeyError, TypeError) as error:
+        except (Misbehaviour, Reject, ValueError, KeyError, TypeError) as error:
             raise Misbehaviour(f"{layout.LOG}, line {number}: {error}") from error
         progress("checking log entries", number, number)
-    if not proofs.campaign.id or not proofs.snapshot.campaign_id:
+    if proofs.campaign is None or proofs.scope is None:
         raise Misbehaviour(f"{layout.LOG} does not hold the dataset's campaign and snapshot")
     return proofs
 
@@ -88,7 +115,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         while line := file.readline(LINE_BYTES_MAX + 1):
             try:
                 data = json.loads(line) if len(line) <= LINE_BYTES_MAX else None
-            except ValueError:
+            except (ValueError, RecursionError):
                 data = None
             if not isinstance(data, dict):
                 raise Misbehaviour(f"{path.name} holds a line that is no JSON object")
@@ -109,51 +136,106 @@ def _open_entry(line: dict[str, Any], checkpoint: Checkpoint) -> _Entry:
     verify_inclusion(hash_leaf(raw), index, checkpoint.size, proof, checkpoint.root)
     envelope = parse_envelope(raw)
     verify_signature(envelope)
+    rule = rules_of(LATEST).get(envelope.kind)
+    if rule is None or envelope.kind not in _TAKEN:
+        raise Misbehaviour(f"a {envelope.kind} proves nothing here")
+    body = strict_parse(rule.message, envelope.payload, f"the {envelope.kind}")
     leaves = tuple(layout.decode(each) for each in line.get("leaves", ()))
-    batch = shown_batch(envelope)
-    if batch is not None:
+    if envelope.kind in LEAVES_SHOWN:
+        batch = getattr(body, rule.batch or "")
         counted = len(leaves) == batch.count <= OPERATOR_LEAVES_MAX
         if not counted or root_of_hashes(leaves) != batch.root:
             raise Misbehaviour("its leaves are not those of its batch")
-    return _Entry(index, envelope, leaves)
+    return _Entry(index, envelope, leaves, body)
 
 
 def _take(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
     """Keeps what an entry says. The genesis is the first line: it names the operator."""
-    envelope = entry.envelope
-    if entry.index == 0 and envelope.kind == "genesis":
-        proofs.operator = envelope.author
-        return
-    if envelope.kind == "submission":
-        body = pb.Submission.FromString(envelope.payload)
-        if body.campaign_id != manifest.campaign:
-            raise Misbehaviour("it is a submission to another campaign")
-        proofs.submissions[entry.index] = _batch_of(entry)
-        return
-    if envelope.author != proofs.operator:
-        raise Misbehaviour(f"the {envelope.kind} is not the operator's")
-    match envelope.kind:
-        case "campaign":
-            proofs.campaign = pb.Campaign.FromString(envelope.payload)
-            if proofs.campaign.id != manifest.campaign:
-                raise Misbehaviour("it is another campaign")
-        case "snapshot":
-            _take_snapshot(proofs, entry, manifest)
-        case "verdict":
-            epoch = pb.Verdict.FromString(envelope.payload).epoch
-            proofs.verdicts[entry.index] = _batch_of(entry, epoch)
-        case kind:
-            raise Misbehaviour(f"a {kind} proves nothing here")
+    kind = entry.envelope.kind
+    if (entry.index == 0) != (kind == "genesis"):
+        raise Misbehaviour("a log begins with its genesis")
+    if kind != "genesis":
+        if not proofs.network or entry.body.network != proofs.network:
+            raise Misbehaviour("it is of another network than the log's first entry")
+        by_operator = rules_of(LATEST)[kind].by_operator
+        if by_operator and entry.envelope.key != proofs.operator_key:
+            raise Misbehaviour(f"the {kind} is not the operator's")
+    of_campaign = getattr(entry.body, "campaign_id", manifest.campaign)
+    if of_campaign != manifest.campaign:
+        raise Misbehaviour(f"it is a {kind} of another campaign")
+    _TAKEN[kind](proofs, entry, manifest)
+
+
+def _take_genesis(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    body: pb.Genesis = entry.body
+    if body.network != network_id(body.log_key):
+        raise Misbehaviour("the network's id is not that of its log")
+    _take_key(proofs, body.network, body.delegation, entry.envelope.key)
+    proofs.network, proofs.log_keys = body.network, [body.log_key]
+    proofs.operator, proofs.operator_key = root_person(body.delegation), entry.envelope.key
+
+
+def _take_successor(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    body: pb.Successor = entry.body
+    if body.role == pb.KEY_ROLE_LOG:
+        proofs.log_keys.append(body.key)
+    else:
+        proofs.operator_key = KeyId(body.key)
+        proofs.keys.setdefault(proofs.operator_key, proofs.operator)
+
+
+def _take_delegation(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    _take_key(proofs, proofs.network, entry.body.delegation, entry.envelope.key)
+
+
+def _take_key(proofs: Proofs, network: bytes, delegation: pb.Delegation, key: KeyId) -> None:
+    check_delegation(network, delegation, key)
+    proofs.keys.setdefault(key, root_person(delegation))
+
+
+def _take_campaign(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
+    if entry.body.id != manifest.campaign:
+        raise Misbehaviour("it is another campaign")
+    proofs.campaign = Campaign.of(entry.body)
 
 
 def _take_snapshot(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
-    record = open_record(entry.envelope, proofs.items, entry.index)  # the very items, in this order
+    # The very items, in this order.
+    leaves = [encode_leaf(pb.SnapshotItem(item_id=item_id)) for item_id in proofs.items]
+    record = open_record(entry.envelope, leaves, entry.index)
     if record.digest.hex() != manifest.snapshot:
         raise Misbehaviour("it is another snapshot than the manifest's")
-    proofs.snapshot = record.body
-    if record.body.campaign_id != manifest.campaign:
-        raise Misbehaviour("the snapshot is of another campaign")
+    proofs.scope = row_of(Consent, record.body.scope)
 
 
-def _batch_of(entry: _Entry, epoch: int = 0) -> ProvedBatch:
-    return ProvedBatch(entry.index, entry.envelope.author, frozenset(entry.leaves), epoch)
+def _take_submission(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    author = proofs.keys.get(entry.envelope.key)
+    if author is None:
+        raise Misbehaviour("nobody has delegated the key that signed it")
+    proofs.submissions[entry.index] = ProvedBatch(entry.index, author, frozenset(entry.leaves))
+
+
+def _take_verdict(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    leaves = frozenset(entry.leaves)
+    proofs.verdicts[entry.index] = ProvedBatch(entry.index, proofs.operator, leaves)
+
+
+def _take_close(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    if proofs.closes and entry.body.epoch <= proofs.closes[-1][1]:
+        raise Misbehaviour("it closes an epoch that was closed before")
+    proofs.closes.append((entry.index, entry.body.epoch))
+
+
+_TAKEN: Final[dict[str, Callable[[Proofs, _Entry, Manifest], None]]] = {
+    "genesis": _take_genesis,
+    "successor": _take_successor,
+    "register": _take_delegation,
+    "delegate": _take_delegation,
+    "campaign": _take_campaign,
+    "snapshot": _take_snapshot,
+    "submission": _take_submission,
+    "verdict": _take_verdict,
+    "close": _take_close,
+}
+LEAVES_SHOWN: Final = ("submission", "verdict")
+"""Kinds whose lines carry the hashes of their leaves."""

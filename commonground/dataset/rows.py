@@ -1,25 +1,43 @@
-"""An item as a row of the dataset. Every value but the content follows from the log.
+"""An item as a row of the dataset. Every value follows from the log and the content that it commits to.
 
-The writer fills rows from the state, the checker from the proofs beside them: both use `row_of`, so
+The writer fills rows from the state, the checker from the proofs beside them: both use `Columns.row`, so
 that a row which the log does not bear out is found.
+
+    a part's name        its content: a picture, text, or bytes
+    answer, confidence   what was decided, in words, and how sure that is
+    the kind's own       `Kind.columns`: a label's index, chosen and rejected, a share for each criterion
+    the rest             name, licence, consent, origin, author, place in the log; each part's medium
+
+Parts have the names that the campaign gave them. Where a column of ours would have the name of a part, it
+gets `item_` in front: training code reads the parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
-from protocol.identity import Identity, peer_id_of
+from protocol.errors import Misbehaviour
+from protocol.identity import PersonId, name_of
 from protocol.limits import PPM
-from protocol.state import ItemId
+from protocol.media import MEDIA, Shown
+from protocol.rows import Campaign, Description, ItemId
+from protocol.tasks import kind as kinds
+from protocol.tasks.kind import ColumnType
+from protocol.tasks.question import Question, question_of
 from protos.gen import records_pb2 as pb
 
-IMAGE: Final = "image"  # column of content that is a picture, as {bytes, path}
-CONTENT: Final = "content"  # column of any other content, as bytes
-LABEL: Final = "label"
+# Types of columns: names of Arrow types, and one more.
+IMAGE: Final = "image"  # a picture that loaders decode, as {bytes, path}
+TEXT: Final = "string"
+BYTES: Final = "binary"
+CONTENTS: Final = (IMAGE, TEXT, BYTES)
 
-ORIGINS: Final = {
+LABEL: Final = "label"  # the column of a classify campaign
+
+ORIGINS: Final[Mapping[int, str]] = {
     pb.ORIGIN_HUMAN: "human",
     pb.ORIGIN_SENSOR: "sensor",
     pb.ORIGIN_AGENT: "agent",
@@ -28,80 +46,265 @@ ORIGINS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column beside the content; `type` is its Arrow type's name."""
-
-    name: str
-    type: str
-    description: str
-    repeated: bool = False
-
-
-COLUMNS: Final = (
-    Column("item_id", "string", "Name of the item: the hash of its description in the log."),
-    Column(LABEL, "int64", "Index of the label that reviewers agreed on."),
-    Column("label_name", "string", "That label."),
-    Column("posterior", "float64", "Probability of that label, given all answers."),
-    Column("media_type", "string", "MIME type of the content."),
-    Column("licence", "string", "SPDX identifier of the licence that the contributor gave."),
-    Column("consent_train", "bool", "The contributor agreed to training."),
-    Column("consent_redistribute", "bool", "The contributor agreed to redistribution."),
-    Column("consent_commercial", "bool", "The contributor agreed to commercial use."),
-    Column("origin", "string", "How the item was made: human, sensor, agent or synthetic."),
-    Column("generator", "string", "Model or tool that made it, if one did."),
-    Column("derived_from", "string", "Items that it was derived from.", repeated=True),
-    Column("transformation", "string", "How it was derived from them."),
-    Column("personal_data", "bool", "The contributor says that it holds personal data."),
-    Column("contributor", "string", "Peer id of the contributor: to whom it is attributed."),
-    Column("submitted_at", "int64", "Log index of its submission."),
-    Column("decided_in", "int64", "Epoch of the verdict."),
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Decided:
     """An accepted item, as the log has it."""
 
     item_id: ItemId
-    item: pb.Item
-    author: Identity
+    described: Description
+    author: PersonId
     submitted_at: int  # log index
-    label: int
-    posterior_ppm: int
+    answer: bytes
+    belief_ppm: Sequence[int]
+    confidence_ppm: int
     decided_in: int  # epoch
 
 
-def content_column(media_types: Iterable[str]) -> str:
-    """Pictures get a column that loaders decode; a campaign that mixes media gets bytes."""
-    return IMAGE if all(each.startswith("image/") for each in media_types) else CONTENT
+Contents = Mapping[str, bytes]
+"""By the name of the part; an optional part may be absent."""
 
 
-def row_of(decided: Decided, labels: Sequence[str]) -> dict[str, Any]:
-    """The values of COLUMNS."""
-    item = decided.item
-    return {
-        "item_id": decided.item_id.hex(),
-        LABEL: decided.label,
-        "label_name": labels[decided.label],
-        "posterior": decided.posterior_ppm / PPM,
-        "media_type": item.media_type,
-        "licence": item.licence,
-        "consent_train": item.consent.train,
-        "consent_redistribute": item.consent.redistribute,
-        "consent_commercial": item.consent.commercial,
-        "origin": ORIGINS[item.origin],
-        "generator": item.generator,
-        "derived_from": [each.hex() for each in item.derived_from],
-        "transformation": item.transformation,
-        "personal_data": item.personal_data,
-        "contributor": peer_id_of(decided.author),
-        "submitted_at": decided.submitted_at,
-        "decided_in": decided.decided_in,
-    }
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. `names`: what the indices of a label mean. `content`: it repeats content, or is some."""
+
+    name: str
+    type: str
+    description: str
+    value: Callable[[Decided, Contents], Any]
+    repeated: bool = False
+    names: tuple[str, ...] = ()
+    content: bool = False
 
 
-def content_value(column: str, item_id: ItemId, media_type: str, content: bytes) -> Any:
-    """What the content column holds. The path names the picture; its bytes are in the row."""
-    if column == CONTENT:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a campaign's datasets. `parts`: those that hold a part's content, by its name."""
+
+    question: Question
+    parts: Mapping[str, Column]
+    others: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, campaign: Campaign) -> Columns:
+        """They follow from the campaign alone, so that everybody expects the same ones."""
+        question = question_of(campaign)
+        parts = {
+            part.name: Column(
+                part.name,
+                _kept_as(part.media_types),
+                f"The part {part.name!r} of the item.",
+                partial(_content, part.name, _kept_as(part.media_types)),
+                content=True,
+            )
+            for part in campaign.parts
+        }
+        others = (
+            *_decided(question),
+            *(_own(question, parts, each) for each in question.kind.columns(question.spec)),
+            *_ITEM,
+            *(column for part in campaign.parts for column in _of_part(part.name)),
+        )
+        return cls(question, parts, tuple(_told_apart(set(parts), others)))
+
+    def __iter__(self) -> Iterator[Column]:
+        """In the order of the files."""
+        yield from self.parts.values()
+        yield from self.others
+
+    @property
+    def names(self) -> list[str]:
+        """Of all, in their order."""
+        return [column.name for column in self]
+
+    @property
+    def key(self) -> str:
+        """The column that names the item."""
+        return next(column.name for column in self.others if column.value is _ITEM[0].value)
+
+    def row(self, decided: Decided, contents: Contents) -> dict[str, Any]:
+        """The item's row."""
+        return {column.name: column.value(decided, contents) for column in self}
+
+    def contents(self, row: Mapping[str, Any]) -> dict[str, bytes]:
+        """The content that a row holds; raises Misbehaviour for a cell of another type."""
+        return {
+            name: _bytes_of(column, row[name])
+            for name, column in self.parts.items()
+            if row[name] is not None
+        }
+
+
+def _kept_as(media_types: Sequence[str]) -> str:
+    """Pictures and texts get columns that loaders decode; a part that mixes media gets bytes."""
+    shown = {MEDIA[name].shown for name in media_types}
+    if shown == {Shown.PICTURE}:
+        return IMAGE
+    return TEXT if shown == {Shown.TEXT} else BYTES
+
+
+def _content(part: str, kept_as: str, decided: Decided, contents: Contents) -> Any:
+    """A part's content as its column holds it. A path names a picture; its bytes are in the row."""
+    content = contents.get(part)
+    if content is None or kept_as == BYTES:
         return content
-    return {"bytes": content, "path": f"{item_id.hex()}.{media_type.partition('/')[2]}"}
+    if kept_as == TEXT:
+        return content.decode()
+    suffix = MEDIA[decided.described.part(part).media_type].suffix
+    return {"bytes": content, "path": f"{decided.item_id.hex()}-{part}{suffix}"}
+
+
+def _bytes_of(column: Column, cell: Any) -> bytes:
+    """The content in a cell."""
+    content = cell
+    if column.type == IMAGE:
+        content = cell["bytes"]
+    elif column.type == TEXT:
+        content = cell.encode()
+    if not isinstance(content, bytes):
+        raise Misbehaviour(f"its {column.name} holds no content")
+    return content
+
+
+def _own(question: Question, parts: Mapping[str, Column], own: kinds.Column) -> Column:
+    """A column of the kind."""
+
+    def value(decided: Decided, contents: Contents) -> Any:
+        return own.value(decided.answer, decided.belief_ppm)
+
+    match own.type:
+        case ColumnType.PART:
+            types = {parts[name].type for name in own.names}
+            kept_as = types.pop() if len(types) == 1 else BYTES
+
+            def content(decided: Decided, contents: Contents) -> Any:
+                part = value(decided, contents)
+                return None if part is None else _content(part, kept_as, decided, contents)
+
+            return Column(own.name, kept_as, own.words, content, content=True)
+        case ColumnType.LABEL:
+            return Column(own.name, "int64", own.words, value, names=own.names)
+        case ColumnType.PART_NAME:
+            return Column(own.name, "string", own.words, value)
+        case ColumnType.SHARES:
+            return Column(own.name, "float64", own.words, value, repeated=True)
+        case ColumnType.NUMBER | ColumnType.SHARE:
+            return Column(own.name, "float64", own.words, value)
+
+
+def _decided(question: Question) -> tuple[Column, ...]:
+    kind, spec = question.kind, question.spec
+    return (
+        Column(
+            "answer",
+            "string",
+            "The answer that reviewers agreed on, in words.",
+            lambda decided, _: kind.words(spec, decided.answer),
+        ),
+        Column(
+            "confidence",
+            "float64",
+            "How sure that is, from 0 to 1: of a rating, that it is within the tolerance; of several "
+            "criteria, the least sure one.",
+            lambda decided, _: decided.confidence_ppm / PPM,
+        ),
+    )
+
+
+_ITEM: Final = (
+    Column(
+        "item_id",
+        "string",
+        "Name of the item: the hash of its description in the log.",
+        lambda decided, _: decided.item_id.hex(),
+    ),
+    Column(
+        "licence",
+        "string",
+        "SPDX identifier of the licence that the contributor gave.",
+        lambda decided, _: decided.described.licence,
+    ),
+    Column(
+        "consent_train",
+        "bool",
+        "The contributor agreed to training.",
+        lambda decided, _: decided.described.consent.train,
+    ),
+    Column(
+        "consent_redistribute",
+        "bool",
+        "The contributor agreed to redistribution.",
+        lambda decided, _: decided.described.consent.redistribute,
+    ),
+    Column(
+        "consent_commercial",
+        "bool",
+        "The contributor agreed to commercial use.",
+        lambda decided, _: decided.described.consent.commercial,
+    ),
+    Column(
+        "origin",
+        "string",
+        "How the item was made: human, sensor, agent or synthetic.",
+        lambda decided, _: ORIGINS[decided.described.origin],
+    ),
+    Column(
+        "generator",
+        "string",
+        "Model or tool that made it, if one did.",
+        lambda decided, _: decided.described.generator,
+    ),
+    Column(
+        "derived_from",
+        "string",
+        "Items that it was derived from.",
+        lambda decided, _: [each.hex() for each in decided.described.derived_from],
+        repeated=True,
+    ),
+    Column(
+        "transformation",
+        "string",
+        "How it was derived from them.",
+        lambda decided, _: decided.described.transformation,
+    ),
+    Column(
+        "personal_data",
+        "bool",
+        "The contributor says that it holds personal data.",
+        lambda decided, _: decided.described.personal_data,
+    ),
+    Column(
+        "author",
+        "string",
+        "The contributor, to whom it is attributed.",
+        lambda decided, _: name_of(decided.author),
+    ),
+    Column(
+        "submitted_at",
+        "int64",
+        "Log index of its submission.",
+        lambda decided, _: decided.submitted_at,
+    ),
+    Column("decided_in", "int64", "Epoch of the verdict.", lambda decided, _: decided.decided_in),
+)
+
+
+def _of_part(part: str) -> Iterator[Column]:
+    """What the log says of a part; nothing where the item lacks it."""
+
+    def described(field: str, decided: Decided, _: Contents) -> Any:
+        each = next((each for each in decided.described.parts if each.name == part), None)
+        return None if each is None else getattr(each, field)
+
+    words = f"MIME type of {part}."
+    yield Column(f"{part}_media_type", "string", words, partial(described, "media_type"))
+    words = f"Who or what made {part}, where its contributor says so."
+    yield Column(f"{part}_source", "string", words, partial(described, "source"))
+
+
+def _told_apart(taken: set[str], columns: Sequence[Column]) -> Iterator[Column]:
+    for column in columns:
+        name = column.name
+        while name in taken:
+            name = f"item_{name}"
+        taken.add(name)
+        yield replace(column, name=name)

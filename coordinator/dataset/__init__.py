@@ -2,8 +2,7 @@
 
     snapshots   which items, by rule; the record that says so
     content     what was fetched from contributors, kept until it is withdrawn
-    rows        an item as a row: every column, and where its value comes from
-    parquet     rows to Parquet files of bounded size
+    ranking     whose answers were preferred, for campaigns that compare sources
     evidence    what proves the items against the log
     facts       what the descriptions say of the whole, counted while rows are written
     croissant   croissant.json (MLCommons Croissant 1.1)
@@ -11,6 +10,5 @@
     folder      all of it into datasets/<snapshot>, signed
     sweep       deletes what somebody withdrew
 
-`rows` and `evidence` define the formats, so that commonground/dataset/check.py reads what they write.
-pyarrow is imported in `parquet` alone.
+Rows, their columns and Parquet are in commonground/dataset, where the check reads what is written here.
 """

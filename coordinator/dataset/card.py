@@ -7,8 +7,8 @@ from collections import Counter
 from html import escape
 from typing import Final
 
-from commonground.dataset.layout import DATA
-from commonground.dataset.rows import COLUMNS, IMAGE
+from commonground.dataset.layout import DATA, RANKING
+from commonground.dataset.rows import IMAGE, TEXT
 from coordinator.dataset.facts import Facts, counted, licence_url
 
 # What a hub calls a licence is its SPDX identifier in lower case, for those that it knows.
@@ -24,12 +24,12 @@ _SIZES: Final = (
     *((1_000_000, "1M<n<10M"), (100_000, "100K<n<1M"), (10_000, "10K<n<100K")),
     *((1_000, "1K<n<10K"), (0, "n<1K")),
 )
-_CONTRIBUTORS_SHOWN: Final = 50  # croissant.json has all of them
+_ROWS_SHOWN: Final = 50  # of a table; the data and croissant.json have all
+_MODALITIES: Final = {IMAGE: "image", TEXT: "text"}
 
 
 def render(facts: Facts) -> str:
     """The card."""
-    uses = ", ".join(facts.uses)
     return "\n".join(
         [
             "---",
@@ -43,58 +43,23 @@ def render(facts: Facts) -> str:
             f"`{facts.digest.hex()}`, exported {facts.published}.",
             *_missing(facts),
             "",
-            "## Load it",
+            *_question(facts),
+            *_use(facts),
+            *_origin(facts),
+            "## Answers",
             "",
-            "```python",
-            "import datasets",
-            f'data = datasets.load_dataset("parquet", data_files="{DATA}/*.parquet", split="train")',
-            "```",
+            *_table(("answer", "items"), facts.answers),
             "",
-            "`croissant.json` describes it for every other loader (MLCommons Croissant 1.1).",
-            "",
-            "## Check it",
-            "",
-            "```",
-            "commonhold verify . --key KEY",
-            "```",
-            "",
-            "KEY is the verifier key of the network's log. The check needs no connection: each item's "
-            "description, author, label and content are proved against the log.",
-            "",
-            "## What you may do",
-            "",
-            f"Every contributor agreed to: {uses}. Licences: {_licences(facts)}. If a contributor "
-            "withdraws an item, no later snapshot has it, and this one can no longer be licensed: "
-            "delete the item then.",
-            "",
-            "## How it was made",
-            "",
-            *(
-                ["> " + _line(line) for line in facts.campaign.guidelines.splitlines()]
-                or ["No guidelines."]
-            ),
-            "",
-            f"- Made by: {counted(facts.origins)}",
-            *([f"- Generators: {_line(counted(facts.generators))}"] if facts.generators else []),
-            f"- Derived from other items: {facts.derived:,}",
-            f"- With personal data, by their contributors' word: {facts.personal:,}",
-            f"- Reviewers per item: {facts.campaign.reviewers_per_item}, drawn at random, "
-            "answering independently",
-            "",
-            "## Labels",
-            "",
-            *_table(("label", "items"), facts.labels, len(facts.labels)),
-            "",
+            *_ranking(facts),
             "## Contributors",
             "",
-            *_table(("contributor", "items"), facts.contributors, _CONTRIBUTORS_SHOWN),
+            *_table(("contributor", "items"), facts.contributors),
             "",
             "## Columns",
             "",
             "| column | what it is |",
             "|---|---|",
-            f"| `{facts.content}` | The content. |",
-            *(f"| `{column.name}` | {column.description} |" for column in COLUMNS),
+            *(f"| `{column.name}` | {_cell(column.description)} |" for column in facts.columns),
             "",
             "## Cite it",
             "",
@@ -106,21 +71,115 @@ def render(facts: Facts) -> str:
     )
 
 
+def _question(facts: Facts) -> list[str]:
+    """What reviewers were asked, and what of."""
+    sentence, *rest = facts.asks
+    parts = (
+        f"`{part.name}` ({', '.join(part.media_types)}{', optional' if part.optional else ''})"
+        for part in facts.campaign.parts
+    )
+    return [
+        "## The question",
+        "",
+        f"{_line(sentence)} (a `{facts.campaign.task}` campaign)",
+        "",
+        *(f"- {_line(each)}" for each in rest[:_ROWS_SHOWN]),
+        *([f"- and {len(rest) - _ROWS_SHOWN:,} more"] if len(rest) > _ROWS_SHOWN else []),
+        *([""] if rest else []),
+        f"An item has these parts: {', '.join(parts)}.",
+        "",
+        *(f"> {_line(line)}" for line in facts.campaign.guidelines.splitlines()),
+        *([""] if facts.campaign.guidelines else []),
+    ]
+
+
+def _use(facts: Facts) -> list[str]:
+    pairs = [column.name for column in facts.columns.others if column.content]
+    return [
+        "## Load it",
+        "",
+        "```python",
+        "import datasets",
+        f'data = datasets.load_dataset("parquet", data_files="{DATA}/*.parquet", split="train")',
+        *([f'pairs = data.filter(lambda row: row["{pairs[0]}"] is not None)'] if pairs else []),
+        "```",
+        "",
+        *(
+            [f"Trainers of preferences read {' and '.join(pairs)}; a tie has neither.", ""]
+            if pairs
+            else []
+        ),
+        "`croissant.json` describes it for every other loader (MLCommons Croissant 1.1).",
+        "",
+        "## Check it",
+        "",
+        "```",
+        "commonhold verify . --key KEY",
+        "```",
+        "",
+        "KEY is the verifier key of the network's log. The check needs no connection: each item's "
+        "description, author, parts and verdict, column by column, are proved against the log.",
+        "",
+        "## What you may do",
+        "",
+        f"Every contributor agreed to: {', '.join(facts.uses)}. Licences: {_licences(facts)}. If a "
+        "contributor withdraws an item, no later snapshot has it, and this one can no longer be "
+        "licensed: delete the item then.",
+        "",
+    ]
+
+
+def _origin(facts: Facts) -> list[str]:
+    return [
+        "## How it was made",
+        "",
+        f"- Made by: {counted(facts.origins)}",
+        *([f"- Generators: {_line(counted(facts.generators))}"] if facts.generators else []),
+        f"- Derived from other items: {facts.derived:,}",
+        f"- With personal data, by their contributors' word: {facts.personal:,}",
+        f"- Reviewers per item: {facts.campaign.reviewers_per_item}, drawn at random, "
+        "answering independently",
+        "",
+    ]
+
+
+def _ranking(facts: Facts) -> list[str]:
+    """The sources, where the campaign compares them."""
+    ranking = facts.ranking
+    if ranking is None:
+        return []
+    return [
+        "## Sources",
+        "",
+        f"By {ranking.votes:,} votes of {ranking.judges:,} reviewers on all pairs of the campaign. "
+        "Strength is log-odds against an average source, with its 95 % interval (Bradley-Terry); "
+        f"`{RANKING}` has all of them.",
+        "",
+        "| source | strength | interval | votes |",
+        "|---|---:|---|---:|",
+        *(
+            f"| {_cell(each.source)} | {each.strength:+.2f} | {each.low:+.2f} to {each.high:+.2f} "
+            f"| {each.votes:,} |"
+            for each in ranking.sources[:_ROWS_SHOWN]
+        ),
+        "",
+    ]
+
+
 def _front_matter(facts: Facts) -> list[str]:
     """YAML; JSON's strings are YAML's."""
     known = sorted({each.lower() for each in facts.licences} & _HUB_LICENCES)
     others = sorted(each for each in facts.licences if each.lower() not in _HUB_LICENCES)
     licences = known + ([_OTHER] if others else [])
     size = next(name for at_least, name in _SIZES if facts.items >= at_least)
-    task = "image-classification" if facts.content == IMAGE else "text-classification"
     return [
         f"pretty_name: {json.dumps(facts.title)}",
         *_listed("license", licences),
         *([f"license_name: {json.dumps(', '.join(others))}"] if others else []),
         *([f"license_link: {licence_url(others[0])}"] if others else []),
-        *_listed("task_categories", [task]),
+        *_listed("task_categories", _categories(facts)),
         *_listed("size_categories", [size]),
-        *_listed("tags", ["commonhold", "croissant"]),
+        *_listed("tags", ["commonhold", "croissant", facts.campaign.task, *_tags(facts)]),
         "configs:",
         "- config_name: default",
         "  data_files:",
@@ -129,8 +188,21 @@ def _front_matter(facts: Facts) -> list[str]:
     ]
 
 
+def _categories(facts: Facts) -> list[str]:
+    """The hub's word for the task, where it has one: to tell what a picture or a text is."""
+    shown = {column.type for column in facts.columns.parts.values()}
+    told = any(column.names for column in facts.columns)
+    modality = _MODALITIES.get(shown.pop()) if len(shown) == 1 else None
+    return [f"{modality}-classification"] if told and modality else []
+
+
+def _tags(facts: Facts) -> list[str]:
+    """What people search for who train on preferences."""
+    return ["preference", "dpo"] if any(each.content for each in facts.columns.others) else []
+
+
 def _listed(key: str, values: list[str]) -> list[str]:
-    return [f"{key}:", *(f"- {json.dumps(value)}" for value in values)]
+    return [f"{key}:", *(f"- {json.dumps(value)}" for value in values)] if values else []
 
 
 def _missing(facts: Facts) -> list[str]:
@@ -143,13 +215,13 @@ def _licences(facts: Facts) -> str:
     return ", ".join(f"[{each}]({licence_url(each)})" for each in sorted(facts.licences))
 
 
-def _table(columns: tuple[str, str], counter: Counter[str], shown: int) -> list[str]:
+def _table(columns: tuple[str, str], counter: Counter[str]) -> list[str]:
     ordered = sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))
-    rest = len(ordered) - shown
+    rest = len(ordered) - _ROWS_SHOWN
     return [
         f"| {columns[0]} | {columns[1]} |",
         "|---|---:|",
-        *(f"| {_cell(name)} | {count:,} |" for name, count in ordered[:shown]),
+        *(f"| {_cell(name)} | {count:,} |" for name, count in ordered[:_ROWS_SHOWN]),
         *([f"| {rest:,} more | |"] if rest > 0 else []),
     ]
 

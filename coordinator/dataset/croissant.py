@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from commonground.dataset.layout import DATA, FileEntry
-from commonground.dataset.rows import COLUMNS, IMAGE, LABEL
+from commonground.dataset.rows import BYTES, IMAGE, TEXT, Column
 from coordinator.dataset.facts import Facts, counted, licence_url
-from protocol.identity import identity_of
+from protocol.identity import person_of
 
 CONFORMS_TO: Final = (
     "http://mlcommons.org/croissant/1.1",
@@ -21,9 +21,10 @@ CONFORMS_TO: Final = (
 _PARQUET: Final = "application/x-parquet"
 _FILES: Final = "parquet-files"
 _ITEMS: Final = "items"
-_LABELS: Final = "labels"
 _TYPES: Final = {
-    "string": "sc:Text",
+    IMAGE: "sc:ImageObject",
+    TEXT: "sc:Text",
+    BYTES: "sc:Text",  # the vocabulary has no word for bytes; the column of the media type says what they are
     "int64": "sc:Integer",
     "float64": "sc:Float",
     "bool": "sc:Boolean",
@@ -76,14 +77,17 @@ def describe(facts: Facts, files: Mapping[str, FileEntry]) -> dict[str, Any]:
         "license": [licence_url(each) for each in sorted(facts.licences)],
         "publisher": {"@type": "Organization", "name": facts.network_name, "url": facts.url},
         "creator": [
-            {"@type": "Person", "name": peer, "description": f"{count:,} of {facts.items:,} items"}
-            for peer, count in sorted(facts.contributors.items(), key=lambda pair: (-pair[1], pair))
+            {"@type": "Person", "name": name, "description": f"{count:,} of {facts.items:,} items"}
+            for name, count in sorted(facts.contributors.items(), key=lambda pair: (-pair[1], pair))
         ],
         "usageInfo": _usage(facts),
         **_provenance(facts),
         **_responsible_ai(facts),
         "distribution": [*_file_objects(files), _file_set()],
-        "recordSet": [_label_set(facts), _item_set(facts)],
+        "recordSet": [
+            *(_names_set(column) for column in facts.columns if column.names),
+            _item_set(facts),
+        ],
     }
 
 
@@ -92,7 +96,7 @@ def _description(facts: Facts) -> str:
     left_out = f"; {facts.missing:,} more could not be fetched" if facts.missing else ""
     return (
         f"{facts.title}. {whole} to the network {facts.network_name} and reviewed for each other"
-        f"{left_out}. {facts.campaign.guidelines}"
+        f"{left_out}. The question: {' '.join(facts.asks)} {facts.campaign.guidelines}"
     ).strip()
 
 
@@ -119,13 +123,14 @@ def _provenance(facts: Facts) -> dict[str, Any]:
         "prov:wasGeneratedBy": {
             "@type": "prov:Activity",
             "prov:label": (
-                f"Campaign {facts.campaign.id}: {facts.campaign.reviewers_per_item} reviewers per item, "
-                "drawn at random, answer independently; the label is inferred from their answers"
+                f"Campaign {facts.campaign.id} ({facts.campaign.task}): "
+                f"{facts.campaign.reviewers_per_item} reviewers per item, drawn at random, answer "
+                "independently; what is decided is inferred from their answers"
             ),
         },
         "prov:wasAttributedTo": [
-            {"@type": "prov:Agent", "@id": f"urn:commonhold:identity:{identity_of(peer).hex()}"}
-            for peer in sorted(facts.contributors)
+            {"@type": "prov:Agent", "@id": f"urn:commonhold:person:{person_of(name).hex()}"}
+            for name in sorted(facts.contributors)
         ],
     }
 
@@ -147,8 +152,9 @@ def _responsible_ai(facts: Facts) -> dict[str, Any]:
             ["Contributors submitted signed items; copies of earlier items were left out.", *made]
         ),
         "rai:dataAnnotationProtocol": [
-            "Reviewers commit to answers before anybody's are shown. The label is the most probable "
-            "one by Bayesian inference, anchored in items whose answer was known; column posterior."
+            f"The question: {' '.join(facts.asks)}",
+            "Reviewers commit to answers before anybody's are shown. What is decided follows from them "
+            "by Bayesian inference, anchored in items whose answer was known; columns confidence, belief.",
         ],
         "rai:annotationsPerItem": str(facts.campaign.reviewers_per_item),
         "rai:personalSensitiveInformation": [personal],
@@ -184,44 +190,41 @@ def _file_set() -> dict[str, Any]:
     }
 
 
-def _label_set(facts: Facts) -> dict[str, Any]:
-    key = f"{_LABELS}/name"
+def _names_set(column: Column) -> dict[str, Any]:
+    """What the indices of a label mean."""
+    name = f"{column.name}_names"
+    key = f"{name}/name"
     return {
         "@type": "cr:RecordSet",
-        "@id": _LABELS,
-        "name": _LABELS,
-        "description": "The campaign's labels; label is an index into them.",
+        "@id": name,
+        "name": name,
+        "description": f"{column.name} is an index into these.",
         "dataType": "sc:Enumeration",
         "key": {"@id": key},
         "field": [{"@type": "cr:Field", "@id": key, "name": "name", "dataType": "sc:Text"}],
-        "data": [{key: label} for label in facts.campaign.labels],
+        "data": [{key: each} for each in column.names],
     }
 
 
 def _item_set(facts: Facts) -> dict[str, Any]:
-    fields = [_content_field(facts.content)]
-    for column in COLUMNS:
-        field = _field(column.name, _TYPES[column.type], column.description)
-        if column.name == LABEL:
-            field["dataType"] = [field["dataType"], "cr:Label"]
-        if column.repeated:
-            field |= {"isArray": True, "arrayShape": "-1"}
-        fields.append(field)
     return {
         "@type": "cr:RecordSet",
         "@id": _ITEMS,
         "name": _ITEMS,
         "description": "One record for each item, in the order of the log.",
-        "key": {"@id": f"{_ITEMS}/item_id"},
-        "field": fields,
+        "key": {"@id": f"{_ITEMS}/{facts.columns.key}"},
+        "field": [_column_field(column) for column in facts.columns],
     }
 
 
-def _content_field(name: str) -> dict[str, Any]:
-    if name != IMAGE:
-        return _field(name, "sc:Text", "The content, as bytes of the item's media type.")
-    field = _field(name, "sc:ImageObject", "The picture.")
-    field["source"]["transform"] = {"jsonPath": "bytes"}
+def _column_field(column: Column) -> dict[str, Any]:
+    field = _field(column.name, _TYPES[column.type], column.description)
+    if column.type == IMAGE:
+        field["source"]["transform"] = {"jsonPath": "bytes"}
+    if column.names:
+        field["dataType"] = [field["dataType"], "cr:Label"]
+    if column.repeated:
+        field |= {"isArray": True, "arrayShape": "-1"}
     return field
 
 

@@ -1,11 +1,10 @@
 """What proves a dataset against the log, for somebody who has nothing else but the log's key.
 
-log.jsonl     one line for each log entry that the dataset rests on: the genesis (who the operator is),
-              the campaign (what the labels are), the snapshot (which items), each submission (whose,
-              and described how), each verdict (which label). With its inclusion proof in the
-              checkpoint that the manifest carries and, where it has a batch, the hashes of its leaves.
-items.jsonl   one line for each item, in the snapshot's order: the content's SHA-256, the description
-              whose hash is the item's id, the salt that opens its commitment, the leaf of its verdict.
+log.jsonl     one line for each log entry that the dataset rests on, in the log's order: see
+              commonground/dataset/proofs.py for which these are. With its inclusion proof in the
+              checkpoint that the manifest carries and the hashes of a submission's or verdict's leaves.
+items.jsonl   one line for each item, in the snapshot's order: the description whose hash is the item's
+              id, the leaf of its verdict, and for each part its SHA-256 and the salt that opens it.
 
 The hashes of a whole batch take 44 bytes an item. A proof for each item would take ten times that.
 """
@@ -15,17 +14,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from commonground.dataset.layout import encode
+from commonground.dataset.proofs import LEAVES_SHOWN
 from coordinator.ledger import Head, Ledger, StoredEntry
 from protocol.errors import StateError
 from protocol.log.batch import Erased, decode_bundle, leaf_hashes
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import Verifier
-from protocol.state import ItemId, SnapshotState, State
+from protocol.log.strict import parse_leaf, strict_parse
+from protocol.rows import ItemId, Snapshot
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 
@@ -37,48 +39,74 @@ class LoggedVerdict:
     leaf: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Evidence:
-    """What the items' own lines refer to."""
+    """What the items' own lines refer to: of each item, the leaf that describes it, and its verdict."""
 
     checkpoint: bytes
-    verdicts: Mapping[ItemId, LoggedVerdict]
+    described: dict[ItemId, bytes] = field(default_factory=dict)
+    verdicts: dict[ItemId, LoggedVerdict] = field(default_factory=dict)
 
 
 def write_log(
-    file: BinaryIO, ledger: Ledger, verifier: Verifier, state: State, snapshot: SnapshotState
+    file: BinaryIO, ledger: Ledger, verifier: Verifier, state: State, snapshot: Snapshot
 ) -> Evidence:
-    """Writes log.jsonl in one pass over the ledger; memory holds one verdict leaf for each item."""
+    """Writes log.jsonl in one pass over the ledger; memory holds two leaves for each item."""
     head = ledger.head()
     tree = ledger.load_tree(verifier)  # of this head or a later one: it knows every size before
-    wanted = set(snapshot.items)
-    indices = {0, snapshot.logged_at, *(state.items[each].submitted_at for each in wanted)}
-    verdicts: dict[ItemId, LoggedVerdict] = {}
+    evidence = Evidence(head.checkpoint)
+    wanted = _Wanted(state, snapshot)
     for entry in ledger.entries(0, head.size):
-        envelope = parse_envelope(entry.envelope)
-        if envelope.kind == "verdict":
-            found = dict(_accepted(entry, wanted))
-            verdicts |= found
-            needed = bool(found)
-        elif envelope.kind == "campaign":
-            needed = pb.Campaign.FromString(envelope.payload).id == snapshot.campaign_id
-        else:
-            needed = entry.index in indices
-        if needed:
+        if wanted.take(entry, evidence):
             file.write(_line(_entry_line(entry, tree, head)))
-    return Evidence(head.checkpoint, verdicts)
+    return evidence
+
+
+class _Wanted:
+    """Which entries a snapshot rests on."""
+
+    def __init__(self, state: State, snapshot: Snapshot) -> None:
+        self._campaign_id = snapshot.campaign_id
+        self._items = set(snapshot.items)
+        items = [state.items[each] for each in snapshot.items]
+        keys = (index for author, _ in snapshot.credits for _, index in state.keys_of.scan(author))
+        self._indices = {0, snapshot.logged_at, *(item.submitted_at for item in items), *keys}
+        # Between the close of the epoch before and that of its own, a verdict is in no other epoch.
+        epochs = {item.decided_in for item in items if item.decided_in is not None}
+        self._closes = epochs | {epoch - 1 for epoch in epochs}
+
+    def take(self, entry: StoredEntry, evidence: Evidence) -> bool:
+        """Whether the entry is one of them; `evidence` gets what the items' lines need of it."""
+        envelope = parse_envelope(entry.envelope)
+        match envelope.kind:
+            case "verdict":
+                found = dict(_accepted(entry, self._items))
+                evidence.verdicts |= found
+                return bool(found)
+            case "close":
+                return strict_parse(pb.Close, envelope.payload, "the close").epoch in self._closes
+            case "campaign":
+                body = strict_parse(pb.Campaign, envelope.payload, "the campaign")
+                return body.id == self._campaign_id
+            case "successor":
+                return True
+            case "submission" if entry.index in self._indices:
+                evidence.described |= _described(entry, self._items)
+        return entry.index in self._indices
 
 
 def item_line(
-    leaf: bytes, salt: bytes, content: bytes, submission: int, verdict: LoggedVerdict
+    leaf: bytes, parts: Mapping[str, tuple[bytes, bytes]], submission: int, verdict: LoggedVerdict
 ) -> bytes:
-    """The line of an item that is in the dataset."""
+    """The line of an item that is in the dataset; `parts` are (salt, content) by name."""
     return _line(
         {
             "id": hash_leaf(leaf).hex(),
-            "sha256": hashlib.sha256(content).hexdigest(),
             "item": encode(leaf),
-            "salt": encode(salt),
+            "parts": {
+                name: {"sha256": hashlib.sha256(content).hexdigest(), "salt": encode(salt)}
+                for name, (salt, content) in parts.items()
+            },
             "submission": submission,
             "verdict": verdict.index,
             "item_verdict": encode(verdict.leaf),
@@ -91,11 +119,16 @@ def missing_line(item_id: ItemId) -> bytes:
     return _line({"id": item_id.hex()})
 
 
+def _described(entry: StoredEntry, wanted: set[ItemId]) -> dict[ItemId, bytes]:
+    leaves = (leaf for leaf in decode_bundle(entry.bundle or b"") if not isinstance(leaf, Erased))
+    return {item_id: leaf for leaf in leaves if (item_id := hash_leaf(leaf)) in wanted}
+
+
 def _accepted(entry: StoredEntry, wanted: set[ItemId]) -> Iterator[tuple[ItemId, LoggedVerdict]]:
     for leaf in decode_bundle(entry.bundle or b""):
         if isinstance(leaf, Erased):
             raise StateError("a verdict of the log was erased", "run `commonhold coordinator fsck`")
-        verdict = pb.ItemVerdict.FromString(leaf)
+        verdict = parse_leaf(pb.ItemVerdict, leaf)
         if verdict.outcome == pb.OUTCOME_ACCEPTED and verdict.item_id in wanted:
             yield verdict.item_id, LoggedVerdict(entry.index, leaf)
 
@@ -107,7 +140,7 @@ def _entry_line(entry: StoredEntry, tree: MerkleTree, head: Head) -> dict[str, A
         "envelope": encode(entry.envelope),
         "proof": _encode_all(proof),
     }
-    if entry.bundle:
+    if entry.bundle and parse_envelope(entry.envelope).kind in LEAVES_SHOWN:
         line["leaves"] = _encode_all(leaf_hashes(decode_bundle(entry.bundle)))
     return line
 

@@ -20,17 +20,17 @@ from commonground.dataset.layout import Manifest
 from commonground.files import DIRECTORY_MODE
 from commonground.locks import alone
 from coordinator.dataset.content import ContentStore
-from coordinator.dataset.fetch import fetch_missing
+from coordinator.dataset.fetch import fetch_missing, parts_of
 from coordinator.dataset.folder import Source, dataset_path, read_manifest, write_dataset
 from coordinator.dataset.snapshots import log_snapshot
 from coordinator.dataset.sweep import sweep
 from coordinator.ledger import Ledger
 from coordinator.operator import Operator
 from protocol.errors import CommonholdError, StateError
-from protocol.identity import peer_id_of
+from protocol.identity import name_of
 from protocol.log.link import parse_link
-from protocol.state import ItemId, State
-from protos.gen import records_pb2 as pb
+from protocol.rows import Consent, ItemId
+from protocol.state import State
 
 # Contributors, or rather what is the matter with them, that a message names.
 NAMED_MAX: Final = 10
@@ -50,7 +50,7 @@ class Exported:
 
 
 def export(
-    operator: Operator, campaign_id: str, scope: pb.Consent, allow_missing: bool, tell: Progress
+    operator: Operator, campaign_id: str, scope: Consent, allow_missing: bool, tell: Progress
 ) -> Exported:
     """Exports the campaign's snapshot of now.
 
@@ -67,7 +67,8 @@ def export(
         if manifest is not None and not manifest.missing:
             return Exported(path, manifest, snapshot.logged_at, {})
         content = ContentStore(home.content_path)
-        fetching = _counting("fetching", len(snapshot.items), tell)
+        parts = len(parts_of(operator.state, snapshot.items))
+        fetching = _counting("fetching", parts, tell)
         try:
             missing = fetch_missing(operator, snapshot.items, content, fetching)
             if missing and not allow_missing:
@@ -108,7 +109,7 @@ def _incomplete(state: State, missing: Mapping[ItemId, str], total: int) -> Stat
     """What is missing, by whose it is and why."""
     causes = Counter((state.items[item_id].author, why) for item_id, why in missing.items())
     named = [
-        f"  {peer_id_of(author)}: {count:,} items, {why}"
+        f"  {name_of(author)}: {count:,} items, {why}"
         for (author, why), count in causes.most_common(NAMED_MAX)
     ]
     if len(causes) > NAMED_MAX:

@@ -3,47 +3,58 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from coordinator.dataset.snapshots import folder_name, scope_names
-from protos.gen import records_pb2 as pb
+from commonground.dataset.layout import scope_names
+from commonground.dataset.rows import ORIGINS, Columns, Decided
+from coordinator.dataset.ranking import SourceRanking
+from coordinator.dataset.snapshots import folder_name
+from protocol.identity import name_of
+from protocol.rows import Campaign, Consent
 
 
 @dataclass(slots=True)
 class Facts:
-    """Fixed by the log, and counted row by row."""
+    """Fixed by the log, and counted item by item."""
 
     network_name: str
     url: str  # where the network's dashboard is
-    campaign: pb.Campaign
+    campaign: Campaign
     digest: bytes  # of the snapshot record
-    scope: pb.Consent
-    content: str  # name of the content's column
+    scope: Consent
+    columns: Columns
     published: str  # date, YYYY-MM-DD
     items: int = 0
     content_bytes: int = 0
     missing: int = 0
     personal: int = 0
     derived: int = 0
-    contributors: Counter[str] = field(default_factory=Counter)  # by peer id
-    labels: Counter[str] = field(default_factory=Counter)
+    contributors: Counter[str] = field(default_factory=Counter)  # by a person's printed name
+    answers: Counter[str] = field(default_factory=Counter)  # in words
     licences: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
     generators: Counter[str] = field(default_factory=Counter)
+    ranking: SourceRanking | None = None
 
-    def count(self, row: dict[str, Any], content_bytes: int) -> None:
-        """Adds a row of rows.COLUMNS."""
+    def count(self, decided: Decided, contents: Mapping[str, bytes]) -> None:
+        """Adds an item."""
+        described, question = decided.described, self.columns.question
         self.items += 1
-        self.content_bytes += content_bytes
-        self.personal += row["personal_data"]
-        self.derived += bool(row["derived_from"])
-        self.contributors[row["contributor"]] += 1
-        self.labels[row["label_name"]] += 1
-        self.licences[row["licence"]] += 1
-        self.origins[row["origin"]] += 1
-        if row["generator"]:
-            self.generators[row["generator"]] += 1
+        self.content_bytes += sum(map(len, contents.values()))
+        self.personal += described.personal_data
+        self.derived += bool(described.derived_from)
+        self.contributors[name_of(decided.author)] += 1
+        self.answers[question.kind.words(question.spec, decided.answer)] += 1
+        self.licences[described.licence] += 1
+        self.origins[ORIGINS[described.origin]] += 1
+        if described.generator:
+            self.generators[described.generator] += 1
+
+    @property
+    def asks(self) -> list[str]:
+        """The question in words: a sentence, and a line for each thing that there is to say of it."""
+        return self.columns.question.kind.asks(self.columns.question.spec)
 
     @property
     def name(self) -> str:

@@ -1,8 +1,9 @@
 """Gets the content of a snapshot from its contributors' nodes, in the operator's name.
 
-A node serves an accepted item to the network's operator, whom the Noise handshake proves. Every byte is
-checked against the item's commitment while it streams. What has arrived is kept: an interrupted fetch
-goes on where it was.
+A node serves the parts of an accepted item to the network's operator, whom the Noise handshake proves. Every
+byte is checked against the part's commitment while it streams. What has arrived is kept: an interrupted
+fetch goes on where it was. A contributor has several machines, of which one has the item: all that announce
+themselves are asked, one after the other.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from commonground.addresses import Announcement
 from commonground.asking import ATTEMPT_SECONDS, Asking
 from commonground.client import CoordinatorClient
-from commonground.directory import Directory
+from commonground.directory import Directory, keys_of_person
 from commonground.p2p import Denial, OpenBlob, PeerHost
 from coordinator.dataset.content import ContentStore
 from coordinator.operator import Operator
 from protocol.errors import Misbehaviour, Reject, Unreachable
-from protocol.identity import Identity, peer_id_of
+from protocol.identity import KeyId
 from protocol.log.link import parse_link
-from protocol.state import ItemId, ItemState
+from protocol.media import check_content
+from protocol.rows import ItemId
+from protocol.state import State
 
 # Transfers at once: contributors have slow lines, and each node takes no more than four from a peer.
 FETCHES_MAX: Final = 8
@@ -31,31 +35,43 @@ PASSES_MAX: Final = 2
 PASS_PAUSE_SECONDS: Final = 2.0
 # Failures in a row after which a node is left alone for the rest of a pass.
 FAILURES_MAX: Final = 2
+# What the writer could not hold (folder.ITEM_BYTES_MAX) is not read here, either.
+CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
 _LISTEN: Final = ("/ip4/127.0.0.1/tcp/0",)  # we dial; nobody needs to reach us
 
-OnItem = Callable[[], None]
+OnPart = Callable[[], None]
+
+PartOf = tuple[ItemId, str]
+"""An item, and the name of one of its parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An item, whose it is, and what the log says of its content."""
+    """A part of an item, who may have it, and what the log says of its content."""
 
     item_id: ItemId
-    author: Identity
+    part: str
+    keys: tuple[KeyId, ...]  # of its author's machines, the latest first
+    media_type: str
     size: int
     commitment: bytes
+
+    @property
+    def place(self) -> PartOf:
+        """What it is called."""
+        return self.item_id, self.part
 
 
 class _Nothing:
     """We only ask: there is nothing here to give."""
 
-    async def open(self, item_id: bytes) -> OpenBlob | None:
+    async def open(self, item_id: ItemId, part: str) -> OpenBlob | None:
         return None
 
-    async def authorise(self, peer: bytes, item_id: bytes) -> Denial:
+    async def authorise(self, item_id: ItemId, part: str, peer: KeyId) -> Denial:
         return Denial("this peer only fetches")
 
-    async def accept(self, author: bytes, data: bytes) -> bool:
+    async def accept(self, author: KeyId, data: bytes) -> bool:
         # Nodes gossip checkpoints while we fetch. To call an honest one wrong would ban its sender,
         # who has our items; every other node judges for itself what reaches it.
         return True
@@ -65,79 +81,111 @@ class SnapshotFetcher:
     """One run over what is missing."""
 
     def __init__(
-        self, host: PeerHost, directory: Directory, content: ContentStore, on_item: OnItem
+        self, host: PeerHost, directory: Directory, content: ContentStore, on_part: OnPart
     ) -> None:
-        """`on_item` is called for each item that arrives; `problems` says why others did not."""
+        """`on_part` is called for each part that arrives; `problems` says why others did not."""
         self._host, self._content = host, content
-        self._on_item = on_item
+        self._on_part = on_part
         self._asking = Asking[Wanted](directory, at_once=FETCHES_MAX, failures_max=FAILURES_MAX)
-        self.problems: dict[ItemId, str] = {}
+        self.problems: dict[PartOf, str] = {}
 
     async def run_pass(self, wanted: Sequence[Wanted]) -> None:
-        """Tries each item once. Raises Unreachable (the directory) and StoreError (our disk)."""
+        """Tries each part once. Raises Unreachable (the directory) and StoreError (our disk)."""
         await self._asking.run_pass(wanted, self._try, self._skipped)
 
     def _skipped(self, each: Wanted, announced: bool) -> None:
         if announced:
-            self.problems.setdefault(each.item_id, "its contributor's node does not answer")
+            self.problems.setdefault(each.place, "its contributor's node does not answer")
         else:
-            self.problems[each.item_id] = "its contributor's node is offline"
+            self.problems[each.place] = "its contributor's node is offline"
 
-    async def _try(self, each: Wanted, addresses: Sequence[str]) -> bool:
-        """Fetches one item; False where its node is at fault and should be left alone."""
+    async def _try(self, each: Wanted, where: Announcement) -> bool:
+        """Fetches one part from one machine and keeps it; False where another one should be asked."""
+        await self._asking.pace(where.key)
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 fetched = await self._host.fetch(
-                    peer_id_of(each.author),
-                    addresses,
+                    where.peer_id,
+                    where.addresses,
                     each.item_id,
-                    sink_path=self._content.incoming(each.item_id),
+                    each.part,
+                    sink_path=self._content.incoming(each.item_id, each.part),
                     size_max=each.size,
                     commitment=each.commitment,
                 )
+            await asyncio.to_thread(self._keep, each, fetched.salt)
         except (Unreachable, TimeoutError):
-            self.problems[each.item_id] = "its contributor's node does not answer"
+            self.problems[each.place] = "its contributor's node does not answer"
             return False
         except (Misbehaviour, Reject) as error:
-            self.problems[each.item_id] = str(error)
+            self.problems[each.place] = str(error)
             return False
-        await asyncio.to_thread(self._content.keep, each.item_id, fetched.salt)
-        self.problems.pop(each.item_id, None)
-        self._on_item()
+        self.problems.pop(each.place, None)
+        self._on_part()
         return True
+
+    def _keep(self, each: Wanted, salt: bytes) -> None:
+        """A text that is none would not go into its column: what reviewers let through is left out."""
+        path = self._content.incoming(each.item_id, each.part)
+        if each.size <= CHECKED_BYTES_MAX:
+            try:
+                check_content(each.media_type, path.read_bytes())
+            except Reject:
+                path.unlink()
+                raise
+        self._content.keep(each.item_id, each.part, salt)
 
 
 def fetch_missing(
-    operator: Operator, items: Sequence[ItemId], content: ContentStore, on_item: OnItem
+    operator: Operator, items: Sequence[ItemId], content: ContentStore, on_part: OnPart
 ) -> dict[ItemId, str]:
-    """Fetches what is not here yet; gives the items that could not be fetched, and why.
+    """Fetches what is not here yet; gives the items of which a part could not be fetched, and why.
 
-    `on_item` is called for each item that is here, at once or later.
+    `on_part` is called for each part that is here, at once or later.
 
     Raises:
         Unreachable: the coordinator does not answer; StoreError: our disk failed.
     """
     wanted = []
-    for item_id in items:
-        if content.has(item_id):
-            on_item()
+    for each in parts_of(operator.state, items):
+        if content.has(each.item_id, each.part):
+            on_part()
         else:
-            wanted.append(_wanted(item_id, operator.state.items[item_id]))
-    return asyncio.run(_fetch(operator, wanted, content, on_item)) if wanted else {}
+            wanted.append(each)
+    if not wanted:
+        return {}
+    problems = asyncio.run(_fetch(operator, wanted, content, on_part))
+    return {item_id: why for (item_id, _), why in reversed(problems.items())}
+
+
+def parts_of(state: State, items: Sequence[ItemId]) -> list[Wanted]:
+    """All parts of these items."""
+    return [
+        Wanted(
+            item_id,
+            part.name,
+            keys_of_person(state, state.items[item_id].author),
+            part.media_type,
+            part.size,
+            part.commitment,
+        )
+        for item_id in items
+        for part in state.items[item_id].described().parts
+    ]
 
 
 async def _fetch(
-    operator: Operator, wanted: Sequence[Wanted], content: ContentStore, on_item: OnItem
-) -> dict[ItemId, str]:
+    operator: Operator, wanted: Sequence[Wanted], content: ContentStore, on_part: OnPart
+) -> dict[PartOf, str]:
     host = fetching_host(bytes(operator.keys.operator_key))
     # The server is on this machine, whatever name others know it by.
     link = replace(parse_link(operator.link), host=operator.local_host)
     await host.start()
     try:
         async with CoordinatorClient(link) as client:
-            fetcher = SnapshotFetcher(host, Directory(link.network, client), content, on_item)
+            fetcher = SnapshotFetcher(host, Directory(link.network, client), content, on_part)
             for number in range(PASSES_MAX):
-                left = [each for each in wanted if not content.has(each.item_id)]
+                left = [each for each in wanted if not content.has(each.item_id, each.part)]
                 if not left:
                     break
                 if number:
@@ -158,8 +206,3 @@ def fetching_host(secret: bytes) -> PeerHost:
         validate_checkpoint=nothing.accept,
         listen=_LISTEN,
     )
-
-
-def _wanted(item_id: ItemId, item: ItemState) -> Wanted:
-    record = item.record()
-    return Wanted(item_id, item.author, record.size, record.content_commitment)

@@ -9,26 +9,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from commonground.dataset import layout
 from commonground.dataset.layout import FileEntry, Manifest
-from commonground.dataset.parquet import ParquetFiles, arrow_schema
-from commonground.dataset.rows import Decided, content_column, content_value, row_of
+from commonground.dataset.parquet import ParquetFiles
+from commonground.dataset.rows import Columns, Decided
 from commonground.files import DIRECTORY_MODE, sha256_file, sync_directory, writing
 from coordinator.dataset.card import render
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.croissant import describe
 from coordinator.dataset.evidence import Evidence, item_line, missing_line, write_log
 from coordinator.dataset.facts import Facts
+from coordinator.dataset.ranking import rank
 from coordinator.dataset.snapshots import folder_name
 from coordinator.keys import Keys
 from coordinator.ledger import Ledger
 from protocol.errors import StateError, StoreError
-from protocol.state import ItemId, SnapshotState, State
+from protocol.rows import Item, ItemId, Snapshot
+from protocol.state import State
 
 # A value of a Parquet column is read whole. Nodes submit items of at most 8 MiB; others might not.
 ITEM_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -42,7 +44,7 @@ class Source:
 
     state: State
     digest: bytes
-    snapshot: SnapshotState
+    snapshot: Snapshot
     ledger: Ledger
     keys: Keys
     content: ContentStore
@@ -97,23 +99,23 @@ def _fill(part: Path, source: Source, missing: Collection[ItemId], on_item: OnIt
         campaign,
         source.digest,
         snapshot.scope,
-        content_column(campaign.media_types),
+        Columns.of(campaign),
         source.published,
         missing=len(missing),
+        ranking=rank(state, source.ledger, campaign.id),
     )
     with writing(part / layout.LOG) as file:
         evidence = write_log(file, source.ledger, source.keys.log_verifier, state, snapshot)
     parquet = _write_items(part, source, facts, evidence, missing=missing, on_item=on_item)
     data = {f"{layout.DATA}/{path.name}": FileEntry(*sha256_file(path)) for path in parquet}
-    croissant = json.dumps(describe(facts, data), indent=2, ensure_ascii=False)
-    for name, text in ((layout.CROISSANT, croissant + "\n"), (layout.CARD, render(facts))):
-        with writing(part / name) as file:
-            file.write(text.encode())
-    others = (layout.CROISSANT, layout.CARD, layout.LOG, layout.ITEMS)
+    others = _write_descriptions(part, facts, data)
     manifest = Manifest(
         network=state.network.hex(),
         network_name=state.name,
         campaign=campaign.id,
+        task=campaign.task,
+        parts=list(facts.columns.parts),
+        columns=facts.columns.names,
         snapshot=source.digest.hex(),
         scope=facts.uses,
         items=facts.items,
@@ -123,6 +125,18 @@ def _fill(part: Path, source: Source, missing: Collection[ItemId], on_item: OnIt
     )
     _write_manifest(part, manifest, source.keys)
     return manifest
+
+
+def _write_descriptions(part: Path, facts: Facts, data: Mapping[str, FileEntry]) -> list[str]:
+    """Writes what describes the whole; gives the names of all files but the data and the manifest."""
+    croissant = json.dumps(describe(facts, data), indent=2, ensure_ascii=False) + "\n"
+    texts = {layout.CROISSANT: croissant.encode(), layout.CARD: render(facts).encode()}
+    if facts.ranking is not None:
+        texts[layout.RANKING] = facts.ranking.encode()
+    for name, text in texts.items():
+        with writing(part / name) as file:
+            file.write(text)
+    return [*texts, layout.LOG, layout.ITEMS]
 
 
 def _write_items(
@@ -135,7 +149,7 @@ def _write_items(
     on_item: OnItem,
 ) -> list[Path]:
     """Writes rows and proofs, item by item; gives the Parquet files."""
-    parquet = ParquetFiles(part, arrow_schema(facts.content, facts.campaign.labels))
+    parquet = ParquetFiles(part, facts.columns)
     try:
         with writing(part / layout.ITEMS) as proofs:
             for item_id in source.snapshot.items:
@@ -155,31 +169,47 @@ def _write_item(
     parquet: ParquetFiles, source: Source, facts: Facts, evidence: Evidence, item_id: ItemId
 ) -> bytes:
     """Writes the row; gives the line that proves it."""
-    state, item = source.state, source.state.items[item_id]
-    record = item.record()
-    if record.size > ITEM_BYTES_MAX:
-        raise StateError(f"item {item_id.hex()} is larger than {ITEM_BYTES_MAX} bytes")
-    found = source.content.read(item_id, record.content_commitment)
-    if found is None or item.label is None or item.decided_in is None:
-        raise StoreError(
-            f"the content of item {item_id.hex()} is gone or damaged", "run the export again"
+    item = source.state.items[item_id]
+    opened = _read_parts(source.content, item_id, item)
+    if item.answer is None or item.decided_in is None:
+        raise StateError(
+            f"item {item_id.hex()} is not decided", "run `commonhold coordinator fsck`"
         )
-    salt, content = found
     decided = Decided(
         item_id,
-        record,
+        item.described(),
         item.author,
         item.submitted_at,
-        item.label,
-        item.posterior_ppm,
+        item.answer,
+        item.belief_ppm,
+        item.confidence_ppm,
         item.decided_in,
     )
-    row = row_of(decided, state.campaigns[item.campaign_id].labels)
-    facts.count(row, len(content))
-    row[facts.content] = content_value(facts.content, item_id, record.media_type, content)
-    parquet.add(row, len(content))
-    verdict = evidence.verdicts[item_id]
-    return item_line(item.leaf, salt, content, item.submitted_at, verdict)
+    contents = {name: content for name, (_, content) in opened.items()}
+    facts.count(decided, contents)
+    row = facts.columns.row(decided, contents)
+    parquet.add(row, sum(map(len, contents.values())))
+    leaf, verdict = evidence.described[item_id], evidence.verdicts[item_id]
+    return item_line(leaf, opened, item.submitted_at, verdict)
+
+
+def _read_parts(
+    content: ContentStore, item_id: ItemId, item: Item
+) -> dict[str, tuple[bytes, bytes]]:
+    """(salt, content) of each part, by its name."""
+    parts = item.described().parts
+    if sum(part.size for part in parts) > ITEM_BYTES_MAX:
+        raise StateError(f"item {item_id.hex()} is larger than {ITEM_BYTES_MAX} bytes")
+    opened = {}
+    for part in parts:
+        found = content.read(item_id, part.name, part.commitment)
+        if found is None:
+            raise StoreError(
+                f"the {part.name} of item {item_id.hex()} is gone or damaged",
+                "run the export again",
+            )
+        opened[part.name] = found
+    return opened
 
 
 def _write_manifest(part: Path, manifest: Manifest, keys: Keys) -> None:
@@ -187,7 +217,7 @@ def _write_manifest(part: Path, manifest: Manifest, keys: Keys) -> None:
     with writing(part / layout.MANIFEST) as file:
         file.write(raw)
     with writing(part / layout.SIGNATURE) as file:
-        file.write(layout.sign_manifest(raw, keys.operator, keys.sign_record))
+        file.write(layout.sign_manifest(raw, keys.record_key, keys.sign_record))
 
 
 def _publish(part: Path, folder: Path) -> None:

@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from commonground.dataset.layout import SCOPE, scope_names
 from coordinator.operator import Operator
 from protocol.errors import ConfigError, StateError
-from protocol.lifecycle import ItemStatus
 from protocol.limits import OPERATOR_LEAVES_MAX
 from protocol.log.batch import batch_root
+from protocol.log.strict import encode_leaf
+from protocol.rows import Consent, ItemId, Snapshot
 from protocol.rules.dataset import compute_snapshot
-from protocol.state import ItemId, SnapshotState, State
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
-SCOPE: Final = ("train", "redistribute", "commercial")
 # 48 bits: two snapshots of one operator share them once in ten million snapshots.
 NAME_DIGITS: Final = 12
 
 
-def scope_of(names: Sequence[str]) -> pb.Consent:
-    """The consent that a dataset needs of each item, from names in SCOPE."""
-    return pb.Consent(**{name: name in names for name in SCOPE})
-
-
-def scope_names(scope: pb.Consent) -> list[str]:
-    """What a scope allows, in the order of SCOPE."""
-    return [name for name in SCOPE if getattr(scope, name)]
+def scope_of(names: Sequence[str]) -> Consent:
+    """The consent that a dataset needs of each item, from names in layout.SCOPE."""
+    return Consent(**{name: name in names for name in SCOPE})
 
 
 def folder_name(digest: bytes) -> str:
@@ -34,10 +30,10 @@ def folder_name(digest: bytes) -> str:
     return digest.hex()[:NAME_DIGITS]
 
 
-def find_snapshot(state: State, prefix: str) -> tuple[bytes, SnapshotState]:
+def find_snapshot(state: State, prefix: str) -> tuple[bytes, Snapshot]:
     """The one snapshot whose digest begins with `prefix` (hexadecimal); raises ConfigError."""
     wanted = prefix.lower()
-    found = [each for each in state.snapshots.items() if each[0].hex().startswith(wanted)]
+    found = [each for each in state.snapshots.scan() if each[0].hex().startswith(wanted)]
     if not wanted or not found:
         raise ConfigError(
             f"no snapshot's digest begins with {prefix!r}",
@@ -48,9 +44,7 @@ def find_snapshot(state: State, prefix: str) -> tuple[bytes, SnapshotState]:
     return found[0]
 
 
-def log_snapshot(
-    operator: Operator, campaign_id: str, scope: pb.Consent
-) -> tuple[bytes, SnapshotState]:
+def log_snapshot(operator: Operator, campaign_id: str, scope: Consent) -> tuple[bytes, Snapshot]:
     """The snapshot of now, with its digest: the one that the log has already, or a new one.
 
     Raises:
@@ -61,26 +55,27 @@ def log_snapshot(
     items = _select(state, campaign_id, scope)
     known = _logged(state, campaign_id, scope, items)
     if known is None:
+        leaves = [encode_leaf(pb.SnapshotItem(item_id=item_id)) for item_id in items]
         body = pb.Snapshot(
             network=state.network,
             campaign_id=campaign_id,
-            scope=scope,
-            items=pb.Batch(root=batch_root(items), count=len(items)),
+            scope=scope.record(),
+            items=pb.Batch(root=batch_root(leaves), count=len(leaves)),
         )
-        operator.append("snapshot", body, items)
+        operator.append("snapshot", body, leaves)
         known = _logged(operator.state, campaign_id, scope, items)
     if known is None:
         raise StateError("the log's snapshot is not the one that was sent", "run it again")
     return known
 
 
-def _select(state: State, campaign_id: str, scope: pb.Consent) -> list[ItemId]:
+def _select(state: State, campaign_id: str, scope: Consent) -> list[ItemId]:
     campaign = state.campaigns.get(campaign_id)
     if campaign is None:
         raise ConfigError(
             f"there is no campaign {campaign_id!r}", "see `commonhold coordinator campaign list`"
         )
-    if campaign.privacy != pb.PRIVACY_OPEN:
+    if not campaign.is_open:
         raise StateError(
             f"the content of campaign {campaign_id!r} goes to its reviewers only",
             "only an open campaign can be exported; train on it where it is",
@@ -92,13 +87,10 @@ def _select(state: State, campaign_id: str, scope: pb.Consent) -> list[ItemId]:
             "split the campaign: see docs/dataset.md on size",
         )
     if not items:
-        accepted = sum(
-            item.campaign_id == campaign_id and item.status is ItemStatus.ACCEPTED
-            for item in state.items.values()
-        )
+        accepted = state.accepted.count(campaign_id)
         if accepted == 0:
             raise StateError(
-                f"campaign {campaign_id!r} has no accepted item", "close an epoch first"
+                f"campaign {campaign_id!r} has no accepted item", "wait for a round's verdict"
             )
         raise StateError(
             f"none of {accepted} accepted items comes with consent to "
@@ -109,13 +101,13 @@ def _select(state: State, campaign_id: str, scope: pb.Consent) -> list[ItemId]:
 
 
 def _logged(
-    state: State, campaign_id: str, scope: pb.Consent, items: Sequence[ItemId]
-) -> tuple[bytes, SnapshotState] | None:
+    state: State, campaign_id: str, scope: Consent, items: Sequence[ItemId]
+) -> tuple[bytes, Snapshot] | None:
     wanted = (campaign_id, scope, tuple(items))
     return next(
         (
             (digest, each)
-            for digest, each in state.snapshots.items()
+            for digest, each in state.snapshots.scan()
             if (each.campaign_id, each.scope, each.items) == wanted
         ),
         None,

@@ -24,7 +24,8 @@ from coordinator.dataset.content import ContentStore
 from coordinator.dataset.snapshots import folder_name
 from protocol.errors import StoreError
 from protocol.lifecycle import ItemStatus
-from protocol.state import ItemId, State
+from protocol.rows import ItemId
+from protocol.state import State
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Doomed:
 
 def withdrawals(state: State) -> int:
     """Grows whenever an item is withdrawn that a snapshot holds: only those were ever fetched."""
-    return sum(snapshot.withdrawn for snapshot in state.snapshots.values())
+    return sum(snapshot.withdrawn for _, snapshot in state.snapshots.scan())
 
 
 def doomed(state: State, held: Iterable[ItemId]) -> Doomed:
@@ -52,7 +53,7 @@ def doomed(state: State, held: Iterable[ItemId]) -> Doomed:
         for item_id in held
         if item_id in state.items and state.items[item_id].status is ItemStatus.WITHDRAWN
     )
-    spoilt = ((digest, each.withdrawn) for digest, each in state.snapshots.items())
+    spoilt = ((digest, each.withdrawn) for digest, each in state.snapshots.scan())
     return Doomed(gone, tuple((digest, count) for digest, count in spoilt if count))
 
 
