@@ -275,13 +275,18 @@ class Book:
         if rule.by_operator and record.key != self._state.operator_key:
             raise Forbidden(f"only the network's operator signs a {kind}")
         record = validate(self._state, kind, record)
-        if isinstance(record.body, pb.Successor) and record.body.role == pb.KEY_ROLE_LOG:
-            self._require_log_key(record.body.key)
+        self._require_able(record.body)
         return record, validate_sealed(self._state, rule, record, openings)
 
-    def _require_log_key(self, key: bytes) -> None:
-        """A successor whose key we do not hold would leave the log without a signature."""
-        if not self.keys.holds_log_key(key):
+    def _require_able(self, body: Message) -> None:
+        """Refuses what this coordinator could not go on with."""
+        if isinstance(body, pb.Upgrade):
+            rules_of(body.version)
+        if (
+            isinstance(body, pb.Successor)
+            and body.role == pb.KEY_ROLE_LOG
+            and not self.keys.holds_log_key(body.key)
+        ):
             raise Reject(
                 "the coordinator does not hold the key that is to sign its log",
                 "put it beside log.key as log-2.key, restart, and try again",

@@ -1,41 +1,40 @@
-"""Gold from a file: items with a known answer, committed under fresh salts before the draw."""
+"""Gold from a file: items with a known answer, in words. The coordinator keeps them sealed."""
 
 from __future__ import annotations
 
 import csv
-import secrets
 from pathlib import Path
 from typing import Final
 
-from coordinator.conductor import batch
-from coordinator.operator import Operator
-from coordinator.sealed import Opening
-from protocol.errors import ConfigError, StateError
-from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, SALT_BYTES
-from protocol.log.commitments import gold_commitment
+from protocol.errors import ConfigError, Reject, StateError
+from protocol.limits import HASH_BYTES
+from protocol.rows import ItemId
 from protocol.state import State
-from protos.gen import records_pb2 as pb
+from protocol.tasks.question import question_of
 
-COLUMNS: Final = ("item_id", "label")
+COLUMNS: Final = ("item_id", "answer")
 
 
-def read_answers(path: Path, state: State) -> dict[bytes, int]:
-    """Label indices by item, from a CSV file with the columns item_id (hex) and label (its name).
+def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
+    """Answers by item, from a CSV file with the columns item_id (hex) and answer (as the kind of task
+    takes it in words).
 
     Raises:
         ConfigError: names the line that is wrong.
+        StateError: names the item that nobody has submitted.
     """
-    answers: dict[bytes, int] = {}
+    answers: dict[ItemId, bytes] = {}
     try:
         with path.open(newline="") as file:
             rows = csv.DictReader(file)
             if tuple(rows.fieldnames or ()) != COLUMNS:
                 raise ConfigError(f"{path}: the first line is {','.join(COLUMNS)}")
             for row in rows:
-                item_id, label = _parse_row(row, state, f"{path}:{rows.line_num}")
+                where = f"{path}:{rows.line_num}"
+                item_id, answer = _parse_row(row, state, where)
                 if item_id in answers:
-                    raise ConfigError(f"{path}:{rows.line_num}: this item stands twice")
-                answers[item_id] = label
+                    raise ConfigError(f"{where}: this item stands twice")
+                answers[item_id] = answer
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     if not answers:
@@ -43,32 +42,7 @@ def read_answers(path: Path, state: State) -> dict[bytes, int]:
     return answers
 
 
-def commit_gold(operator: Operator, answers: dict[bytes, int]) -> int:
-    """Logs the salted hashes; gives the index of the last record. The answers stay sealed."""
-    openings = [
-        Opening(item_id, secrets.token_bytes(SALT_BYTES), label)
-        for item_id, label in answers.items()
-    ]
-    # In the order of the file, gold might be recognised; salted hashes in their own order say nothing.
-    openings.sort(key=_hash_of)
-    index = 0
-    for at in range(0, len(openings), BATCH_LEAVES_MAX):
-        some = openings[at : at + BATCH_LEAVES_MAX]
-        hashes = [_hash_of(each) for each in some]
-        body = pb.GoldCommit(
-            network=operator.state.network,
-            epoch=operator.state.epoch.number,
-            hashes=batch(hashes),
-        )
-        index = operator.append("gold-commit", body, hashes, some).index
-    return index
-
-
-def _hash_of(opening: Opening) -> bytes:
-    return gold_commitment(opening.item_id, opening.salt, opening.label)
-
-
-def _parse_row(row: dict[str, str], state: State, where: str) -> tuple[bytes, int]:
+def _parse_row(row: dict[str, str | None], state: State, where: str) -> tuple[ItemId, bytes]:
     try:
         item_id = bytes.fromhex(row["item_id"] or "")
     except ValueError:
@@ -78,7 +52,8 @@ def _parse_row(row: dict[str, str], state: State, where: str) -> tuple[bytes, in
     item = state.items.get(item_id)
     if item is None:
         raise StateError(f"{where}: nobody has submitted this item", "submit it, then import again")
-    labels = list(state.campaigns[item.campaign_id].labels)
-    if row["label"] not in labels:
-        raise ConfigError(f"{where}: {row['label']!r} is not a label of {item.campaign_id}")
-    return item_id, labels.index(row["label"])
+    question = question_of(state.campaigns[item.campaign_id])
+    try:
+        return item_id, question.kind.read_words(question.spec, row["answer"] or "")
+    except Reject as error:
+        raise ConfigError(f"{where}: {error}", error.advice) from None

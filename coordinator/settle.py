@@ -2,7 +2,7 @@
 
     deploy      the contracts, once; logged as `deployment`
     import      each deposit that the contract saw, once; logged as `revenue`
-    join        the treasury's account, bound to the operator's identity; logged as `register`
+    join        the treasury's account, bound to the operator; logged as `register`
     propose     the root of all that was ever earned; logged as `settlement`
     attest      witnesses recompute the root and sign; their nodes log `attest`
     publish     root and signatures on chain; logged as `published`
@@ -28,14 +28,14 @@ from protocol.money.accounts import cumulative_leaves
 from protocol.money.payout import binding_digest, recover_signer
 from protocol.money.settlement import (
     Address,
-    Deployment,
     address,
     build_tree,
     publication_digest,
     sum_totals,
 )
-from protocol.rules.record import is_name
-from protocol.state import Proposal, State
+from protocol.rows import Settlement
+from protocol.state import State
+from protocol.text import is_id
 from protos.gen import records_pb2 as pb
 
 # The contract's own bound; those who registered first are the network's witnesses.
@@ -57,8 +57,9 @@ class Settled:
 
 def open_chain(operator: Operator) -> OperatorChain:
     """The chain of the settings, with the contracts of the log. Raises Unreachable, ConfigError."""
-    deployment = _deployment_of(operator.state)
-    return OperatorChain(operator.config.rpc_url, operator.keys.chain_secret, deployment)
+    return OperatorChain(
+        operator.config.rpc_url, operator.keys.chain_secret, operator.state.deployment
+    )
 
 
 def settle(
@@ -98,7 +99,7 @@ def _publish(
     proposal = _propose(operator, report)
     signatures = _await_witnesses(operator, chain, proposal, report, seconds_max)
     report(f"publishing epoch {proposal.epoch} on chain")
-    totals = {Address(asset): amount for asset, amount in proposal.totals.items()}
+    totals = {Address(asset): amount for asset, amount in proposal.totals}
     # Crash after this line: the next run finds the same publication in force, and notes it down.
     sent = chain.publish(proposal.epoch, proposal.root, totals, signatures)
     body = pb.Published(
@@ -130,18 +131,13 @@ def deposit_revenue(
     return tx_hash
 
 
-def _deployment_of(state: State) -> Deployment | None:
-    logged = state.deployment
-    if logged is None:
-        return None
-    return Deployment(logged.chain_id, Address(logged.settlement), Address(logged.share_token))
-
-
 def _witnesses_of(state: State) -> tuple[list[bytes], int]:
     """Payout addresses of the first members, and how many of them must sign."""
     quorum = max(1, state.policy.witness_quorum)
     addresses = dict.fromkeys(
-        member.payout for who, member in state.members.items() if who != state.operator
+        member.payout
+        for who, member in sorted(state.members.scan(), key=lambda row: row[1].registered_at)
+        if who != state.operator
     )
     witnesses = list(addresses)[:WITNESSES_MAX]
     if len(witnesses) < quorum:
@@ -212,9 +208,9 @@ def misdirected(state: State, body: pb.Revenue) -> str:
     Such money is the network's: the log cannot tell whose snapshot the payer meant.
     """
     licence = state.licences.get(body.memo)
-    if licence is not None and licence.record.asset != body.asset:
-        problem = f"licence {body.memo!r} is paid for in 0x{licence.record.asset.hex()}"
-    elif licence is None and is_name(body.memo, LICENCE_ID_CHARS_MAX):
+    if licence is not None and licence.asset != body.asset:
+        problem = f"licence {body.memo!r} is paid for in 0x{licence.asset.hex()}"
+    elif licence is None and is_id(body.memo, LICENCE_ID_CHARS_MAX):
         problem = f"the log has no licence {body.memo!r}"
     else:
         return ""
@@ -226,14 +222,16 @@ def misdirected(state: State, body: pb.Revenue) -> str:
 
 def _join(operator: Operator, chain: OperatorChain) -> None:
     """Binds the treasury's share of the emission to the operator's account."""
-    state, identity = operator.state, operator.keys.operator
-    member = state.members.get(identity)
+    state, person = operator.state, operator.keys.operator
+    member = state.members.get(person)
     if member is None or member.payout != chain.address:
-        digest = binding_digest(state.network, identity)
+        digest = binding_digest(state.network, person)
         body = pb.Register(
             network=state.network,
+            delegation=operator.keys.delegation,
             payout_address=chain.address,
             payout_signature=operator.keys.sign_payout(digest),
+            serial=1 if member is None else member.serial + 1,
         )
         operator.append("register", body)
 
@@ -249,15 +247,15 @@ def _claim_treasury(operator: Operator, chain: OperatorChain, report: Report) ->
             report(f"the treasury has claimed {leaf.cumulative} of 0x{leaf.asset.hex()}")
 
 
-def _propose(operator: Operator, report: Report) -> Proposal:
+def _propose(operator: Operator, report: Report) -> Settlement:
     """The proposal for the last closed epoch. One that is logged stands: witnesses may have signed it."""
     state = operator.state
-    if state.proposal is not None and state.proposal.epoch == state.closed_epoch:
-        return state.proposal
+    if state.settlement is not None and state.settlement.epoch == state.closed_epoch:
+        return state.settlement
     leaves = cumulative_leaves(state)
     if not leaves:
         raise StateError("nobody has earned anything yet", "settle after an epoch with rewards")
-    totals = sorted(sum_totals(leaves).items())
+    totals = tuple(sorted(sum_totals(leaves).items()))
     root = build_tree(leaves).root
     report(f"proposing the settlement of epoch {state.closed_epoch}: {len(leaves)} claims")
     body = pb.Settlement(
@@ -268,19 +266,19 @@ def _propose(operator: Operator, report: Report) -> Proposal:
         leaves=len(leaves),
     )
     operator.append("settlement", body)
-    return Proposal(state.closed_epoch, root, dict(totals))
+    return Settlement(state.closed_epoch, root, totals)
 
 
 def _await_witnesses(
     operator: Operator,
     chain: OperatorChain,
-    proposal: Proposal,
+    proposal: Settlement,
     report: Report,
     seconds_max: float,
 ) -> list[bytes]:
     """Signatures of a quorum of the contract's witnesses."""
     witnesses, quorum = chain.witnesses()
-    deployment = _deployment_of(operator.state)
+    deployment = operator.state.deployment
     if deployment is None:
         raise StateError("the log names no contracts", "run `commonhold coordinator settle`")
     digest = publication_digest(
@@ -288,12 +286,12 @@ def _await_witnesses(
         deployment.settlement,
         proposal.epoch,
         proposal.root,
-        {Address(asset): amount for asset, amount in proposal.totals.items()},
+        {Address(asset): amount for asset, amount in proposal.totals},
     )
     signed: dict[Address, bytes] = {}
     told = -1
     for state in operator.updates(seconds_max):
-        by_signer = {recover_signer(digest, each): each for each in state.attestations.values()}
+        by_signer = {recover_signer(digest, each): each for _, each in state.attestations.scan()}
         signed = {who: each for who, each in by_signer.items() if who in witnesses}
         if len(signed) >= quorum:
             return list(signed.values())

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from coordinator.answers import Answers
 from protocol.errors import StateError
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus, RoundPhase
@@ -113,6 +114,7 @@ class Tally:
     campaigns: dict[str, Statuses] = field(default_factory=dict)
     authors: dict[PersonId, Statuses] = field(default_factory=dict)
     rounds: dict[str, deque[PastRound]] = field(default_factory=dict)  # by campaign, latest last
+    answers: Answers = field(default_factory=Answers)  # what was decided, by campaign
     epochs: list[ClosedEpoch] = field(default_factory=list)
     kinds: dict[str, array[int]] = field(default_factory=dict)  # log indices by record kind
     updates: dict[str, array[int]] = field(default_factory=dict)  # and of updates by job
@@ -130,6 +132,7 @@ class Tally:
         """Counts what a record changed; nothing here repeats what the rules do."""
         self._count((before for before, _ in changes.items.values() if before is not None), -1)
         self._count((after for _, after in changes.items.values()), +1)
+        self.answers.take(record, changes)
         self.kinds.setdefault(kind, _places()).append(record.index)
         for campaign_id, (before, after) in changes.rounds.items():
             self._turn(campaign_id, before, after, record.index, changes)

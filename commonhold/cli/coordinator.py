@@ -1,31 +1,30 @@
-"""`commonhold coordinator`: found a network, serve it, and lead it through its epochs."""
+"""`commonhold coordinator`: found a network, serve it, close its epochs, settle."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Group
+from rich.markup import escape
 
-from commonhold.cli import coordinator_data
+from commonhold.cli import coordinator_campaign, coordinator_data
 from commonhold.cli.options import HomeOption
-from commonhold.cli.output import JsonFlag, emit, err, guarded, micro, progress, table
-from coordinator.config import Config, Deadlines, Home, default_listen
-from protocol.errors import ConfigError, Ignore, StateError
+from commonhold.cli.output import JsonFlag, emit, err, guarded, progress
+from coordinator.config import Config, Home, default_listen
+from protocol.errors import ConfigError
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Operate a network: found it, open campaigns, close epochs, settle.",
 )
-campaign_app = typer.Typer(no_args_is_help=True, help="What the network asks contributors for.")
 gold_app = typer.Typer(no_args_is_help=True, help="Items whose answer you know, to test reviewers.")
-epoch_app = typer.Typer(no_args_is_help=True, help="The rhythm of review and reward.")
+epoch_app = typer.Typer(no_args_is_help=True, help="The rhythm of reward.")
 revenue_app = typer.Typer(no_args_is_help=True, help="Money that comes in for the network.")
-app.add_typer(campaign_app, name="campaign")
+coordinator_campaign.register(app)
 app.add_typer(gold_app, name="gold")
 app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")
@@ -60,16 +59,12 @@ def init(
         float, typer.Option(help="Part of a licence's revenue that goes to its authors, %.")
     ] = 50,
     accept: Annotated[float, typer.Option(help="Certainty that decides an item, %.")] = 90,
-    rounds: Annotated[int, typer.Option(help="Draws that an undecided item gets.")] = 3,
     quorum: Annotated[int, typer.Option(min=1, help="Witnesses that a settlement needs.")] = 1,
-    beacon_seconds: Annotated[int, typer.Option(help="Wait for reviewers who stand by.")] = 600,
-    commit_seconds: Annotated[int, typer.Option(help="Wait for their answers.")] = 86_400,
-    reveal_seconds: Annotated[int, typer.Option(help="Wait for their openings.")] = 3_600,
     as_json: JsonFlag = False,
 ) -> None:
     """Found a network: keys, settings, and the first entry of its log.
 
-    The policy is written into the log and cannot be changed later.
+    The policy is written into the log; `policy set` changes it at the end of an epoch.
     """
     from coordinator.founding import DEFAULT_POLICY, found
     from protos.gen import records_pb2 as pb
@@ -80,7 +75,7 @@ def init(
     policy.contributors_ppm, policy.reviewers_ppm = _ppm(contributors), _ppm(reviewers)
     policy.trainers_ppm, policy.accept_ppm = _ppm(trainers), _ppm(accept)
     policy.royalty_ppm = _ppm(royalty)
-    policy.rounds_max, policy.witness_quorum = rounds, quorum
+    policy.witness_quorum = quorum
     config = Config(
         name=name,
         host=host,
@@ -89,7 +84,6 @@ def init(
         http_port=http_port,
         http_url=http_url,
         rpc_url=rpc_url,
-        deadlines=Deadlines(beacon_seconds, commit_seconds, reveal_seconds),
     )
     home = Home.at(directory)
     keys = found(home, config, policy, _read_chain_key(chain_key_file))
@@ -98,9 +92,10 @@ def init(
         {"dir": str(home.path), "link": link, "network": keys.network},
         as_json,
         lambda: (
-            f"{name} is founded in {home.path}. Back up its *.key files.\n"
-            f"next: commonhold coordinator serve --dir {home.path}\n"
-            f"link: {link or 'printed by serve, since a port is chosen then'}"
+            f"{escape(name)} is founded in {escape(str(home.path))}. Back up its *.key files.\n"
+            "root.key is who you are, and no work needs it: move it to a safe place offline.\n"
+            f"next: commonhold coordinator serve --dir {escape(str(home.path))}\n"
+            f"link: {escape(link) or 'printed by serve, since a port is chosen then'}"
         ),
     )
 
@@ -112,9 +107,13 @@ def serve(
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets ports and link, as JSON, when ready.")
     ] = None,
+    close_every: Annotated[
+        str | None,
+        typer.Option(help="Close an epoch so often (24h). Default: by `epoch close` only."),
+    ] = None,
     verbose: Annotated[bool, typer.Option(help="Log what the server does.")] = False,
 ) -> None:
-    """Run the coordinator until interrupted. One line says that it is ready."""
+    """Run the coordinator until interrupted. Rounds run by themselves. One line says that it is ready."""
     import asyncio
 
     from coordinator.server import Address
@@ -128,34 +127,26 @@ def serve(
     def ready(address: Address) -> None:
         err.print(f"ready: API on port {address.grpc_port}, dashboard on port {address.http_port}")
 
-    asyncio.run(run(Home.at(directory), ready_file, ready))
+    asyncio.run(run(Home.at(directory), ready_file, ready, close_every))
 
 
 @app.command()
 @guarded
 def status(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """Show the link, the epoch and the counts; works while the server is down, too."""
+    """Show the link, the counts, and where each campaign is; works while the server is down, too."""
+    from commonhold.cli.coordinator_report import status_report
     from coordinator.operator import Operator
     from coordinator.overview import overview
 
     home = Home.at(directory)
     with Operator(home) as operator:
-        view = overview(operator.state)
+        view = overview(operator.state, operator.tally)
         running = home.server_path.exists()
         link = operator.link if running else _configured_link(home)
-    counts: list[list[object]] = [
-        ["epoch", f"{view.epoch}, {view.phase}, round {view.round}"],
-        ["log entries", f"{view.entries:,}"],
-        ["members", f"{view.members:,} ({view.standing_by:,} stand by)"],
-        ["items", f"{view.items:,} ({view.pending:,} wait, {view.accepted:,} accepted)"],
-        ["shares minted", micro(view.minted_micro)],
-        ["settled epoch", view.settled_epoch or "none"],
-        ["server", "running" if running else "not running"],
-    ]
     emit(
         {**asdict(view), "link": link, "running": running},
         as_json,
-        lambda: Group(table(view.name, ["", ""], counts), f"link: {link}"),
+        lambda: status_report(view, link, running=running),
     )
 
 
@@ -208,123 +199,57 @@ def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     )
 
 
-@campaign_app.command("create")
-@guarded
-def campaign_create(
-    *,
-    file: Annotated[
-        Path | None, typer.Argument(help="TOML file with the fields below; options win.")
-    ] = None,
-    directory: HomeOption = None,
-    campaign_id: Annotated[
-        str | None, typer.Option("--id", help="Short name: a-z, 0-9, -.")
-    ] = None,
-    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
-    guidelines: Annotated[str | None, typer.Option(help="What to submit and how to judge.")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="A possible answer; repeat.")] = None,
-    licence: Annotated[list[str] | None, typer.Option(help="SPDX id taken; repeat.")] = None,
-    media_type: Annotated[list[str] | None, typer.Option(help="MIME type taken; repeat.")] = None,
-    reviewers: Annotated[int | None, typer.Option(help="Reviewers per item.")] = None,
-    item_bytes_max: Annotated[int | None, typer.Option(help="Largest item, in bytes.")] = None,
-    privacy: Annotated[str | None, typer.Option(help="open or reviewers.")] = None,
-    withdrawal: Annotated[
-        str | None, typer.Option(help="Shares earned with items withdrawn later: repays or keeps.")
-    ] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Open a campaign. It says once and for all what it asks for."""
-    from coordinator.campaigns import build_campaign
-    from coordinator.operator import Operator
-
-    given = {
-        "id": campaign_id,
-        "title": title,
-        "guidelines": guidelines,
-        "labels": label,
-        "licences": licence,
-        "media_types": media_type,
-        "reviewers_per_item": reviewers,
-        "item_bytes_max": item_bytes_max,
-        "privacy": privacy,
-        "withdrawal": withdrawal,
-    }
-    with Operator(Home.at(directory)) as operator:
-        body = build_campaign(operator.state.network, file, given)
-        receipt = operator.append("campaign", body)
-    emit(
-        {"id": body.id, "index": receipt.index},
-        as_json,
-        lambda: f"campaign {body.id} is open (log entry {receipt.index})",
-    )
-
-
-@campaign_app.command("list")
-@guarded
-def campaign_list(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """List the campaigns and how their items fare."""
-    from coordinator.operator import Operator
-    from coordinator.overview import overview
-
-    with Operator(Home.at(directory)) as operator:
-        rows = overview(operator.state).campaigns
-    columns = ["id", "title", "labels", "licences", "submitted", "accepted", "rejected"]
-    emit(
-        {"campaigns": [asdict(row) for row in rows]},
-        as_json,
-        lambda: table("Campaigns", columns, [list(asdict(row).values()) for row in rows]),
-    )
-
-
 @gold_app.command("import")
 @guarded
 def gold_import(
-    file: Annotated[Path, typer.Argument(help="CSV with the columns item_id,label.")],
+    file: Annotated[Path, typer.Argument(help="CSV with the columns item_id,answer.")],
     directory: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Commit to known answers of submitted items, before the epoch's first draw.
+    """Say what the answers of some waiting items are, in words.
 
-    The log gets salted hashes only; the answers are opened by the verdict.
+    The coordinator keeps them sealed. The log gets salted hashes when an item's round begins; the
+    round's verdict opens them.
     """
-    from coordinator.gold import commit_gold, read_answers
+    from coordinator.gold import read_answers
     from coordinator.operator import Operator
 
     with Operator(Home.at(directory)) as operator:
         answers = read_answers(file, operator.state)
-        index = commit_gold(operator, answers)
-    emit(
-        {"answers": len(answers), "index": index},
-        as_json,
-        lambda: f"committed to {len(answers)} answers (log entry {index})",
-    )
+        operator.import_gold(answers)
+    emit({"answers": len(answers)}, as_json, lambda: f"{len(answers)} answers are kept")
 
 
 @epoch_app.command("close")
 @guarded
 def epoch_close(
+    epoch: Annotated[
+        int | None, typer.Option(help="Which one; the present one if it is not said.")
+    ] = None,
     directory: HomeOption = None,
-    timeout: TimeoutOption = 86_400,
     as_json: JsonFlag = False,
 ) -> None:
-    """End the epoch: review what is pending, decide, and reward. Prints the reward lines.
+    """End the epoch: pay for what was decided since the last one, and say what waits and why.
 
-    Interrupting it stops only the watching; the server goes on, and running it again watches on.
+    It waits for no round; what is under review is paid by a later close. With --epoch it may be repeated:
+    an epoch is closed once, and shown again.
     """
-    from commonhold.cli.coordinator_report import line_data, line_table
+    from commonhold.cli.coordinator_report import close_report, line_data, waiting_data
     from coordinator.operator import Operator
 
     with Operator(Home.at(directory)) as operator:
-        epoch = operator.state.epoch.number
-        try:
-            operator.close_epoch(epoch)
-        except Ignore:
-            operator.refresh()  # asked for before: watch on
-        _watch_close(operator.updates(timeout), epoch, quiet=as_json)
-        lines = operator.reward_lines(epoch)
+        number = operator.state.epoch if epoch is None else epoch
+        operator.close_epoch(number)
+        closed, lines = operator.tally.close_of(number), operator.reward_lines(number)
     emit(
-        {"epoch": epoch, "lines": [line_data(line) for line in lines]},
+        {
+            "epoch": number,
+            "index": closed.index,
+            "lines": [line_data(line) for line in lines],
+            "waiting": waiting_data(closed),
+        },
         as_json,
-        lambda: line_table(epoch, lines),
+        lambda: close_report(closed, lines),
     )
 
 
@@ -361,22 +286,6 @@ def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> N
     with Operator(Home.at(directory)) as operator:
         imported = import_revenue(operator, open_chain(operator), err.print)
     emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
-
-
-def _watch_close(updates: Any, epoch: int, *, quiet: bool) -> None:
-    from commonhold.cli.coordinator_report import phase_progress
-
-    with progress(quiet) as bar:
-        task = bar.add_task("", total=None)
-        for state in updates:
-            if state.closed_epoch >= epoch:
-                return
-            done, total, what = phase_progress(state)
-            bar.update(task, description=what, completed=done, total=total)
-    raise StateError(
-        f"epoch {epoch} is still under review",
-        "run `commonhold coordinator epoch close` again to watch on",
-    )
 
 
 def _ppm(percent: float) -> int:

@@ -1,39 +1,33 @@
-"""How the progress and the result of an epoch look to the operator."""
+"""How a network and the result of an epoch look to the operator."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
+from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from commonhold.cli.output import micro, table
-from protocol.identity import peer_id_of, short
-from protocol.state import State
+from coordinator.overview import CampaignRow, Overview
+from coordinator.tally import ClosedEpoch
+from protocol.identity import name_of, short
 from protos.gen import records_pb2 as pb
 
-
-def phase_progress(state: State) -> tuple[int, int, str]:
-    """Who has answered, who should, and what for."""
-    round_, phase = state.epoch.round, state.epoch.phase.name.lower()
-    what = f"epoch {state.epoch.number}, round {round_.number}: {phase}"
-    waiting = sum(
-        bool(member.standby) and who not in round_.beacons for who, member in state.members.items()
-    )
-    match phase:
-        case "beacon":
-            return len(round_.beacons), len(round_.beacons) + waiting, what
-        case "committing":
-            return len(round_.commits), len(round_.tasks), what
-        case "revealing":
-            return len(round_.revealed), len(round_.commits), what
-        case _:
-            return 0, 1, what
+REASONS: Final[dict[int, tuple[str, str]]] = {
+    pb.WAITING_IN_REVIEW: ("in-review", "are in a round that is under way"),
+    pb.WAITING_FOR_SEAL: ("for-seal", "wait for the next round"),
+    pb.WAITING_FOR_REVIEWERS: ("for-reviewers", "wait, and nobody stands by to review them"),
+    pb.WAITING_PAUSED: ("paused", "wait, and the campaign is paused"),
+}
+"""By pb.WaitingReason: a word for scripts, and the end of a sentence."""
 
 
 def line_data(line: pb.RewardLine) -> dict[str, Any]:
     """One reward line, for scripts."""
     return {
-        "identity": peer_id_of(line.identity),
+        "person": name_of(line.person),
         "role": pb.Role.Name(line.role).removeprefix("ROLE_").lower(),
         "campaign": line.campaign_id,
         "asset": line.asset.hex() or "shares",
@@ -44,13 +38,93 @@ def line_data(line: pb.RewardLine) -> dict[str, Any]:
     }
 
 
-def line_table(epoch: int, lines: list[pb.RewardLine]) -> Table:
-    """All reward lines of an epoch, for people."""
+def waiting_data(closed: ClosedEpoch) -> list[dict[str, Any]]:
+    """What a close left, for scripts."""
+    return [
+        {"campaign": campaign_id, "items": items, "reason": REASONS[reason][0]}
+        for campaign_id, items, reason in closed.waiting
+    ]
+
+
+def close_report(closed: ClosedEpoch, lines: Sequence[pb.RewardLine]) -> Group:
+    """What an epoch paid, and what it left for a later one."""
+    title = f"Epoch {closed.number} is closed (log entry {closed.index})"
+    paid: RenderableType = f"{title}; nobody earned anything"
+    if lines:
+        paid = _line_table(title, lines)
+    return Group(paid, *_left(closed.waiting))
+
+
+def _left(waiting: Iterable[tuple[str, int, int]]) -> list[str]:
+    return [
+        f"{escape(campaign_id)}: {items:,} item{'' if items == 1 else 's'} {REASONS[reason][1]}"
+        for campaign_id, items, reason in waiting
+    ]
+
+
+def _line_table(title: str, lines: Sequence[pb.RewardLine]) -> Table:
     columns = ["who", "role", "campaign", "asset", "amount", "accepted", "rejected", "answers"]
     rows: list[list[object]] = []
     for line in lines:
         data = line_data(line)
         amount = micro(int(line.amount)) if data["asset"] == "shares" else line.amount
-        rows.append([short(line.identity), *list(data.values())[1:4], amount])
+        rows.append([short(line.person), *list(data.values())[1:4], amount])
         rows[-1] += [data["accepted"], data["rejected"], data["answers"]]
-    return table(f"Epoch {epoch} is closed", columns, rows)
+    return table(title, columns, rows)
+
+
+def status_report(view: Overview, link: str, *, running: bool) -> Group:
+    """The network at a glance."""
+    counts: list[list[object]] = [
+        ["epoch", view.epoch],
+        ["log entries", view.entries],
+        ["members", f"{view.members:,} ({view.standing_by:,} stand by to review)"],
+        [
+            "items",
+            f"{view.items:,} ({view.waiting:,} wait, {view.in_review:,} in review, "
+            f"{view.accepted:,} accepted)",
+        ],
+        ["shares minted", micro(view.minted_micro)],
+        ["settled epoch", view.settled_epoch or "none"],
+        ["rules", f"version {view.rules}"],
+        ["server", "running" if running else "not running"],
+    ]
+    shown: list[RenderableType] = [table(escape(view.name), ["", ""], counts)]
+    if view.campaigns:
+        shown.append(campaign_table(view.campaigns))
+    return Group(*shown, f"link: {escape(link)}")
+
+
+def campaign_table(rows: Sequence[CampaignRow]) -> Table:
+    """Campaigns: where their rounds are, and how their items fare."""
+    columns = [
+        "id",
+        "task",
+        "round",
+        "now",
+        "waiting",
+        "in review",
+        "stand by",
+        "accepted",
+        "rejected",
+    ]
+    return table(
+        "Campaigns",
+        columns,
+        [
+            [
+                *(row.id, row.task, row.round, _now(row), row.waiting, row.in_review),
+                *(row.standing_by, row.accepted, row.rejected),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _now(row: CampaignRow) -> str:
+    if row.paused:
+        return "paused"
+    if row.progress is None:
+        return "between rounds" if row.round else "before its first round"
+    doing = {"sealed": "draws", "committing": "is reviewed", "revealing": "opens answers"}
+    return f"{doing[row.phase]}: {row.progress.done} of {row.progress.expected}"

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from protocol.errors import (
     CommonholdError,
@@ -100,7 +101,8 @@ def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
         made.add_column(column, justify="right" if numeric else "left")
     for row in rows:
-        made.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+        # As text: cells hold what others have written, and nothing in it is markup.
+        made.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
     return made
 
 

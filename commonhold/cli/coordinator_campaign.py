@@ -1,0 +1,252 @@
+"""The commands of `commonhold coordinator` for what a network asks and by which rules: `campaign`, `policy`,
+`upgrade`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonhold.cli.options import HomeOption
+from commonhold.cli.output import JsonFlag, emit, guarded
+from coordinator.config import Home
+from protocol.errors import ConfigError
+
+campaign_app = typer.Typer(no_args_is_help=True, help="What the network asks contributors for.")
+policy_app = typer.Typer(no_args_is_help=True, help="How the network rewards.")
+
+CampaignArgument = Annotated[str, typer.Argument(help="The campaign's id.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands to `commonhold coordinator`."""
+    app.add_typer(campaign_app, name="campaign")
+    app.add_typer(policy_app, name="policy")
+    app.command()(upgrade)
+
+
+@campaign_app.command("create")
+@guarded
+def campaign_create(
+    *,
+    file: Annotated[
+        Path | None, typer.Argument(help="TOML file with the same fields; options win.")
+    ] = None,
+    directory: HomeOption = None,
+    campaign_id: Annotated[
+        str | None, typer.Option("--id", help="Short name: a-z, 0-9, -.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
+    guidelines: Annotated[str | None, typer.Option(help="What to submit and how to judge.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Kind of question: classify (default), rate, prefer, judge."),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="A possible answer of classify; repeat.")
+    ] = None,
+    spec: Annotated[
+        str | None, typer.Option(help="The terms of any other kind: JSON, or a file of it.")
+    ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A part of each item, NAME:MEDIA/TYPE[,MEDIA/TYPE]:BYTES[:optional]; repeat."
+        ),
+    ] = None,
+    media_type: Annotated[
+        list[str] | None, typer.Option(help="MIME type of items of one part; repeat.")
+    ] = None,
+    item_bytes_max: Annotated[
+        int | None, typer.Option(help="Largest item of one part, in bytes.")
+    ] = None,
+    proposal: Annotated[
+        str | None,
+        typer.Option(help="The author's own answer: required, optional or none."),
+    ] = None,
+    licence: Annotated[list[str] | None, typer.Option(help="SPDX id taken; repeat.")] = None,
+    reviewers: Annotated[int | None, typer.Option(help="Reviewers per item.")] = None,
+    privacy: Annotated[str | None, typer.Option(help="open or reviewers.")] = None,
+    withdrawal: Annotated[
+        str | None, typer.Option(help="Shares earned with items withdrawn later: repays or keeps.")
+    ] = None,
+    seal_items: Annotated[
+        int | None, typer.Option(help="A round begins when so many items wait,")
+    ] = None,
+    seal_wait: Annotated[
+        str | None, typer.Option(help="or when the oldest has waited so long (10m).")
+    ] = None,
+    beacon_window: Annotated[
+        str | None, typer.Option(help="Wait for reviewers who stand by (10m).")
+    ] = None,
+    commit_window: Annotated[str | None, typer.Option(help="Wait for their answers (24h).")] = None,
+    reveal_window: Annotated[str | None, typer.Option(help="Wait for their openings (1h).")] = None,
+    round_items: Annotated[int | None, typer.Option(help="Most items of a round.")] = None,
+    draws_max: Annotated[
+        int | None, typer.Option(help="Rounds that an undecided item gets.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Open a campaign. It says once and for all what it asks for, and how its rounds run."""
+    from coordinator.campaigns import build_campaign
+    from coordinator.operator import Operator
+
+    given = {
+        "id": campaign_id,
+        "title": title,
+        "guidelines": guidelines,
+        "task": task,
+        "labels": label,
+        "spec": spec,
+        "parts": part,
+        "media_types": media_type,
+        "item_bytes_max": item_bytes_max,
+        "proposal": proposal,
+        "licences": licence,
+        "reviewers_per_item": reviewers,
+        "privacy": privacy,
+        "withdrawal": withdrawal,
+        "seal_items": seal_items,
+        "seal_wait": seal_wait,
+        "beacon_window": beacon_window,
+        "commit_window": commit_window,
+        "reveal_window": reveal_window,
+        "round_items": round_items,
+        "draws_max": draws_max,
+    }
+    with Operator(Home.at(directory)) as operator:
+        body = build_campaign(operator.state.network, file, given)
+        receipt = operator.append("campaign", body)
+    emit(
+        {"id": body.id, "index": receipt.index},
+        as_json,
+        lambda: f"campaign {body.id} is open (log entry {receipt.index})",
+    )
+
+
+@campaign_app.command("pause")
+@guarded
+def campaign_pause(
+    campaign: CampaignArgument, directory: HomeOption = None, as_json: JsonFlag = False
+) -> None:
+    """Take no submissions and begin no round; between two rounds only."""
+    _pause(directory, campaign, paused=True, as_json=as_json)
+
+
+@campaign_app.command("resume")
+@guarded
+def campaign_resume(
+    campaign: CampaignArgument, directory: HomeOption = None, as_json: JsonFlag = False
+) -> None:
+    """Go on with a campaign that was paused."""
+    _pause(directory, campaign, paused=False, as_json=as_json)
+
+
+def _pause(directory: Path | None, campaign: str, *, paused: bool, as_json: bool) -> None:
+    from coordinator.operator import Operator
+    from protos.gen import records_pb2 as pb
+
+    with Operator(Home.at(directory)) as operator:
+        body = pb.Pause(network=operator.state.network, campaign_id=campaign, paused=paused)
+        receipt = operator.append("pause", body)
+    emit(
+        {"id": campaign, "paused": paused, "index": receipt.index},
+        as_json,
+        lambda: f"{campaign} {'is paused' if paused else 'goes on'} (log entry {receipt.index})",
+    )
+
+
+@campaign_app.command("list")
+@guarded
+def campaign_list(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
+    """List the campaigns, where their rounds are, and how their items fare."""
+    from commonhold.cli.coordinator_report import campaign_table
+    from coordinator.operator import Operator
+    from coordinator.overview import overview
+
+    with Operator(Home.at(directory)) as operator:
+        rows = overview(operator.state).campaigns
+    emit({"campaigns": [asdict(row) for row in rows]}, as_json, lambda: campaign_table(rows))
+
+
+@policy_app.command("set")
+@guarded
+def policy_set(
+    *,
+    directory: HomeOption = None,
+    emission: Annotated[int | None, typer.Option(min=1, help="Shares minted per epoch.")] = None,
+    contributors: Annotated[float | None, typer.Option(help="Their part of it, %.")] = None,
+    reviewers: Annotated[float | None, typer.Option(help="Their part of it, %.")] = None,
+    trainers: Annotated[
+        float | None, typer.Option(help="Their part, %; the treasury has the rest.")
+    ] = None,
+    royalty: Annotated[
+        float | None, typer.Option(help="Part of a licence's revenue that goes to its authors, %.")
+    ] = None,
+    accept: Annotated[float | None, typer.Option(help="Certainty that decides an item, %.")] = None,
+    quorum: Annotated[
+        int | None, typer.Option(min=1, help="Witnesses that a settlement needs.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Change what is given, from the next epoch on; the present one keeps the policy that it began with."""
+    from coordinator.operator import Operator
+    from coordinator.policies import changed_policy, policy_data
+    from protos.gen import records_pb2 as pb
+
+    with Operator(Home.at(directory)) as operator:
+        state = operator.state
+        policy = changed_policy(
+            state,
+            emission=emission,
+            contributors_ppm=_ppm(contributors),
+            reviewers_ppm=_ppm(reviewers),
+            trainers_ppm=_ppm(trainers),
+            royalty_ppm=_ppm(royalty),
+            accept_ppm=_ppm(accept),
+            witness_quorum=quorum,
+        )
+        epoch = state.epoch
+        body = pb.PolicyChange(network=state.network, epoch=epoch, policy=policy)
+        receipt = operator.append("policy", body)
+    emit(
+        {"from_epoch": epoch + 1, "policy": policy_data(policy), "index": receipt.index},
+        as_json,
+        lambda: f"from epoch {epoch + 1} on (log entry {receipt.index})",
+    )
+
+
+@guarded
+def upgrade(
+    *,
+    epoch: Annotated[
+        int | None, typer.Option(help="The first that it governs; the next one.")
+    ] = None,
+    directory: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Go over to the next version of the rules, at the end of an epoch.
+
+    Every node needs software that knows that version by then.
+    """
+    from coordinator.operator import Operator
+    from protos.gen import records_pb2 as pb
+
+    with Operator(Home.at(directory)) as operator:
+        state = operator.state
+        first = state.epoch + 1 if epoch is None else epoch
+        if first < 1:
+            raise ConfigError("the first epoch is 1")
+        body = pb.Upgrade(network=state.network, version=state.rules + 1, epoch=first)
+        receipt = operator.append("upgrade", body)
+    emit(
+        {"version": body.version, "epoch": first, "index": receipt.index},
+        as_json,
+        lambda: f"version {body.version} governs from epoch {first} on (log entry {receipt.index})",
+    )
+
+
+def _ppm(percent: float | None) -> int | None:
+    return None if percent is None else round(percent * 10_000)
