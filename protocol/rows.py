@@ -91,7 +91,7 @@ class RoundTerms:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A question, as it was asked; only `paused` ever changes."""
+    """A question, as it was asked; only the last two fields ever change."""
 
     id: str
     title: str
@@ -107,6 +107,7 @@ class Campaign:
     withdrawal: int  # pb.WithdrawalTerms
     rounds: RoundTerms
     paused: bool = False
+    pauses: int = 0  # records that paused it or let it go on
 
     @property
     def is_open(self) -> bool:
@@ -118,7 +119,7 @@ class Campaign:
         """The row of a campaign's record."""
         parts = tuple(row_of(PartTerms, part) for part in record.parts)
         rounds = row_of(RoundTerms, record.rounds)
-        return row_of(Campaign, record, parts=parts, rounds=rounds, paused=False)
+        return row_of(Campaign, record, parts=parts, rounds=rounds, paused=False, pauses=0)
 
 
 @dataclass(frozen=True, slots=True)

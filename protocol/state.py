@@ -59,6 +59,8 @@ class State:
     log_keys: tuple[bytes, ...] = ()  # the first one named the network; the last one signs
     policy: Policy = NO_POLICY  # of the present epoch
     policy_to_come: Policy | None = None
+    policies: int = 0  # changes ever asked for
+    upgrades: int = 0  # likewise
 
     # -- people
     members: Table[PersonId, Member] = field(default_factory=Table)
@@ -73,6 +75,8 @@ class State:
     standbys: Table[tuple[str, PersonId], bytes] = field(
         default_factory=Table
     )  # commitments for the next round
+    # How often each person has said whether to stand by for the next round.
+    words: Table[tuple[str, PersonId], int] = field(default_factory=Table)
     candidates: Table[tuple[str, PersonId], bytes] = field(
         default_factory=Table
     )  # sealed; their value is not open yet

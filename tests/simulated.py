@@ -255,7 +255,11 @@ class Network:
         number = self.round(c).number + 1
         for person in people:
             body = pb.Standby(
-                network=NETWORK, campaign_id=c, round=number, commitment=self._beacon(person, c)
+                network=NETWORK,
+                campaign_id=c,
+                round=number,
+                commitment=self._beacon(person, c),
+                serial=self.state.words.get((c, person.id), 0),
             )
             self.add(person, "standby", body)
 

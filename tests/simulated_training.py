@@ -58,16 +58,16 @@ def enrol(net: Network, *people: Person, job_id: str = "train") -> None:
 
 def update_of(net: Network, person: Person, job_id: str = "train") -> pb.Update:
     """The update that this partner signs in the round that runs."""
-    state = net.state.jobs[job_id]
+    job = net.state.jobs[job_id]
     return pb.Update(
         network=NETWORK,
         job_id=job_id,
-        round=len(state.rounds) + 1,
-        base_model=state.model,
+        round=len(job.rounds) + 1,
+        base_model=job.model,
         update=net.fresh(),
         data_commitment=net.state.partners[job_id, person.id].data_commitment,
-        epsilon_micro=(len(state.rounds) + 1) * ROUND_EPSILON_MICRO,
-        delta_ppb=state.terms.delta_ppb,
+        epsilon_micro=(len(job.rounds) + 1) * ROUND_EPSILON_MICRO,
+        delta_ppb=job.terms.delta_ppb,
     )
 
 
@@ -78,15 +78,15 @@ def update(net: Network, *people: Person, job_id: str = "train") -> None:
 
 def round_of(net: Network, *people: Person, job_id: str = "train") -> pb.TrainingRound:
     """The round that is made of these people's updates."""
-    state = net.state.jobs[job_id]
+    job = net.state.jobs[job_id]
     return pb.TrainingRound(
         network=NETWORK,
         job_id=job_id,
-        round=len(state.rounds) + 1,
-        base_model=state.model,
+        round=len(job.rounds) + 1,
+        base_model=job.model,
         model=net.fresh(),
         partners=sorted(person.id for person in people),
-        epsilon_micro=state.epsilon_micro + ROUND_EPSILON_MICRO,
+        epsilon_micro=job.epsilon_micro + ROUND_EPSILON_MICRO,
     )
 
 
@@ -102,18 +102,18 @@ def add_round(net: Network, body: pb.TrainingRound) -> None:
 
 def model_of(net: Network, job_id: str = "train") -> pb.Model:
     """What a job ends with whose rounds have all run."""
-    state = net.state.jobs[job_id]
+    job = net.state.jobs[job_id]
     return pb.Model(
         network=NETWORK,
         job_id=job_id,
         outcome=pb.JOB_OUTCOME_COMPLETED,
-        weights=state.model,
+        weights=job.model,
         artifact=net.fresh(),
         card=net.fresh(),
         held_back=100,
         fp32_bytes=40_000,
         int8_bytes=12_000,
-        epsilon_micro=state.epsilon_micro,
+        epsilon_micro=job.epsilon_micro,
     )
 
 

@@ -1,11 +1,13 @@
 """What is a copy of what, in one campaign: by every part that two items have in common.
 
 An item is a copy of an earlier one if they have the same parts and each is nearly the same. Prompts that many
-items share make no copies; the same picture with the same words does.
+items share make no copies; the same picture with the same words does. Where a kind of task compares two parts
+with each other, the same two the other way round are a copy as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from protocol.review.fingerprints import DuplicateIndex, Match
@@ -16,9 +18,10 @@ Fingerprints: TypeAlias = tuple[tuple[str, bytes], ...]
 
 
 class Copies:
-    """The items of a campaign, by fingerprint."""
+    """The items of a campaign, by fingerprint. `compared`: two parts that may stand for each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, compared: tuple[str, ...] = ()) -> None:
+        self._swapped = dict(zip(compared, reversed(compared), strict=True))
         self._parts: dict[str, DuplicateIndex[ItemId]] = {}
         self._named: dict[ItemId, tuple[str, ...]] = {}  # which parts an item has here
 
@@ -39,21 +42,49 @@ class Copies:
         for part in self._named.pop(item_id, ()):
             self._parts[part].remove(item_id)
 
-    def near(self, item_id: ItemId) -> list[Match[ItemId]]:
-        """Every other item that this one is nearly the same as, in the order in which they came."""
+    def fingerprints_of(self, item_id: ItemId) -> Fingerprints:
+        """What an item's parts look like, as its author said; empty for one that is not here."""
         names = self._named.get(item_id, ())
-        if not names:
-            return []
-        own = [(part, self._parts[part].fingerprint_of(item_id)) for part in names]
-        # By the part that fewest items share: a prompt may be everybody's.
-        rarest = min(own, key=lambda pair: self._parts[pair[0]].occurrences(pair[1]))
-        others = [pair for pair in own if pair is not rarest]
+        return tuple((part, self._parts[part].fingerprint_of(item_id)) for part in names)
+
+    def readings(self, item_id: ItemId) -> list[Fingerprints]:
+        """An item's fingerprints, and those that it has with its two compared parts changed over."""
+        own = self.fingerprints_of(item_id)
+        if not own or not self._swapped:
+            return [own] if own else []
+        by_name = dict(own)
+        other = tuple((part, by_name[self._swapped.get(part, part)]) for part, _ in own)
+        return [own] if other == own else [own, other]
+
+    def same(self, reading: Fingerprints) -> Iterator[ItemId]:
+        """Every item with these very fingerprints, in the order in which they came."""
+        (part, fingerprint), others = self._rarest(reading)
+        names = tuple(name for name, _ in reading)
+        for key in self._index(part).same(fingerprint):
+            if self._named[key] == names and all(
+                self._parts[name].fingerprint_of(key) == each for name, each in others
+            ):
+                yield key
+
+    def near(self, reading: Fingerprints) -> list[Match[ItemId]]:
+        """Every item that is nearly but not quite this, in the order in which they came. As far from it as
+        the part that is farthest."""
+        (part, fingerprint), others = self._rarest(reading)
+        names = tuple(name for name, _ in reading)
         found = []
-        for match in self._parts[rarest[0]].near(rarest[1]):
-            if match.key == item_id or self._named[match.key] != names:
+        for match in self._index(part).near(fingerprint):
+            if self._named[match.key] != names or self.fingerprints_of(match.key) == reading:
                 continue
-            distances = [self._parts[part].distance_to(match.key, fp) for part, fp in others]
+            distances = [self._parts[name].distance_to(match.key, each) for name, each in others]
             if None not in distances:
                 far = max((match.distance, *(each for each in distances if each is not None)))
                 found.append(Match(match.key, far))
         return found
+
+    def _rarest(self, reading: Fingerprints) -> tuple[tuple[str, bytes], Fingerprints]:
+        """The part that fewest items share, and the others: a prompt may be everybody's."""
+        rarest = min(reading, key=lambda pair: self._index(pair[0]).occurrences(pair[1]))
+        return rarest, tuple(pair for pair in reading if pair is not rarest)
+
+    def _index(self, part: str) -> DuplicateIndex[ItemId]:
+        return self._parts.setdefault(part, DuplicateIndex())

@@ -240,9 +240,7 @@ class DuplicateIndex(Generic[Key]):
         """All near duplicates, in log order. Raises Reject for a malformed fingerprint."""
         validate_fingerprint(fingerprint)
         if fingerprint[0] != PERCEPTUAL:
-            first = self._first_row.get(fingerprint)
-            rows = [] if first is None else [first, *self._later_rows.get(fingerprint, [])]
-            return [Match(self._keys[row], 0) for row in rows]
+            return [Match(key, 0) for key in self.same(fingerprint)]
         levels = unpack_levels(fingerprint)
         canvases = _shifted_canvases(levels)
         found: list[Match[Key]] = []
@@ -252,6 +250,14 @@ class DuplicateIndex(Generic[Key]):
                 if each <= NEAR_DUPLICATE_PERMILLE:
                     found.append(Match(self._keys[row], int(each)))
         return found
+
+    def same(self, fingerprint: bytes) -> Iterator[Key]:
+        """The items with this very fingerprint, in log order."""
+        first = self._first_row.get(fingerprint)
+        if first is not None:
+            yield self._keys[first]
+            for row in self._later_rows.get(fingerprint, ()):
+                yield self._keys[row]
 
     def fingerprint_of(self, key: Key) -> bytes:
         """The fingerprint of an item of the index."""

@@ -21,6 +21,8 @@ def validate_commit(state: State, record: Record[pb.Commit]) -> None:
     """One commitment for all of a reviewer's tasks, before anybody's answers are opened."""
     body, key = record.body, (record.body.campaign_id, record.author)
     round_ = require_round(state, body.campaign_id, body.round)
+    if round_.phase is RoundPhase.OPEN:
+        raise Ignore("the verdict of this round is in the log")
     tasks = state.tasks.get(key)
     if tasks is None:
         raise Reject("this person was not drawn in this round")

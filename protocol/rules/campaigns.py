@@ -25,7 +25,7 @@ from protocol.limits import (
 from protocol.media import check_media_type
 from protocol.review.copies import Copies
 from protocol.rows import Campaign
-from protocol.rules.record import Record, campaign_of, require
+from protocol.rules.record import Record, campaign_of, require, require_next
 from protocol.spdx import check_licence
 from protocol.state import State
 from protocol.tasks.question import Question, ask
@@ -132,12 +132,14 @@ def _check_distinct(what: str, names: Sequence[str], names_max: int) -> None:
 def process_campaign(state: State, record: Record[pb.Campaign]) -> None:
     """Opens the campaign."""
     state.campaigns.put(record.body.id, Campaign.of(record.body))
-    state.copies[record.body.id] = Copies()
+    kind = ask(record.body.task, record.body.spec).kind
+    state.copies[record.body.id] = Copies(kind.compared_parts)
 
 
 def validate_pause(state: State, record: Record[pb.Pause]) -> None:
     """Only between two rounds: reviewers who are at work finish it, and are paid."""
     campaign = campaign_of(state, record.body.campaign_id)
+    require_next(record.body.serial, campaign.pauses, "the operator")
     if campaign.paused == record.body.paused:
         raise Ignore(f"the campaign is {'paused' if campaign.paused else 'not paused'} already")
     round_ = state.round_of(campaign.id)
@@ -151,4 +153,5 @@ def validate_pause(state: State, record: Record[pb.Pause]) -> None:
 def process_pause(state: State, record: Record[pb.Pause]) -> None:
     """Or goes on."""
     campaign = state.campaigns[record.body.campaign_id]
-    state.campaigns.put(campaign.id, replace(campaign, paused=record.body.paused))
+    changed = replace(campaign, paused=record.body.paused, pauses=campaign.pauses + 1)
+    state.campaigns.put(campaign.id, changed)

@@ -24,6 +24,7 @@ from protocol.rules.record import (
     require,
     require_hash,
     require_member,
+    require_next,
     require_round,
 )
 from protocol.rules.sealing import require_time
@@ -46,13 +47,16 @@ def validate_standby(state: State, record: Record[pb.Standby]) -> None:
     require(body.round == coming, f"round {coming} of {body.campaign_id} is the next")
     if body.commitment:
         require_hash(body.commitment, "the beacon commitment")
-    if state.standbys.get((body.campaign_id, record.author), b"") == body.commitment:
+    key = (body.campaign_id, record.author)
+    require_next(body.serial, state.words.get(key, 0), "this person")
+    if state.standbys.get(key, b"") == body.commitment:
         raise Ignore("this reviewer stands by with this commitment already, or does not")
 
 
 def process_standby(state: State, record: Record[pb.Standby]) -> None:
     """Replaces an earlier commitment, or stands down."""
     key = (record.body.campaign_id, record.author)
+    state.words.put(key, record.body.serial + 1)
     if record.body.commitment:
         state.standbys.put(key, record.body.commitment)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from protocol.errors import Reject
 from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, LINEAGE_MAX, NAME_CHARS_MAX
@@ -65,15 +65,21 @@ def enqueue(state: State, item_id: ItemId, item: Item) -> None:
     state.queues.put(queue, min(item.ticket, state.queues.get(queue, item.ticket)))
 
 
-def dequeue(state: State, item: Item) -> None:
-    """The item does not wait any more."""
-    queue = (item.campaign_id, item.author)
-    state.waiting.remove((queue, item.ticket))
-    if not state.waiting.has(queue):
-        state.queues.remove(queue)
-    elif state.queues.get(queue) == item.ticket:
-        (_, first), _ = next(state.waiting.scan(queue))
-        state.queues.put(queue, first)
+def dequeue(state: State, items: Iterable[Item]) -> None:
+    """The items do not wait any more."""
+    queues = set()
+    for item in items:
+        queue = (item.campaign_id, item.author)
+        state.waiting.remove((queue, item.ticket))
+        queues.add(queue)
+    # Once for each queue, however many items leave it: a scan sorts.
+    for queue in queues:
+        first = next(state.waiting.scan(queue), None)
+        if first is None:
+            state.queues.remove(queue)
+        else:
+            (_, ticket), _ = first
+            state.queues.put(queue, ticket)
 
 
 def validate_openings(

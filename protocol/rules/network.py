@@ -13,7 +13,7 @@ from protocol.limits import AMOUNT_MICRO_MAX, KEY_BYTES, NAME_CHARS_MAX, PPM
 from protocol.log.commitments import network_id
 from protocol.rows import Policy, row_of
 from protocol.rules.people import add_key, check_delegation
-from protocol.rules.record import Record, require, require_hash
+from protocol.rules.record import Record, require, require_hash, require_next
 from protocol.state import State
 from protocol.text import check_name
 from protos.gen import records_pb2 as pb
@@ -61,17 +61,20 @@ def process_genesis(state: State, record: Record[pb.Genesis]) -> None:
 def validate_policy(state: State, record: Record[pb.PolicyChange]) -> None:
     """The present epoch keeps the policy that it began with."""
     require(record.body.epoch == state.epoch, f"this is epoch {state.epoch}")
+    require_next(record.body.serial, state.policies, "the operator")
     _check_policy(record.body.policy)
 
 
 def process_policy(state: State, record: Record[pb.PolicyChange]) -> None:
     """Waits for the close; a later change replaces it."""
     state.policy_to_come = row_of(Policy, record.body.policy)
+    state.policies += 1
 
 
 def validate_upgrade(state: State, record: Record[pb.Upgrade]) -> None:
     """The next version, from an epoch that has not begun."""
     body = record.body
+    require_next(body.serial, state.upgrades, "the operator")
     require(
         body.version == state.rules + 1, f"the rules are version {state.rules}; the next follows"
     )
@@ -81,6 +84,7 @@ def validate_upgrade(state: State, record: Record[pb.Upgrade]) -> None:
 def process_upgrade(state: State, record: Record[pb.Upgrade]) -> None:
     """Waits for its epoch; a later record may move it."""
     state.upgrade = (record.body.version, record.body.epoch)
+    state.upgrades += 1
 
 
 def successor_message(network: bytes, role: int, key: bytes) -> bytes:

@@ -73,6 +73,14 @@ def require_round(state: State, campaign_id: str, number: int) -> Round:
     return here
 
 
+def require_next(serial: int, said: int, whose: str) -> None:
+    """The record follows the last of its kind. Anybody can read an old one in the log; played again it
+    changes nothing."""
+    if serial < said:
+        raise Ignore(f"{whose} said something else since")
+    require(serial == said, f"the record skips a word of {whose}: its serial is {said}")
+
+
 def require_hash(value: bytes, what: str) -> None:
     """32 bytes, or Reject."""
     require(len(value) == HASH_BYTES, f"{what} has {len(value)} bytes, not {HASH_BYTES}")

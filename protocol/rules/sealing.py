@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from google.protobuf.message import Message
 
 from protocol.errors import Reject
 from protocol.lifecycle import ItemEvent, ItemStatus, RoundEvent, RoundPhase, next_phase
 from protocol.limits import EARNED_LINES_MAX, HASH_BYTES, UNPAID_ANSWERS_MAX
+from protocol.review.copies import Fingerprints
+from protocol.review.fingerprints import Match
 from protocol.rows import Campaign, Contribution, Item, ItemId, Round
 from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, campaign_of, require
 from protocol.state import State
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
-
-# Items that one seal looks at: copies by the thousand must not make a record that no log can hold.
-_LOOKED_AT_FACTOR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,32 +70,40 @@ def next_items(state: State, campaign: Campaign) -> Iterator[ItemId]:
 def compute_seal(
     state: State, campaign: Campaign, logged: Mapping[ItemId, ItemId] | None = None
 ) -> Found:
-    """Takes what waits and sets duplicates aside: the first submitter keeps the credit.
+    """Takes what waits and sets duplicates aside: the first submitter keeps the credit. So a round with
+    copies is the smaller for them, and a seal has something to look at, however many there are.
 
     An item that was erased cannot be compared any more; it is taken from `logged`, the duplicates that the
     log holds, which everybody checked who was there.
     """
     logged = {} if logged is None else logged
-    fresh: list[ItemId] = []
     duplicates: dict[ItemId, ItemId] = {}
-    for looked_at, item_id in enumerate(next_items(state, campaign)):
-        full = len(fresh) == campaign.rounds.items_max
-        if full or looked_at == _LOOKED_AT_FACTOR * campaign.rounds.items_max:
-            break
+    search = _Search(state, campaign, duplicates)
+    fresh: list[ItemId] = []
+    # Earlier ones first, whoever's turn it was: a copy of what is itself a copy is none of it.
+    for item_id in _next_in_log_order(state, campaign):
         original = logged.get(item_id)
-        if not _is_plausible(state, item_id, original):
-            original = _original_of(state, item_id, duplicates)
+        if not _is_plausible(state, item_id, original, duplicates):
+            original = search.original_of(item_id)
         if original is None:
             fresh.append(item_id)
         else:
             duplicates[item_id] = original
-    return Found(
-        tuple(sorted(fresh, key=lambda item_id: state.items[item_id].place)),
-        {copy: duplicates[copy] for copy in sorted(duplicates, key=lambda i: state.items[i].place)},
-    )
+    return Found(tuple(fresh), duplicates)
 
 
-def _is_plausible(state: State, item_id: ItemId, original_id: ItemId | None) -> bool:
+def _next_in_log_order(state: State, campaign: Campaign) -> list[ItemId]:
+    """What a seal looks at: as many as a round may have."""
+    looked_at = islice(next_items(state, campaign), campaign.rounds.items_max)
+    return sorted(looked_at, key=lambda item_id: state.items[item_id].place)
+
+
+def _is_plausible(
+    state: State,
+    item_id: ItemId,
+    original_id: ItemId | None,
+    duplicates: Container[ItemId],
+) -> bool:
     """Whether the log may say what an item is a copy of, since nobody can compare the two any more.
 
     Only in a replay, between the submission of an erased item and its withdrawal.
@@ -109,6 +117,7 @@ def _is_plausible(state: State, item_id: ItemId, original_id: ItemId | None) -> 
         and original.campaign_id == item.campaign_id
         and original.place < item.place
         and _stands(original)
+        and original_id not in duplicates
     )
 
 
@@ -119,19 +128,51 @@ def _stands(item: Item) -> bool:
     )
 
 
-def _original_of(state: State, item_id: ItemId, duplicates: Container[ItemId]) -> ItemId | None:
-    """The nearest of the items that came before it, in a round or still waiting for theirs: the same
-    content first, then the earliest."""
-    item = state.items[item_id]
-    if item.is_erased or item.draws:  # undecided: it was found to be an original before
-        return None
-    best: tuple[int, tuple[int, int], ItemId] | None = None
-    for match in state.copies[item.campaign_id].near(item_id):
-        other = state.items[match.key]
-        if other.place < item.place and _stands(other) and match.key not in duplicates:
-            candidate = (match.distance, other.place, match.key)
-            best = candidate if best is None else min(best, candidate)
-    return None if best is None else best[2]
+class _Search:
+    """Looks for originals, in one seal. `duplicates` grows meanwhile.
+
+    What is found for an item depends on it and on one other: the best of those that came before it, in a
+    round or still waiting for theirs. So it is the same for whoever finds any of the others erased.
+    """
+
+    def __init__(self, state: State, campaign: Campaign, duplicates: Container[ItemId]) -> None:
+        self._state = state
+        self._copies = state.copies[campaign.id]
+        self._duplicates = duplicates
+        # Thousands of the same are compared with the others once.
+        self._near: dict[Fingerprints, list[Match[ItemId]]] = {}
+
+    def original_of(self, item_id: ItemId) -> ItemId | None:
+        """The same content first, then the nearest, then the earliest; None for an original."""
+        item = self._state.items[item_id]
+        if item.is_erased or item.draws:  # undecided: it was found to be an original before
+            return None
+        readings = self._copies.readings(item_id)
+        same = [first for each in readings if (first := self._first(each, item)) is not None]
+        if same:
+            return min(same, key=lambda other: self._state.items[other].place)
+        near = [
+            (match.distance, self._state.items[match.key].place, match.key)
+            for each in readings
+            for match in self._matches(each)
+            if self._precedes(match.key, item)
+        ]
+        return min(near)[2] if near else None
+
+    def _first(self, reading: Fingerprints, item: Item) -> ItemId | None:
+        same = self._copies.same(reading)
+        return next((other for other in same if self._precedes(other, item)), None)
+
+    def _matches(self, reading: Fingerprints) -> list[Match[ItemId]]:
+        if reading not in self._near:
+            self._near[reading] = self._copies.near(reading)
+        return self._near[reading]
+
+    def _precedes(self, other_id: ItemId, item: Item) -> bool:
+        if other_id in self._duplicates:
+            return False
+        other = self._state.items[other_id]
+        return other.place < item.place and _stands(other)
 
 
 def seal_leaves(found: Found, gold_hashes: Sequence[bytes]) -> list[Message]:
@@ -189,22 +230,22 @@ def process_seal(state: State, record: Record[pb.Seal]) -> None:
     body = record.body
     campaign = state.campaigns[body.campaign_id]
     duplicates, hashes = split_leaves(record.leaves)
-    found = compute_seal(state, campaign, duplicates)
-    for item_id, original in found.duplicates.items():
+    looked_at = _next_in_log_order(state, campaign)
+    dequeue(state, [state.items[item_id] for item_id in looked_at])
+    for item_id, original in duplicates.items():
         item = state.items[item_id]
-        dequeue(state, item)
         status = item.after(ItemEvent.MATCH)
         state.items.put(item_id, replace(item, status=status, duplicate_of=original))
         state.copies[campaign.id].remove(item_id)
         count(state, item, duplicates=1)
-    for item_id in found.items:
-        dequeue(state, state.items[item_id])
     for (_, person), commitment in list(state.standbys.scan(campaign.id)):
         state.candidates.put((campaign.id, person), commitment)
     state.standbys.clear(campaign.id)
+    state.words.clear(campaign.id)
+    fresh = tuple(item_id for item_id in looked_at if item_id not in duplicates)
     state.rounds.put(
         campaign.id,
-        Round(body.round, RoundPhase.SEALED, body.time_ms, found.items, b"", tuple(hashes)),
+        Round(body.round, RoundPhase.SEALED, body.time_ms, fresh, b"", tuple(hashes)),
     )
 
 

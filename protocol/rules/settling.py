@@ -84,6 +84,13 @@ def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:
     require(state.deployment is not None, "there is no contract to settle on")
     require(record.body.epoch == state.closed_epoch > 0, "only the last closed epoch is settled")
     require(state.published_epoch < record.body.epoch, "this epoch is settled already")
+    present = state.settlement
+    if present is not None and (present.epoch, present.root) == (
+        record.body.epoch,
+        record.body.root,
+    ):
+        # Again it would only take its witnesses' word from it.
+        raise Ignore("this settlement is proposed already")
     leaves = cumulative_leaves(state)
     require(len(leaves) == record.body.leaves > 0, "the number of leaves does not recompute")
     require(build_tree(leaves).root == record.body.root, "the settlement's root does not recompute")

@@ -52,6 +52,8 @@ def in_review(state: State, item_id: ItemId, item: Item) -> bool:
 
 def process_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
     """Forgets the descriptions. Verdicts and shares stay, or are repaid, as the campaign says."""
+    named = [state.items[item_id] for item_id in record.body.item_ids]
+    dequeue(state, [item for item in named if item.decided_in is None and not item.duplicate_of])
     for item_id in record.body.item_ids:
         item = state.items[item_id]
         campaign = state.campaigns[item.campaign_id]
@@ -61,8 +63,6 @@ def process_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
             state.repayable.put(key, state.repayable.get(key, 0) + 1)
         if accepted:
             state.accepted.remove((campaign.id, item.place))
-        if item.status in (ItemStatus.SUBMITTED, ItemStatus.UNDECIDED):
-            dequeue(state, item)
         # Answers to an item that was to be drawn again are paid with the next close, and forgotten.
         ended = state.epoch if item.answered_by and item.decided_in is None else item.decided_in
         withdrawn = item.after(ItemEvent.WITHDRAW)

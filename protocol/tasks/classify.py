@@ -43,6 +43,7 @@ class Classify:
 
     name = "classify"
     takes_proposals = True
+    compared_parts: tuple[str, ...] = ()
 
     def parse_spec(self, spec: bytes) -> Labels:
         fields = check_fields("a classify spec", decode_spec(spec), FIELDS)

@@ -62,6 +62,7 @@ class Judge:
 
     name = "judge"
     takes_proposals = False
+    compared_parts: tuple[str, ...] = ()
 
     def parse_spec(self, spec: bytes) -> Rubric:
         fields = check_fields("a judge spec", decode_spec(spec), FIELDS)

@@ -124,6 +124,7 @@ class Kind(Protocol[SpecT]):
 
     name: str
     takes_proposals: bool  # whether an author may propose the answer beside the item
+    compared_parts: tuple[str, ...]  # two parts whose order says nothing; empty for none
 
     def parse_spec(self, spec: bytes) -> SpecT:
         """The spec, if it makes sense and is the canonical encoding of what it says; raises Reject."""

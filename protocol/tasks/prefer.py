@@ -51,6 +51,7 @@ class Prefer:
 
     name = "prefer"
     takes_proposals = True
+    compared_parts: tuple[str, ...] = PARTS
 
     def parse_spec(self, spec: bytes) -> Pair:
         fields = check_fields("a prefer spec", decode_spec(spec), FIELDS)

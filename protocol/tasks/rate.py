@@ -41,6 +41,7 @@ class Rate:
 
     name = "rate"
     takes_proposals = True
+    compared_parts: tuple[str, ...] = ()
 
     def parse_spec(self, spec: bytes) -> Scale:
         fields = check_fields("a rate spec", decode_spec(spec), FIELDS)

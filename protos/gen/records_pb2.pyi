@@ -216,24 +216,28 @@ class Policy(_message.Message):
     def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., witness_quorum: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ...) -> None: ...
 
 class PolicyChange(_message.Message):
-    __slots__ = ("network", "epoch", "policy")
+    __slots__ = ("network", "epoch", "policy", "serial")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     epoch: int
     policy: Policy
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., serial: _Optional[int] = ...) -> None: ...
 
 class Upgrade(_message.Message):
-    __slots__ = ("network", "version", "epoch")
+    __slots__ = ("network", "version", "epoch", "serial")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     version: int
     epoch: int
-    def __init__(self, network: _Optional[bytes] = ..., version: _Optional[int] = ..., epoch: _Optional[int] = ...) -> None: ...
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., version: _Optional[int] = ..., epoch: _Optional[int] = ..., serial: _Optional[int] = ...) -> None: ...
 
 class Successor(_message.Message):
     __slots__ = ("network", "role", "key", "signature")
@@ -310,14 +314,16 @@ class RoundTerms(_message.Message):
     def __init__(self, items_max: _Optional[int] = ..., seal_items: _Optional[int] = ..., seal_wait_ms: _Optional[int] = ..., beacon_ms: _Optional[int] = ..., commit_ms: _Optional[int] = ..., reveal_ms: _Optional[int] = ..., draws_max: _Optional[int] = ...) -> None: ...
 
 class Pause(_message.Message):
-    __slots__ = ("network", "campaign_id", "paused")
+    __slots__ = ("network", "campaign_id", "paused", "serial")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     campaign_id: str
     paused: bool
-    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., paused: _Optional[bool] = ...) -> None: ...
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., paused: _Optional[bool] = ..., serial: _Optional[int] = ...) -> None: ...
 
 class Seal(_message.Message):
     __slots__ = ("network", "campaign_id", "round", "time_ms", "found")
@@ -758,16 +764,18 @@ class Consent(_message.Message):
     def __init__(self, train: _Optional[bool] = ..., redistribute: _Optional[bool] = ..., commercial: _Optional[bool] = ...) -> None: ...
 
 class Standby(_message.Message):
-    __slots__ = ("network", "campaign_id", "round", "commitment")
+    __slots__ = ("network", "campaign_id", "round", "commitment", "serial")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     campaign_id: str
     round: int
     commitment: bytes
-    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., commitment: _Optional[bytes] = ...) -> None: ...
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., commitment: _Optional[bytes] = ..., serial: _Optional[int] = ...) -> None: ...
 
 class Beacon(_message.Message):
     __slots__ = ("network", "campaign_id", "round", "value", "next_commitment")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,29 +11,33 @@ import pytest
 from commonground.addresses import Announcement
 from commonground.asking import ASK_BURST, Asking, interleave
 from protocol.errors import StoreError
-from protocol.identity import Identity
+from protocol.identity import KeyId
 
-ANN, BOB, CYD = (Identity(letter * 32) for letter in (b"a", b"b", b"c"))
+ANN, BOB, CYD = (KeyId(letter * 32) for letter in (b"a", b"b", b"c"))
 
 
 @dataclass(frozen=True)
 class Thing:
-    author: Identity
+    author: KeyId
     number: int
+
+    @property
+    def keys(self) -> tuple[KeyId, ...]:
+        return (self.author,)
 
 
 @dataclass
 class Book:
     """A directory that knows ann and bob."""
 
-    forgotten: list[Identity] = field(default_factory=list)
+    forgotten: list[KeyId] = field(default_factory=list)
 
-    async def find(self, wanted: Iterable[Identity]) -> dict[Identity, Announcement]:
+    async def find(self, wanted: Iterable[KeyId]) -> dict[KeyId, Announcement]:
         return {
             who: Announcement(who, (who[:1].decode(),), 0) for who in wanted if who in (ANN, BOB)
         }
 
-    def forget(self, identity: Identity) -> None:
+    def forget(self, identity: KeyId) -> None:
         self.forgotten.append(identity)
 
 
@@ -51,8 +55,8 @@ async def test_a_node_that_fails_is_left_alone_for_the_pass() -> None:
     book, tried, skipped = Book(), list[Thing](), list[tuple[Thing, bool]]()
     things = [Thing(who, n) for who in (ANN, BOB, CYD) for n in range(4)]
 
-    async def attempt(each: Thing, addresses: Sequence[str]) -> bool:
-        assert addresses == (each.author[:1].decode(),)
+    async def attempt(each: Thing, where: Announcement) -> bool:
+        assert where.addresses == (each.author[:1].decode(),)
         tried.append(each)
         return each.author == BOB or each.number == 1  # ann's second succeeds
 
@@ -72,7 +76,7 @@ async def test_a_node_that_fails_is_left_alone_for_the_pass() -> None:
 async def test_a_success_beside_the_last_failure_does_not_bring_a_node_back() -> None:
     failed, tried = asyncio.Event(), list[int]()
 
-    async def attempt(each: Thing, _: Sequence[str]) -> bool:
+    async def attempt(each: Thing, _: Announcement) -> bool:
         tried.append(each.number)
         if each.number == 0:
             await failed.wait()
@@ -91,11 +95,13 @@ async def test_all_passes_share_one_pace(monkeypatch: pytest.MonkeyPatch) -> Non
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    async def attempt(each: Thing, addresses: Sequence[str]) -> bool:
+    one, things = asking(Book()), [Thing(ANN, n) for n in range(int(ASK_BURST))]
+
+    async def attempt(each: Thing, where: Announcement) -> bool:
+        await one.pace(where.key)
         return True
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    one, things = asking(Book()), [Thing(ANN, n) for n in range(int(ASK_BURST))]
     await one.run_pass(things, attempt)
     assert not any(waits)
     await one.run_pass(things, attempt)
@@ -103,7 +109,7 @@ async def test_all_passes_share_one_pace(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_what_an_attempt_raises_is_raised_as_it_is() -> None:
-    async def attempt(each: Thing, addresses: Sequence[str]) -> bool:
+    async def attempt(each: Thing, where: Announcement) -> bool:
         raise StoreError("disk full")
 
     with pytest.raises(StoreError, match="disk full"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.rows import Consent, ItemId, row_of
 from protocol.rules import dataset
 from protos.gen import records_pb2 as pb
 from tests.fold import encoded, ids, refuses, same
@@ -24,9 +25,13 @@ def reviewed(net: Network) -> Network:
     return net
 
 
+def select(net: Network, scope: pb.Consent) -> list[ItemId]:
+    return dataset.compute_snapshot(net.state, "digits", row_of(Consent, scope))
+
+
 def test_a_snapshot_is_what_everybody_selects(reviewed: Network) -> None:
     first, second, _, fourth, unsold = everything = ids(reviewed)
-    assert dataset.compute_snapshot(reviewed.state, "digits", EVERY_USE) == [first, second, fourth]
+    assert select(reviewed, EVERY_USE) == [first, second, fourth]
     for wrong in (
         [first, second],
         [first, second, fourth, unsold],
@@ -46,9 +51,9 @@ def test_a_snapshot_is_what_everybody_selects(reviewed: Network) -> None:
 
 
 def test_a_scope_selects_by_consent(reviewed: Network) -> None:
-    assert len(dataset.compute_snapshot(reviewed.state, "digits", TRAINING)) == 4
-    assert len(dataset.compute_snapshot(reviewed.state, "digits", TO_SELL)) == 3
-    wide = dataset.compute_snapshot(reviewed.state, "digits", TRAINING)
+    assert len(select(reviewed, TRAINING)) == 4
+    assert len(select(reviewed, TO_SELL)) == 3
+    wide = select(reviewed, TRAINING)
     with refuses("not those that follow"):
         reviewed.add_snapshot(wide, scope=TO_SELL)
     reviewed.add_snapshot(wide, scope=TRAINING)
@@ -58,7 +63,7 @@ def test_a_snapshot_is_of_a_campaign_with_accepted_items(reviewed: Network) -> N
     reviewed.add(reviewed.operator, "campaign", campaign(id="letters"))
     with refuses("at least one accepted item"):
         reviewed.snapshot(campaign_id="letters")
-    some = dataset.compute_snapshot(reviewed.state, "digits", EVERY_USE)
+    some = select(reviewed, EVERY_USE)
     with refuses("not those that follow"):
         reviewed.add_snapshot(some, campaign_id="letters")
     with refuses("there is no campaign 'no-such'"):
@@ -72,7 +77,7 @@ def test_a_snapshot_is_of_a_campaign_with_accepted_items(reviewed: Network) -> N
 
 
 def test_only_the_operator_takes_snapshots_and_sells(reviewed: Network) -> None:
-    items = dataset.compute_snapshot(reviewed.state, "digits", EVERY_USE)
+    items = select(reviewed, EVERY_USE)
     leaves = encoded(pb.SnapshotItem(item_id=item_id) for item_id in items)
     body = pb.Snapshot(network=NETWORK, campaign_id="digits", scope=EVERY_USE, items=batch(leaves))
     with refuses("only the network's operator"):

@@ -11,6 +11,7 @@ from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
 from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
 from protocol.rules import intake
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 from tests.fold import changed_item, ids, refuses
 from tests.simulated import NETWORK, Network, Person, batch, campaign
@@ -78,8 +79,16 @@ def test_a_generated_item_that_names_its_generator_is_taken(
 
 
 def test_only_members_submit(net: Network) -> None:
-    with refuses("has not registered"):
+    with refuses("nobody has delegated the key"):
         net.submit(Person("stranger"), [net.item(1)])
+    leaf = net.item(1)
+    body = pb.Submission(network=NETWORK, campaign_id="digits", items=batch([leaf]))
+    state = State()
+    for entry in net.log[:2]:  # the operator's key is known from the genesis on
+        transition.apply(state, entry.raw, entry.leaves)
+    with refuses("has not registered"):
+        transition.apply(state, net.operator.seal("submission", body), [leaf])
+    net.submit(net.operator, [leaf])
 
 
 def test_an_item_record_cannot_be_submitted_again_by_anybody(net: Network) -> None:
@@ -119,7 +128,7 @@ def test_the_coordinator_takes_no_proposal_that_it_could_not_open(net: Network) 
         ({item_id: (salt, four), bytes(32): (salt, four)}, "and nothing else"),
         ({item_id: (salt, net.answer(5))}, "does not match the commitment"),
         ({item_id: (salt, b"\0\x0a")}, "its proposal: there is no label 10"),
-        ({item_id: (salt, b"\4")}, "2 bytes long here, not 1"),
+        ({item_id: (salt, b"\4")}, "has length 2, not 1"),
         ({item_id: (b"short", four)}, "a salt has 32 bytes"),
     ):
         with pytest.raises(Reject, match=message):

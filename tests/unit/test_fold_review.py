@@ -2,65 +2,142 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+import pytest
+
+from protocol.identity import PersonId
+from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
-from protocol.rules import review
+from protocol.log.strict import encode_leaf, parse_leaf
+from protocol.rows import ItemId
+from protocol.rules import drawing
 from protos.gen import records_pb2 as pb
 from tests.fold import (
+    changed,
     drawn,
+    drawn_people,
+    encoded,
+    ids,
+    items,
+    off_by,
     refuses,
+    statuses,
     submitted,
+    tasks,
 )
-from tests.simulated import NETWORK, Network, batch
+from tests.simulated import NETWORK, Network, Person, batch
+
+WHERE: Final[dict[str, Any]] = {"network": NETWORK, "campaign_id": "digits", "round": 1}
 
 
 def test_a_beacon_value_must_be_the_committed_one_and_counts_once(net: Network) -> None:
     submitted(net)
     ben = net.people[1]
-    honest = ben.beacons[-1]
-    ben.beacons[-1] = net.fresh()
+    honest = ben.beacons["digits", 1]
+    ben.beacons["digits", 1] = net.fresh()
     with refuses("does not match the reviewer's commitment"):
         net.open_beacons(ben)
-    ben.beacons.append(honest)
+    ben.beacons["digits", 1] = honest
     net.open_beacons(ben)
-    again = pb.Beacon(network=NETWORK, epoch=1, round=1, value=honest)
     with refuses("has opened a value"):
-        net.add(ben, "beacon", again)
+        net.add(ben, "beacon", pb.Beacon(**WHERE, value=honest))
 
 
-def test_nobody_stands_by_once_the_items_are_fixed(net: Network) -> None:
+def test_a_beacon_value_is_opened_after_the_seal_by_who_stood_by(net: Network) -> None:
+    author, ben, *_ = net.people
+    net.submit(author, [net.item(1)])
+    net.stand_by(ben)
+    early = pb.Beacon(**WHERE, value=ben.beacons["digits", 1])
+    with refuses("round 1 of digits has not begun"):
+        net.add(ben, "beacon", early)
+    net.seal()
+    with refuses("did not stand by when the round was sealed"):
+        net.add(author, "beacon", early)
+    with refuses("a beacon value has 32 bytes"):
+        net.add(ben, "beacon", pb.Beacon(**WHERE, value=b"short"))
+    with refuses("the next beacon commitment has 5 bytes, not 32"):
+        net.add(ben, "beacon", changed(early, next_commitment=b"short"))
+    net.add(ben, "beacon", early)
+    assert ("digits", ben.id) not in net.state.standbys, "without a next commitment one stands down"
+    net.draw()
+    with refuses("the draw of this round has been made"):
+        net.add(ben, "beacon", changed(early, value=bytes(32)))
+
+
+def test_standing_by_is_for_the_next_round(net: Network) -> None:
     submitted(net)
-    with refuses("while submissions are open"):
-        net.stand_by(net.people[0])
+    ada = net.people[0]
+    body = pb.Standby(network=NETWORK, campaign_id="digits", commitment=bytes(32))
+    with refuses("reviewers of round 1 of digits are fixed already"):
+        net.add(ada, "standby", changed(body, round=1))
+    with refuses("round 2 of digits is the next"):
+        net.add(ada, "standby", changed(body, round=3))
+    with refuses("the beacon commitment has 5 bytes, not 32"):
+        net.add(ada, "standby", changed(body, round=2, commitment=b"short"))
+    with refuses("there is no campaign 'letters'"):
+        net.add(ada, "standby", changed(body, campaign_id="letters"))
+    net.add(ada, "standby", changed(body, round=2))
+    net.run_round(*net.people[1:])
+    net.submit(net.people[1], [net.item(1)])
+    net.seal()
+    assert ("digits", ada.id) in net.state.candidates
+
+
+def test_one_stands_down_before_the_seal_and_up_again(net: Network) -> None:
+    ada, ben, *others = net.people
+    net.stand_by(ben, *others)
+    up = pb.Standby(**WHERE, commitment=net.fresh())
+    down, again = pb.Standby(**WHERE), pb.Standby(**WHERE, commitment=net.fresh())
+    with refuses("or does not"):
+        net.add(ada, "standby", down)
+    net.add(ada, "standby", up)
+    with refuses("stands by with this commitment already"):
+        net.add(ada, "standby", changed(up, serial=1))
+    net.add(ada, "standby", changed(down, serial=1))
+    assert ("digits", ada.id) not in net.state.standbys
+    net.add(ada, "standby", changed(again, serial=2))
+    for old in (up, changed(down, serial=1)):
+        with refuses("said something else since"):
+            net.add(ada, "standby", old)  # by whomever; everybody can read it in the log
+    with refuses("skips a word"):
+        net.add(ada, "standby", changed(down, serial=4))
+    assert net.state.standbys["digits", ada.id] == again.commitment
+    net.submit(ben, [net.item(1)])
+    net.seal()
+    assert ("digits", ada.id) in net.state.candidates
+    assert not len(net.state.words), "a new round, and nothing said about the one after it"
+    net.add(ada, "standby", changed(up, round=2))
 
 
 def test_the_draw_is_recomputed(net: Network) -> None:
     submitted(net)
     net.open_beacons(*net.people[1:])
-    seed, assignments = review.compute_draw(net.state)
+    seed, assignments = drawing.compute_draw(net.state, net.campaign())
     favoured = dict(assignments)
     item_id = next(iter(favoured))
     favoured[item_id] = favoured[item_id][::-1]
-    where: dict[str, Any] = {"network": NETWORK, "epoch": 1, "round": 1}
-    leaves = review.encode_draw(favoured)
-    with refuses("does not follow from its seed"):
-        net.add(
-            net.operator, "draw", pb.Draw(**where, seed=seed, assignments=batch(leaves)), leaves
-        )
-    leaves = review.encode_draw(assignments)
-    with refuses("seed does not follow"):
-        body = pb.Draw(**where, seed=bytes(32), assignments=batch(leaves))
+
+    def draw(seed: bytes, assignments: dict[ItemId, tuple[PersonId, ...]]) -> None:
+        leaves = encoded(drawing.draw_leaves(assignments))
+        body = pb.Draw(**net.place(), seed=seed, assignments=batch(leaves))
         net.add(net.operator, "draw", body, leaves)
-    net.draw()
-    assert all(
-        net.people[0].identity not in who for who in net.state.epoch.round.assignments.values()
-    ), "nobody reviews their own"
+
+    with refuses("does not follow from its seed"):
+        draw(seed, favoured)
+    with refuses("does not follow from its seed"):
+        draw(seed, dict(list(assignments.items())[1:]))
+    with refuses("seed does not follow"):
+        draw(bytes(32), assignments)
+    draw(seed, assignments)
+    assert all(net.people[0].id not in who for _, who in net.state.assignments.scan("digits")), (
+        "nobody reviews their own"
+    )
 
 
 def test_a_reveal_must_match_its_commit_and_wait_for_the_window(net: Network) -> None:
     drawn(net)
-    reviewers = [p for p in net.people if p.identity in net.state.epoch.round.tasks]
+    reviewers = drawn_people(net)
     answers = {p.name: net.answers(p) for p in reviewers}
     early = reviewers[0]
     net.commit(early, answers[early.name])
@@ -68,7 +145,7 @@ def test_a_reveal_must_match_its_commit_and_wait_for_the_window(net: Network) ->
         net.reveal(early, answers[early.name])
     with refuses("committed already"):
         net.commit(early, net.answers(early))
-    net.phase(pb.PHASE_REVEALING)
+    net.end_commits()
     with refuses("commits of this round have ended"):
         net.commit(reviewers[1], answers[reviewers[1].name])
     with refuses("made no commitment"):
@@ -76,52 +153,120 @@ def test_a_reveal_must_match_its_commit_and_wait_for_the_window(net: Network) ->
     with refuses("does not match the reviewer's commitment"):
         net.reveal(early, net.answers(early))
     net.reveal(early, answers[early.name])
-    with refuses("in the log already"):
+    with refuses("revealed already"):
         net.reveal(early, answers[early.name])
+    net.verdict()
+    with refuses("the verdict of this round is in the log"):
+        net.reveal(early, answers[early.name])
+    with refuses("the verdict of this round is in the log"):
+        net.commit(reviewers[1], answers[reviewers[1].name])
 
 
 def test_a_copied_commitment_cannot_be_opened(net: Network) -> None:
     drawn(net)
-    tasks = net.state.epoch.round.tasks
-    by_tasks = [p for p in net.people if p.identity in tasks]
-    victim, copycat = by_tasks[0], by_tasks[1]
+    victim, copycat = drawn_people(net)[:2]
     leaves = net.answers(victim)
-    copied = pb.Commit(network=NETWORK, epoch=1, round=1, answers=batch(leaves))
-    copied.answers.count = len(tasks[copycat.identity])
+    copied = pb.Commit(**WHERE, answers=batch(leaves))
+    copied.answers.count = len(tasks(net)[copycat.id])
     net.commit(victim, leaves)
     net.add(copycat, "commit", copied)
-    net.phase(pb.PHASE_REVEALING)
+    net.end_commits()
     net.reveal(victim, leaves)
-    body = pb.Reveal(network=NETWORK, epoch=1, round=1, answers=batch(leaves))
     with refuses("not those of the tasks|names another reviewer|does not match"):
-        net.add(copycat, "reveal", body, leaves)
+        net.reveal(copycat, leaves)
 
 
 def test_who_was_not_drawn_cannot_commit(net: Network) -> None:
     drawn(net)
-    author = net.people[0]
     with refuses("was not drawn"):
-        net.add(
-            author, "commit", pb.Commit(network=NETWORK, epoch=1, round=1, answers=batch([b""]))
-        )
+        net.commit(net.people[0], [b""])
 
 
-def test_who_stays_silent_is_wrong_on_each_task(net: Network) -> None:
+def test_a_commit_is_for_all_tasks_and_comes_after_the_draw(net: Network) -> None:
+    submitted(net)
+    ben = net.people[1]
+    with refuses("was not drawn"):
+        net.commit(ben, [b""])
+    net.open_beacons(*net.people[1:])
+    net.draw()
+    reviewer = drawn_people(net)[0]
+    answers = net.answers(reviewer)
+    with refuses(f"has {len(answers)} tasks and commits to {len(answers) - 1} answers"):
+        net.commit(reviewer, answers[1:])
+    with refuses("the batch's root has 5 bytes"):
+        wrong = pb.Batch(root=b"short", count=len(answers))
+        net.add(reviewer, "commit", pb.Commit(**WHERE, answers=wrong))
+    net.commit(reviewer, answers)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"nonce": b"short"}, "a nonce has 32 bytes"),
+        ({"refusal": 77}, "an unknown reason"),
+        ({"refusal": pb.REFUSAL_UNSURE}, "a refusal gives no answer"),
+        ({"answer": b""}, "has length 2, not 0"),
+        ({"answer": b"\0\x0a"}, "there is no label 10"),
+        ({"reviewer": bytes(32)}, "names another reviewer"),
+        ({"item_id": bytes(32)}, "not those of the tasks"),
+    ],
+)
+def test_an_answer_is_one_to_the_question(
+    net: Network, change: dict[str, object], message: str
+) -> None:
     drawn(net)
-    silent = next(p for p in net.people if p.identity in net.state.epoch.round.tasks)
-    count = len(net.state.epoch.round.tasks[silent.identity])
+    reviewer = drawn_people(net)[0]
+    first, *rest = net.answers(reviewer)
+    leaves = [encode_leaf(changed(parse_leaf(pb.Answer, first), **change)), *rest]
+    net.commit(reviewer, leaves)
+    net.end_commits()
+    with refuses(message):
+        net.reveal(reviewer, leaves)
+
+
+@pytest.mark.parametrize("commits", [False, True])
+def test_who_stays_silent_is_wrong_on_each_task(net: Network, commits: bool) -> None:
+    drawn(net)
+    silent = drawn_people(net)[0]
+    count = len(tasks(net)[silent.id])
+    if commits:
+        net.commit(silent, net.answers(silent))
     net.review(*(p for p in net.people if p is not silent))
     net.verdict()
-    belief = net.state.reputation[silent.identity, pb.ROLE_REVIEWER, "digits"]
-    assert belief.wrong_micro == count * PPM
+    belief = net.state.beliefs[silent.id, pb.ROLE_REVIEWER, "digits"]
+    assert (belief.right_micro, belief.wrong_micro) == (0, count * PPM)
+    other = net.state.beliefs[net.people[-1].id, pb.ROLE_REVIEWER, "digits"]
+    assert other.wrong_micro == 0 < other.right_micro
+
+
+def test_gold_is_the_better_judge_of_a_reviewer() -> None:
+    """Who says what all others do is right only as far as they are; where the answer is known, it counts."""
+    ada = Person("ada")
+    wrong = [Person(f"r{i}", off_by(1)) for i in range(3)]
+    net = Network(ada, *wrong)
+    net.submit(ada, [net.item(3, label=4)])
+    net.stand_by(*wrong)
+    net.seal(gold=ids(net))
+    net.run_round(*wrong)
+    assert items(net)[0].status is ItemStatus.REJECTED, "the gold says 3, the author 4"
+    for person in wrong:
+        belief = net.state.beliefs[person.id, pb.ROLE_REVIEWER, "digits"]
+        assert (belief.right_micro, belief.wrong_micro) == (0, PPM)
+    plain = Network(ada, *wrong)
+    plain.submit(ada, [plain.item(3, label=4) for _ in range(8)])
+    plain.run_rounds(*wrong)
+    assert set(statuses(plain)) == {ItemStatus.ACCEPTED}
+    for person in wrong:
+        belief = plain.state.beliefs[person.id, pb.ROLE_REVIEWER, "digits"]
+        assert belief.wrong_micro == 0 < belief.right_micro
 
 
 def test_a_seal_writes_down_the_duplicates_found(net: Network) -> None:
     ada, ben = net.people[:2]
     net.submit(ada, [net.item(1, content=b"the same picture")])
     net.submit(ben, [net.item(1, content=b"the same picture")])
-    first, copy = net.state.items
+    first, copy = ids(net)
     net.stand_by(*net.people[1:])
-    net.phase(pb.PHASE_BEACON)
-    leaves = [pb.Duplicate.FromString(leaf) for leaf in net.log[-1].leaves]
+    net.seal()
+    leaves = [parse_leaf(pb.Duplicate, leaf) for leaf in net.log[-1].leaves]
     assert [(leaf.item_id, leaf.duplicate_of) for leaf in leaves] == [(copy, first)]

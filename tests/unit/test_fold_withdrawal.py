@@ -12,10 +12,21 @@ from protocol.log.batch import Erased, Leaf
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
 from protocol.money.accounts import conserves
-from protocol.state import SHARES, State
+from protocol.state import State, waits_of
 from protos.gen import records_pb2 as pb
-from tests.fold import off_by, refuses
-from tests.simulated import NETWORK, Network, Person, batch, campaign, policy
+from tests.fold import (
+    changed,
+    ids,
+    items,
+    last_lines,
+    off_by,
+    refuses,
+    same,
+    shares_of,
+    statuses,
+    waiting,
+)
+from tests.simulated import NETWORK, Network, Person, campaign, rounds
 
 
 def reviewed(net: Network, count: int = 4) -> list[bytes]:
@@ -26,17 +37,8 @@ def reviewed(net: Network, count: int = 4) -> list[bytes]:
     return [hash_leaf(leaf) for leaf in leaves]
 
 
-def statuses(net: Network) -> list[ItemStatus]:
-    return [item.status for item in net.state.items.values()]
-
-
-def shares_of(net: Network, person: Person) -> int:
-    return net.state.earned.get((person.identity, SHARES), 0)
-
-
 def last_line(net: Network, role: pb.Role) -> pb.RewardLine:
-    lines = map(pb.RewardLine.FromString, net.log[-1].leaves)
-    (line,) = (line for line in lines if line.role == role)
+    (line,) = last_lines(net, role)
     return line
 
 
@@ -50,7 +52,7 @@ def test_one_withdraws_ones_own_items(net: Network) -> None:
         net.withdraw(ben, [first])
     with refuses("is not an item of this author"):
         net.withdraw(ada, [bytes(32)])
-    with refuses("has not registered"):
+    with refuses("nobody has delegated the key"):
         net.withdraw(Person("stranger"), [first])
     net.withdraw(ada, [first])
     assert statuses(net)[0] is ItemStatus.WITHDRAWN
@@ -81,87 +83,138 @@ def test_a_withdrawal_fits_a_log_entry(net: Network, monkeypatch: pytest.MonkeyP
 def test_nothing_is_withdrawn_in_mid_review(net: Network) -> None:
     ada, *reviewers = net.people
     leaves = [net.item(1), net.item(2, content=b"twice"), net.item(2, content=b"twice")]
-    item_ids = [hash_leaf(leaf) for leaf in leaves]
+    first, original, copy = (hash_leaf(leaf) for leaf in leaves)
 
     def refused() -> None:
-        for item_id in item_ids:
-            with refuses("is being reviewed; withdraw it when epoch 1 has closed"):
+        for item_id in (first, original):
+            with refuses("is being reviewed"):
                 net.withdraw(ada, [item_id])
 
     net.submit(ada, leaves)
     net.stand_by(*reviewers)
-    net.phase(pb.PHASE_BEACON)
+    net.seal()
     refused()
+    net.withdraw(ada, [copy])
     net.open_beacons(*reviewers)
     net.draw()
     refused()
     net.review(*reviewers)
     refused()
     net.verdict()
-    assert net.state.epoch.phase.name == "CLOSING"
-    refused()  # between verdict and close the epoch's items are counted as they are
+    net.withdraw(ada, [first])  # no close is waited for
     net.close()
-    net.withdraw(ada, item_ids)
+    net.withdraw(ada, [original])
     assert set(statuses(net)) == {ItemStatus.WITHDRAWN}
+    assert same(net.replay(gone=ids(net)), net.state)
+
+
+def test_what_is_withdrawn_between_verdict_and_close_is_paid_and_owed(net: Network) -> None:
+    ada, *reviewers = net.people
+    net.submit(ada, [net.item(1), net.item(2)])
+    net.run_rounds(*reviewers)
+    first, second = ids(net)
+    net.withdraw(ada, [first])
+    net.close()
+    line = last_line(net, pb.ROLE_CONTRIBUTOR)
+    assert (line.evidence.accepted, line.evidence.repaid) == (2, 1)
+    assert not len(net.state.repayable), "what was owed is repaid by the other one"
+    assert len(last_lines(net, pb.ROLE_REVIEWER)) == 4
+    assert all(line.evidence.answers for line in last_lines(net, pb.ROLE_REVIEWER))
+    assert conserves(net.state)
+    assert same(net.replay(gone={first}), net.state)
+    net.withdraw(ada, [second])
 
 
 def test_what_waits_may_be_withdrawn_while_others_are_reviewed(net: Network) -> None:
     ada, *reviewers = net.people
     net.submit(ada, [net.item(1)])
     net.stand_by(*reviewers)
-    net.phase(pb.PHASE_BEACON)
+    net.seal()
     net.submit(ada, [net.item(2), net.item(3)])
-    waiting = list(net.state.pending)
-    net.withdraw(ada, waiting[:1])
-    assert net.state.pending == waiting[1:]
-    net.run_rounds(*reviewers)
-    net.close()
+    second, third = waiting(net)
+    net.withdraw(ada, [second])
+    assert waiting(net) == [third]
+    net.run_round(*reviewers)
     net.run_epoch(*reviewers)
     assert statuses(net) == [ItemStatus.ACCEPTED, ItemStatus.WITHDRAWN, ItemStatus.ACCEPTED]
 
 
-def test_an_epoch_closes_when_all_that_waited_is_withdrawn(net: Network) -> None:
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_queue_closes_up_when_one_of_it_is_withdrawn(net: Network, place: int) -> None:
+    ada, ben, *_ = net.people
+    net.submit(ada, [net.item(1), net.item(2), net.item(3)])
+    net.submit(ben, [net.item(4)])
+    mine, theirs = ids(net)[:3], ids(net)[3]
+    net.withdraw(ada, [mine.pop(place)])
+    assert waiting(net) == [mine[0], theirs, mine[1]]
+    assert waits_of(net.state, "digits") == 3
+    net.withdraw(ada, mine)
+    assert waiting(net) == [theirs]
+    assert [queue for queue, _ in net.state.queues.scan()] == [("digits", ben.id)]
+
+
+def test_nothing_is_sealed_when_all_that_waited_is_withdrawn(net: Network) -> None:
     ada, *reviewers = net.people
     net.submit(ada, [net.item(1)])
     net.stand_by(*reviewers)
-    net.commit_gold(list(net.truth))
-    net.withdraw(ada, list(net.state.pending))
-    with refuses("nothing to review"):
-        net.phase(pb.PHASE_BEACON)
+    net.withdraw(ada, waiting(net))
+    with refuses("nothing waits for review"):
+        net.seal()
     net.close()
 
 
-def test_gold_that_is_withdrawn_is_opened_all_the_same(net: Network) -> None:
-    ada, *reviewers = net.people
-    net.submit(ada, [net.item(1), net.item(2)])
-    first, _ = net.state.items
+def test_an_item_that_waits_to_be_drawn_again_can_be_withdrawn() -> None:
+    """Its reviewers are paid for what they answered, and the answers are forgotten with the close."""
+    ada, *reviewers = people = [Person("ada"), *(Person(f"r{i}", off_by(i)) for i in range(4))]
+    net = Network(*people)
+    net.submit(ada, [net.item(1)])
     net.stand_by(*reviewers)
-    net.commit_gold([first])
-    net.withdraw(ada, [first])
-    net.phase(pb.PHASE_BEACON)
-    net.run_rounds(*reviewers)
+    net.seal()
+    net.run_round(*reviewers)
+    (item_id,) = ids(net)
+    assert statuses(net) == [ItemStatus.UNDECIDED]
+    assert waiting(net) == [item_id]
+    net.withdraw(ada, [item_id])
+    assert not waiting(net)
     net.close()
-    assert statuses(net) == [ItemStatus.WITHDRAWN, ItemStatus.ACCEPTED]
-    assert net.replay(gone={first}) == net.state
+    assert not len(net.state.answers)
+    assert [line.evidence.answers for line in last_lines(net, pb.ROLE_REVIEWER)] == [1, 1, 1]
+    assert not last_lines(net, pb.ROLE_CONTRIBUTOR)
+    assert same(net.replay(gone={item_id}), net.state)
+
+
+def test_gold_that_nobody_could_review_and_that_is_withdrawn_is_opened_all_the_same() -> None:
+    ada, ben, *reviewers = people = [Person(name) for name in ("ada", "ben", "cyn", "dov", "eve")]
+    net = Network(*people)
+    net.submit(ada, [net.item(1)])
+    net.submit(ben, [net.item(2)])
+    first, second = ids(net)
+    net.stand_by(ben)
+    net.seal(gold=[second])
+    net.open_beacons(ben)
+    net.draw()
+    assert net.round().items == (first,), "ben reviews all but his own"
+    net.withdraw(ben, [second])
+    net.review(ben)
+    net.verdict()
+    assert statuses(net) == [ItemStatus.UNDECIDED, ItemStatus.WITHDRAWN]
+    net.run_epoch(*reviewers)
+    assert statuses(net) == [ItemStatus.ACCEPTED, ItemStatus.WITHDRAWN]
+    assert same(net.replay(gone={second}), net.state)
 
 
 def test_every_item_that_is_not_in_review_can_be_withdrawn() -> None:
     ada, *reviewers = people = [Person("ada"), *(Person(f"r{i}") for i in range(4))]
-    net = Network(*people, policy=policy(rounds_max=1))
-    net.submit(
-        ada,
-        [
-            net.item(1, content=b"one"),
-            net.item(1, content=b"one"),
-            net.item(2, label=3),
-        ],
-    )
-    net.run_epoch(*reviewers)
+    net = Network(*people)
+    net.add(net.operator, "campaign", campaign(id="once", rounds=rounds(draws_max=1)))
+    leaves = [net.item(1, content=b"one", c="once"), net.item(1, content=b"one", c="once")]
+    net.submit(ada, [*leaves, net.item(2, label=3, c="once")], c="once")
+    net.run_rounds(*reviewers, c="once")
     for place, reviewer in enumerate(reviewers):
         reviewer.judge = off_by(place)
-    net.submit(ada, [net.item(4)])
-    net.run_epoch(*reviewers)
-    net.submit(ada, [net.item(5)])
+    net.submit(ada, [net.item(4, c="once")], c="once")
+    net.run_rounds(*reviewers, c="once")
+    net.submit(ada, [net.item(5, c="once")], c="once")
     assert statuses(net) == [
         ItemStatus.ACCEPTED,
         ItemStatus.DUPLICATE,
@@ -169,10 +222,12 @@ def test_every_item_that_is_not_in_review_can_be_withdrawn() -> None:
         ItemStatus.UNDECIDED,
         ItemStatus.SUBMITTED,
     ]
-    net.withdraw(ada, list(net.state.items))
+    net.withdraw(ada, ids(net))
     assert set(statuses(net)) == {ItemStatus.WITHDRAWN}
-    assert not net.state.pending
-    assert net.replay(gone=net.state.items) == net.state
+    assert not waiting(net, "once")
+    assert same(net.replay(gone=ids(net)), net.state)
+    net.close()
+    assert same(net.replay(gone=ids(net)), net.state)
 
 
 # ---- what is forgotten, and what stays ----
@@ -183,13 +238,15 @@ def test_a_withdrawn_item_is_forgotten_but_for_its_id_and_verdict(net: Network) 
     first, second, *_ = reviewed(net)
     net.withdraw(ada, [first])
     item = net.state.items[first]
-    assert item.leaf == b""
+    assert item.description is None
     with pytest.raises(StateError, match="withdrawn by its author"):
-        item.record()
-    assert (item.label, item.decided_in) == (0, 1)
-    assert first not in net.state.indexes["digits"]
-    assert second in net.state.indexes["digits"]
-    assert net.state.items[second].record().size > 0
+        item.described()
+    assert (item.answer, item.decided_in) == (net.answer(0), 1)
+    assert first not in net.state.copies["digits"]
+    assert second in net.state.copies["digits"]
+    assert net.state.items[second].described().part("image").size > 0
+    with pytest.raises(StateError, match="no part 'sound'"):
+        net.state.items[second].described().part("sound")
 
 
 def test_shares_stay_and_later_items_repay_them_one_for_one(net: Network) -> None:
@@ -198,7 +255,7 @@ def test_shares_stay_and_later_items_repay_them_one_for_one(net: Network) -> Non
     earned = shares_of(net, ada)
     net.withdraw(ada, ids)
     assert shares_of(net, ada) == earned > 0
-    assert net.state.repayable[ada.identity, "digits"] == 3
+    assert net.state.repayable[ada.id, "digits"] == 3
     reviewed(net, 2)
     line = last_line(net, pb.ROLE_CONTRIBUTOR)
     assert (line.amount, line.evidence.accepted, line.evidence.repaid) == ("0", 2, 2)
@@ -207,7 +264,7 @@ def test_shares_stay_and_later_items_repay_them_one_for_one(net: Network) -> Non
     line = last_line(net, pb.ROLE_CONTRIBUTOR)
     assert (line.evidence.accepted, line.evidence.repaid) == (2, 1)
     assert shares_of(net, ada) > earned
-    assert net.state.repayable[ada.identity, "digits"] == 0
+    assert (ada.id, "digits") not in net.state.repayable
     assert conserves(net.state)
 
 
@@ -215,11 +272,11 @@ def test_only_what_was_accepted_is_repaid(net: Network) -> None:
     ada = net.people[0]
     net.submit(ada, [net.item(1, label=2), net.item(3, content=b"x"), net.item(3, content=b"x")])
     net.run_epoch(*net.people[1:])
-    rejected, accepted, copy = net.state.items
+    rejected, accepted, copy = ids(net)
     net.withdraw(ada, [rejected, copy])
-    assert not net.state.repayable
+    assert not len(net.state.repayable)
     net.withdraw(ada, [accepted])
-    assert net.state.repayable == {(ada.identity, "digits"): 1}
+    assert dict(net.state.repayable.scan()) == {(ada.id, "digits"): 1}
 
 
 def test_a_debt_is_one_of_its_campaign(net: Network) -> None:
@@ -227,32 +284,23 @@ def test_a_debt_is_one_of_its_campaign(net: Network) -> None:
     ids = reviewed(net, 2)
     net.withdraw(ada, ids)
     net.add(net.operator, "campaign", campaign(id="letters"))
-    leaves = [net.item(1)]
-    body = pb.Submission(network=NETWORK, campaign_id="letters", items=batch(leaves))
-    net.add(ada, "submission", body, leaves)
-    net.run_epoch(*reviewers)
+    net.submit(ada, [net.item(1, c="letters")], c="letters")
+    net.run_rounds(*reviewers, c="letters")
+    net.close()
     assert last_line(net, pb.ROLE_CONTRIBUTOR).evidence.repaid == 0
-    assert net.state.repayable[ada.identity, "digits"] == 2
+    assert net.state.repayable[ada.id, "digits"] == 2
 
 
 def test_shares_are_kept_only_where_no_fingerprint_tells_copies(net: Network) -> None:
-    keeps = {"id": "letters", "withdrawal": pb.WITHDRAWAL_KEEPS}
-    openly, privately = campaign(**keeps), campaign(**keeps, privacy=pb.PRIVACY_REVIEWERS)
-    for terms in (openly, privately):
-        terms.withdrawal = pb.WITHDRAWAL_KEEPS  # merging leaves the default of an enum out
+    openly = campaign(id="letters", withdrawal=pb.WITHDRAWAL_KEEPS)
     with refuses("pays twice; use repays"):
         net.add(net.operator, "campaign", openly)
-    net.add(net.operator, "campaign", privately)
-    item = pb.Item.FromString(net.item(1))
-    item.fingerprint = b""
-    leaf = item.SerializeToString()
-    net.truth[hash_leaf(leaf)], net.openings[hash_leaf(leaf)] = 1, next(iter(net.openings.values()))
-    body = pb.Submission(network=NETWORK, campaign_id="letters", items=batch([leaf]))
-    net.add(net.people[0], "submission", body, [leaf])
-    net.run_epoch(*net.people[1:])
+    net.add(net.operator, "campaign", changed(openly, privacy=pb.PRIVACY_REVIEWERS))
+    net.submit(net.people[0], [net.item(1, c="letters")], c="letters")
+    net.run_rounds(*net.people[1:], c="letters")
     assert statuses(net) == [ItemStatus.ACCEPTED]
-    net.withdraw(net.people[0], [hash_leaf(leaf)])
-    assert not net.state.repayable
+    net.withdraw(net.people[0], ids(net))
+    assert not len(net.state.repayable)
 
 
 # ---- a log whose leaves are gone ----
@@ -275,16 +323,16 @@ def test_a_replay_without_the_leaves_ends_in_the_same_state(net: Network) -> Non
     net.submit(ben, [net.item(1, content=b"one"), net.item(4)])
     net.run_epoch(*reviewers)
     net.snapshot()
-    original, *_ = net.state.items
-    net.withdraw(ada, [i for i, item in net.state.items.items() if item.author == ada.identity])
-    gone = {i for i, item in net.state.items.items() if item.is_erased}
-    assert net.replay(gone) == net.state
+    original, *_ = ids(net)
+    net.withdraw(ada, [i for i, item in net.state.items.scan() if item.author == ada.id])
+    gone = {i for i, item in net.state.items.scan() if item.is_erased}
+    assert same(net.replay(gone), net.state)
     net.submit(ben, [net.item(1, content=b"one")])
     net.run_epoch(*reviewers)
-    again = next(reversed(net.state.items.values()))
+    again = items(net)[-1]
     assert again.status is ItemStatus.ACCEPTED, "nothing is left to recognise it by"
     for erased in (gone, {original}):
-        assert net.replay(erased) == net.state
+        assert same(net.replay(erased), net.state)
 
 
 def test_only_leaves_of_submissions_are_erased(net: Network) -> None:
@@ -299,7 +347,7 @@ def test_only_leaves_of_submissions_are_erased(net: Network) -> None:
                 transition.apply(state, entry.raw, erased)
         transition.apply(state, entry.raw, entry.leaves if kind != "submission" else erased)
     assert kinds == {"draw", "reveal", "verdict", "close"}
-    assert state.unexplained == set(state.items)
+    assert {i for i, _ in state.unexplained.scan()} == {i for i, _ in state.items.scan()}
 
 
 def test_an_erased_item_is_not_submitted_again(net: Network) -> None:
