@@ -22,7 +22,7 @@ import os
 import shlex
 import signal
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,7 @@ from node.wallet import Wallet
 from node.witness import Witness, is_worth_passing_on, sound_alarms
 from protocol.errors import Misbehaviour, RemoteError, StateError
 from protocol.identity import KeyId
+from protocol.log.note import Verifier
 from protocol.rows import ItemId
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,8 @@ class Daemon:
         self._options = options
         self._queued = asyncio.Event()
         self._follower: Follower | None = None  # None: nobody is trusted or served
+        # Outlives the trust: news of a lie is passed on all the same.
+        self._log_keys: Sequence[Verifier] = (config.link.log_verifier,)
 
     async def run(self) -> None:
         """Runs until cancelled. Raises StateError (running already), ConfigError, StoreError."""
@@ -158,7 +161,7 @@ class Daemon:
         """What the owner's page reads."""
         root = self._directory.root
         return Sources(
-            self._keys.identity,
+            self._keys.person,
             self._config.link,
             store,
             blobs,
@@ -181,7 +184,9 @@ class Daemon:
         return may_read(self._follower.state, self._keys.person, item_id, peer)
 
     async def _accept(self, author: KeyId, data: bytes) -> bool:
-        return is_worth_passing_on(data, self._config.link.log_verifier)
+        if self._follower is not None:
+            self._log_keys = self._follower.verifiers
+        return is_worth_passing_on(data, self._log_keys)
 
     # -- supervision
 
@@ -230,11 +235,11 @@ class Daemon:
         require_trust(store)
         follower = Follower(store, link)
         settlements = SettlementWatch(follower)
-        own = OwnRecords(follower, store, keys.identity)
+        own = OwnRecords(follower, store, keys.person)
         follower.replay()
         async with CoordinatorClient(link) as client, asyncio.TaskGroup() as group:
             directory = Directory(link.network, client)
-            witness = Witness(keys, link.log_verifier, follower, store, directory)
+            witness = Witness(keys, follower, store, directory)
             self._follower = follower
             sources.replay = Replay(follower, own, lambda: client.is_connected)
             parts: dict[str, Callable[[], Awaitable[None]]] = {

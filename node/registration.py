@@ -6,13 +6,16 @@ person. All three signatures are deterministic, so that queueing a registration 
 
 from __future__ import annotations
 
+from typing import Final
+
 from node.keys import NodeKeys
 from node.rows import Outgoing
 from protocol.money.payout import binding_digest
 from protocol.rows import Member
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
-FIRST_SERIAL = 1
+FIRST_SERIAL: Final = 1
 
 
 def registration(keys: NodeKeys, network: bytes, member: Member | None = None) -> Outgoing:
@@ -28,3 +31,16 @@ def registration(keys: NodeKeys, network: bytes, member: Member | None = None) -
         serial=FIRST_SERIAL if member is None else member.serial + 1,
     )
     return Outgoing("register", keys.seal("register", record))
+
+
+def joining(keys: NodeKeys, state: State) -> Outgoing | None:
+    """What the log has to know before this machine may sign; None when it does.
+
+    Another machine of a member is only delegated to: the payout address stays the member's.
+    """
+    if keys.key in state.keys:
+        return None
+    if keys.person in state.members:
+        record = pb.Delegate(network=state.network, delegation=keys.delegation(state.network))
+        return Outgoing("delegate", keys.seal("delegate", record))
+    return registration(keys, state.network)

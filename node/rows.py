@@ -103,7 +103,7 @@ class ItemRow:
     submission: bytes  # digest of the outgoing submission
     name: str  # the file's, or the table's and the row's, for its owner's eyes
     campaign_id: str
-    content_sha256: bytes  # of all its parts, unsalted: the owner's next submission leaves it out
+    content_sha256: bytes  # unsalted, so that the owner's next submission leaves it out
     parts: tuple[PartRow, ...]  # in the campaign's order
     proposal: bytes | None = None  # in the canonical form of the campaign's kind; None without one
     proposal_salt: bytes = field(default=b"", repr=False)

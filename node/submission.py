@@ -83,7 +83,9 @@ class _Checked:
 
     @property
     def sha256(self) -> bytes:
-        """Of all parts, with their names; never published."""
+        """Of its content; never published. Of several parts: of their names and contents."""
+        if len(self.parts) == 1:
+            return self.parts[0].sha256
         return sha256(
             b"".join(sha256(p.name.encode()).digest() + p.sha256 for p in self.parts)
         ).digest()
@@ -143,7 +145,7 @@ class Submitter:
     ) -> Submitted:
         """Queues files as items of one part; `labels` maps file names to proposed answers, or is the
         one of all (nothing: no proposals). See `submit_drafts`."""
-        drafts = drafts_of_files(paths, self._only_part(), labels)
+        drafts = drafts_of_files(paths, self.only_part(), labels)
         return self.submit_drafts(drafts, terms, on_item)
 
     def submit_drafts(
@@ -172,8 +174,8 @@ class Submitter:
 
     # ---- what is asked for ----
 
-    def _only_part(self) -> str:
-        """The part that a file is, where an item is one file."""
+    def only_part(self) -> str:
+        """The part that a file is, where an item is one file. Raises ConfigError where it is not."""
         parts = self._campaign.parts
         required = [part.name for part in parts if not part.optional]
         names = required or [part.name for part in parts]

@@ -11,9 +11,16 @@ from typing import Annotated
 import typer
 
 from commonhold.cli import node_work
-from commonhold.cli.options import ConsentTo, DirOption, Origin, PassphraseOption
+from commonhold.cli.options import (
+    ConsentTo,
+    DirOption,
+    Origin,
+    PassphraseOption,
+    ReviewCampaignsOption,
+    ReviewersOption,
+    ReviewKindsOption,
+)
 from commonhold.cli.output import JsonFlag, guarded
-from protocol.errors import ConfigError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,13 +40,10 @@ def init(
     rpc_url: Annotated[
         str, typer.Option(help="JSON-RPC endpoint of the chain that pays, for claims.")
     ] = "",
-    reviewer: Annotated[
-        str,
-        typer.Option(
-            help="Plug-in that reviews for you. Default: you do, `commonhold node review`."
-        ),
-    ] = "",
+    reviewer: ReviewersOption = None,
     stand_by: Annotated[bool, typer.Option(help="Offer to review.")] = True,
+    campaign: ReviewCampaignsOption = None,
+    kind: ReviewKindsOption = None,
     listen: Annotated[
         list[str] | None,
         typer.Option(help="libp2p address to listen on; repeat. Default: any, on a free port."),
@@ -56,18 +60,21 @@ def init(
     """Make a node: keys, settings, and your registration with the network.
 
     The keys are your name and your money: keep a copy of keys.json in a safe place. Nobody can
-    restore them for you.
+    restore them for you. Where you offer to review, and what reviews for you, is in node.toml from
+    then on.
     """
     from commonhold.cli import node_setup
-    from node.config import DEFAULT_LISTEN, NodeConfig
+    from node.config import DEFAULT_LISTEN, NodeConfig, read_reviewers
     from protocol.log.link import parse_link
 
     config = NodeConfig(
         parse_link(link),
         listen=tuple(listen) if listen else DEFAULT_LISTEN,
         rpc_url=rpc_url,
-        reviewer=reviewer,
         stand_by=stand_by,
+        review_campaigns=tuple(campaign or ()),
+        review_kinds=tuple(kind or ()),
+        reviewers=read_reviewers(reviewer or ()),
     )
     node_setup.init(
         config, directory, encrypt=encrypt, passphrase_path=passphrase_path, as_json=as_json
@@ -77,7 +84,7 @@ def init(
 @app.command()
 @guarded
 def submit(
-    paths: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files, or folders of files.")] = None,
     *,
     campaign: Annotated[str, typer.Option(help="See `commonhold node campaigns`.")],
     licence: Annotated[
@@ -87,10 +94,19 @@ def submit(
         list[ConsentTo], typer.Option(help="What the network may do with it; repeat for each.")
     ],
     origin: Annotated[Origin, typer.Option(help="How the items were made.")],
-    labels: Annotated[
-        Path | None, typer.Option(help="Table of labels: CSV with the header file,label.")
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of items, for those of several parts: CSV, or JSON Lines (.jsonl)."
+        ),
     ] = None,
-    label: Annotated[str, typer.Option(help="One label for all files, instead of a table.")] = "",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="The answers that you propose for files: CSV with the header file,label."
+        ),
+    ] = None,
+    label: Annotated[str, typer.Option(help="One answer for all files, instead of a list.")] = "",
     generator: Annotated[
         str, typer.Option(help="Model or tool, for agent and synthetic items.")
     ] = "",
@@ -104,11 +120,15 @@ def submit(
     passphrase_path: PassphraseOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Submit files to a campaign.
+    """Submit files, or the rows of a table, to a campaign.
+
+    A table has a column for each part of an item: PART is a file, as a path below the table's folder,
+    PART_text is the content itself, PART_source says what made it, and answer is what you propose.
 
     Files are copied into the node's directory and stay there; only their commitments and fingerprints
     go into the public log. The members drawn to review a file fetch it from your node, which must be
-    running then: `commonhold node start`. Files that you submitted before are left out.
+    running then: `commonhold node start`. What you submitted before is left out, and so is a file that
+    cannot be read or that the campaign does not take: you are told which.
     """
     from commonhold.cli import node_submit
     from node.submission import Terms
@@ -123,13 +143,9 @@ def submit(
         derived_from=tuple(node_submit.item_id(each) for each in derived_from or ()),
         transformation=transformation,
     )
-    if bool(labels) == bool(label):
-        raise ConfigError("give either --labels FILE or --label LABEL")
-    given = labels or label
     node_submit.submit(
-        paths,
         campaign,
-        given,
+        node_submit.Items(paths or [], table, labels, label),
         terms,
         directory=directory,
         passphrase_path=passphrase_path,
@@ -165,6 +181,9 @@ def status(
 @guarded
 def statement(
     epoch: Annotated[int | None, typer.Option(min=1, help="One epoch only.")] = None,
+    items: Annotated[
+        bool, typer.Option("--items", help="Say, too, what was decided of each of your items.")
+    ] = False,
     directory: DirOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -174,13 +193,13 @@ def statement(
     """
     from commonhold.cli import node_show
 
-    node_show.statement(epoch, directory, as_json)
+    node_show.statement(epoch, items, directory, as_json)
 
 
 @app.command()
 @guarded
 def campaigns(directory: DirOption = None, as_json: JsonFlag = False) -> None:
-    """List what the network asks for: labels, licences, media types, prices."""
+    """List what the network asks for: questions, parts of items, licences, prices, windows."""
     from commonhold.cli import node_show
 
     node_show.campaigns(directory, as_json)

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Final
 
 from rich.table import Table
 
 from commonhold.cli.node_home import asset_name, is_running
 from commonhold.cli.output import micro, table
+from coordinator.durations import duration_words
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.keys import NodeKeys
-from node.statement import Balance, StatementLine, explain, read_balances, read_statement
+from node.statement import (
+    Balance,
+    StatementLine,
+    decided_items,
+    explain,
+    explain_item,
+    read_balances,
+    read_statement,
+)
 from node.store import Store
 from node.submission import refresh_items
 from protocol.errors import StateError
-from protocol.identity import Identity, peer_id_of
-from protocol.state import SHARES, State
+from protocol.identity import KeyId, PersonId, name_of, peer_id_of
+from protocol.limits import PPM
+from protocol.rows import Campaign
+from protocol.state import SHARES, State, waits_of
+from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
 
 # Commands that only show something do not ask for a passphrase: the public names are kept apart.
-_IDENTITY = "identity"
+_PERSON = "person"
+_KEY = "key"
 _PAYOUT = "payout_address"
 REFUSED_SHOWN = 5
 
@@ -29,16 +43,17 @@ REFUSED_SHOWN = 5
 def remember_names(store: Store, keys: NodeKeys) -> None:
     """Keeps the public names where they can be read without the keys."""
     with store.transaction():
-        store.set_meta(_IDENTITY, keys.identity)
+        store.set_meta(_PERSON, keys.person)
+        store.set_meta(_KEY, keys.key)
         store.set_meta(_PAYOUT, keys.payout_address)
 
 
-def identity_of_node(store: Store) -> Identity:
-    """Who this node is."""
-    identity = store.meta(_IDENTITY)
-    if identity is None:
+def person_of_node(store: Store) -> PersonId:
+    """Whose node this is."""
+    person = store.meta(_PERSON)
+    if person is None:
         raise StateError("this node has no name yet", "run `commonhold node init`")
-    return Identity(identity)
+    return PersonId(person)
 
 
 def status(
@@ -46,22 +61,23 @@ def status(
 ) -> dict[str, Any]:
     """Everything that `status` says."""
     state = follower.state
-    identity = identity_of_node(store)
+    person, key = person_of_node(store), KeyId(store.meta(_KEY) or b"")
     refresh_items(store, state)
-    member = state.members.get(identity)
-    balances = read_balances(store, state, read_statement(store, identity))
+    balances = read_balances(store, state, read_statement(store, person))
     return {
-        "peer_id": peer_id_of(identity),
+        "person": name_of(person),
+        "peer_id": peer_id_of(key),
         "payout_address": "0x" + (store.meta(_PAYOUT) or b"").hex(),
         "network": config.link.name,
         "coordinator": f"{config.link.host}:{config.link.port}",
         "connection": connection,
         "running": is_running(home),
-        "registered": member is not None,
-        "standing_by": member is not None and bool(member.standby),
+        "registered": key in state.keys,
+        "standing_by": [
+            name for name, _ in state.campaigns.scan() if (name, person) in state.standbys
+        ],
         "log_entries": follower.size,
-        "epoch": state.epoch.number,
-        "phase": state.epoch.phase.name.lower(),
+        "epoch": state.epoch,
         "items": store.item_counts(),
         "outbox": store.outbox_counts(),
         "refused": [
@@ -75,16 +91,18 @@ def status(
 
 def status_text(data: dict[str, Any]) -> str:
     """`status` for people."""
+    standing = ", ".join(data["standing_by"])
     lines = [f"ALARM: {message}" for message in data["alarms"]]
     lines += [
-        f"you         {data['peer_id']}",
+        f"you         {data['person']}",
+        f"this node   {data['peer_id']}",
         f"paid at     {data['payout_address']}",
         f"network     {data['network']} at {data['coordinator']}"
         f" ({'registered' if data['registered'] else 'not registered yet'})",
         f"connection  {data['connection']}",
-        f"node        {'running' if data['running'] else 'not running'}"
-        f"{', standing by to review' if data['standing_by'] else ''}",
-        f"log         {data['log_entries']:,} entries; epoch {data['epoch']}, {data['phase']}",
+        f"node        {'running' if data['running'] else 'not running'}",
+        f"reviews     {f'standing by for {standing}' if standing else 'standing by for nothing'}",
+        f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",
         f"outbox      {counts_text(data['outbox']) or 'empty'}",
     ]
@@ -97,24 +115,40 @@ def status_text(data: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def statement(store: Store, state: State, epoch: int | None) -> dict[str, Any]:
-    """The lines of this node with their proofs, and what became of each asset."""
-    identity = identity_of_node(store)
-    every = read_statement(store, identity)
-    shown = [line for line in every if epoch is None or line.epoch == epoch]
+def statement(
+    store: Store, state: State, epoch: int | None, with_items: bool = False
+) -> dict[str, Any]:
+    """The lines of this person with their proofs, what became of each asset, and on demand what was
+    decided of each item."""
+    person = person_of_node(store)
     if epoch is not None and epoch > state.closed_epoch:
         raise StateError(f"epoch {epoch} is not closed", "see `commonhold node status`")
-    return {
-        "peer_id": peer_id_of(identity),
+    every = read_statement(store, person)
+    shown = [line for line in every if epoch is None or line.epoch == epoch]
+    data = {
+        "person": name_of(person),
+        "epoch": epoch,
+        "closed_epoch": state.closed_epoch,
         "lines": [_line(each) for each in shown],
         "balances": [_balance(each) for each in read_balances(store, state, every)],
     }
+    if with_items:
+        data["items"] = [
+            {
+                "item": row.item_id.hex(),
+                "name": row.name,
+                "campaign": row.campaign_id,
+                "epoch": item.decided_in,
+                "status": item.status.name.lower(),
+                "why": explain_item(state, item),
+            }
+            for row, item in decided_items(store, state, epoch)
+        ]
+    return data
 
 
 def statement_tables(data: dict[str, Any]) -> list[Table | str]:
     """`statement` for people."""
-    if not data["lines"]:
-        return ["Nothing earned yet. Epochs are paid when they close."]
     lines = [
         [each["epoch"], _amount_text(each["asset"], each["amount"]), each["asset"], each["why"]]
         for each in data["lines"]
@@ -123,54 +157,126 @@ def statement_tables(data: dict[str, Any]) -> list[Table | str]:
         [each["asset"], *(_amount_text(each["asset"], each[name]) for name in _COLUMNS)]
         for each in data["balances"]
     ]
-    return [
-        table("What you earned, and why", ["epoch", "amount", "asset", "why"], lines),
-        table("Where it is", ["asset", *_COLUMNS], balances),
-    ]
+    shown: list[Table | str] = [_nothing(data)]
+    if lines:
+        title = "What you earned, and why"
+        shown = [table(title, ["epoch", "amount", "asset", "why"], lines)]
+    if balances:
+        shown.append(table("Where it is", ["asset", *_COLUMNS], balances))
+    if items := data.get("items"):
+        rows = [[each["epoch"], each["name"], each["campaign"], each["why"]] for each in items]
+        shown.append(table("What was decided", ["epoch", "item", "campaign", "what"], rows))
+    return shown
+
+
+def _nothing(data: dict[str, Any]) -> str:
+    """Why a statement has no lines."""
+    if data["epoch"] is not None:
+        return f"You earned nothing in epoch {data['epoch']}."
+    closed = data["closed_epoch"]
+    so_far = f"{closed} closed so far" if closed else "none has closed so far"
+    return f"Nothing earned yet. Epochs are paid when they close; {so_far}."
 
 
 _COLUMNS = ("earned", "published", "claimed", "claimable")
 
 
 def campaigns(state: State) -> dict[str, Any]:
-    """What the network asks for."""
+    """What the network asks for, and how far it is."""
+    return {"campaigns": [_campaign(state, each) for _, each in state.campaigns.scan()]}
+
+
+def _campaign(state: State, each: Campaign) -> dict[str, Any]:
+    question, round_ = question_of(each), state.round_of(each.id)
     return {
-        "campaigns": [
-            {
-                "id": each.id,
-                "title": each.title,
-                "guidelines": each.guidelines,
-                "labels": list(each.labels),
-                "licences": list(each.licences),
-                "media_types": list(each.media_types),
-                "reviewers_per_item": each.reviewers_per_item,
-                "price_ppm": each.price_ppm,
-                "item_bytes_max": each.item_bytes_max,
-                "published": each.privacy == pb.PRIVACY_OPEN,
-            }
-            for each in state.campaigns.values()
-        ]
+        "id": each.id,
+        "title": each.title,
+        "guidelines": each.guidelines,
+        "task": each.task,
+        "asks": question.kind.asks(question.spec),
+        "choices": question.kind.choices(question.spec),
+        "parts": [asdict(part) for part in each.parts],
+        "proposal": _PROPOSALS[each.proposal],
+        "licences": list(each.licences),
+        "reviewers_per_item": each.reviewers_per_item,
+        "price_ppm": each.price_ppm,
+        "published": each.is_open,
+        "withdrawal": "repays" if each.withdrawal == pb.WITHDRAWAL_REPAYS else "keeps",
+        "rounds": asdict(each.rounds),
+        "paused": each.paused,
+        "round": round_.number,
+        "phase": round_.phase.name.lower(),
+        "waiting": waits_of(state, each.id),
     }
 
 
-def campaigns_table(data: dict[str, Any]) -> Table | str:
+_PROPOSALS: Final[Mapping[int, str]] = {
+    pb.PROPOSAL_REQUIRED: "required",
+    pb.PROPOSAL_OPTIONAL: "optional",
+    pb.PROPOSAL_NOT_TAKEN: "none",
+}
+
+
+def campaigns_text(data: dict[str, Any]) -> str:
     """`campaigns` for people."""
-    if not data["campaigns"]:
-        return "The network has no campaign yet."
-    rows = [
-        [
-            each["id"],
-            each["title"],
-            ", ".join(each["labels"]),
-            ", ".join(each["licences"]),
-            ", ".join(each["media_types"]),
-            f"{each['price_ppm'] / 1_000_000:g}",
-            "published" if each["published"] else "reviewers only",
-        ]
-        for each in data["campaigns"]
+    shown = [_campaign_text(each) for each in data["campaigns"]]
+    return "\n\n".join(shown) or "The network has no campaign yet."
+
+
+def _campaign_text(each: dict[str, Any]) -> str:
+    first, *more = each["asks"]
+    # A list of labels or steps reads on one line; criteria are sentences.
+    asks = (
+        [first, *more] if each["task"] == "judge" else [first, *([", ".join(more)] if more else [])]
+    )
+    rounds = each["rounds"]
+    windows = ", ".join(
+        f"{name} {duration_words(rounds[key])}"
+        for name, key in (
+            ("beacons", "beacon_ms"),
+            ("answers", "commit_ms"),
+            ("opening", "reveal_ms"),
+        )
+    )
+    lines = [
+        *(("asks" if not at else "", text) for at, text in enumerate(asks)),
+        *(("items" if not at else "", _part_text(part)) for at, part in enumerate(each["parts"])),
+        ("answer", _ANSWERS[each["proposal"]]),
+        ("licences", ", ".join(each["licences"])),
+        ("price", f"{each['price_ppm'] / PPM:g}; {_CONTENT[each['published']]}"),
+        ("review", f"{each['reviewers_per_item']} reviewers an item; {windows}"),
+        (
+            "rounds",
+            f"sealed at {rounds['seal_items']:,} items, or when one has waited"
+            f" {duration_words(rounds['seal_wait_ms'])}",
+        ),
+        ("now", _now_text(each)),
     ]
-    columns = ["id", "title", "labels", "licences", "media types", "price", "content"]
-    return table("Campaigns", columns, rows)
+    head = f"{each['id']}  {each['title']}".rstrip()
+    return "\n".join([f"{head} ({each['task']})", *(f"  {name:<9} {text}" for name, text in lines)])
+
+
+_ANSWERS: Final = {
+    "required": "you propose one with each item",
+    "optional": "you may propose one with each item",
+    "none": "you propose none: the item itself is judged",
+}
+_CONTENT: Final = {True: "content is published", False: "only reviewers see content"}
+
+
+def _part_text(part: dict[str, Any]) -> str:
+    optional = " (optional)" if part["optional"] else ""
+    types = ", ".join(part["media_types"])
+    return f"{part['name']}: {types} of at most {part['bytes_max']:,} bytes{optional}"
+
+
+def _now_text(each: dict[str, Any]) -> str:
+    if each["paused"]:
+        return "paused: it takes no submissions"
+    waiting = f"{each['waiting']:,} items wait" if each["waiting"] != 1 else "1 item waits"
+    if each["phase"] == "open":
+        return f"{waiting} for round {each['round'] + 1}"
+    return f"round {each['round']} is {each['phase']}; {waiting} for the next"
 
 
 def counts_text(counts: Mapping[Any, int]) -> str:

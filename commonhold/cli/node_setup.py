@@ -13,6 +13,7 @@ from node.config import NodeConfig, locate, write_config
 from node.keys import passphrase_file
 from node.registration import registration
 from protocol.errors import ConfigError, Unreachable
+from protocol.identity import name_of
 
 
 def init(
@@ -41,6 +42,7 @@ def init(
             err.print(f"{error}\nYour registration is kept and sent with your first submission.")
     emit(
         {
+            "person": name_of(keys.person),
             "peer_id": keys.peer_id,
             "payout_address": "0x" + keys.payout_address.hex(),
             "directory": str(home.root),
@@ -48,7 +50,8 @@ def init(
         },
         as_json,
         lambda: (
-            f"Your name in {config.link.name}: {keys.peer_id}\n"
+            f"Your name in {config.link.name}: {name_of(keys.person)}\n"
+            f"This machine is:  {keys.peer_id}\n"
             f"You are paid at:  0x{keys.payout_address.hex()}\n"
             f"Keep a copy of:   {home.keys}"
         ),

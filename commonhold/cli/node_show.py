@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 
 from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from commonhold.cli import node_report
 from commonhold.cli.node_home import is_running, open_home, open_store
@@ -39,14 +41,18 @@ async def _connection(home: NodeDirectory, config: NodeConfig, follower: Followe
     return "reached"
 
 
-def statement(epoch: int | None, directory: Path | None, as_json: bool) -> None:
-    """Shows what each amount was earned for, of one epoch or of all."""
+def statement(epoch: int | None, items: bool, directory: Path | None, as_json: bool) -> None:
+    """Shows what each amount was earned for, of one epoch or of all; with `items`, what was decided."""
     home, config = open_home(directory)
     with open_store(home) as store:
         follower = Follower(store, config.link)
         follower.replay()
-        data = node_report.statement(store, follower.state, epoch)
-    emit(data, as_json, lambda: Group(*node_report.statement_tables(data)))
+        data = node_report.statement(store, follower.state, epoch, items)
+    emit(data, as_json, lambda: Group(*map(_letters, node_report.statement_tables(data))))
+
+
+def _letters(shown: Table | str) -> Table | Text:
+    return Text(shown) if isinstance(shown, str) else shown
 
 
 def campaigns(directory: Path | None, as_json: bool) -> None:
@@ -58,7 +64,7 @@ def campaigns(directory: Path | None, as_json: bool) -> None:
         if not store.alarms():
             asyncio.run(catch_up(home, config, follower))
         data = node_report.campaigns(follower.state)
-    emit(data, as_json, lambda: node_report.campaigns_table(data))
+    emit(data, as_json, lambda: node_report.campaigns_text(data))
 
 
 def alarms(acknowledge: bool, directory: Path | None, as_json: bool) -> None:

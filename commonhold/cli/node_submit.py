@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +13,16 @@ from commonhold.cli.node_sending import catch_up, deliver
 from commonhold.cli.options import Origin
 from commonhold.cli.output import emit, progress
 from node.blobs import BlobStore
+from node.drafts import Draft, drafts_of_files, expand, read_table
 from node.follower import Follower, require_trust
 from node.intake import read_labels
-from node.registration import registration
+from node.registration import joining
 from node.store import Store
-from node.submission import Submitted, Submitter, Terms, expand
+from node.submission import Submitted, Submitter, Terms
 from protocol.errors import ConfigError, Reject
 from protocol.limits import HASH_BYTES
+from protocol.media import CSV
+from protocol.rows import Campaign
 from protos.gen import records_pb2 as pb
 
 ORIGINS: Final = {
@@ -29,17 +33,36 @@ ORIGINS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What is submitted: the rows of a table; or files, whose answers are in a list, or all the same."""
+
+    paths: list[Path]
+    table: Path | None = None
+    labels: Path | None = None
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.paths) == bool(self.table):
+            raise ConfigError("give either files or --table FILE")
+        if self.labels is not None and self.label:
+            raise ConfigError("give either --labels FILE or --label LABEL")
+        if self.table is not None and (self.labels is not None or self.label):
+            raise ConfigError(
+                "a table has its answers inside", "write them into its column `answer`"
+            )
+
+
 def submit(
-    paths: list[Path],
     campaign: str,
-    labels: Path | str,
+    what: Items,
     terms: Terms,
     *,
     directory: Path | None,
     passphrase_path: Path | None,
     as_json: bool,
 ) -> None:
-    """Submits all files in `paths`; `labels` is a table of labels, or the one label of all files."""
+    """Submits the items of one campaign that somebody named."""
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     with open_store(home) as store, BlobStore(home.blobs) as blobs:
@@ -47,16 +70,29 @@ def submit(
         follower = Follower(store, config.link)
         follower.replay()
         asyncio.run(catch_up(home, config, follower))
-        if keys.identity not in follower.state.members:
-            store.enqueue(registration(keys, config.link.network))
-        submitter = Submitter(store, blobs, keys, follower.state, campaign)
-        files = expand(paths)
+        state = follower.state
+        if (record := joining(keys, state)) is not None:
+            store.enqueue(record)
+        submitter = Submitter(store, blobs, keys, state, campaign)
+        drafts = _drafts(what, submitter, state.campaigns[campaign])
         with progress(as_json) as bar:
-            task = bar.add_task("preparing", total=len(files))
-            given = read_labels(labels) if isinstance(labels, Path) else labels
-            done = submitter.submit(files, given, terms, lambda: bar.advance(task))
+            task = bar.add_task("preparing", total=len(drafts))
+            done = submitter.submit_drafts(drafts, terms, lambda: bar.advance(task))
         asyncio.run(deliver(home, config, store, quiet=as_json))
         _report_submitted(store, done, as_json)
+
+
+def _drafts(what: Items, submitter: Submitter, campaign: Campaign) -> list[Draft]:
+    if what.table is not None:
+        return read_table(what.table, campaign.parts)
+    part = submitter.only_part()
+    takes = next(each.media_types for each in campaign.parts if each.name == part)
+    files = expand(what.paths, tables=CSV.name in takes)
+    if what.labels is None:
+        return drafts_of_files(files, part, what.label)
+    labels = what.labels
+    files = [path for path in files if not path.exists() or not path.samefile(labels)]
+    return drafts_of_files(files, part, read_labels(labels))
 
 
 def item_id(text: str) -> bytes:
@@ -78,13 +114,14 @@ def _report_submitted(store: Store, done: Submitted, as_json: bool) -> None:
             f"the network refused {len(refused)} of {len(rows)} batches: {refused[0].last_error}",
             "correct what it says and run the command again; accepted batches are left out",
         )
-    skipped = [{"file": each.path.name, "reason": each.reason} for each in done.skipped]
+    skipped = [{"file": each.name, "reason": each.reason} for each in done.skipped]
     data: dict[str, Any] = {
         "items": done.items,
         "skipped": skipped,
         "batches": [{"entry": row.receipt_index, "state": row.state} for row in rows],
     }
-    lines = [f"{done.items} items submitted in {len(rows)} batches"]
+    items = "1 item" if done.items == 1 else f"{done.items:,} items"
+    lines = [f"{items} submitted in {len(rows)} {'batch' if len(rows) == 1 else 'batches'}"]
     lines += [f"left out: {each['file']}: {each['reason']}" for each in skipped]
     emit(data, as_json, lambda: "\n".join(lines))
 

@@ -26,6 +26,7 @@ from node.withdrawal import (
     find_item,
     make_plan,
     own_items,
+    rounds_of,
     snapshots_with,
 )
 from protocol.errors import ConfigError, Ignore, Reject, StateError, Unreachable
@@ -61,7 +62,7 @@ def withdraw(
         follower.replay()
         _read_log(config, follower)
         _erase(store, blobs)  # what an earlier withdrawal left
-        state, me = follower.state, keys.identity
+        state, me = follower.state, keys.person
         named = [find_item(store, state, me, digits) for digits in items]
         plan = make_plan(state, own_items(state, me, all_of) if all_of else named)
         _require_possible(state, plan, all_of)
@@ -109,7 +110,7 @@ def _require_possible(state: State, plan: Plan, all_of: str) -> None:
 def _in_review(state: State, plan: Plan) -> StateError:
     return StateError(
         f"{_count(plan.reviewed)} being reviewed: {', '.join(i.hex()[:12] for i in plan.reviewed[:5])}",
-        f"run the command again when epoch {state.epoch.number} has closed",
+        f"run the command again after {rounds_of(state, plan.reviewed)}",
     )
 
 

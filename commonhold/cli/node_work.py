@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from commonhold.cli.options import DirOption, PassphraseOption
+from commonhold.cli.options import (
+    DirOption,
+    PassphraseOption,
+    ReviewCampaignsOption,
+    ReviewersOption,
+    ReviewKindsOption,
+)
 from commonhold.cli.output import JsonFlag, emit, guarded
 from protocol.errors import ConfigError
 
@@ -54,20 +60,35 @@ def start(
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets name and addresses, as JSON, when ready.")
     ] = None,
+    campaign: ReviewCampaignsOption = None,
+    kind: ReviewKindsOption = None,
+    reviewer: ReviewersOption = None,
     auto_claim: Annotated[
         bool, typer.Option("--auto-claim", help="Claim on chain whatever is settled.")
     ] = False,
     log_level: Annotated[LogLevel, typer.Option(help="How much to say.")] = LogLevel.INFO,
 ) -> None:
-    """Run the node: serve your items to reviewers, review, watch the log. Until interrupted."""
+    """Run the node: serve your items to reviewers, review, watch the log. Until interrupted.
+
+    What is said here of campaigns, kinds and reviewers counts for this run, in the place of what
+    node.toml says.
+    """
     import asyncio
     import logging
+    from dataclasses import replace
 
     from commonhold.cli.node_home import open_home, open_keys
     from commonhold.cli.node_page import spending_of
+    from node.config import read_reviewers
     from node.daemon import Daemon, Options, run_until_signal
 
     home, config = open_home(directory)
+    config = replace(
+        config,
+        review_campaigns=tuple(campaign or config.review_campaigns),
+        review_kinds=tuple(kind or config.review_kinds),
+        reviewers=read_reviewers(reviewer) if reviewer else config.reviewers,
+    )
     if auto_claim and not config.rpc_url:
         raise ConfigError("--auto-claim needs a chain", "set rpc_url in node.toml to an endpoint")
     keys = open_keys(home, passphrase_path)

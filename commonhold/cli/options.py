@@ -27,6 +27,28 @@ PassphraseOption = Annotated[
     ),
 ]
 
+ReviewCampaignsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--campaign", help="Review only in this campaign; repeat for each. Default: in all."
+    ),
+]
+ReviewKindsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind", help="Review only tasks of this kind (as rate); repeat for each. Default: all."
+    ),
+]
+ReviewersOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reviewer",
+        metavar="[CAMPAIGN=]SPEC",
+        help="Plug-in that reviews for you, in one campaign or in all others; repeat."
+        " Default: you do, `commonhold node review`.",
+    ),
+]
+
 # Of a coordinator.
 HomeOption = Annotated[
     Path | None,

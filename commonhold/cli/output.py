@@ -83,11 +83,11 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def emit(data: dict[str, Any], as_json: bool, text: Callable[[], object]) -> None:
-    """Prints `data` as JSON, or whatever `text` returns (a string, a rich renderable)."""
+    """Prints `data` as JSON, or whatever `text` returns: a string, letter by letter, or a rich renderable."""
     if as_json:
         sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=_encode) + "\n")
     else:
-        out.print(text(), soft_wrap=True)
+        out.print(text(), soft_wrap=True, markup=False)
 
 
 def _encode(value: object) -> str:
