@@ -70,7 +70,7 @@ class Reviewers:
         if c not in state.campaigns or person.id not in state.members:
             return
         round_ = state.round_of(c)
-        place = {"network": self.network, "campaign_id": c, "round": round_.number}
+        place: dict[str, Any] = {"network": self.network, "campaign_id": c, "round": round_.number}
         if round_.phase is RoundPhase.OPEN and key not in state.standbys:
             place["round"] += 1
             commitment = self._commitment(c, person, round_.number + 1)

@@ -1,0 +1,204 @@
+"""When a round goes on: the conductor's judgement, on states that a simulated network comes to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from coordinator.rounds import GRACE_MS, Clock, Step, Wait, next_step, situation_of
+from protocol.lifecycle import RoundPhase
+from protocol.limits import OPERATOR_LEAVES_MAX
+from protocol.rules import sealing
+from tests.fold import drawn, people, submitted
+from tests.simulated import Network, campaign, rounds
+
+WAIT_MS, WINDOW_MS = 60_000, 10_000
+
+
+def network(*names: str, seal_items: int = 3, **changes: int) -> Network:
+    """A network whose campaign "slow" seals three items, or what has waited a minute."""
+    net = Network(*people(*(names or ("author", "r1", "r2", "r3"))))
+    windows = {"beacon_ms": WINDOW_MS, "commit_ms": WINDOW_MS, "reveal_ms": WINDOW_MS}
+    terms = rounds(seal_items=seal_items, seal_wait_ms=WAIT_MS, **(windows | changes))
+    net.add(net.operator, "campaign", campaign(id="slow", rounds=terms))
+    return net
+
+
+def step(
+    net: Network, after_ms: int = 0, c: str = "slow", waited_ms: int = 0, **changes: object
+) -> Step | Wait:
+    """The next step so long after the operator's last record, the oldest item having waited so long."""
+    now_ms = net.clock_ms + after_ms
+    clock = Clock(now_ms, started_ms=0, waiting_since_ms=now_ms - waited_ms)
+    return next_step(net.state, net.campaign(c), replace(clock, **changes))  # type: ignore[arg-type]
+
+
+def submit(net: Network, count: int, who: int = 0, c: str = "slow") -> None:
+    net.submit(net.people[who], [net.item(i % 10, c=c) for i in range(count)], c=c)
+
+
+class TestSealing:
+    def test_nothing_waits(self) -> None:
+        net = network()
+        net.stand_by(*net.people[1:], c="slow")
+        assert step(net, waited_ms=10 * WAIT_MS) == Wait(None)
+
+    def test_nobody_stands_by(self) -> None:
+        net = network()
+        submit(net, 5)
+        assert step(net, waited_ms=10 * WAIT_MS) == Wait(None)
+
+    def test_enough_waits(self) -> None:
+        net = network()
+        net.stand_by(*net.people[1:], c="slow")
+        submit(net, 2)
+        assert step(net) == Wait(net.clock_ms + WAIT_MS)
+        submit(net, 1)
+        assert step(net) is Step.SEAL
+
+    def test_the_oldest_has_waited_long_enough(self) -> None:
+        net = network()
+        net.stand_by(*net.people[1:], c="slow")
+        submit(net, 1)
+        assert step(net, waited_ms=WAIT_MS - 1) == Wait(net.clock_ms + 1)
+        assert step(net, waited_ms=WAIT_MS) is Step.SEAL
+
+    def test_a_panel_that_is_not_complete_gets_time_to_gather(self) -> None:
+        net = network()
+        net.stand_by(net.people[1], c="slow")
+        submit(net, 5)
+        assert step(net) == Wait(net.clock_ms + WAIT_MS)
+        assert step(net, waited_ms=WAIT_MS) is Step.SEAL
+
+    def test_only_the_author_stands_by(self) -> None:
+        net = network(*[f"p{i}" for i in range(4)])
+        submit(net, 5)
+        net.stand_by(net.people[0], c="slow")
+        assert step(net, waited_ms=10 * WAIT_MS) == Wait(None)
+        submit(net, 1, who=1)  # which the author of the others may review
+        assert step(net, waited_ms=10 * WAIT_MS) is Step.SEAL
+
+    def test_another_name_with_the_authors_address_is_the_author(self) -> None:
+        net = network("author", "twin", "r2", "r3")
+        author, twin = net.people[:2]
+        net.add(twin, "register", net.registration(twin, serial=2, wallet=author))
+        submit(net, 5)
+        net.stand_by(author, twin, c="slow")
+        assert step(net, waited_ms=10 * WAIT_MS) == Wait(None)
+
+    def test_who_has_answered_cannot_review_again(self) -> None:
+        net = network("author", "r1", "r2", "r3", seal_items=1)
+        net.people[1].judge = lambda _: 1
+        net.people[2].judge = net.people[3].judge = lambda _: None
+        submit(net, 1)
+        net.stand_by(*net.people[1:], c="slow")
+        net.seal(c="slow")
+        net.run_round(*net.people[1:], c="slow")
+        assert net.state.queues.has("slow"), "the item is undecided, and waits"
+        assert net.state.standbys.count("slow") == 3
+        assert step(net, waited_ms=10 * WAIT_MS) == Wait(None)
+
+    def test_a_paused_campaign(self) -> None:
+        net = network()
+        net.stand_by(*net.people[1:], c="slow")
+        submit(net, 5)
+        paused = replace(net.campaign("slow"), paused=True)
+        net.state.campaigns.put("slow", paused)
+        assert step(net, waited_ms=10 * WAIT_MS) == Wait(None)
+
+    def test_a_situation_in_which_nobody_could_be_drawn_has_to_change_first(self) -> None:
+        net = network()
+        net.stand_by(*net.people[1:], c="slow")
+        submit(net, 5)
+        hopeless = situation_of(net.state, "slow")
+        assert step(net, hopeless=hopeless) == Wait(None)
+        submit(net, 1)
+        assert step(net, hopeless=hopeless) is Step.SEAL
+
+    def test_an_epoch_without_room_is_closed_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        net = network()
+        net.stand_by(*net.people[1:], c="slow")
+        submit(net, 5)
+        assert OPERATOR_LEAVES_MAX > 0
+        monkeypatch.setattr("coordinator.rounds.close_due", lambda *_: "answers wait for their pay")
+        assert step(net) is Step.CLOSE
+
+    def test_what_it_asks_for_the_rules_allow(self) -> None:
+        net = network()
+        net.stand_by(*net.people[1:], c="slow")
+        submit(net, 5)
+        assert step(net) is Step.SEAL
+        net.seal(c="slow")
+        assert sealing.close_due(net.state, net.campaign("slow")) == ""
+
+
+class TestWindows:
+    def test_all_beacons_are_open(self) -> None:
+        net = network()
+        submitted(net)
+        assert step(net, c="digits") == Wait(net.round().since_ms + 1_000)
+        net.open_beacons(*net.people[1:])
+        assert step(net, c="digits") is Step.DRAW
+
+    def test_the_beacon_window_has_passed(self) -> None:
+        net = network()
+        submitted(net)
+        net.open_beacons(net.people[1])
+        assert step(net, 999, c="digits") == Wait(net.round().since_ms + 1_000)
+        assert step(net, 1_000, c="digits") is Step.DRAW
+
+    def test_commits(self) -> None:
+        net = network()
+        drawn(net)
+        assert net.round().phase is RoundPhase.COMMITTING
+        assert step(net, c="digits") == Wait(net.round().since_ms + 1_000)
+        assert step(net, 1_000, c="digits") is Step.END_COMMITS
+        for person in net.people[1:]:
+            net.commit(person, net.answers(person))
+        assert step(net, c="digits") is Step.END_COMMITS
+
+    def test_reveals(self) -> None:
+        net = network()
+        drawn(net)
+        answers = {person.name: net.answers(person) for person in net.people[1:3]}
+        for person in net.people[1:3]:
+            net.commit(person, answers[person.name])
+        net.end_commits()
+        assert step(net, c="digits") == Wait(net.round().since_ms + 1_000)
+        assert step(net, 1_000, c="digits") is Step.DECIDE
+        for person in net.people[1:3]:
+            net.reveal(person, answers[person.name])
+        # The third, who made no commitment, is not waited for.
+        assert step(net, c="digits") is Step.DECIDE
+
+    def test_a_restart_shuts_nobody_out_at_once(self) -> None:
+        net = network(commit_ms=10 * GRACE_MS)
+        submit(net, 3)
+        net.stand_by(*net.people[1:], c="slow")
+        net.seal(c="slow")
+        net.open_beacons(*net.people[1:], c="slow")
+        net.draw("slow")
+        since_ms = net.round("slow").since_ms
+        started_ms = since_ms + 100 * GRACE_MS
+        late = {"after_ms": 100 * GRACE_MS, "started_ms": started_ms}
+        assert step(net, **late) == Wait(started_ms + GRACE_MS)  # type: ignore[arg-type]
+        late["after_ms"] += GRACE_MS
+        assert step(net, **late) is Step.END_COMMITS  # type: ignore[arg-type]
+        # A restart in the middle of a window does not make it longer.
+        middle = {"started_ms": since_ms + 5 * GRACE_MS}
+        assert step(net, **middle) == Wait(since_ms + 10 * GRACE_MS)  # type: ignore[arg-type]
+
+    def test_a_clock_that_was_set_back_only_waits(self) -> None:
+        net = network()
+        drawn(net)
+        assert step(net, -5_000, c="digits") == Wait(net.round().since_ms + 1_000)
+
+
+def test_campaigns_are_judged_one_by_one() -> None:
+    net = network()
+    drawn(net)  # in "digits"
+    submit(net, 3)
+    net.stand_by(*net.people[1:], c="slow")
+    assert isinstance(step(net, c="digits"), Wait)
+    assert step(net) is Step.SEAL
