@@ -107,7 +107,7 @@ class World:
         for place, truth in enumerate(labels):
             content = picture(self.made if seed < 0 else seed)
             said = (truth + 1) % 10 if place in wrong else truth
-            leaves.append(self.net.item(truth, said, content))
+            leaves.append(self.net.item(truth, said, content=content))
             self._keep(leaves[-1], content, said, name or f"scan-{self.made:03}.png")
             self.made += 1
         self.net.submit(self.ada, leaves)

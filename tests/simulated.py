@@ -207,6 +207,7 @@ class Network:
         self,
         truth: Any,
         label: Truth | None = None,
+        *,
         content: bytes | None = None,
         consent: pb.Consent = EVERY_USE,
         fingerprint: bytes | None = None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from protocol.errors import Reject
@@ -45,6 +47,17 @@ def test_other_leaves_are_rejected() -> None:
     ):
         with pytest.raises(Reject):
             check_batch(batch.root, batch.count, encode_bundle(leaves))
+
+
+def test_an_empty_batch_is_a_batch() -> None:
+    """The root over nothing is the hash of nothing (RFC 6962): a close without lines has it."""
+    batch = batch_of([])
+    assert (batch.root, batch.count) == (hashlib.sha256().digest(), 0)
+    assert check_batch(batch.root, 0, b"") == []
+    with pytest.raises(Reject, match="do not lead to"):
+        check_batch(bytes(32), 0, b"")
+    with pytest.raises(Reject, match="holds 1 leaves, its batch 0"):
+        check_batch(batch.root, 0, encode_bundle([b""]))
 
 
 def test_an_inner_node_does_not_pass_for_an_erased_leaf() -> None:

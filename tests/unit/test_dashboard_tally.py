@@ -38,7 +38,7 @@ def live(net: Network, rng: random.Random, epochs: int) -> None:
         for person in rng.sample(net.people, rng.randint(0, 3)):
             truths = [rng.randrange(10) for _ in range(rng.randint(1, 5))]
             leaves = [
-                net.item(truth, rng.choice([truth, 3]), rng.choice([None, b"the same picture"]))
+                net.item(truth, rng.choice([truth, 3]), content=rng.choice([None, b"the same picture"]))
                 for truth in truths
             ]
             net.submit(person, list(dict.fromkeys(leaves)))
