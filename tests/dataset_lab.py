@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import secrets
+import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +22,13 @@ from coordinator.dataset.folder import Source, dataset_path, write_dataset
 from coordinator.dataset.snapshots import log_snapshot, scope_of
 from coordinator.keys import Keys
 from coordinator.ledger import Ledger, Staged
+from node.intake import fingerprint_content
 from protocol.log import commitments
 from protocol.log.batch import encode_bundle
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf, root_of
 from protocol.log.note import Verifier
 from protocol.log.strict import encode_leaf
-from protocol.review.fingerprints import fingerprint_exact
 from protocol.rows import ItemId
 from protocol.state import State
 from protocol.tasks.spec import encode_spec
@@ -98,13 +100,24 @@ def picture(seed: int) -> bytes:
     return out.getvalue()
 
 
+def recording(seed: int) -> bytes:
+    """A short WAV that no other seed has."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, 8_000, 0, "NONE", ""))
+        file.writeframes(np.random.default_rng(seed).bytes(800))
+    return out.getvalue()
+
+
 def content_of(media_type: str, seed: int) -> bytes:
     """Content of a type that no other seed has."""
     if media_type == "image/png":
         return picture(seed)
     if media_type == "audio/wav":
-        return b"RIFF\0\0\0\0WAVE" + seed.to_bytes(4)
-    return f'"text {seed}, with ünicode 🙂\n and | <b>markup</b>"'.encode()
+        return recording(seed)
+    if media_type == "application/json":
+        return json.dumps({"seed": seed}).encode()
+    return f"text {seed}, with ünicode 🙂\n and | <b>markup</b>".encode()
 
 
 class Pen:
@@ -189,7 +202,7 @@ class DatasetLab:
                     commitment=commitments.content_commitment(*kept[terms.name]),
                     size=len(content),
                     media_type=media_type,
-                    fingerprint=fingerprint_exact(content),
+                    fingerprint=fingerprint_content(content, media_type),
                     source=(sources or {}).get(terms.name, ""),
                 )
             )

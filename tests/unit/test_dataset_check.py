@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from commonground.dataset.layout import FileEntry, Manifest
 from commonground.files import sha256_file
 from commonhold.cli import verify_dataset
 from protocol.errors import ConfigError, Misbehaviour, StateError
+from protocol.log.envelope import parse_envelope
 from protocol.log.note import Verifier
-from tests.dataset_lab import VERIFIER, DatasetLab
-from tests.simulated import Person
+from protocol.rules.network import successor_message
+from protos.gen import records_pb2 as pb
+from tests.dataset_lab import KINDS, VERIFIER, DatasetLab, filled
+from tests.simulated import NETWORK, Person
 
 DATA = "data/train-00000-of-00001.parquet"
 
@@ -30,6 +34,7 @@ def lab(tmp_path: Path) -> DatasetLab:
     """Two authors, an epoch each, so that the proofs come from four batches."""
     made = DatasetLab(tmp_path)
     made.accept(ada=[made.item(3), made.item(1)])
+    made.net.close()  # an epoch in which nothing was decided is one, too
     made.accept(ben=[made.item(4)])
     made.fetch()
     return made
@@ -47,7 +52,7 @@ def sign_again(lab: DatasetLab, folder: Path, **changes: Any) -> None:
     raw = Manifest(**(fields | changes)).encode()
     (folder / layout.MANIFEST).write_bytes(raw)
     (folder / layout.SIGNATURE).write_bytes(
-        layout.sign_manifest(raw, lab.keys.operator, lab.keys.sign_record)
+        layout.sign_manifest(raw, lab.keys.record_key, lab.keys.sign_record)
     )
 
 
@@ -73,7 +78,7 @@ def test_an_untouched_dataset_holds(lab: DatasetLab) -> None:
 
 
 def test_a_dataset_with_missing_items_holds_and_says_so(lab: DatasetLab) -> None:
-    gone = next(iter(lab.net.state.items))
+    gone = lab.items[0]
     path, _ = lab.export(missing=[gone])
     assert check(path).manifest.missing == [gone.hex()]
 
@@ -110,7 +115,7 @@ def test_nobody_else_signs_the_manifest(lab: DatasetLab) -> None:
     path, _ = lab.export()
     raw = (path / layout.MANIFEST).read_bytes()
     thief = Person("thief")
-    signature = layout.sign_manifest(raw, thief.identity, lambda m: thief.key.sign(m).signature)
+    signature = layout.sign_manifest(raw, thief.key, lambda m: thief.signing_key.sign(m).signature)
     (path / layout.SIGNATURE).write_bytes(signature)
     with pytest.raises(Misbehaviour, match="not signed by the network's operator"):
         check(path)
@@ -131,27 +136,69 @@ def swap(rows: list[dict[str, Any]], name: str) -> None:
     rows[0][name], rows[1][name] = rows[1][name], rows[0][name]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("label", 7),
-        ("label_name", "seven"),
-        ("posterior", 0.5),
-        ("licence", "CC0-1.0"),
-        ("consent_commercial", False),
-        ("origin", "sensor"),
-        ("contributor", "12D3KooW"),
-        ("derived_from", ["00"]),
-        ("submitted_at", 1),
-        ("decided_in", 9),
-        ("personal_data", True),
-    ],
-)
-def test_the_operator_cannot_change_a_value(lab: DatasetLab, name: str, value: object) -> None:
-    path, _ = lab.export()
-    edit_rows(path / DATA, lambda rows: rows[0].update({name: value}))
+_CHANGES: dict[type, Callable[[Any], Any]] = {
+    dict: lambda cell: cell | {"bytes": changed(cell["bytes"])},
+    bytes: lambda cell: cell[:-1] + bytes([cell[-1] ^ 1]),
+    str: lambda cell: cell[:-1] + chr(ord(cell[-1]) ^ 1) if cell else "x",
+    bool: lambda cell: not cell,
+    int: lambda cell: cell + 1,
+    float: lambda cell: cell - 1e-6,
+    list: lambda cell: [changed(cell[0]), *cell[1:]] if cell else ["00"],
+    type(None): lambda _: "x",
+}
+
+
+def changed(cell: Any) -> Any:
+    """A cell of the same type that differs by as little as can be."""
+    return _CHANGES[type(cell)](cell)
+
+
+@pytest.mark.parametrize("campaign_id", KINDS)
+def test_a_change_in_any_column_of_any_kind_is_found(tmp_path: Path, campaign_id: str) -> None:
+    lab = filled(tmp_path, campaign_id)
+    path, manifest = lab.export()
+    honest = (path / DATA).read_bytes()
+    contents = set(manifest.parts)
+    for row in range(manifest.items):
+        for name in manifest.columns:
+
+            def edit(rows: list[dict[str, Any]], row: int = row, name: str = name) -> None:
+                rows[row][name] = changed(rows[row][name])
+
+            edit_rows(path / DATA, edit)
+            sign_again(lab, path)
+            what = f"its {name} is not what" if name in contents else f"its {name} is "
+            with pytest.raises(Misbehaviour, match=rf"item {row + 1} .*{what}"):
+                check(path)
+            (path / DATA).write_bytes(honest)
     sign_again(lab, path)
-    with pytest.raises(Misbehaviour, match=f"item 1 .*its {name} is"):
+    check(path)
+
+
+def test_the_name_of_a_picture_is_not_the_operator_s_to_choose(lab: DatasetLab) -> None:
+    path, _ = lab.export()
+    edit_rows(path / DATA, lambda rows: rows[0]["image"].update(path="../../etc/passwd"))
+    sign_again(lab, path)
+    with pytest.raises(Misbehaviour, match="its image is"):
+        check(path)
+
+
+def test_an_optional_part_is_there_or_not_as_its_contributor_said(tmp_path: Path) -> None:
+    lab = DatasetLab(tmp_path, KINDS["preferred"])
+    lab.accept(ada=[lab.item("a"), lab.item("b", {"context": None})])
+    lab.fetch()
+    path, _ = lab.export()
+    check(path)
+    honest = (path / DATA).read_bytes()
+    for row, value in ((0, None), (1, "made up")):
+        edit_rows(path / DATA, lambda rows, r=row, v=value: rows[r].update(context=v))
+        sign_again(lab, path)
+        with pytest.raises(Misbehaviour, match="its parts are not those"):
+            check(path)
+        (path / DATA).write_bytes(honest)
+    edit_rows(path / DATA, lambda rows: rows[0].update(prompt=None))
+    sign_again(lab, path)
+    with pytest.raises(Misbehaviour, match="its parts are not those"):
         check(path)
 
 
@@ -159,7 +206,59 @@ def test_the_operator_cannot_swap_content(lab: DatasetLab) -> None:
     path, _ = lab.export()
     edit_rows(path / DATA, lambda rows: swap(rows, "image"))
     sign_again(lab, path)
-    with pytest.raises(Misbehaviour, match="not what its contributor committed to"):
+    with pytest.raises(Misbehaviour, match="its image is not what its contributor committed to"):
+        check(path)
+
+
+def test_the_operator_cannot_swap_chosen_and_rejected(tmp_path: Path) -> None:
+    lab = filled(tmp_path, "preferred")
+    path, _ = lab.export()
+
+    def turn(rows: list[dict[str, Any]]) -> None:
+        rows[0]["chosen"], rows[0]["rejected"] = rows[0]["rejected"], rows[0]["chosen"]
+
+    edit_rows(path / DATA, turn)
+    sign_again(lab, path)
+    with pytest.raises(Misbehaviour, match="its chosen is"):
+        check(path)
+
+
+def test_the_operator_cannot_swap_the_parts_of_an_item(tmp_path: Path) -> None:
+    lab = filled(tmp_path, "preferred")
+    path, _ = lab.export()
+
+    def turn(rows: list[dict[str, Any]]) -> None:
+        rows[0]["answer_a"], rows[0]["answer_b"] = rows[0]["answer_b"], rows[0]["answer_a"]
+
+    def turn_salts(lines: list[dict[str, Any]]) -> None:
+        parts = lines[0]["parts"]
+        parts["answer_a"], parts["answer_b"] = parts["answer_b"], parts["answer_a"]
+
+    edit_rows(path / DATA, turn)
+    edit_lines(path / layout.ITEMS, turn_salts)
+    sign_again(lab, path)
+    with pytest.raises(Misbehaviour, match="its answer_a is not what its contributor committed"):
+        check(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("task", "rate"),
+        ("parts", ["image", "more"]),
+        ("columns", ["image"]),
+        ("scope", ["train"]),
+        ("campaign", "letters"),
+        ("snapshot", "00" * 32),
+        ("network", "00" * 32),
+    ],
+)
+def test_the_manifest_promises_nothing_that_the_log_does_not_say(
+    lab: DatasetLab, name: str, value: object
+) -> None:
+    path, _ = lab.export()
+    sign_again(lab, path, **{name: value})
+    with pytest.raises(Misbehaviour, match=r"manifest's|another"):
         check(path)
 
 
@@ -213,17 +312,34 @@ def test_counts_of_the_manifest_have_to_fit(lab: DatasetLab) -> None:
         check(path)
 
 
+def of_kind(entries: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [e for e in entries if parse_envelope(layout.decode(e["envelope"])).kind == kind]
+
+
+def pop(entries: list[dict[str, Any]], kind: str) -> None:
+    entries.remove(of_kind(entries, kind)[0])
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
         (lambda entries: entries[-1].update(index=1), "line"),
         (lambda entries: entries[-1].update(envelope="AAAA"), "line"),
         (lambda entries: entries[-1]["proof"].pop(), "line"),
-        (lambda entries: entries[-1]["leaves"].pop(), "leaves are not those of its batch"),
+        (
+            lambda entries: of_kind(entries, "verdict")[0]["leaves"].pop(),
+            "leaves are not those of its batch",
+        ),
         (lambda entries: entries[-1].pop("index"), "line"),
-        (lambda entries: entries.pop(0), "not the operator's"),
-        (lambda entries: entries.pop(1), "does not hold the dataset's campaign"),
-        (lambda entries: entries.pop(-1), "batch's|does not hold|item"),
+        (lambda entries: entries.pop(0), "another network than the log's first entry"),
+        (lambda entries: pop(entries, "campaign"), "does not hold the dataset's campaign"),
+        (lambda entries: pop(entries, "snapshot"), "does not hold the dataset's campaign"),
+        (lambda entries: pop(entries, "register"), "nobody has delegated the key that signed it"),
+        (lambda entries: pop(entries, "close"), "lacks the close before log entry"),
+        (lambda entries: pop(entries, "submission"), "item 1 "),
+        (lambda entries: pop(entries, "verdict"), "item 1 "),
+        (lambda entries: entries.reverse(), "begins with its genesis|in the log's order|network"),
+        (lambda entries: entries.insert(1, entries[1]), "in the log's order"),
         (lambda entries: entries.insert(0, []), "no JSON object"),
     ],
 )
@@ -272,3 +388,49 @@ def test_a_withdrawn_dataset_says_so(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="was withdrawn"):
         is_dataset(tmp_path)
     assert not is_dataset(tmp_path / "elsewhere")
+
+
+def test_keys_may_follow_each_other(tmp_path: Path) -> None:
+    """A contributor's second machine submits; operator and log have new keys; either log key checks."""
+    lab = DatasetLab(tmp_path)
+    ada, net = lab.authors[0], lab.net
+    first = lab.item(3)
+    lab.accept(ada=[first])
+    ada.signing_key = SigningKey(b"\x21" * 32)
+    body = pb.Delegate(network=NETWORK, delegation=ada.delegation(ada.key))
+    net.add(ada, "delegate", body)
+    operator, log = SigningKey(b"\x22" * 32), SigningKey(b"\x23" * 32)
+    for role, key in ((pb.KEY_ROLE_OPERATOR, operator), (pb.KEY_ROLE_LOG, log)):
+        public = bytes(key.verify_key)
+        signature = key.sign(successor_message(NETWORK, role, public)).signature
+        body = pb.Successor(network=NETWORK, role=role, key=public, signature=signature)
+        net.add(net.operator, "successor", body)
+        if role == pb.KEY_ROLE_OPERATOR:
+            net.operator.signing_key = operator
+    lab.keys = replace(lab.keys, operator_key=operator, log_successors=(log,))
+    lab.accept(ada=[lab.item(4)])
+    lab.fetch()
+    path, _ = lab.export()
+    assert check(path).manifest.items == 2
+    later = Verifier(VERIFIER.name, bytes(log.verify_key))
+    assert check(path, later).manifest.items == 2
+
+    # Who has only the first key of either may not sign for the one that follows.
+    lab.keys = replace(lab.keys, operator_key=SigningKey(Person("operator").signing_key.encode()))
+    sign_again(lab, path)
+    with pytest.raises(Misbehaviour, match="not signed by the network's operator"):
+        check(path)
+    lab.keys = replace(lab.keys, operator_key=operator, log_successors=())
+    path, _ = lab.export()
+    with pytest.raises(Misbehaviour, match="not signed by this log"):
+        check(path)
+
+
+def test_an_epoch_is_proved_by_the_closes_around_it(lab: DatasetLab) -> None:
+    path, _ = lab.export()
+    frame = pq.read_table(path / DATA).to_pylist()
+    assert [row["decided_in"] for row in frame] == [1, 1, 3]
+    edit_rows(path / DATA, lambda rows: rows[2].update(decided_in=2))
+    sign_again(lab, path)
+    with pytest.raises(Misbehaviour, match='its decided_in is "2", the log says "3"'):
+        check(path)

@@ -11,7 +11,7 @@ from commonground.dataset import layout
 from coordinator.dataset import sweep
 from protocol.errors import Misbehaviour
 from protos.gen import records_pb2 as pb
-from tests.dataset_lab import DatasetLab
+from tests.dataset_lab import DatasetLab, filled
 from tests.simulated import NETWORK
 
 
@@ -38,13 +38,13 @@ def test_nothing_is_deleted_while_nobody_withdraws(lab: DatasetLab) -> None:
 def test_content_salts_and_every_dataset_with_the_item_go(lab: DatasetLab) -> None:
     path, _ = lab.export()
     narrow, _ = lab.export("train")  # another snapshot of the same items
-    item_id = next(iter(lab.net.state.items))
-    salt, content = lab.kept[item_id]
+    item_id = lab.items[0]
+    [(salt, content)] = lab.kept[item_id].values()
     for name in (path.name, narrow.name):
         part = lab.home.datasets_path / f".{name}.part"
         part.mkdir()
         (part / "half").write_bytes(content)
-    lab.content.incoming(item_id).write_bytes(content)
+    lab.content.incoming(item_id, "image").write_bytes(content)
     lab.withdraw(lab.authors[0], item_id)
     assert sorted(sweep.sweep(lab.home, lab.net.state)) == sorted([path.name, narrow.name])
     for folder in (path, narrow):
@@ -58,13 +58,29 @@ def test_content_salts_and_every_dataset_with_the_item_go(lab: DatasetLab) -> No
         if each.is_file()
     )
     assert content not in kept and salt not in kept
-    assert lab.content.has(list(lab.net.state.items)[1])  # the others' content stays
+    assert lab.content.has(lab.items[1], "image")  # the others' content stays
     assert sweep.sweep(lab.home, lab.net.state) == []  # twice is harmless
+
+
+def test_every_part_of_an_item_goes(tmp_path: Path) -> None:
+    lab = filled(tmp_path, "preferred")
+    path, _ = lab.export()
+    gone, kept = lab.items[0], lab.items[1]
+    lab.content.incoming(gone, "context").write_bytes(b"a transfer that was cut off")
+    lab.withdraw(lab.authors[0], gone)
+    assert sweep.sweep(lab.home, lab.net.state) == [path.name]
+    assert not list(lab.home.content_path.glob(f"{gone.hex()}*"))
+    assert (
+        set(lab.kept[gone]) == set(lab.kept[kept]) == {"prompt", "answer_a", "answer_b", "context"}
+    )
+    assert all(lab.content.has(kept, part) for part in lab.kept[kept])
+    later, manifest = lab.export()
+    assert (later != path, manifest.items) == (True, 2)
 
 
 def test_a_sweep_that_was_killed_is_finished_by_the_next(lab: DatasetLab) -> None:
     path, _ = lab.export()
-    lab.withdraw(lab.authors[0], next(iter(lab.net.state.items)))
+    lab.withdraw(lab.authors[0], lab.items[0])
     (path / layout.WITHDRAWN).write_text("written, then killed")
     assert sweep.sweep(lab.home, lab.net.state) == [path.name]
     assert files(path) == {layout.WITHDRAWN}
@@ -72,7 +88,7 @@ def test_a_sweep_that_was_killed_is_finished_by_the_next(lab: DatasetLab) -> Non
 
 def test_a_folder_that_is_not_a_dataset_of_ours_is_left_alone(lab: DatasetLab) -> None:
     lab.export()
-    lab.withdraw(lab.authors[0], next(iter(lab.net.state.items)))
+    lab.withdraw(lab.authors[0], lab.items[0])
     other = lab.home.datasets_path / "notes"
     other.mkdir()
     (other / "mine.txt").write_text("keep")
@@ -83,7 +99,7 @@ def test_a_folder_that_is_not_a_dataset_of_ours_is_left_alone(lab: DatasetLab) -
 
 def test_a_later_dataset_leaves_the_item_out(lab: DatasetLab) -> None:
     path, _ = lab.export()
-    item_id = next(iter(lab.net.state.items))
+    item_id = lab.items[0]
     lab.withdraw(lab.authors[0], item_id)
     sweep.sweep(lab.home, lab.net.state)
     later, manifest = lab.export()
@@ -94,7 +110,7 @@ def test_a_later_dataset_leaves_the_item_out(lab: DatasetLab) -> None:
 
 def test_the_old_snapshot_can_no_longer_be_licensed(lab: DatasetLab) -> None:
     lab.export()
-    digest = next(iter(lab.net.state.snapshots))
+    [(digest, _)] = lab.net.state.snapshots.scan()
     fields: dict[str, Any] = {
         "network": NETWORK,
         "snapshot": digest,
@@ -104,6 +120,6 @@ def test_the_old_snapshot_can_no_longer_be_licensed(lab: DatasetLab) -> None:
         "price": "5",
     }
     lab.net.add(lab.net.operator, "licence", pb.Licence(id="before", **fields))
-    lab.withdraw(lab.authors[0], next(iter(lab.net.state.items)))
+    lab.withdraw(lab.authors[0], lab.items[0])
     with pytest.raises(Misbehaviour, match=r"1 items of snapshot .* were withdrawn; export a new"):
         lab.net.add(lab.net.operator, "licence", pb.Licence(id="after", **fields))
