@@ -15,25 +15,27 @@ from PIL import Image
 
 from commonground.client import CoordinatorClient
 from commonhold.demo.stage import Server, Stage
-from coordinator.config import Config, Deadlines, Home
+from coordinator.config import Config, Home
 from coordinator.founding import DEFAULT_POLICY, found
 from coordinator.operator import Operator
 from node.blobs import BlobStore
-from node.config import NodeConfig, NodeDirectory, write_config
+from node.config import ANY_CAMPAIGN, NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
 from node.keys import NodeKeys, generate_keys, save_keys
 from node.outbox import flush
 from node.registration import registration
 from node.store import Store
 from node.submission import Submitter, Terms
-from protocol.limits import PPM
 from protocol.log.link import parse_link
 from protocol.state import State
 from protos.gen import records_pb2 as pb
+from tests.simulated import campaign, part, rounds
 
 PATIENCE_SECONDS = 25.0
 POLL_SECONDS = 0.05
 LISTEN = ("/ip4/127.0.0.1/tcp/0",)
+# Longer than a test waits: a phase ends since everybody did their part.
+WINDOWS = {"seal_wait_ms": 500, "beacon_ms": 20_000, "commit_ms": 60_000, "reveal_ms": 20_000}
 
 T = TypeVar("T")
 
@@ -106,15 +108,13 @@ class Lab:
     def __post_init__(self) -> None:
         self.home = Home(self.folder / "coordinator")
 
-    def found(self, deadlines: Deadlines | None = None, **policy: int) -> None:
+    def found(self, **policy: int) -> None:
         """Founds the network and serves it."""
         chosen = pb.Policy()
         chosen.CopyFrom(DEFAULT_POLICY)
         for name, value in policy.items():
             setattr(chosen, name, value)
-        config = Config(
-            name="lab", grpc_port=0, http_port=0, deadlines=deadlines or Deadlines(20, 60, 20)
-        )
+        config = Config(name="lab", grpc_port=0, http_port=0)
         found(self.home, config, chosen)
         self.server = self.serve(self.home)
         self.link = self.server.ready["link"]
@@ -125,23 +125,18 @@ class Lab:
         self.stage.wait_ready(server)
         return server
 
-    def open_campaign(self, operator: Operator, reviewers: int) -> None:
-        """A campaign for digits."""
-        operator.append(
-            "campaign",
-            pb.Campaign(
-                network=operator.state.network,
-                id="digits",
-                media_types=["image/png"],
-                labels=[str(number) for number in range(10)],
-                licences=["CC-BY-4.0"],
-                reviewers_per_item=reviewers,
-                price_ppm=PPM,
-                item_bytes_max=65_536,
-                privacy=pb.PRIVACY_OPEN,
-                withdrawal=pb.WITHDRAWAL_REPAYS,
-            ),
+    def open_campaign(self, operator: Operator, reviewers: int, **changes: object) -> None:
+        """A campaign for pictures of digits, whose rounds are sealed as soon as something waits."""
+        body = campaign(
+            **{
+                "parts": [part("image", "image/png")],
+                "reviewers_per_item": reviewers,
+                "rounds": rounds(**WINDOWS),
+            }
+            | changes
         )
+        body.network = operator.state.network
+        operator.append("campaign", body)
 
     def node(self, name: str, reviewer: str = "", stand_by: bool = True) -> Node:
         """Makes a node and registers it."""
@@ -150,7 +145,8 @@ class Lab:
         keys = generate_keys()
         save_keys(home.keys, keys)
         node = Node(name, home, keys, self.link)
-        node.configure(NodeConfig(parse_link(self.link), reviewer=reviewer, stand_by=stand_by))
+        reviewers = {ANY_CAMPAIGN: reviewer} if reviewer else {}
+        node.configure(NodeConfig(parse_link(self.link), reviewers=reviewers, stand_by=stand_by))
         with node.store() as store:
             store.enqueue(registration(keys, parse_link(self.link).network))
         asyncio.run(node.send())
@@ -168,6 +164,11 @@ class Lab:
             path.write_bytes(digit(seed))
             files[path] = label
         return files
+
+
+def standing_by(state: State, *nodes: Node, campaign_id: str = "digits") -> bool:
+    """Whether these nodes' owners stand by for a campaign's next round."""
+    return all((campaign_id, node.keys.person) in state.standbys for node in nodes)
 
 
 def wait_for(operator: Operator, condition: Callable[[State], bool], what: str) -> State:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from node.rows import ItemRow
+from protocol.log.strict import parse_leaf
 from protos.gen import records_pb2 as pb
 
 # A page that was reused keeps parts: of each trace several pieces of this length are looked for.
@@ -13,17 +14,18 @@ PIECE_BYTES = 16
 
 
 def traces_of(row: ItemRow, leaf: bytes, content: bytes) -> dict[str, bytes]:
-    """All that tells something of an item, by name; all of it random or unique."""
-    item = pb.Item.FromString(leaf)
+    """All that tells something of an item of one part, by name; all of it random or unique."""
+    item = parse_leaf(pb.Item, leaf)
+    [part], [logged] = row.parts, item.parts
     return {
         "content": content,
         "hash of the content": row.content_sha256,
-        "salt of the content": row.content_salt,
-        "salt of the label": row.label_salt,
+        "salt of the content": part.salt,
+        "salt of the proposal": row.proposal_salt,
         "leaf": leaf,
-        "fingerprint": item.fingerprint,
-        "content commitment": item.content_commitment,
-        "label commitment": item.label_commitment,
+        "fingerprint": logged.fingerprint,
+        "content commitment": logged.commitment,
+        "proposal commitment": item.proposal_commitment,
     }
 
 

@@ -12,25 +12,28 @@ from node.store import Store
 from node.submission import Submitter, Terms
 from protocol.log.batch import erase
 from protocol.log.merkle import hash_leaf
-from protocol.state import ItemId
+from protocol.rows import ItemId
 from protos.gen import records_pb2 as pb
 from tests.node_lab import digit
-from tests.simulated import NETWORK, Network
+from tests.simulated import NETWORK, Network, campaign, part
 from tests.simulated_log import LINK, keys_of
 from tests.traces import traces_of
 
+CAMPAIGN = "pictures"
 TERMS = Terms("CC-BY-4.0", pb.Consent(train=True, redistribute=True), pb.ORIGIN_HUMAN)
 
 
 @dataclass
 class Home:
-    """The home of ada, who submits to a simulated network."""
+    """The home of ada, who submits pictures to a simulated network."""
 
     path: Path
     net: Network
 
     def __post_init__(self) -> None:
         self.path.mkdir()
+        pictures = campaign(id=CAMPAIGN, parts=[part("image", "image/png")])
+        self.net.add(self.net.operator, "campaign", pictures)
         self.ada = self.net.people[0]
         self.store = Store(self.path / "node.db")
         self.blobs = BlobStore(self.path / "blobs")
@@ -43,13 +46,13 @@ class Home:
         files.mkdir()
         for seed in seeds:
             (files / f"{seed}.png").write_bytes(digit(seed))
-        submitter = Submitter(self.store, self.blobs, keys_of(self.ada), self.net.state, "digits")
+        submitter = Submitter(self.store, self.blobs, keys_of(self.ada), self.net.state, CAMPAIGN)
         [digest] = submitter.submit(sorted(files.iterdir()), "3", TERMS).batches
         row = self.store.outbox_row(digest)
         assert row is not None
         for each in row.outgoing.openings:
-            self.net.openings[each.item_id] = (each.salt, each.label)
-            self.net.truth[each.item_id] = each.label
+            self.net.openings[each.item_id] = (each.salt, each.answer)
+            self.net.truth[each.item_id] = 3
         self.net.add_raw(row.outgoing.envelope, row.outgoing.leaves)
         self.store.mark_sent(digest, len(self.net.log) - 1)
         traces = {}
