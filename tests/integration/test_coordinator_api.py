@@ -17,13 +17,16 @@ from coordinator.ledger import Ledger
 from coordinator.recovery import fsck, recover
 from protocol.log.batch import check_batch
 from protocol.log.envelope import parse_envelope
-from protocol.log.note import open_checkpoint
+from protocol.log.note import Verifier, open_checkpoint
+from protocol.rules.network import successor_message
+from protocol.rules.table import RULES
 from protocol.state import State
 from protocol.transition import apply
 from protos.gen import api_pb2
 from protos.gen import records_pb2 as pb
-from tests.helpers import Person, registration
-from tests.live_coordinator import Live, check_receipt, found_network, live
+from tests.fold import same
+from tests.helpers import Person, delegation, registration
+from tests.live_coordinator import Live, Mirror, check_receipt, found_network, live
 
 ALICE = Person("alice")
 
@@ -76,10 +79,10 @@ async def test_an_old_binding_cannot_be_played_again(tmp_path: Path) -> None:
             envelope=first.seal("register", registration(first, net.network))
         )
         index = (await net.append(old)).index
-        await net.log(second, "register", registration(second, net.network))
+        await net.log(second, "register", registration(second, net.network, serial=2))
         assert (await net.append(old)).index == index
         state = recovered(net)
-        assert state.members[first.identity].payout == second.address
+        assert state.members[first.id].payout == second.address
         assert state.size == 3
 
 
@@ -127,8 +130,8 @@ async def test_peers_find_each_other_by_their_own_signed_word(tmp_path: Path) ->
         )
         raw = ALICE.seal("addresses", body)
         await net.stub.Announce(api_pb2.AnnounceRequest(envelope=raw))
-        wanted = [ALICE.identity, Person("nobody").identity]
-        found = await net.stub.Lookup(api_pb2.LookupRequest(identities=wanted))
+        wanted = [ALICE.key, Person("nobody").key]
+        found = await net.stub.Lookup(api_pb2.LookupRequest(keys=wanted))
         assert list(found.envelopes) == [raw]
         stranger = Person("stranger").seal("addresses", body)
         refused = net.stub.Announce(api_pb2.AnnounceRequest(envelope=stranger))
@@ -136,6 +139,92 @@ async def test_peers_find_each_other_by_their_own_signed_word(tmp_path: Path) ->
         body.expires_ms += 10**10
         endless = net.stub.Announce(api_pb2.AnnounceRequest(envelope=ALICE.seal("addresses", body)))
         assert await code_of(endless) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_another_key_of_a_person_announces_itself_once_it_is_delegated(
+    tmp_path: Path,
+) -> None:
+    laptop = Person("alice")
+    laptop.signing_key = Person("alice's laptop").signing_key
+    async with live(found_network(tmp_path / "net")) as net:
+        await net.join(ALICE)
+        body = api_pb2.Addresses(network=net.network, expires_ms=int(time.time() * 1000) + 60_000)
+        announcement = api_pb2.AnnounceRequest(envelope=laptop.seal("addresses", body))
+        assert await code_of(net.stub.Announce(announcement)) is grpc.StatusCode.INVALID_ARGUMENT
+        delegate = pb.Delegate(network=net.network, delegation=delegation(laptop, net.network))
+        await net.log(laptop, "delegate", delegate)
+        await net.stub.Announce(announcement)
+        found = await net.stub.Lookup(api_pb2.LookupRequest(keys=[ALICE.key, laptop.key]))
+        assert list(found.envelopes) == [announcement.envelope]
+
+
+async def test_a_successor_of_the_log_key_signs_beside_it(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    successor = Person("the next key of the log").signing_key
+    key = bytes(successor.verify_key)
+
+    async def follow_up(net: Live) -> None:
+        message = successor_message(net.network, pb.KEY_ROLE_LOG, key)
+        body = pb.Successor(
+            network=net.network,
+            role=pb.KEY_ROLE_LOG,
+            key=key,
+            signature=successor.sign(message).signature,
+        )
+        await net.log(net.operator, "successor", body)
+
+    async with live(home) as net:
+        with pytest.raises(grpc.aio.AioRpcError, match="does not hold the key"):
+            await follow_up(net)
+    path = home.path / "log-2.key"
+    path.write_text(bytes(successor).hex() + "\n")
+    path.chmod(0o600)
+    async with live(home) as net:
+        assert len(note_of(await net.append(joining(net)))) == 1, "it follows nobody yet"
+        await follow_up(net)
+        receipt = await net.append(joining(net, "bob"))
+        for verifier in (net.keys.log_verifier, Verifier(net.keys.log_verifier.name, key)):
+            assert open_checkpoint(receipt.checkpoint, verifier).size == 4
+    async with live(home) as net:
+        state = await Mirror(net).until(lambda s: s.size == 4)
+        assert state.log_key == key
+
+
+def joining(net: Live, name: str = "alice") -> api_pb2.AppendRequest:
+    person = Person(name)
+    body = registration(person, net.network)
+    return api_pb2.AppendRequest(envelope=person.seal("register", body))
+
+
+def note_of(receipt: api_pb2.Receipt) -> list[bytes]:
+    """The signatures of a receipt's checkpoint."""
+    return receipt.checkpoint.split(b"\n\n")[1].splitlines()
+
+
+async def test_records_go_by_the_rules_that_govern_when_they_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = found_network(tmp_path / "net")
+    async with live(home) as net:
+        with pytest.raises(grpc.aio.AioRpcError, match="version 2 of the rules"):
+            await upgrade(net)
+        # A second version in which nobody may register.
+        closed = {kind: rule for kind, rule in RULES[1].items() if kind != "register"}
+        monkeypatch.setitem(RULES, 2, closed)
+        await upgrade(net)
+        await net.append(joining(net))
+        assert net.address.link
+        await net.close_epoch(1)
+        with pytest.raises(grpc.aio.AioRpcError, match="no record kind 'register'"):
+            await net.append(joining(net, "bob"))
+        await net.close_epoch(2)
+    with Ledger.open(home.ledger_url(home.load()), readonly=True) as ledger:
+        assert fsck(ledger, net.keys.log_verifier).entries == 5
+
+
+async def upgrade(net: Live) -> None:
+    body = pb.Upgrade(network=net.network, version=2, epoch=2)
+    await net.log(net.operator, "upgrade", body)
 
 
 async def test_health_and_reflection_answer(tmp_path: Path) -> None:
@@ -183,7 +272,7 @@ async def test_a_restart_replays_to_the_same_state(tmp_path: Path) -> None:
                 leaves = list(request.leaves) if entry.index == before.index else []
                 apply(fresh, entry.envelope, leaves)
         assert report.entries == 4
-        assert recovered(net) == fresh
+        assert same(recovered(net), fresh)
 
 
 def recovered(net: Live) -> State:
