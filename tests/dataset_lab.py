@@ -184,10 +184,11 @@ class DatasetLab:
         truth: Truth,
         contents: Mapping[str, bytes | None] | None = None,
         sources: Mapping[str, str] | None = None,
+        proposes: bool = True,
         **changes: Any,
     ) -> bytes:
         """The leaf of a fresh item that its author consents to every use of. `contents` are those of some
-        of its parts, None for one that is left out; where the campaign takes proposals, it has the right one."""
+        of its parts, None for one that is left out; a proposal is the right one."""
         kept, parts = {}, []
         for terms in self.campaign.parts:
             self._seed += 1
@@ -213,7 +214,7 @@ class DatasetLab:
             "origin": pb.ORIGIN_HUMAN,
         }
         opening = self.net.fresh(), self.net.answer(truth, self.c)
-        takes = self.campaign.proposal != pb.PROPOSAL_NOT_TAKEN
+        takes = proposes and self.campaign.proposal != pb.PROPOSAL_NOT_TAKEN
         if takes:
             fields["proposal_commitment"] = commitments.proposal_commitment(*opening)
         leaf = encode_leaf(pb.Item(**(fields | changes)))
@@ -282,6 +283,7 @@ class DatasetLab:
 
 def filled(folder: Path, campaign_id: str) -> DatasetLab:
     """Three accepted items of a kind of campaign, two of ada's and one of ben's, all of them fetched."""
+    folder.mkdir(exist_ok=True)
     lab = DatasetLab(folder, KINDS[campaign_id])
     first, second, third = (lab.item(truth) for truth in TRUTHS[campaign_id])
     lab.accept(ada=[first, second], ben=[third])

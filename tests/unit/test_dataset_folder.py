@@ -15,18 +15,21 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from commonground.dataset import layout
-from commonground.dataset.parquet import ParquetFiles, arrow_schema
-from commonground.dataset.rows import COLUMNS
+from commonground.dataset.check import check_dataset
+from commonground.dataset.parquet import ParquetFiles
+from commonground.dataset.rows import Columns
 from protocol.errors import StateError, StoreError
-from protocol.identity import peer_id_of
+from protocol.identity import name_of
 from protocol.log.merkle import hash_leaf
-from tests.dataset_lab import DatasetLab, lineage
-from tests.simulated import LABELS
+from protocol.rows import Campaign
+from protos.gen import records_pb2 as pb
+from tests.dataset_lab import KINDS, VERIFIER, DatasetLab, filled, lineage
+from tests.simulated import LABELS, campaign, part
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> DatasetLab:
-    """Three accepted items of ada's and two of ben's, all of them fetched; the last is derived."""
+    """Three accepted pictures of ada's and two of ben's, all of them fetched; the last is derived."""
     made = DatasetLab(tmp_path)
     ada = [made.item(label) for label in (3, 1, 4)]
     ben = [made.item(1), made.item(5, **lineage(hash_leaf(ada[0])))]
@@ -38,32 +41,154 @@ def lab(tmp_path: Path) -> DatasetLab:
 def test_pandas_reads_what_the_log_says(lab: DatasetLab) -> None:
     path, manifest = lab.export()
     frame = pd.read_parquet(path / "data")
-    assert list(frame.columns) == ["image", *(column.name for column in COLUMNS)]
+    assert list(frame.columns) == manifest.columns
     assert len(frame) == manifest.items == 5
     for row in frame.to_dict("records"):
         item_id = bytes.fromhex(row["item_id"])
         item = lab.net.state.items[item_id]
-        assert row["image"]["bytes"] == lab.kept[item_id][1]
-        assert row["image"]["path"] == f"{item_id.hex()}.png"
-        assert (row["label"], row["label_name"]) == (item.label, LABELS[item.label or 0])
-        assert row["posterior"] == item.posterior_ppm / 1e6 > 0.9
-        assert row["contributor"] == peer_id_of(item.author)
+        assert row["image"]["bytes"] == lab.kept[item_id]["image"][1]
+        assert row["image"]["path"] == f"{item_id.hex()}-image.png"
+        label = int.from_bytes(item.answer or b"")
+        assert (row["label"], row["answer"]) == (label, LABELS[label])
+        assert row["confidence"] == item.confidence_ppm / 1e6 == row["belief"][label] > 0.9
+        assert row["author"] == name_of(item.author)
         assert (row["submitted_at"], row["decided_in"]) == (item.submitted_at, 1)
         assert row["consent_train"] and row["consent_redistribute"] and row["consent_commercial"]
+        assert (row["image_media_type"], row["image_source"]) == ("image/png", "")
     derived = frame[frame["origin"] == "synthetic"].to_dict("records")
     assert [list(row["derived_from"]) for row in derived] == [[frame["item_id"][0]]]
     assert [row["transformation"] for row in derived] == ["rotated by 5 degrees"]
     assert frame["personal_data"].sum() == 1
 
 
+def frame_of(folder: Path, campaign_id: str) -> pd.DataFrame:
+    """The rows of three items, in the order of dataset_lab.TRUTHS."""
+    lab = filled(folder, campaign_id)
+    path, _ = lab.export()
+    order = {item_id.hex(): at for at, item_id in enumerate(lab.kept)}
+    frame = pd.read_parquet(path / "data")
+    key = "item_item_id" if "item_item_id" in frame else "item_id"
+    return frame.assign(order=frame[key].map(order)).sort_values("order")
+
+
+def test_ratings_have_their_median_and_their_distribution(tmp_path: Path) -> None:
+    frame = frame_of(tmp_path, "rated")
+    assert list(frame["answer"]) == ["good", "bad", "fair"]
+    assert list(frame["rating"]) == [2, 0, 1]
+    for _, row in frame.iterrows():
+        assert row["rating_mean"] == pytest.approx(
+            sum(at * p for at, p in enumerate(row["belief"]))
+        )
+        assert sum(row["belief"]) == pytest.approx(1)
+    assert all("ünicode 🙂" in text for text in frame["text"])  # text is text
+    assert all(sound.startswith(b"RIFF") for sound in frame["sound"])
+    assert set(frame["text_media_type"]) == {"text/markdown"}
+
+
+def test_preferences_are_ready_for_trainers_of_preferences(tmp_path: Path) -> None:
+    frame = frame_of(tmp_path, "preferred")
+    first, second, third = frame.to_dict("records")
+    assert (first["chosen"], first["rejected"]) == (first["answer_a"], first["answer_b"])
+    assert (second["chosen"], second["rejected"]) == (second["answer_b"], second["answer_a"])
+    assert (first["preferred"], second["preferred"]) == ("answer_a", "answer_b")
+    assert third["answer"] == "tie" and pd.isna(third["chosen"]) and pd.isna(third["rejected"])
+    assert first["belief"][0] == first["confidence"] > 0.9
+    assert {"prompt", "context"} <= set(frame.columns)
+
+
+def test_rubrics_have_a_probability_for_each_criterion(tmp_path: Path) -> None:
+    frame = frame_of(tmp_path, "judged")
+    assert set(frame["item_answer"]) == {"correct: yes, Well put?: yes"}
+    assert (frame["met_correct"] > 0.9).all() and (frame["met_well_put"] > 0.6).all()
+    # Its parts have the names of three of our columns, which make room.
+    assert set(frame["item_licence"]) == {"CC-BY-4.0"}
+    assert all(json.loads(text) for text in frame["licence"])
+    assert all(picture["bytes"].startswith(b"\x89PNG") for picture in frame["item_id"])
+
+
+def test_columns_of_ours_make_room_however_often(tmp_path: Path) -> None:
+    parts = [part("author"), part("item_author"), part("x"), part("x_source")]
+    columns = Columns.of(Campaign.of(campaign(parts=parts)))
+    assert columns.names[:4] == ["author", "item_author", "x", "x_source"]
+    assert {"item_item_author", "item_x_source"} <= set(columns.names)
+    assert len(set(columns.names)) == len(columns.names)
+
+
+@pytest.mark.parametrize("campaign_id", KINDS)
+def test_every_kind_loads_with_datasets_and_croissant(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    campaign_id: str,
+) -> None:
+    import mlcroissant
+
+    datasets = offline(tmp_path, monkeypatch)
+    lab = filled(tmp_path, campaign_id)
+    path, manifest = lab.export()
+    loaded = datasets.load_dataset(str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded.column_names == manifest.columns
+    rows = pq.read_table(path / "data" / "train-00000-of-00001.parquet").to_pylist()
+    for name, feature in loaded.features.items():
+        if not isinstance(feature, datasets.Image):
+            assert list(loaded[name]) == [row[name] for row in rows], name
+    with caplog.at_level(logging.WARNING):
+        described = mlcroissant.Dataset(jsonld=path / "croissant.json")
+    issues = described.metadata.ctx.issues
+    assert (issues.errors, issues.warnings, caplog.records) == (set(), set(), [])
+    records = list(described.records("items"))
+    assert len(records) == manifest.items
+    assert {name.removeprefix("items/") for name in records[0]} == set(manifest.columns)
+    for name in manifest.parts:
+        for record, row in zip(records, rows, strict=True):
+            told = record[f"items/{name}"]
+            if isinstance(told, bytes):
+                assert told == (row[name].encode() if isinstance(row[name], str) else row[name])
+            else:
+                assert told.size == (8, 8)
+
+
+def test_an_item_without_an_optional_part_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlcroissant
+
+    datasets = offline(tmp_path, monkeypatch)
+    body = campaign(
+        id="optional",
+        parts=[part("text"), part("picture", "image/png", optional=True)],
+        proposal=pb.PROPOSAL_OPTIONAL,
+    )
+    lab = DatasetLab(tmp_path, body)
+    lab.accept(ada=[lab.item(3), lab.item(4, {"picture": None}), lab.item(5, proposes=False)])
+    lab.fetch()
+    path, _ = lab.export()
+    check_dataset(path, VERIFIER, lambda *_: None)
+    loaded = datasets.load_dataset(str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert sorted(loaded["label"][:]) == [3, 4, 5]
+    for row in loaded:
+        assert (row["picture"] is None) == (row["label"] == 4)
+        assert row["picture_media_type"] == (None if row["label"] == 4 else "image/png")
+    records = list(mlcroissant.Dataset(jsonld=path / "croissant.json").records("items"))
+    assert [record["items/picture"] is None for record in records] == [
+        row["label"] == 4 for row in loaded
+    ]
+
+
+def offline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Hugging Face `datasets`, which asks nobody."""
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("HF_HOME", str(folder / "hf"))
+    import datasets
+
+    return datasets
+
+
 def test_hugging_face_datasets_load_pictures_and_labels(
     lab: DatasetLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
-        monkeypatch.setenv(name, "1")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    import datasets
-
+    datasets = offline(tmp_path, monkeypatch)
     path, _ = lab.export()
     files = str(path / "data" / "*.parquet")
     cache = str(tmp_path / "cache")
@@ -71,9 +196,8 @@ def test_hugging_face_datasets_load_pictures_and_labels(
     assert isinstance(loaded.features["image"], datasets.Image)
     assert loaded.features["label"] == datasets.ClassLabel(names=LABELS)
     assert loaded[0]["image"].size == (8, 8)
-    assert [loaded.features["label"].int2str(row["label"]) for row in loaded] == loaded[
-        "label_name"
-    ][:]
+    names = [loaded.features["label"].int2str(row["label"]) for row in loaded]
+    assert names == loaded["answer"][:]
     # The folder itself loads as well: its card says which files are which split.
     folder = datasets.load_dataset(str(path), split="train", cache_dir=cache)
     assert folder["item_id"][:] == loaded["item_id"][:]
@@ -95,14 +219,14 @@ def test_croissant_is_valid_without_a_warning_and_its_records_read(
     assert [record["items/label"] for record in records] == list(frame["label"])
     assert [record["items/consent_train"] for record in records] == [True] * 5
     assert all(record["items/image"].size == (8, 8) for record in records)
-    assert [record["labels/name"] for record in dataset.records("labels")] == LABELS
+    assert [record["label_names/name"] for record in dataset.records("label_names")] == LABELS
     document = json.loads((path / "croissant.json").read_text())
     assert document["conformsTo"][0] == "http://mlcommons.org/croissant/1.1"
     assert document["version"] == f"1.0.0+{manifest.snapshot}"
     assert document["license"] == ["https://spdx.org/licenses/CC-BY-4.0.html"]
     assert {each["name"]: each["description"] for each in document["creator"]} == {
-        peer_id_of(lab.authors[0].identity): "3 of 5 items",
-        peer_id_of(lab.authors[1].identity): "2 of 5 items",
+        name_of(lab.authors[0].id): "3 of 5 items",
+        name_of(lab.authors[1].id): "2 of 5 items",
     }
     shas = {each["@id"]: each.get("sha256") for each in document["distribution"]}
     assert (
@@ -119,7 +243,7 @@ def test_the_card_has_front_matter_that_hubs_read(lab: DatasetLab) -> None:
         "license": ["cc-by-4.0"],
         "task_categories": ["image-classification"],
         "size_categories": ["n<1K"],
-        "tags": ["commonhold", "croissant"],
+        "tags": ["commonhold", "croissant", "classify"],
         "configs": [
             {
                 "config_name": "default",
@@ -129,7 +253,7 @@ def test_the_card_has_front_matter_that_hubs_read(lab: DatasetLab) -> None:
     }
     assert manifest.snapshot in card.text
     assert "<b>" not in card.text  # a contributor's words stay words
-    assert peer_id_of(lab.authors[0].identity) in card.text
+    assert name_of(lab.authors[0].id) in card.text
 
 
 def test_only_its_owner_can_read_it(lab: DatasetLab) -> None:
@@ -161,32 +285,78 @@ def test_what_a_killed_export_left_does_not_count(lab: DatasetLab) -> None:
 
 
 def test_missing_items_are_listed_and_nothing_left_is_refused(lab: DatasetLab) -> None:
-    gone = list(lab.net.state.items)[1]
+    gone = lab.items[1]
     path, manifest = lab.export(missing=[gone])
     assert (manifest.items, manifest.missing) == (4, [gone.hex()])
     assert "Missing items of the snapshot: 1;" in (path / "README.md").read_text()
     with pytest.raises(StateError, match="no item of the snapshot is here"):
-        lab.export(missing=list(lab.net.state.items))
+        lab.export(missing=lab.items)
     assert (path / layout.MANIFEST).exists()  # the one before stands
 
 
 def test_damaged_content_is_deleted_and_the_export_refused(lab: DatasetLab) -> None:
-    item_id = next(iter(lab.net.state.items))
-    (lab.home.content_path / item_id.hex()).write_bytes(b"rot")
+    item_id = lab.items[0]
+    (lab.home.content_path / f"{item_id.hex()}.image").write_bytes(b"rot")
     with pytest.raises(StoreError, match="gone or damaged"):
         lab.export()
-    assert not lab.content.has(item_id)
+    assert not lab.content.has(item_id, "image")
     assert list(lab.home.datasets_path.iterdir()) == []
     lab.fetch(item_id)
     assert lab.export()[1].items == 5
 
 
+def test_the_card_says_what_was_asked(tmp_path: Path) -> None:
+    path, _ = filled(tmp_path, "judged").export()
+    card = DatasetCard.load(path / "README.md")
+    assert "Does it meet each criterion? (a `judge` campaign)" in card.text
+    assert "- correct: Is every word right? (needs 90.0 %)" in card.text
+    assert "`answer` (text/plain)" in card.text
+    assert card.data.to_dict()["tags"] == ["commonhold", "croissant", "judge"]
+    path, _ = filled(tmp_path / "other", "rated").export()
+    card = DatasetCard.load(path / "README.md")
+    assert "> Read it.\n> Then | rate &lt;it&gt;.\n" in card.text
+    assert "Ratings that are 1 apart agree." in card.text and "\n- fair\n" in card.text
+
+
+def test_sources_are_ranked_by_all_votes_of_the_campaign(tmp_path: Path) -> None:
+    lab = DatasetLab(tmp_path, KINDS["preferred"])
+
+    def pair(left: str, right: str, answer: str) -> bytes:
+        return lab.item(answer, sources={"answer_a": left, "answer_b": right})
+
+    games = [("best", "poor", "a"), ("fair | <i>", "best", "b"), ("fair | <i>", "poor", "a")]
+    leaves = [pair(*each) for each in (*games, *games)]
+    lab.accept(ada=[*leaves, pair("best", "best", "a"), lab.item("b"), pair("lost", "best", "a")])
+    lost = lab.items[-1]
+    lab.withdraw(lab.authors[0], lost)
+    lab.fetch()
+    path, manifest = lab.export("train", "redistribute")
+    ranking = json.loads((path / layout.RANKING).read_text())
+    assert [each["source"] for each in ranking["sources"]] == ["best", "fair | <i>", "poor"]
+    assert (ranking["votes"], ranking["judges"]) == (18, 4)  # three reviewers on each of six pairs
+    assert [each["votes"] for each in ranking["sources"]] == [12, 12, 12]
+    for each in ranking["sources"]:
+        assert each["low"] < each["strength"] < each["high"]
+    assert sum(each["strength"] for each in ranking["sources"]) == pytest.approx(0, abs=1e-5)
+    assert layout.RANKING in manifest.files
+    card = (path / "README.md").read_text()
+    assert "| fair \\| &lt;i&gt; |" in card and "By 18 votes of 4 reviewers" in card
+    check_dataset(path, VERIFIER, lambda *_: None)
+
+
+def test_nothing_is_ranked_where_nobody_names_sources(tmp_path: Path) -> None:
+    for campaign_id in KINDS:
+        path, manifest = filled(tmp_path / campaign_id, campaign_id).export()
+        assert not (path / layout.RANKING).exists() and layout.RANKING not in manifest.files
+        assert "## Sources" not in (path / "README.md").read_text()
+
+
 def test_files_and_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("commonground.dataset.parquet.GROUP_ROWS_MAX", 4)
-    schema = arrow_schema("content", ["a", "b"])
-    files = ParquetFiles(tmp_path, schema, file_bytes_max=20_000)
+    columns = Columns.of(Campaign.of(campaign(parts=[part("content", "audio/wav")])))
+    files = ParquetFiles(tmp_path, columns, file_bytes_max=20_000)
     noise = [hashlib.sha256(bytes([at])).digest() * 64 for at in range(20)]
-    blank: dict[str, Any] = {column.name: [] if column.repeated else None for column in COLUMNS}
+    blank: dict[str, Any] = {column.name: [] if column.repeated else None for column in columns}
     for at, content in enumerate(noise):
         files.add({**blank, "item_id": str(at), "content": content}, len(content))
     paths = files.finish()
