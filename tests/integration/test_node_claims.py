@@ -27,7 +27,6 @@ from node.store import Store
 from node.wallet import Wallet
 from protocol.errors import ConfigError, Misbehaviour, StateError, Unreachable
 from protocol.money.accounts import cumulative_leaves
-from protocol.money.payout import binding_digest
 from protocol.money.settlement import Deployment, address, build_tree, sum_totals
 from protos.gen import records_pb2 as pb
 from tests.contract_chains import devchain
@@ -75,12 +74,12 @@ class Settling:
         self.log(self.net.operator, "settlement", body)
 
     def publish(self) -> None:
-        due = attestation_due(self.follower.state, self.ann.identity, self.wallet)
+        due = attestation_due(self.follower.state, self.ann.id, self.wallet)
         assert due is not None
         self.log(self.ann, "attest", due)
-        proposal = self.net.state.proposal
+        proposal = self.net.state.settlement
         assert proposal is not None
-        totals = {address(asset): amount for asset, amount in proposal.totals.items()}
+        totals = {address(asset): amount for asset, amount in proposal.totals}
         self.chain.publish(1, proposal.root, totals, [due.signature])
         body = pb.Published(network=NETWORK, epoch=1, root=proposal.root, tx_hash=bytes(32))
         self.log(self.net.operator, "published", body)
@@ -111,7 +110,7 @@ def settling(rpc_url: str, tmp_path: Path) -> Iterator[Settling]:
 
 
 def test_what_was_earned_is_claimed_once(settling: Settling) -> None:
-    earned = settling.net.state.earned[settling.ann.identity, b""]
+    earned = settling.net.state.earned[settling.ann.id, b""]
     settling.propose()
     settling.publish()
     claimer = settling.claimer()
@@ -150,11 +149,7 @@ def test_whoever_joins_after_the_proposal_does_not_change_what_it_pays(settling:
     settling.propose()
     late = Person("late")
     settling.log(late, "register", settling.net.registration(late))
-    moved = pb.Register(
-        network=NETWORK,
-        payout_address=late.address,
-        payout_signature=late.sign_digest(_binding(settling.ann)),
-    )
+    moved = settling.net.registration(settling.ann, serial=2, wallet=late)
     proposed = settling.watch
     settling.publish()
     settling.log(settling.ann, "register", moved)  # now her leaves would be another's
@@ -162,10 +157,6 @@ def test_whoever_joins_after_the_proposal_does_not_change_what_it_pays(settling:
     assert proposed.published.tree.root == settling.chain.published().root
     claimer = settling.claimer()
     assert len(claimer.claim_all(claimer.due())) == 1
-
-
-def _binding(person: Person) -> bytes:
-    return binding_digest(NETWORK, person.identity)
 
 
 def test_before_publication_there_is_nothing_to_claim(settling: Settling) -> None:
@@ -177,14 +168,14 @@ def test_before_publication_there_is_nothing_to_claim(settling: Settling) -> Non
 
 
 def test_who_attests_and_when(settling: Settling) -> None:
-    state, ann, wallet = settling.follower.state, settling.ann.identity, settling.wallet
+    state, ann, wallet = settling.follower.state, settling.ann.id, settling.wallet
     assert attestation_due(state, ann, wallet) is None  # nothing is proposed
     settling.propose()
     due = attestation_due(state, ann, wallet)
     assert due is not None
     assert due == attestation_due(state, ann, wallet)  # the same record however often
     stranger = generate_keys()
-    assert attestation_due(state, stranger.identity, wallet) is None
+    assert attestation_due(state, stranger.person, wallet) is None
     assert attestation_due(state, ann, Wallet(stranger.payout_key)) is None
     settling.log(settling.ann, "attest", due)
     assert attestation_due(state, ann, wallet) is None
@@ -205,7 +196,7 @@ def test_only_the_difference_is_due(settling: Settling) -> None:
 def test_the_command_claims_and_then_says_that_nothing_is_left(
     settling: Settling, tmp_path: Path
 ) -> None:
-    earned = settling.net.state.earned[settling.ann.identity, b""]
+    earned = settling.net.state.earned[settling.ann.id, b""]
     settling.propose()
     settling.publish()
     home = NodeDirectory(tmp_path)
@@ -237,7 +228,7 @@ async def test_a_daemon_attests_once_and_claims_by_itself(settling: Settling) ->
     assert settling.store.outbox_counts() == {OutboxState.QUEUED: 1}
     settling.publish()
     [claim] = await until_some(settling.store.claims)
-    assert claim.cumulative == settling.net.state.earned[settling.ann.identity, b""]
+    assert claim.cumulative == settling.net.state.earned[settling.ann.id, b""]
     for part in parts:
         part.cancel()
 
@@ -255,14 +246,17 @@ def test_an_auditor_compares_the_chain_with_the_log(settling: Settling) -> None:
     settling.propose()
     settling.publish()
     assert audit_chain(state, settling.rpc_url) == 1
-    proposal = state.proposal
+    proposal = state.settlement
     assert proposal is not None
     share = settling.deployment.share_token
     for lie, message in (
         (replace(proposal, root=bytes(32)), "the chain's root is"),
-        (replace(proposal, totals={share: proposal.totals[share] - 1}), "the chain's supply"),
+        (
+            replace(proposal, totals=((share, dict(proposal.totals)[share] - 1),)),
+            "the chain's supply",
+        ),
     ):
-        state.proposal = lie
+        state.settlement = lie
         with pytest.raises(Misbehaviour, match=message):
             audit_chain(state, settling.rpc_url)
     with pytest.raises(Unreachable):

@@ -10,27 +10,40 @@ from pathlib import Path
 import pytest
 
 from node.rows import CheckpointRow, ClaimRow, LogRow
-from node.statement import StatementLine, explain, lines_of, read_balances, read_statement
+from node.statement import (
+    REFUSALS,
+    StatementLine,
+    explain,
+    explain_item,
+    lines_of,
+    read_balances,
+    read_statement,
+)
 from node.store import Store
 from protocol.errors import Reject
+from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
 from protocol.log.batch import encode_bundle, erase
 from protocol.log.merkle import hash_leaf, verify_inclusion
+from protocol.log.strict import encode_leaf, parse_leaf
 from protocol.money.settlement import Address, Deployment
+from protocol.rows import Item
 from protocol.state import SHARES
+from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
-from tests.simulated import Network, Person, batch
+from tests.simulated import Network, Person, batch, campaign
 
 
 @pytest.fixture(scope="module")
 def net() -> Network:
-    """Two closed epochs; ada submits 10 and then 6 items, one of them mislabelled."""
+    """Two closed epochs in which ada submits 10 and then 6 items, one of them mislabelled; an empty one."""
     rng = random.Random(3)
     net = Network(*(Person(name) for name in ("ada", "ben", "cyn", "dov", "eve")))
     for count in (10, 6):
         items = [net.item(rng.randrange(10)) for _ in range(count)]
         net.submit(net.people[0], [*items, net.item(1, label=2)])
         net.run_epoch(*net.people[1:])
+    net.close()
     return net
 
 
@@ -49,44 +62,45 @@ def store(net: Network, tmp_path: Path) -> Iterator[Store]:
 def test_the_lines_of_everybody_are_all_that_was_earned(net: Network) -> None:
     log = rows(net)
     for person in (*net.people, net.operator):
-        lines = list(lines_of(log, person.identity))
-        earned = net.state.earned.get((person.identity, SHARES), 0)
+        lines = list(lines_of(log, person.id))
+        earned = net.state.earned.get((person.id, SHARES), 0)
         assert sum(line.amount for line in lines) == earned
-    assert net.state.earned[net.people[0].identity, SHARES] > 0
+    assert net.state.earned[net.people[0].id, SHARES] > 0
 
 
 def test_each_line_proves_itself(net: Network) -> None:
-    for line in lines_of(rows(net), net.people[1].identity):
+    for line in lines_of(rows(net), net.people[1].id):
         verify_inclusion(hash_leaf(line.leaf), line.leaf_index, line.leaves, line.proof, line.root)
         close = net.log[line.entry_index]
         assert line.leaf == close.leaves[line.leaf_index]
-        assert pb.RewardLine.FromString(line.leaf) == line.line
+        assert parse_leaf(pb.RewardLine, line.leaf) == line.line
 
 
 def test_a_bundle_that_does_not_belong_to_its_entry_is_refused(net: Network) -> None:
     log = rows(net)
-    index = max(i for i, row in enumerate(log) if row.bundle)
+    index = max(i for i, row in enumerate(log) if row.bundle)  # the last close that paid somebody
     other = replace(log[index], bundle=encode_bundle(net.log[index].leaves[:-1]))
     with pytest.raises(Reject):
-        list(lines_of([other], net.people[0].identity))
+        list(lines_of([other], net.people[0].id))
     erased = replace(
         log[index],
         bundle=encode_bundle(erase(net.log[index].leaves, {hash_leaf(net.log[index].leaves[0])})),
     )
     with pytest.raises(Reject, match="erased"):
-        list(lines_of([erased], net.people[0].identity))
+        list(lines_of([erased], net.people[0].id))
 
 
 def test_the_store_gives_one_epoch_or_all(net: Network, store: Store) -> None:
-    ada = net.people[0].identity
+    ada = net.people[0].id
     assert [line.epoch for line in read_statement(store, ada)] == [1, 2]
     assert [line.epoch for line in read_statement(store, ada, epoch=2)] == [2]
+    assert read_statement(store, ada, epoch=3) == [], "an epoch without lines is an epoch"
 
 
 def test_what_can_be_claimed_is_what_was_published_less_what_was_claimed(
     net: Network, store: Store
 ) -> None:
-    state, ada = net.replay(), net.people[0].identity
+    state, ada = net.replay(), net.people[0].id
     lines = read_statement(store, ada)
     state.deployment = Deployment(1, Address(bytes(20)), Address(b"\7" * 20))
 
@@ -107,16 +121,18 @@ def test_what_can_be_claimed_is_what_was_published_less_what_was_claimed(
 
 
 def test_the_royalties_of_each_licence_are_a_pool_of_their_own(net: Network) -> None:
-    ada, ben = net.people[0].identity, net.people[1].identity
+    ada, ben = net.people[0].id, net.people[1].id
     shared = [(ada, "a", 30), (ben, "a", 70), (ada, "b", 1), (ben, "b", 1)]
     leaves = [
-        pb.RewardLine(
-            identity=who,
-            role=pb.ROLE_CONTRIBUTOR,
-            asset=bytes(20),
-            amount=str(amount),
-            licence_id=licence,
-        ).SerializeToString()
+        encode_leaf(
+            pb.RewardLine(
+                person=who,
+                role=pb.ROLE_CONTRIBUTOR,
+                asset=bytes(20),
+                amount=str(amount),
+                licence_id=licence,
+            )
+        )
         for who, licence, amount in shared
     ]
     close = net.operator.seal("close", pb.Close(epoch=1, lines=batch(leaves)))
@@ -181,3 +197,71 @@ def _line(
 )
 def test_a_line_explains_itself(line: StatementLine, sentence: str) -> None:
     assert explain(line) == sentence
+
+
+# ---- what was decided of an item ----
+
+
+def test_an_item_says_what_became_of_it() -> None:
+    """The words are the kind's; each stage of an item's life has some."""
+    ada, *reviewers = (Person(name) for name in ("ada", "ben", "cyn", "dov"))
+    net = Network(ada, *reviewers)
+    stars = campaign(
+        id="stars",
+        task="rate",
+        spec=encode_spec({"steps": ["bad", "fair", "good"], "tolerance": 0}),
+        proposal=pb.PROPOSAL_NOT_TAKEN,
+    )
+    net.add(net.operator, "campaign", stars)
+
+    def words(leaf: bytes) -> str:
+        return explain_item(net.state, net.state.items[hash_leaf(leaf)])
+
+    good, lied = net.item(3), net.item(3, label=5)
+    net.submit(ada, [good, lied])
+    assert words(good) == "waits for a round"
+    net.stand_by(*reviewers)
+    net.seal()
+    net.open_beacons(*reviewers)
+    net.draw()
+    assert words(good) == "is being reviewed"
+    net.review(*reviewers)
+    net.verdict()
+    assert words(good).startswith("accepted as 3 (3 ")
+    assert words(lied).startswith("rejected: it is 3, you said 5 (3 ")
+
+    rated, copied = net.item("good", c="stars"), net.item("good", c="stars", content=b"same")
+    again = net.item("good", c="stars", content=b"same")
+    net.submit(ada, [rated, copied, again], c="stars")
+    net.run_rounds(*reviewers, c="stars")
+    assert words(rated).startswith("accepted as good (median good; ")
+    assert words(again) == f"a copy of {hash_leaf(copied).hex()[:12]}, which came before"
+    net.withdraw(ada, [hash_leaf(rated)])
+    assert words(rated) == "withdrawn"
+
+
+def test_an_item_that_reviewers_would_not_have_says_why() -> None:
+    ada, *reviewers = (Person(name) for name in ("ada", "ben", "cyn", "dov"))
+    net = Network(ada, *reviewers)
+    blank = net.item(3)
+    net.submit(ada, [blank])
+    net.stand_by(*reviewers)
+    net.seal()
+    net.open_beacons(*reviewers)
+    net.draw()
+    answers = {p.name: net.refuse(net.answers(p), pb.REFUSAL_UNREADABLE) for p in reviewers}
+    for person in reviewers:
+        net.commit(person, answers[person.name])
+    net.end_commits()
+    for person in reviewers:
+        net.reveal(person, answers[person.name])
+    net.verdict()
+    item = net.state.items[hash_leaf(blank)]
+    assert explain_item(net.state, item) == "refused: most reviewers found it unreadable"
+
+
+def test_every_status_and_refusal_has_words() -> None:
+    assert set(REFUSALS) == set(pb.Refusal.values()) - {pb.REFUSAL_NONE}
+    net = Network()
+    for status in ItemStatus:
+        assert explain_item(net.state, Item(net.operator.id, "digits", 1, 0, None, status=status))
