@@ -56,7 +56,7 @@ async def test_a_truncated_message(net: Live) -> None:
 
 async def test_random_bytes_for_every_method(net: Live) -> None:
     rng = random.Random(11)
-    for method in ("Append", "Announce", "CloseEpoch"):
+    for method in ("Append", "Announce", "CloseEpoch", "ImportGold"):
         for size in (0, 1, 33, 4_096):
             code = await code_of(raw_call(net, method, rng.randbytes(size)))
             assert code is grpc.StatusCode.INVALID_ARGUMENT

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -13,10 +13,20 @@ from coordinator.ledger import Ledger
 from coordinator.recovery import recover
 from protocol.log import commitments
 from protocol.log.commitments import gold_commitment
-from protocol.log.merkle import hash_leaf
+from protocol.log.envelope import seal
+from protocol.log.strict import encode_leaf
 from protos.gen import api_pb2
 from protos.gen import records_pb2 as pb
-from tests.helpers import Person, append_request, batch, make_item, registration
+from tests.helpers import (
+    Person,
+    answer_of,
+    append_request,
+    batch,
+    campaign_record,
+    make_item,
+    registration,
+    submission_request,
+)
 from tests.live_coordinator import Live, found_network, live
 
 ALICE = Person("alice")
@@ -74,19 +84,51 @@ async def test_another_network(net: Live) -> None:
 async def test_a_stranger_submits(net: Live) -> None:
     code, details = await refused(net, net.submission(Person("stranger"), [1]))
     assert code is INVALID
-    assert "registered" in details
+    assert "nobody has delegated the key" in details
 
 
 async def test_an_operator_record_by_somebody_else(net: Live) -> None:
-    body = pb.Phase(network=net.network, epoch=1, round=1, to=pb.PHASE_BEACON, duplicates=batch([]))
-    code, _ = await refused(net, append_request(ALICE, "phase", body))
+    body = pb.Seal(network=net.network, campaign_id="digits", round=1, found=batch([]))
+    code, _ = await refused(net, append_request(ALICE, "seal", body))
     assert code is grpc.StatusCode.PERMISSION_DENIED
     envelope = ALICE.seal("close-epoch", api_pb2.CloseEpoch(network=net.network, epoch=1))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await net.stub.CloseEpoch(api_pb2.CloseEpochRequest(envelope=envelope))
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
-    envelope = net.operator.seal("close-epoch", api_pb2.CloseEpoch(network=net.network, epoch=1))
-    await net.stub.CloseEpoch(api_pb2.CloseEpochRequest(envelope=envelope))
+    await net.close_epoch(1)
+    gold = ALICE.seal("import-gold", api_pb2.ImportGold(network=net.network))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await net.stub.ImportGold(api_pb2.ImportGoldRequest(envelope=gold))
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    await net.import_gold({})
+
+
+async def test_a_wish_of_the_operators_serves_for_no_other(net: Live) -> None:
+    """Both are signed envelopes that are not logged; their kinds keep them apart."""
+    close = net.operator.seal("close-epoch", api_pb2.CloseEpoch(network=net.network, epoch=1))
+    with pytest.raises(grpc.aio.AioRpcError, match="not of kind 'import-gold'"):
+        await net.stub.ImportGold(api_pb2.ImportGoldRequest(envelope=close))
+    elsewhere = net.operator.seal("close-epoch", api_pb2.CloseEpoch(network=bytes(32), epoch=1))
+    with pytest.raises(grpc.aio.AioRpcError, match="for another network"):
+        await net.stub.CloseEpoch(api_pb2.CloseEpochRequest(envelope=elsewhere))
+    for epoch in (0, 2, 2**63):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await net.close_epoch(epoch)
+        assert caught.value.code() is INVALID
+
+
+async def test_a_field_that_nobody_knows(net: Live) -> None:
+    bob = Person("bob")
+    payload = registration(bob, net.network).SerializeToString()
+
+    def sealed(payload: bytes) -> api_pb2.AppendRequest:
+        raw = seal("register", payload, bob.key, lambda m: bob.signing_key.sign(m).signature)
+        return api_pb2.AppendRequest(envelope=raw)
+
+    code, details = await refused(net, sealed(payload + b"\xba\x3e\x01x"))  # field 999
+    assert code is INVALID
+    assert "canonical encoding" in details
+    await net.append(sealed(payload))
 
 
 @pytest.mark.parametrize(
@@ -101,10 +143,20 @@ async def test_a_licence_that_the_campaign_does_not_take(
     await net.append(net.submission(ALICE, [1], licence="CC-BY-4.0"))
 
 
+async def test_a_key_that_nobody_delegated(net: Live) -> None:
+    stolen = Person("alice")
+    stolen.signing_key = Person("mallory").signing_key
+    body = registration(stolen, net.network, serial=2)
+    body.delegation.CopyFrom(registration(ALICE, net.network).delegation)
+    code, details = await refused(net, append_request(stolen, "register", body))
+    assert code is INVALID
+    assert "did not delegate" in details
+
+
 async def test_a_label_outside_the_campaign(net: Live) -> None:
     code, details = await refused(net, net.submission(ALICE, [10]))
     assert code is INVALID
-    assert "outside the campaign's 10 labels" in details
+    assert "there is no label 10" in details
     await net.append(net.submission(ALICE, [9]))
 
 
@@ -116,7 +168,7 @@ async def test_openings_that_do_not_open(net: Live) -> None:
         if spoil == "missing":
             del bad.openings[1]
         elif spoil == "wrong":
-            bad.openings[1].label = 3
+            bad.openings[1].answer = answer_of(3)
         elif spoil == "twice":
             bad.openings[1].CopyFrom(bad.openings[0])
         else:
@@ -158,34 +210,44 @@ async def test_an_item_that_was_submitted_already(net: Live) -> None:
     ] is INVALID
 
 
-async def test_gold_must_open_and_name_items_that_exist(net: Live) -> None:
+async def test_gold_of_a_seal_must_open_and_name_items_of_the_campaign(net: Live) -> None:
+    """The operator's own records are held to the rules like anybody's."""
     request = net.submission(ALICE, [3])
     await net.append(request)
-    item_id = hash_leaf(request.leaves[0])
+    other = submission_request(ALICE, net.network, [3], net.rng, "other")
+    await net.log(net.operator, "campaign", campaign_record(net.network, id="other"))
+    await net.append(other)
+    [mine], [elsewhere] = request.openings, other.openings
 
-    def gold(item: bytes, committed: int, opened: int) -> api_pb2.AppendRequest:
-        salt = random.Random(committed + opened).randbytes(32)
-        hashes = [gold_commitment(item, salt, committed)]
-        body = pb.GoldCommit(network=net.network, epoch=1, hashes=batch(hashes))
-        opening = api_pb2.Opening(item_id=item, salt=salt, label=opened)
-        return append_request(net.operator, "gold-commit", body, hashes, [opening])
+    def seal_with(item: bytes, committed: int, opened: int) -> api_pb2.AppendRequest:
+        salt = net.rng.randbytes(32)
+        hashed = gold_commitment(item, salt, answer_of(committed))
+        leaves = [encode_leaf(pb.GoldHash(hash=hashed))]
+        body = pb.Seal(network=net.network, campaign_id="digits", round=1, found=batch(leaves))
+        opening = api_pb2.Opening(item_id=item, salt=salt, answer=answer_of(opened))
+        return append_request(net.operator, "seal", body, leaves, [opening])
 
-    assert (await refused(net, gold(item_id, 3, 4)))[0] is INVALID
-    assert (await refused(net, gold(b"\x05" * 32, 3, 3)))[0] is INVALID
-    assert (await refused(net, gold(item_id, 11, 11)))[0] is INVALID
-    await net.append(gold(item_id, 3, 3))
-    # A second answer for the same item could never be opened beside the first.
-    assert (await refused(net, gold(item_id, 5, 5)))[0] is INVALID
+    for item_id, committed, opened, says in (
+        (mine.item_id, 3, 4, "not those of the gold hashes"),
+        (b"\x05" * 32, 3, 3, "nobody submitted"),
+        (elsewhere.item_id, 3, 3, "nobody submitted"),
+        (mine.item_id, 11, 11, "there is no label 11"),
+    ):
+        code, details = await refused(net, seal_with(item_id, committed, opened))
+        assert code is INVALID
+        assert says in details
+    await net.append(seal_with(mine.item_id, 3, 3))
 
 
 async def test_a_beacon_or_an_answer_out_of_its_window(net: Live) -> None:
-    early = pb.Reveal(network=net.network, epoch=1, round=1, answers=batch([]))
+    here: dict[str, Any] = {"network": net.network, "campaign_id": "digits"}
+    early = pb.Reveal(**here, round=1, answers=batch([]))
     assert (await refused(net, append_request(ALICE, "reveal", early)))[0] is INVALID
     value = b"\x07" * 32
-    commitment = commitments.beacon_commitment(net.network, ALICE.identity, value)
-    await net.log(ALICE, "standby", pb.Standby(network=net.network, commitment=commitment))
-    beacon = pb.Beacon(network=net.network, epoch=1, round=1, value=value)
+    commitment = commitments.beacon_commitment(net.network, ALICE.id, value)
+    await net.log(ALICE, "standby", pb.Standby(**here, round=1, commitment=commitment))
+    beacon = pb.Beacon(**here, round=1, value=value)
     assert (await refused(net, append_request(ALICE, "beacon", beacon)))[0] is INVALID
-    late = pb.Beacon(network=net.network, epoch=0, round=1, value=value)
-    code, _ = await refused(net, append_request(ALICE, "beacon", late))
+    late = pb.Standby(**here, round=0, commitment=bytes(32))
+    code, _ = await refused(net, append_request(ALICE, "standby", late))
     assert code is grpc.StatusCode.ALREADY_EXISTS
