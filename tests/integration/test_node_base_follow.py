@@ -9,9 +9,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+from nacl.signing import SigningKey
 
 from commonground.client import CoordinatorClient, Lie
-from coordinator.founding import DEFAULT_POLICY
 from coordinator.keys import Keys
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys, generate_keys
@@ -20,13 +20,16 @@ from node.registration import registration
 from node.rows import OutboxState, Outgoing
 from node.store import Store
 from protocol.errors import Ignore, Misbehaviour, Reject, StoreError, Unreachable
+from protocol.identity import KeyId
 from protocol.log.batch import encode_bundle
 from protocol.log.link import NetworkLink
-from protocol.log.note import Verifier
+from protocol.log.note import Verifier, sign_checkpoint
+from protocol.rules.network import successor_message
+from protocol.state import State
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from tests.scripted_coordinator import ScriptedCoordinator, make_keys, serving
-from tests.simulated import campaign
+from tests.simulated import Network, Person, campaign
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,10 @@ async def client(link: NetworkLink) -> AsyncIterator[CoordinatorClient]:
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "node.db") as opened:
         yield opened
+
+
+def same(one: State, other: State) -> bool:
+    return list(one.rows()) == list(other.rows())
 
 
 class Waits:
@@ -124,7 +131,7 @@ async def test_statuses_come_back_as_our_errors_in_the_servers_words(
 
 async def test_announcements_travel_as_they_are(client: CoordinatorClient) -> None:
     await client.announce(b"here I am")
-    assert await client.lookup([bytes(32)]) == [b"here I am"]
+    assert await client.lookup([KeyId(bytes(32))]) == [b"here I am"]
 
 
 # ---- receipts ----
@@ -240,20 +247,20 @@ async def test_a_follower_holds_the_state_of_the_log_and_wakes_who_waits(
     coordinator: ScriptedCoordinator, client: CoordinatorClient, link: NetworkLink, store: Store
 ) -> None:
     follower, seen = Follower(store, link), []
-    follower.subscribe(lambda index, kind: seen.append((index, kind)))
+    follower.subscribe(lambda applied: seen.append((applied.record.index, applied.kind)))
     running = asyncio.create_task(follower.run(client))
     assert await follower.wait_beyond(0) == 2
     coordinator.operate("campaign", campaign(id="letters"))
     assert await follower.wait_beyond(2) == 3
     running.cancel()
     assert seen == [(0, "genesis"), (1, "campaign"), (2, "campaign")]
-    assert set(follower.state.campaigns) == {"digits", "letters"}
+    assert [name for name, _ in follower.state.campaigns.scan()] == ["digits", "letters"]
     assert follower.checkpoint is not None
     assert follower.checkpoint.size == follower.size == store.log_size() == 3
 
     again = Follower(store, link)
     again.replay()
-    assert again.state == follower.state
+    assert same(again.state, follower.state)
     assert again.tree.root() == coordinator.tree.root()
 
 
@@ -290,7 +297,7 @@ async def test_two_processes_may_follow_into_one_store(
     coordinator.operate("campaign", campaign(id="letters"))
     other.take(coordinator.page(2))
     one.take(coordinator.page(2))
-    assert one.state == other.state
+    assert same(one.state, other.state)
 
 
 # ---- lies ----
@@ -403,9 +410,7 @@ async def test_a_log_of_another_network_is_refused(
     mine = coordinator.keys.network
     coordinator.log.clear()
     coordinator.tree = type(coordinator.tree)()
-    genesis = pb.Genesis(network=bytes(32), name="other")
-    genesis.policy.CopyFrom(DEFAULT_POLICY)
-    coordinator.add(coordinator.sealed("genesis", genesis))
+    coordinator.add(Network().log[0].raw)
     follower = Follower(store, link)
     assert link.network == mine
     with pytest.raises(Lie, match="another network"):
@@ -460,3 +465,98 @@ async def test_the_log_key_of_the_link_decides(
     stranger = replace(link, log_verifier=Verifier(link.log_verifier.name, bytes(32)))
     with pytest.raises(Lie, match="bad checkpoint"):
         Follower(store, stranger).take(coordinator.page())
+
+
+# ---- successors of the log's key ----
+
+
+class Rotating:
+    """A log whose key is replaced now and then."""
+
+    def __init__(self, coordinator: ScriptedCoordinator) -> None:
+        self.coordinator, self.key = coordinator, coordinator.keys.log_key
+
+    def announce(self, key: SigningKey, by: Person | None = None) -> None:
+        """Logs the successor; the key before still signs, until `self.key` is set."""
+        network = self.coordinator.keys.network
+        public = bytes(key.verify_key)
+        consent = key.sign(successor_message(network, pb.KEY_ROLE_LOG, public)).signature
+        body = pb.Successor(network=network, role=pb.KEY_ROLE_LOG, key=public, signature=consent)
+        sealed = by.seal("successor", body) if by else self.coordinator.sealed("successor", body)
+        self.coordinator.add(sealed)
+
+    def page(self, start: int, stop: int | None = None) -> api.FollowResponse:
+        """What the log has from `start` on, signed by the present key alone."""
+        tree, name = self.coordinator.tree, self.coordinator.keys.log_verifier.name
+        verifier = Verifier(name, bytes(self.key.verify_key))
+        note = sign_checkpoint(
+            verifier, tree.size, tree.root(), lambda text: self.key.sign(text).signature
+        )
+        return self.coordinator.page(start, stop, note)
+
+
+SECOND, THIRD = SigningKey(b"\2" * 32), SigningKey(b"\3" * 32)
+
+
+async def test_the_logs_next_key_is_believed_once_it_is_announced_and_the_old_one_no_more(
+    coordinator: ScriptedCoordinator, link: NetworkLink, store: Store
+) -> None:
+    log, follower = Rotating(coordinator), Follower(store, link)
+    follower.take(log.page(0))
+    log.announce(SECOND)
+    follower.take(log.page(2))  # the old key signs for the entry that replaces it
+    assert follower.verifier.public_key == bytes(SECOND.verify_key)
+    log.key = SECOND
+    coordinator.operate("campaign", campaign(id="letters"))
+    follower.take(log.page(3))
+    again = Follower(store, link)
+    again.replay()
+    assert same(again.state, follower.state)
+    log.key = coordinator.keys.log_key
+    coordinator.operate("campaign", campaign(id="words"))
+    with pytest.raises(Lie, match="bad checkpoint"):
+        follower.take(log.page(4))
+
+
+async def test_whoever_comes_late_learns_the_key_from_the_log_itself(
+    coordinator: ScriptedCoordinator, link: NetworkLink, store: Store
+) -> None:
+    log = Rotating(coordinator)
+    log.announce(SECOND)
+    log.announce(THIRD)
+    log.key = THIRD
+    with pytest.raises(Lie, match="bad checkpoint"):
+        Follower(store, link).take(log.page(0, 2))  # nothing so far says that the key is the log's
+    store.acknowledge_alarms()
+    late = Follower(store, link)
+    assert late.take(log.page(0))
+    again = Follower(store, link)
+    again.replay()
+    assert again.size == 4
+    assert again.verifier.public_key == bytes(THIRD.verify_key)
+
+
+async def test_a_key_that_served_between_two_others_signs_no_more(
+    coordinator: ScriptedCoordinator, link: NetworkLink, store: Store
+) -> None:
+    log, follower = Rotating(coordinator), Follower(store, link)
+    log.announce(SECOND)
+    log.announce(THIRD)
+    log.key = THIRD
+    follower.take(log.page(0))
+    coordinator.operate("campaign", campaign(id="letters"))
+    log.key = SECOND
+    with pytest.raises(Lie, match="bad checkpoint"):
+        follower.take(log.page(4))
+
+
+async def test_nobody_but_the_operator_announces_a_key(
+    coordinator: ScriptedCoordinator, link: NetworkLink, store: Store
+) -> None:
+    log, follower = Rotating(coordinator), Follower(store, link)
+    follower.take(log.page(0))
+    log.announce(SECOND, by=Person("mallory"))
+    log.key = SECOND
+    with pytest.raises(Lie, match="breaks a rule"):
+        follower.take(log.page(2))
+    assert follower.verifier == link.log_verifier
