@@ -115,7 +115,8 @@ class State:
     )  # updates in rounds of a job
     deposits: Table[int, Deposit] = field(default_factory=Table)  # by log index of their record
 
-    # -- reputation, by (person, role, campaign), and what each epoch left of old evidence
+    # -- reputation, by (person, role, campaign); and what is left of old evidence by the close of an epoch,
+    #    and of each that follows until the next row
     beliefs: Table[tuple[PersonId, int, str], Belief] = field(default_factory=Table)
     decay: Table[int, int] = field(default_factory=Table)
 

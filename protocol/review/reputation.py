@@ -7,6 +7,7 @@ integers alone, so that every replay draws the same reviewers. Stake does not en
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import isqrt
 from typing import Final
 
@@ -55,15 +56,27 @@ def draw_weight(belief: Belief | None) -> int:
 def faded(belief: Belief, epoch: int, decay: Table[int, int]) -> Belief:
     """The belief as of an epoch: old evidence fades at each close, by what that epoch's policy keeps.
 
-    `decay` maps closed epochs to what they kept, in ppm. Nobody walks over all beliefs at a close: each
-    is brought up to date when it is asked for.
+    `decay` maps epochs to what each close from that one on kept, in ppm. Nobody walks over all beliefs at a
+    close: each is brought up to date when it is asked for.
     """
-    right, wrong, closed = belief.right_micro, belief.wrong_micro, belief.epoch
-    while closed < epoch and (right or wrong):
-        kept_ppm = decay.get(closed, PPM)
-        right, wrong = right * kept_ppm // PPM, wrong * kept_ppm // PPM
-        closed += 1
+    right, wrong = belief.right_micro, belief.wrong_micro
+    changes = [*decay.scan(), (epoch, PPM)]
+    for (since, kept_ppm), (until, _) in pairwise(changes):
+        if kept_ppm == PPM:
+            continue
+        for _ in range(max(since, belief.epoch), min(until, epoch)):
+            if not (right or wrong):
+                break
+            right, wrong = right * kept_ppm // PPM, wrong * kept_ppm // PPM
     return Belief(right, wrong, epoch)
+
+
+def keep_evidence(state: State) -> None:
+    """The present epoch's close lets old evidence fade as its policy says."""
+    kept_ppm = state.policy.reputation_decay_ppm
+    last = [kept for _, kept in state.decay.scan()][-1:]
+    if last != [kept_ppm]:
+        state.decay.put(state.epoch, kept_ppm)
 
 
 def observed(belief: Belief, right_ppm: int) -> Belief:

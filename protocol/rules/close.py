@@ -10,6 +10,7 @@ from protocol.limits import TOLERANCE_PPM
 from protocol.money.accounts import credit
 from protocol.money.lines import compute_lines, price_lines
 from protocol.money.revenue import due_deposits
+from protocol.review.reputation import keep_evidence
 from protocol.rules.record import Record, require
 from protocol.state import SHARES, State, waits_of
 from protos.gen import records_pb2 as pb
@@ -116,7 +117,7 @@ def process_close(state: State, record: Record[pb.Close]) -> None:
             else:
                 state.repayable.remove(key)
     _forget_paid(state)
-    state.decay.put(state.epoch, state.policy.reputation_decay_ppm)
+    keep_evidence(state)
     state.epoch += 1
     if state.policy_to_come is not None:
         state.policy, state.policy_to_come = state.policy_to_come, None

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.limits import PPM
 from protocol.money.rewards import contribution_weight, emission_pools, split
-from protocol.review.draw import Candidate, Task, assign, tasks_of
+from protocol.review.draw import Candidate, Task, assign, is_flipped, select, tasks_of
 from protocol.review.reputation import (
     NEWCOMER_PPM,
     deviation_ppm,
     draw_weight,
+    faded,
     interval_ppm,
+    keep_evidence,
     mean_ppm,
-    observe,
+    observed,
 )
-from protocol.state import Belief
+from protocol.rows import Belief
+from protocol.state import State
 
 amounts = st.integers(0, 2**63 - 1)
 weights = st.lists(st.integers(0, 10**18), max_size=40)
@@ -64,16 +69,16 @@ def test_a_rejected_item_never_pays(accepted: int, rejected: int, penalty: int) 
     assert contribution_weight(accepted + 1, rejected, PPM, penalty) >= weight
 
 
-def _identity(number: int) -> Identity:
-    return Identity(hashlib.sha256(number.to_bytes(4, "big")).digest())
+def _person(number: int) -> PersonId:
+    return PersonId(hashlib.sha256(number.to_bytes(4, "big")).digest())
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(1, 30), st.integers(0, 12))
 def test_a_draw_is_fair_game_for_everybody_but_the_excluded(
     seed: bytes, items: int, people: int
 ) -> None:
-    candidates = [Candidate(_identity(i), 1 + i * 1000) for i in range(people)]
-    tasks = [Task(_identity(1000 + i), frozenset({_identity(i % 13)}), 3) for i in range(items)]
+    candidates = [Candidate(_person(i), 1 + i * 1000) for i in range(people)]
+    tasks = [Task(_person(1000 + i), frozenset({_person(i % 13)}), 3) for i in range(items)]
     drawn = assign(seed, tasks, candidates)
     assert drawn == assign(seed, tasks, candidates[::-1]), "the order of arrival does not matter"
     load = Counter(who for reviewers in drawn.values() for who in reviewers)
@@ -87,19 +92,35 @@ def test_a_draw_is_fair_game_for_everybody_but_the_excluded(
 
 
 def test_reviewers_are_drawn_in_proportion_to_their_weight() -> None:
-    heavy, light = Candidate(_identity(1), 900), Candidate(_identity(2), 100)
+    heavy, light = Candidate(_person(1), 900), Candidate(_person(2), 100)
     first = Counter(
-        assign(_identity(seed), [Task(b"item", frozenset(), 1)], [heavy, light])[b"item"][0]
+        assign(_person(seed), [Task(b"item", frozenset(), 1)], [heavy, light])[b"item"][0]
         for seed in range(2000)
     )
-    assert 0.87 < first[heavy.identity] / 2000 < 0.93
+    assert 0.87 < first[heavy.person] / 2000 < 0.93
 
 
-beliefs = st.builds(
-    Belief,
-    st.integers(0, 10**6).map(lambda n: n * PPM),
-    st.integers(0, 10**6).map(lambda n: n * PPM),
-)
+@given(st.binary(min_size=32, max_size=32), st.integers(0, 40), st.integers(1, 45))
+def test_seats_are_taken_by_whom_the_seed_says(seed: bytes, people: int, seats: int) -> None:
+    candidates = [Candidate(_person(i), 1 + i * 1000) for i in range(people)]
+    seated = select(seed, candidates, seats)
+    assert len(seated) == min(people, seats)
+    assert {c.person for c in seated} <= {c.person for c in candidates}
+    assert len({c.person for c in seated}) == len(seated)
+    again = select(seed, candidates[::-1], seats)
+    assert {c.person for c in again} == {c.person for c in seated}, "not by the order of arrival"
+
+
+def test_half_of_the_reviewers_see_the_other_answer_first() -> None:
+    seed = _person(0)
+    flipped = sum(is_flipped(seed, _person(i), _person(j)) for i in range(40) for j in range(50))
+    assert 900 < flipped < 1100
+    assert is_flipped(seed, _person(1), _person(2)) == is_flipped(seed, _person(1), _person(2))
+
+
+evidence = st.integers(0, 10**6).map(lambda n: n * PPM)
+beliefs = st.builds(Belief, evidence, evidence, st.integers(1, 5))
+kept = st.sampled_from([PPM, 0, 1, 900_000, 999_999])
 
 
 @given(beliefs)
@@ -110,17 +131,42 @@ def test_a_belief_has_its_mean_inside_its_interval(belief: Belief) -> None:
 
 @given(beliefs)
 def test_evidence_moves_the_mean_its_way(belief: Belief) -> None:
-    before = mean_ppm(belief)
-    observe(belief, right=1)
-    assert mean_ppm(belief) >= before
-    middle = mean_ppm(belief)
-    observe(belief, wrong=1)
-    assert mean_ppm(belief) <= middle
+    better = observed(belief, PPM)
+    assert mean_ppm(better) >= mean_ppm(belief)
+    assert mean_ppm(observed(better, 0)) <= mean_ppm(better)
+
+
+@given(beliefs, st.integers(0, PPM))
+def test_one_observation_is_one_however_right_it_was(belief: Belief, right_ppm: int) -> None:
+    after = observed(belief, right_ppm)
+    assert after.right_micro - belief.right_micro == right_ppm
+    total = after.right_micro + after.wrong_micro
+    assert total - belief.right_micro - belief.wrong_micro == PPM
+    assert after.epoch == belief.epoch
 
 
 @given(beliefs)
 def test_nobody_gains_by_shedding_a_bad_name(belief: Belief) -> None:
     assert draw_weight(belief) >= draw_weight(None) == NEWCOMER_PPM
+
+
+@given(beliefs, st.lists(kept, min_size=1, max_size=12))
+def test_fading_when_asked_is_fading_at_each_close(belief: Belief, closes: list[int]) -> None:
+    """Whoever is asked about seldom, and whoever is asked about in every epoch, faded alike."""
+    state = State()
+    right, wrong, often = belief.right_micro, belief.wrong_micro, belief
+    for kept_ppm in closes:
+        state.policy = replace(state.policy, reputation_decay_ppm=kept_ppm)
+        keep_evidence(state)
+        if state.epoch >= belief.epoch:
+            right, wrong = right * kept_ppm // PPM, wrong * kept_ppm // PPM
+        state.epoch += 1
+        if state.epoch >= belief.epoch:
+            often = faded(often, state.epoch, state.decay)
+            assert often == Belief(right, wrong, state.epoch)
+            assert faded(belief, state.epoch, state.decay) == often
+    runs = 1 + sum(one != other for one, other in pairwise(closes))
+    assert len(state.decay) == runs, "a network with one policy has one row, however old"
 
 
 def test_the_deviation_is_that_of_a_beta_distribution() -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.limits import ASSET_AMOUNT_MAX, PPM
 from protocol.money import revenue
-from protocol.money.revenue import deposits_left, due_flows, revenue_lines
-from protocol.state import SHARES, Deposit, EpochState, LicenceState, SnapshotState, State
+from protocol.money.revenue import due_deposits, due_flows, revenue_lines
+from protocol.rows import Consent, Deposit, Licence, Snapshot
+from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 
-PEOPLE = [Identity(bytes([i]) * 32) for i in range(1, 8)]
+PEOPLE = [PersonId(bytes([i]) * 32) for i in range(1, 8)]
 ASSETS = [bytes([i]) * 20 for i in range(3)]
 LICENCES = ["", "a", "b", "c"]
 
@@ -29,9 +31,7 @@ deposits = st.lists(
 )
 minted = st.lists(
     st.builds(
-        lambda who, amount: pb.RewardLine(
-            identity=who, role=pb.ROLE_CONTRIBUTOR, amount=str(amount)
-        ),
+        lambda who, amount: pb.RewardLine(person=who, role=pb.ROLE_CONTRIBUTOR, amount=str(amount)),
         person,
         st.integers(0, 2**40),
     ),
@@ -42,17 +42,18 @@ minted = st.lists(
 @st.composite
 def states(draw: st.DrawFn) -> State:
     """A network before a close: who holds what, what was sold of whom, what came in."""
-    state = State(operator=Identity(bytes(32)))
-    state.policy.revenue_treasury_ppm = draw(ppm)
-    state.policy.royalty_ppm = draw(ppm)
+    state = State(operator=PersonId(bytes(32)))
+    state.policy = replace(state.policy, revenue_treasury_ppm=draw(ppm), royalty_ppm=draw(ppm))
     for who, amount in draw(holdings).items():
-        state.earned[who, SHARES] = amount
+        state.earned.put((who, SHARES), amount)
     for licence_id in LICENCES[1:]:
         digest = licence_id.encode() * 32
-        credits = dict(sorted(draw(credit).items()))
-        state.snapshots[digest] = SnapshotState("digits", pb.Consent(), (), credits, 0)
-        state.licences[licence_id] = LicenceState(pb.Licence(id=licence_id, snapshot=digest))
-    state.epoch.deposits = draw(deposits)
+        credits = tuple(sorted(draw(credit).items()))
+        state.snapshots.put(digest, Snapshot("digits", Consent(), (), credits, 0))
+        sold = Licence(licence_id, digest, "Acme", "CC-BY-4.0", bytes(20), "1")
+        state.licences.put(licence_id, sold)
+    for place, deposit in enumerate(draw(deposits)):
+        state.deposits.put(place, deposit)
     return state
 
 
@@ -65,18 +66,24 @@ def totals(lines: list[pb.RewardLine]) -> Counter[bytes]:
 
 def waiting(state: State) -> Counter[bytes]:
     counted: Counter[bytes] = Counter()
-    for deposit in state.epoch.deposits:
+    for _, deposit in state.deposits.scan():
         counted[deposit.asset] += deposit.amount
     return counted
+
+
+def share_out(state: State, earned: list[pb.RewardLine]) -> None:
+    """What a close does with deposits."""
+    for place in due_deposits(state, earned):
+        state.deposits.remove(place)
 
 
 @given(states(), minted)
 def test_every_unit_is_shared_out_exactly_once(state: State, earned: list[pb.RewardLine]) -> None:
     lines = list(revenue_lines(state, earned))
     assert totals(lines) == waiting(state)
-    assert deposits_left(state, earned) == []
+    assert len(due_deposits(state, earned)) == len(state.deposits)
     assert all(int(line.amount) > 0 for line in lines), "nobody gets a line about nothing"
-    keys = [(line.identity, line.role, line.asset, line.licence_id) for line in lines]
+    keys = [(line.person, line.role, line.asset, line.licence_id) for line in lines]
     assert len(set(keys)) == len(keys), "one line for each reason"
 
 
@@ -89,9 +96,10 @@ def test_a_licences_authors_get_what_the_policy_says(state: State) -> None:
         mine = [x for x in lines if (x.licence_id, x.asset) == (flow.licence_id, flow.asset)]
         royalties = [line for line in mine if line.role == pb.ROLE_CONTRIBUTOR]
         assert sum(int(line.amount) for line in royalties) == (expected if flow.licence_id else 0)
-        credits = state.snapshots[flow.licence_id.encode() * 32].credits if flow.licence_id else {}
+        found = state.snapshots.get(flow.licence_id.encode() * 32)
+        credits = dict(found.credits) if found is not None else {}
         for line in royalties:
-            assert line.evidence.licensed == credits[Identity(line.identity)]
+            assert line.evidence.licensed == credits[PersonId(line.person)]
             fair = expected * line.evidence.licensed
             assert abs(int(line.amount) * sum(credits.values()) - fair) < sum(credits.values())
 
@@ -105,18 +113,16 @@ def test_what_does_not_fit_waits_and_is_paid_later(
     most = len(PEOPLE) * 2 + 1
     with pytest.MonkeyPatch.context() as patch:
         minted_now = earned
-        for _ in range(len(state.epoch.deposits) + 1):
+        for _ in range(len(state.deposits) + 1):
             patch.setattr(revenue, "OPERATOR_LEAVES_MAX", len(minted_now) + room)
-            lines = list(revenue_lines(state, minted_now))
+            lines, before = list(revenue_lines(state, minted_now)), waiting(state)
             assert len(lines) <= room
-            first = state.epoch.deposits[:1]
-            left = deposits_left(state, minted_now)
-            later = State(epoch=EpochState(deposits=left))
-            assert totals(lines) + waiting(later) == waiting(state)
+            first = next((place for place, _ in state.deposits.scan()), None)
+            share_out(state, minted_now)
+            assert totals(lines) + waiting(state) == before
             paid += totals(lines)
-            state.epoch.deposits = left
-            if room >= most and first:
-                assert first[0] not in left, "the first come are shared first"
+            if room >= most and first is not None:
+                assert first not in state.deposits, "the first come are shared first"
             minted_now, room = [], max(room, most)
-    assert not state.epoch.deposits
+    assert not len(state.deposits)
     assert paid == received
