@@ -44,6 +44,7 @@ class Reviewers:
         self.campaigns = campaigns
         self.truth = truth
         self.silent: set[str] = set()  # campaigns in which nobody commits
+        self.holds: RoundPhase | None = None  # in which nobody does anything
         self.mirror = Mirror(self.stub)
         self.grown = asyncio.Condition()
         self._sent: set[tuple[str, str, str, int]] = set()
@@ -70,6 +71,8 @@ class Reviewers:
         if c not in state.campaigns or person.id not in state.members:
             return
         round_ = state.round_of(c)
+        if round_.phase is self.holds:
+            return
         place: dict[str, Any] = {"network": self.network, "campaign_id": c, "round": round_.number}
         if round_.phase is RoundPhase.OPEN and key not in state.standbys:
             place["round"] += 1

@@ -11,10 +11,10 @@ import grpc
 import pytest
 
 from coordinator.config import Home
-from coordinator.keys import load_keys
+from coordinator.keys import Keys, load_keys
 from coordinator.ledger import Ledger
 from coordinator.recovery import fsck, leaves_of, recover
-from protocol.lifecycle import EpochPhase
+from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.log.commitments import beacon_commitment
 from protocol.log.merkle import hash_leaf, verify_consistency
 from protocol.log.note import open_checkpoint
@@ -22,8 +22,18 @@ from protocol.state import State
 from protocol.transition import apply
 from protos.gen import api_pb2, api_pb2_grpc
 from protos.gen import records_pb2 as pb
+from tests.fold import same
 from tests.helpers import Person, append_request, campaign_record, registration, submission_request
-from tests.live_coordinator import channel_to, check_receipt, found_network, serving_process
+from tests.live_coordinator import (
+    Mirror,
+    Stub,
+    channel_to,
+    check_receipt,
+    found_network,
+    patient_rounds,
+    serving_process,
+)
+from tests.live_reviewers import Reviewers, reviewing
 
 WRITERS = 8
 ACKS = (1, 60, 250)
@@ -31,22 +41,30 @@ ACKS = (1, 60, 250)
 Acknowledged = list[tuple[bytes, api_pb2.Receipt]]
 
 
-async def _begin_epoch(stub: object, home: Home, people: list[Person]) -> None:
-    """Leaves the epoch in its beacon phase, waiting for a reviewer who stays silent."""
-    keys = load_keys(home, home.load())
+def _operator(keys: Keys) -> Person:
     operator = Person("operator")
-    operator.key = keys.operator_key
-    append = stub.Append  # type: ignore[attr-defined]
-    await append(append_request(operator, "campaign", campaign_record(keys.network)))
+    operator.signing_key = keys.operator_key
+    return operator
+
+
+async def _open(stub: Stub, keys: Keys, people: list[Person], **terms: int) -> None:
+    """A campaign, and people who have joined."""
+    body = campaign_record(keys.network, rounds=patient_rounds(**terms))
+    await stub.Append(append_request(_operator(keys), "campaign", body))
     for person in people:
-        await append(append_request(person, "register", registration(person, keys.network)))
+        joins = registration(person, keys.network)
+        await stub.Append(append_request(person, "register", joins))
+
+
+async def _begin_round(stub: Stub, keys: Keys, people: list[Person]) -> None:
+    """Leaves a round sealed, waiting for a reviewer who stays silent."""
+    await _open(stub, keys, people, seal_wait_ms=1)
     reviewer, author = people[0], people[1]
-    commitment = beacon_commitment(keys.network, reviewer.identity, b"v" * 32)
-    standby = pb.Standby(network=keys.network, commitment=commitment)
-    await append(append_request(reviewer, "standby", standby))
-    await append(submission_request(author, keys.network, [1, 2, 3], random.Random(0)))
-    close = operator.seal("close-epoch", api_pb2.CloseEpoch(network=keys.network, epoch=1))
-    await stub.CloseEpoch(api_pb2.CloseEpochRequest(envelope=close))  # type: ignore[attr-defined]
+    commitment = beacon_commitment(keys.network, reviewer.id, b"v" * 32)
+    standby = pb.Standby(network=keys.network, campaign_id="digits", round=1, commitment=commitment)
+    await stub.Append(append_request(reviewer, "standby", standby))
+    await stub.Append(submission_request(author, keys.network, [1, 2, 3], random.Random(0)))
+    await Mirror(stub).until(lambda s: s.round_of("digits").phase is RoundPhase.SEALED)
 
 
 async def _load_until_killed(home: Home, kill_after: int) -> Acknowledged:
@@ -57,7 +75,7 @@ async def _load_until_killed(home: Home, kill_after: int) -> Acknowledged:
     with serving_process(home) as (process, address):
         async with channel_to(keys, address.grpc_port) as channel:
             stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
-            await _begin_epoch(stub, home, people)
+            await _begin_round(stub, keys, people)
 
             async def write(number: int) -> None:
                 rng = random.Random(number + 1)
@@ -110,9 +128,50 @@ async def test_a_killed_server_keeps_every_promise(tmp_path: Path, kill_after: i
             then = open_checkpoint(before.checkpoint, keys.log_verifier)
             proof = recovered.tree.consistency_proof(then.size, now.size)
             verify_consistency(then.size, now.size, proof, then.root, now.root)
-        assert recovered.state == _replayed(ledger)
-        assert recovered.state.epoch.phase is EpochPhase.BEACON
+        assert same(recovered.state, _replayed(ledger))
+        assert recovered.state.round_of("digits").phase is RoundPhase.SEALED
         assert fsck(ledger, keys.log_verifier).entries == ledger.size
+
+
+@pytest.mark.timeout(90)
+async def test_killed_in_each_phase_of_a_round_the_next_start_goes_on(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    keys = load_keys(home, home.load())
+    author, *panel = people = [Person(name) for name in ("author", "r1", "r2", "r3")]
+    request = submission_request(author, keys.network, [1, 2, 3], random.Random(0))
+    truth = {each.item_id: each.answer for each in request.openings}
+    phases = (RoundPhase.SEALED, RoundPhase.COMMITTING, RoundPhase.REVEALING, RoundPhase.OPEN)
+    for phase in phases:
+        with serving_process(home) as (process, address):
+            async with channel_to(keys, address.grpc_port) as channel:
+                stub: Stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
+                if phase is phases[0]:
+                    await _open(stub, keys, people, seal_items=3)
+                    await stub.Append(request)
+                reviewers = Reviewers(stub, keys.network, panel, ["digits"], truth)
+                reviewers.holds = phase if phase is not RoundPhase.OPEN else None
+                async with reviewing(reviewers):
+                    await reviewers.until(
+                        lambda s, p=phase: (
+                            s.round_of("digits").number == 1  # type: ignore[misc]
+                            and s.round_of("digits").phase is p
+                        )
+                    )
+            process.kill()
+            process.wait()
+    with serving_process(home) as (_, address):
+        async with channel_to(keys, address.grpc_port) as channel:
+            stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
+            body = api_pb2.CloseEpoch(network=keys.network, epoch=1)
+            close = _operator(keys).seal("close-epoch", body)
+            await stub.CloseEpoch(api_pb2.CloseEpochRequest(envelope=close))
+    with Ledger.open(home.ledger_url(home.load())) as ledger:
+        state = recover(ledger, keys.log_verifier).state
+        kinds = fsck(ledger, keys.log_verifier).kinds
+        assert same(state, _replayed(ledger))
+    assert {item.status for _, item in state.items.scan()} == {ItemStatus.ACCEPTED}
+    assert [kinds[kind] for kind in ("seal", "draw", "end-commits", "verdict", "close")] == [1] * 5
+    assert state.earned[author.id, b""] > 0
 
 
 async def _join(home: Home, port: int, person: Person) -> api_pb2.Receipt:
