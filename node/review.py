@@ -89,7 +89,7 @@ def open_tasks(store: Store, state: State) -> list[Wanted]:
         for status in OPEN
         for task in store.tasks_with(status)
         if _is_in_commits(state, RoundKey(task.campaign_id, task.round))
-        and (task.campaign_id, me) not in state.commits
+        and (task.campaign_id, PersonId(me)) not in state.commits
     ]
 
 

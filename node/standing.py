@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from node.follower import Follower
 from node.keys import NodeKeys
-from node.rows import BeaconRow, OutboxState, Outgoing
+from node.rows import BeaconRow, Outgoing
 from node.store import Store
 from protocol.lifecycle import RoundPhase
 from protocol.limits import SALT_BYTES
@@ -87,9 +87,7 @@ class Standing:
             return  # the beacon says it, too
         # Also where the value behind `standing` is lost (an old backup): it is replaced.
         number = round_.number + 1
-        if not self._stand_by(campaign.id, number, self._next(campaign.id, number).commitment):
-            # The log had it, and what followed took it back: the same record would count for nothing.
-            self._stand_by(campaign.id, number, self._fresh(campaign.id, number).commitment)
+        self._stand_by(campaign.id, number, self._next(campaign.id, number).commitment)
 
     def _is_known(self, campaign_id: str, commitment: bytes) -> bool:
         """Whether this machine can open a commitment; asked at every step, so the answer is kept."""
@@ -97,25 +95,16 @@ class Standing:
             self._ours[campaign_id] = commitment
         return self._ours.get(campaign_id) == commitment
 
-    def _stand_by(self, campaign_id: str, number: int, commitment: bytes) -> bool:
-        """Queues the record; False if it would count for nothing, since the log is past it."""
+    def _stand_by(self, campaign_id: str, number: int, commitment: bytes) -> None:
+        """Queues the record; an empty commitment stands down."""
         record = pb.Standby(
             network=self._state.network,
             campaign_id=campaign_id,
             round=number,
             commitment=commitment,
+            serial=self._state.words.get((campaign_id, self._me), 0),
         )
-        return self.queue("standby", record) or not self._is_past("standby", record)
-
-    def _is_past(self, kind: str, record: Message) -> bool:
-        """Whether a record of ours is in the log that we have read."""
-        row = self._store.outbox_row(Outgoing(kind, self._keys.seal(kind, record)).digest)
-        return (
-            row is not None
-            and row.state is OutboxState.SENT
-            and row.receipt_index is not None
-            and row.receipt_index < self._follower.size
-        )
+        self.queue("standby", record)
 
     def open_beacon(self, campaign: Campaign, round_: Round) -> None:
         """Opens the value that we stood by with, if this machine has it, and stands by for the next round."""
@@ -155,14 +144,12 @@ class Standing:
     def _next(self, campaign_id: str, number: int) -> BeaconRow:
         """The value that we commit to for a round: the one stored earlier, or a fresh one, stored now."""
         with self._store.transaction():
-            known = self._store.beacon_for(campaign_id, number)
-            return self._fresh(campaign_id, number) if known is None else known
-
-    def _fresh(self, campaign_id: str, number: int) -> BeaconRow:
-        value = secrets.token_bytes(SALT_BYTES)
-        commitment = commitments.beacon_commitment(self._state.network, self._me, value)
-        beacon = BeaconRow(commitment, value, campaign_id, number)
-        self._store.save_beacon(beacon)
+            beacon = self._store.beacon_for(campaign_id, number)
+            if beacon is None:
+                value = secrets.token_bytes(SALT_BYTES)
+                commitment = commitments.beacon_commitment(self._state.network, self._me, value)
+                beacon = BeaconRow(commitment, value, campaign_id, number)
+                self._store.save_beacon(beacon)
         return beacon
 
 

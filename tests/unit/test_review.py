@@ -1,185 +1,58 @@
-"""A reviewer's duties against the real rules: what is queued here goes through the fold of a network.
-
-The log is fed entry by entry through a real Follower and Store; only the network between is left out.
-"""
+"""A reviewer's duties against the real rules: what is queued here goes through the fold of a network."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from nacl.signing import SigningKey
 
 from commonground.client import Lie
-from node.answering import Answering, Deadlines, RoundKey, remove_contents, seconds_left
-from node.examine import Examiner, Opinion, Wanted
-from node.follower import Follower
-from node.intake import PNG, fingerprint_content
+from node import review
+from node.answering import COMMIT_SECONDS_MAX, Deadlines, remove_contents, seconds_left
+from node.intake import fingerprint_content
 from node.keys import NodeKeys
-from node.review import ReviewDuties, make_tasks
-from node.reviewers import Reviewer, load_reviewer
+from node.review import draw_seen, make_tasks, make_wanted, open_tasks
 from node.rows import TaskStatus
 from node.store import Store
 from protocol.errors import StoreError
-from protocol.log import commitments
-from protocol.log.merkle import hash_leaf
+from protocol.review.draw import is_flipped
+from protocol.rows import Round
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
-from tests.simulated import Network, Person
-from tests.simulated_log import LINK, feed, keys_of
+from tests import simulated
+from tests.review_bench import PNG, Bench, digit, pairs, pictures, put, rubric
+from tests.simulated import NETWORK
 
-PATIENT = Deadlines(fetch_seconds=60, answer_seconds=60)
-
-
-def digit(seed: int) -> bytes:
-    """A PNG that no other seed comes near."""
-    pixels = np.random.default_rng(seed).integers(0, 255, (28, 28), dtype=np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()
-
-
-class Shelf:
-    """Stands in for the network: gives out what is on it, to whoever asks, at once."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.contents: dict[bytes, bytes] = {}
-        self.served = 0
-
-    async def run_pass(
-        self, wanted: Sequence[Wanted], arrived: Callable[[Wanted, Path | Opinion], None]
-    ) -> None:
-        for each in wanted:
-            if each.item_id in self.contents:
-                path = each.path_in(self.folder)
-                path.write_bytes(self.contents[each.item_id])
-                self.served += 1
-                arrived(each, path)
-
-
-class Bench:
-    """One reviewing node beside a simulated network."""
-
-    def __init__(self, folder: Path, items: int = 3) -> None:
-        self.me = Person("me")
-        self.keys = keys_of(self.me)
-        self.author, self.others = Person("author"), [Person("a"), Person("b")]
-        self.net = Network(self.author, self.me, *self.others)
-        self.folder = folder
-        self.shelf = Shelf(folder / "review")
-        self.chance = random.Random(7)
-        self.net.submit(self.author, [self.item(digit(seed)) for seed in range(items)])
-        self.restart()
-
-    def item(self, content: bytes, fingerprint: bytes = b"") -> bytes:
-        """A leaf whose content is on the shelf."""
-        salt, label_salt = self.chance.randbytes(32), self.chance.randbytes(32)
-        leaf = pb.Item(
-            content_commitment=commitments.content_commitment(salt, content),
-            size=len(content),
-            media_type=PNG,
-            label_commitment=commitments.label_commitment(label_salt, 3),
-            fingerprint=fingerprint or fingerprint_content(content, PNG),
-            licence="CC-BY-4.0",
-            consent=pb.Consent(train=True, redistribute=True),
-            origin=pb.ORIGIN_HUMAN,
-        ).SerializeToString()
-        self.net.openings[hash_leaf(leaf)] = (label_salt, 3)
-        self.net.truth[hash_leaf(leaf)] = 3
-        self.shelf.contents[hash_leaf(leaf)] = content
-        return leaf
-
-    def restart(
-        self, deadlines: Deadlines = PATIENT, plugin: str = "constant:3", stand_by: bool = True
-    ) -> None:
-        """What a kill and a start leave: the files, and nothing that was in memory."""
-        self.store = Store(self.folder / "node.db")
-        self.follower = Follower(self.store, LINK)
-        self.follower.replay()
-        reviewer: Reviewer | None = load_reviewer(plugin) if plugin else None
-        answering = Answering(
-            self.store,
-            self.shelf,  # type: ignore[arg-type]  # the network's stand-in
-            Examiner(reviewer),
-            self.shelf.folder,
-            deadlines,
-        )
-        self.duties = ReviewDuties(
-            self.keys,
-            self.store,
-            self.follower,
-            answering,
-            stand_by=stand_by,
-            queued=lambda: None,
-        )
-        self.follow()
-
-    def follow(self) -> None:
-        """Brings the node's replay up to the network's log."""
-        feed(self.follower, self.net)
-
-    async def act(self) -> list[str]:
-        """One step of duty; what it queued is logged. Gives the kinds."""
-        self.follow()
-        await self.duties.step()
-        return self.deliver()
-
-    def deliver(self) -> list[str]:
-        kinds = []
-        while (row := self.store.next_queued()) is not None:
-            self.net.add_raw(row.outgoing.envelope, row.outgoing.leaves)
-            self.store.mark_sent(row.outgoing.digest, len(self.net.log) - 1, b"")
-            kinds.append(row.outgoing.kind)
-        self.follow()
-        return kinds
-
-    async def until_drawn(self) -> RoundKey:
-        """Up to the draw, in which everybody gets every item."""
-        assert await self.act() == ["standby"]
-        self.net.stand_by(*self.others)
-        self.net.phase(pb.PHASE_BEACON)
-        assert await self.act() == ["beacon"]
-        self.net.open_beacons(*self.others)
-        self.net.draw()
-        self.follow()
-        return RoundKey(1, self.net.state.epoch.round.number)
-
-    def finish_commits(self) -> None:
-        for other in self.others:
-            self.net.commit(other, self.net.answers(other))
-        self.net.phase(pb.PHASE_REVEALING)
-        self.follow()
-
-    def answers(self) -> list[tuple[int | None, int]]:
-        mine = [a for a in self.net.state.epoch.answers if a.reviewer == self.me.identity]
-        return [(answer.label, answer.abstention) for answer in mine]
+C = "pictures"
+PAIR = {"prompt": b"Why?", "answer_a": b"Because.", "answer_b": b"Nobody knows."}
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
+    made = Bench(tmp_path, pictures())
+    made.submit(C, digit(0), digit(1), digit(2))
     yield made
-    made.store.close()
+    made.db.close()
+
+
+# ---- one round ----
 
 
 async def test_a_round_from_stand_by_to_reveal(bench: Bench) -> None:
-    await bench.until_drawn()
+    await bench.until_drawn(C)
     assert await bench.act() == ["commit"]
-    bench.finish_commits()
+    bench.finish_commits(C)
     assert await bench.act() == ["reveal"]
-    assert bench.answers() == [(3, 0)] * 3
+    assert bench.said(C) == ["3"] * 3
 
 
 async def test_a_step_done_twice_queues_once(bench: Bench) -> None:
-    await bench.until_drawn()
-    await bench.duties.step()
-    await bench.duties.step()
+    await bench.until_drawn(C)
+    await bench.step()
+    await bench.step()
     assert bench.deliver() == ["commit"]
     assert await bench.act() == []
 
@@ -187,38 +60,38 @@ async def test_a_step_done_twice_queues_once(bench: Bench) -> None:
 async def test_every_step_survives_a_kill(bench: Bench) -> None:
     """Killed before and after each delivery, with everything in memory lost."""
     net = bench.net
-    await bench.duties.step()
+    await bench.step()
     bench.restart()
-    await bench.duties.step()  # the stand-by is queued already
+    await bench.step()  # the stand-by is queued already
     assert bench.deliver() == ["standby"]
-    net.stand_by(*bench.others)
-    net.phase(pb.PHASE_BEACON)
+    net.stand_by(*bench.others, c=C)
+    net.seal(c=C)
     bench.restart()
-    await bench.duties.step()
+    await bench.step()
     bench.restart()
-    await bench.duties.step()
+    await bench.step()
     assert bench.deliver() == ["beacon"]
-    net.open_beacons(*bench.others)
-    net.draw()
+    net.open_beacons(*bench.others, c=C)
+    net.draw(C)
     bench.restart()
-    await bench.duties.step()
+    await bench.step()
     bench.restart()
-    await bench.duties.step()
+    await bench.step()
     assert bench.deliver() == ["commit"]
-    bench.finish_commits()
+    bench.finish_commits(C)
     bench.restart()
-    await bench.duties.step()
+    await bench.step()
     bench.restart()
-    await bench.duties.step()
+    await bench.step()
     assert bench.deliver() == ["reveal"]
-    assert bench.answers() == [(3, 0)] * 3
+    assert bench.said(C) == ["3"] * 3
 
 
 async def test_a_crash_inside_a_commit_leaves_no_half_of_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nonces without a queued commit would be replaced; a commit without nonces could not be opened."""
-    key = await bench.until_drawn()
+    number = await bench.until_drawn(C)
 
     def crash(_: object) -> bool:
         raise StoreError("the disk is full")
@@ -226,157 +99,463 @@ async def test_a_crash_inside_a_commit_leaves_no_half_of_it(
     with monkeypatch.context() as broken:
         broken.setattr(bench.store, "enqueue", crash)
         with pytest.raises(StoreError):
-            await bench.duties.step()
-    tasks = bench.store.tasks(key.epoch, key.round)
+            await bench.step()
+    tasks = bench.db.tasks(C, number)
     assert {(task.status, task.nonce) for task in tasks} == {(TaskStatus.ANSWERED, b"")}
     bench.restart()
     assert await bench.act() == ["commit"]
-    bench.finish_commits()
+    bench.finish_commits(C)
     assert await bench.act() == ["reveal"]
 
 
 async def test_the_next_beacon_is_the_one_committed_to_with_the_last(bench: Bench) -> None:
-    bench.restart(plugin="constant:99")  # abstains
-    await bench.until_drawn()
+    bench.restart(plugin="constant:refuse: unsure")
+    await bench.until_drawn(C)
     await bench.act()
-    bench.net.phase(pb.PHASE_REVEALING)
+    bench.net.end_commits(C)
     await bench.act()
-    bench.net.verdict()  # nobody answered: another round
-    assert bench.net.state.epoch.phase.name == "BEACON"
+    bench.net.verdict(C)  # nobody answered: another round
+    assert await bench.act() == []
+    bench.net.seal(c=C)
     bench.restart()
     assert await bench.act() == ["beacon"]
 
 
-async def test_content_that_is_not_served_is_unavailable(bench: Bench) -> None:
-    missing = next(iter(bench.shelf.contents))
-    del bench.shelf.contents[missing]
-    bench.restart(Deadlines(fetch_seconds=0.2, answer_seconds=60))
-    await bench.until_drawn()
+# ---- what may be wrong with content ----
+
+
+async def test_content_that_is_not_served_is_unavailable(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, pictures(commit_ms=400))
+    bench.submit(C, digit(0), digit(1))
+    bench.shelf.contents.popitem()
+    await bench.until_drawn(C)
     assert await bench.act() == ["commit"]
-    bench.finish_commits()
+    bench.finish_commits(C)
     await bench.act()
-    assert sorted(bench.answers(), key=str) == [(3, 0), (3, 0), (None, pb.ABSTENTION_UNAVAILABLE)]
+    assert sorted(bench.said(C), key=str) == [pb.REFUSAL_UNAVAILABLE, "3"]
 
 
 async def test_content_that_is_not_as_described_is_a_mismatch(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, items=1)
-    bench.net.submit(bench.author, [bench.item(digit(50), fingerprint_content(digit(60), PNG))])
-    await bench.until_drawn()
+    bench = Bench(tmp_path, pictures())
+    other = fingerprint_content(digit(60), PNG)
+    bench.net.submit(bench.author, [bench.leaf(C, digit(50), other), bench.leaf(C, digit(5))], c=C)
+    await bench.until_drawn(C)
     await bench.act()
-    bench.finish_commits()
+    bench.finish_commits(C)
     await bench.act()
-    assert sorted(bench.answers(), key=str) == [(3, 0), (None, pb.ABSTENTION_MISMATCH)]
+    assert sorted(bench.said(C), key=str) == ["3", pb.REFUSAL_MISMATCH]
 
 
-async def test_a_plug_in_without_an_opinion_abstains(bench: Bench) -> None:
-    bench.restart(plugin="constant:99")
-    await bench.until_drawn()
+async def test_one_bad_part_is_a_bad_item(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, pairs())
+    bench.restart(plugin="constant:a")
+    bench.submit("pairs", PAIR)
+    [parts] = bench.shelf.contents.values()
+    parts["answer_b"] = b"Something else."
+    await bench.until_drawn("pairs")
     await bench.act()
-    bench.finish_commits()
+    bench.finish_commits("pairs")
     await bench.act()
-    assert bench.answers() == [(None, pb.ABSTENTION_UNSURE)] * 3
+    assert bench.said("pairs") == [pb.REFUSAL_MISMATCH]
+
+
+@pytest.mark.parametrize(
+    ("reply", "refusal"),
+    [
+        ("refuse: unsure", pb.REFUSAL_UNSURE),
+        ("refuse: unreadable", pb.REFUSAL_UNREADABLE),
+        ("refuse: off-topic", pb.REFUSAL_OFF_TOPIC),
+        ("refuse: personal", pb.REFUSAL_PERSONAL),
+        ("refuse: harmful", pb.REFUSAL_HARMFUL),
+        ("ninety-nine", pb.REFUSAL_UNSURE),  # no label
+        ("yes, no", pb.REFUSAL_UNSURE),  # another kind's words
+    ],
+)
+async def test_refusals_reach_the_log(bench: Bench, reply: str, refusal: int) -> None:
+    bench.restart(plugin=f"constant:{reply}")
+    await bench.until_drawn(C)
+    await bench.act()
+    bench.finish_commits(C)
+    await bench.act()
+    assert bench.said(C) == [refusal] * 3
+
+
+# ---- people ----
 
 
 async def test_a_person_answers_through_the_store(bench: Bench) -> None:
     bench.restart(plugin="")
-    key = await bench.until_drawn()
+    number = await bench.until_drawn(C)
     with Store(bench.folder / "node.db") as elsewhere:  # as the command line does
-        for task in make_tasks(bench.follower.state, bench.me.identity):
+        for task in make_tasks(bench.follower.state, bench.me.id, C):
             elsewhere.add_tasks([task])
-            elsewhere.set_answer(task, 5)
+            elsewhere.set_answer(task, bench.net.answer("5", C))
     assert await bench.act() == ["commit"]
-    late = bench.store.tasks(key.epoch, key.round)[0]
-    assert not bench.store.set_answer(late, 1)  # what is committed stays
-    bench.finish_commits()
+    late = bench.db.tasks(C, number)[0]
+    assert not bench.db.set_answer(late, b"\0\1")  # what is committed stays
+    bench.finish_commits(C)
     await bench.act()
-    assert bench.answers() == [(5, 0)] * 3
+    assert bench.said(C) == ["5"] * 3
 
 
-async def test_what_a_person_leaves_open_is_unsure_when_time_is_up(bench: Bench) -> None:
-    bench.restart(Deadlines(fetch_seconds=60, answer_seconds=0.3), plugin="")
-    await bench.until_drawn()
+async def test_what_a_person_leaves_open_is_unsure_when_time_is_up(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, pictures(commit_ms=400))
+    bench.restart(plugin="")
+    bench.submit(C, digit(0), digit(1))
+    await bench.until_drawn(C)
+    assert await bench.act() == ["commit"]
+    bench.finish_commits(C)
     await bench.act()
-    bench.finish_commits()
-    await bench.act()
-    assert bench.answers() == [(None, pb.ABSTENTION_UNSURE)] * 3
+    assert bench.said(C) == [pb.REFUSAL_UNSURE] * 2
+
+
+async def _until_served(bench: Bench, times: int) -> None:
+    while bench.shelf.served < times:
+        await asyncio.sleep(0)
+
+
+async def test_a_person_is_shown_what_is_open_and_nothing_else(bench: Bench) -> None:
+    bench.restart(plugin="")
+    assert open_tasks(bench.db, bench.follower.state) == []
+    await bench.until_drawn(C)
+    working = asyncio.create_task(bench.duties.run())
+    await _until_served(bench, 3)
+    shown = open_tasks(bench.db, bench.follower.state)
+    assert {each.item_id for each in shown} == set(bench.shelf.contents)
+    assert {each.task.status for each in shown} == {TaskStatus.FETCHED}
+    bench.finish_commits(C)
+    assert open_tasks(bench.db, bench.follower.state) == []
+    working.cancel()
+
+
+# ---- how answering ends ----
 
 
 async def test_answering_ends_when_the_log_turns_out_to_lie(bench: Bench) -> None:
     bench.restart(plugin="")  # a person, who does not answer
-    await bench.until_drawn()
-    working = asyncio.create_task(bench.duties.step())
-    while not bench.shelf.served:
-        await asyncio.sleep(0)
+    await bench.until_drawn(C)
+    working = asyncio.create_task(bench.duties.run())
+    await _until_served(bench, 3)
     with pytest.raises(Lie):
         bench.follower.take(api.FollowResponse(checkpoint=b"not a checkpoint"))
     with pytest.raises(Lie):
         await working
-    assert bench.store.next_queued() is None
+    assert bench.db.next_queued() is None
 
 
 async def test_answering_ends_with_the_phase(bench: Bench) -> None:
     bench.restart(plugin="")
-    await bench.until_drawn()
-    working = asyncio.create_task(bench.duties.step())
-    while not bench.shelf.served:
-        await asyncio.sleep(0)
-    bench.finish_commits()
-    await working
-    assert bench.store.next_queued() is None
-    assert list(bench.shelf.folder.iterdir()) == []
+    number = await bench.until_drawn(C)
+    working = asyncio.create_task(bench.duties.run())
+    await _until_served(bench, 3)
+    bench.finish_commits(C)
+    while list(bench.shelf.folder.iterdir()):
+        await asyncio.sleep(0.01)
+    assert bench.db.next_queued() is None
+    assert {task.status for task in bench.db.tasks(C, number)} == {TaskStatus.FAILED}
+    working.cancel()
+
+
+async def test_a_fault_of_ours_in_answering_ends_the_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.until_drawn(C)
+
+    def full(*_: object) -> bool:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(bench.store, "set_answer", full)
+    with pytest.raises(ExceptionGroup) as caught:
+        await asyncio.wait_for(bench.duties.run(), 5)
+    assert caught.group_contains(StoreError)
 
 
 async def test_fetched_content_is_examined_again_after_a_kill(bench: Bench) -> None:
-    await bench.until_drawn()
-    tasks = make_tasks(bench.follower.state, bench.me.identity)
-    bench.store.add_tasks(tasks)
-    bench.shelf.folder.mkdir(exist_ok=True)
+    number = await bench.until_drawn(C)
+    tasks = make_tasks(bench.follower.state, bench.me.id, C)
+    bench.db.add_tasks(tasks)
     for task in tasks:
-        path = bench.shelf.folder / task.item_id.hex()
-        path.write_bytes(bench.shelf.contents[task.item_id])
-        bench.store.set_fetched(task, path)
+        folder = bench.shelf.folder / task.item_id.hex()
+        put(bench.shelf.contents[task.item_id], folder)
+        bench.db.set_fetched(task, folder)
     bench.shelf.contents.clear()
     bench.restart()
     assert await bench.act() == ["commit"]
-    assert {t.label for t in bench.store.tasks(1, 1)} == {3}
+    assert {t.answer for t in bench.db.tasks(C, number)} == {bench.net.answer("3", C)}
 
 
 async def test_others_content_is_gone_once_we_committed(bench: Bench) -> None:
-    await bench.until_drawn()
+    await bench.until_drawn(C)
     await bench.act()
     assert bench.shelf.served == 3
-    await bench.duties.step()
+    await bench.step()
     assert list(bench.shelf.folder.iterdir()) == []
 
 
 async def test_a_round_that_went_on_without_us_is_lost_and_said_so(bench: Bench) -> None:
-    key = await bench.until_drawn()
-    bench.store.add_tasks(make_tasks(bench.follower.state, bench.me.identity))
-    bench.finish_commits()
+    number = await bench.until_drawn(C)
+    bench.db.add_tasks(make_tasks(bench.follower.state, bench.me.id, C))
+    bench.finish_commits(C)
     assert await bench.act() == []
-    assert {task.status for task in bench.store.tasks(key.epoch, key.round)} == {TaskStatus.FAILED}
+    assert {task.status for task in bench.db.tasks(C, number)} == {TaskStatus.FAILED}
+
+
+async def test_a_lost_store_reveals_nothing(bench: Bench) -> None:
+    number = await bench.until_drawn(C)
+    await bench.act()
+    bench.finish_commits(C)
+    bench.db._write("UPDATE tasks SET nonce = x'00' WHERE position = 0")  # a damaged disk
+    assert await bench.act() == []
+    assert {task.status for task in bench.db.tasks(C, number)} == {TaskStatus.FAILED}
+
+
+# ---- standing by ----
 
 
 async def test_without_the_wish_to_review_nobody_stands_by(bench: Bench) -> None:
-    bench.restart(stand_by=False)
+    bench.restart(wants=lambda _: False)
     assert await bench.act() == []
+
+
+async def test_only_the_chosen_campaigns_are_stood_by_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, pictures(), pairs(), rubric())
+    bench.restart(wants=lambda campaign: campaign.task in ("prefer", "judge"))
+    assert await bench.act() == ["standby"] * 2
+    standing = {c for (c, person), _ in bench.net.state.standbys.scan() if person == bench.me.id}
+    assert standing == {"pairs", "rubric"}
+
+
+async def test_a_change_of_mind_and_back(bench: Bench) -> None:
+    key = (C, bench.me.id)
+    assert await bench.act() == ["standby"]
+    bench.restart(wants=lambda _: False)
+    assert await bench.act() == ["standby"]
+    assert key not in bench.net.state.standbys
+    assert await bench.act() == []
+    bench.restart()
+    assert await bench.act() == ["standby"]
+    assert key in bench.net.state.standbys
+    assert await bench.act() == []
+    bench.net.stand_by(*bench.others, c=C)
+    bench.net.seal(c=C)
+    assert await bench.act() == ["beacon"]
+
+
+async def test_a_promise_is_kept_by_an_owner_who_stops_reviewing(bench: Bench) -> None:
+    assert await bench.act() == ["standby"]
+    bench.net.stand_by(*bench.others, c=C)
+    bench.net.seal(c=C)
+    bench.restart(wants=lambda _: False)
+    assert await bench.act() == ["beacon"]
+    assert (C, bench.me.id) not in bench.net.state.standbys
+    bench.net.open_beacons(*bench.others, c=C)
+    bench.net.draw(C)
+    assert await bench.act() == ["commit"]
 
 
 async def test_a_lost_beacon_value_is_replaced_while_that_is_possible(bench: Bench) -> None:
     assert await bench.act() == ["standby"]
-    bench.store.close()
+    bench.db.close()
     (bench.folder / "node.db").unlink()
+    bench.store = None
     bench.restart()
     assert await bench.act() == ["standby"]
-    bench.net.stand_by(*bench.others)
-    bench.net.phase(pb.PHASE_BEACON)
+    bench.net.stand_by(*bench.others, c=C)
+    bench.net.seal(c=C)
     assert await bench.act() == ["beacon"]
 
 
 async def test_a_stranger_has_no_duties(bench: Bench) -> None:
-    bench.keys = NodeKeys(bytes(range(32)), bench.me.wallet.to_bytes())
-    bench.restart()
+    stranger = NodeKeys.made_of(bytes(range(32)), bench.me.wallet.to_bytes(), b"\x09" * 32)
+    bench.restart(keys=stranger)
     assert await bench.act() == []
+
+
+# ---- a person with two machines ----
+
+
+def _second_machine(bench: Bench, folder: Path) -> Bench:
+    """Another node of the same person, beside the same network."""
+    seed = SigningKey(b"\x44" * 32)
+    key = bytes(seed.verify_key)
+    delegate = pb.Delegate(network=NETWORK, delegation=bench.me.delegation(key))
+    keys = NodeKeys.made_of(bytes(seed), bench.me.wallet.to_bytes(), bytes(bench.me.root))
+    bench.net.add_raw(keys.seal("delegate", delegate))
+    other = Bench.__new__(Bench)
+    other.__dict__.update(bench.__dict__ | {"folder": folder, "store": None})
+    other.shelf = type(bench.shelf)(folder / "review")
+    other.shelf.contents = bench.shelf.contents
+    other.restart(keys=keys)
+    return other
+
+
+async def test_two_machines_of_a_person_are_one_reviewer(bench: Bench, tmp_path: Path) -> None:
+    laptop = bench
+    (tmp_path / "desk").mkdir()
+    desk = _second_machine(bench, tmp_path / "desk")
+    assert await laptop.act() == ["standby"]
+    assert await desk.act() == []  # no fight over whose value stands
+    assert await laptop.act() == []
+    bench.net.stand_by(*bench.others, c=C)
+    bench.net.seal(c=C)
+    assert await desk.act() == []
+    assert await laptop.act() == ["beacon"]
+    bench.net.open_beacons(*bench.others, c=C)
+    bench.net.draw(C)
+    assert await desk.act() == []
+    assert await laptop.act() == ["commit"]
+    assert await desk.act() == []
+    laptop.follow()
+    laptop.finish_commits(C)
+    assert await desk.act() == []
+    assert await laptop.act() == ["reveal"]
+    assert desk.db.tasks(C, 1) == []
+    assert len(bench.answers(C)) == 3
+    desk.db.close()
+
+
+async def test_the_other_machine_takes_over_after_a_round_without_the_first(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "desk").mkdir()
+    desk = _second_machine(bench, tmp_path / "desk")
+    assert await bench.act() == ["standby"]  # the laptop, for the last time
+    bench.net.stand_by(*bench.others, c=C)
+    bench.net.seal(c=C)
+    bench.net.open_beacons(*bench.others, c=C)
+    bench.net.draw(C)
+    assert await desk.act() == ["standby"]
+    desk.db.close()
+
+
+# ---- several campaigns ----
+
+
+async def test_a_slow_campaign_does_not_hold_up_a_fast_one(tmp_path: Path) -> None:
+    """A person has an hour in one; a program answers in the other, whose window is two seconds."""
+    bench = Bench(tmp_path, pictures("slow", commit_ms=3_600_000), pairs("fast", commit_ms=2_000))
+    bench.restart(plugin="constant:b", slow="")
+    bench.submit("slow", digit(0), digit(1))
+    await bench.until_drawn("slow")
+    working = asyncio.create_task(bench.duties.run())
+    await _until_served(bench, 2)
+    for number in range(2):
+        bench.submit("fast", {**PAIR, "prompt": b"Question %d" % number})
+        bench.net.stand_by(
+            *(p for p in bench.others if ("fast", p.id) not in bench.net.state.standbys), c="fast"
+        )
+        bench.net.seal(c="fast")
+        bench.follow()
+        await _until_queued(bench, "beacon")
+        bench.net.open_beacons(*bench.others, c="fast")
+        bench.net.draw("fast")
+        bench.follow()
+        await _until_queued(bench, "commit")
+        bench.finish_commits("fast")
+        await _until_queued(bench, "reveal")
+        bench.net.verdict("fast")
+        bench.follow()
+    assert bench.said("fast") == ["b"] * 2
+    assert [t.status for t in bench.db.tasks("slow", 1)] == [TaskStatus.FETCHED] * 2
+    for task in bench.db.tasks("slow", 1):  # the person comes back from lunch
+        bench.db.set_answer(task, bench.net.answer("7", "slow"))
+    await _until_queued(bench, "commit")
+    bench.finish_commits("slow")
+    await _until_queued(bench, "reveal")
+    assert bench.said("slow") == ["7"] * 2
+    working.cancel()
+    bench.db.close()
+
+
+async def _until_queued(bench: Bench, kind: str) -> None:
+    """Lets the duties go on until they queue a record of that kind, and delivers it."""
+    async with asyncio.timeout(5):
+        while kind not in bench.deliver():
+            await asyncio.sleep(0.01)
+
+
+async def test_of_too_many_rounds_those_that_end_first_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review, "ROUNDS_MAX", 1)
+    bench = Bench(tmp_path, pictures("long", commit_ms=3_600_000), pictures("short"))
+    bench.restart(plugin="")
+    assert await bench.act() == ["standby"] * 2
+    for c in ("long", "short"):
+        bench.submit(c, digit(0))
+        bench.net.stand_by(*bench.others, c=c)
+        bench.net.seal(c=c)
+    assert await bench.act() == ["beacon"] * 2
+    for c in ("long", "short"):
+        bench.net.open_beacons(*bench.others, c=c)
+        bench.net.draw(c)
+    bench.follow()
+    await bench.duties.step()
+    assert [key.campaign_id for key in bench.duties._working] == ["short"]
+    bench.finish_commits("short")
+    await bench.duties.step()
+    assert [key.campaign_id for key in bench.duties._working] == ["long"]
+    await bench.duties._end(list(bench.duties._working))
+    bench.db.close()
+
+
+# ---- what a reviewer sees ----
+
+
+async def test_half_of_the_reviewers_see_the_other_answer_first(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, pairs())
+    bench.submit("pairs", *({**PAIR, "prompt": b"Question %d" % n} for n in range(12)))
+    await bench.until_drawn("pairs")
+    state, seen = bench.follower.state, set()
+    for person in (bench.me, *bench.others):
+        for task in make_tasks(state, person.id, "pairs"):
+            wanted = make_wanted(state, person.id, task)
+            order = [part.name for part in wanted.case_in(tmp_path).parts]
+            flipped = is_flipped(state.round_of("pairs").seed, task.item_id, person.id)
+            assert order == [
+                "prompt",
+                *(["answer_b", "answer_a"] if flipped else ["answer_a", "answer_b"]),
+            ]
+            seen.add((person.name, flipped))
+    assert len(seen) == 6  # each of the three saw both orders
+
+
+async def test_neither_sources_nor_proposals_are_shown(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, pairs())
+    bench.submit("pairs", PAIR)
+    await bench.until_drawn("pairs")
+    [task] = make_tasks(bench.follower.state, bench.me.id, "pairs")
+    wanted = make_wanted(bench.follower.state, bench.me.id, task)
+    assert "model-x" in repr(wanted.item)
+    assert "model-x" not in repr(wanted.case_in(tmp_path))
+    assert "proposal_commitment" not in repr(wanted.case_in(tmp_path))
+
+
+# ---- deadlines ----
+
+
+def test_deadlines_follow_from_the_window() -> None:
+    fast, day = simulated.rounds(commit_ms=2_000), simulated.rounds(commit_ms=86_400_000)
+    assert Deadlines.of(fast) == Deadlines(1.0, 1.6)  # type: ignore[arg-type]  # the same fields
+    assert Deadlines.of(day) == Deadlines(43_200, 86_400 - COMMIT_SECONDS_MAX)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "counted"),
+    [
+        (100, False),  # just now
+        (-60_000, False),  # the operator's clock is ahead of ours
+        (300_000, False),  # within the margin: clocks differ
+        (900_000, True),  # we were away
+        (4_000_000, False),  # over already, or a clock that is no use
+    ],
+)
+def test_who_comes_late_has_less_time(late_ms: int, counted: bool) -> None:
+    from protocol.rows import Campaign
+
+    campaign = Campaign.of(pictures(commit_ms=3_600_000))
+    drawn, now = 10_000_000, 10_000_000 + late_ms
+    assert draw_seen(Round(1, since_ms=drawn), campaign, now) == (drawn if counted else now)
 
 
 def test_a_period_never_grows() -> None:
@@ -385,9 +564,28 @@ def test_a_period_never_grows() -> None:
     assert seconds_left(1_000, 10, 99_000) == 0
 
 
+async def test_a_restart_does_not_lengthen_the_time_to_answer(bench: Bench) -> None:
+    bench.restart(plugin="")
+    number = await bench.until_drawn(C)
+    await bench.duties.step()
+    await asyncio.sleep(0.01)
+    began = bench.db.meta(f"review_began.{C}")
+    assert began is not None
+    assert began.startswith(b"%d " % number)
+    await bench.duties._end(list(bench.duties._working))
+    bench.restart(plugin="")
+    await bench.duties.step()
+    await asyncio.sleep(0.01)
+    assert bench.db.meta(f"review_began.{C}") == began
+    await bench.duties._end(list(bench.duties._working))
+
+
 def test_content_is_removed_but_for_what_is_kept(tmp_path: Path) -> None:
     keep, drop = b"\1" * 32, b"\2" * 32
-    for name in (keep.hex(), drop.hex(), f"{drop.hex()}.ab12.part", f"{keep.hex()}.ab12.part"):
-        (tmp_path / name).touch()
+    for item_id in (keep, drop):
+        put({"prompt": b"a", "answer_a.ab12.part": b"b"}, tmp_path / item_id.hex())
+    (tmp_path / "stray").touch()
     assert remove_contents(tmp_path, [keep]) == 2
-    assert {path.name for path in tmp_path.iterdir()} == {keep.hex(), f"{keep.hex()}.ab12.part"}
+    assert {path.name for path in tmp_path.iterdir()} == {keep.hex()}
+    assert len(list((tmp_path / keep.hex()).iterdir())) == 2
+    assert remove_contents(tmp_path / "absent") == 0
