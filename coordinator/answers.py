@@ -76,6 +76,10 @@ class Answers:
         """What was decided in a campaign."""
         return self.findings.get(campaign_id, Findings())
 
+    def votes_in(self, campaign_id: str) -> Counter[Vote]:
+        """A copy of the votes on a campaign's sources."""
+        return self.votes.get(campaign_id, Counter()).copy()
+
     def _count(self, item: Item | None, sign: int) -> None:
         if item is None or item.status not in _DECIDED:
             return

@@ -194,6 +194,15 @@ def interval_bar(low_ppm: int, mean_ppm: int, high_ppm: int) -> Markup:
     ).format(low, round(high - low, 2), max(0, round(mean - 0.6, 2)))
 
 
+def part_bar(part_ppm: int) -> Markup:
+    """From 0 to 100 %: how much. Decoration, as `share_bar` is."""
+    return Markup(
+        '<svg class="interval" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="track" y="4" width="100" height="2"/>'
+        '<rect class="middle" y="1" width="{}" height="8"/></svg>'
+    ).format(round(100 * part_ppm / PPM, 2))
+
+
 def _check(places: int, series: Sequence[Series]) -> None:
     if not 0 < len(series) <= SERIES_MAX:
         raise ValueError(f"a drawing has 1 to {SERIES_MAX} series")

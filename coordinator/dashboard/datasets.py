@@ -10,13 +10,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import nlargest
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from coordinator.dashboard.paging import ROWS
-from protocol.identity import Identity
-from protocol.state import SnapshotState, State
-from protos.gen import records_pb2 as pb
+from protocol.identity import PersonId
+from protocol.lifecycle import JobStatus
+from protocol.rows import Consent, JobResult, Licence
+from protocol.state import State
 
 # Twelve hexadecimal digits name a dataset: enough that two of one network never share them.
 NAME_DIGITS: Final = 12
@@ -35,7 +37,7 @@ class DatasetRow:
 
     name: str
     campaign_id: str
-    scope: pb.Consent
+    scope: Consent
     items: int
     authors: int
     withdrawn: int
@@ -49,9 +51,9 @@ class DatasetView:
 
     row: DatasetRow
     digest: bytes
-    authors: tuple[tuple[Identity, int], ...]  # who gave most first, at most ROWS
-    licences: tuple[pb.Licence, ...]  # the last ROWS
-    jobs: tuple[str, ...]  # the last ROWS that calibrate and validate on it
+    authors: tuple[tuple[PersonId, int], ...]  # who gave most first, at most ROWS
+    licences: tuple[Licence, ...]  # by id, ROWS at most
+    jobs: tuple[str, ...]  # ROWS at most, that calibrate and validate on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class ModelRow:
 
     job_id: str
     title: str
-    result: pb.Model
+    result: JobResult
 
 
 def dataset_row(state: State, digest: bytes) -> DatasetRow:
@@ -78,43 +80,53 @@ def dataset_row(state: State, digest: bytes) -> DatasetRow:
     )
 
 
+def dataset_rows(state: State, campaign_id: str | None = None) -> list[DatasetRow]:
+    """All snapshots, or those of a campaign, the latest first."""
+    rows = [
+        dataset_row(state, digest)
+        for digest, snapshot in state.snapshots.scan()
+        if campaign_id in (None, snapshot.campaign_id)
+    ]
+    return sorted(rows, key=lambda row: -row.logged_at)
+
+
 def dataset_view(state: State, name: str) -> DatasetView | None:
     """The dataset of this name; None if the log has none."""
     digest = digest_of(state, name)
     if digest is None:
         return None
-    snapshot: SnapshotState = state.snapshots[digest]
-    credits = snapshot.credits
-    first = nlargest(ROWS, credits, key=lambda who: (credits[who], who))
+    first = nlargest(ROWS, state.snapshots[digest].credits, key=lambda credit: credit[::-1])
     return DatasetView(
         row=dataset_row(state, digest),
         digest=digest,
-        authors=tuple((who, credits[who]) for who in first),
-        licences=tuple(_licences(state, digest)[-ROWS:]),
-        jobs=tuple(job.record.id for job in state.jobs.values() if job.record.snapshot == digest)[
-            -ROWS:
+        authors=tuple(first),
+        licences=tuple(_licences(state, digest)[:ROWS]),
+        jobs=tuple(job_id for job_id, job in state.jobs.scan() if job.terms.snapshot == digest)[
+            :ROWS
         ],
     )
 
 
 def digest_of(state: State, name: str) -> bytes | None:
     """The snapshot that a folder is named after."""
-    matching = (digest for digest in state.snapshots if digest.hex()[:NAME_DIGITS] == name)
+    matching = (
+        digest for digest, _ in state.snapshots.scan() if digest.hex()[:NAME_DIGITS] == name
+    )
     return next(matching, None)
 
 
 def models(state: State) -> list[ModelRow]:
-    """The last ROWS finished jobs that left a model, the latest first."""
-    found = [
-        ModelRow(job.record.id, job.record.title, job.result)
-        for job in state.jobs.values()
-        if job.result is not None and job.result.outcome == pb.JOB_OUTCOME_COMPLETED
-    ]
-    return found[: -ROWS - 1 : -1]
+    """Finished jobs that left a model, by id; ROWS at most."""
+    found = (
+        ModelRow(job_id, job.terms.title, job.result)
+        for job_id, job in state.jobs.scan()
+        if job.result is not None and job.status is JobStatus.COMPLETED
+    )
+    return list(islice(found, ROWS))
 
 
-def _licences(state: State, digest: bytes) -> list[pb.Licence]:
-    return [each.record for each in state.licences.values() if each.record.snapshot == digest]
+def _licences(state: State, digest: bytes) -> list[Licence]:
+    return [licence for _, licence in state.licences.scan() if licence.snapshot == digest]
 
 
 class Metadata:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
-from protocol.identity import peer_id_of, short
+from markupsafe import Markup
+
+from protocol.identity import name_of, peer_id_of, short, short_key
 from protocol.limits import ADDRESS_BYTES, PPM
 from protocol.money.settlement import ETHER
+from protocol.rows import Consent
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
 
@@ -17,6 +21,26 @@ ROLES: Final[dict[int, str]] = {
     pb.ROLE_TREASURY: "treasury",
     pb.ROLE_HOLDER: "holder",
 }
+WAITING_REASONS: Final[dict[int, str]] = {
+    pb.WAITING_IN_REVIEW: "a round is under way",
+    pb.WAITING_FOR_SEAL: "for the next round",
+    pb.WAITING_FOR_REVIEWERS: "nobody stands by",
+    pb.WAITING_PAUSED: "the campaign is paused",
+}
+# Why reviewers would not have an item, or could not say: the rest of "most found it".
+REFUSALS: Final[dict[int, str]] = {
+    pb.REFUSAL_UNSURE: "impossible to tell",
+    pb.REFUSAL_UNAVAILABLE: "out of reach",
+    pb.REFUSAL_MISMATCH: "not what its record says",
+    pb.REFUSAL_UNREADABLE: "unreadable",
+    pb.REFUSAL_OFF_TOPIC: "off topic",
+    pb.REFUSAL_PERSONAL: "personal data",
+    pb.REFUSAL_HARMFUL: "harmful",
+}
+# Largest first; what is shorter than a second is said in milliseconds.
+_UNITS_MS: Final = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000))
+# Years that a log of this century can have; whatever a record says beyond is shown as a number.
+_MOMENT_MS_MAX: Final = 253_402_300_799_000
 _ETHER_DIGITS: Final = 18
 # Enough to see whether it matters; the log has all of them.
 _ETHER_DIGITS_SHOWN: Final = 6
@@ -40,6 +64,30 @@ def percent(ppm: int, digits: int = 1) -> str:
 def many(number: int, name: str) -> str:
     """A count with its noun: "1 licence", "2 licences"."""
     return f"{count(number)} {name}" if number == 1 else f"{count(number)} {name}s"
+
+
+def bdi(text: str) -> Markup:
+    """Text of others, escaped, so that whatever way it is written does not turn what stands around it."""
+    return Markup("<bdi>{}</bdi>").format(text)
+
+
+def moment(time_ms: int) -> str:
+    """A time of the log: "2026-07-30 14:32:07 UTC"."""
+    if not 0 <= time_ms <= _MOMENT_MS_MAX:
+        return f"{count(time_ms)} ms since 1970"
+    return datetime.fromtimestamp(time_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def duration(length_ms: int) -> str:
+    """How long, in the two largest units that say something: "1 hour 30 minutes"."""
+    told, rest = [], length_ms
+    for name, unit_ms in _UNITS_MS:
+        whole, rest = divmod(rest, unit_ms)
+        if whole:
+            told.append(many(whole, name))
+        elif told:
+            break
+    return " ".join(told[:2]) or f"{count(length_ms)} ms"
 
 
 def units(number: int, asset: bytes) -> str:
@@ -79,7 +127,7 @@ def size(octets: int) -> str:
     return f"{octets} bytes"
 
 
-def scope(consent: pb.Consent) -> str:
+def scope(consent: Consent | pb.Consent) -> str:
     """What a consent, or a dataset, covers."""
     given = [name for name in ("train", "redistribute", "commercial") if getattr(consent, name)]
     return ", ".join(given) or "nothing"
@@ -117,7 +165,11 @@ def evidence(line: pb.RewardLine) -> str:
 
 FILTERS: Final = {
     "asset_name": asset_name,
+    "bdi": bdi,
     "count": count,
+    "duration": duration,
+    "moment": moment,
+    "name": name_of,
     "unhex": bytes.fromhex,
     "micro": micro,
     "percent": percent,
@@ -125,5 +177,6 @@ FILTERS: Final = {
     "size": size,
     "scope": scope,
     "short": short,
+    "short_key": short_key,
     "peer_id": peer_id_of,
 }

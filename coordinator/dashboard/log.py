@@ -14,6 +14,7 @@ from coordinator.dashboard.paging import Page, span
 from coordinator.dashboard.words import Said, body_of, fields_of, said_of
 from coordinator.ledger import Ledger
 from coordinator.tally import LinePlace
+from protocol.identity import KeyId
 from protocol.log.envelope import Envelope, parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.transition import shown_batch
@@ -26,7 +27,7 @@ class EntryRow:
 
     index: int
     kind: str
-    author: bytes
+    key: KeyId  # that signed; whose it is, the state says
     said: Said
 
 
@@ -56,7 +57,7 @@ class UpdateRow:
     """A receipt of a training job: a partner's signed update."""
 
     index: int
-    author: bytes
+    key: KeyId
     record: pb.Update
 
 
@@ -109,7 +110,7 @@ def line_rows(ledger: Ledger, places: Sequence[LinePlace]) -> list[LineRow]:
 def update_rows(ledger: Ledger, indices: Sequence[int]) -> list[UpdateRow]:
     """Updates at these indices."""
     return [
-        UpdateRow(index, envelope.author, pb.Update.FromString(envelope.payload))
+        UpdateRow(index, envelope.key, pb.Update.FromString(envelope.payload))
         for index, envelope in _envelopes(ledger, indices)
     ]
 
@@ -141,7 +142,7 @@ def settlement_rows(
 
 
 def _row(index: int, envelope: Envelope) -> EntryRow:
-    return EntryRow(index, envelope.kind, envelope.author, said_of(envelope))
+    return EntryRow(index, envelope.kind, envelope.key, said_of(envelope))
 
 
 def _envelopes(ledger: Ledger, indices: Sequence[int]) -> list[tuple[int, Envelope]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from coordinator.dashboard.paging import ROWS
+from protocol.rows import Licence
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -22,19 +23,11 @@ class AssetRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LicenceRow:
-    """A sale and what was paid for it."""
-
-    record: pb.Licence
-    paid: tuple[tuple[bytes, int], ...]  # (asset, amount)
-
-
-@dataclass(frozen=True, slots=True)
 class MoneyView:
     """The page, but for deposits and settlements, which are in the ledger."""
 
     assets: tuple[AssetRow, ...]
-    licences: tuple[LicenceRow, ...]  # the latest first, at most ROWS
+    licences: tuple[Licence, ...]  # by id, at most ROWS
     licences_total: int
     treasury_ppm: int
     royalty_ppm: int
@@ -54,17 +47,14 @@ class SettlementRow:
 def money_view(state: State) -> MoneyView:
     """What the state says; linear in assets, licences and the deposits of one epoch."""
     waiting = Counter[bytes]()
-    for deposit in state.epoch.deposits:
+    for _, deposit in state.deposits.scan():
         waiting[deposit.asset] += deposit.amount
     return MoneyView(
         assets=tuple(
             AssetRow(asset, amount, waiting[asset], state.earned.get((state.operator, asset), 0))
-            for asset, amount in state.received.items()
+            for asset, amount in state.received.scan()
         ),
-        licences=tuple(
-            LicenceRow(each.record, tuple(each.paid.items()))
-            for each in islice(reversed(state.licences.values()), ROWS)
-        ),
+        licences=tuple(licence for _, licence in islice(state.licences.scan(), ROWS)),
         licences_total=len(state.licences),
         treasury_ppm=state.policy.revenue_treasury_ppm,
         royalty_ppm=state.policy.royalty_ppm,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from coordinator.dashboard.paging import Page, page_of
 from coordinator.tally import Statuses, Tally
-from protocol.identity import Identity
+from protocol.identity import KeyId, PersonId
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
-from protocol.review.reputation import interval_ppm, mean_ppm
-from protocol.state import SHARES, Belief, State
+from protocol.review.reputation import belief_of, faded, interval_ppm, mean_ppm
+from protocol.rows import Belief
+from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 
 DEFAULT_SORT: Final = "shares"
@@ -35,9 +37,9 @@ class Interval:
 class PersonRow:
     """One line of the table."""
 
-    identity: Identity
+    person: PersonId
     joined: int  # log index; -1: holds shares without having registered
-    stands_by: bool
+    stands_by: int  # in so many campaigns
     submitted: int
     accepted: int
     shares_micro: int
@@ -52,6 +54,7 @@ class Person:
 
     row: PersonRow
     payout: bytes
+    keys: tuple[tuple[KeyId, int], ...]  # with the log index of each one's delegation
     items: Statuses
     earned: dict[bytes, int]  # by asset, ever
     settled: dict[bytes, int]  # the part of it that settlements have promised
@@ -63,9 +66,9 @@ class Person:
 class _Entry:
     """A row before its intervals are computed: what has to be copied while the state stands still."""
 
-    identity: Identity
+    person: PersonId
     joined: int
-    stands_by: bool
+    stands_by: int  # in so many campaigns
     submitted: int
     accepted: int
     shares_micro: int
@@ -95,7 +98,7 @@ class Board:
         """A page in the order of `sort`, the best first; raises Reject beyond the last."""
         if sort not in self._sorted:
             key = _SORTS[sort]
-            self._sorted[sort] = sorted(self.entries, key=lambda e: (-key(e), e.identity))
+            self._sorted[sort] = sorted(self.entries, key=lambda e: (-key(e), e.person))
         found = page_of(self._sorted[sort], number)
         rows = [_row(entry, self.minted_micro) for entry in found.rows]
         return Page(found.number, found.total, rows)
@@ -104,60 +107,63 @@ class Board:
 def board(state: State, tally: Tally) -> Board:
     """Copies what the table needs; linear in the number of members, not of items."""
     contributing, reviewing = _pooled(state)
+    standing = Counter(who for (_, who), _ in state.standbys.scan())
     return Board(
         state.size,
         state.minted_micro,
         [
-            _entry(state, tally, who, (contributing.get(who), reviewing.get(who)))
+            _entry(state, tally, who, standing[who], (contributing.get(who), reviewing.get(who)))
             for who in _everybody(state)
         ],
     )
 
 
-def person(state: State, tally: Tally, who: Identity) -> Person | None:
-    """One contributor; None if the log does not know the identity."""
+def person(state: State, tally: Tally, who: PersonId) -> Person | None:
+    """One contributor; None if the log does not know them."""
     member = state.members.get(who)
     if member is None and who != state.operator:
         return None
     contributing, reviewing = (
-        {campaign: state.reputation.get((who, role, campaign)) for campaign in state.campaigns}
+        {campaign: belief_of(state, who, role, campaign) for campaign, _ in state.campaigns.scan()}
         for role in _RATED
     )
+    standing = sum((campaign, who) in state.standbys for campaign in state.standbys.firsts())
     pooled = (_sum(*contributing.values()), _sum(*reviewing.values()))
     return Person(
-        row=_row(_entry(state, tally, who, pooled), state.minted_micro),
+        row=_row(_entry(state, tally, who, standing, pooled), state.minted_micro),
         payout=member.payout if member else b"",
+        keys=tuple((key, index) for (_, key), index in state.keys_of.scan(who)),
         items=tally.of_author(who).copy(),
-        earned={asset: state.earned[who, asset] for asset in _assets(state, who)},
-        settled={asset: state.settled.get((who, asset), 0) for asset in _assets(state, who)},
+        earned={asset: amount for (_, asset), amount in state.earned.scan(who)},
+        settled={
+            asset: amount - state.owed.get((who, asset), 0)
+            for (_, asset), amount in state.earned.scan(who)
+        },
         beliefs=tuple(
             (campaign, _interval(contributing[campaign]), _interval(reviewing[campaign]))
-            for campaign in state.campaigns
+            for campaign in contributing
             if contributing[campaign] or reviewing[campaign]
         ),
         lines=tally.lines_of(who),
     )
 
 
-def _assets(state: State, who: Identity) -> list[bytes]:
-    return [asset for asset in (SHARES, *state.received) if (who, asset) in state.earned]
-
-
-def _holders(state: State) -> set[Identity]:
+def _holders(state: State) -> set[PersonId]:
     """Who earned shares without having registered can only be the operator, for the treasury."""
     return {state.operator} if (state.operator, SHARES) in state.earned else set()
 
 
-def _everybody(state: State) -> list[Identity]:
-    return [*state.members, *(_holders(state) - state.members.keys())]
+def _everybody(state: State) -> list[PersonId]:
+    members = [who for who, _ in state.members.scan()]
+    return [*members, *(who for who in _holders(state) if who not in state.members)]
 
 
-def _entry(state: State, tally: Tally, who: Identity, beliefs: _Beliefs) -> _Entry:
+def _entry(state: State, tally: Tally, who: PersonId, standing: int, beliefs: _Beliefs) -> _Entry:
     member, items = state.members.get(who), tally.of_author(who)
     return _Entry(
-        identity=who,
+        person=who,
         joined=member.registered_at if member else -1,
-        stands_by=bool(member and member.standby),
+        stands_by=standing,
         submitted=items.total(),
         accepted=items[ItemStatus.ACCEPTED],
         shares_micro=state.earned.get((who, SHARES), 0),
@@ -165,16 +171,13 @@ def _entry(state: State, tally: Tally, who: Identity, beliefs: _Beliefs) -> _Ent
     )
 
 
-def _pooled(state: State) -> tuple[dict[Identity, Belief], dict[Identity, Belief]]:
-    """The evidence about everybody's work in either role, of all campaigns together."""
-    pooled: dict[int, dict[Identity, Belief]] = {role: {} for role in _RATED}
-    for (who, role, _), belief in state.reputation.items():
-        known = pooled[role].get(who)
-        if known is None:
-            pooled[role][who] = Belief(belief.right_micro, belief.wrong_micro)
-        else:
-            known.right_micro += belief.right_micro
-            known.wrong_micro += belief.wrong_micro
+def _pooled(state: State) -> tuple[dict[PersonId, Belief], dict[PersonId, Belief]]:
+    """The evidence about everybody's work in either role, of all campaigns together, as of now."""
+    pooled: dict[int, dict[PersonId, Belief]] = {role: {} for role in _RATED}
+    for (who, role, _), belief in state.beliefs.scan():
+        if role in pooled:
+            now = faded(belief, state.epoch, state.decay)
+            pooled[role][who] = _sum(pooled[role].get(who), now) or now
     return pooled[_RATED[0]], pooled[_RATED[1]]
 
 
@@ -187,7 +190,7 @@ def _sum(*beliefs: Belief | None) -> Belief | None:
 
 def _row(entry: _Entry, minted_micro: int) -> PersonRow:
     return PersonRow(
-        identity=entry.identity,
+        person=entry.person,
         joined=entry.joined,
         stands_by=entry.stands_by,
         submitted=entry.submitted,

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 
+from commonground.addresses import now_ms
 from coordinator.book import Book
 from coordinator.dashboard import datasets, epochs, log, money, people, training
+from coordinator.dashboard.campaigns import SourcesView, campaign_line, campaign_view, sources_view
+from coordinator.dashboard.keeping import Kept
 from coordinator.dashboard.paging import LINES, ROWS, Page, page_of, parse_page, span
-from coordinator.overview import CampaignRow, campaign_row, overview
+from coordinator.overview import overview
 from coordinator.tally import ClosedEpoch
 from protocol.errors import Reject
-from protocol.identity import identity_of
-from protocol.transition import RULES
+from protocol.identity import KeyId, PersonId, person_of
+from protocol.rules.table import RULES
 
 RECENT: Final = 8  # entries on the first page
+CAMPAIGNS_SHOWN: Final = 12  # there, too
+KINDS: Final = frozenset(kind for rules in RULES.values() for kind in rules)
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _NOTHING: Final = array("Q")
 
@@ -44,14 +50,19 @@ class Shown:
 
 
 class Views:
-    """One method for each page. All raise NotFound or Reject where the URL names nothing."""
+    """One method for each page. All raise NotFound or Reject where the URL names nothing.
 
-    def __init__(self, book: Book, metadata: datasets.Metadata) -> None:
+    `clock_ms` says how long a round's window is still open.
+    """
+
+    def __init__(
+        self, book: Book, metadata: datasets.Metadata, clock_ms: Callable[[], int] = now_ms
+    ) -> None:
         self._book = book
         self._metadata = metadata
-        self._board: people.Board | None = None
-        self._board_until = 0.0  # monotonic seconds
-        self._building = asyncio.Lock()
+        self._clock_ms = clock_ms
+        self._board = Kept[people.Board]()
+        self._rankings = defaultdict[str, Kept[SourcesView]](Kept)
 
     async def overview(self, _: Request) -> Shown:
         """The network at a glance."""
@@ -59,69 +70,71 @@ class Views:
         async with self._book.counting() as (state, tally):
             view = overview(state, tally)
             closed = tuple(tally.epochs[-epochs.COLUMNS_MAX :])
+            now = self._clock_ms()
+            lines = [
+                campaign_line(state, tally, campaign, now)
+                for _, campaign in islice(state.campaigns.scan(), CAMPAIGNS_SHOWN)
+            ]
         recent = range(size - 1, max(-1, size - 1 - RECENT), -1)
         rows = await self._read(log.entry_rows, recent)
-        return Shown(
-            "overview.html",
-            "Overview",
-            size,
-            {"view": view, "recent": rows, "minting": epochs.minting_chart(closed)},
-        )
+        values = {
+            "view": view,
+            "lines": lines,
+            "recent": rows,
+            "minting": epochs.minting_chart(closed),
+            "people": await self._people(row.key for row in rows),
+        }
+        return Shown("overview.html", "Overview", size, values)
 
     async def campaigns(self, request: Request) -> Shown:
-        """All campaigns, the latest first."""
+        """All campaigns, by id."""
         size, number = self._book.head.size, _page(request)
         async with self._book.counting() as (state, tally):
-            page = page_of(list(reversed(state.campaigns.values())), number)
-            rows: list[CampaignRow] = [campaign_row(c, tally.of_campaign(c.id)) for c in page.rows]
-        return Shown("campaigns.html", "Campaigns", size, {"page": Page(number, page.total, rows)})
+            now = self._clock_ms()
+            skip, take = span(number, len(state.campaigns))
+            some = islice(state.campaigns.scan(), skip, skip + take)
+            rows = [campaign_line(state, tally, each, now) for _, each in some]
+            page = Page(number, len(state.campaigns), rows)
+        return Shown("campaigns.html", "Campaigns", size, {"page": page})
 
     async def campaign(self, request: Request) -> Shown:
         """What a campaign asks for, and how its items fare."""
         size, campaign_id = self._book.head.size, request.path_params["id"]
         async with self._book.counting() as (state, tally):
-            campaign = _found(state.campaigns.get(campaign_id))
-            items = tally.of_campaign(campaign_id).copy()
-            snapshots = [
-                datasets.dataset_row(state, digest)
-                for digest, snapshot in state.snapshots.items()
-                if snapshot.campaign_id == campaign_id
-            ][-ROWS:]
-            jobs = [
-                training.job_row(job)
-                for job in state.jobs.values()
-                if job.record.campaign_id == campaign_id
-            ][-ROWS:]
-        values = {"campaign": campaign, "items": items, "snapshots": snapshots, "jobs": jobs}
-        return Shown("campaign.html", campaign.title or campaign.id, size, values)
+            view = _found(campaign_view(state, tally, campaign_id, self._clock_ms()))
+            snapshots = datasets.dataset_rows(state, campaign_id)[:ROWS]
+            jobs = training.job_rows(state, campaign_id)[:ROWS]
+        sources = await self._sources(campaign_id) if view.compares else None
+        values = {"view": view, "snapshots": snapshots, "jobs": jobs, "sources": sources}
+        return Shown("campaign.html", view.campaign.title or campaign_id, size, values)
+
+    async def _sources(self, campaign_id: str) -> SourcesView:
+        """The ranking, as old as it may be: the votes are copied here, and weighed in a thread."""
+
+        async def make() -> SourcesView:
+            async with self._book.counting() as (_, tally):
+                votes = tally.answers.votes_in(campaign_id)
+            return await asyncio.to_thread(sources_view, votes)
+
+        return await self._rankings[campaign_id].get(self._book.head.size, make)
 
     async def contributors(self, request: Request) -> Shown:
         """Everybody, sorted by `?sort=`."""
         number, sort = _page(request), request.query_params.get("sort", people.DEFAULT_SORT)
         if sort not in people.SORTS:
             raise Reject(f"contributors are sorted by {', '.join(people.SORTS)}")
-        board = await self._current_board()
+        board = await self._board.get(self._book.head.size, self._make_board)
         page = await asyncio.to_thread(board.page, sort, number)
         return Shown("contributors.html", "Contributors", board.size, {"page": page, "sort": sort})
 
-    async def _current_board(self) -> people.Board:
-        """As old as ten times what it takes to copy: visitors never hold up more than a tenth."""
-        async with self._building:
-            began, known = time.monotonic(), self._board
-            if known is not None and (
-                known.size >= self._book.head.size or began < self._board_until
-            ):
-                return known
-            async with self._book.counting() as (state, tally):
-                self._board = await asyncio.to_thread(people.board, state, tally)
-            ended = time.monotonic()
-            self._board_until = ended + 10 * (ended - began)
-            return self._board
+    async def _make_board(self) -> people.Board:
+        async with self._book.counting() as (state, tally):
+            return await asyncio.to_thread(people.board, state, tally)
 
     async def contributor(self, request: Request) -> Shown:
         """One contributor, with every reward line."""
         size, number = self._book.head.size, _page(request)
-        who = identity_of(request.path_params["id"])
+        who = person_of(request.path_params["id"])
         async with self._book.counting() as (state, tally):
             person = _found(people.person(state, tally, who))
             skip, take = span(number, person.lines, LINES)
@@ -135,26 +148,27 @@ class Views:
         )
 
     async def epochs(self, request: Request) -> Shown:
-        """The live epoch, and those that are closed, the latest first."""
+        """The open epoch, and those that are closed, the latest first."""
         size, number = self._book.head.size, _page(request)
         async with self._book.counting() as (state, tally):
-            view = overview(state, tally)
+            present = epochs.open_epoch(state)
             page = page_of(tally.epochs[::-1], number)
             closed = tuple(tally.epochs[-epochs.COLUMNS_MAX :])
-        values = {"view": view, "page": page, "minting": epochs.minting_chart(closed)}
+        values = {"present": present, "page": page, "minting": epochs.minting_chart(closed)}
         return Shown("epochs.html", "Epochs", size, values)
 
     async def epoch(self, request: Request) -> Shown:
-        """A closed epoch with its reward lines; the one that is live leads to its own page."""
+        """A closed epoch with its reward lines; the open one leads to its own page."""
         size, number = self._book.head.size, _page(request)
         wanted = _number(request.path_params["number"])
         async with self._book.counting() as (state, tally):
-            if wanted == state.epoch.number:
-                view = overview(state, tally)
-                return Shown("epoch_live.html", f"Epoch {wanted}", size, {"view": view})
-            if not 0 < wanted < state.epoch.number:
+            if wanted == state.epoch:
+                present = epochs.open_epoch(state)
+                return Shown("epoch_live.html", f"Epoch {wanted}", size, {"present": present})
+            if not 0 < wanted < state.epoch:
                 raise NotFound("there is no such epoch")
-            closed: ClosedEpoch = tally.epochs[wanted - 1]
+            closed: ClosedEpoch = tally.close_of(wanted)
+            settled = state.published_epoch
         if closed.index >= size:
             raise NotFound("the epoch's close is being committed")
         total = sum(part.lines for part in closed.parts)
@@ -166,7 +180,8 @@ class Views:
         values = {
             "epoch": closed,
             "page": Page(number, total, lines),
-            "settled": state.published_epoch,
+            "waiting": epochs.wait_lines(closed.waiting),
+            "settled": settled,
         }
         return Shown("epoch.html", f"Epoch {wanted}", size, values)
 
@@ -174,7 +189,7 @@ class Views:
         """The entries, the latest first; of one kind with `?kind=`."""
         head, number = self._book.head, _page(request)
         kind = request.query_params.get("kind", "")
-        if kind and kind not in RULES:
+        if kind and kind not in KINDS:
             raise Reject("there is no such kind of record")
         async with self._book.counting() as (_state, tally):
             kinds = {name: len(places) for name, places in sorted(tally.kinds.items())}
@@ -183,6 +198,7 @@ class Views:
         rows = await self._read(log.entry_rows, page.rows)
         values = {
             "page": Page(number, page.total, rows),
+            "people": await self._people(row.key for row in rows),
             "kinds": kinds,
             "kind": kind,
             "checkpoint": head.checkpoint.decode(),
@@ -197,7 +213,8 @@ class Views:
         view = await asyncio.to_thread(
             log.entry_view, self._book.ledger, self._book.tree, index, size
         )
-        return Shown("entry.html", f"Entry {index}", size, {"entry": view})
+        values = {"entry": view, "people": await self._people([view.row.key])}
+        return Shown("entry.html", f"Entry {index}", size, values)
 
     async def revenue(self, request: Request) -> Shown:
         """What came in, which licences brought it, and what is settled."""
@@ -219,12 +236,11 @@ class Views:
         return Shown("revenue.html", "Revenue", size, values)
 
     async def jobs(self, request: Request) -> Shown:
-        """All training jobs, the latest first."""
+        """All training jobs, those under way first."""
         size, number = self._book.head.size, _page(request)
         async with self._book.reading() as state:
-            page = page_of(list(reversed(state.jobs.values())), number)
-            rows = [training.job_row(job) for job in page.rows]
-        return Shown("jobs.html", "Training jobs", size, {"page": Page(number, page.total, rows)})
+            page = page_of(training.job_rows(state), number)
+        return Shown("jobs.html", "Training jobs", size, {"page": page})
 
     async def job(self, request: Request) -> Shown:
         """One training job: what its rounds reached, cost and were made of."""
@@ -233,11 +249,13 @@ class Views:
         async with self._book.counting() as (state, tally):
             view = _found(training.job_view(state, tally, job_id))
             receipts = log.latest(tally.updates.get(job_id, _NOTHING), size, number)
+        rows = await self._read(log.update_rows, receipts.rows)
         values = {
             "job": view,
             "accuracy": training.accuracy_chart(view),
             "epsilon": training.epsilon_chart(view),
-            "page": Page(number, receipts.total, await self._read(log.update_rows, receipts.rows)),
+            "page": Page(number, receipts.total, rows),
+            "people": await self._people(row.key for row in rows),
             "files": await asyncio.to_thread(self._metadata.of_model, job_id),
         }
         return Shown("job.html", view.row.title or job_id, size, values)
@@ -246,10 +264,9 @@ class Views:
         """All datasets, the latest first, and the models that jobs left."""
         size, number = self._book.head.size, _page(request)
         async with self._book.reading() as state:
-            page = page_of(list(reversed(state.snapshots)), number)
-            rows = [datasets.dataset_row(state, digest) for digest in page.rows]
+            page = page_of(datasets.dataset_rows(state), number)
             models = datasets.models(state)
-        values = {"page": Page(number, page.total, rows), "models": models}
+        values = {"page": page, "models": models}
         return Shown("datasets.html", "Datasets and models", size, values)
 
     async def dataset(self, request: Request) -> Shown:
@@ -277,6 +294,16 @@ class Views:
         media_type = _found(datasets.MODEL_FILES.get(file) if known else None)
         content = await asyncio.to_thread(self._metadata.read_model, job_id, file)
         return _found(content), media_type
+
+    async def operator(self) -> PersonId:
+        """Whose network it is."""
+        async with self._book.reading() as state:
+            return state.operator
+
+    async def _people(self, keys: Iterable[KeyId]) -> dict[KeyId, PersonId]:
+        """For whom these keys sign."""
+        async with self._book.reading() as state:
+            return {key: state.keys[key] for key in keys}
 
     async def _read(self, read: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.to_thread(partial(read, self._book.ledger, *arguments))

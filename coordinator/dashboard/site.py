@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from commonground.addresses import now_ms
 from commonground.web.pages import digest_of, environment
 from coordinator.book import Book
 from coordinator.dashboard import charts, formats
@@ -24,9 +25,13 @@ from coordinator.dashboard.epochs import MINTING, lines_for, minted_by
 from coordinator.dashboard.routes import Shown, Views
 from coordinator.overview import by_outcome
 from protocol.errors import Reject
+from protocol.identity import NOBODY
 from protocol.log.link import NetworkLink
 
 _TEMPLATES: Final = Path(__file__).parent.parent / "templates"
+# These say how long a window is still open, so that they change by the clock as well.
+_TICKING: Final = frozenset({"/", "/campaigns", "/campaigns/{id}"})
+_TICK_MS: Final = 60_000
 _ASK_AGAIN: Final = {"cache-control": "no-cache"}
 NAVIGATION: Final = (
     ("/", "Overview"),
@@ -43,11 +48,15 @@ NAVIGATION: Final = (
 class Site:
     """The dashboard of one network. `link` is what newcomers are given."""
 
-    def __init__(self, book: Book, link: NetworkLink, home: Path) -> None:
+    def __init__(
+        self, book: Book, link: NetworkLink, home: Path, clock_ms: Callable[[], int] = now_ms
+    ) -> None:
         self._book = book
         self._link = link
         self._home = home
-        self._views = Views(book, Metadata(home))
+        self._clock_ms = clock_ms
+        self._views = Views(book, Metadata(home), clock_ms)
+        self._operator = NOBODY  # until somebody asks
         self._templates = _environment()
         self._build = digest_of(_TEMPLATES)
 
@@ -75,15 +84,15 @@ class Site:
             "/models/{id}/{file}": views.model_file,
         }
         return [
-            *(Route(path, self._page(view)) for path, view in pages.items()),
+            *(Route(path, self._page(view, path in _TICKING)) for path, view in pages.items()),
             *(Route(path, self._file(view)) for path, view in files.items()),
         ]
 
     def _page(
-        self, view: Callable[[Request], Awaitable[Shown]]
+        self, view: Callable[[Request], Awaitable[Shown]], ticks: bool
     ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            files = self._files_stamp()
+            files = self._files_stamp() + (self._clock_ms() // _TICK_MS if ticks else 0)
             present = self._tag(self._book.head.size, files)
             if request.headers.get("if-none-match") == present:
                 return Response(status_code=304, headers=_ASK_AGAIN | {"etag": present})
@@ -91,6 +100,7 @@ class Site:
                 shown = await view(request)
             except Reject as error:
                 return self.missing(request, str(error))
+            self._operator = self._operator or await self._views.operator()
             tag = self._tag(min(shown.as_of, self._book.head.size), files)
             html = self._render(request, shown, tag)
             return HTMLResponse(html, headers=_ASK_AGAIN | {"etag": tag})
@@ -130,7 +140,7 @@ class Site:
             section=section,
             path=path,
             tag=tag,
-            operator=self._book.operator,
+            operator=self._operator,
             **shown.values,
         )
 
@@ -161,6 +171,7 @@ def _environment() -> Environment:
         "by_outcome": by_outcome,
         "patterns": charts.PATTERNS,
         "share_bar": charts.share_bar,
+        "part_bar": charts.part_bar,
         "swatch": charts.swatch,
         "line_swatch": charts.line_swatch,
         "interval_bar": charts.interval_bar,

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from commonground.jobs import accuracy_ppm, is_over
 from coordinator.dashboard.charts import Series, Text, line_chart
 from coordinator.tally import Tally
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.limits import PPM
-from protocol.state import JobState, State
-from protos.gen import records_pb2 as pb
+from protocol.rows import Job, JobResult, JobTerms, TrainingRound
+from protocol.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class JobRow:
 class PartnerRow:
     """One who was invited."""
 
-    identity: Identity
+    person: PersonId
     joined: bool
     rounds: int  # that its updates went into
     signed: bool  # an update for the round that runs
@@ -47,29 +47,35 @@ class JobPage:
     """One job's page, but for the receipts, which are in the ledger."""
 
     row: JobRow
-    record: pb.Job
+    terms: JobTerms
     partners: tuple[PartnerRow, ...]
-    rounds: tuple[pb.TrainingRound, ...]
+    rounds: tuple[TrainingRound, ...]
     waiting: int  # updates signed for the round that runs
     is_over: bool
-    result: pb.Model | None
+    result: JobResult | None
     updates: int
 
 
-def job_row(job: JobState) -> JobRow:
+def job_row(state: State, job: Job) -> JobRow:
     """A job in one line."""
     return JobRow(
-        id=job.record.id,
-        title=job.record.title,
+        id=job.terms.id,
+        title=job.terms.title,
         status=job.status.name.lower(),
         rounds=len(job.rounds),
-        rounds_planned=job.record.rounds,
-        partners=len(job.partners),
-        invited=len(job.record.partners),
+        rounds_planned=job.terms.rounds,
+        partners=state.partners.count(job.terms.id),
+        invited=len(job.terms.partners),
         accuracy_ppm=accuracy_ppm(job),
         epsilon_micro=job.epsilon_micro,
-        epsilon_budget_micro=job.record.epsilon_micro,
+        epsilon_budget_micro=job.terms.epsilon_micro,
     )
+
+
+def job_rows(state: State, campaign_id: str | None = None) -> list[JobRow]:
+    """All jobs, or those of a campaign: what is under way first, then by id."""
+    found = (job for _, job in state.jobs.scan() if campaign_id in (None, job.terms.campaign_id))
+    return [job_row(state, job) for job in sorted(found, key=is_over)]
 
 
 def job_view(state: State, tally: Tally, job_id: str) -> JobPage | None:
@@ -79,14 +85,16 @@ def job_view(state: State, tally: Tally, job_id: str) -> JobPage | None:
         return None
     trained = tally.trained.get(job_id, Counter())
     return JobPage(
-        row=job_row(job),
-        record=job.record,
+        row=job_row(state, job),
+        terms=job.terms,
         partners=tuple(
-            PartnerRow(Identity(who), who in job.partners, trained[who], who in job.updates)
-            for who in job.record.partners
+            PartnerRow(
+                who, (job_id, who) in state.partners, trained[who], (job_id, who) in state.updates
+            )
+            for who in job.terms.partners
         ),
-        rounds=tuple(job.rounds),
-        waiting=len(job.updates),
+        rounds=job.rounds,
+        waiting=state.updates.count(job_id),
         is_over=is_over(job),
         result=job.result,
         updates=len(tally.updates.get(job_id, ())),
@@ -121,5 +129,5 @@ def epsilon_chart(job: JobPage) -> Markup:
         ),
         [done.round for done in job.rounds],
         [Series("spent", [done.epsilon_micro / PPM for done in job.rounds])],
-        Series("budget", [job.record.epsilon_micro / PPM]),
+        Series("budget", [job.terms.epsilon_micro / PPM]),
     )

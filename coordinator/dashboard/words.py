@@ -8,142 +8,261 @@ from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
+from markupsafe import Markup
 
-from coordinator.dashboard.formats import amount, count, many, micro, percent, scope, shortened
+from coordinator.dashboard.formats import (
+    amount,
+    bdi,
+    count,
+    many,
+    micro,
+    percent,
+    scope,
+    shortened,
+)
+from protocol.identity import short_key
 from protocol.limits import ADDRESS_BYTES
 from protocol.log.envelope import Envelope
-from protocol.transition import RULES
+from protocol.rules.table import RULES
 from protos.gen import records_pb2 as pb
 
 # A record has at most one log entry of text; a page shows the beginning of what is longer.
 TEXT_CHARS_SHOWN: Final = 2_000
 VALUES_SHOWN: Final = 16
 
-_PHASES: Final = {
-    pb.PHASE_BEACON: "fixed the items of epoch {} round {}; reviewers open their beacon values",
-    pb.PHASE_REVEALING: "ended the commits of epoch {} round {}; answers are opened",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Said:
     """What the author of an entry did, as the rest of a sentence; and the page that it is about."""
 
-    text: str
+    text: Markup  # what others wrote is escaped, and isolated from what stands around it
     path: str = ""
 
 
-def _items(number: int) -> str:
-    return many(number, "item")
+def _said(sentence: str, *values: object, path: str = "") -> Said:
+    """A sentence with values in it: text is of others, unless it is markup already."""
+    # The sentence is one of those below.
+    told = Markup(sentence).format(*(bdi(v) if type(v) is str else v for v in values))  # noqa: S704
+    return Said(told, path)
 
 
-def _phase(body: pb.Phase) -> Said:
-    text = _PHASES.get(body.to, "moved epoch {} round {} along").format(body.epoch, body.round)
-    if body.duplicates.count:
-        text += f"; {_items(body.duplicates.count)} set aside as copies"
-    return Said(text, f"/epochs/{body.epoch}")
+def _ours(text: str) -> Markup:
+    """Words of our own making: numbers with their units."""
+    return Markup("{}").format(text)
+
+
+def _many(number: int, name: str) -> Markup:
+    return _ours(many(number, name))
+
+
+def _items(number: int) -> Markup:
+    return _many(number, "item")
+
+
+def _amount(text: str, asset: bytes) -> Markup:
+    return _ours(amount(int(text), asset))
+
+
+def _to(body: Any) -> str:
+    """The page of the campaign that a record is about."""
+    return f"/campaigns/{body.campaign_id}"
+
+
+def _round(sentence: str, body: Any, *values: object) -> Said:
+    """A sentence that ends with the round that it is about."""
+    return _said(
+        f"{sentence} round {{}} of {{}}", *values, body.round, body.campaign_id, path=_to(body)
+    )
+
+
+def _successor(body: pb.Successor) -> Said:
+    whose = "the log" if body.role == pb.KEY_ROLE_LOG else "the operator"
+    return _said(
+        "put another key in the place of {}'s: {}", _ours(whose), _ours(short_key(body.key))
+    )
+
+
+def _register(body: pb.Register) -> Said:
+    if body.serial > 1:
+        return _said("is paid at {} from now on", _ours(shortened(body.payout_address)))
+    return _said("joined, to be paid at {}", _ours(shortened(body.payout_address)))
+
+
+def _standby(body: pb.Standby) -> Said:
+    if not body.commitment:
+        return _round("stands down from", body)
+    return _round("stands by to review in", body)
+
+
+def _beacon(body: pb.Beacon) -> Said:
+    follows = ", and stands by for the next" if body.next_commitment else ""
+    said = _round("opened a random value for the draw of", body)
+    return Said(said.text + follows, said.path)
+
+
+def _seal(body: pb.Seal) -> Said:
+    said = _round("fixed the items of", body)
+    found = Markup("; {} beside it, of copies and of hidden answers").format(
+        _many(body.found.count, "line")
+    )
+    return Said(said.text + found if body.found.count else said.text, said.path)
+
+
+def _draw(body: pb.Draw) -> Said:
+    if not body.assignments.count:
+        return _round("could draw nobody for", body)
+    return _round("drew reviewers for {} in", body, _items(body.assignments.count))
+
+
+def _close(body: pb.Close) -> Said:
+    waits = sum(each.items for each in body.waiting)
+    return _said(
+        "closed epoch {} with {}" + ("; {} wait for a later one" if waits else ""),
+        body.epoch,
+        _many(body.lines.count, "reward line"),
+        *([_items(waits)] if waits else []),
+        path=f"/epochs/{body.epoch}",
+    )
+
+
+def _pause(body: pb.Pause) -> Said:
+    verb = "paused" if body.paused else "resumed"
+    return _said(f"{verb} the campaign {{}}", body.campaign_id, path=_to(body))
+
+
+def _revenue(body: pb.Revenue) -> Said:
+    came = _amount(body.amount, body.asset)
+    if body.memo:
+        return _said("recorded revenue of {} for {}", came, body.memo, path="/revenue")
+    return _said("recorded revenue of {}", came, path="/revenue")
+
+
+def _licence(body: pb.Licence) -> Said:
+    name = body.snapshot.hex()[:12]
+    return _said(
+        "licensed dataset {} to {} for {}",
+        _ours(name),
+        body.licensee,
+        _amount(body.price, body.asset),
+        path=f"/datasets/{name}",
+    )
+
+
+def _job(body: pb.Job) -> Said:
+    return _said(
+        "opened the training job {}: {} for epsilon {}, {} invited",
+        body.title or body.id,
+        _many(body.rounds, "round"),
+        _ours(micro(body.epsilon_micro)),
+        _many(len(body.partners), "partner"),
+        path=f"/jobs/{body.id}",
+    )
+
+
+def _update(body: pb.Update) -> Said:
+    return _said(
+        "signed an update for round {} of {}; its data has spent epsilon {}",
+        body.round,
+        body.job_id,
+        _ours(micro(body.epsilon_micro)),
+        path=f"/jobs/{body.job_id}",
+    )
 
 
 def _model(body: pb.Model) -> Said:
     path = f"/jobs/{body.job_id}"
     if body.outcome == pb.JOB_OUTCOME_ENDED:
-        return Said(f"ended job {body.job_id} early: {body.reason}", path)
-    accuracy = percent(body.accuracy_int8_ppm)
-    return Said(
-        f"completed job {body.job_id}: a model with {accuracy} % accuracy at int8,"
-        f" for epsilon {micro(body.epsilon_micro)}",
-        path,
+        return _said("ended job {} early: {}", body.job_id, body.reason, path=path)
+    return _said(
+        "completed job {}: a model with {} % accuracy at int8, for epsilon {}",
+        body.job_id,
+        _ours(percent(body.accuracy_int8_ppm)),
+        _ours(micro(body.epsilon_micro)),
+        path=path,
     )
 
 
-_SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
-    "genesis": lambda b: Said(f"founded the network {b.name}", "/"),
-    "campaign": lambda b: Said(f"opened the campaign {b.title or b.id}", f"/campaigns/{b.id}"),
-    "register": lambda b: Said(f"bound the payout address {shortened(b.payout_address)}"),
-    "submission": lambda b: Said(
-        f"submitted {_items(b.items.count)} to {b.campaign_id}", f"/campaigns/{b.campaign_id}"
+SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
+    "genesis": lambda b: _said("founded the network {}", b.name, path="/"),
+    "policy": lambda b: _said("set another policy for the epochs after epoch {}", b.epoch),
+    "upgrade": lambda b: _said(
+        "announced version {} of the rules, from epoch {} on", b.version, b.epoch
     ),
-    "withdraw": lambda b: Said(f"withdrew consent for {_items(len(b.item_ids))}"),
-    "standby": lambda _: Said("stands by to review", "/epochs"),
-    "beacon": lambda b: Said(
-        f"opened a beacon value for the draw of epoch {b.epoch} round {b.round}",
-        f"/epochs/{b.epoch}",
+    "successor": _successor,
+    "register": _register,
+    "delegate": lambda _: _said("delegated a further key"),
+    "campaign": lambda b: _said(
+        "opened the campaign {}", b.title or b.id, path=f"/campaigns/{b.id}"
     ),
-    "phase": _phase,
-    "gold-commit": lambda b: Said(
-        f"committed to {many(b.hashes.count, 'gold answer')} for epoch {b.epoch}",
-        f"/epochs/{b.epoch}",
+    "pause": _pause,
+    "submission": lambda b: _said(
+        "submitted {} to {}", _items(b.items.count), b.campaign_id, path=_to(b)
     ),
-    "draw": lambda b: Said(
-        f"drew reviewers for {_items(b.assignments.count)} of epoch {b.epoch} round {b.round}",
-        f"/epochs/{b.epoch}",
+    "withdraw": lambda b: _said("withdrew consent for {}", _items(len(b.item_ids))),
+    "standby": _standby,
+    "seal": _seal,
+    "beacon": _beacon,
+    "draw": _draw,
+    "commit": lambda b: _round("committed to {} in", b, _many(b.answers.count, "answer")),
+    "end-commits": lambda b: _round("ended the commits; answers are opened in", b),
+    "reveal": lambda b: _round("opened {} in", b, _many(b.answers.count, "answer")),
+    "verdict": lambda b: _round("logged {} of", b, _many(b.verdicts.count, "verdict")),
+    "close": _close,
+    "deployment": lambda b: _said(
+        "deployed the contracts on chain {}", b.chain_id, path="/revenue"
     ),
-    "commit": lambda b: Said(
-        f"committed to {many(b.answers.count, 'answer')} of epoch {b.epoch} round {b.round}",
-        f"/epochs/{b.epoch}",
+    "revenue": _revenue,
+    "settlement": lambda b: _said(
+        "proposed the settlement of epoch {}, {}",
+        b.epoch,
+        _many(b.leaves, "claim"),
+        path="/revenue",
     ),
-    "reveal": lambda b: Said(
-        f"opened {many(b.answers.count, 'answer')} of epoch {b.epoch} round {b.round}",
-        f"/epochs/{b.epoch}",
+    "attest": lambda b: _said(
+        "recomputed the settlement of epoch {} and signed it", b.epoch, path="/revenue"
     ),
-    "verdict": lambda b: Said(
-        f"decided {_items(b.verdicts.count)} of epoch {b.epoch} round {b.round}",
-        f"/epochs/{b.epoch}",
+    "published": lambda b: _said(
+        "published the settlement of epoch {} in block {}",
+        b.epoch,
+        _ours(count(b.block)),
+        path="/revenue",
     ),
-    "close": lambda b: Said(
-        f"closed epoch {b.epoch} with {many(b.lines.count, 'reward line')}", f"/epochs/{b.epoch}"
+    "snapshot": lambda b: _said(
+        "took a snapshot of {} of {}, to {}",
+        _items(b.items.count),
+        b.campaign_id,
+        _ours(scope(b.scope)),
+        path="/datasets",
     ),
-    "deployment": lambda b: Said(f"deployed the contracts on chain {b.chain_id}", "/revenue"),
-    "revenue": lambda b: Said(
-        f"recorded revenue of {amount(int(b.amount), b.asset)}"
-        + (f" for {b.memo}" if b.memo else ""),
-        "/revenue",
-    ),
-    "settlement": lambda b: Said(
-        f"proposed the settlement of epoch {b.epoch}, {many(b.leaves, 'claim')}", "/revenue"
-    ),
-    "attest": lambda b: Said(
-        f"recomputed the settlement of epoch {b.epoch} and signed it", "/revenue"
-    ),
-    "published": lambda b: Said(
-        f"published the settlement of epoch {b.epoch} in block {count(b.block)}", "/revenue"
-    ),
-    "snapshot": lambda b: Said(
-        f"took a snapshot of {_items(b.items.count)} of {b.campaign_id}, to {scope(b.scope)}",
-        "/datasets",
-    ),
-    "licence": lambda b: Said(
-        f"licensed dataset {b.snapshot.hex()[:12]} to {b.licensee}"
-        f" for {amount(int(b.price), b.asset)}",
-        f"/datasets/{b.snapshot.hex()[:12]}",
-    ),
-    "job": lambda b: Said(
-        f"opened the training job {b.title or b.id}: {b.rounds} rounds for epsilon"
-        f" {micro(b.epsilon_micro)}, {many(len(b.partners), 'partner')} invited",
-        f"/jobs/{b.id}",
-    ),
-    "enrol": lambda b: Said(f"joined job {b.job_id}", f"/jobs/{b.job_id}"),
-    "update": lambda b: Said(
-        f"signed an update for round {b.round} of {b.job_id};"
-        f" its data has spent epsilon {micro(b.epsilon_micro)}",
-        f"/jobs/{b.job_id}",
-    ),
-    "training-round": lambda b: Said(
-        f"added {many(len(b.partners), 'update')} in round {b.round} of {b.job_id}",
-        f"/jobs/{b.job_id}",
+    "licence": _licence,
+    "job": _job,
+    "enrol": lambda b: _said("joined job {}", b.job_id, path=f"/jobs/{b.job_id}"),
+    "update": _update,
+    "training-round": lambda b: _said(
+        "added {} in round {} of {}",
+        _many(len(b.partners), "update"),
+        b.round,
+        b.job_id,
+        path=f"/jobs/{b.job_id}",
     ),
     "model": _model,
 }
 
 
+_MESSAGES: Final = {kind: rule.message for rules in RULES.values() for kind, rule in rules.items()}
+# Fields of bytes that are text.
+_TEXTS: Final = frozenset({"spec", "tls_certificate", "transport_key"})
+
+
 def body_of(envelope: Envelope) -> Message:
-    """The record in an envelope that was validated before it was logged."""
-    return RULES[envelope.kind].message.FromString(envelope.payload)
+    """The record in an envelope that was validated before it was logged, by whatever version of the
+    rules: a kind keeps its message."""
+    return _MESSAGES[envelope.kind].FromString(envelope.payload)
 
 
 def said_of(envelope: Envelope) -> Said:
     """What its author did."""
-    return _SENTENCES[envelope.kind](body_of(envelope))
+    return SENTENCES[envelope.kind](body_of(envelope))
 
 
 def fields_of(envelope: Envelope) -> list[tuple[str, str]]:
@@ -168,6 +287,8 @@ def _single(descriptor: FieldDescriptor, value: Any) -> str:
             f"{inner.name.replace('_', ' ')} {_value(inner, each)}"
             for inner, each in value.ListFields()
         )
+    if isinstance(value, bytes) and descriptor.name in _TEXTS:
+        return _cut(value.decode(errors="replace"))
     if isinstance(value, bytes):
         return f"0x{value.hex()}" if len(value) == ADDRESS_BYTES else _cut(value.hex())
     if descriptor.enum_type is not None:

@@ -1,0 +1,384 @@
+"""A campaign's page: what it asks, where its round is and for how long, and what reviewers found.
+
+Nothing here goes through items: the tallies have counted them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from coordinator.answers import Findings, Vote
+from coordinator.dashboard.charts import Series, Text, column_chart
+from coordinator.dashboard.formats import REFUSALS, duration, many, moment, size
+from coordinator.overview import CampaignRow, campaign_row
+from coordinator.tally import PastRound, Statuses, Tally
+from protocol.lifecycle import RoundPhase
+from protocol.limits import PPM
+from protocol.rows import Campaign, RoundTerms
+from protocol.state import State
+from protocol.tasks.classify import Classify
+from protocol.tasks.judge import Judge
+from protocol.tasks.prefer import PARTS, Prefer
+from protocol.tasks.question import Question, question_of
+from protocol.tasks.rate import Rate
+from protos.gen import records_pb2 as pb
+
+# Of labels and criteria a page lists so many; the record of the campaign has them all.
+LINES_SHOWN: Final = 60
+# Answers that a page tells apart; what is rarer is summed up.
+FOUND_SHOWN: Final = 20
+ROUNDS_SHOWN: Final = 20
+# Sources that a page ranks, those with the most votes: anybody can name a source.
+SOURCES_SHOWN: Final = 64
+# Longer names than this would run into each other below the columns of a chart.
+STEP_CHARS_SHOWN: Final = 8
+
+PHASES: Final[dict[RoundPhase, str]] = {
+    RoundPhase.OPEN: "gathering",
+    RoundPhase.SEALED: "drawing",
+    RoundPhase.COMMITTING: "under review",
+    RoundPhase.REVEALING: "opening",
+}
+_PRIVACY: Final[dict[int, str]] = {
+    pb.PRIVACY_OPEN: "to reviewers, and into published datasets",
+    pb.PRIVACY_REVIEWERS: "to assigned reviewers only",
+    pb.PRIVACY_PRIVATE: "nowhere",
+}
+_PROPOSAL: Final[dict[int, str]] = {
+    pb.PROPOSAL_REQUIRED: "with every item",
+    pb.PROPOSAL_OPTIONAL: "if the author likes",
+    pb.PROPOSAL_NOT_TAKEN: "not taken",
+}
+_WITHDRAWAL: Final[dict[int, str]] = {
+    pb.WITHDRAWAL_KEEPS: "shares stay with the author",
+    pb.WITHDRAWAL_REPAYS: "shares are repaid with the author's next items",
+}
+
+
+# ---- where its round is ----
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignLine:
+    """A campaign among others: its counts, and where its round is in words."""
+
+    row: CampaignRow
+    phase: str  # in a word
+    status: str  # that word, or that it is paused
+    told: str  # what the round waits for
+    ends: str  # when the window is over at the latest; empty while none runs
+    left: str  # how long that is from now
+    share_ppm: int  # of the reviewers that the phase waits for, those who have done it
+
+
+def campaign_line(state: State, tally: Tally, campaign: Campaign, now_ms: int) -> CampaignLine:
+    """One campaign; costs nothing that grows with its items."""
+    row = campaign_row(state, campaign, tally.of_campaign(campaign.id))
+    round_ = state.round_of(campaign.id)
+    phase, progress = PHASES[round_.phase], row.progress
+    window_ms = _window_ms(campaign.rounds, round_.phase)
+    ends_ms = round_.since_ms + window_ms
+    done = PPM * progress.done // progress.expected if progress and progress.expected else 0
+    return CampaignLine(
+        row=row,
+        phase=phase,
+        status="paused" if campaign.paused else phase,
+        told=_told(campaign, row, round_.phase),
+        ends=moment(ends_ms) if window_ms else "",
+        left=_left(ends_ms - now_ms) if window_ms else "",
+        share_ppm=done,
+    )
+
+
+def _window_ms(terms: RoundTerms, phase: RoundPhase) -> int:
+    return {
+        RoundPhase.SEALED: terms.beacon_ms,
+        RoundPhase.COMMITTING: terms.commit_ms,
+        RoundPhase.REVEALING: terms.reveal_ms,
+    }.get(phase, 0)
+
+
+def _left(left_ms: int) -> str:
+    if left_ms <= 0:
+        return "over"
+    if left_ms < 60_000:
+        return "less than a minute left"
+    return f"{duration(left_ms - left_ms % 60_000)} left"
+
+
+def _told(campaign: Campaign, row: CampaignRow, phase: RoundPhase) -> str:
+    done = f"{row.progress.done:,} of {row.progress.expected:,}" if row.progress else ""
+    match phase:
+        case RoundPhase.SEALED:
+            return f"{done} reviewers opened the random values that decide who reviews what"
+        case RoundPhase.COMMITTING:
+            return f"{done} reviewers committed to their answers, which nobody sees yet"
+        case RoundPhase.REVEALING:
+            return f"{done} reviewers opened their answers"
+        case _:
+            return _gathering(campaign, row)
+
+
+def _gathering(campaign: Campaign, row: CampaignRow) -> str:
+    if campaign.paused:
+        return "paused by the operator: it takes no items and seals no round"
+    if not row.waiting:
+        return "nothing waits for review"
+    if not row.standing_by:
+        return f"{many(row.waiting, 'item')} wait, and nobody stands by to review"
+    terms = campaign.rounds
+    return (
+        f"{row.waiting:,} of {terms.seal_items:,} items wait; the round begins when all do, or after"
+        f" {duration(terms.seal_wait_ms)}"
+    )
+
+
+# ---- what it asks ----
+
+
+@dataclass(frozen=True, slots=True)
+class PartLine:
+    """A part of an item."""
+
+    name: str
+    media: str
+    size: str
+    is_optional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionView:
+    """What is asked, of what, and on what terms."""
+
+    asks: str
+    lines: tuple[str, ...]  # labels, steps or criteria: LINES_SHOWN at most
+    more: int
+    parts: tuple[PartLine, ...]
+    terms: tuple[tuple[str, str], ...]  # our words
+
+
+def question_view(campaign: Campaign) -> QuestionView:
+    """A campaign's record in words."""
+    question = question_of(campaign)
+    asks, *lines = question.kind.asks(question.spec)
+    return QuestionView(
+        asks=asks,
+        lines=tuple(lines[:LINES_SHOWN]),
+        more=max(0, len(lines) - LINES_SHOWN),
+        parts=tuple(
+            PartLine(part.name, ", ".join(part.media_types), size(part.bytes_max), part.optional)
+            for part in campaign.parts
+        ),
+        terms=tuple(_terms(campaign)),
+    )
+
+
+def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
+    rounds = campaign.rounds
+    yield "Authors propose the answer", _PROPOSAL[campaign.proposal]
+    yield "Reviewers for each item", str(campaign.reviewers_per_item)
+    yield "An accepted item weighs", f"{campaign.price_ppm / PPM:g}"
+    yield "Content travels", _PRIVACY[campaign.privacy]
+    yield "On withdrawal", _WITHDRAWAL[campaign.withdrawal]
+    yield (
+        "A round begins",
+        f"with {many(rounds.seal_items, 'item')}, or when the oldest has waited"
+        f" {duration(rounds.seal_wait_ms)}; it takes {rounds.items_max:,} at most",
+    )
+    yield (
+        "Its windows",
+        f"{duration(rounds.beacon_ms)} to draw, {duration(rounds.commit_ms)} to answer,"
+        f" {duration(rounds.reveal_ms)} to open the answers",
+    )
+    yield "An item stays undecided", f"after {many(rounds.draws_max, 'draw')}"
+
+
+# ---- what reviewers found ----
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One answer, and of how many of the items that have one it is."""
+
+    name: str
+    items: int
+    share_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsView:
+    """The verdicts of a campaign by what they say."""
+
+    heading: str
+    note: str
+    answered: int
+    found: tuple[Found, ...]
+    rest: int  # items whose answer is not listed
+    histogram: Markup  # empty for kinds whose answers have no order
+    refused: tuple[Found, ...]  # by reason, of all items that have a verdict
+
+
+_HEADINGS: Final[dict[str, tuple[str, str]]] = {
+    Classify.name: ("Labels", "Items by the label that reviewers agreed on."),
+    Rate.name: ("Ratings", "Items by the median of their ratings, from lowest to highest."),
+    Prefer.name: ("Preferences", "Pairs by which answer was preferred."),
+    Judge.name: ("Criteria", "Items that meet each criterion, of those that have a verdict."),
+}
+
+
+def findings_view(campaign: Campaign, findings: Findings) -> FindingsView:
+    """What the verdicts say so far."""
+    question = question_of(campaign)
+    names, heading = _names(question), _HEADINGS.get(campaign.task, ("Answers", ""))
+    marks = [findings.marks[place] for place in range(len(names))]
+    places = list(range(len(names)))
+    if len(places) > FOUND_SHOWN:
+        places = sorted(sorted(places, key=lambda at: -marks[at])[:FOUND_SHOWN])
+    found = tuple(_found(names[at], marks[at], findings.answered) for at in places)
+    is_rubric = campaign.task == Judge.name
+    verdicts = findings.answered + findings.refused.total()
+    return FindingsView(
+        heading=heading[0],
+        note=heading[1],
+        answered=findings.answered,
+        found=found,
+        rest=0 if is_rubric else findings.answered - sum(each.items for each in found),
+        histogram=_histogram(names, marks) if campaign.task == Rate.name else Markup(""),
+        refused=tuple(
+            _found(REFUSALS[reason], items, verdicts)
+            for reason, items in findings.refused.most_common()
+            if items
+        ),
+    )
+
+
+def _names(question: Question) -> Sequence[str]:
+    """What the places of a belief are called: labels, steps, criteria."""
+    if question.kind.name == Prefer.name:
+        return [*PARTS, "neither"][: question.kind.belief_size(question.spec)]
+    columns = question.kind.columns(question.spec)
+    return next(column.names for column in columns if column.name == "belief")
+
+
+def _found(name: str, items: int, of: int) -> Found:
+    return Found(name, items, PPM * items // of if of else 0)
+
+
+def _histogram(steps: Sequence[str], marks: Sequence[int]) -> Markup:
+    if not any(marks):
+        return Markup("")
+    short = all(len(step) <= STEP_CHARS_SHOWN for step in steps)
+    labels = list(steps) if short else [str(place + 1) for place in range(len(steps))]
+    text = Text(
+        key="ratings",
+        title="Items by their median rating",
+        description="A column for each step, from lowest to highest; the table has the numbers.",
+        across="step",
+        up="items",
+    )
+    return column_chart(text, labels, [Series("items", marks)])
+
+
+# ---- which source was preferred ----
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A source: how probably it is preferred to an average one, with a 95 % interval."""
+
+    name: str
+    mean_ppm: int
+    low_ppm: int
+    high_ppm: int
+    votes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesView:
+    """The sources that a campaign compares, best first."""
+
+    sources: tuple[SourceLine, ...]
+    votes: int
+    judges: int
+    others: int  # sources with fewer votes, that are left out
+
+
+def sources_view(votes: Counter[Vote]) -> SourcesView:
+    """Ranks the sources. Takes a while with many votes: not for the loop."""
+    counted = Counter[str]()
+    for vote, number in votes.items():
+        counted[vote.left] += number
+        counted[vote.right] += number
+    names = sorted(counted, key=lambda name: (-counted[name], name))[:SOURCES_SHOWN]
+    kept = set(names)
+    cast = sorted(
+        (v.left, v.right, v.judge, v.outcome)
+        for v in votes.elements()
+        if v.left in kept and v.right in kept
+    )
+    if not cast:
+        return SourcesView((), 0, 0, len(counted))
+    judges = sorted({judge for _, _, judge, _ in cast})
+    ranked = tuple(_ranked(names, judges, cast, counted))
+    return SourcesView(ranked, len(cast), len(judges), len(counted) - len(names))
+
+
+def _ranked(
+    names: Sequence[str], judges: Sequence[bytes], cast: Sequence[Any], counted: Counter[str]
+) -> Iterator[SourceLine]:
+    import numpy as np  # with the engine: no other page waits for either
+
+    from protocol.truth.ranking import Contests, rank_sources
+
+    source = {name: at for at, name in enumerate(names)}
+    judge = {name: at for at, name in enumerate(judges)}
+    rows = np.array([(source[a], source[b], judge[j], said) for a, b, j, said in cast], np.int64)
+    left, right, by, outcome = rows.T
+    ranking = rank_sources(Contests(left, right, by, outcome, len(names), len(judges)))
+    bounds = (ranking.strength_micro, ranking.low_micro, ranking.high_micro)
+    for at in ranking.order:
+        mean, low, high = (_chance_ppm(int(each[at])) for each in bounds)
+        yield SourceLine(names[at], mean, low, high, counted[names[at]])
+
+
+def _chance_ppm(strength_micro: int) -> int:
+    """Against an average source, from log-odds."""
+    return round(PPM / (1 + exp(-strength_micro / PPM)))
+
+
+# ---- the page ----
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignView:
+    """One campaign's page, but for the ranking of its sources."""
+
+    campaign: Campaign
+    line: CampaignLine
+    question: QuestionView
+    items: Statuses
+    rounds: tuple[PastRound, ...]  # the latest first
+    findings: FindingsView
+    compares: bool
+
+
+def campaign_view(state: State, tally: Tally, campaign_id: str, now_ms: int) -> CampaignView | None:
+    """One campaign; None if there is none of this id."""
+    campaign = state.campaigns.get(campaign_id)
+    if campaign is None:
+        return None
+    return CampaignView(
+        campaign=campaign,
+        line=campaign_line(state, tally, campaign, now_ms),
+        question=question_view(campaign),
+        items=tally.of_campaign(campaign_id).copy(),
+        rounds=tuple(tally.rounds_of(campaign_id)[:ROUNDS_SHOWN]),
+        findings=findings_view(campaign, tally.answers.of(campaign_id)),
+        compares=campaign.task == Prefer.name,
+    )
