@@ -21,13 +21,18 @@ from commonground.client import CoordinatorClient
 from coordinator.config import Config, Home
 from coordinator.founding import DEFAULT_POLICY, found
 from coordinator.keys import Keys
-from coordinator.server import running
-from node.config import NodeDirectory
+from coordinator.operator import Operator as OperatorClient
+from coordinator.server import announced, running
+from node.config import NodeDirectory, load_config
 from node.keys import load_keys
 from node.store import Store
+from protocol.identity import name_of
 from protocol.log.envelope import seal
 from protocol.log.link import parse_link
-from tests.simulated import campaign
+from protocol.log.strict import canonical
+from protocol.tasks.spec import encode_spec
+from protos.gen import records_pb2 as pb
+from tests.simulated import campaign, part, rounds
 
 TERMS = (
     *("--campaign", "digits", "--licence", "CC-BY-4.0", "--origin", "human"),
@@ -100,14 +105,34 @@ class Operator:
         failures: list[Exception] = []
         async with running(self.home, self.config, self.keys, failures.append) as address:
             self.config = replace(self.config, grpc_port=address.grpc_port)
-            yield address.link
+            with announced(address, [self.home.server_path]):
+                yield address.link
         assert failures == []
 
-    async def open_campaign(self, link: str) -> None:
-        body = campaign(network=self.keys.network).SerializeToString()
-        envelope = seal("campaign", body, self.keys.operator, self.keys.sign_record)
+    def close_epoch(self, epoch: int) -> None:
+        with OperatorClient(self.home) as client:
+            client.close_epoch(epoch)
+
+    async def open_campaigns(self, link: str) -> None:
+        """Pictures of digits, sealed an hour after the first; and pairs of answers, at any time."""
+        slow = rounds(seal_items=100, seal_wait_ms=3_600_000)
+        pictures = campaign(parts=[part("image", "image/png")], rounds=slow)
+        pairs = campaign(
+            id="pairs",
+            task="prefer",
+            title="Which [bold]one[/]?",
+            spec=encode_spec({"ties": True}),
+            parts=[part("prompt"), part("answer_a"), part("answer_b")],
+            proposal=pb.PROPOSAL_NOT_TAKEN,
+            rounds=slow,
+        )
         async with CoordinatorClient(parse_link(link)) as client:
-            await client.append(envelope)
+            for body in (pictures, pairs):
+                body.network = self.keys.network
+                sealed = seal(
+                    "campaign", canonical(body), self.keys.record_key, self.keys.sign_record
+                )
+                await client.append(sealed)
 
 
 @pytest.fixture
@@ -117,23 +142,30 @@ def operator(tmp_path: Path) -> Operator:
 
 async def test_from_nothing_to_a_logged_submission(operator: Operator, ada: Contributor) -> None:
     async with operator.serving() as link:
-        await operator.open_campaign(link)
+        await operator.open_campaigns(link)
         made = (await ada.run("init", "--link", link, "--json")).json
         assert made["network"] == "digits for all"
         for name in ("keys.json", "node.toml", "node.db"):
             assert (ada.home / name).stat().st_mode & 0o777 == 0o600
 
         offered = (await ada.run("campaigns", "--json")).json["campaigns"]
-        assert [each["id"] for each in offered] == ["digits"]
+        assert [each["id"] for each in offered] == ["digits", "pairs"]
+        assert (offered[0]["proposal"], offered[1]["proposal"]) == ("required", "none")
+        assert [each["name"] for each in offered[1]["parts"]] == ["prompt", "answer_a", "answer_b"]
+        text = (await ada.run("campaigns")).out
+        assert "Which label fits?" in text
+        assert "pairs  Which [bold]one[/]? (prefer)" in text, "letter by letter"
+        assert "0 items wait for round 1" in text
 
         done = (await ada.submit("--json")).json
         assert (done["items"], done["skipped"]) == (4, [])
-        assert done["batches"] == [{"entry": 3, "state": "sent"}]
+        assert done["batches"] == [{"entry": 4, "state": "sent"}]
         again = (await ada.submit("--json")).json
         assert (again["items"], len(again["skipped"])) == (0, 4)
 
         shown = (await ada.run("status", "--json")).json
         assert shown["peer_id"] == made["peer_id"]
+        assert shown["person"] == made["person"]
         assert shown["payout_address"] == made["payout_address"]
         assert (shown["registered"], shown["connection"]) == (True, "reached")
         assert (shown["items"], shown["outbox"]) == ({"submitted": 4}, {"sent": 2})
@@ -145,13 +177,63 @@ async def test_from_nothing_to_a_logged_submission(operator: Operator, ada: Cont
     everything = json.dumps([made, shown])
     assert keys.seed.hex() not in everything
     assert keys.payout_key.hex() not in everything
+    assert name_of(keys.person) == made["person"]
+
+
+async def test_a_table_of_items_of_several_parts(operator: Operator, ada: Contributor) -> None:
+    table = ada.pictures / "items.jsonl"
+    (ada.pictures / "prompt.txt").write_text("What is it?")
+    table.write_text(
+        '{"prompt": "prompt.txt", "answer_a_text": "a cat", "answer_b_text": "a dog"}\n'
+        '{"prompt": "prompt.txt", "answer_a_text": "a cat", "answer_b": "absent.txt"}\n'
+    )
+    terms = ("--campaign", "pairs", *TERMS[2:], "--table", str(table))
+    async with operator.serving() as link:
+        await operator.open_campaigns(link)
+        await ada.run("init", "--link", link)
+        done = await ada.run("submit", *terms)
+        assert "1 item submitted in 1 batch" in done.out
+        assert "left out: items.jsonl:2: cannot read" in done.out.replace("\n", " ")
+        shown = (await ada.run("status", "--json")).json
+        assert shown["items"] == {"submitted": 1}
+        offered = (await ada.run("campaigns", "--json")).json["campaigns"]
+        assert [each["waiting"] for each in offered] == [0, 1]
+        both = await ada.run("submit", str(ada.pictures), *terms, code=2)
+        assert "either files or --table" in both.err
+        table.write_text('{"prompt": "prompt.txt", "answer_a_text": "a"}\n')
+        missing = await ada.run("submit", *terms, code=2)
+        assert "line 1: it has no answer_b" in missing.err.replace("\n", " ")
+
+
+async def test_what_to_review_is_kept_in_the_settings(operator: Operator, ada: Contributor) -> None:
+    async with operator.serving() as link:
+        choice = ("--campaign", "digits", "--kind", "classify", "--reviewer", "digits=constant:3")
+        await ada.run("init", "--link", link, *choice, "--reviewer", "constant:4")
+    config = load_config(NodeDirectory(ada.home))
+    assert (config.review_campaigns, config.review_kinds) == (("digits",), ("classify",))
+    assert config.reviewers == {"digits": "constant:3", "*": "constant:4"}
+
+
+async def test_an_epoch_that_paid_nobody_is_an_epoch(operator: Operator, ada: Contributor) -> None:
+    async with operator.serving() as link:
+        await ada.run("init", "--link", link)
+        assert "none has closed so far" in (await ada.run("statement")).out
+        refused = await ada.run("statement", "--epoch", "1", code=5)
+        assert "epoch 1 is not closed" in refused.err
+        await asyncio.to_thread(operator.close_epoch, 1)
+        await ada.run("campaigns")
+        assert "1 closed so far" in (await ada.run("statement")).out
+        assert "You earned nothing in epoch 1." in (await ada.run("statement", "--epoch", "1")).out
+        found = (await ada.run("statement", "--items", "--json")).json
+        assert (found["lines"], found["balances"], found["items"]) == ([], [], [])
+        assert (await ada.run("status", "--json")).json["epoch"] == 2
 
 
 async def test_without_a_coordinator_the_work_is_kept_and_sent_later(
     operator: Operator, ada: Contributor
 ) -> None:
     async with operator.serving() as link:
-        await operator.open_campaign(link)
+        await operator.open_campaigns(link)
         await ada.run("init", "--link", link)
         await ada.run("campaigns")
     kept = await ada.submit(code=3)
@@ -166,7 +248,7 @@ async def test_without_a_coordinator_the_work_is_kept_and_sent_later(
 
 async def test_joining_while_the_coordinator_is_away(operator: Operator, ada: Contributor) -> None:
     async with operator.serving() as link:
-        await operator.open_campaign(link)
+        await operator.open_campaigns(link)
     joined = await ada.run("init", "--link", link)
     assert "registration is kept" in joined.err
     await ada.submit(code=3)
@@ -177,7 +259,7 @@ async def test_joining_while_the_coordinator_is_away(operator: Operator, ada: Co
 
 async def test_a_running_daemon_is_left_to_send(operator: Operator, ada: Contributor) -> None:
     async with operator.serving() as link:
-        await operator.open_campaign(link)
+        await operator.open_campaigns(link)
         await ada.run("init", "--link", link)
         await ada.run("campaigns")
         with (ada.home / "node.lock").open("wb") as lock, Store(ada.home / "node.db") as store:
@@ -186,8 +268,8 @@ async def test_a_running_daemon_is_left_to_send(operator: Operator, ada: Contrib
             while (row := store.next_queued()) is None:
                 await asyncio.sleep(0.02)
             assert row.outgoing.kind == "submission"
-            store.mark_sent(row.outgoing.digest, 3, b"")
-            assert (await waiting).json["batches"] == [{"entry": 3, "state": "sent"}]
+            store.mark_sent(row.outgoing.digest, 4, b"")
+            assert (await waiting).json["batches"] == [{"entry": 4, "state": "sent"}]
             assert (await ada.run("status", "--json")).json["running"]
     with sqlite3.connect(ada.home / "node.db") as plain:
         assert plain.execute("SELECT count(*) FROM items").fetchone() == (4,)
@@ -200,7 +282,7 @@ async def test_keys_behind_a_passphrase(
     secret.write_text("correct horse\n")
     wrong.write_text("wrong horse\n")
     async with operator.serving() as link:
-        await operator.open_campaign(link)
+        await operator.open_campaigns(link)
         await ada.run("init", "--link", link, "--passphrase-file", str(secret))
         refused = await ada.submit(code=2)
         assert "--passphrase-file" in refused.err
@@ -213,11 +295,12 @@ async def test_wrong_use_says_what_to_do(operator: Operator, ada: Contributor) -
     assert "node init" in (await ada.run("status", code=2)).err
     assert "link" in (await ada.run("init", "--link", "http://example.com", code=2)).err
     async with operator.serving() as link:
-        await operator.open_campaign(link)
+        await operator.open_campaigns(link)
         await ada.run("init", "--link", link)
         assert "already" in (await ada.run("init", "--link", link, code=2)).err
         unknown = await ada.run("submit", str(ada.pictures), *TERMS, "--label", "X", code=2)
-        assert "the campaign's labels are" in unknown.err.replace("\n", " ")
+        assert 'there is no label "X"' in unknown.err.replace("\n", " ")
+        assert "say one of: 0, 1, 2" in unknown.err.replace("\n", " ")
         both = await ada.submit("--label", "3", code=2)
         assert "either" in both.err
 
@@ -226,7 +309,7 @@ async def test_an_alarm_stops_a_node_until_its_owner_goes_on(
     operator: Operator, ada: Contributor
 ) -> None:
     async with operator.serving() as link:
-        await operator.open_campaign(link)
+        await operator.open_campaigns(link)
         await ada.run("init", "--link", link)
         with Store(ada.home / "node.db") as store:
             store.raise_alarm("split-view", "two histories", [b"note"], 1)
