@@ -19,8 +19,13 @@ KEEP_ALIVE_SECONDS: Final = 5
 
 
 @contextmanager
-def listening(host: str, port: int, advice: str) -> Iterator[socket.socket]:
-    """A socket that listens already; `port` 0 takes any free one. Raises ConfigError with the advice."""
+def listening(
+    host: str, port: int, advice: str, purpose: str = "listen"
+) -> Iterator[socket.socket]:
+    """A socket that listens already; `port` 0 takes any free one.
+
+    Raises ConfigError: cannot `purpose` on this port, with the advice.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named because asyncio turns Nagle's algorithm off only where it is: with it, an
     # answer's second segment waits 40 ms for the other side's delayed acknowledgement.
@@ -31,7 +36,7 @@ def listening(host: str, port: int, advice: str) -> Iterator[socket.socket]:
             bound.listen()
         except OSError as error:
             raise ConfigError(
-                f"cannot listen on {host}:{port}: {error.strerror}", advice
+                f"cannot {purpose} on {host}:{port}: {error.strerror}", advice
             ) from error
         yield bound
 

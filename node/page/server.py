@@ -17,9 +17,7 @@ from protocol.errors import StoreError
 LOOPBACK: Final = "127.0.0.1"
 # A browser opens six at once; more than some of them are nobody's who reads a page.
 CONNECTIONS_MAX: Final = 64
-_ADVICE: Final = (
-    "stop what listens there, or give your page another page_port in node.toml (0: any free port)"
-)
+_ADVICE: Final = "stop what listens there, or change page_port in node.toml (0: any free port)"
 
 
 @asynccontextmanager
@@ -29,7 +27,7 @@ async def serving(sources: Sources, file: Path, port: int = 0) -> AsyncIterator[
     Raises ConfigError when the port is taken, StoreError when the file cannot be written.
     """
     known = Secrets()
-    with server.listening(LOOPBACK, port, _ADVICE) as bound:
+    with server.listening(LOOPBACK, port, _ADVICE, "serve your page") as bound:
         chosen = bound.getsockname()[1]
         app = build_app(sources, known, f"{LOOPBACK}:{chosen}")
         async with server.serving(app, bound, CONNECTIONS_MAX):
