@@ -15,7 +15,7 @@ def audit_chain(state: State, rpc_url: str) -> int:
 
     Raises Misbehaviour where they differ, Unreachable when the chain does not answer.
     """
-    deployment, proposal = state.deployment, state.proposal
+    deployment, proposal = state.deployment, state.settlement
     if deployment is None or proposal is None or proposal.epoch != state.published_epoch:
         return 0  # nothing is published, or a newer settlement waits for its witnesses
     try:
@@ -25,6 +25,7 @@ def audit_chain(state: State, rpc_url: str) -> int:
             f"--rpc-url needs the package {error.name}", "pip install 'commonhold[node]'"
         ) from error
     # The client signs what it sends; this one only reads, with a key that nobody will ever use.
+    totals = dict(proposal.totals)
     client = ChainClient(rpc_url, secrets.token_bytes(32))
     if client.chain_id() != deployment.chain_id:
         raise ConfigError(f"{rpc_url} is chain {client.chain_id()}, not {deployment.chain_id}")
@@ -34,10 +35,10 @@ def audit_chain(state: State, rpc_url: str) -> int:
         "share token": (settlement.shareToken(), to_checksum_address(deployment.share_token)),
         "root": (settlement.root(), proposal.root),
         "epoch": (settlement.epoch(), state.published_epoch),
-        "supply of shares": (token.totalSupply(), proposal.totals.get(deployment.share_token, 0)),
+        "supply of shares": (token.totalSupply(), totals.get(deployment.share_token, 0)),
     } | {
         f"total of 0x{asset.hex()}": (settlement.published(to_checksum_address(asset)), total)
-        for asset, total in proposal.totals.items()
+        for asset, total in totals.items()
     }
     for what, (function, logged) in found.items():
         on_chain = client.read(function)

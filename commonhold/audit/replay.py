@@ -2,8 +2,8 @@
 
 Order matters for what can be said. First the bytes: entries must lead to the root that the log's key
 signed, and where they do not, the hash tiles tell which entry was changed. Then the meaning: each entry
-is applied by the same fold that the coordinator and the nodes run, so that each verdict, reputation and
-payout is recomputed, and the first entry that does not follow is named.
+is applied by the same fold that the coordinator and the nodes run, so that each draw, verdict, reputation
+and payout is recomputed, and the first entry that does not follow is named.
 
 A leaf may be erased if its author withdrew the item. The log may grow while we read it, so that a
 withdrawal is beyond the checkpoint that we began with: what is unexplained then is a reason to read on.
@@ -12,22 +12,23 @@ withdrawal is beyond the checkpoint that we began with: what is unexplained then
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
+from commonhold.audit.report import Report
 from commonhold.audit.source import LogSource, Progress
 from protocol import transition
 from protocol.errors import Misbehaviour, Reject
-from protocol.log import commitments, tiles
-from protocol.log.batch import Erased, Leaf, check_batch
+from protocol.log import tiles
+from protocol.log.batch import Leaf, check_batch
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import Checkpoint, Verifier, open_checkpoint
 from protocol.money.accounts import conserves
-from protocol.state import GivenAnswer, State
-from protos.gen import records_pb2 as pb
+from protocol.rules.table import Rules
+from protocol.state import State
+
+__all__ = ["Report", "audit"]
 
 _LENGTH_BYTES = 2  # of an entry in a bundle
 # How often we read on while a log grows. What is unexplained after one time is explained by the next,
@@ -37,36 +38,46 @@ READS_MAX: Final = 8
 _MOMENT_SECONDS: Final = 0.25
 
 
-@dataclass(slots=True)
-class Report:
-    """What an audit found to hold."""
-
-    checkpoint: Checkpoint
-    state: State
-    kinds: Counter[str] = field(default_factory=Counter)
-    erased: int = 0  # leaves of submissions of which only the hash is left
-    answers: list[GivenAnswer] = field(default_factory=list)  # of all epochs
-    lines: list[tuple[int, pb.RewardLine]] = field(default_factory=list)  # (epoch, line)
-
-
 def audit(source: LogSource, verifier: Verifier, progress: Progress) -> Report:
     """Checks a whole log; raises Misbehaviour that names the entry or file at fault."""
-    report, tree = Report(_read_checkpoint(source, verifier), State()), MerkleTree()
+    note = source.read(tiles.CHECKPOINT_PATH)
+    report, tree = Report(_open_checkpoint(note, verifier), State()), MerkleTree()
     for _ in range(READS_MAX):
         _audit_beyond(source, tree, report, progress)
+        _check_log_key(note, verifier, report)
         if not report.state.unexplained:
             break
         time.sleep(_MOMENT_SECONDS)
-        newer = _read_checkpoint(source, verifier)
+        note = source.read(tiles.CHECKPOINT_PATH)
+        newer = _open_checkpoint(note, verifier)
         if newer.size <= tree.size:
             break
         report.checkpoint = newer
     transition.require_explained(report.state)
-    if report.state.network != commitments.network_id(verifier.public_key):
-        raise Misbehaviour("log entry 0: the network's id does not belong to the log's key")
     if not conserves(report.state):
         raise Misbehaviour("what was credited is not what was minted and received")
     return report
+
+
+def _open_checkpoint(note: bytes, verifier: Verifier) -> Checkpoint:
+    try:
+        return open_checkpoint(note, verifier)
+    except Reject as error:
+        raise Misbehaviour(f"the checkpoint does not hold: {error}") from error
+
+
+def _check_log_key(note: bytes, verifier: Verifier, report: Report) -> None:
+    """The key that we trust is one of this log's, and the log's present key signed the checkpoint, too:
+    whoever holds only one that was replaced shows nobody a history."""
+    if verifier.public_key not in report.state.log_keys:
+        raise Misbehaviour("log entry 0: the network's id does not belong to the log's key")
+    since = report.log_keys[-1]
+    try:
+        open_checkpoint(note, Verifier(verifier.name, bytes.fromhex(since.what)))
+    except Reject as error:
+        raise Misbehaviour(
+            f"the checkpoint is not signed by the log's key since entry {since.entry}: {error}"
+        ) from error
 
 
 def _audit_beyond(source: LogSource, tree: MerkleTree, report: Report, progress: Progress) -> None:
@@ -79,13 +90,6 @@ def _audit_beyond(source: LogSource, tree: MerkleTree, report: Report, progress:
         _blame_entry(source, start, entries, checkpoint)
     _check_tiles(source, tree, progress)
     _replay(source, start, entries, report, progress)
-
-
-def _read_checkpoint(source: LogSource, verifier: Verifier) -> Checkpoint:
-    try:
-        return open_checkpoint(source.read(tiles.CHECKPOINT_PATH), verifier)
-    except Reject as error:
-        raise Misbehaviour(f"the checkpoint does not hold: {error}") from error
 
 
 def _read_entries(
@@ -149,21 +153,14 @@ def _replay(
     source: LogSource, start: int, entries: Sequence[bytes], report: Report, progress: Progress
 ) -> None:
     for index, raw in enumerate(entries, start=start):
-        leaves = _read_leaves(source, index, raw)
-        whole = [leaf for leaf in leaves if not isinstance(leaf, Erased)]
-        epoch = report.state.epoch
-        kind = transition.apply(report.state, raw, leaves)
-        report.kinds[kind] += 1
-        report.erased += len(leaves) - len(whole)
-        if kind == "close":
-            report.answers += epoch.answers
-            report.lines += ((epoch.number, pb.RewardLine.FromString(leaf)) for leaf in whole)
+        leaves = _read_leaves(source, index, raw, transition.rules_for(report.state))
+        report.take(index, transition.apply(report.state, raw, leaves))
         progress("replaying rules", index + 1, start + len(entries))
 
 
-def _read_leaves(source: LogSource, index: int, raw: bytes) -> list[Leaf]:
+def _read_leaves(source: LogSource, index: int, raw: bytes, rules: Rules) -> list[Leaf]:
     try:
-        batch = transition.shown_batch(parse_envelope(raw))
+        batch = transition.shown_batch(parse_envelope(raw), rules)
         if batch is None or batch.count == 0:
             return []
         bundle = source.read(f"batch/{batch.root.hex()}")

@@ -61,9 +61,10 @@ def _text(report: DatasetReport) -> str:
     manifest = report.manifest
     missing = f", {len(manifest.missing):,} of the snapshot are missing" if manifest.missing else ""
     return (
-        f"{manifest.network_name}, {manifest.campaign}: all {manifest.items:,} items of "
+        f"{manifest.network_name}, {manifest.campaign} ({manifest.task}): all {manifest.items:,} items of "
         f"{report.contributors:,} contributors hold{missing}\n"
         f"snapshot {manifest.snapshot}, for {', '.join(manifest.scope)}\n"
+        f"{len(manifest.columns)} columns, of which content: {', '.join(manifest.parts)}\n"
         f"proved against the log of {report.checkpoint.size:,} entries, "
         f"root {report.checkpoint.root.hex()}\n"
         "not checked: whether somebody has withdrawn since; the network's dashboard says so"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from commonhold.audit.onchain import audit_chain
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.source import FolderLog, HttpLog, LogSource, SavingLog
 from commonhold.cli import verify_dataset
 from commonhold.cli.output import emit, err, micro, progress, table
-from protocol.identity import short
+from protocol.identity import PersonId, name_of, short
 from protocol.log.link import SCHEME, parse_link
 from protocol.log.note import Verifier
 from protocol.state import SHARES
@@ -49,49 +53,114 @@ def _open(where: str, key: str) -> tuple[LogSource, Verifier]:
     if not key:
         key = source.read("verifier").decode(errors="replace").strip()
         err.print(
-            f"[yellow]note:[/] the key {key[:40]}… came with the log; --key or a link is safer"
+            f"[yellow]note:[/] the key {escape(key[:40])}… came with the log; --key or a link is safer"
         )
     return source, verify_dataset.parse_key(key)
 
 
 def _summary(report: Report) -> dict[str, Any]:
-    state = report.state
+    state, items = report.state, report.items()
     return {
         "ok": True,
         "network": state.name,
         "size": report.checkpoint.size,
         "root": report.checkpoint.root,
         "records": dict(report.kinds),
-        "items": dict(Counter(item.status.name.lower() for item in state.items.values())),
+        "campaigns": _campaigns(report),
+        "items": dict(sum(items.values(), start=Counter[str]())),
         "erased": report.erased,
+        "persons": len(state.members),
+        "keys": len(state.keys),
+        "rules": [asdict(each) for each in report.rules],
+        "log_keys": [asdict(each) for each in report.log_keys],
+        "operator_keys": [asdict(each) for each in report.operator_keys],
         "epochs_closed": state.closed_epoch,
+        "epochs_empty": [epoch.number for epoch in report.epochs if epoch.is_empty],
         "shares_minted_micro": state.minted_micro,
-        "revenue": {asset.hex(): str(amount) for asset, amount in state.received.items()},
+        "shares_micro": {name_of(who): amount for who, amount in _shares(report).items()},
+        "revenue": {asset.hex(): str(amount) for asset, amount in state.received.scan()},
         "settled_epoch": state.published_epoch,
-        "settlement_root": state.proposal.root if state.proposal else b"",
+        "settlement_root": state.settlement.root if state.settlement else b"",
     }
 
 
-def _text(report: Report, settled: int | None) -> Table:
+def _campaigns(report: Report) -> dict[str, Any]:
+    """What came of each campaign, by its id."""
+    state, items = report.state, report.items()
+    answers, refusals = report.given()
+    return {
+        name: {
+            "task": campaign.task,
+            "items": dict(items[name]),
+            "round": state.round_of(name).number,
+            "phase": state.round_of(name).phase.name.lower(),
+            "rounds_decided": report.rounds[name],
+            "answers": answers[name],
+            "refusals": dict(refusals.get(name, {})),
+            "paused": campaign.paused,
+        }
+        for name, campaign in state.campaigns.scan()
+    }
+
+
+def _text(report: Report, settled: int | None) -> Group:
+    # As text: a network's name is its operator's to choose, and nothing in it is markup.
+    findings = Text(_findings(report, settled))
+    return Group(findings, Text(), _campaign_table(report), _share_table(report))
+
+
+def _findings(report: Report, settled: int | None) -> str:
     state = report.state
-    shares = {who: n for (who, asset), n in state.earned.items() if asset == SHARES and n}
-    title = (
+    empty = sum(epoch.is_empty for epoch in report.epochs)
+    rules = ", ".join(f"{each.what} from entry {each.entry}" for each in report.rules)
+    lines = [
         f"{state.name}: all {report.checkpoint.size:,} entries hold, signatures, draws, verdicts and "
-        f"payouts recomputed\nroot {report.checkpoint.root.hex()}\n{state.closed_epoch} epochs closed, "
-        f"{micro(state.minted_micro)} shares minted"
-        + (
-            f"\nitems erased, each withdrawn by its author: {report.erased:,}"
-            if report.erased
-            else ""
-        )
-        + (
-            f"\nepoch {settled} is in force on chain, with the log's root and totals"
-            if settled
-            else ""
-        )
-    )
-    rows: list[list[object]] = [
-        [short(who), micro(amount), f"{100 * amount / max(1, state.minted_micro):.2f} %"]
-        for who, amount in sorted(shares.items(), key=lambda pair: -pair[1])
+        "payouts recomputed",
+        f"root {report.checkpoint.root.hex()}",
+        f"{_counted(len(state.members), 'person')} with {_counted(len(state.keys), 'key')}; "
+        f"rules of version {rules}",
+        f"{_counted(state.closed_epoch, 'epoch')} closed"
+        + (f", {empty} of them empty" if empty else "")
+        + f"; {micro(state.minted_micro)} shares minted",
     ]
-    return table(title, ["identity", "shares", "part"], rows)
+    for whose, keys in (("log", report.log_keys), ("operator", report.operator_keys)):
+        lines += [
+            f"the {whose}'s key is another one from entry {each.entry} on: {each.what}"
+            for each in keys[1:]
+        ]
+    if report.erased:
+        lines.append(f"items erased, each withdrawn by its author: {report.erased:,}")
+    if settled:
+        lines.append(f"epoch {settled} is in force on chain, with the log's root and totals")
+    return "\n".join(lines)
+
+
+def _campaign_table(report: Report) -> Table:
+    rows: list[list[object]] = []
+    for name, found in _campaigns(report).items():
+        items = Counter[str](found["items"])
+        shown = [items.pop(status, 0) for status in ("accepted", "rejected")]
+        counts = [*shown, items.total(), found["answers"]]
+        rows.append([name, found["task"], found["rounds_decided"], *counts])
+    # No more: 80 characters have to do. --json tells the others and the refusals apart.
+    columns = ["campaign", "task", "rounds", "accepted", "rejected", "others", "answers"]
+    return table("Campaigns", columns, rows)
+
+
+def _shares(report: Report) -> dict[PersonId, int]:
+    """What each person ever earned of the network, in micro-shares."""
+    earned = report.state.earned.scan()
+    return {who: amount for (who, asset), amount in earned if asset == SHARES and amount}
+
+
+def _share_table(report: Report) -> Table:
+    minted = max(1, report.state.minted_micro)
+    rows: list[list[object]] = [
+        [short(who), micro(amount), f"{100 * amount / minted:.2f} %"]
+        for who, amount in sorted(_shares(report).items(), key=lambda pair: -pair[1])
+    ]
+    return table("Shares", ["person", "shares", "part"], rows)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -191,7 +191,11 @@ def test_an_optional_part_is_there_or_not_as_its_contributor_said(tmp_path: Path
     check(path)
     honest = (path / DATA).read_bytes()
     for row, value in ((0, None), (1, "made up")):
-        edit_rows(path / DATA, lambda rows, r=row, v=value: rows[r].update(context=v))
+
+        def edit(rows: list[dict[str, Any]], row: int = row, value: str | None = value) -> None:
+            rows[row]["context"] = value
+
+        edit_rows(path / DATA, edit)
         sign_again(lab, path)
         with pytest.raises(Misbehaviour, match="its parts are not those"):
             check(path)
@@ -397,8 +401,7 @@ def test_keys_may_follow_each_other(tmp_path: Path) -> None:
     first = lab.item(3)
     lab.accept(ada=[first])
     ada.signing_key = SigningKey(b"\x21" * 32)
-    body = pb.Delegate(network=NETWORK, delegation=ada.delegation(ada.key))
-    net.add(ada, "delegate", body)
+    net.add(ada, "delegate", pb.Delegate(network=NETWORK, delegation=ada.delegation(ada.key)))
     operator, log = SigningKey(b"\x22" * 32), SigningKey(b"\x23" * 32)
     for role, key in ((pb.KEY_ROLE_OPERATOR, operator), (pb.KEY_ROLE_LOG, log)):
         public = bytes(key.verify_key)
