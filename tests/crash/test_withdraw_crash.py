@@ -49,7 +49,7 @@ def die() -> None:
 # ---- The coordinator's ledger ----
 
 LEAVES = [bytes([number]) * 64 for number in range(1, 200)]
-OPENINGS = b"salt of the label that goes" * 2
+OPENINGS = b"salt of the proposal that goes" * 2
 TRACES = {"leaf": LEAVES[100], "salt": OPENINGS}
 
 
@@ -57,7 +57,7 @@ def withdraw_in_ledger(url: str, kill_at: str) -> None:
     """Logs a withdrawal; killed as the commit passes the step."""
     with Ledger.open(url, at_step=lambda step: die() if step == kill_at else None) as ledger:
         erasure = Erasure(
-            {0: frozenset([hash_leaf(LEAVES[100])])}, {b"labels": lambda _: b"what stays"}
+            {0: frozenset([hash_leaf(LEAVES[100])])}, {b"proposals": lambda _: b"what stays"}
         )
         commit(ledger, Staged(b"withdraw", erasure=erasure))
 
@@ -75,7 +75,7 @@ def test_a_ledger_erases_all_or_nothing(tmp_path: Path, step: str) -> None:
     Ledger.create(url, LOG.name).close()
     with Ledger.open(url) as ledger:
         bundle = encode_bundle(LEAVES)
-        commit(ledger, Staged(b"submission", bundle, batch_root(LEAVES), {b"labels": OPENINGS}))
+        commit(ledger, Staged(b"submission", bundle, batch_root(LEAVES), {b"proposals": OPENINGS}))
     assert set(found_in(tmp_path, TRACES)) == {"leaf", "salt"}
     assert run_child(withdraw_in_ledger, url, step) == (-signal.SIGKILL if step else 0)
     with Ledger.open(url) as ledger:
@@ -84,12 +84,12 @@ def test_a_ledger_erases_all_or_nothing(tmp_path: Path, step: str) -> None:
         if step in ("committed", ""):
             assert ledger.size == 2
             assert submission.bundle == encode_bundle(erase(LEAVES, {hash_leaf(LEAVES[100])}))
-            assert ledger.sealed([b"labels"]) == {b"labels": b"what stays"}
+            assert ledger.sealed([b"proposals"]) == {b"proposals": b"what stays"}
             assert found_in(tmp_path, TRACES) == {}, "with the ledger open"
         else:
             assert ledger.size == 1
             assert submission.bundle == encode_bundle(LEAVES)
-            assert ledger.sealed([b"labels"]) == {b"labels": OPENINGS}
+            assert ledger.sealed([b"proposals"]) == {b"proposals": OPENINGS}
     if step in ("committed", ""):
         assert found_in(tmp_path, TRACES) == {}
 
@@ -152,7 +152,7 @@ def test_a_node_killed_while_it_erases_has_nothing_left_after_the_next_start(
         if follower.size == size:  # killed before the log was stored: it is told again
             follower.take(page)
         assert finish_erasure(store, blobs)
-        assert follower.state == home.net.state
+        assert list(follower.state.rows()) == list(home.net.state.rows())
         assert found_in(home.path, items[gone]) == found_in(home.path, items[other]) == {}
         assert [row.item_id for row in store.items()] == [kept]
         assert not store.has_residue()
