@@ -42,8 +42,9 @@ def command(
 ) -> None:
     """Run the whole product on this machine: contribute, review, own, share, train together.
 
-    One coordinator, an embedded EVM, eight nodes and four training partners as separate processes,
-    real handwritten digits, contracts and claims; a dataset that is licensed, an item that is withdrawn,
+    One coordinator, an embedded EVM, eight nodes and four training partners as separate processes;
+    four campaigns of different kinds, of real handwritten digits and of what is written for them;
+    contracts and claims; a dataset that is licensed, an item that is withdrawn,
     a model trained under differential privacy; then a verification from outside. Ends with a table,
     writes demo-summary.json, and leaves no process behind. Takes about three minutes on two cores.
     """

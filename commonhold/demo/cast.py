@@ -27,6 +27,7 @@ from commonhold.digits import (
     write_folder,
 )
 
+CAMPAIGN: Final = "digits"
 HONEST: Final = ("ada", "ben", "cyn", "dov")
 MISLABELLER: Final = "mel"
 COPIER: Final = "rex"
@@ -46,7 +47,7 @@ GOLD_SHARE: Final = 0.12  # of the items: the operator's experts know the answer
 
 @dataclass(slots=True)
 class Player:
-    """One contributor: folders to submit, in order, and the reviewer plug-in."""
+    """One contributor: folders of digits to submit, in order, and the reviewer of digits."""
 
     name: str
     folders: list[Path]
@@ -60,9 +61,15 @@ class Cast:
     """Everybody, and the folders that are nobody's submission."""
 
     players: dict[str, Player]
+    submitted: dict[str, Share]  # name -> digits of their own that they submit
     partners: dict[str, Path]  # name -> private digits to train on
     held_back: Path
     private_examples: int  # of all partners
+
+    @property
+    def digits(self) -> int:
+        """How many are submitted, copies included."""
+        return sum(len(player.truth) for player in self.players.values())
 
 
 def cast_players(folder: Path, seed: int) -> Cast:
@@ -87,7 +94,7 @@ def cast_players(folder: Path, seed: int) -> Cast:
         write_folder(partners[name], everything.images, everything.labels)
     write_folder(folder / "held-back", split.held_back.images, split.held_back.labels)
     examples = sum(len(private[name]) + len(extra[name]) for name in HONEST)
-    return Cast(players, partners, folder / "held-back", examples)
+    return Cast(players, own, partners, folder / "held-back", examples)
 
 
 def _player(folder: Path, name: str, own: Share, private: Share, seed: int) -> Player:

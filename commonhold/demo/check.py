@@ -9,6 +9,7 @@ from pathlib import Path
 
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.source import FolderLog
+from commonhold.demo.history import History, read_history
 from commonhold.demo.scene import Scene
 from protocol.log.link import parse_link
 
@@ -18,6 +19,7 @@ class Checked:
     """What an auditor found."""
 
     report: Report
+    history: History
     ok: bool
     tamper_detected: bool
 
@@ -31,12 +33,15 @@ def verify(scene: Scene) -> Checked:
         step.say(f"{verified['size']} entries hold, and the chain agrees")
     verifier = parse_link(scene.link).log_verifier
     report = audit(FolderLog(copy), verifier, lambda *_: None)
+    history = read_history(FolderLog(copy), report.checkpoint.size)
     with show.step("one byte of a copied log changed") as step:
         entry = _tamper(copy, scene.seed)
         message = stage.fails("verify", str(copy), "--key", str(verifier))
         found = re.search(r"log entry (\d+)", message)
         step.say(message.strip().splitlines()[0].removeprefix("error: "))
-    return Checked(report, bool(verified["ok"]), found is not None and int(found[1]) == entry)
+    return Checked(
+        report, history, bool(verified["ok"]), found is not None and int(found[1]) == entry
+    )
 
 
 def _tamper(copy: Path, seed: int) -> int:

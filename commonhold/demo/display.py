@@ -77,6 +77,9 @@ def summary_table(summary: dict[str, Any]) -> Table:
             "… a majority vote on the accepted items",
             f"{summary['majority_accuracy_on_accepted']:.2%}",
         ),
+        *(_campaign(each) for each in summary["campaigns"]),
+        ("rounds under way at once, at most", str(summary["rounds_overlapped"])),
+        ("who answers best, by the pairs", " > ".join(summary["sources_ranked"])),
         ("share of an honest contributor (mean)", f"{summary['honest_mean_share']:.2%}"),
         ("share of who mislabels 40 %", f"{summary['mislabeler_share']:.2%}"),
         ("review pay of an honest reviewer (mean)", f"{summary['honest_reviewer_mean_share']:.2%}"),
@@ -102,6 +105,14 @@ def summary_table(summary: dict[str, Any]) -> Table:
     for name, value in rows:
         table.add_row(name, value)
     return table
+
+
+def _campaign(campaign: dict[str, Any]) -> tuple[str, str]:
+    return (
+        f"{campaign['id']} ({campaign['kind']}): decided, right / majority",
+        f"{campaign['decided']} of {campaign['items']} in {campaign['rounds']} rounds, "
+        f"{campaign['accuracy']:.1%} / {campaign['majority_accuracy']:.1%}",
+    )
 
 
 def _counts(summary: dict[str, Any]) -> str:

@@ -1,17 +1,20 @@
-"""The first act: chain, coordinator, campaign, and eight nodes that register."""
+"""The first act: chain, coordinator, campaigns, and eight nodes that register."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from commonhold.demo.cast import NAMES
-from commonhold.demo.scene import CAMPAIGN, LICENCE, Scene
+from commonhold.demo.asks import CHOSEN, reviewers
+from commonhold.demo.cast import CAMPAIGN, NAMES
+from commonhold.demo.scene import LICENCE, Scene
 from contracts.devchain import dev_keys
-from protocol.identity import identity_of
+from protocol.identity import person_of
 from protocol.log.link import parse_link
 from protocol.money.settlement import Address
 
 QUORUM: Final = 3
+# From the first item of a campaign to the last, and for those that a round leaves undecided.
+SEAL_WAIT: Final = "45s"
 _LOOPBACK: Final = "/ip4/127.0.0.1/tcp/0"
 
 
@@ -21,6 +24,9 @@ def found_network(scene: Scene) -> None:
     with show.step("an embedded EVM and a coordinator") as step:
         _start_servers(scene)
         step.say(f"log and dashboard at {scene.http_url}")
+    with show.step("four campaigns of different kinds") as step:
+        _open_campaigns(scene)
+        step.say(", ".join(f"{name} ({kind})" for name, kind in scene.campaigns.items()))
     with show.step(f"{len(NAMES)} nodes: keys, registration signed by both keys") as step:
         _start_nodes(scene)
         step.say(", ".join(NAMES))
@@ -37,17 +43,33 @@ def _start_servers(scene: Scene) -> None:
     scene.operate(
         *("init", "--name", "demo", "--host", "127.0.0.1", "--port", "0", "--http-port", "0"),
         *("--rpc-url", scene.rpc_url, "--chain-key-file", str(key), "--quorum", str(QUORUM)),
-        *("--beacon-seconds", "30", "--commit-seconds", "120", "--reveal-seconds", "60"),
     )
     coordinator = stage.serve("coordinator", "coordinator", "serve", "--dir", scene.coordinator)
     stage.wait_ready(coordinator)
     scene.link = coordinator.ready["link"]
     scene.http_url = parse_link(scene.link).http_url
+
+
+def _open_campaigns(scene: Scene) -> None:
     labels = [word for digit in range(10) for word in ("--label", str(digit))]
-    scene.operate(
-        *("campaign", "create", "--id", CAMPAIGN, "--title", "Handwritten digits", *labels),
-        *("--guidelines", "Which digit is it?", "--licence", LICENCE, "--reviewers", "3"),
-        *("--media-type", "image/png", "--item-bytes-max", "65536", "--privacy", "open"),
+    digits = (
+        *("--title", "Handwritten digits", *labels, "--guidelines", "Which digit is it?"),
+        *("--media-type", "image/png", "--item-bytes-max", "65536", "--reviewers", "3"),
+    )
+    asked = {CAMPAIGN: (digits, scene.cast.digits)}
+    asked |= {ask.id: (ask.words, ask.round_items) for ask in scene.asks}
+    scene.stage.run_all(
+        [
+            (
+                *("coordinator", "campaign", "create", "--dir", scene.coordinator, "--id", name),
+                *(*words, "--licence", LICENCE, "--privacy", "open"),
+                # Rounds begin with the second half, so that the operator can say before what gold is.
+                *("--seal-items", str(items), "--round-items", str(items)),
+                *("--seal-wait", SEAL_WAIT, "--draws-max", "2"),
+                *("--beacon-window", "30s", "--commit-window", "2m", "--reveal-window", "1m"),
+            )
+            for name, (words, items) in asked.items()
+        ]
     )
 
 
@@ -58,20 +80,34 @@ def _start_nodes(scene: Scene) -> None:
             (
                 *("node", "init", "--dir", scene.node(name), "--link", scene.link),
                 *("--rpc-url", scene.rpc_url, "--listen", _LOOPBACK),
-                *("--reviewer", scene.cast.players[name].reviewer),
+                *_review_words(scene, name),
             )
             for name in NAMES
         ]
     )
     for name, node in zip(NAMES, made, strict=True):
-        scene.identities[name] = identity_of(node["peer_id"])
+        scene.people[name] = person_of(node["person"])
         scene.payouts[name] = Address(bytes.fromhex(node["payout_address"][2:]))
         scene.nodes[name] = stage.serve(
             name, "node", "start", "--dir", scene.node(name), "--auto-claim"
         )
     stage.wait_ready(*scene.nodes.values())
-    scene.wait_until(
-        lambda: bool(scene.operate("status")["standing_by"] == len(NAMES)), "all nodes stand by"
-    )
+    scene.wait_until(lambda: _all_stand_by(scene), "all nodes stand by")
     for address in scene.payouts.values():
         scene.chain.fund(address)
+
+
+def _review_words(scene: Scene, name: str) -> list[str]:
+    """Which campaigns somebody reviews, and with what."""
+    by_campaign = {CAMPAIGN: scene.cast.players[name].reviewer}
+    by_campaign |= reviewers(scene.asked)[name]
+    words = [word for c, each in by_campaign.items() for word in ("--reviewer", f"{c}={each}")]
+    return words + [word for c in CHOSEN.get(name, ()) for word in ("--campaign", c)]
+
+
+def _all_stand_by(scene: Scene) -> bool:
+    state = scene.tail.catch_up()
+    return all(
+        state.standbys.count(campaign) == sum(campaign in CHOSEN.get(n, [campaign]) for n in NAMES)
+        for campaign in scene.campaigns
+    )

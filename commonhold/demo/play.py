@@ -7,12 +7,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from commonhold.demo.asks import make_asks
 from commonhold.demo.cast import cast_players
 from commonhold.demo.check import verify
-from commonhold.demo.contribute import check_receipts, review, submit
+from commonhold.demo.contribute import check_receipts, finish, review, submit
 from commonhold.demo.display import Display
 from commonhold.demo.found import found_network
-from commonhold.demo.measure import measure
+from commonhold.demo.measure import Measured
 from commonhold.demo.money import SHARE_TOKEN, compare_balances, settle
 from commonhold.demo.scene import Scene
 from commonhold.demo.share import dataset_figures, export, royalties_match, sell, withdraw
@@ -24,18 +25,20 @@ from protocol.money.settlement import ETHER
 
 def open_scene(stage: Stage, display: Display, seed: int) -> Scene:
     """Deals the digits; no process runs yet."""
-    display.act(1, "A network: identities, payout addresses, a campaign")
+    display.act(1, "A network: identities, payout addresses, campaigns")
     with display.step("dealing real handwritten digits") as step:
         cast = cast_players(stage.folder / "digits", seed)
-        step.say(f"{sum(len(p.truth) for p in cast.players.values())} images to submit")
-    return Scene(stage, display, seed, cast)
+        asks = make_asks(stage.folder / "asked", cast.submitted, seed)
+        others = sum(len(pile.truth) for ask in asks for pile in ask.piles)
+        step.say(f"{cast.digits} images to submit, and {others} other things")
+    return Scene(stage, display, seed, cast, asks)
 
 
 def play(scene: Scene) -> dict[str, Any]:
     """Plays all acts and gives the summary."""
     act = scene.display.act
     found_network(scene)
-    act(2, "Signed submissions of real digits")
+    act(2, "Signed submissions to four campaigns")
     submit(scene)
     check_receipts(scene)
     act(3, "Review: draw, content over libp2p to those drawn, commit, reveal, verdict")
@@ -50,14 +53,16 @@ def play(scene: Scene) -> dict[str, Any]:
     act(6, "Training together: the data stays where it is")
     model = train(scene, exported.snapshot)
     act(7, "Settlement: trainers, royalties, revenue")
-    with scene.display.step("epoch 2 closes") as step:
-        scene.close_epoch(step)
+    finish(scene)
+    with scene.display.step("epoch 2 closes"):
+        scene.operate("epoch", "close")
     settle(scene, "epoch 2", stable, ETHER)
     matches, paid = compare_balances(scene)
     act(8, "From outside: the pages, and the whole log replayed")
     seen = watch(scene, [exported.snapshot[:12], f"{model['epsilon']:.2f}", "Northwind Robotics"])
     checked = verify(scene)
-    return measure(checked.report, scene.known, scene.identities) | {
+    measured = Measured(checked.report, checked.history, scene.known)
+    return measured.figures(scene.people) | {
         "onchain_matches_statements": matches,
         "revenue_paid_micro": sum(each.get(stable.hex(), 0) for each in paid.values()),
         "revenue_paid_wei": sum(each.get(ETHER.hex(), 0) for each in paid.values()),

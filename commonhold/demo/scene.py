@@ -8,19 +8,21 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
-from commonhold.demo.cast import Cast
+from commonhold.demo.asks import Ask
+from commonhold.demo.cast import CAMPAIGN, Cast
 from commonhold.demo.display import Display, Step
 from commonhold.demo.measure import KnownItem
 from commonhold.demo.onchain import ChainView, deployment_of
 from commonhold.demo.stage import DemoError, Server, Stage
 from commonhold.demo.tail import Tail
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.money.settlement import Address, Deployment
-from protocol.state import ItemId
+from protocol.rows import ItemId
+from protocol.state import State
 
-CAMPAIGN: Final = "digits"
 LICENCE: Final = "CC-BY-4.0"
 WAIT_S: Final = 60.0
 POLL_S: Final = 0.2
@@ -34,7 +36,8 @@ class Scene:
     display: Display
     seed: int
     cast: Cast
-    identities: dict[str, Identity] = field(default_factory=dict)
+    asks: list[Ask]  # the other campaigns
+    people: dict[str, PersonId] = field(default_factory=dict)
     payouts: dict[str, Address] = field(default_factory=dict)
     nodes: dict[str, Server] = field(default_factory=dict)
     link: str = ""
@@ -46,6 +49,21 @@ class Scene:
     def chain(self) -> ChainView:
         """The demo's own look at the chain."""
         return ChainView(self.rpc_url)
+
+    @cached_property
+    def tail(self) -> Tail:
+        """The public log."""
+        return Tail(self.http_url)
+
+    @property
+    def asked(self) -> Path:
+        """Where what the other campaigns ask about lies."""
+        return self.stage.folder / "asked"
+
+    @property
+    def campaigns(self) -> dict[str, str]:
+        """The kind of each campaign's question, by its id."""
+        return {CAMPAIGN: "classify"} | {ask.id: ask.kind for ask in self.asks}
 
     @property
     def coordinator(self) -> str:
@@ -70,20 +88,22 @@ class Scene:
         with closing(sqlite3.connect(uri, uri=True)) as database:
             return database.execute(sql, values).fetchall()
 
-    def wait_until(self, holds: Callable[[], bool], what: str) -> None:
+    def wait_until(self, holds: Callable[[], bool], what: str, seconds: float = WAIT_S) -> None:
         """Waits for something that other processes do; raises DemoError after a minute."""
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > deadline:
-                raise DemoError(f"waited {WAIT_S:.0f} s in vain until {what}")
+                raise DemoError(f"waited {seconds:.0f} s in vain until {what}")
             time.sleep(POLL_S)
 
-    def close_epoch(self, step: Step) -> None:
-        """Closes the epoch, and tells from the public log how far its review is."""
-        tail = Tail(self.http_url)
-        command = ("coordinator", "epoch", "close", "--dir", self.coordinator)
-        with self.stage.running(*command) as run:
-            while run.process.poll() is None:
-                step.say(tail.review())
-                time.sleep(POLL_S)
-        step.say(tail.review())
+    def wait_for_log(
+        self, holds: Callable[[State], bool], what: str, step: Step, seconds: float = WAIT_S
+    ) -> None:
+        """The same for something that the public log says; shows meanwhile how far its reviews are."""
+
+        def look() -> bool:
+            done = holds(self.tail.catch_up())
+            step.say(self.tail.review())
+            return done
+
+        self.wait_until(look, what, seconds)

@@ -10,20 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from commonhold.demo.scene import CAMPAIGN, LICENCE, Scene
+from commonhold.demo.cast import CAMPAIGN
+from commonhold.demo.scene import LICENCE, Scene
 from commonhold.demo.stage import DemoError
 from commonhold.demo.traces import traces
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain
-from protocol.identity import peer_id_of
+from protocol.identity import name_of
 from protocol.log.batch import decode_bundle
 from protocol.log.merkle import hash_leaf
+from protocol.log.strict import parse_leaf
 from protocol.money.settlement import ETHER, Address
 from protos.gen import records_pb2 as pb
 
 LICENCE_ID: Final = "northwind-2026"
 STABLE_REVENUE: Final = 25_000_000_000  # 25,000 of the stablecoin stand-in, which has 6 decimals
 ETHER_REVENUE: Final = 3 * 10**18 + 7  # not a round number: nothing may be lost to rounding
+PART: Final = "content"  # of a digit
 _BUYER: Final = 2  # of the development chain's accounts
 _SLICE: Final = 48  # bytes of content, from its middle, that name it beyond doubt
 
@@ -34,7 +37,7 @@ class Exported:
 
     snapshot: str  # hex
     folder: Path
-    authors: Mapping[str, int]  # peer id -> items
+    authors: Mapping[str, int]  # name -> items
     item_ids: frozenset[str]
     loads: bool
     croissant_valid: bool
@@ -50,7 +53,7 @@ def export(scene: Scene, title: str) -> Exported:
         exported = Exported(
             made["snapshot"],
             Path(made["path"]),
-            Counter(rows["contributor"]),
+            Counter(rows["author"]),
             frozenset(rows["item_id"]),
             loads=len(rows["item_id"]) == made["items"] > 0,
             croissant_valid=_croissant_holds(Path(made["path"])),
@@ -60,7 +63,7 @@ def export(scene: Scene, title: str) -> Exported:
 
 
 def _load(folder: Path, cache: Path) -> dict[str, list[str]]:
-    """Item ids and contributors, read with pandas and with Hugging Face datasets, which must agree."""
+    """Item ids and authors, read with pandas and with Hugging Face datasets, which must agree."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     import datasets
     import pandas
@@ -69,10 +72,10 @@ def _load(folder: Path, cache: Path) -> dict[str, list[str]]:
     files = sorted(str(file) for file in (folder / "data").glob("*.parquet"))
     loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(cache))
     frame = pandas.concat([pandas.read_parquet(file) for file in files])
-    columns = {name: list(loaded[name]) for name in ("item_id", "contributor")}
+    columns = {name: list(loaded[name]) for name in ("item_id", "author")}
     if any(list(frame[name]) != column for name, column in columns.items()):
         raise DemoError("pandas and datasets read different rows")
-    if loaded[0]["image"].size != (28, 28):
+    if loaded[0][PART].size != (28, 28):
         raise DemoError("the dataset's first image is not a digit")
     return columns
 
@@ -115,7 +118,9 @@ def withdraw(scene: Scene, exported: Exported) -> Withdrawn:
     copied = {_digest(file) for player in scene.cast.players.values() for file in player.copies}
     item_id = next(
         item.hex()
-        for item, digest in scene.query("ada", "select item_id, content_sha256 from items")
+        for item, digest in scene.query(
+            "ada", "select item_id, content_sha256 from items where campaign_id = ?", CAMPAIGN
+        )
         if item.hex() in exported.item_ids and digest not in copied
     )
     needles = _needles(scene, bytes.fromhex(item_id))
@@ -135,7 +140,9 @@ def withdraw(scene: Scene, exported: Exported) -> Withdrawn:
 def _needles(scene: Scene, item_id: bytes) -> list[bytes]:
     """Bytes that only this item has: of its content, its content's salt, its fingerprint."""
     [(salt, digest)] = scene.query(
-        "ada", "select content_salt, content_sha256 from items where item_id = ?", item_id
+        "ada",
+        "select salt, content_sha256 from items join parts using (item_id) where item_id = ?",
+        item_id,
     )
     content = _content(scene, digest)
     middle = len(content) // 2
@@ -145,8 +152,8 @@ def _needles(scene: Scene, item_id: bytes) -> list[bytes]:
         for leaf in decode_bundle(bundle)
         if isinstance(leaf, bytes) and hash_leaf(leaf) == item_id
     )
-    fingerprint = pb.Item.FromString(leaf).fingerprint
-    return [content[middle : middle + _SLICE], salt, fingerprint]
+    [part] = parse_leaf(pb.Item, leaf).parts
+    return [content[middle : middle + _SLICE], salt, part.fingerprint]
 
 
 def _content(scene: Scene, digest: bytes) -> bytes:
@@ -166,7 +173,7 @@ def royalties_match(lines: list[tuple[int, pb.RewardLine]], exported: Exported) 
     paid: dict[str, int] = {}
     for _, line in lines:
         if line.licence_id == LICENCE_ID:
-            name = peer_id_of(line.identity)
+            name = name_of(line.person)
             paid[name] = paid.get(name, 0) + int(line.amount)
     pool, items = sum(paid.values()), sum(exported.authors.values())
     return (

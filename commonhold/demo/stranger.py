@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from commonground.p2p import Denial, OpenBlob, PeerHost
+from commonhold.demo.share import PART
 from protocol.errors import Reject, Unreachable
 
 _LOOPBACK: Final = ("/ip4/127.0.0.1/tcp/0",)
@@ -18,11 +19,11 @@ _SIZE_MAX: Final = 1_000_000
 class _Nothing:
     """A stranger has nothing to give."""
 
-    async def open(self, item_id: bytes) -> OpenBlob | None:
+    async def open(self, item_id: bytes, part: str) -> OpenBlob | None:
         return None
 
 
-async def _deny(_peer: bytes, _item_id: bytes) -> Denial:
+async def _deny(_item_id: bytes, _part: str, _peer: bytes) -> Denial:
     return Denial("a stranger serves nobody")
 
 
@@ -44,6 +45,7 @@ async def _ask(peer_id: str, addresses: Sequence[str], item_id: bytes, folder: P
             peer_id,
             addresses,
             item_id,
+            PART,
             sink_path=folder / "stolen",
             size_max=_SIZE_MAX,
             commitment=bytes(32),

@@ -1,64 +1,79 @@
-"""How far something is, read from the public log over HTTP as anybody could."""
+"""How far everything is: the public log, read over HTTP and folded as anybody could."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Final
 
-import httpx
-
+from commonhold.audit.source import HttpLog
+from protocol import transition
+from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.log import tiles
+from protocol.log.batch import Leaf, check_batch
 from protocol.log.envelope import parse_envelope
+from protocol.state import State, waits_of
 
-# kind -> its plural, in the order in which they come
-_REVIEW: Final = {
-    "beacon": "seeds opened",
-    "draw": "draws",
-    "commit": "commits",
-    "reveal": "reveals",
-    "verdict": "verdicts",
-}
 _TRAINING: Final = {
     "enrol": "partners joined",
     "update": "signed updates",
     "training-round": "rounds",
 }
+_PHASES: Final = {
+    RoundPhase.OPEN: "decided",
+    RoundPhase.SEALED: "opens its seed",
+    RoundPhase.COMMITTING: "commits",
+    RoundPhase.REVEALING: "reveals",
+}
+_DECIDED: Final = (ItemStatus.ACCEPTED, ItemStatus.REJECTED, ItemStatus.DUPLICATE)
 
 
 class Tail:
-    """What a log got since this was made."""
+    """A log's state, as far as it was last looked at."""
 
     def __init__(self, http_url: str) -> None:
-        self._url = http_url
-        with httpx.Client(base_url=http_url) as client:
-            self._start = _size(client)
+        self._log = HttpLog(http_url)
+        self.state = State()
+        self.kinds = Counter[str]()
 
-    def kinds(self) -> Counter[str]:
-        """How many records of each kind."""
-        with httpx.Client(base_url=self._url) as client:
-            return Counter(parse_envelope(raw).kind for raw in self._entries(client))
+    def catch_up(self) -> State:
+        """The state now."""
+        size = int(self._log.read(tiles.CHECKPOINT_PATH).split(b"\n")[1])
+        for tile in tiles.entry_tiles_of(size):
+            if tile.start + tile.width > self.state.size:
+                entries = tiles.decode_entries(self._log.read(tile.path), tile.width)
+                for raw in entries[max(0, self.state.size - tile.start) :]:
+                    self.kinds[transition.apply(self.state, raw, self._leaves(raw)).kind] += 1
+        return self.state
 
-    def _entries(self, client: httpx.Client) -> Iterator[bytes]:
-        for tile in tiles.entry_tiles_of(_size(client)):
-            if tile.start + tile.width > self._start:
-                bundle = client.get(f"/{tile.path}").raise_for_status().content
-                entries = tiles.decode_entries(bundle, tile.width)
-                yield from entries[max(0, self._start - tile.start) :]
+    def _leaves(self, raw: bytes) -> list[Leaf]:
+        batch = transition.shown_batch(parse_envelope(raw))
+        if batch is None or not batch.count:
+            return []
+        return check_batch(batch.root, batch.count, self._log.read(f"batch/{batch.root.hex()}"))
+
+    def rests(self, campaign_id: str) -> bool:
+        """Whether nothing of a campaign is under review, nor waits for it."""
+        is_open = self.state.round_of(campaign_id).phase is RoundPhase.OPEN
+        return is_open and not self.state.queues.has(campaign_id)
 
     def review(self) -> str:
-        """How far a review is."""
-        kinds = self.kinds()
-        return ", ".join([*_counted(kinds, _REVIEW), *(["epoch closed"] if kinds["close"] else [])])
+        """How far each campaign is."""
+        return "; ".join(
+            self._campaign(campaign_id) for campaign_id, _ in self.state.campaigns.scan()
+        )
+
+    def _campaign(self, campaign_id: str) -> str:
+        round_, waiting = self.state.round_of(campaign_id), waits_of(self.state, campaign_id)
+        where = f"{campaign_id} {round_.number} {_PHASES[round_.phase]}"
+        return f"{where}, {waiting} wait" if waiting else where
+
+    def decided(self, campaign_id: str) -> int:
+        """How many of a campaign's items are accepted, rejected or copies."""
+        items = (item for _, item in self.state.items.scan() if item.campaign_id == campaign_id)
+        return sum(item.status in _DECIDED for item in items)
 
     def training(self) -> str:
         """How far a training job is."""
-        return ", ".join(_counted(self.kinds(), _TRAINING))
-
-
-def _counted(kinds: Counter[str], words: dict[str, str]) -> list[str]:
-    return [f"{kinds[kind]} {plural}" for kind, plural in words.items() if kinds[kind]]
-
-
-def _size(client: httpx.Client) -> int:
-    return int(client.get("/checkpoint").raise_for_status().text.splitlines()[1])
+        return ", ".join(
+            f"{self.kinds[k]} {word}" for k, word in _TRAINING.items() if self.kinds[k]
+        )

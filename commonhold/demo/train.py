@@ -6,10 +6,9 @@ import time
 from contextlib import ExitStack
 from typing import Any, Final
 
-from commonhold.demo.cast import HONEST
-from commonhold.demo.scene import CAMPAIGN, POLL_S, Scene
-from commonhold.demo.tail import Tail
-from protocol.identity import peer_id_of
+from commonhold.demo.cast import CAMPAIGN, HONEST
+from commonhold.demo.scene import POLL_S, Scene
+from protocol.identity import name_of
 
 JOB: Final = "digits-1"
 EPSILON: Final = "3"
@@ -19,7 +18,6 @@ DELTA: Final = "1e-5"
 def train(scene: Scene, snapshot: str) -> dict[str, Any]:
     """Opens a job over the snapshot, lets everybody invited join, and waits for the model."""
     ready = scene.stage.folder / "logs" / "job.ready"
-    tail = Tail(scene.http_url)
     with scene.display.step("four partners train, each on its own machine's digits") as step:
         with ExitStack() as running:
             job = running.enter_context(
@@ -31,7 +29,8 @@ def train(scene: Scene, snapshot: str) -> dict[str, Any]:
             for name in HONEST:
                 running.enter_context(scene.stage.running(*_join(scene, name)))
             while job.process.poll() is None:
-                step.say(tail.training())
+                scene.tail.catch_up()
+                step.say(scene.tail.training())
                 time.sleep(POLL_S)
         model = job.printed
         step.say(
@@ -42,7 +41,7 @@ def train(scene: Scene, snapshot: str) -> dict[str, Any]:
 
 
 def _open(scene: Scene, snapshot: str) -> tuple[str, ...]:
-    invited = [word for n in HONEST for word in ("--partner", peer_id_of(scene.identities[n]))]
+    invited = [word for n in HONEST for word in ("--partner", name_of(scene.people[n]))]
     return (
         *("federated", "open", "--dir", scene.coordinator, "--id", JOB, "--campaign", CAMPAIGN),
         *("--title", "Digits, trained where they are", "--snapshot", snapshot, *invited),
