@@ -4,64 +4,113 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from node.examine import MISMATCH, UNSURE, Examiner, Opinion, Wanted
-from node.intake import PNG, TEXT, fingerprint_content
-from node.reviewers import load_reviewer
+from node.intake import fingerprint_content
+from node.reviewers import Case, Refusal, Reviewer, load_reviewer
 from node.rows import TaskRow
+from protocol.rows import Campaign, Consent, Description, Part
+from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
-from tests.node_lab import digit
+from tests import simulated
+from tests.review_bench import PNG, TEXT, digit, put
 
 CONTENT = digit(1)
-LABELS = ("zero", "one", "two")
+LABELS = ["zero", "one", "two"]
+WORDS = b"What is it?"
 
 
-def wanted(media_type: str = PNG, fingerprint: bytes | None = None) -> Wanted:
+def wanted(
+    media_type: str = PNG,
+    fingerprint: bytes | None = None,
+    *,
+    task: TaskRow | None = None,
+    text: bytes | None = None,
+    campaign_id: str = "digits",
+) -> Wanted:
+    """A picture, and a text beside it if `text` is what its record describes."""
     own = fingerprint_content(CONTENT, PNG)
-    record = pb.Item(
-        size=len(CONTENT),
-        media_type=media_type,
-        fingerprint=own if fingerprint is None else fingerprint,
+    described = [("content", media_type, len(CONTENT), own if fingerprint is None else fingerprint)]
+    if text is not None:
+        described.append(("words", TEXT, len(text), fingerprint_content(text, TEXT)))
+    campaign = Campaign.of(
+        simulated.campaign(
+            id=campaign_id,
+            spec=encode_spec({"labels": LABELS}),
+            parts=[simulated.part(name, kind) for name, kind, _, _ in described],
+        )
     )
-    return Wanted(TaskRow(1, 1, 0, bytes(32), bytes(32), "digits"), record, LABELS)
+    return Wanted(
+        task or TaskRow(campaign_id, 1, 0, bytes(32), bytes(32)),
+        campaign,
+        description(*(Part(name, bytes(32), size, kind, "") for name, kind, size, _ in described)),
+        {name: claimed for name, _, _, claimed in described},
+        (),
+        flipped=False,
+    )
+
+
+def description(*parts: Part) -> Description:
+    return Description(
+        parts, b"", "CC-BY-4.0", Consent(train=True), pb.ORIGIN_HUMAN, "", False, (), ""
+    )
+
+
+def plugins(each: str = "constant:one") -> Mapping[str, Reviewer]:
+    return {"*": load_reviewer(each)}
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    made = tmp_path / "content"
-    made.write_bytes(CONTENT)
-    return made
+def folder(tmp_path: Path) -> Path:
+    put({"content": CONTENT, "words": WORDS}, tmp_path / bytes(32).hex())
+    return tmp_path
 
 
 @pytest.mark.parametrize(
     ("item", "opinion"),
     [
-        (wanted(), Opinion(1)),
-        (wanted(fingerprint=b""), Opinion(1)),  # a campaign whose content is not published
+        (wanted(), Opinion(b"\0\1")),
+        (wanted(text=WORDS), Opinion(b"\0\1")),
+        (wanted(fingerprint=b""), Opinion(b"\0\1")),  # a campaign whose content is not published
         (wanted(TEXT, fingerprint=b""), MISMATCH),
         (wanted(TEXT), MISMATCH),
+        (wanted("audio/wav", fingerprint=b""), MISMATCH),
         (wanted(fingerprint=fingerprint_content(digit(2), PNG)), MISMATCH),
         (wanted(fingerprint=b"\1nonsense"), MISMATCH),
+        (wanted(text=b"What was it?"), MISMATCH),  # one part of two
     ],
 )
 async def test_content_is_held_against_its_record(
-    path: Path, item: Wanted, opinion: Opinion
+    folder: Path, item: Wanted, opinion: Opinion
 ) -> None:
-    assert await Examiner(load_reviewer("constant:1")).examine(path, item) == opinion
+    assert await Examiner(plugins()).examine(folder, item) == opinion
 
 
-async def test_without_a_plug_in_a_person_decides(path: Path) -> None:
-    assert await Examiner(None).examine(path, wanted()) is None
-    assert await Examiner(None).examine(path, wanted(TEXT)) == MISMATCH
+async def test_a_refusal_is_an_opinion(folder: Path) -> None:
+    examiner = Examiner(plugins("constant:refuse: harmful"))
+    assert await examiner.examine(folder, wanted()) == Opinion(None, pb.REFUSAL_HARMFUL)
+
+
+async def test_without_a_plug_in_a_person_decides(folder: Path) -> None:
+    assert await Examiner({}).examine(folder, wanted()) is None
+    assert await Examiner({}).examine(folder, wanted(TEXT)) == MISMATCH
+
+
+async def test_each_campaign_asks_its_own_plug_in(folder: Path) -> None:
+    examiner = Examiner(
+        {"*": load_reviewer("constant:one"), "mine": load_reviewer("constant:two"), "hand": None}
+    )
+    asked = [examiner.examine(folder, wanted(campaign_id=c)) for c in ("other", "mine", "hand")]
+    assert await asyncio.gather(*asked) == [Opinion(b"\0\1"), Opinion(b"\0\2"), None]
 
 
 async def test_missing_content_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        await Examiner(None).examine(tmp_path / "gone", wanted())
+        await Examiner({}).examine(tmp_path, wanted())
 
 
 class Stuck:
@@ -69,33 +118,56 @@ class Stuck:
 
     name = "stuck"
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int | None = None) -> None:
         self.go = threading.Event()
         self.inside = self.most = 0
+        self._lock = threading.Lock()
+        if at_once is not None:
+            self.at_once = at_once
 
     def prepare(self) -> None:
         return
 
-    def answer(self, content: bytes, media_type: str, labels: Sequence[str]) -> int | None:
-        self.inside += 1
-        self.most = max(self.most, self.inside)
+    def answer(self, case: Case) -> str | Refusal:
+        with self._lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
         self.go.wait()
-        self.inside -= 1
-        return None
+        with self._lock:
+            self.inside -= 1
+        return Refusal.UNSURE
 
 
-async def test_a_plug_in_is_asked_one_item_at_a_time(path: Path) -> None:
-    plugin = Stuck()
-    examiner = Examiner(plugin)
-    asked = [asyncio.create_task(examiner.examine(path, wanted())) for _ in range(3)]
-    await asyncio.sleep(0)
+@pytest.mark.parametrize(("at_once", "most"), [(None, 1), (2, 2), (0, 1)])
+async def test_a_plug_in_is_asked_as_many_items_at_once_as_it_says(
+    folder: Path, at_once: int | None, most: int
+) -> None:
+    plugin = Stuck(at_once)
+    examiner = Examiner({"*": plugin})
+    asked = [asyncio.create_task(examiner.examine(folder, wanted())) for _ in range(3)]
+    async with asyncio.timeout(5):
+        while plugin.inside < most:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
     plugin.go.set()
     assert await asyncio.gather(*asked) == [UNSURE] * 3
-    assert plugin.most == 1
+    assert plugin.most == most
 
 
-async def test_whoever_waits_for_a_stuck_plug_in_can_stop(path: Path) -> None:
+async def test_whoever_waits_for_a_stuck_plug_in_can_stop(folder: Path) -> None:
     plugin = Stuck()
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(Examiner(plugin).examine(path, wanted()), 0.2)
+        await asyncio.wait_for(Examiner({"*": plugin}).examine(folder, wanted()), 0.2)
     plugin.go.set()
+
+
+async def test_a_stuck_plug_in_of_one_campaign_holds_up_no_other(folder: Path) -> None:
+    plugin = Stuck()
+    examiner = Examiner({"slow": plugin, "*": load_reviewer("constant:one")})
+    slow = asyncio.create_task(examiner.examine(folder, wanted(campaign_id="slow")))
+    while not plugin.inside:
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        assert await examiner.examine(folder, wanted()) == Opinion(b"\0\1")
+    plugin.go.set()
+    assert await slow == UNSURE

@@ -24,11 +24,52 @@ from commonhold.digits import (
     split_digits,
     write_folder,
 )
-from node.reviewers import Reviewer, ask, load_reviewer, registry, reviewer_names
+from node.reviewers import (
+    MEANINGS,
+    Case,
+    Refusal,
+    Reviewer,
+    ShownPart,
+    ask,
+    load_reviewer,
+    load_reviewers,
+    read_refusal,
+    registry,
+    reviewer_names,
+)
 from node.reviewers.command import CommandReviewer
-from protocol.errors import ConfigError
+from node.reviewers.interface import ANSWER_CHARS_MAX
+from protocol.errors import ConfigError, Reject
+from protocol.rows import Campaign
+from protocol.tasks.spec import encode_spec
+from protos.gen import records_pb2 as pb
+from tests import simulated
+from tests.review_bench import pairs, rubric
 
-PNG = "image/png"
+PNG, TEXT = "image/png", "text/plain"
+
+
+def put(folder: Path, content: bytes, name: str = "content") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+def labelled(
+    folder: Path,
+    content: bytes = b"content",
+    media_type: str = PNG,
+    labels: Sequence[str] = "abc",
+) -> Case:
+    """An item of one part, and a question with these labels about it."""
+    record = simulated.campaign(spec=encode_spec({"labels": list(labels)}))
+    return Case(Campaign.of(record), (ShownPart("content", media_type, put(folder, content)),))
+
+
+def case_of(folder: Path, record: pb.Campaign, **contents: bytes) -> Case:
+    """An item of another campaign; parts in the order given."""
+    parts = (ShownPart(name, TEXT, put(folder, text, name)) for name, text in contents.items())
+    return Case(Campaign.of(record), tuple(parts))
 
 
 class Scripted:
@@ -43,35 +84,78 @@ class Scripted:
         if isinstance(self.outcome, OSError):
             raise self.outcome
 
-    def answer(self, content: bytes, media_type: str, labels: Sequence[str]) -> int | None:
+    def answer(self, case: Case) -> str | Refusal:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome  # type: ignore[return-value]  # that is the point of the test
 
 
-@pytest.mark.parametrize("answer", [0, 2, None])
-def test_a_proper_answer_or_abstention_passes_without_a_warning(
-    answer: int | None, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("answer", "expected"), [("a", b"\0\0"), (" C ", b"\0\2"), *((each, each) for each in Refusal)]
+)
+def test_a_proper_answer_or_refusal_passes_without_a_warning(
+    tmp_path: Path, answer: str, expected: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert ask(Scripted(answer), b"content", PNG, "abc") == answer
+    assert ask(Scripted(answer), labelled(tmp_path)) == expected
     assert not caplog.records
 
 
-@pytest.mark.parametrize("outcome", [-1, 3, "a", 1.0, True, RuntimeError("SECRET content")])
-def test_a_misbehaving_plug_in_abstains_with_a_warning_that_quotes_nothing(
-    outcome: object, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        *(0, None, True, 1.0, b"a", ["a"]),
+        *("SECRET content", "", "a" * (ANSWER_CHARS_MAX + 1)),
+        *("yes", "tie", "correct: yes, clear: no"),  # words of other kinds
+        RuntimeError("SECRET content"),
+        Reject("SECRET content"),
+    ],
+)
+def test_a_misbehaving_plug_in_is_unsure_with_a_warning_that_quotes_nothing(
+    tmp_path: Path, outcome: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert ask(Scripted(outcome), b"SECRET content", PNG, "abc") is None
+        assert ask(Scripted(outcome), labelled(tmp_path, b"SECRET content")) is Refusal.UNSURE
     assert len(caplog.records) == 1
     assert "SECRET" not in caplog.text
 
 
-def test_constant_always_answers_the_same() -> None:
+@pytest.mark.parametrize("words", ["3", "a", "b", "tie", "yes, no", "clear: yes"])
+def test_words_of_one_kind_are_no_answer_to_another(tmp_path: Path, words: str) -> None:
+    """Whatever was said, the question decides whether it is an answer; nothing ever crashes."""
+    answers = {
+        "digits": ask(Scripted(words), labelled(tmp_path / "1", labels=LABELS)),
+        "pairs": ask(Scripted(words), case_of(tmp_path / "2", pairs(), answer_a=b"x")),
+        "rubric": ask(Scripted(words), case_of(tmp_path / "3", rubric(), solution=b"x")),
+    }
+    fits = {"3": "digits", "a": "pairs", "b": "pairs", "tie": "pairs", "yes, no": "rubric"}
+    for kind, answer in answers.items():
+        assert (answer is Refusal.UNSURE) == (fits.get(words) != kind)
+
+
+def test_refusals_are_read_as_they_are_written() -> None:
+    for reason in Refusal:
+        assert read_refusal(f" {reason.value.upper()} ") is reason
+        assert reason.meaning == MEANINGS[reason.code]
+    assert read_refusal("off_topic") is Refusal.OFF_TOPIC
+    assert {reason.code for reason in Refusal} | {
+        pb.REFUSAL_NONE,
+        pb.REFUSAL_UNAVAILABLE,
+        pb.REFUSAL_MISMATCH,
+    } == set(pb.Refusal.values())
+    assert set(MEANINGS) == set(pb.Refusal.values()) - {pb.REFUSAL_NONE}
+    with pytest.raises(Reject) as caught:
+        read_refusal("boring")
+    assert "unreadable" in caught.value.advice
+
+
+def test_constant_always_answers_the_same(tmp_path: Path) -> None:
     lazy = load_reviewer("constant:3")
-    assert [ask(lazy, content, PNG, LABELS) for content in (b"", b"x")] == [3, 3]
-    assert ask(lazy, b"x", PNG, LABELS[:3]) is None
-    for bad in ("constant", "constant:-1", "constant:three"):
+    for content in (b"x", b"y"):
+        assert ask(lazy, labelled(tmp_path, content, labels=LABELS)) == b"\0\3"
+    assert ask(lazy, labelled(tmp_path, labels=LABELS[:3])) is Refusal.UNSURE
+    off = load_reviewer("constant:refuse: off-topic")
+    assert ask(off, labelled(tmp_path)) is Refusal.OFF_TOPIC
+    for bad in ("constant", "constant: ", "constant:refuse: boring"):
         with pytest.raises(ConfigError):
             load_reviewer(bad)
 
@@ -83,8 +167,17 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     assert set(registry.BUILT_IN) <= set(reviewer_names())
 
 
+def test_each_campaign_has_its_reviewer_and_equal_ones_are_loaded_once() -> None:
+    loaded = load_reviewers({"a": "constant:1", "b": "constant:1", "*": "constant:2", "c": ""})
+    assert loaded["a"] is loaded["b"]
+    assert loaded["a"] is not loaded["*"]
+    assert loaded["c"] is None  # a person
+    with pytest.raises(ConfigError, match="bad-one"):
+        load_reviewers({"*": "constant:1", "bad-one": "nobody"})
+
+
 def made(argument: str) -> Reviewer:
-    return Scripted(int(argument))
+    return Scripted("abc"[int(argument)])
 
 
 def broken(argument: str) -> Reviewer:
@@ -92,7 +185,7 @@ def broken(argument: str) -> Reviewer:
 
 
 def test_installed_plug_ins_are_found_and_their_failures_named(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     group = registry.ENTRY_POINT_GROUP
     points = EntryPoints(
@@ -101,37 +194,82 @@ def test_installed_plug_ins_are_found_and_their_failures_named(
                              ("object", "len"), ("constant", "made")]
     )  # fmt: skip
     monkeypatch.setattr(registry, "entry_points", points.select)
-    assert ask(load_reviewer("made:2"), b"", PNG, "abc") == 2
+    assert ask(load_reviewer("made:2"), labelled(tmp_path)) == b"\0\2"
     assert load_reviewer("constant:1").name == "constant"  # built-in names cannot be shadowed
     for bad in ("made:two", "broken:x", "lost:x", "object:x"):
         with pytest.raises(ConfigError):
             load_reviewer(bad)
 
 
+# ---- a command ----
+
+
 def script(folder: Path, body: str) -> str:
     path = folder / "review.py"
-    path.write_text("import os, sys\n" + body)
-    return f"{sys.executable} {path}"
+    path.write_text("import json, os, sys\n" + body)
+    return f"command:{sys.executable} {path}"
 
 
-def test_a_command_reads_the_content_and_prints_a_label(tmp_path: Path) -> None:
+def test_a_command_reads_what_is_asked_and_prints_an_answer(tmp_path: Path) -> None:
     body = (
-        "labels = os.environ['COMMONHOLD_LABELS'].split('\\n')\n"
-        "assert os.environ['COMMONHOLD_MEDIA_TYPE'] == 'image/png' and 'SECRET' not in os.environ\n"
-        "print(labels[len(sys.stdin.buffer.read())])\n"
+        "asked = json.load(sys.stdin)\n"
+        "assert 'SECRET' not in os.environ\n"
+        "assert asked['kind'] == 'classify' and asked['campaign'] == 'digits'\n"
+        "assert asked['spec'] == {'labels': ['zero', 'one', 'two']} and asked['guidelines'] == ''\n"
+        "[part] = asked['parts']\n"
+        "assert (part['name'], part['media_type']) == ('content', 'image/png')\n"
+        "print(asked['choices'][len(open(part['path'], 'rb').read())])\n"
     )
-    reviewer = load_reviewer("command:" + script(tmp_path, body))
+    reviewer = load_reviewer(script(tmp_path, body))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SECRET", "key")
-        assert ask(reviewer, b"xx", PNG, ["zero", "one", "two"]) == 2
+        case = labelled(tmp_path / "item", b"xx", labels=["zero", "one", "two"])
+        assert ask(reviewer, case) == b"\0\2"
+
+
+def test_a_command_sees_the_parts_in_shown_order(tmp_path: Path) -> None:
+    body = (
+        "names = [part['name'] for part in json.load(sys.stdin)['parts']]\n"
+        "print('b' if names == ['prompt', 'answer_b', 'answer_a'] else 'a')\n"
+    )
+    reviewer = load_reviewer(script(tmp_path, body))
+    flipped = case_of(tmp_path / "1", pairs(), prompt=b"?", answer_b=b"x", answer_a=b"y")
+    straight = case_of(tmp_path / "2", pairs(), prompt=b"?", answer_a=b"x", answer_b=b"y")
+    assert (ask(reviewer, flipped), ask(reviewer, straight)) == (b"\1", b"\0")
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        ("correct: yes, clear: no", b"\1\0"),
+        ("no, yes", b"\0\1"),
+        ("refuse: unreadable", Refusal.UNREADABLE),
+        ("REFUSE: personal", Refusal.PERSONAL),
+        ("refuse: because", Refusal.UNSURE),
+        ("correct: yes", Refusal.UNSURE),
+    ],
+)
+def test_a_command_judges(tmp_path: Path, printed: str, expected: object) -> None:
+    body = (
+        "asked = json.load(sys.stdin)\n"
+        "assert [each['name'] for each in asked['spec']['criteria']] == ['correct', 'clear']\n"
+        f"print({printed!r})\n"
+    )
+    reviewer = load_reviewer(script(tmp_path, body))
+    case = case_of(tmp_path / "item", rubric(), problem=b"1 + 1", solution=b"3")
+    assert ask(reviewer, case) == expected
 
 
 @pytest.mark.parametrize(
     "body",
-    ["print()", "print('cow')", "print('a'); sys.exit(3)", "print('a' * 100_000)", "1 / 0"],
+    [
+        *("print()", "print('cow')", "print('a'); sys.exit(3)", "print('a' * 100_000)", "1 / 0"),
+        *("print('a'); print('b')", "sys.stdout.buffer.write(b'a\\xff')"),
+        "print('a' + ' ' * 100_000)",  # an answer, and then a flood
+    ],
 )
-def test_a_command_that_prints_no_label_abstains(tmp_path: Path, body: str) -> None:
-    assert ask(load_reviewer("command:" + script(tmp_path, body)), b"", PNG, "abc") is None
+def test_a_command_that_prints_no_answer_is_unsure(tmp_path: Path, body: str) -> None:
+    assert ask(load_reviewer(script(tmp_path, body)), labelled(tmp_path / "i")) is Refusal.UNSURE
 
 
 def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
@@ -142,7 +280,7 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     reviewer = CommandReviewer(
         f"sh -c '(echo started; exec sleep 600) > {pipe} & wait'", timeout_seconds=1.0
     )
-    assert ask(reviewer, b"", PNG, "abc") is None
+    assert ask(reviewer, labelled(tmp_path / "item")) is Refusal.UNSURE
     os.set_blocking(reader, True)
     with os.fdopen(reader, "rb") as held:
         assert held.read() == b"started\n"
@@ -195,13 +333,22 @@ def test_digits_learns_from_a_private_folder(tmp_path: Path) -> None:
     split = deal(contributors=1, submitted_each=10)
     write_folder(tmp_path, split.private[0].images, split.private[0].labels)
     reviewer = load_reviewer(f"digits:{tmp_path}")
-    answers = [ask(reviewer, png_bytes(image), PNG, LABELS) for image in split.held_back.images]
-    assert np.mean(np.array(answers) == split.held_back.labels) >= 0.95
-    content = png_bytes(split.held_back.images[0])
-    assert ask(reviewer, content, "text/plain", LABELS) is None
-    assert ask(reviewer, content, PNG, ["cat", "dog"]) is None
-    assert ask(reviewer, b"not a PNG", PNG, LABELS) is None
-    assert ask(reviewer, png_bytes(np.zeros((20, 28), np.uint8)), PNG, LABELS) is None
+    held = split.held_back
+
+    def answer(image: bytes, labels: Sequence[str] = LABELS, media_type: str = PNG) -> object:
+        return ask(reviewer, labelled(tmp_path / "item", image, media_type, labels))
+
+    right = [
+        answer(png_bytes(i)) == int(label).to_bytes(2)
+        for i, label in zip(held.images, held.labels, strict=True)
+    ]
+    assert np.mean(right) >= 0.95
+    content = png_bytes(held.images[0])
+    assert answer(content, media_type=TEXT) is Refusal.UNSURE
+    assert answer(content, labels=["cat", "dog"]) is Refusal.UNSURE
+    assert answer(b"not a PNG") is Refusal.UNSURE
+    assert answer(png_bytes(np.zeros((20, 28), np.uint8))) is Refusal.UNSURE
+    assert ask(reviewer, case_of(tmp_path / "pair", pairs(), answer_a=content)) is Refusal.UNSURE
 
 
 def test_digits_refuses_an_unusable_folder(tmp_path: Path) -> None:
