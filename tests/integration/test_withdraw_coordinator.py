@@ -17,17 +17,19 @@ from coordinator.keys import load_keys
 from coordinator.ledger import Erasure, Ledger, Staged
 from coordinator.operator import Operator
 from coordinator.recovery import fsck, leaves_of, recover
+from coordinator.sealed import known_key, proposals_key
 from protocol.errors import Misbehaviour, StoreError
 from protocol.lifecycle import ItemStatus
 from protocol.log.batch import Erased, batch_root, check_batch, decode_bundle, encode_bundle, erase
-from protocol.log.commitments import gold_commitment
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import Verifier, open_checkpoint, sign_checkpoint
+from protocol.log.strict import parse_leaf
+from protocol.rules.record import Record
 from protocol.state import State
-from protocol.transition import apply, require_explained
+from protocol.transition import Changes, apply, require_explained
 from protos.gen import api_pb2
 from protos.gen import records_pb2 as pb
-from tests.helpers import Person, batch
+from tests.helpers import Person
 from tests.live_coordinator import Live, found_network, live
 from tests.simulated import LOG_KEY
 from tests.traces import found_in
@@ -41,12 +43,14 @@ async def withdraw(net: Live, person: Person, *item_ids: bytes) -> api_pb2.Recei
 
 
 def traces_of(request: api_pb2.AppendRequest, at: int) -> dict[str, bytes]:
-    item = pb.Item.FromString(request.leaves[at])
+    item = parse_leaf(pb.Item, request.leaves[at])
+    [part] = item.parts
     return {
         "leaf": request.leaves[at],
-        "fingerprint": item.fingerprint,
-        "content commitment": item.content_commitment,
-        "salt of the label": request.openings[at].salt,
+        "fingerprint": part.fingerprint,
+        "content commitment": part.commitment,
+        "proposal commitment": item.proposal_commitment,
+        "salt of the proposal": request.openings[at].salt,
     }
 
 
@@ -92,7 +96,7 @@ async def test_nothing_of_a_withdrawn_item_stays_on_disk_or_in_memory(tmp_path: 
         report = fsck(ledger, keys.log_verifier)
         assert (report.leaves, report.erased) == (3, 1)
     with Operator(home) as operator:
-        assert operator.state == state
+        assert list(operator.state.rows()) == list(state.rows())
 
 
 def _payload(request: api_pb2.AppendRequest) -> bytes:
@@ -121,7 +125,7 @@ async def test_all_items_of_a_submission_take_its_openings_along(tmp_path: Path)
         if _is_withdrawn(home, late.openings[0].item_id):
             assert found_in(home.path, traces_of(late, 0)) == {}
     with Ledger.open(home.ledger_url(home.load())) as ledger:
-        assert ledger.sealed([b"labels/" + (3).to_bytes(8, "big")]) == {}
+        assert ledger.sealed([proposals_key(3)]) == {}
 
 
 def _is_withdrawn(home: Home, item_id: bytes) -> bool:
@@ -129,35 +133,20 @@ def _is_withdrawn(home: Home, item_id: bytes) -> bool:
         return operator.state.items[item_id].status is ItemStatus.WITHDRAWN
 
 
-async def test_gold_of_a_withdrawn_item_is_opened_by_the_verdict_and_goes_with_the_close(
-    tmp_path: Path,
-) -> None:
+async def test_what_the_operator_knows_of_an_item_goes_with_it(tmp_path: Path) -> None:
     home = found_network(tmp_path / "net")
     async with live(home) as net:
         await net.open_campaign()
         await net.join(ALICE)
         request = net.submission(ALICE, [3, 4])
         await net.append(request)
-        openings = [
-            api_pb2.Opening(item_id=each.item_id, salt=net.rng.randbytes(32), label=each.label)
-            for each in request.openings
-        ]
-        hashes = [gold_commitment(each.item_id, each.salt, each.label) for each in openings]
-        body = pb.GoldCommit(network=net.network, epoch=1, hashes=batch(hashes))
-        await net.log(net.operator, "gold-commit", body, hashes, openings)
-        await withdraw(net, ALICE, request.openings[0].item_id)
+        gone, kept = (each.item_id for each in request.openings)
+        await net.import_gold({each.item_id: each.answer for each in request.openings})
         with Ledger.open(home.ledger_url(home.load()), readonly=True) as ledger:
-            keys = [b"gold/" + (1).to_bytes(8, "big") + each for each in hashes]
-            assert len(ledger.sealed(keys)) == 2
-            # Nobody stands by: the epoch runs through at once.
-            await asyncio.to_thread(_close_epoch, home)
-            assert ledger.sealed(keys) == {}
-
-
-def _close_epoch(home: Home) -> None:
-    with Operator(home) as operator:
-        operator.close_epoch(1)
-        assert any(state.closed_epoch == 1 for state in operator.updates(20))
+            keys = [known_key(gone), known_key(kept)]
+            assert set(ledger.sealed(keys)) == set(keys)
+            await withdraw(net, ALICE, gone)
+            assert set(ledger.sealed(keys)) == {known_key(kept)}
 
 
 # ---- what followers are shown ----
@@ -303,4 +292,5 @@ def test_an_erasure_beside_an_entry_without_a_batch_is_refused(url: str) -> None
             ledger._engine.begin() as tx,
         ):
             tables.erase_leaves(tx, [(0, [bytes(32)])])
-    assert not erasure_of(State(), "register", None)  # type: ignore[arg-type]
+    record = Record(1, bytes(32), ALICE.key, pb.Register())
+    assert not erasure_of(record, Changes({}, {}))
