@@ -33,8 +33,8 @@ async def introduce(one: Node, other: Node) -> bool | None:
         CoordinatorClient(parse_link(one.link)) as here,
         CoordinatorClient(parse_link(other.link)) as there,
     ):
-        own = await here.lookup([one.keys.identity])
-        theirs = await there.lookup([other.keys.identity])
+        own = await here.lookup([one.keys.key])
+        theirs = await there.lookup([other.keys.key])
         if not own or not theirs:
             return None
         await there.announce(own[0])

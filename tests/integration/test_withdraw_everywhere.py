@@ -16,15 +16,15 @@ from commonhold.cli.output import EXIT_REFUSED, EXIT_STATE, EXIT_UNREACHABLE, EX
 from commonhold.demo.stage import Server, Stage
 from coordinator.operator import Operator
 from node.follower import Follower
-from protocol.lifecycle import ItemStatus
+from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.log.link import parse_link
-from tests.node_lab import Lab, Node, digit, until, wait_for
+from tests.node_lab import Lab, Node, digit, standing_by, until, wait_for
 from tests.traces import found_in, traces_of
 
 pytestmark = pytest.mark.timeout(150)
 
 COMMAND = (sys.executable, "-m", "commonhold", "node", "withdraw")
-LABEL_SALT = "salt of the label"
+PROPOSAL_SALT = "salt of the proposal"
 
 
 def withdraw(node: Node, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -57,10 +57,15 @@ def is_gone(traces: dict[str, bytes], *homes: Path) -> bool | None:
     return None if any(found_in(home, traces) for home in homes) else True
 
 
-def close_epoch(operator: Operator) -> None:
-    epoch = operator.state.epoch.number
+def wait_accepted(operator: Operator, *item_ids: bytes) -> None:
+    wait_for(
+        operator,
+        lambda s: all(s.items[each].status is ItemStatus.ACCEPTED for each in item_ids),
+        "the verdict",
+    )
+    epoch = operator.state.epoch
     operator.close_epoch(epoch)
-    wait_for(operator, lambda s: s.closed_epoch == epoch, "the close")
+    assert operator.state.closed_epoch == epoch
 
 
 def kill(stage: Stage, server: Server) -> None:
@@ -72,24 +77,24 @@ def kill(stage: Stage, server: Server) -> None:
 def test_a_reviewed_and_accepted_item_is_erased_everywhere(tmp_path: Path) -> None:
     with Stage(tmp_path) as stage:
         lab = Lab(stage, tmp_path)
-        lab.found(rounds_max=1)
+        lab.found()
         with Operator(lab.home) as operator:
             lab.open_campaign(operator, reviewers=2)
             author = lab.node("author", stand_by=False)
             reviewers = [lab.node(name, reviewer="constant:3") for name in ("ben", "cyn")]
             files = lab.write_digits(3, "3")
-            asyncio.run(author.submit(files))
-            running = {each.name: lab.start(each) for each in (author, *reviewers)}
+            running = {each.name: lab.start(each) for each in reviewers}
             stage.wait_ready(*running.values())
-            names = {each.keys.identity for each in reviewers}
-            wait_for(operator, lambda s: all(s.members[n].standby for n in names), "stand-bys")
-            close_epoch(operator)
-            assert {i.status for i in operator.state.items.values()} == {ItemStatus.ACCEPTED}
-
+            wait_for(operator, lambda s: standing_by(s, *reviewers), "stand-bys")
+            asyncio.run(author.submit(files))
+            running["author"] = lab.start(author)
+            stage.wait_ready(running["author"])
             items = traces_in(author, files)
+            wait_accepted(operator, *items)
+
             gone, later, kept = items
             homes = [lab.home.path, *(each.home.root for each in (author, *reviewers))]
-            public = {name: t for name, t in items[gone].items() if name != LABEL_SALT}
+            public = {name: t for name, t in items[gone].items() if name != PROPOSAL_SALT}
             for home in homes:
                 until(lambda h=home: "leaf" in found_in(h, public) or None, "the log")  # type: ignore[misc]
 
@@ -99,8 +104,8 @@ def test_a_reviewed_and_accepted_item_is_erased_everywhere(tmp_path: Path) -> No
             assert done.returncode == 0, done.stderr
             assert "1 item is withdrawn" in done.stdout
             until(lambda: is_gone(public, *homes[:3]), "the item to be erased")
-            # The verdict opened the label, and stays; nowhere else is its salt.
-            assert set(found_in(author.home.root, items[gone])[LABEL_SALT]) <= {
+            # The verdict opened the proposal, and stays; nowhere else is its salt.
+            assert set(found_in(author.home.root, items[gone])[PROPOSAL_SALT]) <= {
                 "node.db",
                 "node.db-wal",
             }
@@ -116,14 +121,9 @@ def test_a_reviewed_and_accepted_item_is_erased_everywhere(tmp_path: Path) -> No
             # The same picture comes in again, and is an item like any other.
             again = lab.folder / "0.png"
             asyncio.run(author.submit({again: "3"}))
-            standing = wait_for(
-                operator,
-                lambda s: all(s.members[n].standby for n in names),
-                "stand-bys",
-            )
-            fresh = list(standing.items)[-1]
-            close_epoch(operator)
-            assert operator.state.items[fresh].status is ItemStatus.ACCEPTED
+            operator.refresh()
+            [fresh] = [each for each, _ in operator.state.items.scan() if each not in items]
+            wait_accepted(operator, fresh)
 
 
 def _refusals(author: Node, reviewer: Node, gone: bytes, kept: bytes) -> None:
@@ -141,7 +141,7 @@ def _after_kills(
     lab: Lab, author: Node, item_id: bytes, traces: dict[str, bytes], homes: list[Path]
 ) -> None:
     """Nobody can be reached, and everybody is killed: the withdrawal is made all the same."""
-    public = {name: trace for name, trace in traces.items() if name != LABEL_SALT}
+    public = {name: trace for name, trace in traces.items() if name != PROPOSAL_SALT}
     kill(lab.stage, lab.server)
     kept = withdraw(author, item_id.hex(), "--yes")
     assert kept.returncode == EXIT_UNREACHABLE, kept.stderr
@@ -178,10 +178,10 @@ def _still_whole(lab: Lab, operator: Operator, items: dict[bytes, dict[str, byte
         assert store.alarms() == []
         follower = Follower(store, parse_link(late.link))
         follower.replay()
-    assert follower.state == operator.state
+    assert list(follower.state.rows()) == list(operator.state.rows())
     for item_id, traces in items.items():
         if operator.state.items[item_id].status is ItemStatus.WITHDRAWN:
-            public = {name: t for name, t in traces.items() if name != LABEL_SALT}
+            public = {name: t for name, t in traces.items() if name != PROPOSAL_SALT}
             assert found_in(late.home.root, public) == found_in(copy, public) == {}
 
 
@@ -193,13 +193,12 @@ def test_an_item_that_is_being_reviewed_has_to_wait(tmp_path: Path) -> None:
             lab.open_campaign(operator, reviewers=1)
             author, person = lab.node("author", stand_by=False), lab.node("person")
             files = lab.write_digits(2, "3")
+            stage.wait_ready(lab.start(person))
+            wait_for(operator, lambda s: standing_by(s, person), "a stand-by")
             asyncio.run(author.submit(files))
-            daemons = [lab.start(each) for each in (author, person)]
-            stage.wait_ready(*daemons)
-            standing = person.keys.identity
-            wait_for(operator, lambda s: bool(s.members[standing].standby), "a stand-by")
-            operator.close_epoch(1)
-            wait_for(operator, lambda s: s.epoch.phase.name == "COMMITTING", "the draw")
+            stage.wait_ready(lab.start(author))
+            reviewing = RoundPhase.COMMITTING
+            wait_for(operator, lambda s: s.round_of("digits").phase is reviewing, "the draw")
             first = next(iter(traces_in(author, files)))
             another = lab.folder / "another.png"
             another.write_bytes(digit(99))
@@ -209,7 +208,7 @@ def test_an_item_that_is_being_reviewed_has_to_wait(tmp_path: Path) -> None:
             named = withdraw(author, first.hex(), fresh.hex(), "--yes")
             assert named.returncode == EXIT_STATE
             assert "1 item is being reviewed" in named.stderr
-            assert "when epoch 1 has closed" in named.stderr
+            assert "after round 1 of digits" in named.stderr.replace("\n", " ")
             operator.refresh()
             assert operator.state.items[fresh].status is ItemStatus.SUBMITTED, "all or none"
 
