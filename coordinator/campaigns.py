@@ -26,7 +26,7 @@ PROPOSAL: Final = {
 CONTENT_PART: Final = "content"
 
 _DEFAULTS: Final[dict[str, Any]] = {
-    "title": "",
+    "title": "",  # the id, where there is none
     "guidelines": "",
     "task": "classify",
     "labels": [],
@@ -80,6 +80,7 @@ def build_campaign(network: bytes, file: Path | None, given: Mapping[str, Any]) 
     fields |= {key: value for key, value in given.items() if value is not None}
     if not fields.get("id"):
         raise ConfigError("the campaign has no id", "give --id, or id in the TOML file")
+    fields["title"] = fields["title"] or fields["id"]
     kind = kind_of(str(fields["task"]))
     proposal = fields["proposal"] or ("required" if kind.takes_proposals else "none")
     try:

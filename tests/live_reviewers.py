@@ -77,6 +77,7 @@ class Reviewers:
         if round_.phase is RoundPhase.OPEN and key not in state.standbys:
             place["round"] += 1
             commitment = self._commitment(c, person, round_.number + 1)
+            place["serial"] = state.words.get(key, 0)
             await self._send(person, "standby", pb.Standby(**place, commitment=commitment))
         elif key in state.candidates:
             value = beacon_value(person, c, round_.number)

@@ -149,7 +149,14 @@ def _pause(directory: Path | None, campaign: str, *, paused: bool, as_json: bool
     from protos.gen import records_pb2 as pb
 
     with Operator(Home.at(directory)) as operator:
-        body = pb.Pause(network=operator.state.network, campaign_id=campaign, paused=paused)
+        state = operator.state
+        known = state.campaigns.get(campaign)
+        body = pb.Pause(
+            network=state.network,
+            campaign_id=campaign,
+            paused=paused,
+            serial=known.pauses if known is not None else 0,
+        )
         receipt = operator.append("pause", body)
     emit(
         {"id": campaign, "paused": paused, "index": receipt.index},
@@ -209,7 +216,9 @@ def policy_set(
             witness_quorum=quorum,
         )
         epoch = state.epoch
-        body = pb.PolicyChange(network=state.network, epoch=epoch, policy=policy)
+        body = pb.PolicyChange(
+            network=state.network, epoch=epoch, policy=policy, serial=state.policies
+        )
         receipt = operator.append("policy", body)
     emit(
         {"from_epoch": epoch + 1, "policy": policy_data(policy), "index": receipt.index},
@@ -239,7 +248,9 @@ def upgrade(
         first = state.epoch + 1 if epoch is None else epoch
         if first < 1:
             raise ConfigError("the first epoch is 1")
-        body = pb.Upgrade(network=state.network, version=state.rules + 1, epoch=first)
+        body = pb.Upgrade(
+            network=state.network, version=state.rules + 1, epoch=first, serial=state.upgrades
+        )
         receipt = operator.append("upgrade", body)
     emit(
         {"version": body.version, "epoch": first, "index": receipt.index},

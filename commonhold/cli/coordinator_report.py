@@ -96,35 +96,19 @@ def status_report(view: Overview, link: str, *, running: bool) -> Group:
 
 
 def campaign_table(rows: Sequence[CampaignRow]) -> Table:
-    """Campaigns: where their rounds are, and how their items fare."""
-    columns = [
-        "id",
-        "task",
-        "round",
-        "now",
-        "waiting",
-        "in review",
-        "stand by",
-        "accepted",
-        "rejected",
+    """Campaigns: where their rounds are, and how their items fare. Fits a terminal of 80 columns."""
+    columns = ["id", "now", "wait", "stand by", "accepted", "rejected"]
+    shown: list[list[object]] = [
+        [row.id, _now(row), row.waiting, row.standing_by, row.accepted, row.rejected]
+        for row in rows
     ]
-    return table(
-        "Campaigns",
-        columns,
-        [
-            [
-                *(row.id, row.task, row.round, _now(row), row.waiting, row.in_review),
-                *(row.standing_by, row.accepted, row.rejected),
-            ]
-            for row in rows
-        ],
-    )
+    return table("Campaigns", columns, shown)
 
 
 def _now(row: CampaignRow) -> str:
     if row.paused:
         return "paused"
     if row.progress is None:
-        return "between rounds" if row.round else "before its first round"
-    doing = {"sealed": "draws", "committing": "is reviewed", "revealing": "opens answers"}
-    return f"{doing[row.phase]}: {row.progress.done} of {row.progress.expected}"
+        return f"after round {row.round}" if row.round else "not begun"
+    doing = {"sealed": "beacons", "committing": "answers", "revealing": "openings"}
+    return f"round {row.round}: {row.progress.done} of {row.progress.expected} {doing[row.phase]}"

@@ -14,15 +14,28 @@ import grpc
 import pytest
 
 from coordinator.config import Config, Home, RateLimit
-from coordinator.keys import TLS_NAME, load_keys
+from coordinator.keys import TLS_NAME, Keys, load_keys
+from coordinator.ledger import Ledger
+from coordinator.operator import Operator
+from coordinator.sealed import known_key
 from protocol.errors import ConfigError
+from protocol.limits import PPM
 from protocol.log.link import parse_link
 from protocol.log.merkle import hash_leaf
 from protos.gen import api_pb2, api_pb2_grpc
-from tests.helpers import Person, registration, submission_request
+from tests.helpers import Person, answer_of, registration, submission_request
 from tests.live_coordinator import CLI, found_network, serving_process
 
-SECRETS = ("operator.key", "log.key", "chain.key", "tls.key", "coordinator.toml", "ledger.db")
+LABELS = [word for digit in range(10) for word in ("--label", str(digit))]
+SECRETS = (
+    "root.key",
+    "operator.key",
+    "log.key",
+    "chain.key",
+    "tls.key",
+    "coordinator.toml",
+    "ledger.db",
+)
 
 
 def run(home: Path, *arguments: str, code: int = 0) -> str:
@@ -55,6 +68,15 @@ def test_init_founds_a_network_that_only_its_operator_can_read(tmp_path: Path) -
     assert "holds a coordinator already" in run(home, "init", "--name", "again", code=2)
     shown = run_json(home, "status")
     assert (shown["link"], shown["epoch"], shown["running"]) == (founded["link"], 1, False)
+    assert shown["campaigns"] == []
+
+
+def test_no_work_needs_the_root_key(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    (home.path / "root.key").rename(tmp_path / "offline")
+    with serving_process(home):
+        run_json(home.path, "campaign", "create", "--id", "x", "--label", "a", "--label", "b")
+    assert run_json(home.path, "fsck")["entries"] == 2
 
 
 def test_init_refuses_a_policy_that_breaks_a_rule(tmp_path: Path) -> None:
@@ -72,15 +94,71 @@ def test_a_network_is_led_from_the_command_line(tmp_path: Path) -> None:
         said = run(home.path, "campaign", "create", str(file), "--title", "Other", code=4)
         assert "there is a campaign 'digits' already" in said
         named = ["campaign", "create", "--id", "x", "--label", "a"]
-        assert "2 to 1024 labels" in run(home.path, *named, code=4)
+        assert "at least 2 and at most 1024 labels" in run(home.path, *named, code=4)
         rows = run_json(home.path, "campaign", "list")["campaigns"]
-        assert [(row["id"], row["labels"]) for row in rows] == [("digits", 2)]
+        assert [(row["id"], row["task"], row["phase"]) for row in rows] == [
+            ("digits", "classify", "open")
+        ]
         shown = run_json(home.path, "status")
         assert (shown["running"], shown["link"]) == (True, address.link)
+        said = run(home.path, "status")
+        assert "not begun" in said
+        assert run_json(home.path, "campaign", "pause", "digits")["paused"]
+        assert "paused" in run(home.path, "campaign", "list")
+        said = run(home.path, "campaign", "pause", "digits", code=4)
+        assert "paused already" in said
+        run(home.path, "campaign", "resume", "digits")
+        run(home.path, "campaign", "pause", "digits")  # again, and not the pause of before
+        assert run_json(home.path, "status")["campaigns"][0]["paused"]
+        run(home.path, "campaign", "resume", "digits")
+        run(home.path, "policy", "set", "--emission", "500", "--contributors", "50")
+        said = run(home.path, "policy", "set", "--contributors", "80", code=4)
+        assert "gives away more than the whole emission" in said
+        assert "nothing is to change" in run(home.path, "policy", "set", code=2)
+        assert "version 2 of the rules" in run(home.path, "upgrade", code=4)
         closed = run_json(home.path, "epoch", "close")
-        assert closed == {"epoch": 1, "lines": []}
+        assert closed == {"epoch": 1, "index": 7, "lines": [], "waiting": []}
+        # Repeating is safe, and says the same.
+        assert run_json(home.path, "epoch", "close", "--epoch", "1") == closed
+        assert "nobody earned anything" in run(home.path, "epoch", "close", "--epoch", "1")
+        said = run(home.path, "epoch", "close", "--epoch", "7", code=4)
+        assert "close epoch 2 first" in said.replace("\n", " ")
     checked = run_json(home.path, "fsck")
-    assert checked["kinds"] == {"genesis": 1, "campaign": 1, "close": 1}
+    assert checked["kinds"] == {"genesis": 1, "campaign": 1, "pause": 4, "policy": 1, "close": 1}
+    with Operator(home) as operator:
+        policy = operator.state.policy
+        assert (policy.epoch_emission_micro, policy.contributors_ppm) == (500 * PPM, 500_000)
+        assert policy.reviewers_ppm == 250_000, "what was not named stays"
+
+
+def test_a_close_says_what_waits_and_why(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    keys = load_keys(home, home.load())
+    author = Person("author")
+    request = submission_request(author, keys.network, [1, 0], random.Random(3))
+    with serving_process(home) as (_, address):
+        create = ["campaign", "create", "--id", "digits", *LABELS, "--privacy", "open"]
+        run(home.path, *create, "--part", "image:text/plain:65536")
+        submit(keys, address.grpc_port, author, request)
+        closed = run_json(home.path, "epoch", "close")
+        assert closed["waiting"] == [{"campaign": "digits", "items": 2, "reason": "for-reviewers"}]
+        said = run(home.path, "epoch", "close", "--epoch", "1")
+        assert "digits: 2 items wait, and nobody stands by to review them" in said
+        run(home.path, "campaign", "pause", "digits")
+        assert "the campaign is paused" in run(home.path, "epoch", "close")
+        row = run_json(home.path, "status")["campaigns"][0]
+        assert (row["waiting"], row["paused"], row["standing_by"]) == (2, True, 0)
+
+
+def submit(keys: Keys, port: int, author: Person, request: api_pb2.AppendRequest) -> None:
+    """Joins and submits, as a node would."""
+    credentials = grpc.ssl_channel_credentials(keys.tls_certificate)
+    options = [("grpc.ssl_target_name_override", TLS_NAME)]
+    with grpc.secure_channel(f"127.0.0.1:{port}", credentials, options=options) as channel:
+        stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
+        body = registration(author, keys.network)
+        stub.Append(api_pb2.AppendRequest(envelope=author.seal("register", body)))
+        stub.Append(request)
 
 
 def test_gold_is_imported_from_a_file(tmp_path: Path) -> None:
@@ -89,37 +167,26 @@ def test_gold_is_imported_from_a_file(tmp_path: Path) -> None:
     author = Person("author")
     request = submission_request(author, keys.network, [1, 0], random.Random(3))
     with serving_process(home) as (_, address):
-        run(
-            home.path,
-            "campaign",
-            "create",
-            "--id",
-            "digits",
-            "--label",
-            "no",
-            "--label",
-            "yes",
-            "--privacy",
-            "open",
-        )
-        credentials = grpc.ssl_channel_credentials(keys.tls_certificate)
-        options = [("grpc.ssl_target_name_override", TLS_NAME)]
-        target = f"127.0.0.1:{address.grpc_port}"
-        with grpc.secure_channel(target, credentials, options=options) as channel:
-            stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
-            body = registration(author, keys.network)
-            stub.Append(api_pb2.AppendRequest(envelope=author.seal("register", body)))
-            stub.Append(request)
+        create = ["campaign", "create", "--id", "digits", "--label", "no", "--label", "yes"]
+        run(home.path, *create, "--privacy", "open", "--part", "image:text/plain:65536")
+        submit(keys, address.grpc_port, author, request)
         answers = tmp_path / "gold.csv"
         item_id = hash_leaf(request.leaves[0]).hex()
-        answers.write_text(f"item_id,label\n{item_id},yes\n")
-        assert run_json(home.path, "gold", "import", str(answers)) == {"answers": 1, "index": 4}
-        answers.write_text(f"item_id,label\n{item_id},maybe\n")
+        answers.write_text(f"item_id,answer\n{item_id},Yes\n")
+        assert run_json(home.path, "gold", "import", str(answers)) == {"answers": 1}
+        with Ledger.open(home.ledger_url(home.load()), readonly=True) as ledger:
+            [kept] = ledger.sealed([known_key(bytes.fromhex(item_id))]).values()
+            assert kept == answer_of(1)
+        answers.write_text(f"item_id,answer\n{item_id},maybe\n")
         said = run(home.path, "gold", "import", str(answers), code=2)
-        assert "gold.csv:2: 'maybe' is not a label" in said.replace("\n", "")
-        answers.write_text(f"item_id,label\n{'00' * 32},yes\n")
+        assert 'gold.csv:2: there is no label "maybe"' in said.replace("\n", "")
+        assert "say one of: no, yes" in said
+        answers.write_text(f"item_id,answer\n{'00' * 32},yes\n")
         assert "nobody has submitted" in run(home.path, "gold", "import", str(answers), code=5)
-    assert run_json(home.path, "fsck")["kinds"]["gold-commit"] == 1
+        answers.write_text(f"item_id,label\n{item_id},yes\n")
+        said = run(home.path, "gold", "import", str(answers), code=2)
+        assert "the first line is item_id,answer" in said.replace("\n", " ")
+    assert "seal" not in run_json(home.path, "fsck")["kinds"], "the log says nothing of it yet"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -140,7 +207,7 @@ def test_a_signal_ends_the_server_cleanly(tmp_path: Path, number: signal.Signals
     assert not home.server_path.exists()
 
 
-@pytest.mark.parametrize("name", ["operator.key", "log.key", "chain.key", "tls.key"])
+@pytest.mark.parametrize("name", ["root.key", "operator.key", "log.key", "chain.key", "tls.key"])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, name: str) -> None:
     home = found_network(tmp_path / "net")
     load_keys(home, home.load())
@@ -165,7 +232,8 @@ def test_a_malformed_key_is_refused_without_being_shown(tmp_path: Path) -> None:
         ('grpc_port = "many"\n', "grpc_port is a int"),
         ("grpc_port = 70000\n", "a port is 0 to 65535"),
         ("grpc_port = \n", "malformed"),
-        ("[deadlines]\nbeacon_seconds = 0\n", "at least one second"),
+        ('close_every = "often"\n', "close_every is not a duration"),
+        ('close_every = "0s"\n', "close_every is not a duration"),
         ("[rate_limit]\nburst = 1\n", "no setting 'burst'"),
     ],
 )
@@ -177,7 +245,12 @@ def test_wrong_settings_are_named(tmp_path: Path, line: str, says: str) -> None:
 
 
 def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
-    config = Config(name='quo"ted ünï', http_url="https://a.example", rate_limit=RateLimit(5, 6))
+    config = Config(
+        name='quo"ted ünï',
+        http_url="https://a.example",
+        close_every="24h",
+        rate_limit=RateLimit(5, 6),
+    )
     home = Home(tmp_path / "net")
     home.create(config)
     assert home.load() == config
