@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.report import show
 
 NAMES = (
-    *("ledger", "submissions", "fold", "inference", "similarity", "transfer", "gas"),
+    *("ledger", "submissions", "fold", "replay", "inference", "similarity", "transfer", "gas"),
     *("training", "dataset", "pages", "own_page", "startup"),
 )
 

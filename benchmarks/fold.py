@@ -17,16 +17,16 @@ from typing import Final
 import numpy as np
 
 from protocol.limits import BATCH_LEAVES_MAX
-from protocol.log.merkle import hash_leaf
 from protocol.money.lines import compute_lines
 from protocol.review.fingerprints import DuplicateIndex, fingerprint_pixels
-from protocol.review.verdicts import posteriors
-from protocol.rules.review import compute_draw
+from protocol.review.verdicts import infer_campaign
+from protocol.rules.drawing import compute_draw
+from protocol.rules.sealing import compute_seal
 from protocol.state import State
 from protocol.transition import apply
-from protos.gen import records_pb2 as pb
-from tests.simulated import Network, Person, policy
+from tests.simulated import Network, Person, campaign, part
 
+CAMPAIGN: Final = "pictures"
 REVIEWERS: Final = 1_000
 GOLD: Final = 200
 SUBMISSION_ITEMS: Final = 1_024
@@ -42,13 +42,8 @@ def _judge(rng: random.Random) -> Callable[[int], int]:
 
 def _picture(net: Network) -> bytes:
     """The leaf of an item with a perceptual fingerprint, as an image campaign has them."""
-    leaf = net.item(net.random.randrange(10))
-    item = pb.Item.FromString(leaf)
-    item.fingerprint = _fingerprint(net.random, BLOCKS)
-    pictured = item.SerializeToString()
-    old, new = hash_leaf(leaf), hash_leaf(pictured)
-    net.openings[new], net.truth[new] = net.openings.pop(old), net.truth.pop(old)
-    return pictured
+    looks = _fingerprint(net.random, BLOCKS)
+    return net.item(net.random.randrange(10), fingerprint=looks, c=CAMPAIGN)
 
 
 def _fingerprint(rng: random.Random, blocks: int) -> bytes:
@@ -75,7 +70,7 @@ def _replayed(net: Network) -> tuple[dict[str, float], float]:
     began = time.perf_counter()
     for entry in net.log:
         before = time.perf_counter()
-        kind = apply(state, entry.raw, entry.leaves)
+        kind = apply(state, entry.raw, entry.leaves).kind
         seconds[kind] = seconds.get(kind, 0.0) + time.perf_counter() - before
     return seconds, time.perf_counter() - began
 
@@ -90,19 +85,22 @@ def run(items: int = BATCH_LEAVES_MAX, reviewers: int = REVIEWERS) -> dict[str, 
     """All figures of one epoch of one round: seconds, unless the name says otherwise."""
     rng = random.Random(1)
     people = [Person(f"reviewer {i}", _judge(rng)) for i in range(reviewers)]
-    net = Network(*people, policy=policy(rounds_max=1))
+    net = Network(*people)
+    pictures = campaign(id=CAMPAIGN, parts=[part("picture", "image/png")])
+    net.add(net.operator, "campaign", pictures)
     for start in range(0, items, SUBMISSION_ITEMS):
         leaves = [_picture(net) for _ in range(min(SUBMISSION_ITEMS, items - start))]
-        net.submit(people[start // SUBMISSION_ITEMS % reviewers], leaves)
-    net.stand_by(*people)
-    net.commit_gold(rng.sample(sorted(net.truth), min(GOLD, items)))
-    net.phase(pb.PHASE_BEACON)
-    net.open_beacons(*people)
-    computed = {"compute_draw": _timed(lambda: compute_draw(net.state))}
-    net.draw()
-    net.review(*people)
-    computed["posteriors"] = _timed(lambda: posteriors(net.state, {}))
-    net.verdict()
+        net.submit(people[start // SUBMISSION_ITEMS % reviewers], leaves, CAMPAIGN)
+    net.stand_by(*people, c=CAMPAIGN)
+    asked = net.campaign(CAMPAIGN)
+    computed = {"compute_seal": _timed(lambda: compute_seal(net.state, asked))}
+    net.seal(rng.sample(sorted(net.truth), min(GOLD, items)), CAMPAIGN)
+    net.open_beacons(*people, c=CAMPAIGN)
+    computed["compute_draw"] = _timed(lambda: compute_draw(net.state, asked))
+    net.draw(CAMPAIGN)
+    net.review(*people, c=CAMPAIGN)
+    computed["infer_campaign"] = _timed(lambda: infer_campaign(net.state, asked, {}))
+    net.verdict(CAMPAIGN)
     computed["compute_lines"] = _timed(lambda: compute_lines(net.state))
     net.close()
     seconds, total = _replayed(net)
@@ -114,13 +112,8 @@ def run(items: int = BATCH_LEAVES_MAX, reviewers: int = REVIEWERS) -> dict[str, 
         "replayed_entries_per_second": len(net.log) / total,
         "replayed_items_per_second": items / total,
     }
-    steps = {
-        "seal and end of commits": "phase",
-        "draw": "draw",
-        "verdict": "verdict",
-        "close": "close",
-    }
-    figures |= {name: seconds[kind] for name, kind in steps.items()}
+    for kind in ("seal", "draw", "verdict", "close"):
+        figures[kind] = seconds[kind]
     figures[f"seal of {NOISE} noise pictures"] = _seek_noise()
     return figures | computed
 
