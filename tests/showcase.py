@@ -251,6 +251,7 @@ def _rate_and_judge(net: Network) -> None:
     net.draw(c="transcripts")
     _refuse(net, "transcripts", hash_leaf(unreadable))
     net.verdict("transcripts")
+    net.submit(net.people[1], [net.item("yes, yes, yes", c="transcripts")], "transcripts")
 
 
 def _refuse(net: Network, c: str, unreadable: bytes) -> None:
@@ -327,7 +328,6 @@ def _begin(net: Network) -> None:
     """Rounds in different phases: digits are answered, answers opened, essays drawn, transcripts wait for
     reviewers, and street signs are paused."""
     net.pause(c="street-signs")
-    net.submit(net.people[1], [net.item("yes, yes, yes", c="transcripts")], "transcripts")
     _stand_down(net, "transcripts")
     _compare_more(net)
     net.submit(net.people[1], [net.item(each, c="essays") for each in STEPS * 2], "essays")
@@ -339,7 +339,7 @@ def _begin(net: Network) -> None:
     reviewers = net.people[2:7]
     _stand_by(net, "digits", reviewers)
     net.seal()
-    net.open_beacons(*(p for p in reviewers if ("digits", p.id) in net.state.candidates))
+    net.open_beacons(*(p for p in net.people if ("digits", p.id) in net.state.candidates))
     net.draw()
     drawn = [person for person in net.people if ("digits", person.id) in net.state.tasks]
     for person in drawn[:2]:

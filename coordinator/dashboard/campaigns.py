@@ -106,7 +106,7 @@ def _window_ms(terms: RoundTerms, phase: RoundPhase) -> int:
 
 def _left(left_ms: int) -> str:
     if left_ms <= 0:
-        return "over"
+        return "its time is over"
     if left_ms < 60_000:
         return "less than a minute left"
     return f"{duration(left_ms - left_ms % 60_000)} left"
@@ -131,7 +131,8 @@ def _gathering(campaign: Campaign, row: CampaignRow) -> str:
     if not row.waiting:
         return "nothing waits for review"
     if not row.standing_by:
-        return f"{many(row.waiting, 'item')} wait, and nobody stands by to review"
+        verb = "waits" if row.waiting == 1 else "wait"
+        return f"{many(row.waiting, 'item')} {verb}, and nobody stands by to review"
     terms = campaign.rounds
     return (
         f"{row.waiting:,} of {terms.seal_items:,} items wait; the round begins when all do, or after"

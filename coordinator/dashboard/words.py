@@ -82,12 +82,6 @@ def _successor(body: pb.Successor) -> Said:
     )
 
 
-def _register(body: pb.Register) -> Said:
-    if body.serial > 1:
-        return _said("is paid at {} from now on", _ours(shortened(body.payout_address)))
-    return _said("joined, to be paid at {}", _ours(shortened(body.payout_address)))
-
-
 def _standby(body: pb.Standby) -> Said:
     if not body.commitment:
         return _round("stands down from", body)
@@ -189,7 +183,7 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
         "announced version {} of the rules, from epoch {} on", b.version, b.epoch
     ),
     "successor": _successor,
-    "register": _register,
+    "register": lambda b: _said("is to be paid at {}", _ours(shortened(b.payout_address))),
     "delegate": lambda _: _said("delegated a further key"),
     "campaign": lambda b: _said(
         "opened the campaign {}", b.title or b.id, path=f"/campaigns/{b.id}"

@@ -7,10 +7,11 @@ import pytest
 from coordinator.dashboard import formats, words
 from coordinator.dashboard.paging import Page, page_of, parse_page, span
 from protocol.errors import Reject
+from protocol.identity import short_key
 from protocol.log.envelope import Envelope, parse_envelope
 from protocol.money.settlement import ETHER
+from protocol.rules.table import RULES
 from protocol.state import SHARES
-from protocol.transition import RULES
 from protos.gen import records_pb2 as pb
 from tests.showcase import showcase
 from tests.simulated import NETWORK, Person, campaign
@@ -20,32 +21,87 @@ def sealed(kind: str, body: object) -> Envelope:
     return parse_envelope(Person("somebody").seal(kind, body))  # type: ignore[arg-type]
 
 
-def test_every_kind_of_record_has_a_sentence_and_its_fields() -> None:
+def plain(said: words.Said) -> str:
+    return said.text.striptags()
+
+
+def test_every_kind_of_record_of_every_version_has_a_sentence() -> None:
+    kinds = {kind for rules in RULES.values() for kind in rules}
+    assert words.SENTENCES.keys() == kinds
+
+
+def test_what_happened_is_told_in_words_with_its_fields() -> None:
     told = {}
     for entry in showcase().log:
         envelope = parse_envelope(entry.raw)
-        told[envelope.kind] = words.said_of(envelope).text
+        told[envelope.kind] = plain(words.said_of(envelope))
         fields = dict(words.fields_of(envelope))
         assert fields["network"] == NETWORK.hex()
-    assert told.keys() == RULES.keys()
+    assert words.SENTENCES.keys() - told.keys() == {"upgrade", "successor"}
     assert told["genesis"] == "founded the network simulated"
     assert told["licence"].endswith("to Northwind Robotics for 12,000,000,000 units of 0x05050505…")
     assert told["withdraw"] == "withdrew consent for 2 items"
     assert told["update"].startswith("signed an update for round 1 of train-again")
+    assert told["delegate"] == "delegated a further key"
+    assert told["pause"] == "paused the campaign street-signs"
+    assert told["standby"] == "stands down from round 2 of transcripts"
+    assert told["policy"] == "set another policy for the epochs after epoch 5"
+    assert told["end-commits"] == "ended the commits; answers are opened in round 2 of answers"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "text"),
+    [
+        (
+            "upgrade",
+            pb.Upgrade(version=2, epoch=9),
+            "announced version 2 of the rules, from epoch 9 on",
+        ),
+        (
+            "successor",
+            pb.Successor(role=pb.KEY_ROLE_LOG, key=bytes(32)),
+            f"put another key in the place of the log's: {short_key(bytes(32))}",
+        ),
+        ("pause", pb.Pause(campaign_id="c"), "resumed the campaign c"),
+        ("register", pb.Register(payout_address=b"\xab" * 20), "is to be paid at 0xabababab…"),
+        ("draw", pb.Draw(campaign_id="c", round=3), "could draw nobody for round 3 of c"),
+        ("seal", pb.Seal(campaign_id="c", round=3), "fixed the items of round 3 of c"),
+        (
+            "beacon",
+            pb.Beacon(campaign_id="c", round=3),
+            "opened a random value for the draw of round 3 of c",
+        ),
+        (
+            "close",
+            pb.Close(epoch=4, waiting=[pb.Waiting(campaign_id="c", items=2)]),
+            "closed epoch 4 with 0 reward lines; 2 items wait for a later one",
+        ),
+        ("close", pb.Close(epoch=4), "closed epoch 4 with 0 reward lines"),
+    ],
+)  # fmt: skip
+def test_what_else_may_happen_is_told_too(kind: str, body: object, text: str) -> None:
+    assert plain(words.said_of(sealed(kind, body))) == text
+
+
+def test_what_others_wrote_is_escaped_and_turns_nothing_around() -> None:
+    said = words.said_of(sealed("genesis", pb.Genesis(name="<b>שלום")))
+    assert said.text == "founded the network <bdi>&lt;b&gt;שלום</bdi>"
 
 
 def test_a_job_that_ended_says_why() -> None:
     body = pb.Model(job_id="j", outcome=pb.JOB_OUTCOME_ENDED, reason="nobody came")
-    assert words.said_of(sealed("model", body)).text == "ended job j early: nobody came"
+    assert plain(words.said_of(sealed("model", body))) == "ended job j early: nobody came"
 
 
 def test_what_is_long_is_cut_and_says_so() -> None:
-    long = campaign(guidelines="x" * 5_000, labels=[f"label {n}" for n in range(100)])
+    licences = [f"licence {number}" for number in range(100)]
+    long = campaign(guidelines="x" * 5_000, licences=licences)
     fields = dict(words.fields_of(sealed("campaign", long)))
     assert fields["guidelines"].endswith("… (5,000 characters)")
     assert len(fields["guidelines"]) < words.TEXT_CHARS_SHOWN + 40
-    assert fields["labels"].endswith("and 94 more")  # the ten of the usual campaign come first
+    assert fields["licences"].endswith("and 84 more")
     assert fields["privacy"] == "privacy open"
+    assert fields["spec"].startswith('{"labels":["0"'), "a spec is text"
 
 
 @pytest.mark.parametrize(
@@ -94,6 +150,27 @@ def test_sizes_and_scopes_are_written_for_people() -> None:
     assert formats.scope(pb.Consent(train=True, commercial=True)) == "train, commercial"
     assert formats.scope(pb.Consent()) == "nothing"
     assert formats.asset_name(SHARES) == "shares"
+
+
+@pytest.mark.parametrize(
+    ("length_ms", "text"),
+    [
+        (500, "500 ms"),
+        (1_000, "1 second"),
+        (90_000, "1 minute 30 seconds"),
+        (3_600_000, "1 hour"),
+        (3_601_000, "1 hour"),
+        (90_000_000, "1 day 1 hour"),
+        (0, "0 ms"),
+    ],
+)
+def test_a_duration_is_said_in_two_units_at_most(length_ms: int, text: str) -> None:
+    assert formats.duration(length_ms) == text
+
+
+def test_a_time_that_no_calendar_has_is_a_number() -> None:
+    assert formats.moment(1_790_000_000_000) == "2026-09-21 14:13:20 UTC"
+    assert formats.moment(2**63) == "9,223,372,036,854,775,808 ms since 1970"
 
 
 def test_a_page_of_rows() -> None:
