@@ -41,6 +41,11 @@ def arrow_schema(columns: Columns) -> pa.Schema:
     return pa.schema(listed, metadata=metadata)
 
 
+def picture_columns(schema: pa.Schema) -> list[str]:
+    """The columns of a dataset's file that hold pictures, as {bytes, path}."""
+    return [each.name for each in schema if each.type == _PICTURE]
+
+
 def _feature(column: Column) -> dict[str, Any]:
     if column.type == IMAGE:
         return {"_type": "Image"}

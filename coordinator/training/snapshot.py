@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonground.dataset.layout import DATA
-from commonground.dataset.rows import IMAGE, LABEL
+from commonground.dataset.rows import LABEL
 from coordinator.config import Home
 from coordinator.dataset.snapshots import folder_name
 from coordinator.operator import Operator
@@ -52,6 +52,8 @@ def load_yardstick(home: Home, digest: bytes) -> Yardstick:
     """Reads the exported dataset of a snapshot. Raises ConfigError when it is not there, or not digits."""
     import pyarrow.parquet as pq  # of the extra `dataset`
 
+    from commonground.dataset.parquet import picture_columns
+
     folder = home.path / "datasets" / folder_name(digest) / DATA
     files = sorted(folder.glob("*.parquet"))
     if not files:
@@ -64,12 +66,13 @@ def load_yardstick(home: Home, digest: bytes) -> Yardstick:
     labels: list[int] = []
     for file in files:
         table = pq.read_table(file)
-        if IMAGE not in table.column_names:
+        pictures = picture_columns(table.schema)  # whatever the campaign calls the part
+        if len(pictures) != 1 or LABEL not in table.column_names:
             raise _no_images()
-        for row in table.select([_ITEM_ID, LABEL, IMAGE]).to_pylist():
+        for row in table.select([_ITEM_ID, LABEL, *pictures]).to_pylist():
             ids.append(bytes.fromhex(row[_ITEM_ID]))
             labels.append(row[LABEL])
-            images.append(_decoded(row[IMAGE]["bytes"]))
+            images.append(_decoded(row[pictures[0]]["bytes"]))
     return Yardstick(tuple(ids), np.stack(images), np.array(labels, np.int64))
 
 
