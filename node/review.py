@@ -51,7 +51,7 @@ OPEN: Final = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
 # What a round leaves behind if it ended without us.
 _UNFINISHED: Final = (*OPEN, TaskStatus.COMMITTED)
 # Whose tasks the store holds; programs that show them have no keys to tell.
-_REVIEWER: Final = "reviewer"
+REVIEWER: Final = "reviewer"
 
 
 # ---- what follows from the state: pure ----
@@ -81,7 +81,7 @@ def make_wanted(state: State, me: PersonId, task: TaskRow) -> Wanted:
 
 def open_tasks(store: Store, state: State) -> list[Wanted]:
     """What may still be answered now, in all campaigns; for whoever shows it to a person."""
-    me = store.meta(_REVIEWER)
+    me = store.meta(REVIEWER)
     if me is None:
         return []  # never drawn
     return [
@@ -240,7 +240,7 @@ class ReviewDuties:
 
     async def _answer_and_commit(self, key: RoundKey) -> None:
         campaign = self._state.campaigns[key.campaign_id]
-        self._store.set_meta(_REVIEWER, self._me)
+        self._store.set_meta(REVIEWER, self._me)
         self._store.add_tasks(make_tasks(self._state, self._me, campaign.id))
         wanted = [
             make_wanted(self._state, self._me, task)

@@ -13,7 +13,7 @@ import pytest
 
 from commonhold.cli import node_work
 from commonhold.cli.root import GROUPS
-from node import answering
+from node.reviewers import Refusal
 
 HEAVY = (
     *(
@@ -73,6 +73,7 @@ def test_no_help_page_imports_what_is_heavy(group: str) -> None:
     assert not {page: names for page, names in found.items() if names}
 
 
-def test_the_defaults_that_help_shows_are_those_of_the_node() -> None:
-    assert node_work.FETCH_SECONDS == answering.FETCH_SECONDS
-    assert node_work.ANSWER_SECONDS == answering.ANSWER_SECONDS
+def test_the_reasons_that_help_shows_are_those_of_the_node() -> None:
+    assert {each.name: each.value for each in node_work.RefusalReason} == {
+        each.name: each.value for each in Refusal
+    }

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import Result
-from PIL import Image
 from typer.testing import CliRunner
 
 from commonhold.cli.node import app
-from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
-from commonhold.cli.picture import SHADES, UPPER_HALF, half_blocks
+from commonhold.cli.output import EXIT_REFUSED, EXIT_STATE, EXIT_USAGE
+from commonhold.cli.picture import (
+    SHADES,
+    TEXT_CHARS_SHOWN,
+    UPPER_HALF,
+    half_blocks,
+    shown_content,
+    visible,
+)
 from node.config import NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
 from node.intake import DecodedImage
-from node.review import make_tasks
+from node.review import REVIEWER, make_tasks
 from node.rows import TaskRow, TaskStatus
 from node.store import Store
+from protocol.review.draw import is_flipped
+from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
-from tests.simulated import Network, Person
+from tests import simulated
+from tests.review_bench import Bench, digit, pairs, pictures, put, rubric
 from tests.simulated_log import LINK, feed
+
+PAIR = {"prompt": b"Why?", "answer_a": b"The first reason.", "answer_b": b"Another reason."}
+SOLUTION = {"problem": b"1 + 1", "solution": b"It is 3."}
 
 
 def run(home: Path, *arguments: str, typed: str = "") -> Result:
@@ -32,32 +42,52 @@ def run(home: Path, *arguments: str, typed: str = "") -> Result:
     return CliRunner().invoke(app, command, input=typed)
 
 
-def png() -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(np.full((8, 8), 200, np.uint8)).save(out, "PNG")
-    return out.getvalue()
+def animals() -> pb.Campaign:
+    """Labels that are no numbers, and one that looks like a command; with guidelines."""
+    spec = encode_spec({"labels": ["cat", "dog", "u"]})
+    return simulated.campaign(
+        id="animals",
+        title="Animals",
+        guidelines="Look at the [red]ears[/].",
+        spec=spec,
+        proposal=pb.PROPOSAL_NOT_TAKEN,
+        parts=[simulated.part("content", "image/png")],
+        rounds=simulated.rounds(commit_ms=60_000),
+    )
+
+
+def drawn(
+    folder: Path, *campaigns: pb.Campaign, **items: Sequence[Mapping[str, bytes] | bytes]
+) -> Bench:
+    """A node whose owner was drawn for these items, by campaign; all of them are here."""
+    bench = Bench(folder, *campaigns)
+    for c, contents in items.items():
+        bench.submit(c, *contents)
+        bench.net.stand_by(bench.me, *bench.others, c=c)
+        bench.net.seal(c=c)
+        bench.net.open_beacons(bench.me, *bench.others, c=c)
+        bench.net.draw(c)
+    write_config(NodeDirectory(folder), NodeConfig(LINK))
+    feed(Follower(bench.db, LINK), bench.net)
+    bench.db.set_meta(REVIEWER, bench.me.id)
+    for c in items:
+        tasks = make_tasks(bench.net.state, bench.me.id, c)
+        bench.db.add_tasks(tasks)
+        for task in tasks:
+            put(bench.shelf.contents[task.item_id], folder / "review" / task.item_id.hex())
+            bench.db.set_fetched(task, folder / "review" / task.item_id.hex())
+    return bench
+
+
+def close(bench: Bench) -> Path:
+    bench.db.close()
+    return bench.folder
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A node whose owner was drawn for two items: one is here, the other on its way."""
-    author, me, others = Person("author"), Person("me"), [Person("a"), Person("b")]
-    net = Network(author, me, *others)
-    net.submit(author, [net.item(3), net.item(4)])
-    net.stand_by(me, *others)
-    net.phase(pb.PHASE_BEACON)
-    net.open_beacons(me, *others)
-    net.draw()
-    write_config(NodeDirectory(tmp_path), NodeConfig(LINK))
-    with Store(tmp_path / "node.db") as store:
-        follower = Follower(store, LINK)
-        feed(follower, net)
-        tasks = make_tasks(follower.state, me.identity)
-        store.add_tasks(tasks)
-        content = tmp_path / "content"
-        content.write_bytes(png())
-        store.set_fetched(tasks[0], content)
-    return tmp_path
+    """A node whose owner was drawn for two pictures of digits, and a pair of answers."""
+    return close(drawn(tmp_path, pictures(), pairs(), pictures=[digit(1), digit(2)], pairs=[PAIR]))
 
 
 @pytest.fixture
@@ -66,65 +96,201 @@ def store(home: Path) -> Iterator[Store]:
         yield opened
 
 
-def tasks_of(store: Store) -> list[TaskRow]:
-    return store.tasks(1, 1)
+def tasks_of(store: Store, c: str = "pictures") -> list[TaskRow]:
+    return store.tasks(c, 1)
 
 
-def test_the_list_shows_what_may_be_answered(home: Path, store: Store) -> None:
+# ---- from a script ----
+
+
+def test_the_list_shows_what_may_be_answered_in_all_campaigns(home: Path, store: Store) -> None:
     listed = json.loads(run(home, "list", "--json").stdout)["tasks"]
-    assert [each["status"] for each in listed] == ["fetched", "todo"]
-    assert [each["item"] for each in listed] == [t.item_id.hex() for t in tasks_of(store)]
-    assert "proposed" not in run(home, "list", "--json").stdout  # sealed until the verdict
+    assert [each["status"] for each in listed] == ["fetched"] * 3
+    ids = {t.item_id.hex() for c in ("pictures", "pairs") for t in tasks_of(store, c)}
+    assert {each["item"] for each in listed} == ids
+    [pair] = [each for each in listed if each["kind"] == "prefer"]
+    assert pair["choices"] == ["a", "b", "tie"]
+    assert {part["name"] for part in pair["parts"]} == set(PAIR)
+    for part in pair["parts"]:
+        assert Path(part["path"]).read_bytes() == PAIR[part["name"]]
+    for shown in (run(home, "list", "--json").stdout, run(home, "list").stdout):
+        assert "proposal" not in shown  # sealed until the verdict
+        assert "model-x" not in shown  # who made a part
 
 
 def test_an_answer_by_the_first_digits_of_an_item(home: Path, store: Store) -> None:
     item_id = tasks_of(store)[0].item_id.hex()
     assert run(home, "answer", item_id[:12], "7").exit_code == 0
-    assert (tasks_of(store)[0].label, tasks_of(store)[0].status) == (7, TaskStatus.ANSWERED)
+    assert (tasks_of(store)[0].answer, tasks_of(store)[0].status) == (
+        b"\0\7",
+        TaskStatus.ANSWERED,
+    )
     assert run(home, "answer", item_id[:12], "8").exit_code == 0  # a change of mind
-    assert tasks_of(store)[0].label == 8
+    assert tasks_of(store)[0].answer == b"\0\x08"
+    [row] = [r for r in json.loads(run(home, "list", "--json").stdout)["tasks"] if r["answer"]]
+    assert (row["item"], row["answer"]) == (item_id, "8")
 
 
-def test_an_abstention(home: Path, store: Store) -> None:
-    assert run(home, "abstain", tasks_of(store)[1].item_id.hex()).exit_code == 0
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("unsure", pb.REFUSAL_UNSURE),
+        ("unreadable", pb.REFUSAL_UNREADABLE),
+        ("off-topic", pb.REFUSAL_OFF_TOPIC),
+        ("personal", pb.REFUSAL_PERSONAL),
+        ("harmful", pb.REFUSAL_HARMFUL),
+    ],
+)
+def test_a_refusal(home: Path, store: Store, reason: str, code: int) -> None:
+    assert run(home, "refuse", tasks_of(store)[1].item_id.hex(), reason).exit_code == 0
     task = tasks_of(store)[1]
-    assert (task.label, task.abstention) == (None, pb.ABSTENTION_UNSURE)
+    assert (task.answer, task.refusal) == (None, code)
 
 
 def test_what_cannot_be_answered_is_said(home: Path, store: Store) -> None:
     item_id = tasks_of(store)[0].item_id.hex()
     assert run(home, "answer", item_id, "eleven").exit_code == EXIT_USAGE
+    assert run(home, "answer", item_id, "tie").exit_code == EXIT_USAGE  # another kind's
+    assert run(home, "refuse", item_id, "boring").exit_code == EXIT_USAGE
     assert run(home, "answer", "zz", "3").exit_code == EXIT_USAGE
     assert run(home, "answer", "", "3").exit_code == EXIT_USAGE
-    store.set_answer(tasks_of(store)[0], 3)
+    store.set_answer(tasks_of(store)[0], b"\0\3")
     for task in tasks_of(store):
         store.set_committed(task, bytes(32))
     assert run(home, "answer", item_id, "3").exit_code == EXIT_USAGE  # no longer open
+    assert EXIT_REFUSED not in {EXIT_USAGE, EXIT_STATE}
 
 
-def test_going_through_the_items_in_a_terminal(home: Path, store: Store) -> None:
-    shown = run(home, typed="nonsense\n3\n")
+def test_one_item_is_shown_with_its_question(home: Path, store: Store) -> None:
+    [task] = tasks_of(store, "pairs")
+    shown = run(home, "show", task.item_id.hex()).stdout
+    for words in ("Which answer is better?", "Why?", "The first reason.", "1 = a"):
+        assert words in shown
+
+
+# ---- in a terminal ----
+
+
+def test_going_through_the_items_of_all_campaigns(home: Path, store: Store) -> None:
+    shown = run(home, typed="nonsense\nb\n3\n4\n")
     assert shown.exit_code == 0
-    assert "1 of 1 answered" in shown.stdout
+    assert "3 of 3 answered" in shown.stdout
     assert any(shade in shown.stdout for shade in SHADES[1:] + UPPER_HALF)
-    assert tasks_of(store)[0].label == 3
+    assert [task.answer for task in tasks_of(store)] == [b"\0\3", b"\0\4"]
+    assert [task.answer for task in tasks_of(store, "pairs")] == [b"\1"]
 
 
-@pytest.mark.parametrize(("typed", "status"), [("\n", "fetched"), (":q\n", "fetched")])
-def test_skipping_answers_nothing(home: Path, store: Store, typed: str, status: str) -> None:
+@pytest.mark.parametrize("typed", ["\n\n\n", "q\n", ":q\n"])
+def test_skipping_answers_nothing(home: Path, store: Store, typed: str) -> None:
     assert run(home, typed=typed).exit_code == 0
-    assert tasks_of(store)[0].status.value == status
+    assert {task.status for task in tasks_of(store)} == {TaskStatus.FETCHED}
 
 
-def test_unsure_is_an_answer(home: Path, store: Store) -> None:
-    run(home, typed=":u\n")
-    assert tasks_of(store)[0].abstention == pb.ABSTENTION_UNSURE
+@pytest.mark.parametrize(
+    ("typed", "refusal"),
+    [
+        ("u", pb.REFUSAL_UNSURE),
+        (":u", pb.REFUSAL_UNSURE),
+        ("r off-topic", pb.REFUSAL_OFF_TOPIC),
+        ("r boring\n:r harmful", pb.REFUSAL_HARMFUL),
+        ("r unreadable", pb.REFUSAL_UNREADABLE),
+        ("r personal", pb.REFUSAL_PERSONAL),
+    ],
+)
+def test_a_refusal_is_an_answer(home: Path, store: Store, typed: str, refusal: int) -> None:
+    assert run(home, typed=f"{typed}\nq\n").exit_code == 0
+    assert tasks_of(store, "pairs")[0].refusal == refusal
+
+
+def test_a_choice_by_its_number_and_a_label_that_looks_like_a_command(tmp_path: Path) -> None:
+    home = close(drawn(tmp_path, animals(), animals=[digit(n) for n in range(4)]))
+    shown = run(home, typed="2\nu\n:u\nCAT\n")
+    assert "1 = cat  2 = dog  3 = u" in shown.stdout.replace("\n", " ")
+    assert "Look at the [red]ears[/]." in shown.stdout  # letter by letter
+    with Store(home / "node.db") as store:
+        given = [(task.answer, task.refusal) for task in tasks_of(store, "animals")]
+    assert given == [(b"\0\1", 0), (b"\0\2", 0), (None, pb.REFUSAL_UNSURE), (b"\0\0", 0)]
+
+
+def test_labels_that_are_numbers_have_no_other_numbers(home: Path, store: Store) -> None:
+    run(home, typed="b\n3\nq\n")
+    assert tasks_of(store)[0].answer == b"\0\3"  # the label 3, not the third
+
+
+def test_a_rubric_is_shown_and_answered(tmp_path: Path) -> None:
+    home = close(drawn(tmp_path, rubric(), rubric=[SOLUTION]))
+    shown = run(home, typed="maybe\nyes, no\n")
+    for words in ("correct: Is it correct?", "clear: Is it clear?", "It is 3.", "1 of 1 answered"):
+        assert words in shown.stdout
+    with Store(home / "node.db") as store:
+        assert tasks_of(store, "rubric")[0].answer == b"\1\0"
+
+
+def test_parts_are_shown_in_the_drawn_order(tmp_path: Path) -> None:
+    items = [{**PAIR, "prompt": b"Question %d" % n} for n in range(8)]
+    bench = drawn(tmp_path, pairs(), pairs=items)
+    seed, me = bench.net.round("pairs").seed, bench.me.id
+    orders = set()
+    for task in make_tasks(bench.net.state, me, "pairs"):
+        shown = run(tmp_path, "show", task.item_id.hex()).stdout
+        assert shown.index("Question") < min(shown.index("The first"), shown.index("Another"))
+        flipped = shown.index("Another") < shown.index("The first")
+        assert flipped == is_flipped(seed, task.item_id, me)
+        orders.add(flipped)
+    assert orders == {True, False}
+    close(bench)
+
+
+def test_content_cannot_move_the_terminal(tmp_path: Path) -> None:
+    evil = "\x1b[2J[bold]hi[/bold] \u202eabc\u200b".encode()
+    bench = drawn(tmp_path, rubric(), rubric=[SOLUTION])
+    [task] = make_tasks(bench.net.state, bench.me.id, "rubric")
+    put({"solution": evil}, tmp_path / "review" / task.item_id.hex())
+    shown = run(close(bench), "show", task.item_id.hex()).stdout
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "<U+001B>[2J[bold]hi[/bold] <U+202E>abc<U+200B>" in shown
+
+
+def test_an_answer_that_comes_too_late_is_said(tmp_path: Path) -> None:
+    bench = drawn(tmp_path, pairs(), pairs=[PAIR])
+    [task] = tasks_of(bench.db, "pairs")
+    bench.db.set_answer(task, b"\0")
+    bench.db.set_committed(task, bytes(32))
+    assert run(tmp_path).exit_code == EXIT_STATE
+    assert json.loads(run(tmp_path, "list", "--json").stdout) == {"tasks": []}
+    close(bench)
 
 
 def test_without_a_draw_there_is_nothing_to_review(tmp_path: Path) -> None:
     write_config(NodeDirectory(tmp_path), NodeConfig(LINK))
     assert json.loads(run(tmp_path, "list", "--json").stdout) == {"tasks": []}
     assert run(tmp_path).exit_code == EXIT_STATE
+
+
+# ---- content ----
+
+
+def test_what_cannot_be_seen_is_spelt_out() -> None:
+    assert visible("a\tb\nc") == "a\tb\nc"
+    assert visible("\r\x00\x9b\ufeff\u2028") == "<U+000D><U+0000><U+009B><U+FEFF><U+2028>"
+    assert visible("\u0646\u200c\u0647 \u00e9") == "\u0646\u200c\u0647 \u00e9"
+    assert visible("e" + "\u0301" * 20).count("<U+0301>") == 12
+
+
+def test_each_medium_is_shown_as_a_terminal_can(tmp_path: Path) -> None:
+    def shown(content: bytes, media_type: str) -> str:
+        (tmp_path / "content").write_bytes(content)
+        return shown_content(tmp_path / "content", media_type, 80, colour=False).plain
+
+    assert set(shown(digit(1), "image/png")) <= {*SHADES, "\n"}
+    assert "cannot be shown" in shown(b"no picture", "image/png")
+    assert shown(b'{"a": 1}', "application/json") == '{"a": 1}'
+    assert "WAV recording, 4 bytes" in shown(b"RIFF", "audio/wav")
+    long = shown(b"x" * (TEXT_CHARS_SHOWN + 5), "text/plain")
+    assert "5 more characters" in long
+    (tmp_path / "content").unlink()
+    assert "cannot read" in shown_content(tmp_path / "content", "text/plain", 80).plain
 
 
 def picture(width: int, height: int) -> DecodedImage:
