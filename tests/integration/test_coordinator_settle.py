@@ -13,19 +13,12 @@ from coordinator.config import Home
 from coordinator.operator import Operator
 from coordinator.settle import Settled, deposit_revenue, open_chain, settle
 from protocol.errors import StateError, Unreachable
-from protocol.lifecycle import EpochPhase
-from protocol.log.merkle import hash_leaf
 from protocol.money.settlement import ETHER, Address, publication_digest
 from protos.gen import records_pb2 as pb
 from tests.contract_chains import devchain
 from tests.helpers import Person
-from tests.integration.test_coordinator_epoch import (
-    close_epoch,
-    open_beacons,
-    review,
-    stand_by,
-)
-from tests.live_coordinator import Live, Mirror, found_network, live
+from tests.live_coordinator import Live, Mirror, found_network, live, patient_rounds
+from tests.live_reviewers import Reviewers, reviewing
 
 AUTHOR, *REVIEWERS = [Person(name) for name in ("author", "r1", "r2", "r3")]
 
@@ -44,29 +37,27 @@ def home_on(path: Path, url: str) -> Home:
 async def earn(net: Live, epoch: int) -> None:
     """An epoch in which items are accepted."""
     request = net.submission(AUTHOR, [1, 2, 3, 4] * 5)
-    await net.append(request)
-    truth = {
-        hash_leaf(leaf): opening.label
-        for leaf, opening in zip(request.leaves, request.openings, strict=True)
-    }
-    await stand_by(net, epoch, *REVIEWERS)
-    await close_epoch(net, epoch)
-    mirror = Mirror(net)
-    await mirror.until(lambda s: s.epoch.phase is EpochPhase.BEACON)
-    await open_beacons(net, epoch, *REVIEWERS)
-    await review(net, mirror, REVIEWERS, truth)
-    await mirror.until(lambda s: s.closed_epoch == epoch)
+    truth = {each.item_id: each.answer for each in request.openings}
+    reviewers = Reviewers(net, net.network, REVIEWERS, ["digits"], truth)
+    async with reviewing(reviewers):
+        await net.append(request)
+        for item_id in truth:
+            await reviewers.until(lambda s, i=item_id: i in s.items and s.items[i].decided_in)  # type: ignore[misc]
+    await net.close_epoch(epoch)
 
 
 async def attest(net: Live, epoch: int) -> None:
     """A witness signs what is proposed."""
-    state = await Mirror(net).until(lambda s: s.proposal is not None and s.proposal.epoch == epoch)
-    proposal, deployment = state.proposal, state.deployment
+    state = await Mirror(net).until(
+        lambda s: s.settlement is not None and s.settlement.epoch == epoch
+    )
+    proposal, deployment = state.settlement, state.deployment
     assert proposal is not None
     assert deployment is not None
-    totals = {Address(asset): amount for asset, amount in proposal.totals.items()}
-    contract = Address(deployment.settlement)
-    digest = publication_digest(deployment.chain_id, contract, epoch, proposal.root, totals)
+    totals = {Address(asset): amount for asset, amount in proposal.totals}
+    digest = publication_digest(
+        deployment.chain_id, deployment.settlement, epoch, proposal.root, totals
+    )
     body = pb.Attest(
         network=net.network,
         epoch=epoch,
@@ -85,7 +76,7 @@ def run_settle(home: Home, seconds_max: float = 60) -> Settled | None:
 async def test_an_epoch_settles_once_and_again_does_nothing(tmp_path: Path, chain_url: str) -> None:
     home = home_on(tmp_path / "net", chain_url)
     async with live(home) as net:
-        await net.open_campaign()
+        await net.open_campaign(rounds=patient_rounds(seal_items=20))
         await net.join(AUTHOR, *REVIEWERS)
         with pytest.raises(StateError, match="no epoch has been closed"):
             await asyncio.to_thread(run_settle, home)
@@ -113,8 +104,8 @@ async def test_an_epoch_settles_once_and_again_does_nothing(tmp_path: Path, chai
         await witness
         assert settled is not None
         state = await Mirror(net).until(lambda s: s.published_epoch == 2)
-        assert state.received == {ETHER: 10**18}
-        assert sum(a for (_, asset), a in state.earned.items() if asset == ETHER) == 10**18
+        assert dict(state.received.scan()) == {ETHER: 10**18}
+        assert sum(a for (_, asset), a in state.earned.scan() if asset == ETHER) == 10**18
         with Operator(home) as operator:
             chain = open_chain(operator)
             assert (chain.published().epoch, chain.published().root) == (2, settled.root)
@@ -126,7 +117,7 @@ async def test_a_publication_that_was_not_noted_down_is_found_on_chain(
 ) -> None:
     home = home_on(tmp_path / "net", chain_url)
     async with live(home) as net:
-        await net.open_campaign()
+        await net.open_campaign(rounds=patient_rounds(seal_items=20))
         await net.join(AUTHOR, *REVIEWERS)
         await earn(net, 1)
         real = Operator.append
