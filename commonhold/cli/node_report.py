@@ -259,7 +259,7 @@ def _campaign_text(each: dict[str, Any]) -> str:
 _ANSWERS: Final = {
     "required": "you propose one with each item",
     "optional": "you may propose one with each item",
-    "none": "you propose none: the item itself is judged",
+    "none": "you propose none",
 }
 _CONTENT: Final = {True: "content is published", False: "only reviewers see content"}
 
