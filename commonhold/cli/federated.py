@@ -46,7 +46,7 @@ def open_(
     *,
     job_id: Annotated[str, typer.Option("--id", help="Short name of the job: a-z, 0-9, -.")],
     campaign: Annotated[str, typer.Option(help="Whose labels the model predicts.")],
-    partner: Annotated[list[str], typer.Option(help="Peer id of a partner invited; repeat.")],
+    partner: Annotated[list[str], typer.Option(help="Name of a partner invited, ch1…; repeat.")],
     expected_examples: Annotated[
         int, typer.Option(min=1, help="Of all partners together; a guess will do.")
     ],
