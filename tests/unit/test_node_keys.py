@@ -20,7 +20,7 @@ from node.keys import (
     read_passphrase,
     save_keys,
 )
-from node.registration import registration
+from node.registration import joining, registration
 from protocol.errors import ConfigError
 from protocol.identity import name_of, peer_id_of
 from protocol.log.envelope import parse_envelope, verify_signature
@@ -29,6 +29,7 @@ from protocol.money.payout import verify_binding
 from protocol.rows import Member
 from protocol.rules.people import check_delegation, root_person
 from protos.gen import records_pb2 as pb
+from tests.simulated import Network
 
 CHEAP = Cost(passes=1, memory_bytes=8 * 1024 * 1024)
 NETWORK = bytes(32)
@@ -194,3 +195,21 @@ def test_a_later_registration_follows_the_one_in_the_log() -> None:
 def registration_serial(keys: NodeKeys) -> int:
     payload = parse_envelope(registration(keys, NETWORK).envelope).payload
     return pb.Register.FromString(payload).serial
+
+
+def test_another_machine_of_a_member_is_delegated_to_and_changes_no_address() -> None:
+    net, first = Network(), generate_keys()
+    joined = joining(first, net.state)
+    assert joined is not None
+    net.add_raw(joined.envelope)
+    assert joining(first, net.state) is None
+    assert first.root_seed is not None
+    other = generate_keys()
+    second = NodeKeys.made_of(other.seed, other.payout_key, first.root_seed)
+    delegated = joining(second, net.state)
+    assert delegated is not None
+    net.add_raw(delegated.envelope)
+    assert net.state.keys[second.key] == net.state.keys[first.key] == first.person
+    assert net.state.members[first.person].payout == first.payout_address
+    with pytest.raises(ConfigError, match="not on this machine"):
+        joining(replace(generate_keys(), root_seed=None), net.state)
