@@ -47,7 +47,7 @@ def _measure(items: int, size: int) -> dict[str, object]:
         lab = DatasetLab(Path(folder))
         leaves = []
         for _ in range(items):
-            leaves.append(lab.item(3, rng.randbytes(size)))
+            leaves.append(lab.item("3", {"image": rng.randbytes(size)}))
             lab.fetch(hash_leaf(leaves[-1]))
             lab.kept.clear()
         lab.accept(ada=leaves)

@@ -16,12 +16,15 @@ from google.protobuf.message import Message
 
 from coordinator.keys import Keys
 from coordinator.ledger import Ledger, Staged
+from protocol.identity import KeyId, PersonId, person_of_root
 from protocol.limits import PPM
-from protocol.log.batch import batch_root, encode_bundle
+from protocol.log.batch import encode_bundle
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import sign_checkpoint
+from protocol.log.strict import canonical, encode_leaf
 from protos.gen import records_pb2 as pb
-from tests.helpers import campaign_record
+from tests.helpers import answer_of, campaign_record
+from tests.simulated import batch, part
 
 MEMBERS: Final = 10_000
 ITEMS: Final = 1_000_000
@@ -37,8 +40,23 @@ TOKEN: Final = b"\x05" * 20
 _SIGNATURE: Final = bytes(64)
 
 
-def _identity(number: int) -> bytes:
-    return sha256(f"member {number}".encode()).digest()
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """A member: the keys are nobody's, and sign nothing."""
+
+    root: bytes
+    key: KeyId
+
+    @classmethod
+    def number(cls, number: int) -> Somebody:
+        """The member with this number."""
+        root, key = (sha256(f"{what} {number}".encode()).digest() for what in ("root", "key"))
+        return cls(root, KeyId(key))
+
+    @property
+    def person(self) -> PersonId:
+        """Who it is."""
+        return person_of_root(self.root)
 
 
 @dataclass
@@ -50,13 +68,13 @@ class Writer:
     tree: MerkleTree
     staged: list[Staged] = field(default_factory=list)
 
-    def add(self, author: bytes, kind: str, body: Message, leaves: Sequence[bytes] = ()) -> None:
+    def add(self, key: bytes, kind: str, body: Message, leaves: Sequence[bytes] = ()) -> None:
         """Stages a record, with its leaves if it has a batch."""
-        payload = body.SerializeToString()
-        envelope = pb.Envelope(kind=kind, author=author, payload=payload, signature=_SIGNATURE)
+        payload = canonical(body)
+        envelope = pb.Envelope(kind=kind, key=key, payload=payload, signature=_SIGNATURE)
         beside: tuple[bytes, bytes] | tuple[None, None] = (None, None)
-        if batch := next((b for _, b in body.ListFields() if isinstance(b, pb.Batch)), None):
-            beside = (encode_bundle(leaves), batch.root)
+        if made := next((b for _, b in body.ListFields() if isinstance(b, pb.Batch)), None):
+            beside = (encode_bundle(leaves), made.root)
         self.staged.append(Staged(envelope.SerializeToString(), *beside))
 
     def commit(self) -> None:
@@ -70,21 +88,20 @@ class Writer:
         self.staged = []
 
 
-def _batch(leaves: Sequence[bytes]) -> pb.Batch:
-    return pb.Batch(root=batch_root(leaves), count=len(leaves))
-
-
 def _items(rng: random.Random) -> Iterator[bytes]:
     while True:
-        yield pb.Item(
-            content_commitment=rng.randbytes(32),
-            size=1_000,
-            media_type="image/png",
-            label_commitment=rng.randbytes(32),
-            licence="CC-BY-4.0",
-            consent=pb.Consent(train=True, redistribute=True, commercial=True),
-            origin=pb.ORIGIN_HUMAN,
-        ).SerializeToString()
+        picture = pb.Part(
+            name="picture", commitment=rng.randbytes(32), size=1_000, media_type="image/png"
+        )
+        yield encode_leaf(
+            pb.Item(
+                parts=[picture],
+                proposal_commitment=rng.randbytes(32),
+                licence="CC-BY-4.0",
+                consent=pb.Consent(train=True, redistribute=True, commercial=True),
+                origin=pb.ORIGIN_HUMAN,
+            )
+        )
 
 
 class Network:
@@ -94,11 +111,12 @@ class Network:
         self.rng = random.Random(1)
         self.writer = writer
         self.network = writer.keys.network
-        self.operator = writer.keys.operator
-        self.members = [_identity(number) for number in range(MEMBERS)]
+        self.operator = writer.keys.record_key
+        self.members = [Somebody.number(number) for number in range(MEMBERS)]
         self.fresh = _items(self.rng)
         self.accepted: list[bytes] = []
-        self.shares: dict[bytes, int] = {}
+        self.clock_ms = 0
+        self.shares: dict[PersonId, int] = {}
         self._found()
         for epoch in range(1, items // EPOCH_ITEMS + 1):
             self._epoch(epoch)
@@ -107,12 +125,16 @@ class Network:
         writer.commit()
 
     def _found(self) -> None:
-        body = campaign_record(self.network, privacy=pb.PRIVACY_REVIEWERS)
+        body = campaign_record(
+            self.network, privacy=pb.PRIVACY_REVIEWERS, parts=[part("picture", "image/png")]
+        )
         self.writer.add(self.operator, "campaign", body)
         for member in self.members:
-            address = member[:20]
-            body_ = pb.Register(network=self.network, payout_address=address)
-            self.writer.add(member, "register", body_)
+            delegation = pb.Delegation(root_key=member.root, signature=_SIGNATURE)
+            joins = pb.Register(
+                network=self.network, delegation=delegation, payout_address=member.root[:20]
+            )
+            self.writer.add(member.key, "register", joins)
         deployed = pb.Deployment(
             network=self.network, chain_id=1, settlement=b"\x01" * 20, share_token=b"\x02" * 20
         )
@@ -122,47 +144,67 @@ class Network:
     def _epoch(self, epoch: int) -> None:
         authors = self.rng.sample(self.members, EPOCH_ITEMS // SUBMISSION_ITEMS)
         reviewers = self.rng.sample(self.members, REVIEWERS)
-        submitted = {author: self._submit(author) for author in authors}
-        ids = [item_id for own in submitted.values() for item_id in own]
-        place: dict[str, Any] = {"network": self.network, "epoch": epoch, "round": 1}
+        ids = [item_id for author in authors for item_id in self._submit(author)]
         add, operator = self.writer.add, self.operator
-        add(operator, "phase", pb.Phase(**place, to=pb.PHASE_BEACON, duplicates=_batch([])))
+        add(operator, "seal", pb.Seal(**self._place(epoch), found=batch([])))
         drawn = [self.rng.sample(reviewers, ANSWERS) for _ in ids]
         leaves = [
-            pb.Assignment(item_id=i, reviewers=who).SerializeToString()
+            encode_leaf(pb.Assignment(item_id=i, reviewers=[each.person for each in who]))
             for i, who in zip(ids, drawn, strict=True)
         ]
-        add(operator, "draw", pb.Draw(**place, assignments=_batch(leaves)), leaves)
-        add(operator, "phase", pb.Phase(**place, to=pb.PHASE_REVEALING, duplicates=_batch([])))
-        self._reveal(place, ids, drawn)
+        seed = self.rng.randbytes(32)
+        draw = pb.Draw(**self._place(epoch), seed=seed, assignments=batch(leaves))
+        add(operator, "draw", draw, leaves)
+        add(operator, "end-commits", pb.EndCommits(**self._place(epoch)))
+        self._reveal(epoch, ids, drawn)
         outcomes = [
             pb.OUTCOME_ACCEPTED if self.rng.random() < 0.9 else pb.OUTCOME_REJECTED for _ in ids
         ]
+        belief = [910_000, *[10_000] * 9]
         leaves = [
-            pb.ItemVerdict(item_id=i, outcome=o, posterior_ppm=990_000).SerializeToString()
+            encode_leaf(
+                pb.ItemVerdict(
+                    item_id=i,
+                    outcome=o,
+                    belief_ppm=belief,
+                    answer=answer_of(0),
+                    confidence_ppm=belief[0],
+                )
+            )
             for i, o in zip(ids, outcomes, strict=True)
         ]
-        add(operator, "verdict", pb.Verdict(**place, verdicts=_batch(leaves)), leaves)
+        verdict = pb.Verdict(**self._place(epoch), verdicts=batch(leaves))
+        add(operator, "verdict", verdict, leaves)
         self.accepted += [i for i, o in zip(ids, outcomes, strict=True) if o == pb.OUTCOME_ACCEPTED]
         self._close(epoch, authors, reviewers)
 
-    def _submit(self, author: bytes) -> list[bytes]:
+    def _place(self, epoch: int) -> dict[str, Any]:
+        """What each of the operator's records of a round begins with; an epoch has one round."""
+        self.clock_ms += 1
+        place = {"network": self.network, "campaign_id": "digits", "round": epoch}
+        return place | {"time_ms": self.clock_ms}
+
+    def _submit(self, author: Somebody) -> list[bytes]:
         leaves = [next(self.fresh) for _ in range(SUBMISSION_ITEMS)]
-        body = pb.Submission(network=self.network, campaign_id="digits", items=_batch(leaves))
-        self.writer.add(author, "submission", body, leaves)
+        body = pb.Submission(network=self.network, campaign_id="digits", items=batch(leaves))
+        self.writer.add(author.key, "submission", body, leaves)
         return [hash_leaf(leaf) for leaf in leaves]
 
-    def _reveal(self, place: dict[str, Any], ids: list[bytes], drawn: list[list[bytes]]) -> None:
-        answers: dict[bytes, list[bytes]] = {}
+    def _reveal(self, epoch: int, ids: list[bytes], drawn: list[list[Somebody]]) -> None:
+        answers: dict[Somebody, list[bytes]] = {}
         for item_id, reviewers in zip(ids, drawn, strict=True):
             for who in reviewers:
-                answer = pb.Answer(item_id=item_id, reviewer=who, nonce=bytes(32))
-                answers.setdefault(who, []).append(answer.SerializeToString())
+                answer = pb.Answer(
+                    item_id=item_id, reviewer=who.person, nonce=bytes(32), answer=answer_of(0)
+                )
+                answers.setdefault(who, []).append(encode_leaf(answer))
         for who, leaves in answers.items():
-            body = pb.Reveal(**place, answers=_batch(leaves))
-            self.writer.add(who, "reveal", body, leaves)
+            body = pb.Reveal(
+                network=self.network, campaign_id="digits", round=epoch, answers=batch(leaves)
+            )
+            self.writer.add(who.key, "reveal", body, leaves)
 
-    def _close(self, epoch: int, authors: list[bytes], reviewers: list[bytes]) -> None:
+    def _close(self, epoch: int, authors: list[Somebody], reviewers: list[Somebody]) -> None:
         lines = [
             *self._lines(authors, pb.ROLE_CONTRIBUTOR, 600 * PPM),
             *self._lines(reviewers, pb.ROLE_REVIEWER, 250 * PPM),
@@ -177,7 +219,7 @@ class Network:
             self.writer.add(self.operator, "revenue", revenue)
             lines += [
                 pb.RewardLine(
-                    identity=who,
+                    person=who,
                     role=pb.ROLE_HOLDER,
                     asset=TOKEN,
                     amount="1",
@@ -185,32 +227,36 @@ class Network:
                 )
                 for who, held in sorted(self.shares.items())
             ]
-        leaves = [line.SerializeToString() for line in lines]
-        body = pb.Close(network=self.network, epoch=epoch, lines=_batch(leaves))
+        leaves = [encode_leaf(line) for line in lines]
+        body = pb.Close(
+            network=self.network, epoch=epoch, time_ms=self.clock_ms, lines=batch(leaves)
+        )
         self.writer.add(self.operator, "close", body, leaves)
 
-    def _lines(self, who: list[bytes], role: pb.Role, pool: int) -> list[pb.RewardLine]:
+    def _lines(self, who: list[Somebody], role: pb.Role, pool: int) -> list[pb.RewardLine]:
         each = pool // len(who)
-        for identity in who:
-            self.shares[identity] = self.shares.get(identity, 0) + each
+        people = sorted(member.person for member in who)
+        for person in people:
+            self.shares[person] = self.shares.get(person, 0) + each
         return [
             pb.RewardLine(
-                identity=identity,
+                person=person,
                 role=role,
                 campaign_id="digits",
                 amount=str(each),
                 weight_micro=PPM,
                 evidence=pb.Evidence(accepted=90, rejected=10, answers=320),
             )
-            for identity in sorted(who)
+            for person in people
         ]
 
     def _train(self) -> None:
-        add, partners = self.writer.add, sorted(self.members[:JOB_PARTNERS])
-        items = self.accepted[:SNAPSHOT_ITEMS]
+        add, joined = self.writer.add, self.members[:JOB_PARTNERS]
+        partners = sorted(member.person for member in joined)
+        items = [encode_leaf(pb.SnapshotItem(item_id=i)) for i in self.accepted[:SNAPSHOT_ITEMS]]
         scope = pb.Consent(train=True)
         snapshot = pb.Snapshot(
-            network=self.network, campaign_id="digits", scope=scope, items=_batch(items)
+            network=self.network, campaign_id="digits", scope=scope, items=batch(items)
         )
         add(self.operator, "snapshot", snapshot, items)
         job = pb.Job(
@@ -225,12 +271,12 @@ class Network:
             delta_ppb=10_000,
         )
         add(self.operator, "job", job)
-        for who in partners:
-            add(who, "enrol", pb.Enrol(network=self.network, job_id="train"))
+        for who in joined:
+            add(who.key, "enrol", pb.Enrol(network=self.network, job_id="train"))
         for number in range(1, JOB_ROUNDS + 1):
-            for who in partners:
+            for who in joined:
                 update = pb.Update(network=self.network, job_id="train", round=number)
-                add(who, "update", update)
+                add(who.key, "update", update)
             done = pb.TrainingRound(
                 network=self.network,
                 job_id="train",

@@ -59,7 +59,7 @@ async def _client(directory: Path, port: int) -> dict[str, float]:
     home = Home(directory)
     keys = load_keys(home, home.load())
     operator, author = Person("operator"), Person("author")
-    operator.key = keys.operator_key
+    operator.signing_key = keys.operator_key
     rng = random.Random(1)
     # Made beforehand: what a contributor's machine does is not the coordinator's speed.
     singles = [submission_request(author, keys.network, [1], rng) for _ in range(SINGLES)]

@@ -29,7 +29,7 @@ from node.blobs import commit_content
 
 MEGABYTE = 1_000_000
 SMALL_MEGABYTES = 8
-ITEM, SALT = bytes(32), b"\x01" * 32
+ITEM, PART, SALT = bytes(32), "content", b"\x01" * 32
 CHUNK_BYTES = 1024 * 1024
 
 
@@ -39,11 +39,11 @@ class _File:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def open(self, item_id: bytes) -> OpenBlob | None:
+    async def open(self, item_id: bytes, part: str) -> OpenBlob | None:
         return OpenBlob(SALT, self._path.stat().st_size, self._path.open("rb"))
 
 
-async def _grant(peer: bytes, item_id: bytes) -> Grant | Denial:
+async def _grant(item_id: bytes, part: str, peer: bytes) -> Grant | Denial:
     return Grant()
 
 
@@ -94,6 +94,7 @@ async def _fetch_peer(server: dict[str, list[str]], path: Path, sink: Path) -> N
         peer_id,
         server["addresses"],
         ITEM,
+        PART,
         sink_path=sink,
         size_max=size,
         commitment=commitment,
