@@ -80,7 +80,7 @@ class Node:
             async with CoordinatorClient(parse_link(self.link)) as client:
                 await flush(client, store)
 
-    async def submit(self, files: dict[Path, str]) -> None:
+    async def submit(self, files: dict[Path, str], campaign_id: str = "digits") -> None:
         """Submits labelled files, without a daemon."""
         terms = Terms(
             "CC-BY-4.0", pb.Consent(train=True, redistribute=True), origin=pb.ORIGIN_HUMAN
@@ -90,7 +90,7 @@ class Node:
                 follower = Follower(store, parse_link(self.link))
                 await follower.catch_up(client)
                 labels = {path.name: label for path, label in files.items()}
-                submitter = Submitter(store, blobs, self.keys, follower.state, "digits")
+                submitter = Submitter(store, blobs, self.keys, follower.state, campaign_id)
                 submitter.submit(list(files), labels, terms)
                 await flush(client, store)
 
