@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
@@ -14,16 +15,18 @@ import pytest
 from coordinator.dashboard.datasets import METADATA_BYTES_MAX
 from coordinator.dashboard.paging import LINES, ROWS
 from coordinator.dashboard.people import SORTS
-from protocol.identity import peer_id_of
+from protocol.identity import PersonId, name_of, peer_id_of
+from protocol.lifecycle import RoundPhase
 from protocol.log.merkle import hash_leaf
 from protocol.state import SHARES
 from tests.helpers import Person
-from tests.integration.test_coordinator_epoch import close_epoch, open_beacons, review, stand_by
-from tests.live_coordinator import Live, Mirror, found_network, live
-from tests.showcase import LICENSEE, served, showcase
+from tests.live_coordinator import Live, found_network, live
+from tests.live_reviewers import Reviewers, reviewing
+from tests.showcase import LICENSEE, MODELS, served, showcase
 from tests.simulated import Network
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ link }}"
+CELLS = {"th", "td", "dt", "dd", "li", "p", "small", "h1", "h2", "caption"}
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 ALICE = Person("alice")
 PAGES = ("/", "/campaigns", "/contributors", "/epochs", "/jobs", "/datasets", "/revenue", "/log")
@@ -52,6 +55,8 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop() == tag
+        if tag in CELLS:
+            self._texts.append(" ")
 
     def handle_data(self, data: str) -> None:
         self._texts.append(data)
@@ -101,6 +106,16 @@ async def every_page(web: httpx.AsyncClient) -> dict[str, Page]:
     return pages
 
 
+def dataset_names(net: Network) -> list[str]:
+    """In the order of the log."""
+    snapshots = sorted(net.state.snapshots.scan(), key=lambda each: each[1].logged_at)
+    return [digest.hex()[:12] for digest, _ in snapshots]
+
+
+def shares_of(net: Network, who: bytes) -> int:
+    return net.state.earned.get((PersonId(who), SHARES), 0)
+
+
 def client_of(net: Live) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=f"http://127.0.0.1:{net.address.http_port}")
 
@@ -126,7 +141,7 @@ def shown() -> Network:
 async def full(shown: Network, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """The pages of a network with something on each."""
     home = served(shown, tmp_path / "net")
-    name = list(shown.state.snapshots)[-1].hex()[:12]
+    name = dataset_names(shown)[-1]
     for folder, files in (
         (home.path / "datasets" / name, ("croissant.json", "README.md", "manifest.json")),
         (home.path / "models" / "train", ("card.json", "card.md", "model-int8.onnx")),
@@ -166,31 +181,82 @@ async def test_a_fresh_network_says_how_to_join(net: Live, web: httpx.AsyncClien
     page = await page_of(web)
     assert "test network" in page.text
     assert net.address.link in page.text
-    assert "Epoch 1 is open for submissions" in page.text
+    assert "There is no campaign yet" in page.text
+    assert "Epoch 1 is open" in (await page_of(web, "/epochs")).text
 
 
 async def test_the_first_page_shows_the_network_at_a_glance(
     full: httpx.AsyncClient, shown: Network
 ) -> None:
     page, state = await page_of(full), shown.state
-    assert f"Members{len(state.members)}" in page.text
-    assert f"Items{len(state.items)}" in page.text
-    assert f"Shares minted{state.minted_micro / 1e6:,.2f}" in page.text
-    assert "2 of 5 reviewers have committed" in page.text
-    assert {"aria-current": "step"} in page.all("li")
+    assert f"Members {len(state.members)}" in page.text
+    assert f"Items {len(state.items)}" in page.text
+    assert f"Shares minted {state.minted_micro / 1e6:,.2f}" in page.text
+    for campaign in (
+        "Digits",
+        "Street signs at night",
+        "Essays of learners",
+        "Transcripts of recordings",
+    ):
+        assert campaign in page.text
+    for phase in ("under review", "paused", "drawing", "gathering", "opening"):
+        assert phase in page.text
+    assert "reviewers committed to their answers" in page.text
     assert "What was earned up to epoch 4 may be claimed on chain" in page.text
     assert "12,000,000,000 units of 0x05050505…" in page.text
     assert "3.25 ether" in page.text
 
 
+async def test_a_campaign_says_what_it_asks_and_what_was_found(full: httpx.AsyncClient) -> None:
+    rubric = await page_of(full, "/campaigns/transcripts")
+    assert {"aria-current": "step"} in rubric.all("li")
+    assert "Does it meet each criterion?" in rubric.text
+    assert "verbatim: It says what was said, word for word. (needs 80.0 %)" in rubric.text
+    assert "notes text/plain 64.0 KiB optional" in rubric.text
+    assert "unreadable 1 10.0 %" in rubric.text
+    assert "Round 1" in rubric.text
+    ratings = await page_of(full, "/campaigns/essays")
+    assert "Where on this scale is it" in ratings.text
+    assert "good 4 44.4 %" in ratings.text
+    assert len([svg for svg in ratings.all("svg") if svg.get("class") == "chart"]) == 1
+    paused = await page_of(full, "/campaigns/street-signs")
+    assert "commonhold node submit --campaign street-signs" in paused.text
+    assert "No round has begun yet." in paused.text
+    assert "Sources" not in paused.text
+
+
+async def test_sources_are_ranked_with_their_intervals(full: httpx.AsyncClient) -> None:
+    page = await page_of(full, "/campaigns/answers")
+    places = [page.text.index(f"{rank} {model}") for rank, model in enumerate(MODELS, 1)]
+    assert places == sorted(places)
+    assert "Verdicts on pairs do not depend on it." in page.text
+
+
+async def test_an_epoch_says_what_it_left_and_why(full: httpx.AsyncClient) -> None:
+    assert "transcripts 1 for the next round" in (await page_of(full, "/epochs/3")).text
+    assert "Nothing waited." in (await page_of(full, "/epochs/2")).text
+    present = await page_of(full, "/epochs/5")
+    assert "digits 10 a round is under way" in present.text
+    assert "transcripts 1 nobody stands by" in present.text
+
+
+async def test_an_epoch_of_nothing_has_a_page(net: Live, web: httpx.AsyncClient) -> None:
+    await net.close_epoch(1)
+    page = await page_saying(web, "Nothing waited.", "/epochs/1")
+    assert "Nobody earned anything in this epoch." in page.text
+    assert "Epoch 2 is open" in (await page_of(web, "/epochs")).text
+
+
 async def test_a_contributors_page_holds_every_line(
     full: httpx.AsyncClient, shown: Network
 ) -> None:
-    who = shown.people[0].identity
-    page = await page_of(full, f"/contributors/{peer_id_of(who)}")
+    who = shown.people[0].id
+    page = await page_of(full, f"/contributors/{name_of(who)}")
     lines = [row for row in page.all("a") if row["href"].startswith("/epochs/")]
     assert 0 < len(lines) <= LINES
-    assert f"Earned{shown.state.earned[who, SHARES] / 1e6:,.2f} shares" in page.text
+    assert f"Earned {shares_of(shown, who) / 1e6:,.2f} shares" in page.text
+    assert peer_id_of(shown.people[0].key) in page.text
+    assert peer_id_of(shown.people[0].device("laptop").key) in page.text
     assert "items in the dataset of licence northwind-2026" in page.text
     assert "12 updates to train" in page.text
 
@@ -210,7 +276,7 @@ async def test_a_job_shows_what_it_reached_and_what_it_cost(full: httpx.AsyncCli
 async def test_a_dataset_says_whether_it_may_be_used(
     full: httpx.AsyncClient, shown: Network
 ) -> None:
-    spoilt, whole = (digest.hex()[:12] for digest in shown.state.snapshots)
+    spoilt, whole = dataset_names(shown)
     assert "can no longer be licensed" in (await page_of(full, f"/datasets/{spoilt}")).text
     page = await page_of(full, f"/datasets/{whole}")
     assert "who agreed to: train, redistribute, commercial" in page.text
@@ -219,7 +285,7 @@ async def test_a_dataset_says_whether_it_may_be_used(
 
 async def test_revenue_names_licences_and_what_they_brought(full: httpx.AsyncClient) -> None:
     page = await page_of(full, "/revenue")
-    assert f"northwind-2026{LICENSEE}" in page.text
+    assert f"northwind-2026 {LICENSEE}" in page.text
     assert "block 1,234" in page.text
 
 
@@ -229,38 +295,35 @@ async def test_an_entry_comes_with_its_proof(full: httpx.AsyncClient, shown: Net
     assert "submitted" in page.text
     assert hash_leaf(shown.log[index].raw).hex() in page.text
     kinds = await page_of(full, "/log?kind=verdict")
-    assert "decided" in kinds.text
+    assert "verdicts of round" in kinds.text
     assert "submitted" not in kinds.text
 
 
 @pytest.mark.timeout(120)
-async def test_the_pages_follow_an_epoch(net: Live, web: httpx.AsyncClient) -> None:
-    author, *reviewers = [Person(name) for name in ("author", "r1", "r2", "r3")]
+async def test_the_pages_follow_a_round_to_its_pay(net: Live, web: httpx.AsyncClient) -> None:
+    author, *panel = [Person(name) for name in ("author", "r1", "r2", "r3")]
     await net.open_campaign()
-    await net.join(author, *reviewers)
-    labels = [number % 10 for number in range(10)]
-    request = net.submission(author, labels)
+    await net.join(author, *panel)
+    request = net.submission(author, [number % 10 for number in range(10)])
+    truth = {opening.item_id: opening.answer for opening in request.openings}
+    reviewers = Reviewers(net, net.network, panel, ["digits"], truth)
+    reviewers.silent = {"digits"}
     await net.append(request)
-    await stand_by(net, 1, *reviewers)
-    await close_epoch(net, 1)
-    await open_beacons(net, 1, reviewers[0])
-    page = await page_saying(web, "1 of 3 reviewers have opened the random values")
-    assert "Epoch 1 is drawing reviewers, round 1." in page.text
-    await open_beacons(net, 1, *reviewers[1:])
-    mirror = Mirror(net)
-    await page_saying(web, "0 of 3 reviewers have committed", "/epochs")
-    truth = dict(zip(map(hash_leaf, request.leaves), labels, strict=True))
-    await review(net, mirror, reviewers, truth)
-    state = await mirror.until(lambda state: state.closed_epoch == 1)
-    page = await page_saying(web, "Epoch 2 is open for submissions")
-    assert f"Shares minted{state.minted_micro / 1e6:,.2f}" in page.text
+    async with reviewing(reviewers):
+        await page_saying(web, "0 of 3 reviewers committed", "/campaigns/digits")
+        reviewers.silent = set()
+        await net.join(ALICE)  # so that they look again
+        await reviewers.until(lambda s: len(s.answers) == 30 and not s.round_of("digits").items)
+        await net.close_epoch(1)
+        state = await reviewers.until(lambda s: s.closed_epoch == 1)
+    page = await page_saying(web, "epoch 2 is open")
+    assert f"Shares minted {state.minted_micro / 1e6:,.2f}" in page.text
     people = await page_of(web, "/contributors")
-    assert {peer_id_of(each.identity) for each in (author, *reviewers)} <= set(
-        people.values("title")
-    )
+    assert {name_of(each.id) for each in (author, *panel)} <= set(people.values("title"))
     closed = await page_of(web, "/epochs/1")
-    assert "Answers30" in closed.text
+    assert "Answers 30" in closed.text
     assert "10 accepted, 0 rejected" in closed.text
+    assert state.round_of("digits").phase is RoundPhase.OPEN
 
 
 # ---- how they are made ----
@@ -300,7 +363,10 @@ async def test_the_pages_need_nothing_that_their_policy_forbids(full: httpx.Asyn
         assert all(link.startswith("/") and not link.startswith("//") for link in local)
 
 
-async def test_an_unchanged_page_is_not_sent_again(net: Live, web: httpx.AsyncClient) -> None:
+async def test_an_unchanged_page_is_not_sent_again(
+    net: Live, web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordinator.dashboard.site._TICK_MS", 1 << 62)
     for path in PAGES:
         first = await web.get(path)
         tag = first.headers["etag"]
@@ -316,9 +382,19 @@ async def test_an_unchanged_page_is_not_sent_again(net: Live, web: httpx.AsyncCl
         assert changed.headers["cache-control"] == "no-cache"
 
 
+async def test_a_page_that_says_how_long_a_window_is_open_changes_with_the_clock(
+    web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordinator.dashboard.site._TICK_MS", 1)
+    for path, status in (("/", 200), ("/campaigns", 200), ("/epochs", 304), ("/log", 304)):
+        tag = (await web.get(path)).headers["etag"]
+        await asyncio.sleep(0.002)
+        assert (await web.get(path, headers={"if-none-match": tag})).status_code == status, path
+
+
 async def test_a_dataset_that_appears_changes_the_page(tmp_path: Path, shown: Network) -> None:
     home = served(shown, tmp_path / "net")
-    name = list(shown.state.snapshots)[-1].hex()[:12]
+    name = dataset_names(shown)[-1]
     async with live(home) as running, client_of(running) as web:
         before = await web.get(f"/datasets/{name}")
         assert "nothing on this server" in before.text
@@ -338,7 +414,7 @@ async def test_long_tables_have_pages(net: Live, web: httpx.AsyncClient) -> None
     assert "/contributors?sort=shares&page=2" in first.values("href")
     assert len(first.all("tr")) == 1 + ROWS
     assert len(second.all("tr")) == 2
-    assert not {n for n in names[0] & names[1] if n.startswith("12D3")}
+    assert not {n for n in names[0] & names[1] if n.startswith("ch1")}
     for sort in SORTS:
         page = await page_of(web, f"/contributors?sort={sort}")
         assert [th for th in page.all("th") if th.get("aria-sort") == "descending"]
@@ -347,11 +423,11 @@ async def test_long_tables_have_pages(net: Live, web: httpx.AsyncClient) -> None
 async def test_contributors_are_sorted_by_what_is_asked_for(
     full: httpx.AsyncClient, shown: Network
 ) -> None:
-    by_shares = sorted(shown.state.members, key=lambda who: -shown.state.earned[who, SHARES])
+    members = [who for who, _ in shown.state.members.scan()]
     page = await page_of(full, "/contributors")
-    assert page.values("title")[0] == peer_id_of(by_shares[0])
+    assert page.values("title")[0] == name_of(max(members, key=lambda who: shares_of(shown, who)))
     page = await page_of(full, "/contributors?sort=joined")
-    assert page.values("title")[0] == peer_id_of(shown.operator.identity)
+    assert page.values("title")[0] == name_of(shown.operator.id)
 
 
 # ---- what is refused ----
@@ -363,8 +439,9 @@ async def test_contributors_are_sorted_by_what_is_asked_for(
         "/nothing",
         "/campaigns/nothing",
         "/campaigns?page=2",
-        "/contributors/12D3KooWnobody",
+        "/contributors/ch1nobody",
         f"/contributors/{peer_id_of(bytes(32))}",
+        f"/contributors/{name_of(bytes(32))}",
         "/contributors?page=0",
         "/contributors?page=x",
         "/contributors?page=99999999999999999999",
@@ -379,7 +456,7 @@ async def test_contributors_are_sorted_by_what_is_asked_for(
         "/log/99999",
         "/log/1e3",
         "/log?kind=nothing",
-        "/log?page=7",
+        "/log?page=99",
     ],
 )
 async def test_what_there_is_not_is_said_on_a_page(full: httpx.AsyncClient, path: str) -> None:
@@ -393,7 +470,7 @@ async def test_only_descriptions_leave_the_operators_directory(
     tmp_path: Path, shown: Network
 ) -> None:
     home = served(shown, tmp_path / "net")
-    name = list(shown.state.snapshots)[-1].hex()[:12]
+    name = dataset_names(shown)[-1]
     dataset, model = home.path / "datasets" / name, home.path / "models" / "train"
     stray = home.path / "datasets" / "0123456789ab"
     for folder in (dataset / "data", model, stray):
@@ -435,17 +512,32 @@ async def test_only_descriptions_leave_the_operators_directory(
 
 async def test_hostile_text_stays_text(tmp_path: Path) -> None:
     names = dict.fromkeys(("title", "guidelines", "job"), HOSTILE) | {"licensee": HOSTILE[:60]}
+    names |= {"source": HOSTILE[:40]}
     home = served(showcase(**names), tmp_path / "net")
     async with live(home) as running, client_of(running) as web:
         pages = await every_page(web)
     assert HOSTILE in pages["/campaigns"].text
     assert pages["/campaigns/street-signs"].text.count(HOSTILE) == 3  # its title twice
     assert HOSTILE in pages["/jobs/train"].text
+    assert HOSTILE[:40] in pages["/campaigns/answers"].text
     assert HOSTILE[:60] in pages["/revenue"].text
     assert "a gift <b>to</b> all" in pages["/revenue"].text
     for path, page in pages.items():
         assert len(page.all("script")) == 1, path
         assert [img["src"] for img in page.all("img")] == ["/static/icon.svg"], path
+
+
+async def test_a_name_that_is_written_the_other_way_turns_nothing_around(tmp_path: Path) -> None:
+    title = "תמרורים"
+    home = served(showcase(title=title, licensee=title, job=title, source=title), tmp_path / "net")
+    async with live(home) as running, client_of(running) as web:
+        for path in ("/", "/campaigns", "/campaigns/street-signs", "/campaigns/answers", "/jobs",
+                     "/jobs/train", "/revenue", "/log?kind=licence", "/log?kind=job"):  # fmt: skip
+            shown = (await web.get(path)).text.partition("<main")[2]
+            assert f"<bdi>{title}</bdi>" in shown, path
+            assert shown.count(title) == shown.count(f"<bdi>{title}</bdi>") + shown.count(
+                f'data-key="{title}"'
+            ), path
 
 
 async def test_no_key_and_no_salt_is_on_any_page(net: Live, web: httpx.AsyncClient) -> None:

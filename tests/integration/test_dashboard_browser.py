@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from protocol.identity import peer_id_of
+from protocol.identity import name_of
 from tests.browser import Browser, chromium
 from tests.helpers import Person
+from tests.integration.test_dashboard import dataset_names
 from tests.integration.test_node_page_browser import FAINT
 from tests.live_coordinator import Live, live
 from tests.showcase import served, showcase
@@ -35,16 +36,20 @@ def paths_of(shown: Network) -> list[str]:
         "/",
         "/campaigns",
         "/campaigns/street-signs",
+        "/campaigns/answers",
+        "/campaigns/digits",
+        "/campaigns/essays",
+        "/campaigns/transcripts",
         "/contributors",
-        f"/contributors/{peer_id_of(shown.people[0].identity)}",
+        f"/contributors/{name_of(shown.people[0].id)}",
         "/epochs",
         "/epochs/3",
-        f"/epochs/{shown.state.epoch.number}",
+        f"/epochs/{shown.state.epoch}",
         "/jobs",
         "/jobs/train",
         "/jobs/train-again",
         "/datasets",
-        f"/datasets/{list(shown.state.snapshots)[-1].hex()[:12]}",
+        f"/datasets/{dataset_names(shown)[-1]}",
         "/revenue",
         "/log",
         "/log/1",
@@ -95,9 +100,7 @@ async def test_the_page_keeps_up_and_the_reader_keeps_their_place(net: Live) -> 
         )
         await net.join(Person("newcomer"))
         first = "document.querySelector('tbody tr')"
-        await asyncio.to_thread(
-            browser.wait, f"{first}.innerText.includes('bound the payout address')"
-        )
+        await asyncio.to_thread(browser.wait, f"{first}.innerText.includes('is to be paid at')")
         after = await asyncio.to_thread(
             browser.evaluate,
             """({
