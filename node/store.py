@@ -131,17 +131,16 @@ class Store(TaskTables):
 
     def enqueue_submission(self, outgoing: Outgoing, items: Sequence[ItemRow]) -> None:
         """Queues a submission together with the secrets of its items."""
+        rows = [asdict(item) for item in items]
+        parts = [
+            {"item_id": row["item_id"], "position": at, **part}
+            for row in rows
+            for at, part in enumerate(row.pop("parts"))
+        ]
         with self.transaction():
             self.enqueue(outgoing)
-            for item in items:
-                row = asdict(item)
-                parts = row.pop("parts")
-                self._insert("items", [row], or_ignore=False)
-                self._insert(
-                    "parts",
-                    ({"item_id": item.item_id, "position": at, **p} for at, p in enumerate(parts)),
-                    or_ignore=False,
-                )
+            self._insert("items", rows, or_ignore=False)
+            self._insert("parts", parts, or_ignore=False)
 
     def next_queued(self) -> OutboxRow | None:
         """The record to send next: the order in which they were queued is kept."""
