@@ -20,10 +20,10 @@ from commonground.p2p import Denial, Grant, OpenBlob, PeerHost
 from commonhold.demo.stage import Server, Stage
 from coordinator.operator import Operator
 from protocol.errors import Reject
-from protocol.identity import Identity, peer_id_of
+from protocol.identity import name_of
 from protocol.lifecycle import ItemStatus
 from protocol.state import State
-from tests.node_lab import Lab, Node, until, wait_for
+from tests.node_lab import Lab, Node, standing_by, until, wait_for
 
 pytestmark = pytest.mark.timeout(180)  # some fifteen commands, each a process
 
@@ -64,7 +64,7 @@ def command(*arguments: str, code: int = 0) -> Any:
 def scene(tmp_path: Path) -> Iterator[Scene]:
     with Stage(tmp_path) as stage:
         lab = Lab(stage, tmp_path)
-        lab.found(rounds_max=1, accept_ppm=510_000)
+        lab.found(accept_ppm=510_000)
         with Operator(lab.home) as operator:
             lab.open_campaign(operator, reviewers=2)
             author = lab.node("author", stand_by=False)
@@ -76,31 +76,27 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
             agreed = [word for each in consents for word in ("--consent", each)]
             home = ("--dir", str(author.home.root))
             stage.wait_ready(*daemons)
+            wait_for(operator, lambda s: standing_by(s, *reviewers), "stand-bys")
             stage.run("node", "submit", *files, *terms, *agreed, "--label", "3", *home)
-            who = [Identity(each.keys.identity) for each in reviewers]
-            wait_for(
-                operator,
-                lambda s: (
-                    len(s.items) == ITEMS
-                    and all(each in s.members and s.members[each].standby for each in who)
-                ),
-                "items and stand-bys",
-            )
+            state = wait_for(operator, all_accepted, "the verdict")
             operator.close_epoch(1)
-            state = wait_for(operator, lambda s: s.closed_epoch == 1, "the close")
-            assert {item.status for item in state.items.values()} == {ItemStatus.ACCEPTED}
         for each in daemons[1:]:
             stage.stop(each)
         yield Scene(lab, author, daemons[0], state)
 
 
+def all_accepted(state: State) -> bool:
+    statuses = [item.status for _, item in state.items.scan()]
+    return statuses == [ItemStatus.ACCEPTED] * ITEMS
+
+
 class Stranger:
     """Has a key of its own and nothing else."""
 
-    async def open(self, item_id: bytes) -> OpenBlob | None:
+    async def open(self, item_id: bytes, part: str) -> OpenBlob | None:
         return None
 
-    async def authorise(self, peer: bytes, item_id: bytes) -> Grant | Denial:
+    async def authorise(self, item_id: bytes, part: str, peer: bytes) -> Grant | Denial:
         return Denial("nothing here")
 
     async def accept(self, author: bytes, data: bytes) -> bool:
@@ -110,16 +106,18 @@ class Stranger:
         host = PeerHost(
             b"\x33" * 32, authorise=self.authorise, source=self, validate_checkpoint=self.accept
         )
-        item_id, item = next(iter(scene.state.items.items()))
+        item_id, item = next(scene.state.items.scan())
+        [part] = item.described().parts
         await host.start()
         try:
             await host.fetch(
                 scene.daemon.ready["peer_id"],
                 scene.daemon.ready["addresses"],
                 item_id,
+                part.name,
                 sink_path=folder / "stolen",
                 size_max=65_536,
-                commitment=item.record().content_commitment,
+                commitment=part.commitment,
             )
         finally:
             await host.stop()
@@ -131,7 +129,7 @@ def test_a_dataset_is_exported_checked_sold_and_withdrawn(scene: Scene, tmp_path
     lab.stage.stop(scene.daemon)
     said = scene.run(*export, code=5)
     assert f"{ITEMS} of {ITEMS} items could not be fetched" in said
-    assert f"{peer_id_of(scene.author.keys.identity)}: {ITEMS} items, its contributor's" in said
+    assert f"{name_of(scene.author.keys.person)}: {ITEMS} items, its contributor's" in said
 
     scene.daemon = lab.start(scene.author)
     lab.stage.wait_ready(scene.daemon)
@@ -144,7 +142,7 @@ def test_a_dataset_is_exported_checked_sold_and_withdrawn(scene: Scene, tmp_path
     frame = pd.read_parquet(folder / "data")
     contents = {bytes(cell["bytes"]) for cell in frame["image"]}
     assert contents == {path.read_bytes() for path in tmp_path.glob("?.png")}
-    assert set(frame["contributor"]) == {peer_id_of(scene.author.keys.identity)}
+    assert set(frame["author"]) == {name_of(scene.author.keys.person)}
     assert scene.run(*export) == made  # again is harmless: the snapshot and the dataset are there
 
     held = command("verify", str(folder), "--key", lab.link, "--json")
@@ -187,7 +185,7 @@ def test_a_withdrawal_while_the_server_is_down_is_swept_at_its_start(scene: Scen
     made = scene.run("export", "--campaign", "digits")
     folder = Path(made["path"])
     saved = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    item_id = next(iter(scene.state.items)).hex()
+    item_id = next(scene.state.items.scan())[0].hex()
     home = ("--dir", str(scene.author.home.root))
     command("node", "withdraw", item_id, *home, "--yes", "--json")
     until(lambda: emptied(folder), "the dataset to be swept")
