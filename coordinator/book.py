@@ -125,6 +125,18 @@ class Book:
         """Records that wait for a commit."""
         return self._sequencer.queued
 
+    # Single numbers, which need no lock: monitoring must not wait for a verdict.
+
+    @property
+    def closed_epoch(self) -> int:
+        """The last epoch that was closed; 0 before the first."""
+        return self._state.closed_epoch
+
+    @property
+    def waiting_items(self) -> int:
+        """Items that wait for a round."""
+        return len(self._state.waiting)
+
     @property
     def operator_key(self) -> KeyId:
         """The key that signs for the operator now."""

@@ -14,7 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import islice
 from typing import Final
 
 from coordinator.book import Book, Draft
@@ -46,27 +48,35 @@ class _Seen:
     refused_until_ms: int = 0
 
 
-@dataclass(slots=True)
 class _Timers:
-    """When to look at what again, if no record comes first."""
+    """When to look at what again, if no record comes first. All steps take logarithmic time."""
 
-    at_ms: dict[str, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._at_ms: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []  # with entries that were replaced since
 
     def put(self, campaign_id: str, at_ms: int | None) -> None:
         """None: only a record can change anything."""
         if at_ms is None:
-            self.at_ms.pop(campaign_id, None)
-        else:
-            self.at_ms[campaign_id] = at_ms
-
-    def take_due(self, now_ms: int) -> set[str]:
-        due = {campaign_id for campaign_id, at_ms in self.at_ms.items() if at_ms <= now_ms}
-        for campaign_id in due:
-            del self.at_ms[campaign_id]
-        return due
+            self._at_ms.pop(campaign_id, None)
+        elif self._at_ms.get(campaign_id) != at_ms:
+            self._at_ms[campaign_id] = at_ms
+            heappush(self._heap, (at_ms, campaign_id))
 
     def next_ms(self) -> int | None:
-        return min(self.at_ms.values(), default=None)
+        """The first time of all."""
+        while self._heap and self._at_ms.get(self._heap[0][1]) != self._heap[0][0]:
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def take_due(self, now_ms: int) -> list[str]:
+        """The campaigns whose time has come, the earliest first."""
+        due = []
+        while (first_ms := self.next_ms()) is not None and first_ms <= now_ms:
+            _, campaign_id = heappop(self._heap)
+            del self._at_ms[campaign_id]
+            due.append(campaign_id)
+        return due
 
 
 class Conductor:
@@ -90,7 +100,7 @@ class Conductor:
         self._started_ms = clock_ms()
         self._seen: dict[str, _Seen] = {}
         self._timers = _Timers()
-        self._todo: set[str] = set()
+        self._todo: dict[str, None] = {}  # campaigns to look at, in turn
         self._close_refused_until_ms = 0
 
     # ---- what the operator asks for ----
@@ -122,7 +132,8 @@ class Conductor:
     async def run(self) -> None:
         """Never returns; cancel it. What it was logging when cancelled is still logged whole."""
         while True:
-            self._todo |= self._book.take_touched() | self._timers.take_due(self._clock_ms())
+            due = (*self._timers.take_due(self._clock_ms()), *sorted(self._book.take_touched()))
+            self._todo |= dict.fromkeys(due)
             for campaign_id, step in await self._look():
                 await self._take(campaign_id, step)
             await self._close_on_schedule()
@@ -132,8 +143,8 @@ class Conductor:
         """The steps that may be taken now, of LOOKS_MAX campaigns at most; the rest waits its turn."""
         steps: list[tuple[str, Step]] = []
         async with self._book.reading() as state:
-            for campaign_id in sorted(self._todo)[:LOOKS_MAX]:
-                self._todo.discard(campaign_id)
+            for campaign_id in list(islice(self._todo, LOOKS_MAX)):
+                del self._todo[campaign_id]
                 found = self._judge(state, campaign_id)
                 if isinstance(found, Wait):
                     self._timers.put(campaign_id, found.until_ms)
@@ -167,7 +178,7 @@ class Conductor:
 
     async def _take(self, campaign_id: str, step: Step) -> None:
         """Logs a step. Whatever goes wrong is this campaign's alone, unless it is the disk."""
-        self._todo.add(campaign_id)  # what follows may be due at once
+        self._todo[campaign_id] = None  # what follows may be due at once
         if await self._logged(step.name.lower(), lambda state: self._draft(state, campaign_id)):
             return
         self._seen[campaign_id].refused_until_ms = self._clock_ms() + RETRY_MS

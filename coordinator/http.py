@@ -88,6 +88,8 @@ class LogFiles:
         """For Prometheus."""
         self._metrics.log_entries.set(self._book.head.size)
         self._metrics.queued.set(self._book.queued)
+        self._metrics.closed_epochs.set(self._book.closed_epoch)
+        self._metrics.waiting_items.set(self._book.waiting_items)
         return Response(self._metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def healthz(self, _: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What the operator's monitoring sees. Numbers only: no identities, no keys, no content."""
+"""What the operator's monitoring sees. Numbers only: no persons, no keys, no content."""
 
 from __future__ import annotations
 
@@ -37,6 +37,23 @@ class Metrics:
         self.peers = Gauge(
             "commonhold_announced_peers", "Peers in the directory.", registry=self.registry
         )
+
+        self.steps = Counter(
+            "commonhold_steps_total",
+            "Records of the operator about rounds and epochs, by step and outcome.",
+            ("step", "outcome"),
+            registry=self.registry,
+        )
+        self.closed_epochs = Gauge(
+            "commonhold_closed_epochs", "Epochs that were closed.", registry=self.registry
+        )
+        self.waiting_items = Gauge(
+            "commonhold_waiting_items", "Items that wait for a round.", registry=self.registry
+        )
+
+    def count_step(self, step: str, outcome: str) -> None:
+        """A step was logged, or refused, or failed."""
+        self.steps.labels(step, outcome).inc()
 
     def render(self) -> bytes:
         """The exposition format, version 0.0.4."""

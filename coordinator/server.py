@@ -107,7 +107,7 @@ async def running(
     """A server that answers for as long as the context lasts."""
     metrics = Metrics()
     async with open_book(home.ledger_url(config), keys, on_fatal) as book:
-        conductor = Conductor(book, now_ms, config.close_every_ms)
+        conductor = Conductor(book, now_ms, config.close_every_ms, metrics.count_step)
         service = CoordinatorService(
             book,
             conductor,

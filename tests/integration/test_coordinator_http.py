@@ -146,3 +146,8 @@ async def test_metrics_count_what_was_logged_and_what_was_refused(
     assert 'commonhold_calls_total{code="INVALID_ARGUMENT",method="Append"} 1.0' in text
     assert 'commonhold_calls_total{code="OK",method="Append"} 2.0' in text
     assert "commonhold_log_entries 3.0" in text
+    await net.append(net.submission(ALICE, [1, 2]))
+    await net.close_epoch(1)
+    text = (await web.get("/metrics")).text
+    assert "commonhold_waiting_items 2.0" in text
+    assert "commonhold_closed_epochs 1.0" in text

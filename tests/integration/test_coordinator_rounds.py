@@ -19,6 +19,7 @@ from coordinator.sealed import gold_key, known_key, proposals_key
 from protocol.errors import Reject
 from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.money.accounts import conserves
+from protocol.rules import sealing
 from protocol.state import State
 from protos.gen import api_pb2, api_pb2_grpc
 from protos.gen import records_pb2 as pb
@@ -281,6 +282,42 @@ async def test_a_step_that_is_refused_is_tried_again_and_stops_nobody_else(
             await reviewers.until(lambda s: rounds_of(s, "bad") == 1)
         assert not failures
         assert not net.fatal
+
+
+async def test_an_epoch_without_room_is_closed_before_the_next_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "UNPAID_ANSWERS_MAX", 0)
+    async with live(found_network(tmp_path / "net")) as net:
+        await net.open_campaign(rounds=patient_rounds(items_max=2, seal_items=2))
+        request = net.submission(AUTHOR, [1, 2, 3, 4])
+        reviewers = await panel(net, request)
+        async with reviewing(reviewers):
+            await net.append(request)
+            state = await reviewers.until(lambda s: rounds_of(s, "digits") == 2)
+        assert state.closed_epoch == 1
+        kinds = reviewers.mirror.kinds
+        assert (
+            kinds.index("verdict")
+            < kinds.index("close")
+            < len(kinds) - 1 - kinds[::-1].index("seal")
+        )
+
+
+async def test_what_was_withdrawn_takes_its_known_answer_along(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    async with live(home) as net:
+        await net.open_campaign()
+        await net.join(AUTHOR)
+        request = net.submission(AUTHOR, [1, 2])
+        await net.append(request)
+        gone, kept = (each.item_id for each in request.openings)
+        await net.import_gold({gone: answer_of(1), kept: answer_of(2)})
+        withdraw = pb.Withdraw(network=net.network, item_ids=[gone])
+        await net.log(AUTHOR, "withdraw", withdraw)
+        with Ledger.open(home.ledger_url(home.load()), readonly=True) as ledger:
+            keys = [known_key(gone), known_key(kept)]
+            assert ledger.sealed(keys) == {known_key(kept): answer_of(2)}
 
 
 async def test_epochs_close_on_a_schedule(tmp_path: Path) -> None:

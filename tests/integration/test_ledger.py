@@ -104,6 +104,17 @@ class TestLedger:
             assert reopened.sealed([b"gold/1", b"gold/2"]) == {b"gold/1": b"opening"}
             assert open_checkpoint(checkpoint, LOG).root == reopened.load_tree(LOG).root()
 
+    def test_sealed_rows_are_kept_beside_no_entry(self, ledger: Ledger, url: str) -> None:
+        many = {b"known/%d" % number: b"answer" for number in range(600)}
+        ledger.keep(many)
+        ledger.keep({b"known/7": b"a better one"})
+        commit(ledger, Staged(b"first", sealed={b"gold/1": b"opening"}))
+        ledger.keep({})
+        ledger.close()
+        with Ledger.open(url) as reopened:
+            found = reopened.sealed([*many, b"gold/1"])
+            assert found == many | {b"known/7": b"a better one", b"gold/1": b"opening"}
+
     def test_entries_are_found_by_leaf_hash(self, ledger: Ledger) -> None:
         commit(ledger, Staged(b"first"), Staged(b"twice"), Staged(b"twice"))
         assert ledger.find(hash_leaf(b"twice")) == 1
