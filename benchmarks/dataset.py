@@ -8,9 +8,11 @@ largest resident set (VmHWM, Linux) while the dataset is written, and while a bu
 
 from __future__ import annotations
 
+import io
 import random
 import tempfile
 import time
+import wave
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -21,11 +23,14 @@ from benchmarks.report import show
 from commonground.dataset.check import check_dataset
 from protocol.log.merkle import hash_leaf
 from tests.dataset_lab import VERIFIER, DatasetLab
+from tests.simulated import campaign, part
+from tests.simulated import campaign, part
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 # (items, bytes each): many small ones, then the same size of item for a dataset four times as large.
 SIZES: Final = ((4_096, KIB), (2_048, 64 * KIB), (8_192, 64 * KIB))
+TEXTS: Final = campaign(id="texts", parts=[part("text", bytes_max=MIB)])
 _STATUS: Final = Path("/proc/self/status")
 _CLEAR_REFS: Final = Path("/proc/self/clear_refs")
 _RESET_PEAK: Final = "5"
@@ -44,10 +49,11 @@ def run() -> dict[str, object]:
 def _measure(items: int, size: int) -> dict[str, object]:
     rng = random.Random(1)
     with tempfile.TemporaryDirectory() as folder:
-        lab = DatasetLab(Path(folder))
+        sounds = campaign(id="sounds", parts=[part("sound", "audio/wav", bytes_max=MIB)])
+        lab = DatasetLab(Path(folder), sounds)
         leaves = []
         for _ in range(items):
-            leaves.append(lab.item("3", {"image": rng.randbytes(size)}))
+            leaves.append(lab.item("3", {"sound": _recording(rng, size)}))
             lab.fetch(hash_leaf(leaves[-1]))
             lab.kept.clear()
         lab.accept(ada=leaves)
@@ -64,6 +70,15 @@ def _measure(items: int, size: int) -> dict[str, object]:
             "check, peak MiB above before": check_peak,
             "proofs, bytes an item": proofs / items,
         }
+
+
+def _recording(rng: random.Random, size: int) -> bytes:
+    """Noise, which nothing compresses."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, 8_000, 0, "NONE", ""))
+        file.writeframes(rng.randbytes(size))
+    return out.getvalue()
 
 
 def _watched(work: Callable[[], T]) -> tuple[T, float, float]:

@@ -1,0 +1,157 @@
+"""What the README tells a newcomer to type does what it says: each line is run as it stands there.
+
+Only what a test cannot have is put in its place: fixed ports, the environment, the link that a reader copies from
+one line to the next, and a file that says when a server in the background is ready.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+from PIL import Image
+
+README: Final = Path(__file__).parents[2] / "README.md"
+HEADING: Final = "## A network of your own, in one minute"
+LINE_S: Final = 60.0
+STOP_S: Final = 20.0
+PICTURES: Final = 6
+LINK: Final = "commonhold://…"
+
+
+def lines_of_readme() -> list[str]:
+    """The commands of the block, without comments, continued lines joined."""
+    section = README.read_text(encoding="utf-8").partition(HEADING)[2]
+    block = section.partition("```sh\n")[2].partition("\n```")[0]
+    joined = block.replace("\\\n", " ")
+    return [line for text in joined.splitlines() if (line := re.sub(r"\s+# .*", "", text).strip())]
+
+
+def prepare(folder: Path) -> dict[str, str]:
+    """What the block presupposes: an environment, pictures and a list of labels; gives the variables."""
+    binaries = folder / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    command = binaries / "commonhold"
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m commonhold "$@"\n')
+    command.chmod(0o755)
+    (binaries / "activate").write_text(f"PATH={shlex.quote(str(binaries))}:$PATH\n")
+    (folder / "pictures").mkdir()
+    labels = ["file,label"]
+    for number in range(PICTURES):
+        pixels = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "pictures" / f"{number}.png")
+        labels.append(f"{number}.png,{('cat', 'dog')[number % 2]}")
+    (folder / "labels.csv").write_text("\n".join(labels) + "\n", encoding="utf-8")
+    sources = os.pathsep.join([str(README.parent), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"HOME": str(folder), "PYTHONPATH": sources}
+
+
+class Reader:
+    """Somebody who types the lines, one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.environment = folder, prepare(folder)
+        self.activated = ":"
+        self.link = ""
+        self.servers: list[tuple[str, subprocess.Popen[bytes]]] = []
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.chain_port = free.getsockname()[1]
+
+    def type(self, line: str) -> str:
+        """Runs a line to its end, or until it serves in the background; gives what it printed."""
+        line = self._with_ports(line)
+        if line.startswith(". "):
+            self.activated = line
+        if LINK in line:
+            assert self.link, f"no line before has printed the link for: {line}"
+            line = line.replace(LINK, self.link)
+        if line.endswith("&"):
+            self._serve(line.removesuffix("&").strip())
+            return ""
+        done = subprocess.run(
+            self._shell(line), cwd=self.folder, env=self.environment, timeout=LINE_S,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        if found := re.search(r"commonhold://\S+", done.stdout):
+            self.link = found[0]
+        return done.stdout
+
+    def _with_ports(self, line: str) -> str:
+        if line.startswith("commonhold chain dev"):
+            return line.replace("chain dev", f"chain dev --port {self.chain_port}")
+        if line.startswith("commonhold coordinator init"):
+            return f"{line} --port 0 --http-port 0 --rpc-url http://127.0.0.1:{self.chain_port}"
+        return line
+
+    def _shell(self, line: str) -> list[str]:
+        return ["bash", "-c", f"{self.activated} && {line}"]
+
+    def _serve(self, line: str) -> None:
+        ready = self.folder / f"ready-{len(self.servers)}"
+        log = self.folder / f"log-{len(self.servers)}"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                self._shell(f"exec {line} --ready-file {ready}"),
+                cwd=self.folder, env=self.environment, stdout=out, stderr=out,
+            )  # fmt: skip
+        self.servers.append((line, process))
+        deadline = time.monotonic() + LINE_S
+        while not (ready.exists() and ready.stat().st_size):
+            assert process.poll() is None, f"{line}\n{log.read_text()}"
+            assert time.monotonic() < deadline, f"not ready: {line}\n{log.read_text()}"
+            time.sleep(0.05)
+
+    def stop(self) -> dict[str, int]:
+        """Ends the servers, the last one first; gives how each ended."""
+        ended = {}
+        for line, process in reversed(self.servers):
+            process.send_signal(signal.SIGTERM)
+            try:
+                ended[line] = process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                ended[line] = process.wait()
+        self.servers = []
+        return ended
+
+
+@contextmanager
+def reader(folder: Path) -> Iterator[Reader]:
+    someone = Reader(folder)
+    try:
+        yield someone
+    finally:
+        someone.stop()
+
+
+@pytest.mark.timeout(600)
+def test_a_network_of_your_own_is_what_the_readme_says(tmp_path: Path) -> None:
+    lines = lines_of_readme()
+    assert lines[0].startswith(". ")
+    assert sum(line.endswith("&") for line in lines) == 3
+    with reader(tmp_path) as someone:
+        said = {line: someone.type(line) for line in lines}
+        status = json.loads(someone.type("commonhold coordinator status --dir ./hub --json"))
+        assert status["items"] == status["waiting"] == PICTURES
+        assert status["members"] == 2  # the operator is one
+        [campaign] = status["campaigns"]
+        assert (campaign["id"], campaign["standing_by"]) == ("cats", 1)
+        ended = someone.stop()
+    assert lines[-1].startswith("commonhold verify")
+    assert "ok" in said[lines[-1]].lower()
+    assert set(ended.values()) <= {0, -signal.SIGTERM}, ended
