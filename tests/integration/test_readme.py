@@ -1,7 +1,7 @@
 """What the README tells a newcomer to type does what it says: each line is run as it stands there.
 
-Only what a test cannot have is put in its place: fixed ports, the environment, the link that a reader copies from
-one line to the next, and a file that says when a server in the background is ready.
+Only what a test cannot have is put in its place: fixed ports, the environment, the link that a reader copies
+from one line to the next, and a file that says when a server in the background is ready.
 """
 
 from __future__ import annotations
