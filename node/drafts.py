@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from node.intake import bad_line, list_files, read_text
+from node.intake import bad_line, json_depth, list_files, read_text
 from protocol.errors import ConfigError, Reject
 from protocol.rows import PartTerms
 from protocol.text import check_name, quoted
@@ -187,9 +187,11 @@ def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     for line, text in enumerate(read_text(path, MAX_TABLE_BYTES).split("\n"), start=1):
         if not text.strip():
             continue
+        if json_depth(text.encode()) > 1:
+            raise bad_line(path, line, "it is more than one object with a string for each column")
         try:
             row = json.loads(text, object_pairs_hook=_no_doubles)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise bad_line(path, line, f"it is not JSON: {error}") from None
         if not isinstance(row, dict):
             raise bad_line(path, line, "it is not a JSON object")

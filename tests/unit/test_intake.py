@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from node.intake import (
     DecodedImage,
     check_fingerprint,
     fingerprint_content,
+    json_depth,
     list_files,
     read_content,
     read_image,
@@ -145,6 +147,35 @@ def test_every_medium_is_decoded_here() -> None:
 def test_what_does_not_decode_is_refused(media_type: str, content: bytes) -> None:
     with pytest.raises(Reject, match="broken"):
         fingerprint_content(content, media_type)
+
+
+def test_no_json_is_parsed_that_nests_deeper_than_the_parser_survives() -> None:
+    """Libraries raise the limit of recursion; then the parser itself would bring the process down."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        for deep in (b"[" * 1_000_000, b'{"a":' * 500_000, b"[" * 201 + b"]" * 201):
+            with pytest.raises(Reject, match="nests more than 200 deep"):
+                fingerprint_content(deep, "application/json")
+    finally:
+        sys.setrecursionlimit(limit)
+    assert fingerprint_content(b"[" * 200 + b"]" * 200, "application/json")
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [
+        (b"", 0),
+        (b'"[[["', 0),
+        (rb'["\"[[", {"a": "\\"}, [1]]', 2),
+        (b'{"a": "[', 1),
+        (b"]]][", 0),
+        (b'"' + rb"\"" * 100_000 + b"[", 0),
+        (b'["a", ' * 3, 3),
+    ],
+)
+def test_how_deep_json_nests(text: bytes, depth: int) -> None:
+    assert json_depth(text) == depth
 
 
 def test_an_odd_recording_may_lack_its_last_byte() -> None:

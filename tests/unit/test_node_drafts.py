@@ -84,7 +84,8 @@ def test_a_line_that_means_nothing_is_named(tmp_path: Path, text: str, problem: 
         ('{"prompt_text": "\\ud800", "picture": "b"}', 'line 1: "prompt_text" is not a string'),
         ('{"prompt": "a", "picture": "b"', "line 1: it is not JSON"),
         ('\n{"prompt": "a", "colour": "b"}', 'line 2: there is no column "colour"'),
-        ("[" * 100_000, "line 1: it is not JSON"),
+        ("[" * 100_000, "line 1: it is more than one object"),
+        ('{"prompt": {"a": "b"}, "picture": "c"}', "line 1: it is more than one object"),
     ],
 )
 def test_json_lines_are_read_strictly(tmp_path: Path, text: str, problem: str) -> None:
