@@ -90,6 +90,8 @@ def open_tasks(store: Store, state: State) -> list[Wanted]:
         for task in store.tasks_with(status)
         if _is_in_commits(state, RoundKey(task.campaign_id, task.round))
         and (task.campaign_id, PersonId(me)) not in state.commits
+        # Another process may be ahead of this replay, and have erased what was withdrawn since.
+        and not state.items[ItemId(task.item_id)].is_erased
     ]
 
 
