@@ -24,13 +24,11 @@ from commonground.dataset.check import check_dataset
 from protocol.log.merkle import hash_leaf
 from tests.dataset_lab import VERIFIER, DatasetLab
 from tests.simulated import campaign, part
-from tests.simulated import campaign, part
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 # (items, bytes each): many small ones, then the same size of item for a dataset four times as large.
 SIZES: Final = ((4_096, KIB), (2_048, 64 * KIB), (8_192, 64 * KIB))
-TEXTS: Final = campaign(id="texts", parts=[part("text", bytes_max=MIB)])
 _STATUS: Final = Path("/proc/self/status")
 _CLEAR_REFS: Final = Path("/proc/self/clear_refs")
 _RESET_PEAK: Final = "5"

@@ -23,7 +23,10 @@ from protocol.errors import Reject
 from protocol.identity import name_of
 from protocol.lifecycle import ItemStatus
 from protocol.state import State
+from protocol.tasks.spec import encode_spec
+from protos.gen import records_pb2 as pb
 from tests.node_lab import Lab, Node, standing_by, until, wait_for
+from tests.simulated import part
 
 pytestmark = pytest.mark.timeout(180)  # some fifteen commands, each a process
 
@@ -196,3 +199,63 @@ def test_a_withdrawal_while_the_server_is_down_is_swept_at_its_start(scene: Scen
         (folder / name).write_bytes(raw)
     lab.serve(lab.home)
     until(lambda: emptied(folder), "the dataset to be swept at start")
+
+
+def test_pairs_of_several_parts_are_exported_with_their_sources(tmp_path: Path) -> None:
+    """From a table of texts to rows that trainers of preferences read; one part of one item is missing."""
+    table = tmp_path / "pairs.jsonl"
+    rows = [
+        {
+            "prompt_text": f"Say {number}.",
+            "answer_a_text": f"The number {number}, of course.",
+            "answer_b_text": f"Not {number}.",
+            "answer_a_source": "model-x",
+            "answer_b_source": "model-y",
+        }
+        for number in range(ITEMS)
+    ]
+    rows[0]["context_text"] = "Only here."
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    parts = [part("prompt"), part("answer_a"), part("answer_b"), part("context", optional=True)]
+    with Stage(tmp_path) as stage:
+        lab = Lab(stage, tmp_path)
+        lab.found(accept_ppm=510_000)
+        with Operator(lab.home) as operator:
+            changes = {"task": "prefer", "proposal": pb.PROPOSAL_NOT_TAKEN, "parts": parts}
+            spec = encode_spec({"ties": True})
+            lab.open_campaign(operator, reviewers=2, id="pairs", spec=spec, **changes)
+            author = lab.node("author", stand_by=False)
+            reviewers = [lab.node(name, reviewer="constant:a") for name in ("quick", "slow")]
+            daemons = [lab.start(each) for each in (author, *reviewers)]
+            stage.wait_ready(*daemons)
+            wait_for(operator, lambda s: standing_by(s, *reviewers, campaign_id="pairs"), "them")
+            terms = ("--campaign", "pairs", "--licence", "CC-BY-4.0", "--origin", "synthetic")
+            agreed = ("--consent", "train", "--consent", "redistribute", "--generator", "models")
+            home = ("--dir", str(author.home.root))
+            stage.run("node", "submit", "--table", str(table), *terms, *agreed, *home)
+            wait_for(operator, all_accepted, "the verdict")
+        made = command(
+            *("coordinator", "export", "--campaign", "pairs", "--dir", str(lab.home.path)),
+            *("--scope", "train", "--scope", "redistribute", "--json"),
+        )
+        assert (made["items"], made["missing"]) == (ITEMS, [])
+        folder = Path(made["path"])
+        held = command("verify", str(folder), "--key", lab.link, "--json")
+        whole = command("verify", lab.link, "--json")
+    assert (held["task"], held["items"]) == ("prefer", ITEMS)
+    assert held["parts"] == ["prompt", "answer_a", "answer_b", "context"]
+    frame = pd.read_parquet(folder / "data").sort_values("prompt").reset_index()
+    for row, told in zip(rows, frame.to_dict("records"), strict=True):
+        assert told["prompt"] == row["prompt_text"]
+        assert (told["chosen"], told["rejected"]) == (row["answer_a_text"], row["answer_b_text"])
+        assert (told["answer_a_source"], told["answer_b_source"]) == ("model-x", "model-y")
+        assert (
+            told["context"] == row["context_text"]
+            if "context_text" in row
+            else pd.isna(told["context"])
+        )
+    ranking = json.loads((folder / layout.RANKING).read_text())
+    assert [each["source"] for each in ranking["sources"]] == ["model-x", "model-y"]
+    assert ranking["votes"] == ITEMS * 2
+    assert whole["campaigns"]["pairs"]["items"] == {"accepted": ITEMS}
+    assert whole["campaigns"]["pairs"]["answers"] == ITEMS * 2
