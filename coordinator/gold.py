@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from coordinator.sealed import waits
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import HASH_BYTES
 from protocol.rows import ItemId
@@ -40,6 +42,21 @@ def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
     if not answers:
         raise ConfigError(f"{path} holds no answers")
     return answers
+
+
+def those_waiting(state: State, answers: Mapping[ItemId, bytes]) -> dict[ItemId, bytes]:
+    """The answers of items that still wait for a round: all others would measure nobody.
+
+    Raises:
+        StateError: there are none.
+    """
+    waiting = {item_id: known for item_id, known in answers.items() if waits(state, item_id)}
+    if not waiting:
+        raise StateError(
+            "none of these items waits for review any more",
+            "import answers between an item's submission and its round",
+        )
+    return waiting
 
 
 def _parse_row(row: dict[str, str | None], state: State, where: str) -> tuple[ItemId, bytes]:

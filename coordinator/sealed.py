@@ -167,14 +167,18 @@ def validate_known(state: State, answers: Mapping[ItemId, bytes]) -> dict[bytes,
     """
     for item_id, answer in answers.items():
         _check_known(state, item_id, answer)
-        item = state.items[item_id]
-        queue = (item.campaign_id, item.author)
-        if state.waiting.get((queue, item.ticket)) != item_id:
+        if not waits(state, item_id):
             raise Ignore(
-                f"{item_id.hex()} does not wait for review any more ({item.status.name.lower()})",
+                f"{item_id.hex()} does not wait for review any more",
                 "import answers of items that wait; leave the others out",
             )
     return {known_key(item_id): answer for item_id, answer in answers.items()}
+
+
+def waits(state: State, item_id: ItemId) -> bool:
+    """Whether an item waits for a round."""
+    item = state.items[item_id]
+    return state.waiting.get(((item.campaign_id, item.author), item.ticket)) == item_id
 
 
 def known_of(ledger: Ledger, item_ids: Iterable[ItemId]) -> dict[ItemId, bytes]:

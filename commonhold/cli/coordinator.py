@@ -211,13 +211,22 @@ def gold_import(
     The coordinator keeps them sealed. The log gets salted hashes when an item's round begins; the
     round's verdict opens them.
     """
-    from coordinator.gold import read_answers
+    from coordinator.gold import read_answers, those_waiting
     from coordinator.operator import Operator
 
     with Operator(Home.at(directory)) as operator:
         answers = read_answers(file, operator.state)
-        operator.import_gold(answers)
-    emit({"answers": len(answers)}, as_json, lambda: f"{len(answers)} answers are kept")
+        waiting = those_waiting(operator.state, answers)
+        operator.import_gold(waiting)
+    late = len(answers) - len(waiting)
+    emit(
+        {"answers": len(waiting), "late": late},
+        as_json,
+        lambda: (
+            f"{len(waiting):,} answers are kept"
+            + (f"; {late:,} came too late: their items do not wait any more" if late else "")
+        ),
+    )
 
 
 @epoch_app.command("close")

@@ -173,7 +173,7 @@ def test_gold_is_imported_from_a_file(tmp_path: Path) -> None:
         answers = tmp_path / "gold.csv"
         item_id = hash_leaf(request.leaves[0]).hex()
         answers.write_text(f"item_id,answer\n{item_id},Yes\n")
-        assert run_json(home.path, "gold", "import", str(answers)) == {"answers": 1}
+        assert run_json(home.path, "gold", "import", str(answers)) == {"answers": 1, "late": 0}
         with Ledger.open(home.ledger_url(home.load()), readonly=True) as ledger:
             [kept] = ledger.sealed([known_key(bytes.fromhex(item_id))]).values()
             assert kept == answer_of(1)

@@ -10,7 +10,7 @@ import pytest
 
 from coordinator.campaigns import build_campaign, parse_part
 from coordinator.durations import duration_words, parse_duration
-from coordinator.gold import read_answers
+from coordinator.gold import read_answers, those_waiting
 from coordinator.policies import changed_policy
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import PPM
@@ -146,7 +146,9 @@ def test_durations(text: str, duration_ms: int) -> None:
     assert parse_duration(duration_words(duration_ms), "it") == duration_ms
 
 
-@pytest.mark.parametrize("text", ["", "2", "2 s", "-1s", "0s", "1.5h", "1w", "9999999999s", "\u0661s"])
+@pytest.mark.parametrize(
+    "text", ["", "2", "2 s", "-1s", "0s", "1.5h", "1w", "9999999999s", "\u0661s"]
+)
 def test_no_durations(text: str) -> None:
     with pytest.raises(ConfigError, match="it is not a duration") as caught:
         parse_duration(text, "it")
@@ -182,6 +184,19 @@ class TestGold:
             read_answers(self.table(tmp_path, f"{'00' * 32},1"), net.state)
         with pytest.raises(ConfigError, match="cannot read"):
             read_answers(tmp_path / "nothing.csv", net.state)
+
+    def test_items_that_wait_no_more_are_left_out(self) -> None:
+        net = Network(*people("ada", "ben"))
+        net.submit(net.people[0], [net.item(1), net.item(2)])
+        net.stand_by(net.people[1])
+        first, second = ids(net)
+        known = {first: b"\0\x01", second: b"\0\x02"}
+        assert those_waiting(net.state, known) == known
+        net.withdraw(net.people[0], [first])
+        assert those_waiting(net.state, known) == {second: b"\0\x02"}
+        net.seal()
+        with pytest.raises(StateError, match="none of these items waits"):
+            those_waiting(net.state, known)
 
 
 class TestPolicies:
