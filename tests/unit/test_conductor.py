@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
+from coordinator import conductor
 from coordinator.rounds import GRACE_MS, Clock, Step, Wait, next_step, situation_of
+from protocol.errors import Reject
 from protocol.lifecycle import RoundPhase
-from protocol.limits import OPERATOR_LEAVES_MAX
+from protocol.rows import Campaign
 from protocol.rules import sealing
+from protocol.state import State
 from tests.fold import drawn, people, submitted
 from tests.simulated import Network, campaign, rounds
 
@@ -120,7 +126,6 @@ class TestSealing:
         net = network()
         net.stand_by(*net.people[1:], c="slow")
         submit(net, 5)
-        assert OPERATOR_LEAVES_MAX > 0
         monkeypatch.setattr("coordinator.rounds.close_due", lambda *_: "answers wait for their pay")
         assert step(net) is Step.CLOSE
 
@@ -202,3 +207,100 @@ def test_campaigns_are_judged_one_by_one() -> None:
     net.stand_by(*net.people[1:], c="slow")
     assert isinstance(step(net, c="digits"), Wait)
     assert step(net) is Step.SEAL
+
+
+# ---- the loop ----
+
+
+class StandingBook:
+    """What the conductor sees of a book whose log stands still."""
+
+    def __init__(self, net: Network) -> None:
+        self.state = net.state
+        self.touched = {name for name, _ in net.state.campaigns.scan()}
+        self.stirred = asyncio.Event()
+        self.composed = 0
+
+    def touch(self, *campaigns: str) -> None:
+        self.touched |= set(campaigns)
+        self.stirred.set()
+
+    def take_touched(self) -> set[str]:
+        touched, self.touched = self.touched, set()
+        self.stirred.clear()
+        return touched
+
+    async def wait_touched(self) -> None:
+        await self.stirred.wait()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[State]:
+        yield self.state
+
+    async def append_own(self, compose: Callable[[State], object]) -> None:
+        self.composed += 1
+        raise Reject("the log stands still")
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The campaigns that the conductor looked at, in turn."""
+    seen: list[str] = []
+
+    def look(state: State, each: Campaign, clock: Clock) -> Step | Wait:
+        seen.append(each.id)
+        return next_step(state, each, clock)
+
+    monkeypatch.setattr(conductor, "next_step", look)
+    return seen
+
+
+async def settle_down() -> None:
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def conducting(book: StandingBook, clock_ms: Callable[[], int]) -> AsyncIterator[None]:
+    led = conductor.Conductor(book, clock_ms)  # type: ignore[arg-type]
+    task = asyncio.create_task(led.run())
+    try:
+        await settle_down()
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+
+async def test_campaigns_in_which_nothing_happens_cost_nothing(looks: list[str]) -> None:
+    net = network()
+    for number in range(conductor.LOOKS_MAX + 50):
+        net.add(net.operator, "campaign", campaign(id=f"idle-{number}"))
+    book = StandingBook(net)
+    async with conducting(book, lambda: net.clock_ms):
+        assert sorted(looks) == sorted(name for name, _ in net.state.campaigns.scan())
+        looks.clear()
+        book.touch("idle-7")
+        await settle_down()
+        assert looks == ["idle-7"]
+        await settle_down()
+        assert looks == ["idle-7"]
+    assert book.composed == 0
+
+
+async def test_a_refused_step_waits_and_is_tried_again(looks: list[str]) -> None:
+    net = network()
+    net.stand_by(*net.people[1:], c="slow")
+    submit(net, 3)
+    now_ms = net.clock_ms
+    book = StandingBook(net)
+    async with conducting(book, lambda: now_ms):
+        assert book.composed == 1
+        book.touch("slow", "digits")
+        await settle_down()
+        assert book.composed == 1, "not before its time, whatever happens"
+        now_ms += conductor.RETRY_MS
+        book.touch("digits")
+        await settle_down()
+        assert book.composed == 2
