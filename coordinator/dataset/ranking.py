@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -21,7 +21,7 @@ from protocol.log.envelope import Envelope, parse_envelope
 from protocol.log.strict import M, parse_leaf, strict_parse
 from protocol.rows import Item, ItemId
 from protocol.state import State
-from protocol.tasks.prefer import PARTS, Prefer
+from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
 
 FORMAT: Final = "commonhold-ranking/1"
@@ -63,7 +63,8 @@ class _Vote:
 
 def rank(state: State, ledger: Ledger, campaign_id: str) -> SourceRanking | None:
     """The campaign's sources; None where it does not compare any. Reads the ledger once."""
-    if state.campaigns[campaign_id].task != Prefer.name:
+    compared = question_of(state.campaigns[campaign_id]).kind.compared_parts
+    if not compared:
         return None
     votes: list[_Vote] = []
     gold: dict[ItemId, bytes] = {}
@@ -72,7 +73,7 @@ def rank(state: State, ledger: Ledger, campaign_id: str) -> SourceRanking | None
         for leaf in _leaves(entry, campaign_id):
             if isinstance(leaf, pb.Answer) and leaf.answer:
                 given.append(leaf)
-                votes += _votes(state.items[leaf.item_id], leaf)
+                votes += _votes(compared, state.items[leaf.item_id], leaf)
             elif isinstance(leaf, pb.ItemVerdict) and leaf.gold_salt:
                 gold[leaf.item_id] = leaf.gold
     if not votes:
@@ -108,10 +109,10 @@ def _parse(message: type[M], envelope: Envelope) -> M:
     return strict_parse(message, envelope.payload, f"the {envelope.kind}")
 
 
-def _votes(item: Item, answer: pb.Answer) -> Iterator[_Vote]:
+def _votes(compared: Sequence[str], item: Item, answer: pb.Answer) -> Iterator[_Vote]:
     if item.description is None:
         return
-    left, right = (item.description.part(name).source for name in PARTS)
+    left, right = (item.description.part(name).source for name in compared)
     if left and right and left != right:
         yield _Vote(left, right, answer.reviewer, answer.answer[0])
 

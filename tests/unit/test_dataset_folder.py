@@ -22,6 +22,7 @@ from protocol.errors import StateError, StoreError
 from protocol.identity import name_of
 from protocol.log.merkle import hash_leaf
 from protocol.rows import Campaign
+from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.dataset_lab import KINDS, VERIFIER, DatasetLab, filled, lineage
 from tests.simulated import LABELS, campaign, part
@@ -112,6 +113,26 @@ def test_columns_of_ours_make_room_however_often(tmp_path: Path) -> None:
     assert columns.names[:4] == ["author", "item_author", "x", "x_source"]
     assert {"item_item_author", "item_x_source"} <= set(columns.names)
     assert len(set(columns.names)) == len(columns.names)
+
+
+def test_answers_of_mixed_media_are_chosen_among_as_bytes(tmp_path: Path) -> None:
+    body = campaign(
+        id="mixed",
+        task="prefer",
+        spec=encode_spec({"ties": False}),
+        parts=[part("answer_a"), part("answer_b", "text/plain", "image/png")],
+        proposal=pb.PROPOSAL_NOT_TAKEN,
+    )
+    lab = DatasetLab(tmp_path, body)
+    lab.accept(ada=[lab.item("a"), lab.item("b")])
+    lab.fetch()
+    path, _ = lab.export()
+    check_dataset(path, VERIFIER, lambda *_: None)
+    for row in pd.read_parquet(path / "data").to_dict("records"):
+        text, picture = row["answer_a"].encode(), row["answer_b"]
+        wanted = (text, picture) if row["answer"] == "a" else (picture, text)
+        assert (row["chosen"], row["rejected"]) == wanted
+        assert (row["answer_b_media_type"], picture[:4]) == ("image/png", b"\x89PNG")
 
 
 @pytest.mark.parametrize("campaign_id", KINDS)
