@@ -9,7 +9,7 @@ DEMO := tests/integration/test_demo.py
 FORGE_MODULES := contracts/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check format protos contracts-test contracts-build bench clean
+.PHONY: help demo test coverage explore check format protos contracts-test contracts-build bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test: $(STAMP) ## Check format, types and structure, then run all Python tests
 coverage: $(STAMP) ## Run the tests with branch coverage, processes included
 	$(BIN)/coverage run -m pytest --ignore=$(DEMO)
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+explore: $(STAMP) ## Play lives of the fold that no test has played, for SECONDS=60; prints the seed that fails
+	$(BIN)/python -m tests.property.explore --seconds $(or $(SECONDS),60)
 
 check: $(STAMP) ## Format, types and structure only
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

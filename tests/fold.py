@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import TypeVar
 
 import pytest
@@ -17,6 +18,7 @@ from protocol.money.settlement import build_tree, sum_totals
 from protocol.rows import Item, ItemId
 from protocol.rules import sealing
 from protocol.state import SHARES, State
+from protocol.tables import Table
 from protos.gen import records_pb2 as pb
 from tests.simulated import NETWORK, Network, Person, policy
 
@@ -37,6 +39,16 @@ def refuses(match: str) -> pytest.RaisesExc[Misbehaviour]:
 def same(one: State, other: State) -> bool:
     """Whether two states are equal, to the last row."""
     return list(one.rows()) == list(other.rows())
+
+
+def held(state: State) -> dict[str, object]:
+    """All that a state holds now, to be compared with what it holds later: rows never change."""
+    values = {each.name: getattr(state, each.name) for each in fields(state)}
+    return {
+        name: dict(value.scan()) if isinstance(value, Table) else value
+        for name, value in values.items()
+        if not isinstance(value, dict)
+    }
 
 
 # ---- what is in the state ----

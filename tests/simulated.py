@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eth_keys.datatypes import PrivateKey
@@ -25,9 +25,10 @@ from protocol.log.batch import Erased, Leaf, batch_root
 from protocol.log.envelope import seal
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import canonical, encode_leaf, parse_leaf
+from protocol.media import MEDIA, Comparison
 from protocol.money import lines, payout
 from protocol.review import verdicts
-from protocol.review.fingerprints import fingerprint_exact
+from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
 from protocol.rows import Campaign, Consent, ItemId, Round, row_of
 from protocol.rules import close, dataset, drawing, sealing
 from protocol.rules.people import delegation_message
@@ -93,6 +94,12 @@ class Person:
     def address(self) -> bytes:
         return bytes(self.wallet.public_key.to_canonical_address())
 
+    def device(self, name: str) -> Person:
+        """The same person with another key, which nobody knows yet."""
+        other = replace(self, name=f"{self.name}'s {name}", beacons={})
+        other.root, other.wallet, other.beacons = self.root, self.wallet, self.beacons
+        return other
+
     def delegation(self, key: bytes | None = None) -> pb.Delegation:
         message = delegation_message(NETWORK, self.key if key is None else key)
         return pb.Delegation(
@@ -135,7 +142,7 @@ class Network:
         self.operator = Person("operator")
         self.people = people
         self.openings: dict[ItemId, tuple[bytes, bytes]] = {}
-        self.gold: dict[ItemId, tuple[bytes, bytes]] = {}
+        self.gold: dict[ItemId, tuple[bytes, bytes]] = {}  # of rounds that are under way
         self.truth: dict[ItemId, Any] = {}
         self.clock_ms = 1_000
         self.changes: list[transition.Changes] = []
@@ -218,14 +225,14 @@ class Network:
         parts = []
         for terms in self.campaign(c).parts:
             data = self.fresh() if content is None else content
-            exact = fingerprint_exact(data) if fingerprint is None else fingerprint
+            made = _fingerprint(data, terms.media_types[0]) if fingerprint is None else fingerprint
             parts.append(
                 pb.Part(
                     name=terms.name,
                     commitment=commitments.content_commitment(self.fresh(), data),
                     size=len(data),
                     media_type=terms.media_types[0],
-                    fingerprint=exact if self.campaign(c).is_open else b"",
+                    fingerprint=made if self.campaign(c).is_open else b"",
                 )
             )
         salt, proposal = self.fresh(), b""
@@ -264,6 +271,35 @@ class Network:
             )
             self.add(person, "standby", body)
 
+    def delegate(self, device: Person) -> None:
+        """Another key of somebody who has registered."""
+        self.add(device, "delegate", pb.Delegate(network=NETWORK, delegation=device.delegation()))
+
+    def stand_down(self, person: Person, c: str = "digits") -> None:
+        body = pb.Standby(
+            network=NETWORK,
+            campaign_id=c,
+            round=self.round(c).number + 1,
+            serial=self.state.words.get((c, person.id), 0),
+        )
+        self.add(person, "standby", body)
+
+    def pause(self, paused: bool = True, c: str = "digits") -> None:
+        body = pb.Pause(
+            network=NETWORK, campaign_id=c, paused=paused, serial=self.campaign(c).pauses
+        )
+        self.add(self.operator, "pause", body)
+
+    def change_policy(self, **changes: int) -> None:
+        """From the end of the epoch on."""
+        body = pb.PolicyChange(
+            network=NETWORK,
+            epoch=self.state.epoch,
+            policy=policy(**changes),
+            serial=self.state.policies,
+        )
+        self.add(self.operator, "policy", body)
+
     def withdraw(self, person: Person, item_ids: Sequence[ItemId]) -> None:
         self.add(person, "withdraw", pb.Withdraw(network=NETWORK, item_ids=item_ids))
 
@@ -293,10 +329,11 @@ class Network:
     def seal(self, gold: Sequence[ItemId] = (), c: str = "digits") -> None:
         """Seals the next round; `gold` are items of it whose answer the operator knows."""
         found = sealing.compute_seal(self.state, self.campaign(c))
-        self.gold = {i: (self.fresh(), self.answer(self.truth[i], c)) for i in gold}
-        hashes = [commitments.gold_commitment(i, s, known) for i, (s, known) in self.gold.items()]
+        known = {i: (self.fresh(), self.answer(self.truth[i], c)) for i in gold}
+        hashes = [commitments.gold_commitment(i, salt, said) for i, (salt, said) in known.items()]
         leaves = [encode_leaf(each) for each in sealing.seal_leaves(found, hashes)]
         self.add_seal(leaves, c=c)
+        self.gold |= known
 
     def add_seal(self, leaves: Sequence[bytes], c: str = "digits", **changes: Any) -> None:
         place = self.place(c) | {"round": self.round(c).number + 1} | changes
@@ -359,7 +396,8 @@ class Network:
             self.reveal(person, answers[person.name], c)
 
     def compute_verdicts(self, c: str = "digits") -> list[pb.ItemVerdict]:
-        return verdicts.compute_verdicts(self.state, self.campaign(c), self.openings, self.gold)
+        gold = {i: known for i, known in self.gold.items() if self._campaign_of(i) == c}
+        return verdicts.compute_verdicts(self.state, self.campaign(c), self.openings, gold)
 
     def verdict(self, c: str = "digits") -> None:
         self.add_verdict(self.compute_verdicts(c), c)
@@ -372,7 +410,7 @@ class Network:
         leaves = [encode_leaf(verdict) for verdict in published]
         body = pb.Verdict(**(self.place(c) | changes), verdicts=batch(leaves))
         self.add(self.operator, "verdict", body, leaves)
-        self.gold = {}
+        self.gold = {i: known for i, known in self.gold.items() if self._campaign_of(i) != c}
 
     def close(self) -> None:
         self.add_close(lines.compute_lines(self.state))
@@ -421,6 +459,9 @@ class Network:
         self.clock_ms += 1
         return self._round(c) | {"time_ms": self.clock_ms}
 
+    def _campaign_of(self, item_id: ItemId) -> str:
+        return self.state.items[item_id].campaign_id
+
     def _pass_window(self, window_ms: int) -> None:
         self.clock_ms += window_ms
 
@@ -434,6 +475,15 @@ class Network:
 
 
 _DEFAULT_POLICY = policy()
+_SIDE_PIXELS = 28
+
+
+def _fingerprint(content: bytes, media_type: str) -> bytes:
+    """What reviewers would compute, if pictures were made of their content's bytes by chance."""
+    if MEDIA[media_type].comparison is Comparison.EXACT:
+        return fingerprint_exact(content)
+    pixels = random.Random(content).randbytes(_SIDE_PIXELS**2)
+    return fingerprint_pixels(pixels, _SIDE_PIXELS, _SIDE_PIXELS)
 
 
 def part(name: str = "image", *media_types: str, **changes: Any) -> pb.PartTerms:

@@ -1,0 +1,617 @@
+"""A small network that Hypothesis plays: what may happen, and what must hold whatever happens.
+
+People submit honest, wrong and copied items to campaigns of every kind and withdraw them, stand by and stay
+silent, add keys and change their addresses, train; the operator leads each campaign's rounds in its own time,
+pauses it, closes epochs whenever it likes, changes the policy, sells snapshots, settles, and tries records
+out of place. What the rules allow must keep every invariant, and say truly what it changed; what they refuse
+must raise Misbehaviour and change nothing. Whoever comes when all that was withdrawn is erased ends in the
+same state.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from protocol import transition
+from protocol.errors import Misbehaviour
+from protocol.lifecycle import ItemStatus, JobStatus, RoundPhase
+from protocol.log.envelope import parse_envelope
+from protocol.log.strict import parse_leaf
+from protocol.money.accounts import conserves, cumulative_leaves
+from protocol.money.settlement import (
+    Address,
+    address,
+    build_tree,
+    publication_digest,
+    sum_totals,
+)
+from protocol.review.fingerprints import fingerprint_pixels, is_near_duplicate
+from protocol.rows import Item
+from protocol.rules import sealing
+from protocol.state import SHARES, State
+from protocol.tasks.spec import encode_spec
+from protos.gen import records_pb2 as pb
+from tests.fold import held, same
+from tests.simulated import EVERY_USE, NETWORK, Network, Person, campaign, part, policy, rounds
+from tests.simulated_training import end_of, enrol, finish, model_of, open_job, round_of, update
+
+PEOPLE: Final = 6
+TOKENS: Final = (bytes(20), b"\x05" * 20)
+SHARE_TOKEN: Final = b"\x02" * 20
+SETTLEMENT: Final = b"\x01" * 20
+# One judge is always wrong and one refuses, so that verdicts differ. Every question has two answers or more.
+JUDGES: Final[dict[int, Callable[[int], int | None]]] = {
+    4: lambda t: 1 - min(t, 1),
+    5: lambda _: None,
+}
+CAMPAIGNS: Final = ("pictures", "stars", "pairs", "rubric")
+CHOICES: Final = {"pictures": 10, "stars": 5, "pairs": 3, "rubric": 2}
+REPAYS: Final = frozenset({"pictures", "pairs", "rubric"})
+
+
+def _pictures() -> list[bytes]:
+    """Fingerprints of one picture and of nearly the same: each resembles its neighbours most."""
+    rng = np.random.default_rng(1)
+    picture = rng.integers(0, 256, (28, 28))
+    noise = rng.normal(0, 5, (28, 28))
+    steps = [np.clip(picture + step * noise, 0, 255).astype(np.uint8) for step in range(4)]
+    return [fingerprint_pixels(step.tobytes(), 28, 28) for step in steps]
+
+
+PICTURES: Final = _pictures()
+
+
+def campaigns() -> list[pb.Campaign]:
+    """One of each kind, small enough that their limits matter."""
+    small = {"reviewers_per_item": 2}
+    return [
+        campaign(
+            id="pictures",
+            parts=[part("image", "image/png")],
+            rounds=rounds(items_max=3, draws_max=2),
+        ),
+        campaign(
+            id="stars",
+            task="rate",
+            spec=encode_spec({"steps": list("12345"), "tolerance": 1}),
+            proposal=pb.PROPOSAL_OPTIONAL,
+            privacy=pb.PRIVACY_REVIEWERS,
+            withdrawal=pb.WITHDRAWAL_KEEPS,
+            **small,
+        ),
+        campaign(
+            id="pairs",
+            task="prefer",
+            spec=encode_spec({"ties": True}),
+            parts=[part("prompt"), part("answer_a"), part("answer_b")],
+            proposal=pb.PROPOSAL_NOT_TAKEN,
+            rounds=rounds(items_max=2, draws_max=1),
+            **small,
+        ),
+        campaign(
+            id="rubric",
+            task="judge",
+            spec=encode_spec(
+                {"criteria": [{"name": "true", "text": "It is true.", "needs_ppm": 900_000}]}
+            ),
+            proposal=pb.PROPOSAL_NOT_TAKEN,
+            **small,
+        ),
+    ]
+
+
+who = st.integers(0, PEOPLE - 1)
+some = st.sets(who)
+everybody = frozenset(range(PEOPLE))
+# Silence is the exception.
+most = st.one_of(
+    st.just(everybody), st.sets(who, max_size=2).map(lambda absent: everybody - absent)
+)
+where = st.sampled_from(CAMPAIGNS)
+kinds = st.lists(
+    st.sampled_from(["right", "right", "wrong", "copy", "alike", "alike", "private use", "mute"]),
+    min_size=1,
+    max_size=4,
+)
+lives = st.lists(st.tuples(where, kinds), min_size=1, max_size=4)
+scopes = st.sampled_from([EVERY_USE, pb.Consent(train=True)])
+
+
+def void(_: object) -> None:
+    """For acts whose result nobody needs."""
+
+
+class Watched(Network):
+    """Every record either changes nothing or exactly what it says that it changed."""
+
+    def add_raw(self, raw: bytes, leaves: Sequence[bytes] = ()) -> None:
+        before, all_before = dict(self.state.items.scan()), held(self.state)
+        rounds_before, epoch = dict(self.state.rounds.scan()), self.state.epoch
+        try:
+            super().add_raw(raw, leaves)
+        except Misbehaviour:
+            assert held(self.state) == all_before, "a refused record changed the state"
+            raise
+        changes, after = self.changes[-1], dict(self.state.items.scan())
+        told = {i: (before.get(i), item) for i, item in after.items() if item != before.get(i)}
+        assert {i: pair for i, pair in changes.items.items() if pair[0] != pair[1]} == told
+        for name, (old, new) in changes.rounds.items():
+            assert (old.number, new) == (old.number, self.state.rounds[name])
+        assert changes.rounds.keys() >= {
+            name for name, r in self.state.rounds.scan() if r != rounds_before.get(name)
+        }
+        assert changes.closed == (epoch if self.state.epoch > epoch else None)
+        gone = [i for i, item in after.items() if item.status is ItemStatus.WITHDRAWN]
+        assert sorted(changes.erased) == sorted(
+            i for i in gone if before.get(i) is None or before[i].status is not ItemStatus.WITHDRAWN
+        )
+
+
+class FoldMachine(RuleBasedStateMachine):
+    """One network from its genesis on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        people = [Person(f"p{i}", JUDGES.get(i, lambda truth: truth)) for i in range(PEOPLE)]
+        self.net = Watched(*people, policy=policy(witness_quorum=2))
+        self.people = people
+        self.hands = [[person] for person in people]  # each person's devices
+        self.promised: dict[tuple[bytes, bytes], int] = {}
+        self.addresses = 0
+        self.answers: dict[tuple[str, str], list[bytes]] = {}
+        for each in campaigns():
+            self.net.add(self.net.operator, "campaign", each)
+        deployment = pb.Deployment(
+            network=NETWORK, chain_id=1, settlement=SETTLEMENT, share_token=SHARE_TOKEN
+        )
+        self.net.add(self.net.operator, "deployment", deployment)
+
+    def attempt(self, act: Callable[[], None]) -> bool:
+        """Whether the rules let it pass."""
+        try:
+            act()
+        except Misbehaviour:
+            return False
+        return True
+
+    def hand(self, place: int) -> Person:
+        """A person with one of their keys."""
+        return self.hands[place][self.net.random.randrange(len(self.hands[place]))]
+
+    # ---- contributors and reviewers ----
+
+    @rule(who=who, c=where, kinds=kinds)
+    def submit(self, who: int, c: str, kinds: list[str]) -> None:
+        net, leaves = self.net, []
+        for kind in kinds:
+            truth = net.random.randrange(CHOICES[c])
+            alike = kind == "alike" and c == "pictures"
+            consent = pb.Consent(train=True, redistribute=True, commercial=kind != "private use")
+            leaves.append(
+                net.item(
+                    truth,
+                    (truth + 1) % CHOICES[c] if kind == "wrong" else truth,
+                    content=b"the same old picture" if kind == "copy" else None,
+                    fingerprint=PICTURES[net.random.randrange(len(PICTURES))] if alike else None,
+                    consent=consent,
+                    c=c,
+                    proposes=kind != "mute" or c != "stars",
+                )
+            )
+        taken = self.attempt(lambda: net.submit(self.hand(who), leaves, c))
+        assert taken != net.campaign(c).paused
+
+    @rule(picks=st.lists(st.integers(0, 10_000), min_size=1, max_size=4))
+    def withdraw(self, picks: list[int]) -> None:
+        """Items that one person submitted, the latest as often as any other."""
+        items = list(self.net.state.items.scan())
+        if not items:
+            return
+        author = items[picks[0] % len(items)][1].author
+        own = [item_id for item_id, item in items if item.author == author]
+        chosen = {own[pick % len(own)] for pick in picks}
+        (place,) = (i for i, person in enumerate(self.people) if person.id == author)
+        reviewed = {i for c in CAMPAIGNS for i in self.net.round(c).items}
+        gone = {i for i in chosen if self.net.state.items[i].is_erased}
+        done = self.attempt(lambda: self.net.withdraw(self.hand(place), sorted(chosen)))
+        assert done == (not chosen & (reviewed | gone)), "all but what is in review may go, once"
+
+    @rule(who=some, c=where)
+    def stand_by(self, who: set[int], c: str) -> None:
+        for place in sorted(who):
+            person = self.hand(place)
+            opened = dict(person.beacons)
+            if not self.attempt(partial(self.net.stand_by, person, c=c)):
+                person.beacons.clear()
+                person.beacons.update(opened)
+
+    @rule(who=who, c=where)
+    def stand_down(self, who: int, c: str) -> None:
+        stood = (c, self.people[who].id) in self.net.state.standbys
+        assert stood == self.attempt(partial(self.net.stand_down, self.hand(who), c))
+
+    @rule(who=who)
+    def add_a_key(self, who: int) -> None:
+        device = self.people[who].device(f"device {len(self.hands[who])}")
+        if self.attempt(lambda: self.net.delegate(device)):
+            self.hands[who].append(device)
+
+    @rule(who=who, taken=st.booleans())
+    def change_address(self, who: int, taken: bool) -> None:
+        self.addresses += 1
+        wallet = self.people[0] if taken else Person(f"address {self.addresses}")
+        serial = self.net.state.members[self.people[who].id].serial + 1
+        body = self.net.registration(self.people[who], serial, wallet)
+        person = self.hand(who)
+        body.delegation.CopyFrom(person.delegation())
+        if self.attempt(lambda: self.net.add(person, "register", body)):
+            for device in self.hands[who]:
+                device.wallet = wallet.wallet
+
+    # ---- the operator leads the rounds and closes epochs ----
+
+    @rule(who=most, c=where, gold=st.booleans())
+    def advance(self, who: frozenset[int], c: str, gold: bool = False) -> None:
+        net, active = self.net, [self.hand(i) for i in sorted(who)]
+        match net.round(c).phase:
+            case RoundPhase.OPEN:
+                self._seal(c, gold)
+            case RoundPhase.SEALED:
+                net.open_beacons(*(p for p in active if (c, p.id) in net.state.candidates), c=c)
+                net.draw(c)
+                self._check_draw(c)
+            case RoundPhase.COMMITTING:
+                for person in active:
+                    if (c, person.id) in net.state.tasks:
+                        self.answers[c, person.id.hex()] = net.answers(person, c)
+                        net.commit(person, self.answers[c, person.id.hex()], c)
+                net.end_commits(c)
+            case RoundPhase.REVEALING:
+                for person in active:
+                    if (c, person.id) in net.state.commits:
+                        net.reveal(person, self.answers[c, person.id.hex()], c)
+                net.verdict(c)
+
+    def _seal(self, c: str, gold: bool) -> None:
+        net = self.net
+        if not net.state.queues.has(c):
+            return
+        fresh = sealing.compute_seal(net.state, net.campaign(c)).items
+        sealed = self.attempt(lambda: net.seal(fresh[:1] if gold else (), c))
+        assert sealed != net.campaign(c).paused, "what waits can always be sealed"
+
+    @rule(who=most, c=where, kinds=kinds)
+    def live_a_round(self, who: frozenset[int], c: str, kinds: list[str]) -> None:
+        """Random steps alone would seldom get as far as a verdict."""
+        if self.net.round(c).phase is RoundPhase.OPEN:
+            author = self.net.random.choice(sorted(who)) if who else 0
+            self.submit(author, c, kinds)
+            self.submit(self.net.random.randrange(PEOPLE), c, kinds[:1])
+            self.stand_by(set(who), c)
+            self.advance(who, c)
+        for _ in range(4):
+            if self.net.round(c).phase is not RoundPhase.OPEN:
+                self.advance(who, c)
+        assert self.net.round(c).phase is RoundPhase.OPEN
+
+    @initialize(who=most, lives=lives)
+    def begin(self, who: frozenset[int], lives: list[tuple[str, list[str]]]) -> None:
+        self.live_an_epoch(who, lives)
+
+    @rule(who=most, lives=lives, settles=st.booleans())
+    def live_an_epoch(
+        self, who: frozenset[int], lives: list[tuple[str, list[str]]], settles: bool = False
+    ) -> None:
+        for c, kinds in lives:
+            self.live_a_round(who, c, kinds)
+        self.close()
+        if settles:
+            self.settle(who)
+
+    @rule()
+    def close(self) -> None:
+        """At any time, and it always succeeds."""
+        self.net.close()
+
+    @rule(c=where, paused=st.booleans())
+    def pause(self, c: str, paused: bool) -> None:
+        between = self.net.round(c).phase is RoundPhase.OPEN
+        other = self.net.campaign(c).paused != paused
+        done = self.attempt(partial(self.net.pause, paused, c))
+        assert done == (between and other)
+
+    @rule(
+        decay=st.sampled_from([0, 900_000, 1_000_000]), accept=st.sampled_from([600_000, 900_000])
+    )
+    def change_policy(self, decay: int, accept: int) -> None:
+        frozen = self.net.state.policy
+        self.net.change_policy(reputation_decay_ppm=decay, accept_ppm=accept)
+        assert self.net.state.policy == frozen
+
+    def _check_draw(self, c: str) -> None:
+        state = self.net.state
+        for (_, item_id), reviewers in state.assignments.scan(c):
+            item = state.items[item_id]
+            voices = [state.members[who].payout for who in (item.author, *reviewers)]
+            assert len(set(voices)) == len(voices), "an address has two voices, or reviews its own"
+            assert not set(reviewers) & set(item.answered_by), "somebody is asked twice"
+
+    # ---- datasets and training ----
+
+    @precondition(lambda self: len(self.net.state.accepted) > 0)
+    @rule(c=where, scope=scopes, asset=st.sampled_from(TOKENS))
+    def sell(self, c: str, scope: pb.Consent, asset: bytes) -> None:
+        state = self.net.state
+        before = {digest for digest, _ in state.snapshots.scan()}
+        if not self.attempt(lambda: void(self.net.snapshot(scope, c))):
+            return
+        (digest,) = (digest for digest, _ in state.snapshots.scan() if digest not in before)
+        held = {state.items[item_id].status for item_id in state.snapshots[digest].items}
+        assert held == {ItemStatus.ACCEPTED}
+        sale = f"sale-{len(state.licences)}"
+        may = scope.commercial and state.campaigns[c].is_open
+        assert may == self.attempt(lambda: self.net.license(digest, id=sale))
+        self.receive(asset, 1_000_001, sale)
+        *_, (_, deposit) = state.deposits.scan()
+        assert bool(deposit.licence_id) == (may and not any(asset))
+
+    @precondition(lambda self: all(job.result for _, job in self.net.state.jobs.scan()))
+    @rule(who=st.sets(who, min_size=2), price_ppm=st.integers(1, 10**9))
+    def start_training(self, who: set[int], price_ppm: int) -> None:
+        partners = [self.hand(i) for i in sorted(who)]
+        job_id = f"job-{len(self.net.state.jobs)}"
+        open_job(self.net, *partners, id=job_id, price_ppm=price_ppm)
+        enrol(self.net, *partners, job_id=job_id)
+        self.go_on_training(frozenset(who))
+
+    @precondition(lambda self: len(self.net.state.jobs) > 0)
+    @rule(who=most)
+    def go_on_training(self, who: frozenset[int]) -> None:
+        for job_id, job in list(self.net.state.jobs.scan()):
+            if job.status in (JobStatus.OPEN, JobStatus.TRAINING):
+                people = [self.hand(i) for i in sorted(who)]
+                active = [p for p in people if (job_id, p.id) in self.net.state.partners]
+                for person in active:
+                    self.attempt(partial(update, self.net, person, job_id=job_id))
+                body = round_of(self.net, *active, job_id=job_id)
+                if self.attempt(partial(self.net.add, self.net.operator, "training-round", body)):
+                    assert len(active) >= job.terms.quorum
+
+    @precondition(lambda self: len(self.net.state.jobs) > 0)
+    @rule(completed=st.booleans())
+    def stop_training(self, completed: bool) -> None:
+        for job_id, job in list(self.net.state.jobs.scan()):
+            body = model_of(self.net, job_id) if completed else end_of(job_id, job.epsilon_micro)
+            self.attempt(partial(finish, self.net, body))
+
+    # ---- records out of place ----
+
+    @rule(act=st.sampled_from(["draw", "end_commits", "verdict"]), c=where)
+    def hurry(self, act: str, c: str) -> None:
+        """Out of its phase it is refused; in it, this is how a window ends in silence."""
+        phases = {
+            "draw": RoundPhase.SEALED,
+            "end_commits": RoundPhase.COMMITTING,
+            "verdict": RoundPhase.REVEALING,
+        }
+        due = self.net.round(c).phase is phases[act]
+        assert self.attempt(partial(getattr(self.net, act), c)) == due
+
+    @rule(place=st.integers(0, 10_000))
+    def play_again(self, place: int) -> None:
+        """Whatever everybody can read in the log changes nothing a second time."""
+        entry = self.net.log[place % len(self.net.log)]
+        assert not self.attempt(lambda: self.net.add_raw(entry.raw, entry.leaves))
+
+    # ---- money ----
+
+    @rule(
+        asset=st.sampled_from([*TOKENS, SHARE_TOKEN]),
+        amount=st.integers(0, 10**38),
+        memo=st.sampled_from(["", "sale-0", "sale-1"]),
+    )
+    def receive(self, asset: bytes, amount: int, memo: str) -> None:
+        body = pb.Revenue(
+            network=NETWORK, asset=asset, amount=str(amount), tx_hash=self.net.fresh(), memo=memo
+        )
+        paid = self.attempt(lambda: self.net.add(self.net.operator, "revenue", body))
+        assert not (paid and asset == SHARE_TOKEN)
+
+    @precondition(lambda self: len(self.net.state.earned) > 0)
+    @rule(who=most)
+    def settle(self, who: frozenset[int]) -> None:
+        state, leaves = self.net.state, cumulative_leaves(self.net.state)
+        if not leaves or not self.attempt(self._propose):
+            return
+        self.promised = {(leaf.account, leaf.asset): leaf.cumulative for leaf in leaves}
+        for person in (self.hand(i) for i in sorted(who)):
+            self.attempt(partial(self._attest, person))
+        proposal = state.settlement
+        assert proposal is not None
+        body = pb.Published(
+            network=NETWORK, epoch=proposal.epoch, root=proposal.root, tx_hash=self.net.fresh()
+        )
+        published = self.attempt(lambda: self.net.add(self.net.operator, "published", body))
+        assert published == (len({self.people[i].address for i in who}) >= 2)
+
+    def _propose(self) -> None:
+        leaves = cumulative_leaves(self.net.state)
+        body = pb.Settlement(
+            network=NETWORK,
+            epoch=self.net.state.closed_epoch,
+            root=build_tree(leaves).root,
+            totals=[pb.AssetTotal(asset=a, amount=str(n)) for a, n in sum_totals(leaves).items()],
+            leaves=len(leaves),
+        )
+        self.net.add(self.net.operator, "settlement", body)
+
+    def _attest(self, person: Person) -> None:
+        proposal = self.net.state.settlement
+        assert proposal is not None
+        totals = {address(asset): amount for asset, amount in proposal.totals}
+        digest = publication_digest(1, Address(SETTLEMENT), proposal.epoch, proposal.root, totals)
+        body = pb.Attest(
+            network=NETWORK,
+            epoch=proposal.epoch,
+            root=proposal.root,
+            signature=person.sign_digest(digest),
+        )
+        self.net.add(person, "attest", body)
+
+    # ---- what must hold, always ----
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        state = self.net.state
+        assert conserves(state)
+        shares = sum(amount for (_, asset), amount in state.earned.scan() if asset == SHARES)
+        emission = state.policy.epoch_emission_micro
+        assert shares == state.minted_micro <= state.closed_epoch * emission
+
+    @invariant()
+    def no_promise_is_broken_or_made_twice(self) -> None:
+        leaves: dict[tuple[bytes, bytes], int] = {
+            (leaf.account, leaf.asset): leaf.cumulative
+            for leaf in cumulative_leaves(self.net.state)
+        }
+        for key, amount in self.promised.items():
+            assert leaves.get(key, 0) >= amount, "an address lost what it was promised"
+        assert sum(leaves.values()) == sum(amount for _, amount in self.net.state.earned.scan())
+
+    @invariant()
+    def items_are_consistent(self) -> None:
+        state = self.net.state
+        for item_id, item in state.items.scan():
+            if item.status is not ItemStatus.WITHDRAWN:
+                assert (item.status is ItemStatus.DUPLICATE) == bool(item.duplicate_of)
+            assert item.is_erased == (item.status is ItemStatus.WITHDRAWN)
+            assert item.duplicate_of != item_id
+            assert item.author not in item.answered_by
+            assert len(set(item.answered_by)) == len(item.answered_by)
+            assert (item.status is ItemStatus.ACCEPTED) == (
+                state.accepted.get((item.campaign_id, item.place)) == item_id
+            )
+
+    @invariant()
+    def what_is_to_be_decided_waits_or_is_in_review(self) -> None:
+        """Nothing is lost between two rounds, and nothing is twice in them."""
+        state = self.net.state
+        queued = [item_id for _, item_id in state.waiting.scan()]
+        sealed = [item_id for c in CAMPAIGNS for item_id in self.net.round(c).items]
+        open_ = [i for i, item in state.items.scan() if _is_open(item)]
+        assert sorted(queued + sealed) == sorted(open_)
+        for queue, ticket in state.queues.scan():
+            (_, first), _ = next(state.waiting.scan(queue))
+            assert ticket == first
+        assert sum(state.waiting.count(queue) for queue, _ in state.queues.scan()) == len(queued)
+        for (_, ticket), item_id in state.waiting.scan():
+            assert state.items[item_id].ticket == ticket
+
+    @invariant()
+    def a_round_leaves_nothing_behind(self) -> None:
+        state = self.net.state
+        for c in CAMPAIGNS:
+            round_ = self.net.round(c)
+            tables = {
+                "candidates": state.candidates.has(c),
+                "beacons": state.beacons.has(c),
+                "tasks": state.tasks.has(c),
+                "assignments": state.assignments.has(c),
+                "commits": state.commits.has(c),
+                "revealed": state.revealed.has(c),
+                "gold": bool(round_.gold_hashes),
+                "items": bool(round_.items),
+            }
+            held = {name for name, full in tables.items() if full}
+            match round_.phase:
+                case RoundPhase.OPEN:
+                    assert not held
+                case RoundPhase.SEALED:
+                    assert held <= {"candidates", "beacons", "items", "gold"}
+                case _:
+                    assert {"tasks", "assignments", "items"} <= held
+                    assert not held & {"candidates", "beacons"}
+
+    @invariant()
+    def answers_wait_for_their_pay_and_no_longer(self) -> None:
+        state = self.net.state
+        counted: Counter[tuple[str, bytes]] = Counter()
+        for (c, item_id, person), _ in state.answers.scan():
+            counted[c, person] += 1
+            ended = state.items[item_id].decided_in
+            assert ended is None or ended >= state.epoch, "it was paid, and is still there"
+        assert dict(state.reviewed.scan()) == dict(counted)
+
+    @invariant()
+    def every_place_is_paid_once(self) -> None:
+        """Whatever is withdrawn and submitted again: paid, or due now, is what stands or is owed."""
+        state = self.net.state
+        paid: Counter[tuple[bytes, str]] = Counter()
+        for entry in self.net.log:
+            if (envelope := parse_envelope(entry.raw)).kind == "close":
+                assert state.keys[envelope.key] == state.operator
+                for line in (parse_leaf(pb.RewardLine, leaf) for leaf in entry.leaves):
+                    count = line.evidence.accepted - line.evidence.repaid
+                    paid[line.person, line.campaign_id] += count
+        for key, due in state.contributions.scan():
+            paid[key] += due.accepted
+        worth = Counter(dict(state.repayable.scan()))
+        for _, item in state.items.scan():
+            worth[item.author, item.campaign_id] += item.status is ItemStatus.ACCEPTED
+        for c in REPAYS:
+            assert {k: n for k, n in worth.items() if k[1] == c and n} == {
+                k: n for k, n in paid.items() if k[1] == c and n
+            }
+
+    @invariant()
+    def snapshots_know_what_was_withdrawn(self) -> None:
+        state = self.net.state
+        for _, snapshot in state.snapshots.scan():
+            gone = [i for i in snapshot.items if state.items[i].status is ItemStatus.WITHDRAWN]
+            assert snapshot.withdrawn == len(gone)
+
+    def teardown(self) -> None:
+        """Replays the log whole, and as it is once all or some of what was withdrawn is erased: wherever
+        everything that is missing is explained, nothing tells it from having been there."""
+        whole = State()
+        gone = {i for i, item in self.net.state.items.scan() if item.is_erased}
+        later = [(gone, State()), ({item_id for item_id in gone if item_id[0] % 2}, State())]
+        for entry in self.net.log:
+            transition.apply(whole, entry.raw, entry.leaves)
+            for erased, state in later if gone else ():
+                transition.apply(state, entry.raw, entry.erased(erased))
+                if not len(state.unexplained):
+                    assert held(state) == held(whole)
+        assert same(whole, self.net.state), "a replay of the log ends elsewhere"
+        for _, state in later if gone else ():
+            transition.require_explained(state)
+            assert same(state, whole)
+
+
+def _is_open(item: Item) -> bool:
+    """Whether a verdict on the item is still to come."""
+    return item.decided_in is None and item.status not in (
+        ItemStatus.DUPLICATE,
+        ItemStatus.WITHDRAWN,
+    )
+
+
+def alike() -> set[bool]:
+    """Whether the first picture is a near duplicate of each other one."""
+    return {is_near_duplicate(PICTURES[0], other) for other in PICTURES[1:]}
+
+
+__all__ = ["PICTURES", "FoldMachine", "alike"]
