@@ -167,6 +167,7 @@ class Daemon:
             blobs,
             peers=lambda: host.peers,
             read_spending=self._options.read_spending,
+            key=self._keys.key,
             arguments="" if self._directory == locate() else f" --dir {shlex.quote(str(root))}",
         )
 

@@ -27,9 +27,9 @@ from node.page.gate import Gate, Secrets
 from node.page.health import view_health
 from node.page.items import STANDING_WORDS, describe, latest, view_items
 from node.page.own import Standing
-from node.page.pictures import picture_of
+from node.page.pictures import picture_of, texts_of
 from node.page.sources import Replay, Sources
-from node.page.words import brief, plural
+from node.page.words import brief, plural, quote, size
 from node.page.work import TrainingView, view_reviews, view_training
 from protocol.errors import CommonholdError
 from protocol.lifecycle import ItemStatus
@@ -59,6 +59,8 @@ class Pages:
         self._decoding = asyncio.Semaphore(DECODERS_MAX)
         self._templates = environment(_HERE / "templates", f"{base}static")
         self._templates.filters["brief"] = brief
+        self._templates.filters["size"] = size
+        self._templates.filters["quote"] = quote
         self._templates.globals.update(
             base=base, Standing=Standing, standing_words=STANDING_WORDS, plural=plural
         )
@@ -123,8 +125,12 @@ class Pages:
         item = replay.follower.state.items.get(item_id)
         if item is None or item.author != self._sources.me:
             raise HTTPException(404)
-        [view] = describe(self._sources, replay, [item_id])
-        return self._page("item", item=view)
+        sources = self._sources
+        texts: dict[str, str] = {}
+        if item.status is not ItemStatus.WITHDRAWN:
+            texts = await asyncio.to_thread(texts_of, sources.store, sources.blobs, item_id)
+        [view] = describe(sources, replay, [item_id])
+        return self._page("item", item=view, texts={} if not view.parts else texts)
 
     async def earnings(self, request: Request) -> Response:
         """What I earned, and why."""
@@ -155,13 +161,15 @@ class Pages:
         return self._page("entry", entry=view)
 
     async def picture(self, request: Request) -> Response:
-        """The picture of an item of ours, unless it is withdrawn: its file may still be here for a moment."""
+        """A picture in an item of ours, unless it is withdrawn: its file may still be here for a moment."""
         sources, item_id = self._sources, _item_id(request)
         item = self._replay().follower.state.items.get(item_id)
         if item is None or item.author != sources.me or item.status is ItemStatus.WITHDRAWN:
             raise HTTPException(404)
         async with self._decoding:
-            picture = await asyncio.to_thread(picture_of, sources.store, sources.blobs, item_id)
+            picture = await asyncio.to_thread(
+                picture_of, sources.store, sources.blobs, item_id, request.path_params["part"]
+            )
         if picture is None:
             raise HTTPException(404)
         return Response(picture, media_type=PNG)
@@ -216,7 +224,7 @@ def build_app(sources: Sources, known: Secrets, host: str) -> ASGIApp:
     }
     inside = [
         *(Route(path, pages.unless_known(view)) for path, view in views.items()),
-        Route("/items/{item_id}/picture", pages.picture),
+        Route("/items/{item_id}/{part}/picture", pages.picture),
         Mount("/static", static_files(_HERE / "static")),
     ]
     app = Starlette(

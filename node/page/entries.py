@@ -6,26 +6,31 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.page.sources import Replay, Sources
-from protocol.identity import short
+from protocol.identity import short, short_key
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
 
 KINDS: Final[dict[str, str]] = {
     "genesis": "The network was founded, with its policy.",
     "campaign": "The operator opened a campaign.",
+    "policy": "The operator set another policy, for the epochs after the present one.",
+    "upgrade": "The operator announced the next version of the rules, and the epoch that it begins with.",
+    "successor": "The operator, or the log, signs with another key from here on.",
+    "delegate": "Somebody added a key that signs for them.",
+    "pause": "The operator paused a campaign, or resumed it.",
     "register": "Somebody joined, and named the address that is paid.",
     "submission": "Somebody submitted items: commitments to their content, not the content.",
     "withdraw": "Somebody took items back.",
-    "standby": "Somebody offered to review.",
+    "standby": "Somebody offered to review in a campaign's next round, or stood down.",
     "beacon": "A reviewer opened a random value that decides, with others, who reviews what.",
-    "phase": "The operator moved the epoch along; where that fixed a round's items, it also says which"
-    " are copies.",
-    "gold-commit": "The operator sealed the answers of items that test the reviewers.",
+    "seal": "The operator fixed the items of a campaign's round: which of them are copies, and the hidden"
+    " answers of those that test the reviewers.",
     "draw": "The reviewers of each item, as they follow from the random values.",
+    "end-commits": "The operator ended the time to answer; the answers are opened.",
     "commit": "A reviewer sealed all answers of a round.",
     "reveal": "A reviewer opened the sealed answers.",
     "verdict": "The verdict on each item of a round, as it follows from the answers.",
-    "close": "An epoch closed: a line for everything that anybody earned in it.",
+    "close": "An epoch closed: a line for everything that anybody earned, and what waits for a later one.",
     "deployment": "The network's contracts on chain.",
     "revenue": "Money came in.",
     "settlement": "What everybody may claim on chain, proposed.",
@@ -65,12 +70,13 @@ def view_entry(sources: Sources, replay: Replay, index: int) -> EntryView | None
     if row is None:
         return None
     envelope, tree = parse_envelope(row.envelope), replay.follower.tree
+    author = replay.follower.state.keys.get(envelope.key)
     return EntryView(
         index=index,
         kind=envelope.kind,
         about=KINDS[envelope.kind],
-        author=short(envelope.author),
-        is_mine=envelope.author == sources.me,
+        author=short_key(envelope.key) if author is None else short(author),
+        is_mine=author == sources.me,
         leaf_hash=hash_leaf(row.envelope).hex(),
         size=covered.size,
         root=tree.root(covered.size).hex(),

@@ -8,7 +8,8 @@ from typing import Final
 from node.page.sources import Sources
 from node.page.words import moment
 from node.rows import OutboxState
-from protocol.identity import peer_id_of, short
+from protocol.identity import PersonId, name_of, peer_id_of, short
+from protocol.state import State
 
 # The newest refusals are the ones that the owner can do something about.
 REFUSED_SHOWN: Final = 10
@@ -26,8 +27,10 @@ class Refusal:
 class HealthView:
     """The node. Fields of the log are empty while no log is trusted."""
 
-    name: str
-    peer_id: str
+    name: str  # short
+    full_name: str
+    peer_id: str  # of the key that this machine signs with; empty where none is known
+    keys: int  # that sign for the owner
     network: str
     coordinator: str
     public_url: str
@@ -40,7 +43,7 @@ class HealthView:
     peers: int
     entries: int
     epoch: int
-    phase: str
+    stands_by: tuple[str, ...]  # campaigns whose next round it offers to review
     checkpoint: str  # when it came
     root: str
     registered: bool
@@ -57,7 +60,9 @@ def view_health(sources: Sources) -> HealthView:
     state = replay.follower.state if replay else None
     return HealthView(
         name=short(sources.me),
-        peer_id=peer_id_of(sources.me),
+        full_name=name_of(sources.me),
+        peer_id=peer_id_of(sources.key) if sources.key else "",
+        keys=state.keys_of.count(sources.me) if state else 0,
         network=link.name,
         coordinator=f"{link.host}:{link.port}",
         public_url=link.http_url,
@@ -69,8 +74,8 @@ def view_health(sources: Sources) -> HealthView:
         connected=connected,
         peers=sources.peers(),
         entries=state.size if state else 0,
-        epoch=state.epoch.number if state else 0,
-        phase=state.epoch.phase.name.lower() if state else "",
+        epoch=state.epoch if state else 0,
+        stands_by=stood_by_for(state, sources.me) if state else (),
         checkpoint=moment(covered.received_ms / 1000) if covered else "",
         root=replay.follower.tree.root(covered.size).hex() if replay and covered else "",
         registered=state is not None and sources.me in state.members,
@@ -79,6 +84,11 @@ def view_health(sources: Sources) -> HealthView:
             Refusal(row.outgoing.kind, row.last_error) for row in store.refused(REFUSED_SHOWN)
         ),
     )
+
+
+def stood_by_for(state: State, me: PersonId) -> tuple[str, ...]:
+    """The campaigns in whose next round somebody offers to review."""
+    return tuple(c for c in state.standbys.firsts() if (c, me) in state.standbys)
 
 
 def _word(alarmed: bool, replayed: bool, connected: bool) -> str:

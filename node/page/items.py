@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
-from node.intake import PNG
 from node.page.own import Answers, Standing, standing_of
 from node.page.sources import Replay, Sources
-from node.page.words import certainty, plural
-from protocol.lifecycle import EpochPhase, ItemStatus
-from protocol.limits import ITEM_DRAWS_MAX
-from protocol.state import ItemId, ItemState, State
+from node.page.words import certainty, plural, quote
+from node.rows import ItemRow, PartRow
+from node.statement import REFUSALS
+from protocol.lifecycle import ItemStatus
+from protocol.media import MEDIA, Shown
+from protocol.rows import Campaign, Item, ItemId
+from protocol.rules.withdrawal import in_review
+from protocol.state import State
+from protocol.tasks.question import Question, question_of
 from protos.gen import records_pb2 as pb
 
 PAGE_ITEMS: Final = 50
 
-_SAID: Final[dict[ItemStatus, str]] = {
-    ItemStatus.SUBMITTED: "It waits for review, which begins when the operator ends the submissions"
-    " of this epoch.",
+_SAID: Final[Mapping[ItemStatus, str]] = {
     ItemStatus.DRAWN: "Reviewers were drawn for it. They fetch it from this machine: leave the node"
     " running.",
     ItemStatus.COMMITTED: "The reviewers have sealed their answers; they are opened next.",
@@ -28,9 +29,7 @@ _SAID: Final[dict[ItemStatus, str]] = {
     ItemStatus.WITHDRAWN: "You took it back. Its content and description are deleted; the log keeps"
     " its number.",
 }
-# Items in these states may be sealed by the present epoch without having been drawn in it.
-_UNDRAWN: Final = (ItemStatus.SUBMITTED, ItemStatus.UNDECIDED, ItemStatus.DUPLICATE)
-STANDING_WORDS: Final[dict[Standing, str]] = {
+STANDING_WORDS: Final[Mapping[Standing, str]] = {
     Standing.WAITING: "Waiting",
     Standing.ACCEPTED: "Accepted",
     Standing.REJECTED: "Not accepted",
@@ -50,23 +49,45 @@ class Original:
 
 
 @dataclass(frozen=True, slots=True)
+class PartView:
+    """One part of an item, as it is on this disk."""
+
+    name: str
+    file: str  # empty for a text that a table held
+    medium: str  # "a PNG picture"
+    shown: Shown
+    size: int  # bytes
+    source: str  # who or what made it, as I said
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ItemView:
     """One item, in words."""
 
     id: str
     name: str  # of the file; empty once it is forgotten
     campaign: str
-    label: str  # what I proposed; empty once it is forgotten
+    asked: str  # the question
+    proposal: str  # what I proposed, in words; empty without one, and once it is forgotten
+    decided: str  # what reviewers say it is, in words; empty before
+    belief: str  # how probable each answer is, in words; empty before
     standing: Standing
     why: str
     answers: str  # of the reviewers, counted; empty before there are any
     submitted: int  # log entry
     entry: int | None  # the log entry that says so
     original: Original | None
-    has_picture: bool
+    parts: tuple[PartView, ...]  # empty once they are forgotten
     withdraw: str  # the command, or when it can be given
     can_withdraw: bool
     repays: bool  # accepted items that are withdrawn make as many later ones earn nothing
+
+    @property
+    def picture(self) -> str:
+        """The name of its first part that is a picture and here; empty if none is."""
+        pictures = (p.name for p in self.parts if p.shown is Shown.PICTURE and p.is_here)
+        return next(pictures, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,110 +128,141 @@ def view_items(
 
 def describe(sources: Sources, replay: Replay, chosen: Sequence[ItemId]) -> list[ItemView]:
     """These items in words."""
-    state = replay.follower.state
-    in_review = _in_review(state, chosen)
-    return [_describe(sources, replay, item_id, item_id in in_review) for item_id in chosen]
+    return [_describe(sources, replay, item_id) for item_id in chosen]
 
 
-def _in_review(state: State, chosen: Sequence[ItemId]) -> set[ItemId]:
-    """Those of the chosen that the present epoch has sealed; they cannot be withdrawn before its close."""
-    if state.epoch.phase is EpochPhase.SUBMITTING:
-        return set()
-    epoch = state.epoch
-    drawn = {i for i in chosen if i in epoch.items}
-    undrawn = {i for i in chosen if i not in drawn and state.items[i].status in _UNDRAWN}
-    if not undrawn:
-        return drawn  # as in most epochs: without a walk over all that is sealed
-    return drawn | {i for i in chain(epoch.round.items, epoch.duplicates) if i in undrawn}
+def latest(sources: Sources, replay: Replay, count: int) -> list[ItemView]:
+    """The newest items, for a first look."""
+    return describe(sources, replay, replay.own.items(None, 0, count))
 
 
-def _describe(sources: Sources, replay: Replay, item_id: ItemId, in_review: bool) -> ItemView:
+def _describe(sources: Sources, replay: Replay, item_id: ItemId) -> ItemView:
     state, own = replay.follower.state, replay.own
     item = state.items[item_id]
-    labels = state.campaigns[item.campaign_id].labels
-    standing = standing_of(item)
-    row = None if standing is Standing.WITHDRAWN else sources.store.item(item_id)
-    label = item.proposed_label if row is None else row.label
-    forgotten = standing is Standing.WITHDRAWN or label is None
-    has_picture = (
-        row is not None and row.media_type == PNG and sources.blobs.find(row.commitment) is not None
-    )
+    campaign, standing = state.campaigns[item.campaign_id], standing_of(item)
+    question, is_gone = question_of(campaign), standing is Standing.WITHDRAWN
+    row = None if is_gone else sources.store.item(item_id)
+    proposal = item.proposal if row is None else row.proposal
+    reviewing = in_review(state, item_id, item)
+    decided = "" if item.answer is None or is_gone else _words(question, item.answer)
     return ItemView(
         id=item_id.hex(),
         name="" if row is None else row.name,
         campaign=item.campaign_id,
-        label="" if forgotten or label is None else labels[label],
+        asked=question.kind.asks(question.spec)[0],
+        proposal="" if proposal is None or is_gone else _words(question, proposal),
+        decided=decided,
+        belief=_belief(question, item),
         standing=standing,
-        why=_why(state, item, labels),
-        answers=_count(own.answers_to(item_id), labels, item),
+        why=_why(state, question, item, proposal),
+        answers="" if is_gone else _count(own.answers_to(item_id), question, item),
         submitted=item.submitted_at,
         entry=own.entry_of(item_id),
         original=_original(state, item),
-        has_picture=has_picture,
-        withdraw=_withdraw(sources, state, item_id, in_review),
-        can_withdraw=standing is not Standing.WITHDRAWN and not in_review,
-        repays=state.campaigns[item.campaign_id].withdrawal == pb.WITHDRAWAL_REPAYS,
+        parts=() if row is None else tuple(_parts(sources, item, row)),
+        withdraw=_withdraw(sources, state, item_id, item, reviewing),
+        can_withdraw=not is_gone and not reviewing,
+        repays=campaign.withdrawal == pb.WITHDRAWAL_REPAYS,
     )
 
 
-def _why(state: State, item: ItemState, labels: Sequence[str]) -> str:
+def _words(question: Question, answer: bytes) -> str:
+    return question.kind.words(question.spec, answer)
+
+
+def _belief(question: Question, item: Item) -> str:
+    if not item.belief_ppm or item.status is ItemStatus.WITHDRAWN:
+        return ""
+    return question.kind.explain(question.spec, item.belief_ppm)
+
+
+def _parts(sources: Sources, item: Item, row: ItemRow) -> list[PartView]:
+    described = () if item.description is None else item.description.parts
+    made_by = {part.name: part.source for part in described}
+    return [_part(sources, part, made_by.get(part.name, "")) for part in row.parts]
+
+
+def _part(sources: Sources, part: PartRow, source: str) -> PartView:
+    medium = MEDIA[part.media_type]
+    return PartView(
+        name=part.name,
+        file=part.path,
+        medium=medium.words,
+        shown=medium.shown,
+        size=part.size,
+        source=source,
+        is_here=sources.blobs.find(part.commitment) is not None,
+    )
+
+
+# ---- why ----
+
+
+def _why(state: State, question: Question, item: Item, proposal: bytes | None) -> str:
+    campaign = state.campaigns[item.campaign_id]
     match item.status:
         case ItemStatus.ACCEPTED | ItemStatus.REJECTED:
-            return _verdict(item, labels)
+            return _verdict(question, item, proposal)
         case ItemStatus.UNDECIDED:
-            drawn = plural(item.draws, "draw")
-            goes_on = "it goes to others" if item.draws < ITEM_DRAWS_MAX else "it stays open"
+            drawn, more = plural(item.draws, "draw"), item.draws < campaign.rounds.draws_max
+            goes_on = "it goes to others" if more else "it stays open"
             return f"The reviewers could not settle it in {drawn}; {goes_on}."
         case ItemStatus.DUPLICATE:
             whose = "you" if _is_own(state, item) else "somebody else"
             return f"It is the same, or nearly, as an item that {whose} submitted earlier."
+        case ItemStatus.SUBMITTED:
+            return _waits(state, campaign)
         case _:
             return _SAID[item.status]
 
 
-def _verdict(item: ItemState, labels: Sequence[str]) -> str:
-    if item.label is None or item.proposed_label is None:
-        return "What the reviewers received is not what its record describes."
-    said, read = labels[item.proposed_label], labels[item.label]
-    sure = certainty(item.posterior_ppm)
-    if item.status is ItemStatus.ACCEPTED:
-        return f"The reviewers read “{read}”, as you did: {sure}."
-    return f"You said “{said}”; the reviewers read “{read}”: {sure}."
+def _waits(state: State, campaign: Campaign) -> str:
+    """What has to happen before somebody looks at it."""
+    if campaign.paused:
+        return "It waits for review: the operator has paused the campaign."
+    if not state.standbys.has(campaign.id):
+        return "It waits for review: nobody stands by for the campaign yet."
+    return "It waits for review, in the campaign's next round."
 
 
-def _is_own(state: State, item: ItemState) -> bool:
+def _verdict(question: Question, item: Item, proposal: bytes | None) -> str:
+    if item.answer is None:
+        return f"Most reviewers found it {REFUSALS[item.refusal]}."
+    said, sure = _words(question, item.answer), certainty(item.confidence_ppm)
+    if proposal == item.answer:
+        return f"The reviewers say {quote(said)}, as you did: {sure}."
+    if proposal is None:
+        return f"The reviewers say {quote(said)}: {sure}."
+    close = ", which is near enough" if item.status is ItemStatus.ACCEPTED else ""
+    return f"You said {quote(_words(question, proposal))}; the reviewers say {quote(said)}{close}: {sure}."
+
+
+def _is_own(state: State, item: Item) -> bool:
     return state.items[item.duplicate_of].author == item.author
 
 
-def _original(state: State, item: ItemState) -> Original | None:
+def _original(state: State, item: Item) -> Original | None:
     if item.status is not ItemStatus.DUPLICATE:
         return None
     earlier = state.items[item.duplicate_of]
     return Original(item.duplicate_of.hex(), _is_own(state, item), earlier.submitted_at)
 
 
-def _count(answers: Answers, labels: Sequence[str], item: ItemState) -> str:
-    """“3 reviewers: 2 said 7, 1 could not say”."""
+def _count(answers: Answers, question: Question, item: Item) -> str:
+    """“3 reviewers: 2 said 7, 1 found it impossible to tell”."""
     if not answers:
         return plural(len(item.answered_by), "reviewer") if item.answered_by else ""
     parts = [
-        f"{count} said “{labels[label]}”"
-        for label, count in answers.most_common()
-        if label is not None
+        f"{count} found it {REFUSALS[given.refusal]}"
+        if given.refusal
+        else f"{count} said {quote(_words(question, given.answer))}"
+        for given, count in answers.most_common()
     ]
-    if answers[None]:
-        parts.append(f"{answers[None]} could not say")
     return f"{plural(answers.total(), 'reviewer')}: {', '.join(parts)}"
 
 
-def _withdraw(sources: Sources, state: State, item_id: ItemId, in_review: bool) -> str:
-    if in_review:
-        return (
-            f"It is being reviewed; you can withdraw it when epoch {state.epoch.number} has closed."
-        )
+def _withdraw(sources: Sources, state: State, item_id: ItemId, item: Item, reviewing: bool) -> str:
+    if reviewing:
+        number = state.round_of(item.campaign_id).number
+        return f"It is being reviewed; you can withdraw it when round {number} of {item.campaign_id} is over."
     return f"commonhold node withdraw {item_id.hex()}{sources.arguments}"
-
-
-def latest(sources: Sources, replay: Replay, count: int) -> list[ItemView]:
-    """The newest items, for a first look."""
-    return describe(sources, replay, replay.own.items(None, 0, count))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Reversible
 from enum import Enum
 from itertools import islice
 from typing import Final
@@ -16,11 +16,11 @@ from typing import Final
 from node.follower import Follower
 from node.statement import StatementLine, lines_of
 from node.store import Store
-from protocol.identity import Identity
+from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
-from protocol.log.envelope import parse_envelope
-from protocol.state import ItemId, ItemState, State
-from protos.gen import records_pb2 as pb
+from protocol.rows import GivenAnswer, Item, ItemId
+from protocol.state import State
+from protocol.transition import Applied
 
 
 class Standing(Enum):
@@ -41,36 +41,35 @@ _STANDINGS: Final[dict[ItemStatus, Standing]] = {
     ItemStatus.DUPLICATE: Standing.COPY,
     ItemStatus.WITHDRAWN: Standing.WITHDRAWN,
 }
-# From these an item may still move without its author.
-_OPEN: Final = (Standing.WAITING, Standing.UNDECIDED)
-_MOVES_ITEMS: Final = frozenset({"phase", "draw", "verdict"})
+# By reviewers, now.
+_REVIEWED: Final = (ItemStatus.DRAWN, ItemStatus.COMMITTED, ItemStatus.REVEALED)
 
-Answers = Counter[int | None]
-"""How many reviewers gave each label; None counts those who could not say."""
+Answers = Counter[GivenAnswer]
+"""How many reviewers gave each answer, or refused for which reason."""
 
 
-def standing_of(item: ItemState) -> Standing:
+def standing_of(item: Item) -> Standing:
     """The state that its owner is told."""
     return _STANDINGS.get(item.status, Standing.WAITING)
 
 
 class OwnRecords:
-    """The items, answers and reward lines of one identity. Lives on the follower's thread."""
+    """The items, answers and reward lines of one person. Lives on the follower's thread."""
 
-    def __init__(self, follower: Follower, store: Store, me: Identity) -> None:
+    def __init__(self, follower: Follower, store: Store, me: PersonId) -> None:
         """Takes in what the follower has folded, and is told of the rest; made before a replay, it
         knows of every verdict where the log has it and what the answers were."""
         self._follower, self._store, self._me = follower, store, me
         self._items: dict[Standing, dict[ItemId, None]] = {each: {} for each in Standing}
         self._all: list[ItemId] = []
         self._entry: dict[ItemId, int] = {}
-        self._answers: dict[ItemId, Answers] = {}
+        self._answers: dict[ItemId, dict[PersonId, GivenAnswer]] = {}
         self._closes: list[int] = []  # entries whose lines are not read yet
         self._lines: list[StatementLine] = []
         self._reading = threading.Lock()
-        for item_id, item in self._state.items.items():
-            if item.author == me:
-                self._add(item_id, item)
+        found = ((item_id, item) for item_id, item in self._state.items.scan() if item.author == me)
+        for item_id, item in sorted(found, key=lambda pair: pair[1].place):
+            self._add(item_id, item)
         follower.subscribe(self._on_entry)
 
     @property
@@ -85,7 +84,7 @@ class OwnRecords:
 
     def items(self, standing: Standing | None, start: int, count: int) -> list[ItemId]:
         """At most `count` of our items, newest first, after the first `start`; of one state, or all."""
-        chosen = self._all if standing is None else self._items[standing]
+        chosen: Reversible[ItemId] = self._all if standing is None else self._items[standing]
         return list(islice(reversed(chosen), start, start + count))
 
     def entry_of(self, item_id: ItemId) -> int | None:
@@ -93,8 +92,8 @@ class OwnRecords:
         return self._entry.get(item_id)
 
     def answers_to(self, item_id: ItemId) -> Answers:
-        """What reviewers said of the item in the epoch of its last verdict."""
-        return self._answers.get(item_id, Answers())
+        """What reviewers said of the item, in all its rounds that we saw end."""
+        return Answers(self._answers.get(item_id, {}).values())
 
     def lines(self) -> list[StatementLine]:
         """All our reward lines, oldest first. Reads closes that are new from disk: not for the loop."""
@@ -108,56 +107,39 @@ class OwnRecords:
 
     # ---- what the log says ----
 
-    def _on_entry(self, index: int, kind: str) -> None:
-        if kind == "submission":
-            for item_id, item in self._submitted_at(index):
-                self._add(item_id, item)
-        elif kind in _MOVES_ITEMS:
-            if kind == "verdict":
-                self._count_answers()
-            self._move([i for each in _OPEN for i in self._items[each]], index)
-        elif kind == "withdraw":
-            self._move(self._withdrawn_by(index), index)
-        elif kind == "close":
+    def _on_entry(self, applied: Applied) -> None:
+        index, changes = applied.record.index, applied.changes
+        for item_id, (before, after) in changes.items.items():
+            if after.author != self._me:
+                continue
+            if before is None:
+                self._add(item_id, after)
+            else:
+                self._move(item_id, before, after, index)
+        if any(line.person == self._me for line in changes.lines):
             self._closes.append(index)
 
-    def _submitted_at(self, index: int) -> Iterator[tuple[ItemId, ItemState]]:
-        """The items of a submission of ours: it has one author, and they are the last in the state."""
-        fresh = []
-        for item_id, item in reversed(self._state.items.items()):
-            if item.submitted_at != index or item.author != self._me:
-                break
-            fresh.append((item_id, item))
-        return reversed(fresh)
-
-    def _withdrawn_by(self, index: int) -> list[ItemId]:
-        entry = self._store.entry(index)
-        if entry is None:
-            return []
-        envelope = parse_envelope(entry.envelope)
-        if envelope.author != self._me:
-            return []
-        return list(pb.Withdraw.FromString(envelope.payload).item_ids)
-
-    def _add(self, item_id: ItemId, item: ItemState) -> None:
+    def _add(self, item_id: ItemId, item: Item) -> None:
         self._all.append(item_id)
         self._items[standing_of(item)][item_id] = None
         if item.status is ItemStatus.SUBMITTED:
             self._entry[item_id] = item.submitted_at
 
-    def _move(self, moved: list[ItemId], index: int) -> None:
-        for item_id in moved:
-            now = standing_of(self._state.items[item_id])
-            before = next(each for each, items in self._items.items() if item_id in items)
-            if now is not before:
-                del self._items[before][item_id]
-                self._items[now][item_id] = None
-                self._entry[item_id] = index
+    def _move(self, item_id: ItemId, before: Item, after: Item, index: int) -> None:
+        if after.status is ItemStatus.WITHDRAWN:
+            self._answers.pop(item_id, None)
+        elif before.status in _REVIEWED and after.status not in _REVIEWED:
+            self._count_answers(item_id, after)
+        old, new = standing_of(before), standing_of(after)
+        if new is not old:
+            del self._items[old][item_id]
+            self._items[new][item_id] = None
+            self._entry[item_id] = index
 
-    def _count_answers(self) -> None:
-        """While the epoch lasts, the state has every answer of it; a close forgets them."""
-        counted: dict[ItemId, Answers] = {}
-        for answer in self._state.epoch.answers:
-            if self._state.items[answer.item_id].author == self._me:
-                counted.setdefault(answer.item_id, Answers())[answer.label] += 1
-        self._answers.update(counted)
+    def _count_answers(self, item_id: ItemId, item: Item) -> None:
+        """At a verdict the state still has every answer to the item; a close forgets them."""
+        known = self._answers.setdefault(item_id, {})
+        for person in item.answered_by:
+            given = self._state.answers.get((item.campaign_id, item_id, person))
+            if given is not None:
+                known[person] = given

@@ -11,8 +11,9 @@ from node.follower import Follower
 from node.page.own import OwnRecords
 from node.rows import OutboxState
 from node.store import Store
-from protocol.identity import Identity
+from protocol.identity import KeyId, PersonId
 from protocol.log.link import NetworkLink
+from protocol.state import NO_KEY
 
 
 class Spending(Protocol):
@@ -62,12 +63,13 @@ class Replay:
 class Sources:
     """One node. `replay` comes and goes: while an alarm is open nobody is trusted and there is none."""
 
-    me: Identity
+    me: PersonId
     link: NetworkLink
     store: Store
     blobs: BlobStore
     peers: Callable[[], int]  # how many we are connected to
     read_spending: ReadSpending = no_spending
+    key: KeyId = NO_KEY  # that this machine signs with
     arguments: str = ""  # what a command needs beside its name to mean this node: " --dir HOME"
     replay: Replay | None = None
 

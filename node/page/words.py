@@ -64,6 +64,19 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def quote(text: str) -> str:
+    """Words of others, in quotes and isolated: written from right to left, they turn nothing around."""
+    return f"“\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}”"
+
+
+def size(octets: int) -> str:
+    """Bytes in the unit that fits."""
+    for limit, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if octets >= limit:
+            return f"{octets / limit:.1f}\N{NO-BREAK SPACE}{unit}"
+    return plural(octets, "byte")
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """1 item, 2 items."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from commonground.jobs import is_over
 from node.page.sources import Replay, Sources, Spending
 from node.page.words import moment, percent
 from node.rows import TaskStatus
 from node.statement import StatementLine
-from protocol.identity import Identity
-from protocol.lifecycle import EpochPhase, JobStatus
+from protocol.identity import PersonId
+from protocol.lifecycle import JobStatus, RoundPhase
 from protocol.limits import PPM
-from protocol.review.reputation import interval_ppm, mean_ppm
-from protocol.state import JobState, State
+from protocol.review.reputation import belief_of, interval_ppm, mean_ppm
+from protocol.rows import Campaign, Job
+from protocol.state import State
+from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
 
 # Epochs of reviews, jobs and budgets that a page shows, newest first; the log has the rest.
@@ -28,6 +31,12 @@ _ROLES: Final[dict[int, str]] = {
     pb.ROLE_CONTRIBUTOR: "as a contributor",
     pb.ROLE_REVIEWER: "as a reviewer",
     pb.ROLE_TRAINER: "as a trainer",
+}
+_PHASES: Final[dict[RoundPhase, str]] = {
+    RoundPhase.OPEN: "round {} is over",
+    RoundPhase.SEALED: "reviewers are drawn for round {}",
+    RoundPhase.COMMITTING: "round {} is under review",
+    RoundPhase.REVEALING: "the answers of round {} are opened",
 }
 _JOBS: Final[dict[JobStatus, str]] = {
     JobStatus.OPEN: "waits for its partners",
@@ -68,33 +77,45 @@ class ReviewedView:
 
 @dataclass(frozen=True, slots=True)
 class DeskView:
-    """What this round asks of us."""
+    """What the present round of one campaign asks of us."""
 
+    campaign: str
+    title: str
+    asks: str  # the question
+    phase: str  # of its round, in words
     drawn: int
     answered: int
-    commits_open: bool  # answers can still be given
+    is_open: bool  # answers can still be given
+    stands_by: bool  # for its next round
+
+    @property
+    def todo(self) -> int:
+        """Items that wait for an answer of ours."""
+        return self.drawn - self.answered if self.is_open else 0
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewsView:
     """Everything about reviewing."""
 
-    desk: DeskView
-    standing_by: bool
+    desks: tuple[DeskView, ...]  # of campaigns that want something of us, or that we stand by for
     reputations: tuple[ReputationView, ...]
     reviewed: tuple[ReviewedView, ...]
     more: int  # epochs that are not shown
     review: str  # the command
+
+    @property
+    def todo(self) -> int:
+        """Items that wait for an answer of ours, in all campaigns."""
+        return sum(desk.todo for desk in self.desks)
 
 
 def view_reviews(sources: Sources, replay: Replay, lines: Sequence[StatementLine]) -> ReviewsView:
     """Our reviews; `lines` are the whole statement, oldest first."""
     state = replay.follower.state
     reviewed = [line for line in reversed(lines) if line.line.role == pb.ROLE_REVIEWER]
-    member = state.members.get(sources.me)
     return ReviewsView(
-        desk=_desk(sources, state),
-        standing_by=member is not None and bool(member.standby),
+        desks=tuple(islice(_desks(sources, state), ROWS_MAX)),
         reputations=tuple(view_reputations(state, sources.me)),
         reviewed=tuple(_reviewed(line) for line in islice(reviewed, ROWS_MAX)),
         more=max(0, len(reviewed) - ROWS_MAX),
@@ -102,33 +123,45 @@ def view_reviews(sources: Sources, replay: Replay, lines: Sequence[StatementLine
     )
 
 
-def _desk(sources: Sources, state: State) -> DeskView:
-    drawn = len(state.epoch.round.tasks.get(sources.me, ()))
-    given = Counter(
-        task.status for task in sources.store.tasks(state.epoch.number, state.epoch.round.number)
-    )
+def _desks(sources: Sources, state: State) -> Iterator[DeskView]:
+    busy = {*state.tasks.firsts(), *state.standbys.firsts(), *state.candidates.firsts()}
+    for campaign_id in sorted(busy):
+        key = campaign_id, sources.me
+        if key in state.tasks or key in state.standbys or key in state.candidates:
+            yield _desk(sources, state, state.campaigns[campaign_id])
+
+
+def _desk(sources: Sources, state: State, campaign: Campaign) -> DeskView:
+    key, round_ = (campaign.id, sources.me), state.round_of(campaign.id)
+    drawn, question = len(state.tasks.get(key, ())), question_of(campaign)
+    rows = sources.store.tasks(campaign.id, round_.number) if drawn else []
+    given = Counter(row.status for row in rows)
     done = (TaskStatus.ANSWERED, TaskStatus.COMMITTED, TaskStatus.REVEALED)
-    open_ = (
-        state.epoch.phase is EpochPhase.COMMITTING and sources.me not in state.epoch.round.commits
+    return DeskView(
+        campaign=campaign.id,
+        title=campaign.title or campaign.id,
+        asks=question.kind.asks(question.spec)[0],
+        phase=_PHASES[round_.phase].format(round_.number) if round_.number else "none yet",
+        drawn=drawn,
+        answered=sum(given[each] for each in done),
+        is_open=round_.phase is RoundPhase.COMMITTING and key not in state.commits,
+        stands_by=key in state.standbys,
     )
-    return DeskView(drawn, sum(given[each] for each in done), open_)
 
 
-def view_reputations(state: State, me: Identity) -> list[ReputationView]:
+def view_reputations(state: State, me: PersonId) -> list[ReputationView]:
     """What the network believes of us, by role and campaign."""
     made = []
-    for campaign_id in state.campaigns:
-        for role, name in _ROLES.items():
-            belief = state.reputation.get((me, role, campaign_id))
-            if belief is None:
-                continue
+    for (_, role, campaign_id), _ in state.beliefs.scan(me):
+        belief = belief_of(state, me, role, campaign_id)
+        if belief is not None and role in _ROLES:
             low, high = interval_ppm(belief)
-            observed = (belief.right_micro + belief.wrong_micro) // PPM
+            observed = (belief.right_micro + belief.wrong_micro + PPM // 2) // PPM
             interval = f"{percent(low, 0)} to {percent(high, 0)}"
             mean = percent(mean_ppm(belief), 0)
             made.append(
                 ReputationView(
-                    name, campaign_id, mean, low / 10_000, high / 10_000, interval, observed
+                    _ROLES[role], campaign_id, mean, low / 10_000, high / 10_000, interval, observed
                 )
             )
     return made
@@ -196,30 +229,32 @@ def view_training(
     sources: Sources, state: State, spending: Sequence[Spending], problem: str = ""
 ) -> TrainingView:
     """Our jobs, and what this machine says that they cost."""
-    mine = [job for job in reversed(state.jobs.values()) if sources.me in job.record.partners]
+    mine = [job for _, job in state.jobs.scan() if sources.me in job.terms.partners]
     return TrainingView(
-        jobs=tuple(_job(job, sources.me) for job in islice(mine, ROWS_MAX)),
+        jobs=tuple(
+            _job(state, job, sources.me) for job in islice(sorted(mine, key=is_over), ROWS_MAX)
+        ),
         spending=tuple(_spending(each) for each in islice(spending, ROWS_MAX)),
         problem=problem,
         join="commonhold federated join",
     )
 
 
-def _job(job: JobState, me: Identity) -> OwnJobView:
-    record, result = job.record, job.result
+def _job(state: State, job: Job, me: PersonId) -> OwnJobView:
+    terms, result = job.terms, job.result
     accuracy = ""
     if result is not None and result.held_back:
         accuracy = percent(result.accuracy_int8_ppm)
     return OwnJobView(
-        id=record.id,
-        title=record.title or record.id,
+        id=terms.id,
+        title=terms.title or terms.id,
         status=_JOBS[job.status],
-        joined=me in job.partners,
+        joined=(terms.id, me) in state.partners,
         rounds=len(job.rounds),
-        rounds_max=record.rounds,
+        rounds_max=terms.rounds,
         mine=sum(me in round_.partners for round_ in job.rounds),
         epsilon=f"{job.epsilon_micro / PPM:.2f}",
-        epsilon_max=f"{record.epsilon_micro / PPM:.2f}",
+        epsilon_max=f"{terms.epsilon_micro / PPM:.2f}",
         accuracy=accuracy,
         reason="" if result is None else result.reason,
     )

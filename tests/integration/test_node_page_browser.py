@@ -11,7 +11,7 @@ import pytest
 
 from node.page.own import Standing
 from tests.browser import Browser, chromium
-from tests.own_page import HOSTILE, World, live_world
+from tests.own_page import GIVEN, HOSTILE, World, live_world
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -87,7 +87,7 @@ async def test_without_javascript_every_fact_is_there(world: World) -> None:
     async with world.open() as url:
         without = await asyncio.to_thread(read, url, False)
         assert without == await asyncio.to_thread(read, url, True)
-    assert "You gave 62 items, and 56 are part of the commons." in without[0]
+    assert f"You gave {GIVEN} items, and 58 are part of the commons." in without[0]
 
 
 async def test_a_new_verdict_appears_without_a_reload(world: World) -> None:
@@ -164,7 +164,7 @@ async def test_a_node_that_is_gone_is_said_to_be(world: World) -> None:
             )
             loop.call_soon_threadsafe(seen.set)
             browser.wait("document.querySelector('[data-gone]').checkVisibility()")
-            assert "You gave 62 items" in browser.text(), "what it said last stays"
+            assert f"You gave {GIVEN} items" in browser.text(), "what it said last stays"
             browser.complaints.clear()  # that nobody answered
 
     async with world.open() as url:

@@ -114,7 +114,7 @@ async def test_nothing_can_be_changed(url: str) -> None:
 
 async def test_every_answer_carries_the_policy(world: World, url: str) -> None:
     [item_id] = world.give([3])
-    paths = ("", "items", "static/live.js", "nothing", f"items/{item_id.hex()}/picture")
+    paths = ("", "items", "static/live.js", "nothing", f"items/{item_id.hex()}/image/picture")
     async with httpx.AsyncClient(follow_redirects=True) as client:
         await client.get(url)
         answers = [await client.get(room_of(url) + path) for path in paths]

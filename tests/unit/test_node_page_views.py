@@ -21,18 +21,21 @@ from node.page.entries import KINDS, view_entry
 from node.page.health import view_health
 from node.page.items import PAGE_ITEMS, ItemView, view_items
 from node.page.own import Standing
-from node.page.pictures import SIDE_PIXELS, shrink
+from node.page.pictures import SIDE_PIXELS, TEXT_CHARS_SHOWN, shrink, texts_of
 from node.page.sources import Replay
 from node.page.work import view_reviews, view_training
-from node.rows import ClaimRow
+from node.rows import ClaimRow, TaskRow
 from node.statement import StatementLine
 from protocol.errors import Reject
+from protocol.identity import name_of, peer_id_of
 from protocol.log.merkle import verify_inclusion
+from protocol.media import Shown
 from protocol.money.settlement import Address, Deployment
+from protocol.rules.table import RULES
 from protocol.state import SHARES
-from protocol.transition import RULES
 from protos.gen import records_pb2 as pb
-from tests.own_page import HOSTILE, SALT, World, live_world, picture
+from tests.fold import drawn_people
+from tests.own_page import GIVEN, HOSTILE, SALT, World, live_world, picture
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,17 @@ def one(world: World, standing: Standing) -> ItemView:
     return view_items(world.sources, replay_of(world), standing).shown[0]
 
 
+def of_campaign(world: World, c: str, standing: Standing) -> ItemView:
+    """The newest item of a campaign in a state."""
+    shown = view_items(world.sources, replay_of(world), standing).shown
+    return next(item for item in shown if item.campaign == c)
+
+
+def plain(text: str) -> str:
+    """Without the marks that isolate what others wrote."""
+    return text.replace("\N{FIRST STRONG ISOLATE}", "").replace("\N{POP DIRECTIONAL ISOLATE}", "")
+
+
 @asynccontextmanager
 async def reading(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """The owner's browser, inside."""
@@ -69,17 +83,86 @@ async def reading(world: World) -> AsyncIterator[httpx.AsyncClient]:
 def test_an_accepted_item_says_who_agreed(world: World) -> None:
     item = one(world, Standing.ACCEPTED)
     assert re.fullmatch(
-        r"The reviewers read “(\d)”, as you did: practically certain, 99\.\d\s%\.", item.why
+        r"The reviewers say “(\d)”, as you did: practically certain, 99\.\d\s%\.", plain(item.why)
     )
-    assert re.fullmatch(rf"3 reviewers: 3 said “{item.label}”", item.answers)
-    assert item.has_picture and item.can_withdraw
+    assert plain(item.answers) == f"3 reviewers: 3 said “{item.proposal}”"
+    assert item.decided == item.proposal
+    assert item.picture == "image" and item.can_withdraw
     assert item.withdraw == f"commonhold node withdraw {item.id}"
 
 
 def test_a_rejected_item_says_what_was_read_instead(world: World) -> None:
+    item = of_campaign(world, "digits", Standing.REJECTED)
+    begins = f"You said “{item.proposal}”; the reviewers say “{item.decided}”: "
+    assert plain(item.why).startswith(begins)
+    assert item.proposal != item.decided
+
+
+def test_each_kind_says_what_was_asked_and_decided_in_its_words(world: World) -> None:
+    essay = of_campaign(world, "essays", Standing.ACCEPTED)
+    assert essay.asked.startswith("Where on this scale is it")
+    assert plain(essay.why).startswith(
+        "You said “great”; the reviewers say “good”, which is near enough: "
+    )
+    assert essay.belief.startswith("median good; good ")
+    pair = of_campaign(world, "answers", Standing.ACCEPTED)
+    assert plain(pair.why).startswith("The reviewers say “a”: practically certain")
+    assert pair.proposal == ""
+    assert [(part.name, part.source) for part in pair.parts] == [
+        ("prompt", ""),
+        ("answer_a", "aurora-7b"),
+        ("answer_b", "birch-3b"),
+    ]
+    call = of_campaign(world, "transcripts", Standing.REJECTED)
+    assert call.decided == "complete: yes, verbatim: no, no names: yes"
+    assert [(part.name, part.medium, part.shown) for part in call.parts] == [
+        ("recording", "a WAV recording", Shown.SOUND),
+        ("transcript", "plain text", Shown.TEXT),
+    ]
+    assert call.picture == ""
+
+
+def test_content_that_nobody_would_have_says_why(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    [item_id] = world.give([3])
+    net = world.net
+    net.stand_by(*net.people[1:])
+    net.seal()
+    net.open_beacons(*net.people[1:])
+    net.draw()
+    drawn = drawn_people(net)
+    said = {p.name: net.refuse(net.answers(p), pb.REFUSAL_UNREADABLE) for p in drawn}
+    for person in drawn:
+        net.commit(person, said[person.name])
+    net.end_commits()
+    for person in drawn:
+        net.reveal(person, said[person.name])
+    net.verdict()
+    world.follow()
     item = one(world, Standing.REJECTED)
-    assert item.why.startswith(f"You said “{item.label}”; the reviewers read “")
-    assert item.label != item.why.split("“")[2][0]
+    world.close()
+    assert item.id == item_id.hex()
+    assert item.why == "Most reviewers found it unreadable."
+    assert item.answers == "3 reviewers: 3 found it unreadable"
+    assert (item.decided, item.belief) == ("", "")
+
+
+def test_what_waits_says_what_for(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.give([1])
+    said = [one(world, Standing.WAITING).why]
+    world.net.stand_by(world.net.people[1])
+    world.follow()
+    said.append(one(world, Standing.WAITING).why)
+    world.net.pause()
+    world.follow()
+    said.append(one(world, Standing.WAITING).why)
+    world.close()
+    assert said == [
+        "It waits for review: nobody stands by for the campaign yet.",
+        "It waits for review, in the campaign's next round.",
+        "It waits for review: the operator has paused the campaign.",
+    ]
 
 
 def test_a_copy_names_the_earlier_item(world: World) -> None:
@@ -102,7 +185,8 @@ def test_a_copy_of_somebody_elses_item_does_not_say_whose(tmp_path: Path) -> Non
 
 def test_a_withdrawn_item_is_a_number(world: World) -> None:
     item = one(world, Standing.WITHDRAWN)
-    assert (item.name, item.label, item.has_picture, item.can_withdraw) == ("", "", False, False)
+    assert (item.name, item.proposal, item.decided, item.belief) == ("", "", "", "")
+    assert (item.answers, item.parts, item.can_withdraw) == ("", (), False)
     assert item.why.startswith("You took it back.")
 
 
@@ -111,21 +195,20 @@ def test_an_item_under_review_says_when_it_can_be_withdrawn(tmp_path: Path) -> N
     world.give([1, 2])
     assert one(world, Standing.WAITING).can_withdraw
     world.net.stand_by(*world.net.people)
-    world.net.commit_gold([])
-    world.net.phase(pb.PHASE_BEACON)
+    world.net.seal()
     world.give([3])
     later, *sealed = view_items(world.sources, replay_of(world)).shown
     world.close()
     assert later.can_withdraw, "it came after the round's items were fixed"
     assert not any(item.can_withdraw for item in sealed)
-    assert sealed[0].withdraw.endswith("you can withdraw it when epoch 1 has closed.")
+    assert sealed[0].withdraw.endswith("you can withdraw it when round 1 of digits is over.")
 
 
 def test_fifty_on_a_page_and_a_page_past_the_last_is_the_last(world: World) -> None:
     replay = replay_of(world)
     first, last = (view_items(world.sources, replay, page=page) for page in (1, 2))
-    assert (len(first.shown), first.pages, first.total) == (PAGE_ITEMS, 2, 62)
-    assert len(last.shown) == 12
+    assert (len(first.shown), first.pages, first.total) == (PAGE_ITEMS, 2, GIVEN)
+    assert len(last.shown) == GIVEN - PAGE_ITEMS
     assert view_items(world.sources, replay, page=999) == last
     accepted = view_items(world.sources, replay, Standing.ACCEPTED)
     assert {item.standing for item in accepted.shown} == {Standing.ACCEPTED}
@@ -171,14 +254,38 @@ async def test_pictures_are_served_for_own_items_alone(world: World) -> None:
     mine = replay.own.items(Standing.ACCEPTED, 0, 1)[0].hex()
     gone = replay.own.items(Standing.WITHDRAWN, 0, 1)[0].hex()
     state = replay.follower.state
-    other = next(i for i, item in state.items.items() if item.author != world.ada.identity).hex()
+    other = next(i for i, item in state.items.scan() if item.author != world.ada.id).hex()
+    call = of_campaign(world, "transcripts", Standing.REJECTED).id
     async with reading(world) as client:
-        answer = await client.get(f"items/{mine}/picture")
+        answer = await client.get(f"items/{mine}/image/picture")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
         for item_id in (gone, other, "00" * 32, "zz", "00"):
-            assert (await client.get(f"items/{item_id}/picture")).status_code == 404
+            assert (await client.get(f"items/{item_id}/image/picture")).status_code == 404
+        for part in ("recording", "transcript", "nothing", "..%2Fimage"):
+            assert (await client.get(f"items/{call}/{part}/picture")).status_code == 404
+        assert (await client.get(f"items/{mine}/nothing/picture")).status_code == 404
         assert (await client.get(f"items/{gone}")).status_code == 200
         assert (await client.get(f"items/{other}")).status_code == 404
+
+
+async def test_texts_are_shown_letter_by_letter(world: World) -> None:
+    essay = of_campaign(world, "essays", Standing.ACCEPTED)
+    async with reading(world) as client:
+        page = (await client.get(f"items/{essay.id}")).text
+        assert "and &lt;b&gt;nobody&lt;/b&gt; had a boat.\n" in page
+        assert '<pre class="text" dir="auto"' in page
+        gone = replay_of(world).own.items(Standing.WITHDRAWN, 0, 1)[0].hex()
+        assert '<pre class="text"' not in (await client.get(f"items/{gone}")).text
+
+
+def test_the_beginning_of_a_long_text_is_shown(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.ask()
+    long = world.give_parts("essays", "good", {"essay": "☃".encode() * 5_000})
+    short = world.give_parts("essays", "good", {"essay": "☃".encode() * 50})
+    shown = [texts_of(world.store, world.blobs, each)["essay"] for each in (long, short)]
+    world.close()
+    assert shown == ["☃" * TEXT_CHARS_SHOWN + "…", "☃" * 50]
 
 
 # ---- money ----
@@ -194,7 +301,10 @@ def test_the_lines_add_up_to_what_the_log_says(world: World) -> None:
         "for reviews",
         "for training",
     }
-    assert "3 of 3 items accepted, 1 unpaid for as many withdrawn before" in view.lines[1].why
+    assert any(
+        "3 of 3 items accepted, 1 unpaid for as many withdrawn before" in line.why
+        for line in view.lines
+    )
 
 
 def test_the_chart_climbs_to_the_top(world: World) -> None:
@@ -252,9 +362,51 @@ def test_reputation_has_its_interval_and_reviews_their_evidence(world: World) ->
     view = view_reviews(world.sources, replay_of(world), replay_of(world).own.lines())
     assert {each.role for each in view.reputations} == {"as a contributor", "as a reviewer"}
     assert all(0 <= each.low < each.high <= 100 for each in view.reputations)
-    assert [each.epoch for each in view.reviewed] == [2, 1]
+    assert {each.epoch for each in view.reviewed} == {2, 1}
     assert all(each.ring == 0 for each in view.reviewed), "one alone is no ring"
-    assert view.standing_by
+
+
+def test_reviewing_is_told_campaign_by_campaign(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.ask()
+    net, replay = world.net, replay_of(world)
+    assert view_reviews(world.sources, replay, []).desks == ()
+    net.submit(net.people[1], [net.item(number) for number in range(6)])
+    net.stand_by(*net.people)
+    net.stand_by(world.ada, c="essays")
+    net.seal()
+    net.open_beacons(*net.people)
+    net.draw()
+    world.follow()
+    drawn = world.follower.state.tasks["digits", world.ada.id]
+    number = world.follower.state.round_of("digits").number
+    world.store.add_tasks(
+        TaskRow("digits", number, place, item_id, net.people[1].id)
+        for place, item_id in enumerate(drawn)
+    )
+    world.store.set_answer(world.store.tasks("digits", number)[0], b"\0\1")
+    view = view_reviews(world.sources, replay, [])
+    digits, essays = view.desks
+    assert (digits.phase, digits.drawn, digits.answered, digits.stands_by) == (
+        "round 1 is under review",
+        len(drawn),
+        1,
+        True,
+    )
+    assert view.todo == digits.todo == len(drawn) - 1
+    assert (essays.phase, essays.drawn, essays.todo, essays.stands_by) == ("none yet", 0, 0, True)
+    assert view_health(world.sources).stands_by == ("digits", "essays")
+    net.commit(world.ada, net.answers(world.ada))
+    world.follow()
+    assert view_reviews(world.sources, replay, []).todo == 0, "what is committed is committed"
+    world.close()
+
+
+def test_health_says_who_and_with_which_key(world: World) -> None:
+    health = view_health(world.sources)
+    assert health.full_name == name_of(world.ada.id)
+    assert health.peer_id == peer_id_of(world.ada.key)
+    assert health.keys == 1
 
 
 def test_the_budget_is_a_number_and_a_part(world: World) -> None:
@@ -263,7 +415,7 @@ def test_the_budget_is_a_number_and_a_part(world: World) -> None:
     assert (spent.epsilon, spent.limit, spent.part, spent.rounds) == ("1.18", "3.00", 39.3, 12)
     assert (job.joined, job.mine, job.rounds, job.rounds_max) == (True, 12, 12, 30)
     assert job.status == "is training"
-    without = replace(world.sources, me=world.net.people[3].identity)
+    without = replace(world.sources, me=world.net.people[3].id)
     assert view_training(without, world.follower.state, ()).jobs == ()
 
 
@@ -287,14 +439,14 @@ async def test_every_kind_of_entry_has_a_page(world: World) -> None:
         view = view_entry(world.sources, replay_of(world), index)
         assert view is not None and view.about
         kinds[view.kind] = index
-    assert set(kinds) <= set(RULES)
+    assert set(kinds) <= set(KINDS)
     async with reading(world) as client:
         for kind, index in kinds.items():
             assert kind in (await client.get(f"log/{index}")).text
 
 
 def test_every_record_kind_is_described() -> None:
-    assert set(KINDS) == set(RULES)
+    assert set(KINDS) == {kind for rules in RULES.values() for kind in rules}
 
 
 async def test_while_nobody_is_trusted_nothing_is_shown_as_true(tmp_path: Path) -> None:
@@ -340,7 +492,8 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(world: World) -> No
 
 async def test_no_secret_is_on_any_page(world: World) -> None:
     ada = world.ada
-    secrets = [bytes(ada.key), ada.wallet.to_bytes(), SALT, *ada.beacons[-1:]]
+    secrets = [bytes(ada.signing_key), bytes(ada.root), ada.wallet.to_bytes(), SALT]
+    secrets += list(ada.beacons.values())[-1:]
     async with reading(world) as client:
         mine = replay_of(world).own.items(None, 0, 3)
         paths = [f"items/{item_id.hex()}" for item_id in mine]
@@ -356,9 +509,11 @@ async def test_no_secret_is_on_any_page(world: World) -> None:
 async def test_hostile_text_stays_text(tmp_path: Path) -> None:
     world = World(tmp_path)
     [item_id] = world.give([1], name=HOSTILE)
+    world.ask()
+    essay = world.give_parts("essays", "good", {"essay": HOSTILE.encode()}, table=HOSTILE)
     world.train(1, title=HOSTILE)
     async with reading(world) as client:
-        for path in ("", "items", f"items/{item_id.hex()}", "training"):
+        for path in ("", "items", f"items/{item_id.hex()}", f"items/{essay.hex()}", "training"):
             text = (await client.get(path)).text
             assert "<script>alert" not in text
             assert "<img src=x" not in text
