@@ -21,28 +21,36 @@ from google.protobuf.message import Message
 
 from protocol import transition
 from protocol.errors import Ignore, Misbehaviour, Reject
-from protocol.identity import Identity
+from protocol.identity import KeyId
 from protocol.log.batch import batch_root
 from protocol.log.envelope import parse_envelope, seal
+from protocol.log.merkle import hash_leaf
+from protocol.log.strict import LEAF_TYPES, canonical, encode_leaf, parse_leaf
 from protocol.money.accounts import cumulative_leaves
 from protocol.money.settlement import Address, build_tree, publication_digest, sum_totals
+from protocol.rules.network import successor_message
 from protocol.rules.record import Record
+from protocol.rules.table import LATEST, RULES
 from protocol.state import State
 from protos.gen import records_pb2 as pb
+from tests.fold import held
 from tests.simulated import NETWORK, Network, Person, campaign
 from tests.simulated_training import enrol, finish, model_of, open_job, round_of, train, update
 
-KINDS = sorted(transition.RULES)
-LEAF_OF: dict[str, type[Message]] = {
-    "submission": pb.Item,
-    "phase": pb.Duplicate,
-    "draw": pb.Assignment,
-    "reveal": pb.Answer,
-    "verdict": pb.ItemVerdict,
-    "close": pb.RewardLine,
-}
+RULES_NOW = RULES[LATEST]
+KINDS = sorted(RULES_NOW)
 PHASES = (
-    *("NEW", "SUBMITTING", "BEACON", "OPENED", "COMMITTING", "REVEALING", "REVEALED", "CLOSING"),
+    *(
+        "NEW",
+        "OPEN",
+        "SEALED",
+        "OPENED",
+        "COMMITTING",
+        "REVEALING",
+        "REVEALED",
+        "DECIDED",
+        "PAUSED",
+    ),
     *("DEPLOYED", "PROPOSED", "ATTESTED", "SOLD", "ENROLLED", "UPDATED", "TRAINED"),
 )
 RANDOM_MUTANTS = 12  # of each kind in each phase
@@ -79,22 +87,24 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     def snapshot(name: str) -> None:
         places[name] = len(net.log), copy.deepcopy(net.state)
 
-    snapshot("SUBMITTING")
+    net.add(net.operator, "campaign", campaign(id="letters"))
+    snapshot("OPEN")
+    same = net.item(1, content=b"again")
     net.submit(ada, [net.item(i % 10, content=bytes(1 + i % 7)) for i in range(8)])
+    net.submit(ada, [same, net.item(1, content=b"again")])
     net.stand_by(*reviewers)
-    net.commit_gold(list(net.truth)[:2])
-    net.phase(pb.PHASE_BEACON)
+    net.seal(gold=list(net.truth)[:2])
     net.open_beacons(*reviewers[1:])
-    snapshot("BEACON")
+    snapshot("SEALED")
     net.open_beacons(reviewers[0])
     snapshot("OPENED")
     net.draw()
-    drawn = [p for p in reviewers if p.identity in net.state.epoch.round.tasks]
+    drawn = [p for p in reviewers if ("digits", p.id) in net.state.tasks]
     answers = {p.name: net.answers(p) for p in drawn}
     snapshot("COMMITTING")
     for person in drawn:
         net.commit(person, answers[person.name])
-    net.phase(pb.PHASE_REVEALING)
+    net.end_commits()
     for number, person in enumerate(drawn):
         if number == 1:
             snapshot("REVEALING")
@@ -102,24 +112,41 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     snapshot("REVEALED")
     net.verdict()
     net.run_rounds(*reviewers)
-    snapshot("CLOSING")
+    snapshot("DECIDED")
     net.close()
+    _lead(net, reviewers[0])
+    net.pause()
+    snapshot("PAUSED")
+    net.pause(False)
     _settle(net, people, snapshot)
-    net.add(net.operator, "campaign", campaign(id="letters"))
-    ada.wallet = Person("another").wallet
-    net.add(ada, "register", net.registration(ada))
+    net.add(net.operator, "campaign", campaign(id="more-letters"))
+    moved = net.registration(ada, 2, Person("another"))
+    net.add(ada, "register", moved)
     _sell_and_train(net, reviewers, snapshot)
-    net.withdraw(ada, [i for i in net.state.items if not net.state.items[i].duplicate_of][:2])
-    authors = {person.identity: person for person in (net.operator, *people)}
+    net.withdraw(ada, [i for i, item in net.state.items.scan() if not item.duplicate_of][:2])
+    authors = {person.key: person for person in (net.operator, *people)}
+    authors |= {device.key: device for device in (reviewers[0].device("laptop"),)}
     return {name: (state, _next_of_each(net, at, authors)) for name, (at, state) in places.items()}
 
 
-def _next_of_each(net: Network, start: int, authors: dict[Identity, Person]) -> dict[str, Sample]:
+def _lead(net: Network, person: Person) -> None:
+    """What changes the network itself, and who is who."""
+    net.change_policy(accept_ppm=950_000)
+    net.add(net.operator, "upgrade", pb.Upgrade(network=NETWORK, version=2, epoch=1_000_000))
+    net.delegate(person.device("laptop"))
+    successor = Person("the log's second key").signing_key
+    key = bytes(successor.verify_key)
+    consent = successor.sign(successor_message(NETWORK, pb.KEY_ROLE_LOG, key)).signature
+    body = pb.Successor(network=NETWORK, role=pb.KEY_ROLE_LOG, key=key, signature=consent)
+    net.add(net.operator, "successor", body)
+
+
+def _next_of_each(net: Network, start: int, authors: dict[KeyId, Person]) -> dict[str, Sample]:
     samples: dict[str, Sample] = {}
     for entry in (*net.log[start:], *reversed(net.log[:start])):
         envelope = parse_envelope(entry.raw)
-        body = transition.RULES[envelope.kind].message.FromString(envelope.payload)
-        samples.setdefault(envelope.kind, Sample(authors[envelope.author], body, entry.leaves))
+        body = RULES_NOW[envelope.kind].message.FromString(envelope.payload)
+        samples.setdefault(envelope.kind, Sample(authors[envelope.key], body, entry.leaves))
     return samples
 
 
@@ -150,7 +177,7 @@ def _settle(net: Network, people: list[Person], snapshot: Callable[[str], None])
 def _sell_and_train(net: Network, people: list[Person], snapshot: Callable[[str], None]) -> None:
     net.license(net.snapshot())
     snapshot("SOLD")
-    open_job(net, *people[:2], snapshot=next(iter(net.state.snapshots)))
+    open_job(net, *people[:2], snapshot=next(digest for digest, _ in net.state.snapshots.scan()))
     enrol(net, *people[:2])
     snapshot("ENROLLED")
     update(net, *people[:2])
@@ -199,28 +226,31 @@ def _copy(message: Message) -> Any:
 
 
 def _here(state: State, body: Message) -> Any:
-    """The sample, moved to the present round, so that the deeper rules see it."""
-    moved = _copy(body)
-    if "epoch" in body.DESCRIPTOR.fields_by_name:
-        moved.epoch = state.epoch.number
-        # A round of training is counted by its job, and such a record names no epoch.
-        if "round" in body.DESCRIPTOR.fields_by_name:
-            moved.round = state.epoch.round.number
+    """The sample, moved to the present round, epoch and serial, so that the deeper rules see it."""
+    moved, fields = _copy(body), body.DESCRIPTOR.fields_by_name
+    if "epoch" in fields and body.DESCRIPTOR.name not in ("Settlement", "Attest", "Published"):
+        moved.epoch = state.epoch + (body.DESCRIPTOR.name == "Upgrade")
+    # A round of training is counted by its job.
+    if "round" in fields and "campaign_id" in fields:
+        coming = body.DESCRIPTOR.name in ("Standby", "Seal")
+        moved.round = state.round_of(moved.campaign_id).number + coming
+    if "time_ms" in fields:
+        moved.time_ms = 1 << 40
     return moved
 
 
 def _junk(kind: str, state: State, sample: Sample) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
     """(payload, leaves) of mutants of a record."""
     body = _here(state, sample.body)
-    batch = transition.RULES[kind].batch
+    batch = RULES_NOW[kind].batch
     for mutant in _mutants(body):
-        yield mutant.SerializeToString(), sample.leaves
+        yield canonical(mutant), sample.leaves
     for leaves in _junk_leaves(kind, sample) if batch else ():
         root = pb.Batch(root=batch_root(leaves), count=len(leaves))
         getattr(body, batch or "").CopyFrom(root)
-        yield body.SerializeToString(), leaves
-    rng = random.Random(f"{kind} {state.epoch.phase.name}")
-    payload = sample.body.SerializeToString()
+        yield canonical(body), leaves
+    rng = random.Random(f"{kind} {state.size}")
+    payload = canonical(sample.body)
     for _ in range(RANDOM_MUTANTS):
         spoiled = bytearray(payload)
         for _ in range(rng.randrange(1, 4)):
@@ -237,25 +267,36 @@ def _junk_leaves(kind: str, sample: Sample) -> Iterator[tuple[bytes, ...]]:
     yield (bytes(5_000), *rest)
     yield (*first, *first, *rest)
     yield sample.leaves[::-1]
-    if first and kind in LEAF_OF:
-        for mutant in _mutants(LEAF_OF[kind].FromString(first[0])):
-            yield (mutant.SerializeToString(), *rest)
+    for position, leaf in enumerate(_one_of_each_type(sample.leaves)):
+        number, content = leaf[0], leaf[1:]
+        message = next(m for m in RULES_NOW[kind].leaves if LEAF_TYPES[m.DESCRIPTOR.name] == number)
+        others = tuple(each for each in sample.leaves if each != leaf)
+        for mutant in _mutants(message.FromString(content)):
+            changed = encode_leaf(mutant)
+            yield (changed, *others) if position == 0 else (*others, changed)
+        for other in range(10):
+            yield (bytes([other]) + content, *rest)
+
+
+def _one_of_each_type(leaves: tuple[bytes, ...]) -> list[bytes]:
+    return list({leaf[:1]: leaf for leaf in reversed(leaves)}.values())[::-1]
 
 
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_junk_is_refused_without_a_trace(kind: str, phase: str) -> None:
     pristine, samples = life()[phase]
+    before = held(pristine)
     author = samples[kind].author
     state = copy.deepcopy(pristine)
     refused = 0
     for payload, leaves in _junk(kind, state, samples[kind]):
-        raw = seal(kind, payload, author.identity, lambda m: author.key.sign(m).signature)
+        raw = seal(kind, payload, author.key, lambda m: author.signing_key.sign(m).signature)
         try:
             transition.apply(state, raw, leaves)
         except Misbehaviour:
             refused += 1
-            assert state == pristine, "a refused record left a trace"
+            assert held(state) == before, "a refused record left a trace"
         else:
             assert state.size == pristine.size + 1
             state = copy.deepcopy(pristine)
@@ -267,6 +308,14 @@ def test_rules_alone_raise_nothing_but_ignore_and_reject(kind: str) -> None:
     for state, samples in life().values():
         sample = samples[kind]
         for mutant in _mutants(_here(state, sample.body)):
-            record = Record(state.size, bytes(32), sample.author.identity, mutant, sample.leaves)
+            leaves = tuple(
+                parse_leaf(message, leaf)
+                for leaf in sample.leaves
+                for message in RULES_NOW[kind].leaves
+                if leaf[0] == LEAF_TYPES[message.DESCRIPTOR.name]
+            )
+            hashes = tuple(map(hash_leaf, sample.leaves))
+            key = sample.author.key
+            record = Record(state.size, bytes(32), key, mutant, leaves, hashes)
             with suppress(Ignore, Reject):
                 transition.validate(state, kind, record)
