@@ -18,7 +18,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
@@ -27,21 +27,20 @@ from commonground.status import Busy, Forbidden
 from coordinator.erasure import erasure_of
 from coordinator.keys import Keys
 from coordinator.ledger import FatalStoreError, Head, Ledger, Staged, StoredEntry
+from coordinator.prepare import Draft, Prepared, prepare, sign
 from coordinator.recovery import Recovered, recover
 from coordinator.sealed import Opening, validate_known, validate_sealed
 from coordinator.sequencer import Sequenced, Sequencer
 from coordinator.tally import Tally
+from coordinator.views import RoundView
 from protocol.errors import Reject
 from protocol.identity import KeyId
 from protocol.limits import MESSAGE_BYTES_MAX
-from protocol.log.batch import encode_bundle
-from protocol.log.envelope import Envelope, parse_envelope, seal, verify_signature
 from protocol.log.merkle import MerkleTree, hash_leaf
-from protocol.log.strict import canonical
 from protocol.rows import ItemId
-from protocol.rules.table import LATEST, Rule, rules_of
+from protocol.rules.table import LATEST, rules_of
 from protocol.state import State
-from protocol.transition import AnyRecord, Changes, open_record, process, validate
+from protocol.transition import AnyRecord, Changes, process, validate
 from protos.gen import records_pb2 as pb
 
 # Signatures are checked outside the interpreter's lock; more threads than this gain nothing here.
@@ -49,38 +48,10 @@ VERIFIER_THREADS: Final = 4
 # Records that wait for their signature check: eight messages of the largest size, or very many small.
 VERIFYING_BYTES_MAX: Final = 8 * MESSAGE_BYTES_MAX
 VERIFYING_RECORDS_MAX: Final = 4_096
-# With more leaves than this a record is validated in a thread, so that others are answered meanwhile.
-INLINE_LEAVES_MAX: Final = 16
+# Inferences at a time: a small campaign's need not wait for a large one's, which may take a gigabyte.
+APART_THREADS: Final = 2
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A record that the operator is about to sign, with what it opens to himself."""
-
-    kind: str
-    body: Message
-    leaves: Sequence[bytes] = ()
-    openings: Sequence[Opening] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A record whose signature and batch hold, by one version of the rules. Its index is not known yet."""
-
-    envelope: Envelope
-    rules: int
-    rule: Rule
-    record: AnyRecord
-    leaves: Sequence[bytes]
-    leaf_hash: bytes
-    bundle: bytes | None
-    root: bytes | None
-
-    @property
-    def is_heavy(self) -> bool:
-        return self.rule.heavy or len(self.leaves) > INLINE_LEAVES_MAX
 
 
 class Book:
@@ -107,6 +78,7 @@ class Book:
         self._advanced = asyncio.Event()
         self._verifiers = ThreadPoolExecutor(VERIFIER_THREADS, "verifier")
         self._rules = ThreadPoolExecutor(1, "rules")
+        self._apart = ThreadPoolExecutor(APART_THREADS, "apart")
         self._verifying_records = self._verifying_bytes = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failure: FatalStoreError | None = None
@@ -202,19 +174,48 @@ class Book:
         """
         return await self._uncancelled(self._compose(compose))
 
+    async def append_apart(
+        self, take: Callable[[State], RoundView], compose: Callable[[State], Draft | None]
+    ) -> Sequenced | None:
+        """As `append_own`, for a record that takes long to find: everybody else goes on meanwhile.
+
+        It is composed and validated on what `take` gives of the state, and logged if the state then still
+        holds the same; else nothing happens.
+        """
+        return await self._uncancelled(self._compose_apart(take, compose))
+
     async def _compose(self, compose: Callable[[State], Draft | None]) -> Sequenced | None:
         async with self._lock:
             await self._flushed()
             draft = await self._in_thread(compose, self._state)
             if draft is None:
                 return None
-            payload = canonical(draft.body)
-            raw = seal(draft.kind, payload, self.keys.record_key, self.keys.sign_record)
-            prepared = await self._in_thread(_prepare, raw, draft.leaves, self._rules_now)
+            prepared = await self._in_thread(sign, draft, self.keys, self._rules_now)
             receipt = await self._enter(prepared, draft.openings)
         return await asyncio.shield(receipt)
 
-    async def _verified(self, raw: bytes, leaves: Sequence[bytes]) -> _Prepared:
+    async def _compose_apart(
+        self, take: Callable[[State], RoundView], compose: Callable[[State], Draft | None]
+    ) -> Sequenced | None:
+        async with self._lock:
+            await self._flushed()
+            view = take(self._state)
+        draft = await self._in_thread(compose, view.state, threads=self._apart)
+        if draft is None:
+            return None
+        prepared = await self._in_thread(
+            sign, draft, self.keys, view.state.rules, threads=self._apart
+        )
+        record, sealed = await self._in_thread(
+            self._check, view.state, prepared, draft.openings, threads=self._apart
+        )
+        async with self._lock:
+            if not view.holds_in(self._state):
+                return None
+            receipt = await self._apply(prepared, record, sealed)
+        return await asyncio.shield(receipt)
+
+    async def _verified(self, raw: bytes, leaves: Sequence[bytes]) -> Prepared:
         size = len(raw) + sum(map(len, leaves))
         if (
             self._verifying_records >= VERIFYING_RECORDS_MAX
@@ -226,13 +227,13 @@ class Book:
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(
-                self._verifiers, _prepare, raw, leaves, self._rules_now
+                self._verifiers, prepare, raw, leaves, self._rules_now
             )
         finally:
             self._verifying_records -= 1
             self._verifying_bytes -= size
 
-    async def _admit(self, prepared: _Prepared, openings: Sequence[Opening]) -> Sequenced:
+    async def _admit(self, prepared: Prepared, openings: Sequence[Opening]) -> Sequenced:
         async with self._lock:
             # The same envelope may have entered while this one's signature was checked.
             receipt = self._receipt_of(prepared.leaf_hash)
@@ -241,17 +242,25 @@ class Book:
         return await asyncio.shield(receipt)
 
     async def _enter(
-        self, prepared: _Prepared, openings: Sequence[Opening]
+        self, prepared: Prepared, openings: Sequence[Opening]
     ) -> asyncio.Future[Sequenced]:
         """Validates, applies and enqueues. The caller holds the lock and cannot be cancelled."""
-        if self._failure is not None:
-            raise self._failure
         if prepared.rules != self._rules_now:  # an upgrade took effect meanwhile
             raw, leaves = prepared.envelope.raw, prepared.leaves
-            prepared = await self._in_thread(_prepare, raw, leaves, self._rules_now)
-        kind, index = prepared.envelope.kind, self._state.size
+            prepared = await self._in_thread(prepare, raw, leaves, self._rules_now)
         step = self._in_thread if prepared.is_heavy else _inline
-        record, sealed = await step(self._check, prepared, openings)
+        record, sealed = await step(self._check, self._state, prepared, openings)
+        return await self._apply(prepared, record, sealed)
+
+    async def _apply(
+        self, prepared: Prepared, record: AnyRecord, sealed: Mapping[bytes, bytes]
+    ) -> asyncio.Future[Sequenced]:
+        """Applies a validated record and enqueues it; the same holds for the caller."""
+        if self._failure is not None:
+            raise self._failure
+        kind, index = prepared.envelope.kind, self._state.size
+        record = replace(record, index=index)
+        step = self._in_thread if prepared.is_heavy else _inline
         staged = Staged(prepared.envelope.raw, prepared.bundle, prepared.root, sealed)
         self._sequencer.ensure_room(staged)
         try:
@@ -279,16 +288,16 @@ class Book:
         return self._state.rules if self._state.size else LATEST
 
     def _check(
-        self, prepared: _Prepared, openings: Sequence[Opening]
+        self, state: State, prepared: Prepared, openings: Sequence[Opening]
     ) -> tuple[AnyRecord, dict[bytes, bytes]]:
         """The record with its place and author, and what is to be sealed beside it."""
         kind, rule = prepared.envelope.kind, prepared.rule
-        record = replace(prepared.record, index=self._state.size)
-        if rule.by_operator and record.key != self._state.operator_key:
+        record = replace(prepared.record, index=state.size)
+        if rule.by_operator and record.key != state.operator_key:
             raise Forbidden(f"only the network's operator signs a {kind}")
-        record = validate(self._state, kind, record)
+        record = validate(state, kind, record)
         self._require_able(record.body)
-        return record, validate_sealed(self._state, rule, record, openings)
+        return record, validate_sealed(state, rule, record, openings)
 
     def _require_able(self, body: Message) -> None:
         """Refuses what this coordinator could not go on with."""
@@ -312,8 +321,12 @@ class Book:
         if isinstance(record.body, pb.Campaign):
             touched.add(record.body.id)
         if touched or changes.closed is not None:
-            self._touched |= touched
-            self._stirred.set()
+            self.touch(*touched)
+
+    def touch(self, *campaigns: str) -> None:
+        """Has the conductor look at some campaigns again."""
+        self._touched.update(campaigns)
+        self._stirred.set()
 
     async def keep_known(self, answers: Mapping[ItemId, bytes]) -> None:
         """Seals answers that the operator knows, until the seal of the round that each item is in.
@@ -346,9 +359,11 @@ class Book:
         if self._uncommitted:
             await asyncio.wait(list(self._uncommitted.values()))
 
-    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def _in_thread(
+        self, function: Callable[..., T], *arguments: Any, threads: ThreadPoolExecutor | None = None
+    ) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._rules, function, *arguments)
+        return await loop.run_in_executor(threads or self._rules, function, *arguments)
 
     async def _uncancelled(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs `work` to its end even if the client that asked for it goes away in between."""
@@ -368,6 +383,7 @@ class Book:
             await asyncio.wait(list(self._tasks))
         self._verifiers.shutdown()
         self._rules.shutdown()
+        self._apart.shutdown()
 
 
 @asynccontextmanager
@@ -387,18 +403,6 @@ async def open_book(
                 yield book
             finally:
                 await book.drain()
-
-
-def _prepare(raw: bytes, leaves: Sequence[bytes], version: int) -> _Prepared:
-    """All that can be checked of a record without the state. Runs on any thread."""
-    rules = rules_of(version)
-    envelope = parse_envelope(raw)
-    record = open_record(envelope, leaves, 0, rules)
-    verify_signature(envelope)
-    rule, bundle, root = rules[envelope.kind], None, None
-    if rule.batch is not None:
-        bundle, root = encode_bundle(leaves), getattr(record.body, rule.batch).root
-    return _Prepared(envelope, version, rule, record, leaves, hash_leaf(raw), bundle, root)
 
 
 async def _inline(function: Callable[..., T], *arguments: Any) -> T:

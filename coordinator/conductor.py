@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import islice
 from typing import Final
 
-from coordinator.book import Book, Draft
+from coordinator.book import Book
 from coordinator.ledger import FatalStoreError
+from coordinator.prepare import Draft
 from coordinator.rounds import Clock, Situation, Step, Wait, next_step, situation_of
 from coordinator.steps import draft, draft_close
+from coordinator.views import round_view
 from protocol.errors import CommonholdError, Reject
 from protocol.lifecycle import RoundPhase
 from protocol.state import State
@@ -101,6 +103,7 @@ class Conductor:
         self._seen: dict[str, _Seen] = {}
         self._timers = _Timers()
         self._todo: dict[str, None] = {}  # campaigns to look at, in turn
+        self._deciding: dict[str, asyncio.Task[None]] = {}  # by campaign
         self._close_refused_until_ms = 0
 
     # ---- what the operator asks for ----
@@ -131,6 +134,13 @@ class Conductor:
 
     async def run(self) -> None:
         """Never returns; cancel it. What it was logging when cancelled is still logged whole."""
+        try:
+            await self._lead()
+        finally:
+            for task in self._deciding.values():
+                task.cancel()
+
+    async def _lead(self) -> None:
         while True:
             due = (*self._timers.take_due(self._clock_ms()), *sorted(self._book.take_touched()))
             self._todo |= dict.fromkeys(due)
@@ -153,7 +163,7 @@ class Conductor:
         return steps
 
     def _judge(self, state: State, campaign_id: str) -> Step | Wait:
-        if campaign_id not in state.campaigns:
+        if campaign_id not in state.campaigns or campaign_id in self._deciding:
             return Wait(None)
         now_ms, seen = self._clock_ms(), self._watch(state, campaign_id)
         if now_ms < seen.refused_until_ms:
@@ -178,9 +188,34 @@ class Conductor:
 
     async def _take(self, campaign_id: str, step: Step) -> None:
         """Logs a step. Whatever goes wrong is this campaign's alone, unless it is the disk."""
-        self._todo[campaign_id] = None  # what follows may be due at once
-        if await self._logged(step.name.lower(), lambda state: self._draft(state, campaign_id)):
+        if step is Step.DECIDE:
+            # Inference may take seconds: nobody else waits for it.
+            self._deciding[campaign_id] = asyncio.create_task(self._decide(campaign_id))
             return
+        self._todo[campaign_id] = None  # what follows may be due at once
+        append = self._book.append_own(lambda state: self._draft(state, campaign_id))
+        if not await self._logged(step.name.lower(), append):
+            self._refuse(campaign_id)
+
+    async def _decide(self, campaign_id: str) -> None:
+        append = self._book.append_apart(
+            lambda state: round_view(state, campaign_id),
+            lambda view: self._draft_verdict(view, campaign_id),
+        )
+        try:
+            if not await self._logged("decide", append):
+                self._refuse(campaign_id)
+        except FatalStoreError:
+            _log.warning("a verdict was not logged: the ledger has failed")  # and ends the process
+        finally:
+            del self._deciding[campaign_id]
+            self._book.touch(campaign_id)
+
+    def _draft_verdict(self, view: State, campaign_id: str) -> Draft:
+        campaign = view.campaigns[campaign_id]
+        return draft(Step.DECIDE, view, campaign, self._book.ledger, self._clock_ms())
+
+    def _refuse(self, campaign_id: str) -> None:
         self._seen[campaign_id].refused_until_ms = self._clock_ms() + RETRY_MS
 
     def _draft(self, state: State, campaign_id: str) -> Draft | None:
@@ -194,9 +229,9 @@ class Conductor:
             self._seen[campaign_id].drew_nobody = not made.leaves
         return made
 
-    async def _logged(self, what: str, compose: Callable[[State], Draft | None]) -> bool:
+    async def _logged(self, what: str, append: Awaitable[object]) -> bool:
         try:
-            await self._book.append_own(compose)
+            await append
         except FatalStoreError:
             raise
         except CommonholdError as error:
@@ -220,7 +255,8 @@ class Conductor:
             return
         async with self._book.reading() as state:
             epoch = state.epoch
-        if not await self._logged("close", lambda state: self._closing(state, epoch)):
+        append = self._book.append_own(lambda state: self._closing(state, epoch))
+        if not await self._logged("close", append):
             self._close_refused_until_ms = self._clock_ms() + RETRY_MS
 
     async def _close_due_ms(self) -> int | None:

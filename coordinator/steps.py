@@ -9,8 +9,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from coordinator.book import Draft
 from coordinator.ledger import Ledger
+from coordinator.prepare import Draft
 from coordinator.rounds import Step
 from coordinator.sealed import Opening, gold_of, known_of, proposals_of
 from protocol.limits import SALT_BYTES

@@ -87,6 +87,19 @@ class Table(Generic[K, Row]):
         """What keys begin with, in order; for tables whose keys are tuples."""
         return sorted(self._groups)
 
+    def part(self, first: Any) -> Table[K, Row]:
+        """A table of its own with the rows whose key begins with `first`; rows are immutable, so they are
+        shared."""
+        part: Table[K, Row] = Table()
+        if first in self._groups:
+            part._groups[first] = dict(self._groups[first])
+            part._size = len(part._groups[first])
+        return part
+
+    def same_part(self, other: Table[K, Row], first: Any) -> bool:
+        """Whether both have the same rows under keys that begin with `first`."""
+        return self._groups.get(first) == other._groups.get(first)
+
     def clear(self, first: Any = _WHOLE) -> None:
         """Removes all rows, or those whose key begins with `first`."""
         for key, _ in list(self.scan(first)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from coordinator.sealed import gold_key, known_key, proposals_key
 from protocol.errors import Reject
 from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.money.accounts import conserves
+from protocol.review.verdicts import compute_verdicts
+from protocol.rows import Campaign
 from protocol.rules import sealing
 from protocol.state import State
 from protos.gen import api_pb2, api_pb2_grpc
@@ -318,6 +321,48 @@ async def test_what_was_withdrawn_takes_its_known_answer_along(tmp_path: Path) -
         with Ledger.open(home.ledger_url(home.load()), readonly=True) as ledger:
             keys = [known_key(gone), known_key(kept)]
             assert ledger.sealed(keys) == {known_key(kept): answer_of(2)}
+
+
+@pytest.mark.parametrize("closes", [False, True])
+async def test_nobody_waits_for_a_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closes: bool
+) -> None:
+    """Inference over many answers takes seconds; here it takes until the test lets it go on."""
+    goes_on, attempts = threading.Event(), 0
+
+    def compute_slowly(state: State, campaign: Campaign, *rest: Any) -> Any:
+        nonlocal attempts
+        if campaign.id == "large":
+            attempts += 1
+            assert goes_on.wait(30)
+        return compute_verdicts(state, campaign, *rest)
+
+    monkeypatch.setattr(steps, "compute_verdicts", compute_slowly)
+    async with live(found_network(tmp_path / "net")) as net:
+        for name in ("large", "small"):
+            await net.open_campaign(id=name)
+        await net.join(AUTHOR, *PANEL)
+        large = submission_request(AUTHOR, net.network, [1], net.rng, "large")
+        small = submission_request(AUTHOR, net.network, [2], net.rng, "small")
+        reviewers = Reviewers(net, net.network, PANEL, ["large", "small"], truth_of(large, small))
+        async with reviewing(reviewers):
+            await net.append(large)
+            await reviewers.until(
+                lambda s: (
+                    s.round_of("large").phase is RoundPhase.REVEALING
+                    and s.revealed.count("large") == 3
+                )
+            )
+            await net.append(small)
+            state = await reviewers.until(lambda s: rounds_of(s, "small") == 1)
+            assert rounds_of(state, "large") == 0
+            if closes:  # takes effect on what a verdict follows from: it is found anew
+                await net.close_epoch(1)
+            goes_on.set()
+            state = await reviewers.until(lambda s: rounds_of(s, "large") == 1)
+        assert state.items[large.openings[0].item_id].status is ItemStatus.ACCEPTED
+        assert attempts == 1 + closes
+        assert not net.fatal
 
 
 async def test_epochs_close_on_a_schedule(tmp_path: Path) -> None:
