@@ -21,7 +21,7 @@ from protocol.log.link import parse_link
 from tests.node_lab import Lab, Node, digit, standing_by, until, wait_for
 from tests.traces import found_in, traces_of
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(240)
 
 COMMAND = (sys.executable, "-m", "commonhold", "node", "withdraw")
 PROPOSAL_SALT = "salt of the proposal"
