@@ -24,11 +24,13 @@ from benchmarks.report import show
 from node.page.own import OwnRecords
 from node.page.server import serving
 from node.page.sources import Replay, Sources
-from protocol.identity import Identity
-from protocol.lifecycle import EpochPhase, ItemStatus
+from protocol.identity import PersonId
+from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.limits import PPM
-from protocol.state import SHARES, Belief, ItemState, Member, State
+from protocol.rows import Belief, Item, Member, Round
+from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
+from tests.helpers import answer_of
 from tests.own_page import World, live_world
 
 ITEMS: Final = 1_000_000
@@ -56,37 +58,37 @@ def run(items: int = ITEMS, contributors: int = CONTRIBUTORS) -> dict[str, objec
             world.close()
 
 
-def _sources_of(world: World, me: Identity) -> Sources:
+def _sources_of(world: World, me: PersonId) -> Sources:
     own = OwnRecords(world.follower, world.store, me)
     return replace(world.sources, me=me, replay=Replay(world.follower, own, lambda: True))
 
 
-def _enlarge(state: State, items: int, contributors: int) -> Identity:
+def _enlarge(state: State, items: int, contributors: int) -> PersonId:
     """Fills the state with others' items; gives who has a tenth of them."""
     rng = random.Random(1)
-    authors = [Identity(rng.randbytes(32)) for _ in range(contributors)]
-    leaf = next(item.leaf for item in state.items.values() if item.leaf)
+    authors = [PersonId(rng.randbytes(32)) for _ in range(contributors)]
+    first, known = next(state.items.scan())
     for number, author in enumerate(authors):
-        state.members[author] = Member(rng.randbytes(20), number)
-        state.earned[author, SHARES] = PPM
-        state.reputation[author, pb.ROLE_CONTRIBUTOR, "digits"] = Belief(9 * PPM, PPM)
-    first = next(iter(state.items))
+        state.members.put(author, Member(rng.randbytes(20), number, 1))
+        state.earned.put((author, SHARES), PPM)
+        state.beliefs.put((author, pb.ROLE_CONTRIBUTOR, "digits"), Belief(9 * PPM, PPM))
     reviewed = []
     for number in range(items):
         author = authors[0] if number % 10 == 0 else authors[number % contributors]
         status = _STATUSES[number // 10 % 10]
-        item = ItemState(author, "digits", 1, leaf, status, posterior_ppm=997_000)
+        item = Item(
+            author, "digits", 1, number, known.described(), status=status, confidence_ppm=997_000
+        )
         if status is ItemStatus.DUPLICATE:
-            item.duplicate_of = first
+            item = replace(item, duplicate_of=first)
         elif status is not ItemStatus.COMMITTED:
-            item.label, item.proposed_label = 3, 3 if status is ItemStatus.ACCEPTED else 4
+            said = answer_of(3 if status is ItemStatus.ACCEPTED else 4)
+            item = replace(item, answer=answer_of(3), proposal=said, decided_in=1)
         item_id = rng.randbytes(32)
-        state.items[item_id] = item
+        state.items.put(item_id, item)
         if status is ItemStatus.COMMITTED:
             reviewed.append(item_id)
-    state.epoch.phase = EpochPhase.COMMITTING
-    state.epoch.round.items = tuple(reviewed)
-    state.epoch.items = dict.fromkeys(reviewed)
+    state.rounds.put("digits", Round(2, RoundPhase.COMMITTING, items=tuple(reviewed)))
     return authors[0]
 
 

@@ -35,9 +35,10 @@ from node.page.server import serving
 from node.page.sources import Replay, Sources
 from node.rows import CheckpointRow, LogRow
 from node.store import Store
-from protocol.identity import Identity, peer_id_of
-from protocol.log.envelope import parse_envelope
+from protocol.identity import PersonId, name_of
 from protocol.log.merkle import hash_leaf
+from protocol.state import State
+from protocol.transition import AnyRecord, Applied, Changes, process
 from protos.gen import api_pb2_grpc
 from tests.helpers import Person, append_request, registration
 from tests.live_coordinator import channel_to, found_network, serving_process
@@ -48,9 +49,9 @@ LOGGED_PER_SECOND: Final = 20  # meanwhile
 OWN_PAGES: Final = ("", "items", "earnings", "reviews", "training", "node")
 
 
-def _busiest(network: Network) -> Identity:
+def _busiest(network: Network) -> PersonId:
     """Who has most shares, and so the longest pages."""
-    return Identity(max(network.shares, key=lambda who: network.shares[who]))
+    return max(network.shares, key=lambda who: network.shares[who])
 
 
 def _paths(network: Network, epochs: int) -> dict[str, str]:
@@ -61,7 +62,7 @@ def _paths(network: Network, epochs: int) -> dict[str, str]:
         "campaign": "/campaigns/digits",
         "contributors": "/contributors",
         "contributors by review": "/contributors?sort=reviewing&page=100",
-        "contributor": f"/contributors/{peer_id_of(_busiest(network))}",
+        "contributor": f"/contributors/{name_of(_busiest(network))}",
         "epochs": "/epochs",
         "epoch": f"/epochs/{min(REVENUE_EVERY, epochs)}",  # a line for every holder
         "jobs": "/jobs",
@@ -113,10 +114,15 @@ class _Trusting(Follower):
             store.append_log([LogRow(e.index, e.envelope, e.bundle or b"") for e in some])
             for entry in some:
                 self.tree.append(hash_leaf(entry.envelope))
-                fold(self.state, entry)
-                for tell in self._listeners:
-                    tell(entry.index, parse_envelope(entry.envelope).kind)
+                fold(self.state, entry, self._process)
         self.checkpoint = CheckpointRow(self.tree.size, ledger.checkpoint(), 0)
+
+    def _process(self, state: State, kind: str, record: AnyRecord) -> Changes:
+        """As a follower does, which tells of each entry."""
+        applied = Applied(kind, record, process(state, kind, record))
+        for tell in self._listeners:
+            tell(applied)
+        return applied.changes
 
 
 def _batched(entries: Iterator[StoredEntry]) -> Iterator[list[StoredEntry]]:
@@ -125,7 +131,7 @@ def _batched(entries: Iterator[StoredEntry]) -> Iterator[list[StoredEntry]]:
         yield some
 
 
-async def _measure_own(folder: Path, home: Home, me: Identity) -> dict[str, list[float]]:
+async def _measure_own(folder: Path, home: Home, me: PersonId) -> dict[str, list[float]]:
     """Milliseconds of each request for the page of one contributor, by page."""
     taken: dict[str, list[float]] = {name: [] for name in OWN_PAGES}
     with Store(folder / "node.db") as store, BlobStore(folder / "blobs") as blobs:
