@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from coordinator.durations import parse_duration
+from commonground.durations import parse_duration
 from protocol.errors import ConfigError
 from protocol.limits import PPM
 from protocol.tasks import kind_of

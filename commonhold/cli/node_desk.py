@@ -27,13 +27,6 @@ from protocol.tasks.question import question_of
 
 # As many digits of an item id as `list` shows; two of one round that share them are told apart by more.
 ITEM_DIGITS: Final = 12
-# Kinds of questions in a sentence; what exactly may be answered, the kind says itself.
-_QUESTIONS: Final = {
-    "classify": "Which label fits?",
-    "rate": "Which step fits?",
-    "prefer": "Which answer is better?",
-    "judge": "Does it meet these criteria?",
-}
 _HELP: Final = "u = unsure, r REASON = refuse, Enter = skip, q = stop"
 # With a colon they are commands even where a label is called the same.
 _UNSURE: Final = ("u", ":u")
@@ -210,9 +203,10 @@ def _asked(case: Case) -> Panel:
     lines: list[RenderableType] = []
     if case.guidelines:
         lines.append(Text(visible(case.guidelines) + "\n"))
-    lines.append(Text(_QUESTIONS.get(case.kind, f"A question of the kind {case.kind}."), "bold"))
-    for criterion in case.spec.get("criteria", ()):
-        lines.append(Text(visible(f"  {criterion['name']}: {criterion['text']}")))
+    question = question_of(case.campaign)
+    sentence, *more = question.kind.asks(question.spec)
+    lines.append(Text(visible(sentence), "bold"))
+    lines += [Text(visible(f"  {each}")) for each in more if each not in case.choices]
     lines.append(Text(_offered(case)))
     title = Text(visible(f"{case.campaign.id}: {case.campaign.title}"))
     return Panel(Group(*lines), title=title, title_align="left")

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from commonground.durations import duration_words
 from commonhold.cli.node_home import asset_name, is_running
 from commonhold.cli.output import micro, table
-from coordinator.durations import duration_words
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.keys import NodeKeys
@@ -27,7 +27,7 @@ from node.store import Store
 from node.submission import refresh_items
 from protocol.errors import StateError
 from protocol.identity import KeyId, PersonId, name_of, peer_id_of
-from protocol.limits import PPM
+from protocol.limits import NAME_CHARS_MAX, PPM
 from protocol.rows import Campaign
 from protocol.state import SHARES, State, waits_of
 from protocol.tasks.question import question_of
@@ -225,10 +225,9 @@ def campaigns_text(data: dict[str, Any]) -> str:
 
 def _campaign_text(each: dict[str, Any]) -> str:
     first, *more = each["asks"]
-    # A list of labels or steps reads on one line; criteria are sentences.
-    asks = (
-        [first, *more] if each["task"] == "judge" else [first, *([", ".join(more)] if more else [])]
-    )
+    # A list of names reads on one line; what is longer, like a criterion, has a line of its own.
+    names = all(len(line) <= NAME_CHARS_MAX for line in more)
+    asks = [first, *([", ".join(more)] if more and names else more)]
     rounds = each["rounds"]
     windows = ", ".join(
         f"{name} {duration_words(rounds[key])}"
