@@ -189,6 +189,17 @@ def test_gold_is_imported_from_a_file(tmp_path: Path) -> None:
     assert "seal" not in run_json(home.path, "fsck")["kinds"], "the log says nothing of it yet"
 
 
+def test_serve_closes_epochs_on_a_schedule(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    said = run(home.path, "serve", "--close-every", "now and then", code=2)
+    assert "write it like 2s, 30m, 24h or 7d" in said.replace("\n", " ")
+    with serving_process(home, "--close-every", "200ms"):
+        while run_json(home.path, "status")["closed_epoch"] < 2:
+            pass  # the test's own timeout bounds it
+        closed = run_json(home.path, "epoch", "close", "--epoch", "1")
+    assert (closed["lines"], closed["waiting"]) == ([], [])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_server_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     home = found_network(tmp_path / "net")
