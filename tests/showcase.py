@@ -80,7 +80,7 @@ def careless(truth: Any) -> Any:
     return _MISTAKEN.get(truth, "yes, yes, yes")
 
 
-def showcase(began_ms: int = BEGAN_MS, **texts: str) -> Network:
+def showcase(began_ms: int = BEGAN_MS, /, **texts: str) -> Network:
     """The network. `texts` replace the title and guidelines of a campaign, the name of a source, the title
     of a job and the licensee, whoever of them is named."""
     # One is careless, one abstains, so that verdicts and reputations differ.
