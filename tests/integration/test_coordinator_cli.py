@@ -1,4 +1,4 @@
-"""The operator's commands, as processes: what they print, what they write, how they end."""
+"""The operator's commands: what they print, what they write, how they end. Servers are processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any
 
 import grpc
 import pytest
+from typer.testing import CliRunner
 
+from commonhold.cli.root import build
 from coordinator.config import Config, Home, RateLimit
 from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import Ledger
@@ -40,15 +42,10 @@ SECRETS = (
 
 def run(home: Path, *arguments: str, code: int = 0) -> str:
     """Standard output of `commonhold coordinator ...`; standard error where it fails."""
-    done = subprocess.run(
-        [*CLI, "coordinator", *arguments, "--dir", str(home)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    command = ["coordinator", *arguments, "--dir", str(home)]
+    done = CliRunner().invoke(build("coordinator"), command)
+    assert done.exit_code == code, done.stdout + done.stderr
+    assert done.exception is None or isinstance(done.exception, SystemExit)
     return done.stdout if code == 0 else done.stderr
 
 
