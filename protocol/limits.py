@@ -63,8 +63,19 @@ MEDIA_TYPES_MAX: Final = 16
 
 # An item that so many draws could not decide stays undecided: more answers would not help.
 DRAWS_MAX: Final = 8
-# Inference holds a number for each answer and possible answer, of up to 8,192 items: 1 GiB.
+# Inference holds a number for each answer and possible answer. Of one item:
 ITEM_CELLS_MAX: Final = 4_096
+# and of a round whose items have been drawn as often as they may: 512 MiB.
+ROUND_CELLS_MAX: Final = 1 << 26
+# Of a close, which weighs all answers since the last one: 1 GiB.
+UNPAID_CELLS_MAX: Final = 1 << 27
+# Decided items whose answers tell later rounds of the epoch who knows what: a hundred answers of each of a
+# dozen reviewers. More would cost every round of a campaign with small ones, and tell it hardly more.
+EVIDENCE_ITEMS_MAX: Final = 512
+# What an item's verdict has beside its belief: ids, salts, answers of at most CRITERIA_MAX bytes.
+VERDICT_BYTES_MAX: Final = 320
+# A number of a belief, at most a million: a varint of three bytes.
+BELIEF_NUMBER_BYTES: Final = 3
 # A window of a month: whoever needs longer opens a campaign in parts.
 WINDOW_MS_MAX: Final = 31 * 24 * 3600 * 1000
 SEAL_WAIT_MS_MAX: Final = WINDOW_MS_MAX

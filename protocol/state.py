@@ -109,6 +109,8 @@ class State:
     gold: Table[tuple[str, ItemId], bytes] = field(
         default_factory=Table
     )  # known answers, opened by a verdict
+    # The latest items that were decided, by campaign and ticket: their answers tell who knows what.
+    evidence: Table[tuple[str, int], ItemId] = field(default_factory=Table)
     contributions: Table[tuple[PersonId, str], Contribution] = field(default_factory=Table)
     trained: Table[tuple[PersonId, str], int] = field(
         default_factory=Table
@@ -153,6 +155,7 @@ class State:
     settlement: Settlement | None = None  # the one proposed now
     attestations: Table[PersonId, bytes] = field(default_factory=Table)  # of that one
     published_epoch: int = 0
+    closed_ms: int = 0  # when the last epoch was closed, by its record
 
     @property
     def closed_epoch(self) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 from protocol.limits import AMOUNT_MICRO_MAX, PPM
 from protocol.money.revenue import revenue_lines, treasury_line
 from protocol.money.rewards import contribution_weight, emission_pools, split
-from protocol.review.verdicts import infer_campaign, known_gold
+from protocol.review.verdicts import infer_decided, known_gold
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 
@@ -85,7 +85,7 @@ def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:
     """One line for each reviewer and campaign with answers to what was decided, unpriced."""
     lines = []
     for _, campaign in state.campaigns.scan():
-        table = infer_campaign(state, campaign, known_gold(state, campaign.id), decided_only=True)
+        table = infer_decided(state, campaign, known_gold(state, campaign.id))
         if table is None:
             continue
         scores = table.result.scores()

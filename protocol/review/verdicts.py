@@ -7,7 +7,7 @@ recomputes it within TOLERANCE_PPM, and everything that follows from it exactly.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -56,19 +56,33 @@ class Table:
         return {item: tuple(row) for item, row in zip(self.item_ids, rows, strict=True)}
 
 
-def infer_campaign(
-    state: State, campaign: Campaign, gold: Mapping[ItemId, bytes], *, decided_only: bool = False
+def infer_round(state: State, campaign: Campaign, gold: Mapping[ItemId, bytes]) -> Table | None:
+    """Infers the answers of the round, and with them those to the items that were decided last: they say
+    who knows what. None without any answer."""
+    decided = (item_id for _, item_id in state.evidence.scan(campaign.id))
+    items = {*state.round_of(campaign.id).items, *decided}
+    return _infer(state, campaign, gold, items)
+
+
+def infer_decided(state: State, campaign: Campaign, gold: Mapping[ItemId, bytes]) -> Table | None:
+    """Infers all answers that wait for their pay, but for those to items that are still under review."""
+    answered = {item_id for (_, item_id, _), _ in state.answers.scan(campaign.id)}
+    items = {item_id for item_id in answered if state.items[item_id].decided_in is not None}
+    return _infer(state, campaign, gold, items)
+
+
+def _infer(
+    state: State, campaign: Campaign, gold: Mapping[ItemId, bytes], items: Collection[ItemId]
 ) -> Table | None:
-    """Infers all answers that wait for their pay, those of rounds before included: they say who knows
-    what. `decided_only` leaves out what is still under review. None without any answer."""
+    # In the order of keys, so that the order of arrival does not touch the last bit of a sum.
     given = [
         (item_id, person, answer.answer)
-        for (_, item_id, person), answer in state.answers.scan(campaign.id)
-        if answer.answer and not (decided_only and state.items[item_id].decided_in is None)
+        for item_id in sorted(items)
+        for person in sorted(state.items[item_id].answered_by)
+        if (answer := state.answers.get((campaign.id, item_id, person))) and answer.answer
     ]
     if not given:
         return None
-    # A scan goes in the order of keys, so that the order of arrival does not touch the last bit of a sum.
     item_ids = tuple(sorted({item_id for item_id, _, _ in given}))
     reviewers = tuple(sorted({person for _, person, _ in given}))
     item_at = {item_id: i for i, item_id in enumerate(item_ids)}
@@ -146,12 +160,11 @@ def refusal_of(campaign: Campaign, answers: list[GivenAnswer]) -> int:
     return pb.REFUSAL_NONE
 
 
-def answers_by_item(state: State, campaign_id: str) -> dict[ItemId, list[GivenAnswer]]:
-    """What was answered of each item of a campaign since the last close."""
-    grouped: dict[ItemId, list[GivenAnswer]] = {}
-    for (_, item_id, _), answer in state.answers.scan(campaign_id):
-        grouped.setdefault(item_id, []).append(answer)
-    return grouped
+def answers_to(state: State, item_id: ItemId) -> list[GivenAnswer]:
+    """What was answered of an item, over all its rounds, until it is paid for."""
+    item = state.items[item_id]
+    found = (state.answers.get((item.campaign_id, item_id, who)) for who in item.answered_by)
+    return [answer for answer in found if answer is not None]
 
 
 def compute_verdicts(
@@ -166,15 +179,14 @@ def compute_verdicts(
     committed to with the seal. Undecided items keep their proposal sealed, since they are drawn again.
     """
     known = known_gold(state, campaign.id) | {item: answer for item, (_, answer) in gold.items()}
-    table = infer_campaign(state, campaign, known)
+    table = infer_round(state, campaign, known)
     beliefs = table.beliefs() if table is not None else {}
-    grouped = answers_by_item(state, campaign.id)
     verdicts = []
     drawn = state.round_of(campaign.id).items
     for item_id in drawn:
         draft = pb.ItemVerdict(item_id=item_id, belief_ppm=beliefs.get(item_id, ()))
         draft.proposal_salt, draft.proposal = proposals.get(item_id, (b"", b""))
-        answers = grouped.get(item_id, [])
+        answers = answers_to(state, item_id)
         verdict = decide(state, campaign, draft, answers, is_gold=item_id in known)
         if verdict.outcome != pb.OUTCOME_UNDECIDED:
             verdict.proposal_salt, verdict.proposal = draft.proposal_salt, draft.proposal

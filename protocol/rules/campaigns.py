@@ -9,6 +9,7 @@ from protocol.errors import Ignore
 from protocol.lifecycle import RoundPhase
 from protocol.limits import (
     BATCH_LEAVES_MAX,
+    BELIEF_NUMBER_BYTES,
     CONTENT_BYTES_MAX,
     DRAWS_MAX,
     ITEM_CELLS_MAX,
@@ -18,10 +19,13 @@ from protocol.limits import (
     PARTS_MAX,
     PPM,
     REVIEWERS_PER_ITEM_MAX,
+    ROUND_CELLS_MAX,
     SEAL_WAIT_MS_MAX,
     TEXT_CHARS_MAX,
+    VERDICT_BYTES_MAX,
     WINDOW_MS_MAX,
 )
+from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.media import check_media_type
 from protocol.review.copies import Copies
 from protocol.rows import Campaign
@@ -48,6 +52,7 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
         check_licence(licence)
     require(0 < campaign.price_ppm <= 1000 * PPM, "the price is above zero, at most a thousandfold")
     _check_rounds(campaign.rounds)
+    _check_sizes(campaign, ask(campaign.task, campaign.spec))
     _check_privacy(campaign)
 
 
@@ -105,6 +110,19 @@ def _check_rounds(rounds: pb.RoundTerms) -> None:
             "a window of nothing would shut everybody out",
         )
     require(1 <= rounds.draws_max <= DRAWS_MAX, f"an item is drawn 1 to {DRAWS_MAX} times")
+
+
+def _check_sizes(campaign: pb.Campaign, question: Question) -> None:
+    """A round can be inferred by everybody, and its verdict be published; or it would never end."""
+    size, rounds = question.kind.belief_size(question.spec), campaign.rounds
+    cells = size * campaign.reviewers_per_item * rounds.draws_max
+    verdict_bytes = VERDICT_BYTES_MAX + BELIEF_NUMBER_BYTES * size
+    most = min(ROUND_CELLS_MAX // cells, BUNDLE_BYTES_MAX // verdict_bytes)
+    require(
+        rounds.items_max <= most,
+        f"a round of {rounds.items_max} items is too large for so many possible answers, reviewers and draws",
+        f"give it at most {most} items, or ask fewer reviewers",
+    )
 
 
 def _check_privacy(campaign: pb.Campaign) -> None:

@@ -11,7 +11,10 @@ from protocol.money.accounts import credit
 from protocol.money.lines import compute_lines, price_lines
 from protocol.money.revenue import due_deposits
 from protocol.review.reputation import keep_evidence
+from protocol.rules.drawing import give_up
+from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, require
+from protocol.rules.sealing import close_due
 from protocol.state import SHARES, State, waits_of
 from protos.gen import records_pb2 as pb
 
@@ -61,6 +64,10 @@ def _waiting(campaign_id: str, items: int, reason: pb.WaitingReason) -> pb.Waiti
 def validate_close(state: State, record: Record[pb.Close]) -> None:
     """Every line is recomputed: weights from the answers, amounts from the weights."""
     require(record.body.epoch == state.epoch, f"this is epoch {state.epoch}")
+    require(
+        record.body.time_ms >= state.closed_ms,
+        f"the record says {record.body.time_ms} ms, earlier than the last close, {state.closed_ms}",
+    )
     require(
         list(record.body.waiting) == compute_waiting(state),
         "what the close says to be waiting is not what waits",
@@ -119,6 +126,8 @@ def process_close(state: State, record: Record[pb.Close]) -> None:
     _forget_paid(state)
     keep_evidence(state)
     state.epoch += 1
+    state.closed_ms = record.body.time_ms
+    _give_up_what_no_close_frees(state)
     if state.policy_to_come is not None:
         state.policy, state.policy_to_come = state.policy_to_come, None
     if state.upgrade is not None and state.upgrade[1] <= state.epoch:
@@ -130,6 +139,7 @@ def _forget_paid(state: State) -> None:
     state.contributions.clear()
     state.trained.clear()
     state.reviewed.clear()
+    state.evidence.clear()
     for campaign_id in state.answers.firsts():
         for key, _ in list(state.answers.scan(campaign_id)):
             _, item_id, person = key
@@ -139,3 +149,17 @@ def _forget_paid(state: State) -> None:
             else:
                 count = state.reviewed.get((campaign_id, person), 0)
                 state.reviewed.put((campaign_id, person), count + 1)
+
+
+def _give_up_what_no_close_frees(state: State) -> None:
+    """Answers to items that wait to be drawn again stay. Should there be so many that their campaign could
+    not go on, no later close would change that: the items stay undecided, and the next close pays them."""
+    for campaign_id in state.answers.firsts():
+        if not close_due(state, state.campaigns[campaign_id]):
+            continue
+        for queue, _ in list(state.queues.scan(campaign_id)):
+            waiting = [item_id for _, item_id in state.waiting.scan(queue)]
+            answered = [item_id for item_id in waiting if state.items[item_id].answered_by]
+            dequeue(state, [state.items[item_id] for item_id in answered])
+            for item_id in answered:
+                give_up(state, item_id)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemEvent, RoundEvent, RoundPhase, next_phase
-from protocol.limits import OPERATOR_LEAVES_MAX, SALT_BYTES
+from protocol.limits import SALT_BYTES
 from protocol.log import commitments
 from protocol.review.draw import Candidate, Task, assign, select, tasks_of
 from protocol.review.reputation import belief_of, draw_weight
@@ -27,13 +27,9 @@ from protocol.rules.record import (
     require_next,
     require_round,
 )
-from protocol.rules.sealing import require_time
+from protocol.rules.sealing import count, require_time, seats
 from protocol.state import State
-from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
-
-# Reviewers of one campaign's round; a close has a line for each, beside those of other campaigns.
-SEATS_MAX = OPERATOR_LEAVES_MAX // 4
 
 
 def validate_standby(state: State, record: Record[pb.Standby]) -> None:
@@ -114,13 +110,6 @@ def compute_draw(
     return seed, {item_id: who for item_id in round_.items if (who := assigned[item_id])}
 
 
-def seats(campaign: Campaign) -> int:
-    """How many reviewers a round takes: half of what one inference can weigh, the other half being those
-    of the rounds before (see close_due)."""
-    question = question_of(campaign)
-    return max(1, min(SEATS_MAX, question.kind.reviewers_max(question.spec) // 2))
-
-
 def _voices(state: State, values: Mapping[PersonId, bytes]) -> dict[bytes, PersonId]:
     """Payout address -> the one person who reviews for it: many names are one voice."""
     voices: dict[bytes, PersonId] = {}
@@ -179,9 +168,10 @@ def process_draw(state: State, record: Record[pb.Draw]) -> None:
         status = item.after(ItemEvent.DRAW)
         state.items.put(item_id, replace(item, status=status, draws=item.draws + 1))
         state.assignments.put((campaign_id, item_id), reviewers)
+    somebody = state.beacons.has(campaign_id)
     for item_id in round_.items:
         if item_id not in assignments:
-            requeue(state, item_id)
+            _leave_out(state, item_id, somebody=somebody)
     for person, tasks in tasks_of(assignments).items():
         state.tasks.put((campaign_id, person), tasks)
     state.candidates.clear(campaign_id)
@@ -198,6 +188,27 @@ def process_draw(state: State, record: Record[pb.Draw]) -> None:
             gold_hashes=round_.gold_hashes if assignments else (),
         ),
     )
+
+
+def _leave_out(state: State, item_id: ItemId, *, somebody: bool) -> None:
+    """The item waits again. If all who came have answered it before, that counts as one draw more: the same
+    reviewers would come again, and its answers wait for their pay for ever."""
+    item = state.items[item_id]
+    if not (item.answered_by and somebody):
+        requeue(state, item_id)
+        return
+    state.items.put(item_id, replace(item, draws=item.draws + 1))
+    if item.draws + 1 < state.campaigns[item.campaign_id].rounds.draws_max:
+        requeue(state, item_id)
+    else:
+        give_up(state, item_id)
+
+
+def give_up(state: State, item_id: ItemId) -> None:
+    """The item stays undecided; its answers are paid with the next close, and forgotten."""
+    item = replace(state.items[item_id], decided_in=state.epoch)
+    state.items.put(item_id, item)
+    count(state, item, undecided=1)
 
 
 def requeue(state: State, item_id: ItemId) -> None:

@@ -12,7 +12,7 @@ from protocol.identity import KeyId
 from protocol.limits import AMOUNT_MICRO_MAX, KEY_BYTES, NAME_CHARS_MAX, PPM
 from protocol.log.commitments import network_id
 from protocol.rows import Policy, row_of
-from protocol.rules.people import add_key, check_delegation
+from protocol.rules.people import add_key, check_delegation, require_room
 from protocol.rules.record import Record, require, require_hash, require_next
 from protocol.state import State
 from protocol.text import check_name
@@ -102,6 +102,7 @@ def validate_successor(state: State, record: Record[pb.Successor]) -> None:
             "the key is somebody else's",
         )
         require(body.key != state.operator_key, "the key is the operator's already")
+        require_room(state, state.operator, KeyId(body.key))
     elif body.role == pb.KEY_ROLE_LOG:
         require(body.key not in state.log_keys, "the key has signed this log before")
     else:

@@ -62,6 +62,7 @@ def validate_register(state: State, record: Record[pb.Register]) -> None:
             body.serial > member.serial,
             f"a registration with serial {member.serial} is in the log already",
         )
+    require_room(state, record.author, record.key)
     payout.verify_binding(state.network, record.author, address, body.payout_signature)
 
 
@@ -81,15 +82,20 @@ def validate_delegate(state: State, record: Record[pb.Delegate]) -> None:
     if state.keys.get(record.key) == record.author:
         raise Ignore("this key signs for this person already")
     _require_free(state, record.author, record.key)
-    require(
-        state.keys_of.count(record.author) < KEYS_PER_PERSON_MAX,
-        f"a person has at most {KEYS_PER_PERSON_MAX} keys",
-    )
+    require_room(state, record.author, record.key)
 
 
 def process_delegate(state: State, record: Record[pb.Delegate]) -> None:
     """The key signs for the person."""
     add_key(state, record.author, record.key, record.index)
+
+
+def require_room(state: State, person: PersonId, key: KeyId) -> None:
+    """The key is one of the person's, or one more that they may have. Raises Reject."""
+    require(
+        key in state.keys or state.keys_of.count(person) < KEYS_PER_PERSON_MAX,
+        f"a person has at most {KEYS_PER_PERSON_MAX} keys",
+    )
 
 
 def _require_free(state: State, person: PersonId, key: KeyId) -> None:

@@ -11,12 +11,19 @@ from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Final
 
 from google.protobuf.message import Message
 
 from protocol.errors import Reject
 from protocol.lifecycle import ItemEvent, ItemStatus, RoundEvent, RoundPhase, next_phase
-from protocol.limits import EARNED_LINES_MAX, HASH_BYTES, UNPAID_ANSWERS_MAX
+from protocol.limits import (
+    EARNED_LINES_MAX,
+    HASH_BYTES,
+    OPERATOR_LEAVES_MAX,
+    UNPAID_ANSWERS_MAX,
+    UNPAID_CELLS_MAX,
+)
 from protocol.review.copies import Fingerprints
 from protocol.review.fingerprints import Match
 from protocol.rows import Campaign, Contribution, Item, ItemId, Round
@@ -35,22 +42,55 @@ class Found:
     duplicates: Mapping[ItemId, ItemId]  # copy -> original
 
 
+# Reviewers of one campaign's round; a close has a line for each, beside those of other campaigns.
+SEATS_MAX: Final = OPERATOR_LEAVES_MAX // 4
+
+
+def seats(campaign: Campaign) -> int:
+    """How many reviewers a round takes: half of what one inference can weigh, the other half being those
+    of the rounds before (see close_due)."""
+    question = question_of(campaign)
+    return max(1, min(SEATS_MAX, question.kind.reviewers_max(question.spec) // 2))
+
+
 def close_due(state: State, campaign: Campaign) -> str:
     """Why the epoch must be closed before the campaign's next round; empty if it need not.
 
-    What is decided waits for its pay at the close, and one close, like one inference, has its limits.
+    What is decided waits for its pay at the close, and one close, like one inference, has its limits. What
+    a close leaves above them it gives up (see protocol.rules.close), so that closing always helps.
     """
-    most = campaign.rounds.items_max * campaign.reviewers_per_item
-    if state.answers.count(campaign.id) + most > max(UNPAID_ANSWERS_MAX, most):
-        return f"{state.answers.count(campaign.id)} answers of {campaign.id} wait for their pay"
     question = question_of(campaign)
+    most = campaign.rounds.items_max * campaign.reviewers_per_item
+    cells = UNPAID_CELLS_MAX // question.kind.belief_size(question.spec)
+    if state.answers.count(campaign.id) + most > max(min(UNPAID_ANSWERS_MAX, cells), most):
+        return f"{state.answers.count(campaign.id)} answers of {campaign.id} wait for their pay"
     if state.reviewed.count(campaign.id) > question.kind.reviewers_max(question.spec) // 2:
         return f"{state.reviewed.count(campaign.id)} reviewers of {campaign.id} wait for their pay"
     lines = len(state.contributions) + len(state.reviewed) + len(state.trained)
-    coming = min(campaign.rounds.items_max, state.queues.count(campaign.id))
-    if lines and lines + coming + state.standbys.count(campaign.id) > EARNED_LINES_MAX:
+    if lines and lines + _lines_to_come(state, campaign) > EARNED_LINES_MAX:
         return f"{lines} people and campaigns wait for their pay"
     return ""
+
+
+def _lines_to_come(state: State, campaign: Campaign) -> int:
+    """Lines that the campaign's next round may add to a close, with those of rounds that are under way."""
+    authors = min(campaign.rounds.items_max, state.queues.count(campaign.id))
+    reviewers = min(seats(campaign), state.standbys.count(campaign.id))
+    return (
+        authors
+        + reviewers
+        + sum(
+            len(round_.items) + min(seats(state.campaigns[name]), _present(state, name))
+            for name, round_ in state.rounds.scan()
+            if round_.phase is not RoundPhase.OPEN
+        )
+    )
+
+
+def _present(state: State, campaign_id: str) -> int:
+    """Who may answer in a round that is under way."""
+    standing = state.candidates.count(campaign_id) + state.beacons.count(campaign_id)
+    return max(standing, state.tasks.count(campaign_id))
 
 
 def next_items(state: State, campaign: Campaign) -> Iterator[ItemId]:
@@ -206,6 +246,11 @@ def validate_seal(state: State, record: Record[pb.Seal]) -> None:
     require(state.queues.has(campaign.id), "nothing waits for review")
     if due := close_due(state, campaign):
         raise Reject(f"the epoch has to be closed first: {due}")
+    require(
+        _lines_to_come(state, campaign) <= EARNED_LINES_MAX,
+        "the rounds of other campaigns fill what one close can pay",
+        "seal this one when some of them have their verdict",
+    )
     duplicates, hashes = split_leaves(record.leaves)
     found = compute_seal(state, campaign, duplicates)
     require(

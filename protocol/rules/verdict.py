@@ -9,12 +9,12 @@ from typing import Final
 from protocol.errors import Reject
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemEvent, ItemStatus, RoundEvent, next_phase
-from protocol.limits import PPM, SALT_BYTES, TOLERANCE_PPM
+from protocol.limits import EVIDENCE_ITEMS_MAX, PPM, SALT_BYTES, TOLERANCE_PPM
 from protocol.log import commitments
 from protocol.review import verdicts
 from protocol.review.reputation import observe
-from protocol.rows import Campaign, Item, ItemId
-from protocol.rules.drawing import requeue
+from protocol.rows import Campaign, Item, ItemId, Round
+from protocol.rules.drawing import give_up, requeue
 from protocol.rules.intake import enqueue
 from protocol.rules.record import Record, require, require_round
 from protocol.rules.sealing import count, require_time
@@ -42,17 +42,29 @@ def validate_verdict(state: State, record: Record[pb.Verdict]) -> None:
         f"{sealed} reviewers have time left to open their answers",
     )
     published: Sequence[pb.ItemVerdict] = record.leaves
-    opened = _opened_gold(state, campaign, published)
-    decided = [verdict for verdict in published if verdict.outcome != pb.OUTCOME_UNSPECIFIED]
-    require(
-        all(v.gold_salt for v in published if v.outcome == pb.OUTCOME_UNSPECIFIED),
-        "a leaf neither decides an item nor opens gold",
-    )
+    decided, others = published[: len(round_.items)], published[len(round_.items) :]
     require(
         [verdict.item_id for verdict in decided] == list(round_.items),
         "the verdicts are not those of the round's items",
     )
+    _check_others(round_, others)
+    opened = _opened_gold(state, campaign, published)
     _check_decisions(state, campaign, decided, opened)
+
+
+def _check_others(round_: Round, others: Sequence[pb.ItemVerdict]) -> None:
+    """Gold that nobody could review is opened and nothing is said of it."""
+    ids = [verdict.item_id for verdict in others]
+    require(ids == sorted(set(ids)), "the gold that nobody reviewed is not in ascending order")
+    require(set(ids).isdisjoint(round_.items), "an item of the round has two verdicts")
+    for verdict in others:
+        bare = pb.ItemVerdict(
+            item_id=verdict.item_id, gold=verdict.gold, gold_salt=verdict.gold_salt
+        )
+        require(
+            bool(verdict.gold_salt) and verdict == bare,
+            "a leaf neither decides an item of the round nor opens gold",
+        )
 
 
 def _opened_gold(
@@ -71,7 +83,6 @@ def _opened_gold(
             raise Reject("gold is opened for an item that nobody submitted to the campaign")
         require(len(verdict.gold_salt) == SALT_BYTES, "a gold opening is malformed")
         question.kind.check_answer(question.spec, verdict.gold)
-        require(verdict.item_id not in opened, "an item's gold is opened twice")
         opened[verdict.item_id] = verdict.gold
         hashes.add(commitments.gold_commitment(verdict.item_id, verdict.gold_salt, verdict.gold))
     require(
@@ -88,9 +99,8 @@ def _check_decisions(
     opened: Mapping[ItemId, bytes],
 ) -> None:
     gold = verdicts.known_gold(state, campaign.id) | dict(opened)
-    table = verdicts.infer_campaign(state, campaign, gold)
+    table = verdicts.infer_round(state, campaign, gold)
     beliefs = table.beliefs() if table is not None else {}
-    grouped = verdicts.answers_by_item(state, campaign.id)
     question = question_of(campaign)
     for verdict in decided:
         try:
@@ -100,7 +110,7 @@ def _check_decisions(
                 state,
                 campaign,
                 verdict,
-                grouped.get(verdict.item_id, []),
+                verdicts.answers_to(state, ItemId(verdict.item_id)),
                 is_gold=verdict.item_id in gold,
             )
             require(
@@ -188,6 +198,7 @@ def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> N
         # Or it would keep the true original of its fingerprint out. An item that was rejected for its
         # answer stays, or whoever reads the right one here could submit the content again.
         state.copies[campaign.id].remove(item_id)
+    _remember(state, campaign.id, item_id)
     accepted = item.status is ItemStatus.ACCEPTED
     if accepted:
         state.accepted.put((campaign.id, item.place), item_id)
@@ -200,16 +211,23 @@ def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> N
 
 def _leave_undecided(state: State, campaign: Campaign, item_id: ItemId, item: Item) -> None:
     """Drawn again, in front of its author's others, until it was drawn often enough."""
-    if item.draws < campaign.rounds.draws_max:
-        state.items.put(item_id, item)
-        # Nobody answered: in front, enough of them would hold up the author's others for ever.
-        if item.answered_by:
-            enqueue(state, item_id, item)
-        else:
-            requeue(state, item_id)
+    state.items.put(item_id, item)
+    if item.draws >= campaign.rounds.draws_max:
+        give_up(state, item_id)
+    elif item.answered_by:
+        enqueue(state, item_id, item)
     else:
-        state.items.put(item_id, replace(item, decided_in=state.epoch))
-        count(state, item, undecided=1)
+        # Nobody answered: in front, enough of them would hold up the author's others for ever.
+        requeue(state, item_id)
+
+
+def _remember(state: State, campaign_id: str, item_id: ItemId) -> None:
+    """Its answers tell the rounds that follow who knows what; those of the oldest do no longer."""
+    state.evidence.put((campaign_id, state.tickets), item_id)
+    state.tickets += 1
+    if state.evidence.count(campaign_id) > EVIDENCE_ITEMS_MAX:
+        oldest, _ = next(state.evidence.scan(campaign_id))
+        state.evidence.remove(oldest)
 
 
 def _count_review_evidence(state: State, campaign: Campaign, item_id: ItemId, item: Item) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from protocol.lifecycle import ItemStatus, RoundPhase
-from protocol.limits import AMOUNT_MICRO_MAX, PPM
-from protocol.log.strict import canonical
+from protocol.limits import AMOUNT_MICRO_MAX, CRITERIA_MAX, LABELS_MAX, LEAF_BYTES_MAX, PPM
+from protocol.log.batch import BUNDLE_BYTES_MAX, encode_bundle
+from protocol.log.strict import canonical, encode_leaf
 from protocol.money.accounts import conserves, cumulative_leaves
 from protocol.money.lines import compute_lines, price_lines
 from protocol.money.settlement import Address, address, publication_digest
@@ -16,6 +17,7 @@ from protocol.tasks.spec import encode_spec
 from protocol.truth.data import MAX_CONFUSION_CELLS
 from protos.gen import records_pb2 as pb
 from tests.fold import (
+    changed,
     changed_item,
     closed,
     deploy,
@@ -125,7 +127,8 @@ def test_no_more_reviewers_are_drawn_than_one_inference_can_weigh() -> None:
     crowd = [Person(f"r{i}") for i in range(20)]
     net = Network(Person("ada"), *crowd)
     labels = [f"label {i}" for i in range(1014)]
-    net.add(net.operator, "campaign", campaign(id="words", spec=encode_spec({"labels": labels})))
+    spec = encode_spec({"labels": labels})
+    net.add(net.operator, "campaign", campaign(id="words", spec=spec, rounds=rounds(items_max=40)))
     net.submit(net.people[0], [net.item(i % 10, c="words") for i in range(40)], c="words")
     net.stand_by(*crowd, c="words")
     net.seal(c="words")
@@ -139,7 +142,40 @@ def test_a_campaign_asks_for_no_more_than_memory_holds(net: Network) -> None:
     spec = encode_spec({"labels": [f"label {i}" for i in range(400)]})
     with refuses("possible answers times reviewers per item: at most 4096"):
         net.add(net.operator, "campaign", campaign(id="wide", spec=spec, reviewers_per_item=11))
-    net.add(net.operator, "campaign", campaign(id="narrow", spec=spec, reviewers_per_item=10))
+    for items_max, may in ((5_593, False), (5_592, True)):
+        terms = rounds(items_max=items_max, draws_max=3)
+        narrow = campaign(id="narrow", spec=spec, reviewers_per_item=10, rounds=terms)
+        if may:
+            net.add(net.operator, "campaign", narrow)
+        else:
+            with refuses("is too large for so many possible answers"):
+                net.add(net.operator, "campaign", narrow)
+
+
+def test_the_verdict_of_the_largest_round_fits_its_bundle(net: Network) -> None:
+    """Or the round could never end: a verdict that nobody can publish."""
+    spec = encode_spec({"labels": [f"label {i}" for i in range(LABELS_MAX)]})
+    terms = rounds(items_max=4_947, draws_max=1)
+    asked = campaign(id="words", spec=spec, reviewers_per_item=1, rounds=terms)
+    with refuses("a round of 4947 items is too large"):
+        net.add(net.operator, "campaign", asked)
+    asked.rounds.items_max -= 1
+    net.add(net.operator, "campaign", asked)
+    most = 2**32 - 1
+    largest = pb.ItemVerdict(
+        item_id=bytes(32),
+        outcome=pb.OUTCOME_UNDECIDED,
+        belief_ppm=[PPM] * LABELS_MAX,
+        answer=bytes(CRITERIA_MAX),
+        confidence_ppm=most,
+        proposal=bytes(CRITERIA_MAX),
+        proposal_salt=bytes(32),
+        gold=bytes(CRITERIA_MAX),
+        gold_salt=bytes(32),
+        refusal=pb.REFUSAL_HARMFUL,
+    )
+    assert len(encode_leaf(largest)) <= LEAF_BYTES_MAX
+    assert asked.rounds.items_max * len(encode_bundle([encode_leaf(largest)])) <= BUNDLE_BYTES_MAX
 
 
 def test_the_last_shares_are_minted_and_no_more() -> None:
@@ -235,23 +271,48 @@ def test_witnesses_who_share_an_address_are_one_witness(net: Network) -> None:
 
 
 def test_items_that_nobody_can_review_do_not_hold_up_the_others() -> None:
-    """What all reviewers have answered already waits behind what nobody has."""
-    ada, ben = Person("ada"), Person("ben")
+    """What all who come have answered already waits behind what nobody has, and not for ever: its answers
+    wait for their pay."""
+    ada = Person("ada")
     crowd = [Person(f"r{i}", off_by(i)) for i in range(3)]
-    net = Network(ada, ben, *crowd)
+    net = Network(ada, *crowd)
     net.add(net.operator, "campaign", campaign(id="one", rounds=rounds(items_max=1)))
-    net.submit(ada, [net.item(1, c="one")], c="one")
-    net.run_rounds(*crowd, c="one")
-    stuck, *_ = ids(net)
-    assert items(net)[0].status is ItemStatus.UNDECIDED
-    net.submit(ada, [net.item(2, c="one"), net.item(3, c="one")], c="one")
-    for _ in range(4):
+
+    def one_round() -> None:
         net.stand_by(*(p for p in crowd if ("one", p.id) not in net.state.standbys), c="one")
         net.seal(c="one")
         net.run_round(*crowd, c="one")
-    assert set(statuses(net)) == {ItemStatus.UNDECIDED}
-    assert all(len(item.answered_by) == 3 for item in items(net)), "each had its turn"
-    assert stuck in waiting(net, "one")
+
+    net.submit(ada, [net.item(1, c="one")], c="one")
+    one_round()
+    (stuck,) = ids(net)
+    assert net.state.items[stuck].draws == 1
+    one_round()
+    assert net.state.items[stuck].draws == 2, "there was nobody who had not answered it"
+    assert net.round("one").phase is RoundPhase.OPEN
+    net.submit(ada, [net.item(2, c="one")], c="one")
+    one_round()
+    assert net.state.items[stuck].decided_in == 1, "three draws are what the campaign gives"
+    assert waiting(net, "one") == ids(net)[1:]
+    one_round()
+    assert len(items(net)[1].answered_by) == 3, "the other one had its turn"
+    net.close()
+    (line,) = last_lines(net, pb.ROLE_CONTRIBUTOR)
+    assert line.evidence.undecided == 1
+    assert [line.evidence.answers for line in last_lines(net, pb.ROLE_REVIEWER)] == [1, 1, 1]
+
+
+def test_what_nobody_came_for_waits_as_long_as_it_takes(net: Network) -> None:
+    ada, ben, *_ = net.people
+    net.submit(ada, [net.item(1)])
+    for _ in range(10):
+        net.stand_by(ada)
+        net.seal()
+        net.run_round(ada)
+        assert net.round().phase is RoundPhase.OPEN, "nobody reviews their own"
+    assert statuses(net) == [ItemStatus.SUBMITTED]
+    net.run_epoch(ben, *net.people[2:])
+    assert statuses(net) == [ItemStatus.ACCEPTED]
 
 
 def test_one_reviewer_does_not_decide_alone() -> None:
@@ -319,11 +380,37 @@ def test_a_round_has_no_more_gold_than_items(net: Network) -> None:
 
 
 def test_a_verdict_says_nothing_else(net: Network) -> None:
-    published = published_verdicts(net)
-    idle = pb.ItemVerdict(item_id=published[0].item_id)
-    with refuses("neither decides an item nor opens gold"):
-        net.add_verdict([*published, idle])
-    net.add_verdict(published)
+    ada, ben, *_ = net.people
+    net.submit(ada, [net.item(1), net.item(2)])
+    net.submit(ben, [net.item(3)])
+    net.stand_by(ben)
+    net.seal(gold=ids(net)[1:])
+    net.open_beacons(ben)
+    net.draw()
+    net.review(ben)
+    first, second, gold = net.compute_verdicts()
+    assert (first.outcome, second.outcome, gold.outcome) == (
+        pb.OUTCOME_UNDECIDED,
+        pb.OUTCOME_ACCEPTED,
+        pb.OUTCOME_UNSPECIFIED,
+    )
+    idle = pb.ItemVerdict(item_id=bytes(32))
+    bare = pb.ItemVerdict(item_id=second.item_id, gold=second.gold, gold_salt=second.gold_salt)
+    hidden = changed(second, gold=b"", gold_salt=b"")
+    for published, message in (
+        ([first, second, gold, idle], "not in ascending order|nor opens gold"),
+        ([first, second, changed(gold, belief_ppm=[1])], "nor opens gold"),
+        ([first, second, changed(gold, answer=b"\0\1")], "nor opens gold"),
+        ([first, second, changed(gold, proposal_salt=bytes(32))], "nor opens gold"),
+        ([first, second, gold, gold], "not in ascending order"),
+        ([first, second], "not the gold committed to"),
+        ([gold, first, second], "not those of the round's items"),
+        ([first, hidden, *sorted((bare, gold), key=lambda v: v.item_id)], "has two verdicts"),
+    ):
+        with refuses(message):
+            net.add_verdict(published)
+    net.add_verdict([first, second, gold])
+    assert {item_id for (_, item_id), _ in net.state.gold.scan()} == {second.item_id}
 
 
 def test_an_undecided_proposal_stays_sealed() -> None:
