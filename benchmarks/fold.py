@@ -19,7 +19,7 @@ import numpy as np
 from protocol.limits import BATCH_LEAVES_MAX
 from protocol.money.lines import compute_lines
 from protocol.review.fingerprints import DuplicateIndex, fingerprint_pixels
-from protocol.review.verdicts import infer_campaign
+from protocol.review.verdicts import infer_round
 from protocol.rules.drawing import compute_draw
 from protocol.rules.sealing import compute_seal
 from protocol.state import State
@@ -99,7 +99,7 @@ def run(items: int = BATCH_LEAVES_MAX, reviewers: int = REVIEWERS) -> dict[str, 
     computed["compute_draw"] = _timed(lambda: compute_draw(net.state, asked))
     net.draw(CAMPAIGN)
     net.review(*people, c=CAMPAIGN)
-    computed["infer_campaign"] = _timed(lambda: infer_campaign(net.state, asked, {}))
+    computed["infer_round"] = _timed(lambda: infer_round(net.state, asked, {}))
     net.verdict(CAMPAIGN)
     computed["compute_lines"] = _timed(lambda: compute_lines(net.state))
     net.close()
