@@ -179,7 +179,8 @@ class _Search:
         self._state = state
         self._copies = state.copies[campaign.id]
         self._duplicates = duplicates
-        # Thousands of the same are compared with the others once.
+        # Thousands of the same are looked through, and compared with the others, once.
+        self._same: dict[Fingerprints, deque[ItemId]] = {}
         self._near: dict[Fingerprints, list[Match[ItemId]]] = {}
 
     def original_of(self, item_id: ItemId) -> ItemId | None:
@@ -200,8 +201,12 @@ class _Search:
         return min(near)[2] if near else None
 
     def _first(self, reading: Fingerprints, item: Item) -> ItemId | None:
-        same = self._copies.same(reading)
-        return next((other for other in same if self._precedes(other, item)), None)
+        if reading not in self._same:
+            self._same[reading] = deque(self._copies.same(reading))
+        same = self._same[reading]
+        while same and not self._is_original(same[0]):
+            same.popleft()
+        return same[0] if same and self._precedes(same[0], item) else None
 
     def _matches(self, reading: Fingerprints) -> list[Match[ItemId]]:
         if reading not in self._near:
@@ -209,10 +214,10 @@ class _Search:
         return self._near[reading]
 
     def _precedes(self, other_id: ItemId, item: Item) -> bool:
-        if other_id in self._duplicates:
-            return False
-        other = self._state.items[other_id]
-        return other.place < item.place and _stands(other)
+        return self._state.items[other_id].place < item.place and self._is_original(other_id)
+
+    def _is_original(self, item_id: ItemId) -> bool:
+        return item_id not in self._duplicates and _stands(self._state.items[item_id])
 
 
 def seal_leaves(found: Found, gold_hashes: Sequence[bytes]) -> list[Message]:
