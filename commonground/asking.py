@@ -39,11 +39,16 @@ W = TypeVar("W", bound=Wanted)
 
 
 class Asking(Generic[W]):
-    """Passes over what is missing. It paces them all, so keep it from one to the next."""
+    """Passes over what is missing. It paces them all, so keep it from one to the next.
+
+    `at_once` is for all passes together, which may run side by side: what more is asked at once only waits
+    longer, until authors' machines take it for an attack.
+    """
 
     def __init__(self, directory: Directory, *, at_once: int, failures_max: int) -> None:
         """A machine is left alone for the rest of a pass after `failures_max` failures in a row."""
         self._directory = directory
+        self._turns = asyncio.Semaphore(at_once)
         self._at_once, self._failures_max = at_once, failures_max
         self._pace = Buckets[KeyId](ASK_PER_SECOND, ASK_BURST, time.monotonic)
 
@@ -84,7 +89,8 @@ class Asking(Generic[W]):
 
         async def work() -> None:
             for each in queue:
-                await ask(each)
+                async with self._turns:
+                    await ask(each)
 
         try:
             async with asyncio.TaskGroup() as group:
