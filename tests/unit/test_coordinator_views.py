@@ -37,6 +37,15 @@ def test_the_view_gives_the_same_verdicts(net: Network) -> None:
     assert view.holds_in(net.state)
 
 
+def test_the_view_has_what_the_round_before_says_of_the_reviewers(net: Network) -> None:
+    revealing(net)
+    net.verdict()
+    revealing(net)
+    view = view_of(net)
+    found = compute_verdicts(view.state, net.campaign(), net.openings, {})
+    assert found == net.compute_verdicts()
+
+
 def test_what_others_do_does_not_touch_it(net: Network) -> None:
     revealing(net)
     view = view_of(net)
