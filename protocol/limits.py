@@ -16,8 +16,9 @@ TOLERANCE_PPM: Final = 20
 ENTRY_BYTES_MAX: Final = 65_535
 # 1,000-item submissions are the common case; eight times that still fits one gRPC message.
 BATCH_LEAVES_MAX: Final = 8_192
-# An item with a fingerprint is about 400 bytes; room for lineage, no room for content.
-LEAF_BYTES_MAX: Final = 4_096
+# An item of one picture is about 400 bytes. One of PARTS_MAX pictures with the longest names of everything
+# has 11,370: no item that a campaign takes is too long, and no leaf has room for content.
+LEAF_BYTES_MAX: Final = 11_392
 # Leaves of one batch together: what one gRPC message (see below) can carry beside its envelope.
 BATCH_BYTES_MAX: Final = 7 * 1024 * 1024
 # gRPC's own default is 4 MiB; 8,192 items of 400 bytes need a little less than this.
