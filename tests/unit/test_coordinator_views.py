@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any, ClassVar
+
 from coordinator.views import RoundView, round_view
+from protocol import transition
 from protocol.lifecycle import RoundPhase
+from protocol.log.envelope import parse_envelope
+from protocol.log.strict import encode_leaf
 from protocol.review.verdicts import compute_verdicts
 from protocol.state import State
 from protocol.tables import Table
+from protocol.transition import open_record
+from protos.gen import records_pb2 as pb
 from tests.fold import drawn
-from tests.simulated import Network, campaign, rounds
+from tests.simulated import Network, batch, campaign, rounds
 
 
 def revealing(net: Network, *late: int) -> dict[int, list[bytes]]:
@@ -37,13 +45,33 @@ def test_the_view_gives_the_same_verdicts(net: Network) -> None:
     assert view.holds_in(net.state)
 
 
-def test_the_view_has_what_the_round_before_says_of_the_reviewers(net: Network) -> None:
+class Watched(State):
+    """A state that remembers what of it was read."""
+
+    read: ClassVar[set[str]] = set()
+
+    def __getattribute__(self, name: str) -> Any:
+        Watched.read.add(name)
+        return super().__getattribute__(name)
+
+
+def test_the_view_has_all_that_a_verdict_is_found_by(net: Network) -> None:
     revealing(net)
     net.verdict()
     revealing(net)
     view = view_of(net)
-    found = compute_verdicts(view.state, net.campaign(), net.openings, {})
-    assert found == net.compute_verdicts()
+    state = Watched(**{each.name: getattr(net.state, each.name) for each in fields(State)})
+    Watched.read.clear()
+    published = compute_verdicts(state, net.campaign(), net.openings, {})
+    leaves = [encode_leaf(verdict) for verdict in published]
+    body = pb.Verdict(**net.place(), verdicts=batch(leaves))
+    raw = net.operator.seal("verdict", body)
+    transition.validate(state, "verdict", open_record(parse_envelope(raw), leaves, state.size))
+    names = {each.name for each in fields(State)} & Watched.read
+    assert "evidence" in names
+    for name in names - {"items", "keys", "size"}:
+        whole, part = getattr(net.state, name), getattr(view.state, name)
+        assert part.same_part(whole, "digits") if isinstance(whole, Table) else part == whole, name
 
 
 def test_what_others_do_does_not_touch_it(net: Network) -> None:
