@@ -9,7 +9,7 @@ DEMO := tests/integration/test_demo.py
 FORGE_MODULES := contracts/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage explore check format protos contracts-test contracts-build bench clean
+.PHONY: help demo test coverage explore mutants check format protos contracts-test contracts-build bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ coverage: $(STAMP) ## Run the tests with branch coverage, processes included
 
 explore: $(STAMP) ## Play lives of the fold that no test has played, for SECONDS=60; prints the seed that fails
 	$(BIN)/python -m tests.property.explore --seconds $(or $(SECONDS),60)
+
+mutants: $(STAMP) ## Take each rule of the fold away and see that a test notices (a quarter of an hour)
+	$(BIN)/python tools/mutants.py --jobs $(JOBS)
 
 check: $(STAMP) ## Format, types and structure only
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

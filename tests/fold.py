@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import TypeVar
 
+import numpy as np
 import pytest
 from google.protobuf.message import Message
 
@@ -15,6 +16,7 @@ from protocol.lifecycle import ItemStatus
 from protocol.log.strict import encode_leaf, parse_leaf
 from protocol.money.accounts import cumulative_leaves
 from protocol.money.settlement import build_tree, sum_totals
+from protocol.review.fingerprints import PERCEPTUAL, WINDOW
 from protocol.rows import Item, ItemId
 from protocol.rules import sealing
 from protocol.state import SHARES, State
@@ -127,6 +129,27 @@ def changed_item(leaf: bytes, **values: object) -> bytes:
 
 def encoded(messages: Iterable[Message]) -> list[bytes]:
     return [encode_leaf(message) for message in messages]
+
+
+# ---- pictures that are as near as a test needs ----
+
+_ENERGY_PIXELS = 200
+_LEVELS = WINDOW * WINDOW
+
+
+def picture(*darker: tuple[int, int]) -> bytes:
+    """A fingerprint of 200 bright pixels; `darker` are (which of them, by how many of 7 levels).
+
+    A pixel that is wholly dark makes 5 per mille of squared error, so that four in one picture and four
+    others in another are 10 from it and 20 from each other.
+    """
+    levels = np.zeros(_LEVELS, dtype=np.uint8)
+    places = np.random.default_rng(7).permutation(_LEVELS)[:_ENERGY_PIXELS]
+    levels[places] = 7
+    for which, by in darker:
+        levels[places[which]] -= by
+    bits = (levels[:, None] >> np.array([2, 1, 0])) & 1
+    return bytes([PERCEPTUAL]) + np.packbits(bits.astype(np.uint8)).tobytes()
 
 
 # ---- whole steps ----

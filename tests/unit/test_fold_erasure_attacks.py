@@ -9,12 +9,18 @@ from protocol.errors import Misbehaviour
 from protocol.lifecycle import ItemStatus
 from protocol.log.batch import Erased, Leaf
 from protocol.log.merkle import hash_leaf
-from protocol.review.fingerprints import DuplicateIndex, fingerprint_exact
+from protocol.log.strict import encode_leaf, parse_leaf
+from protocol.review.fingerprints import (
+    NEAR_DUPLICATE_PERMILLE,
+    DuplicateIndex,
+    distance,
+    fingerprint_exact,
+)
 from protocol.rules import sealing
 from protocol.state import State
 from protos.gen import records_pb2 as pb
-from tests.fold import encoded, ids, items, refuses, same, shares_of, waiting
-from tests.simulated import Network, campaign
+from tests.fold import encoded, ids, items, people, picture, refuses, same, shares_of, waiting
+from tests.simulated import Network, campaign, part
 
 
 def seal(net: Network, duplicates: dict[bytes, bytes]) -> None:
@@ -172,3 +178,147 @@ def test_the_operator_withdraws_for_nobody(net: Network) -> None:
     with refuses("is not an item of this author"):
         net.withdraw(net.operator, [item_id])
     net.withdraw(net.people[0], [item_id])
+
+
+def test_what_does_not_stand_is_no_original_of_an_erased_item(net: Network) -> None:
+    """A copy, what was withdrawn, and what has a false fingerprint keep nothing out."""
+    ada, ben, *reviewers = net.people
+    net.submit(ada, [net.item(1, content=b"a"), net.item(1, content=b"a"), net.item(2)])
+    false = net.item(3, content=b"false")
+    net.submit(ada, [false])
+    net.stand_by(*reviewers)
+    net.seal()
+    net.open_beacons(*reviewers)
+    net.draw()
+    given = {}
+    for person in reviewers:
+        leaves = net.answers(person)
+        place = net.state.tasks["digits", person.id].index(hash_leaf(false))
+        leaves[place] = net.refuse(leaves, pb.REFUSAL_MISMATCH)[place]
+        given[person.name] = leaves
+        net.commit(person, leaves)
+    net.end_commits()
+    for person in reviewers:
+        net.reveal(person, given[person.name])
+    net.verdict()
+    original, copy, gone, mismatch = ids(net)
+    assert items(net)[3].refusal == pb.REFUSAL_MISMATCH
+    net.withdraw(ada, [gone])
+    net.submit(ben, [net.item(4)])
+    late_item = ids(net)[-1]
+    net.withdraw(ben, [late_item])
+    state = State()
+    for entry in net.log[:-1]:
+        transition.apply(state, entry.raw, entry.erased({late_item, gone}))
+    digits = state.campaigns["digits"]
+    for claimed in (copy, gone, mismatch):
+        assert sealing.compute_seal(state, digits, {late_item: claimed}).duplicates == {}
+    found = sealing.compute_seal(state, digits, {late_item: original}).duplicates
+    assert found == {late_item: original}
+
+
+def test_an_erased_item_is_no_copy_of_a_later_one(net: Network) -> None:
+    ada = net.people[0]
+    net.submit(ada, [net.item(1), net.item(2)])
+    first, second = ids(net)
+    late = net.replay(gone={first})
+    digits = late.campaigns["digits"]
+    assert sealing.compute_seal(late, digits, {first: second}).duplicates == {}
+    late = net.replay(gone={second})
+    assert sealing.compute_seal(late, digits, {second: first}).duplicates == {second: first}
+
+
+# ---- which original ----
+
+
+@pytest.fixture
+def pictures() -> Network:
+    net = Network(*people("ada", "ben", "cyn", "dov", "eve"))
+    net.add(net.operator, "campaign", campaign(id="pictures", parts=_parts()))
+    return net
+
+
+def shown(net: Network, fingerprint: bytes, caption: bytes = b"a caption") -> bytes:
+    """The leaf of an item with this picture."""
+    item = parse_leaf(pb.Item, net.item(1, c="pictures"))
+    item.parts[0].fingerprint = fingerprint_exact(caption)
+    item.parts[1].fingerprint = fingerprint
+    leaf = encode_leaf(item)
+    net.openings[hash_leaf(leaf)], net.truth[hash_leaf(leaf)] = (
+        next(reversed(net.openings.items()))[1],
+        1,
+    )
+    return leaf
+
+
+ONE = [(which, 7) for which in range(4)]
+OTHER = [(which, 7) for which in range(4, 8)]
+LESS = [(which, 7) for which in range(8, 10)]
+
+
+def test_of_two_originals_that_are_as_near_the_earlier_counts(pictures: Network) -> None:
+    near = {distance(picture(), picture(*changes)) for changes in (ONE, OTHER)}
+    assert near == {10}
+    assert distance(picture(*ONE), picture(*OTHER)) > NEAR_DUPLICATE_PERMILLE
+    for order in ((ONE, OTHER), (OTHER, ONE)):
+        net = Network(*pictures.people)
+        net.add(net.operator, "campaign", campaign(id="pictures", parts=_parts()))
+        for changes in order:
+            net.submit(net.people[0], [shown(net, picture(*changes))], c="pictures")
+        net.submit(net.people[1], [shown(net, picture())], c="pictures")
+        first, second, copy = ids(net)
+        found = sealing.compute_seal(net.state, net.campaign("pictures"))
+        assert (found.items, found.duplicates) == ((first, second), {copy: first})
+
+
+def test_the_nearer_original_counts_though_it_came_later(pictures: Network) -> None:
+    net = pictures
+    assert distance(picture(), picture(*LESS)) < distance(picture(), picture(*ONE))
+    for changes in (ONE, LESS, ()):
+        net.submit(net.people[0], [shown(net, picture(*changes))], c="pictures")
+    first, nearer, copy = ids(net)
+    found = sealing.compute_seal(net.state, net.campaign("pictures"))
+    assert distance(picture(*ONE), picture(*LESS)) <= NEAR_DUPLICATE_PERMILLE
+    assert found.duplicates == {nearer: first, copy: first}, "a copy has no copies"
+    net.seal(c="pictures")
+    assert net.round("pictures").items == (first,)
+
+
+def test_the_same_content_counts_before_what_is_only_near(pictures: Network) -> None:
+    """Although the near one came earlier: it is a copy of neither."""
+    net = pictures
+    for changes in (ONE, OTHER, (), OTHER):
+        net.submit(net.people[0], [shown(net, picture(*changes))], c="pictures")
+    first, other, between, same_as_other = ids(net)
+    assert distance(picture(), picture(*OTHER)) <= NEAR_DUPLICATE_PERMILLE
+    found = sealing.compute_seal(net.state, net.campaign("pictures"))
+    assert found.duplicates == {between: first, same_as_other: other}
+
+
+def test_a_near_picture_with_other_words_is_another_item(pictures: Network) -> None:
+    net = pictures
+    net.submit(net.people[0], [shown(net, picture())], c="pictures")
+    net.submit(net.people[1], [shown(net, picture(*ONE), b"another caption")], c="pictures")
+    net.submit(net.people[1], [shown(net, picture(*ONE))], c="pictures")
+    original, other, copy = ids(net)
+    found = sealing.compute_seal(net.state, net.campaign("pictures"))
+    # The last is the same picture as the second and near the first, whose words it has.
+    assert (found.items, found.duplicates) == ((original, other), {copy: original})
+
+
+def test_whatever_else_is_erased_the_original_is_the_same(pictures: Network) -> None:
+    """Of all that are near, each subset that holds the best one gives the best one."""
+    net = pictures
+    for changes in (ONE, OTHER, LESS, ()):
+        net.submit(net.people[0], [shown(net, picture(*changes))], c="pictures")
+    everything = ids(net)
+    live = sealing.compute_seal(net.state, net.campaign("pictures")).duplicates
+    assert live
+    for gone in everything:
+        late = net.replay(gone={gone})
+        found = sealing.compute_seal(late, late.campaigns["pictures"], live)
+        assert found.duplicates == live
+
+
+def _parts() -> list[pb.PartTerms]:
+    return [part("caption"), part("image", "image/png")]

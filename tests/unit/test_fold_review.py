@@ -21,6 +21,7 @@ from tests.fold import (
     ids,
     items,
     off_by,
+    people,
     refuses,
     statuses,
     submitted,
@@ -259,6 +260,33 @@ def test_gold_is_the_better_judge_of_a_reviewer() -> None:
     for person in wrong:
         belief = plain.state.beliefs[person.id, pb.ROLE_REVIEWER, "digits"]
         assert belief.wrong_micro == 0 < belief.right_micro
+
+
+def test_gold_judges_who_answered_what_the_others_refused() -> None:
+    """Refused content has no answer, so nobody was right or wrong about it; but this one was known."""
+    for gold, evidence in ((True, (PPM, 0)), (False, None)):
+        net = Network(*people("ada", "ben", "cyn", "dov"))
+        ada, right, *refusing = net.people
+        net.submit(ada, [net.item(3)])
+        net.stand_by(right, *refusing)
+        net.seal(gold=ids(net) if gold else ())
+        net.open_beacons(right, *refusing)
+        net.draw()
+        given = {
+            p.name: net.answers(p)
+            if p is right
+            else net.refuse(net.answers(p), pb.REFUSAL_OFF_TOPIC)
+            for p in (right, *refusing)
+        }
+        for person in (right, *refusing):
+            net.commit(person, given[person.name])
+        net.end_commits()
+        for person in (right, *refusing):
+            net.reveal(person, given[person.name])
+        net.verdict()
+        assert items(net)[0].refusal == pb.REFUSAL_OFF_TOPIC
+        belief = net.state.beliefs.get((right.id, pb.ROLE_REVIEWER, "digits"))
+        assert (belief and (belief.right_micro, belief.wrong_micro)) == evidence
 
 
 def test_a_seal_writes_down_the_duplicates_found(net: Network) -> None:

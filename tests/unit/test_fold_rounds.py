@@ -199,7 +199,7 @@ def test_the_verdict_waits_for_reveals_as_long_as_the_window(
 
 def test_who_never_committed_holds_up_no_verdict(net: Network) -> None:
     drawn(net)
-    silent, *others = drawn_people(net)
+    others = drawn_people(net)[1:]
     net.review(*others)
     ended_ms = net.round().since_ms
     net.verdict()
@@ -262,6 +262,16 @@ def test_sealing_goes_round_the_authors(net: Network) -> None:
     authors = [net.state.items[item_id].author for item_id in net.round("few").items]
     assert authors == [ada.id, ada.id, ada.id, cyn.id], "in the order of the log"
     assert len(waiting(net, "few")) == 10_003 - 8
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_who_came_first_has_the_first_turn(net: Network, first: int) -> None:
+    """Whatever their names."""
+    authors = [*net.people[first:3], *net.people[:first]]
+    for person in authors:
+        net.submit(person, [net.item(1), net.item(2)])
+    turns = [net.state.items[item_id].author for item_id in waiting(net)]
+    assert turns == [person.id for person in authors] * 2
 
 
 def test_a_copy_keeps_behind_its_first_submitter_however_short_its_queue(net: Network) -> None:
@@ -547,6 +557,21 @@ def test_a_round_without_anybody_ends_and_its_items_wait(net: Network) -> None:
     assert (net.round().phase, net.round().items, gold) == (RoundPhase.OPEN, (), ())
     assert len(waiting(net)) == 2
     assert [item.draws for item in items(net)] == [0, 0]
+
+
+def test_a_round_that_nobody_came_to_is_no_draw() -> None:
+    """The reviewers who could decide it may come yet."""
+    ada, *reviewers = [Person("ada"), *(Person(f"r{i}", off_by(i)) for i in range(6))]
+    net = Network(ada, *reviewers)
+    net.submit(ada, [net.item(1)])
+    net.stand_by(*reviewers)
+    net.seal()
+    net.run_round(*reviewers)
+    assert [item.draws for item in items(net)] == [1]
+    for _ in range(5):
+        net.seal()
+        net.draw()
+    assert [(item.draws, item.decided_in) for item in items(net)] == [(1, None)]
 
 
 # ---- limits ----

@@ -23,6 +23,7 @@ from protocol.review.fingerprints import (
     is_near_duplicate,
     is_valid_fingerprint,
 )
+from tests.fold import picture
 
 Image = NDArray[np.uint8]
 
@@ -161,3 +162,21 @@ def test_an_erased_fingerprint_leaves_nothing_behind() -> None:
     index.remove("c")
     assert index.nearest(fingerprint(ring())) is None
     assert len(index) == 0
+
+
+AT_LIMIT = [*((which, 7) for which in range(6)), (6, 5)]
+BEYOND = [*((which, 7) for which in range(7))]
+
+
+def test_exactly_the_limit_is_a_near_duplicate_wherever_it_is_asked() -> None:
+    original, at_limit, beyond = picture(), picture(*AT_LIMIT), picture(*BEYOND)
+    assert distance(original, at_limit) == NEAR_DUPLICATE_PERMILLE == 16
+    assert distance(original, beyond) == NEAR_DUPLICATE_PERMILLE + 1
+    assert is_near_duplicate(original, at_limit)
+    assert not is_near_duplicate(original, beyond)
+    index = DuplicateIndex[str]()
+    index.add(original, "original")
+    for asked, found in ((at_limit, [Match("original", 16)]), (beyond, [])):
+        assert index.near(asked) == found
+        assert index.nearest(asked) == (found[0] if found else None)
+        assert index.distance_to("original", asked) == (16 if found else None)

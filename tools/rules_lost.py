@@ -1,0 +1,644 @@
+"""The rules of protocol/ that tools/mutants.py takes away, each with the tests that should notice.
+
+A change is one piece of text for another; the text stands once in its file. Whoever moves a rule moves its
+line here, and whoever adds one adds what it would be without it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Mutant(NamedTuple):
+    """A rule, and what it is changed to. `tests`: files below tests/ that are asked first."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+ATTACKS: Final = "unit/test_fold_attacks.py"
+CLOSE: Final = "unit/test_fold_close.py"
+ERASED: Final = "unit/test_fold_erasure_attacks.py"
+INTAKE: Final = "unit/test_fold_intake.py"
+KINDS: Final = "unit/test_fold_kinds.py"
+NETWORK: Final = "unit/test_fold_network.py"
+PARTS: Final = "unit/test_fold_parts.py"
+REVIEW: Final = "unit/test_fold_review.py"
+ROUNDS: Final = "unit/test_fold_rounds.py"
+VERDICT: Final = "unit/test_fold_verdict.py"
+WITHDRAWAL: Final = "unit/test_fold_withdrawal.py"
+SIMILARITY: Final = "unit/test_similarity.py"
+
+_ANSWERING: Final = "protocol/rules/answering.py"
+_CAMPAIGNS: Final = "protocol/rules/campaigns.py"
+_CLOSE: Final = "protocol/rules/close.py"
+_DRAWING: Final = "protocol/rules/drawing.py"
+_INTAKE: Final = "protocol/rules/intake.py"
+_NETWORK: Final = "protocol/rules/network.py"
+_PEOPLE: Final = "protocol/rules/people.py"
+_PRINTS: Final = "protocol/review/fingerprints.py"
+_SEALING: Final = "protocol/rules/sealing.py"
+_STRICT: Final = "protocol/log/strict.py"
+_VERDICT: Final = "protocol/rules/verdict.py"
+_VERDICTS: Final = "protocol/review/verdicts.py"
+
+_DECISIONS: Final = (
+    Mutant(
+        "half of the wanted answers decide",
+        _VERDICTS,
+        "2 * given > campaign.reviewers_per_item",
+        "2 * given >= campaign.reviewers_per_item",
+        KINDS,
+    ),
+    Mutant(
+        "half of the reviewers can refuse an item",
+        _VERDICTS,
+        "if 2 * sum(reasons.values()) > max(",
+        "if 2 * sum(reasons.values()) >= max(",
+        KINDS,
+    ),
+    Mutant(
+        "of two reasons that are level the last of the list counts",
+        _VERDICTS,
+        "(-reasons[reason], reason)",
+        "(-reasons[reason], -reason)",
+        KINDS,
+    ),
+    Mutant(
+        "a refusal counts as an answer",
+        _VERDICTS,
+        "given = sum(answer.refusal == pb.REFUSAL_NONE for answer in answers)",
+        "given = len(answers)",
+        KINDS,
+    ),
+    Mutant(
+        "being unsure is a reason to reject",
+        _VERDICTS,
+        "        pb.REFUSAL_MISMATCH,\n        pb.REFUSAL_UNREADABLE,",
+        "        pb.REFUSAL_UNSURE,\n        pb.REFUSAL_MISMATCH,\n        pb.REFUSAL_UNREADABLE,",
+        KINDS,
+    ),
+    Mutant(
+        "gold needs a quorum",
+        _VERDICTS,
+        "quorate = is_gold or ",
+        "quorate = ",
+        ATTACKS,
+    ),
+    Mutant(
+        "certainty equal to the threshold does not decide",
+        "protocol/tasks/kind.py",
+        "if confidence_ppm < accept_ppm:",
+        "if confidence_ppm <= accept_ppm:",
+        KINDS,
+    ),
+    Mutant(
+        "a verdict may differ twice as much from what is recomputed",
+        _VERDICT,
+        "abs(stated - own) <= TOLERANCE_PPM",
+        "abs(stated - own) <= 2 * TOLERANCE_PPM",
+        VERDICT,
+    ),
+    Mutant(
+        "reputation ignores gold",
+        _VERDICT,
+        "truth = state.gold.get((campaign.id, item_id), item.answer)",
+        "truth = item.answer",
+        REVIEW,
+    ),
+    Mutant(
+        "who commits and stays silent is not wrong",
+        _VERDICT,
+        "if (campaign_id, person) not in state.revealed:",
+        "if (campaign_id, person) not in state.commits:",
+        REVIEW,
+    ),
+    Mutant(
+        "some gold may stay unopened",
+        _VERDICT,
+        "hashes == set(state.rounds[campaign.id].gold_hashes)",
+        "hashes <= set(state.rounds[campaign.id].gold_hashes)",
+        VERDICT,
+    ),
+    Mutant(
+        "an item of the round may have its gold opened beside its verdict",
+        _VERDICT,
+        "set(ids).isdisjoint(round_.items)",
+        "True",
+        ATTACKS,
+    ),
+    Mutant(
+        "more gold than items",
+        _SEALING,
+        "len(hashes) <= len(found.items)",
+        "True",
+        ATTACKS,
+    ),
+    Mutant(
+        "an undecided proposal may be opened",
+        _VERDICT,
+        "sealed = not verdict.proposal_salt and not verdict.proposal",
+        "sealed = True",
+        ATTACKS,
+    ),
+    Mutant(
+        "later rounds weigh twice as much evidence",
+        _VERDICT,
+        "> EVIDENCE_ITEMS_MAX",
+        "> 2 * EVIDENCE_ITEMS_MAX",
+        ROUNDS,
+    ),
+)
+
+_COPIES: Final = (
+    Mutant(
+        "an erased item may count as a copy of another campaign's",
+        _SEALING,
+        "        and original.campaign_id == item.campaign_id\n",
+        "",
+        ERASED,
+    ),
+    Mutant(
+        "an erased item may count as a copy of a later one",
+        _SEALING,
+        "        and original.place < item.place\n",
+        "",
+        ERASED,
+    ),
+    Mutant(
+        "the log may say what is a copy though both can be compared",
+        _SEALING,
+        "(item.is_erased or original.is_erased)",
+        "True",
+        ERASED,
+    ),
+    Mutant(
+        "an erased item may count as a copy of a copy",
+        _SEALING,
+        "        and original_id not in duplicates\n",
+        "",
+        ERASED,
+    ),
+    Mutant(
+        "an erased item may count as a copy of what does not stand",
+        _SEALING,
+        "        and _stands(original)\n",
+        "",
+        ERASED,
+    ),
+    Mutant(
+        "what has a false fingerprint may count as an original",
+        _SEALING,
+        "        item.refusal != pb.REFUSAL_MISMATCH\n",
+        "        True\n",
+        ERASED,
+    ),
+    Mutant(
+        "a false fingerprint keeps the true content out",
+        _VERDICT,
+        "if verdict.refusal == pb.REFUSAL_MISMATCH:",
+        "if False:",
+        KINDS,
+    ),
+    Mutant(
+        "which of two equally near originals counts",
+        _SEALING,
+        "return min(near)[2] if near else None",
+        "return max(x for x in near if x[0] == min(near)[0])[2] if near else None",
+        ERASED,
+    ),
+    Mutant(
+        "the same content does not come before the nearest",
+        _SEALING,
+        "        if same:\n",
+        "        if False:\n",
+        ERASED,
+    ),
+    Mutant(
+        "a later item may be the original",
+        _SEALING,
+        "self._state.items[other_id].place < item.place",
+        "self._state.items[other_id].place != item.place",
+        ROUNDS,
+    ),
+    Mutant(
+        "swapped answers are another pair",
+        "protocol/review/copies.py",
+        "return [own] if other == own else [own, other]",
+        "return [own]",
+        ROUNDS,
+    ),
+    Mutant(
+        "an item is a copy if one of its parts is",
+        "protocol/review/copies.py",
+        "if None not in distances:",
+        "if True:",
+        f"{PARTS} {ERASED}",
+    ),
+    Mutant(
+        "exactly the limit is no longer a near duplicate",
+        _PRINTS,
+        "return distance(a, b) <= NEAR_DUPLICATE_PERMILLE",
+        "return distance(a, b) < NEAR_DUPLICATE_PERMILLE",
+        SIMILARITY,
+    ),
+    Mutant(
+        "exactly the limit is not found",
+        _PRINTS,
+        "if each <= NEAR_DUPLICATE_PERMILLE:",
+        "if each < NEAR_DUPLICATE_PERMILLE:",
+        SIMILARITY,
+    ),
+    Mutant(
+        "exactly the limit is not near in another part",
+        _PRINTS,
+        "return far if far <= NEAR_DUPLICATE_PERMILLE else None",
+        "return far if far < NEAR_DUPLICATE_PERMILLE else None",
+        SIMILARITY,
+    ),
+)
+
+_ROUNDS: Final = (
+    Mutant(
+        "the beacons' window lasts a moment longer",
+        _DRAWING,
+        ">= campaign.rounds.beacon_ms",
+        "> campaign.rounds.beacon_ms",
+        ROUNDS,
+    ),
+    Mutant(
+        "the draw waits for nobody",
+        _DRAWING,
+        "        not state.candidates.has(campaign.id)\n",
+        "        True\n",
+        ROUNDS,
+    ),
+    Mutant(
+        "the commits' window lasts a moment longer",
+        _ANSWERING,
+        ">= window_ms",
+        "> window_ms",
+        ROUNDS,
+    ),
+    Mutant(
+        "commits end before their window",
+        _ANSWERING,
+        "waiting == 0 or ",
+        "True or ",
+        ROUNDS,
+    ),
+    Mutant(
+        "the reveals' window lasts a moment longer",
+        _VERDICT,
+        ">= campaign.rounds.reveal_ms",
+        "> campaign.rounds.reveal_ms",
+        ROUNDS,
+    ),
+    Mutant(
+        "the verdict waits for who never committed",
+        _VERDICT,
+        "sealed = state.commits.count(campaign.id)",
+        "sealed = state.tasks.count(campaign.id)",
+        ROUNDS,
+    ),
+    Mutant(
+        "a campaign's time runs backwards",
+        _SEALING,
+        "time_ms >= round_.since_ms",
+        "True",
+        ROUNDS,
+    ),
+    Mutant(
+        "two records of a campaign cannot have one time",
+        _SEALING,
+        "time_ms >= round_.since_ms",
+        "time_ms > round_.since_ms",
+        ROUNDS,
+    ),
+    Mutant(
+        "whoever submits much is before others",
+        _SEALING,
+        "turns.append(queue)",
+        "turns.appendleft(queue)",
+        ROUNDS,
+    ),
+    Mutant(
+        "turns go by names, and not by who came first",
+        _SEALING,
+        "order = sorted(first_tickets, key=lambda author: first_tickets[author])",
+        "order = sorted(first_tickets)",
+        f"{ROUNDS} {WITHDRAWAL}",
+    ),
+    Mutant(
+        "one draw more than a campaign gives",
+        _VERDICT,
+        "item.draws >= campaign.rounds.draws_max",
+        "item.draws > campaign.rounds.draws_max",
+        ROUNDS,
+    ),
+    Mutant(
+        "one more try where all have answered",
+        _DRAWING,
+        "if item.draws + 1 < ",
+        "if item.draws < ",
+        ATTACKS,
+    ),
+    Mutant(
+        "a round that nobody came to counts as a draw",
+        _DRAWING,
+        "if not (item.answered_by and somebody):",
+        "if not item.answered_by:",
+        ROUNDS,
+    ),
+    Mutant(
+        "what all have answered waits for ever",
+        _DRAWING,
+        "if not (item.answered_by and somebody):",
+        "if True:",
+        ATTACKS,
+    ),
+    Mutant(
+        "what nobody answered waits in front",
+        _VERDICT,
+        "elif item.answered_by:",
+        "elif True:",
+        ROUNDS,
+    ),
+    Mutant(
+        "twice the seats that an inference can weigh",
+        _SEALING,
+        "max(1, min(SEATS_MAX, question.kind.reviewers_max(question.spec) // 2))",
+        "max(1, min(SEATS_MAX, question.kind.reviewers_max(question.spec)))",
+        ATTACKS,
+    ),
+    Mutant(
+        "two names with one address may review each other",
+        _DRAWING,
+        "return frozenset((*barred, *(who for who in same_address if who is not None)))",
+        "return frozenset(barred)",
+        ATTACKS,
+    ),
+    Mutant(
+        "a reviewer may be asked twice",
+        _DRAWING,
+        "barred = (item.author, *item.answered_by)",
+        "barred = (item.author,)",
+        "unit/test_fold.py",
+    ),
+    Mutant(
+        "a campaign may be paused in mid-round",
+        _CAMPAIGNS,
+        "round_.phase is RoundPhase.OPEN",
+        "True",
+        ROUNDS,
+    ),
+    Mutant(
+        "a paused campaign takes submissions",
+        _INTAKE,
+        "not campaign.paused,",
+        "True,",
+        ROUNDS,
+    ),
+    Mutant(
+        "a paused campaign is sealed",
+        _SEALING,
+        "require(not campaign.paused,",
+        "require(True,",
+        ROUNDS,
+    ),
+    Mutant(
+        "an old word may be said again",
+        "protocol/rules/record.py",
+        "require(serial == said,",
+        "require(True,",
+        f"{ROUNDS} {REVIEW}",
+    ),
+    Mutant(
+        "words count beyond their round",
+        _SEALING,
+        "    state.words.clear(campaign.id)\n",
+        "",
+        REVIEW,
+    ),
+    Mutant(
+        "an item may be withdrawn once its round is sealed",
+        "protocol/rules/withdrawal.py",
+        "        or item_id in state.round_of(item.campaign_id).items\n",
+        "",
+        WITHDRAWAL,
+    ),
+)
+
+_MONEY: Final = (
+    Mutant(
+        "a close may state a weight ten times less exactly",
+        _CLOSE,
+        "WEIGHT_TOLERANCES_PER_ANSWER: Final = 4",
+        "WEIGHT_TOLERANCES_PER_ANSWER: Final = 40",
+        VERDICT,
+    ),
+    Mutant(
+        "weight may be given to who has none",
+        _CLOSE,
+        "if line.role == pb.ROLE_REVIEWER and own.weight_micro:",
+        "if line.role == pb.ROLE_REVIEWER:",
+        ATTACKS,
+    ),
+    Mutant(
+        "no smallest weight of a reviewer",
+        "protocol/money/lines.py",
+        "weight if weight >= ANSWER_WEIGHT_MIN_MICRO * answers else 0",
+        "weight",
+        VERDICT,
+    ),
+    Mutant(
+        "what is still under review is paid",
+        _VERDICTS,
+        "if state.items[item_id].decided_in is not None}",
+        "}",
+        CLOSE,
+    ),
+    Mutant(
+        "what is withdrawn is not repaid",
+        "protocol/money/lines.py",
+        "counted.accepted - repaid,",
+        "counted.accepted,",
+        WITHDRAWAL,
+    ),
+    Mutant(
+        "answers are paid twice",
+        _CLOSE,
+        "                state.answers.remove(key)\n",
+        "",
+        CLOSE,
+    ),
+    Mutant(
+        "a close does not say what waits",
+        _CLOSE,
+        "list(record.body.waiting) == compute_waiting(state)",
+        "True",
+        ROUNDS,
+    ),
+    Mutant(
+        "the time of closes runs backwards",
+        _CLOSE,
+        "record.body.time_ms >= state.closed_ms",
+        "True",
+        CLOSE,
+    ),
+    Mutant(
+        "what no close frees stays",
+        _CLOSE,
+        "if not close_due(state, state.campaigns[campaign_id]):",
+        "if True:",
+        CLOSE,
+    ),
+    Mutant(
+        "what is within the limits is given up",
+        _CLOSE,
+        "if not close_due(state, state.campaigns[campaign_id]):",
+        "if False:",
+        CLOSE,
+    ),
+    Mutant(
+        "rounds that are under way need no lines",
+        _SEALING,
+        "if round_.phase is not RoundPhase.OPEN",
+        "if False",
+        CLOSE,
+    ),
+    Mutant(
+        "a settlement may be proposed again, without its witnesses",
+        "protocol/rules/settling.py",
+        '        raise Ignore("this settlement is proposed already")\n',
+        "        assert present\n",
+        "unit/test_fold_settlement.py",
+    ),
+    Mutant(
+        "evidence fades beyond the epoch",
+        "protocol/review/reputation.py",
+        "min(until, epoch)",
+        "until",
+        "property/test_money_and_draws.py",
+    ),
+)
+
+_TERMS: Final = (
+    Mutant(
+        "an item of exactly the largest size is refused",
+        _INTAKE,
+        "0 < part.size <= terms.bytes_max",
+        "0 < part.size < terms.bytes_max",
+        INTAKE,
+    ),
+    Mutant(
+        "parts may be out of order",
+        _INTAKE,
+        "names == [name for name in terms if name in names]",
+        "True",
+        PARTS,
+    ),
+    Mutant(
+        "an open campaign needs no consent to redistribution",
+        _INTAKE,
+        "require(item.consent.redistribute,",
+        "require(True,",
+        INTAKE,
+    ),
+    Mutant(
+        "a required proposal may be missing",
+        _INTAKE,
+        "elif campaign.proposal == pb.PROPOSAL_REQUIRED or size:",
+        "elif size:",
+        KINDS,
+    ),
+    Mutant(
+        "a leaf of exactly the largest size is refused",
+        "protocol/transition.py",
+        "len(leaf) <= LEAF_BYTES_MAX",
+        "len(leaf) < LEAF_BYTES_MAX",
+        PARTS,
+    ),
+    Mutant(
+        "a round may be too large for everybody's memory",
+        _CAMPAIGNS,
+        "most = min(ROUND_CELLS_MAX // cells, BUNDLE_BYTES_MAX // verdict_bytes)",
+        "most = BUNDLE_BYTES_MAX // verdict_bytes",
+        ATTACKS,
+    ),
+    Mutant(
+        "a round may be too large for its verdict",
+        _CAMPAIGNS,
+        "most = min(ROUND_CELLS_MAX // cells, BUNDLE_BYTES_MAX // verdict_bytes)",
+        "most = ROUND_CELLS_MAX // cells",
+        ATTACKS,
+    ),
+    Mutant(
+        "a policy may accept at one half, or at certainty",
+        _NETWORK,
+        "PPM // 2 < policy.accept_ppm < PPM",
+        "PPM // 2 <= policy.accept_ppm <= PPM",
+        NETWORK,
+    ),
+    Mutant(
+        "a policy takes effect at once",
+        _NETWORK,
+        "    state.policy_to_come = row_of(Policy, record.body.policy)\n",
+        "    state.policy = row_of(Policy, record.body.policy)\n",
+        NETWORK,
+    ),
+    Mutant(
+        "rules change in the epoch before",
+        _CLOSE,
+        "state.upgrade[1] <= state.epoch",
+        "state.upgrade[1] <= state.epoch + 1",
+        NETWORK,
+    ),
+    Mutant(
+        "rules may change in the present epoch",
+        _NETWORK,
+        "body.epoch > state.epoch",
+        "body.epoch >= state.epoch",
+        NETWORK,
+    ),
+    Mutant(
+        "a consent to follow holds in both roles",
+        _NETWORK,
+        "network + bytes([role]) + key",
+        "network + key",
+        NETWORK,
+    ),
+    Mutant(
+        "an old registration may be played again",
+        _PEOPLE,
+        "body.serial > member.serial",
+        "body.serial >= member.serial",
+        "unit/test_fold.py",
+    ),
+    Mutant(
+        "a person has one key more",
+        _PEOPLE,
+        "state.keys_of.count(person) < KEYS_PER_PERSON_MAX",
+        "state.keys_of.count(person) <= KEYS_PER_PERSON_MAX",
+        NETWORK,
+    ),
+    Mutant(
+        "a key may sign for two persons",
+        _PEOPLE,
+        'require(state.keys.get(key, person) == person, "this key',
+        'require(True, "this key',
+        NETWORK,
+    ),
+    Mutant(
+        "fields that nobody knows pass",
+        _STRICT,
+        "    message.DiscardUnknownFields()",
+        "    message.ByteSize()",
+        NETWORK,
+    ),
+)
+
+MUTANTS: Final = (*_DECISIONS, *_COPIES, *_ROUNDS, *_MONEY, *_TERMS)
