@@ -39,8 +39,8 @@ def submit(scene: Scene) -> None:
     with show.step("rex resubmits others' images; sly shifts or blurs them first") as step:
         _submit_all(
             scene,
-            [_pile(scene, ask, ask.piles[1]) for ask in scene.asks]
-            + [_digits(scene, name, players[name].folders[1]) for name in (COPIER, DISGUISER)],
+            [_digits(scene, name, players[name].folders[1]) for name in (COPIER, DISGUISER)]
+            + [_pile(scene, ask, ask.piles[1]) for ask in scene.asks],
         )
         _learn_item_ids(scene)
         step.say(f"{len(scene.known)} items in the log")

@@ -16,7 +16,14 @@ from commonhold.demo.found import found_network
 from commonhold.demo.measure import Measured
 from commonhold.demo.money import SHARE_TOKEN, compare_balances, settle
 from commonhold.demo.scene import Scene
-from commonhold.demo.share import dataset_figures, export, royalties_match, sell, withdraw
+from commonhold.demo.share import (
+    begin_export,
+    dataset_figures,
+    export,
+    royalties_match,
+    sell,
+    withdraw,
+)
 from commonhold.demo.stage import Stage
 from commonhold.demo.train import federated_figures, train
 from commonhold.demo.watch import watch
@@ -44,9 +51,10 @@ def play(scene: Scene) -> dict[str, Any]:
     act(3, "Review: draw, content over libp2p to those drawn, commit, reveal, verdict")
     review(scene)
     act(4, "Settlement: shares, claimed on chain")
+    exporting = begin_export(scene)
     settle(scene, "epoch 1", SHARE_TOKEN)
     act(5, "A dataset: exported with proofs, licensed; and an item taken back")
-    sold = export(scene, "accepted items become a dataset")
+    sold = export(scene, "accepted items become a dataset", exporting)
     stable = sell(scene, sold)
     withdrawn = withdraw(scene, sold)
     exported = export(scene, "the next dataset leaves it out")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from commonhold.demo.cast import CAMPAIGN
 from commonhold.demo.scene import LICENCE, Scene
-from commonhold.demo.stage import DemoError
+from commonhold.demo.stage import DemoError, Server
 from commonhold.demo.traces import traces
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain
@@ -43,10 +43,16 @@ class Exported:
     croissant_valid: bool
 
 
-def export(scene: Scene, title: str) -> Exported:
-    """Content over libp2p from those who have it; then loaded as a buyer would."""
+def begin_export(scene: Scene) -> Server:
+    """Content is fetched over libp2p from those who have it, beside whatever comes next."""
+    words = ("export", "--campaign", CAMPAIGN, "--dir", scene.coordinator)
+    return scene.stage.start("coordinator", *words)
+
+
+def export(scene: Scene, title: str, begun: Server | None = None) -> Exported:
+    """A dataset, loaded as a buyer would."""
     with scene.display.step(title) as step:
-        made = scene.operate("export", "--campaign", CAMPAIGN)
+        made = scene.stage.finish(begun or begin_export(scene))
         step.say(f"{made['items']} items; checking it as a buyer would")
         # A buyer's copies are not the network's to erase: they are kept elsewhere.
         rows = _load(Path(made["path"]), scene.stage.folder / "buyer")

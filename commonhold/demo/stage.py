@@ -12,8 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -40,7 +39,6 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
     ready: dict[str, Any] = field(default_factory=dict)
-    printed: dict[str, Any] = field(default_factory=dict)  # by a command that ended well
 
 
 class Stage:
@@ -104,14 +102,25 @@ class Stage:
 
     def run(self, *arguments: str) -> dict[str, Any]:
         """Runs `commonhold ARGUMENTS --json` to its end and gives what it printed."""
-        return _result(self._finish(self._start(arguments), arguments), arguments)
+        return self.finish(self.start(*arguments))
 
-    @contextmanager
-    def running(self, *arguments: str) -> Iterator[Server]:
-        """Runs a command while the block watches; then it must have ended well."""
-        server = self._start(arguments)
-        yield server
-        server.printed = _result(self._finish(server, arguments), arguments)
+    def start(self, *arguments: str) -> Server:
+        """Starts a command that `finish` waits for."""
+        log = self.folder / "logs" / "commands.log"
+        with log.open("ab") as err:
+            process = self._spawn([*arguments, "--json"], subprocess.PIPE, err)
+        server = Server(" ".join(arguments), process, log)
+        self._servers.append(server)
+        return server
+
+    def finish(self, command: Server) -> dict[str, Any]:
+        """Waits for a command, which must end well, and gives what it printed."""
+        try:
+            output, _ = command.process.communicate(timeout=COMMAND_S)
+        except subprocess.TimeoutExpired:
+            raise DemoError(f"`commonhold {command.name}` takes over {COMMAND_S:.0f} s") from None
+        self._servers.remove(command)
+        return _result(command, output)
 
     def fails(self, *arguments: str) -> str:
         """Runs a command that must find something wrong (exit code 1); gives what it said of it."""
@@ -135,28 +144,9 @@ class Stage:
         results: list[dict[str, Any]] = []
         for start in range(0, len(commands), at_once):
             group = commands[start : start + at_once]
-            running = [self._start(command) for command in group]
-            for process, command in zip(running, group, strict=True):
-                results.append(_result(self._finish(process, command), command))
+            running = [self.start(*command) for command in group]
+            results += [self.finish(command) for command in running]
         return results
-
-    def _start(self, arguments: Sequence[str]) -> Server:
-        log = self.folder / "logs" / "commands.log"
-        with log.open("ab") as err:
-            process = self._spawn([*arguments, "--json"], subprocess.PIPE, err)
-        server = Server(arguments[0], process, log)
-        self._servers.append(server)
-        return server
-
-    def _finish(self, server: Server, arguments: Sequence[str]) -> tuple[int, bytes]:
-        try:
-            output, _ = server.process.communicate(timeout=COMMAND_S)
-        except subprocess.TimeoutExpired:
-            raise DemoError(
-                f"`commonhold {' '.join(arguments)}` takes over {COMMAND_S:.0f} s"
-            ) from None
-        self._servers.remove(server)
-        return server.process.returncode, output
 
     def _spawn(
         self, arguments: Sequence[str], out: int | IO[bytes], err: IO[bytes] | None = None
@@ -190,12 +180,12 @@ def _terminate(servers: Sequence[Server]) -> None:
             server.process.wait()
 
 
-def _result(done: tuple[int, bytes], arguments: Sequence[str]) -> dict[str, Any]:
-    code, output = done
-    command = f"`commonhold {' '.join(arguments)}`"
-    if code != 0:
+def _result(ended: Server, output: bytes) -> dict[str, Any]:
+    command = f"`commonhold {ended.name}`"
+    if ended.process.returncode != 0:
         raise DemoError(
-            f"{command} ended with {code}:\n{output.decode(errors='replace')[-1000:]}",
+            f"{command} ended with {ended.process.returncode}:\n"
+            f"{output.decode(errors='replace')[-1000:]}",
             "its messages are in logs/commands.log of the demo's folder (--dir keeps it)",
         )
     try:

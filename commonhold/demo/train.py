@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from typing import Any, Final
 
 from commonhold.demo.cast import CAMPAIGN, HONEST
@@ -19,20 +18,18 @@ def train(scene: Scene, snapshot: str) -> dict[str, Any]:
     """Opens a job over the snapshot, lets everybody invited join, and waits for the model."""
     ready = scene.stage.folder / "logs" / "job.ready"
     with scene.display.step("four partners train, each on its own machine's digits") as step:
-        with ExitStack() as running:
-            job = running.enter_context(
-                scene.stage.running(*_open(scene, snapshot), "--ready-file", str(ready))
-            )
-            scene.wait_until(
-                lambda: ready.exists() or job.process.poll() is not None, "the job is open"
-            )
-            for name in HONEST:
-                running.enter_context(scene.stage.running(*_join(scene, name)))
-            while job.process.poll() is None:
-                scene.tail.catch_up()
-                step.say(scene.tail.training())
-                time.sleep(POLL_S)
-        model = job.printed
+        job = scene.stage.start(*_open(scene, snapshot), "--ready-file", str(ready))
+        scene.wait_until(
+            lambda: ready.exists() or job.process.poll() is not None, "the job is open"
+        )
+        partners = [scene.stage.start(*_join(scene, name)) for name in HONEST]
+        while job.process.poll() is None:
+            scene.tail.catch_up()
+            step.say(scene.tail.training())
+            time.sleep(POLL_S)
+        model = scene.stage.finish(job)
+        for partner in partners:
+            scene.stage.finish(partner)
         step.say(
             f"{model['rounds']} rounds; {model['accuracy_int8']:.1%} right as int8 on digits that "
             f"nobody trained on, at epsilon {model['epsilon']:.2f}"
