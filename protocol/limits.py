@@ -93,6 +93,9 @@ ADDRESS_BYTES: Final = 20
 AMOUNT_MICRO_MAX: Final = 2**63 - 1
 # Revenue is in the asset's own unit; 10^38 is far above any token's supply and fits a uint256.
 ASSET_AMOUNT_MAX: Final = 10**38
+# What a close says of waiting stands in its log entry, at most 76 bytes a row: an epoch of however many
+# campaigns can be closed.
+WAITING_ROWS_MAX: Final = 512
 # The operator's own batches hold a line for every participant of an epoch.
 OPERATOR_LEAVES_MAX: Final = 65_536
 # Lines of one close that are not revenue's: contributors', reviewers' and trainers' by campaign or job.

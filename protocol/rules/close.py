@@ -6,7 +6,7 @@ from typing import Final
 
 from protocol.identity import PersonId
 from protocol.lifecycle import RoundPhase
-from protocol.limits import TOLERANCE_PPM
+from protocol.limits import TOLERANCE_PPM, WAITING_ROWS_MAX
 from protocol.money.accounts import credit
 from protocol.money.lines import compute_lines, price_lines
 from protocol.money.revenue import due_deposits
@@ -39,9 +39,11 @@ _COUNTS: Final = (
 
 
 def compute_waiting(state: State) -> list[pb.Waiting]:
-    """What this close leaves for a later one, by campaign, and why."""
-    waiting = []
+    """What this close leaves for a later one, by campaign, and why; of very many campaigns the first."""
+    waiting: list[pb.Waiting] = []
     for campaign_id, campaign in state.campaigns.scan():
+        if len(waiting) >= WAITING_ROWS_MAX:
+            break
         round_, queued = state.round_of(campaign_id), waits_of(state, campaign_id)
         if round_.phase is not RoundPhase.OPEN:
             waiting.append(_waiting(campaign_id, len(round_.items), pb.WAITING_IN_REVIEW))
@@ -54,7 +56,7 @@ def compute_waiting(state: State) -> list[pb.Waiting]:
         else:
             reason = pb.WAITING_FOR_SEAL
         waiting.append(_waiting(campaign_id, queued, reason))
-    return waiting
+    return waiting[:WAITING_ROWS_MAX]
 
 
 def _waiting(campaign_id: str, items: int, reason: pb.WaitingReason) -> pb.Waiting:

@@ -25,6 +25,8 @@ from protos.gen import records_pb2 as pb
 # A settlement record lists a total for each asset within one log entry, and publishing it costs gas
 # for each; anybody may deposit any token.
 ASSETS_MAX: Final = 256
+# On chain it is a bytes32.
+MEMO_CHARS_MAX: Final = 32
 
 
 def validate_deployment(state: State, record: Record[pb.Deployment]) -> None:
@@ -57,6 +59,7 @@ def validate_revenue(state: State, record: Record[pb.Revenue]) -> None:
         f"the network shares out at most {ASSETS_MAX} assets",
     )
     require(parse_amount(revenue.amount, "the revenue") > 0, "revenue is more than nothing")
+    require(len(revenue.memo) <= MEMO_CHARS_MAX, f"a memo has at most {MEMO_CHARS_MAX} characters")
     if (revenue.tx_hash, revenue.log_index) in state.deposits_seen:
         raise Ignore("this deposit is in the log already")
 
@@ -94,6 +97,8 @@ def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:
     leaves = cumulative_leaves(state)
     require(len(leaves) == record.body.leaves > 0, "the number of leaves does not recompute")
     require(build_tree(leaves).root == record.body.root, "the settlement's root does not recompute")
+    assets = {total.asset for total in record.body.totals}
+    require(len(assets) == len(record.body.totals), "the settlement states an asset's total twice")
     totals = {t.asset: parse_amount(t.amount, "a total") for t in record.body.totals}
     require(totals == sum_totals(leaves), "the settlement's totals do not recompute")
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.limits import (
     BATCH_LEAVES_MAX,
     EARNED_LINES_MAX,
+    ENTRY_BYTES_MAX,
+    NAME_CHARS_MAX,
     OPERATOR_LEAVES_MAX,
     PPM,
     UNPAID_ANSWERS_MAX,
     UNPAID_CELLS_MAX,
+    WAITING_ROWS_MAX,
 )
 from protocol.log.merkle import hash_leaf
 from protocol.money.accounts import conserves
-from protocol.rows import Contribution
+from protocol.rows import Contribution, Round
 from protocol.rules import sealing
+from protocol.rules.close import compute_waiting
 from protocol.rules.training import TRAINER_LINES_MAX
 from protocol.tasks.spec import encode_spec
 from protocol.truth.data import MAX_CONFUSION_CELLS
@@ -95,6 +101,23 @@ def test_a_close_is_of_the_present_epoch_and_its_time_never_runs_backwards(net: 
     with refuses("earlier than the last close, 5000"):
         net.add_close([], time_ms=4_999)
     net.add_close([], time_ms=5_000)
+
+
+def test_an_epoch_of_however_many_campaigns_can_be_closed(net: Network) -> None:
+    """What waits is said in the log entry itself, which has its limit."""
+    longest = [f"{i:04}{'x' * (NAME_CHARS_MAX - 4)}" for i in range(WAITING_ROWS_MAX + 1)]
+    row = replace(net.campaign(), rounds=replace(net.campaign().rounds))
+    for name in longest:
+        net.state.campaigns.put(name, replace(row, id=name))
+        net.state.waiting.put(((name, net.people[0].id), 0), bytes(32))
+        net.state.queues.put((name, net.people[0].id), 0)
+        under_way = Round(1, RoundPhase.SEALED, 0, (bytes(32),) * BATCH_LEAVES_MAX)
+        net.state.rounds.put(name, under_way)
+    rows = compute_waiting(net.state)
+    assert len(rows) == WAITING_ROWS_MAX
+    assert {row.campaign_id for row in rows} == set(longest[: WAITING_ROWS_MAX // 2])
+    net.close()
+    assert len(net.log[-1].raw) < ENTRY_BYTES_MAX
 
 
 def test_a_close_says_what_it_changed(net: Network) -> None:

@@ -290,6 +290,21 @@ def test_half_of_the_wanted_reviewers_cannot_refuse(net: Network) -> None:
     assert statuses(net) == [ItemStatus.UNDECIDED], "and half of the answers decide nothing"
 
 
+def test_a_refusal_is_no_answer_that_decides() -> None:
+    """However well the one is known who did answer."""
+    sure = people("ben")
+    unsure = [Person(name, lambda truth: None if truth == 7 else truth) for name in ("cyn", "dov")]
+    net = Network(Person("ada"), *sure, *unsure)
+    net.submit(net.people[0], [net.item(i % 7) for i in range(60)])
+    net.run_rounds(*sure, *unsure, gold=ids(net)[:30])
+    net.submit(net.people[0], [net.item(7)])
+    net.seal()
+    net.run_round(*sure, *unsure)
+    last = items(net)[-1]
+    assert (last.status, len(last.answered_by)) == (ItemStatus.UNDECIDED, 3)
+    assert last.confidence_ppm >= net.state.policy.accept_ppm, "it would have been sure enough"
+
+
 @pytest.mark.parametrize(("wanted", "came", "decided"), [(4, 2, False), (4, 3, True), (2, 2, True)])
 def test_more_than_half_of_the_wanted_answers_decide(wanted: int, came: int, decided: bool) -> None:
     net = Network(*people("ada", "ben", "cyn", "dov", "eve"))

@@ -24,7 +24,13 @@ def test_a_settlement_is_recomputed_and_needs_its_witnesses(net: Network) -> Non
     wrong.root = bytes(32)
     with refuses("root does not recompute"):
         net.add(net.operator, "settlement", wrong)
+    wrong = settlement(net)
+    wrong.totals.append(wrong.totals[0])
+    with refuses("an asset's total twice"):
+        net.add(net.operator, "settlement", wrong)
     net.add(net.operator, "settlement", settlement(net))
+    with refuses("this settlement is proposed already"):
+        net.add(net.operator, "settlement", settlement(net))
     proposal = net.state.settlement
     assert proposal is not None
     published = pb.Published(network=NETWORK, epoch=1, root=proposal.root, tx_hash=bytes(32))
@@ -64,6 +70,13 @@ def test_a_deposit_is_shared_once(net: Network) -> None:
     for amount in ("", "-1", "01", "1.5", "0", "9" * 60):
         with refuses("not an amount|more than nothing|is above 10"):
             net.add(net.operator, "revenue", revenue(amount=amount, tx_hash=net.fresh()))
+
+
+def test_a_memo_is_as_long_as_the_chain_has_it(net: Network) -> None:
+    deploy(net)
+    with refuses("a memo has at most 32 characters"):
+        net.add(net.operator, "revenue", revenue(memo="x" * 33))
+    net.add(net.operator, "revenue", revenue(memo="x" * 32))
 
 
 def test_a_new_payout_address_keeps_what_was_earned(net: Network) -> None:
