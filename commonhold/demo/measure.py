@@ -77,6 +77,7 @@ class Measured:
             "id": campaign,
             "kind": self._state.campaigns[campaign].task,
             "items": len(items),
+            "duplicates": sum(item.status is ItemStatus.DUPLICATE for item in items.values()),
             "decided": len(decided),
             "accepted": sum(item.status is ItemStatus.ACCEPTED for item in items.values()),
             "rounds": self._history.rounds[campaign],

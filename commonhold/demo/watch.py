@@ -12,7 +12,8 @@ import httpx
 
 from commonhold.demo.scene import Scene
 
-PAGES_MAX: Final = 150  # the demo's network has a page for each member, job, campaign and epoch
+# A page for each member, job, campaign, epoch and item of ada's, and the log's, which lead to its entries.
+PAGES_MAX: Final = 300
 
 
 class _Links(HTMLParser):

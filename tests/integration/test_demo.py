@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from protocol.tasks import KINDS
+
 DEMO = [sys.executable, "-m", "commonhold", "demo"]
 DEMO_S = 600.0
 INTERRUPT_AT_S = 60.0
@@ -45,6 +47,24 @@ def test_the_demo_reaches_what_it_promises(played: tuple[dict[str, Any], Path]) 
     assert figures["revenue_paid_micro"] > 0
     assert figures["verify_ok"] is True
     assert figures["tamper_detected"] is True
+
+
+def test_campaigns_of_every_kind_run_at_the_same_time(played: tuple[dict[str, Any], Path]) -> None:
+    figures, _ = played
+    campaigns = {each["id"]: each for each in figures["campaigns"]}
+    assert sorted(each["kind"] for each in campaigns.values()) == sorted(KINDS)
+    assert figures["rounds_overlapped"] >= 3
+    assert max(each["rounds"] for each in campaigns.values()) >= 2
+    assert sum(each["items"] for each in campaigns.values()) == figures["items_submitted"]
+    assert sum(each["accepted"] for each in campaigns.values()) == figures["items_accepted"]
+    for each in campaigns.values():
+        assert each["accuracy"] >= 0.9, each
+        assert each["accuracy"] >= each["majority_accuracy"], each
+    assert campaigns["digits"]["duplicates"] == figures["duplicates_caught"]
+    for each in campaigns.values():
+        assert each["decided"] >= 0.9 * (each["items"] - each["duplicates"]), each
+    # A judge who says the opposite throughout is read backwards.
+    assert figures["sources_in_true_order"] is True
 
 
 def test_the_second_half_reaches_what_it_promises(played: tuple[dict[str, Any], Path]) -> None:
@@ -79,9 +99,9 @@ def test_no_secret_is_in_any_log_of_the_demo(played: tuple[dict[str, Any], Path]
     }
     for file in folder.glob("nodes/*/keys.json"):
         encoded = json.loads(file.read_text())["secret"]
-        both = base64.b64decode(encoded)  # the seed, then the payout key
-        secrets |= {encoded, both[:32].hex(), both[32:].hex()}
-    assert len(secrets) == 3 * 8 + 3
+        held = base64.b64decode(encoded)  # two seeds and the payout key
+        secrets |= {encoded, *(held[at : at + 32].hex() for at in range(0, 96, 32))}
+    assert len(secrets) == 4 * 8 + 4
     for log in (folder / "logs").iterdir():
         text = log.read_text(errors="replace")
         if log.name == "chain.log":  # prints the keys of its worthless public accounts, on purpose
