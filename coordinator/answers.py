@@ -17,8 +17,7 @@ from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
 from protocol.rows import Description, Item, ItemId
 from protocol.rules.record import Record
-from protocol.tasks.judge import Judge
-from protocol.tasks.prefer import PARTS
+from protocol.tasks.question import Question, ask
 from protocol.transition import Changes
 from protos.gen import records_pb2 as pb
 
@@ -30,7 +29,7 @@ class Findings:
     """What was decided in one campaign."""
 
     answered: int = 0  # items that have an answer
-    # By place in the belief: items whose answer this is; of a rubric, items that meet this criterion.
+    # By place in the kind's summary: items whose answer counts for it.
     marks: Counter[int] = field(default_factory=Counter)
     refused: Counter[int] = field(default_factory=Counter)  # items by pb.Refusal
 
@@ -53,7 +52,7 @@ class Answers:
     votes: dict[str, Counter[Vote]] = field(
         default_factory=dict
     )  # of campaigns that compare sources
-    _tasks: dict[str, str] = field(default_factory=dict)  # kind by campaign
+    _questions: dict[str, Question] = field(default_factory=dict)  # by campaign
     _pairs: dict[ItemId, tuple[str, str]] = field(default_factory=dict)  # sources
     _cast: dict[ItemId, list[Vote]] = field(default_factory=dict)
 
@@ -61,14 +60,14 @@ class Answers:
         """Counts what a record changed."""
         for item_id, (before, after) in changes.items.items():
             if before is None:
-                self._pair(item_id, after.description)
+                self._pair(item_id, self._questions[after.campaign_id], after.description)
             self._count(before, -1)
             self._count(after, +1)
         for item_id in changes.erased:
             self._forget(item_id, changes.items[item_id][1].campaign_id)
         match record.body:  # of what was asked and answered, Changes says nothing
             case pb.Campaign() as body:
-                self._tasks[body.id] = body.task
+                self._questions[body.id] = ask(body.task, body.spec)
             case pb.Reveal() as body:
                 self._vote(body.campaign_id, record.author, record.leaves)
 
@@ -88,12 +87,16 @@ class Answers:
             found.refused[item.refusal] += sign
         elif item.answer is not None:
             found.answered += sign
-            for place in _places(self._tasks[item.campaign_id], item.answer):
+            question = self._questions[item.campaign_id]
+            for place in question.kind.counted(question.spec, item.answer):
                 found.marks[place] += sign
 
-    def _pair(self, item_id: ItemId, description: Description | None) -> None:
-        sources = {} if description is None else {p.name: p.source for p in description.parts}
-        left, right = (sources.get(name, "") for name in PARTS)
+    def _pair(self, item_id: ItemId, question: Question, described: Description | None) -> None:
+        compared = question.kind.compared_parts
+        if described is None or not compared:
+            return
+        sources = {part.name: part.source for part in described.parts}
+        left, right = (sources.get(name, "") for name in compared)
         if left and right and left != right:
             self._pairs[item_id] = left, right
 
@@ -112,10 +115,3 @@ class Answers:
             counted[vote] -= 1
             if not counted[vote]:
                 del counted[vote]
-
-
-def _places(task: str, answer: bytes) -> list[int]:
-    """Where in a belief an answer stands: a rubric's criteria are each answered by themselves."""
-    if task == Judge.name:
-        return [place for place, met in enumerate(answer) if met]
-    return [int.from_bytes(answer)]

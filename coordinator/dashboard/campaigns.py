@@ -19,14 +19,10 @@ from coordinator.dashboard.formats import REFUSALS, duration, many, moment, size
 from coordinator.overview import CampaignRow, campaign_row
 from coordinator.tally import PastRound, Statuses, Tally
 from protocol.lifecycle import RoundPhase
-from protocol.limits import PPM
+from protocol.limits import NAME_CHARS_MAX, PPM
 from protocol.rows import Campaign, RoundTerms
 from protocol.state import State
-from protocol.tasks.classify import Classify
-from protocol.tasks.judge import Judge
-from protocol.tasks.prefer import PARTS, Prefer
-from protocol.tasks.question import Question, question_of
-from protocol.tasks.rate import Rate
+from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
 
 # Of labels and criteria a page lists so many; the record of the campaign has them all.
@@ -159,6 +155,7 @@ class QuestionView:
 
     asks: str
     lines: tuple[str, ...]  # labels, steps or criteria: LINES_SHOWN at most
+    are_names: bool  # or sentences
     more: int
     parts: tuple[PartLine, ...]
     terms: tuple[tuple[str, str], ...]  # our words
@@ -171,6 +168,7 @@ def question_view(campaign: Campaign) -> QuestionView:
     return QuestionView(
         asks=asks,
         lines=tuple(lines[:LINES_SHOWN]),
+        are_names=all(len(line) <= NAME_CHARS_MAX for line in lines),
         more=max(0, len(lines) - LINES_SHOWN),
         parts=tuple(
             PartLine(part.name, ", ".join(part.media_types), size(part.bytes_max), part.optional)
@@ -225,46 +223,30 @@ class FindingsView:
     refused: tuple[Found, ...]  # by reason, of all items that have a verdict
 
 
-_HEADINGS: Final[dict[str, tuple[str, str]]] = {
-    Classify.name: ("Labels", "Items by the label that reviewers agreed on."),
-    Rate.name: ("Ratings", "Items by the median of their ratings, from lowest to highest."),
-    Prefer.name: ("Preferences", "Pairs by which answer was preferred."),
-    Judge.name: ("Criteria", "Items that meet each criterion, of those that have a verdict."),
-}
-
-
 def findings_view(campaign: Campaign, findings: Findings) -> FindingsView:
     """What the verdicts say so far."""
     question = question_of(campaign)
-    names, heading = _names(question), _HEADINGS.get(campaign.task, ("Answers", ""))
+    summary = question.kind.summary(question.spec)
+    names = summary.names
     marks = [findings.marks[place] for place in range(len(names))]
     places = list(range(len(names)))
     if len(places) > FOUND_SHOWN:
         places = sorted(sorted(places, key=lambda at: -marks[at])[:FOUND_SHOWN])
     found = tuple(_found(names[at], marks[at], findings.answered) for at in places)
-    is_rubric = campaign.task == Judge.name
     verdicts = findings.answered + findings.refused.total()
     return FindingsView(
-        heading=heading[0],
-        note=heading[1],
+        heading=summary.heading,
+        note=summary.note,
         answered=findings.answered,
         found=found,
-        rest=0 if is_rubric else findings.answered - sum(each.items for each in found),
-        histogram=_histogram(names, marks) if campaign.task == Rate.name else Markup(""),
+        rest=0 if summary.several else findings.answered - sum(each.items for each in found),
+        histogram=_histogram(names, marks) if summary.ordered else Markup(""),
         refused=tuple(
             _found(REFUSALS[reason], items, verdicts)
             for reason, items in findings.refused.most_common()
             if items
         ),
     )
-
-
-def _names(question: Question) -> Sequence[str]:
-    """What the places of a belief are called: labels, steps, criteria."""
-    if question.kind.name == Prefer.name:
-        return [*PARTS, "neither"][: question.kind.belief_size(question.spec)]
-    columns = question.kind.columns(question.spec)
-    return next(column.names for column in columns if column.name == "belief")
 
 
 def _found(name: str, items: int, of: int) -> Found:
@@ -381,5 +363,5 @@ def campaign_view(state: State, tally: Tally, campaign_id: str, now_ms: int) -> 
         items=tally.of_campaign(campaign_id).copy(),
         rounds=tuple(tally.rounds_of(campaign_id)[:ROUNDS_SHOWN]),
         findings=findings_view(campaign, tally.answers.of(campaign_id)),
-        compares=campaign.task == Prefer.name,
+        compares=bool(question_of(campaign).kind.compared_parts),
     )

@@ -15,6 +15,7 @@ from protocol.tasks.kind import (
     Decision,
     Inferred,
     Known,
+    Summary,
     fractions,
     ruled,
 )
@@ -105,6 +106,12 @@ class Classify:
 
     def asks(self, spec: Labels) -> list[str]:
         return ["Which label fits? Exactly one does.", *spec.names]
+
+    def summary(self, spec: Labels) -> Summary:
+        return Summary("Labels", "Items by the label that reviewers agreed on.", spec.names)
+
+    def counted(self, spec: Labels, answer: bytes) -> list[int]:
+        return [int.from_bytes(answer)]
 
     def columns(self, spec: Labels) -> tuple[Column, ...]:
         number = Column(

@@ -22,6 +22,7 @@ from protocol.tasks.kind import (
     Inferred,
     Known,
     Ruling,
+    Summary,
     fractions,
 )
 from protocol.tasks.spec import check_count, check_fields, decode_spec, read_integer
@@ -176,6 +177,14 @@ class Judge:
             for criterion in spec.criteria
         )
         return ["Does it meet each criterion?", *each]
+
+    def summary(self, spec: Rubric) -> Summary:
+        names = tuple(criterion.name for criterion in spec.criteria)
+        note = "Items that meet each criterion, of those that have a verdict."
+        return Summary("Criteria", note, names, several=True)
+
+    def counted(self, spec: Rubric, answer: bytes) -> list[int]:
+        return [place for place, met in enumerate(answer) if met]
 
     def columns(self, spec: Rubric) -> tuple[Column, ...]:
         names = tuple(criterion.name for criterion in spec.criteria)

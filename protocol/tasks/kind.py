@@ -103,6 +103,18 @@ class Column:
     names: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a page counts the verdicts of a campaign by. `names` are what there is to count; `ordered`: they
+    are steps of a scale; `several`: one answer may count for any number of them."""
+
+    heading: str
+    note: str
+    names: tuple[str, ...]
+    ordered: bool = False
+    several: bool = False
+
+
 def fractions(_: bytes, belief: Sequence[int]) -> list[float]:
     """The value of a column of shares: the belief itself."""
     return [share / PPM for share in belief]
@@ -178,6 +190,12 @@ class Kind(Protocol[SpecT]):
 
     def asks(self, spec: SpecT) -> list[str]:
         """What is asked, for people: a sentence, then a line for each thing that there is to say of it."""
+
+    def summary(self, spec: SpecT) -> Summary:
+        """How pages sum verdicts up."""
+
+    def counted(self, spec: SpecT, answer: bytes) -> list[int]:
+        """Which of the summary's names an answer counts for, by their places."""
 
     def columns(self, spec: SpecT) -> tuple[Column, ...]:
         """What a dataset says of the answer, beside its words: in the form that training code reads."""

@@ -19,6 +19,7 @@ from protocol.tasks.kind import (
     Decision,
     Inferred,
     Known,
+    Summary,
     fractions,
     ruled,
 )
@@ -127,6 +128,13 @@ class Prefer:
     def asks(self, spec: Pair) -> list[str]:
         neither = "It may be that neither is." if spec.ties else "One of them is."
         return [f"Which answer is better, {PARTS[0]} or {PARTS[1]}? {neither}"]
+
+    def summary(self, spec: Pair) -> Summary:
+        names = (*PARTS, "neither")[: self.belief_size(spec)]
+        return Summary("Preferences", "Pairs by which answer was preferred.", names)
+
+    def counted(self, spec: Pair, answer: bytes) -> list[int]:
+        return [answer[0]]
 
     def columns(self, spec: Pair) -> tuple[Column, ...]:
         """`chosen` and `rejected` are what trainers of preferences read (TRL and others)."""

@@ -16,6 +16,7 @@ from protocol.tasks.kind import (
     Decision,
     Inferred,
     Known,
+    Summary,
     fractions,
     ruled,
 )
@@ -110,6 +111,13 @@ class Rate:
     def asks(self, spec: Scale) -> list[str]:
         near = f"Ratings that are {spec.tolerance} apart agree." if spec.tolerance else ""
         return [f"Where on this scale is it, from lowest to highest? {near}".rstrip(), *spec.steps]
+
+    def summary(self, spec: Scale) -> Summary:
+        note = "Items by the median of their ratings, from lowest to highest."
+        return Summary("Ratings", note, spec.steps, ordered=True)
+
+    def counted(self, spec: Scale, answer: bytes) -> list[int]:
+        return [answer[0]]
 
     def columns(self, spec: Scale) -> tuple[Column, ...]:
         step = Column(
