@@ -46,7 +46,7 @@ def command(
     four campaigns of different kinds, of real handwritten digits and of what is written for them;
     contracts and claims; a dataset that is licensed, an item that is withdrawn,
     a model trained under differential privacy; then a verification from outside. Ends with a table,
-    writes demo-summary.json, and leaves no process behind. Takes about three minutes on two cores.
+    writes demo-summary.json, and leaves no process behind. Takes about four minutes on two cores.
     """
     from commonhold.demo.display import Display, summary_table
     from commonhold.demo.play import open_scene, play
