@@ -95,18 +95,10 @@ class Judge:
             raise Reject("an answer is neither 0 nor 1", "say 1 for met and 0 for not met")
 
     def infer(self, spec: Rubric, ballots: Ballots, known: Known) -> Inferred:
-        from protocol.truth.binary import Marks, infer_marks
+        from protocol.tasks.tables import marked
+        from protocol.truth.binary import infer_marks
 
-        marks = Marks(
-            item=ballots.item,
-            reviewer=ballots.reviewer,
-            mark=ballots.answer.astype("int64"),
-            n_items=ballots.n_items,
-            n_reviewers=ballots.n_reviewers,
-            gold_item=known.item,
-            gold_mark=known.answer.astype("int64"),
-        )
-        return infer_marks(marks)
+        return infer_marks(marked(ballots, known))
 
     def decide(
         self, spec: Rubric, belief: Sequence[int], proposal: bytes | None, accept_ppm: int

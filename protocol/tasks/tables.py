@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.tasks.kind import Ballots, Known
+from protocol.truth.binary import Marks
 from protocol.truth.data import Answers, Gold, IntArray
 
 
@@ -20,6 +21,19 @@ def labelled(ballots: Ballots, known: Known, n_labels: int) -> tuple[Answers, Go
         n_labels,
     )
     return answers, Gold(known.item, _numbers(known.answer))
+
+
+def marked(ballots: Ballots, known: Known) -> Marks:
+    """Where an answer is a byte for each of several questions, 0 or 1."""
+    return Marks(
+        item=ballots.item,
+        reviewer=ballots.reviewer,
+        mark=ballots.answer.astype(np.int64),
+        n_items=ballots.n_items,
+        n_reviewers=ballots.n_reviewers,
+        gold_item=known.item,
+        gold_mark=known.answer.astype(np.int64),
+    )
 
 
 def _numbers(answer: NDArray[np.uint8]) -> IntArray:

@@ -19,7 +19,6 @@ from protocol.lifecycle import RoundPhase
 from protocol.limits import PPM
 from protocol.rows import Campaign
 from protocol.state import State
-from protocol.tasks import KINDS
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.showcase import CRITERIA, MINUTE_MS, MODELS, STEPS, showcase
@@ -44,10 +43,6 @@ def view_of(seen: tuple[State, Tally], c: str, now_ms: int = 0) -> campaigns.Cam
 
 
 # ---- each kind ----
-
-
-def test_every_kind_has_a_heading() -> None:
-    assert campaigns._HEADINGS.keys() == KINDS.keys()
 
 
 def test_labels_are_counted(seen: tuple[State, Tally]) -> None:
