@@ -35,6 +35,8 @@ SPEC_BYTES_MAX: Final = 32_768
 STEPS_MAX: Final = 32  # people do not tell more steps apart; inference holds a steps x steps matrix
 # A reviewer answers them all for every item, and inference holds a row for each of a reviewer's.
 CRITERIA_MAX: Final = 32
+# Each is a question of its own, as a criterion is.
+TAGS_MAX: Final = 32
 CRITERION_CHARS_MAX: Final = 1_024  # a paragraph; all of them have to fit SPEC_BYTES_MAX
 LICENCES_MAX: Final = 64
 # The longest identifier of the SPDX list has 36 characters.

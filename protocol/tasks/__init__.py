@@ -10,12 +10,14 @@ from protocol.tasks.judge import Judge
 from protocol.tasks.kind import Kind
 from protocol.tasks.prefer import Prefer
 from protocol.tasks.rate import Rate
+from protocol.tasks.tags import Tags
 
 KINDS: Final[dict[str, Kind[Any]]] = {
     "classify": Classify(),
     "rate": Rate(),
     "prefer": Prefer(),
     "judge": Judge(),
+    "tags": Tags(),
 }
 
 

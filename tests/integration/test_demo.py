@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from protocol.tasks import KINDS
-
 DEMO = [sys.executable, "-m", "commonhold", "demo"]
 DEMO_S = 600.0
 INTERRUPT_AT_S = 60.0
@@ -52,7 +50,12 @@ def test_the_demo_reaches_what_it_promises(played: tuple[dict[str, Any], Path]) 
 def test_campaigns_of_every_kind_run_at_the_same_time(played: tuple[dict[str, Any], Path]) -> None:
     figures, _ = played
     campaigns = {each["id"]: each for each in figures["campaigns"]}
-    assert sorted(each["kind"] for each in campaigns.values()) == sorted(KINDS)
+    assert sorted(each["kind"] for each in campaigns.values()) == [
+        "classify",
+        "judge",
+        "prefer",
+        "rate",
+    ]
     assert figures["rounds_overlapped"] >= 3
     assert max(each["rounds"] for each in campaigns.values()) >= 2
     assert sum(each["items"] for each in campaigns.values()) == figures["items_submitted"]

@@ -19,6 +19,8 @@ from protocol.truth.inference import TOLERANCE_PPM
 
 # Rows are rounded cell by cell: half a millionth each, and exact gold.
 ROUNDING_PPM = 3
+# An answer is a mark for each of several questions.
+MARKED = ("judge", "tags")
 
 names = st.sampled_from(
     ["cat", "Dog", "no", "yes", "a, b", "x: no", "tie", "é", "5", "yes: no", "ß", "not a cat"]
@@ -43,6 +45,7 @@ def specs(draw: st.DrawFn) -> tuple[str, Any]:
                 for each in listed
             ]
         },
+        "tags": {"tags": sorted({each.replace(",", "") for each in listed} | {"one", "two"})},
     }
     return name, kind_of(name).parse_spec(encode_spec(said[name]))
 
@@ -50,7 +53,7 @@ def specs(draw: st.DrawFn) -> tuple[str, Any]:
 @st.composite
 def answers(draw: st.DrawFn, name: str, spec: Any) -> bytes:
     size = kind_of(name).belief_size(spec)
-    if name == "judge":
+    if name in MARKED:
         return bytes(draw(st.lists(st.integers(0, 1), min_size=size, max_size=size)))
     return draw(st.integers(0, size - 1)).to_bytes(kind_of(name).answer_bytes(spec))
 
@@ -75,7 +78,7 @@ def tables(draw: st.DrawFn) -> tuple[str, Any, Ballots, Known]:
 def _random_answers(rng: np.random.Generator, name: str, spec: Any, n: int) -> NDArray[np.uint8]:
     kind = kind_of(name)
     size, width = kind.belief_size(spec), kind.answer_bytes(spec)
-    if name == "judge":
+    if name in MARKED:
         return rng.integers(2, size=(n, width)).astype(np.uint8)
     table = np.zeros((n, width), dtype=np.uint8)
     table[:, -1] = rng.integers(size, size=n)
@@ -137,7 +140,7 @@ def test_beliefs_are_distributions_and_lead_to_answers(
     kind = kind_of(name)
     belief = kind.infer(spec, ballots, known).belief_ppm
     assert belief.min() >= 0 and belief.max() <= PPM
-    if name != "judge":
+    if name not in MARKED:
         assert np.abs(belief.sum(axis=1) - PPM).max() <= ROUNDING_PPM
     for row in belief.tolist():
         decision = kind.decide(spec, row, None, accept_ppm)

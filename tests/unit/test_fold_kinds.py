@@ -52,6 +52,7 @@ def ask(kind: str) -> pb.Campaign:
             "parts": [part("question"), part("answer")],
             "proposal": pb.PROPOSAL_NOT_TAKEN,
         },
+        "tags": {"spec": encode_spec({"tags": ["cat", "dog", "outdoors"]})},
     }
     return campaign(id=kind, task=kind, **terms[kind])
 
@@ -61,12 +62,14 @@ TRUTHS: dict[str, list[str]] = {
     "rate": ["bad", "perfect", "awful"],
     "prefer": ["a", "b", "tie"],
     "judge": ["yes, yes", "yes, no", "no, no"],
+    "tags": ["cat, outdoors", "dog", "none"],
 }
 OUTCOMES = {
     "classify": [ItemStatus.ACCEPTED] * 3,
     "rate": [ItemStatus.ACCEPTED] * 3,
     "prefer": [ItemStatus.ACCEPTED] * 3,
     "judge": [ItemStatus.ACCEPTED, ItemStatus.REJECTED, ItemStatus.REJECTED],
+    "tags": [ItemStatus.ACCEPTED] * 3,
 }
 
 
@@ -101,8 +104,12 @@ def test_a_campaign_of_each_kind_decides_and_pays(net: Network, kind: str) -> No
 
 @pytest.mark.parametrize("kind", list(TRUTHS))
 def test_whoever_is_always_wrong_earns_nothing(kind: str) -> None:
-    wrong = {"classify": "2", "rate": "perfect", "prefer": "b", "judge": "no, no"}[kind]
-    right = {"classify": "1", "rate": "awful", "prefer": "a", "judge": "yes, yes"}[kind]
+    wrong = {"classify": "2", "rate": "perfect", "prefer": "b", "judge": "no, no", "tags": "dog"}[
+        kind
+    ]
+    right = {"classify": "1", "rate": "awful", "prefer": "a", "judge": "yes, yes", "tags": "cat"}[
+        kind
+    ]
     liar = Person("liar", lambda _: wrong)
     honest = people("ben", "cyn", "dov", "eve")
     net = Network(Person("ada"), liar, *honest)

@@ -174,7 +174,7 @@ def test_a_leaf_may_be_as_long_as_the_limit_and_no_longer(
         ({"guidelines": "a\x1bb"}, "the guidelines"),
         ({"guidelines": "a\u202eb"}, "the guidelines"),
         ({"guidelines": "x" * 16_385}, "the guidelines"),
-        ({"task": ""}, "there is no task kind ''; known: classify, rate, prefer, judge"),
+        ({"task": ""}, "there is no task kind ''; known: classify, rate, prefer, judge, tags"),
         ({"task": "transcribe"}, "there is no task kind 'transcribe'"),
         ({"spec": b""}, "a spec is not JSON"),
         ({"spec": b'{"labels":["a", "b"]}'}, "not in its canonical form"),

@@ -31,13 +31,14 @@ SPECS: dict[str, dict[str, object]] = {
     "rate": {"steps": ["a", "b", "c", "d", "e"], "tolerance": 0},
     "prefer": {"ties": True},
     "judge": {"criteria": CRITERIA},
+    "tags": {"tags": ["a", "b", "c"]},
 }
-SIZES = {"classify": 4, "rate": 5, "prefer": 3, "judge": 8}
+SIZES = {"classify": 4, "rate": 5, "prefer": 3, "judge": 8, "tags": 8}
 
 
 @dataclass(frozen=True)
 class Table:
-    """Answers as numbers; of a judge's task, one bit a criterion."""
+    """Answers as numbers; of a judge's task or of tags, one bit each."""
 
     name: str
     truth: Array
@@ -51,7 +52,7 @@ class Table:
         return kind_of(self.name).parse_spec(encode_spec(SPECS[self.name]))
 
     def encoded(self, number: Array) -> NDArray[np.uint8]:
-        if self.name == "judge":
+        if self.name in ("judge", "tags"):
             columns = [number >> bit & 1 for bit in range(3)]
         elif self.name == "classify":
             columns = [number // 256, number % 256]

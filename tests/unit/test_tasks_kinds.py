@@ -26,11 +26,13 @@ def criterion(name: str = "correct", needs: int = 900_000, **more: object) -> di
 
 
 RUBRIC = {"criteria": [criterion("correct"), criterion("safe", 990_000)]}
+TAGS = {"tags": ["cat", "dog", "outdoors"]}
 SPECS: dict[str, dict[str, Any]] = {
     "classify": LABELS,
     "rate": STEPS,
     "prefer": TIES,
     "judge": RUBRIC,
+    "tags": TAGS,
 }
 
 
@@ -41,7 +43,9 @@ def parsed(name: str, terms: dict[str, Any]) -> Any:
 class TestTable:
     def test_every_kind_is_found_by_its_name(self) -> None:
         assert all(kind_of(name).name == name for name in KINDS)
-        with pytest.raises(Reject, match="no task kind 'x'; known: classify, rate, prefer, judge"):
+        with pytest.raises(
+            Reject, match="no task kind 'x'; known: classify, rate, prefer, judge, tags"
+        ):
             kind_of("x")
 
     def test_pages_of_help_wait_for_no_engine(self) -> None:
@@ -325,7 +329,7 @@ class TestDecisions:
         kind.check_answer(spec, answer)
 
     def test_what_is_proposed_is_judged_as_a_part(self) -> None:
-        assert [kind.takes_proposals for kind in KINDS.values()] == [True, True, True, False]
+        assert [name for name, kind in KINDS.items() if not kind.takes_proposals] == ["judge"]
 
 
 class TestWords:
@@ -392,6 +396,10 @@ class TestDatasets:
         found = self.columns("judge", RUBRIC, b"\1\0", 990_000, 20_000)
         assert found == {"met_correct": 0.99, "met_safe": 0.02, "belief": [0.99, 0.02]}
 
+    def test_tags_are_shares_by_name(self) -> None:
+        found = self.columns("tags", TAGS, b"\1\0\1", 990_000, 20_000, 700_000)
+        assert found == {"belief": [0.99, 0.02, 0.7]}
+
     def test_criteria_whose_columns_would_have_one_name_are_numbered(self) -> None:
         terms = {"criteria": [criterion("so far?"), criterion("so, far"), criterion("so far 1")]}
         found = self.columns("judge", terms, b"\1\1\1", 1, 2, 3)
@@ -405,6 +413,7 @@ class TestDatasets:
             ("prefer", TIES, ["Which answer is better", "It may be that neither is."]),
             ("prefer", NO_TIES, ["Which answer is better", "One of them is."]),
             ("judge", RUBRIC, ["each criterion?", "safe: Is every word right? (needs 99.0 %)"]),
+            ("tags", TAGS, ["Which of these tags fit?", "outdoors"]),
         ],
     )
     def test_what_is_asked_is_said_in_words(
@@ -412,3 +421,48 @@ class TestDatasets:
     ) -> None:
         lines = kind_of(name).asks(parsed(name, terms))
         assert all(any(each in line for line in lines) for each in said)
+
+
+class TestTags:
+    def test_tags_that_a_list_could_not_hold_are_refused(self) -> None:
+        assert parsed("tags", {"tags": ["a", "b"]}).tags == ("a", "b")
+        for tags in (["a"], ["a", "A"], ["a", "b, c"], ["a", "None"]):
+            with pytest.raises(Reject):
+                parsed("tags", {"tags": tags})
+
+    def test_any_number_of_tags_fits(self) -> None:
+        kind, spec = kind_of("tags"), parsed("tags", TAGS)
+        for words, answer in (
+            ("cat, outdoors", b"\1\0\1"),
+            ("none", b"\0\0\0"),
+            ("dog", b"\0\1\0"),
+        ):
+            assert kind.read_words(spec, words) == answer
+            assert kind.words(spec, answer) == words
+        assert kind.read_words(spec, "Outdoors ,cat,cat") == b"\1\0\1"
+        for said in ("", "cat,", "cat and dog", "bird"):
+            with pytest.raises(Reject, match="there is no tag"):
+                kind.read_words(spec, said)
+        with pytest.raises(Reject, match="neither 0 nor 1"):
+            kind.check_answer(spec, b"\0\1\2")
+
+    @pytest.mark.parametrize(
+        ("belief", "proposal", "decided"),
+        [
+            ((990_000, 20_000, 950_000), None, Decision(Ruling.ACCEPT, b"\1\0\1", 950_000)),
+            ((990_000, 20_000, 950_000), b"\1\0\1", Decision(Ruling.ACCEPT, b"\1\0\1", 950_000)),
+            ((990_000, 20_000, 950_000), b"\1\0\0", Decision(Ruling.REFUSE, b"\1\0\1", 950_000)),
+            ((990_000, 20_000, 500_000), None, Decision(Ruling.UNSURE, b"\1\0\0", 500_000)),
+        ],
+    )
+    def test_an_item_is_as_sure_as_its_most_doubtful_tag(
+        self, belief: tuple[int, ...], proposal: bytes | None, decided: Decision
+    ) -> None:
+        kind, spec = kind_of("tags"), parsed("tags", TAGS)
+        assert kind.decide(spec, belief, proposal, 900_000) == decided
+
+    def test_saying_nothing_of_rare_tags_earns_nothing(self) -> None:
+        kind, spec = kind_of("tags"), parsed("tags", TAGS)
+        assert kind.credit_ppm(spec, b"\0\0\0", b"\0\0\1") == 0
+        assert kind.credit_ppm(spec, b"\1\0\1", b"\0\0\1") == PPM // 2
+        assert kind.credit_ppm(spec, b"\0\0\0", b"\0\0\0") == PPM
