@@ -6,7 +6,8 @@
 
 For each change first the tests named beside it, then, if they pass, all tests of the fold. A change that all
 of them pass has survived: a rule that could be lost tomorrow. Exit status: 0 all are noticed, 1 some survive,
-2 a change does not apply any more (the rule has moved: adapt the list in tools/rules_lost.py).
+2 a change does not apply any more (the rule has moved: adapt the list in tools/rules_lost.py), or the tests
+fail without any change.
 """
 
 from __future__ import annotations
@@ -107,6 +108,14 @@ def fate_of(mutant: Mutant) -> tuple[Fate, str, float]:
     return Fate.SURVIVED, "", time.monotonic() - started
 
 
+def failure_as_it_is() -> str | None:
+    """What fails in the rules as they are: it would notice every change."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copy_to(Path(folder))
+        tests = [name for stage in stages(copy, MUTANTS[0]) for name in stage]
+        return first_failure(copy, list(dict.fromkeys(tests)))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -124,6 +133,9 @@ def main() -> int:
         for each in chosen:
             print(f"{each.name}: {each.file}{'' if applies(each) else '  (does not apply)'}")
         return 0
+    if failed := failure_as_it_is():
+        print(f"{failed} fails without any change")
+        return 2
     fates = []
     with ThreadPoolExecutor(asked.jobs) as pool:
         for each, (fate, by, seconds) in zip(chosen, pool.map(fate_of, chosen), strict=True):

@@ -462,6 +462,20 @@ _MONEY: Final = (
         CLOSE,
     ),
     Mutant(
+        "a close of very many campaigns is too long for its entry",
+        _CLOSE,
+        "return waiting[:WAITING_ROWS_MAX]",
+        "return waiting",
+        CLOSE,
+    ),
+    Mutant(
+        "an asset may have two totals",
+        "protocol/rules/settling.py",
+        "len(assets) == len(record.body.totals)",
+        "True",
+        "unit/test_fold_settlement.py",
+    ),
+    Mutant(
         "what is withdrawn is not repaid",
         "protocol/money/lines.py",
         "counted.accepted - repaid,",
@@ -518,10 +532,10 @@ _MONEY: Final = (
         "unit/test_fold_settlement.py",
     ),
     Mutant(
-        "evidence fades beyond the epoch",
+        "evidence fades by closes that came before it",
         "protocol/review/reputation.py",
-        "min(until, epoch)",
-        "until",
+        "max(since, belief.epoch)",
+        "since",
         "property/test_money_and_draws.py",
     ),
 )

@@ -64,7 +64,7 @@ def faded(belief: Belief, epoch: int, decay: Table[int, int]) -> Belief:
     for (since, kept_ppm), (until, _) in pairwise(changes):
         if kept_ppm == PPM:
             continue
-        for _ in range(max(since, belief.epoch), min(until, epoch)):
+        for _ in range(max(since, belief.epoch), until):
             if not (right or wrong):
                 break
             right, wrong = right * kept_ppm // PPM, wrong * kept_ppm // PPM

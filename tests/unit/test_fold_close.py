@@ -112,10 +112,11 @@ def test_an_epoch_of_however_many_campaigns_can_be_closed(net: Network) -> None:
         net.state.waiting.put(((name, net.people[0].id), 0), bytes(32))
         net.state.queues.put((name, net.people[0].id), 0)
         under_way = Round(1, RoundPhase.SEALED, 0, (bytes(32),) * BATCH_LEAVES_MAX)
-        net.state.rounds.put(name, under_way)
+        if name != longest[0]:  # of the others there are two rows each
+            net.state.rounds.put(name, under_way)
     rows = compute_waiting(net.state)
     assert len(rows) == WAITING_ROWS_MAX
-    assert {row.campaign_id for row in rows} == set(longest[: WAITING_ROWS_MAX // 2])
+    assert {row.campaign_id for row in rows} == set(longest[: WAITING_ROWS_MAX // 2 + 1])
     net.close()
     assert len(net.log[-1].raw) < ENTRY_BYTES_MAX
 

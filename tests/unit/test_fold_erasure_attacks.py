@@ -306,6 +306,19 @@ def test_a_near_picture_with_other_words_is_another_item(pictures: Network) -> N
     assert (found.items, found.duplicates) == ((original, other), {copy: original})
 
 
+def test_a_picture_that_is_near_with_words_that_many_share_is_another_item(
+    pictures: Network,
+) -> None:
+    """What is looked up by its picture must still have the same words."""
+    net = pictures
+    far = picture(*((which, 7) for which in range(100)))
+    net.submit(net.people[0], [shown(net, picture())], c="pictures")
+    net.submit(net.people[1], [shown(net, far, b"common words")], c="pictures")
+    net.submit(net.people[1], [shown(net, picture(*ONE), b"common words")], c="pictures")
+    found = sealing.compute_seal(net.state, net.campaign("pictures"))
+    assert (found.items, found.duplicates) == (tuple(ids(net)), {})
+
+
 def test_whatever_else_is_erased_the_original_is_the_same(pictures: Network) -> None:
     """Of all that are near, each subset that holds the best one gives the best one."""
     net = pictures
