@@ -33,7 +33,7 @@ from coordinator.sealed import Opening, validate_known, validate_sealed
 from coordinator.sequencer import Sequenced, Sequencer
 from coordinator.tally import Tally
 from coordinator.views import RoundView
-from protocol.errors import Reject
+from protocol.errors import Outdated, Reject
 from protocol.identity import KeyId
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.merkle import MerkleTree, hash_leaf
@@ -302,7 +302,10 @@ class Book:
     def _require_able(self, body: Message) -> None:
         """Refuses what this coordinator could not go on with."""
         if isinstance(body, pb.Upgrade):
-            rules_of(body.version)
+            try:
+                rules_of(body.version)
+            except Outdated as error:
+                raise Reject(str(error), error.advice) from error
         if (
             isinstance(body, pb.Successor)
             and body.role == pb.KEY_ROLE_LOG

@@ -4,7 +4,8 @@
     +-- LocalError        we, or the person at our keyboard, got something wrong
     |   +-- ConfigError   a file, flag or setting is missing or malformed
     |   +-- StoreError    our own disk or database failed or holds something impossible
-    |   `-- StateError    the command does not fit the present state (nothing to claim, epoch not open)
+    |   +-- StateError    the command does not fit the present state (nothing to claim, epoch not open)
+    |   `-- Outdated      the network goes by rules that this software does not know; nobody lied
     `-- RemoteError       somebody else got something wrong, or cannot be reached
         +-- Unreachable   no answer; worth retrying with backoff
         +-- Ignore        harmless: a late or repeated message. The sender is not penalised
@@ -12,7 +13,7 @@
         `-- Misbehaviour  proof that somebody lied: a bad checkpoint, a root that does not recompute
 
 `validate_*` functions raise Ignore or Reject and nothing else. One table maps this tree to gRPC
-status codes (coordinator/service) and one to exit codes (commonhold/exits).
+status codes (commonground/status) and one to exit codes (commonhold/cli/output).
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class StoreError(LocalError):
 
 class StateError(LocalError):
     """The command does not fit the present state."""
+
+
+class Outdated(LocalError):
+    """This software is older than the rules of the network."""
 
 
 class RemoteError(CommonholdError):

@@ -16,7 +16,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from protocol.errors import Ignore, Misbehaviour, Reject
+from protocol.errors import Ignore, Misbehaviour, Outdated, Reject
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
 from protocol.limits import BATCH_LEAVES_MAX, LEAF_BYTES_MAX, OPERATOR_LEAVES_MAX
@@ -190,7 +190,8 @@ def apply(state: State, raw: bytes, leaves: Sequence[Leaf]) -> Applied:
     Leaves that were erased count on the withdrawal that explains them: whoever replays a log calls
     `require_explained` at its end.
 
-    Raises Misbehaviour when the entry breaks a rule: a log that holds it is not to be trusted.
+    Raises Misbehaviour when the entry breaks a rule: a log that holds it is not to be trusted; Outdated
+    where rules begin that this software does not know.
     """
     try:
         rules = rules_for(state)
@@ -200,6 +201,8 @@ def apply(state: State, raw: bytes, leaves: Sequence[Leaf]) -> Applied:
         record = validate(state, envelope.kind, record)
     except (Reject, Ignore) as error:
         raise Misbehaviour(f"log entry {state.size}: {error}", error.advice) from error
+    except Outdated as error:
+        raise Outdated(f"log entry {state.size}: {error}", error.advice) from error
     return Applied(envelope.kind, record, process(state, envelope.kind, record))
 
 

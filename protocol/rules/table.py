@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from protocol.errors import Reject
+from protocol.errors import Outdated
 from protocol.rules import (
     answering,
     campaigns,
@@ -193,9 +193,9 @@ LATEST: Final = max(RULES)
 
 
 def rules_of(version: int) -> Rules:
-    """The rules of a version; raises Reject when this software does not know them."""
+    """The rules of a version; raises Outdated when this software does not know them."""
     if version not in RULES:
-        raise Reject(
+        raise Outdated(
             f"this network goes by version {version} of the rules, and this software knows"
             f" {', '.join(map(str, RULES))}",
             "install a newer version of commonhold",
