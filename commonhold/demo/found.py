@@ -66,7 +66,8 @@ def _open_campaigns(scene: Scene) -> None:
                 # Rounds begin with the second half, so that the operator can say before what gold is.
                 *("--seal-items", str(items), "--round-items", str(items)),
                 *("--seal-wait", SEAL_WAIT, "--draws-max", "2"),
-                *("--beacon-window", "30s", "--commit-window", "2m", "--reveal-window", "1m"),
+                # Long ones, for busy machines: a window ends when all have done their part.
+                *("--beacon-window", "1m", "--commit-window", "6m", "--reveal-window", "2m"),
             )
             for name, (words, items) in asked.items()
         ]
