@@ -319,6 +319,19 @@ def test_a_picture_that_is_near_with_words_that_many_share_is_another_item(
     assert (found.items, found.duplicates) == (tuple(ids(net)), {})
 
 
+def test_thousands_of_the_same_are_copies_of_what_the_first_is_a_copy_of(
+    pictures: Network,
+) -> None:
+    """And of none of each other, however many."""
+    net = pictures
+    net.submit(net.people[0], [shown(net, picture())], c="pictures")
+    net.submit(net.people[1], [shown(net, picture(*ONE)) for _ in range(500)], c="pictures")
+    original, *copies = ids(net)
+    found = sealing.compute_seal(net.state, net.campaign("pictures"))
+    assert found.items == (original,)
+    assert found.duplicates == dict.fromkeys(copies, original)
+
+
 def test_whatever_else_is_erased_the_original_is_the_same(pictures: Network) -> None:
     """Of all that are near, each subset that holds the best one gives the best one."""
     net = pictures
