@@ -156,6 +156,9 @@ def validate(state: State, kind: str, record: AnyRecord) -> AnyRecord:
     if rule is None:
         raise Reject(f"there is no record kind {kind!r} in these rules")
     if kind == "genesis":
+        # In this order: nobody who sends another genesis makes this software think that it is outdated.
+        require(state.size == 0, "a log has one genesis, its first entry")
+        require(record.body.rules > 0, "the genesis names no version of the rules")
         rules_of(record.body.rules)
     else:
         require(state.size > 0, "a log begins with its genesis")

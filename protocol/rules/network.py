@@ -24,7 +24,6 @@ SUCCESSOR_DOMAIN: Final = b"commonhold/v1/successor\0"
 def validate_genesis(state: State, record: Record[pb.Genesis]) -> None:
     """The first entry, and no other."""
     body = record.body
-    require(state.size == 0, "a log has one genesis, its first entry")
     require_hash(body.network, "the network id")
     require(len(body.log_key) == KEY_BYTES, "the genesis names the key that signs the log")
     require(body.network == network_id(body.log_key), "the network's id is not that of its log")

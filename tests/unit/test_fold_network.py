@@ -81,12 +81,25 @@ def test_a_network_is_founded_by_whom_its_genesis_names(
     )
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [2, 99])
 def test_an_old_software_is_told_to_be_replaced(net: Network, version: int) -> None:
     says = f"goes by version {version} of the rules, and this software knows 1"
     with pytest.raises(Outdated, match=says) as caught:
         found(net, net.genesis(policy(), rules=version))
     assert caught.value.advice == "install a newer version of commonhold"
+
+
+@pytest.mark.parametrize("version", [0, 2, 99])
+def test_whoever_sends_another_genesis_makes_no_software_outdated(
+    net: Network, version: int
+) -> None:
+    """Anybody may send one, to anybody."""
+    stranger = Person("stranger")
+    body = net.genesis(policy(), rules=version, delegation=stranger.delegation())
+    with refuses("a log has one genesis"):
+        net.add(stranger, "genesis", body)
+    with refuses("names no version of the rules"):
+        found(net, net.genesis(policy(), rules=0))
 
 
 def test_a_log_begins_with_its_genesis(net: Network) -> None:
