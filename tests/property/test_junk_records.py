@@ -295,7 +295,8 @@ def test_junk_is_refused_without_a_trace(kind: str, phase: str) -> None:
         try:
             transition.apply(state, raw, leaves)
         except (Misbehaviour, Outdated) as error:
-            assert isinstance(error, Misbehaviour) or (kind, phase) == ("genesis", "NEW")
+            if isinstance(error, Outdated) and (kind, phase) != ("genesis", "NEW"):
+                raise
             refused += 1
             assert held(state) == before, "a refused record left a trace"
         else:
