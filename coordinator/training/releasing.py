@@ -134,7 +134,7 @@ def _write_card(
         cpu_seconds=cpu_seconds,
     )
     folder = model_folder(operator.home, record.id)
-    signed = sign(composed, operator.keys.operator, operator.keys.sign_record)
+    signed = sign(composed, operator.keys.record_key, operator.keys.sign_record)
     replace_file(folder / CARD_FILE, signed, PUBLIC_MODE)
     replace_file(folder / MARKDOWN_FILE, to_markdown(composed), PUBLIC_MODE)
     return folder / CARD_FILE

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from coordinator.campaigns import build_campaign, parse_part
 from commonground.durations import duration_words, parse_duration
+from coordinator.campaigns import build_campaign, parse_part
 from coordinator.gold import read_answers, those_waiting
 from coordinator.policies import changed_policy
 from protocol.errors import ConfigError, Reject, StateError
