@@ -16,10 +16,10 @@ from protocol.identity import name_of, short
 from protos.gen import records_pb2 as pb
 
 REASONS: Final[dict[int, tuple[str, str]]] = {
-    pb.WAITING_IN_REVIEW: ("in-review", "are in a round that is under way"),
-    pb.WAITING_FOR_SEAL: ("for-seal", "wait for the next round"),
-    pb.WAITING_FOR_REVIEWERS: ("for-reviewers", "wait, and nobody stands by to review them"),
-    pb.WAITING_PAUSED: ("paused", "wait, and the campaign is paused"),
+    pb.WAITING_IN_REVIEW: ("in-review", "in a round that is under way"),
+    pb.WAITING_FOR_SEAL: ("for-seal", "for the next round"),
+    pb.WAITING_FOR_REVIEWERS: ("for-reviewers", "and nobody stands by to review"),
+    pb.WAITING_PAUSED: ("paused", "and the campaign is paused"),
 }
 """By pb.WaitingReason: a word for scripts, and the end of a sentence."""
 
@@ -57,7 +57,8 @@ def close_report(closed: ClosedEpoch, lines: Sequence[pb.RewardLine]) -> Group:
 
 def _left(waiting: Iterable[tuple[str, int, int]]) -> list[str]:
     return [
-        f"{escape(campaign_id)}: {items:,} item{'' if items == 1 else 's'} {REASONS[reason][1]}"
+        f"{escape(campaign_id)}: {items:,} {'item waits' if items == 1 else 'items wait'}"
+        f" {REASONS[reason][1]}"
         for campaign_id, items, reason in waiting
     ]
 
