@@ -15,7 +15,9 @@ def parse_duration(text: str, what: str) -> int:
     """Milliseconds, above zero; `what` begins the message of the ConfigError."""
     match = _WRITTEN.fullmatch(text.strip())
     duration_ms = int(match[1]) * _UNITS_MS[match[2]] if match else 0
-    if not duration_ms:
+    if match and not duration_ms:
+        raise ConfigError(f"{what} is {text!r}: it has to be above zero", "write it like 2s or 30m")
+    if not match:
         raise ConfigError(f"{what} is not a duration: {text!r}", "write it like 2s, 30m, 24h or 7d")
     return duration_ms
 

@@ -305,7 +305,10 @@ class Book:
             try:
                 rules_of(body.version)
             except Outdated as error:
-                raise Reject(str(error), error.advice) from error
+                raise Reject(
+                    f"this coordinator does not know version {body.version} of the rules",
+                    "install a newer version of commonhold here first; then announce the upgrade",
+                ) from error
         if (
             isinstance(body, pb.Successor)
             and body.role == pb.KEY_ROLE_LOG

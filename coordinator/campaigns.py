@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from commonground.durations import parse_duration
 from protocol.errors import ConfigError
-from protocol.limits import PPM
+from protocol.limits import CONTENT_BYTES_MAX, PPM
 from protocol.tasks import kind_of
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
@@ -64,6 +64,8 @@ _COPIED: Final = (
     "reviewers_per_item",
     "price_ppm",
 )
+_LISTS: Final = ("labels", "licences", "media_types", "parts")
+_NUMBER_MAX: Final = 2**32 - 1  # what the record can carry; the rules have the limits
 _PART_FIELDS: Final = ("name", "media_types", "bytes_max", "optional")
 _PART_SYNTAX: Final = "write it as NAME:MEDIA/TYPE[,MEDIA/TYPE]:BYTES[:optional]"
 
@@ -78,6 +80,7 @@ def build_campaign(network: bytes, file: Path | None, given: Mapping[str, Any]) 
     """
     fields = {**_DEFAULTS, **(_read(file) if file else {})}
     fields |= {key: value for key, value in given.items() if value is not None}
+    _check_types(fields)
     if not fields.get("id"):
         raise ConfigError("the campaign has no id", "give --id, or id in the TOML file")
     fields["title"] = fields["title"] or fields["id"]
@@ -96,6 +99,25 @@ def build_campaign(network: bytes, file: Path | None, given: Mapping[str, Any]) 
         )
     except (TypeError, ValueError) as error:
         raise ConfigError(f"a field of the campaign is wrong: {error}") from error
+
+
+def _check_types(fields: Mapping[str, Any]) -> None:
+    """Whoever writes TOML may forget brackets, or quote a number; in letters that would be a campaign."""
+    for name, value in fields.items():
+        default = _DEFAULTS.get(name, "")
+        wanted = list if name in _LISTS else int if isinstance(default, int) else str
+        if name == "spec" or value is None or value == default:
+            continue
+        if wanted is list and not isinstance(value, list | tuple):
+            raise ConfigError(f"{name} is {value!r}, not a list", f'write it as {name} = ["…"]')
+        most = CONTENT_BYTES_MAX if name == "item_bytes_max" else _NUMBER_MAX
+        if wanted is int and (type(value) is not int or not 0 <= value <= most):
+            raise ConfigError(
+                f"{name} is {value!r}, not a whole number from 0 to {most}",
+                "write it without quotes",
+            )
+        if wanted is str and not isinstance(value, str):
+            raise ConfigError(f"{name} is {value!r}, not a text", f'write it as {name} = "…"')
 
 
 def _rounds(fields: Mapping[str, Any]) -> pb.RoundTerms:
@@ -136,13 +158,15 @@ def _spec(fields: Mapping[str, Any]) -> bytes:
             f"the campaign does not say what its {fields['task']} task asks",
             "give --spec with a JSON object, or a file that holds one",
         )
-    return encode_spec(spec if isinstance(spec, dict) else _read_json(str(spec)))
+    if not isinstance(spec, dict | str):
+        raise ConfigError(f"the spec is {spec!r}, not a JSON object", "write it as {...}")
+    return encode_spec(spec if isinstance(spec, dict) else _read_json(spec))
 
 
 def _read_json(text: str) -> dict[str, object]:
     """The object in a text that begins with a brace, or else in the file of that name."""
     where = "the spec"
-    if not text.lstrip().startswith("{"):
+    if not text.lstrip().startswith(("{", "[")):
         where = text
         try:
             text = Path(text).read_text()
@@ -176,7 +200,13 @@ def _part_of(table: Mapping[str, Any]) -> pb.PartTerms:
             raise ConfigError(
                 f"a part has no field {key!r}", f"its fields are {', '.join(_PART_FIELDS)}"
             )
-    return pb.PartTerms(**table)
+    try:
+        return pb.PartTerms(**table)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"the part {table.get('name', '')!r} is malformed: {error}",
+            'write name = "…", media_types = ["…"], bytes_max = a number',
+        ) from error
 
 
 def parse_part(text: str) -> pb.PartTerms:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from protocol.identity import PersonId
 from protocol.lifecycle import RoundPhase
-from protocol.rows import Campaign, Item
+from protocol.rows import Campaign
+from protocol.rules.drawing import can_be_reviewed
 from protocol.rules.sealing import close_due
 from protocol.state import State, waits_of
 
@@ -84,7 +84,7 @@ def _gather(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
         return Wait(due_ms)
     if clock.hopeless is not None and clock.hopeless == situation_of(state, c):
         return Wait(None)
-    if not _can_be_reviewed(state, c):
+    if not can_be_reviewed(state, c):
         return Wait(None)
     return Step.CLOSE if close_due(state, campaign) else Step.SEAL
 
@@ -94,29 +94,3 @@ def situation_of(state: State, campaign_id: str) -> Situation:
     people = frozenset(person for (_, person), _ in state.standbys.scan(campaign_id))
     queues = (queue for queue, _ in state.queues.scan(campaign_id))
     return people, tuple((queue[1], state.waiting.count(queue)) for queue in queues)
-
-
-def _can_be_reviewed(state: State, campaign_id: str) -> bool:
-    """Whether somebody stands by who may review something that waits: not its author, nobody who has
-    answered, and nobody who is paid at the address of one of these."""
-    voices = {_voice(state, person) for (_, person), _ in state.standbys.scan(campaign_id)}
-    for queue, first_ticket in state.queues.scan(campaign_id):
-        others = voices - {_voice(state, queue[1])}
-        if not others:
-            continue
-        first = state.waiting[queue, first_ticket]
-        if others - _answered(state, state.items[first]):
-            return True
-        waiting = (state.items[item_id] for _, item_id in state.waiting.scan(queue))
-        if any(others - _answered(state, item) for item in waiting):
-            return True
-    return False
-
-
-def _voice(state: State, person: PersonId) -> bytes:
-    """Many names with one payout address are one voice."""
-    return state.members[person].payout
-
-
-def _answered(state: State, item: Item) -> set[bytes]:
-    return {_voice(state, person) for person in item.answered_by}

@@ -58,7 +58,19 @@ class Draft:
 def drafts_of_files(
     paths: Sequence[Path], part: str, labels: Mapping[str, str] | str
 ) -> list[Draft]:
-    """One item of one part for each file; `labels` maps file names to answers, or is the one of all."""
+    """One item of one part for each file; `labels` maps file names to answers, or is the one of all.
+
+    Raises ConfigError for a label whose file is not among them: it was mistyped, or forgotten.
+    """
+    if not isinstance(labels, str):
+        names = {path.name for path in paths}
+        lost = [name for name in labels if name not in names]
+        if lost:
+            raise ConfigError(
+                f"{quoted(lost[0])} has a label, and is not among the files"
+                + (f"; nor are {len(lost) - 1} more" if len(lost) > 1 else ""),
+                "correct its name in the table of labels, or take its line out",
+            )
     return [
         Draft(
             path.name,

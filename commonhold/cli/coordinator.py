@@ -233,7 +233,8 @@ def gold_import(
 @guarded
 def epoch_close(
     epoch: Annotated[
-        int | None, typer.Option(help="Which one; the present one if it is not said.")
+        int | None,
+        typer.Option(min=1, max=2**32, help="Which one; the present one if it is not said."),
     ] = None,
     directory: HomeOption = None,
     as_json: JsonFlag = False,

@@ -42,7 +42,7 @@ def campaign_create(
     guidelines: Annotated[str | None, typer.Option(help="What to submit and how to judge.")] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="Kind of question: classify (default), rate, prefer, judge."),
+        typer.Option(help="Kind of question: classify (default), rate, prefer, judge, tags."),
     ] = None,
     label: Annotated[
         list[str] | None, typer.Option(help="A possible answer of classify; repeat.")
@@ -231,7 +231,8 @@ def policy_set(
 def upgrade(
     *,
     epoch: Annotated[
-        int | None, typer.Option(help="The first that it governs; the next one.")
+        int | None,
+        typer.Option(min=1, max=2**32, help="The first that it governs; the next one."),
     ] = None,
     directory: HomeOption = None,
     as_json: JsonFlag = False,

@@ -159,7 +159,9 @@ def validate_pause(state: State, record: Record[pb.Pause]) -> None:
     campaign = campaign_of(state, record.body.campaign_id)
     require_next(record.body.serial, campaign.pauses, "the operator")
     if campaign.paused == record.body.paused:
-        raise Ignore(f"the campaign is {'paused' if campaign.paused else 'not paused'} already")
+        raise Ignore(
+            "the campaign is paused already" if campaign.paused else "the campaign is not paused"
+        )
     round_ = state.round_of(campaign.id)
     require(
         round_.phase is RoundPhase.OPEN,

@@ -11,7 +11,7 @@ from protocol.money.accounts import credit
 from protocol.money.lines import compute_lines, price_lines
 from protocol.money.revenue import due_deposits
 from protocol.review.reputation import keep_evidence
-from protocol.rules.drawing import give_up
+from protocol.rules.drawing import can_be_reviewed, give_up
 from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, require
 from protocol.rules.sealing import close_due
@@ -51,7 +51,7 @@ def compute_waiting(state: State) -> list[pb.Waiting]:
             continue
         if campaign.paused:
             reason = pb.WAITING_PAUSED
-        elif not state.standbys.has(campaign_id):
+        elif not can_be_reviewed(state, campaign_id):
             reason = pb.WAITING_FOR_REVIEWERS
         else:
             reason = pb.WAITING_FOR_SEAL

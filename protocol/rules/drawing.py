@@ -16,7 +16,7 @@ from protocol.limits import SALT_BYTES
 from protocol.log import commitments
 from protocol.review.draw import Candidate, Task, assign, select, tasks_of
 from protocol.review.reputation import belief_of, draw_weight
-from protocol.rows import Campaign, ItemId
+from protocol.rows import Campaign, Item, ItemId
 from protocol.rules.intake import enqueue
 from protocol.rules.record import (
     Record,
@@ -126,6 +126,32 @@ def _excluded(
     barred = (item.author, *item.answered_by)
     same_address = (voices.get(state.members[who].payout) for who in barred)
     return frozenset((*barred, *(who for who in same_address if who is not None)))
+
+
+def can_be_reviewed(state: State, campaign_id: str) -> bool:
+    """Whether somebody stands by who may review something that waits: not its author, nobody who has
+    answered, and nobody who is paid at the address of one of these."""
+    voices = {_voice(state, person) for (_, person), _ in state.standbys.scan(campaign_id)}
+    for queue, first_ticket in state.queues.scan(campaign_id):
+        others = voices - {_voice(state, queue[1])}
+        if not others:
+            continue
+        first = state.waiting[queue, first_ticket]
+        if others - _answered(state, state.items[first]):
+            return True
+        waiting = (state.items[item_id] for _, item_id in state.waiting.scan(queue))
+        if any(others - _answered(state, item) for item in waiting):
+            return True
+    return False
+
+
+def _voice(state: State, person: PersonId) -> bytes:
+    """Many names with one payout address are one voice."""
+    return state.members[person].payout
+
+
+def _answered(state: State, item: Item) -> set[bytes]:
+    return {_voice(state, person) for person in item.answered_by}
 
 
 def draw_leaves(assignments: Mapping[ItemId, tuple[PersonId, ...]]) -> list[pb.Assignment]:

@@ -241,7 +241,7 @@ def test_a_malformed_key_is_refused_without_being_shown(tmp_path: Path) -> None:
         ("grpc_port = 70000\n", "a port is 0 to 65535"),
         ("grpc_port = \n", "malformed"),
         ('close_every = "often"\n', "close_every is not a duration"),
-        ('close_every = "0s"\n', "close_every is not a duration"),
+        ('close_every = "0s"\n', "close_every is '0s': it has to be above zero"),
         ("[rate_limit]\nburst = 1\n", "no setting 'burst'"),
     ],
 )

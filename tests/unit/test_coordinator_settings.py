@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +106,11 @@ class TestCampaigns:
             ({"id": "x", "labels": ["a", "b"], "commit_window": "1 day"}, "commit window"),
             (
                 {"id": "x", "labels": ["a", "b"], "price_ppm": -1},
-                "a field of the campaign is wrong",
+                "price_ppm is -1, not a whole number",
             ),
             (
                 {"id": "x", "labels": ["a", "b"], "draws_max": "3"},
-                "a field of the campaign is wrong",
+                "draws_max is '3', not a whole number",
             ),
         ],
     )
@@ -146,13 +147,38 @@ def test_durations(text: str, duration_ms: int) -> None:
     assert parse_duration(duration_words(duration_ms), "it") == duration_ms
 
 
-@pytest.mark.parametrize(
-    "text", ["", "2", "2 s", "-1s", "0s", "1.5h", "1w", "9999999999s", "\u0661s"]
-)
+@pytest.mark.parametrize("text", ["", "2", "2 s", "-1s", "1.5h", "1w", "9999999999s", "\u0661s"])
 def test_no_durations(text: str) -> None:
     with pytest.raises(ConfigError, match="it is not a duration") as caught:
         parse_duration(text, "it")
     assert "24h" in caught.value.advice
+
+
+def test_nothing_lasts_no_time() -> None:
+    with pytest.raises(ConfigError, match="it is '0s': it has to be above zero"):
+        parse_duration("0s", "it")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("labels", "cat", "labels is 'cat', not a list"),
+        ("licences", "MIT", "licences is 'MIT', not a list"),
+        ("parts", "image:image/png:5", "not a list"),
+        ("seal_items", "x", "seal_items is 'x', not a whole number"),
+        ("reviewers_per_item", -3, "not a whole number from 0"),
+        ("price_ppm", 1.5, "not a whole number"),
+        ("id", 5, "id is 5, not a text"),
+        ("spec", 5, "the spec is 5, not a JSON object"),
+        ("spec", "[1]", "the spec is not a JSON object"),
+        ("parts", [{"name": "a", "bytes_max": "5"}], "the part 'a' is malformed"),
+    ],
+)
+def test_a_field_of_another_type_is_named(field: str, value: object, message: str) -> None:
+    fields = {"id": "a", "labels": ["x", "y"]} | ({"labels": []} if field == "spec" else {})
+    assert build_campaign(bytes(32), None, {"id": "a", "labels": ["x", "y"]}).id == "a"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        build_campaign(bytes(32), None, fields | {field: value})
 
 
 class TestGold:

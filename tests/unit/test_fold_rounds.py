@@ -440,7 +440,7 @@ def test_a_campaign_is_paused_between_two_rounds(net: Network) -> None:
     with refuses("is under way"):
         net.pause()
     net.verdict()
-    with refuses("is not paused already"):
+    with refuses("the campaign is not paused"):
         net.pause(False)
     net.pause()
     with refuses("is paused already"):

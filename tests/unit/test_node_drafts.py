@@ -119,3 +119,5 @@ def test_files_have_the_answer_of_their_line_or_of_all() -> None:
         Draft("b.png", (PartSource("image", paths[1]),)),
     ]
     assert {draft.words for draft in drafts_of_files(paths, "image", "dog")} == {"dog"}
+    with pytest.raises(ConfigError, match=r"zz\.png.* has a label, and is not among the files"):
+        drafts_of_files(paths, "image", {"a.png": "cat", "zz.png": "dog"})
