@@ -114,6 +114,8 @@ def test_no_secret_is_in_any_log_of_the_demo(played: tuple[dict[str, Any], Path]
 
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     folder = tmp_path / "files"
+    # A shell lets what it runs in the background ignore this signal, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     demo = subprocess.Popen(
         [*DEMO, "--dir", str(folder), "--summary", str(tmp_path / "summary.json")],
         stdout=subprocess.DEVNULL,
