@@ -320,3 +320,13 @@ def test_a_line_is_about_its_person_campaign_and_nothing_else() -> None:
         }
     assert [line.role for line in lines] == sorted(line.role for line in lines)
     assert sum(int(line.amount) for line in lines) == net.state.minted_micro
+
+
+def test_an_author_who_alone_stands_by_reviews_nothing_of_his_own() -> None:
+    ada, ben = people("ada", "ben")
+    net = Network(ada, ben)
+    net.submit(ada, [net.item(1)])
+    net.stand_by(ada)
+    assert [row.reason for row in compute_waiting(net.state)] == [pb.WAITING_FOR_REVIEWERS]
+    net.stand_by(ben)
+    assert [row.reason for row in compute_waiting(net.state)] == [pb.WAITING_FOR_SEAL]
