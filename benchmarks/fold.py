@@ -17,9 +17,9 @@ from typing import Final
 import numpy as np
 
 from protocol.limits import BATCH_LEAVES_MAX
-from protocol.money.lines import compute_lines
+from protocol.money.earnings import compute_lines
+from protocol.review.decisions import infer_round
 from protocol.review.fingerprints import DuplicateIndex, fingerprint_pixels
-from protocol.review.verdicts import infer_round
 from protocol.rules.drawing import compute_draw
 from protocol.rules.sealing import compute_seal
 from protocol.state import State

@@ -19,11 +19,11 @@ from protocol.log.batch import Erased, Leaf, decode_bundle
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import Verifier
+from protocol.rules.people import author_of
 from protocol.state import State
 from protocol.transition import (
     AnyRecord,
     apply,
-    author_of,
     open_record,
     process,
     require_explained,

@@ -23,7 +23,7 @@ from coordinator.tables import Rewrite
 from protocol.errors import Ignore, Reject
 from protocol.limits import HASH_BYTES
 from protocol.log.commitments import gold_commitment
-from protocol.review.verdicts import Opening as SaltAndAnswer
+from protocol.review.decisions import Opening as SaltAndAnswer
 from protocol.rows import ItemId
 from protocol.rules.intake import validate_openings
 from protocol.rules.record import require

@@ -17,8 +17,8 @@ from protocol.limits import SALT_BYTES
 from protocol.log.batch import batch_root
 from protocol.log.commitments import gold_commitment
 from protocol.log.strict import encode_leaf
-from protocol.money.lines import compute_lines
-from protocol.review.verdicts import compute_verdicts
+from protocol.money.earnings import compute_lines
+from protocol.review.decisions import compute_verdicts
 from protocol.rows import Campaign
 from protocol.rules.close import compute_waiting
 from protocol.rules.drawing import compute_draw, draw_leaves

@@ -33,7 +33,7 @@ from protocol.lifecycle import RoundPhase
 from protocol.limits import SALT_BYTES
 from protocol.log.batch import batch_root
 from protocol.log.strict import encode_leaf
-from protocol.review.draw import is_flipped
+from protocol.review.sampling import is_flipped
 from protocol.rows import Campaign, ItemId, Round
 from protocol.state import State
 from protos.gen import records_pb2 as pb

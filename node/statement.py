@@ -1,7 +1,7 @@
 """Why did I get this? Every line that the log has for one person, with the proof of each.
 
 A line is a leaf of a `close` entry: the entry is in the log, the leaf in the entry's batch, and
-`protocol.money.lines` says how its amount follows from the counts beside it. Behind the counts of a
+`protocol.money.earnings` says how its amount follows from the counts beside it. Behind the counts of a
 contributor's line are items, and `explain_item` says what was decided of each. The upper part is pure.
 """
 

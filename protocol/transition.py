@@ -17,7 +17,6 @@ from typing import Any
 from google.protobuf.message import Message
 
 from protocol.errors import Ignore, Misbehaviour, Outdated, Reject
-from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
 from protocol.limits import BATCH_LEAVES_MAX, LEAF_BYTES_MAX, OPERATOR_LEAVES_MAX
 from protocol.log.batch import Erased, Leaf, batch_root, leaf_hashes
@@ -25,7 +24,7 @@ from protocol.log.envelope import Envelope, parse_envelope, signing_input, verif
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import LEAF_TYPES, parse_leaf, strict_parse
 from protocol.rows import Item, ItemId, Round
-from protocol.rules.people import root_person
+from protocol.rules.people import author_of
 from protocol.rules.record import Record, require
 from protocol.rules.table import LATEST, AnyRecord, Rule, Rules, rules_of
 from protocol.state import State
@@ -134,20 +133,6 @@ def _parse_leaf(kind: str, rule: Rule, leaf: Leaf) -> Message | None:
         if leaf[:1] == bytes([LEAF_TYPES[message.DESCRIPTOR.name]]):
             return parse_leaf(message, leaf)
     raise Reject(f"a {kind} carries no leaves of this type")
-
-
-def author_of(state: State, kind: str, record: AnyRecord) -> PersonId:
-    """For whom the key signs: whom its root key says, in the records that bring a delegation along, and
-    otherwise whom an earlier record says. Raises Reject for a key that nobody delegated."""
-    if kind in ("genesis", "register", "delegate"):
-        return root_person(record.body.delegation)
-    author = state.keys.get(record.key)
-    if author is None:
-        raise Reject(
-            "nobody has delegated the key that signed this record",
-            "`commonhold node init` registers a person and a key",
-        )
-    return author
 
 
 def validate(state: State, kind: str, record: AnyRecord) -> AnyRecord:

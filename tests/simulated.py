@@ -26,8 +26,8 @@ from protocol.log.envelope import seal
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import canonical, encode_leaf, parse_leaf
 from protocol.media import MEDIA, Comparison
-from protocol.money import lines, payout
-from protocol.review import verdicts
+from protocol.money import earnings, payout
+from protocol.review import decisions
 from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
 from protocol.rows import Campaign, Consent, ItemId, Round, row_of
 from protocol.rules import close, dataset, drawing, sealing
@@ -397,7 +397,7 @@ class Network:
 
     def compute_verdicts(self, c: str = "digits") -> list[pb.ItemVerdict]:
         gold = {i: known for i, known in self.gold.items() if self._campaign_of(i) == c}
-        return verdicts.compute_verdicts(self.state, self.campaign(c), self.openings, gold)
+        return decisions.compute_verdicts(self.state, self.campaign(c), self.openings, gold)
 
     def verdict(self, c: str = "digits") -> None:
         self.add_verdict(self.compute_verdicts(c), c)
@@ -413,7 +413,7 @@ class Network:
         self.gold = {i: known for i, known in self.gold.items() if self._campaign_of(i) != c}
 
     def close(self) -> None:
-        self.add_close(lines.compute_lines(self.state))
+        self.add_close(earnings.compute_lines(self.state))
 
     def add_close(self, published: Sequence[pb.RewardLine], **changes: Any) -> None:
         leaves = [encode_leaf(line) for line in published]

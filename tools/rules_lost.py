@@ -43,7 +43,7 @@ _PRINTS: Final = "protocol/review/fingerprints.py"
 _SEALING: Final = "protocol/rules/sealing.py"
 _STRICT: Final = "protocol/log/strict.py"
 _VERDICT: Final = "protocol/rules/verdict.py"
-_VERDICTS: Final = "protocol/review/verdicts.py"
+_VERDICTS: Final = "protocol/review/decisions.py"
 
 _DECISIONS: Final = (
     Mutant(
@@ -449,7 +449,7 @@ _MONEY: Final = (
     ),
     Mutant(
         "no smallest weight of a reviewer",
-        "protocol/money/lines.py",
+        "protocol/money/earnings.py",
         "weight if weight >= ANSWER_WEIGHT_MIN_MICRO * answers else 0",
         "weight",
         VERDICT,
@@ -477,7 +477,7 @@ _MONEY: Final = (
     ),
     Mutant(
         "what is withdrawn is not repaid",
-        "protocol/money/lines.py",
+        "protocol/money/earnings.py",
         "counted.accepted - repaid,",
         "counted.accepted,",
         WITHDRAWAL,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from protocol.identity import PersonId
 from protocol.limits import OPERATOR_LEAVES_MAX, PPM
-from protocol.money.rewards import split
+from protocol.money.pools import split
 from protocol.rows import Snapshot
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb

@@ -8,7 +8,7 @@ from protocol.identity import PersonId
 from protocol.lifecycle import RoundPhase
 from protocol.limits import TOLERANCE_PPM, WAITING_ROWS_MAX
 from protocol.money.accounts import credit
-from protocol.money.lines import compute_lines, price_lines
+from protocol.money.earnings import compute_lines, price_lines
 from protocol.money.revenue import due_deposits
 from protocol.review.reputation import keep_evidence
 from protocol.rules.drawing import can_be_reviewed, give_up

@@ -14,8 +14,8 @@ from protocol.identity import PersonId
 from protocol.lifecycle import ItemEvent, RoundEvent, RoundPhase, next_phase
 from protocol.limits import SALT_BYTES
 from protocol.log import commitments
-from protocol.review.draw import Candidate, Task, assign, select, tasks_of
 from protocol.review.reputation import belief_of, draw_weight
+from protocol.review.sampling import Candidate, Task, assign, select, tasks_of
 from protocol.rows import Campaign, Item, ItemId
 from protocol.rules.intake import enqueue
 from protocol.rules.record import (

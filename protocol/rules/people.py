@@ -6,7 +6,7 @@ and a root key that is lost, have their place here and no record yet.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
@@ -45,6 +45,20 @@ def add_key(state: State, person: PersonId, key: KeyId, index: int) -> None:
     if key not in state.keys:
         state.keys.put(key, person)
         state.keys_of.put((person, key), index)
+
+
+def author_of(state: State, kind: str, record: Record[Any]) -> PersonId:
+    """For whom the key signs: whom its root key says, in the records that bring a delegation along, and
+    otherwise whom an earlier record says. Raises Reject for a key that nobody delegated."""
+    if kind in ("genesis", "register", "delegate"):
+        return root_person(record.body.delegation)
+    author = state.keys.get(record.key)
+    if author is None:
+        raise Reject(
+            "nobody has delegated the key that signed this record",
+            "`commonhold node init` registers a person and a key",
+        )
+    return author
 
 
 def validate_register(state: State, record: Record[pb.Register]) -> None:

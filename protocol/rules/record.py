@@ -32,7 +32,7 @@ class Record(Generic[Body]):
     leaves: tuple[Any, ...] = ()  # None where one was erased
     hashes: tuple[bytes, ...] = ()
     erased: Mapping[int, bytes] = field(default_factory=dict)  # position -> leaf hash
-    author: PersonId = NOBODY  # for whom the key signs; see protocol.transition.author_of
+    author: PersonId = NOBODY  # for whom the key signs; see protocol.rules.people.author_of
 
 
 def require(condition: bool, message: str, advice: str = "") -> None:

@@ -11,7 +11,7 @@ from protocol.identity import PersonId
 from protocol.lifecycle import ItemEvent, ItemStatus, RoundEvent, next_phase
 from protocol.limits import EVIDENCE_ITEMS_MAX, PPM, SALT_BYTES, TOLERANCE_PPM
 from protocol.log import commitments
-from protocol.review import verdicts
+from protocol.review import decisions
 from protocol.review.reputation import observe
 from protocol.rows import Campaign, Item, ItemId, Round
 from protocol.rules.drawing import give_up, requeue
@@ -98,19 +98,19 @@ def _check_decisions(
     decided: Sequence[pb.ItemVerdict],
     opened: Mapping[ItemId, bytes],
 ) -> None:
-    gold = verdicts.known_gold(state, campaign.id) | dict(opened)
-    table = verdicts.infer_round(state, campaign, gold)
+    gold = decisions.known_gold(state, campaign.id) | dict(opened)
+    table = decisions.infer_round(state, campaign, gold)
     beliefs = table.beliefs() if table is not None else {}
     question = question_of(campaign)
     for verdict in decided:
         try:
             _check_belief(verdict, beliefs.get(verdict.item_id, ()))
             _check_proposal(state.items[verdict.item_id], question, verdict)
-            follows = verdicts.decide(
+            follows = decisions.decide(
                 state,
                 campaign,
                 verdict,
-                verdicts.answers_to(state, ItemId(verdict.item_id)),
+                decisions.answers_to(state, ItemId(verdict.item_id)),
                 is_gold=verdict.item_id in gold,
             )
             require(

@@ -20,7 +20,7 @@ from coordinator.sealed import gold_key, known_key, proposals_key
 from protocol.errors import Reject
 from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.money.accounts import conserves
-from protocol.review.verdicts import compute_verdicts
+from protocol.review.decisions import compute_verdicts
 from protocol.rows import Campaign
 from protocol.rules import sealing
 from protocol.state import State

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from protocol.identity import PersonId
 from protocol.limits import PPM
-from protocol.money.rewards import contribution_weight, emission_pools, split
-from protocol.review.draw import Candidate, Task, assign, is_flipped, select, tasks_of
+from protocol.money.pools import contribution_weight, emission_pools, split
 from protocol.review.reputation import (
     NEWCOMER_PPM,
     deviation_ppm,
@@ -24,6 +23,7 @@ from protocol.review.reputation import (
     mean_ppm,
     observed,
 )
+from protocol.review.sampling import Candidate, Task, assign, is_flipped, select, tasks_of
 from protocol.rows import Belief
 from protocol.state import State
 

@@ -10,7 +10,7 @@ from protocol import transition
 from protocol.lifecycle import RoundPhase
 from protocol.log.envelope import parse_envelope
 from protocol.log.strict import encode_leaf
-from protocol.review.verdicts import compute_verdicts
+from protocol.review.decisions import compute_verdicts
 from protocol.state import State
 from protocol.tables import Table
 from protocol.transition import open_record

@@ -9,7 +9,7 @@ from protocol.limits import AMOUNT_MICRO_MAX, CRITERIA_MAX, LABELS_MAX, LEAF_BYT
 from protocol.log.batch import BUNDLE_BYTES_MAX, encode_bundle
 from protocol.log.strict import canonical, encode_leaf
 from protocol.money.accounts import conserves, cumulative_leaves
-from protocol.money.lines import compute_lines, price_lines
+from protocol.money.earnings import compute_lines, price_lines
 from protocol.money.settlement import Address, address, publication_digest
 from protocol.rows import Deposit
 from protocol.state import SHARES

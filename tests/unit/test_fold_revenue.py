@@ -14,7 +14,7 @@ from protocol.limits import (
 )
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.money.accounts import conserves
-from protocol.money.lines import compute_lines
+from protocol.money.earnings import compute_lines
 from protocol.money.revenue import due_flows
 from protocol.rows import Deposit
 from protocol.rules.training import TRAINER_LINES_MAX

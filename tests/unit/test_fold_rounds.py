@@ -7,7 +7,7 @@ import pytest
 from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.limits import EVIDENCE_ITEMS_MAX
 from protocol.log.strict import parse_leaf
-from protocol.review import verdicts
+from protocol.review import decisions
 from protocol.rules import sealing
 from protocol.rules.close import compute_waiting
 from protos.gen import records_pb2 as pb
@@ -409,13 +409,13 @@ def test_later_rounds_learn_from_the_items_decided_last(
         net.open_beacons(*reviewers)
         net.draw()
         net.review(*reviewers)
-        table = verdicts.infer_round(net.state, net.campaign(), {})
+        table = decisions.infer_round(net.state, net.campaign(), {})
         assert table is not None
         sizes.append(len(table.item_ids))
         net.verdict()
     assert sizes == [2, 4, 5, 5, 5]
     assert [i for _, i in net.state.evidence.scan()] == ids(net)[-3:]
-    paid = verdicts.infer_decided(net.state, net.campaign(), {})
+    paid = decisions.infer_decided(net.state, net.campaign(), {})
     assert paid is not None
     assert len(paid.item_ids) == 10, "a close weighs them all"
     net.close()

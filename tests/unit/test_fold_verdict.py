@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from protocol.limits import PPM, TOLERANCE_PPM
-from protocol.money.lines import compute_lines, price_lines
+from protocol.money.earnings import compute_lines, price_lines
 from protocol.rules.close import WEIGHT_TOLERANCES_PER_ANSWER
 from protocol.truth.inferred import Labelled
 from protocol.truth.scoring import ReviewerScores

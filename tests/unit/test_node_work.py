@@ -26,7 +26,7 @@ from node.intake import DecodedImage
 from node.review import REVIEWER, make_tasks
 from node.rows import TaskRow, TaskStatus
 from node.store import Store
-from protocol.review.draw import is_flipped
+from protocol.review.sampling import is_flipped
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests import simulated

@@ -18,7 +18,7 @@ from node.review import draw_seen, make_tasks, make_wanted, open_tasks
 from node.rows import TaskStatus
 from node.store import Store
 from protocol.errors import StoreError
-from protocol.review.draw import is_flipped
+from protocol.review.sampling import is_flipped
 from protocol.rows import Round
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb

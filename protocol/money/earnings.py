@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from protocol.limits import AMOUNT_MICRO_MAX, PPM
+from protocol.money.pools import contribution_weight, emission_pools, split
 from protocol.money.revenue import revenue_lines, treasury_line
-from protocol.money.rewards import contribution_weight, emission_pools, split
-from protocol.review.verdicts import infer_decided, known_gold
+from protocol.review.decisions import infer_decided, known_gold
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 
