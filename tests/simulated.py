@@ -31,6 +31,7 @@ from protocol.review import decisions
 from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
 from protocol.rows import Campaign, Consent, ItemId, Round, row_of
 from protocol.rules import close, dataset, drawing, sealing
+from protocol.rules.network import successor_message
 from protocol.rules.people import delegation_message
 from protocol.state import State
 from protocol.tasks.question import Question, question_of
@@ -496,6 +497,21 @@ def rounds(**changes: int) -> pb.RoundTerms:
     values = {"items_max": 8_192, "seal_items": 1, "seal_wait_ms": 1_000, "draws_max": 3}
     windows = {"beacon_ms": 1_000, "commit_ms": 1_000, "reveal_ms": 1_000}
     return pb.RoundTerms(**(values | windows | changes))
+
+
+def successor(
+    role: int, key: SigningKey, after: SigningKey | None = None, network: bytes = NETWORK
+) -> pb.Successor:
+    """A key that follows the operator's or the log's; `after` is the log's present key."""
+    public = bytes(key.verify_key)
+    message = successor_message(network, role, public)
+    return pb.Successor(
+        network=network,
+        role=role,  # type: ignore[arg-type]
+        key=public,
+        signature=key.sign(message).signature,
+        handover=after.sign(message).signature if after else b"",
+    )
 
 
 def campaign(**changes: Any) -> pb.Campaign:

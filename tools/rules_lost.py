@@ -626,6 +626,20 @@ _TERMS: Final = (
         NETWORK,
     ),
     Mutant(
+        "a log's key is followed without handing over",
+        _NETWORK,
+        "            _is_signed(log_key, message, body.handover),\n",
+        "            True,\n",
+        NETWORK,
+    ),
+    Mutant(
+        "the log's first key hands over for ever",
+        _NETWORK,
+        "check_succession(state.network, body, state.log_key)",
+        "check_succession(state.network, body, state.log_keys[0])",
+        NETWORK,
+    ),
+    Mutant(
         "an old registration may be played again",
         _PEOPLE,
         "body.serial > member.serial",

@@ -87,8 +87,37 @@ def process_upgrade(state: State, record: Record[pb.Upgrade]) -> None:
 
 
 def successor_message(network: bytes, role: int, key: bytes) -> bytes:
-    """What the key that follows signs, so that nobody is made a successor who does not hold it."""
+    """What the key that follows signs, so that nobody is made a successor who does not hold it; and what a
+    log's key signs that is followed."""
     return SUCCESSOR_DOMAIN + network + bytes([role]) + key
+
+
+def check_succession(network: bytes, body: pb.Successor, log_key: bytes) -> None:
+    """Raises Reject unless the key that follows agrees, and the log's present key hands over to its own.
+
+    Whoever knows only the first key of a log follows these signatures to the present one. Without them
+    anybody could show a log that begins with this network's genesis, and name its next key.
+    """
+    message = successor_message(network, body.role, body.key)
+    require(
+        _is_signed(body.key, message, body.signature),
+        "the key that follows did not sign its consent",
+    )
+    if body.role == pb.KEY_ROLE_LOG:
+        require(
+            _is_signed(log_key, message, body.handover),
+            "the log's key did not hand over to the one that is to follow",
+        )
+    else:
+        require(not body.handover, "the operator's key hands over by signing the record")
+
+
+def _is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        VerifyKey(key).verify(message, signature)
+    except (BadSignatureError, ValueError):
+        return False
+    return True
 
 
 def validate_successor(state: State, record: Record[pb.Successor]) -> None:
@@ -106,11 +135,7 @@ def validate_successor(state: State, record: Record[pb.Successor]) -> None:
         require(body.key not in state.log_keys, "the key has signed this log before")
     else:
         raise Reject("a successor follows the operator's key or the log's")
-    message = successor_message(state.network, body.role, body.key)
-    try:
-        VerifyKey(body.key).verify(message, body.signature)
-    except (BadSignatureError, ValueError):
-        raise Reject("the key that follows did not sign its consent") from None
+    check_succession(state.network, body, state.log_key)
 
 
 def process_successor(state: State, record: Record[pb.Successor]) -> None:

@@ -240,16 +240,18 @@ class Upgrade(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., version: _Optional[int] = ..., epoch: _Optional[int] = ..., serial: _Optional[int] = ...) -> None: ...
 
 class Successor(_message.Message):
-    __slots__ = ("network", "role", "key", "signature")
+    __slots__ = ("network", "role", "key", "signature", "handover")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    HANDOVER_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     role: KeyRole
     key: bytes
     signature: bytes
-    def __init__(self, network: _Optional[bytes] = ..., role: _Optional[_Union[KeyRole, str]] = ..., key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+    handover: bytes
+    def __init__(self, network: _Optional[bytes] = ..., role: _Optional[_Union[KeyRole, str]] = ..., key: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., handover: _Optional[bytes] = ...) -> None: ...
 
 class Campaign(_message.Message):
     __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds")

@@ -18,7 +18,6 @@ from coordinator.recovery import fsck, recover
 from protocol.log.batch import check_batch
 from protocol.log.envelope import parse_envelope
 from protocol.log.note import Verifier, open_checkpoint
-from protocol.rules.network import successor_message
 from protocol.rules.table import RULES
 from protocol.state import State
 from protocol.transition import apply
@@ -27,6 +26,7 @@ from protos.gen import records_pb2 as pb
 from tests.fold import same
 from tests.helpers import Person, delegation, registration
 from tests.live_coordinator import Live, Mirror, check_receipt, found_network, live
+from tests.simulated import successor
 
 ALICE = Person("alice")
 
@@ -160,24 +160,18 @@ async def test_another_key_of_a_person_announces_itself_once_it_is_delegated(
 
 async def test_a_successor_of_the_log_key_signs_beside_it(tmp_path: Path) -> None:
     home = found_network(tmp_path / "net")
-    successor = Person("the next key of the log").signing_key
-    key = bytes(successor.verify_key)
+    following = Person("the next key of the log").signing_key
+    key = bytes(following.verify_key)
 
     async def follow_up(net: Live) -> None:
-        message = successor_message(net.network, pb.KEY_ROLE_LOG, key)
-        body = pb.Successor(
-            network=net.network,
-            role=pb.KEY_ROLE_LOG,
-            key=key,
-            signature=successor.sign(message).signature,
-        )
+        body = successor(pb.KEY_ROLE_LOG, following, net.keys.log_key, net.network)
         await net.log(net.operator, "successor", body)
 
     async with live(home) as net:
         with pytest.raises(grpc.aio.AioRpcError, match="does not hold the key"):
             await follow_up(net)
     path = home.path / "log-2.key"
-    path.write_text(bytes(successor).hex() + "\n")
+    path.write_text(bytes(following).hex() + "\n")
     path.chmod(0o600)
     async with live(home) as net:
         assert len(note_of(await net.append(joining(net)))) == 1, "it follows nobody yet"

@@ -24,12 +24,11 @@ from protocol.identity import KeyId
 from protocol.log.batch import encode_bundle
 from protocol.log.link import NetworkLink
 from protocol.log.note import Verifier, sign_checkpoint
-from protocol.rules.network import successor_message
 from protocol.state import State
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from tests.scripted_coordinator import ScriptedCoordinator, make_keys, serving
-from tests.simulated import Network, Person, campaign
+from tests.simulated import Network, Person, campaign, successor
 
 
 @pytest.fixture(scope="module")
@@ -475,13 +474,13 @@ class Rotating:
 
     def __init__(self, coordinator: ScriptedCoordinator) -> None:
         self.coordinator, self.key = coordinator, coordinator.keys.log_key
+        self.announced = self.key  # the log's key by what it says of itself
 
     def announce(self, key: SigningKey, by: Person | None = None) -> None:
         """Logs the successor; the key before still signs, until `self.key` is set."""
         network = self.coordinator.keys.network
-        public = bytes(key.verify_key)
-        consent = key.sign(successor_message(network, pb.KEY_ROLE_LOG, public)).signature
-        body = pb.Successor(network=network, role=pb.KEY_ROLE_LOG, key=public, signature=consent)
+        body = successor(pb.KEY_ROLE_LOG, key, self.announced, network)
+        self.announced = key
         sealed = by.seal("successor", body) if by else self.coordinator.sealed("successor", body)
         self.coordinator.add(sealed)
 

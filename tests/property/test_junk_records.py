@@ -28,13 +28,12 @@ from protocol.log.merkle import hash_leaf
 from protocol.log.strict import LEAF_TYPES, canonical, encode_leaf, parse_leaf
 from protocol.money.accounts import cumulative_leaves
 from protocol.money.settlement import Address, build_tree, publication_digest, sum_totals
-from protocol.rules.network import successor_message
 from protocol.rules.record import Record
 from protocol.rules.table import LATEST, RULES
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 from tests.fold import held
-from tests.simulated import NETWORK, Network, Person, campaign
+from tests.simulated import LOG_KEY, NETWORK, Network, Person, campaign, successor
 from tests.simulated_training import enrol, finish, model_of, open_job, round_of, train, update
 
 RULES_NOW = RULES[LATEST]
@@ -134,11 +133,8 @@ def _lead(net: Network, person: Person) -> None:
     net.change_policy(accept_ppm=950_000)
     net.add(net.operator, "upgrade", pb.Upgrade(network=NETWORK, version=2, epoch=1_000_000))
     net.delegate(person.device("laptop"))
-    successor = Person("the log's second key").signing_key
-    key = bytes(successor.verify_key)
-    consent = successor.sign(successor_message(NETWORK, pb.KEY_ROLE_LOG, key)).signature
-    body = pb.Successor(network=NETWORK, role=pb.KEY_ROLE_LOG, key=key, signature=consent)
-    net.add(net.operator, "successor", body)
+    key = Person("the log's second key").signing_key
+    net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, key, LOG_KEY))
 
 
 def _next_of_each(net: Network, start: int, authors: dict[KeyId, Person]) -> dict[str, Sample]:

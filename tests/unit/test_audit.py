@@ -21,11 +21,10 @@ from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import Checkpoint, Note, Verifier
 from protocol.log.strict import encode_leaf, parse_leaf
-from protocol.rules.network import successor_message
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.fold import same
-from tests.simulated import LOG_KEY, NETWORK, Network, Person, batch, campaign, part
+from tests.simulated import LOG_KEY, Network, Person, batch, campaign, part, successor
 
 
 def publish(
@@ -181,10 +180,8 @@ def test_a_rewritten_history_signed_by_the_operator_does_not_replay(
 
 
 def replace_key(net: Network, role: pb.KeyRole, key: SigningKey) -> None:
-    public = bytes(key.verify_key)
-    signature = key.sign(successor_message(NETWORK, role, public)).signature
-    body = pb.Successor(network=NETWORK, role=role, key=public, signature=signature)
-    net.add(net.operator, "successor", body)
+    after = LOG_KEY if role == pb.KEY_ROLE_LOG else None
+    net.add(net.operator, "successor", successor(role, key, after))
 
 
 def test_a_log_whose_key_was_replaced_holds_with_either_key(

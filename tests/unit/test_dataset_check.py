@@ -21,10 +21,9 @@ from commonhold.cli import verify_dataset
 from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.log.envelope import parse_envelope
 from protocol.log.note import Verifier
-from protocol.rules.network import successor_message
 from protos.gen import records_pb2 as pb
 from tests.dataset_lab import KINDS, VERIFIER, DatasetLab, filled
-from tests.simulated import NETWORK, Person
+from tests.simulated import LOG_KEY, NETWORK, Person, successor
 
 DATA = "data/train-00000-of-00001.parquet"
 
@@ -403,13 +402,9 @@ def test_keys_may_follow_each_other(tmp_path: Path) -> None:
     ada.signing_key = SigningKey(b"\x21" * 32)
     net.add(ada, "delegate", pb.Delegate(network=NETWORK, delegation=ada.delegation(ada.key)))
     operator, log = SigningKey(b"\x22" * 32), SigningKey(b"\x23" * 32)
-    for role, key in ((pb.KEY_ROLE_OPERATOR, operator), (pb.KEY_ROLE_LOG, log)):
-        public = bytes(key.verify_key)
-        signature = key.sign(successor_message(NETWORK, role, public)).signature
-        body = pb.Successor(network=NETWORK, role=role, key=public, signature=signature)
-        net.add(net.operator, "successor", body)
-        if role == pb.KEY_ROLE_OPERATOR:
-            net.operator.signing_key = operator
+    net.add(net.operator, "successor", successor(pb.KEY_ROLE_OPERATOR, operator))
+    net.operator.signing_key = operator
+    net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, log, LOG_KEY))
     lab.keys = replace(lab.keys, operator_key=operator, log_successors=(log,))
     lab.accept(ada=[lab.item(4)])
     lab.fetch()

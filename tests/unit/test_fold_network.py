@@ -19,7 +19,6 @@ from protocol.log.envelope import seal
 from protocol.log.strict import LEAF_TYPES, canonical
 from protocol.money.accounts import conserves
 from protocol.rules import table
-from protocol.rules.network import successor_message
 from protocol.rules.record import require
 from protocol.rules.table import RULES, AnyRecord
 from protocol.state import State
@@ -39,7 +38,16 @@ from tests.fold import (
     shares_of,
     statuses,
 )
-from tests.simulated import LOG_KEY, NETWORK, Network, Person, batch, campaign, policy
+from tests.simulated import (
+    LOG_KEY,
+    NETWORK,
+    Network,
+    Person,
+    batch,
+    campaign,
+    policy,
+    successor,
+)
 
 
 def found(net: Network, genesis: pb.Genesis, by: Person | None = None) -> State:
@@ -357,19 +365,16 @@ def test_an_upgrade_is_announced_and_one_version_at_a_time(net: Network) -> None
 # ---- keys ----
 
 
-def successor(role: int, key: SigningKey, signer: SigningKey | None = None) -> pb.Successor:
-    public = bytes(key.verify_key)
-    consent = (signer or key).sign(successor_message(NETWORK, role, public)).signature
-    return pb.Successor(network=NETWORK, role=role, key=public, signature=consent)  # type: ignore[arg-type]
-
-
 def test_another_key_follows_the_operators(net: Network) -> None:
     old, new = net.operator, net.operator.device("second key")
     new.signing_key = SigningKey(b"\x09" * 32)
     body = successor(pb.KEY_ROLE_OPERATOR, new.signing_key)
     with refuses("did not sign its consent"):
-        forged = successor(pb.KEY_ROLE_OPERATOR, new.signing_key, old.signing_key)
-        net.add(old, "successor", forged)
+        net.add(
+            old, "successor", changed(body, signature=net.people[0].signing_key.sign(b"").signature)
+        )
+    with refuses("hands over by signing the record"):
+        net.add(old, "successor", successor(pb.KEY_ROLE_OPERATOR, new.signing_key, LOG_KEY))
     with refuses("the operator's already"):
         net.add(old, "successor", successor(pb.KEY_ROLE_OPERATOR, old.signing_key))
     with refuses("the key is somebody else's"):
@@ -398,17 +403,26 @@ def test_another_key_follows_the_operators(net: Network) -> None:
 
 def test_another_key_follows_the_logs_and_none_comes_back(net: Network) -> None:
     new = SigningKey(b"\x0a" * 32)
-    net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, new))
+    with refuses("did not hand over"):
+        net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, new))
+    with refuses("did not hand over"):
+        net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, new, new))
+    net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, new, LOG_KEY))
     assert net.state.log_keys == (bytes(LOG_KEY.verify_key), bytes(new.verify_key))
     assert net.state.log_key == bytes(new.verify_key)
     assert net.state.network == commitments.network_id(bytes(LOG_KEY.verify_key))
     for key in (LOG_KEY, new):
         with refuses("has signed this log before"):
-            net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, key))
+            net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, key, new))
+    third = SigningKey(b"\x0b" * 32)
+    with refuses("did not hand over"):
+        net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, third, LOG_KEY))
+    net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, third, new))
+    assert same(net.replay(), net.state)
 
 
 def test_a_consent_to_follow_in_one_role_is_none_to_follow_in_the_other(net: Network) -> None:
-    body = successor(pb.KEY_ROLE_LOG, SigningKey(b"\x0b" * 32))
+    body = successor(pb.KEY_ROLE_LOG, SigningKey(b"\x0b" * 32), LOG_KEY)
     with refuses("did not sign its consent"):
         net.add(net.operator, "successor", changed(body, role=pb.KEY_ROLE_OPERATOR))
 
