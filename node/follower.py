@@ -6,8 +6,8 @@
     fold      apply the stored entries to the state, and tell who waits what each one changed
     erase     of the items that they withdraw, what the store holds
 
-A log may sign with a successor of its key. Which key that is, the log says itself: whoever comes late takes
-a checkpoint by a key that the entries up to there announce, and believes it once they are folded.
+A log may sign with a successor of its key. Which key that is, the log says itself: whoever comes late
+reads on until an entry announces the key that signed, and believes it once the entries are folded.
 
 Only what a checkpoint covers is folded: an entry that the log has not signed for is not acted upon.
 A start does the same from `fold` on, so that recovery is the ordinary way. If we crash between store
@@ -39,7 +39,13 @@ from protocol.log.batch import BUNDLE_BYTES_MAX, decode_bundle
 from protocol.log.envelope import parse_envelope
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import MerkleTree, hash_leaf
-from protocol.log.note import Checkpoint, Verifier, open_checkpoint
+from protocol.log.note import (
+    Checkpoint,
+    Verifier,
+    is_signed,
+    open_checkpoint,
+    read_checkpoint,
+)
 from protocol.rows import ItemId
 from protocol.state import State
 from protocol.transition import Applied
@@ -230,16 +236,20 @@ class Follower:
     def _open(self, note: bytes, rows: Sequence[LogRow] = ()) -> Checkpoint:
         """By the log's present key, or one that stored or new entries (`rows`) announce.
 
-        Whether the log could announce it is found out in the fold, before anything is acted upon.
+        Whether the log could announce it is found out in the fold, before anything is acted upon. One that
+        is announced further on is met there: until then the note says how far to read, and covers nothing.
         """
         announced = [*self._announced, *(key for row in rows for key in _announced_key(row))]
         verifier = self.verifier
         to_come = (key for key in reversed(announced) if key not in self.state.log_keys)
         for later in (Verifier(verifier.name, key) for key in to_come):
-            if _is_signed_by(note, later):
+            if is_signed(note, later):
                 verifier = later
                 break
         try:
+            claimed = read_checkpoint(note, verifier)
+            if rows and claimed.size > self.tree.size + len(rows):
+                return claimed
             return open_checkpoint(note, verifier)
         except Reject as error:
             raise self._lie(
@@ -302,7 +312,7 @@ class Follower:
 
     def _require_signed(self, covering: CheckpointRow) -> None:
         """The key that signed is one that the log really announced."""
-        if not any(_is_signed_by(covering.note, each) for each in self.verifiers):
+        if not any(is_signed(covering.note, each) for each in self.verifiers):
             raise Lie(
                 "checkpoint", "the log is signed by a key that it never announced", (covering.note,)
             )
@@ -343,11 +353,3 @@ def _announced_key(row: LogRow) -> list[bytes]:
         return []  # no such record: the fold says what it is
     named = envelope.kind == _SUCCESSOR and record.role == pb.KEY_ROLE_LOG
     return [record.key] if named and len(record.key) == KEY_BYTES else []
-
-
-def _is_signed_by(note: bytes, verifier: Verifier) -> bool:
-    try:
-        open_checkpoint(note, verifier)
-    except Reject:
-        return False
-    return True

@@ -26,7 +26,7 @@ from commonground.files import sha256_file
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError
 from protocol.log import commitments
 from protocol.log.merkle import hash_leaf
-from protocol.log.note import Checkpoint, Verifier, open_checkpoint
+from protocol.log.note import Checkpoint, Verifier, open_checkpoint, read_checkpoint
 from protocol.log.strict import parse_leaf
 from protocol.rows import Description, Part
 from protocol.text import quoted
@@ -60,7 +60,7 @@ def check_dataset(folder: Path, verifier: Verifier, progress: Progress) -> Datas
     """Checks all of it; raises Misbehaviour that names the file, entry or item at fault."""
     raw = (folder / layout.MANIFEST).read_bytes()
     manifest = Manifest.parse(raw)
-    checkpoint = _open_checkpoint(manifest, verifier)
+    checkpoint = _checkpoint_by(read_checkpoint, manifest, verifier)
     _check_files(folder, manifest, progress)
     proofs = read_proofs(folder, checkpoint, manifest, progress)
     _check_keys(manifest, verifier, proofs)
@@ -69,18 +69,20 @@ def check_dataset(folder: Path, verifier: Verifier, progress: Progress) -> Datas
     return DatasetReport(manifest, checkpoint, _check_items(folder, manifest, proofs, progress))
 
 
-def _open_checkpoint(manifest: Manifest, verifier: Verifier) -> Checkpoint:
+def _checkpoint_by(
+    read: Callable[[bytes, Verifier], Checkpoint], manifest: Manifest, verifier: Verifier
+) -> Checkpoint:
     try:
-        return open_checkpoint(manifest.checkpoint.encode(), verifier)
+        return read(manifest.checkpoint.encode(), verifier)
     except Reject as error:
         raise Misbehaviour(f"the checkpoint is not signed by this log: {error}") from error
 
 
 def _check_keys(manifest: Manifest, verifier: Verifier, proofs: Proofs) -> None:
-    """The key we were given is one of this network's log; so is the last one shown, and it signed, too."""
+    """The key we were given is one of this network's log; the last one shown signed the checkpoint."""
     if verifier.public_key not in proofs.log_keys or proofs.network.hex() != manifest.network:
         raise Misbehaviour("the dataset is of another network than the key")
-    _open_checkpoint(manifest, Verifier(verifier.name, proofs.log_keys[-1]))
+    _checkpoint_by(open_checkpoint, manifest, Verifier(verifier.name, proofs.log_keys[-1]))
 
 
 def _read(path: Path) -> bytes:

@@ -30,6 +30,7 @@ from protocol.log.merkle import hash_leaf, root_of_hashes, verify_inclusion
 from protocol.log.note import Checkpoint
 from protocol.log.strict import encode_leaf, strict_parse
 from protocol.rows import Campaign, Consent, ItemId, row_of
+from protocol.rules.network import check_succession
 from protocol.rules.people import check_delegation, root_person
 from protocol.rules.table import LATEST, rules_of
 from protocol.state import NO_KEY
@@ -177,6 +178,7 @@ def _take_genesis(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
 
 def _take_successor(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
     body: pb.Successor = entry.body
+    check_succession(proofs.network, body, proofs.log_keys[-1])
     if body.role == pb.KEY_ROLE_LOG:
         proofs.log_keys.append(body.key)
     else:

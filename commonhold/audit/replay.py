@@ -1,9 +1,10 @@
 """The audit: reads a log, checks that it is the signed one, and replays every rule on it.
 
-Order matters for what can be said. First the bytes: entries must lead to the root that the log's key
-signed, and where they do not, the hash tiles tell which entry was changed. Then the meaning: each entry
-is applied by the same fold that the coordinator and the nodes run, so that each draw, verdict, reputation
-and payout is recomputed, and the first entry that does not follow is named.
+Order matters for what can be said. First the bytes: entries must lead to the root that the checkpoint names,
+and where they do not, the hash tiles tell which entry was changed. Then the meaning: each entry is applied by
+the same fold that the coordinator and the nodes run, so that each draw, verdict, reputation and payout is
+recomputed, and the first entry that does not follow is named. Last the checkpoint's signature, when the
+entries have said which key the log has now: the one we were given may have been replaced since.
 
 A leaf may be erased if its author withdrew the item. The log may grow while we read it, so that a
 withdrawal is beyond the checkpoint that we began with: what is unexplained then is a reason to read on.
@@ -23,7 +24,7 @@ from protocol.log import tiles
 from protocol.log.batch import Leaf, check_batch
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
-from protocol.log.note import Checkpoint, Verifier, open_checkpoint
+from protocol.log.note import Checkpoint, Verifier, open_checkpoint, read_checkpoint
 from protocol.money.accounts import conserves
 from protocol.rules.table import Rules
 from protocol.state import State
@@ -41,7 +42,7 @@ _MOMENT_SECONDS: Final = 0.25
 def audit(source: LogSource, verifier: Verifier, progress: Progress) -> Report:
     """Checks a whole log; raises Misbehaviour that names the entry or file at fault."""
     note = source.read(tiles.CHECKPOINT_PATH)
-    report, tree = Report(_open_checkpoint(note, verifier), State()), MerkleTree()
+    report, tree = Report(_read_checkpoint(note, verifier), State()), MerkleTree()
     for _ in range(READS_MAX):
         _audit_beyond(source, tree, report, progress)
         _check_log_key(note, verifier, report)
@@ -49,7 +50,7 @@ def audit(source: LogSource, verifier: Verifier, progress: Progress) -> Report:
             break
         time.sleep(_MOMENT_SECONDS)
         note = source.read(tiles.CHECKPOINT_PATH)
-        newer = _open_checkpoint(note, verifier)
+        newer = _read_checkpoint(note, verifier)
         if newer.size <= tree.size:
             break
         report.checkpoint = newer
@@ -59,16 +60,16 @@ def audit(source: LogSource, verifier: Verifier, progress: Progress) -> Report:
     return report
 
 
-def _open_checkpoint(note: bytes, verifier: Verifier) -> Checkpoint:
+def _read_checkpoint(note: bytes, verifier: Verifier) -> Checkpoint:
     try:
-        return open_checkpoint(note, verifier)
+        return read_checkpoint(note, verifier)
     except Reject as error:
         raise Misbehaviour(f"the checkpoint does not hold: {error}") from error
 
 
 def _check_log_key(note: bytes, verifier: Verifier, report: Report) -> None:
-    """The key that we trust is one of this log's, and the log's present key signed the checkpoint, too:
-    whoever holds only one that was replaced shows nobody a history."""
+    """The key that we trust is one of this log's, and the log's present key signed the checkpoint. Each key
+    handed over to the next, so that whoever holds only one that was replaced shows nobody a history."""
     if verifier.public_key not in report.state.log_keys:
         raise Misbehaviour("log entry 0: the network's id does not belong to the log's key")
     since = report.log_keys[-1]

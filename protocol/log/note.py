@@ -5,7 +5,7 @@ A checkpoint is a note whose text is a log's origin, its size in decimal and its
 
 Parsing is strict: what is accepted serialises back to the same bytes, so that two readers can
 never understand one note differently. Notes are meaningless until a known key has signed them,
-therefore `open_checkpoint` is the only way from bytes to a Checkpoint.
+therefore `open_checkpoint` is the way from bytes to a Checkpoint that counts.
 Sources: https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint.
 """
 
@@ -189,9 +189,34 @@ def open_checkpoint(data: bytes, verifier: Verifier) -> Checkpoint:
             its name is wrong, or the text is not a checkpoint of the log `verifier` names.
     """
     note = parse_note(data)
-    own = [each for each in note.signatures if _is_of(each, verifier)]
-    if not own:
+    if not _signatures_of(note, verifier):
         raise Reject(f"the checkpoint is not signed by {_short(verifier.name)}")
+    return _checkpoint_in(note, verifier)
+
+
+def read_checkpoint(data: bytes, verifier: Verifier) -> Checkpoint:
+    """Return the checkpoint in a note of the log that `verifier` names, by whichever key it is signed.
+
+    It says how far to read in a log whose own entries may name another key; it is to be believed once
+    `open_checkpoint` opens it by that one.
+
+    Raises:
+        Reject: as `open_checkpoint`, but for a note that `verifier` has not signed at all.
+    """
+    return _checkpoint_in(parse_note(data), verifier)
+
+
+def is_signed(data: bytes, verifier: Verifier) -> bool:
+    """Tell whether `open_checkpoint` opens a note."""
+    try:
+        open_checkpoint(data, verifier)
+    except Reject:
+        return False
+    return True
+
+
+def _checkpoint_in(note: Note, verifier: Verifier) -> Checkpoint:
+    own = _signatures_of(note, verifier)
     if not all(verifier.accepts(note.text, each.value) for each in own):
         raise Reject(f"a signature in the name of {_short(verifier.name)} is wrong")
     checkpoint = _parse_checkpoint(note.text)
@@ -200,8 +225,9 @@ def open_checkpoint(data: bytes, verifier: Verifier) -> Checkpoint:
     return checkpoint
 
 
-def _is_of(signature: Signature, verifier: Verifier) -> bool:
-    return (signature.name, signature.key_id) == (verifier.name, verifier.key_id)
+def _signatures_of(note: Note, verifier: Verifier) -> list[Signature]:
+    name = (verifier.name, verifier.key_id)
+    return [each for each in note.signatures if (each.name, each.key_id) == name]
 
 
 def _parse_checkpoint(text: bytes) -> Checkpoint:

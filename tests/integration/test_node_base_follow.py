@@ -524,15 +524,39 @@ async def test_whoever_comes_late_learns_the_key_from_the_log_itself(
     log.announce(SECOND)
     log.announce(THIRD)
     log.key = THIRD
-    with pytest.raises(Lie, match="bad checkpoint"):
-        Follower(store, link).take(log.page(0, 2))  # nothing so far says that the key is the log's
-    store.acknowledge_alarms()
     late = Follower(store, link)
-    assert late.take(log.page(0))
+    assert not late.take(log.page(0, 2))  # nothing so far says that the key is the log's
+    assert late.size == 0, "and nothing is believed"
+    late = Follower(store, link)  # after a restart, too
+    late.replay()
+    assert late.take(log.page(2))
     again = Follower(store, link)
     again.replay()
     assert again.size == 4
     assert again.verifier.public_key == bytes(THIRD.verify_key)
+
+
+async def test_a_key_that_nothing_announces_to_the_end_is_not_the_logs(
+    coordinator: ScriptedCoordinator, link: NetworkLink, store: Store
+) -> None:
+    log = Rotating(coordinator)
+    log.key = SECOND
+    late = Follower(store, link)
+    assert not late.take(log.page(0, 1))
+    with pytest.raises(Lie, match="bad checkpoint"):
+        late.take(log.page(1))
+    assert late.size == 0
+
+
+async def test_nobody_shows_a_newcomer_a_log_that_its_first_key_did_not_hand_over(
+    coordinator: ScriptedCoordinator, link: NetworkLink, store: Store
+) -> None:
+    log = Rotating(coordinator)
+    log.announced = SECOND  # as if it had been followed already
+    log.announce(SECOND)
+    log.key = SECOND
+    with pytest.raises(Lie, match="did not hand over"):
+        Follower(store, link).take(log.page(0))
 
 
 async def test_a_key_that_served_between_two_others_signs_no_more(

@@ -157,7 +157,7 @@ def test_a_log_signed_by_another_key_is_not_this_network(
 ) -> None:
     impostor = SigningKey(b"\x06" * 32)
     theirs = publish(network, tmp_path, impostor)
-    with pytest.raises(Misbehaviour, match="checkpoint does not hold"):
+    with pytest.raises(Misbehaviour, match="not signed by the log's key since entry 0"):
         check(tmp_path, verifier)
     with pytest.raises(Misbehaviour, match="does not belong to the log's key"):
         check(tmp_path, theirs)
@@ -191,13 +191,14 @@ def test_a_log_whose_key_was_replaced_holds_with_either_key(
     replace_key(network, pb.KEY_ROLE_LOG, later)
     entry = len(network.log)
     network.close()
-    publish(network, tmp_path, LOG_KEY, later)
-    for each in (verifier, verifier_of(later)):
-        report = check(tmp_path, each)
-        assert report.log_keys == [
-            Since(verifier.public_key.hex(), 0),
-            Since(bytes(later.verify_key).hex(), entry),
-        ]
+    for name, keys in (("both", (LOG_KEY, later)), ("the later alone", (later,))):
+        publish(network, tmp_path / name, *keys)
+        for each in (verifier, verifier_of(later)):
+            report = check(tmp_path / name, each)
+            assert report.log_keys == [
+                Since(verifier.public_key.hex(), 0),
+                Since(bytes(later.verify_key).hex(), entry),
+            ]
 
 
 def test_a_key_that_was_replaced_shows_nobody_a_history(
@@ -209,6 +210,19 @@ def test_a_key_that_was_replaced_shows_nobody_a_history(
     publish(network, tmp_path)
     message = f"log's key since entry {len(network.log)}"
     with pytest.raises(Misbehaviour, match=message):
+        check(tmp_path, verifier)
+
+
+def test_nobody_names_the_key_that_follows_another_network_s(
+    network: Network, tmp_path: Path, verifier: Verifier
+) -> None:
+    """A stranger's log may begin with our log's key, which is public; it cannot make it hand over."""
+    impostor = SigningKey(b"\x06" * 32)
+    network.add(network.operator, "successor", successor(pb.KEY_ROLE_LOG, impostor, LOG_KEY))
+    body = successor(pb.KEY_ROLE_LOG, impostor, impostor)
+    network.log[-1].raw = network.operator.seal("successor", body)
+    publish(network, tmp_path, impostor)
+    with pytest.raises(Misbehaviour, match="the log's key did not hand over"):
         check(tmp_path, verifier)
 
 

@@ -85,7 +85,7 @@ def test_a_dataset_with_missing_items_holds_and_says_so(lab: DatasetLab) -> None
 def test_another_log_s_key_does_not_do(lab: DatasetLab) -> None:
     path, _ = lab.export()
     other = Verifier(VERIFIER.name, bytes(SigningKey(b"\7" * 32).verify_key))
-    with pytest.raises(Misbehaviour, match="not signed by this log"):
+    with pytest.raises(Misbehaviour, match="of another network than the key"):
         check(path, other)
 
 
