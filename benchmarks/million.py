@@ -20,7 +20,6 @@ from protocol.identity import KeyId, PersonId, person_of_root
 from protocol.limits import PPM
 from protocol.log.batch import encode_bundle
 from protocol.log.merkle import MerkleTree, hash_leaf
-from protocol.log.note import sign_checkpoint
 from protocol.log.strict import canonical, encode_leaf
 from protos.gen import records_pb2 as pb
 from tests.helpers import answer_of, campaign_record
@@ -82,8 +81,8 @@ class Writer:
         size = self.tree.size
         for each in self.staged:
             self.tree.append(each.leaf_hash)
-        verifier = self.keys.log_verifier
-        note = sign_checkpoint(verifier, self.tree.size, self.tree.root(), self.keys.sign_log)
+        key = self.keys.log_verifier.public_key
+        note = self.keys.sign_checkpoint(self.tree.size, self.tree.root(), (key,))
         self.ledger.commit(self.staged, note, size)
         self.staged = []
 

@@ -25,7 +25,7 @@ from google.protobuf.message import Message
 
 from commonground.status import Busy, Forbidden
 from coordinator.erasure import erasure_of
-from coordinator.keys import Keys
+from coordinator.keys import Keys, Role
 from coordinator.ledger import FatalStoreError, Head, Ledger, Staged, StoredEntry
 from coordinator.prepare import Draft, Prepared, prepare, sign
 from coordinator.recovery import Recovered, recover
@@ -62,13 +62,14 @@ class Book:
         ledger: Ledger,
         recovered: Recovered,
         sequencer: Sequencer,
-        keys: Keys,
+        load_keys: Callable[[], Keys],
         on_fatal: Callable[[FatalStoreError], None],
     ) -> None:
         self.ledger = ledger
         self.tree: MerkleTree = recovered.tree
-        self.keys = keys
         self._state = recovered.state
+        self._load_keys = load_keys
+        self.keys = self._present_keys()
         self._tally = recovered.tally
         self._places = recovered.places  # leaf hash -> index, of every entry applied
         self._sequencer = sequencer
@@ -266,6 +267,8 @@ class Book:
         try:
             changes = await step(process, self._state, kind, record)
             self._tally.take(kind, record, changes)
+            if isinstance(record.body, pb.Successor):
+                self.keys = self.keys.signing_as(self._state.operator_key, self._state.log_key)
             staged = replace(staged, erasure=erasure_of(record, changes))
             receipt = self._sequencer.submit(staged, index=index)
         except Exception as error:
@@ -309,14 +312,21 @@ class Book:
                     f"this coordinator does not know version {body.version} of the rules",
                     "install a newer version of commonhold here first; then announce the upgrade",
                 ) from error
-        if (
-            isinstance(body, pb.Successor)
-            and body.role == pb.KEY_ROLE_LOG
-            and not self.keys.holds_log_key(body.key)
-        ):
+        if isinstance(body, pb.Successor):
+            self._require_key(Role.LOG if body.role == pb.KEY_ROLE_LOG else Role.OPERATOR, body.key)
+
+    def _present_keys(self) -> Keys:
+        """As they are on disk now. Raises ConfigError when one is missing that the log needs."""
+        return self._load_keys().signing_as(self._state.operator_key, self._state.log_key)
+
+    def _require_key(self, role: Role, public_key: bytes) -> None:
+        """We hold the key that is to follow; it may have been put here since we started."""
+        if not self.keys.holds(role, public_key):
+            self.keys = self._present_keys()
+        if not self.keys.holds(role, public_key):
             raise Reject(
-                "the coordinator does not hold the key that is to sign its log",
-                "put it beside log.key as log-2.key, restart, and try again",
+                f"the coordinator does not hold the key that is to follow the {role}'s",
+                f"`commonhold coordinator keys successor --role {role}` makes one and logs it",
             )
 
     def _touch(self, record: AnyRecord, changes: Changes) -> None:
@@ -394,17 +404,20 @@ class Book:
 
 @asynccontextmanager
 async def open_book(
-    url: str, keys: Keys, on_fatal: Callable[[FatalStoreError], None]
+    url: str, load_keys: Callable[[], Keys], on_fatal: Callable[[FatalStoreError], None]
 ) -> AsyncIterator[Book]:
-    """Opens the ledger for writing and replays it; on leaving, all that was applied is committed."""
+    """Opens the ledger for writing and replays it; on leaving, all that was applied is committed.
+
+    Raises ConfigError when a key that the log needs now is not among those that `load_keys` reads.
+    """
 
     def sign_head(size: int, root: bytes) -> bytes:
-        return keys.sign_checkpoint(size, root, recovered.state.log_keys)
+        return book.keys.sign_checkpoint(size, root, recovered.state.log_keys)
 
     with Ledger.open(url) as ledger:
-        recovered = await asyncio.to_thread(recover, ledger, keys.log_verifier)
+        recovered = await asyncio.to_thread(recover, ledger, load_keys().log_verifier)
         async with Sequencer(ledger, recovered.tree, sign_head, on_fatal) as sequencer:
-            book = Book(ledger, recovered, sequencer, keys, on_fatal)
+            book = Book(ledger, recovered, sequencer, load_keys, on_fatal)
             try:
                 yield book
             finally:

@@ -55,7 +55,7 @@ def found(home: Home, config: Config, policy: pb.Policy, chain_secret: bytes | N
     )
     raw = seal("genesis", canonical(genesis), keys.record_key, keys.sign_record)
     apply(State(), raw, [])
-    checkpoint = keys.sign_checkpoint(1, hash_leaf(raw), ())
+    checkpoint = keys.sign_checkpoint(1, hash_leaf(raw), (genesis.log_key,))
     with Ledger.create(home.ledger_url(config), keys.log_verifier.name) as ledger:
         ledger.commit([Staged(raw)], checkpoint, 0)
     return keys

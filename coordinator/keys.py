@@ -2,9 +2,10 @@
 
     root.key       Ed25519 seed: who the operator is. It delegates to operator.key, and no work needs it:
                    move it offline. `operator.delegation` holds what it signed.
-    operator.key   Ed25519 seed: signs the operator's records
-    log.key        Ed25519 seed: signs the log's checkpoints; its public half names the network
-    log-*.key      successors of log.key, if the log names any: they sign beside it
+    operator.key   Ed25519 seed: signs the operator's records, until operator-2.key follows it, and so on
+    log.key        Ed25519 seed: signs the log's checkpoints. log-2.key and so on follow it: they sign beside
+                   it, and without it once it is taken away
+    log.verifier   the log's name, and the public half of log.key: it names the network for ever
     chain.key      secp256k1 secret: pays for transactions; holds no power over the log
     tls.key, tls.crt   the server's identity, pinned by the network link
 
@@ -17,8 +18,9 @@ import datetime
 import ipaddress
 import re
 import secrets
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -32,7 +34,7 @@ from nacl.signing import SigningKey
 
 from commonground.files import write_new
 from coordinator.config import Config, Home, require_private
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, Reject
 from protocol.identity import KeyId, PersonId, person_of_root
 from protocol.limits import KEY_BYTES, SIGNATURE_BYTES
 from protocol.log.commitments import network_id
@@ -47,24 +49,47 @@ TLS_NAME: Final = "commonhold"
 _TLS_DAYS: Final = 3_650
 # Order of secp256k1 (SEC 2, section 2.4.1): a secret is below it and not zero.
 _SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-_SECRET_FILES: Final = ("operator.key", "log.key", "chain.key", "tls.key")
+_SECRET_FILES: Final = ("chain.key", "tls.key")
 _ROOT_FILE: Final = "root.key"
 _DELEGATION_FILE: Final = "operator.delegation"
-_LOG_SUCCESSORS: Final = "log-*.key"
+_VERIFIER_FILE: Final = "log.verifier"
+_NUMBER: Final = re.compile(r"-([1-9][0-9]{0,5})\.key", re.ASCII)
+_RESTORE: Final = "restore it from your backup"
+
+
+class Role(StrEnum):
+    """Whose key it is. Keys of a role follow one another; the log says which one signs now."""
+
+    OPERATOR = "operator"
+    LOG = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """One key of a role: ROLE.key is number 1, ROLE-2.key the one that followed it."""
+
+    path: Path
+    number: int
+    key: SigningKey = field(repr=False)
+
+    @property
+    def public(self) -> bytes:
+        """The public half."""
+        return bytes(self.key.verify_key)
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
     """All keys, loaded. Secrets have no repr, so that none reaches a traceback."""
 
-    operator_key: SigningKey = field(repr=False)
-    log_key: SigningKey = field(repr=False)
-    log_successors: tuple[SigningKey, ...] = field(repr=False)
+    operator_key: SigningKey = field(repr=False)  # that signs records
+    operator_keys: tuple[SigningKey, ...] = field(repr=False)  # all that are here, the oldest first
+    log_keys: tuple[SigningKey, ...] = field(repr=False)  # likewise
     chain_secret: bytes = field(repr=False)  # 32 bytes
     tls_key: bytes = field(repr=False)  # PEM
     tls_certificate: bytes  # PEM
-    log_verifier: Verifier  # of log.key, which the network link names
-    delegation: pb.Delegation  # of the operator's key by the root key
+    log_verifier: Verifier  # of the first log.key, which the network link names
+    delegation: pb.Delegation  # of the first operator.key by the root key
 
     def sign_payout(self, digest: bytes) -> bytes:
         """Signs for the operator's account on chain: 65 bytes, lower s, v of 27 or 28."""
@@ -91,23 +116,28 @@ class Keys:
         """Signs the operator's records."""
         return lambda message: self.operator_key.sign(message).signature
 
-    @property
-    def sign_log(self) -> Signer:
-        """Signs checkpoints."""
-        return lambda text: self.log_key.sign(text).signature
+    def holds(self, role: Role, public_key: bytes) -> bool:
+        """Whether we can sign with this key."""
+        keys = self.log_keys if role is Role.LOG else self.operator_keys
+        return _find(keys, public_key) is not None
 
-    def holds_log_key(self, public_key: bytes) -> bool:
-        """Whether we can sign checkpoints with this key."""
-        return public_key in (bytes(key.verify_key) for key in (self.log_key, *self.log_successors))
+    def signing_as(self, operator_key: KeyId, log_key: bytes) -> Keys:
+        """These keys, with that one for records which the log says is the operator's now.
 
-    def sign_checkpoint(self, size: int, root: bytes, log_keys: Collection[bytes]) -> bytes:
-        """The signed head of the log: by the key that the network link names, and by each of the log's
-        later keys, so that whoever knows one of them can read it."""
+        Raises ConfigError when it is not here, or that which signs the log is not.
+        """
+        _require(Role.LOG, self.log_keys, log_key)
+        present = _require(Role.OPERATOR, self.operator_keys, operator_key)
+        return replace(self, operator_key=present)
+
+    def sign_checkpoint(self, size: int, root: bytes, log_keys: Iterable[bytes]) -> bytes:
+        """The signed head of the log: by each of its keys, the first one first, that is here. So whoever
+        knows one of them can read it."""
         checkpoint = Checkpoint(self.log_verifier.name, size, root)
-        note = Note(checkpoint.text, ()).with_signature(self.log_verifier, self.sign_log)
-        for key in self.log_successors:
-            public_key = bytes(key.verify_key)
-            if public_key in log_keys:
+        note = Note(checkpoint.text, ())
+        for public_key in log_keys:
+            key = _find(self.log_keys, public_key)
+            if key is not None:
                 verifier = Verifier(self.log_verifier.name, public_key)
                 note = note.with_signature(verifier, _signer(key))
         return note.encode()
@@ -128,6 +158,8 @@ def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -
     for name, seed in seeds.items():
         write_new(home.path / name, _hex_line(seed))
     root, operator, log = (SigningKey(seed) for seed in seeds.values())
+    verifier = log_verifier(config.name, bytes(log.verify_key))
+    write_new(home.path / _VERIFIER_FILE, f"{verifier}\n".encode())
     message = delegation_message(network_id(bytes(log.verify_key)), bytes(operator.verify_key))
     delegation = bytes(root.verify_key) + root.sign(message).signature
     write_new(home.path / _DELEGATION_FILE, _hex_line(delegation))
@@ -148,29 +180,53 @@ def load_keys(home: Home, config: Config) -> Keys:
     """Reads all keys. Raises ConfigError when one is missing, malformed or readable by others."""
     try:
         require_private_keys(home)
-        log_key = SigningKey(_read_secret(home, "log.key"))
+        operator_keys, log_keys = (
+            tuple(file.key for file in key_files(home, role)) for role in (Role.OPERATOR, Role.LOG)
+        )
         return Keys(
-            operator_key=SigningKey(_read_secret(home, "operator.key")),
-            log_key=log_key,
-            log_successors=tuple(
-                SigningKey(_read_secret(home, path.name))
-                for path in sorted(home.path.glob(_LOG_SUCCESSORS))
-            ),
-            chain_secret=_read_secret(home, "chain.key"),
+            operator_key=operator_keys[0],
+            operator_keys=operator_keys,
+            log_keys=log_keys,
+            chain_secret=_read_secret(home.path / "chain.key"),
             tls_key=(home.path / "tls.key").read_bytes(),
             tls_certificate=(home.path / "tls.crt").read_bytes(),
-            log_verifier=log_verifier(config.name, bytes(log_key.verify_key)),
+            log_verifier=_read_verifier(home),
             delegation=_read_delegation(home),
         )
     except FileNotFoundError as error:
+        raise ConfigError(f"the key file {error.filename} is missing", _RESTORE) from None
+
+
+def key_files(home: Home, role: Role) -> list[KeyFile]:
+    """The keys of a role that are here, in the order in which they followed each other.
+
+    Raises FileNotFoundError when there is none, and ConfigError for a malformed one.
+    """
+    found = [(1, home.path / f"{role}.key")]
+    for path in home.path.glob(f"{role}-*.key"):
+        if number := _NUMBER.fullmatch(path.name.removeprefix(role)):
+            found.append((int(number[1]), path))
+    here = [(number, path) for number, path in sorted(found) if path.exists()]
+    return [KeyFile(path, number, SigningKey(_read_secret(path))) for number, path in here or found]
+
+
+def create_key(home: Home, role: Role, number: int) -> KeyFile:
+    """Writes a fresh key of a role, durably. Never overwrites one: raises ConfigError."""
+    seed, path = secrets.token_bytes(KEY_BYTES), home.path / f"{role}-{number}.key"
+    try:
+        write_new(path, _hex_line(seed))
+    except FileExistsError:
         raise ConfigError(
-            f"the key file {error.filename} is missing", "restore it from your backup"
+            f"{path} is there already", "try again: it may have been made just now"
         ) from None
+    return KeyFile(path, number, SigningKey(seed))
 
 
 def require_private_keys(home: Home) -> None:
     """Raises ConfigError when a secret may be read by others than the operator."""
-    optional = [home.path / _ROOT_FILE, *home.path.glob(_LOG_SUCCESSORS)]
+    optional = [home.path / _ROOT_FILE]
+    for role in Role:
+        optional += [home.path / f"{role}.key", *home.path.glob(f"{role}-*.key")]
     for path in (*(home.path / name for name in _SECRET_FILES), *filter(Path.exists, optional)):
         require_private(path)
 
@@ -217,25 +273,49 @@ def _hex_line(secret: bytes) -> bytes:
     return secret.hex().encode() + b"\n"
 
 
-def _read_secret(home: Home, name: str) -> bytes:
-    return _read_hex(home, name, KEY_BYTES)
+def _read_secret(path: Path) -> bytes:
+    return _read_hex(path, KEY_BYTES)
+
+
+def _read_verifier(home: Home) -> Verifier:
+    path = home.path / _VERIFIER_FILE
+    try:
+        return Verifier.parse(path.read_text().strip())
+    except (Reject, ValueError) as error:
+        raise ConfigError(
+            f"{path} does not hold the log's verifier key: {error}", _RESTORE
+        ) from error
 
 
 def _read_delegation(home: Home) -> pb.Delegation:
-    data = _read_hex(home, _DELEGATION_FILE, KEY_BYTES + SIGNATURE_BYTES)
+    data = _read_hex(home.path / _DELEGATION_FILE, KEY_BYTES + SIGNATURE_BYTES)
     return pb.Delegation(root_key=data[:KEY_BYTES], signature=data[KEY_BYTES:])
 
 
-def _read_hex(home: Home, name: str, size: int) -> bytes:
-    text = (home.path / name).read_text().strip()
+def _read_hex(path: Path, size: int) -> bytes:
+    text = path.read_text().strip()
     try:
         data = bytes.fromhex(text)
     except ValueError:
         data = b""
     if len(data) != size:
         # The content stays out of the message: it may be a secret with one character too many.
-        raise ConfigError(f"{home.path / name} does not hold {size} bytes in hexadecimal")
+        raise ConfigError(f"{path} does not hold {size} bytes in hexadecimal")
     return data
+
+
+def _find(keys: Iterable[SigningKey], public_key: bytes) -> SigningKey | None:
+    return next((key for key in keys if bytes(key.verify_key) == public_key), None)
+
+
+def _require(role: Role, keys: Iterable[SigningKey], public_key: bytes) -> SigningKey:
+    key = _find(keys, public_key)
+    if key is None:
+        raise ConfigError(
+            f"no {role}*.key file here holds the key that the log names as the {role}'s now",
+            _RESTORE,
+        )
+    return key
 
 
 def _signer(key: SigningKey) -> Signer:

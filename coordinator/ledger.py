@@ -41,7 +41,7 @@ from coordinator.tables import PAGE_ROWS, Rewrite
 from protocol.errors import Reject, StateError, StoreError
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.log.merkle import HASH_BYTES, MerkleTree, hash_leaf
-from protocol.log.note import Verifier, open_checkpoint
+from protocol.log.note import Verifier, read_checkpoint
 from protocol.log.tiles import ENTRY_BYTES_MAX
 
 _log = logging.getLogger(__name__)
@@ -386,11 +386,11 @@ class Ledger:
         """Rebuild the tree from the stored leaf hashes and hold it against the checkpoint.
 
         Every start takes this path. It trusts that a stored hash belongs to its envelope, which
-        `fsck` re-derives.
+        `fsck` re-derives, and that a key of the log signed, which is known from the entries.
 
         Raises:
-            StoreError: entries are missing, or the checkpoint is not signed by `verifier` or
-                not over this tree.
+            StoreError: entries are missing, or the checkpoint is not of the log that `verifier`
+                names, or not over this tree.
         """
         head = self.head()
         tree = MerkleTree()
@@ -403,7 +403,7 @@ class Ledger:
             raise StoreError(f"the ledger holds {tree.size} entries, its head says {head.size}")
         if head.size:
             try:
-                checkpoint = open_checkpoint(head.checkpoint, verifier)
+                checkpoint = read_checkpoint(head.checkpoint, verifier)
             except Reject as error:
                 raise StoreError(f"the ledger's checkpoint is not ours: {error}") from error
             if (checkpoint.size, checkpoint.root) != (tree.size, tree.root()):

@@ -78,9 +78,12 @@ class Operator:
         self._ledger.close()
 
     def refresh(self) -> None:
-        """Folds what was logged since."""
+        """Folds what was logged since, and signs from then on with the key that it names."""
         for entry in entries_beyond(self.state, self._ledger):
             fold(self.state, entry, self._apply)
+        if self.keys.record_key != self.state.operator_key:
+            keys = load_keys(self.home, self.config)
+            self.keys = keys.signing_as(self.state.operator_key, self.state.log_key)
 
     def _apply(self, state: State, kind: str, record: AnyRecord) -> None:
         changes = self.tally.process(state, kind, record)

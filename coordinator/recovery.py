@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from coordinator.ledger import Ledger, StoredEntry
 from coordinator.tally import Tally
@@ -18,7 +18,7 @@ from protocol.errors import Misbehaviour, Reject, StoreError
 from protocol.log.batch import Erased, Leaf, decode_bundle
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
-from protocol.log.note import Verifier
+from protocol.log.note import Verifier, is_signed
 from protocol.rules.people import author_of
 from protocol.state import State
 from protocol.transition import (
@@ -31,6 +31,8 @@ from protocol.transition import (
 )
 
 Process = Callable[[State, str, AnyRecord], Any]
+
+_RESTORE: Final = "restore it from a backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def entries_beyond(state: State, ledger: Ledger) -> Iterator[StoredEntry]:
         before = state.size
         yield from ledger.entries(before, size)
         if state.size == before:
-            raise StoreError(f"the ledger has no entry {before}", "restore it from a backup")
+            raise StoreError(f"the ledger has no entry {before}", _RESTORE)
         if state.unexplained:
             size = ledger.size
     require_explained(state)
@@ -94,7 +96,7 @@ def fold(state: State, entry: StoredEntry, step: Process = process) -> AnyRecord
         record = replace(record, author=author_of(state, envelope.kind, record))
     except Reject as error:
         raise StoreError(
-            f"entry {entry.index} of the ledger is damaged: {error}", "restore it from a backup"
+            f"entry {entry.index} of the ledger is damaged: {error}", _RESTORE
         ) from error
     step(state, envelope.kind, record)
     return record
@@ -117,8 +119,21 @@ def recover(ledger: Ledger, verifier: Verifier) -> Recovered:
     try:
         require_explained(state)
     except Misbehaviour as error:
-        raise StoreError(f"the ledger is damaged: {error}", "restore it from a backup") from error
+        raise StoreError(f"the ledger is damaged: {error}", _RESTORE) from error
+    _require_signed(ledger, verifier, state)
     return Recovered(state, tree, places, tally)
+
+
+def _require_signed(ledger: Ledger, verifier: Verifier, state: State) -> None:
+    """Raises StoreError unless a key that the log has or had at the entries of `state` signed the head.
+
+    The log may have grown meanwhile, and have another key; the one before it signs beside it for a while.
+    """
+    note = ledger.head().checkpoint
+    if not any(is_signed(note, Verifier(verifier.name, key)) for key in state.log_keys):
+        raise StoreError(
+            "the ledger's checkpoint is not ours: no key of the log signed it", _RESTORE
+        )
 
 
 def fsck(
@@ -147,4 +162,5 @@ def fsck(
     stored = ledger.load_tree(verifier)  # as its checkpoint says; the log may have grown meanwhile
     if stored.size < tree.size or stored.root(tree.size) != tree.root():
         raise StoreError("the stored leaf hashes are not those of the entries")
+    _require_signed(ledger, verifier, state)
     return FsckReport(tree.size, leaves, erased, dict(kinds), tree.root())

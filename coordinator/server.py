@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -106,7 +107,9 @@ async def running(
 ) -> AsyncIterator[Address]:
     """A server that answers for as long as the context lasts."""
     metrics = Metrics()
-    async with open_book(home.ledger_url(config), keys, on_fatal) as book:
+    async with open_book(
+        home.ledger_url(config), partial(load_keys, home, config), on_fatal
+    ) as book:
         conductor = Conductor(book, now_ms, config.close_every_ms, metrics.count_step)
         service = CoordinatorService(
             book,

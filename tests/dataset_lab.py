@@ -154,8 +154,8 @@ class DatasetLab:
         self.net.add(self.net.operator, "campaign", self.campaign)
         self.keys = Keys(
             operator_key=self.net.operator.signing_key,
-            log_key=LOG_KEY,
-            log_successors=(),
+            operator_keys=(self.net.operator.signing_key,),
+            log_keys=(LOG_KEY,),
             chain_secret=bytes(32),
             tls_key=b"",
             tls_certificate=b"",

@@ -19,7 +19,6 @@ from protocol.log.batch import encode_bundle
 from protocol.log.envelope import parse_envelope, seal
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import MerkleTree, hash_leaf
-from protocol.log.note import sign_checkpoint
 from protocol.log.strict import canonical
 from protocol.rules.table import LATEST
 from protos.gen import api_pb2 as api
@@ -72,9 +71,8 @@ class ScriptedCoordinator(CoordinatorServicer):
     def note(self, size: int | None = None, root: bytes | None = None) -> bytes:
         """The signed checkpoint at a size, or of a root of the test's choosing."""
         size = self.tree.size if size is None else size
-        return sign_checkpoint(
-            self.keys.log_verifier, size, root or self.tree.root(size), self.keys.sign_log
-        )
+        key = self.keys.log_verifier.public_key
+        return self.keys.sign_checkpoint(size, root or self.tree.root(size), (key,))
 
     def page(
         self, start: int = 0, stop: int | None = None, note: bytes = b""

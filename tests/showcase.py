@@ -14,13 +14,12 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from coordinator.config import Home
-from coordinator.keys import load_keys
+from coordinator.keys import load_keys, log_verifier
 from coordinator.ledger import Ledger, Staged
 from protocol.limits import PPM
 from protocol.log.batch import encode_bundle
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf, root_of
-from protocol.log.note import sign_checkpoint
 from protocol.log.strict import encode_leaf, parse_leaf
 from protocol.money.settlement import Address, publication_digest
 from protocol.tasks.spec import encode_spec
@@ -120,6 +119,9 @@ def served(net: Network, path: Path) -> Home:
         "log.key": bytes(LOG_KEY),
         "operator.delegation": delegation.root_key + delegation.signature,
     }
+    (home.path / "log.verifier").write_text(
+        str(log_verifier("simulated", bytes(LOG_KEY.verify_key)))
+    )
     for name, content in secrets.items():
         (home.path / name).write_text(content.hex())
     for old in path.glob("ledger.db*"):
@@ -132,7 +134,7 @@ def served(net: Network, path: Path) -> Home:
         beside = (encode_bundle(entry.leaves), batch.root) if batch else (None, None)
         staged.append(Staged(entry.raw, *beside))
     root = root_of([entry.raw for entry in net.log])
-    checkpoint = sign_checkpoint(keys.log_verifier, len(staged), root, keys.sign_log)
+    checkpoint = keys.sign_checkpoint(len(staged), root, net.state.log_keys)
     with Ledger.create(home.ledger_url(config), keys.log_verifier.name) as ledger:
         ledger.commit(staged, checkpoint, 0)
     return home

@@ -164,7 +164,7 @@ async def test_a_successor_of_the_log_key_signs_beside_it(tmp_path: Path) -> Non
     key = bytes(following.verify_key)
 
     async def follow_up(net: Live) -> None:
-        body = successor(pb.KEY_ROLE_LOG, following, net.keys.log_key, net.network)
+        body = successor(pb.KEY_ROLE_LOG, following, net.keys.log_keys[0], net.network)
         await net.log(net.operator, "successor", body)
 
     async with live(home) as net:

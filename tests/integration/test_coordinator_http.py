@@ -57,7 +57,7 @@ async def test_no_secret_is_on_any_page(net: Live, web: httpx.AsyncClient) -> No
     pages = [await web.get(path) for path in ("/", "/metrics", "/verifier", "/checkpoint")]
     shown = b"".join(page.content for page in pages)
     secrets = [bytes.fromhex((net.home.path / "root.key").read_text())]
-    secrets += [bytes(net.keys.operator_key), bytes(net.keys.log_key), net.keys.chain_secret]
+    secrets += [bytes(net.keys.operator_key), bytes(net.keys.log_keys[0]), net.keys.chain_secret]
     secrets.append(request.openings[0].salt)
     for secret in secrets:
         assert secret not in shown

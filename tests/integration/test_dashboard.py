@@ -548,7 +548,7 @@ async def test_no_key_and_no_salt_is_on_any_page(net: Live, web: httpx.AsyncClie
     paths = await every_page(web)
     shown = b"".join([(await web.get(path)).content for path in paths])
     keys, opening = net.keys, request.openings[0]
-    secrets = [bytes(keys.operator_key), bytes(keys.log_key), keys.chain_secret, opening.salt]
+    secrets = [bytes(keys.operator_key), bytes(keys.log_keys[0]), keys.chain_secret, opening.salt]
     for secret in secrets:
         assert secret not in shown
         assert secret.hex().encode() not in shown.lower()

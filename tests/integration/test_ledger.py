@@ -202,7 +202,7 @@ class TestLedger:
     ) -> None:
         commit(ledger, *(Staged(bytes((index,))) for index in range(5)))
         with pytest.raises(StoreError, match="is not ours"):
-            ledger.load_tree(Verifier(LOG.name, bytes(SigningKey(bytes(32)).verify_key)))
+            ledger.load_tree(Verifier("log.example/other", LOG.public_key))
         engine = sa.create_engine(url)
         with engine.begin() as tx:
             tx.execute(

@@ -473,7 +473,7 @@ class Rotating:
     """A log whose key is replaced now and then."""
 
     def __init__(self, coordinator: ScriptedCoordinator) -> None:
-        self.coordinator, self.key = coordinator, coordinator.keys.log_key
+        self.coordinator, self.key = coordinator, coordinator.keys.log_keys[0]
         self.announced = self.key  # the log's key by what it says of itself
 
     def announce(self, key: SigningKey, by: Person | None = None) -> None:
@@ -511,7 +511,7 @@ async def test_the_logs_next_key_is_believed_once_it_is_announced_and_the_old_on
     again = Follower(store, link)
     again.replay()
     assert same(again.state, follower.state)
-    log.key = coordinator.keys.log_key
+    log.key = coordinator.keys.log_keys[0]
     coordinator.operate("campaign", campaign(id="words"))
     with pytest.raises(Lie, match="bad checkpoint"):
         follower.take(log.page(4))

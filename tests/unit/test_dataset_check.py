@@ -405,7 +405,7 @@ def test_keys_may_follow_each_other(tmp_path: Path) -> None:
     net.add(net.operator, "successor", successor(pb.KEY_ROLE_OPERATOR, operator))
     net.operator.signing_key = operator
     net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, log, LOG_KEY))
-    lab.keys = replace(lab.keys, operator_key=operator, log_successors=(log,))
+    lab.keys = replace(lab.keys, operator_key=operator, log_keys=(LOG_KEY, log))
     lab.accept(ada=[lab.item(4)])
     lab.fetch()
     path, _ = lab.export()
@@ -418,10 +418,14 @@ def test_keys_may_follow_each_other(tmp_path: Path) -> None:
     sign_again(lab, path)
     with pytest.raises(Misbehaviour, match="not signed by the network's operator"):
         check(path)
-    lab.keys = replace(lab.keys, operator_key=operator, log_successors=())
+    lab.keys = replace(lab.keys, operator_key=operator, log_keys=(LOG_KEY,))
     path, _ = lab.export()
     with pytest.raises(Misbehaviour, match="not signed by this log"):
         check(path)
+    lab.keys = replace(lab.keys, log_keys=(log,))
+    path, _ = lab.export()
+    for key in (VERIFIER, later):
+        assert check(path, key).manifest.items == 2, "the first one handed over"
 
 
 def test_an_epoch_is_proved_by_the_closes_around_it(lab: DatasetLab) -> None:
