@@ -78,13 +78,18 @@ def seal_alarm(split: SplitView, key: bytes, sign: Signer) -> bytes:
 
 def open_alarm(raw: bytes, verifier: Verifier) -> tuple[Envelope, SplitView]:
     """Check an alarm as received. Raises Reject unless it is signed and proves a split view."""
+    envelope, split = parse_alarm(raw)
+    verify_split(split, verifier)
+    verify_signature(envelope)
+    return envelope, split
+
+
+def parse_alarm(raw: bytes) -> tuple[Envelope, SplitView]:
+    """What an alarm claims, unchecked. Raises Reject for what has not its form."""
     envelope = parse_envelope(raw)
     if envelope.kind != KIND:
         raise Reject(f"not an alarm but {envelope.kind!r}")
     leaves = [leaf for leaf in decode_bundle(envelope.payload) if not isinstance(leaf, Erased)]
     if not 3 <= len(leaves) <= 3 + PROOF_HASHES_MAX:
         raise Reject("an alarm holds two checkpoints, a root and a proof")
-    split = SplitView(leaves[0], leaves[1], leaves[2], tuple(leaves[3:]))
-    verify_split(split, verifier)
-    verify_signature(envelope)
-    return envelope, split
+    return envelope, SplitView(leaves[0], leaves[1], leaves[2], tuple(leaves[3:]))

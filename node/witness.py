@@ -24,12 +24,13 @@ from node.splitview import (
     SplitView,
     compare,
     open_alarm,
+    parse_alarm,
     prove_split,
     seal_alarm,
 )
 from node.store import Store
 from protocol.errors import Ignore, Misbehaviour, Reject, Unreachable
-from protocol.log.note import Checkpoint, Verifier, open_checkpoint
+from protocol.log.note import Checkpoint, Verifier, open_checkpoint, parse_note
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,9 @@ def is_worth_passing_on(data: bytes, verifiers: Sequence[Verifier]) -> bool:
     Another history passes, too: others must see it. So does what a former key signed: a peer may not
     have read of its successor yet. It needs no replay, so that a node which trusts nobody at present
     still carries the news.
+
+    Raises Ignore for what a key signed in the log's name that we do not know: whoever is ahead of us may
+    have read of it. To punish them for that would cut us off from all who are up to date.
     """
     for verifier in reversed(verifiers):
         for opened in (open_checkpoint, open_alarm):
@@ -63,7 +67,22 @@ def is_worth_passing_on(data: bytes, verifiers: Sequence[Verifier]) -> bool:
                 return True
             except Reject as error:
                 log.debug("gossip is not for %s: %s", opened.__name__, error)
+    if _is_by_another_key(data, verifiers):
+        raise Ignore("it is signed in the log's name by a key that we have not read of")
     return False
+
+
+def _is_by_another_key(data: bytes, verifiers: Sequence[Verifier]) -> bool:
+    """Whether a checkpoint, or what an alarm shows, bears the log's name and none of these keys."""
+    try:
+        if data.startswith(verifiers[-1].name.encode() + b"\n"):
+            note = parse_note(data)
+        else:
+            note = parse_note(parse_alarm(data)[1].theirs)
+    except Reject:
+        return False
+    signed = {each.key_id for each in note.signatures if each.name == verifiers[-1].name}
+    return bool(signed) and signed.isdisjoint(each.key_id for each in verifiers)
 
 
 async def sound_alarms(store: Store, host: PeerHost) -> None:
@@ -95,18 +114,23 @@ class Witness:
         """Holds what somebody else was shown against our replay. Raises Lie on another history.
 
         Raises Reject for anything that the log has not signed, and Ignore for what a former key of it
-        signed: one that was stolen and replaced must not stop anybody.
+        signed, since one that was stolen and replaced must not stop anybody, or one we do not know yet.
         """
         verifier = self._follower.verifier
         try:
             other = open_checkpoint(data, verifier)
         except Reject:
-            if is_worth_passing_on(data, self._follower.verifiers[:-1]):
-                raise Ignore("the log has another key by now") from None
-            _, split = open_alarm(data, verifier)
-            self._condemn(split)
+            self._condemn(self._open_alarm(data, verifier))
             return
         self._hold(other, data)
+
+    def _open_alarm(self, data: bytes, verifier: Verifier) -> SplitView:
+        try:
+            return open_alarm(data, verifier)[1]
+        except Reject:
+            if is_worth_passing_on(data, self._follower.verifiers):
+                raise Ignore("the log has another key by now") from None
+            raise
 
     def _hold(self, other: Checkpoint, note: bytes) -> None:
         tree, covering = self._follower.tree, self._follower.checkpoint

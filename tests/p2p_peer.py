@@ -29,6 +29,8 @@ from multiaddr import Multiaddr
 
 from commonground.p2p import Denial, Fetched, Grant, OpenBlob, PeerHost, PeerPolicy
 from commonground.p2p.guards import GuardedHost, build_host
+from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
+from protocol.errors import Ignore
 from protocol.identity import KeyId
 from protocol.log.commitments import content_commitment
 
@@ -50,6 +52,8 @@ class Setup:
     rate: int = 256 * 1024 * 1024
     read_seconds: float = 10
     offences_max: int = 8
+    requests_per_second: int = REQUESTS_PER_SECOND
+    requests_burst: int = REQUESTS_BURST
 
 
 class LoudFile(io.FileIO):
@@ -73,6 +77,9 @@ class OneBlob:
 
 
 async def starts_with_ok(author: KeyId, data: bytes) -> bool:
+    """The rule of these tests; of what begins with `later` we have not read yet."""
+    if data.startswith(b"later"):
+        raise Ignore("not read of yet")
     return data.startswith(b"ok")
 
 
@@ -92,6 +99,8 @@ def make_host(setup: Setup) -> PeerHost:
             served_bytes_per_second_per_peer=setup.rate,
             request_read_seconds=setup.read_seconds,
             offences_max=setup.offences_max,
+            requests_per_second=setup.requests_per_second,
+            requests_burst=setup.requests_burst,
         ),
     )
 

@@ -36,7 +36,11 @@ Admit = Callable[[KeyId], bool]
 """Key of a peer -> may it connect at all? Runs in the trio thread: a look-up in a snapshot, no more."""
 
 ValidateCheckpoint = Callable[[KeyId, bytes], Awaitable[bool]]
-"""(author's key, data) -> is it worth passing on?"""
+"""(author's key, data) -> is it worth passing on?
+
+No, and whoever sent it is punished, since it judges by the same rule. Raises Ignore where an honest one may
+judge otherwise, because it has read more of the log than we have: then it is dropped and nobody punished.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 from commonground.p2p import limits
 from commonground.p2p.api import Admit, PeerPolicy
 from commonground.p2p.muxer import BoundedMuxers, BoundedYamux, shielded
-from commonground.p2p.penalties import Busy, Offence, PenaltyBox, Slots
+from commonground.p2p.penalties import Busy, Interrupted, Offence, PenaltyBox, Slots
 from protocol.errors import ConfigError, LocalError, Reject
 from protocol.identity import KeyId, key_of, short_key
 
@@ -223,11 +223,16 @@ def guard_streams(swarm: GuardedSwarm, handler: Handler) -> Handler:
             swarm.punish(key, peer_id, str(offence))
         except LocalError as fault:
             log.error("could not serve %s: %s", short_key(key), fault)
-        except (Busy, IOException, trio.TooSlowError) as error:
+        except (Busy, Interrupted, IOException, trio.TooSlowError) as error:
             log.debug("a stream of %s ended: %s", short_key(key), type(error).__name__)
         except Exception as error:
-            # Not known to be the peer's fault; still counted, since only its bytes got us here.
-            swarm.punish(key, peer_id, f"a handler failed with {type(error).__name__}")
+            what = f"a handler failed with {type(error).__name__}"
+            if stream.muxed_conn.event_shutting_down.is_set():
+                # The library's tables of a peer shrink under whoever still works for it.
+                log.debug("%s: %s", short_key(key), what)
+            else:
+                # Not known to be the peer's fault; still counted, since only its bytes got us here.
+                swarm.punish(key, peer_id, what)
         await reset_quietly(stream)
 
     return guarded

@@ -38,7 +38,8 @@ from commonground.p2p.api import (
 from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.gossip import Checkpoints, ask_head
 from commonground.p2p.guards import GuardedHost, GuardedSwarm, build_host, reset_quietly
-from commonground.p2p.transfer import BlobServer, Interrupted, RequestRates, Wanted, fetch
+from commonground.p2p.penalties import Interrupted
+from commonground.p2p.transfer import BlobServer, RequestRates, Wanted, fetch
 from commonground.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL, BlobRequest
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError, Unreachable
 from protocol.identity import KeyId, key_of, peer_id_of

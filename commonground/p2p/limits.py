@@ -44,7 +44,7 @@ UNREAD_BYTES_FREE: Final = 256 * KIB
 FRAME_WRITE_SECONDS: Final = 10
 
 # --- offences ------------------------------------------------------------------------------------
-# A version mismatch or a broken cable may produce a few; eight within ten minutes is intent.
+# A program with a fault may produce a few; eight within ten minutes is intent, or as bad as that.
 OFFENCES_MAX: Final = 8
 OFFENCE_WINDOW_SECONDS: Final = 600
 # Long enough to make flooding dull, short enough that a fixed client comes back the same day.
@@ -54,6 +54,9 @@ BAN_SECONDS: Final = 600
 # Each part of an item is a request, and a round is some dozens of items with a few parts each.
 REQUESTS_PER_SECOND: Final = 40
 REQUESTS_BURST: Final = 120
+# Above the rate a peer is told to come later: one that restarts forgets how much it asked for, and repeats
+# what a bad line lost. Four times as much is more than any of that explains.
+FLOOD_FACTOR: Final = 4
 REQUEST_READ_SECONDS: Final = 10
 ANSWER_SECONDS: Final = 10  # our own callbacks: a database that hangs must not hold streams
 
@@ -81,10 +84,14 @@ CHECKPOINTS_PER_SECOND_PER_AUTHOR: Final = 2
 CHECKPOINTS_BURST_PER_AUTHOR: Final = 10
 # A frame of gossip: some messages of 4 KiB, or a heartbeat's list of ids.
 GOSSIP_FRAME_BYTES_MAX: Final = 64 * KIB
+# A mesh peer passes on what all members publish, so that an honest one may have more than this to say:
+# it waits, in its own queue.
 GOSSIP_FRAMES_PER_SECOND: Final = 50
 GOSSIP_FRAMES_BURST: Final = 200
+# What we send in answer to one wish, too, so that no other node takes it for a flood.
 GOSSIP_MESSAGES_PER_FRAME_MAX: Final = 16
 GOSSIP_CONTROLS_PER_FRAME_MAX: Final = 32
+# Members publish once a second, and three seconds are told of: a large network has more than this.
 GOSSIP_IDS_PER_CONTROL_MAX: Final = 256
 # Prune back-off is announced by the peer; libp2p would believe a century.
 GOSSIP_BACKOFF_SECONDS_MAX: Final = 600

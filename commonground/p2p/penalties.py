@@ -1,5 +1,8 @@
 """Who misbehaved, and who holds too many slots; commonground/rates.py says who goes too fast.
 
+Only what no honest peer does is an offence, on however bad a line it is, however often it restarts and
+however slow its disk: docs/p2p.md has the list. To ban an honest one costs its reviews and its items.
+
 Everything here is synchronous and owned by the trio thread; the clock is an argument, so that a
 test needs no waiting. Every table is bounded: a flood of fresh keys evicts the oldest entries.
 """
@@ -22,6 +25,10 @@ class Offence(Reject):
 
 class Busy(Exception):
     """A limit was reached; the sender is honest, or at least not provably hostile."""
+
+
+class Interrupted(Exception):
+    """The connection broke, stalled or was given up; nobody is to blame, and what arrived stays good."""
 
 
 @dataclass(slots=True)

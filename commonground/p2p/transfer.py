@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -31,7 +31,7 @@ from commonground.p2p import limits
 from commonground.p2p.api import Authorise, BlobSource, Denial, Fetched, OpenBlob, PeerPolicy
 from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.guards import peer_key, reset_quietly
-from commonground.p2p.penalties import Busy, Offence, Slots
+from commonground.p2p.penalties import Busy, Interrupted, Offence, Slots
 from commonground.p2p.wire import (
     REQUEST_BYTES,
     RESPONSE_BYTES,
@@ -41,7 +41,7 @@ from commonground.p2p.wire import (
     parse_name_length,
 )
 from commonground.rates import Buckets
-from protocol.errors import Misbehaviour, Reject, StoreError, Unreachable
+from protocol.errors import Ignore, Misbehaviour, Reject, StoreError, Unreachable
 from protocol.identity import KeyId, peer_id_of, short_key
 from protocol.log.commitments import CONTENT_DOMAIN
 
@@ -51,10 +51,6 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 OpenStream = Callable[[], Awaitable[INetStream]]
-
-
-class Interrupted(Exception):
-    """The connection broke or stalled; what arrived so far stays good."""
 
 
 async def read_some(stream: INetStream, size_max: int) -> bytes:
@@ -76,20 +72,29 @@ async def read_exactly(stream: INetStream, size: int) -> bytes:
     return bytes(data)
 
 
-async def read_request(stream: INetStream, size: int, seconds: float) -> bytes:
-    """Read a request of a fixed size; a peer that sends less, or too slowly, is an offender."""
-    with completed_within(seconds):
-        return await read_exactly(stream, size)
+class RequestReader:
+    """Reads one request within a time. Raises Offence for one that comes in drops, holding its slot.
 
+    Raises Interrupted where the peer ends it early or sends nothing at all: it was stopped, gave the
+    request up, or is on a line that broke. A request is written at once, as one frame of the
+    connection, so that an honest peer's is there whole or not at all.
+    """
 
-@contextmanager
-def completed_within(seconds: float) -> Iterator[None]:
-    """Raises Offence when the request that the block reads ends early or takes longer."""
-    try:
-        with trio.fail_after(seconds):
-            yield
-    except (Interrupted, trio.TooSlowError):
-        raise Offence("a request that was never completed") from None
+    def __init__(self, stream: INetStream, seconds: float) -> None:
+        self._stream, self._deadline = stream, trio.current_time() + seconds
+        self._arrived = False
+
+    async def read(self, size: int) -> bytes:
+        """The next `size` bytes; one time is for all of them, however many calls ask."""
+        data = bytearray()
+        with trio.move_on_at(self._deadline):
+            while len(data) < size:
+                data += await read_some(self._stream, size - len(data))
+                self._arrived = True
+            return bytes(data)
+        if self._arrived:
+            raise Offence("a request that was never completed")
+        raise Interrupted("a request that never began")
 
 
 def seconds_allowed(size: int) -> float:
@@ -98,23 +103,26 @@ def seconds_allowed(size: int) -> float:
 
 
 class RequestRates:
-    """A token bucket of requests for each peer, shared by every protocol that answers."""
+    """Token buckets of requests for each peer, shared by every protocol that answers."""
 
     def __init__(self, policy: PeerPolicy) -> None:
-        self._buckets = Buckets[bytes](
-            policy.requests_per_second, policy.requests_burst, trio.current_time
-        )
+        rate, burst = policy.requests_per_second, policy.requests_burst
+        self._buckets = Buckets[bytes](rate, burst, trio.current_time)
+        many = limits.FLOOD_FACTOR
+        self._floods = Buckets[bytes](many * rate, many * burst, trio.current_time)
 
     def check(self, peer: KeyId) -> None:
-        """Count one request; raises Offence above the rate."""
+        """Count one request; raises Busy above the rate, and Offence where that does not help."""
+        if not self._floods[peer].take():
+            raise Offence("a flood of requests")
         if not self._buckets[peer].take():
-            raise Offence("too many requests")
+            raise Busy("too many requests at once")
 
 
 async def ask_owner(bridge: TrioBridge, function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
     """Ask one of the node's own callbacks; raises StoreError when it fails or takes too long.
 
-    A StoreError is our fault, so that the guard does not punish the peer for it.
+    A StoreError is our fault, so that the guard does not punish the peer for it. Ignore is an answer.
     """
 
     async def answer() -> T:
@@ -125,6 +133,8 @@ async def ask_owner(bridge: TrioBridge, function: Callable[[*Ts], Awaitable[T]],
             return await bridge.ask(answer)
     except trio.TooSlowError:
         raise StoreError("an answer of our own took too long") from None
+    except Ignore:
+        raise
     except Exception as error:
         # The message stays out: it may quote what the callback was reading.
         raise StoreError(f"a callback of ours failed with {type(error).__name__}") from error
@@ -176,10 +186,9 @@ class BlobServer:
                 await self._send(stream, peer, blob, request.offset)
 
     async def _read(self, stream: INetStream) -> BlobRequest:
-        # One time for both halves: the second is no excuse to go on for longer.
-        with completed_within(self._policy.request_read_seconds):
-            head = await read_exactly(stream, REQUEST_BYTES)
-            return BlobRequest.parse(head + await read_exactly(stream, parse_name_length(head)))
+        reader = RequestReader(stream, self._policy.request_read_seconds)
+        head = await reader.read(REQUEST_BYTES)
+        return BlobRequest.parse(head + await reader.read(parse_name_length(head)))
 
     async def _finish(self, stream: INetStream, status: Status) -> None:
         with trio.fail_after(limits.CHUNK_IDLE_SECONDS):

@@ -141,6 +141,8 @@ async def test_a_peer_that_falls_silent_loses_its_connection(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "PING_INTERVAL_SECONDS", 0.01)
+    # One that is on its way when the peer falls silent still waits for so long.
+    monkeypatch.setattr(limits, "PING_SECONDS", 5)
     async with running(make_host(NOBODY)) as me:
         await me.connect(peer.peer_id, peer.addresses)
         connection: Any = me._up()[1].swarm.get_connections()[0]

@@ -80,6 +80,19 @@ def test_control_messages_are_counted() -> None:
         checked_control(rpc_pb2.ControlMessage(graft=[graft] * (most + 1)))
 
 
+def test_of_a_long_list_of_ids_the_beginning_is_read_and_nobody_is_blamed() -> None:
+    most = limits.GOSSIP_IDS_PER_CONTROL_MAX
+    ids = [b"%04x" % number for number in range(most + 1)]
+    control = rpc_pb2.ControlMessage(
+        ihave=[rpc_pb2.ControlIHave(topicID=TOPIC, messageIDs=ids)],
+        iwant=[rpc_pb2.ControlIWant(messageIDs=ids)],
+    )
+    kept = checked_control(control)
+    assert list(kept.ihave[0].messageIDs) == ids[:most]
+    # As many as we may send in one frame without being taken for a flood.
+    assert len(kept.iwant[0].messageIDs) == limits.GOSSIP_MESSAGES_PER_FRAME_MAX
+
+
 def test_unread_bytes_are_bounded_for_one_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "UNREAD_BYTES_MAX", 1000)
     monkeypatch.setattr(limits, "UNREAD_BYTES_FREE", 100)

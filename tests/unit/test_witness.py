@@ -184,6 +184,31 @@ def test_only_what_the_log_signed_is_passed_on() -> None:
     assert not is_worth_passing_on(b"", [VERIFIER])
 
 
+def test_a_key_that_we_have_not_read_of_is_nobodys_fault_and_junk_is_somebodys(
+    witness: Witness,
+) -> None:
+    later = SigningKey(b"\6" * 32)
+    new = Verifier(VERIFIER.name, bytes(later.verify_key))
+    theirs, ours = (_by_later(tree, new, later) for tree in (THEIRS, OURS))
+    split = SplitView(theirs, ours, OURS.root(4), ())
+    author = Person("witness")
+    alarm = seal_alarm(split, author.key, lambda m: author.signing_key.sign(m).signature)
+    for data in (_by_later(OURS, new, later), alarm):
+        with pytest.raises(Ignore):
+            is_worth_passing_on(data, [VERIFIER])
+        with pytest.raises(Ignore):
+            witness.observe(data)
+    other_log = Verifier("another", new.public_key)
+    for data in (_by_later(OURS, other_log, later), note_of(OURS, 5, later), b"simulated\n5\n"):
+        assert not is_worth_passing_on(data, [VERIFIER])
+        with pytest.raises(Reject):
+            witness.observe(data)
+
+
+def _by_later(tree: MerkleTree, verifier: Verifier, key: SigningKey) -> bytes:
+    return sign_checkpoint(verifier, 4, tree.root(4), lambda text: key.sign(text).signature)
+
+
 def test_a_key_that_was_replaced_stops_nobody_and_is_nobodys_fault(witness: Witness) -> None:
     later = SigningKey(b"\6" * 32)
     follower = witness._follower
