@@ -214,7 +214,8 @@ def guard_streams(swarm: GuardedSwarm, handler: Handler) -> Handler:
     slots = Slots(limits.STREAMS_PER_PEER_MAX, limits.STREAMS_MAX)
 
     async def guarded(stream: INetStream) -> None:
-        key, peer_id = peer_key(stream), stream.muxed_conn.peer_id
+        connection: Any = stream.muxed_conn
+        key, peer_id = peer_key(stream), connection.peer_id
         try:
             with slots.hold(key):
                 await handler(stream)
@@ -227,7 +228,7 @@ def guard_streams(swarm: GuardedSwarm, handler: Handler) -> Handler:
             log.debug("a stream of %s ended: %s", short_key(key), type(error).__name__)
         except Exception as error:
             what = f"a handler failed with {type(error).__name__}"
-            if stream.muxed_conn.event_shutting_down.is_set():
+            if connection.event_shutting_down.is_set():
                 # The library's tables of a peer shrink under whoever still works for it.
                 log.debug("%s: %s", short_key(key), what)
             else:
