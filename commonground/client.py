@@ -1,7 +1,8 @@
 """The coordinator as a node sees it: calls with deadlines, over a channel pinned by the network link.
 
 Nothing that comes back is believed because it came over TLS. A receipt is checked against the log's
-key before it counts; log entries are checked by node/follower.py, announcements by their readers.
+present key before it counts, which is the caller's to know: the link's, until the log has named another.
+Log entries are checked by node/follower.py, announcements by their readers.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,7 +25,7 @@ from protocol.identity import KeyId
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import hash_leaf, verify_inclusion
-from protocol.log.note import open_checkpoint
+from protocol.log.note import Verifier, is_signed, read_checkpoint
 from protos.gen import api_pb2 as api
 from protos.gen.api_pb2_grpc import CoordinatorStub
 
@@ -60,6 +61,17 @@ class Lie(Misbehaviour):
         self.evidence = tuple(evidence)
 
 
+class UnknownKey(Unreachable):
+    """A receipt by a key that the caller has not read of. Proves nothing yet, for or against the log."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the log signs with a key that this node has not read of yet",
+            "the log itself names it: `commonhold node start` reads on and sends again. If it finds no such"
+            " key, ask the operator",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The log's signed promise that it holds our record, checked. `raw` is the api.Receipt."""
@@ -71,9 +83,11 @@ class Receipt:
 class CoordinatorClient:
     """Connects when it is first used, and again when it has to. `close` it, or use `async with`."""
 
-    def __init__(self, link: NetworkLink) -> None:
-        """Touches no network yet."""
+    def __init__(self, link: NetworkLink, log_key: Callable[[], Verifier] | None = None) -> None:
+        """Touches no network yet. `log_key` gives the key that signs the log now, as far as the caller has
+        followed it; without it, the link's counts."""
         self._link = link
+        self._log_key = log_key or (lambda: link.log_verifier)
         self._channel: aio.Channel | None = None
         self._connecting = asyncio.Lock()
 
@@ -111,8 +125,8 @@ class CoordinatorClient:
     ) -> Receipt:
         """Logs a record; repeating it is safe.
 
-        Raises Unreachable (try again), Ignore (superfluous), Reject (breaks a rule, in the
-        coordinator's words) and Lie (the receipt does not hold).
+        Raises Unreachable (try again), UnknownKey (read the log, then try again), Ignore (superfluous),
+        Reject (breaks a rule, in the coordinator's words) and Lie (the receipt does not hold).
         """
         request = api.AppendRequest(envelope=envelope, leaves=leaves, openings=openings)
         async with self._calling() as stub:
@@ -148,8 +162,9 @@ class CoordinatorClient:
         return list(response.envelopes)
 
     def _checked(self, envelope: bytes, receipt: api.Receipt) -> Receipt:
+        log_key = self._log_key()
         try:
-            checkpoint = open_checkpoint(receipt.checkpoint, self._link.log_verifier)
+            checkpoint = read_checkpoint(receipt.checkpoint, log_key)
             verify_inclusion(
                 hash_leaf(envelope),
                 receipt.index,
@@ -163,6 +178,8 @@ class CoordinatorClient:
                 f"the coordinator gave a receipt that does not hold: {error}",
                 (envelope, receipt.SerializeToString()),
             ) from error
+        if not is_signed(receipt.checkpoint, log_key):
+            raise UnknownKey
         return Receipt(receipt.index, receipt.SerializeToString())
 
     @asynccontextmanager

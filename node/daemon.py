@@ -238,7 +238,10 @@ class Daemon:
         settlements = SettlementWatch(follower)
         own = OwnRecords(follower, store, keys.person)
         follower.replay()
-        async with CoordinatorClient(link) as client, asyncio.TaskGroup() as group:
+        async with (
+            CoordinatorClient(link, lambda: follower.verifier) as client,
+            asyncio.TaskGroup() as group,
+        ):
             directory = Directory(link.network, client)
             witness = Witness(keys, follower, store, directory)
             self._follower = follower

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
-from commonground.client import CoordinatorClient
+from commonground.client import CoordinatorClient, UnknownKey
 from commonground.status import Busy
 from commonhold.cli.node_home import is_running
 from commonhold.cli.output import err, progress
@@ -46,9 +47,18 @@ async def catch_up(
 
 
 async def deliver(
-    home: NodeDirectory, config: NodeConfig, store: Store, quiet: bool = False
+    home: NodeDirectory,
+    config: NodeConfig,
+    store: Store,
+    follower: Follower | None = None,
+    quiet: bool = False,
 ) -> None:
-    """Sends what is queued, or waits for the daemon to do it. Raises Unreachable: all is kept."""
+    """Sends what is queued, or waits for the daemon to do it. Raises Unreachable: all is kept.
+
+    `follower` knows the log's key, if the caller has read the log; it is read here if that turns out to
+    be necessary.
+    """
+    known = follower or Follower(store, config.link)
     try:
         if is_running(home):
             await _wait_for_daemon(store)
@@ -56,8 +66,16 @@ async def deliver(
         with progress(quiet) as bar:
             queued = store.outbox_counts().get(OutboxState.QUEUED, 0)
             task = bar.add_task("sending", total=queued)
-            async with CoordinatorClient(config.link) as client:
-                await flush(client, store, on_sent=lambda row: bar.advance(task))
+            send = partial(flush, store=store, on_sent=lambda row: bar.advance(task))
+            async with CoordinatorClient(config.link, lambda: known.verifier) as client:
+                try:
+                    await send(client)
+                except UnknownKey:
+                    known.replay()
+                    await known.catch_up(client)
+                    await send(client)
+    except UnknownKey:
+        raise
     except Busy as error:
         raise Busy(str(error), error.seconds, _KEPT) from error
     except Unreachable as error:

@@ -70,7 +70,7 @@ def withdraw(
         if not yes:
             _confirm(store, state, plan)
         digests = enqueue_withdrawal(store, keys, state.network, plan.now)
-        asyncio.run(deliver(home, config, store, quiet=as_json))
+        asyncio.run(deliver(home, config, store, follower, quiet=as_json))
         data = _data(plan, [_entry_of(store, digest) for digest in digests], shares)
         _read_log(config, follower)
         _erase(store, blobs)

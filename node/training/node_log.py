@@ -74,8 +74,8 @@ class NodeLog:
         self._do(self._append(self._keys.seal(kind, body)))
 
     async def _start(self) -> None:
-        self._client = CoordinatorClient(self._link)
         self._follower = Follower(self._store, self._link)
+        self._client = CoordinatorClient(self._link, lambda: self._follower.verifier)
         self._follower.replay()
         await self._follower.catch_up(self._client)
         self._following = asyncio.create_task(self._follower.run(self._client))

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from nacl.signing import SigningKey
 
-from commonground.client import CoordinatorClient, Lie
+from commonground.client import CoordinatorClient, Lie, UnknownKey
 from coordinator.keys import Keys
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys, generate_keys
@@ -583,3 +583,24 @@ async def test_nobody_but_the_operator_announces_a_key(
     with pytest.raises(Lie, match="breaks a rule"):
         follower.take(log.page(2))
     assert follower.verifier == link.log_verifier
+
+
+async def test_receipts_are_checked_by_the_key_that_the_log_has_as_far_as_it_was_followed(
+    coordinator: ScriptedCoordinator, link: NetworkLink, store: Store, keys: NodeKeys
+) -> None:
+    log, follower = Rotating(coordinator), Follower(store, link)
+    coordinator.on_receipt = lambda receipt: api.Receipt(
+        index=receipt.index, proof=receipt.proof, checkpoint=log.page(0, 0).checkpoint
+    )
+    log.announce(SECOND)
+    log.key = SECOND  # alone: the first one was taken away
+    store.enqueue(registration(keys, link.network))
+    async with CoordinatorClient(link, lambda: follower.verifier) as client:
+        with pytest.raises(UnknownKey, match="has not read of yet"):
+            await flush(client, store)
+        assert store.alarms() == [], "it proves nothing"
+        follower.take(log.page(0))
+        assert (await flush(client, store)).sent == 1
+        log.key = coordinator.keys.log_keys[0]
+        with pytest.raises(UnknownKey):  # whoever has only the key that was replaced
+            await client.append(registration(generate_keys(), link.network).envelope)
