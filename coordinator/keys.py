@@ -40,7 +40,7 @@ from protocol.limits import KEY_BYTES, SIGNATURE_BYTES
 from protocol.log.commitments import network_id
 from protocol.log.envelope import Signer
 from protocol.log.note import Checkpoint, Note, Verifier
-from protocol.rules.people import delegation_message
+from protocol.rules.people import check_delegation, delegation_message
 from protos.gen import records_pb2 as pb
 
 # The name that every node checks the certificate for, wherever the coordinator moves to.
@@ -220,6 +220,26 @@ def create_key(home: Home, role: Role, number: int) -> KeyFile:
             f"{path} is there already", "try again: it may have been made just now"
         ) from None
     return KeyFile(path, number, SigningKey(seed))
+
+
+def delegation_of(home: Home, keys: Keys) -> pb.Delegation:
+    """The root key's word that the operator's present key signs for the operator.
+
+    Raises ConfigError where it was never asked for it, and is not here.
+    """
+    try:
+        check_delegation(keys.network, keys.delegation, keys.record_key)
+        return keys.delegation
+    except Reject:
+        path = home.path / _ROOT_FILE
+    if not path.exists():
+        raise ConfigError(
+            "the root key has not said that the operator's present key signs for you, and is not here",
+            f"put it back as {path} for this command",
+        )
+    root = SigningKey(_read_secret(path))
+    signature = root.sign(delegation_message(keys.network, keys.record_key)).signature
+    return pb.Delegation(root_key=bytes(root.verify_key), signature=signature)
 
 
 def require_private_keys(home: Home) -> None:

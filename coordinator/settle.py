@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from coordinator.chain import OperatorChain
+from coordinator.keys import delegation_of
 from coordinator.operator import Operator
 from protocol.errors import Reject, StateError
 from protocol.limits import LICENCE_ID_CHARS_MAX
@@ -228,7 +229,7 @@ def _join(operator: Operator, chain: OperatorChain) -> None:
         digest = binding_digest(state.network, person)
         body = pb.Register(
             network=state.network,
-            delegation=operator.keys.delegation,
+            delegation=delegation_of(operator.home, operator.keys),
             payout_address=chain.address,
             payout_signature=operator.keys.sign_payout(digest),
             serial=1 if member is None else member.serial + 1,
