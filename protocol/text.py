@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from protocol.errors import Reject
@@ -61,24 +61,43 @@ _EMOJI: Final = f"{_TAGGED_FLAG}|{_ELEMENT}(?:\u200d{_ELEMENT})*|[0-9#*]\ufe0f\u
 _JOINER: Final = f"(?<=[{JOINED.inside}])[\u200c\u200d](?=[{JOINED.inside}])"
 _SEQUENCES: Final = re.compile(f"{_EMOJI}|{_JOINER}")
 
-# Letters with the shape of a Latin one, as written: capitals and small letters each for themselves, so that
-# the Cyrillic for "that" is taken for "TOT" in capitals and for nothing in small letters. Exact twins of
-# UTS 39's confusables.txt; by their codes, since nobody could read the letters.
+# Letters with the shape of another script's, as written: capitals and small letters each for themselves, so
+# that the Cyrillic for "that" is taken for "TOT" in capitals and for nothing in small letters. From UTS 39's
+# confusables.txt, version 14.0.0: one letter for one, of alphabets that are in use; by their codes, since
+# nobody could read the letters. Left out are what people tell apart (sigma and o) and what folding would
+# tear apart (beta and the sharp s, which is folded to "ss").
 _CYRILLIC: Final = (
     "430=a 435=e 43E=o 440=p 441=c 443=y 445=x 456=i 458=j 455=s 4BB=h 501=d 51B=q 51D=w 475=v 4AF=y 4CF=l "
-    "410=A 412=B 415=E 41A=K 41C=M 41D=H 41E=O 420=P 421=C 422=T 423=Y 425=X 406=I 408=J 405=S 500=D 51A=Q "
-    "51C=W 4AE=Y 4C0=I"
+    "433=r 431=6 461=w 4BD=e 410=A 412=B 415=E 41A=K 41C=M 41D=H 41E=O 420=P 421=C 422=T 423=Y 425=X 406=I "
+    "408=J 405=S 500=D 51A=Q 51C=W 4AE=Y 4C0=I 417=3 42C=b 474=V 4E0=3 50C=G"
 )
 _GREEK: Final = (
-    "3B1=a 3BD=v 3BF=o 3C1=p 3B9=i 391=A 392=B 395=E 396=Z 397=H 399=I 39A=K 39C=M 39D=N 39F=O 3A1=P 3A4=T "
-    "3A5=Y 3A7=X"
+    "3B1=a 3BD=v 3BF=o 3C1=p 3B9=i 3B3=y 3C5=u 3F3=j 391=A 392=B 395=E 396=Z 397=H 399=I 39A=K 39C=M 39D=N "
+    "39F=O 3A1=P 3A4=T 3A5=Y 3A7=X 37F=J"
 )
 _LATIN: Final = "251=a 261=g"  # the phonetic alphabet's
+# Greek ones for Cyrillic ones; and Cyrillic ones for those that Latin alphabets have beside the English.
+_OTHERS: Final = (
+    "393=413 3A0=41F 3A6=424 39B=41B 398=4E8 3C0=43F 3BA=43A 3C4=442 3C6=444 3B5=454 "
+    "4D4=C6 4D5=E6 4D8=18F 4D9=259 4E1=292 45B=127"
+)
 _TWINS: Final = {
     int(code, 16): letter
     for code, letter in (each.split("=") for each in f"{_CYRILLIC} {_GREEK} {_LATIN}".split())
+} | {
+    int(code, 16): chr(int(other, 16))
+    for code, other in (each.split("=") for each in _OTHERS.split())
 }
-
+# Signs of one script that are taken for each other: whatever their case, and only as they are written (a
+# capital I looks like an l, and "fail" is not "fall").
+_ALIKE: Final = str.maketrans({"0": "o", "m": "rn"})
+_ALIKE_AS_WRITTEN: Final = str.maketrans({"0": "O", "m": "rn", "1": "l", "I": "l", "|": "l"})
+# Whose own letters are told apart by those who write it, though both have the shape of one Latin letter, as
+# two of Mongolian's have that of y. Not the palochka, which looks like the I of its own script.
+_SCRIPTS: Final = (
+    re.compile("[\u0370-\u03ff\u1f00-\u1fff]"),
+    re.compile("[\u0400-\u04bf\u04c1-\u04ce\u04d0-\u052f]"),
+)
 
 _REMOVE: Final = "Remove it."
 _LINES: Final = (
@@ -144,27 +163,57 @@ def skeleton(name: str) -> str:
     """What two names share that people would take for the same.
 
     The name without case, widths and styles (NFKD), invisible characters and outer or repeated blanks, its
-    Cyrillic and Greek letters replaced by the Latin ones of the same shape. It is stable for the characters
-    that `check_name` accepts; it is for comparing and not for showing.
+    letters replaced by those of the same shape (Greek and Cyrillic ones by Latin ones, 0 by o, m by rn). It
+    is stable for the characters that `check_name` accepts; it is for comparing and not for showing.
     """
     shape = _plain(name)
     for _ in range(2):  # folding may bring forth a letter that has a twin
         shape = _plain(shape.translate(_TWINS).casefold())
-    return shape
+    return shape.translate(_ALIKE)
 
 
 def check_distinct(names: Sequence[str], what: str) -> None:
-    """Raises Reject if two of the names, which `what` are ("labels"), look alike or differ only in case."""
-    seen: dict[str, int] = {}
+    """Raises Reject if two of the names, which `what` are ("labels"), are the same, look alike, or differ
+    only in case."""
+    seen: dict[tuple[Callable[[str], str], str], int] = {}
     for at, name in enumerate(names):
-        for key in (skeleton(name), _plain(_plain(name).casefold())):
-            first = seen.setdefault(key, at)
-            if first != at:
-                raise Reject(
-                    f"{what} {first + 1} and {at + 1} look alike: "
-                    f"{quoted(names[first])} and {quoted(name)}{_difference(names[first], name)}",
-                    "Give them names that nobody takes for each other.",
-                )
+        for view in (_folded, skeleton, _as_written):
+            first = seen.setdefault((view, view(name)), at)
+            if first != at and (view is _folded or not _told_apart(names[first], name)):
+                raise _twins(names, first, at, what)
+
+
+def _folded(name: str) -> str:
+    """What names share that differ only in case, width or what cannot be seen."""
+    return _plain(_plain(name).casefold())
+
+
+def _as_written(name: str) -> str:
+    """What names share that look alike as they are written, without another case."""
+    return _plain(name).translate(_TWINS).translate(_ALIKE_AS_WRITTEN)
+
+
+def _told_apart(one: str, other: str) -> bool:
+    """Whether two names of one shape differ only in letters of one script that its readers tell apart."""
+    pairs = list(zip(_plain(one), _plain(other), strict=False))
+    differing = [(a, b) for a, b in pairs if a.casefold() != b.casefold()]
+    return len(_plain(one)) == len(_plain(other)) and all(
+        any(script.match(a) and script.match(b) for script in _SCRIPTS) for a, b in differing
+    )
+
+
+def _twins(names: Sequence[str], first: int, at: int, what: str) -> Reject:
+    one, other = names[first], names[at]
+    if one == other:
+        return Reject(
+            f"{what} {first + 1} and {at + 1} are the same: {quoted(one)}",
+            "Leave one of them out, or give it another name.",
+        )
+    return Reject(
+        f"{what} {first + 1} and {at + 1} look alike: "
+        f"{quoted(one)} and {quoted(other)}{_difference(one, other)}",
+        "Give them names that nobody takes for each other.",
+    )
 
 
 def is_id(text: str, chars_max: int = NAME_CHARS_MAX) -> bool:

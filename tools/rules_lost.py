@@ -31,6 +31,8 @@ ROUNDS: Final = "unit/test_fold_rounds.py"
 VERDICT: Final = "unit/test_fold_verdict.py"
 WITHDRAWAL: Final = "unit/test_fold_withdrawal.py"
 SIMILARITY: Final = "unit/test_similarity.py"
+TASKS: Final = "unit/test_tasks_kinds.py"
+TEXT: Final = "unit/test_text.py"
 
 _ANSWERING: Final = "protocol/rules/answering.py"
 _CAMPAIGNS: Final = "protocol/rules/campaigns.py"
@@ -42,6 +44,7 @@ _PEOPLE: Final = "protocol/rules/people.py"
 _PRINTS: Final = "protocol/review/fingerprints.py"
 _SEALING: Final = "protocol/rules/sealing.py"
 _STRICT: Final = "protocol/log/strict.py"
+_TEXT: Final = "protocol/text.py"
 _VERDICT: Final = "protocol/rules/verdict.py"
 _VERDICTS: Final = "protocol/review/decisions.py"
 
@@ -669,4 +672,35 @@ _TERMS: Final = (
     ),
 )
 
-MUTANTS: Final = (*_DECISIONS, *_COPIES, *_ROUNDS, *_MONEY, *_TERMS)
+_NAMES: Final = (
+    Mutant(
+        "a capital I is told from an l",
+        _TEXT,
+        "(_folded, skeleton, _as_written)",
+        "(_folded, skeleton)",
+        TEXT,
+    ),
+    Mutant(
+        "names of two scripts are told apart by shape alone",
+        _TEXT,
+        "(_folded, skeleton, _as_written)",
+        "(_folded, _as_written)",
+        TEXT,
+    ),
+    Mutant(
+        "an alphabet's own letters are taken for each other",
+        _TEXT,
+        "not _told_apart(names[first], name)",
+        "True",
+        TEXT,
+    ),
+    Mutant(
+        "a criterion may be called as two answers are",
+        "protocol/tasks/judge.py",
+        "if SEPARATOR in name or MARK in name:",
+        "if False:",
+        TASKS,
+    ),
+)
+
+MUTANTS: Final = (*_DECISIONS, *_COPIES, *_ROUNDS, *_MONEY, *_TERMS, *_NAMES)

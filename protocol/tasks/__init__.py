@@ -11,6 +11,7 @@ from protocol.tasks.kind import Kind
 from protocol.tasks.prefer import Prefer
 from protocol.tasks.rate import Rate
 from protocol.tasks.tags import Tags
+from protocol.text import quoted
 
 KINDS: Final[dict[str, Kind[Any]]] = {
     "classify": Classify(),
@@ -24,5 +25,5 @@ KINDS: Final[dict[str, Kind[Any]]] = {
 def kind_of(name: str) -> Kind[Any]:
     """The kind with this name; raises Reject that lists them."""
     if name not in KINDS:
-        raise Reject(f"there is no task kind {name!r}; known: {', '.join(KINDS)}")
+        raise Reject(f"there is no kind of task {quoted(name)}", f"kinds are: {', '.join(KINDS)}")
     return KINDS[name]

@@ -26,7 +26,7 @@ from protocol.tasks.kind import (
     fractions,
 )
 from protocol.tasks.spec import check_count, check_fields, decode_spec, read_integer
-from protocol.tasks.words import as_said, check_length, check_shown, percent
+from protocol.tasks.words import as_said, check_length, check_shown, find_name, percent
 from protocol.text import check_distinct, check_name, check_text, quoted
 
 FIELDS: Final = {"criteria": "the criteria, each with its name, its text and what it needs"}
@@ -39,6 +39,11 @@ CRITERION_FIELDS: Final = {
 NEEDS_PPM_MIN: Final = PPM // 2 + 1
 NEEDS_PPM_MAX: Final = PPM - 1
 WORDS: Final = ("no", "yes")
+SEPARATOR: Final = ","  # between the answers to two criteria, and
+MARK: Final = ":"  # between a criterion's name and its answer: no name holds them
+_PIECE: Final = re.compile(
+    rf"(?P<name>.+?)(?:\s*{MARK}\s*|\s+)(?P<word>{'|'.join(WORDS)})", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,39 +130,45 @@ class Judge:
         """Each criterion with its answer: "relevant: yes, correct: no"."""
         self.check_answer(spec, answer)
         each = zip(spec.criteria, answer, strict=True)
-        return ", ".join(f"{criterion.name}: {WORDS[met]}" for criterion, met in each)
+        return f"{SEPARATOR} ".join(
+            f"{criterion.name}{MARK} {WORDS[met]}" for criterion, met in each
+        )
 
     def read_words(self, spec: Rubric, text: str) -> bytes:
-        """Takes `words`, or the bare answers in the rubric's order: "yes, no"."""
-        bare = [word.strip().casefold() for word in text.split(",")]
-        if len(bare) == len(spec.criteria) and all(word in WORDS for word in bare):
-            return bytes(WORDS.index(word) for word in bare)
-        return self._read_named(spec, text)
+        """Takes `words`, the criteria in any order, or the bare answers in the rubric's: "yes, no"."""
+        pieces = [as_said(piece) for piece in text.split(SEPARATOR)]
+        if len(pieces) == len(spec.criteria) and all(piece in WORDS for piece in pieces):
+            return bytes(WORDS.index(piece) for piece in pieces)
+        names = [criterion.name for criterion in spec.criteria]
+        answers: dict[int, int] = {}
+        for piece in pieces:
+            name, met = self._read_piece(spec, piece)
+            place = find_name("criterion", names, name)
+            if place in answers:
+                raise self._unread(spec, f"the criterion {quoted(names[place])} is answered twice")
+            answers[place] = met
+        for place, name in enumerate(names):
+            if place not in answers:
+                raise self._unread(spec, f"the criterion {quoted(name)} is not answered")
+        return bytes(answers[place] for place in range(len(names)))
 
-    def _read_named(self, spec: Rubric, text: str) -> bytes:
-        # By the names themselves, since a name may hold a comma or a colon.
-        rest, answer = as_said(text), bytearray()
-        for criterion in spec.criteria:
-            name = criterion.name.casefold()
-            rest = rest.removeprefix(",").strip() if answer else rest
-            said = rest.removeprefix(name).strip().removeprefix(":").strip()
-            word = next((word for word in WORDS if said.startswith(word)), None)
-            if not rest.startswith(name) or word is None:
-                raise self._unread(spec, text)
-            answer.append(WORDS.index(word))
-            rest = said.removeprefix(word).strip()
-        if rest:
-            raise self._unread(spec, text)
-        return bytes(answer)
+    def _read_piece(self, spec: Rubric, piece: str) -> tuple[str, int]:
+        """A criterion's name and its answer: "relevant: yes"."""
+        match = _PIECE.fullmatch(piece)
+        if match is None:
+            raise self._unread(spec, f"{quoted(piece)} does not answer a criterion")
+        return match["name"], WORDS.index(match["word"])
 
-    def _unread(self, spec: Rubric, text: str) -> Reject:
-        return Reject(f"{quoted(text.strip())} does not answer the criteria", self.choices(spec)[0])
+    def _unread(self, spec: Rubric, what: str) -> Reject:
+        return Reject(what, f"say {' or '.join(self.choices(spec))}")
 
     def choices(self, spec: Rubric) -> list[str]:
         if len(spec.criteria) == 1:
             return [self.words(spec, bytes([met])) for met in (1, 0)]
-        wanted = ", ".join(f"{criterion.name}: yes or no" for criterion in spec.criteria)
-        return [f"for each criterion, in this order: {wanted}"]
+        wanted = f"{SEPARATOR} ".join(
+            f"{criterion.name}{MARK} yes or no" for criterion in spec.criteria
+        )
+        return [f"for each criterion: {wanted}"]
 
     def explain(self, spec: Rubric, belief: Sequence[int]) -> str:
         each = zip(spec.criteria, belief, strict=True)
@@ -211,6 +222,11 @@ def _criterion(number: int, value: object) -> Criterion:
     if type(name) is not str or type(text) is not str:
         raise Reject(f"{what} has a name or a text that is not text", 'write each in quotes "..."')
     check_name(name, f"the name of {what}")
+    if SEPARATOR in name or MARK in name:
+        raise Reject(
+            f"the name of {what}, {quoted(name)}, holds a comma or a colon, as answers do between criteria",
+            "give it a short name without them; its text may say more",
+        )
     check_text(text, f"the text of {what}", CRITERION_CHARS_MAX, lines=True)
     needs = read_integer(
         f"'needs_ppm' of {what}", fields["needs_ppm"], NEEDS_PPM_MIN, NEEDS_PPM_MAX

@@ -110,7 +110,14 @@ class Tags:
     def read_words(self, spec: Tagging, text: str) -> bytes:
         if as_said(text) == NONE:
             return bytes(len(spec.tags))
-        said = {find_name("tag", spec.tags, each) for each in text.split(SEPARATOR)}
+        said: set[int] = set()
+        for each in text.split(SEPARATOR):
+            place = find_name("tag", spec.tags, each)
+            if place in said:
+                raise Reject(
+                    f"the tag {quoted(spec.tags[place])} is named twice", "name each tag once"
+                )
+            said.add(place)
         return bytes(at in said for at in range(len(spec.tags)))
 
     def choices(self, spec: Tagging) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def specs(draw: st.DrawFn) -> tuple[str, Any]:
         "judge": {
             "criteria": [
                 {"name": each, "text": "Is it?", "needs_ppm": draw(st.integers(500_001, 999_999))}
-                for each in listed
+                for each in sorted({re.sub("[,:]", "", each) for each in listed})
             ]
         },
         "tags": {"tags": sorted({each.replace(",", "") for each in listed} | {"one", "two"})},

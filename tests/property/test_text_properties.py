@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+from itertools import combinations
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ TRICKY = (
     "\ufeff\u20e3\u0441\u0410\u03bd\u039d\u03a3\u03c2ıİßẞﬁ\u212b\u1e9bخم\u0646\u0930\u094d\u0937가\u1100"
     "\u1161\u2764\U0001f468\U0001f3fd\U0001f3f4\U000e0067\U000e007f\u00a0\u3000\u2028\n\t\r\x1b\x85"
     "\ud800\ue000\uffff\u0378\U0001fae8\ufffd\u0345\u1f80"
+    "1lI|OmrnyY\u0443\u04af\u04ae\u0406\u04c0\u0417\u04e03\u03b3"
 )
 strings = st.text(st.one_of(st.sampled_from(TRICKY), st.characters()), max_size=12)
 
@@ -83,16 +86,29 @@ def test_spellings_of_a_name_share_a_skeleton(name: str) -> None:
     assert skeleton(f" {name}\u200b  ") == skeleton(name)
 
 
-@given(st.lists(strings, max_size=6))
-def test_distinct_names_have_distinct_skeletons(names: list[str]) -> None:
+def are_distinct(names: Sequence[str]) -> bool:
     try:
         check_distinct(names, "labels")
     except Reject:
-        pairs = [{skeleton(each), skeleton(each.casefold())} for each in names]
-        assert any(one & other for at, one in enumerate(pairs) for other in pairs[:at])
-    else:
-        assert len({skeleton(each) for each in names}) == len(names)
-        assert len({each.casefold() for each in names}) == len(names)
+        return False
+    return True
+
+
+few_shapes = st.text(st.sampled_from("yY\u0443\u04af\u04ae\u03b3lI1\u0406\u04c0"), max_size=3)
+
+
+@given(st.lists(st.one_of(strings, few_shapes), max_size=6))
+def test_a_list_is_distinct_if_each_pair_of_it_is(names: list[str]) -> None:
+    assert are_distinct(names) == all(map(are_distinct, combinations(names, 2)))
+
+
+@given(strings, strings)
+def test_two_names_of_one_shape_or_but_for_case_are_not_distinct(one: str, other: str) -> None:
+    assert not are_distinct([one, skeleton(one)])
+    if one.upper().casefold() == one.casefold():
+        assert not are_distinct([one, one.upper()])
+    if one.isascii() and are_distinct([one, other]):
+        assert skeleton(one) != skeleton(other)
 
 
 @given(strings)

@@ -43,10 +43,9 @@ def parsed(name: str, terms: dict[str, Any]) -> Any:
 class TestTable:
     def test_every_kind_is_found_by_its_name(self) -> None:
         assert all(kind_of(name).name == name for name in KINDS)
-        with pytest.raises(
-            Reject, match="no task kind 'x'; known: classify, rate, prefer, judge, tags"
-        ):
+        with pytest.raises(Reject, match='no kind of task "x"') as refused:
             kind_of("x")
+        assert refused.value.advice == "kinds are: classify, rate, prefer, judge, tags"
 
     def test_pages_of_help_wait_for_no_engine(self) -> None:
         code = "import protocol.tasks, sys; print('scipy' in sys.modules, 'numpy' in sys.modules)"
@@ -144,7 +143,7 @@ class TestSpecs:
             ("judge", {"criteria": ["correct"]}, "criterion 1 is not an object"),
             ("judge", {"criteria": [criterion(needs=PPM // 2)]}, "needs_ppm"),
             ("judge", {"criteria": [criterion(needs=PPM)]}, "needs_ppm"),
-            ("judge", {"criteria": [criterion(), criterion()]}, "look alike"),
+            ("judge", {"criteria": [criterion(), criterion()]}, "are the same"),
             ("judge", {"criteria": [criterion(), criterion("b", text="")]}, "criterion 2"),
             ("judge", {"criteria": [criterion(text=3)]}, "not text"),
             ("judge", {"criteria": [criterion(extra=3)]}, "extra"),
@@ -223,6 +222,8 @@ class TestAnswers:
             ("judge", "yes, No", b"\1\0"),
             ("judge", "correct: no, safe: yes", b"\0\1"),
             ("judge", "Correct NO, safe yes", b"\0\1"),
+            ("judge", "safe:no,correct : yes", b"\1\0"),  # in any order
+            ("tags", "outdoors, cat", b"\1\0\1"),
         ],
     )
     def test_words_are_read(self, name: str, text: str, answer: bytes) -> None:
@@ -237,7 +238,7 @@ class TestAnswers:
             ("judge", "yes", "correct: yes or no"),
             ("judge", "correct: yes, safe: maybe", "yes or no"),
             ("judge", "correct: yes, safe: yes, more", "yes or no"),
-            ("judge", "safe: yes, correct: yes", "in this order"),
+            ("tags", "bird", "say one of: cat, dog, outdoors"),
         ],
     )
     def test_other_words_are_answered_by_what_could_be_said(
@@ -247,18 +248,44 @@ class TestAnswers:
             kind_of(name).read_words(parsed(name, SPECS[name]), text)
         assert said in refused.value.advice
 
+    @pytest.mark.parametrize(
+        ("name", "text", "said"),
+        [
+            ("judge", "correct: yes, correct: yes", '"correct" is answered twice'),
+            ("judge", "safe: yes", '"safe: yes"|"correct" is not answered'),
+            ("judge", "safe: yes, right: yes", 'there is no criterion "right"'),
+            ("judge", "safe: yes, correct", '"correct" does not answer a criterion'),
+            ("tags", "cat, dog, CAT", 'the tag "cat" is named twice'),
+            ("tags", "cat, none", 'there is no tag "none"'),
+        ],
+    )
+    def test_what_is_missing_doubled_or_unknown_is_named(
+        self, name: str, text: str, said: str
+    ) -> None:
+        with pytest.raises(Reject, match=said) as refused:
+            kind_of(name).read_words(parsed(name, SPECS[name]), text)
+        assert refused.value.advice
+
     def test_long_lists_are_cut_in_messages(self) -> None:
         spec = parsed("classify", {"labels": [f"l{n}" for n in range(100)]})
         with pytest.raises(Reject) as refused:
             kind_of("classify").read_words(spec, "x")
         assert refused.value.advice.endswith("l11 and 88 more")
 
-    def test_names_may_hold_what_separates_them(self) -> None:
-        names = ["no, yes", "a: yes", "yes"]
+    def test_a_criterion_may_be_called_as_an_answer_is(self) -> None:
+        names = ["no", "safe no", "yes"]
         spec = parsed("judge", {"criteria": [criterion(name) for name in names]})
         kind = kind_of("judge")
         for answer in (b"\0\1\0", b"\1\0\1"):
             assert kind.read_words(spec, kind.words(spec, answer)) == answer
+        assert kind.read_words(spec, "safe no no, yes yes, no yes") == b"\1\0\1"
+
+    @pytest.mark.parametrize("name", ["safe, sound", "safe: sound"])
+    def test_no_criterion_holds_what_separates_answers(self, name: str) -> None:
+        parsed("judge", {"criteria": [criterion("safe and sound")]})
+        with pytest.raises(Reject, match=r"criterion 1, .* holds a comma or a colon") as refused:
+            parsed("judge", {"criteria": [criterion(name)]})
+        assert "without them" in refused.value.advice
 
 
 class TestCredit:
@@ -401,7 +428,7 @@ class TestDatasets:
         assert found == {"belief": [0.99, 0.02, 0.7]}
 
     def test_criteria_whose_columns_would_have_one_name_are_numbered(self) -> None:
-        terms = {"criteria": [criterion("so far?"), criterion("so, far"), criterion("so far 1")]}
+        terms = {"criteria": [criterion("so far?"), criterion("so; far"), criterion("so far 1")]}
         found = self.columns("judge", terms, b"\1\1\1", 1, 2, 3)
         assert set(found) == {"met_1", "met_2", "met_3", "belief"}
 
@@ -439,7 +466,7 @@ class TestTags:
         ):
             assert kind.read_words(spec, words) == answer
             assert kind.words(spec, answer) == words
-        assert kind.read_words(spec, "Outdoors ,cat,cat") == b"\1\0\1"
+        assert kind.read_words(spec, "Outdoors ,cat") == b"\1\0\1"
         for said in ("", "cat,", "cat and dog", "bird"):
             with pytest.raises(Reject, match="there is no tag"):
                 kind.read_words(spec, said)
