@@ -79,9 +79,11 @@ EVIDENCE_ITEMS_MAX: Final = 512
 VERDICT_BYTES_MAX: Final = 320
 # A number of a belief, at most a million: a varint of three bytes.
 BELIEF_NUMBER_BYTES: Final = 3
-# A window of a month: whoever needs longer opens a campaign in parts.
-WINDOW_MS_MAX: Final = 31 * 24 * 3600 * 1000
-SEAL_WAIT_MS_MAX: Final = WINDOW_MS_MAX
+# How much more than others a campaign may pay: a weight that dwarfs them all takes the whole emission.
+PRICE_PPM_MAX: Final = 1_000 * PPM
+DAY_MS: Final = 24 * 3600 * 1000
+# A window of a month, and as long for a round to begin: whoever needs longer opens a campaign in parts.
+WINDOW_MS_MAX: Final = 31 * DAY_MS
 # Answers that one campaign may have between two closes: what an inference takes seconds for.
 UNPAID_ANSWERS_MAX: Final = 1 << 21
 

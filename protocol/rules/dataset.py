@@ -11,7 +11,7 @@ from protocol.log.strict import parse_amount
 from protocol.rows import Consent, ItemId, Licence, Snapshot, count_by, row_of
 from protocol.rules.record import Record, campaign_of, require
 from protocol.state import State
-from protocol.text import check_name, is_id
+from protocol.text import check_name, is_id, quoted
 from protos.gen import records_pb2 as pb
 
 
@@ -72,7 +72,8 @@ def usable_snapshot(state: State, digest: bytes) -> Snapshot:
         raise Reject(f"the log holds no snapshot {digest.hex()}")
     require(
         snapshot.withdrawn == 0,
-        f"{snapshot.withdrawn} items of snapshot {digest.hex()[:12]} were withdrawn; export a new one",
+        f"{snapshot.withdrawn} items of snapshot {digest.hex()[:12]} were withdrawn",
+        "export a new one",
     )
     return snapshot
 
@@ -82,20 +83,37 @@ def validate_licence(state: State, record: Record[pb.Licence]) -> None:
     body = record.body
     require(
         is_id(body.id, LICENCE_ID_CHARS_MAX),
-        f"a licence's id is a-z, 0-9 and -, at most {LICENCE_ID_CHARS_MAX}",
+        f"{quoted(body.id)} is not a licence's id",
+        f"make it of a-z, 0-9 and -, at most {LICENCE_ID_CHARS_MAX} of them",
     )
-    require(body.id not in state.licences, f"there is a licence {body.id!r} already")
+    require(
+        body.id not in state.licences,
+        f"there is a licence {body.id!r} already",
+        "an id names one licence for ever: choose another one",
+    )
     snapshot = usable_snapshot(state, body.snapshot)
-    require(snapshot.scope.commercial, "its authors did not all consent to commercial use")
+    require(
+        snapshot.scope.commercial,
+        "its authors did not all consent to commercial use",
+        "export a snapshot with the scope commercial",
+    )
     # Whoever buys it holds it: only the items of an open campaign may all be passed on.
     campaign = state.campaigns[snapshot.campaign_id]
-    require(campaign.privacy == pb.PRIVACY_OPEN, "its content goes to its reviewers only")
+    require(
+        campaign.privacy == pb.PRIVACY_OPEN,
+        "its content goes to its reviewers only",
+        "sell snapshots of open campaigns",
+    )
     check_name(body.licensee, "the licensee")
     check_name(body.terms, "the licence's terms")
     require(len(body.asset) == ADDRESS_BYTES, "an asset is a 20-byte address, zeros for ether")
     shares = state.deployment is not None and body.asset == state.deployment.share_token
-    require(not shares, "the network's own shares are no revenue")
-    require(parse_amount(body.price, "the price") > 0, "the price is more than nothing")
+    require(not shares, "the network's own shares are no revenue", "name another asset")
+    require(
+        parse_amount(body.price, "the price") > 0,
+        "the price is nothing",
+        "give 1 or more of the asset's smallest unit",
+    )
     # A close splits the licence's revenue in one go, beside all its other lines.
     require(len(snapshot.credits) <= OPERATOR_LEAVES_MAX // 4, "the snapshot has too many authors")
 

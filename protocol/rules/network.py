@@ -19,6 +19,12 @@ from protocol.text import check_name
 from protos.gen import records_pb2 as pb
 
 SUCCESSOR_DOMAIN: Final = b"commonhold/v1/successor\0"
+_PARTS: Final = {
+    "rejection_penalty_ppm": "the penalty for a rejected item",
+    "reputation_decay_ppm": "what an epoch leaves of a reputation",
+    "revenue_treasury_ppm": "the treasury's part of the revenue",
+    "royalty_ppm": "the authors' part of a licence's revenue",
+}
 
 
 def validate_genesis(state: State, record: Record[pb.Genesis]) -> None:
@@ -34,16 +40,32 @@ def validate_genesis(state: State, record: Record[pb.Genesis]) -> None:
 
 def _check_policy(policy: pb.Policy) -> None:
     split = policy.contributors_ppm + policy.reviewers_ppm + policy.trainers_ppm
-    require(split <= PPM, "the policy gives away more than the whole emission")
-    require(0 < policy.epoch_emission_micro <= AMOUNT_MICRO_MAX, "the emission is out of range")
-    require(PPM // 2 < policy.accept_ppm < PPM, "accept_ppm lies between one half and one")
-    for name in (
-        "rejection_penalty_ppm",
-        "reputation_decay_ppm",
-        "revenue_treasury_ppm",
-        "royalty_ppm",
-    ):
-        require(getattr(policy, name) <= PPM, f"{name} is at most {PPM}")
+    require(
+        split <= PPM,
+        f"contributors, reviewers and trainers get {_percent(split)} of the emission together",
+        "give them 100 % at most; what is left is the treasury's",
+    )
+    require(
+        0 < policy.epoch_emission_micro <= AMOUNT_MICRO_MAX,
+        f"an epoch mints {policy.epoch_emission_micro} millionths of a share",
+        f"let it mint 1 to {AMOUNT_MICRO_MAX}",
+    )
+    require(
+        PPM // 2 < policy.accept_ppm < PPM,
+        f"an item is decided at a certainty of {_percent(policy.accept_ppm)}",
+        "let it be above 50 % and below 100 %: at a half both answers hold, and nothing is certain",
+    )
+    for name, words in _PARTS.items():
+        require(
+            getattr(policy, name) <= PPM,
+            f"{words} is {_percent(getattr(policy, name))}",
+            "let it be 100 % at most",
+        )
+
+
+def _percent(ppm: int) -> str:
+    """To the last millionth: 100.0001 % is more than all."""
+    return f"{ppm // 10_000}.{ppm % 10_000:04d}".rstrip("0").rstrip(".") + " %"
 
 
 def process_genesis(state: State, record: Record[pb.Genesis]) -> None:

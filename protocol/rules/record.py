@@ -55,7 +55,8 @@ def campaign_of(state: State, campaign_id: str) -> Campaign:
     campaign = state.campaigns.get(campaign_id)
     if campaign is None:
         raise Reject(
-            f"there is no campaign {campaign_id!r}", "`commonhold node campaigns` lists them"
+            f"there is no campaign {campaign_id!r}",
+            "`commonhold node campaigns`, or `coordinator campaign list`, lists them",
         )
     return campaign
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from protocol.errors import Ignore, Reject
-from protocol.identity import PersonId
+from protocol.identity import PersonId, short
 from protocol.lifecycle import JobEvent, next_job_status
 from protocol.limits import (
     CERTIFICATE_BYTES_MAX,
@@ -18,15 +18,16 @@ from protocol.limits import (
     NAME_CHARS_MAX,
     PARTNERS_MAX,
     PPM,
+    PRICE_PPM_MAX,
     TEXT_CHARS_MAX,
     TRAINING_ROUNDS_MAX,
     TRANSPORT_KEY_BYTES_MAX,
 )
 from protocol.rows import Enrolment, Job, JobResult, JobTerms, TrainingRound, Update, row_of
 from protocol.rules.dataset import usable_snapshot
-from protocol.rules.record import Record, campaign_of, require, require_hash, require_member
+from protocol.rules.record import Record, campaign_of, require, require_hash
 from protocol.state import State
-from protocol.text import check_name, check_text, is_id
+from protocol.text import check_name, check_text, is_id, quoted
 from protos.gen import records_pb2 as pb
 
 # Everybody who waits for a round has to know when it is given up; a day is for hospitals' nights.
@@ -40,31 +41,62 @@ TRAINER_LINES_MAX = 8_192
 def validate_job(state: State, record: Record[pb.Job]) -> None:
     """Everything that decides privacy, pay and who may join is fixed before anybody does."""
     job = record.body
-    require(is_id(job.id), f"a job's id is a-z, 0-9 and -, at most {NAME_CHARS_MAX}")
-    require(job.id not in state.jobs, f"there is a job {job.id!r} already")
+    require(
+        is_id(job.id),
+        f"{quoted(job.id)} is not a job's id",
+        f"make it of a-z, 0-9 and -, at most {NAME_CHARS_MAX} of them",
+    )
+    require(
+        job.id not in state.jobs,
+        f"there is a job {job.id!r} already",
+        "an id names one job for ever: choose another one",
+    )
     check_text(job.title, "the title", TEXT_CHARS_MAX)
     campaign = campaign_of(state, job.campaign_id)
     require(
         campaign.task == "classify",
         f"campaign {campaign.id!r} asks a {campaign.task} question; a model here learns labels",
+        "name a classify campaign",
     )
     if job.snapshot:
         snapshot = usable_snapshot(state, job.snapshot)
-        require(snapshot.campaign_id == job.campaign_id, "the snapshot is of another campaign")
-        require(snapshot.scope.train, "the snapshot's scope is not training")
+        require(
+            snapshot.campaign_id == job.campaign_id,
+            f"the snapshot is of another campaign, {snapshot.campaign_id!r}",
+            "name a snapshot of the campaign whose labels the model learns",
+        )
+        require(
+            snapshot.scope.train,
+            "the snapshot's scope is not training",
+            "export one with the scope train",
+        )
     check_name(job.model, "the job's model")
     require_hash(job.initial_model, "the initial model's hash")
     _validate_columns(job)
     _validate_partners(state, job)
     _validate_privacy(job)
-    require(1 <= job.rounds <= TRAINING_ROUNDS_MAX, f"a job has 1 to {TRAINING_ROUNDS_MAX} rounds")
-    require(job.learning_rate_micro > 0, "the learning rate is above zero")
-    require(job.momentum_ppm < PPM, "the momentum is below one")
-    require(job.expected_examples > 0, "a job expects examples")
-    require(0 < job.price_ppm <= 1000 * PPM, "the price is above zero, at most a thousandfold")
+    require(
+        1 <= job.rounds <= TRAINING_ROUNDS_MAX,
+        f"a job of {job.rounds} rounds",
+        f"give it 1 to {TRAINING_ROUNDS_MAX}",
+    )
+    require(
+        job.learning_rate_micro > 0, "the learning rate is nothing", "let it be a millionth or more"
+    )
+    require(job.momentum_ppm < PPM, "the momentum is one or more", "let it be from 0 to below 1")
+    require(job.expected_examples > 0, "a job that expects no examples", "expect 1 or more")
+    require(
+        0 < job.price_ppm <= PRICE_PPM_MAX,
+        f"the price is {job.price_ppm} parts per million",
+        f"give 1 to {PRICE_PPM_MAX}; {PPM} is what others pay",
+    )
     require(0 < len(job.endpoint) <= ENDPOINT_CHARS_MAX, "a job says where it trains")
     require(0 < len(job.tls_certificate) <= CERTIFICATE_BYTES_MAX, "a job names its certificate")
-    require(1 <= job.round_seconds <= ROUND_SECONDS_MAX, "a round lasts a second to a day")
+    require(
+        1 <= job.round_seconds <= ROUND_SECONDS_MAX,
+        f"a round waits for {job.round_seconds} seconds",
+        "let it wait for 1 second to a day",
+    )
 
 
 def _validate_columns(job: pb.Job) -> None:
@@ -76,19 +108,51 @@ def _validate_columns(job: pb.Job) -> None:
 
 def _validate_partners(state: State, job: pb.Job) -> None:
     """By invitation: a crowd of invented partners would water down everybody's noise, and pay."""
-    require(0 < len(job.partners) <= PARTNERS_MAX, f"a job invites 1 to {PARTNERS_MAX} partners")
-    require(len(set(job.partners)) == len(job.partners), "a partner is invited twice")
-    for partner in job.partners:
-        require_member(state, PersonId(partner))
-    require(1 <= job.quorum <= len(job.partners), "the quorum is one to all of the partners")
+    require(
+        0 < len(job.partners) <= PARTNERS_MAX,
+        f"a job that invites {len(job.partners)} partners",
+        f"invite 1 to {PARTNERS_MAX}",
+    )
+    for partner in map(PersonId, job.partners):
+        require(
+            list(job.partners).count(partner) == 1,
+            f"the partner {short(partner)} is invited twice",
+            "name each once",
+        )
+        require(
+            partner in state.members,
+            f"the partner {short(partner)} has not registered with the network",
+            "a partner joins it by `commonhold node init`",
+        )
+    require(
+        1 <= job.quorum <= len(job.partners),
+        f"a round needs the updates of {job.quorum} of {len(job.partners)} partners",
+        f"let it need 1 to {len(job.partners)}",
+    )
 
 
 def _validate_privacy(job: pb.Job) -> None:
-    require(0 < job.sampling_ppm <= PPM, "the sampling is above zero, at most one")
-    require(job.clip_micro > 0, "examples' gradients are clipped to a bound above zero")
-    require(job.noise_micro > 0, "a job adds noise")
-    require(0 < job.epsilon_micro <= EPSILON_MICRO_MAX, "epsilon is above zero, at most a hundred")
-    require(0 < job.delta_ppb < 1_000_000_000, "delta lies between zero and one")
+    require(
+        0 < job.sampling_ppm <= PPM,
+        f"an example's chance to be in a round is {job.sampling_ppm} parts per million",
+        f"let it be 1 to {PPM}",
+    )
+    require(
+        job.clip_micro > 0,
+        "examples' gradients are clipped to nothing",
+        "let the bound be a millionth or more",
+    )
+    require(job.noise_micro > 0, "a job adds noise", "a job without it promises no epsilon")
+    require(
+        0 < job.epsilon_micro <= EPSILON_MICRO_MAX,
+        f"epsilon is {job.epsilon_micro} millionths",
+        f"let it be above zero and at most {EPSILON_MICRO_MAX // PPM}: beyond it promises nothing",
+    )
+    require(
+        0 < job.delta_ppb < 1_000_000_000,
+        f"delta is {job.delta_ppb} billionths",
+        "let it be above zero and below one: the odds that epsilon does not hold",
+    )
 
 
 def process_job(state: State, record: Record[pb.Job]) -> None:
@@ -101,7 +165,7 @@ def process_job(state: State, record: Record[pb.Job]) -> None:
 def _job(state: State, job_id: str) -> Job:
     job = state.jobs.get(job_id)
     if job is None:
-        raise Reject(f"there is no job {job_id!r}")
+        raise Reject(f"there is no job {job_id!r}", "`commonhold federated status` lists them")
     return job
 
 

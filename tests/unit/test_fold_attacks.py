@@ -140,7 +140,7 @@ def test_no_more_reviewers_are_drawn_than_one_inference_can_weigh() -> None:
 
 def test_a_campaign_asks_for_no_more_than_memory_holds(net: Network) -> None:
     spec = encode_spec({"labels": [f"label {i}" for i in range(400)]})
-    with refuses("possible answers times reviewers per item: at most 4096"):
+    with refuses("reviewers an item are too many for so many possible answers"):
         net.add(net.operator, "campaign", campaign(id="wide", spec=spec, reviewers_per_item=11))
     for items_max, may in ((5_593, False), (5_592, True)):
         terms = rounds(items_max=items_max, draws_max=3)

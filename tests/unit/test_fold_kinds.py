@@ -210,7 +210,7 @@ def test_a_proposal_that_was_never_made_is_not_opened(net: Network) -> None:
 def test_a_kind_may_take_no_proposals(net: Network, kind: str, proposal: pb.ProposalTerms) -> None:
     asked = changed(ask(kind), proposal=proposal)
     if kind == "judge":
-        with refuses("in a judge campaign the item is the proposal"):
+        with refuses("in a judge campaign the item is what is proposed"):
             net.add(net.operator, "campaign", asked)
     else:
         net.add(net.operator, "campaign", asked)

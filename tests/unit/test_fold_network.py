@@ -118,16 +118,16 @@ def test_a_log_begins_with_its_genesis(net: Network) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epoch_emission_micro": 0}, "the emission is out of range"),
-        ({"epoch_emission_micro": AMOUNT_MICRO_MAX + 1}, "the emission is out of range"),
-        ({"contributors_ppm": 700_001}, "more than the whole emission"),
-        ({"accept_ppm": PPM // 2}, "lies between one half and one"),
-        ({"accept_ppm": PPM}, "lies between one half and one"),
-        ({"accept_ppm": 0}, "lies between one half and one"),
-        ({"rejection_penalty_ppm": PPM + 1}, "rejection_penalty_ppm is at most"),
-        ({"reputation_decay_ppm": PPM + 1}, "reputation_decay_ppm is at most"),
-        ({"revenue_treasury_ppm": PPM + 1}, "revenue_treasury_ppm is at most"),
-        ({"royalty_ppm": PPM + 1}, "royalty_ppm is at most"),
+        ({"epoch_emission_micro": 0}, "mints 0 millionths"),
+        ({"epoch_emission_micro": AMOUNT_MICRO_MAX + 1}, "mints 9223372036854775808 millionths"),
+        ({"contributors_ppm": 700_001}, "get 100.0001 % of the emission together"),
+        ({"accept_ppm": PPM // 2}, "at a certainty of 50 %"),
+        ({"accept_ppm": PPM}, "at a certainty of 100 %"),
+        ({"accept_ppm": 0}, "at a certainty of 0 %"),
+        ({"rejection_penalty_ppm": PPM + 1}, "the penalty for a rejected item is 100.0001 %"),
+        ({"reputation_decay_ppm": PPM + 1}, "leaves of a reputation is 100.0001 %"),
+        ({"revenue_treasury_ppm": PPM + 1}, "the treasury's part of the revenue is"),
+        ({"royalty_ppm": PPM + 1}, "the authors' part of a licence's revenue is"),
     ],
 )
 def test_a_policy_makes_sense(net: Network, change: dict[str, int], message: str) -> None:

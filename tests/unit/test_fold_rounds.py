@@ -30,6 +30,12 @@ from tests.fold import (
 from tests.simulated import NETWORK, Network, Person, batch, campaign, part, rounds
 
 DAY_MS = 24 * 3600 * 1000
+WINDOWS = {
+    "seal_wait_ms": "the wait of an item for its round",
+    "beacon_ms": "the window for beacons",
+    "commit_ms": "the window for answers",
+    "reveal_ms": "the window for openings",
+}
 
 
 @pytest.fixture
@@ -440,7 +446,7 @@ def test_a_campaign_is_paused_between_two_rounds(net: Network) -> None:
     with refuses("is under way"):
         net.pause()
     net.verdict()
-    with refuses("the campaign is not paused"):
+    with refuses("digits is not paused"):
         net.pause(False)
     net.pause()
     with refuses("is paused already"):
@@ -580,19 +586,17 @@ def test_a_round_that_nobody_came_to_is_no_draw() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"items_max": 0}, "a round has 1 to 8192 items"),
-        ({"items_max": 8_193}, "a round has 1 to 8192 items"),
-        ({"seal_items": 0}, "a round is sealed at 1 item"),
-        ({"seal_items": 5, "items_max": 4}, "to as many as a round has"),
-        ({"seal_wait_ms": 0}, "an item waits 1 to"),
-        ({"seal_wait_ms": 31 * DAY_MS + 1}, "an item waits 1 to"),
-        *(({name: 0}, f"{name} is 0") for name in ("beacon_ms", "commit_ms", "reveal_ms")),
+        ({"items_max": 0}, "a round has at most 0 items"),
+        ({"items_max": 8_193}, "a round has at most 8193 items"),
+        ({"seal_items": 0}, "begins when 0 items wait"),
+        ({"seal_items": 5, "items_max": 4}, "begins when 5 items wait"),
+        *(({name: 0}, f"{words} lasts 0 ms") for name, words in WINDOWS.items()),
         *(
-            ({name: 31 * DAY_MS + 1}, f"{name} is 2678400001")
-            for name in ("beacon_ms", "commit_ms", "reveal_ms")
+            ({name: 31 * DAY_MS + 1}, f"{words} lasts 2678400001 ms")
+            for name, words in WINDOWS.items()
         ),
-        ({"draws_max": 0}, "an item is drawn 1 to 8 times"),
-        ({"draws_max": 9}, "an item is drawn 1 to 8 times"),
+        ({"draws_max": 0}, "gets 0 rounds"),
+        ({"draws_max": 9}, "gets 9 rounds"),
     ],
 )
 def test_the_terms_of_rounds_are_bounded(

@@ -293,7 +293,7 @@ def test_a_debt_is_one_of_its_campaign(net: Network) -> None:
 
 def test_shares_are_kept_only_where_no_fingerprint_tells_copies(net: Network) -> None:
     openly = campaign(id="letters", withdrawal=pb.WITHDRAWAL_KEEPS)
-    with refuses("pays twice; use repays"):
+    with refuses("pays twice"):
         net.add(net.operator, "campaign", openly)
     net.add(net.operator, "campaign", changed(openly, privacy=pb.PRIVACY_REVIEWERS))
     net.submit(net.people[0], [net.item(1, c="letters")], c="letters")
