@@ -19,6 +19,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from commonground.collecting import collect_rarely
 from commonground.files import replace_file
 from commonground.web.server import listening, serving
 from coordinator.book import open_book
@@ -80,6 +81,7 @@ async def serve(
         ConfigError: settings, keys or ports are wrong.
         FatalStoreError: a commit failed; what is in memory no longer counts. Start again.
     """
+    collect_rarely()
     config = home.load()
     if close_every is not None:
         config = replace(config, close_every=close_every)

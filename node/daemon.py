@@ -31,6 +31,7 @@ from typing import Final
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie
+from commonground.collecting import collect_rarely
 from commonground.directory import Directory
 from commonground.files import replace_file
 from commonground.locks import alone
@@ -313,6 +314,7 @@ class Daemon:
 
 async def run_until_signal(daemon: Daemon) -> None:
     """Runs a daemon in the main thread until SIGINT or SIGTERM, and then ends in time."""
+    collect_rarely()
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(daemon.run())
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from protocol.errors import StateError
@@ -27,12 +28,19 @@ R = TypeVar("R")
 
 def row_of(row: type[R], message: _HasFields, **others: Any) -> R:
     """The row with the fields of a record that have the same names; `others` are given."""
-    for each in fields(row):  # type: ignore[arg-type]
-        if each.name not in others:
-            value = getattr(message, each.name)
-            repeated = message.DESCRIPTOR.fields_by_name[each.name].is_repeated
-            others[each.name] = tuple(value) if repeated else value
+    for name, is_repeated in _shared_fields(row, type(message)):  # type: ignore[arg-type]  # it is hashable
+        if name not in others:
+            value = getattr(message, name)
+            others[name] = tuple(value) if is_repeated else value
     return row(**others)
+
+
+@cache
+def _shared_fields(row: type[Any], message: type[_HasFields]) -> tuple[tuple[str, bool], ...]:
+    """The fields that both have, and which of them are lists. Asked for every item of every batch."""
+    known = message.DESCRIPTOR.fields_by_name
+    names = [each.name for each in fields(row) if each.name in known]
+    return tuple((name, known[name].is_repeated) for name in names)
 
 
 # ---- people ----

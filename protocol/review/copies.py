@@ -7,6 +7,7 @@ with each other, the same two the other way round are a copy as well.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -22,7 +23,7 @@ class Copies:
 
     def __init__(self, compared: tuple[str, ...] = ()) -> None:
         self._swapped = dict(zip(compared, reversed(compared), strict=True))
-        self._parts: dict[str, DuplicateIndex[ItemId]] = {}
+        self._parts = defaultdict[str, DuplicateIndex[ItemId]](DuplicateIndex)
         self._named: dict[ItemId, tuple[str, ...]] = {}  # which parts an item has here
 
     def __contains__(self, item_id: ItemId) -> bool:
@@ -34,7 +35,7 @@ class Copies:
     def add(self, item_id: ItemId, fingerprints: Fingerprints) -> None:
         """Later items are compared with this one."""
         for part, fingerprint in fingerprints:
-            self._parts.setdefault(part, DuplicateIndex()).add(fingerprint, item_id)
+            self._parts[part].add(fingerprint, item_id)
         self._named[item_id] = tuple(part for part, _ in fingerprints)
 
     def remove(self, item_id: ItemId) -> None:
@@ -60,7 +61,7 @@ class Copies:
         """Every item with these very fingerprints, in the order in which they came."""
         (part, fingerprint), others = self._rarest(reading)
         names = tuple(name for name, _ in reading)
-        for key in self._index(part).same(fingerprint):
+        for key in self._parts[part].same(fingerprint):
             if self._named[key] == names and all(
                 self._parts[name].fingerprint_of(key) == each for name, each in others
             ):
@@ -72,7 +73,7 @@ class Copies:
         (part, fingerprint), others = self._rarest(reading)
         names = tuple(name for name, _ in reading)
         found = []
-        for match in self._index(part).near(fingerprint):
+        for match in self._parts[part].near(fingerprint):
             if self._named[match.key] != names or self.fingerprints_of(match.key) == reading:
                 continue
             distances = [self._parts[name].distance_to(match.key, each) for name, each in others]
@@ -83,8 +84,5 @@ class Copies:
 
     def _rarest(self, reading: Fingerprints) -> tuple[tuple[str, bytes], Fingerprints]:
         """The part that fewest items share, and the others: a prompt may be everybody's."""
-        rarest = min(reading, key=lambda pair: self._index(pair[0]).occurrences(pair[1]))
+        rarest = min(reading, key=lambda pair: self._parts[pair[0]].occurrences(pair[1]))
         return rarest, tuple(pair for pair in reading if pair is not rarest)
-
-    def _index(self, part: str) -> DuplicateIndex[ItemId]:
-        return self._parts.setdefault(part, DuplicateIndex())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from protocol.errors import Reject
 from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, LINEAGE_MAX, NAME_CHARS_MAX
@@ -15,6 +16,8 @@ from protocol.state import State
 from protocol.tasks.question import question_of
 from protocol.text import check_name, check_text
 from protos.gen import records_pb2 as pb
+
+_ORIGINS: Final = frozenset(pb.Origin.values()) - {pb.ORIGIN_UNSPECIFIED}
 
 
 def validate_submission(state: State, record: Record[pb.Submission]) -> None:
@@ -128,7 +131,7 @@ def _check_item(item: pb.Item, campaign: Campaign) -> None:
     if campaign.is_open:
         require(item.consent.redistribute, "an open campaign needs consent to redistribution")
     require(
-        item.origin in pb.Origin.values() and item.origin != pb.ORIGIN_UNSPECIFIED,
+        item.origin in _ORIGINS,
         "it does not say how it was made",
     )
     if item.origin in (pb.ORIGIN_AGENT, pb.ORIGIN_SYNTHETIC):
@@ -147,6 +150,14 @@ def _check_parts(item: pb.Item, campaign: Campaign) -> None:
     """Each part is one that the campaign asks for, once and in its order, and none is missing."""
     terms = {each.name: each for each in campaign.parts}
     names = [part.name for part in item.parts]
+    if names != list(terms):  # nearly every item has all of them, in their order
+        _check_names(names, campaign)
+    for part in item.parts:
+        _check_part(part, terms[part.name], open_=campaign.is_open)
+
+
+def _check_names(names: Sequence[str], campaign: Campaign) -> None:
+    terms = [each.name for each in campaign.parts]
     wanted = f"an item of {campaign.id} has: {', '.join(terms)}"
     for name in names:
         require(
@@ -158,8 +169,6 @@ def _check_parts(item: pb.Item, campaign: Campaign) -> None:
     require(
         names == [name for name in terms if name in names], "its parts are out of order", wanted
     )
-    for part in item.parts:
-        _check_part(part, terms[part.name], open_=campaign.is_open)
 
 
 def _check_part(part: pb.Part, terms: PartTerms, *, open_: bool) -> None:
