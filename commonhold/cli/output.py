@@ -70,16 +70,20 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except CommonholdError as error:
-            # Escaped: it may hold a file's name, or words of a stranger.
-            err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-            if error.advice:
-                err.print(f"[bold]next:[/] {escape(error.advice)}", soft_wrap=True)
+            complain(str(error), error.advice)
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt:
             err.print("interrupted")
             raise typer.Exit(EXIT_INTERRUPTED) from None
 
     return run
+
+
+def complain(message: str, advice: str) -> None:
+    """Says what is wrong, and what to do next. Escaped: it may hold a file's name, or words of a stranger."""
+    err.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    if advice:
+        err.print(f"[bold]next:[/] {escape(advice)}", soft_wrap=True)
 
 
 def emit(data: dict[str, Any], as_json: bool, text: Callable[[], object]) -> None:

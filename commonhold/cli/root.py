@@ -13,6 +13,7 @@ from typing import Final
 import typer
 
 from commonhold.cli.output import EXIT_USAGE, err
+from commonhold.cli.usage import Root
 
 # name -> (module with a Typer group `app` or a function `command`, extra that brings its packages, help)
 GROUPS: Final[dict[str, tuple[str, str, str]]] = {
@@ -46,6 +47,7 @@ HELP: Final = "Build AI training data and models together, and own them together
 def build(*wanted: str) -> typer.Typer:
     """The command line with the wanted groups in full and only the names of the others."""
     root = typer.Typer(
+        cls=Root,
         no_args_is_help=True,
         rich_markup_mode="markdown",
         add_completion=False,
