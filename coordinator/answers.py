@@ -1,9 +1,9 @@
-"""What reviewers said, counted by campaign: which answers were decided, why content was refused, and how
-often one source was preferred to another.
+"""What reviewers said, counted by campaign: which answers were decided, why content was refused, how often
+one source was preferred to another, and by whom of which word on gold.
 
 Fed by `coordinator.tally` with every record, so that a page tells of 10^6 items without a walk. Of an item
 that its author withdraws nothing stays: its answer and its votes are taken off again, as a replay of the log
-that finds it erased never counts them.
+that finds it erased never counts them. What it said of its reviewers, as gold, is theirs and stays.
 """
 
 from __future__ import annotations
@@ -45,16 +45,29 @@ class Vote:
 
 
 @dataclass(slots=True)
+class Comparisons:
+    """What the judges of one campaign said of its sources, and how often they were right about gold."""
+
+    votes: Counter[Vote] = field(default_factory=Counter)
+    gold_right: Counter[PersonId] = field(default_factory=Counter)
+    gold_wrong: Counter[PersonId] = field(default_factory=Counter)
+
+    def copy(self) -> Comparisons:
+        """One that later records do not change."""
+        return Comparisons(self.votes.copy(), self.gold_right.copy(), self.gold_wrong.copy())
+
+
+@dataclass(slots=True)
 class Answers:
     """Of all campaigns."""
 
     findings: dict[str, Findings] = field(default_factory=dict)
-    votes: dict[str, Counter[Vote]] = field(
-        default_factory=dict
-    )  # of campaigns that compare sources
+    # Of campaigns that compare sources.
+    comparisons: dict[str, Comparisons] = field(default_factory=dict)
     _questions: dict[str, Question] = field(default_factory=dict)  # by campaign
     _pairs: dict[ItemId, tuple[str, str]] = field(default_factory=dict)  # sources
-    _cast: dict[ItemId, list[Vote]] = field(default_factory=dict)
+    # Who said what of the same campaigns' items.
+    _said: dict[ItemId, list[tuple[PersonId, int]]] = field(default_factory=dict)
 
     def take(self, record: Record[Any], changes: Changes) -> None:
         """Counts what a record changed."""
@@ -68,16 +81,24 @@ class Answers:
         match record.body:  # of what was asked and answered, Changes says nothing
             case pb.Campaign() as body:
                 self._questions[body.id] = ask(body.task, body.spec)
-            case pb.Reveal() as body:
-                self._vote(body.campaign_id, record.author, record.leaves)
+            case pb.Reveal() as body if self._compares(body.campaign_id):
+                self._vote(self._comparisons(body.campaign_id), record.author, record.leaves)
+            case pb.Verdict() as body if self._compares(body.campaign_id):
+                self._open_gold(self._comparisons(body.campaign_id), record.leaves)
 
     def of(self, campaign_id: str) -> Findings:
         """What was decided in a campaign."""
         return self.findings.get(campaign_id, Findings())
 
-    def votes_in(self, campaign_id: str) -> Counter[Vote]:
-        """A copy of the votes on a campaign's sources."""
-        return self.votes.get(campaign_id, Counter()).copy()
+    def comparisons_in(self, campaign_id: str) -> Comparisons:
+        """A copy of what was said of a campaign's sources."""
+        return self.comparisons.get(campaign_id, Comparisons()).copy()
+
+    def _compares(self, campaign_id: str) -> bool:
+        return bool(self._questions[campaign_id].kind.compared_parts)
+
+    def _comparisons(self, campaign_id: str) -> Comparisons:
+        return self.comparisons.setdefault(campaign_id, Comparisons())
 
     def _count(self, item: Item | None, sign: int) -> None:
         if item is None or item.status not in _DECIDED:
@@ -100,18 +121,32 @@ class Answers:
         if left and right and left != right:
             self._pairs[item_id] = left, right
 
-    def _vote(self, campaign_id: str, judge: PersonId, answers: Iterable[pb.Answer]) -> None:
+    def _vote(self, seen: Comparisons, judge: PersonId, answers: Iterable[pb.Answer]) -> None:
         for answer in answers:
+            if not answer.answer:
+                continue
+            outcome = answer.answer[0]
+            self._said.setdefault(answer.item_id, []).append((judge, outcome))
             sources = self._pairs.get(answer.item_id)
-            if sources is not None and answer.answer:
-                vote = Vote(*sources, judge, answer.answer[0])
-                self._cast.setdefault(answer.item_id, []).append(vote)
-                self.votes.setdefault(campaign_id, Counter())[vote] += 1
+            if sources is not None:
+                seen.votes[Vote(*sources, judge, outcome)] += 1
+
+    def _open_gold(self, seen: Comparisons, verdicts: Iterable[pb.ItemVerdict]) -> None:
+        """Counts what was said until now: later, everybody can read the answer in the log."""
+        for verdict in verdicts:
+            if not verdict.gold_salt:
+                continue
+            for judge, outcome in self._said.get(verdict.item_id, ()):
+                right = outcome == verdict.gold[0]
+                (seen.gold_right if right else seen.gold_wrong)[judge] += 1
 
     def _forget(self, item_id: ItemId, campaign_id: str) -> None:
-        self._pairs.pop(item_id, None)
-        for vote in self._cast.pop(item_id, ()):
-            counted = self.votes[campaign_id]
-            counted[vote] -= 1
-            if not counted[vote]:
-                del counted[vote]
+        sources, said = self._pairs.pop(item_id, None), self._said.pop(item_id, ())
+        if sources is None:
+            return
+        votes = self._comparisons(campaign_id).votes
+        for judge, outcome in said:
+            vote = Vote(*sources, judge, outcome)
+            votes[vote] -= 1
+            if not votes[vote]:
+                del votes[vote]

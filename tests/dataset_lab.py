@@ -45,6 +45,7 @@ from tests.simulated import (
     campaign,
     part,
 )
+from tests.simulated_log import tally_of
 
 VERIFIER: Final = Verifier("commonhold/simulated", bytes(LOG_KEY.verify_key))
 ALL: Final = ("train", "redistribute", "commercial")
@@ -269,6 +270,7 @@ class DatasetLab:
                 self.net.state,
                 digest,
                 snapshot,
+                tally_of(self.net.log)[1].answers.comparisons_in(self.c),
                 ledger,
                 self.keys,
                 self.content,

@@ -1,15 +1,22 @@
-"""Feeds a simulated network's log to a real Follower, as a coordinator would."""
+"""Feeds a simulated network's log to a real Follower, and to a coordinator's tally."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
+from coordinator.tally import Tally
 from node.follower import Follower
 from node.keys import NodeKeys
 from protocol.log.batch import encode_bundle
+from protocol.log.envelope import parse_envelope
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import root_of
 from protocol.log.note import Verifier, sign_checkpoint
+from protocol.rows import ItemId
+from protocol.state import State
+from protocol.transition import open_record, validate
 from protos.gen import api_pb2 as api
-from tests.simulated import LOG_KEY, Network, Person
+from tests.simulated import LOG_KEY, Entry, Network, Person
 
 LINK = NetworkLink(
     "localhost",
@@ -24,6 +31,16 @@ LINK = NetworkLink(
 def keys_of(person: Person) -> NodeKeys:
     """The keys of a simulated person, as a node holds them."""
     return NodeKeys.made_of(bytes(person.signing_key), person.wallet.to_bytes(), bytes(person.root))
+
+
+def tally_of(log: Sequence[Entry], gone: Collection[ItemId] = ()) -> tuple[State, Tally]:
+    """The state, and what the coordinator counts; the leaves of the items `gone` are erased."""
+    state, tally = State(), Tally()
+    for index, entry in enumerate(log):
+        envelope = parse_envelope(entry.raw)
+        record = open_record(envelope, entry.erased(gone), index)
+        tally.process(state, envelope.kind, validate(state, envelope.kind, record))
+    return state, tally
 
 
 def feed(follower: Follower, net: Network) -> None:

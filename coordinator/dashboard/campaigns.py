@@ -5,18 +5,18 @@ Nothing here goes through items: the tallies have counted them.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import Any, Final
+from typing import Final
 
 from markupsafe import Markup
 
-from coordinator.answers import Findings, Vote
+from coordinator.answers import Findings
 from coordinator.dashboard.charts import Series, Text, column_chart
 from coordinator.dashboard.formats import REFUSALS, duration, many, moment, size
 from coordinator.overview import CampaignRow, campaign_row
+from coordinator.ranking import Ranked, SourceRanking
 from coordinator.tally import PastRound, Statuses, Tally
 from protocol.lifecycle import RoundPhase
 from protocol.limits import NAME_CHARS_MAX, PPM
@@ -30,7 +30,7 @@ LINES_SHOWN: Final = 60
 # Answers that a page tells apart; what is rarer is summed up.
 FOUND_SHOWN: Final = 20
 ROUNDS_SHOWN: Final = 20
-# Sources that a page ranks, those with the most votes: anybody can name a source.
+# Sources of the ranking that a page shows, those with the most votes: anybody can name a source.
 SOURCES_SHOWN: Final = 64
 # Longer names than this would run into each other below the columns of a chart.
 STEP_CHARS_SHOWN: Final = 8
@@ -292,47 +292,22 @@ class SourcesView:
     others: int  # sources with fewer votes, that are left out
 
 
-def sources_view(votes: Counter[Vote]) -> SourcesView:
-    """Ranks the sources. Takes a while with many votes: not for the loop."""
-    counted = Counter[str]()
-    for vote, number in votes.items():
-        counted[vote.left] += number
-        counted[vote.right] += number
-    names = sorted(counted, key=lambda name: (-counted[name], name))[:SOURCES_SHOWN]
-    kept = set(names)
-    cast = sorted(
-        (v.left, v.right, v.judge, v.outcome)
-        for v in votes.elements()
-        if v.left in kept and v.right in kept
+def sources_view(ranking: SourceRanking | None) -> SourcesView:
+    """A page's part of the ranking."""
+    if ranking is None:
+        return SourcesView((), 0, 0, 0)
+    by_votes = sorted(ranking.sources, key=lambda each: (-each.votes, each.source))
+    shown = set(by_votes[:SOURCES_SHOWN])
+    others = len(by_votes) - len(shown) + ranking.unranked
+    lines = tuple(_source_line(each) for each in ranking.sources if each in shown)
+    return SourcesView(lines, ranking.votes, ranking.judges, others)
+
+
+def _source_line(ranked: Ranked) -> SourceLine:
+    mean, low, high = (
+        round(PPM / (1 + exp(-log_odds))) for log_odds in (ranked.strength, ranked.low, ranked.high)
     )
-    if not cast:
-        return SourcesView((), 0, 0, len(counted))
-    judges = sorted({judge for _, _, judge, _ in cast})
-    ranked = tuple(_ranked(names, judges, cast, counted))
-    return SourcesView(ranked, len(cast), len(judges), len(counted) - len(names))
-
-
-def _ranked(
-    names: Sequence[str], judges: Sequence[bytes], cast: Sequence[Any], counted: Counter[str]
-) -> Iterator[SourceLine]:
-    import numpy as np  # with the engine: no other page waits for either
-
-    from protocol.truth.ranking import Contests, rank_sources
-
-    source = {name: at for at, name in enumerate(names)}
-    judge = {name: at for at, name in enumerate(judges)}
-    rows = np.array([(source[a], source[b], judge[j], said) for a, b, j, said in cast], np.int64)
-    left, right, by, outcome = rows.T
-    ranking = rank_sources(Contests(left, right, by, outcome, len(names), len(judges)))
-    bounds = (ranking.strength_micro, ranking.low_micro, ranking.high_micro)
-    for at in ranking.order:
-        mean, low, high = (_chance_ppm(int(each[at])) for each in bounds)
-        yield SourceLine(names[at], mean, low, high, counted[names[at]])
-
-
-def _chance_ppm(strength_micro: int) -> int:
-    """Against an average source, from log-odds."""
-    return round(PPM / (1 + exp(-strength_micro / PPM)))
+    return SourceLine(ranked.source, mean, low, high, ranked.votes)
 
 
 # ---- the page ----

@@ -21,6 +21,7 @@ from coordinator.dashboard.campaigns import SourcesView, campaign_line, campaign
 from coordinator.dashboard.keeping import Kept
 from coordinator.dashboard.paging import LINES, ROWS, Page, page_of, parse_page, span
 from coordinator.overview import overview
+from coordinator.ranking import rank
 from coordinator.tally import ClosedEpoch
 from protocol.errors import Reject
 from protocol.identity import KeyId, PersonId, person_of
@@ -109,12 +110,12 @@ class Views:
         return Shown("campaign.html", view.campaign.title or campaign_id, size, values)
 
     async def _sources(self, campaign_id: str) -> SourcesView:
-        """The ranking, as old as it may be: the votes are copied here, and weighed in a thread."""
+        """The ranking, as old as it may be: what was said is copied here, and weighed in a thread."""
 
         async def make() -> SourcesView:
             async with self._book.counting() as (_, tally):
-                votes = tally.answers.votes_in(campaign_id)
-            return await asyncio.to_thread(sources_view, votes)
+                seen = tally.answers.comparisons_in(campaign_id)
+            return sources_view(await asyncio.to_thread(rank, seen))
 
         return await self._rankings[campaign_id].get(self._book.head.size, make)
 

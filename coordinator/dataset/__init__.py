@@ -2,7 +2,7 @@
 
     snapshots   which items, by rule; the record that says so
     content     what was fetched from contributors, kept until it is withdrawn
-    ranking     whose answers were preferred, for campaigns that compare sources
+    ranking     the file that says whose answers were preferred, for campaigns that compare sources
     evidence    what proves the items against the log
     facts       what the descriptions say of the whole, counted while rows are written
     croissant   croissant.json (MLCommons Croissant 1.1)

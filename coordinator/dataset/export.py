@@ -78,6 +78,7 @@ def export(
                     operator.state,
                     digest,
                     snapshot,
+                    operator.tally.answers.comparisons_in(campaign_id),
                     ledger,
                     operator.keys,
                     content,

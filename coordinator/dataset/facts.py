@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from commonground.dataset.layout import scope_names
 from commonground.dataset.rows import ORIGINS, Columns, Decided
-from coordinator.dataset.ranking import SourceRanking
 from coordinator.dataset.snapshots import folder_name
+from coordinator.ranking import SourceRanking
 from protocol.identity import name_of
 from protocol.rows import Campaign, Consent
 

@@ -19,15 +19,17 @@ from commonground.dataset.layout import FileEntry, Manifest
 from commonground.dataset.parquet import ParquetFiles
 from commonground.dataset.rows import Columns, Decided
 from commonground.files import DIRECTORY_MODE, sha256_file, sync_directory, writing
+from coordinator.answers import Comparisons
 from coordinator.dataset.card import render
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.croissant import describe
 from coordinator.dataset.evidence import Evidence, item_line, missing_line, write_log
 from coordinator.dataset.facts import Facts
-from coordinator.dataset.ranking import rank
+from coordinator.dataset.ranking import encode_ranking
 from coordinator.dataset.snapshots import folder_name
 from coordinator.keys import Keys
 from coordinator.ledger import Ledger
+from coordinator.ranking import rank
 from protocol.errors import StateError, StoreError
 from protocol.rows import Item, ItemId, Snapshot
 from protocol.state import State
@@ -45,6 +47,7 @@ class Source:
     state: State
     digest: bytes
     snapshot: Snapshot
+    comparisons: Comparisons
     ledger: Ledger
     keys: Keys
     content: ContentStore
@@ -102,7 +105,7 @@ def _fill(part: Path, source: Source, missing: Collection[ItemId], on_item: OnIt
         Columns.of(campaign),
         source.published,
         missing=len(missing),
-        ranking=rank(state, source.ledger, campaign.id),
+        ranking=rank(source.comparisons),
     )
     with writing(part / layout.LOG) as file:
         evidence = write_log(file, source.ledger, source.keys.log_verifier, state, snapshot)
@@ -132,7 +135,7 @@ def _write_descriptions(part: Path, facts: Facts, data: Mapping[str, FileEntry])
     croissant = json.dumps(describe(facts, data), indent=2, ensure_ascii=False) + "\n"
     texts = {layout.CROISSANT: croissant.encode(), layout.CARD: render(facts).encode()}
     if facts.ranking is not None:
-        texts[layout.RANKING] = facts.ranking.encode()
+        texts[layout.RANKING] = encode_ranking(facts.campaign.id, facts.ranking)
     for name, text in texts.items():
         with writing(part / name) as file:
             file.write(text)

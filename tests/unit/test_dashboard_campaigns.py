@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from coordinator.answers import Findings, Vote
+from coordinator.answers import Comparisons, Findings, Vote
 from coordinator.dashboard import campaigns, datasets, epochs, money, people, training
 from coordinator.dashboard.campaigns import campaign_view, sources_view
 from coordinator.dashboard.formats import REFUSALS, WAITING_REASONS
 from coordinator.overview import overview
+from coordinator.ranking import rank
 from coordinator.tally import Tally
 from protocol.identity import PersonId
 from protocol.lifecycle import RoundPhase
@@ -23,7 +24,7 @@ from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.showcase import CRITERIA, MINUTE_MS, MODELS, STEPS, showcase
 from tests.simulated import Network, campaign
-from tests.unit.test_dashboard_tally import tally_of
+from tests.simulated_log import tally_of
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_ratings_are_a_histogram(seen: tuple[State, Tally]) -> None:
 def test_preferences_and_their_sources_are_ranked(seen: tuple[State, Tally]) -> None:
     view = view_of(seen, "answers")
     assert [each.name for each in view.findings.found] == ["answer_a", "answer_b", "neither"]
-    ranked = sources_view(seen[1].answers.votes_in("answers"))
+    ranked = sources_view(rank(seen[1].answers.comparisons_in("answers")))
     assert [each.name for each in ranked.sources] == list(MODELS)
     for each in ranked.sources:
         assert 0 <= each.low_ppm <= each.mean_ppm <= each.high_ppm <= PPM
@@ -96,13 +97,13 @@ def test_of_many_labels_the_most_frequent_are_listed() -> None:
 
 
 def test_nobody_has_voted_yet() -> None:
-    assert sources_view(Counter()) == campaigns.SourcesView((), 0, 0, 0)
+    assert sources_view(rank(Comparisons())) == campaigns.SourcesView((), 0, 0, 0)
 
 
 def test_who_names_a_thousand_sources_fills_no_page() -> None:
     judge = PersonId(bytes(32))
     votes = Counter({Vote("good", f"made up {n}", judge, 0): 1 for n in range(1_000)})
-    ranked = sources_view(votes)
+    ranked = sources_view(rank(Comparisons(votes)))
     assert len(ranked.sources) == campaigns.SOURCES_SHOWN
     assert ranked.others == 1_001 - campaigns.SOURCES_SHOWN
     assert ranked.sources[0].name == "good"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Collection
 
 import pytest
 from hypothesis import given, settings
@@ -21,24 +20,15 @@ from protocol.log.strict import encode_leaf, parse_leaf
 from protocol.rows import ItemId
 from protocol.state import State
 from protocol.tasks.prefer import PARTS
-from protocol.transition import open_record, validate
 from protos.gen import records_pb2 as pb
 from tests.fold import ids
 from tests.showcase import ROUNDS, showcase
-from tests.simulated import Entry, Network, Person
+from tests.simulated import Network, Person
+from tests.simulated_log import tally_of
 
 # Of this one somebody earns in each of three epochs.
 SEED = 3
 PEOPLE = ("ann", "bob", "cid", "dee", "eve")
-
-
-def tally_of(log: list[Entry], gone: Collection[ItemId] = ()) -> tuple[State, Tally]:
-    state, tally = State(), Tally()
-    for index, entry in enumerate(log):
-        envelope = parse_envelope(entry.raw)
-        record = open_record(envelope, entry.erased(gone), index)
-        tally.process(state, envelope.kind, validate(state, envelope.kind, record))
-    return state, tally
 
 
 def live(net: Network, rng: random.Random, epochs: int) -> None:
@@ -257,6 +247,6 @@ def _as_tuples(tally: Tally) -> Counter[tuple[str, str, bytes, int]]:
     return Counter(
         {
             (vote.left, vote.right, vote.judge, vote.outcome): number
-            for vote, number in tally.answers.votes_in("answers").items()
+            for vote, number in tally.answers.comparisons_in("answers").votes.items()
         }
     )
