@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from commonground.durations import parse_duration
+from commonground.durations import duration_words, parse_duration
 from protocol.errors import ConfigError
-from protocol.limits import CONTENT_BYTES_MAX, PPM
+from protocol.limits import (
+    BATCH_LEAVES_MAX,
+    CONTENT_BYTES_MAX,
+    DRAWS_MAX,
+    PPM,
+    PRICE_PPM_MAX,
+    REVIEWERS_PER_ITEM_MAX,
+    WINDOW_MS_MAX,
+)
+from protocol.rows import Campaign
+from protocol.state import State
 from protocol.tasks import kind_of
+from protocol.tasks.kind import Kind
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 
@@ -25,7 +37,10 @@ PROPOSAL: Final = {
 # What an item consists of where a campaign names no parts.
 CONTENT_PART: Final = "content"
 
+_SPEC_SYNTAX: Final = "write it as {...}, or name a file that holds it"
+
 _DEFAULTS: Final[dict[str, Any]] = {
+    "id": "",
     "title": "",  # the id, where there is none
     "guidelines": "",
     "task": "classify",
@@ -55,111 +70,197 @@ _WINDOWS: Final = {
     "commit_window": "commit_ms",
     "reveal_window": "reveal_ms",
 }
-_COPIED: Final = (
-    "id",
-    "title",
-    "guidelines",
-    "task",
-    "licences",
-    "reviewers_per_item",
-    "price_ppm",
-)
 _LISTS: Final = ("labels", "licences", "media_types", "parts")
-_NUMBER_MAX: Final = 2**32 - 1  # what the record can carry; the rules have the limits
+# Whole numbers that a campaign has, least and most; what goes together is for the rules to say.
+_NUMBERS: Final = {
+    "item_bytes_max": (1, CONTENT_BYTES_MAX),
+    "reviewers_per_item": (1, REVIEWERS_PER_ITEM_MAX),
+    "price_ppm": (1, PRICE_PPM_MAX),
+    "round_items": (1, BATCH_LEAVES_MAX),
+    "seal_items": (1, BATCH_LEAVES_MAX),
+    "draws_max": (1, DRAWS_MAX),
+}
+# Options that are not called as their field is.
+_OPTIONS: Final = {
+    "labels": "--label",
+    "licences": "--licence",
+    "media_types": "--media-type",
+    "parts": "--part",
+    "reviewers_per_item": "--reviewers",
+}
 _PART_FIELDS: Final = ("name", "media_types", "bytes_max", "optional")
 _PART_SYNTAX: Final = "write it as NAME:MEDIA/TYPE[,MEDIA/TYPE]:BYTES[:optional]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """What somebody says of a campaign: on the command line, in a file, or not at all."""
+
+    options: Mapping[str, Any]
+    in_file: Mapping[str, Any]
+    file: Path | None
+
+    def __getitem__(self, name: str) -> Any:
+        return self.options.get(name, self.in_file.get(name, _DEFAULTS.get(name)))
+
+    def is_said(self, name: str) -> bool:
+        return name in self.options or name in self.in_file
+
+    def called(self, name: str) -> str:
+        """A field as whoever wrote it knows it: an option, or a word of the file."""
+        if name in self.in_file and name not in self.options:
+            return f"{name} in {self.file}"
+        return _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+
+
+def require_campaign(state: State, campaign_id: str) -> Campaign:
+    """The campaign that an operator names; raises ConfigError that says where they are listed."""
+    campaign = state.campaigns.get(campaign_id)
+    if campaign is None:
+        raise ConfigError(
+            f"there is no campaign {campaign_id!r}", "see `commonhold coordinator campaign list`"
+        )
+    return campaign
 
 
 def build_campaign(network: bytes, file: Path | None, given: Mapping[str, Any]) -> pb.Campaign:
     """The record: what is `given` wins over the file, the file over the defaults.
 
     Raises:
-        ConfigError: a field is missing, unknown or of the wrong type.
+        ConfigError: a field is missing, unknown, of the wrong type or out of its range.
         Reject: the kind of task or its spec makes no sense. What else the fields may hold is for the
             rules of the protocol to say.
     """
-    fields = {**_DEFAULTS, **(_read(file) if file else {})}
-    fields |= {key: value for key, value in given.items() if value is not None}
+    options = {key: value for key, value in given.items() if value is not None}
+    fields = _Fields(options, _read(file) if file else {}, file)
     _check_types(fields)
-    if not fields.get("id"):
+    if not fields["id"]:
         raise ConfigError("the campaign has no id", "give --id, or id in the TOML file")
-    fields["title"] = fields["title"] or fields["id"]
-    kind = kind_of(str(fields["task"]))
-    proposal = fields["proposal"] or ("required" if kind.takes_proposals else "none")
+    kind = kind_of(fields["task"])
     try:
         return pb.Campaign(
             network=network,
+            id=fields["id"],
+            title=fields["title"] or fields["id"],
+            guidelines=fields["guidelines"],
+            task=kind.name,
             spec=_spec(fields),
             parts=_parts(fields),
-            proposal=_chosen("proposal", proposal, PROPOSAL),
-            privacy=_chosen("privacy", fields["privacy"], PRIVACY),
-            withdrawal=_chosen("withdrawal", fields["withdrawal"], WITHDRAWAL),
+            proposal=_proposal(fields, kind),
+            licences=fields["licences"],
+            reviewers_per_item=fields["reviewers_per_item"],
+            price_ppm=fields["price_ppm"],
+            privacy=_chosen(fields, "privacy", PRIVACY),
+            withdrawal=_chosen(fields, "withdrawal", WITHDRAWAL),
             rounds=_rounds(fields),
-            **{name: fields[name] for name in _COPIED},
         )
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"a field of the campaign is wrong: {error}") from error
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"a text of the campaign is not text: {error.reason}", "write it as UTF-8"
+        ) from None
 
 
-def _check_types(fields: Mapping[str, Any]) -> None:
+def _check_types(fields: _Fields) -> None:
     """Whoever writes TOML may forget brackets, or quote a number; in letters that would be a campaign."""
-    for name, value in fields.items():
-        default = _DEFAULTS.get(name, "")
-        wanted = list if name in _LISTS else int if isinstance(default, int) else str
-        if name == "spec" or value is None or value == default:
-            continue
-        if wanted is list and not isinstance(value, list | tuple):
-            raise ConfigError(f"{name} is {value!r}, not a list", f'write it as {name} = ["…"]')
-        most = CONTENT_BYTES_MAX if name == "item_bytes_max" else _NUMBER_MAX
-        if wanted is int and (type(value) is not int or not 0 <= value <= most):
+    for name in (*fields.options, *fields.in_file):
+        value, called = fields[name], fields.called(name)
+        if name in _NUMBERS:
+            _check_number(called, value, *_NUMBERS[name])
+        elif name in _LISTS:
+            _check_list(called, name, value)
+        elif name != "spec" and not isinstance(value, str):
+            raise ConfigError(f"{called} is {value!r}, not a text", f'write it as {name} = "…"')
+
+
+def _check_number(called: str, value: object, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise ConfigError(
+            f"{called} is {value!r}",
+            f"give a whole number from {least:,} to {most:,}, without quotes"
+            if isinstance(value, str)
+            else f"give a whole number from {least:,} to {most:,}",
+        )
+
+
+def _check_list(called: str, name: str, value: object) -> None:
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{called} is {value!r}, not a list", f'write it as {name} = ["…"]')
+    for each in value:
+        if not isinstance(each, str) and name != "parts":
             raise ConfigError(
-                f"{name} is {value!r}, not a whole number from 0 to {most}",
-                "write it without quotes",
+                f"{called} holds {each!r}, not a text", f'write it as {name} = ["{each}"]'
             )
-        if wanted is str and not isinstance(value, str):
-            raise ConfigError(f"{name} is {value!r}, not a text", f'write it as {name} = "…"')
 
 
-def _rounds(fields: Mapping[str, Any]) -> pb.RoundTerms:
-    windows = {
-        name: parse_duration(str(fields[field]), field.replace("_", " "))
-        for field, name in _WINDOWS.items()
-    }
-    # A round that is smaller than what a seal waits for by default is sealed when it is full.
-    seal_items = min(fields["seal_items"], fields["round_items"])
+def _rounds(fields: _Fields) -> pb.RoundTerms:
+    windows = {name: _window(fields, field) for field, name in _WINDOWS.items()}
+    items, seal_items = fields["round_items"], fields["seal_items"]
+    if seal_items > items:
+        if fields.is_said("seal_items"):
+            raise ConfigError(
+                f"{fields.called('seal_items')} is {seal_items:,}, more than a round has"
+                f" ({fields.called('round_items')}: {items:,})",
+                "let a round begin with fewer items, or have more",
+            )
+        seal_items = (
+            items  # a smaller round than a seal waits for by default is sealed when it is full
+        )
     return pb.RoundTerms(
-        items_max=fields["round_items"],
-        seal_items=seal_items,
-        draws_max=fields["draws_max"],
-        **windows,
+        items_max=items, seal_items=seal_items, draws_max=fields["draws_max"], **windows
     )
 
 
-def _chosen(what: str, value: object, choices: Mapping[str, Any]) -> Any:
-    if str(value) not in choices:
-        raise ConfigError(f"{what} is {' or '.join(choices)}, not {value!r}")
-    return choices[str(value)]
-
-
-def _spec(fields: Mapping[str, Any]) -> bytes:
-    """The kind's own terms: labels, or whatever a JSON object says."""
-    labels, spec = fields["labels"], fields["spec"]
-    if labels and (spec is not None or fields["task"] != "classify"):
+def _window(fields: _Fields, name: str) -> int:
+    duration_ms = parse_duration(fields[name], fields.called(name))
+    if duration_ms > WINDOW_MS_MAX:
         raise ConfigError(
-            "labels are for a classify task without a spec of its own",
-            f"say what a {fields['task']} task asks with --spec",
+            f"{fields.called(name)} is {fields[name]!r}, longer than {duration_words(WINDOW_MS_MAX)}",
+            f"give at most {duration_words(WINDOW_MS_MAX)}; whoever needs longer asks in several campaigns",
         )
-    if spec is None and fields["task"] == "classify":
+    return duration_ms
+
+
+def _proposal(fields: _Fields, kind: Kind[Any]) -> Any:
+    if not fields.is_said("proposal"):
+        return PROPOSAL["required" if kind.takes_proposals else "none"]
+    said = _chosen(fields, "proposal", PROPOSAL)
+    if said != pb.PROPOSAL_NOT_TAKEN and not kind.takes_proposals:
+        raise ConfigError(
+            f"{fields.called('proposal')} is {fields['proposal']!r}, and items of a {kind.name} task are"
+            " themselves what is proposed",
+            "say none, or leave it out",
+        )
+    return said
+
+
+def _chosen(fields: _Fields, name: str, choices: Mapping[str, Any]) -> Any:
+    if fields[name] not in choices:
+        raise ConfigError(
+            f"{fields.called(name)} is {fields[name]!r}", f"say one of: {', '.join(choices)}"
+        )
+    return choices[fields[name]]
+
+
+def _spec(fields: _Fields) -> bytes:
+    """The kind's own terms: labels, or whatever a JSON object says."""
+    labels, spec, task = fields["labels"], fields["spec"], fields["task"]
+    if labels and (spec is not None or task != "classify"):
+        raise ConfigError(
+            f"{fields.called('labels')} is for a classify task without a spec of its own",
+            f"say what a {task} task asks with {fields.called('spec')}"
+            + ("; its labels stand in there" if task == "classify" else ""),
+        )
+    if spec is None and task == "classify":
         if not labels:
             raise ConfigError("the campaign has no labels", "give --label, once for each")
         return encode_spec({"labels": list(labels)})
     if spec is None:
         raise ConfigError(
-            f"the campaign does not say what its {fields['task']} task asks",
+            f"the campaign does not say what its {task} task asks",
             "give --spec with a JSON object, or a file that holds one",
         )
-    if not isinstance(spec, dict | str):
-        raise ConfigError(f"the spec is {spec!r}, not a JSON object", "write it as {...}")
+    if not isinstance(spec, dict | str) or spec == "":
+        raise ConfigError(f"{fields.called('spec')} is {spec!r}, not a JSON object", _SPEC_SYNTAX)
     return encode_spec(spec if isinstance(spec, dict) else _read_json(spec))
 
 
@@ -167,21 +268,17 @@ def _read_json(text: str) -> dict[str, object]:
     """The object in a text that begins with a brace, or else in the file of that name."""
     where = "the spec"
     if not text.lstrip().startswith(("{", "[")):
-        where = text
-        try:
-            text = Path(text).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read {where}: {error}") from error
+        where, text = text, _read_text(Path(text), _SPEC_SYNTAX)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{where} is not JSON: {error}") from error
+        raise ConfigError(f"{where} is not JSON: {error}", _SPEC_SYNTAX) from error
     if not isinstance(value, dict):
-        raise ConfigError(f"{where} is not a JSON object")
+        raise ConfigError(f"{where} is not a JSON object", _SPEC_SYNTAX)
     return value
 
 
-def _parts(fields: Mapping[str, Any]) -> list[pb.PartTerms]:
+def _parts(fields: _Fields) -> list[pb.PartTerms]:
     parts: Sequence[Any] = fields["parts"]
     if not parts:
         return [
@@ -191,7 +288,16 @@ def _parts(fields: Mapping[str, Any]) -> list[pb.PartTerms]:
                 bytes_max=fields["item_bytes_max"],
             )
         ]
-    return [_part_of(each) if isinstance(each, dict) else parse_part(str(each)) for each in parts]
+    for name in ("media_types", "item_bytes_max"):
+        if fields.is_said(name):
+            raise ConfigError(
+                f"{fields.called(name)} is for items of one part, and {fields.called('parts')} names parts",
+                "say it of each part",
+            )
+    made = [_part_of(each) if isinstance(each, dict) else parse_part(str(each)) for each in parts]
+    for part in made:
+        _check_number(f"the most bytes of part {part.name!r}", part.bytes_max, 1, CONTENT_BYTES_MAX)
+    return made
 
 
 def _part_of(table: Mapping[str, Any]) -> pb.PartTerms:
@@ -226,18 +332,30 @@ def parse_part(text: str) -> pb.PartTerms:
             optional=optional == "optional",
         )
     except ValueError:  # a size beyond 64 bits
-        raise ConfigError(f"the part {text!r} is too large", _PART_SYNTAX) from None
+        raise ConfigError(
+            f"the part {text!r} is too large", f"give it {CONTENT_BYTES_MAX:,} bytes at most"
+        ) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        fields = tomllib.loads(file.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"cannot read {file}: {error}") from error
+        fields = tomllib.loads(_read_text(file, "name the TOML file of a campaign"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{file} is not TOML: {error}", "correct it there; docs/coordinator.md has examples"
+        ) from error
     for key in fields:
-        if key not in _DEFAULTS and key != "id":
+        if key not in _DEFAULTS:
             raise ConfigError(
-                f"{file}: a campaign has no field {key!r}",
-                f"its fields are id, {', '.join(_DEFAULTS)}",
+                f"{file}: a campaign has no field {key!r}", f"its fields are {', '.join(_DEFAULTS)}"
             )
     return fields
+
+
+def _read_text(path: Path, advice: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}", advice) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text", advice) from error

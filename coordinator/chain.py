@@ -182,11 +182,14 @@ class OperatorChain:
 
     def _deployed(self) -> Deployment:
         if self._deployment is None:
-            raise StateError("no settlement contract is known", "deploy one first")
+            raise StateError(
+                "no settlement contract is known",
+                "`commonhold coordinator settle` deploys it, once an epoch is closed",
+            )
         if self._client.chain_id() != self._deployment.chain_id:
             raise ConfigError(
                 f"the settlement is on chain {self._deployment.chain_id}, not on this one",
-                "check the RPC address",
+                "name an endpoint of that chain as rpc_url in coordinator.toml",
             )
         return self._deployment
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _PORT_MAX: Final = 65_535
+_HOST: Final = re.compile(
+    r"[^\s/@#?\[\]]{1,253}"
+)  # with or without colons: it may be an IPv6 address
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class RateLimit:
 
     def __post_init__(self) -> None:
         if min(self.calls_per_second, self.burst_calls) <= 0:
-            raise ConfigError("a rate limit is at least one call")
+            raise ConfigError("a rate limit lets nobody call", "let it be one call or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,23 @@ class Config:
 
     def __post_init__(self) -> None:
         if not self.name or not self.host:
-            raise ConfigError("a network needs a name and a host")
-        if not all(0 <= port <= _PORT_MAX for port in (self.grpc_port, self.http_port)):
-            raise ConfigError(f"a port is 0 to {_PORT_MAX}")
+            raise ConfigError(
+                f"the network has no {'host' if self.name else 'name'}",
+                "say what it is called, and at which name or address nodes find it",
+            )
+        if not _HOST.fullmatch(self.host):
+            raise ConfigError(
+                f"the host is {self.host!r}", "write a name or an address, without a port"
+            )
+        for what, port in (("API", self.grpc_port), ("dashboard", self.http_port)):
+            if not 0 <= port <= _PORT_MAX:
+                raise ConfigError(
+                    f"the port of the {what} is {port}",
+                    f"give one from 1 to {_PORT_MAX:,}, or 0 for any free one",
+                )
+        for what, url in (("http_url", self.http_url), ("rpc_url", self.rpc_url)):
+            if url and not url.startswith(("http://", "https://")):
+                raise ConfigError(f"{what} is {url!r}", "write it as https://… or http://…")
         if self.close_every:
             parse_duration(self.close_every, "close_every")
 
@@ -132,7 +150,9 @@ class Home:
                 "run `commonhold coordinator init`, or name its directory with --dir",
             ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{self.config_path} is malformed: {error}") from error
+            raise ConfigError(
+                f"{self.config_path} is malformed: {error}", "correct it there, or write it anew"
+            ) from error
         sections = {"rate_limit": RateLimit}
         values = {
             key: _build(sections[key], value, key) if key in sections else value
@@ -150,17 +170,31 @@ def require_private(path: Path) -> None:
 def _build(kind: type[T], values: object, where: str) -> T:
     """A settings dataclass from a TOML table, refusing what it does not know."""
     if not isinstance(values, dict):
-        raise ConfigError(f"{where} is not a table of settings")
+        raise ConfigError(f"{where} is not a table of settings", f"write it as [{where}]")
     known = {each.name: each for each in fields(cast(Any, kind))}
     for key, value in values.items():
         if key not in known:
-            raise ConfigError(f"{where}: there is no setting {key!r}")
+            raise ConfigError(
+                f"{where}: there is no setting {key!r}", f"settings are: {', '.join(known)}"
+            )
         if str(known[key].type) in ("int", "str") and type(value).__name__ != known[key].type:
-            raise ConfigError(f"{where}: {key} is a {known[key].type}, not {value!r}")
+            raise ConfigError(
+                f"{where}: {key} is {value!r}",
+                f"give {'a whole number' if known[key].type == 'int' else 'a text in quotes'}",
+            )
     try:
         return kind(**values)
     except TypeError as error:
-        raise ConfigError(f"{where}: a setting is missing: {error}") from None
+        missing = [
+            name for name, each in known.items() if _is_required(each) and name not in values
+        ]
+        raise ConfigError(
+            f"{where}: the setting {', '.join(missing) or error} is missing", "add it there"
+        ) from None
+
+
+def _is_required(setting: Field[Any]) -> bool:
+    return setting.default is MISSING and setting.default_factory is MISSING
 
 
 def _to_toml(config: Config) -> str:

@@ -7,11 +7,14 @@ from typing import Final
 from coordinator.config import Config, Home
 from coordinator.keys import Keys, create_keys, load_keys
 from coordinator.ledger import Ledger, Staged
+from protocol.errors import ConfigError, Reject
 from protocol.log.envelope import seal
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import canonical
+from protocol.rules.network import check_policy
 from protocol.rules.table import LATEST
 from protocol.state import State
+from protocol.text import check_name
 from protocol.transition import apply
 from protos.gen import records_pb2 as pb
 
@@ -39,9 +42,10 @@ def found(home: Home, config: Config, policy: pb.Policy, chain_secret: bytes | N
     nobody has its link yet.
 
     Raises:
-        ConfigError: there is a coordinator already.
-        Misbehaviour: the policy breaks a rule of the protocol.
+        ConfigError: there is a coordinator already; or the name or the policy breaks a rule, and nothing
+            was made.
     """
+    _check(config, policy)
     home.create(config)
     create_keys(home, config, chain_secret)
     keys = load_keys(home, config)
@@ -59,3 +63,12 @@ def found(home: Home, config: Config, policy: pb.Policy, chain_secret: bytes | N
     with Ledger.create(home.ledger_url(config), keys.log_verifier.name) as ledger:
         ledger.commit([Staged(raw)], checkpoint, 0)
     return keys
+
+
+def _check(config: Config, policy: pb.Policy) -> None:
+    """What the rules say of a genesis, before there is anything that would have to be deleted."""
+    try:
+        check_name(config.name, "the network's name")
+        check_policy(policy)
+    except Reject as error:
+        raise ConfigError(str(error), error.advice) from error

@@ -13,8 +13,10 @@ from protocol.limits import HASH_BYTES
 from protocol.rows import ItemId
 from protocol.state import State
 from protocol.tasks.question import question_of
+from protocol.text import quoted
 
 COLUMNS: Final = ("item_id", "answer")
+_NAME_A_TABLE: Final = f"name a CSV file with the columns {','.join(COLUMNS)}"
 
 
 def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
@@ -30,17 +32,25 @@ def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
         with path.open(newline="") as file:
             rows = csv.DictReader(file)
             if tuple(rows.fieldnames or ()) != COLUMNS:
-                raise ConfigError(f"{path}: the first line is {','.join(COLUMNS)}")
+                raise ConfigError(
+                    f"{path} does not begin with the names of its columns",
+                    f"let its first line be {','.join(COLUMNS)}, and each other one an item and its answer",
+                )
             for row in rows:
                 where = f"{path}:{rows.line_num}"
                 item_id, answer = _parse_row(row, state, where)
                 if item_id in answers:
-                    raise ConfigError(f"{where}: this item stands twice")
+                    raise ConfigError(
+                        f"{where}: the item {item_id.hex()[:12]} is there twice",
+                        "leave the line with its right answer",
+                    )
                 answers[item_id] = answer
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}", _NAME_A_TABLE) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} is not a CSV file in UTF-8: {error}", _NAME_A_TABLE) from error
     if not answers:
-        raise ConfigError(f"{path} holds no answers")
+        raise ConfigError(f"{path} holds no answers", "add a line for each item")
     return answers
 
 
@@ -65,7 +75,10 @@ def _parse_row(row: dict[str, str | None], state: State, where: str) -> tuple[It
     except ValueError:
         item_id = b""
     if len(item_id) != HASH_BYTES:
-        raise ConfigError(f"{where}: an item id has 64 hexadecimal digits")
+        raise ConfigError(
+            f"{where}: {quoted(row['item_id'] or '')} is not an item's id",
+            "write all of its 64 hexadecimal digits; the campaign's page on the dashboard links to its items",
+        )
     item = state.items.get(item_id)
     if item is None:
         raise StateError(f"{where}: nobody has submitted this item", "submit it, then import again")

@@ -1,35 +1,105 @@
-"""A policy that changes some things and keeps the others."""
+"""A policy from options: percentages and whole shares become the numbers of the record."""
 
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import Final
 
 from protocol.errors import ConfigError
-from protocol.limits import PPM
+from protocol.limits import AMOUNT_MICRO_MAX, PPM
 from protocol.rows import Policy
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
+EMISSION_SHARES_MAX: Final = AMOUNT_MICRO_MAX // PPM
+WITNESSES_MAX: Final = 64  # Settlement.MAX_WITNESSES
+_PPM_PER_PERCENT: Final = PPM // 100
 
-def changed_policy(state: State, *, emission: int | None, **changes: int | None) -> pb.Policy:
+
+def read_terms(
+    *,
+    emission: int | None,
+    contributors: float | None,
+    reviewers: float | None,
+    trainers: float | None,
+    royalty: float | None,
+    accept: float | None,
+    quorum: int | None,
+) -> dict[str, int]:
+    """Fields of the record, of the options that are said: whole shares, percentages, a count.
+
+    Raises ConfigError that names the option.
+    """
+    terms = {
+        "epoch_emission_micro": _whole("--emission", emission, EMISSION_SHARES_MAX, PPM),
+        "contributors_ppm": _part("--contributors", contributors),
+        "reviewers_ppm": _part("--reviewers", reviewers),
+        "trainers_ppm": _part("--trainers", trainers),
+        "royalty_ppm": _part("--royalty", royalty),
+        "accept_ppm": _certainty("--accept", accept),
+        "witness_quorum": _whole("--quorum", quorum, WITNESSES_MAX),
+    }
+    return {name: value for name, value in terms.items() if value is not None}
+
+
+def changed_policy(state: State, terms: dict[str, int]) -> pb.Policy:
     """What the next epoch is to have: what was announced for it, or else what is in force, with changes.
 
-    `emission` is in whole shares; `changes` are fields of the record. Raises ConfigError without any.
+    Raises ConfigError without any, or where they do not go together with what stays.
     """
-    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    if emission is not None:
-        given["epoch_emission_micro"] = emission * PPM
-    if not given:
+    if not terms:
         raise ConfigError("nothing is to change", "say what; `policy set --help` lists it")
     base = state.policy_to_come or state.policy
-    values = {each.name: getattr(base, each.name) for each in fields(Policy)}
-    try:
-        return pb.Policy(**(values | given))
-    except ValueError as error:
-        raise ConfigError(f"the policy is out of range: {error}") from error
+    made = pb.Policy(**{each.name: getattr(base, each.name) for each in fields(Policy)} | terms)
+    require_split(made)
+    return made
+
+
+def require_split(policy: pb.Policy) -> None:
+    """Raises ConfigError if more is given away than there is."""
+    parts = {
+        "contributors": policy.contributors_ppm,
+        "reviewers": policy.reviewers_ppm,
+        "trainers": policy.trainers_ppm,
+    }
+    if sum(parts.values()) > PPM:
+        each = ", ".join(f"{who} {_percent(part)}" for who, part in parts.items())
+        raise ConfigError(
+            f"{each} are {_percent(sum(parts.values()))} of the emission together",
+            "lower --contributors, --reviewers or --trainers to 100 % in all; what is left is the treasury's",
+        )
 
 
 def policy_data(policy: pb.Policy) -> dict[str, int]:
     """All of it, for scripts."""
     return {each.name: getattr(policy, each.name) for each in fields(Policy)}
+
+
+def _whole(option: str, number: int | None, most: int, unit: int = 1) -> int | None:
+    if number is None:
+        return None
+    if not 1 <= number <= most:
+        raise ConfigError(f"{option} is {number:,}", f"give a whole number from 1 to {most:,}")
+    return number * unit
+
+
+def _part(option: str, percent: float | None) -> int | None:
+    if percent is None:
+        return None
+    if not 0 <= percent <= 100:  # nor is it a number at all
+        raise ConfigError(f"{option} is {percent:g} %", "give a percentage from 0 to 100")
+    return round(percent * _PPM_PER_PERCENT)
+
+
+def _certainty(option: str, percent: float | None) -> int | None:
+    ppm = _part(option, percent)
+    if ppm is not None and not PPM // 2 < ppm < PPM:
+        raise ConfigError(
+            f"{option} is {percent:g} %",
+            "give a percentage above 50 and below 100: at a half both answers hold, and nothing is certain",
+        )
+    return ppm
+
+
+def _percent(ppm: int) -> str:
+    return f"{ppm / _PPM_PER_PERCENT:.9g} %"

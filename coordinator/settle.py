@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from coordinator.chain import OperatorChain
 from coordinator.keys import delegation_of
 from coordinator.operator import Operator
+from coordinator.policies import WITNESSES_MAX
 from protocol.errors import Reject, StateError
 from protocol.limits import LICENCE_ID_CHARS_MAX
 from protocol.money.accounts import cumulative_leaves
@@ -38,9 +38,6 @@ from protocol.rows import Settlement
 from protocol.state import State
 from protocol.text import is_id
 from protos.gen import records_pb2 as pb
-
-# The contract's own bound; those who registered first are the network's witnesses.
-WITNESSES_MAX: Final = 64
 
 Report = Callable[[str], None]
 
@@ -133,7 +130,7 @@ def deposit_revenue(
 
 
 def _witnesses_of(state: State) -> tuple[list[bytes], int]:
-    """Payout addresses of the first members, and how many of them must sign."""
+    """Payout addresses of those who registered first, and how many of them must sign."""
     quorum = max(1, state.policy.witness_quorum)
     addresses = dict.fromkeys(
         member.payout
@@ -143,8 +140,8 @@ def _witnesses_of(state: State) -> tuple[list[bytes], int]:
     witnesses = list(addresses)[:WITNESSES_MAX]
     if len(witnesses) < quorum:
         raise StateError(
-            f"the policy asks for {quorum} witnesses, and {len(witnesses)} addresses registered",
-            "settle when more members have joined",
+            f"the policy asks for {quorum} witnesses, and {len(witnesses)} members registered an address",
+            "settle when more have joined, or lower it: `commonhold coordinator policy set --quorum`",
         )
     return witnesses, quorum
 

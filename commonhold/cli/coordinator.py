@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.markup import escape
@@ -15,6 +15,8 @@ from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, emit, err, guarded, progress
 from coordinator.config import Config, Home, default_listen
 from protocol.errors import ConfigError
+
+CHAIN_KEY_BYTES: Final = 32
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -68,15 +70,20 @@ def init(
     The policy is written into the log; `policy set` changes it at the end of an epoch.
     """
     from coordinator.founding import DEFAULT_POLICY, found
+    from coordinator.policies import policy_data, read_terms, require_split
     from protos.gen import records_pb2 as pb
 
-    policy = pb.Policy()
-    policy.CopyFrom(DEFAULT_POLICY)
-    policy.epoch_emission_micro = emission * 1_000_000
-    policy.contributors_ppm, policy.reviewers_ppm = _ppm(contributors), _ppm(reviewers)
-    policy.trainers_ppm, policy.accept_ppm = _ppm(trainers), _ppm(accept)
-    policy.royalty_ppm = _ppm(royalty)
-    policy.witness_quorum = quorum
+    terms = read_terms(
+        emission=emission,
+        contributors=contributors,
+        reviewers=reviewers,
+        trainers=trainers,
+        royalty=royalty,
+        accept=accept,
+        quorum=quorum,
+    )
+    policy = pb.Policy(**(policy_data(DEFAULT_POLICY) | terms))
+    require_split(policy)
     config = Config(
         name=name,
         host=host,
@@ -117,9 +124,12 @@ def serve(
     """Run the coordinator until interrupted. Rounds run by themselves. One line says that it is ready."""
     import asyncio
 
+    from commonground.durations import parse_duration
     from coordinator.server import Address
     from coordinator.server import serve as run
 
+    if close_every:
+        parse_duration(close_every, "--close-every")
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -268,19 +278,17 @@ def epoch_close(
 @guarded
 def revenue_deposit(
     amount: Annotated[int, typer.Argument(min=1, help="In the asset's smallest unit (wei).")],
-    asset: Annotated[str, typer.Option(help="Token address; ether by default.")] = "0x" + "00" * 20,
+    asset: Annotated[str, typer.Option(help="eth, or a token's 0x address.")] = "eth",
     memo: Annotated[str, typer.Option(help="A reference, at most 32 bytes.")] = "",
     directory: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Pay revenue in from the operator's own account, and log it."""
+    from coordinator.licences import parse_asset
     from coordinator.operator import Operator
     from coordinator.settle import deposit_revenue, open_chain
 
-    try:
-        address = bytes.fromhex(asset.removeprefix("0x"))
-    except ValueError:
-        raise ConfigError(f"{asset!r} is not an address") from None
+    address = parse_asset(asset)
     with Operator(Home.at(directory)) as operator:
         chain = open_chain(operator)
         tx_hash = deposit_revenue(operator, chain, address, amount, memo.encode(), report=err.print)
@@ -299,19 +307,22 @@ def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> N
     emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
 
 
-def _ppm(percent: float) -> int:
-    return round(percent * 10_000)
-
-
 def _read_chain_key(path: Path | None) -> bytes | None:
     if path is None:
         return None
     try:
         secret = bytes.fromhex(path.read_text().strip().removeprefix("0x"))
-    except (OSError, ValueError):
-        raise ConfigError(f"{path} does not hold a hexadecimal key") from None
-    if len(secret) != 32:
-        raise ConfigError(f"the key in {path} does not have 32 bytes")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", "name a file with --chain-key-file"
+        ) from error
+    except ValueError:
+        secret = b""
+    if len(secret) != CHAIN_KEY_BYTES:
+        raise ConfigError(
+            f"{path} does not hold the key of an account",
+            f"write it there as {2 * CHAIN_KEY_BYTES} hexadecimal digits; `commonhold chain dev` prints some",
+        )
     return secret
 
 

@@ -12,7 +12,6 @@ import typer
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, emit, guarded
 from coordinator.config import Home
-from protocol.errors import ConfigError
 
 campaign_app = typer.Typer(no_args_is_help=True, help="What the network asks contributors for.")
 policy_app = typer.Typer(no_args_is_help=True, help="How the network rewards.")
@@ -145,17 +144,17 @@ def campaign_resume(
 
 
 def _pause(directory: Path | None, campaign: str, *, paused: bool, as_json: bool) -> None:
+    from coordinator.campaigns import require_campaign
     from coordinator.operator import Operator
     from protos.gen import records_pb2 as pb
 
     with Operator(Home.at(directory)) as operator:
         state = operator.state
-        known = state.campaigns.get(campaign)
         body = pb.Pause(
             network=state.network,
             campaign_id=campaign,
             paused=paused,
-            serial=known.pauses if known is not None else 0,
+            serial=require_campaign(state, campaign).pauses,
         )
         receipt = operator.append("pause", body)
     emit(
@@ -200,21 +199,21 @@ def policy_set(
 ) -> None:
     """Change what is given, from the next epoch on; the present one keeps the policy that it began with."""
     from coordinator.operator import Operator
-    from coordinator.policies import changed_policy, policy_data
+    from coordinator.policies import changed_policy, policy_data, read_terms
     from protos.gen import records_pb2 as pb
 
+    terms = read_terms(
+        emission=emission,
+        contributors=contributors,
+        reviewers=reviewers,
+        trainers=trainers,
+        royalty=royalty,
+        accept=accept,
+        quorum=quorum,
+    )
     with Operator(Home.at(directory)) as operator:
         state = operator.state
-        policy = changed_policy(
-            state,
-            emission=emission,
-            contributors_ppm=_ppm(contributors),
-            reviewers_ppm=_ppm(reviewers),
-            trainers_ppm=_ppm(trainers),
-            royalty_ppm=_ppm(royalty),
-            accept_ppm=_ppm(accept),
-            witness_quorum=quorum,
-        )
+        policy = changed_policy(state, terms)
         epoch = state.epoch
         body = pb.PolicyChange(
             network=state.network, epoch=epoch, policy=policy, serial=state.policies
@@ -247,8 +246,6 @@ def upgrade(
     with Operator(Home.at(directory)) as operator:
         state = operator.state
         first = state.epoch + 1 if epoch is None else epoch
-        if first < 1:
-            raise ConfigError("the first epoch is 1")
         body = pb.Upgrade(
             network=state.network, version=state.rules + 1, epoch=first, serial=state.upgrades
         )
@@ -258,7 +255,3 @@ def upgrade(
         as_json,
         lambda: f"version {body.version} governs from epoch {first} on (log entry {receipt.index})",
     )
-
-
-def _ppm(percent: float | None) -> int | None:
-    return None if percent is None else round(percent * 10_000)

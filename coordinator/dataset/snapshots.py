@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from commonground.dataset.layout import SCOPE, scope_names
+from coordinator.campaigns import require_campaign
 from coordinator.operator import Operator
 from protocol.errors import ConfigError, StateError
 from protocol.limits import OPERATOR_LEAVES_MAX
@@ -70,11 +71,7 @@ def log_snapshot(operator: Operator, campaign_id: str, scope: Consent) -> tuple[
 
 
 def _select(state: State, campaign_id: str, scope: Consent) -> list[ItemId]:
-    campaign = state.campaigns.get(campaign_id)
-    if campaign is None:
-        raise ConfigError(
-            f"there is no campaign {campaign_id!r}", "see `commonhold coordinator campaign list`"
-        )
+    campaign = require_campaign(state, campaign_id)
     if not campaign.is_open:
         raise StateError(
             f"the content of campaign {campaign_id!r} goes to its reviewers only",

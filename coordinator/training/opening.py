@@ -25,6 +25,7 @@ from typing import Final
 from commonground.files import DIRECTORY_MODE
 from commonground.jobs import is_over
 from commonground.locks import alone
+from coordinator.campaigns import require_campaign
 from coordinator.config import ENVIRONMENT_DIRECTORY, Home
 from coordinator.dataset.snapshots import find_snapshot
 from coordinator.operator import Operator
@@ -38,8 +39,9 @@ from federated.privacy import noise_multiplier_for
 from federated.spec import labels_of
 from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.identity import PersonId, name_of
-from protocol.limits import PPM
+from protocol.limits import PPM, TRAINING_ROUNDS_MAX
 from protocol.rows import Job
+from protocol.rules.training import ROUND_SECONDS_MAX
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -50,6 +52,22 @@ START_SECONDS_MAX: Final = 120.0
 ROUND_OVERHEAD_SECONDS: Final = 60.0
 WATCH_SECONDS: Final = 0.2
 _PPB: Final = 1_000_000_000
+# What a job's numbers may be, least and most: the least that its record can say, and the most that it can
+# carry or that means something.
+_MILLIONTH: Final = 1e-6
+_CARRIED_MAX: Final = 4_294.0
+_RANGES: Final = {
+    "epsilon": (_MILLIONTH, 100.0),
+    "delta": (1e-9, 0.999),
+    "sampling": (_MILLIONTH, 1.0),
+    "clip": (_MILLIONTH, _CARRIED_MAX),
+    "learning_rate": (_MILLIONTH, _CARRIED_MAX),
+    "momentum": (0.0, 0.999999),
+    "price": (_MILLIONTH, 1_000.0),
+    "rounds": (1, TRAINING_ROUNDS_MAX),
+    "expected_examples": (1, 2**32 - 1),
+    "round_seconds": (1, ROUND_SECONDS_MAX),
+}
 
 OnState = Callable[[Job, int], None]
 """Called with the job, and how many partners have joined."""
@@ -80,6 +98,25 @@ class Terms:
     join_seconds: float
     round_seconds: int
 
+    def __post_init__(self) -> None:
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:  # nor is it a number at all
+                raise ConfigError(
+                    f"--{name.replace('_', '-')} is {value:g}",
+                    f"give a number from {least:g} to {most:,.10g}",
+                )
+        if not 1 <= self.quorum <= len(self.partners):
+            raise ConfigError(
+                f"--quorum is {self.quorum}, of {len(self.partners)} partners",
+                f"give a whole number from 1 to {len(self.partners)}, or invite more",
+            )
+        for partner in self.partners:
+            if self.partners.count(partner) > 1:
+                raise ConfigError(
+                    f"--partner names {name_of(partner)} twice", "name each partner once"
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -99,10 +136,7 @@ def open_job(
     """
     with Operator(home) as operator, _running(home, terms.job_id) as folder:
         _end_abandoned(operator, terms.job_id)
-        campaign = operator.state.campaigns.get(terms.campaign_id)
-        if campaign is None:
-            known = ", ".join(name for name, _ in operator.state.campaigns.scan()) or "none yet"
-            raise ConfigError(f"there is no campaign {terms.campaign_id!r}", f"known are: {known}")
+        campaign = require_campaign(operator.state, terms.campaign_id)
         released: Released | None = None
         held_back = load_held_back(terms.held_back, labels_of(campaign))
         record = _record(operator.state, terms, labels_of(campaign))
@@ -179,7 +213,8 @@ def _admit(operator: Operator, link: SuperLink, terms: Terms, on_state: OnState)
     if len(admitted) < terms.quorum:
         raise StateError(
             f"{len(admitted)} of {len(terms.partners)} partners joined within"
-            f" {terms.join_seconds:.0f} s; a round needs {terms.quorum}"
+            f" {terms.join_seconds:.0f} s; a round needs {terms.quorum}",
+            "open another job when they are there, or with a longer --join-seconds",
         )
 
 
@@ -196,7 +231,10 @@ def _watch(
     while app.poll() is None:
         link.require_alive()
         if time.monotonic() > deadline:
-            raise StateError(f"the training did not end within {seconds:.0f} s")
+            raise StateError(
+                f"the training did not end within {seconds:.0f} s",
+                f"see serverapp.log in {run_folder(operator.home, terms.job_id)}",
+            )
         time.sleep(WATCH_SECONDS)
         operator.refresh()
         on_state(operator.state.jobs[terms.job_id], operator.state.partners.count(terms.job_id))

@@ -38,6 +38,8 @@ TRANSPORT_FILE: Final = "transport.key"
 # The operator admits a partner as soon as its record is in the log.
 ADMISSION_SECONDS_MAX: Final = 60.0
 ADMISSION_POLL_SECONDS: Final = 0.2
+# Of one set of data, over all jobs. A hundred is the most of one job, and promises hardly anything.
+EPSILON_MAX: Final = 10_000
 # A message comes with a round that the log has already; our replay may be a moment behind.
 LOG_SECONDS_MAX: Final = 15.0
 
@@ -50,6 +52,13 @@ class Offer:
     data: Path
     columns: tuple[str, ...]  # of the data, that a job may read
     epsilon_max: float  # of this data, over all jobs
+
+    def __post_init__(self) -> None:
+        if not 0 < self.epsilon_max <= EPSILON_MAX:  # nor is it a number at all
+            raise ConfigError(
+                f"--epsilon-max is {self.epsilon_max:g}",
+                f"give a number above 0, and at most {EPSILON_MAX:,}: one job seldom asks for more than 10",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +200,7 @@ class PartnerJob:
                 "join only if you agree to it, by --column for each that it may read",
             )
         if self.is_over():
-            raise StateError("the job is over")
+            raise StateError("the job is over", "`commonhold federated status` says how it ended")
 
     def is_over(self) -> bool:
         """Whether the log has said the last of it."""

@@ -34,11 +34,12 @@ def validate_genesis(state: State, record: Record[pb.Genesis]) -> None:
     require(len(body.log_key) == KEY_BYTES, "the genesis names the key that signs the log")
     require(body.network == network_id(body.log_key), "the network's id is not that of its log")
     check_name(body.name, "the network's name", NAME_CHARS_MAX)
-    _check_policy(body.policy)
+    check_policy(body.policy)
     check_delegation(body.network, body.delegation, record.key)
 
 
-def _check_policy(policy: pb.Policy) -> None:
+def check_policy(policy: pb.Policy) -> None:
+    """Raises Reject unless a policy can be kept: parts of a whole, something to mint, a sureness to reach."""
     split = policy.contributors_ppm + policy.reviewers_ppm + policy.trainers_ppm
     require(
         split <= PPM,
@@ -83,7 +84,7 @@ def validate_policy(state: State, record: Record[pb.PolicyChange]) -> None:
     """The present epoch keeps the policy that it began with."""
     require(record.body.epoch == state.epoch, f"this is epoch {state.epoch}")
     require_next(record.body.serial, state.policies, "the operator")
-    _check_policy(record.body.policy)
+    check_policy(record.body.policy)
 
 
 def process_policy(state: State, record: Record[pb.PolicyChange]) -> None:

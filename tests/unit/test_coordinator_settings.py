@@ -11,8 +11,10 @@ import pytest
 
 from commonground.durations import duration_words, parse_duration
 from coordinator.campaigns import build_campaign, parse_part
+from coordinator.config import Config, Home
+from coordinator.founding import found
 from coordinator.gold import read_answers, those_waiting
-from coordinator.policies import changed_policy
+from coordinator.policies import changed_policy, read_terms
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import PPM
 from protocol.rows import Policy, row_of
@@ -24,6 +26,11 @@ from tests.simulated import NETWORK, Network, policy
 
 def build(file: Path | None = None, **given: Any) -> pb.Campaign:
     return build_campaign(NETWORK, file, given)
+
+
+def terms(**said: Any) -> dict[str, int]:
+    names = ("emission", "contributors", "reviewers", "trainers", "royalty", "accept", "quorum")
+    return read_terms(**(dict.fromkeys(names) | said))
 
 
 @pytest.fixture
@@ -97,26 +104,63 @@ class TestCampaigns:
             ({"labels": ["a", "b"]}, "has no id"),
             ({"id": "x"}, "has no labels"),
             ({"id": "x", "task": "rate"}, "does not say what its rate task asks"),
-            ({"id": "x", "task": "rate", "labels": ["a"]}, "labels are for a classify task"),
-            ({"id": "x", "labels": ["a"], "spec": "{}"}, "labels are for a classify task"),
+            ({"id": "x", "task": "rate", "labels": ["a"]}, "--label is for a classify task"),
+            ({"id": "x", "labels": ["a"], "spec": "{}"}, "--label is for a classify task"),
             ({"id": "x", "spec": "{"}, "the spec is not JSON"),
             ({"id": "x", "spec": "nowhere.json"}, "cannot read nowhere.json"),
-            ({"id": "x", "labels": ["a", "b"], "privacy": "none"}, "privacy is open or reviewers"),
-            ({"id": "x", "labels": ["a", "b"], "proposal": "no"}, "required or optional or none"),
-            ({"id": "x", "labels": ["a", "b"], "commit_window": "1 day"}, "commit window"),
+            ({"id": "x", "labels": ["a", "b"], "privacy": "none"}, "--privacy is 'none'"),
+            ({"id": "x", "labels": ["a", "b"], "proposal": "no"}, "--proposal is 'no'"),
+            ({"id": "x", "labels": ["a", "b"], "commit_window": "1 day"}, "--commit-window is"),
+            ({"id": "x", "labels": ["a", "b"], "seal_wait": "0s"}, "--seal-wait is '0s'"),
             (
-                {"id": "x", "labels": ["a", "b"], "price_ppm": -1},
-                "price_ppm is -1, not a whole number",
+                {"id": "x", "labels": ["a", "b"], "beacon_window": "32d"},
+                "--beacon-window is '32d', longer than 31d",
             ),
+            ({"id": "x", "labels": ["a", "b"], "reviewers_per_item": 0}, "--reviewers is 0"),
+            ({"id": "x", "labels": ["a", "b"], "round_items": 8_193}, "--round-items is 8193"),
+            ({"id": "x", "labels": ["a", "b"], "seal_items": -1}, "--seal-items is -1"),
             (
-                {"id": "x", "labels": ["a", "b"], "draws_max": "3"},
-                "draws_max is '3', not a whole number",
+                {"id": "x", "labels": ["a", "b"], "seal_items": 60, "round_items": 50},
+                r"--seal-items is 60, more than a round has \(--round-items: 50\)",
             ),
+            ({"id": "x", "labels": ["a", "b"], "item_bytes_max": 0}, "--item-bytes-max is 0"),
+            ({"id": "x", "labels": ["a", "b"], "parts": ["p:text/plain:0"]}, "part 'p' is 0"),
+            (
+                {
+                    "id": "x",
+                    "labels": ["a", "b"],
+                    "parts": ["p:text/plain:9"],
+                    "item_bytes_max": 5,
+                },
+                "--item-bytes-max is for items of one part",
+            ),
+            ({"id": "x", "task": "judge", "spec": "{}", "proposal": "required"}, "--proposal is"),
+            ({"id": "x", "task": "rate", "spec": ""}, "--spec is ''"),
+            ({"id": "x", "labels": ["a", "b"], "title": "\udcff"}, "not text"),
+            ({"id": "x", "labels": ["a", "b"], "draws_max": 9}, "--draws-max is 9"),
         ],
     )
     def test_what_is_wrong_is_named(self, given: dict[str, Any], says: str) -> None:
-        with pytest.raises(ConfigError, match=says):
+        with pytest.raises(ConfigError, match=says) as caught:
             build(**given)
+        assert caught.value.advice
+
+    def test_a_field_of_a_file_is_called_as_it_is_there(self, tmp_path: Path) -> None:
+        file = tmp_path / "campaign.toml"
+        file.write_text('id = "x"\nlabels = ["a", "b"]\nreviewers_per_item = 0\nprice_ppm = 0\n')
+        with pytest.raises(ConfigError, match=r"reviewers_per_item in .*campaign.toml is 0"):
+            build(file)
+        with pytest.raises(ConfigError, match="--reviewers is 40"):
+            build(file, reviewers_per_item=40)
+        with pytest.raises(ConfigError, match=r"price_ppm in .*campaign.toml is 0"):
+            build(file, reviewers_per_item=4)
+
+    def test_windows_may_be_as_long_as_the_rules_allow(self, net: Network) -> None:
+        names = ("seal_wait", "beacon_window", "commit_window", "reveal_window")
+        given: dict[str, Any] = {"id": "slow", "labels": ["a", "b"]} | dict.fromkeys(names, "31d")
+        body = build(**given)
+        net.add(net.operator, "campaign", body)
+        assert net.state.campaigns["slow"].rounds.commit_ms == 31 * 86_400_000
 
     def test_an_unknown_kind_is_refused_with_those_that_there_are(self) -> None:
         with pytest.raises(Reject, match='no kind of task "guess"') as caught:
@@ -163,14 +207,15 @@ def test_nothing_lasts_no_time() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("labels", "cat", "labels is 'cat', not a list"),
-        ("licences", "MIT", "licences is 'MIT', not a list"),
+        ("labels", "cat", "--label is 'cat', not a list"),
+        ("licences", "MIT", "--licence is 'MIT', not a list"),
         ("parts", "image:image/png:5", "not a list"),
-        ("seal_items", "x", "seal_items is 'x', not a whole number"),
-        ("reviewers_per_item", -3, "not a whole number from 0"),
-        ("price_ppm", 1.5, "not a whole number"),
+        ("seal_items", "x", "--seal-items is 'x'"),
+        ("reviewers_per_item", -3, "--reviewers is -3"),
+        ("price_ppm", 1.5, "--price-ppm is 1.5"),
+        ("labels", [1, 2], "--label holds 1, not a text"),
         ("id", 5, "id is 5, not a text"),
-        ("spec", 5, "the spec is 5, not a JSON object"),
+        ("spec", 5, "--spec is 5, not a JSON object"),
         ("spec", "[1]", "the spec is not a JSON object"),
         ("parts", [{"name": "a", "bytes_max": "5"}], "the part 'a' is malformed"),
     ],
@@ -201,12 +246,17 @@ class TestGold:
         for rows, says in (
             ([f"{item_id.hex()},ten"], "gold.csv:2: there is no label"),
             ([f"{item_id.hex()}"], "gold.csv:2: there is no label"),
-            (["xyz,1"], "gold.csv:2: an item id has 64"),
-            ([row, row], "gold.csv:3: this item stands twice"),
+            (["xyz,1"], 'gold.csv:2: "xyz" is not an item'),
+            ([row, row], f"gold.csv:3: the item {item_id.hex()[:12]} is there twice"),
             ([], "holds no answers"),
         ):
-            with pytest.raises(ConfigError, match=says):
+            with pytest.raises(ConfigError, match=says) as caught:
                 read_answers(self.table(tmp_path, *rows), net.state)
+            assert caught.value.advice
+        (tmp_path / "other.csv").write_text(f"item,label\n{row}\n")
+        with pytest.raises(ConfigError, match="names of its columns") as caught:
+            read_answers(tmp_path / "other.csv", net.state)
+        assert "item_id,answer" in caught.value.advice
         with pytest.raises(StateError, match="nobody has submitted"):
             read_answers(self.table(tmp_path, f"{'00' * 32},1"), net.state)
         with pytest.raises(ConfigError, match="cannot read"):
@@ -228,16 +278,55 @@ class TestGold:
 
 class TestPolicies:
     def test_what_is_not_named_stays_as_it_is_to_be(self, net: Network) -> None:
-        first = changed_policy(net.state, emission=5, accept_ppm=None)
+        first = changed_policy(net.state, terms(emission=5))
         assert first.epoch_emission_micro == 5 * PPM
         assert row_of(Policy, first) == row_of(Policy, policy(epoch_emission_micro=5 * PPM))
         body = pb.PolicyChange(network=NETWORK, epoch=1, policy=first, serial=0)
         net.add(net.operator, "policy", body)
-        second = changed_policy(net.state, emission=None, accept_ppm=800_000)
+        second = changed_policy(net.state, terms(accept=80))
         assert (second.epoch_emission_micro, second.accept_ppm) == (5 * PPM, 800_000)
 
     def test_nothing_to_change_and_nonsense_are_refused(self, net: Network) -> None:
         with pytest.raises(ConfigError, match="nothing is to change"):
-            changed_policy(net.state, emission=None, accept_ppm=None)
-        with pytest.raises(ConfigError, match="out of range"):
-            changed_policy(net.state, emission=None, accept_ppm=-1)
+            changed_policy(net.state, terms())
+        with pytest.raises(
+            ConfigError, match=r"contributors 90 %.* are 120 % of the emission"
+        ) as all_:
+            changed_policy(net.state, terms(contributors=90))
+        assert "100 % in all" in all_.value.advice
+
+    @pytest.mark.parametrize(
+        ("said", "says", "advises"),
+        [
+            ({"accept": -5.0}, "--accept is -5 %", "from 0 to 100"),
+            ({"accept": 200.0}, "--accept is 200 %", "from 0 to 100"),
+            ({"accept": 50.0}, "--accept is 50 %", "above 50 and below 100"),
+            ({"accept": 99.99999}, "--accept is 100 %", "above 50 and below 100"),
+            ({"royalty": float("nan")}, "--royalty is nan %", "from 0 to 100"),
+            ({"trainers": float("inf")}, "--trainers is inf %", "from 0 to 100"),
+            ({"emission": 0}, "--emission is 0", "from 1 to 9,223,372,036,854"),
+            ({"emission": 10**19}, "--emission is 10,000,000,000,000,000,000", "from 1 to"),
+            ({"quorum": 65}, "--quorum is 65", "from 1 to 64"),
+        ],
+    )
+    def test_an_option_out_of_range_is_named(
+        self, said: dict[str, Any], says: str, advises: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=re.escape(says)) as caught:
+            terms(**said)
+        assert advises in caught.value.advice
+
+    def test_options_may_be_as_large_as_the_rules_allow(self, net: Network) -> None:
+        most = terms(emission=9_223_372_036_854, accept=99.9999, royalty=100, quorum=64)
+        body = pb.PolicyChange(
+            network=NETWORK, epoch=1, policy=changed_policy(net.state, most), serial=0
+        )
+        net.add(net.operator, "policy", body)
+        assert net.state.policy_to_come is not None
+
+    def test_a_network_that_breaks_a_rule_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        for name, wrong in (("x ", policy()), ("x", policy(contributors_ppm=900_000))):
+            with pytest.raises(ConfigError):
+                found(Home(tmp_path / "net"), Config(name), wrong)
+            assert not (tmp_path / "net").exists()
+        found(Home(tmp_path / "net"), Config("x"), policy())

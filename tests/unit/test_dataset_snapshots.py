@@ -226,6 +226,6 @@ def test_a_campaign_says_what_a_withdrawal_costs() -> None:
     assert build_campaign(NETWORK, None, given).withdrawal == pb.WITHDRAWAL_REPAYS
     keeps = build_campaign(NETWORK, None, given | {"withdrawal": "keeps"})
     assert (keeps.withdrawal, keeps.price_ppm) == (pb.WITHDRAWAL_KEEPS, PPM)
-    for wrong, says in (("burns", "withdrawal is keeps or repays, not"), (["keeps"], "not a text")):
+    for wrong, says in (("burns", "--withdrawal is 'burns'"), (["keeps"], "not a text")):
         with pytest.raises(ConfigError, match=says):
             build_campaign(NETWORK, None, given | {"withdrawal": wrong})
