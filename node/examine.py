@@ -27,6 +27,7 @@ from protocol.identity import KeyId, PersonId, peer_id_of, short
 from protocol.media import MEDIA
 from protocol.rows import Campaign, Description, Part
 from protocol.tasks.question import question_of
+from protocol.tasks.shown import Shown
 from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:  # libp2p takes half a second to import, and commands that only write do without
@@ -65,18 +66,33 @@ class Wanted:
         """Bytes of all parts."""
         return sum(part.size for part in self.item.parts)
 
+    @property
+    def parts(self) -> list[Part]:
+        """In the order in which this reviewer sees them. They are fetched in it, too: a file has a time."""
+        by_name = {part.name: part for part in self.item.parts}
+        return [by_name[name] for name in self._shown.order(list(by_name))]
+
     def folder_in(self, folder: Path) -> Path:
-        """Where its parts rest while we review it, each under its name."""
+        """Where its parts rest while we review it."""
         return folder / self.item_id.hex()
+
+    def path_in(self, folder: Path, part: str) -> Path:
+        """Where a part rests: a file's name, too, says no more than its reviewer is to know."""
+        return self.folder_in(folder) / self._shown.name_of(part)
 
     def case_in(self, folder: Path) -> Case:
         """What a reviewer is shown."""
-        parts = {part.name: part for part in self.item.parts}
+        shown = self._shown
+        parts = tuple(
+            ShownPart(shown.name_of(part.name), part.media_type, self.path_in(folder, part.name))
+            for part in self.parts
+        )
+        return Case(self.campaign, parts, shown)
+
+    @property
+    def _shown(self) -> Shown:
         question = question_of(self.campaign)
-        order = question.kind.shown_order(question.spec, list(parts), self.flipped)
-        here = self.folder_in(folder)
-        shown = tuple(ShownPart(name, parts[name].media_type, here / name) for name in order)
-        return Case(self.campaign, shown)
+        return question.kind.shown(question.spec, self.flipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +140,8 @@ class Fetcher:
             return UNSURE  # no fault of the author: this machine cannot judge it
         folder = each.folder_in(self._folder)
         folder.mkdir(mode=0o700, exist_ok=True)
-        for part in each.item.parts:
-            outcome = await self._part(each, part, folder / part.name, where)
+        for part in each.parts:
+            outcome = await self._part(each, part, each.path_in(self._folder, part.name), where)
             if not isinstance(outcome, Path):
                 return outcome
         return folder
@@ -200,7 +216,7 @@ class Examiner:
 def check_parts(folder: Path, wanted: Wanted) -> bool:
     """Whether every part is what the log says of it. Raises OSError when one cannot be read."""
     for part in wanted.item.parts:
-        content = (wanted.folder_in(folder) / part.name).read_bytes()
+        content = wanted.path_in(folder, part.name).read_bytes()
         claimed = wanted.fingerprints.get(part.name)
         try:
             if claimed:

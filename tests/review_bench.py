@@ -94,13 +94,20 @@ class Shelf:
     ) -> None:
         for each in wanted:
             if each.item_id in self.contents:
-                put(self.contents[each.item_id], each.folder_in(self.folder))
+                lay_out(each, self.contents[each.item_id], self.folder)
                 self.served += 1
                 arrived(each, each.folder_in(self.folder))
 
 
+def lay_out(wanted: Wanted, parts: Mapping[str, bytes], folder: Path) -> None:
+    """Writes an item's parts where its reviewer finds them, as a fetch does."""
+    for name, content in parts.items():
+        path = wanted.path_in(folder, name)
+        put({path.name: content}, path.parent)
+
+
 def put(parts: Mapping[str, bytes], folder: Path) -> None:
-    """Writes an item's parts, as a fetch does."""
+    """Writes files."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in parts.items():
         (folder / name).write_bytes(content)

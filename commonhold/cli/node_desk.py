@@ -105,8 +105,7 @@ def _cells(row: dict[str, Any]) -> list[object]:
 
 def _task_data(wanted: Wanted) -> dict[str, Any]:
     task, case = wanted.task, _case(wanted)
-    question = question_of(wanted.campaign)
-    given = None if task.answer is None else question.kind.words(question.spec, task.answer)
+    given = None if task.answer is None else case.words(task.answer)
     return {
         "item": task.item_id.hex(),
         "campaign": task.campaign_id,
@@ -146,8 +145,7 @@ def answer(item: str, words: str, directory: Path | None, as_json: bool) -> None
         except Reject as error:
             raise ConfigError(str(error), error.advice) from error
         desk.give(wanted, given)
-        question = question_of(wanted.campaign)
-        said = question.kind.words(question.spec, given)
+        said = case.words(given)
     emit({"item": wanted.item_id, "answer": said}, as_json, lambda: Text(f"answered {said}"))
 
 

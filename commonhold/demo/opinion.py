@@ -34,8 +34,8 @@ def main() -> None:
     how = dict(each.split("=", 1) for each in settings)
     case = json.load(sys.stdin)
     parts = {part["name"]: Path(part["path"]).read_bytes() for part in case["parts"]}
-    # By name, not in the order shown: who sees the pair the other way round errs in the same way.
-    chance = random.Random(b"".join([name.encode(), *(parts[each] for each in sorted(parts))]))  # noqa: S311
+    # Whatever stands first: who sees the pair the other way round errs in the same way.
+    chance = random.Random(b"".join([name.encode(), *sorted(parts.values())]))  # noqa: S311
     print(_OPINIONS[case["kind"]](case, parts, how, chance))
 
 
@@ -48,8 +48,11 @@ def prefer(
     """Which of two answers to a question that we know the answer of is better."""
     known = json.loads(Path(how["facts"]).read_text(encoding="utf-8"))
     right = known[parts["prompt"].decode()]
-    a, b = (_worth(parts[f"answer_{side}"].decode(), right, known.values()) for side in "ab")
-    return _said("a" if a > b else "b", ["a", "b"], how, chance)
+    worth = {
+        name: _worth(parts[name].decode(), right, known.values()) for name in ("first", "second")
+    }
+    possible = sorted(worth, key=parts.__getitem__)
+    return _said(max(worth, key=worth.__getitem__), possible, how, chance)
 
 
 def _worth(answer: str, right: str, possible: Any) -> int:

@@ -5,8 +5,9 @@
 Its standard input is one JSON object:
 
     {"campaign": "…", "kind": "prefer", "spec": {"ties": true}, "guidelines": "…",
-     "choices": ["a", "b", "tie"],
-     "parts": [{"name": "prompt", "media_type": "text/plain", "path": "/…/prompt"}, …]}
+     "choices": ["first", "second", "tie"],
+     "parts": [{"name": "prompt", "media_type": "text/plain", "path": "/…/prompt"},
+               {"name": "first", "media_type": "text/plain", "path": "/…/first"}, …]}
 
 Parts are in the order in which this reviewer is to see them. It prints the answer in words: one of the
 choices, or for a judge task "relevant: yes, correct: no". It prints `refuse: REASON` (unsure, unreadable,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 from protocol.errors import Reject
 from protocol.rows import Campaign
 from protocol.tasks.question import question_of
+from protocol.tasks.shown import Shown
 from protocol.tasks.spec import decode_spec
 from protos.gen import records_pb2 as pb
 
@@ -72,7 +73,7 @@ MEANINGS: Final[Mapping[int, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ShownPart:
-    """One part of an item: its name, its media type, and the file that holds it."""
+    """One part of an item: what this reviewer calls it, its media type, and the file that holds it."""
 
     name: str
     media_type: str
@@ -84,11 +85,13 @@ class Case:
     """One item, and what its campaign asks of it.
 
     Parts are in the order in which this reviewer is to see them: where position sways people, half of the
-    reviewers see another one first. Who made a part, and what the author proposes, is not in here.
+    reviewers see another one first, all under names that say nothing but the place. Which part that is, who
+    made it, and what the author proposes, a reviewer is not told.
     """
 
     campaign: Campaign
     parts: tuple[ShownPart, ...]
+    _shown: Shown = field(repr=False)
 
     @property
     def kind(self) -> str:
@@ -109,12 +112,21 @@ class Case:
     def choices(self) -> list[str]:
         """What may be answered, if that is a short list; else what to write, in one line."""
         question = question_of(self.campaign)
-        return question.kind.choices(question.spec)
+        return list(self._shown.answers) or question.kind.choices(question.spec)
 
     def read(self, words: str) -> bytes:
         """The answer that these words are; raises Reject that lists what could be said."""
+        if self._shown.answers:
+            return self._shown.read(words)
         question = question_of(self.campaign)
         return question.kind.read_words(question.spec, words)
+
+    def words(self, answer: bytes) -> str:
+        """What this reviewer calls an answer, as `read` takes it."""
+        if self._shown.answers:
+            return self._shown.words(answer)
+        question = question_of(self.campaign)
+        return question.kind.words(question.spec, answer)
 
 
 @runtime_checkable

@@ -19,6 +19,7 @@ from protocol.tasks.kind import (
     fractions,
     ruled,
 )
+from protocol.tasks.shown import AS_NAMED, Shown
 from protocol.tasks.spec import check_fields, decode_spec, read_names
 from protocol.tasks.words import (
     check_length,
@@ -88,8 +89,8 @@ class Classify:
     def credit_ppm(self, spec: Labels, given: bytes, truth: bytes) -> int:
         return PPM if given == truth else 0
 
-    def shown_order(self, spec: Labels, parts: Sequence[str], flipped: bool) -> list[str]:
-        return list(parts)
+    def shown(self, spec: Labels, flipped: bool) -> Shown:
+        return AS_NAMED
 
     def words(self, spec: Labels, answer: bytes) -> str:
         self.check_answer(spec, answer)

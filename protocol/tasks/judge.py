@@ -25,6 +25,7 @@ from protocol.tasks.kind import (
     Summary,
     fractions,
 )
+from protocol.tasks.shown import AS_NAMED, Shown
 from protocol.tasks.spec import check_count, check_fields, decode_spec, read_integer
 from protocol.tasks.words import as_said, check_length, check_shown, find_name, percent
 from protocol.text import check_distinct, check_name, check_text, quoted
@@ -123,8 +124,8 @@ class Judge:
         right = sum(mine == true for mine, true in zip(given, truth, strict=True))
         return PPM * right // len(truth)
 
-    def shown_order(self, spec: Rubric, parts: Sequence[str], flipped: bool) -> list[str]:
-        return list(parts)
+    def shown(self, spec: Rubric, flipped: bool) -> Shown:
+        return AS_NAMED
 
     def words(self, spec: Rubric, answer: bytes) -> str:
         """Each criterion with its answer: "relevant: yes, correct: no"."""

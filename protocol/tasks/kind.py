@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from protocol.limits import PPM
+from protocol.tasks.shown import Shown
 
 if TYPE_CHECKING:  # pages of help list the kinds, and must not wait for numpy
     import numpy as np
@@ -171,9 +172,9 @@ class Kind(Protocol[SpecT]):
     def credit_ppm(self, spec: SpecT, given: bytes, truth: bytes) -> int:
         """How right an answer is, from 0 to 10^6: evidence for its reviewer's reputation."""
 
-    def shown_order(self, spec: SpecT, parts: Sequence[str], flipped: bool) -> list[str]:
-        """The order in which a reviewer sees the parts. `flipped` follows from the draw: where position
-        could sway an answer, half of the reviewers see the other one first."""
+    def shown(self, spec: SpecT, flipped: bool) -> Shown:
+        """How a reviewer sees parts and answers. `flipped` follows from the draw: where position could
+        sway an answer, half of the reviewers see the other one first."""
 
     def words(self, spec: SpecT, answer: bytes) -> str:
         """The answer as people read it, and as `read_words` takes it."""

@@ -1,7 +1,7 @@
 """Which of two answers is better? Where the campaign says so, neither may be.
 
-Position sways people, so half of the reviewers see the second answer first. A verdict follows from
-the judgements of the pair alone: who wrote an answer never counts for or against it.
+Position sways people, so half of the reviewers see answer_b first; all speak of the first and the second. A
+verdict follows from the judgements of the pair alone: who wrote an answer never counts for or against it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from protocol.tasks.kind import (
     fractions,
     ruled,
 )
+from protocol.tasks.shown import Shown
 from protocol.tasks.spec import check_fields, decode_spec
 from protocol.tasks.words import check_length, find_name, most_probable, shares
 from protocol.text import quoted
 
 FIELDS: Final = {"ties": "true if reviewers may say that neither is better, else false"}
 PARTS: Final = ("answer_a", "answer_b")
+PLACES: Final = ("first", "second")  # what reviewers see in their stead
 WORDS: Final = ("a", "b", "tie")
 TIE: Final = 2
 # What an answer adds is in two numbers a reviewer; the bound is what a table can index, with room.
@@ -68,6 +70,12 @@ class Prefer:
                     f"items of a prefer task have no {part!r} that is always there",
                     f"make the parts {PARTS[0]!r} and {PARTS[1]!r} required",
                 )
+        for part in names:
+            if part in PLACES:
+                raise Reject(
+                    f"a prefer task cannot have a part {part!r}: reviewers see an answer under that name",
+                    "call the part otherwise",
+                )
 
     def answer_bytes(self, spec: Pair) -> int:
         return 1
@@ -106,11 +114,14 @@ class Prefer:
             return PPM
         return PPM // 2 if TIE in (given[0], truth[0]) else 0
 
-    def shown_order(self, spec: Pair, parts: Sequence[str], flipped: bool) -> list[str]:
-        if not flipped:
-            return list(parts)
-        swapped = dict(zip(PARTS, reversed(PARTS), strict=True))
-        return [swapped.get(part, part) for part in parts]
+    def shown(self, spec: Pair, flipped: bool) -> Shown:
+        seen = PARTS[::-1] if flipped else PARTS
+        answers = {
+            place: bytes([PARTS.index(part)]) for place, part in zip(PLACES, seen, strict=True)
+        }
+        if spec.ties:
+            answers[WORDS[TIE]] = bytes([TIE])
+        return Shown(dict(zip(seen, PLACES, strict=True)), answers)
 
     def words(self, spec: Pair, answer: bytes) -> str:
         self.check_answer(spec, answer)
@@ -127,7 +138,7 @@ class Prefer:
 
     def asks(self, spec: Pair) -> list[str]:
         neither = "It may be that neither is." if spec.ties else "One of them is."
-        return [f"Which answer is better, {PARTS[0]} or {PARTS[1]}? {neither}"]
+        return [f"Which of the two answers is better? {neither}"]
 
     def summary(self, spec: Pair) -> Summary:
         names = (*PARTS, "neither")[: self.belief_size(spec)]

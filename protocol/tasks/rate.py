@@ -20,6 +20,7 @@ from protocol.tasks.kind import (
     fractions,
     ruled,
 )
+from protocol.tasks.shown import AS_NAMED, Shown
 from protocol.tasks.spec import check_fields, decode_spec, read_integer, read_names
 from protocol.tasks.words import check_length, check_shown, find_name, shares
 
@@ -92,8 +93,8 @@ class Rate:
     def credit_ppm(self, spec: Scale, given: bytes, truth: bytes) -> int:
         return PPM - PPM * abs(given[0] - truth[0]) // (len(spec.steps) - 1)
 
-    def shown_order(self, spec: Scale, parts: Sequence[str], flipped: bool) -> list[str]:
-        return list(parts)
+    def shown(self, spec: Scale, flipped: bool) -> Shown:
+        return AS_NAMED
 
     def words(self, spec: Scale, answer: bytes) -> str:
         self.check_answer(spec, answer)

@@ -23,6 +23,7 @@ from protocol.tasks.kind import (
     fractions,
     ruled,
 )
+from protocol.tasks.shown import AS_NAMED, Shown
 from protocol.tasks.spec import check_fields, decode_spec, read_names
 from protocol.tasks.words import as_said, check_length, check_shown, find_name, percent
 from protocol.text import quoted
@@ -98,8 +99,8 @@ class Tags:
         both = sum(mine and true for mine, true in zip(given, truth, strict=True))
         return PPM * both // either if either else PPM
 
-    def shown_order(self, spec: Tagging, parts: Sequence[str], flipped: bool) -> list[str]:
-        return list(parts)
+    def shown(self, spec: Tagging, flipped: bool) -> Shown:
+        return AS_NAMED
 
     def words(self, spec: Tagging, answer: bytes) -> str:
         """The tags that fit: "cat, dog"; "none" without any."""

@@ -201,6 +201,18 @@ def test_a_withdrawal_while_the_server_is_down_is_swept_at_its_start(scene: Scen
     until(lambda: emptied(folder), "the dataset to be swept at start")
 
 
+def _likes_course(folder: Path) -> Path:
+    """A program that prefers whatever says "of course", wherever it stands."""
+    path = folder / "likes.py"
+    path.write_text(
+        "import json, sys\n"
+        "for part in json.load(sys.stdin)['parts']:\n"
+        "    if 'of course' in open(part['path']).read():\n"
+        "        print(part['name'])\n"
+    )
+    return path
+
+
 def test_pairs_of_several_parts_are_exported_with_their_sources(tmp_path: Path) -> None:
     """From a table of texts to rows that trainers of preferences read; one part of one item is missing."""
     table = tmp_path / "pairs.jsonl"
@@ -225,7 +237,8 @@ def test_pairs_of_several_parts_are_exported_with_their_sources(tmp_path: Path) 
             spec = encode_spec({"ties": True})
             lab.open_campaign(operator, reviewers=2, id="pairs", spec=spec, **changes)
             author = lab.node("author", stand_by=False)
-            reviewers = [lab.node(name, reviewer="constant:a") for name in ("quick", "slow")]
+            likes = f"command:{sys.executable} {_likes_course(tmp_path)}"
+            reviewers = [lab.node(name, reviewer=likes) for name in ("quick", "slow")]
             daemons = [lab.start(each) for each in (author, *reviewers)]
             stage.wait_ready(*daemons)
             wait_for(operator, lambda s: standing_by(s, *reviewers, campaign_id="pairs"), "them")

@@ -23,14 +23,14 @@ from commonhold.cli.picture import (
 from node.config import NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
 from node.intake import DecodedImage
-from node.review import REVIEWER, make_tasks
+from node.review import REVIEWER, make_tasks, make_wanted
 from node.rows import TaskRow, TaskStatus
 from node.store import Store
 from protocol.review.sampling import is_flipped
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests import simulated
-from tests.review_bench import Bench, digit, pairs, pictures, put, rubric
+from tests.review_bench import Bench, digit, lay_out, pairs, pictures, put, rubric
 from tests.simulated_log import LINK, feed
 
 PAIR = {"prompt": b"Why?", "answer_a": b"The first reason.", "answer_b": b"Another reason."}
@@ -74,7 +74,8 @@ def drawn(
         tasks = make_tasks(bench.net.state, bench.me.id, c)
         bench.db.add_tasks(tasks)
         for task in tasks:
-            put(bench.shelf.contents[task.item_id], folder / "review" / task.item_id.hex())
+            wanted = make_wanted(bench.net.state, bench.me.id, task)
+            lay_out(wanted, bench.shelf.contents[task.item_id], folder / "review")
             bench.db.set_fetched(task, folder / "review" / task.item_id.hex())
     return bench
 
@@ -109,13 +110,15 @@ def test_the_list_shows_what_may_be_answered_in_all_campaigns(home: Path, store:
     ids = {t.item_id.hex() for c in ("pictures", "pairs") for t in tasks_of(store, c)}
     assert {each["item"] for each in listed} == ids
     [pair] = [each for each in listed if each["kind"] == "prefer"]
-    assert pair["choices"] == ["a", "b", "tie"]
-    assert {part["name"] for part in pair["parts"]} == set(PAIR)
-    for part in pair["parts"]:
-        assert Path(part["path"]).read_bytes() == PAIR[part["name"]]
+    assert pair["choices"] == ["first", "second", "tie"]
+    assert [part["name"] for part in pair["parts"]] == ["prompt", "first", "second"]
+    contents = [Path(part["path"]).read_bytes() for part in pair["parts"]]
+    assert contents[0] == PAIR["prompt"]
+    assert sorted(contents) == sorted(PAIR.values())
     for shown in (run(home, "list", "--json").stdout, run(home, "list").stdout):
         assert "proposal" not in shown  # sealed until the verdict
         assert "model-x" not in shown  # who made a part
+        assert "answer_" not in shown  # which of the two it is
 
 
 def test_an_answer_by_the_first_digits_of_an_item(home: Path, store: Store) -> None:
@@ -164,7 +167,7 @@ def test_what_cannot_be_answered_is_said(home: Path, store: Store) -> None:
 def test_one_item_is_shown_with_its_question(home: Path, store: Store) -> None:
     [task] = tasks_of(store, "pairs")
     shown = run(home, "show", task.item_id.hex()).stdout
-    for words in ("Which answer is better", "Why?", "The first reason.", "1 = a"):
+    for words in ("Which of the two answers", "Why?", "The first reason.", "1 = first"):
         assert words in shown
 
 
@@ -172,12 +175,16 @@ def test_one_item_is_shown_with_its_question(home: Path, store: Store) -> None:
 
 
 def test_going_through_the_items_of_all_campaigns(home: Path, store: Store) -> None:
-    shown = run(home, typed="nonsense\nb\n3\n4\n")
+    shown = run(home, typed="nonsense\nb\nsecond\n3\n4\n")
     assert shown.exit_code == 0
     assert "3 of 3 answered" in shown.stdout
     assert any(shade in shown.stdout for shade in SHADES[1:] + UPPER_HALF)
     assert [task.answer for task in tasks_of(store)] == [b"\0\3", b"\0\4"]
-    assert [task.answer for task in tasks_of(store, "pairs")] == [b"\1"]
+    listed = json.loads(run(home, "list", "--json").stdout)["tasks"]
+    [pair] = [each for each in listed if each["kind"] == "prefer"]
+    second = Path(pair["parts"][-1]["path"]).read_bytes()
+    is_b = second == PAIR["answer_b"]
+    assert [task.answer for task in tasks_of(store, "pairs")] == [bytes([is_b])]
 
 
 @pytest.mark.parametrize("typed", ["\n\n\n", "q\n", ":q\n"])
@@ -213,7 +220,7 @@ def test_a_choice_by_its_number_and_a_label_that_looks_like_a_command(tmp_path: 
 
 
 def test_labels_that_are_numbers_have_no_other_numbers(home: Path, store: Store) -> None:
-    run(home, typed="b\n3\nq\n")
+    run(home, typed="tie\n3\nq\n")
     assert tasks_of(store)[0].answer == b"\0\3"  # the label 3, not the third
 
 
@@ -236,6 +243,15 @@ def test_parts_are_shown_in_the_drawn_order(tmp_path: Path) -> None:
         assert shown.index("Question") < min(shown.index("The first"), shown.index("Another"))
         flipped = shown.index("Another") < shown.index("The first")
         assert flipped == is_flipped(seed, task.item_id, me)
+        places = [shown.index(f"── {place} ──") for place in ("prompt", "first", "second")]
+        assert places == sorted(places)
+        assert "answer_" not in shown
+        # What is said of the place is taken for the part that was there.
+        assert run(tmp_path, "answer", task.item_id.hex(), "first").exit_code == 0
+        assert run(tmp_path, "answer", task.item_id.hex(), "a").exit_code == EXIT_USAGE
+        assert tasks_of(bench.db, "pairs")[task.position].answer == bytes([flipped])
+        listed = json.loads(run(tmp_path, "list", "--json").stdout)["tasks"]
+        assert [t["answer"] for t in listed if t["item"] == task.item_id.hex()] == ["first"]
         orders.add(flipped)
     assert orders == {True, False}
     close(bench)

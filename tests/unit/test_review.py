@@ -148,7 +148,7 @@ async def test_content_that_is_not_as_described_is_a_mismatch(tmp_path: Path) ->
 
 async def test_one_bad_part_is_a_bad_item(tmp_path: Path) -> None:
     bench = Bench(tmp_path, pairs())
-    bench.restart(plugin="constant:a")
+    bench.restart(plugin="constant:first")
     bench.submit("pairs", PAIR)
     [parts] = bench.shelf.contents.values()
     parts["answer_b"] = b"Something else."
@@ -434,7 +434,7 @@ async def test_the_other_machine_takes_over_after_a_round_without_the_first(
 async def test_a_slow_campaign_does_not_hold_up_a_fast_one(tmp_path: Path) -> None:
     """A person has an hour in one; a program answers in the other, whose window is two seconds."""
     bench = Bench(tmp_path, pictures("slow", commit_ms=3_600_000), pairs("fast", commit_ms=2_000))
-    bench.restart(plugin="constant:b", slow="")
+    bench.restart(plugin="constant:tie", slow="")
     bench.submit("slow", digit(0), digit(1))
     await bench.until_drawn("slow")
     working = asyncio.create_task(bench.duties.run())
@@ -455,7 +455,7 @@ async def test_a_slow_campaign_does_not_hold_up_a_fast_one(tmp_path: Path) -> No
         await _until_queued(bench, "reveal")
         bench.net.verdict("fast")
         bench.follow()
-    assert bench.said("fast") == ["b"] * 2
+    assert bench.said("fast") == ["tie"] * 2
     assert [t.status for t in bench.db.tasks("slow", 1)] == [TaskStatus.FETCHED] * 2
     for task in bench.db.tasks("slow", 1):  # the person comes back from lunch
         bench.db.set_answer(task, bench.net.answer("7", "slow"))
@@ -510,12 +510,15 @@ async def test_half_of_the_reviewers_see_the_other_answer_first(tmp_path: Path) 
     for person in (bench.me, *bench.others):
         for task in make_tasks(state, person.id, "pairs"):
             wanted = make_wanted(state, person.id, task)
-            order = [part.name for part in wanted.case_in(tmp_path).parts]
             flipped = is_flipped(state.round_of("pairs").seed, task.item_id, person.id)
-            assert order == [
+            assert [part.name for part in wanted.parts] == [
                 "prompt",
                 *(["answer_b", "answer_a"] if flipped else ["answer_a", "answer_b"]),
             ]
+            case = wanted.case_in(tmp_path)
+            assert [part.name for part in case.parts] == ["prompt", "first", "second"]
+            assert [part.path.name for part in case.parts] == ["prompt", "first", "second"]
+            assert case.read("first") == bytes([flipped])
             seen.add((person.name, flipped))
     assert len(seen) == 6  # each of the three saw both orders
 

@@ -41,6 +41,8 @@ from node.reviewers.command import CommandReviewer
 from node.reviewers.interface import ANSWER_CHARS_MAX
 from protocol.errors import ConfigError, Reject
 from protocol.rows import Campaign
+from protocol.tasks.question import question_of
+from protocol.tasks.shown import AS_NAMED
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests import simulated
@@ -63,13 +65,15 @@ def labelled(
 ) -> Case:
     """An item of one part, and a question with these labels about it."""
     record = simulated.campaign(spec=encode_spec({"labels": list(labels)}))
-    return Case(Campaign.of(record), (ShownPart("content", media_type, put(folder, content)),))
+    part = ShownPart("content", media_type, put(folder, content))
+    return Case(Campaign.of(record), (part,), AS_NAMED)
 
 
-def case_of(folder: Path, record: pb.Campaign, **contents: bytes) -> Case:
-    """An item of another campaign; parts in the order given."""
+def case_of(folder: Path, record: pb.Campaign, flipped: bool = False, **contents: bytes) -> Case:
+    """An item of another campaign; parts are called as they are shown, in the order given."""
     parts = (ShownPart(name, TEXT, put(folder, text, name)) for name, text in contents.items())
-    return Case(Campaign.of(record), tuple(parts))
+    question = question_of(Campaign.of(record))
+    return Case(Campaign.of(record), tuple(parts), question.kind.shown(question.spec, flipped))
 
 
 class Scripted:
@@ -119,15 +123,16 @@ def test_a_misbehaving_plug_in_is_unsure_with_a_warning_that_quotes_nothing(
     assert "SECRET" not in caplog.text
 
 
-@pytest.mark.parametrize("words", ["3", "a", "b", "tie", "yes, no", "clear: yes"])
+@pytest.mark.parametrize("words", ["3", "first", "second", "a", "tie", "yes, no", "clear: yes"])
 def test_words_of_one_kind_are_no_answer_to_another(tmp_path: Path, words: str) -> None:
     """Whatever was said, the question decides whether it is an answer; nothing ever crashes."""
     answers = {
         "digits": ask(Scripted(words), labelled(tmp_path / "1", labels=LABELS)),
-        "pairs": ask(Scripted(words), case_of(tmp_path / "2", pairs(), answer_a=b"x")),
+        "pairs": ask(Scripted(words), case_of(tmp_path / "2", pairs(), first=b"x")),
         "rubric": ask(Scripted(words), case_of(tmp_path / "3", rubric(), solution=b"x")),
     }
-    fits = {"3": "digits", "a": "pairs", "b": "pairs", "tie": "pairs", "yes, no": "rubric"}
+    fits = {"3": "digits", "tie": "pairs", "yes, no": "rubric"}
+    fits |= dict.fromkeys(("first", "second"), "pairs")
     for kind, answer in answers.items():
         assert (answer is Refusal.UNSURE) == (fits.get(words) != kind)
 
@@ -227,15 +232,24 @@ def test_a_command_reads_what_is_asked_and_prints_an_answer(tmp_path: Path) -> N
         assert ask(reviewer, case) == b"\0\2"
 
 
-def test_a_command_sees_the_parts_in_shown_order(tmp_path: Path) -> None:
+def test_a_command_sees_places_and_what_it_says_of_them_is_understood(tmp_path: Path) -> None:
     body = (
-        "names = [part['name'] for part in json.load(sys.stdin)['parts']]\n"
-        "print('b' if names == ['prompt', 'answer_b', 'answer_a'] else 'a')\n"
+        "asked = json.load(sys.stdin)\n"
+        "assert 'answer_' not in json.dumps(asked) and sys.argv[1:] == []\n"
+        "assert asked['choices'] == ['first', 'second', 'tie']\n"
+        "assert [part['name'] for part in asked['parts']] == ['prompt', 'first', 'second']\n"
+        "by_name = {part['name']: open(part['path']).read() for part in asked['parts']}\n"
+        "better = next(name for name in ('first', 'second') if by_name[name] == 'better')\n"
+        "print(better)\n"
     )
     reviewer = load_reviewer(script(tmp_path, body))
-    flipped = case_of(tmp_path / "1", pairs(), prompt=b"?", answer_b=b"x", answer_a=b"y")
-    straight = case_of(tmp_path / "2", pairs(), prompt=b"?", answer_a=b"x", answer_b=b"y")
-    assert (ask(reviewer, flipped), ask(reviewer, straight)) == (b"\1", b"\0")
+    straight, flipped = (
+        case_of(folder, pairs(), seen_other_way, prompt=b"?", first=b"better", second=b"worse")
+        for folder, seen_other_way in ((tmp_path / "1", False), (tmp_path / "2", True))
+    )
+    assert (ask(reviewer, straight), ask(reviewer, flipped)) == (b"\0", b"\1")
+    assert straight.words(b"\0") == flipped.words(b"\1") == "first"
+    assert "answer_" not in repr(flipped.parts) and "_shown" not in repr(flipped)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +362,7 @@ def test_digits_learns_from_a_private_folder(tmp_path: Path) -> None:
     assert answer(content, labels=["cat", "dog"]) is Refusal.UNSURE
     assert answer(b"not a PNG") is Refusal.UNSURE
     assert answer(png_bytes(np.zeros((20, 28), np.uint8))) is Refusal.UNSURE
-    assert ask(reviewer, case_of(tmp_path / "pair", pairs(), answer_a=content)) is Refusal.UNSURE
+    assert ask(reviewer, case_of(tmp_path / "pair", pairs(), first=content)) is Refusal.UNSURE
 
 
 def test_digits_refuses_an_unusable_folder(tmp_path: Path) -> None:

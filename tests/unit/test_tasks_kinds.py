@@ -182,11 +182,39 @@ class TestParts:
 
     def test_only_answers_change_places(self) -> None:
         parts = ["answer_a", "prompt", "answer_b"]
-        prefer = kind_of("prefer")
-        assert prefer.shown_order(None, parts, False) == parts
-        assert prefer.shown_order(None, parts, True) == ["answer_b", "prompt", "answer_a"]
-        for name in ("classify", "rate", "judge"):
-            assert kind_of(name).shown_order(None, parts, True) == parts
+        prefer, ties = kind_of("prefer"), parsed("prefer", TIES)
+        assert prefer.shown(ties, False).order(parts) == parts
+        assert prefer.shown(ties, True).order(parts) == ["answer_b", "prompt", "answer_a"]
+        for name in ("classify", "rate", "tags", "judge"):
+            shown = kind_of(name).shown(parsed(name, SPECS[name]), True)
+            assert shown.order(parts) == [shown.name_of(part) for part in parts] == parts
+
+    @pytest.mark.parametrize("flipped", [False, True])
+    def test_a_reviewer_of_a_pair_speaks_of_places_alone(self, flipped: bool) -> None:
+        kind, ties = kind_of("prefer"), parsed("prefer", TIES)
+        shown = kind.shown(ties, flipped)
+        order = shown.order(["answer_a", "answer_b"])
+        assert [shown.name_of(part) for part in ("prompt", *order)] == ["prompt", "first", "second"]
+        assert list(shown.answers) == ["first", "second", "tie"]
+        for place, part in zip(("first", " Second "), order, strict=True):
+            answer = shown.read(place)
+            assert kind.words(ties, answer) == part.removeprefix("answer_")
+            assert shown.words(answer) == place.strip().lower()
+        assert shown.read("tie") == b"\2"
+        for other in ("a", "answer_b", ""):
+            with pytest.raises(Reject, match="no answer") as caught:
+                shown.read(other)
+            assert caught.value.advice == "say one of: first, second, tie"
+        strict = kind.shown(parsed("prefer", {"ties": False}), flipped)
+        assert list(strict.answers) == ["first", "second"]
+
+    def test_no_part_of_a_pair_is_called_as_an_answer_is_shown(self) -> None:
+        kind, spec = kind_of("prefer"), parsed("prefer", TIES)
+        both = ["answer_a", "answer_b"]
+        for name in ("first", "second"):
+            with pytest.raises(Reject, match=f"cannot have a part '{name}'"):
+                kind.check_parts(spec, [*both, name], both)
+            kind.check_parts(spec, [*both, f"{name}_prompt"], both)
 
 
 class TestAnswers:
@@ -437,8 +465,8 @@ class TestDatasets:
         [
             ("classify", LABELS, ["Which label fits?", "cat", "dog", "other"]),
             ("rate", STEPS, ["from lowest to highest? Ratings that are 1 apart agree.", "bad"]),
-            ("prefer", TIES, ["Which answer is better", "It may be that neither is."]),
-            ("prefer", NO_TIES, ["Which answer is better", "One of them is."]),
+            ("prefer", TIES, ["Which of the two answers is better", "It may be that neither is."]),
+            ("prefer", NO_TIES, ["Which of the two answers is better", "One of them is."]),
             ("judge", RUBRIC, ["each criterion?", "safe: Is every word right? (needs 99.0 %)"]),
             ("tags", TAGS, ["Which of these tags fit?", "outdoors"]),
         ],
