@@ -695,6 +695,13 @@ _NAMES: Final = (
         TEXT,
     ),
     Mutant(
+        "a part of a pair may be called as an answer is shown",
+        "protocol/tasks/prefer.py",
+        "if part in PLACES:",
+        "if False:",
+        TASKS,
+    ),
+    Mutant(
         "a criterion may be called as two answers are",
         "protocol/tasks/judge.py",
         "if SEPARATOR in name or MARK in name:",

@@ -8,20 +8,19 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
 from commonhold.audit.replay import Report
 from commonhold.demo.asks import PAIRS
 from commonhold.demo.cast import CAMPAIGN, HONEST, LAZY, MISLABELLER
 from commonhold.demo.history import Given, History
 from commonhold.demo.pairs import SOURCES
+from coordinator.answers import Comparisons, Vote
+from coordinator.ranking import rank
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
 from protocol.rows import Item, ItemId
 from protocol.state import SHARES, State
 from protocol.tasks.prefer import PARTS
 from protocol.tasks.question import question_of
-from protocol.truth.ranking import Contests, rank_sources
 from protos.gen import records_pb2 as pb
 
 
@@ -99,19 +98,13 @@ class Measured:
 
     def ranked_sources(self) -> list[str]:
         """Who wrote the better answers of the pairs, best first, from all votes on them."""
-        votes = [each for each in self._history.answers if self._is_vote(each)]
-        sources = [self._sources(vote.item_id) for vote in votes]
-        names = sorted({name for both in sources for name in both})
-        judges = sorted({vote.reviewer for vote in votes})
-        contests = Contests(
-            left=np.array([names.index(left) for left, _ in sources], np.int64),
-            right=np.array([names.index(right) for _, right in sources], np.int64),
-            judge=np.array([judges.index(vote.reviewer) for vote in votes], np.int64),
-            outcome=np.array([vote.answer[0] for vote in votes], np.int64),
-            n_sources=len(names),
-            n_judges=len(judges),
+        votes = Counter(
+            Vote(*self._sources(each.item_id), PersonId(each.reviewer), each.answer[0])
+            for each in self._history.answers
+            if self._is_vote(each)
         )
-        return [names[place] for place in rank_sources(contests).order]
+        ranking = rank(Comparisons(votes))
+        return [] if ranking is None else [each.source for each in ranking.sources]
 
     def _is_vote(self, given: Given) -> bool:
         item = self._state.items[given.item_id]
