@@ -108,7 +108,10 @@ class ChainClient:
         try:
             self._account = Account.from_key(private_key)
         except ValueError:  # from None: the message of the cause may quote the key
-            raise ConfigError("the wallet's key is not a secp256k1 private key") from None
+            raise ConfigError(
+                "the wallet's key is not a secp256k1 private key",
+                "name the key of a funded account, 32 bytes",
+            ) from None
         self._rpc_url = rpc_url
         retry = ExceptionRetryConfiguration(
             errors=_NETWORK_ERRORS, retries=REQUEST_ATTEMPTS, backoff_factor=_BACKOFF_S

@@ -42,6 +42,7 @@ _EXPECTED: dict[str, dict[str, object]] = {
     "sqlite": {"PRAGMA journal_mode": "wal", "PRAGMA synchronous": 2},
     "postgresql": {"SHOW synchronous_commit": "on", "SHOW fsync": "on"},
 }
+_URLS = "write it as sqlite:////absolute/path/ledger.db or postgresql://user@host/name"
 # Advisory locks are numbered per database: any number does that nobody else picks.
 _ADVISORY_LOCK = 0x636F6D6D6F6E6C67
 
@@ -179,9 +180,11 @@ def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except SQLAlchemyError:
-        raise ConfigError("the ledger's database URL is malformed") from None
+        raise ConfigError("the ledger's database URL is malformed", _URLS) from None
     if parsed.get_backend_name() not in _SETTINGS:
-        raise ConfigError(f"a ledger lives in {' or '.join(_SETTINGS)}, not {parsed.drivername}")
+        raise ConfigError(
+            f"a ledger lives in {' or '.join(_SETTINGS)}, not {parsed.drivername}", _URLS
+        )
     return parsed
 
 

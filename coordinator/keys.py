@@ -320,7 +320,9 @@ def _read_hex(path: Path, size: int) -> bytes:
         data = b""
     if len(data) != size:
         # The content stays out of the message: it may be a secret with one character too many.
-        raise ConfigError(f"{path} does not hold {size} bytes in hexadecimal")
+        raise ConfigError(
+            f"{path} does not hold {size} bytes in hexadecimal", "restore it from your backup"
+        )
     return data
 
 

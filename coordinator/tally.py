@@ -163,7 +163,7 @@ class Tally:
     def close_of(self, epoch: int) -> ClosedEpoch:
         """What came of an epoch; raises StateError while it is not closed."""
         if not 1 <= epoch <= len(self.epochs):
-            raise StateError(f"epoch {epoch} is not closed")
+            raise StateError(f"epoch {epoch} is not closed", "`coordinator epoch close` closes it")
         return self.epochs[epoch - 1]
 
     def lines_of(self, person: PersonId) -> int:

@@ -309,7 +309,10 @@ def read_spending(path: Path) -> list[Spending]:
 
 def _require_limit(epsilon_micro: int, delta: float) -> None:
     if not (epsilon_micro > 0 and 0 < delta < 1):
-        raise ConfigError("a limit is an epsilon above zero and a delta between zero and one")
+        raise ConfigError(
+            f"a limit of epsilon {epsilon_micro / PPM:g} at delta {delta:g} means nothing",
+            "let epsilon be above zero, and delta between zero and one",
+        )
 
 
 @contextmanager

@@ -63,7 +63,9 @@ class PrivateData:
 def data_commitment(salt: bytes, digest: bytes) -> bytes:
     """What the log learns of the data: SHA-256("commonhold/v1/data\\0" || salt || digest)."""
     if len(salt) != SALT_BYTES:
-        raise ConfigError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")
+        raise ConfigError(
+            f"a salt has {SALT_BYTES} bytes, not {len(salt)}", "restore budget.db from a backup"
+        )
     return hashlib.sha256(b"commonhold/v1/data\0" + salt + digest).digest()
 
 

@@ -165,7 +165,8 @@ def accuracy(weights: Weights, examples: Labelled) -> float:
 def _mapped(module: nn.Module, images: Images) -> NDArray[np.float32]:
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):
         raise ConfigError(
-            f"images are (n, {SIDE}, {SIDE}) uint8, not {images.shape} {images.dtype}"
+            f"images are (n, {SIDE}, {SIDE}) uint8, not {images.shape} {images.dtype}",
+            f"scale them to {SIDE} x {SIDE} grey pixels",
         )
     starts = range(0, max(len(images), 1), _CHUNK)
     with torch.no_grad():

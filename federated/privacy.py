@@ -155,7 +155,7 @@ def _bound(mechanisms: tuple[Mechanism, ...], delta: float) -> Bound:
 def _require_sane(mechanisms: Sequence[Mechanism], delta: float) -> None:
     """Written so that NaN fails every comparison."""
     if not 0 < delta < 1:
-        raise ConfigError(f"delta is {delta:g}, and lies between zero and one")
+        raise ConfigError(f"delta is {delta:g}", "let it lie between zero and one")
     for each in mechanisms:
         if not (0 < each.noise_multiplier < math.inf and 0 < each.sampling <= 1 <= each.rounds):
             raise ConfigError(

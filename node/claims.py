@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from node.follower import Follower
 from node.rows import ClaimRow
@@ -25,6 +26,7 @@ from protocol.transition import Applied
 log = logging.getLogger(__name__)
 
 CONFIRMED = "confirmed"
+_AFTER_SETTLING: Final = "an epoch can be claimed once the operator has settled it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,7 @@ class Claimer:
             )
         settled = self._watch.published
         if settled is None:
-            raise StateError(
-                "nothing to claim: no settlement is published yet",
-                "an epoch can be claimed once the operator has settled it",
-            )
+            raise StateError("nothing to claim: no settlement is published yet", _AFTER_SETTLING)
         leaves = unclaimed(settled, self._wallet.address, self._store.claims())
         wanted = [leaf for leaf in leaves if asset is None or leaf.asset == asset]
         if not wanted:
@@ -132,10 +131,13 @@ class Claimer:
         """
         settled, deployment = self._watch.published, self._follower.state.deployment
         if settled is None or deployment is None:
-            raise StateError("nothing to claim: no settlement is published yet")
+            raise StateError("nothing to claim: no settlement is published yet", _AFTER_SETTLING)
         index = settled.tree.index_of(leaf.account, leaf.asset)
         if index is None:
-            raise StateError("nothing to claim: the settlement has no such leaf")
+            raise StateError(
+                "nothing to claim: the settlement pays you nothing of this asset",
+                "see `commonhold node statement` for what you earned",
+            )
         proof, root = settled.tree.proof(index), settled.tree.root
         tx = self._wallet.claim(self._rpc_url, deployment, leaf, proof, root)
         self._store.save_claim(

@@ -79,7 +79,10 @@ class NodeDirectory:
         try:
             private_directory(self.root)
         except OSError as error:
-            raise ConfigError(f"cannot use the directory {self.root}: {error.strerror}") from error
+            raise ConfigError(
+                f"cannot use the directory {self.root}: {error.strerror}",
+                "name another one with --dir, or make it yours",
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,10 @@ class Limits:
         for each in fields(self):
             value = getattr(self, each.name)
             if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-                raise ConfigError(f"limits.{each.name} in node.toml is not a positive whole number")
+                raise ConfigError(
+                    f"limits.{each.name} in node.toml is {value!r}",
+                    "give a whole number, 1 or more",
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class NodeConfig:
         for kind in self.review_kinds:
             if kind not in KINDS:
                 raise ConfigError(
-                    f"review_kinds: there is no kind of task {quoted(kind)}",
+                    f"there is no kind of task {quoted(kind)} to review",
                     f"kinds are: {', '.join(KINDS)}",
                 )
         for campaign_id in (*self.review_campaigns, *self.reviewers):
@@ -124,6 +130,17 @@ class NodeConfig:
                     f"{quoted(campaign_id)} is not the id of a campaign",
                     "`commonhold node campaigns` lists them",
                 )
+        for address in self.listen:
+            if not address.startswith("/"):
+                raise ConfigError(
+                    f"{quoted(address)} is no address to listen on",
+                    f"write it as {DEFAULT_LISTEN[0]}; the last number is the port, 0 for any free one",
+                )
+        if self.rpc_url and not self.rpc_url.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"the endpoint of the chain (rpc_url) is {quoted(self.rpc_url)}",
+                "write it as https://… or http://…",
+            )
 
     def stands_by_for(self, campaign: Campaign) -> bool:
         """Whether the owner offers to review in this campaign."""
@@ -170,13 +187,21 @@ def load_config(directory: NodeDirectory) -> NodeConfig:
     except FileNotFoundError:
         raise ConfigError(f"there is no node in {directory.root}", _INIT) from None
     except OSError as error:
-        raise ConfigError(f"cannot read {directory.config}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read {directory.config}: {error.strerror}",
+            "check whose it is, and who may read it",
+        ) from error
     if len(raw) > CONFIG_BYTES_MAX:
-        raise ConfigError(f"{directory.config} has more than {CONFIG_BYTES_MAX} bytes")
+        raise ConfigError(
+            f"{directory.config} has more than {CONFIG_BYTES_MAX:,} bytes",
+            "leave the settings in it",
+        )
     try:
         return _parse(tomllib.loads(raw.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{directory.config} is not valid TOML: {error}") from error
+        raise ConfigError(
+            f"{directory.config} is not valid TOML: {error}", "correct it there"
+        ) from error
     except ConfigError as error:
         raise ConfigError(f"{directory.config}: {error}", error.advice) from error
 
@@ -186,7 +211,10 @@ def write_config(directory: NodeDirectory, config: NodeConfig) -> None:
     try:
         replace_file(directory.config, _render(config))
     except OSError as error:
-        raise ConfigError(f"cannot write {directory.config}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot write {directory.config}: {error.strerror}",
+            "check the disk, and whose folder it is",
+        ) from error
 
 
 def _parse(settings: Mapping[str, Any]) -> NodeConfig:
@@ -213,35 +241,49 @@ def _strings(
 ) -> tuple[str, ...]:
     found = settings.get(name, list(default))
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise ConfigError(f"{name} is not a list of strings")
+        raise ConfigError(f"{name} is not a list of texts", f'write it as {name} = ["…"]')
     return tuple(found)
 
 
 def _parse_reviewers(settings: Mapping[str, Any]) -> dict[str, str]:
     for campaign_id, specification in settings.items():
         if not isinstance(specification, str):
-            raise ConfigError(f"reviewers.{campaign_id} is not a string")
+            raise ConfigError(
+                f"reviewers.{campaign_id} is not a text", f'write it as {campaign_id} = "NAME:…"'
+            )
     return dict(settings)
 
 
 def _parse_port(settings: Mapping[str, Any]) -> int:
     port = settings.get("page_port", 0)
     if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= PORT_MAX:
-        raise ConfigError(f"page_port is not a number from 0 to {PORT_MAX}")
+        raise ConfigError(
+            f"page_port is {port!r}", f"give a number from 1 to {PORT_MAX:,}, or 0 for any free one"
+        )
     return port
 
 
 def _parse_limits(settings: Mapping[str, Any]) -> Limits:
     unknown = sorted(set(settings) - {each.name for each in fields(Limits)})
     if unknown:
-        raise ConfigError(f"unknown setting {'limits.' + unknown[0]!r}")
+        raise ConfigError(
+            f"unknown setting {'limits.' + unknown[0]!r}",
+            f"known are {', '.join(each.name for each in fields(Limits))}",
+        )
     return Limits(**settings)
+
+
+_TYPES: Final[Mapping[type, str]] = {
+    str: 'a text, as "…"',
+    bool: "true or false",
+    dict: "a table, as its own section",
+}
 
 
 def _typed(settings: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
     value = settings.get(name, default)
     if not isinstance(value, kind):
-        raise ConfigError(f"{name} is not a {kind.__name__}")
+        raise ConfigError(f"{name} is {value!r}", f"give {_TYPES[kind]}")
     return value
 
 
@@ -284,5 +326,8 @@ def _list(texts: Iterable[str]) -> str:
 def _quote(text: str) -> str:
     """A TOML basic string: for text without control characters JSON's is one."""
     if not text.isprintable():
-        raise ConfigError("a setting holds control characters")
+        raise ConfigError(
+            f"the setting {quoted(text)} holds what cannot be seen",
+            "write it on one line, without it",
+        )
     return json.dumps(text, ensure_ascii=False)

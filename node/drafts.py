@@ -85,7 +85,12 @@ def expand(paths: Sequence[Path], *, tables: bool = False) -> list[Path]:
     """Files as they are, folders as the files in them; see `list_files`. Raises ConfigError."""
     files: list[Path] = []
     for path in paths:
+        if not path.exists():
+            raise ConfigError(f"there is no file {path}", "check its name and its folder")
         files += list_files(path, tables=tables) if path.is_dir() else [path]
+    if len(set(files)) != len(files):
+        doubled = next(path for path in files if files.count(path) > 1)
+        raise ConfigError(f"the file {doubled} is named twice", "name each file, or its folder, once")
     names = [path.name for path in files]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -94,7 +99,7 @@ def expand(paths: Sequence[Path], *, tables: bool = False) -> list[Path]:
             "submit the folders one after the other",
         )
     if not files:
-        raise ConfigError("there are no files to submit")
+        raise ConfigError("there are no files to submit", "name files, or folders that hold some")
     return files
 
 

@@ -50,6 +50,7 @@ _VERSION: Final = 2
 _PLAIN: Final = "none"
 _SEALED: Final = "argon2id+xsalsa20poly1305"
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_RESTORE: Final = "restore keys.json from your copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Cost:
         passes_max = pwhash.argon2id.OPSLIMIT_SENSITIVE
         memory_max = pwhash.argon2id.MEMLIMIT_SENSITIVE
         if not (1 <= self.passes <= passes_max and 8192 <= self.memory_bytes <= memory_max):
-            raise ConfigError("the keys file asks for an unreasonable key derivation")
+            raise ConfigError("the keys file asks for an unreasonable key derivation", _RESTORE)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -83,17 +84,17 @@ class NodeKeys:
         number = int.from_bytes(self.payout_key, "big")
         secret = (self.seed, self.payout_key, self.root_seed or self.seed)
         if any(len(each) != KEY_BYTES for each in (*secret, self.root_key)):
-            raise ConfigError(f"a key has {KEY_BYTES} bytes")
+            raise ConfigError(f"a key has {KEY_BYTES} bytes, and one here has not", _RESTORE)
         if not 0 < number < _GROUP_ORDER:
-            raise ConfigError("the payout key is not a secp256k1 key")
+            raise ConfigError("the payout key is not a secp256k1 key", _RESTORE)
         if self.root_seed is not None and _public(self.root_seed) != self.root_key:
-            raise ConfigError("the root seed is not that of the root key")
+            raise ConfigError("the root seed is not that of the root key", _RESTORE)
 
     @staticmethod
     def made_of(seed: bytes, payout_key: bytes, root_seed: bytes) -> NodeKeys:
         """The keys that belong to three secrets."""
         if len(root_seed) != KEY_BYTES:
-            raise ConfigError(f"a key has {KEY_BYTES} bytes")
+            raise ConfigError(f"a root seed has {KEY_BYTES} bytes", _RESTORE)
         return NodeKeys(seed, payout_key, _public(root_seed), root_seed)
 
     @property
@@ -175,7 +176,9 @@ def save_keys(
             "use another directory with --dir, or move the file to a safe place",
         ) from None
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}", "check the disk, and whose folder it is"
+        ) from error
 
 
 def load_keys(path: Path, passphrase: Callable[[], bytes]) -> NodeKeys:
@@ -193,12 +196,14 @@ def load_keys(path: Path, passphrase: Callable[[], bytes]) -> NodeKeys:
     except FileNotFoundError:
         raise ConfigError(f"there are no keys in {path}", "run `commonhold node init`") from None
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", "check whose it is, and who may read it"
+        ) from error
     try:
         return _decode(json.loads(raw), passphrase)
     except (ValueError, KeyError, TypeError, binascii.Error):
         # Without the cause: a decoder's message quotes what it was given.
-        raise ConfigError(f"{path} is damaged: it is not a keys file") from None
+        raise ConfigError(f"{path} is damaged: it is not a keys file", _RESTORE) from None
 
 
 def passphrase_file(given: Path | None) -> Path | None:
@@ -213,10 +218,14 @@ def read_passphrase(path: Path) -> bytes:
         with path.open("rb") as file:
             passphrase = file.read(PASSPHRASE_BYTES_MAX + 1).rstrip(b"\r\n")
     except OSError as error:
-        raise ConfigError(f"cannot read the passphrase file {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read the passphrase file {path}: {error.strerror}",
+            f"name the file with --passphrase-file or ${PASSPHRASE_FILE_VARIABLE}",
+        ) from error
     if not 0 < len(passphrase) <= PASSPHRASE_BYTES_MAX:
         raise ConfigError(
-            f"the passphrase in {path} is empty, or over {PASSPHRASE_BYTES_MAX} bytes"
+            f"the passphrase in {path} is empty, or over {PASSPHRASE_BYTES_MAX} bytes",
+            "write it on the file's first line, and nothing else",
         )
     return passphrase
 
@@ -251,7 +260,9 @@ def _decode(document: dict[str, Any], passphrase: Callable[[], bytes]) -> NodeKe
     kept = document["root"]
     root = None if kept is None else base64.b64decode(kept, validate=True)
     if document["version"] != _VERSION or document["encryption"] not in (_PLAIN, _SEALED):
-        raise ConfigError("the keys file is of another version of commonhold")
+        raise ConfigError(
+            "the keys file is of another version of commonhold", "open it with that version"
+        )
     if document["encryption"] == _SEALED:
         cost = Cost(int(document["passes"]), int(document["memory_bytes"]))
         salt = base64.b64decode(document["salt"], validate=True)
@@ -260,7 +271,9 @@ def _decode(document: dict[str, Any], passphrase: Callable[[], bytes]) -> NodeKe
             secret = box.decrypt(secret)
             root = None if root is None else box.decrypt(root)
         except CryptoError:
-            raise ConfigError("the passphrase does not open the keys file") from None
+            raise ConfigError(
+                "the passphrase does not open the keys file", "try again; nobody can reset it"
+            ) from None
     seed, payout_key, root_key = (
         secret[at : at + KEY_BYTES] for at in range(0, 3 * KEY_BYTES, KEY_BYTES)
     )

@@ -48,7 +48,10 @@ class Wallet:
             self._key = PrivateKey(key)
             self._address = Address(self._key.public_key.to_canonical_address())
         except (ValidationError, ValueError):  # from None: the cause may quote the key
-            raise ConfigError("a wallet's key is a secp256k1 private key of 32 bytes") from None
+            raise ConfigError(
+                "a wallet's key is a secp256k1 private key of 32 bytes",
+                "restore keys.json from your copy",
+            ) from None
 
     def __repr__(self) -> str:
         return f"Wallet(0x{self.address.hex()})"

@@ -69,7 +69,10 @@ def _unknown(store: Store, digits: str, prefix: str) -> ConfigError:
     for row in store.items():
         if row.item_id.hex().startswith(prefix):
             if row.status == ITEM_REFUSED:
-                return ConfigError(f"the network refused {digits}: there is nothing to withdraw")
+                return ConfigError(
+                    f"the network refused {digits}: there is nothing to withdraw",
+                    "nothing of it is in the log; delete your own file if you want to",
+                )
             return ConfigError(
                 f"{digits} is not in the log yet", "send it first: `commonhold node send`"
             )

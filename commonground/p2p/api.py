@@ -90,4 +90,6 @@ class PeerPolicy:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             if getattr(self, name) <= 0:
-                raise ConfigError(f"the peer policy's {name} must be positive")
+                raise ConfigError(
+                    f"the peer policy's {name} is not positive", "let it be above zero"
+                )

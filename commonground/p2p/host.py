@@ -77,7 +77,10 @@ class PeerHost:
     ) -> None:
         """`seed` is the 32-byte Ed25519 seed of the record key; `listen` are multiaddrs (TCP)."""
         if len(seed) != KEY_BYTES:
-            raise ConfigError(f"an Ed25519 seed has {KEY_BYTES} bytes, not {len(seed)}")
+            raise ConfigError(
+                f"an Ed25519 seed has {KEY_BYTES} bytes, not {len(seed)}",
+                "restore the key from a copy",
+            )
         self._seed = seed
         self.key = KeyId(create_new_key_pair(seed).public_key.to_bytes())
         self.peer_id: str = peer_id_of(self.key)

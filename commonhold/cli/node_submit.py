@@ -44,9 +44,15 @@ class Items:
 
     def __post_init__(self) -> None:
         if bool(self.paths) == bool(self.table):
-            raise ConfigError("give either files or --table FILE")
+            raise ConfigError(
+                "both files and a table are named" if self.paths else "nothing is named to submit",
+                "name files or folders, or a table of items: --table FILE",
+            )
         if self.labels is not None and self.label:
-            raise ConfigError("give either --labels FILE or --label LABEL")
+            raise ConfigError(
+                "both a list of answers and one for all files are given",
+                "give --labels FILE, or --label LABEL",
+            )
         if self.table is not None and (self.labels is not None or self.label):
             raise ConfigError(
                 "a table has its answers inside", "write them into its column `answer`"
@@ -90,9 +96,9 @@ def _drafts(what: Items, submitter: Submitter, campaign: Campaign) -> list[Draft
     files = expand(what.paths, tables=CSV.name in takes)
     if what.labels is None:
         return drafts_of_files(files, part, what.label)
-    labels = what.labels
-    files = [path for path in files if not path.exists() or not path.samefile(labels)]
-    return drafts_of_files(files, part, read_labels(labels))
+    answers = read_labels(what.labels)  # which says if there is no such file
+    files = [path for path in files if not path.samefile(what.labels)]
+    return drafts_of_files(files, part, answers)
 
 
 def item_id(text: str) -> bytes:

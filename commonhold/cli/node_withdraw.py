@@ -53,7 +53,10 @@ def withdraw(
 ) -> None:
     """Withdraws the items named, or all of a campaign; asks before it, unless `yes`."""
     if bool(items) == bool(all_of):
-        raise ConfigError("give item ids, or --all-of CAMPAIGN")
+        raise ConfigError(
+            "both items and a campaign are named" if items else "nothing is named to withdraw",
+            "give item ids, or --all-of CAMPAIGN; your node's page lists your items: `commonhold node page`",
+        )
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     with open_store(home) as store, BlobStore(home.blobs) as blobs:
@@ -104,7 +107,9 @@ def _require_possible(state: State, plan: Plan, all_of: str) -> None:
         return
     if plan.before:
         raise Ignore(f"{_count(plan.before)} withdrawn already", "there is nothing left to do")
-    raise StateError(f"you have submitted nothing to {all_of}")
+    raise StateError(
+        f"you have submitted nothing to {all_of}", "`commonhold node status` shows where you have"
+    )
 
 
 def _in_review(state: State, plan: Plan) -> StateError:

@@ -25,7 +25,10 @@ def parse_key(key: str) -> Verifier:
     try:
         return Verifier.parse(key)
     except (Reject, ValueError) as error:
-        raise ConfigError(f"the verifier key is malformed: {error}") from error
+        raise ConfigError(
+            f"the verifier key is malformed: {error}",
+            "copy the whole line that /verifier shows, or give the network link",
+        ) from error
 
 
 def check(folder: Path, key: str, as_json: bool) -> None:

@@ -85,17 +85,20 @@ def test_no_node_yet(home: NodeDirectory) -> None:
         ('[reviewers]\n"a b" = "constant:3"', "not the id of a campaign"),
         ("[limits]\nreview_bytes_max = 0", "review_bytes_max"),
         ("[limits]\nmore = 1", "more"),
+        ('listen = ["anywhere"]', '"anywhere" is no address'),
+        ('rpc_url = "localhost:8545"', "rpc_url"),
         ("= broken", "TOML"),
     ],
 )
 def test_a_wrong_setting_is_named(home: NodeDirectory, line: str, match: str) -> None:
     home.config.write_text(f"network = '{LINK}'\n{line}\n")
-    with pytest.raises(ConfigError, match=match):
+    with pytest.raises(ConfigError, match=match) as caught:
         load_config(home)
+    assert caught.value.advice
 
 
 def test_a_setting_with_control_characters_is_not_written(home: NodeDirectory) -> None:
-    with pytest.raises(ConfigError, match="control"):
+    with pytest.raises(ConfigError, match="holds what cannot be seen"):
         write_config(home, NodeConfig(LINK, reviewers={"*": "a\nstand_by = true"}))
 
 

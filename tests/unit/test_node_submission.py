@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from commonhold.cli.node_submit import Items
 from node import submission
 from node.blobs import BlobStore
 from node.drafts import Draft, PartSource, expand, read_table
@@ -383,3 +384,21 @@ def test_two_files_of_one_name_are_refused_because_labels_go_by_name(
         expand([pictures[0].parent, other])
     with pytest.raises(CommonholdError):
         expand([])
+    with pytest.raises(ConfigError, match=r"there is no file .*absent.png"):
+        expand([pictures[0], other / "absent.png"])
+    with pytest.raises(ConfigError, match=r"the file .*named twice"):
+        expand([pictures[0], pictures[0]])
+
+
+def test_what_is_submitted_is_said_once(tmp_path: Path) -> None:
+    file, table = tmp_path / "a.png", tmp_path / "a.csv"
+    assert Items([file], label="3").paths == [file]
+    for wrong, says in (
+        ({"paths": []}, "nothing is named"),
+        ({"paths": [file], "table": table}, "both files and a table"),
+        ({"paths": [file], "labels": table, "label": "3"}, "both a list of answers and one"),
+        ({"paths": [], "table": table, "label": "3"}, "a table has its answers inside"),
+    ):
+        with pytest.raises(ConfigError, match=says) as caught:
+            Items(**wrong)  # type: ignore[arg-type]
+        assert caught.value.advice
