@@ -99,7 +99,7 @@ class Measured:
     def ranked_sources(self) -> list[str]:
         """Who wrote the better answers of the pairs, best first, from all votes on them."""
         votes = Counter(
-            Vote(*self._sources(each.item_id), PersonId(each.reviewer), each.answer[0])
+            Vote(*self._sources(each.item_id), each.reviewer, each.answer[0])
             for each in self._history.answers
             if self._is_vote(each)
         )
