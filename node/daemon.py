@@ -40,6 +40,7 @@ from node.answering import Answering
 from node.attest import keep_attesting
 from node.blobs import BlobStore
 from node.claims import Claimer, SettlementWatch
+from node.clocks import ClockWatch
 from node.config import NodeConfig, NodeDirectory, locate
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
@@ -238,6 +239,7 @@ class Daemon:
         follower = Follower(store, link)
         settlements = SettlementWatch(follower)
         own = OwnRecords(follower, store, keys.person)
+        ClockWatch(store, follower)
         follower.replay()
         async with (
             CoordinatorClient(link, lambda: follower.verifier) as client,

@@ -89,6 +89,8 @@ class Follower:
         self.state = State()
         self.tree = MerkleTree()  # over stored entries; may be ahead of `state`
         self.checkpoint: CheckpointRow | None = None  # covers exactly `state`
+        # Whether what is folded now was logged just now: on this stream, we had all there was before it.
+        self.is_live = False
         self._store, self._link, self._clock, self._sleep = store, link, clock, sleep
         self._listeners: list[Listener] = []
         self._grown = asyncio.Event()
@@ -151,6 +153,7 @@ class Follower:
         failures = 0
         while True:
             try:
+                self.is_live = False
                 async with aclosing(self._follow(client)) as responses:
                     async for response in responses:
                         self.take(response)
@@ -226,6 +229,7 @@ class Follower:
             )
         if covering is not None:
             self._fold(covering)
+            self.is_live = True
         return covering is not None
 
     def _keep(self, row: LogRow) -> None:

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from commonground.addresses import now_ms
 from commonground.durations import duration_words
 from commonhold.cli.node_home import asset_name, is_running
 from commonhold.cli.output import micro, table
+from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.keys import NodeKeys
@@ -86,6 +88,7 @@ def status(
         ],
         "earnings": [_balance(each) for each in balances],
         "alarms": [alarm.message for alarm in store.alarms()],
+        "clock": clock_warning(store, now_ms()),
     }
 
 
@@ -93,6 +96,7 @@ def status_text(data: dict[str, Any]) -> str:
     """`status` for people."""
     standing = ", ".join(data["standing_by"])
     lines = [f"ALARM: {message}" for message in data["alarms"]]
+    lines += [f"CLOCK: {data['clock']}"] if data["clock"] else []
     lines += [
         f"you         {data['person']}",
         f"this node   {data['peer_id']}",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from commonground.addresses import now_ms
+from node.clocks import clock_warning
 from node.page.sources import Sources
 from node.page.words import moment
 from node.rows import OutboxState
@@ -39,6 +41,7 @@ class HealthView:
     word: str  # of its state
     alarms: tuple[str, ...]
     alarms_command: str
+    clock: str  # how the operator's clock differs from ours; empty where it does not
     connected: bool
     peers: int
     entries: int
@@ -55,6 +58,7 @@ def view_health(sources: Sources) -> HealthView:
     """All that can be said without trusting anybody, and more when there is a replay."""
     store, link, replay = sources.store, sources.link, sources.replay
     alarms = tuple(alarm.message for alarm in store.alarms())
+    clock = clock_warning(store, now_ms())
     connected = replay is not None and replay.is_connected()
     covered = replay.follower.checkpoint if replay else None
     state = replay.follower.state if replay else None
@@ -67,10 +71,11 @@ def view_health(sources: Sources) -> HealthView:
         coordinator=f"{link.host}:{link.port}",
         public_url=link.http_url,
         verify=f"commonhold verify {link.http_url}",
-        is_well=connected and not alarms,
-        word=_word(bool(alarms), replay is not None, connected),
+        is_well=connected and not alarms and not clock,
+        word=_word(bool(alarms), replay is not None, connected, bool(clock)),
         alarms=alarms,
         alarms_command=f"commonhold node alarms{sources.arguments}",
+        clock=clock,
         connected=connected,
         peers=sources.peers(),
         entries=state.size if state else 0,
@@ -91,9 +96,11 @@ def stood_by_for(state: State, me: PersonId) -> tuple[str, ...]:
     return tuple(c for c in state.standbys.firsts() if (c, me) in state.standbys)
 
 
-def _word(alarmed: bool, replayed: bool, connected: bool) -> str:
+def _word(alarmed: bool, replayed: bool, connected: bool, differs: bool) -> str:
     if alarmed:
         return "Alarm"
     if not replayed:
         return "Starting"
-    return "Following" if connected else "Waiting for the coordinator"
+    if not connected:
+        return "Waiting for the coordinator"
+    return "Following, by another clock" if differs else "Following"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from commonground.addresses import now_ms
 from node.page.earnings import CHART_HEIGHT, view_earnings
 from node.page.entries import KINDS, view_entry
 from node.page.health import view_health
@@ -465,6 +467,21 @@ async def test_while_nobody_is_trusted_nothing_is_shown_as_true(tmp_path: Path) 
         assert (await client.get("node")).status_code == 200
     assert view_health(world.sources).word == "Alarm"
     world.close()
+
+
+async def test_clocks_that_differ_are_told_until_they_agree(world: World) -> None:
+    async with reading(world) as client:
+        assert view_health(world.sources).clock == ""
+        world.store.set_meta("clocks", json.dumps([["digits", 300_000, now_ms()]]).encode())
+        try:
+            health = view_health(world.sources)
+            assert (health.is_well, "another clock" in health.word) == (False, True)
+            assert "5 minutes ahead of this machine" in (await client.get("node")).text
+            assert "clock and this machine" in (await client.get("")).text
+        finally:
+            world.store.set_meta("clocks", b"[]")
+        assert view_health(world.sources).is_well
+        assert "minutes ahead" not in (await client.get("node")).text
 
 
 async def test_addresses_that_mean_nothing(world: World) -> None:
