@@ -53,6 +53,11 @@ class TaskTables(DatabaseFile):
         found = self._tasks(sql, campaign_id, round_, item_id)
         return found[0] if found else None
 
+    def tasks_of_item(self, digits: str) -> list[TaskRow]:
+        """Our tasks, of all rounds, about items whose ids begin with these digits; the last round's last."""
+        found = self._tasks("substr(lower(hex(item_id)), 1, length(?)) = ?", digits, digits)
+        return sorted(found, key=lambda task: task.round)
+
     def _tasks(self, where: str, *arguments: object) -> list[TaskRow]:
         rows = self._rows(
             f"SELECT * FROM tasks WHERE {where} ORDER BY campaign_id, round, position",  # noqa: S608

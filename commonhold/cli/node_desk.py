@@ -27,11 +27,11 @@ from protocol.tasks.question import question_of
 
 # As many digits of an item id as `list` shows; two of one round that share them are told apart by more.
 ITEM_DIGITS: Final = 12
-_HELP: Final = "u = unsure, r REASON = refuse, Enter = skip, q = stop"
-# With a colon they are commands even where a label is called the same.
-_UNSURE: Final = ("u", ":u")
-_QUIT: Final = ("q", ":q")
-_REFUSE: Final = ("r ", ":r ")
+_LISTED: Final = "`commonhold node review list` shows what is open"
+# What begins with it is a command; an answer that does is typed with another one before it. So no label of
+# a campaign, whatever it is called, is taken for a command, nor a command for a label.
+COMMAND: Final = ":"
+_HELP: Final = ":u = unsure, :r REASON = refuse, Enter = skip, :q = stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,26 @@ class Desk:
 
     def find(self, digits: str) -> Wanted:
         """The task whose item id begins with these hexadecimal digits."""
+        if not digits:
+            raise ConfigError("no item is named", f"give the first digits of its id; {_LISTED}")
         found = [each for each in self.tasks if each.item_id.hex().startswith(digits.lower())]
-        if len(found) != 1 or not digits:
-            raise ConfigError(
-                f"{'no item' if not found else 'more than one item'} begins with {digits!r}",
-                "see `commonhold node review list`",
-            )
+        if len(found) > 1:
+            raise ConfigError(f"more than one item begins with {digits!r}", "give more digits")
+        if not found:
+            raise self._not_open(digits)
         return found[0]
+
+    def _not_open(self, digits: str) -> ConfigError | StateError:
+        """Why an item cannot be answered now, by what became of it."""
+        past = self.store.tasks_of_item(digits.lower())
+        if not past:
+            return ConfigError(f"no item that you are to review begins with {digits!r}", _LISTED)
+        item, status = past[-1].item_id.hex()[:ITEM_DIGITS], past[-1].status
+        if status in (TaskStatus.COMMITTED, TaskStatus.REVEALED):
+            return StateError(
+                f"what you said of {item} is committed already, and cannot be changed", _LISTED
+            )
+        return StateError(f"the round of {item} went on: it cannot be answered any more", _LISTED)
 
     def give(self, wanted: Wanted, said: bytes | Refusal) -> None:
         """Records an answer or a refusal; the running node commits when all of the round are there."""
@@ -59,7 +72,7 @@ class Desk:
             what = "refusal" if refused else "answer"
             raise StateError(
                 f"the {what} comes too late: the answers of this round are committed",
-                "see `commonhold node review list` for what is open",
+                _LISTED,
             )
 
 
@@ -213,7 +226,11 @@ def _asked(case: Case) -> Panel:
 def _offered(case: Case) -> str:
     if _has_numbers(case):
         return "  ".join(f"{n} = {visible(each)}" for n, each in enumerate(case.choices, start=1))
-    return ", ".join(map(visible, case.choices))
+    return ", ".join(map(visible, map(_as_typed, case.choices)))
+
+
+def _as_typed(choice: str) -> str:
+    return COMMAND + choice if choice.startswith(COMMAND) else choice
 
 
 def _has_numbers(case: Case) -> bool:
@@ -245,16 +262,21 @@ def _ask(place: str, case: Case) -> bytes | Refusal | None:
 
 
 def _read(case: Case, typed: str) -> bytes | Refusal | None:
-    try:
+    if not typed.startswith(COMMAND):
         return read_answer(case, typed) if typed else b""
-    except Reject:
-        if typed in _UNSURE:
+    if typed.startswith(2 * COMMAND):
+        return read_answer(case, typed.removeprefix(COMMAND))
+    match typed.removeprefix(COMMAND).split():
+        case ["u"]:
             return Refusal.UNSURE
-        if typed in _QUIT:
+        case ["q"]:
             return None
-        if typed.startswith(_REFUSE):
-            return read_refusal(typed.partition(" ")[2])
-        raise
+        case ["r", reason]:
+            return read_refusal(reason)
+    raise Reject(
+        f"{typed!r} is not a command",
+        f"{_HELP}; an answer that begins with a colon is typed with another one before it",
+    )
 
 
 def read_answer(case: Case, typed: str) -> bytes:

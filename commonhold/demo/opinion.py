@@ -36,7 +36,7 @@ def main() -> None:
     parts = {part["name"]: Path(part["path"]).read_bytes() for part in case["parts"]}
     # Whatever stands first: who sees the pair the other way round errs in the same way.
     chance = random.Random(b"".join([name.encode(), *sorted(parts.values())]))  # noqa: S311
-    print(_OPINIONS[case["kind"]](case, parts, how, chance))
+    print(json.dumps({"answer": _OPINIONS[case["kind"]](case, parts, how, chance)}))
 
 
 def prefer(

@@ -9,9 +9,13 @@ Its standard input is one JSON object:
      "parts": [{"name": "prompt", "media_type": "text/plain", "path": "/…/prompt"},
                {"name": "first", "media_type": "text/plain", "path": "/…/first"}, …]}
 
-Parts are in the order in which this reviewer is to see them. It prints the answer in words: one of the
-choices, or for a judge task "relevant: yes, correct: no". It prints `refuse: REASON` (unsure, unreadable,
-off-topic, personal, harmful) to refuse the item, and nothing if it is unsure.
+Parts are in the order in which this reviewer is to see them; of two that are compared, it learns which is the
+first and the second here, and no more. It prints one JSON object, too, with its answer in words or with the
+reason why it gives none (unsure, unreadable, off-topic, personal, harmful):
+
+    {"answer": "cat"}     {"answer": "relevant: yes, correct: no"}     {"refuse": "unreadable"}
+
+So no label, whatever it is called, can be taken for a refusal. It prints nothing if it is unsure.
 
 It is started once for each item, without a shell, with only PATH, HOME and LANG of our environment (no
 keys leak into it), and is killed, with everything it started, when it takes too long.
@@ -29,12 +33,13 @@ import tempfile
 from contextlib import suppress
 from typing import Final
 
-from node.reviewers.interface import ANSWER_CHARS_MAX, Case, Refusal, read_reply
+from node.reviewers.interface import ANSWER_CHARS_MAX, Case, Refusal, read_refusal
 from protocol.errors import ConfigError
 
 # Answers are committed together; a slow one must not cost the others. Shorter windows end it earlier.
 TIMEOUT_SECONDS: Final = 30.0
-MAX_OUTPUT_BYTES: Final = 4 * ANSWER_CHARS_MAX  # UTF-8 takes up to four bytes a character
+# JSON takes up to twelve bytes for a character that it spells out, and some for what is around the answer.
+MAX_OUTPUT_BYTES: Final = 12 * ANSWER_CHARS_MAX + 256
 _PASSED_ENVIRONMENT: Final = ("HOME", "LANG", "PATH")
 
 
@@ -64,7 +69,7 @@ class CommandReviewer:
 
     def answer(self, case: Case) -> str | Refusal:
         """Run the command. Raises ValueError, Reject, TimeoutExpired or CalledProcessError."""
-        return read_reply(self._run(json.dumps(encode_case(case)).encode()).decode("utf-8"))
+        return read_reply(self._run(json.dumps(encode_case(case)).encode()))
 
     def _run(self, asked: bytes) -> bytes:
         """Output goes to a file, not a pipe, so that a babbling command cannot fill our memory;
@@ -92,6 +97,19 @@ class CommandReviewer:
                 raise ValueError("the command printed more than an answer")
             sink.seek(0)
             return sink.read(MAX_OUTPUT_BYTES)
+
+
+def read_reply(printed: bytes) -> str | Refusal:
+    """What the command said. Raises ValueError unless it is one object of one answer or one reason, and
+    Reject for a reason that there is not."""
+    if not printed.strip():
+        return Refusal.UNSURE
+    match json.loads(printed.decode("utf-8")):
+        case {"answer": str(words), **more} if not more:
+            return words
+        case {"refuse": str(reason), **more} if not more:
+            return read_refusal(reason)
+    raise ValueError("the command printed neither an answer nor a refusal")
 
 
 def encode_case(case: Case) -> dict[str, object]:

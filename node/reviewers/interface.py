@@ -21,7 +21,6 @@ _log = logging.getLogger(__name__)
 
 # The longest answer in words: CRITERIA_MAX names of NAME_CHARS_MAX letters, each with its yes or no.
 ANSWER_CHARS_MAX: Final = 4_096
-_REFUSING: Final = "refuse:"
 
 
 class Refusal(StrEnum):
@@ -186,16 +185,3 @@ def read_refusal(text: str) -> Refusal:
         if reason.value == wanted:
             return reason
     raise Reject(f"there is no reason {text.strip()[:40]!r}", f"say one of: {', '.join(Refusal)}")
-
-
-def read_reply(text: str) -> str | Refusal:
-    """What a program printed: an answer in words, `refuse: REASON`, or nothing if it is unsure.
-
-    Raises Reject for a reason that there is not.
-    """
-    said = text.strip()
-    if not said:
-        return Refusal.UNSURE
-    if said.casefold().startswith(_REFUSING):
-        return read_refusal(said[len(_REFUSING) :])
-    return said

@@ -17,7 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from node.reviewers.command import CommandReviewer
-from node.reviewers.constant import ConstantReviewer
+from node.reviewers.constant import ConstantReviewer, RefusingReviewer
 from node.reviewers.digits import DigitsReviewer
 from node.reviewers.interface import Reviewer
 from protocol.errors import CommonholdError, ConfigError
@@ -29,6 +29,7 @@ BUILT_IN: Mapping[str, Callable[[str], Reviewer]] = MappingProxyType(
         "command": CommandReviewer,
         "constant": ConstantReviewer,
         "digits": DigitsReviewer,
+        "refuse": RefusingReviewer,
     }
 )
 

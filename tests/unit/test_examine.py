@@ -91,7 +91,7 @@ async def test_content_is_held_against_its_record(
 
 
 async def test_a_refusal_is_an_opinion(folder: Path) -> None:
-    examiner = Examiner(plugins("constant:refuse: harmful"))
+    examiner = Examiner(plugins("refuse:harmful"))
     assert await examiner.examine(folder, wanted()) == Opinion(None, pb.REFUSAL_HARMFUL)
 
 

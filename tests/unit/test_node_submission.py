@@ -400,5 +400,5 @@ def test_what_is_submitted_is_said_once(tmp_path: Path) -> None:
         ({"paths": [], "table": table, "label": "3"}, "a table has its answers inside"),
     ):
         with pytest.raises(ConfigError, match=says) as caught:
-            Items(**wrong)  # type: ignore[arg-type]
+            Items(**wrong)
         assert caught.value.advice

@@ -160,7 +160,11 @@ def test_what_cannot_be_answered_is_said(home: Path, store: Store) -> None:
     store.set_answer(tasks_of(store)[0], b"\0\3")
     for task in tasks_of(store):
         store.set_committed(task, bytes(32))
-    assert run(home, "answer", item_id, "3").exit_code == EXIT_USAGE  # no longer open
+    said = run(home, "answer", item_id, "3")
+    assert said.exit_code == EXIT_STATE and "is committed already" in said.stderr
+    store.set_failed(tasks_of(store)[1], "the round went on")
+    said = run(home, "refuse", tasks_of(store)[1].item_id.hex(), "unsure")
+    assert said.exit_code == EXIT_STATE and "cannot be answered any more" in said.stderr
     assert EXIT_REFUSED not in {EXIT_USAGE, EXIT_STATE}
 
 
@@ -187,7 +191,7 @@ def test_going_through_the_items_of_all_campaigns(home: Path, store: Store) -> N
     assert [task.answer for task in tasks_of(store, "pairs")] == [bytes([is_b])]
 
 
-@pytest.mark.parametrize("typed", ["\n\n\n", "q\n", ":q\n"])
+@pytest.mark.parametrize("typed", ["\n\n\n", ":q\n", "q\n:q\n"])
 def test_skipping_answers_nothing(home: Path, store: Store, typed: str) -> None:
     assert run(home, typed=typed).exit_code == 0
     assert {task.status for task in tasks_of(store)} == {TaskStatus.FETCHED}
@@ -196,16 +200,15 @@ def test_skipping_answers_nothing(home: Path, store: Store, typed: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "refusal"),
     [
-        ("u", pb.REFUSAL_UNSURE),
         (":u", pb.REFUSAL_UNSURE),
-        ("r off-topic", pb.REFUSAL_OFF_TOPIC),
-        ("r boring\n:r harmful", pb.REFUSAL_HARMFUL),
-        ("r unreadable", pb.REFUSAL_UNREADABLE),
-        ("r personal", pb.REFUSAL_PERSONAL),
+        (":r off-topic", pb.REFUSAL_OFF_TOPIC),
+        (":r boring\n:r\n:x\n:r harmful", pb.REFUSAL_HARMFUL),
+        ("u\nr personal\n:r unreadable", pb.REFUSAL_UNREADABLE),  # without a colon it is no command
+        (":r personal", pb.REFUSAL_PERSONAL),
     ],
 )
 def test_a_refusal_is_an_answer(home: Path, store: Store, typed: str, refusal: int) -> None:
-    assert run(home, typed=f"{typed}\nq\n").exit_code == 0
+    assert run(home, typed=f"{typed}\n:q\n").exit_code == 0
     assert tasks_of(store, "pairs")[0].refusal == refusal
 
 
@@ -219,8 +222,27 @@ def test_a_choice_by_its_number_and_a_label_that_looks_like_a_command(tmp_path: 
     assert given == [(b"\0\1", 0), (b"\0\2", 0), (None, pb.REFUSAL_UNSURE), (b"\0\0", 0)]
 
 
+@pytest.mark.parametrize("numbers", [True, False])
+def test_no_label_is_taken_for_a_command(tmp_path: Path, numbers: bool) -> None:
+    """Labels are a stranger's words: every one can be given, and so can every command beside them."""
+    labels = ["u", ":u", ":q", "refuse: harmful", "::", "r unsure", *([] if numbers else ["7"])]
+    asked = animals()
+    asked.spec = encode_spec({"labels": labels})
+    home = close(drawn(tmp_path, asked, animals=[digit(n) for n in range(len(labels) + 1)]))
+    by_words = [f":{label}" if label.startswith(":") else label for label in labels]
+    by_number = [str(n + 1) for n in range(len(labels))]
+    shown = run(home, typed="\n".join([*(by_number if numbers else by_words), ":u", ""]))
+    assert shown.exit_code == 0
+    if not numbers:
+        assert ", ".join(by_words) in shown.stdout.replace("\n", " ")  # as they are to be typed
+    with Store(home / "node.db") as store:
+        given = [(task.answer, task.refusal) for task in tasks_of(store, "animals")]
+    everyone = [(n.to_bytes(2), 0) for n in range(len(labels))]
+    assert given == [*everyone, (None, pb.REFUSAL_UNSURE)]
+
+
 def test_labels_that_are_numbers_have_no_other_numbers(home: Path, store: Store) -> None:
-    run(home, typed="tie\n3\nq\n")
+    run(home, typed="tie\n3\n:q\n")
     assert tasks_of(store)[0].answer == b"\0\3"  # the label 3, not the third
 
 

@@ -109,7 +109,7 @@ async def test_a_crash_inside_a_commit_leaves_no_half_of_it(
 
 
 async def test_the_next_beacon_is_the_one_committed_to_with_the_last(bench: Bench) -> None:
-    bench.restart(plugin="constant:refuse: unsure")
+    bench.restart(plugin="refuse:unsure")
     await bench.until_drawn(C)
     await bench.act()
     bench.net.end_commits(C)
@@ -160,19 +160,19 @@ async def test_one_bad_part_is_a_bad_item(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "refusal"),
+    ("plugin", "refusal"),
     [
-        ("refuse: unsure", pb.REFUSAL_UNSURE),
-        ("refuse: unreadable", pb.REFUSAL_UNREADABLE),
-        ("refuse: off-topic", pb.REFUSAL_OFF_TOPIC),
-        ("refuse: personal", pb.REFUSAL_PERSONAL),
-        ("refuse: harmful", pb.REFUSAL_HARMFUL),
-        ("ninety-nine", pb.REFUSAL_UNSURE),  # no label
-        ("yes, no", pb.REFUSAL_UNSURE),  # another kind's words
+        ("refuse:unsure", pb.REFUSAL_UNSURE),
+        ("refuse:unreadable", pb.REFUSAL_UNREADABLE),
+        ("refuse:off-topic", pb.REFUSAL_OFF_TOPIC),
+        ("refuse:personal", pb.REFUSAL_PERSONAL),
+        ("refuse:harmful", pb.REFUSAL_HARMFUL),
+        ("constant:ninety-nine", pb.REFUSAL_UNSURE),  # no label
+        ("constant:yes, no", pb.REFUSAL_UNSURE),  # another kind's words
     ],
 )
-async def test_refusals_reach_the_log(bench: Bench, reply: str, refusal: int) -> None:
-    bench.restart(plugin=f"constant:{reply}")
+async def test_refusals_reach_the_log(bench: Bench, plugin: str, refusal: int) -> None:
+    bench.restart(plugin=plugin)
     await bench.until_drawn(C)
     await bench.act()
     bench.finish_commits(C)

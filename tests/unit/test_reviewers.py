@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -158,9 +159,11 @@ def test_constant_always_answers_the_same(tmp_path: Path) -> None:
     for content in (b"x", b"y"):
         assert ask(lazy, labelled(tmp_path, content, labels=LABELS)) == b"\0\3"
     assert ask(lazy, labelled(tmp_path, labels=LABELS[:3])) is Refusal.UNSURE
-    off = load_reviewer("constant:refuse: off-topic")
+    off = load_reviewer("refuse:off-topic")
     assert ask(off, labelled(tmp_path)) is Refusal.OFF_TOPIC
-    for bad in ("constant", "constant: ", "constant:refuse: boring"):
+    label = load_reviewer("constant:refuse: off-topic")
+    assert ask(label, labelled(tmp_path, labels=["cat", "refuse: off-topic"])) == b"\0\1"
+    for bad in ("constant", "constant: ", "refuse", "refuse:boring"):
         with pytest.raises(ConfigError):
             load_reviewer(bad)
 
@@ -168,7 +171,7 @@ def test_constant_always_answers_the_same(tmp_path: Path) -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError) as caught:
         load_reviewer("nobody:x")
-    assert "command, constant, digits" in caught.value.advice
+    assert "command, constant, digits, refuse" in caught.value.advice
     assert set(registry.BUILT_IN) <= set(reviewer_names())
 
 
@@ -223,7 +226,8 @@ def test_a_command_reads_what_is_asked_and_prints_an_answer(tmp_path: Path) -> N
         "assert asked['spec'] == {'labels': ['zero', 'one', 'two']} and asked['guidelines'] == ''\n"
         "[part] = asked['parts']\n"
         "assert (part['name'], part['media_type']) == ('content', 'image/png')\n"
-        "print(asked['choices'][len(open(part['path'], 'rb').read())])\n"
+        "choice = asked['choices'][len(open(part['path'], 'rb').read())]\n"
+        "print(json.dumps({'answer': choice}))\n"
     )
     reviewer = load_reviewer(script(tmp_path, body))
     with pytest.MonkeyPatch.context() as patch:
@@ -240,7 +244,7 @@ def test_a_command_sees_places_and_what_it_says_of_them_is_understood(tmp_path: 
         "assert [part['name'] for part in asked['parts']] == ['prompt', 'first', 'second']\n"
         "by_name = {part['name']: open(part['path']).read() for part in asked['parts']}\n"
         "better = next(name for name in ('first', 'second') if by_name[name] == 'better')\n"
-        "print(better)\n"
+        "print(json.dumps({'answer': better}))\n"
     )
     reviewer = load_reviewer(script(tmp_path, body))
     straight, flipped = (
@@ -255,19 +259,23 @@ def test_a_command_sees_places_and_what_it_says_of_them_is_understood(tmp_path: 
 @pytest.mark.parametrize(
     ("printed", "expected"),
     [
-        ("correct: yes, clear: no", b"\1\0"),
-        ("no, yes", b"\0\1"),
-        ("refuse: unreadable", Refusal.UNREADABLE),
-        ("REFUSE: personal", Refusal.PERSONAL),
-        ("refuse: because", Refusal.UNSURE),
-        ("correct: yes", Refusal.UNSURE),
+        ({"answer": "correct: yes, clear: no"}, b"\1\0"),
+        ({"answer": "clear: no, correct: yes"}, b"\1\0"),
+        ({"answer": "no, yes"}, b"\0\1"),
+        ({"refuse": "unreadable"}, Refusal.UNREADABLE),
+        ({"refuse": "PERSONAL"}, Refusal.PERSONAL),
+        ({"refuse": "because"}, Refusal.UNSURE),
+        ({"answer": "correct: yes"}, Refusal.UNSURE),
+        ({"answer": "no, yes", "refuse": "harmful"}, Refusal.UNSURE),
+        ({"answer": "no, yes", "sure": True}, Refusal.UNSURE),
+        ({"answer": ["no", "yes"]}, Refusal.UNSURE),
     ],
 )
-def test_a_command_judges(tmp_path: Path, printed: str, expected: object) -> None:
+def test_a_command_judges(tmp_path: Path, printed: object, expected: object) -> None:
     body = (
         "asked = json.load(sys.stdin)\n"
         "assert [each['name'] for each in asked['spec']['criteria']] == ['correct', 'clear']\n"
-        f"print({printed!r})\n"
+        f"print(json.dumps({printed!r}))\n"
     )
     reviewer = load_reviewer(script(tmp_path, body))
     case = case_of(tmp_path / "item", rubric(), problem=b"1 + 1", solution=b"3")
@@ -277,13 +285,38 @@ def test_a_command_judges(tmp_path: Path, printed: str, expected: object) -> Non
 @pytest.mark.parametrize(
     "body",
     [
-        *("print()", "print('cow')", "print('a'); sys.exit(3)", "print('a' * 100_000)", "1 / 0"),
-        *("print('a'); print('b')", "sys.stdout.buffer.write(b'a\\xff')"),
-        "print('a' + ' ' * 100_000)",  # an answer, and then a flood
+        *("print()", "print('a')", "print('\"a\"')", "print('[]')", "1 / 0"),
+        'print(\'{"answer": "cow"}\')',
+        'print(\'{"answer": "a"}\'); sys.exit(3)',
+        'print(\'{"answer": "a"}\'); print(\'{"answer": "b"}\')',
+        'sys.stdout.buffer.write(b\'{"answer": "a\\xff"}\')',
+        "print('[' * 40_000)",
+        'print(\'{"answer": "a"}\' + " " * 100_000)',  # an answer, and then a flood
     ],
 )
 def test_a_command_that_prints_no_answer_is_unsure(tmp_path: Path, body: str) -> None:
     assert ask(load_reviewer(script(tmp_path, body)), labelled(tmp_path / "i")) is Refusal.UNSURE
+
+
+def test_the_reviewer_of_the_docs_reviews(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "contributor.md").read_text()
+    code = page[page.index("    import json, sys\n") :].partition("\n\n")[0]
+    path = tmp_path / "review.py"
+    path.write_text(textwrap.dedent(code))
+    reviewer = load_reviewer(f"command:{sys.executable} {path}")
+    for text, said in ((b"127", b"\0\7"), (b"none", Refusal.OFF_TOPIC)):
+        assert (
+            ask(reviewer, labelled(tmp_path / "item", text, labels=LABELS, media_type=TEXT)) == said
+        )
+
+
+@pytest.mark.parametrize("label", ["refuse: harmful", '{"refuse": "harmful"}', "", "none"])
+def test_no_label_is_taken_for_a_refusal(tmp_path: Path, label: str) -> None:
+    """Labels are words of strangers, and a program gives back what it was given."""
+    body = "print(json.dumps({'answer': json.load(sys.stdin)['choices'][-1]}))\n"
+    labels = ["a", label] if label else ["none", "a"]
+    reviewer = load_reviewer(script(tmp_path, body))
+    assert ask(reviewer, labelled(tmp_path / "item", labels=labels)) == b"\0\1"
 
 
 def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
