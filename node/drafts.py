@@ -90,7 +90,9 @@ def expand(paths: Sequence[Path], *, tables: bool = False) -> list[Path]:
         files += list_files(path, tables=tables) if path.is_dir() else [path]
     if len(set(files)) != len(files):
         doubled = next(path for path in files if files.count(path) > 1)
-        raise ConfigError(f"the file {doubled} is named twice", "name each file, or its folder, once")
+        raise ConfigError(
+            f"the file {doubled} is named twice", "name each file, or its folder, once"
+        )
     names = [path.name for path in files]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
