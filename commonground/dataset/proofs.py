@@ -1,13 +1,16 @@
 """Reads and checks log.jsonl: the log entries that a dataset rests on.
 
 The dataset comes from somebody who sells it, so every line is bounded before it is parsed and believed
-only when it leads to the checkpoint. Entries are in the log's order, so that a key is known before it signs:
+only when it leads to the checkpoint. Entries are in the log's order, so that a key is known before it signs,
+and each is read by the rules that governed when it was logged:
 
     genesis, successor      who the operator is, and by which keys; which keys sign the log
+    genesis, upgrade        by which version of the rules the log begins, and from which epoch by another
     register, delegate      for whom the contributors' keys sign
     campaign, snapshot      what was asked, and which items there are
     submission, verdict     what the items are, and what was decided of them
-    close                   between which of them a verdict lies says in which epoch it fell
+    close                   between which of them a verdict lies says in which epoch it fell; and when the
+                            rules change
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from protocol.log.strict import encode_leaf, strict_parse
 from protocol.rows import Campaign, Consent, ItemId, row_of
 from protocol.rules.network import check_succession
 from protocol.rules.people import check_delegation, root_person
-from protocol.rules.table import LATEST, rules_of
+from protocol.rules.table import LATEST, Rules, rules_of
 from protocol.state import NO_KEY
 from protocol.transition import open_record
 from protos.gen import records_pb2 as pb
@@ -57,6 +60,8 @@ class Proofs:
     """What the log says, as far as the dataset shows it."""
 
     network: bytes = b""
+    rules: int = LATEST  # of the next entry; the first one is read by the latest
+    upgrade: tuple[int, int] | None = None  # the version to come, and the epoch that it begins with
     operator: PersonId = NOBODY
     operator_key: KeyId = NO_KEY  # the last one shown
     log_keys: list[bytes] = field(default_factory=list)
@@ -97,7 +102,7 @@ def read_proofs(
     before = -1
     for number, line in enumerate(read_lines(folder / layout.LOG), 1):
         try:
-            entry = _open_entry(line, checkpoint)
+            entry = _open_entry(line, checkpoint, rules_of(proofs.rules))
             if entry.index <= before:
                 raise Misbehaviour("it is not in the log's order")
             before = entry.index
@@ -130,14 +135,14 @@ def _id_of(line: dict[str, Any]) -> ItemId:
         raise Misbehaviour(f"{layout.ITEMS} holds a line without an item's id") from None
 
 
-def _open_entry(line: dict[str, Any], checkpoint: Checkpoint) -> _Entry:
+def _open_entry(line: dict[str, Any], checkpoint: Checkpoint, rules: Rules) -> _Entry:
     """An entry that is in the log, signed, with the hashes that its batch commits to."""
     index, raw = line["index"], layout.decode(line["envelope"])
     proof = [layout.decode(each) for each in line["proof"]]
     verify_inclusion(hash_leaf(raw), index, checkpoint.size, proof, checkpoint.root)
     envelope = parse_envelope(raw)
     verify_signature(envelope)
-    rule = rules_of(LATEST).get(envelope.kind)
+    rule = rules.get(envelope.kind)
     if rule is None or envelope.kind not in _TAKEN:
         raise Misbehaviour(f"a {envelope.kind} proves nothing here")
     body = strict_parse(rule.message, envelope.payload, f"the {envelope.kind}")
@@ -158,7 +163,7 @@ def _take(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
     if kind != "genesis":
         if not proofs.network or entry.body.network != proofs.network:
             raise Misbehaviour("it is of another network than the log's first entry")
-        by_operator = rules_of(LATEST)[kind].by_operator
+        by_operator = rules_of(proofs.rules)[kind].by_operator
         if by_operator and entry.envelope.key != proofs.operator_key:
             raise Misbehaviour(f"the {kind} is not the operator's")
     of_campaign = getattr(entry.body, "campaign_id", manifest.campaign)
@@ -171,9 +176,19 @@ def _take_genesis(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
     body: pb.Genesis = entry.body
     if body.network != network_id(body.log_key):
         raise Misbehaviour("the network's id is not that of its log")
+    if not body.rules:
+        raise Misbehaviour("the genesis names no version of the rules")
     _take_key(proofs, body.network, body.delegation, entry.envelope.key)
+    proofs.rules = body.rules
     proofs.network, proofs.log_keys = body.network, [body.log_key]
     proofs.operator, proofs.operator_key = root_person(body.delegation), entry.envelope.key
+
+
+def _take_upgrade(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    body: pb.Upgrade = entry.body
+    if body.version != proofs.rules + 1:
+        raise Misbehaviour(f"version {proofs.rules} of the rules is not followed by {body.version}")
+    proofs.upgrade = body.version, body.epoch
 
 
 def _take_successor(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
@@ -204,7 +219,7 @@ def _take_campaign(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
 def _take_snapshot(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
     # The very items, in this order.
     leaves = [encode_leaf(pb.SnapshotItem(item_id=item_id)) for item_id in proofs.items]
-    record = open_record(entry.envelope, leaves, entry.index)
+    record = open_record(entry.envelope, leaves, entry.index, rules_of(proofs.rules))
     if record.digest.hex() != manifest.snapshot:
         raise Misbehaviour("it is another snapshot than the manifest's")
     proofs.scope = row_of(Consent, record.body.scope)
@@ -225,11 +240,20 @@ def _take_verdict(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
 def _take_close(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
     if proofs.closes and entry.body.epoch <= proofs.closes[-1][1]:
         raise Misbehaviour("it closes an epoch that was closed before")
+    begins = entry.body.epoch + 1
     proofs.closes.append((entry.index, entry.body.epoch))
+    if proofs.upgrade is not None and proofs.upgrade[1] <= begins:
+        version, epoch = proofs.upgrade
+        if epoch < begins:
+            raise Misbehaviour(
+                f"the close before epoch {epoch}, which changed the rules, is missing"
+            )
+        proofs.rules, proofs.upgrade = version, None
 
 
 _TAKEN: Final[dict[str, Callable[[Proofs, _Entry, Manifest], None]]] = {
     "genesis": _take_genesis,
+    "upgrade": _take_upgrade,
     "successor": _take_successor,
     "register": _take_delegation,
     "delegate": _take_delegation,

@@ -90,6 +90,10 @@ class _Wanted:
                 return body.id == self._campaign_id
             case "successor":
                 return True
+            case "upgrade":  # and the close at which it takes effect, unless a later one moves it
+                epoch = strict_parse(pb.Upgrade, envelope.payload, "the upgrade").epoch
+                self._closes.add(epoch - 1)
+                return True
             case "submission" if entry.index in self._indices:
                 evidence.described |= _described(entry, self._items)
         return entry.index in self._indices

@@ -21,9 +21,12 @@ from commonhold.cli import verify_dataset
 from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.log.envelope import parse_envelope
 from protocol.log.note import Verifier
+from protocol.rules.table import RULES
+from protocol.state import State
+from protocol.transition import apply
 from protos.gen import records_pb2 as pb
 from tests.dataset_lab import KINDS, VERIFIER, DatasetLab, filled
-from tests.simulated import LOG_KEY, NETWORK, Person, successor
+from tests.simulated import LOG_KEY, NETWORK, Network, Person, successor
 
 DATA = "data/train-00000-of-00001.parquet"
 
@@ -436,3 +439,51 @@ def test_an_epoch_is_proved_by_the_closes_around_it(lab: DatasetLab) -> None:
     sign_again(lab, path)
     with pytest.raises(Misbehaviour, match='its decided_in is "2", the log says "3"'):
         check(path)
+
+
+def test_each_entry_is_read_by_the_rules_that_governed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the second version two kinds of records have changed places: neither reads the other's."""
+    swapped = {"register": RULES[1]["delegate"], "delegate": RULES[1]["register"]}
+    monkeypatch.setitem(RULES, 2, {**RULES[1], **swapped})
+    lab = DatasetLab(tmp_path)
+    ada, net = lab.authors[0], lab.net
+    lab.accept(ada=[lab.item(3)])
+    for serial, epoch in enumerate((9, 4)):  # announced, and moved
+        body = pb.Upgrade(network=NETWORK, version=2, epoch=epoch, serial=serial)
+        net.add(net.operator, "upgrade", body)
+    lab.accept(ada=[lab.item(4)])
+    lab.net.close()
+    assert net.state.rules == 2
+    ada.signing_key = SigningKey(b"\x21" * 32)
+    net.add(ada, "delegate", net.registration(ada, 2, Person("another")))
+    lab.accept(ada=[lab.item(5)])
+    lab.accept(ada=[lab.item(6)])
+    lab.fetch()
+    path, _ = lab.export()
+    assert check(path).manifest.items == 4
+    shown = [json.loads(line) for line in (path / layout.LOG).read_text().splitlines()]
+    kinds = [parse_envelope(layout.decode(line["envelope"])).kind for line in shown]
+    assert [kinds.count(kind) for kind in ("register", "upgrade", "delegate")] == [1, 2, 1]
+
+    turn = next(at for at, line in enumerate(shown) if line["index"] == rules_change(net))
+    edit_lines(path / layout.LOG, lambda lines: lines.pop(turn))
+    sign_again(lab, path)
+    with pytest.raises(Misbehaviour, match="the delegate is not in its one canonical encoding"):
+        check(path)
+    later_close = kinds.index("close", turn + 1)
+    edit_lines(path / layout.LOG, lambda lines: lines.__delitem__(slice(turn, later_close - 1)))
+    sign_again(lab, path)
+    with pytest.raises(Misbehaviour, match="the close before epoch 4, which changed the rules"):
+        check(path)
+
+
+def rules_change(net: Network) -> int:
+    """The entry after which another version of the rules governs."""
+    state = State()
+    for index, entry in enumerate(net.log):
+        apply(state, entry.raw, entry.leaves)
+        if state.rules != 1:
+            return index
+    raise AssertionError("the rules never changed")
