@@ -14,6 +14,7 @@ from commonground.addresses import Announcement, now_ms, open_announcement
 from commonground.client import CoordinatorClient
 from protocol.errors import Reject
 from protocol.identity import KeyId, PersonId
+from protocol.rules.people import keys_of
 from protocol.state import State
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,7 @@ KNOWN_MAX: Final = 4_096
 
 def keys_of_person(state: State, person: PersonId) -> tuple[KeyId, ...]:
     """The keys that sign for a person, the latest first: an old machine is the likelier one to be gone."""
-    found = {key: index for (_, key), index in state.keys_of.scan(person)}
-    return tuple(sorted(found, key=lambda key: (-found[key], key)))
+    return tuple(key for key, _ in reversed(keys_of(state, person)))
 
 
 class Directory:

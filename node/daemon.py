@@ -259,7 +259,7 @@ class Daemon:
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }
             if self._options.auto_claim:
-                wallet = Wallet(keys.payout_key)
+                wallet = Wallet(keys.payout_secret)
                 parts["claim"] = Claimer(
                     store, wallet, self._config.rpc_url, follower, settlements
                 ).run

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from node.keys import NodeKeys
+from node.machines import joined
 from node.rows import Outgoing
 from protocol.money.payout import binding_digest
 from protocol.rows import Member
@@ -41,6 +42,5 @@ def joining(keys: NodeKeys, state: State) -> Outgoing | None:
     if keys.key in state.keys:
         return None
     if keys.person in state.members:
-        record = pb.Delegate(network=state.network, delegation=keys.delegation(state.network))
-        return Outgoing("delegate", keys.seal("delegate", record))
+        return joined(keys, state.network)
     return registration(keys, state.network)

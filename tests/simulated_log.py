@@ -14,7 +14,7 @@ from protocol.log.merkle import root_of
 from protocol.log.note import Verifier, sign_checkpoint
 from protocol.rows import ItemId
 from protocol.state import State
-from protocol.transition import open_record, validate
+from protocol.transition import open_record, rules_for, validate
 from protos.gen import api_pb2 as api
 from tests.simulated import LOG_KEY, Entry, Network, Person
 
@@ -38,7 +38,7 @@ def tally_of(log: Sequence[Entry], gone: Collection[ItemId] = ()) -> tuple[State
     state, tally = State(), Tally()
     for index, entry in enumerate(log):
         envelope = parse_envelope(entry.raw)
-        record = open_record(envelope, entry.erased(gone), index)
+        record = open_record(envelope, entry.erased(gone), index, rules_for(state))
         tally.process(state, envelope.kind, validate(state, envelope.kind, record))
     return state, tally
 

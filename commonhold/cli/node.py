@@ -55,6 +55,10 @@ def init(
         Path | None,
         typer.Option("--passphrase-file", help="Seal the keys with this file's passphrase."),
     ] = None,
+    join: Annotated[
+        bool,
+        typer.Option("--join", help="This is a further machine of yours, not a new person."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a node: keys, settings, and your registration with the network.
@@ -62,8 +66,11 @@ def init(
     The keys are your name and your money: keep a copy of keys.json in a safe place. Nobody can
     restore them for you. Where you offer to review, and what reviews for you, is in node.toml from
     then on.
+
+    With --join the machine gets a key of its own, and prints a request for `node delegate` on your first
+    machine. Never copy keys.json to a machine that runs beside the first.
     """
-    from commonhold.cli import node_setup
+    from commonhold.cli import node_machines, node_setup
     from node.config import DEFAULT_LISTEN, NodeConfig, read_reviewers
     from protocol.log.link import parse_link
 
@@ -76,9 +83,47 @@ def init(
         review_kinds=tuple(kind or ()),
         reviewers=read_reviewers(reviewer or ()),
     )
-    node_setup.init(
-        config, directory, encrypt=encrypt, passphrase_path=passphrase_path, as_json=as_json
-    )
+    make = node_machines.init_joining if join else node_setup.init
+    make(config, directory, encrypt=encrypt, passphrase_path=passphrase_path, as_json=as_json)
+
+
+@app.command()
+@guarded
+def delegate(
+    request: Annotated[str, typer.Argument(help="What `node init --join` printed, chr1…")],
+    *,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask whether the request is yours.")
+    ] = False,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let another machine of yours sign for you: prints the grant that it takes.
+
+    Your root key signs it, and must be on this machine. Nothing secret leaves it: request and grant may
+    travel by any way. Whoever sent you somebody else's request asks you to give your name away.
+    """
+    from commonhold.cli import node_machines
+
+    node_machines.delegate(request, yes, directory, passphrase_path, as_json)
+
+
+@app.command()
+@guarded
+def join(
+    grant: Annotated[
+        str, typer.Argument(help="What `node delegate` printed, chg1…; none: show the request.")
+    ] = "",
+    *,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Join yourself with this machine, which `node init --join` made, and have that logged."""
+    from commonhold.cli import node_machines
+
+    node_machines.join(grant, directory, passphrase_path, as_json)
 
 
 @app.command()

@@ -22,7 +22,7 @@ from protocol.state import SHARES, State
 def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
     """Claims all that is due of an asset, or of every one."""
     home, config = open_home(directory)
-    wallet = Wallet(open_keys(home, passphrase_path).payout_key)
+    wallet = Wallet(open_keys(home, passphrase_path).payout_secret)
     with open_store(home) as store:
         follower = Follower(store, config.link)
         settlements = SettlementWatch(follower)

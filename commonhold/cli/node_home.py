@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import typer
@@ -10,8 +12,11 @@ import typer
 from commonground.locks import is_held
 from node.config import NodeConfig, NodeDirectory, load_config, locate
 from node.keys import (
+    MachineKey,
     NodeKeys,
     generate_keys,
+    generate_machine_key,
+    load_any_keys,
     load_keys,
     passphrase_file,
     read_passphrase,
@@ -36,23 +41,47 @@ def open_store(home: NodeDirectory) -> Store:
 
 def open_keys(home: NodeDirectory, file: Path | None) -> NodeKeys:
     """The keys; asks for the passphrase when they are sealed and no file has it."""
+    return load_keys(home.keys, passphrase_from(file))
 
+
+def passphrase_from(file: Path | None) -> Callable[[], bytes]:
+    """Gives the passphrase of sealed keys: the one in the file, or what the person answers, asked once."""
+
+    @cache
     def passphrase() -> bytes:
         chosen = passphrase_file(file)
         return read_passphrase(chosen) if chosen else ask_passphrase(confirm=False)
 
-    return load_keys(home.keys, passphrase)
+    return passphrase
 
 
 def make_keys(home: NodeDirectory, file: Path | None, encrypt: bool) -> NodeKeys:
     """New keys, or those of an `init` that was interrupted before it wrote the settings."""
-
-    def passphrase() -> bytes:
-        return read_passphrase(file) if file else ask_passphrase(confirm=not home.keys.exists())
-
+    passphrase = _new_passphrase(home, file)
     if not home.keys.exists():
         save_keys(home.keys, generate_keys(), passphrase() if file or encrypt else None)
     return load_keys(home.keys, passphrase)
+
+
+def make_machine_key(home: NodeDirectory, file: Path | None, encrypt: bool) -> MachineKey:
+    """Likewise, for a machine that is to join a person."""
+    passphrase = _new_passphrase(home, file)
+    if not home.keys.exists():
+        save_keys(home.keys, generate_machine_key(), passphrase() if file or encrypt else None)
+    keys = load_any_keys(home.keys, passphrase)
+    if isinstance(keys, NodeKeys):
+        raise ConfigError(
+            f"the keys in {home.keys} are somebody's already", "use another directory with --dir"
+        )
+    return keys
+
+
+def _new_passphrase(home: NodeDirectory, file: Path | None) -> Callable[[], bytes]:
+    @cache
+    def passphrase() -> bytes:
+        return read_passphrase(file) if file else ask_passphrase(confirm=not home.keys.exists())
+
+    return passphrase
 
 
 def ask_passphrase(confirm: bool) -> bytes:

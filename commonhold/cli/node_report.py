@@ -31,6 +31,7 @@ from protocol.errors import StateError
 from protocol.identity import KeyId, PersonId, name_of, peer_id_of
 from protocol.limits import NAME_CHARS_MAX, PPM
 from protocol.rows import Campaign
+from protocol.rules.people import keys_of
 from protocol.state import SHARES, State, waits_of
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
@@ -47,14 +48,17 @@ def remember_names(store: Store, keys: NodeKeys) -> None:
     with store.transaction():
         store.set_meta(_PERSON, keys.person)
         store.set_meta(_KEY, keys.key)
-        store.set_meta(_PAYOUT, keys.payout_address)
+        store.set_meta(_PAYOUT, keys.payout_address if keys.payout_key else b"")
 
 
 def person_of_node(store: Store) -> PersonId:
     """Whose node this is."""
     person = store.meta(_PERSON)
     if person is None:
-        raise StateError("this node has no name yet", "run `commonhold node init`")
+        raise StateError(
+            "this node has no name yet",
+            "run `commonhold node init`; on a further machine of yours, `commonhold node join`",
+        )
     return PersonId(person)
 
 
@@ -66,10 +70,16 @@ def status(
     person, key = person_of_node(store), KeyId(store.meta(_KEY) or b"")
     refresh_items(store, state)
     balances = read_balances(store, state, read_statement(store, person))
+    member = state.members.get(person)
+    payout = member.payout if member is not None else store.meta(_PAYOUT) or b""
     return {
         "person": name_of(person),
         "peer_id": peer_id_of(key),
-        "payout_address": "0x" + (store.meta(_PAYOUT) or b"").hex(),
+        "payout_address": "0x" + payout.hex(),
+        "keys": [
+            {"peer_id": peer_id_of(each), "since_entry": index, "here": each == key}
+            for each, index in keys_of(state, person)
+        ],
         "network": config.link.name,
         "coordinator": f"{config.link.host}:{config.link.port}",
         "connection": connection,
@@ -100,6 +110,7 @@ def status_text(data: dict[str, Any]) -> str:
     lines += [
         f"you         {data['person']}",
         f"this node   {data['peer_id']}",
+        *(f"signs       {_key_text(each)}" for each in data["keys"]),
         f"paid at     {data['payout_address']}",
         f"network     {data['network']} at {data['coordinator']}"
         f" ({'registered' if data['registered'] else 'not registered yet'})",
@@ -117,6 +128,11 @@ def status_text(data: dict[str, Any]) -> str:
         for each in data["earnings"]
     ]
     return "\n".join(lines)
+
+
+def _key_text(each: dict[str, Any]) -> str:
+    here = "this machine" if each["here"] else each["peer_id"]
+    return f"{here}, since entry {each['since_entry']:,}"
 
 
 def statement(

@@ -11,6 +11,7 @@ from node.page.sources import Sources
 from node.page.words import moment
 from node.rows import OutboxState
 from protocol.identity import PersonId, name_of, peer_id_of, short
+from protocol.rules.people import keys_of
 from protocol.state import State
 
 # The newest refusals are the ones that the owner can do something about.
@@ -26,13 +27,22 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs for the owner: its machine's name, and the entry that says so."""
+
+    peer_id: str
+    entry: int
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HealthView:
     """The node. Fields of the log are empty while no log is trusted."""
 
     name: str  # short
     full_name: str
     peer_id: str  # of the key that this machine signs with; empty where none is known
-    keys: int  # that sign for the owner
+    keys: tuple[SigningKey, ...]  # that sign for the owner, the oldest first
     network: str
     coordinator: str
     public_url: str
@@ -66,7 +76,10 @@ def view_health(sources: Sources) -> HealthView:
         name=short(sources.me),
         full_name=name_of(sources.me),
         peer_id=peer_id_of(sources.key) if sources.key else "",
-        keys=state.keys_of.count(sources.me) if state else 0,
+        keys=tuple(
+            SigningKey(peer_id_of(key), entry, key == sources.key)
+            for key, entry in (keys_of(state, sources.me) if state else ())
+        ),
         network=link.name,
         coordinator=f"{link.host}:{link.port}",
         public_url=link.http_url,

@@ -47,6 +47,12 @@ def add_key(state: State, person: PersonId, key: KeyId, index: int) -> None:
         state.keys_of.put((person, key), index)
 
 
+def keys_of(state: State, person: PersonId) -> list[tuple[KeyId, int]]:
+    """The keys that sign for a person, the oldest first, each with the entry that says so."""
+    found = [(key, index) for (_, key), index in state.keys_of.scan(person)]
+    return sorted(found, key=lambda each: each[1])
+
+
 def author_of(state: State, kind: str, record: Record[Any]) -> PersonId:
     """For whom the key signs: whom its root key says, in the records that bring a delegation along, and
     otherwise whom an earlier record says. Raises Reject for a key that nobody delegated."""

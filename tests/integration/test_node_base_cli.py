@@ -176,7 +176,7 @@ async def test_from_nothing_to_a_logged_submission(operator: Operator, ada: Cont
     assert keys.peer_id == made["peer_id"]
     everything = json.dumps([made, shown])
     assert keys.seed.hex() not in everything
-    assert keys.payout_key.hex() not in everything
+    assert keys.payout_secret.hex() not in everything
     assert name_of(keys.person) == made["person"]
 
 

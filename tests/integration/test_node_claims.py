@@ -176,7 +176,7 @@ def test_who_attests_and_when(settling: Settling) -> None:
     assert due == attestation_due(state, ann, wallet)  # the same record however often
     stranger = generate_keys()
     assert attestation_due(state, stranger.person, wallet) is None
-    assert attestation_due(state, ann, Wallet(stranger.payout_key)) is None
+    assert attestation_due(state, ann, Wallet(stranger.payout_secret)) is None
     settling.log(settling.ann, "attest", due)
     assert attestation_due(state, ann, wallet) is None
 

@@ -46,4 +46,4 @@ def test_alone_it_keeps_its_work_and_ends_in_time(tmp_path: Path, number: signal
     log = daemon.log.read_text()
     assert "does not answer" in log
     assert "Traceback" not in log
-    assert not any(secret.hex() in log for secret in (keys.seed, keys.payout_key))
+    assert not any(secret.hex() in log for secret in (keys.seed, keys.payout_secret))

@@ -15,20 +15,25 @@ from node.keys import (
     Cost,
     NodeKeys,
     generate_keys,
+    generate_machine_key,
+    join_keys,
+    load_any_keys,
     load_keys,
     passphrase_file,
     read_passphrase,
     save_keys,
 )
+from node.machines import make_grant, make_request, read_grant, read_request
 from node.registration import joining, registration
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, StateError
 from protocol.identity import name_of, peer_id_of
 from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.log.strict import strict_parse
 from protocol.money.payout import verify_binding
 from protocol.rows import Member
-from protocol.rules.people import check_delegation, root_person
+from protocol.rules.people import check_delegation, keys_of, root_person
 from protos.gen import records_pb2 as pb
+from tests.simulated import NETWORK as SIMULATED
 from tests.simulated import Network
 
 CHEAP = Cost(passes=1, memory_bytes=8 * 1024 * 1024)
@@ -37,7 +42,7 @@ NETWORK = bytes(32)
 
 def secrets_of(keys: NodeKeys) -> tuple[bytes, ...]:
     assert keys.root_seed is not None
-    return keys.seed, keys.payout_key, keys.root_seed
+    return keys.seed, keys.payout_secret, keys.root_seed
 
 
 def never() -> bytes:
@@ -127,7 +132,7 @@ def test_secrets_never_show(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("any").info("%s %r %s", keys, keys, [keys])
     with pytest.raises(ConfigError) as caught:
-        replace(keys, payout_key=keys.payout_key[:-1])
+        replace(keys, payout_key=keys.payout_secret[:-1])
     shown = f"{caplog.text}{keys}{keys!r}{caught.value!r}"
     for secret in secrets_of(keys):
         assert secret.hex() not in shown
@@ -205,7 +210,7 @@ def test_another_machine_of_a_member_is_delegated_to_and_changes_no_address() ->
     assert joining(first, net.state) is None
     assert first.root_seed is not None
     other = generate_keys()
-    second = NodeKeys.made_of(other.seed, other.payout_key, first.root_seed)
+    second = NodeKeys.made_of(other.seed, other.payout_secret, first.root_seed)
     delegated = joining(second, net.state)
     assert delegated is not None
     net.add_raw(delegated.envelope)
@@ -213,3 +218,81 @@ def test_another_machine_of_a_member_is_delegated_to_and_changes_no_address() ->
     assert net.state.members[first.person].payout == first.payout_address
     with pytest.raises(ConfigError, match="not on this machine"):
         joining(replace(generate_keys(), root_seed=None), net.state)
+
+
+# ---- a further machine ----
+
+
+@pytest.mark.parametrize("passphrase", [None, b"p"])
+def test_a_machine_signs_for_nobody_until_the_root_key_gives_its_word(
+    tmp_path: Path, passphrase: bytes | None
+) -> None:
+    path, asked = tmp_path / "keys.json", lambda: passphrase or never()
+    first, machine = generate_keys(), generate_machine_key()
+    save_keys(path, machine, passphrase, CHEAP)
+    assert load_any_keys(path, asked) == machine
+    with pytest.raises(StateError, match="signs for nobody yet"):
+        load_keys(path, asked)
+    word = first.delegation(NETWORK, machine.key)
+    keys = join_keys(path, word, asked)
+    assert load_keys(path, asked) == keys
+    assert join_keys(path, word, asked) == keys, "twice is once"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert (keys.person, keys.key) == (first.person, machine.key)
+    check_delegation(NETWORK, keys.delegation(NETWORK), machine.key)
+    raw = path.read_bytes()
+    for secret in (*secrets_of(first), machine.seed if passphrase else first.seed):
+        assert base64.b64encode(secret) not in raw, "nothing secret is copied between machines"
+    assert machine.seed.hex() not in f"{machine}{machine!r}"
+    with pytest.raises(StateError, match="already"):
+        join_keys(path, generate_keys().delegation(NETWORK, machine.key), asked)
+
+
+def test_a_further_machine_lets_nobody_sign_and_claims_nothing(tmp_path: Path) -> None:
+    first, machine = generate_keys(), generate_machine_key()
+    save_keys(tmp_path / "keys.json", machine)
+    keys = join_keys(tmp_path / "keys.json", first.delegation(NETWORK, machine.key), never)
+    with pytest.raises(ConfigError, match="root key is not on this machine"):
+        keys.delegation(NETWORK, generate_machine_key().key)
+    with pytest.raises(ConfigError, match="payout key is not on this machine"):
+        keys.sign_payout(bytes(32))
+    with pytest.raises(ConfigError, match="payout key is not on this machine"):
+        joining(keys, Network().state)  # the person has to be a member first
+
+
+def test_a_machine_joins_by_a_request_and_a_grant() -> None:
+    net, first, machine = Network(), generate_keys(), generate_machine_key()
+    net.add_raw(registration(first, SIMULATED).envelope)
+    request = make_request(SIMULATED, machine.key)
+    assert read_request(f" {request}\n", SIMULATED) == machine.key
+    grant = make_grant(first, SIMULATED, machine.key)
+    word = read_grant(grant, SIMULATED, machine.key)
+    keys = NodeKeys(machine.seed, None, word.root_key, word=word.signature)
+    record = joining(keys, net.state)
+    assert record is not None
+    net.add_raw(record.envelope)
+    assert keys_of(net.state, first.person) == [
+        (first.key, len(net.log) - 2),
+        (machine.key, len(net.log) - 1),
+    ]
+    assert joining(keys, net.state) is None
+
+
+def test_requests_and_grants_that_are_not_are_refused() -> None:
+    first, machine = generate_keys(), generate_machine_key()
+    request = make_request(NETWORK, machine.key)
+    grant = make_grant(first, NETWORK, machine.key)
+    mistyped = request[:-1] + ("3" if request[-1] == "2" else "2")
+    for text in ("", "chr1", request[:-1], mistyped, grant):
+        with pytest.raises(ConfigError, match="not a request"):
+            read_request(text, NETWORK)
+    for text in ("", "chg1", grant[:-1], request):
+        with pytest.raises(ConfigError, match="not a grant"):
+            read_grant(text, NETWORK, machine.key)
+    with pytest.raises(ConfigError, match="another network"):
+        read_request(request, SIMULATED)
+    for network, key in ((SIMULATED, machine.key), (NETWORK, generate_machine_key().key)):
+        with pytest.raises(ConfigError, match="for another machine, or another network"):
+            read_grant(grant, network, key)
+    with pytest.raises(ConfigError, match="not on this machine"):
+        make_grant(replace(first, root_seed=None), NETWORK, machine.key)

@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from commonground.addresses import now_ms
 from node.page.earnings import CHART_HEIGHT, view_earnings
 from node.page.entries import KINDS, view_entry
-from node.page.health import view_health
+from node.page.health import SigningKey, view_health
 from node.page.items import PAGE_ITEMS, ItemView, view_items
 from node.page.own import Standing
 from node.page.pictures import SIDE_PIXELS, TEXT_CHARS_SHOWN, shrink, texts_of
@@ -29,7 +29,7 @@ from node.page.work import view_reviews, view_training
 from node.rows import ClaimRow, TaskRow
 from node.statement import StatementLine
 from protocol.errors import Reject
-from protocol.identity import name_of, peer_id_of
+from protocol.identity import KeyId, name_of, peer_id_of
 from protocol.log.merkle import verify_inclusion
 from protocol.media import Shown
 from protocol.money.settlement import Address, Deployment
@@ -408,7 +408,15 @@ def test_health_says_who_and_with_which_key(world: World) -> None:
     health = view_health(world.sources)
     assert health.full_name == name_of(world.ada.id)
     assert health.peer_id == peer_id_of(world.ada.key)
-    assert health.keys == 1
+    [only] = health.keys
+    assert (only.peer_id, only.is_here) == (health.peer_id, True)
+    state, laptop = world.follower.state, (world.ada.id, KeyId(bytes(32)))
+    state.keys_of.put(laptop, 99)
+    try:
+        _, other = view_health(world.sources).keys
+    finally:
+        state.keys_of.remove(laptop)
+    assert other == SigningKey(peer_id_of(bytes(32)), 99, is_here=False)
 
 
 def test_the_budget_is_a_number_and_a_part(world: World) -> None:
