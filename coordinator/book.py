@@ -37,6 +37,7 @@ from protocol.errors import Outdated, Reject
 from protocol.identity import KeyId
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import Verifier
 from protocol.rows import ItemId
 from protocol.rules.table import LATEST, rules_of
 from protocol.state import State
@@ -114,6 +115,11 @@ class Book:
     def operator_key(self) -> KeyId:
         """The key that signs for the operator now."""
         return self._state.operator_key
+
+    @property
+    def log_verifier(self) -> Verifier:
+        """The log's name, and the key that signs its checkpoints now."""
+        return Verifier(self.keys.log_verifier.name, self._state.log_key)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[State]:

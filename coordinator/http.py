@@ -41,10 +41,9 @@ _OCTETS: Final = "application/octet-stream"
 class LogFiles:
     """One handler for each path that machines ask for."""
 
-    def __init__(self, book: Book, metrics: Metrics, link: NetworkLink) -> None:
+    def __init__(self, book: Book, metrics: Metrics) -> None:
         self._book = book
         self._metrics = metrics
-        self._link = link
 
     async def checkpoint(self, _: Request) -> Response:
         """The signed head of the log."""
@@ -81,8 +80,8 @@ class LogFiles:
         return Response(bundle, media_type=_OCTETS, headers={"cache-control": _ASK_AGAIN})
 
     async def verifier(self, _: Request) -> Response:
-        """The log's verifier key: convenient, but only the link makes it trustworthy."""
-        return PlainTextResponse(f"{self._link.log_verifier}\n")
+        """The log's present verifier key: convenient, but only the link makes it trustworthy."""
+        return PlainTextResponse(f"{self._book.log_verifier}\n")
 
     async def metrics(self, _: Request) -> Response:
         """For Prometheus."""
@@ -99,7 +98,7 @@ class LogFiles:
 
 def build_app(book: Book, metrics: Metrics, link: NetworkLink, home: Path) -> Starlette:
     """The application; it serves GET and HEAD and nothing else. `home` is the operator's directory."""
-    files, site = LogFiles(book, metrics, link), Site(book, link, home)
+    files, site = LogFiles(book, metrics), Site(book, link, home)
 
     async def missing(request: Request, _: Exception) -> Response:
         return site.missing(request, "No page has this address.")

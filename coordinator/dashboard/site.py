@@ -132,7 +132,7 @@ class Site:
             title=shown.title,
             network=self._link.name,
             link=str(self._link),
-            verifier=str(self._link.log_verifier),
+            verifier=str(self._book.log_verifier),
             http_url=self._link.http_url,
             size=size,
             root=self._book.tree.root(size),

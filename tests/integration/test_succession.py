@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -131,6 +132,8 @@ def test_a_log_goes_on_without_its_first_key(tmp_path: Path) -> None:
             True,
             [first.public_key.hex(), second.public_key.hex()],
         )
+        served = httpx.get(f"{link.http_url}/verifier").text
+        assert served == f"{second}\n", "for tools that know nothing of successors"
         coordinator(lab.home, "fsck")
         third = successor(lab.home, "log")
         assert Path(third["file"]).name == "log-3.key"
