@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from commonhold.cli.node_report import status_text
+from commonground.addresses import now_ms
+from commonhold.cli.node_report import status, status_text
 from node.clocks import NOTED_MS, TOLERANCE_MS, ClockWatch, clock_warning, differences
+from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.store import Store
 from protocol.errors import Misbehaviour
@@ -149,12 +152,17 @@ async def test_every_stream_begins_with_what_is_old(scene: Scene) -> None:
     assert seen == [False, True, False]
 
 
-def test_status_says_it_before_everything_else() -> None:
-    data = {
-        **{"person": "ch1", "peer_id": "12D3", "payout_address": "0x", "network": "net"},
-        **{"coordinator": "host:1", "connection": "up", "running": True, "registered": True},
-        **{"standing_by": [], "log_entries": 1, "epoch": 1, "items": {}, "outbox": {}},
-        **{"refused": [], "earnings": [], "alarms": []},
-    }
-    assert status_text({**data, "clock": "it differs"}).startswith("CLOCK: it differs\n")
-    assert "CLOCK" not in status_text({**data, "clock": ""})
+def test_status_says_it_before_everything_else(scene: Scene, tmp_path: Path) -> None:
+    ada = scene.net.people[0]
+    for name, value in (("person", ada.id), ("key", ada.key), ("payout_address", ada.address)):
+        scene.store.set_meta(name, value)
+    scene.read()
+
+    def said() -> str:
+        home, config = NodeDirectory(tmp_path), NodeConfig(LINK)
+        return status_text(status(home, config, scene.store, scene.follower, "up"))
+
+    assert "CLOCK" not in said()
+    note = [["digits", 5 * MINUTE_MS, now_ms()]]
+    scene.store.set_meta("clocks", json.dumps(note).encode())
+    assert said().startswith("CLOCK: the operator's clock is 5 minutes ahead")
