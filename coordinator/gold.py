@@ -77,7 +77,7 @@ def _parse_row(row: dict[str, str | None], state: State, where: str) -> tuple[It
     if len(item_id) != HASH_BYTES:
         raise ConfigError(
             f"{where}: {quoted(row['item_id'] or '')} is not an item's id",
-            "write all of its 64 hexadecimal digits; the campaign's page on the dashboard links to its items",
+            "write all of its 64 hexadecimal digits",
         )
     item = state.items.get(item_id)
     if item is None:

@@ -100,7 +100,11 @@ def validate_upgrade(state: State, record: Record[pb.Upgrade]) -> None:
     require(
         body.version == state.rules + 1, f"the rules are version {state.rules}; the next follows"
     )
-    require(body.epoch > state.epoch, f"epoch {state.epoch} keeps its rules; name a later one")
+    require(
+        body.epoch > state.epoch,
+        f"epoch {state.epoch} keeps the rules that it began with",
+        f"name epoch {state.epoch + 1}, or a later one",
+    )
 
 
 def process_upgrade(state: State, record: Record[pb.Upgrade]) -> None:

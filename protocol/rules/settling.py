@@ -49,7 +49,10 @@ def validate_revenue(state: State, record: Record[pb.Revenue]) -> None:
     revenue = record.body
     deployment = state.deployment
     if deployment is None:
-        raise Reject("revenue arrives at a contract; deploy it first")
+        raise Reject(
+            "revenue arrives at a contract, and there is none",
+            "`commonhold coordinator settle` deploys it",
+        )
     require_hash(revenue.tx_hash, "the transaction hash")
     require(len(revenue.asset) == ADDRESS_BYTES, "an asset is a 20-byte address, zeros for ether")
     # The contract mints whatever the promised shares grow by, so these would be minted again.

@@ -262,7 +262,8 @@ def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
     fresh = sum((partner, body.job_id) not in state.trained for partner in partners)
     require(
         len(state.trained) + fresh <= TRAINER_LINES_MAX,
-        f"an epoch pays at most {TRAINER_LINES_MAX} trainers; close it first",
+        f"an epoch pays at most {TRAINER_LINES_MAX} trainers",
+        "close it first: `commonhold coordinator epoch close`",
     )
 
 

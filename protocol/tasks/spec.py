@@ -97,7 +97,8 @@ def check_count(what: str, count: int, least: int, most: int) -> None:
 def read_integer(what: str, value: object, least: int, most: int) -> int:
     """A whole number within bounds."""
     if type(value) is not int or not least <= value <= most:
-        raise Reject(f"{what} is {_said(value)}", f"give a whole number from {least} to {most}")
+        wanted = f"a whole number from {least} to {most}" if least < most else str(least)
+        raise Reject(f"{what} is {_said(value)}", f"give {wanted}")
     return value
 
 

@@ -346,8 +346,8 @@ def test_an_upgrade_is_announced_and_one_version_at_a_time(net: Network) -> None
     for change, message in (
         ({"version": 1}, "the rules are version 1; the next follows"),
         ({"version": 3}, "the rules are version 1; the next follows"),
-        ({"epoch": 1}, "epoch 1 keeps its rules"),
-        ({"epoch": 0}, "epoch 1 keeps its rules"),
+        ({"epoch": 1}, "epoch 1 keeps the rules that it began with"),
+        ({"epoch": 0}, "epoch 1 keeps the rules that it began with"),
         ({"serial": 1}, "its serial is 0"),
     ):
         with refuses(message):

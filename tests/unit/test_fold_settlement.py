@@ -61,7 +61,7 @@ def test_a_settlement_is_recomputed_and_needs_its_witnesses(net: Network) -> Non
 
 
 def test_a_deposit_is_shared_once(net: Network) -> None:
-    with refuses("deploy it first"):
+    with refuses("arrives at a contract, and there is none"):
         net.add(net.operator, "revenue", revenue())
     deploy(net)
     net.add(net.operator, "revenue", revenue())

@@ -230,7 +230,7 @@ def test_an_epoch_trains_no_more_than_its_close_pays(
     monkeypatch.setattr(training, "TRAINER_LINES_MAX", 2)
     train(joined, ada, ben)
     update(joined, ada, ben, cyn)
-    with refuses("at most 2 trainers; close it first"):
+    with refuses("at most 2 trainers"):
         add_round(joined, round_of(joined, ada, ben, cyn))
     joined.close()
     with refuses("at most 2 trainers"):

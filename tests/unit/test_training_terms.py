@@ -1,0 +1,72 @@
+"""What an operator opens a job with, and a partner joins with: numbers out of range, by their options."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.training.opening import Terms
+from node.training.joining import Offer
+from protocol.errors import ConfigError
+from protocol.identity import PersonId
+
+ADA, BEN = PersonId(b"a" * 32), PersonId(b"b" * 32)
+GOOD: dict[str, Any] = {
+    "job_id": "job",
+    "title": "A job",
+    "campaign_id": "digits",
+    "snapshot": "",
+    "partners": (ADA, BEN),
+    "rounds": 20,
+    "epsilon": 3.0,
+    "delta": 1e-5,
+    "sampling": 1.0,
+    "clip": 1.0,
+    "learning_rate": 32.0,
+    "momentum": 0.0,
+    "quorum": 1,
+    "expected_examples": 100,
+    "price": 1.0,
+    "held_back": Path(),
+    "host": "127.0.0.1",
+    "port": 0,
+    "join_seconds": 1,
+    "round_seconds": 60,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "says", "advises"),
+    [
+        ({"epsilon": -1.0}, "--epsilon is -1", "from 1e-06 to 100"),
+        ({"epsilon": float("nan")}, "--epsilon is nan", "to 100"),
+        ({"delta": 1.0}, "--delta is 1", "to 0.999"),
+        ({"sampling": 0.0}, "--sampling is 0", "to 1"),
+        ({"clip": float("inf")}, "--clip is inf", "to 4,294"),
+        ({"learning_rate": 5000.0}, "--learning-rate is 5000", "to 4,294"),
+        ({"momentum": 1.0}, "--momentum is 1", "from 0 to 0.999999"),
+        ({"price": 0.0}, "--price is 0", "to 1,000"),
+        ({"rounds": 1_025}, "--rounds is 1025", "to 1,024"),
+        ({"round_seconds": 86_401}, "--round-seconds is 86401", "to 86,400"),
+        ({"quorum": 3}, "--quorum is 3, of 2 partners", "from 1 to 2"),
+        ({"partners": (ADA, ADA)}, "--partner names", "once"),
+    ],
+)
+def test_a_jobs_numbers_are_refused_by_their_options(
+    change: dict[str, Any], says: str, advises: str
+) -> None:
+    assert Terms(**GOOD).quorum == 1
+    with pytest.raises(ConfigError, match=re.escape(says)) as caught:
+        Terms(**(GOOD | change))
+    assert advises in caught.value.advice
+
+
+@pytest.mark.parametrize("epsilon", [-1.0, 0.0, float("nan"), float("inf")])
+def test_a_partner_draws_the_line_at_a_number_above_zero(epsilon: float) -> None:
+    assert Offer("job", Path(), (), 0.5).epsilon_max == 0.5
+    with pytest.raises(ConfigError, match="--epsilon-max is") as caught:
+        Offer("job", Path(), (), epsilon)
+    assert "above 0" in caught.value.advice
