@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from protocol.limits import BATCH_LEAVES_MAX
+from protocol.limits import BATCH_ITEMS_MAX
 from protocol.money.earnings import compute_lines
 from protocol.review.decisions import infer_round
 from protocol.review.fingerprints import DuplicateIndex, fingerprint_pixels
@@ -81,7 +81,7 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def run(items: int = BATCH_LEAVES_MAX, reviewers: int = REVIEWERS) -> dict[str, object]:
+def run(items: int = BATCH_ITEMS_MAX, reviewers: int = REVIEWERS) -> dict[str, object]:
     """All figures of one epoch of one round: seconds, unless the name says otherwise."""
     rng = random.Random(1)
     people = [Person(f"reviewer {i}", _judge(rng)) for i in range(reviewers)]

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from protocol.limits import BATCH_LEAVES_MAX
+from protocol.limits import BATCH_ITEMS_MAX
 from protocol.state import State
 from protocol.transition import apply
 
@@ -49,7 +49,7 @@ def write_log(path: Path, items: int, reviewers: int) -> None:
     net, left, turn = Network(*authors, *people), items, 0
     with path.open("wb") as file:
         while left or net.state.queues.has("digits"):
-            room = BATCH_LEAVES_MAX
+            room = BATCH_ITEMS_MAX
             while left and room:
                 count = min(SUBMISSION_ITEMS, left, room)
                 leaves = [net.item(rng.randrange(10)) for _ in range(count)]

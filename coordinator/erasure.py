@@ -1,6 +1,7 @@
 """What a record takes away: the leaves and sealed openings that nobody may need or keep after it.
 
-It follows from what the record changed, whatever its kind. A withdrawn item takes its leaf out of its batch.
+It follows from what the record changed, whatever its kind. A withdrawn item takes its leaf out of its batch,
+with those of its parts; a part that is taken back alone takes its own.
 An item that is settled (decided, found to be a copy, withdrawn) takes the opening of its proposal along, and
 the answer that the operator imported for it. A round that ends takes its gold: its verdict has opened it, or
 nobody could be drawn, and the next seal commits to the imported answer under another salt.
@@ -27,9 +28,6 @@ _SETTLED = frozenset(
 
 def erasure_of(record: AnyRecord, changes: Changes) -> Erasure:
     """What goes with a record that was applied."""
-    leaves: defaultdict[int, set[ItemId]] = defaultdict(set)
-    for item_id in changes.erased:
-        leaves[changes.items[item_id][1].submitted_at].add(item_id)
     settled: defaultdict[int, set[ItemId]] = defaultdict(set)
     sealed: dict[bytes, Rewrite] = {}
     for item_id, (before, after) in changes.items.items():
@@ -44,7 +42,8 @@ def erasure_of(record: AnyRecord, changes: Changes) -> Erasure:
     for leaf in record.leaves:
         if isinstance(leaf, pb.ItemVerdict) and leaf.gold_salt:
             sealed[known_key(leaf.item_id)] = forget
-    return Erasure({at: frozenset(ids) for at, ids in leaves.items()}, sealed)
+    leaves = {at: frozenset(hashes) for at, hashes in changes.erased_leaves.items()}
+    return Erasure(leaves, sealed)
 
 
 def _is_settled(item: Item) -> bool:

@@ -29,7 +29,7 @@ class LicenceView:
     asset: str
     price: str
     paid: str
-    withdrawn: int  # items of the snapshot, since
+    withdrawn: int  # items and parts of the snapshot, since
 
     @property
     def is_paid(self) -> bool:

@@ -184,7 +184,7 @@ class Daemon:
     async def _authorise(self, item_id: ItemId, part: str, peer: KeyId) -> Grant | Denial:
         if self._follower is None:
             return Denial("we do not trust the log at present")
-        return may_read(self._follower.state, self._keys.person, item_id, peer)
+        return may_read(self._follower.state, self._keys.person, item_id, part, peer)
 
     async def _accept(self, author: KeyId, data: bytes) -> bool:
         if self._follower is not None:

@@ -1,6 +1,7 @@
 """Erases in this home what its authors withdrew: our own content and salts, and copies of others'.
 
     the follower folds a `withdraw`     Store.erase: leaves, tasks, and a mark on our own items
+                                        or on parts of them
     finish_erasure                      files, then the rows that name them, then the older pages that
                                         the database's write-ahead log still holds
 
@@ -25,12 +26,14 @@ def finish_erasure(store: Store, blobs: BlobStore) -> bool:
     """Deletes what is left of withdrawn items; False, to be called again, while others read the database."""
     if not store.has_residue():
         return True
-    items = store.withdrawn_items()
-    for part in (part for item in items for part in item.parts):
+    # Parts first: with its item a part's row goes, and with that the name of its file.
+    parts, items = store.withdrawn_parts(), store.withdrawn_items()
+    for part in (*(part for _, part in parts), *(part for item in items for part in item.parts)):
         blobs.delete(part.commitment)
+    store.forget_parts([(item_id, part.name) for item_id, part in parts])
     store.forget_items([item.item_id for item in items])
-    if items:
-        log.info("erased %d items of ours that were withdrawn", len(items))
+    if items or parts:
+        log.info("erased %d items of ours that were withdrawn, %d parts", len(items), len(parts))
     return store.clear_residue()
 
 

@@ -30,7 +30,7 @@ from google.protobuf.message import DecodeError
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie
-from node.rows import CheckpointRow, LogRow
+from node.rows import CheckpointRow, LogRow, Withdrawn
 from node.store import Store
 from protocol import transition
 from protocol.errors import Misbehaviour, Reject, RemoteError, StoreError
@@ -46,7 +46,6 @@ from protocol.log.note import (
     open_checkpoint,
     read_checkpoint,
 )
-from protocol.rows import ItemId
 from protocol.state import State
 from protocol.transition import Applied
 from protos.gen import api_pb2 as api
@@ -276,14 +275,12 @@ class Follower:
 
     def _fold(self, covering: CheckpointRow) -> None:
         start = self.state.size
-        withdrawn: dict[int, set[ItemId]] = {}  # by the log index of their submission
+        withdrawn = Withdrawn()
         try:
             for row in self._stored_from(start):
                 if row.index == covering.size:
                     break
-                for item_id in self._apply(row, covering.note).changes.erased:
-                    index = self.state.items[item_id].submitted_at
-                    withdrawn.setdefault(index, set()).add(item_id)
+                withdrawn.add(self._apply(row, covering.note).changes)
         finally:
             # Also when a later entry is a lie: what was withdrawn before it was withdrawn.
             if withdrawn:

@@ -91,7 +91,7 @@ def open_tasks(store: Store, state: State) -> list[Wanted]:
         if _is_in_commits(state, RoundKey(task.campaign_id, task.round))
         and (task.campaign_id, PersonId(me)) not in state.commits
         # Another process may be ahead of this replay, and have erased what was withdrawn since.
-        and not state.items[ItemId(task.item_id)].is_erased
+        and not state.unexplained.has(task.item_id)
     ]
 
 

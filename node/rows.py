@@ -1,4 +1,4 @@
-"""What the store gives back: one frozen value for each kind of row."""
+"""What the store gives back: one frozen value for each kind of row. And what it is told to erase."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from protocol.lifecycle import ItemStatus
 from protocol.log.batch import decode_bundle, require_whole
+from protocol.transition import Changes
 from protos.gen import api_pb2 as api
 
 
@@ -117,6 +118,28 @@ class ItemRow:
     def part(self, name: str) -> PartRow | None:
         """The part of that name, if the item has it."""
         return next((part for part in self.parts if part.name == name), None)
+
+
+@dataclass(slots=True)
+class Withdrawn:
+    """What entries of the log took back, to be erased here. It grows while they are folded.
+
+    leaves: hashes of leaves, by the log index of their submission. items, and parts of others by name.
+    """
+
+    leaves: dict[int, set[bytes]] = field(default_factory=dict)
+    items: set[bytes] = field(default_factory=set)
+    parts: set[tuple[bytes, str]] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.items or self.parts)
+
+    def add(self, changes: Changes) -> None:
+        """What one more entry took back."""
+        self.items.update(changes.erased)
+        self.parts.update(changes.erased_parts)
+        for index, hashes in changes.erased_leaves.items():
+            self.leaves.setdefault(index, set()).update(hashes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         size INTEGER NOT NULL,
         media_type TEXT NOT NULL,
         path TEXT NOT NULL,
+        withdrawn INTEGER NOT NULL DEFAULT 0, -- until its content is deleted, whose file it names
         PRIMARY KEY (item_id, name)
     ) STRICT;
 

@@ -34,15 +34,19 @@ log = logging.getLogger(__name__)
 ANNOUNCE_SECONDS: Final = 60.0
 
 
-def may_read(state: State, owner: PersonId, item_id: ItemId, peer: KeyId) -> Grant | Denial:
-    """Whether `owner` serves an item to the machine with the key `peer` now.
+def may_read(
+    state: State, owner: PersonId, item_id: ItemId, part: str, peer: KeyId
+) -> Grant | Denial:
+    """Whether `owner` serves a part of an item to the machine with the key `peer` now.
 
-    There is no word of parts in here: whoever may read one may read all, so that no two reviewers
-    judge different things. The peer learns no reason, and not whether the item exists.
+    Whoever may read one part may read all that were not taken back, so that no two reviewers judge
+    different things. The peer learns no reason, and not whether the item exists.
     """
     item = state.items.get(item_id)
     if item is None or item.author != owner:
         return Denial("not an item of ours")
+    if part in item.taken_back:
+        return Denial("the part was taken back")
     if peer == state.operator_key and _is_for_datasets(state, item):
         return Grant()
     if state.round_of(item.campaign_id).phase is not RoundPhase.COMMITTING:

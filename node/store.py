@@ -10,8 +10,8 @@ Rule 3: of what its author withdrew nothing stays: not in a row, not in a page, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from node.rows import (
@@ -27,6 +27,7 @@ from node.rows import (
     OutboxState,
     Outgoing,
     PartRow,
+    Withdrawn,
     alarm_row,
     outbox_row,
 )
@@ -227,7 +228,8 @@ class Store(TaskTables):
             sql = f"SELECT * FROM parts WHERE item_id IN ({marks}) ORDER BY position"  # noqa: S608
             for part in self._rows(sql, *ids):
                 item_id, _ = part.pop("item_id"), part.pop("position")
-                parts[item_id].append(PartRow(**part))
+                if not part.pop("withdrawn"):
+                    parts[item_id].append(PartRow(**part))
         return [ItemRow(**row, parts=tuple(parts[row["item_id"]])) for row in rows]
 
     def has_content(self, campaign_id: str, content_sha256: bytes) -> bool:
@@ -249,22 +251,27 @@ class Store(TaskTables):
 
     # ---- erasure ----
 
-    def erase(self, withdrawn: Mapping[int, Collection[bytes]]) -> None:
-        """Forgets withdrawn items, given by the log index of their submission; all or nothing.
+    def erase(self, withdrawn: Withdrawn) -> None:
+        """Forgets what was withdrawn; all or nothing.
 
-        Leaves become their hashes, and tasks go. A row of our own items is marked, and stays until its
-        content is deleted, whose file it names; see node/erasure.py. Repeating it is harmless.
+        Leaves become their hashes, and tasks go. A row of our own items, or of a part of one, is marked,
+        and stays until its content is deleted, whose file it names; see node/erasure.py. Repeating it is
+        harmless.
         """
         with self.transaction():
-            changed = sum(self._erase_leaves(index, ids) for index, ids in withdrawn.items())
-            gone = {item_id for ids in withdrawn.values() for item_id in ids}
+            changed = sum(self._erase_leaves(*each) for each in withdrawn.leaves.items())
             tasks = {row["item_id"] for row in self._rows("SELECT DISTINCT item_id FROM tasks")}
             changed += self._write_many(
-                "DELETE FROM tasks WHERE item_id = ?", [(each,) for each in tasks & gone]
+                "DELETE FROM tasks WHERE item_id = ?",
+                [(each,) for each in tasks & withdrawn.items],
             )
             changed += self._write_many(
                 "UPDATE items SET status = ? WHERE item_id = ?",
-                [(ITEM_WITHDRAWN, item_id) for item_id in gone],
+                [(ITEM_WITHDRAWN, item_id) for item_id in withdrawn.items],
+            )
+            changed += self._write_many(
+                "UPDATE parts SET withdrawn = 1 WHERE item_id = ? AND name = ?",
+                list(withdrawn.parts),
             )
             if changed:
                 self.set_meta(_RESIDUE, b"1")
@@ -287,16 +294,37 @@ class Store(TaskTables):
         """Our own items whose content may still be here."""
         return self._with_parts(self._rows("SELECT * FROM items WHERE status = ?", ITEM_WITHDRAWN))
 
+    def withdrawn_parts(self) -> list[tuple[bytes, PartRow]]:
+        """Parts of our items that were withdrawn alone and may still be here, with the items' ids."""
+        found = self._rows("SELECT * FROM parts WHERE withdrawn")
+        kept = [each.name for each in fields(PartRow)]
+        return [(row["item_id"], PartRow(**{name: row[name] for name in kept})) for row in found]
+
     def forget_items(self, item_ids: Sequence[bytes]) -> None:
         """Deletes rows and salts, and what the outbox keeps of their submissions: the log has it."""
-        keys = [(item_id,) for item_id in item_ids]
         with self.transaction():
+            self._forget_sent(item_ids)
             self._write_many(
-                "UPDATE outbox SET bundle = x'', openings = x''"
-                " WHERE digest = (SELECT submission FROM items WHERE item_id = ?)",
-                keys,
+                "DELETE FROM items WHERE item_id = ?", [(item_id,) for item_id in item_ids]
             )
-            self._write_many("DELETE FROM items WHERE item_id = ?", keys)
+
+    def forget_parts(self, parts: Collection[tuple[bytes, str]]) -> None:
+        """The same of parts alone. The hash over all of an item's content goes, too: it would tell whoever
+        guesses the part that it was that."""
+        with self.transaction():
+            self._forget_sent([item_id for item_id, _ in parts])
+            self._write_many(
+                "UPDATE items SET content_sha256 = item_id WHERE item_id = ?",
+                [(item_id,) for item_id, _ in parts],
+            )
+            self._write_many("DELETE FROM parts WHERE item_id = ? AND name = ?", list(parts))
+
+    def _forget_sent(self, item_ids: Iterable[bytes]) -> None:
+        self._write_many(
+            "UPDATE outbox SET bundle = x'', openings = x''"
+            " WHERE digest = (SELECT submission FROM items WHERE item_id = ?)",
+            [(item_id,) for item_id in item_ids],
+        )
 
     def clear_residue(self) -> bool:
         """Leaves nothing of what was deleted on disk; False, to be repeated, while others read."""

@@ -31,6 +31,7 @@ from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf
 from protocol.media import MEDIA, TEXT, media_type_of
 from protocol.rows import PartTerms
+from protocol.rules.items import part_leaf
 from protocol.state import State
 from protocol.tasks.question import question_of
 from protocol.transition import open_record
@@ -102,9 +103,10 @@ class _CheckedPart:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """An item with its leaf of the batch."""
+    """An item with its leaf of the batch, and those of the parts that can go alone."""
 
     leaf: bytes
+    part_leaves: tuple[bytes, ...]
     row: ItemRow
 
     @property
@@ -135,6 +137,7 @@ class Submitter:
             )
         self._store, self._blobs, self._keys, self._state = store, blobs, keys, state
         self._campaign = campaign
+        self._optional = {part.name for part in campaign.parts if part.optional}
 
     def submit(
         self,
@@ -292,11 +295,16 @@ class Submitter:
     def _make(self, item: _Checked, terms: Terms) -> _Made:
         rows: list[PartRow] = []
         parts: list[pb.Part] = []
+        optional: list[tuple[pb.PartHash, bytes]] = []
         try:
             for source, checked in zip(item.draft.parts, item.parts, strict=True):
                 row = self._store_part(source, checked)
                 rows.append(row)
-                parts.append(self._part_record(row, checked, source))
+                part = self._part_record(row, checked, source)
+                if row.name in self._optional:
+                    optional.append(part_leaf(part))
+                else:
+                    parts.append(part)
         except CommonholdError:
             for row in rows:
                 self._blobs.delete(row.commitment)
@@ -310,6 +318,7 @@ class Submitter:
         leaf = encode_leaf(
             pb.Item(
                 parts=parts,
+                optional=[named for named, _ in optional],
                 proposal_commitment=committed,
                 licence=terms.licence,
                 consent=terms.consent,
@@ -330,7 +339,7 @@ class Submitter:
             proposal=item.proposal,
             proposal_salt=salt,
         )
-        return _Made(leaf, row_)
+        return _Made(leaf, tuple(part for _, part in optional), row_)
 
     def _store_part(self, source: PartSource, checked: _CheckedPart) -> PartRow:
         content = _content_of(source)
@@ -358,11 +367,13 @@ class Submitter:
         )
 
     def _queue(self, made: Sequence[_Made]) -> bytes:
-        leaves = tuple(each.leaf for each in made)
+        parts = [leaf for each in made for leaf in each.part_leaves]
+        leaves = (*(each.leaf for each in made), *parts)
         body = pb.Submission(
             network=self._state.network,
             campaign_id=self._campaign.id,
             items=pb.Batch(root=batch_root(leaves), count=len(leaves)),
+            parts=len(parts),
         )
         envelope = self._keys.seal("submission", body)
         rules = transition.rules_for(self._state)

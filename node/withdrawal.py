@@ -14,9 +14,9 @@ from protocol.errors import ConfigError
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
 from protocol.limits import HASH_BYTES, WITHDRAWN_ITEMS_MAX
-from protocol.rows import ItemId
+from protocol.rows import Item, ItemId
 from protocol.rules.withdrawal import in_review
-from protocol.state import State
+from protocol.state import ITSELF, State
 from protos.gen import records_pb2 as pb
 
 # Of an item id: few enough to type; a million items share none by chance, or it is said.
@@ -25,11 +25,12 @@ PREFIX_DIGITS_MIN: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of the items that somebody wants to withdraw."""
+    """What becomes of the items that somebody wants to withdraw, or a part of."""
 
     now: tuple[ItemId, ...]
     reviewed: tuple[ItemId, ...]  # by reviewers, now: they have to wait for the verdict
     before: tuple[ItemId, ...]  # withdrawn already
+    without: tuple[ItemId, ...] = ()  # never had the part that is meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +96,44 @@ def own_items(state: State, me: PersonId, campaign_id: str) -> list[ItemId]:
     return [item_id for _, item_id in sorted(found)]
 
 
-def make_plan(state: State, item_ids: Sequence[ItemId]) -> Plan:
-    """Sorts items, each once, by what can be done now."""
+def make_plan(state: State, item_ids: Sequence[ItemId], part: str = ITSELF) -> Plan:
+    """Sorts items, each once, by what can be done now. Raises ConfigError for a part that cannot go alone."""
     now: list[ItemId] = []
     reviewed: list[ItemId] = []
     before: list[ItemId] = []
+    without: list[ItemId] = []
     for item_id in dict.fromkeys(item_ids):
         item = state.items[item_id]
-        if item.status is ItemStatus.WITHDRAWN:
+        if part != ITSELF:
+            _require_optional(state, item, part)
+        if item.status is ItemStatus.WITHDRAWN or part in item.taken_back:
             before.append(item_id)
+        elif part != ITSELF and part not in {each.name for each in item.described().parts}:
+            without.append(item_id)
         elif in_review(state, item_id, item):
             reviewed.append(item_id)
         else:
             now.append(item_id)
-    return Plan(tuple(now), tuple(reviewed), tuple(before))
+    return Plan(tuple(now), tuple(reviewed), tuple(before), tuple(without))
+
+
+def parts_alone(state: State, item_id: ItemId) -> list[str]:
+    """The parts of an item that can be withdrawn without it, if it is not being reviewed."""
+    item = state.items[item_id]
+    return [part.name for part in item.description.parts if part.leaf] if item.description else []
+
+
+def _require_optional(state: State, item: Item, name: str) -> None:
+    parts = {part.name: part.optional for part in state.campaigns[item.campaign_id].parts}
+    if parts.get(name):
+        return
+    alone = ", ".join(part for part, optional in parts.items() if optional) or "none"
+    raise ConfigError(
+        f"items of {item.campaign_id} have no part {name!r}"
+        if name not in parts
+        else f"{item.campaign_id} requires the part {name!r} of every item",
+        f"parts that can be withdrawn alone: {alone}; otherwise withdraw the item",
+    )
 
 
 def rounds_of(state: State, item_ids: Sequence[ItemId]) -> str:
@@ -139,7 +164,7 @@ def snapshots_with(state: State, item_ids: Sequence[ItemId]) -> int:
 
 
 def enqueue_withdrawal(
-    store: Store, keys: NodeKeys, network: bytes, item_ids: Sequence[ItemId]
+    store: Store, keys: NodeKeys, network: bytes, item_ids: Sequence[ItemId], part: str = ITSELF
 ) -> list[bytes]:
     """Queues the signed records; gives their digests. Nothing is erased before the log has them.
 
@@ -148,7 +173,8 @@ def enqueue_withdrawal(
     digests = []
     with store.transaction():
         for at in range(0, len(item_ids), WITHDRAWN_ITEMS_MAX):
-            body = pb.Withdraw(network=network, item_ids=item_ids[at : at + WITHDRAWN_ITEMS_MAX])
+            some = item_ids[at : at + WITHDRAWN_ITEMS_MAX]
+            body = pb.Withdraw(network=network, item_ids=some, part=part)
             outgoing = Outgoing("withdraw", keys.seal("withdraw", body))
             if not store.enqueue(outgoing):
                 store.requeue(outgoing.digest)

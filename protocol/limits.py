@@ -14,8 +14,10 @@ TOLERANCE_PPM: Final = 20
 
 # A C2SP tlog-tiles entry bundle gives each entry a uint16 length.
 ENTRY_BYTES_MAX: Final = 65_535
-# 1,000-item submissions are the common case; eight times that still fits one gRPC message.
-BATCH_LEAVES_MAX: Final = 8_192
+# Of a submission or of a round. 1,000 are the common case; eight times that still fits one gRPC message.
+BATCH_ITEMS_MAX: Final = 8_192
+# With three leaves of parts for each item; or 1,000 items with as many as PARTS_MAX allows.
+BATCH_LEAVES_MAX: Final = 4 * BATCH_ITEMS_MAX
 # An item of one picture is about 400 bytes. One of PARTS_MAX pictures with the longest names of everything
 # has 11,370: no item that a campaign takes is too long, and no leaf has room for content.
 LEAF_BYTES_MAX: Final = 11_392

@@ -6,7 +6,7 @@ Where a row keeps the terms of a record, its fields have the names that they hav
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
@@ -193,13 +193,16 @@ class Part:
     size: int
     media_type: str
     source: str
+    leaf: bytes = (
+        b""  # hash of its own leaf; empty where it is in the item's, and goes with it only
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What an author says of an item. It goes when the item is withdrawn."""
+    """What an author says of an item. It goes when the item is withdrawn, and a part of it by itself."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...]  # in the campaign's order
     proposal_commitment: bytes
     licence: str
     consent: Consent
@@ -210,10 +213,20 @@ class Description:
     transformation: str
 
     @staticmethod
-    def of(record: pb.Item) -> Description:
-        """What an item's leaf says."""
-        parts = tuple(row_of(Part, part) for part in record.parts)
-        return row_of(Description, record, parts=parts, consent=row_of(Consent, record.consent))
+    def of(
+        record: pb.Item, optional: Iterable[tuple[bytes, pb.Part]], campaign: Campaign
+    ) -> Description:
+        """What an item's leaf says, and those of its own leaves, given with their hashes, that are there."""
+        parts = [row_of(Part, part, leaf=b"") for part in record.parts]
+        if own := [row_of(Part, part, leaf=leaf) for leaf, part in optional]:
+            by_name = {part.name: part for part in (*parts, *own)}
+            parts = [by_name[terms.name] for terms in campaign.parts if terms.name in by_name]
+        consent = row_of(Consent, record.consent)
+        return row_of(Description, record, parts=tuple(parts), consent=consent)
+
+    def without(self, name: str) -> Description:
+        """The same without a part, or the same if it has none of that name."""
+        return replace(self, parts=tuple(part for part in self.parts if part.name != name))
 
     def part(self, name: str) -> Part:
         """The part of that name; raises StateError if the item has none."""
@@ -246,6 +259,7 @@ class Item:
     refusal: int = 0  # pb.Refusal: why reviewers would not have it
     decided_in: int | None = None  # epoch in which it was decided, or drawn for the last time
     snapshots: tuple[bytes, ...] = ()  # digests of those that hold it
+    taken_back: tuple[str, ...] = ()  # parts that its author withdrew, in the order of the log
 
     @property
     def place(self) -> tuple[int, int]:
@@ -313,14 +327,14 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A dataset that can be licensed while none of its items is withdrawn."""
+    """A dataset that can be licensed while nothing in it is withdrawn."""
 
     campaign_id: str
     scope: Consent
     items: tuple[ItemId, ...]
     credits: tuple[tuple[PersonId, int], ...]  # accepted items by author: splits a royalty
     logged_at: int  # log index
-    withdrawn: int = 0  # of its items, since
+    withdrawn: int = 0  # items of it, and parts of items, since
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,9 @@ from protocol.tables import Table, encode
 SHARES: Final = b""
 """The asset "shares of the network", before a deployment gives it a contract."""
 
+ITSELF: Final = ""
+"""In the place of a part's name: the item, with all its parts."""
+
 NO_POLICY: Final = Policy(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)  # before the genesis
 
 NO_KEY: Final = KeyId(b"")  # likewise
@@ -95,8 +98,9 @@ class State:
     accepted: Table[tuple[str, tuple[int, int]], ItemId] = field(
         default_factory=Table
     )  # by campaign, in log order
-    # Erased, and not yet withdrawn: a replay is past their submission, not yet at their withdrawal.
-    unexplained: Table[ItemId, int] = field(default_factory=Table)
+    # Erased, and not yet withdrawn: a replay is past their submission, not yet at their withdrawal. Items,
+    # as ITSELF, and parts of items, by name.
+    unexplained: Table[tuple[ItemId, str], int] = field(default_factory=Table)
     # Withdrawn items whose shares are to be repaid.
     repayable: Table[tuple[PersonId, str], int] = field(default_factory=Table)
     # By campaign; derived from items, so no table.

@@ -10,6 +10,7 @@ second time what a kind of record does.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +28,7 @@ from protocol.rows import Item, ItemId, Round
 from protocol.rules.people import author_of
 from protocol.rules.record import Record, require
 from protocol.rules.table import LATEST, AnyRecord, Rule, Rules, rules_of
-from protocol.state import State
+from protocol.state import ITSELF, State
 from protos.gen import records_pb2 as pb
 
 __all__ = ["AnyRecord", "Applied", "Changes", "apply", "open_record", "process", "validate"]
@@ -52,6 +53,31 @@ class Changes:
         return self._now(ItemStatus.WITHDRAWN)
 
     @property
+    def erased_parts(self) -> list[tuple[ItemId, str]]:
+        """Parts that were withdrawn alone, by name."""
+        return [
+            (item_id, name)
+            for item_id, (before, after) in self.items.items()
+            if before is not None
+            for name in after.taken_back[len(before.taken_back) :]
+        ]
+
+    @property
+    def erased_leaves(self) -> dict[int, set[bytes]]:
+        """What has to go from beside the log: leaf hashes, by the log index of their submission. A withdrawn
+        item takes the leaves of its parts along."""
+        leaves: defaultdict[int, set[bytes]] = defaultdict(set)
+        for item_id in self.erased:
+            before, after = self.items[item_id]
+            leaves[after.submitted_at] |= {item_id, *_own_leaves(before).values()}
+        for item_id, name in self.erased_parts:
+            before, after = self.items[item_id]
+            leaves[after.submitted_at] |= {
+                leaf for part, leaf in _own_leaves(before).items() if part == name
+            }
+        return leaves
+
+    @property
     def accepted(self) -> list[ItemId]:
         """Items that were accepted."""
         return self._now(ItemStatus.ACCEPTED)
@@ -62,6 +88,12 @@ class Changes:
             for item_id, (before, after) in self.items.items()
             if after.status is status and (before is None or before.status is not status)
         ]
+
+
+def _own_leaves(item: Item | None) -> dict[str, bytes]:
+    """The hashes of the leaves that parts of an item have of their own, by name, as far as they are there."""
+    described = () if item is None or item.description is None else item.description.parts
+    return {part.name: part.leaf for part in described if part.leaf}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +228,9 @@ def apply(state: State, raw: bytes, leaves: Sequence[Leaf]) -> Applied:
 
 def require_explained(state: State) -> None:
     """Raises Misbehaviour if a leaf was erased that its author never withdrew."""
-    for item_id, _ in state.unexplained.scan():
+    for (item_id, part), _ in state.unexplained.scan():
+        what = f"item {item_id.hex()}" if part == ITSELF else f"the {part} of item {item_id.hex()}"
         raise Misbehaviour(
-            f"item {item_id.hex()} was erased, and its author did not withdraw it",
+            f"{what} was erased, and its author did not withdraw it",
             "a log that grows meanwhile may explain it: try again",
         )

@@ -190,7 +190,7 @@ class DatasetLab:
     ) -> bytes:
         """The leaf of a fresh item that its author consents to every use of. `contents` are those of some
         of its parts, None for one that is left out; a proposal is the right one."""
-        kept, parts = {}, []
+        kept, parts, optional = {}, [], []
         for terms in self.campaign.parts:
             self._seed += 1
             media_type = terms.media_types[-1]
@@ -198,18 +198,21 @@ class DatasetLab:
             if content is None:
                 continue
             kept[terms.name] = (self.net.fresh(), content)
-            parts.append(
-                pb.Part(
-                    name=terms.name,
-                    commitment=commitments.content_commitment(*kept[terms.name]),
-                    size=len(content),
-                    media_type=media_type,
-                    fingerprint=fingerprint_content(content, media_type),
-                    source=(sources or {}).get(terms.name, ""),
-                )
+            described = pb.Part(
+                name=terms.name,
+                commitment=commitments.content_commitment(*kept[terms.name]),
+                size=len(content),
+                media_type=media_type,
+                fingerprint=fingerprint_content(content, media_type),
+                source=(sources or {}).get(terms.name, ""),
             )
+            if terms.optional:
+                optional.append(self.net.own_leaf(described))
+            else:
+                parts.append(described)
         fields: dict[str, Any] = {
             "parts": parts,
+            "optional": optional,
             "licence": "CC-BY-4.0",
             "consent": EVERY_USE,
             "origin": pb.ORIGIN_HUMAN,
@@ -238,8 +241,8 @@ class DatasetLab:
         self.net.run_rounds(*self.reviewers, c=self.c)
         self.net.close()
 
-    def withdraw(self, author: Person, *item_ids: ItemId) -> None:
-        self.net.withdraw(author, item_ids)
+    def withdraw(self, author: Person, *item_ids: ItemId, part: str = "") -> None:
+        self.net.withdraw(author, item_ids, part)
 
     def fetch(self, *item_ids: ItemId) -> None:
         """Puts content where a fetch would."""
@@ -252,10 +255,10 @@ class DatasetLab:
         """The log so far, on disk."""
         path = self.folder / f"ledger-{secrets.token_hex(8)}.db"
         ledger = Ledger.create(f"sqlite:///{path}", VERIFIER.name)
-        staged = []
+        staged, gone = [], self.net.erased_since()
         for entry in self.net.log:
             shown = shown_batch(parse_envelope(entry.raw))
-            bundle = encode_bundle(entry.leaves) if shown is not None else None
+            bundle = encode_bundle(entry.erased(gone)) if shown is not None else None
             staged.append(Staged(entry.raw, bundle, shown.root if shown is not None else None))
         root = root_of([entry.raw for entry in self.net.log])
         head = self.keys.sign_checkpoint(len(staged), root, self.net.state.log_keys)

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from nacl.signing import SigningKey
 
 from protocol import transition
+from protocol.errors import Reject
 from protocol.identity import KeyId, PersonId, person_of_root
 from protocol.lifecycle import RoundPhase
 from protocol.limits import PPM
@@ -31,6 +32,8 @@ from protocol.review import decisions
 from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
 from protocol.rows import Campaign, Consent, ItemId, Round, row_of
 from protocol.rules import close, dataset, drawing, sealing
+from protocol.rules.dataset import snapshot_leaves
+from protocol.rules.items import part_leaf
 from protocol.rules.network import successor_message
 from protocol.rules.people import delegation_message
 from protocol.state import State
@@ -116,6 +119,13 @@ class Person:
         return bytes(raw)
 
 
+def _optional_parts(leaf: bytes) -> Sequence[pb.PartHash]:
+    try:
+        return parse_leaf(pb.Item, leaf).optional
+    except Reject:
+        return ()  # junk
+
+
 def batch(leaves: Sequence[bytes]) -> pb.Batch:
     return pb.Batch(root=batch_root(leaves), count=len(leaves))
 
@@ -145,6 +155,7 @@ class Network:
         self.openings: dict[ItemId, tuple[bytes, bytes]] = {}
         self.gold: dict[ItemId, tuple[bytes, bytes]] = {}  # of rounds that are under way
         self.truth: dict[ItemId, Any] = {}
+        self.part_leaves: dict[bytes, bytes] = {}  # of parts that can go alone, by hash
         self.clock_ms = 1_000
         self.changes: list[transition.Changes] = []
         self.add(self.operator, "genesis", self.genesis(policy or _DEFAULT_POLICY))
@@ -222,20 +233,22 @@ class Network:
         c: str = "digits",
         proposes: bool = True,
     ) -> bytes:
-        """The leaf of a fresh item; its opening and true answer are remembered."""
-        parts = []
+        """The leaf of a fresh item; its opening, true answer, and the leaves of its parts are remembered."""
+        parts, optional = [], []
         for terms in self.campaign(c).parts:
             data = self.fresh() if content is None else content
             made = _fingerprint(data, terms.media_types[0]) if fingerprint is None else fingerprint
-            parts.append(
-                pb.Part(
-                    name=terms.name,
-                    commitment=commitments.content_commitment(self.fresh(), data),
-                    size=len(data),
-                    media_type=terms.media_types[0],
-                    fingerprint=made if self.campaign(c).is_open else b"",
-                )
+            part = pb.Part(
+                name=terms.name,
+                commitment=commitments.content_commitment(self.fresh(), data),
+                size=len(data),
+                media_type=terms.media_types[0],
+                fingerprint=made if self.campaign(c).is_open else b"",
             )
+            if terms.optional:
+                optional.append(self.own_leaf(part))
+            else:
+                parts.append(part)
         salt, proposal = self.fresh(), b""
         proposes = proposes and self.campaign(c).proposal != pb.PROPOSAL_NOT_TAKEN
         if proposes:
@@ -243,6 +256,7 @@ class Network:
         leaf = encode_leaf(
             pb.Item(
                 parts=parts,
+                optional=optional,
                 proposal_commitment=(
                     commitments.proposal_commitment(salt, proposal) if proposes else b""
                 ),
@@ -256,8 +270,17 @@ class Network:
         self.truth[hash_leaf(leaf)] = truth
         return leaf
 
-    def submit(self, person: Person, leaves: Sequence[bytes], c: str = "digits") -> None:
-        body = pb.Submission(network=NETWORK, campaign_id=c, items=batch(leaves))
+    def own_leaf(self, part: pb.Part) -> pb.PartHash:
+        """What an item says of a part that can go alone, whose leaf is remembered."""
+        named, leaf = part_leaf(part)
+        self.part_leaves[named.hash] = leaf
+        return named
+
+    def submit(self, person: Person, items: Sequence[bytes], c: str = "digits") -> None:
+        """Submits items, given by their leaves, with the leaves of their parts."""
+        parts = [self.part_leaves[each.hash] for leaf in items for each in _optional_parts(leaf)]
+        leaves = [*items, *parts]
+        body = pb.Submission(network=NETWORK, campaign_id=c, items=batch(leaves), parts=len(parts))
         self.add(person, "submission", body, leaves)
 
     def stand_by(self, *people: Person, c: str = "digits") -> None:
@@ -301,8 +324,14 @@ class Network:
         )
         self.add(self.operator, "policy", body)
 
-    def withdraw(self, person: Person, item_ids: Sequence[ItemId]) -> None:
-        self.add(person, "withdraw", pb.Withdraw(network=NETWORK, item_ids=item_ids))
+    def withdraw(self, person: Person, item_ids: Sequence[ItemId], part: str = "") -> None:
+        body = pb.Withdraw(network=NETWORK, item_ids=item_ids, part=part)
+        self.add(person, "withdraw", body)
+
+    def erased_since(self, entry: int = 0) -> set[bytes]:
+        """The hashes of all leaves that records from a log index on have taken back."""
+        sets = (hashes for each in self.changes[entry:] for hashes in each.erased_leaves.values())
+        return set().union(*sets)
 
     # ---- datasets ----
 
@@ -316,7 +345,18 @@ class Network:
     def add_snapshot(
         self, items: Sequence[ItemId], scope: pb.Consent = EVERY_USE, campaign_id: str = "digits"
     ) -> None:
-        leaves = [encode_leaf(pb.SnapshotItem(item_id=item_id)) for item_id in items]
+        known = [item_id for item_id in items if item_id in self.state.items]
+        made = dict(zip(known, snapshot_leaves(self.state, known), strict=True))
+        leaves = [made.get(i, pb.SnapshotItem(item_id=i)) for i in items]
+        self.add_snapshot_leaves(leaves, scope, campaign_id)
+
+    def add_snapshot_leaves(
+        self,
+        items: Sequence[pb.SnapshotItem],
+        scope: pb.Consent = EVERY_USE,
+        campaign_id: str = "digits",
+    ) -> None:
+        leaves = [encode_leaf(each) for each in items]
         body = pb.Snapshot(
             network=NETWORK, campaign_id=campaign_id, scope=scope, items=batch(leaves)
         )

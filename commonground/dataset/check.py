@@ -28,7 +28,7 @@ from protocol.log import commitments
 from protocol.log.merkle import hash_leaf
 from protocol.log.note import Checkpoint, Verifier, open_checkpoint, read_checkpoint
 from protocol.log.strict import parse_leaf
-from protocol.rows import Description, Part
+from protocol.rows import Campaign, Description, Part
 from protocol.text import quoted
 from protos.gen import records_pb2 as pb
 
@@ -125,8 +125,8 @@ def _check_items(folder: Path, manifest: Manifest, proofs: Proofs, progress: Pro
         if row is None:
             raise Misbehaviour(f"the data ends before item {line['id']}")
         try:
-            contributors.add(_check_item(line, row, columns, proofs))
-        except (Misbehaviour, Reject, ValueError, KeyError, TypeError, AttributeError) as error:
+            contributors.add(_check_item(line, row, _campaign(proofs), columns, proofs))
+        except (Misbehaviour, Reject, ValueError, LookupError, TypeError, AttributeError) as error:
             raise Misbehaviour(f"item {number} ({line.get('id')}): {error}") from error
         progress("checking items", number, len(proofs.items))
     if next(rows, None) is not None:
@@ -138,9 +138,9 @@ def _check_items(folder: Path, manifest: Manifest, proofs: Proofs, progress: Pro
 
 def _columns(manifest: Manifest, proofs: Proofs) -> Columns:
     """The columns that follow from the campaign; the manifest may promise no others."""
-    campaign, scope = proofs.campaign, proofs.scope
-    if campaign is None or scope is None:
-        raise Misbehaviour(f"{layout.LOG} does not hold the dataset's campaign and snapshot")
+    campaign, scope = _campaign(proofs), proofs.scope
+    if scope is None:
+        raise Misbehaviour(f"{layout.LOG} does not hold the dataset's snapshot")
     columns = Columns.of(campaign)
     promised = {
         "task": (manifest.task, campaign.task),
@@ -154,11 +154,21 @@ def _columns(manifest: Manifest, proofs: Proofs) -> Columns:
     return columns
 
 
+def _campaign(proofs: Proofs) -> Campaign:
+    if proofs.campaign is None:
+        raise Misbehaviour(f"{layout.LOG} does not hold the dataset's campaign")
+    return proofs.campaign
+
+
 def _check_item(
-    line: Mapping[str, Any], row: Mapping[str, Any], columns: Columns, proofs: Proofs
+    line: Mapping[str, Any],
+    row: Mapping[str, Any],
+    campaign: Campaign,
+    columns: Columns,
+    proofs: Proofs,
 ) -> bytes:
     """Checks one item against its proofs, then its row against the item; gives its author."""
-    decided = _decided(line, proofs)
+    decided = _decided(line, campaign, proofs)
     contents = columns.contents(row)
     described = {part.name: part for part in decided.described.parts}
     if set(contents) != set(described) or set(line["parts"]) != set(described):
@@ -173,14 +183,14 @@ def _check_item(
     return decided.author
 
 
-def _decided(line: Mapping[str, Any], proofs: Proofs) -> Decided:
+def _decided(line: Mapping[str, Any], campaign: Campaign, proofs: Proofs) -> Decided:
     """The item as the log has it, by the leaves of its submission and its verdict."""
     item_id, leaf = bytes.fromhex(line["id"]), layout.decode(line["item"])
     submission, verdict = proofs.submissions[line["submission"]], proofs.verdicts[line["verdict"]]
     verdict_leaf = layout.decode(line["item_verdict"])
     if hash_leaf(leaf) != item_id or item_id not in submission.leaves:
         raise Misbehaviour("its description is not what its contributor submitted")
-    described = Description.of(parse_leaf(pb.Item, leaf))
+    described = _described(line, parse_leaf(pb.Item, leaf), campaign)
     decision = parse_leaf(pb.ItemVerdict, verdict_leaf)
     if hash_leaf(verdict_leaf) not in verdict.leaves or decision.item_id != item_id:
         raise Misbehaviour("its verdict is not in the log")
@@ -198,6 +208,19 @@ def _decided(line: Mapping[str, Any], proofs: Proofs) -> Decided:
         decision.confidence_ppm,
         proofs.epoch_at(verdict.index),
     )
+
+
+def _described(line: Mapping[str, Any], item: pb.Item, campaign: Campaign) -> Description:
+    """What its author says of the item, without the parts that the snapshot does without."""
+    without = {campaign.parts[at].name for at in line.get("without", ())}
+    own = []
+    for named in item.optional:
+        if named.name not in without:
+            leaf = layout.decode(line["parts"].get(named.name, {}).get("leaf", ""))
+            if hash_leaf(leaf) != named.hash:
+                raise Misbehaviour(f"its {named.name} is not what its contributor described")
+            own.append((named.hash, parse_leaf(pb.Part, leaf)))
+    return Description.of(item, own, campaign)
 
 
 def _check_content(part: Part, content: bytes, line: Mapping[str, Any]) -> None:

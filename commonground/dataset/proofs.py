@@ -32,7 +32,7 @@ from protocol.log.envelope import Envelope, parse_envelope, verify_signature
 from protocol.log.merkle import hash_leaf, root_of_hashes, verify_inclusion
 from protocol.log.note import Checkpoint
 from protocol.log.strict import encode_leaf, strict_parse
-from protocol.rows import Campaign, Consent, ItemId, row_of
+from protocol.rows import Campaign, Consent, row_of
 from protocol.rules.network import check_succession
 from protocol.rules.people import check_delegation, root_person
 from protocol.rules.table import LATEST, Rules, rules_of
@@ -68,7 +68,7 @@ class Proofs:
     keys: dict[KeyId, PersonId] = field(default_factory=dict)
     campaign: Campaign | None = None
     scope: Consent | None = None  # of the snapshot
-    items: list[ItemId] = field(default_factory=list)  # of the snapshot
+    items: list[pb.SnapshotItem] = field(default_factory=list)  # of the snapshot
     submissions: dict[int, ProvedBatch] = field(default_factory=dict)  # by log index
     verdicts: dict[int, ProvedBatch] = field(default_factory=dict)
     closes: list[tuple[int, int]] = field(default_factory=list)  # (log index, epoch), in order
@@ -98,7 +98,7 @@ def read_proofs(
     Raises Misbehaviour that names the line.
     """
     proofs = Proofs()
-    proofs.items = [_id_of(line) for line in read_lines(folder / layout.ITEMS)]
+    proofs.items = [_held(line) for line in read_lines(folder / layout.ITEMS)]
     before = -1
     for number, line in enumerate(read_lines(folder / layout.LOG), 1):
         try:
@@ -128,9 +128,10 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield data
 
 
-def _id_of(line: dict[str, Any]) -> ItemId:
+def _held(line: dict[str, Any]) -> pb.SnapshotItem:
     try:
-        return bytes.fromhex(line["id"])
+        item_id = bytes.fromhex(line["id"])
+        return pb.SnapshotItem(item_id=item_id, without=line.get("without", ()))
     except (KeyError, TypeError, ValueError):
         raise Misbehaviour(f"{layout.ITEMS} holds a line without an item's id") from None
 
@@ -217,8 +218,8 @@ def _take_campaign(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
 
 
 def _take_snapshot(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
-    # The very items, in this order.
-    leaves = [encode_leaf(pb.SnapshotItem(item_id=item_id)) for item_id in proofs.items]
+    # The very items, in this order, without the very parts.
+    leaves = [encode_leaf(held) for held in proofs.items]
     record = open_record(entry.envelope, leaves, entry.index, rules_of(proofs.rules))
     if record.digest.hex() != manifest.snapshot:
         raise Misbehaviour("it is another snapshot than the manifest's")

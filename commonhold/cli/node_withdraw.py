@@ -34,6 +34,7 @@ from protocol.state import State
 
 # Items that are listed one by one before the question; of more, their campaigns are.
 SHOWN_MAX: Final = 20
+NAMED_MAX: Final = 5  # that a message names
 # Another process of this node reads for milliseconds; a running one finishes what is left.
 ERASE_TRIES: Final = 3
 _LATER: Final = (
@@ -46,12 +47,13 @@ def withdraw(
     items: list[str],
     *,
     all_of: str,
+    part: str,
     yes: bool,
     directory: Path | None,
     passphrase_path: Path | None,
     as_json: bool,
 ) -> None:
-    """Withdraws the items named, or all of a campaign; asks before it, unless `yes`."""
+    """Withdraws the items named, or all of a campaign, or a part of each; asks before it, unless `yes`."""
     if bool(items) == bool(all_of):
         raise ConfigError(
             "both items and a campaign are named" if items else "nothing is named to withdraw",
@@ -67,17 +69,18 @@ def withdraw(
         _erase(store, blobs)  # what an earlier withdrawal left
         state, me = follower.state, keys.person
         named = [find_item(store, state, me, digits) for digits in items]
-        plan = make_plan(state, own_items(state, me, all_of) if all_of else named)
-        _require_possible(state, plan, all_of)
-        shares = _shares(state, plan)  # as it is before anything is withdrawn
+        wanted = own_items(state, me, all_of) if all_of else named
+        plan = make_plan(state, wanted, part)
+        _require_possible(state, plan, all_of, part)
+        shares = _shares(state, plan, part)  # as it is before anything is withdrawn
         if not yes:
-            _confirm(store, state, plan)
-        digests = enqueue_withdrawal(store, keys, state.network, plan.now)
+            _confirm(store, state, plan, part)
+        digests = enqueue_withdrawal(store, keys, state.network, plan.now, part)
         asyncio.run(deliver(home, config, store, follower, quiet=as_json))
-        data = _data(plan, [_entry_of(store, digest) for digest in digests], shares)
+        data = _data(plan, part, [_entry_of(store, digest) for digest in digests], shares)
         _read_log(config, follower)
         _erase(store, blobs)
-        if store.has_residue() or not make_plan(state, plan.now).before:
+        if store.has_residue() or not make_plan(state, plan.now, part).before:
             err.print(_LATER, soft_wrap=True)
     emit(data, as_json, lambda: _text(data))
     if plan.reviewed:
@@ -99,22 +102,27 @@ def _read_log(config: NodeConfig, follower: Follower) -> None:
         err.print(f"{error}; going on with what is known here")
 
 
-def _require_possible(state: State, plan: Plan, all_of: str) -> None:
+def _require_possible(state: State, plan: Plan, all_of: str, part: str) -> None:
     """Items that were named are withdrawn together or not at all; of a campaign, those that can be."""
+    if plan.without and not all_of:
+        named = ", ".join(item_id.hex()[:12] for item_id in plan.without[:NAMED_MAX])
+        raise ConfigError(f"{_count(plan.without)} without a {part}: {named}", "leave them out")
     if plan.reviewed and not (all_of and plan.now):
         raise _in_review(state, plan)
     if plan.now:
         return
     if plan.before:
         raise Ignore(f"{_count(plan.before)} withdrawn already", "there is nothing left to do")
+    what = f"nothing with a {part}" if part else "nothing"
     raise StateError(
-        f"you have submitted nothing to {all_of}", "`commonhold node status` shows where you have"
+        f"you have submitted {what} to {all_of}", "`commonhold node status` shows where you have"
     )
 
 
 def _in_review(state: State, plan: Plan) -> StateError:
+    named = ", ".join(item_id.hex()[:12] for item_id in plan.reviewed[:NAMED_MAX])
     return StateError(
-        f"{_count(plan.reviewed)} being reviewed: {', '.join(i.hex()[:12] for i in plan.reviewed[:5])}",
+        f"{_count(plan.reviewed)} being reviewed: {named}",
         f"run the command again after {rounds_of(state, plan.reviewed)}",
     )
 
@@ -126,7 +134,7 @@ def _count(item_ids: Sized) -> str:
 # ---- asking ----
 
 
-def _confirm(store: Store, state: State, plan: Plan) -> None:
+def _confirm(store: Store, state: State, plan: Plan, part: str) -> None:
     if not sys.stdin.isatty():
         raise ConfigError(
             "withdrawing cannot be undone, and there is no terminal to ask at",
@@ -142,17 +150,20 @@ def _confirm(store: Store, state: State, plan: Plan) -> None:
         ]
         for i in plan.now[:SHOWN_MAX]
     ]
-    err.print(table("To be withdrawn", ["item", "file", "campaign", "status"], rows))
+    title = f"Of which the {part} is to be withdrawn" if part else "To be withdrawn"
+    err.print(table(title, ["item", "file", "campaign", "status"], rows))
     if len(plan.now) > SHOWN_MAX:
         err.print(f"and {len(plan.now) - SHOWN_MAX:,} more")
-    for line in _warnings(state, plan):
+    for line in _warnings(state, plan, part):
         err.print(line, soft_wrap=True)
     if not typer.confirm("Withdraw for good?", err=True):
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
-def _shares(state: State, plan: Plan) -> list[str]:
+def _shares(state: State, plan: Plan, part: str) -> list[str]:
     """What becomes of the shares that the items earned, under the terms of their campaigns."""
+    if part:
+        return ["The items stay what they are, with the shares that they earned."]
     lines = []
     for each in consequences(state, plan.now):
         if not each.accepted:
@@ -166,9 +177,9 @@ def _shares(state: State, plan: Plan) -> list[str]:
     return lines
 
 
-def _warnings(state: State, plan: Plan) -> list[str]:
+def _warnings(state: State, plan: Plan, part: str) -> list[str]:
     """What the person should know before."""
-    lines = _shares(state, plan)
+    lines = _shares(state, plan, part)
     if snapshots := snapshots_with(state, plan.now):
         lines.append(f"{snapshots:,} datasets hold some of them and can no longer be licensed.")
     if plan.reviewed:
@@ -200,8 +211,9 @@ def _erase(store: Store, blobs: BlobStore) -> None:
             return
 
 
-def _data(plan: Plan, entries: list[int | None], shares: list[str]) -> dict[str, Any]:
+def _data(plan: Plan, part: str, entries: list[int | None], shares: list[str]) -> dict[str, Any]:
     return {
+        "part": part,
         "withdrawn": [item_id.hex() for item_id in plan.now],
         "withdrawn_before": [item_id.hex() for item_id in plan.before],
         "in_review": [item_id.hex() for item_id in plan.reviewed],
@@ -211,9 +223,12 @@ def _data(plan: Plan, entries: list[int | None], shares: list[str]) -> dict[str,
 
 
 def _text(data: dict[str, Any]) -> str:
+    count = len(data["withdrawn"])
+    items = "1 item" if count == 1 else f"{count:,} items"
+    gone = f"The {data['part']} of {items} is" if data["part"] else _count(data["withdrawn"])
     return "\n".join(
         [
-            f"{_count(data['withdrawn'])} withdrawn, and erased here.",
+            f"{gone} withdrawn, and erased here.",
             *data["shares"],
             "The files that you submitted from are yours: delete them yourself if you want to.",
         ]

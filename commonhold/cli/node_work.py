@@ -211,6 +211,12 @@ def withdraw(
     all_of: Annotated[
         str, typer.Option(help="Withdraw all that you submitted to this campaign.")
     ] = "",
+    part: Annotated[
+        str,
+        typer.Option(
+            help="Withdraw only this part of each; one that their campaign does not require."
+        ),
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
@@ -222,12 +228,15 @@ def withdraw(
     more, and what was decided about it. Your own files elsewhere on this machine are not touched. Copies
     that others made outside the network cannot be recalled. Without an answer from the coordinator the
     withdrawal is kept and sent later, and nothing is erased before the log has it.
+
+    With --part only that part of each item goes; the item stays what it is, with the shares that it earned.
     """
     from commonhold.cli import node_withdraw
 
     node_withdraw.withdraw(
         items or [],
         all_of=all_of,
+        part=part,
         yes=yes,
         directory=directory,
         passphrase_path=passphrase_path,

@@ -63,6 +63,13 @@ def _amount(text: str, asset: bytes) -> Markup:
     return _ours(amount(int(text), asset))
 
 
+def _withdraw(body: Any) -> Said:
+    items = _items(len(body.item_ids))
+    if body.part:
+        return _said("withdrew consent for the part {} of {}", body.part, items)
+    return _said("withdrew consent for {}", items)
+
+
 def _to(body: Any) -> str:
     """The page of the campaign that a record is about."""
     return f"/campaigns/{body.campaign_id}"
@@ -190,9 +197,9 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
     ),
     "pause": _pause,
     "submission": lambda b: _said(
-        "submitted {} to {}", _items(b.items.count), b.campaign_id, path=_to(b)
+        "submitted {} to {}", _items(b.items.count - b.parts), b.campaign_id, path=_to(b)
     ),
-    "withdraw": lambda b: _said("withdrew consent for {}", _items(len(b.item_ids))),
+    "withdraw": _withdraw,
     "standby": _standby,
     "seal": _seal,
     "beacon": _beacon,

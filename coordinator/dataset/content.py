@@ -22,6 +22,9 @@ from protocol.errors import StoreError
 from protocol.log.commitments import CONTENT_DOMAIN
 from protocol.rows import ItemId
 
+PartOf = tuple[ItemId, str]
+"""An item, and the name of one of its parts."""
+
 
 class ContentStore:
     """A directory of content, by item id and name of the part."""
@@ -70,14 +73,14 @@ class ContentStore:
             return None
         return salt, content
 
-    def ids(self) -> set[ItemId]:
-        """The items of which anything is here."""
-        return {item_id for item_id, _ in self._files()}
+    def held(self) -> set[PartOf]:
+        """The parts of which anything is here."""
+        return {place for place, _ in self._files()}
 
-    def delete(self, item_ids: Collection[ItemId]) -> None:
-        """Removes all parts and salts of items, finished or not, durably. Twice is harmless."""
-        for item_id, path in self._files():
-            if item_id in item_ids:
+    def delete(self, parts: Collection[PartOf]) -> None:
+        """Removes parts and their salts, finished or not, durably. Twice is harmless."""
+        for place, path in self._files():
+            if place in parts:
                 path.unlink(missing_ok=True)
         # Otherwise a power cut could bring erased content back.
         sync_directory(self._root)
@@ -85,10 +88,10 @@ class ContentStore:
     def _path(self, item_id: ItemId, part: str, suffix: str = "") -> Path:
         return self._root / f"{item_id.hex()}.{part}{suffix}"
 
-    def _files(self) -> Iterator[tuple[ItemId, Path]]:
+    def _files(self) -> Iterator[tuple[PartOf, Path]]:
         for path in list(self._root.iterdir()):
-            name = path.name.partition(".")[0]
+            name, part, *_ = *path.name.split("."), ""
             try:
-                yield bytes.fromhex(name), path
+                yield (bytes.fromhex(name), part), path
             except ValueError:
                 continue  # not ours

@@ -4,7 +4,9 @@ log.jsonl     one line for each log entry that the dataset rests on, in the log'
               commonground/dataset/proofs.py for which these are. With its inclusion proof in the
               checkpoint that the manifest carries and the hashes of a submission's or verdict's leaves.
 items.jsonl   one line for each item, in the snapshot's order: the description whose hash is the item's
-              id, the leaf of its verdict, and for each part its SHA-256 and the salt that opens it.
+              id, the leaf of its verdict, and for each part its SHA-256, the salt that opens it, and
+              its description where that has a leaf of its own; `without` says which parts of the
+              campaign's (by number, from 0) the author had taken back before the snapshot.
 
 The hashes of a whole batch take 44 bytes an item. A proof for each item would take ten times that.
 """
@@ -41,10 +43,10 @@ class LoggedVerdict:
 
 @dataclass(slots=True)
 class Evidence:
-    """What the items' own lines refer to: of each item, the leaf that describes it, and its verdict."""
+    """What the items' own lines refer to: the leaves that describe items and parts, and verdicts."""
 
     checkpoint: bytes
-    described: dict[ItemId, bytes] = field(default_factory=dict)
+    described: dict[bytes, bytes] = field(default_factory=dict)  # by leaf hash
     verdicts: dict[ItemId, LoggedVerdict] = field(default_factory=dict)
 
 
@@ -69,6 +71,8 @@ class _Wanted:
         self._campaign_id = snapshot.campaign_id
         self._items = set(snapshot.items)
         items = [state.items[each] for each in snapshot.items]
+        described = (item.description for item in items if item.description is not None)
+        self._leaves = self._items | {part.leaf for each in described for part in each.parts}
         keys = (index for author, _ in snapshot.credits for _, index in state.keys_of.scan(author))
         self._indices = {0, snapshot.logged_at, *(item.submitted_at for item in items), *keys}
         # Between the close of the epoch before and that of its own, a verdict is in no other epoch.
@@ -95,22 +99,37 @@ class _Wanted:
                 self._closes.add(epoch - 1)
                 return True
             case "submission" if entry.index in self._indices:
-                evidence.described |= _described(entry, self._items)
+                evidence.described |= _described(entry, self._leaves)
         return entry.index in self._indices
 
 
+@dataclass(frozen=True, slots=True)
+class PartProof:
+    """A part's content, the salt that opens its commitment, and its own leaf; empty without one."""
+
+    salt: bytes
+    content: bytes
+    leaf: bytes = b""
+
+    def line(self) -> dict[str, str]:
+        """What the item's line says of it."""
+        line = {"sha256": hashlib.sha256(self.content).hexdigest(), "salt": encode(self.salt)}
+        return line | ({"leaf": encode(self.leaf)} if self.leaf else {})
+
+
 def item_line(
-    leaf: bytes, parts: Mapping[str, tuple[bytes, bytes]], submission: int, verdict: LoggedVerdict
+    held: pb.SnapshotItem,
+    leaf: bytes,
+    parts: Mapping[str, PartProof],
+    submission: int,
+    verdict: LoggedVerdict,
 ) -> bytes:
-    """The line of an item that is in the dataset; `parts` are (salt, content) by name."""
+    """The line of an item that is in the dataset; `held` is what the snapshot says of it."""
     return _line(
-        {
-            "id": hash_leaf(leaf).hex(),
+        _held(held)
+        | {
             "item": encode(leaf),
-            "parts": {
-                name: {"sha256": hashlib.sha256(content).hexdigest(), "salt": encode(salt)}
-                for name, (salt, content) in parts.items()
-            },
+            "parts": {name: part.line() for name, part in parts.items()},
             "submission": submission,
             "verdict": verdict.index,
             "item_verdict": encode(verdict.leaf),
@@ -118,14 +137,19 @@ def item_line(
     )
 
 
-def missing_line(item_id: ItemId) -> bytes:
+def missing_line(held: pb.SnapshotItem) -> bytes:
     """The line of an item that the snapshot has and the dataset lacks."""
-    return _line({"id": item_id.hex()})
+    return _line(_held(held))
 
 
-def _described(entry: StoredEntry, wanted: set[ItemId]) -> dict[ItemId, bytes]:
+def _held(held: pb.SnapshotItem) -> dict[str, Any]:
+    without = {"without": list(held.without)} if held.without else {}
+    return {"id": held.item_id.hex()} | without
+
+
+def _described(entry: StoredEntry, wanted: set[bytes]) -> dict[bytes, bytes]:
     leaves = (leaf for leaf in decode_bundle(entry.bundle or b"") if not isinstance(leaf, Erased))
-    return {item_id: leaf for leaf in leaves if (item_id := hash_leaf(leaf)) in wanted}
+    return {hashed: leaf for leaf in leaves if (hashed := hash_leaf(leaf)) in wanted}
 
 
 def _accepted(entry: StoredEntry, wanted: set[ItemId]) -> Iterator[tuple[ItemId, LoggedVerdict]]:

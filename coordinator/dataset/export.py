@@ -101,7 +101,7 @@ def _sweep(operator: Operator, digest: bytes, cause: CommonholdError | None) -> 
     sweep(operator.home, operator.state)
     if operator.state.snapshots[digest].withdrawn:
         raise StateError(
-            "a contributor withdrew an item of the snapshot meanwhile",
+            "a contributor withdrew from the snapshot meanwhile",
             "export again: the next snapshot leaves it out",
         ) from cause
 

@@ -18,7 +18,7 @@ from commonground.asking import ATTEMPT_SECONDS, Asking
 from commonground.client import CoordinatorClient
 from commonground.directory import Directory, keys_of_person
 from commonground.p2p import Denial, OpenBlob, PeerHost
-from coordinator.dataset.content import ContentStore
+from coordinator.dataset.content import ContentStore, PartOf
 from coordinator.operator import Operator
 from protocol.errors import Misbehaviour, Reject, Unreachable
 from protocol.identity import KeyId
@@ -40,9 +40,6 @@ CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
 _LISTEN: Final = ("/ip4/127.0.0.1/tcp/0",)  # we dial; nobody needs to reach us
 
 OnPart = Callable[[], None]
-
-PartOf = tuple[ItemId, str]
-"""An item, and the name of one of its parts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,13 @@ from coordinator.answers import Comparisons
 from coordinator.dataset.card import render
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.croissant import describe
-from coordinator.dataset.evidence import Evidence, item_line, missing_line, write_log
+from coordinator.dataset.evidence import (
+    Evidence,
+    PartProof,
+    item_line,
+    missing_line,
+    write_log,
+)
 from coordinator.dataset.facts import Facts
 from coordinator.dataset.ranking import encode_ranking
 from coordinator.dataset.snapshots import folder_name
@@ -32,6 +38,7 @@ from coordinator.ledger import Ledger
 from coordinator.ranking import rank
 from protocol.errors import StateError, StoreError
 from protocol.rows import Item, ItemId, Snapshot
+from protocol.rules.dataset import snapshot_leaf
 from protocol.state import State
 
 # A value of a Parquet column is read whole. Nodes submit items of at most 8 MiB; others might not.
@@ -157,7 +164,7 @@ def _write_items(
         with writing(part / layout.ITEMS) as proofs:
             for item_id in source.snapshot.items:
                 if item_id in missing:
-                    proofs.write(missing_line(item_id))
+                    proofs.write(missing_line(snapshot_leaf(source.state, item_id)))
                 else:
                     proofs.write(_write_item(parquet, source, facts, evidence, item_id))
                 on_item()
@@ -173,7 +180,7 @@ def _write_item(
 ) -> bytes:
     """Writes the row; gives the line that proves it."""
     item = source.state.items[item_id]
-    opened = _read_parts(source.content, item_id, item)
+    opened = _read_parts(source.content, item_id, item, evidence)
     if item.answer is None or item.decided_in is None:
         raise StateError(
             f"item {item_id.hex()} is not decided", "run `commonhold coordinator fsck`"
@@ -188,18 +195,19 @@ def _write_item(
         item.confidence_ppm,
         item.decided_in,
     )
-    contents = {name: content for name, (_, content) in opened.items()}
+    contents = {name: part.content for name, part in opened.items()}
     facts.count(decided, contents)
     row = facts.columns.row(decided, contents)
     parquet.add(row, sum(map(len, contents.values())))
     leaf, verdict = evidence.described[item_id], evidence.verdicts[item_id]
-    return item_line(leaf, opened, item.submitted_at, verdict)
+    held = snapshot_leaf(source.state, item_id)
+    return item_line(held, leaf, opened, item.submitted_at, verdict)
 
 
 def _read_parts(
-    content: ContentStore, item_id: ItemId, item: Item
-) -> dict[str, tuple[bytes, bytes]]:
-    """(salt, content) of each part, by its name."""
+    content: ContentStore, item_id: ItemId, item: Item, evidence: Evidence
+) -> dict[str, PartProof]:
+    """Content of each part with what proves it, by its name."""
     parts = item.described().parts
     if sum(part.size for part in parts) > ITEM_BYTES_MAX:
         raise StateError(f"item {item_id.hex()} is larger than {ITEM_BYTES_MAX} bytes")
@@ -211,7 +219,8 @@ def _read_parts(
                 f"the {part.name} of item {item_id.hex()} is gone or damaged",
                 "run the export again",
             )
-        opened[part.name] = found
+        leaf = evidence.described[part.leaf] if part.leaf else b""
+        opened[part.name] = PartProof(*found, leaf)
     return opened
 
 

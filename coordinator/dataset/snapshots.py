@@ -13,7 +13,7 @@ from protocol.limits import OPERATOR_LEAVES_MAX
 from protocol.log.batch import batch_root
 from protocol.log.strict import encode_leaf
 from protocol.rows import Consent, ItemId, Snapshot
-from protocol.rules.dataset import compute_snapshot
+from protocol.rules.dataset import compute_snapshot, snapshot_leaves
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -56,7 +56,7 @@ def log_snapshot(operator: Operator, campaign_id: str, scope: Consent) -> tuple[
     items = _select(state, campaign_id, scope)
     known = _logged(state, campaign_id, scope, items)
     if known is None:
-        leaves = [encode_leaf(pb.SnapshotItem(item_id=item_id)) for item_id in items]
+        leaves = [encode_leaf(leaf) for leaf in snapshot_leaves(state, items)]
         body = pb.Snapshot(
             network=state.network,
             campaign_id=campaign_id,
@@ -100,12 +100,13 @@ def _select(state: State, campaign_id: str, scope: Consent) -> list[ItemId]:
 def _logged(
     state: State, campaign_id: str, scope: Consent, items: Sequence[ItemId]
 ) -> tuple[bytes, Snapshot] | None:
-    wanted = (campaign_id, scope, tuple(items))
+    """With the parts that the items have now: nothing was withdrawn from it since."""
+    wanted = (campaign_id, scope, tuple(items), 0)
     return next(
         (
             (digest, each)
             for digest, each in state.snapshots.scan()
-            if (each.campaign_id, each.scope, each.items) == wanted
+            if (each.campaign_id, each.scope, each.items, each.withdrawn) == wanted
         ),
         None,
     )

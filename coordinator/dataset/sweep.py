@@ -20,11 +20,10 @@ from commonground.dataset.layout import WITHDRAWN
 from commonground.files import sync_directory, writing
 from coordinator.book import Book
 from coordinator.config import Home
-from coordinator.dataset.content import ContentStore
+from coordinator.dataset.content import ContentStore, PartOf
 from coordinator.dataset.snapshots import folder_name
 from protocol.errors import StoreError
 from protocol.lifecycle import ItemStatus
-from protocol.rows import ItemId
 from protocol.state import State
 
 _log = logging.getLogger(__name__)
@@ -35,23 +34,24 @@ RETRY_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """What has to go: items, and snapshots as (digest, how many of its items were withdrawn)."""
+    """What has to go: parts, and snapshots as (digest, how many items or parts of it were withdrawn)."""
 
-    items: frozenset[ItemId]
+    parts: frozenset[PartOf]
     snapshots: tuple[tuple[bytes, int], ...]
 
 
 def withdrawals(state: State) -> int:
-    """Grows whenever an item is withdrawn that a snapshot holds: only those were ever fetched."""
+    """Grows whenever something is withdrawn that a snapshot holds: only that was ever fetched."""
     return sum(snapshot.withdrawn for _, snapshot in state.snapshots.scan())
 
 
-def doomed(state: State, held: Iterable[ItemId]) -> Doomed:
-    """What the state says has to go; `held` are the items whose content is here."""
+def doomed(state: State, held: Iterable[PartOf]) -> Doomed:
+    """What the state says has to go; `held` are the parts whose content is here."""
     gone = frozenset(
-        item_id
-        for item_id in held
-        if item_id in state.items and state.items[item_id].status is ItemStatus.WITHDRAWN
+        (item_id, part)
+        for item_id, part in held
+        if (item := state.items.get(item_id)) is not None
+        and (item.status is ItemStatus.WITHDRAWN or part in item.taken_back)
     )
     spoilt = ((digest, each.withdrawn) for digest, each in state.snapshots.scan())
     return Doomed(gone, tuple((digest, count) for digest, count in spoilt if count))
@@ -60,8 +60,8 @@ def doomed(state: State, held: Iterable[ItemId]) -> Doomed:
 def delete(home: Home, doom: Doomed) -> list[str]:
     """Deletes it; gives the folders of datasets that it emptied now. Raises StoreError."""
     try:
-        if doom.items:
-            ContentStore(home.content_path).delete(doom.items)
+        if doom.parts:
+            ContentStore(home.content_path).delete(doom.parts)
         emptied = []
         for digest, count in doom.snapshots:
             name = folder_name(digest)
@@ -82,9 +82,9 @@ def _empty(folder: Path, digest: bytes, count: int) -> bool:
         with writing(note) as file:
             file.write(
                 f"This was the dataset of snapshot {digest.hex()}.\n"
-                f"{count} of its items were withdrawn by their contributors, so it was deleted.\n"
+                f"{count} items or parts of it were withdrawn by their contributors, so it was deleted.\n"
                 "Copies made before have to be deleted, too. `commonhold coordinator export` makes "
-                "a new snapshot without these items.\n".encode()
+                "a new snapshot without these.\n".encode()
             )
         sync_directory(folder)
     others = [path for path in folder.iterdir() if path != note]
@@ -102,8 +102,8 @@ def sweep(home: Home, state: State) -> list[str]:
     return delete(home, doomed(state, _held(home)))
 
 
-def _held(home: Home) -> set[ItemId]:
-    return ContentStore(home.content_path).ids() if home.content_path.is_dir() else set()
+def _held(home: Home) -> set[PartOf]:
+    return ContentStore(home.content_path).held() if home.content_path.is_dir() else set()
 
 
 async def keep_swept(book: Book, home: Home) -> None:
@@ -130,4 +130,4 @@ async def _sweep_once(book: Book, home: Home) -> None:
         size, doom = state.size, doomed(state, held)
     await book.wait_beyond(size - 1)  # memory may be ahead of the disk: delete what is logged
     for name in await asyncio.to_thread(delete, home, doom):
-        _log.warning("dataset %s is deleted: contributors withdrew items of it", name)
+        _log.warning("dataset %s is deleted: contributors withdrew from it", name)

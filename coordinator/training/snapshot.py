@@ -1,7 +1,7 @@
 """The job's snapshot as a yardstick: how a round's model does on data that reviewers accepted.
 
-It is read from the exported dataset. An item that its author withdraws while the job runs is dropped
-from the next round on.
+It is read from the exported dataset. An item that its author withdraws while the job runs, or whose picture,
+is dropped from the next round on.
 """
 
 from __future__ import annotations
@@ -36,11 +36,17 @@ class Yardstick:
     item_ids: tuple[ItemId, ...]  # (n,)
     images: NDArray[np.uint8]  # (n, 28, 28)
     labels: NDArray[np.int64]  # (n,)
+    part: str  # that the images are
 
     def accuracy_ppm(self, state: State, weights: Weights) -> int:
-        """Of the items that are not withdrawn; 0 when none is left."""
+        """Of the items whose picture is not withdrawn; 0 when none is left."""
+        items = [state.items[each] for each in self.item_ids]
         kept = np.array(
-            [state.items[each].status is not ItemStatus.WITHDRAWN for each in self.item_ids], bool
+            [
+                each.status is not ItemStatus.WITHDRAWN and self.part not in each.taken_back
+                for each in items
+            ],
+            bool,
         )
         if not kept.any():
             return 0
@@ -62,6 +68,7 @@ def load_yardstick(home: Home, digest: bytes) -> Yardstick:
             "run `commonhold coordinator export`, or open the job without --snapshot",
         )
     ids: list[ItemId] = []
+    part = ""
     images: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     for file in files:
@@ -69,11 +76,16 @@ def load_yardstick(home: Home, digest: bytes) -> Yardstick:
         pictures = picture_columns(table.schema)  # whatever the campaign calls the part
         if len(pictures) != 1 or LABEL not in table.column_names:
             raise _no_images()
-        for row in table.select([_ITEM_ID, LABEL, *pictures]).to_pylist():
+        [part] = pictures
+        for row in table.select([_ITEM_ID, LABEL, part]).to_pylist():
+            if row[part] is None:
+                continue  # never given, or taken back before the snapshot
             ids.append(bytes.fromhex(row[_ITEM_ID]))
             labels.append(row[LABEL])
-            images.append(_decoded(row[pictures[0]]["bytes"]))
-    return Yardstick(tuple(ids), np.stack(images), np.array(labels, np.int64))
+            images.append(_decoded(row[part]["bytes"]))
+    if not images:
+        raise _no_images()
+    return Yardstick(tuple(ids), np.stack(images), np.array(labels, np.int64), part)
 
 
 def measure_on(operator: Operator, snapshot: bytes) -> Callable[[Weights], int]:

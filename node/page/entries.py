@@ -20,7 +20,7 @@ KINDS: Final[dict[str, str]] = {
     "pause": "The operator paused a campaign, or resumed it.",
     "register": "Somebody joined, and named the address that is paid.",
     "submission": "Somebody submitted items: commitments to their content, not the content.",
-    "withdraw": "Somebody took items back.",
+    "withdraw": "Somebody took items back, or a part of each.",
     "standby": "Somebody offered to review in a campaign's next round, or stood down.",
     "beacon": "A reviewer opened a random value that decides, with others, who reviews what.",
     "seal": "The operator fixed the items of a campaign's round: which of them are copies, and the hidden"

@@ -11,6 +11,7 @@ from node.page.sources import Replay, Sources
 from node.page.words import certainty, plural, quote
 from node.rows import ItemRow, PartRow
 from node.statement import REFUSALS
+from node.withdrawal import parts_alone
 from protocol.lifecycle import ItemStatus
 from protocol.media import MEDIA, Shown
 from protocol.rows import Campaign, Item, ItemId
@@ -82,6 +83,8 @@ class ItemView:
     withdraw: str  # the command, or when it can be given
     can_withdraw: bool
     repays: bool  # accepted items that are withdrawn make as many later ones earn nothing
+    taken_back: tuple[str, ...]  # parts that I withdrew alone
+    part_commands: tuple[str, ...]  # that withdraw each of the parts which can go alone
 
     @property
     def picture(self) -> str:
@@ -144,6 +147,8 @@ def _describe(sources: Sources, replay: Replay, item_id: ItemId) -> ItemView:
     row = None if is_gone else sources.store.item(item_id)
     proposal = item.proposal if row is None else row.proposal
     reviewing = in_review(state, item_id, item)
+    withdraw = _withdraw(sources, state, item_id, item, reviewing)
+    alone = () if reviewing else parts_alone(state, item_id)
     decided = "" if item.answer is None or is_gone else _words(question, item.answer)
     return ItemView(
         id=item_id.hex(),
@@ -160,9 +165,11 @@ def _describe(sources: Sources, replay: Replay, item_id: ItemId) -> ItemView:
         entry=own.entry_of(item_id),
         original=_original(state, item),
         parts=() if row is None else tuple(_parts(sources, item, row)),
-        withdraw=_withdraw(sources, state, item_id, item, reviewing),
+        withdraw=withdraw,
         can_withdraw=not is_gone and not reviewing,
         repays=campaign.withdrawal == pb.WITHDRAWAL_REPAYS,
+        taken_back=item.taken_back,
+        part_commands=tuple(f"{withdraw} --part {name}" for name in alone),
     )
 
 

@@ -37,6 +37,7 @@ LEAF_TYPES: Final[Mapping[str, int]] = MappingProxyType(
         "Duplicate": 6,
         "GoldHash": 7,
         "SnapshotItem": 8,
+        "Part": 9,
     }
 )
 _LEAF_NAMES: Final = {number: name for name, number in LEAF_TYPES.items()}

@@ -25,6 +25,7 @@ class Copies:
         self._swapped = dict(zip(compared, reversed(compared), strict=True))
         self._parts = defaultdict[str, DuplicateIndex[ItemId]](DuplicateIndex)
         self._named: dict[ItemId, tuple[str, ...]] = {}  # which parts an item has here
+        self._aside: dict[ItemId, Fingerprints] = {}
 
     def __contains__(self, item_id: ItemId) -> bool:
         return item_id in self._named
@@ -38,10 +39,27 @@ class Copies:
             self._parts[part].add(fingerprint, item_id)
         self._named[item_id] = tuple(part for part, _ in fingerprints)
 
+    def put_aside(self, item_id: ItemId, fingerprints: Fingerprints) -> None:
+        """Nothing is compared with an item that lacks a part as long as nobody has read why."""
+        self._aside[item_id] = fingerprints
+
+    def take_up(self, item_id: ItemId) -> None:
+        """Now it is, with the parts that it has; nothing happens for one that was not put aside."""
+        if item_id in self._aside:
+            self.add(item_id, self._aside.pop(item_id))
+
     def remove(self, item_id: ItemId) -> None:
         """Forgets an item's fingerprints for good; twice is as well."""
+        self._aside.pop(item_id, None)
         for part in self._named.pop(item_id, ()):
             self._parts[part].remove(item_id)
+
+    def remove_part(self, item_id: ItemId, name: str) -> None:
+        """Forgets one part's fingerprint for good, if it is here; the other parts stay comparable."""
+        names = self._named.get(item_id, ())
+        if name in names:
+            self._parts[name].remove(item_id)
+            self._named[item_id] = tuple(each for each in names if each != name)
 
     def fingerprints_of(self, item_id: ItemId) -> Fingerprints:
         """What an item's parts look like, as its author said; empty for one that is not here."""

@@ -9,7 +9,7 @@ from typing import Final
 from protocol.errors import Ignore
 from protocol.lifecycle import RoundPhase
 from protocol.limits import (
-    BATCH_LEAVES_MAX,
+    BATCH_ITEMS_MAX,
     BELIEF_NUMBER_BYTES,
     CONTENT_BYTES_MAX,
     DAY_MS,
@@ -130,9 +130,9 @@ def _check_question(campaign: pb.Campaign, question: Question) -> None:
 
 def _check_rounds(rounds: pb.RoundTerms) -> None:
     require(
-        1 <= rounds.items_max <= BATCH_LEAVES_MAX,
+        1 <= rounds.items_max <= BATCH_ITEMS_MAX,
         f"a round has at most {rounds.items_max} items",
-        f"let it have 1 to {BATCH_LEAVES_MAX}",
+        f"let it have 1 to {BATCH_ITEMS_MAX}",
     )
     require(
         1 <= rounds.seal_items <= rounds.items_max,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from protocol.errors import Ignore, Reject
@@ -31,6 +31,21 @@ def compute_snapshot(
     return found
 
 
+def snapshot_leaves(state: State, items: Iterable[ItemId]) -> list[pb.SnapshotItem]:
+    """The leaves of a snapshot's record: what it holds, and what of that was taken back before."""
+    return [snapshot_leaf(state, item_id) for item_id in items]
+
+
+def snapshot_leaf(state: State, item_id: ItemId) -> pb.SnapshotItem:
+    """What a snapshot of now holds of an item."""
+    item = state.items[item_id]
+    if not item.taken_back:  # nearly all
+        return pb.SnapshotItem(item_id=item_id)
+    names = [part.name for part in state.campaigns[item.campaign_id].parts]
+    without = sorted(names.index(name) for name in item.taken_back)
+    return pb.SnapshotItem(item_id=item_id, without=without)
+
+
 def validate_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
     """The items are exactly those that everybody selects by the same rule."""
     body = record.body
@@ -38,12 +53,17 @@ def validate_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
     require(len(record.leaves) > 0, "a snapshot holds at least one accepted item")
     if record.digest in state.snapshots:
         raise Ignore("this snapshot is in the log already")
-    listed = [ItemId(leaf.item_id) for leaf in record.leaves]
+    leaves: tuple[pb.SnapshotItem, ...] = record.leaves
+    listed = [ItemId(leaf.item_id) for leaf in leaves]
     erased = {i for i in listed if i in state.items and state.items[i].is_erased}
     scope = row_of(Consent, body.scope)
     require(
         listed == compute_snapshot(state, body.campaign_id, scope, erased),
         "the snapshot's items are not those that follow from the log",
+    )
+    require(
+        list(leaves) == snapshot_leaves(state, listed),
+        "the snapshot does not say which parts of its items were taken back",
     )
 
 
@@ -72,7 +92,7 @@ def usable_snapshot(state: State, digest: bytes) -> Snapshot:
         raise Reject(f"the log holds no snapshot {digest.hex()}")
     require(
         snapshot.withdrawn == 0,
-        f"{snapshot.withdrawn} items of snapshot {digest.hex()[:12]} were withdrawn",
+        f"{snapshot.withdrawn} items or parts of snapshot {digest.hex()[:12]} were withdrawn",
         "export a new one",
     )
     return snapshot

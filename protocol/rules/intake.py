@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from protocol.errors import Reject
-from protocol.limits import BATCH_LEAVES_MAX, HASH_BYTES, LINEAGE_MAX, NAME_CHARS_MAX
+from protocol.limits import HASH_BYTES, LINEAGE_MAX, NAME_CHARS_MAX
 from protocol.log import commitments
 from protocol.media import MEDIA, Comparison
 from protocol.review.fingerprints import EXACT, PERCEPTUAL, validate_fingerprint
 from protocol.rows import Campaign, Description, Item, ItemId, PartTerms
+from protocol.rules.items import Given, item_count, read_items
 from protocol.rules.record import Record, campaign_of, require, require_member
-from protocol.state import State
+from protocol.state import ITSELF, State
 from protocol.tasks.question import question_of
 from protocol.text import check_name, check_text
 from protos.gen import records_pb2 as pb
@@ -30,35 +31,49 @@ def validate_submission(state: State, record: Record[pb.Submission]) -> None:
         f"campaign {campaign.id!r} is paused and takes no submissions",
         "`commonhold node campaigns` says when it goes on",
     )
-    require(
-        0 < len(record.leaves) <= BATCH_LEAVES_MAX, f"a batch has 1 to {BATCH_LEAVES_MAX} items"
-    )
+    items = read_items(record)
     seen: set[ItemId] = set()
-    for position, (item_id, item) in enumerate(zip(record.hashes, record.leaves, strict=True)):
+    for position, given in enumerate(items):
         try:
-            require(item_id not in seen and item_id not in state.items, "it was submitted already")
-            if item is not None:  # of an erased one: whoever was there when it came has checked it
-                _check_item(item, campaign)
+            fresh = given.item_id not in seen and given.item_id not in state.items
+            require(fresh, "it was submitted already")
+            # Of an erased leaf: whoever was there when it came has checked it.
+            if given.leaf is not None:
+                _check_item(given.leaf, [part for _, part in given.parts], campaign)
         except Reject as error:
-            where = f"item {position + 1} of {len(record.leaves)}"
+            where = f"item {position + 1} of {len(items)}"
             raise Reject(f"{where}: {error}", error.advice) from None
-        seen.add(item_id)
+        seen.add(given.item_id)
 
 
 def process_submission(state: State, record: Record[pb.Submission]) -> None:
     """The items wait for the next round, each author's in a queue of its own."""
-    campaign_id, author = record.body.campaign_id, record.author
-    copies = state.copies[campaign_id]
-    for position, (item_id, leaf) in enumerate(zip(record.hashes, record.leaves, strict=True)):
-        described = None if leaf is None else Description.of(leaf)
-        item = Item(author, campaign_id, record.index, position, described, state.tickets)
+    campaign, author = state.campaigns[record.body.campaign_id], record.author
+    for position, given in enumerate(read_items(record)):
+        item_id, leaf = given.item_id, given.leaf
+        described = None if leaf is None else Description.of(leaf, given.parts, campaign)
+        item = Item(author, campaign.id, record.index, position, described, state.tickets)
         state.items.put(item_id, item)
         enqueue(state, item_id, item)
         state.tickets += 1
-        if leaf is None:
-            state.unexplained.put(item_id, record.index)
-        elif state.campaigns[campaign_id].is_open:
-            copies.add(item_id, tuple((part.name, part.fingerprint) for part in leaf.parts))
+        for name in (ITSELF,) if leaf is None else given.erased_parts:
+            state.unexplained.put((item_id, name), record.index)
+        if leaf is not None and campaign.is_open:
+            _index(state, campaign, given, leaf)
+
+
+def _index(state: State, campaign: Campaign, given: Given, leaf: pb.Item) -> None:
+    """Later items are compared with this one: with all of it, or once nothing of it is unexplained."""
+    prints = {part.name: part.fingerprint for part in leaf.parts}
+    prints |= {part.name: part.fingerprint for _, part in given.parts}
+    ordered = tuple(
+        (each.name, prints[each.name]) for each in campaign.parts if each.name in prints
+    )
+    copies = state.copies[campaign.id]
+    if given.erased_parts:
+        copies.put_aside(given.item_id, ordered)
+    else:
+        copies.add(given.item_id, ordered)
 
 
 def enqueue(state: State, item_id: ItemId, item: Item) -> None:
@@ -96,7 +111,7 @@ def validate_openings(
     question = question_of(campaign_of(state, record.body.campaign_id))
     proposed = {
         item_id: item.proposal_commitment
-        for item_id, item in zip(record.hashes, record.leaves, strict=True)
+        for item_id, item in zip(record.hashes, record.leaves[: item_count(record)], strict=False)
         if item.proposal_commitment
     }
     require(
@@ -107,7 +122,7 @@ def validate_openings(
         if item_id not in proposed:
             continue
         salt, answer = openings[item_id]
-        where = f"item {position + 1} of {len(record.leaves)}"
+        where = f"item {position + 1} of {item_count(record)}"
         try:
             question.kind.check_answer(question.spec, answer)
         except Reject as error:
@@ -118,8 +133,11 @@ def validate_openings(
         )
 
 
-def _check_item(item: pb.Item, campaign: Campaign) -> None:
-    _check_parts(item, campaign)
+def _check_item(item: pb.Item, optional: Sequence[pb.Part], campaign: Campaign) -> None:
+    _check_names(item, campaign)
+    terms = {each.name: each for each in campaign.parts}
+    for part in (*item.parts, *optional):
+        _check_part(part, terms[part.name], open_=campaign.is_open)
     _check_proposal(item, campaign)
     require(item.licence != "", "it carries no licence")
     require(
@@ -146,18 +164,12 @@ def _check_item(item: pb.Item, campaign: Campaign) -> None:
     require(all(len(i) == HASH_BYTES for i in item.derived_from), "its lineage is malformed")
 
 
-def _check_parts(item: pb.Item, campaign: Campaign) -> None:
-    """Each part is one that the campaign asks for, once and in its order, and none is missing."""
-    terms = {each.name: each for each in campaign.parts}
-    names = [part.name for part in item.parts]
-    if names != list(terms):  # nearly every item has all of them, in their order
-        _check_names(names, campaign)
-    for part in item.parts:
-        _check_part(part, terms[part.name], open_=campaign.is_open)
-
-
-def _check_names(names: Sequence[str], campaign: Campaign) -> None:
-    terms = [each.name for each in campaign.parts]
+def _check_names(item: pb.Item, campaign: Campaign) -> None:
+    """Each part is one that the campaign asks for, once, in its order and in its place; none is missing."""
+    inside, beside = [part.name for part in item.parts], [part.name for part in item.optional]
+    if not beside and inside == [each.name for each in campaign.parts if not each.optional]:
+        return  # nearly every item has all that is required, in its order, and no more
+    terms, names = {each.name: each for each in campaign.parts}, [*inside, *beside]
     wanted = f"an item of {campaign.id} has: {', '.join(terms)}"
     for name in names:
         require(
@@ -166,9 +178,15 @@ def _check_names(names: Sequence[str], campaign: Campaign) -> None:
     require(len(set(names)) == len(names), "it has a part twice", wanted)
     missing = [each.name for each in campaign.parts if not each.optional and each.name not in names]
     require(not missing, f"it has no {' and no '.join(missing)}", wanted)
-    require(
-        names == [name for name in terms if name in names], "its parts are out of order", wanted
-    )
+    for name in inside:
+        require(not terms[name].optional, f"its {name} can go alone: it has a leaf of its own")
+    for name in beside:
+        require(
+            terms[name].optional, f"its {name} goes with the item only: it has no leaf of its own"
+        )
+    for some in (inside, beside):
+        in_order = [name for name in terms if name in some]
+        require(some == in_order, "its parts are out of order", wanted)
 
 
 def _check_part(part: pb.Part, terms: PartTerms, *, open_: bool) -> None:

@@ -80,7 +80,7 @@ _FIRST: Final[dict[str, Rule]] = {
         intake.validate_submission,
         intake.process_submission,
         batch="items",
-        leaves=(pb.Item,),
+        leaves=(pb.Item, pb.Part),
         erasable=True,
         opens="proposals",
     ),

@@ -3,6 +3,9 @@
 The log keeps the item's id, a salted hash that says nothing once content, salt and description are gone,
 and what was decided about it. Every later snapshot leaves the item out, and every snapshot that holds it
 can no longer be licensed or trained on.
+
+A part that the campaign does not require can be taken back alone. The item still answers the campaign, with
+its verdict and shares; of the part nothing stays but its name and the hash of its leaf.
 """
 
 from __future__ import annotations
@@ -15,18 +18,19 @@ from protocol.limits import WITHDRAWN_ITEMS_MAX
 from protocol.rows import Item, ItemId
 from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, require, require_member
-from protocol.state import State
+from protocol.state import ITSELF, State
 from protos.gen import records_pb2 as pb
 
 
 def validate_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
-    """One's own items, each once, and none that reviewers are at work on."""
+    """One's own items, or a part of each: each once, and none that reviewers are at work on."""
     require_member(state, record.author)
     wanted = record.body.item_ids
     require(
         0 < len(wanted) <= WITHDRAWN_ITEMS_MAX, f"one withdraws 1 to {WITHDRAWN_ITEMS_MAX} items"
     )
     require(len(set(wanted)) == len(wanted), "an item is withdrawn twice")
+    part = record.body.part
     for item_id in wanted:
         item = state.items.get(item_id)
         if item is None or item.author != record.author:
@@ -39,7 +43,32 @@ def validate_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
                 f"{item_id.hex()} is being reviewed",
                 f"withdraw it after round {round_.number} of {item.campaign_id}",
             )
-        next_status(item.status, ItemEvent.WITHDRAW)
+        if part == ITSELF:
+            next_status(item.status, ItemEvent.WITHDRAW)
+        else:
+            _check_part(state, item_id, item, part)
+
+
+def _check_part(state: State, item_id: ItemId, item: Item, name: str) -> None:
+    """The part can go without its item, and is there: an erased one, as far as anybody can tell."""
+    terms = next(
+        (each for each in state.campaigns[item.campaign_id].parts if each.name == name), None
+    )
+    if terms is None:
+        raise Reject(f"items of {item.campaign_id} have no part {name!r}")
+    require(
+        terms.optional,
+        f"{item.campaign_id} requires the part {name!r} of every item",
+        "withdraw the item",
+    )
+    if name in item.taken_back:
+        raise Ignore(f"the part {name!r} of {item_id.hex()} was withdrawn already")
+    require(
+        (item_id, name) in state.unexplained
+        or item.description is None
+        or any(part.name == name for part in item.description.parts),
+        f"{item_id.hex()} has no part {name!r}",
+    )
 
 
 def in_review(state: State, item_id: ItemId, item: Item) -> bool:
@@ -51,7 +80,34 @@ def in_review(state: State, item_id: ItemId, item: Item) -> bool:
 
 
 def process_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
-    """Forgets the descriptions. Verdicts and shares stay, or are repaid, as the campaign says."""
+    """Forgets the descriptions. Verdicts and shares stay, or are repaid, as the campaign says; where an item
+    loses a part only, they stay."""
+    for item_id in record.body.item_ids:
+        for digest in state.items[item_id].snapshots:
+            snapshot = state.snapshots[digest]
+            state.snapshots.put(digest, replace(snapshot, withdrawn=snapshot.withdrawn + 1))
+    if record.body.part == ITSELF:
+        _take_items(state, record)
+    else:
+        _take_parts(state, record)
+
+
+def _take_parts(state: State, record: Record[pb.Withdraw]) -> None:
+    name = record.body.part
+    for item_id in record.body.item_ids:
+        item = state.items[item_id]
+        left = None if item.description is None else item.description.without(name)
+        state.items.put(
+            item_id, replace(item, description=left, taken_back=(*item.taken_back, name))
+        )
+        copies = state.copies[item.campaign_id]
+        copies.remove_part(item_id, name)
+        state.unexplained.remove((item_id, name))
+        if not state.unexplained.has(item_id):
+            copies.take_up(item_id)
+
+
+def _take_items(state: State, record: Record[pb.Withdraw]) -> None:
     named = [state.items[item_id] for item_id in record.body.item_ids]
     dequeue(state, [item for item in named if item.decided_in is None and not item.duplicate_of])
     for item_id in record.body.item_ids:
@@ -70,7 +126,4 @@ def process_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
             item_id, replace(item, status=withdrawn, description=None, decided_in=ended)
         )
         state.copies[campaign.id].remove(item_id)
-        for digest in item.snapshots:
-            snapshot = state.snapshots[digest]
-            state.snapshots.put(digest, replace(snapshot, withdrawn=snapshot.withdrawn + 1))
-        state.unexplained.remove(item_id)
+        state.unexplained.clear(item_id)

@@ -582,10 +582,12 @@ class Snapshot(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., scope: _Optional[_Union[Consent, _Mapping]] = ..., items: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class SnapshotItem(_message.Message):
-    __slots__ = ("item_id",)
+    __slots__ = ("item_id", "without")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
-    def __init__(self, item_id: _Optional[bytes] = ...) -> None: ...
+    without: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, item_id: _Optional[bytes] = ..., without: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Licence(_message.Message):
     __slots__ = ("network", "id", "snapshot", "licensee", "terms", "asset", "price")
@@ -708,17 +710,19 @@ class Model(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., outcome: _Optional[_Union[JobOutcome, str]] = ..., reason: _Optional[str] = ..., weights: _Optional[bytes] = ..., artifact: _Optional[bytes] = ..., card: _Optional[bytes] = ..., accuracy_fp32_ppm: _Optional[int] = ..., accuracy_int8_ppm: _Optional[int] = ..., held_back: _Optional[int] = ..., fp32_bytes: _Optional[int] = ..., int8_bytes: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., energy_millijoules: _Optional[int] = ...) -> None: ...
 
 class Submission(_message.Message):
-    __slots__ = ("network", "campaign_id", "items")
+    __slots__ = ("network", "campaign_id", "items", "parts")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     campaign_id: str
     items: Batch
-    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., items: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+    parts: int
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., items: _Optional[_Union[Batch, _Mapping]] = ..., parts: _Optional[int] = ...) -> None: ...
 
 class Item(_message.Message):
-    __slots__ = ("parts", "proposal_commitment", "licence", "consent", "origin", "generator", "personal_data", "derived_from", "transformation")
+    __slots__ = ("parts", "proposal_commitment", "licence", "consent", "origin", "generator", "personal_data", "derived_from", "transformation", "optional")
     PARTS_FIELD_NUMBER: _ClassVar[int]
     PROPOSAL_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
@@ -728,6 +732,7 @@ class Item(_message.Message):
     PERSONAL_DATA_FIELD_NUMBER: _ClassVar[int]
     DERIVED_FROM_FIELD_NUMBER: _ClassVar[int]
     TRANSFORMATION_FIELD_NUMBER: _ClassVar[int]
+    OPTIONAL_FIELD_NUMBER: _ClassVar[int]
     parts: _containers.RepeatedCompositeFieldContainer[Part]
     proposal_commitment: bytes
     licence: str
@@ -737,7 +742,16 @@ class Item(_message.Message):
     personal_data: bool
     derived_from: _containers.RepeatedScalarFieldContainer[bytes]
     transformation: str
-    def __init__(self, parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., proposal_commitment: _Optional[bytes] = ..., licence: _Optional[str] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., origin: _Optional[_Union[Origin, str]] = ..., generator: _Optional[str] = ..., personal_data: _Optional[bool] = ..., derived_from: _Optional[_Iterable[bytes]] = ..., transformation: _Optional[str] = ...) -> None: ...
+    optional: _containers.RepeatedCompositeFieldContainer[PartHash]
+    def __init__(self, parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., proposal_commitment: _Optional[bytes] = ..., licence: _Optional[str] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., origin: _Optional[_Union[Origin, str]] = ..., generator: _Optional[str] = ..., personal_data: _Optional[bool] = ..., derived_from: _Optional[_Iterable[bytes]] = ..., transformation: _Optional[str] = ..., optional: _Optional[_Iterable[_Union[PartHash, _Mapping]]] = ...) -> None: ...
+
+class PartHash(_message.Message):
+    __slots__ = ("name", "hash")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    hash: bytes
+    def __init__(self, name: _Optional[str] = ..., hash: _Optional[bytes] = ...) -> None: ...
 
 class Part(_message.Message):
     __slots__ = ("name", "commitment", "size", "media_type", "fingerprint", "source")
@@ -844,12 +858,14 @@ class Attest(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., root: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Withdraw(_message.Message):
-    __slots__ = ("network", "item_ids")
+    __slots__ = ("network", "item_ids", "part")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     item_ids: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, network: _Optional[bytes] = ..., item_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    part: str
+    def __init__(self, network: _Optional[bytes] = ..., item_ids: _Optional[_Iterable[bytes]] = ..., part: _Optional[str] = ...) -> None: ...
 
 class Enrol(_message.Message):
     __slots__ = ("network", "job_id", "data_commitment", "transport_key")

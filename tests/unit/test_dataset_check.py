@@ -208,6 +208,53 @@ def test_an_optional_part_is_there_or_not_as_its_contributor_said(tmp_path: Path
         check(path)
 
 
+def test_a_part_that_was_taken_back_is_left_out_and_no_other(tmp_path: Path) -> None:
+    lab = filled(tmp_path, "preferred")
+    first, second, _ = lab.items
+    lab.withdraw(lab.authors[0], first, part="context")
+    path, _ = lab.export(missing=[second])
+    check(path)
+    honest = (path / layout.ITEMS).read_bytes()
+    lines = [json.loads(line) for line in honest.splitlines()]
+    assert [line.get("without") for line in lines] == [[3], None, None]
+    assert [sorted(line.get("parts", {})) for line in lines] == [
+        ["answer_a", "answer_b", "prompt"],
+        [],
+        ["answer_a", "answer_b", "context", "prompt"],
+    ]
+
+    def leave_out(lines: list[dict[str, Any]]) -> None:
+        lines[2]["without"] = [3]
+        del lines[2]["parts"]["context"]
+
+    def forget(lines: list[dict[str, Any]]) -> None:
+        del lines[0]["without"]
+
+    def no_leaf(lines: list[dict[str, Any]]) -> None:
+        del lines[2]["parts"]["context"]["leaf"]
+
+    def no_part(lines: list[dict[str, Any]]) -> None:
+        del lines[2]["parts"]["context"]
+
+    def junk(lines: list[dict[str, Any]]) -> None:
+        lines[0]["without"] = ["context"]
+
+    for edit, message in (
+        (leave_out, "root does not match|another snapshot"),
+        (forget, "root does not match|another snapshot"),
+        (no_leaf, "its context is not what its contributor described"),
+        (no_part, "its context is not what its contributor described"),
+        (junk, "holds a line without an item's id"),
+    ):
+        edit_lines(path / layout.ITEMS, edit)
+        sign_again(lab, path)
+        with pytest.raises(Misbehaviour, match=message):
+            check(path)
+        (path / layout.ITEMS).write_bytes(honest)
+    sign_again(lab, path)
+    check(path)
+
+
 def test_the_operator_cannot_swap_content(lab: DatasetLab) -> None:
     path, _ = lab.export()
     edit_rows(path / DATA, lambda rows: swap(rows, "image"))

@@ -95,19 +95,19 @@ def test_the_operator_reads_accepted_items_at_any_time_and_nobody_else_does(
     operator, state = lab.net.operator.key, lab.net.state
     lab.submit(ada=[lab.item(3), lab.item(4)])
     mine, other = lab.items
-    may = [may_read(state, ada.id, mine, operator)]
+    may = [may_read(state, ada.id, mine, "image", operator)]
     lab.accept()
-    may.append(may_read(state, ada.id, mine, operator))
+    may.append(may_read(state, ada.id, mine, "image", operator))
     assert [type(each) for each in may] == [Denial, Grant]
     for stranger in (ben.key, Person("stranger").key, lab.reviewers[0].key):
-        assert isinstance(may_read(state, ada.id, mine, stranger), Denial)
-    assert isinstance(may_read(state, ben.id, mine, operator), Denial)  # not ben's to give
+        assert isinstance(may_read(state, ada.id, mine, "image", stranger), Denial)
+    assert isinstance(may_read(state, ben.id, mine, "image", operator), Denial)  # not ben's to give
     lab.withdraw(ada, mine)
-    assert isinstance(may_read(state, ada.id, mine, operator), Denial)
-    assert may_read(state, ada.id, other, operator) == Grant()
+    assert isinstance(may_read(state, ada.id, mine, "image", operator), Denial)
+    assert may_read(state, ada.id, other, "image", operator) == Grant()
     reserved = dataclasses.replace(state.campaigns[lab.c], privacy=pb.PRIVACY_REVIEWERS)
     state.campaigns.put(lab.c, reserved)
-    assert isinstance(may_read(state, ada.id, other, operator), Denial)
+    assert isinstance(may_read(state, ada.id, other, "image", operator), Denial)
 
 
 def licensed(lab: DatasetLab, **changes: object) -> None:

@@ -49,7 +49,7 @@ def test_content_salts_and_every_dataset_with_the_item_go(lab: DatasetLab) -> No
     assert sorted(sweep.sweep(lab.home, lab.net.state)) == sorted([path.name, narrow.name])
     for folder in (path, narrow):
         assert files(folder) == {layout.WITHDRAWN}
-        assert "1 of its items were withdrawn" in (folder / layout.WITHDRAWN).read_text()
+        assert "1 items or parts of it were withdrawn" in (folder / layout.WITHDRAWN).read_text()
     assert {each.name for each in lab.home.datasets_path.iterdir()} == {path.name, narrow.name}
     kept = b"".join(
         each.read_bytes()
@@ -76,6 +76,24 @@ def test_every_part_of_an_item_goes(tmp_path: Path) -> None:
     assert all(lab.content.has(kept, part) for part in lab.kept[kept])
     later, manifest = lab.export()
     assert (later != path, manifest.items) == (True, 2)
+
+
+def test_a_part_that_is_taken_back_goes_alone(tmp_path: Path) -> None:
+    lab = filled(tmp_path, "preferred")
+    path, _ = lab.export()
+    gone, kept = lab.items[0], lab.items[1]
+    before = sweep.withdrawals(lab.net.state)
+    lab.content.incoming(gone, "context").write_bytes(b"a transfer that was cut off")
+    lab.withdraw(lab.authors[0], gone, part="context")
+    assert sweep.withdrawals(lab.net.state) > before
+    assert sweep.sweep(lab.home, lab.net.state) == [path.name]
+    assert not list(lab.home.content_path.glob(f"{gone.hex()}.context*"))
+    assert all(lab.content.has(gone, part) for part in ("prompt", "answer_a", "answer_b"))
+    assert lab.content.has(kept, "context")
+    later, manifest = lab.export()
+    assert (later != path, manifest.items) == (True, 3)
+    again, _ = lab.export()
+    assert again == later, "nothing was taken back since"
 
 
 def test_a_sweep_that_was_killed_is_finished_by_the_next(lab: DatasetLab) -> None:
@@ -121,5 +139,5 @@ def test_the_old_snapshot_can_no_longer_be_licensed(lab: DatasetLab) -> None:
     }
     lab.net.add(lab.net.operator, "licence", pb.Licence(id="before", **fields))
     lab.withdraw(lab.authors[0], lab.items[0])
-    with pytest.raises(Misbehaviour, match=r"1 items of snapshot .* were withdrawn"):
+    with pytest.raises(Misbehaviour, match=r"1 items or parts of snapshot .* were withdrawn"):
         lab.net.add(lab.net.operator, "licence", pb.Licence(id="after", **fields))

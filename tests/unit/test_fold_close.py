@@ -8,7 +8,7 @@ import pytest
 
 from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.limits import (
-    BATCH_LEAVES_MAX,
+    BATCH_ITEMS_MAX,
     EARNED_LINES_MAX,
     ENTRY_BYTES_MAX,
     NAME_CHARS_MAX,
@@ -111,7 +111,7 @@ def test_an_epoch_of_however_many_campaigns_can_be_closed(net: Network) -> None:
         net.state.campaigns.put(name, replace(row, id=name))
         net.state.waiting.put(((name, net.people[0].id), 0), bytes(32))
         net.state.queues.put((name, net.people[0].id), 0)
-        under_way = Round(1, RoundPhase.SEALED, 0, (bytes(32),) * BATCH_LEAVES_MAX)
+        under_way = Round(1, RoundPhase.SEALED, 0, (bytes(32),) * BATCH_ITEMS_MAX)
         if name != longest[0]:  # of the others there are two rows each
             net.state.rounds.put(name, under_way)
     rows = compute_waiting(net.state)
@@ -178,9 +178,9 @@ def test_the_lines_of_the_fullest_epoch_fit_its_close() -> None:
     treasury = 1
     assert EARNED_LINES_MAX + TRAINER_LINES_MAX + treasury <= OPERATOR_LEAVES_MAX
     # One campaign's largest round alone fits, so that a campaign can go on after any close.
-    assert BATCH_LEAVES_MAX + sealing.SEATS_MAX <= EARNED_LINES_MAX
+    assert BATCH_ITEMS_MAX + sealing.SEATS_MAX <= EARNED_LINES_MAX
     # A seal and a verdict of the largest round are batches of their own.
-    assert 2 * BATCH_LEAVES_MAX <= OPERATOR_LEAVES_MAX
+    assert 2 * BATCH_ITEMS_MAX <= OPERATOR_LEAVES_MAX
 
 
 def test_many_answers_make_a_close_due(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,7 +219,8 @@ def test_a_leaf_is_of_its_own_type_and_no_other(net: Network, number: int) -> No
     if number == LEAF_TYPES["Item"]:
         net.submit(net.people[0], [shown])
         return
-    with refuses("carries no leaves of this type"):
+    is_part = number == LEAF_TYPES["Part"]
+    with refuses("the Part is not" if is_part else "carries no leaves of this type"):
         net.submit(net.people[0], [shown])
     with refuses("carries no leaves of this type"):
         net.submit(net.people[0], [b""])
@@ -538,10 +539,12 @@ def test_a_person_is_no_key(net: Network) -> None:
 def test_the_leaves_of_a_record_are_those_that_it_commits_to(net: Network) -> None:
     ada, leaf = net.people[0], net.item(1)
     body = pb.Submission(network=NETWORK, campaign_id="digits", items=batch([leaf]))
-    with refuses("a batch has 1 to 8192 items"):
+    with refuses("a submission has 1 to 8192 items"):
         net.submit(ada, [])
-    with refuses("at most 8192 leaves, not 8193"):
-        net.add(ada, "submission", body, [leaf] * 8_193)
+    with refuses("at most 32768 leaves, not 32769"):
+        net.add(ada, "submission", body, [leaf] * 32_769)
+    with refuses("a submission has 1 to 8192 items"):
+        net.submit(ada, [leaf] * 8_193)
     with refuses("a standby carries no leaves"):
         standby = pb.Standby(network=NETWORK, campaign_id="digits", round=1, commitment=bytes(32))
         net.add(ada, "standby", standby, [leaf])

@@ -37,27 +37,44 @@ def whole(net: Network) -> pb.Item:
     return parse_leaf(pb.Item, net.item(1, c="scenes"))
 
 
+def note(net: Network, item: pb.Item) -> pb.Part:
+    """What the item's own leaf does not say."""
+    (named,) = item.optional
+    return parse_leaf(pb.Part, net.part_leaves[named.hash])
+
+
+def with_note(net: Network, item: pb.Item, **changes: object) -> pb.Item:
+    """The item with another note, `changes` from its own."""
+    return changed(item, optional=[net.own_leaf(changed(note(net, item), **changes))])
+
+
 def submit(net: Network, item: pb.Item) -> None:
     net.submit(net.people[0], [encode_leaf(item)], c="scenes")
 
 
 def test_an_item_has_each_part_once_and_in_order(asked: Network) -> None:
-    prompt, picture, note = whole(asked).parts
-    unknown = changed(note, name="sound")
-    for parts, message in (
-        ([prompt], "it has no picture"),
-        ([], "it has no prompt and no picture"),
-        ([note], "it has no prompt and no picture"),
-        ([prompt, prompt, picture], "it has a part twice"),
-        ([prompt, picture, note, note], "it has a part twice"),
-        ([picture, prompt], "its parts are out of order"),
-        ([prompt, note, picture], "its parts are out of order"),
-        ([prompt, picture, unknown], "a part 'sound', which the campaign does not ask for"),
-        ([prompt, changed(picture, name="")], "a part ''"),
+    prompt, picture = whole(asked).parts
+    words = note(asked, whole(asked))
+    unknown = changed(words, name="sound")
+    for inside, beside, message in (
+        ([prompt], [], "it has no picture"),
+        ([], [], "it has no prompt and no picture"),
+        ([], [words], "it has no prompt and no picture"),
+        ([prompt, prompt, picture], [], "it has a part twice"),
+        ([prompt, picture, picture], [words], "it has a part twice"),
+        ([prompt, picture], [words, changed(words, size=2)], "it has a part twice"),
+        ([prompt, picture, words], [words], "it has a part twice"),
+        ([picture, prompt], [], "its parts are out of order"),
+        ([prompt, picture, words], [], "its note can go alone: it has a leaf of its own"),
+        ([prompt], [picture], "its picture goes with the item only"),
+        ([prompt, picture, unknown], [], "a part 'sound', which the campaign does not ask for"),
+        ([prompt, picture], [unknown], "a part 'sound', which the campaign does not ask for"),
+        ([prompt, changed(picture, name="")], [], "a part ''"),
     ):
+        optional = [asked.own_leaf(part) for part in beside]
         with refuses(message):
-            submit(asked, changed(whole(asked), parts=parts))
-    submit(asked, changed(whole(asked), parts=[prompt, picture]))
+            submit(asked, changed(whole(asked), parts=inside, optional=optional))
+    submit(asked, changed(whole(asked), parts=[prompt, picture], optional=[]))
     submit(asked, whole(asked))
     (short, long) = (asked.state.items[i].described().parts for i in ids(asked))
     assert [part.name for part in short] == ["prompt", "picture"]
@@ -70,6 +87,8 @@ def test_each_part_has_its_own_size_and_types(asked: Network, place: int) -> Non
 
     def with_part(**changes: object) -> pb.Item:
         item = whole(asked)
+        if place == 2:
+            return with_note(asked, item, **changes)
         item.parts[place].CopyFrom(changed(item.parts[place], **changes))
         return item
 
@@ -116,10 +135,11 @@ def test_one_part_that_differs_makes_another_item(asked: Network) -> None:
     first = whole(asked)
     same_prompt, copy, shorter = whole(asked), whole(asked), whole(asked)
     same_prompt.parts[0].fingerprint = first.parts[0].fingerprint
-    for place in range(3):
+    for place in range(2):
         copy.parts[place].fingerprint = first.parts[place].fingerprint
         shorter.parts[place].fingerprint = first.parts[place].fingerprint
-    del shorter.parts[2]
+    copy = with_note(asked, copy, fingerprint=note(asked, first).fingerprint)
+    del shorter.optional[:]
     for item in (first, same_prompt, copy, shorter):
         submit(asked, item)
     asked.seal(c="scenes")

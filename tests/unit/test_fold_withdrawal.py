@@ -347,7 +347,7 @@ def test_only_leaves_of_submissions_are_erased(net: Network) -> None:
                 transition.apply(state, entry.raw, erased)
         transition.apply(state, entry.raw, entry.leaves if kind != "submission" else erased)
     assert kinds == {"draw", "reveal", "verdict", "close"}
-    assert {i for i, _ in state.unexplained.scan()} == {i for i, _ in state.items.scan()}
+    assert {i for (i, _), _ in state.unexplained.scan()} == {i for i, _ in state.items.scan()}
 
 
 def test_an_erased_item_is_not_submitted_again(net: Network) -> None:

@@ -49,7 +49,9 @@ class Review:
 
     def may(self, peer: Person | bytes, owner: Person | None = None, item_id: bytes = b"") -> bool:
         key = peer.key if isinstance(peer, Person) else KeyId(peer)
-        answer = may_read(self.net.state, (owner or self.author).id, item_id or self.item_id, key)
+        answer = may_read(
+            self.net.state, (owner or self.author).id, item_id or self.item_id, "image", key
+        )
         assert isinstance(answer, Grant | Denial)
         return isinstance(answer, Grant)
 

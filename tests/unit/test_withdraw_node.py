@@ -144,7 +144,7 @@ def test_another_process_that_erased_meanwhile_is_not_taken_for_a_liar(home: Hom
     assert row is not None
     assert items[gone]["leaf"] not in row.bundle
     home.follower.take(before)  # whole leaves, where erased ones are stored
-    assert [each for each, _ in home.follower.state.unexplained.scan()] == [gone], "not yet"
+    assert [each for (each, _), _ in home.follower.state.unexplained.scan()] == [gone], "not yet"
     assert home.store.alarms() == []
     late.replay()
     assert same(late.state, home.net.state)
