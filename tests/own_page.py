@@ -146,12 +146,14 @@ class World:
         """ada submits an item of these parts, which her table holds."""
         item = parse_leaf(pb.Item, self.net.item(truth, said, c=c, proposes=said is not None))
         described = hash_leaf(encode_leaf(item))
-        kept = [part for part in item.parts if part.name in parts]
-        del item.parts[:]
-        for part in kept:
+        for part in (each for each in item.parts if each.name in parts):
             part.size = len(parts[part.name])
             part.source = (sources or {}).get(part.name, "")
-            item.parts.append(part)
+        own = [parse_leaf(pb.Part, self.net.part_leaves[each.hash]) for each in item.optional]
+        del item.optional[:]
+        for part in (each for each in own if each.name in parts):
+            part.size = len(parts[part.name])
+            item.optional.append(self.net.own_leaf(part))
         leaf = encode_leaf(item)
         for known in (self.net.truth, self.net.openings):
             if described in known:
@@ -170,7 +172,8 @@ class World:
     ) -> None:
         """As a submission keeps an item on ada's disk."""
         outgoing = Outgoing("submission", leaf)
-        media = {part.name: part.media_type for part in parse_leaf(pb.Item, leaf).parts}
+        terms = self.net.campaign(c).parts
+        media = {each.name: each.media_types[0] for each in terms}
         _, proposal = self.net.openings.get(hash_leaf(leaf), (b"", None))
         row = ItemRow(
             item_id=hash_leaf(leaf),
@@ -202,9 +205,9 @@ class World:
         self.net.close()
         self.follow()
 
-    def withdraw(self, *items: ItemId) -> None:
-        """ada takes items back."""
-        self.net.withdraw(self.ada, items)
+    def withdraw(self, *items: ItemId, part: str = "") -> None:
+        """ada takes items back, or a part of each."""
+        self.net.withdraw(self.ada, items, part)
         self.follow()
 
     def train(self, rounds: int, title: str = "Digits, privately") -> None:

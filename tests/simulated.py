@@ -232,10 +232,11 @@ class Network:
         fingerprint: bytes | None = None,
         c: str = "digits",
         proposes: bool = True,
+        without: Collection[str] = (),
     ) -> bytes:
         """The leaf of a fresh item; its opening, true answer, and the leaves of its parts are remembered."""
         parts, optional = [], []
-        for terms in self.campaign(c).parts:
+        for terms in (each for each in self.campaign(c).parts if each.name not in without):
             data = self.fresh() if content is None else content
             made = _fingerprint(data, terms.media_types[0]) if fingerprint is None else fingerprint
             part = pb.Part(
@@ -374,7 +375,9 @@ class Network:
         hashes = [commitments.gold_commitment(i, salt, said) for i, (salt, said) in known.items()]
         leaves = [encode_leaf(each) for each in sealing.seal_leaves(found, hashes)]
         self.add_seal(leaves, c=c)
-        self.gold |= known
+        # What an earlier round that nobody could be drawn for had: it ended without a verdict.
+        others = {i: opening for i, opening in self.gold.items() if self._campaign_of(i) != c}
+        self.gold = others | known
 
     def add_seal(self, leaves: Sequence[bytes], c: str = "digits", **changes: Any) -> None:
         place = self.place(c) | {"round": self.round(c).number + 1} | changes
@@ -451,7 +454,6 @@ class Network:
         leaves = [encode_leaf(verdict) for verdict in published]
         body = pb.Verdict(**(self.place(c) | changes), verdicts=batch(leaves))
         self.add(self.operator, "verdict", body, leaves)
-        self.gold = {i: known for i, known in self.gold.items() if self._campaign_of(i) != c}
 
     def close(self) -> None:
         self.add_close(earnings.compute_lines(self.state))

@@ -29,7 +29,8 @@ from protocol import transition
 from protocol.errors import Misbehaviour
 from protocol.lifecycle import ItemStatus, JobStatus, RoundPhase
 from protocol.log.envelope import parse_envelope
-from protocol.log.strict import parse_leaf
+from protocol.log.merkle import hash_leaf
+from protocol.log.strict import LEAF_TYPES, parse_leaf
 from protocol.money.accounts import conserves, cumulative_leaves
 from protocol.money.settlement import (
     Address,
@@ -39,7 +40,7 @@ from protocol.money.settlement import (
     sum_totals,
 )
 from protocol.review.fingerprints import fingerprint_pixels, is_near_duplicate
-from protocol.rows import Item
+from protocol.rows import Item, ItemId
 from protocol.rules import sealing
 from protocol.state import SHARES, State
 from protocol.tasks.spec import encode_spec
@@ -80,7 +81,7 @@ def campaigns() -> list[pb.Campaign]:
     return [
         campaign(
             id="pictures",
-            parts=[part("image", "image/png")],
+            parts=[part("image", "image/png"), part("back", "image/png", optional=True)],
             rounds=rounds(items_max=3, draws_max=2),
         ),
         campaign(
@@ -122,11 +123,14 @@ most = st.one_of(
 )
 where = st.sampled_from(CAMPAIGNS)
 kinds = st.lists(
-    st.sampled_from(["right", "right", "wrong", "copy", "alike", "alike", "private use", "mute"]),
+    st.sampled_from(
+        ["right", "right", "wrong", "copy", "alike", "alike", "bare", "private use", "mute"]
+    ),
     min_size=1,
     max_size=4,
 )
 lives = st.lists(st.tuples(where, kinds), min_size=1, max_size=4)
+picks = st.lists(st.integers(0, 10_000), min_size=1, max_size=4)
 scopes = st.sampled_from([EVERY_USE, pb.Consent(train=True)])
 
 
@@ -171,6 +175,7 @@ class FoldMachine(RuleBasedStateMachine):
         self.hands = [[person] for person in people]  # each person's devices
         self.promised: dict[tuple[bytes, bytes], int] = {}
         self.addresses = 0
+        self.taken_back: list[tuple[int, ItemId]] = []  # parts alone: log index, item
         self.answers: dict[tuple[str, str], list[bytes]] = {}
         for each in campaigns():
             self.net.add(self.net.operator, "campaign", each)
@@ -198,7 +203,7 @@ class FoldMachine(RuleBasedStateMachine):
         net, leaves = self.net, []
         for kind in kinds:
             truth = net.random.randrange(CHOICES[c])
-            alike = kind == "alike" and c == "pictures"
+            alike = kind in ("alike", "bare") and c == "pictures"
             consent = pb.Consent(train=True, redistribute=True, commercial=kind != "private use")
             leaves.append(
                 net.item(
@@ -209,25 +214,47 @@ class FoldMachine(RuleBasedStateMachine):
                     consent=consent,
                     c=c,
                     proposes=kind != "mute" or c != "stars",
+                    without=("back",) if kind == "bare" else (),
                 )
             )
         taken = self.attempt(lambda: net.submit(self.hand(who), leaves, c))
         assert taken != net.campaign(c).paused
 
-    @rule(picks=st.lists(st.integers(0, 10_000), min_size=1, max_size=4))
+    @rule(picks=picks)
     def withdraw(self, picks: list[int]) -> None:
         """Items that one person submitted, the latest as often as any other."""
-        items = list(self.net.state.items.scan())
-        if not items:
-            return
-        author = items[picks[0] % len(items)][1].author
-        own = [item_id for item_id, item in items if item.author == author]
-        chosen = {own[pick % len(own)] for pick in picks}
-        (place,) = (i for i, person in enumerate(self.people) if person.id == author)
-        reviewed = {i for c in CAMPAIGNS for i in self.net.round(c).items}
+        place, chosen = self._choose(list(self.net.state.items.scan()), picks)
         gone = {i for i in chosen if self.net.state.items[i].is_erased}
         done = self.attempt(lambda: self.net.withdraw(self.hand(place), sorted(chosen)))
-        assert done == (not chosen & (reviewed | gone)), "all but what is in review may go, once"
+        may = chosen and not chosen & (self._reviewed() | gone)
+        assert done == bool(may), "all but what is in review may go, once"
+
+    @rule(picks=picks, name=st.sampled_from(["back", "back", "back", "image"]))
+    def take_a_part_back(self, picks: list[int], name: str) -> None:
+        """Of items that have it, mostly; one that the campaign requires, or nobody has, never."""
+        items = list(self.net.state.items.scan())
+        having = [pair for pair in items if "back" in _parts_of(pair[1])]
+        place, chosen = self._choose(having if picks[-1] % 4 else items, picks)
+        lacking = {i for i in chosen if name not in _parts_of(self.net.state.items[i])}
+        done = self.attempt(lambda: self.net.withdraw(self.hand(place), sorted(chosen), name))
+        may = name == "back" and chosen and not chosen & (self._reviewed() | lacking)
+        assert done == bool(may), "what may be missing may go, once"
+        if done:
+            self.taken_back += ((len(self.net.log) - 1, item_id) for item_id in chosen)
+
+    def _choose(
+        self, items: Sequence[tuple[ItemId, Item]], picks: Sequence[int]
+    ) -> tuple[int, set[ItemId]]:
+        """Some items of one author, whose place is given, too; none where there are none."""
+        if not items:
+            return 0, set()
+        author = items[picks[0] % len(items)][1].author
+        own = [item_id for item_id, item in items if item.author == author]
+        (place,) = (i for i, person in enumerate(self.people) if person.id == author)
+        return place, {own[pick % len(own)] for pick in picks}
+
+    def _reviewed(self) -> set[ItemId]:
+        return {i for c in CAMPAIGNS for i in self.net.round(c).items}
 
     @rule(who=some, c=where)
     def stand_by(self, who: set[int], c: str) -> None:
@@ -581,14 +608,17 @@ class FoldMachine(RuleBasedStateMachine):
         state = self.net.state
         for _, snapshot in state.snapshots.scan():
             gone = [i for i in snapshot.items if state.items[i].status is ItemStatus.WITHDRAWN]
-            assert snapshot.withdrawn == len(gone)
+            parts = [
+                i for at, i in self.taken_back if at > snapshot.logged_at and i in snapshot.items
+            ]
+            assert snapshot.withdrawn == len(gone) + len(parts)
 
     def teardown(self) -> None:
         """Replays the log whole, and as it is once all or some of what was withdrawn is erased: wherever
         everything that is missing is explained, nothing tells it from having been there."""
         whole = State()
-        gone = {i for i, item in self.net.state.items.scan() if item.is_erased}
-        later = [(gone, State()), ({item_id for item_id in gone if item_id[0] % 2}, State())]
+        gone, whose = self.net.erased_since(), self._owners()
+        later = [(gone, State()), ({each for each in gone if whose[each][0] % 2}, State())]
         for entry in self.net.log:
             transition.apply(whole, entry.raw, entry.leaves)
             for erased, state in later if gone else ():
@@ -599,6 +629,21 @@ class FoldMachine(RuleBasedStateMachine):
         for _, state in later if gone else ():
             transition.require_explained(state)
             assert same(state, whole)
+
+    def _owners(self) -> dict[bytes, ItemId]:
+        """Whose each leaf of a submission is: its own, or that of a part of an item."""
+        owners: dict[bytes, ItemId] = {}
+        for entry in self.net.log:
+            if parse_envelope(entry.raw).kind == "submission":
+                for leaf in entry.leaves:
+                    if leaf[0] == LEAF_TYPES["Item"]:
+                        parts = (each.hash for each in parse_leaf(pb.Item, leaf).optional)
+                        owners |= dict.fromkeys((hash_leaf(leaf), *parts), hash_leaf(leaf))
+        return owners
+
+
+def _parts_of(item: Item) -> set[str]:
+    return set() if item.description is None else {part.name for part in item.description.parts}
 
 
 def _is_open(item: Item) -> bool:

@@ -37,7 +37,7 @@ from protocol.rules.table import RULES
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
 from tests.fold import drawn_people
-from tests.own_page import GIVEN, HOSTILE, SALT, World, live_world, picture
+from tests.own_page import GIVEN, HOSTILE, SALT, WAV, World, live_world, picture
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,22 @@ def test_each_kind_says_what_was_asked_and_decided_in_its_words(world: World) ->
         ("transcript", "plain text", Shown.TEXT),
     ]
     assert call.picture == ""
+
+
+def test_a_part_that_may_be_missing_can_be_taken_back_alone(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.ask()
+    contents = {"recording": WAV, "transcript": b"Good morning.", "notes": b"Noise at 0:12."}
+    item_id = world.give_parts("transcripts", "yes, yes, yes", contents)
+    [before] = view_items(world.sources, replay_of(world)).shown
+    assert [part.name for part in before.parts] == ["recording", "transcript", "notes"]
+    assert before.part_commands == (f"{before.withdraw} --part notes",)
+    world.withdraw(item_id, part="notes")
+    [after] = view_items(world.sources, replay_of(world)).shown
+    assert [part.name for part in after.parts] == ["recording", "transcript"]
+    assert (after.taken_back, after.part_commands) == (("notes",), ())
+    assert after.can_withdraw, "the rest of it"
+    world.close()
 
 
 def test_content_that_nobody_would_have_says_why(tmp_path: Path) -> None:
