@@ -445,11 +445,3 @@ class Job:
     def epsilon_micro(self) -> int:
         """What the rounds so far have spent, at the job's delta."""
         return self.rounds[-1].epsilon_micro if self.rounds else 0
-
-
-def count_by(people: Iterable[PersonId]) -> tuple[tuple[PersonId, int], ...]:
-    """How often each person occurs, in the order of persons."""
-    counted: dict[PersonId, int] = {}
-    for person in people:
-        counted[person] = counted.get(person, 0) + 1
-    return tuple(sorted(counted.items()))

@@ -28,6 +28,7 @@ NETWORK: Final = "unit/test_fold_network.py"
 PARTS: Final = "unit/test_fold_parts.py"
 REVIEW: Final = "unit/test_fold_review.py"
 ROUNDS: Final = "unit/test_fold_rounds.py"
+TAKEN: Final = "unit/test_fold_taken_parts.py"
 VERDICT: Final = "unit/test_fold_verdict.py"
 WITHDRAWAL: Final = "unit/test_fold_withdrawal.py"
 SIMILARITY: Final = "unit/test_similarity.py"
@@ -38,6 +39,7 @@ _ANSWERING: Final = "protocol/rules/answering.py"
 _CAMPAIGNS: Final = "protocol/rules/campaigns.py"
 _CLOSE: Final = "protocol/rules/close.py"
 _DRAWING: Final = "protocol/rules/drawing.py"
+_ITEMS: Final = "protocol/rules/items.py"
 _INTAKE: Final = "protocol/rules/intake.py"
 _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
@@ -46,6 +48,7 @@ _SEALING: Final = "protocol/rules/sealing.py"
 _STRICT: Final = "protocol/log/strict.py"
 _TEXT: Final = "protocol/text.py"
 _VERDICT: Final = "protocol/rules/verdict.py"
+_WITHDRAWAL: Final = "protocol/rules/withdrawal.py"
 _VERDICTS: Final = "protocol/review/decisions.py"
 
 _DECISIONS: Final = (
@@ -156,6 +159,86 @@ _DECISIONS: Final = (
     ),
 )
 
+_LEAVES: Final = (
+    Mutant(
+        "two items share the leaf of a part",
+        _ITEMS,
+        "len(set(own)) == len(own)",
+        "True",
+        TAKEN,
+    ),
+    Mutant(
+        "a part stands among the items",
+        _ITEMS,
+        'require(are_items, "a part stands among the items")',
+        "pass",
+        TAKEN,
+    ),
+    Mutant(
+        "the leaf of a part is anywhere",
+        _ITEMS,
+        "require(leaf_hash == named.hash,",
+        "require(True,",
+        TAKEN,
+    ),
+    Mutant(
+        "a part has another name than its item says",
+        _ITEMS,
+        "and part.name == named.name)",
+        "and True)",
+        TAKEN,
+    ),
+    Mutant(
+        "a part that says something belongs to an erased item",
+        _ITEMS,
+        "not whole and (self._gap or not self._leaves)",
+        "self._gap or not self._leaves",
+        TAKEN,
+    ),
+    Mutant(
+        "an erased part belongs to no item",
+        _ITEMS,
+        "not whole and (self._gap or not self._leaves)",
+        "not whole",
+        TAKEN,
+    ),
+    Mutant(
+        "a part that can go alone is in its item's leaf",
+        _INTAKE,
+        "require(not terms[name].optional,",
+        "require(True,",
+        f"{PARTS} {TAKEN}",
+    ),
+    Mutant(
+        "a part that is required has a leaf of its own",
+        _INTAKE,
+        "            terms[name].optional, f",
+        "            True, f",
+        f"{PARTS} {TAKEN}",
+    ),
+    Mutant(
+        "an erased part needs no withdrawal",
+        _INTAKE,
+        "(ITSELF,) if leaf is None else given.erased_parts:",
+        "(ITSELF,) if leaf is None else ():",
+        TAKEN,
+    ),
+    Mutant(
+        "a snapshot does not say what it is without",
+        "protocol/rules/dataset.py",
+        "list(leaves) == snapshot_leaves(state, listed)",
+        "True",
+        TAKEN,
+    ),
+    Mutant(
+        "a withdrawn item leaves the leaves of its parts",
+        "protocol/transition.py",
+        "|= {item_id, *_own_leaves(before).values()}",
+        "|= {item_id}",
+        TAKEN,
+    ),
+)
+
 _COPIES: Final = (
     Mutant(
         "an erased item may count as a copy of another campaign's",
@@ -174,7 +257,7 @@ _COPIES: Final = (
     Mutant(
         "the log may say what is a copy though both can be compared",
         _SEALING,
-        "(item.is_erased or original.is_erased)",
+        "(state.unexplained.has(item_id) or state.unexplained.has(original_id))",
         "True",
         ERASED,
     ),
@@ -427,8 +510,57 @@ _ROUNDS: Final = (
         REVIEW,
     ),
     Mutant(
+        "a part that the campaign requires is taken back alone",
+        _WITHDRAWAL,
+        "        terms.optional,\n",
+        "        True,\n",
+        TAKEN,
+    ),
+    Mutant(
+        "a part is taken back twice",
+        _WITHDRAWAL,
+        "if name in item.taken_back:",
+        "if False:",
+        TAKEN,
+    ),
+    Mutant(
+        "a part that was never there is taken back",
+        _WITHDRAWAL,
+        "any(part.name == name for part in item.description.parts)",
+        "True",
+        TAKEN,
+    ),
+    Mutant(
+        "a part that was taken back is compared all the same",
+        _WITHDRAWAL,
+        "        copies.remove_part(item_id, name)\n",
+        "",
+        TAKEN,
+    ),
+    Mutant(
+        "an item is compared before its erased part is explained",
+        _INTAKE,
+        "        copies.put_aside(given.item_id, ordered)\n",
+        "        copies.add(given.item_id, ordered)\n",
+        TAKEN,
+    ),
+    Mutant(
+        "an item whose erased part is explained is never compared",
+        _WITHDRAWAL,
+        "            copies.take_up(item_id)\n",
+        "            pass\n",
+        TAKEN,
+    ),
+    Mutant(
+        "an item that lost a part is looked for where it came to be without it",
+        _SEALING,
+        "sorted(self._copies.same(reading), key=lambda other: places[other].place)",
+        "self._copies.same(reading)",
+        TAKEN,
+    ),
+    Mutant(
         "an item may be withdrawn once its round is sealed",
-        "protocol/rules/withdrawal.py",
+        _WITHDRAWAL,
         "        or item_id in state.round_of(item.campaign_id).items\n",
         "",
         WITHDRAWAL,
@@ -554,8 +686,8 @@ _TERMS: Final = (
     Mutant(
         "parts may be out of order",
         _INTAKE,
-        "names == [name for name in terms if name in names]",
-        "True",
+        "require(some == in_order,",
+        "require(True,",
         PARTS,
     ),
     Mutant(
@@ -710,4 +842,4 @@ _NAMES: Final = (
     ),
 )
 
-MUTANTS: Final = (*_DECISIONS, *_COPIES, *_ROUNDS, *_MONEY, *_TERMS, *_NAMES)
+MUTANTS: Final = (*_DECISIONS, *_LEAVES, *_COPIES, *_ROUNDS, *_MONEY, *_TERMS, *_NAMES)

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from protocol.errors import Ignore, Reject
+from protocol.identity import PersonId
 from protocol.limits import ADDRESS_BYTES, LICENCE_ID_CHARS_MAX, OPERATOR_LEAVES_MAX
 from protocol.log.strict import parse_amount
-from protocol.rows import Consent, ItemId, Licence, Snapshot, count_by, row_of
+from protocol.rows import Consent, ItemId, Licence, Snapshot, row_of
 from protocol.rules.record import Record, campaign_of, require
 from protocol.state import State
 from protocol.text import check_name, is_id, quoted
@@ -79,10 +80,18 @@ def process_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
             campaign_id=record.body.campaign_id,
             scope=row_of(Consent, record.body.scope),
             items=items,
-            credits=count_by(state.items[item_id].author for item_id in items),
+            credits=_count_by(state.items[item_id].author for item_id in items),
             logged_at=record.index,
         ),
     )
+
+
+def _count_by(people: Iterable[PersonId]) -> tuple[tuple[PersonId, int], ...]:
+    """How often each person occurs, in the order of persons."""
+    counted: dict[PersonId, int] = {}
+    for person in people:
+        counted[person] = counted.get(person, 0) + 1
+    return tuple(sorted(counted.items()))
 
 
 def usable_snapshot(state: State, digest: bytes) -> Snapshot:

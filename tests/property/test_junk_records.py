@@ -33,7 +33,7 @@ from protocol.rules.table import LATEST, RULES
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 from tests.fold import held
-from tests.simulated import LOG_KEY, NETWORK, Network, Person, campaign, successor
+from tests.simulated import LOG_KEY, NETWORK, Network, Person, campaign, part, successor
 from tests.simulated_training import enrol, finish, model_of, open_job, round_of, train, update
 
 RULES_NOW = RULES[LATEST]
@@ -86,13 +86,16 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     def snapshot(name: str) -> None:
         places[name] = len(net.log), copy.deepcopy(net.state)
 
-    net.add(net.operator, "campaign", campaign(id="letters"))
+    parts = [part("image"), part("note", optional=True)]
+    net.add(net.operator, "campaign", campaign(id="letters", parts=parts))
     snapshot("OPEN")
+    net.submit(ada, [net.item(1, c="letters"), net.item(2, c="letters")], c="letters")
+    net.withdraw(ada, [item_id for item_id, _ in net.state.items.scan()], "note")
     same = net.item(1, content=b"again")
     net.submit(ada, [net.item(i % 10, content=bytes(1 + i % 7)) for i in range(8)])
     net.submit(ada, [same, net.item(1, content=b"again")])
     net.stand_by(*reviewers)
-    net.seal(gold=list(net.truth)[:2])
+    net.seal(gold=[i for i in net.truth if net.state.items[i].campaign_id == "digits"][:2])
     net.open_beacons(*reviewers[1:])
     snapshot("SEALED")
     net.open_beacons(reviewers[0])

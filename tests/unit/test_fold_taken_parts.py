@@ -364,13 +364,16 @@ def all_parts(net: Network) -> set[bytes]:
 def test_what_an_erased_item_leaves_behind_is_nobodys(scenes: Network) -> None:
     """Its parts' leaves are erased with it: one that still says something is a lie."""
     made = submit(scenes, 2)
-    note = own_leaf(scenes, made[0], "note")
+    notes = [own_leaf(scenes, item_id, "note") for item_id in made]
     scenes.withdraw(scenes.people[0], [made[0]])
-    gone = scenes.erased_since()
-    assert note in gone
     with refuses("the leaf of the part 'note' is not in its place"):
-        scenes.replay(gone - {note})
-    transition.require_explained(scenes.replay(gone))
+        scenes.replay(scenes.erased_since() - {notes[0]})
+    transition.require_explained(scenes.replay(scenes.erased_since()))
+    scenes.withdraw(scenes.people[0], [made[1]])
+    for note in notes:
+        with refuses("a part belongs to no item"):
+            scenes.replay(scenes.erased_since() - {note})
+    transition.require_explained(scenes.replay(scenes.erased_since()))
 
 
 def test_parts_that_nobody_named_are_no_more_than_went_with_erased_items(scenes: Network) -> None:
