@@ -12,7 +12,7 @@ from typing import Any, Final
 from commonground.durations import duration_words, parse_duration
 from protocol.errors import ConfigError
 from protocol.limits import (
-    BATCH_LEAVES_MAX,
+    BATCH_ITEMS_MAX,
     CONTENT_BYTES_MAX,
     DRAWS_MAX,
     PPM,
@@ -76,8 +76,8 @@ _NUMBERS: Final = {
     "item_bytes_max": (1, CONTENT_BYTES_MAX),
     "reviewers_per_item": (1, REVIEWERS_PER_ITEM_MAX),
     "price_ppm": (1, PRICE_PPM_MAX),
-    "round_items": (1, BATCH_LEAVES_MAX),
-    "seal_items": (1, BATCH_LEAVES_MAX),
+    "round_items": (1, BATCH_ITEMS_MAX),
+    "seal_items": (1, BATCH_ITEMS_MAX),
     "draws_max": (1, DRAWS_MAX),
 }
 # Options that are not called as their field is.

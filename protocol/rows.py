@@ -217,7 +217,7 @@ class Description:
         record: pb.Item, optional: Iterable[tuple[bytes, pb.Part]], campaign: Campaign
     ) -> Description:
         """What an item's leaf says, and those of its own leaves, given with their hashes, that are there."""
-        parts = [row_of(Part, part, leaf=b"") for part in record.parts]
+        parts = [row_of(Part, part) for part in record.parts]
         if own := [row_of(Part, part, leaf=leaf) for leaf, part in optional]:
             by_name = {part.name: part for part in (*parts, *own)}
             parts = [by_name[terms.name] for terms in campaign.parts if terms.name in by_name]

@@ -129,7 +129,7 @@ def _findings(report: Report, settled: int | None) -> str:
             for each in keys[1:]
         ]
     if report.erased:
-        lines.append(f"items erased, each withdrawn by its author: {report.erased:,}")
+        lines.append(f"descriptions erased, each withdrawn by its author: {report.erased:,}")
     if settled:
         lines.append(f"epoch {settled} is in force on chain, with the log's root and totals")
     return "\n".join(lines)

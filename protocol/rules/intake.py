@@ -64,12 +64,14 @@ def process_submission(state: State, record: Record[pb.Submission]) -> None:
 
 def _index(state: State, campaign: Campaign, given: Given, leaf: pb.Item) -> None:
     """Later items are compared with this one: with all of it, or once nothing of it is unexplained."""
-    prints = {part.name: part.fingerprint for part in leaf.parts}
-    prints |= {part.name: part.fingerprint for _, part in given.parts}
-    ordered = tuple(
-        (each.name, prints[each.name]) for each in campaign.parts if each.name in prints
-    )
     copies = state.copies[campaign.id]
+    inside = tuple((part.name, part.fingerprint) for part in leaf.parts)
+    if not given.optional:
+        copies.add(given.item_id, inside)
+        return
+    prints = dict(inside) | {part.name: part.fingerprint for _, part in given.parts}
+    names = [each.name for each in campaign.parts if each.name in prints]
+    ordered = tuple((name, prints[name]) for name in names)
     if given.erased_parts:
         copies.put_aside(given.item_id, ordered)
     else:

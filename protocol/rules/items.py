@@ -56,7 +56,7 @@ def read_items(record: Record[pb.Submission]) -> list[Given]:
     own = record.hashes[count:]
     require(len(set(own)) == len(own), "the leaf of a part stands twice")
     first: Sequence[Any] = record.leaves[:count]
-    are_items = all(leaf is None or isinstance(leaf, pb.Item) for leaf in first)
+    are_items = {type(leaf) for leaf in first} <= {pb.Item, type(None)}
     require(are_items, "a part stands among the items")
     rest = _Parts(own, record.leaves[count:])
     items = [
@@ -68,6 +68,7 @@ def read_items(record: Record[pb.Submission]) -> list[Given]:
 
 
 _NONE: Final = b""  # the hash of no leaf
+_NO_PARTS: Final[Mapping[str, tuple[bytes, pb.Part | None]]] = {}  # as nearly every item has
 
 
 class _Parts:
@@ -77,11 +78,13 @@ class _Parts:
         self._leaves = deque(zip(hashes, leaves, strict=True))
         self._gap = False  # an erased item was passed: here may be what was erased with it
 
-    def of(self, item: pb.Item | None) -> dict[str, tuple[bytes, pb.Part | None]]:
+    def of(self, item: pb.Item | None) -> Mapping[str, tuple[bytes, pb.Part | None]]:
         """The next item's; of an erased one nobody knows which they were."""
         if item is None:
             self._gap = True
-            return {}
+            return _NO_PARTS
+        if not item.optional:
+            return _NO_PARTS
         return {named.name: (named.hash, self._next(named)) for named in item.optional}
 
     def _next(self, named: pb.PartHash) -> pb.Part | None:
