@@ -199,7 +199,7 @@ async def test_a_table_of_items_of_several_parts(operator: Operator, ada: Contri
         offered = (await ada.run("campaigns", "--json")).json["campaigns"]
         assert [each["waiting"] for each in offered] == [0, 1]
         both = await ada.run("submit", str(ada.pictures), *terms, code=2)
-        assert "either files or --table" in both.err
+        assert "both files and a table" in both.err
         table.write_text('{"prompt": "prompt.txt", "answer_a_text": "a"}\n')
         missing = await ada.run("submit", *terms, code=2)
         assert "line 1: it has no answer_b" in missing.err.replace("\n", " ")
@@ -302,7 +302,7 @@ async def test_wrong_use_says_what_to_do(operator: Operator, ada: Contributor) -
         assert 'there is no label "X"' in unknown.err.replace("\n", " ")
         assert "say one of: 0, 1, 2" in unknown.err.replace("\n", " ")
         both = await ada.submit("--label", "3", code=2)
-        assert "either" in both.err
+        assert "--labels FILE, or --label LABEL" in both.err
 
 
 async def test_an_alarm_stops_a_node_until_its_owner_goes_on(
