@@ -90,6 +90,7 @@ WINDOW_MS_MAX: Final = 31 * DAY_MS
 UNPAID_ANSWERS_MAX: Final = 1 << 21
 
 KEY_BYTES: Final = 32
+PROOF_BYTES: Final = 64  # of the coin: challenge and answer, 32 bytes each
 HASH_BYTES: Final = 32
 SALT_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
