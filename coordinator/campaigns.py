@@ -59,14 +59,12 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "round_items": 1_000,
     "seal_items": 100,
     "seal_wait": "10m",
-    "beacon_window": "10m",  # reviewers who stand by are online: minutes
     "commit_window": "24h",  # people review by hand: a day
     "reveal_window": "1h",  # answers are given already, a node opens them by itself
     "draws_max": 3,
 }
 _WINDOWS: Final = {
     "seal_wait": "seal_wait_ms",
-    "beacon_window": "beacon_ms",
     "commit_window": "commit_ms",
     "reveal_window": "reveal_ms",
 }

@@ -97,6 +97,11 @@ class Keys:
         return signature[:64] + bytes([signature[64] + 27])
 
     @property
+    def account(self) -> bytes:
+        """The operator's account on chain: 20 bytes."""
+        return PrivateKey(self.chain_secret).public_key.to_canonical_address()
+
+    @property
     def operator(self) -> PersonId:
         """Who the operator is."""
         return person_of_root(self.delegation.root_key)

@@ -14,19 +14,22 @@ from typing import Any, Final, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from commonground.addresses import now_ms
 from commonground.backoff import persistent
 from commonground.status import error_of
 from coordinator.config import Config, Home
-from coordinator.keys import TLS_NAME, Keys, load_keys
+from coordinator.keys import TLS_NAME, Keys, delegation_of, load_keys
 from coordinator.ledger import Ledger
 from coordinator.recovery import entries_beyond, fold, leaves_of
 from coordinator.sealed import Opening
 from coordinator.tally import Tally
 from protocol.errors import Unreachable
+from protocol.identity import KeyId
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.log.envelope import seal
 from protocol.log.strict import canonical, parse_leaf
+from protocol.money.payout import binding_digest
 from protocol.rows import ItemId
 from protocol.state import State
 from protocol.transition import AnyRecord
@@ -139,6 +142,34 @@ class Operator:
         receipt: api_pb2.Receipt = _retried(lambda: stub.Append(request, timeout=CALL_SECONDS_MAX))
         self.refresh()
         return receipt
+
+    def join(self) -> None:
+        """Makes the operator a member who is paid at the operator's account, if that is not in the log
+        yet."""
+        keys, account = self.keys, self.keys.account
+        member = self.state.members.get(keys.operator)
+        if member is None or member.payout != account:
+            body = pb.Register(
+                network=self.state.network,
+                delegation=delegation_of(self.home, keys),
+                payout_address=account,
+                payout_signature=keys.sign_payout(
+                    binding_digest(self.state.network, keys.operator)
+                ),
+                serial=1 if member is None else member.serial + 1,
+            )
+            self.append("register", body)
+
+    def propose_witnesses(self, keys: Sequence[KeyId]) -> None:
+        """Proposes who is to toss the coin; the present witnesses have to assent. Raises as `append`."""
+        body = pb.Witnesses(
+            network=self.state.network,
+            nonce=self.state.coin_nonce + 1,
+            keys=keys,
+            time_ms=now_ms(),
+            serial=self.state.proposals,
+        )
+        self.append("witnesses", body)
 
     def close_epoch(self, epoch: int) -> int:
         """Closes an epoch, unless it is closed; gives the log index of its close."""

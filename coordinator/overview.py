@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from coordinator.tally import Statuses, Tally, recount
+from coordinator.witnesses import Witnesses, missing_of, witnesses_view
 from protocol.lifecycle import ItemStatus, JobStatus, RoundPhase
 from protocol.rows import Campaign
 from protocol.state import State, waits_of
@@ -26,7 +27,8 @@ OUTCOMES: Final[dict[str, tuple[ItemStatus, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many reviewers have done what the phase waits for, and how many it waits for in all."""
+    """How many reviewers, or witnesses, have done what the phase waits for, and how many it waits for in
+    all."""
 
     done: int
     expected: int
@@ -44,7 +46,8 @@ class CampaignRow:
     round: int  # the present or last one; 0 before the first
     phase: str
     since_ms: int  # when the phase began
-    progress: Progress | None  # None while no phase waits for reviewers
+    progress: Progress | None  # None while no phase waits for anybody
+    missing: tuple[str, ...]  # witnesses who have not tossed, while the round is sealed
     waiting: int  # items, for the next round
     in_review: int
     standing_by: int
@@ -63,7 +66,7 @@ class Overview:
     entries: int
     epoch: int
     members: int
-    standing_by: int  # people who review in some campaign's next round
+    standing_by: int  # people who review in some campaign
     items: int
     waiting: int
     in_review: int
@@ -78,6 +81,7 @@ class Overview:
     settled_epoch: int  # 0 before the first
     proposed_epoch: int  # waits for witnesses; 0 when none does
     attestations: int  # to that proposal
+    witnesses: Witnesses  # who toss the coin
     witness_quorum: int
     deployment: dict[str, int | str]  # chain id and contract addresses; empty before
     campaigns: tuple[CampaignRow, ...]  # in the order of their ids
@@ -112,6 +116,7 @@ def overview(state: State, tally: Tally | None = None) -> Overview:
         proposed_epoch=proposed.epoch if proposed is not None and pending else 0,
         attestations=len(state.attestations) if pending else 0,
         witness_quorum=state.policy.witness_quorum,
+        witnesses=witnesses_view(state),
         deployment=_deployment(state),
         campaigns=tuple(
             campaign_row(state, campaign, tally.of_campaign(campaign.id))
@@ -134,6 +139,7 @@ def campaign_row(state: State, campaign: Campaign, items: Statuses) -> CampaignR
         phase=round_.phase.name.lower(),
         since_ms=round_.since_ms,
         progress=progress_of(state, campaign.id),
+        missing=missing_of(state, campaign.id) if round_.phase is RoundPhase.SEALED else (),
         waiting=waits_of(state, campaign.id),
         in_review=len(round_.items),
         standing_by=state.standbys.count(campaign.id),
@@ -152,8 +158,8 @@ def progress_of(state: State, campaign_id: str) -> Progress | None:
     """Whom a campaign's round waits for; None while it waits for nobody."""
     match state.round_of(campaign_id).phase:
         case RoundPhase.SEALED:
-            opened = state.beacons.count(campaign_id)
-            return Progress(opened, opened + state.candidates.count(campaign_id))
+            threshold = state.coins[state.rounds[campaign_id].coin].threshold
+            return Progress(state.tosses.count(campaign_id), threshold)
         case RoundPhase.COMMITTING:
             return Progress(state.commits.count(campaign_id), state.tasks.count(campaign_id))
         case RoundPhase.REVEALING:

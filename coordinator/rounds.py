@@ -1,7 +1,8 @@
 """When a round goes on: a pure function of the state, one campaign and the clock.
 
-A window ends when all have done their part, or when it has lasted as long as the campaign's record says. The
-rules enforce the same with the times that the records carry; here it is decided when to write them.
+A draw waits for the coin alone. A window ends when all have done their part, or when it has lasted as long as
+the campaign's record says. The rules enforce the same with the times that the records carry; here it is
+decided when to write them.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def next_step(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
         case RoundPhase.OPEN:
             return _gather(state, campaign, clock)
         case RoundPhase.SEALED:
-            step, missing, window_ms = Step.DRAW, state.candidates.count(c), terms.beacon_ms
+            # However long it takes: a round that could be dropped would be another chance.
+            tossed = state.tosses.count(c)
+            return Step.DRAW if tossed >= state.coins[round_.coin].threshold else Wait(None)
         case RoundPhase.COMMITTING:
             missing = state.tasks.count(c) - state.commits.count(c)
             step, window_ms = Step.END_COMMITS, terms.commit_ms

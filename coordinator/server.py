@@ -1,4 +1,5 @@
-"""One process: book, gRPC, HTTP, conductor and sweep, started in this order and stopped in the reverse."""
+"""One process: book, gRPC, HTTP, conductor, tossing and sweep, started in this order and stopped in the
+reverse."""
 
 from __future__ import annotations
 
@@ -32,6 +33,7 @@ from coordinator.keys import Keys, load_keys
 from coordinator.ledger import FatalStoreError
 from coordinator.metrics import Metrics
 from coordinator.service import SERVICE_NAME, CoordinatorService, now_ms
+from coordinator.tossing import Tossing
 from coordinator.traffic import Traffic
 from protocol.errors import ConfigError
 from protocol.limits import MESSAGE_BYTES_MAX
@@ -129,6 +131,7 @@ async def running(
                         build_app(book, metrics, link, home.path), http_socket, HTTP_CONNECTIONS_MAX
                     ),
                     _beside(conductor.run(), "conductor", on_fatal),
+                    _beside(Tossing(book, now_ms).run(), "tossing", on_fatal),
                     _beside(keep_swept(book, home), "sweep", on_fatal),
                 ):
                     yield Address(os.getpid(), grpc_port, http_port, str(link))

@@ -20,13 +20,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coordinator.chain import OperatorChain
-from coordinator.keys import delegation_of
 from coordinator.operator import Operator
 from coordinator.policies import WITNESSES_MAX
 from protocol.errors import Reject, StateError
 from protocol.limits import LICENCE_ID_CHARS_MAX
 from protocol.money.accounts import cumulative_leaves
-from protocol.money.payout import binding_digest, recover_signer
+from protocol.money.payout import recover_signer
 from protocol.money.settlement import (
     Address,
     address,
@@ -72,7 +71,7 @@ def settle(
         Unreachable: the chain or the coordinator does not answer; run it again.
     """
     _deploy(operator, chain, report)
-    _join(operator, chain)
+    operator.join()
     imported = import_revenue(operator, chain, report)
     state = operator.state
     if state.closed_epoch == 0:
@@ -216,22 +215,6 @@ def misdirected(state: State, body: pb.Revenue) -> str:
         f"{problem}: the {body.amount} of 0x{body.asset.hex()} that transaction "
         f"0x{body.tx_hash.hex()} paid with memo {body.memo!r} is shared out as the network's"
     )
-
-
-def _join(operator: Operator, chain: OperatorChain) -> None:
-    """Binds the treasury's share of the emission to the operator's account."""
-    state, person = operator.state, operator.keys.operator
-    member = state.members.get(person)
-    if member is None or member.payout != chain.address:
-        digest = binding_digest(state.network, person)
-        body = pb.Register(
-            network=state.network,
-            delegation=delegation_of(operator.home, operator.keys),
-            payout_address=chain.address,
-            payout_signature=operator.keys.sign_payout(digest),
-            serial=1 if member is None else member.serial + 1,
-        )
-        operator.append("register", body)
 
 
 def _claim_treasury(operator: Operator, chain: OperatorChain, report: Report) -> None:

@@ -3,7 +3,7 @@
     host        the peer-to-peer network, in its own thread; outlives everything below
     follow      the replay of the log
     outbox      our records, to the log
-    duties      review, attest, announce, claim
+    duties      review, toss, attest, announce, claim
     witness     compares what others were shown
     erase       what authors withdrew
     page        what the owner sees of all this, in a browser on this machine
@@ -54,6 +54,7 @@ from node.review import ReviewDuties
 from node.reviewers import load_reviewers
 from node.serve import Announcer, OwnContent, may_read
 from node.store import Store
+from node.tossing import keep_tossing
 from node.wallet import Wallet
 from node.witness import Witness, is_worth_passing_on, sound_alarms
 from protocol.errors import Misbehaviour, RemoteError, StateError
@@ -254,6 +255,7 @@ class Daemon:
                 "outbox": lambda: keep_flushing(client, store, sleep=self._until_queued),
                 "review": self._duties(store, follower, host, directory, examiner).run,
                 "attest": lambda: keep_attesting(keys, store, follower),
+                "toss": lambda: keep_tossing(keys, store, follower, self._queued.set),
                 "announce": Announcer(keys, link, client, follower, lambda: host.addresses).run,
                 "witness": lambda: witness.run(host),
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),

@@ -1,4 +1,4 @@
-"""The reviewer's duties: stand by, open the beacon, answer, commit, reveal; in every campaign by itself.
+"""The reviewer's duties: stand by, answer, commit, reveal; in every campaign by itself.
 
 Each duty follows from the log and the store alone, and is looked for again after every advance of
 the log. What a record will have to open later is stored before the record is queued, and the same
@@ -166,10 +166,8 @@ class ReviewDuties:
         due: dict[RoundKey, int] = {}  # with its end
         for campaign_id, campaign in self._state.campaigns.scan():
             round_ = self._state.round_of(campaign_id)
-            self._standing.stand(campaign, round_)
+            self._standing.stand(campaign)
             match round_.phase:
-                case RoundPhase.SEALED:
-                    self._standing.open_beacon(campaign, round_)
                 case RoundPhase.COMMITTING:
                     if self._is_due(campaign_id, round_):
                         end = round_.since_ms + campaign.rounds.commit_ms
@@ -194,7 +192,7 @@ class ReviewDuties:
             key in self._state.tasks
             and key not in self._state.commits
             and RoundKey(campaign_id, round_.number) not in self._done
-            and self._standing.is_ours(campaign_id, round_)
+            and self._standing.is_ours(campaign_id)
         )
 
     async def _work_on(self, due: dict[RoundKey, int]) -> None:
@@ -286,7 +284,7 @@ class ReviewDuties:
             return
         committed = self._state.commits.get(mine)
         leaves = self._leaves(key)
-        if committed is None or not self._standing.is_ours(campaign_id, round_):
+        if committed is None or not self._standing.is_ours(campaign_id):
             return
         if batch_root(leaves) != committed.root:
             self._fail(

@@ -143,16 +143,6 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
-class BeaconRow:
-    """A value that we committed to for a campaign's round; opened once that round is sealed."""
-
-    commitment: bytes
-    value: bytes = field(repr=False)
-    campaign_id: str
-    round: int
-
-
-@dataclass(frozen=True, slots=True)
 class TaskRow:
     """One item that we were drawn to review. `position` is its place in our batch of answers."""
 

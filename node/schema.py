@@ -75,14 +75,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         PRIMARY KEY (item_id, name)
     ) STRICT;
 
-    CREATE TABLE beacons (
-        commitment BLOB PRIMARY KEY,
-        value BLOB NOT NULL,
-        campaign_id TEXT NOT NULL,
-        round INTEGER NOT NULL
-    ) STRICT;
-    CREATE INDEX beacons_round ON beacons (campaign_id, round);
-
     CREATE TABLE tasks (
         campaign_id TEXT NOT NULL,
         round INTEGER NOT NULL,

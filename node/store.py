@@ -1,6 +1,6 @@
 """node.db: what a node must not forget. A plain SQLite file that its owner can open with any tool.
 
-Rule 1: a secret (salt, nonce, beacon value) is durable before anything that depends on it is sent.
+Rule 1: a secret (salt, nonce) is durable before anything that depends on it is sent.
         Every write is a transaction with synchronous=FULL; the outbox lives in the same file, so that
         a record and the secrets that open it are stored together or not at all.
 Rule 2: the daemon and the command line use the file at once, and threads share one Store. Writers

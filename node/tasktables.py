@@ -1,4 +1,4 @@
-"""The reviewer's tables of node.db: beacons that were promised, and tasks with their progress."""
+"""The reviewer's table of node.db: tasks with their progress."""
 
 from __future__ import annotations
 
@@ -7,28 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from node.database import DatabaseFile
-from node.rows import BeaconRow, TaskRow, TaskStatus
+from node.rows import TaskRow, TaskStatus
 
 
 class TaskTables(DatabaseFile):
     """What a reviewer must not forget between a draw and its verdict."""
-
-    def save_beacon(self, beacon: BeaconRow) -> None:
-        """Keeps a beacon value; to be called before its commitment is sent."""
-        self._insert("beacons", [asdict(beacon)], or_ignore=True)
-
-    def beacon(self, commitment: bytes) -> BeaconRow | None:
-        """The value behind a commitment of ours."""
-        row = self._row("SELECT * FROM beacons WHERE commitment = ?", commitment)
-        return BeaconRow(**row) if row else None
-
-    def beacon_for(self, campaign_id: str, round_: int) -> BeaconRow | None:
-        """The last value that was made for a round, so that a restart uses it again."""
-        sql = (
-            "SELECT * FROM beacons WHERE campaign_id = ? AND round = ? ORDER BY rowid DESC LIMIT 1"
-        )
-        row = self._row(sql, campaign_id, round_)
-        return BeaconRow(**row) if row else None
 
     def add_tasks(self, tasks: Iterable[TaskRow]) -> None:
         """Adds the tasks of a draw; those that are known keep their progress."""

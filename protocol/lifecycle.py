@@ -1,4 +1,4 @@
-"""The three state machines, as tables. Transitions happen here and nowhere else.
+"""The state machines, as tables. Transitions happen here and nowhere else.
 
 item   SUBMITTED -> DRAWN -> COMMITTED -> REVEALED -> ACCEPTED | REJECTED | UNDECIDED -> DRAWN ...
        SUBMITTED -> DUPLICATE
@@ -6,6 +6,7 @@ item   SUBMITTED -> DRAWN -> COMMITTED -> REVEALED -> ACCEPTED | REJECTED | UNDE
 round  OPEN -> SEALED -> COMMITTING -> REVEALING -> OPEN: one campaign's, and no other's business
        SEALED -> OPEN (nobody could be drawn)
 job    OPEN -> TRAINING -> TRAINING ... -> COMPLETED | ENDED
+set    PROPOSED -> DEALING -> CHECKING -> IN_FORCE: of witnesses
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class RoundPhase(Enum):
     """Where a campaign is between two verdicts."""
 
     OPEN = auto()  # no round is under way; items and reviewers gather for the next
-    SEALED = auto()  # the round's items are fixed; reviewers open their beacon values
+    SEALED = auto()  # the round's items are fixed; the witnesses toss
     COMMITTING = auto()  # items are drawn; reviewers commit to their answers
     REVEALING = auto()  # nobody may commit any more; answers are opened
 
@@ -78,6 +79,23 @@ class JobEvent(Enum):
     TRAIN = auto()  # a round
     COMPLETE = auto()
     END = auto()
+
+
+class DealingPhase(Enum):
+    """Where a proposed set of witnesses is."""
+
+    PROPOSED = auto()  # the present set has to assent
+    DEALING = auto()
+    CHECKING = auto()  # each witness looks at what it was dealt
+    IN_FORCE = auto()
+
+
+class DealingEvent(Enum):
+    """What moves a proposed set along."""
+
+    ASSENT = auto()  # by enough of the present set
+    END_DEALS = auto()
+    BEGIN = auto()
 
 
 _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
@@ -113,6 +131,12 @@ _JOB: Final[dict[tuple[JobStatus, JobEvent], JobStatus]] = {
     (JobStatus.TRAINING, JobEvent.END): JobStatus.ENDED,
 }
 
+_DEALING: Final[dict[tuple[DealingPhase, DealingEvent], DealingPhase]] = {
+    (DealingPhase.PROPOSED, DealingEvent.ASSENT): DealingPhase.DEALING,
+    (DealingPhase.DEALING, DealingEvent.END_DEALS): DealingPhase.CHECKING,
+    (DealingPhase.CHECKING, DealingEvent.BEGIN): DealingPhase.IN_FORCE,
+}
+
 
 def next_status(status: ItemStatus, event: ItemEvent) -> ItemStatus:
     """The status after the event; raises Reject where the table has none."""
@@ -136,3 +160,11 @@ def next_job_status(status: JobStatus, event: JobEvent) -> JobStatus:
         return _JOB[status, event]
     except KeyError:
         raise Reject(f"a job that is {status.name} cannot {event.name}") from None
+
+
+def next_dealing_phase(phase: DealingPhase, event: DealingEvent) -> DealingPhase:
+    """The phase after the event; raises Reject where the table has none."""
+    try:
+        return _DEALING[phase, event]
+    except KeyError:
+        raise Reject(f"a set of witnesses that is {phase.name} cannot {event.name}") from None

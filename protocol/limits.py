@@ -66,6 +66,13 @@ KEYS_PER_PERSON_MAX: Final = 16
 PARTS_MAX: Final = 16
 MEDIA_TYPES_MAX: Final = 16
 
+# Each deals to each: 32 deals are 52 KB of log, and a witness checks its 32 in a tenth of a second. Whoever
+# wants to foresee the draw has to bribe 17.
+WITNESSES_MAX: Final = 32
+# Witnesses' machines are on most of the time: a day, for one that sleeps at night.
+DEAL_MS: Final = 24 * 3600 * 1000
+COMPLAIN_MS: Final = 24 * 3600 * 1000
+
 # An item that so many draws could not decide stays undecided: more answers would not help.
 DRAWS_MAX: Final = 8
 # Inference holds a number for each answer and possible answer. Of one item:

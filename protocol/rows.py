@@ -91,7 +91,6 @@ class RoundTerms:
     items_max: int
     seal_items: int
     seal_wait_ms: int
-    beacon_ms: int
     commit_ms: int
     reveal_ms: int
     draws_max: int
@@ -140,6 +139,8 @@ class Round:
     items: tuple[ItemId, ...] = ()  # fixed when the round is sealed
     seed: bytes = b""  # once it is drawn
     gold_hashes: tuple[bytes, ...] = ()  # opened by the verdict
+    coin: int = 0  # nonce of the witnesses who toss for it
+    place: bytes = b""  # what they toss for
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Final
 
+from protocol.coin.dealing import Deal
+from protocol.coin.group import Point
+from protocol.coin.witnesses import Coin, Diligence, Proposal
 from protocol.identity import NOBODY, KeyId, PersonId
 from protocol.money.settlement import Deployment
 from protocol.review.copies import Copies
@@ -72,18 +75,27 @@ class State:
         default_factory=Table
     )  # log index of the delegation
 
+    # -- the coin, by the nonce of its set of witnesses
+    coin_nonce: int = 0  # of the present set
+    coins: Table[int, Coin] = field(default_factory=Table)
+    deals: Table[tuple[int, KeyId], Deal] = field(default_factory=Table)  # that count
+    awaited: Table[tuple[int, str], int] = field(
+        default_factory=Table
+    )  # rounds under way, by campaign
+    proposal: Proposal | None = None  # the set that is to follow
+    proposals: int = 0  # ever made
+    diligence: Table[PersonId, Diligence] = field(default_factory=Table)
+
     # -- campaigns and their rounds
     campaigns: Table[str, Campaign] = field(default_factory=Table)
     rounds: Table[str, Round] = field(default_factory=Table)
-    standbys: Table[tuple[str, PersonId], bytes] = field(
-        default_factory=Table
-    )  # commitments for the next round
-    # How often each person has said whether to stand by for the next round.
+    # Who reviews, and with which machine's key.
+    standbys: Table[tuple[str, PersonId], KeyId] = field(default_factory=Table)
+    # How often each person has said whether to stand by.
     words: Table[tuple[str, PersonId], int] = field(default_factory=Table)
-    candidates: Table[tuple[str, PersonId], bytes] = field(
-        default_factory=Table
-    )  # sealed; their value is not open yet
-    beacons: Table[tuple[str, PersonId], bytes] = field(default_factory=Table)
+    # Of the round: who stood by when it was sealed; once it is drawn, who of them was drawn.
+    candidates: Table[tuple[str, PersonId], KeyId] = field(default_factory=Table)
+    tosses: Table[tuple[str, KeyId], Point] = field(default_factory=Table)  # of the round
     assignments: Table[tuple[str, ItemId], tuple[PersonId, ...]] = field(default_factory=Table)
     tasks: Table[tuple[str, PersonId], tuple[ItemId, ...]] = field(default_factory=Table)
     commits: Table[tuple[str, PersonId], CommittedBatch] = field(default_factory=Table)
@@ -170,6 +182,11 @@ class State:
     def log_key(self) -> bytes:
         """The key that signs checkpoints now."""
         return self.log_keys[-1]
+
+    @property
+    def coin(self) -> Coin:
+        """The coin of the rounds that are sealed now."""
+        return self.coins[self.coin_nonce]
 
     def round_of(self, campaign_id: str) -> Round:
         """A campaign's present or last round."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import TypeVar
 
@@ -127,6 +127,13 @@ def changed_item(leaf: bytes, **values: object) -> bytes:
     return encode_leaf(changed(item, **ours))
 
 
+def spoilt(deal: pb.Deal, keys: Sequence[bytes], victim: Person) -> pb.Deal:
+    """The same deal with a wrong value for one witness."""
+    values, at = list(deal.values), keys.index(victim.key)
+    values[at] = bytes(b ^ 1 for b in values[at])
+    return changed(deal, values=values)
+
+
 def encoded(messages: Iterable[Message]) -> list[bytes]:
     return [encode_leaf(message) for message in messages]
 
@@ -164,7 +171,6 @@ def submitted(net: Network, count: int = 6) -> None:
 
 def drawn(net: Network, count: int = 6) -> None:
     submitted(net, count)
-    net.open_beacons(*net.people[1:])
     net.draw()
 
 

@@ -134,7 +134,7 @@ class Live:
 
 def patient_rounds(**changes: int) -> pb.RoundTerms:
     """Windows of five minutes, which no test waits for; a round is sealed when an item waits."""
-    windows = {"beacon_ms": 300_000, "commit_ms": 300_000, "reveal_ms": 300_000}
+    windows = {"commit_ms": 300_000, "reveal_ms": 300_000}
     return rounds(**(windows | changes))
 
 
@@ -144,6 +144,7 @@ class Mirror:
     def __init__(self, net: Live | Stub) -> None:
         self.state = State()
         self.kinds: list[str] = []  # of the entries so far
+        self.gold: list[tuple[bytes, ...]] = []  # of the rounds that were sealed
         stub = net.stub if isinstance(net, Live) else net
         self._stream = stub.Follow(api_pb2.FollowRequest(start=0))
 
@@ -163,6 +164,8 @@ class Mirror:
     def _apply(self, state: State, kind: str, record: AnyRecord) -> None:
         process(state, kind, record)
         self.kinds.append(kind)
+        if kind == "seal":
+            self.gold.append(state.rounds[record.body.campaign_id].gold_hashes)
 
 
 @asynccontextmanager

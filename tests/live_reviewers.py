@@ -14,17 +14,12 @@ from typing import Any
 import grpc
 
 from protocol.lifecycle import RoundPhase
-from protocol.log.commitments import beacon_commitment
 from protocol.log.strict import encode_leaf
 from protocol.rows import ItemId
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 from tests.helpers import Person, append_request, batch
 from tests.live_coordinator import Live, Mirror, Stub
-
-
-def beacon_value(person: Person, campaign_id: str, number: int) -> bytes:
-    return hashlib.sha256(f"{person.name} {campaign_id} {number}".encode()).digest()
 
 
 class Reviewers:
@@ -75,15 +70,9 @@ class Reviewers:
             return
         place: dict[str, Any] = {"network": self.network, "campaign_id": c, "round": round_.number}
         if round_.phase is RoundPhase.OPEN and key not in state.standbys:
-            place["round"] += 1
-            commitment = self._commitment(c, person, round_.number + 1)
-            place["serial"] = state.words.get(key, 0)
-            await self._send(person, "standby", pb.Standby(**place, commitment=commitment))
-        elif key in state.candidates:
-            value = beacon_value(person, c, round_.number)
-            follows = self._commitment(c, person, round_.number + 1)
-            body = pb.Beacon(**place, value=value, next_commitment=follows)
-            await self._send(person, "beacon", body)
+            serial = state.words.get(key, 0)
+            body = pb.Standby(network=self.network, campaign_id=c, stands=True, serial=serial)
+            await self._send(person, "standby", body, number=serial)
         elif c in self.silent or key not in state.tasks:
             return
         elif round_.phase is RoundPhase.COMMITTING and key not in state.commits:
@@ -95,7 +84,7 @@ class Reviewers:
 
     def answers(self, c: str, person: Person) -> list[bytes]:
         number = self.mirror.state.round_of(c).number
-        nonce = hashlib.sha256(b"nonce" + beacon_value(person, c, number)).digest()
+        nonce = hashlib.sha256(f"{person.name} {c} {number}".encode()).digest()
         return [
             encode_leaf(
                 pb.Answer(
@@ -105,13 +94,15 @@ class Reviewers:
             for item_id in self.mirror.state.tasks[c, person.id]
         ]
 
-    def _commitment(self, c: str, person: Person, number: int) -> bytes:
-        return beacon_commitment(self.network, person.id, beacon_value(person, c, number))
-
     async def _send(
-        self, person: Person, kind: str, body: Any, leaves: Sequence[bytes] = ()
+        self,
+        person: Person,
+        kind: str,
+        body: Any,
+        leaves: Sequence[bytes] = (),
+        number: int | None = None,
     ) -> None:
-        act = (body.campaign_id, person.name, kind, body.round)
+        act = (body.campaign_id, person.name, kind, body.round if number is None else number)
         if act in self._sent:
             return
         try:

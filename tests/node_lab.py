@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 25.0
 POLL_SECONDS = 0.05
 LISTEN = ("/ip4/127.0.0.1/tcp/0",)
 # Longer than a test waits: a phase ends since everybody did their part.
-WINDOWS = {"seal_wait_ms": 500, "beacon_ms": 20_000, "commit_ms": 60_000, "reveal_ms": 20_000}
+WINDOWS = {"seal_wait_ms": 500, "commit_ms": 60_000, "reveal_ms": 20_000}
 
 T = TypeVar("T")
 

@@ -66,7 +66,7 @@ class Showcase(Network):
 
     def add(self, person: Person, kind: str, body: Message, leaves: Sequence[bytes] = ()) -> None:
         if isinstance(body, pb.Campaign):
-            windows = {"beacon_ms": 30 * MINUTE_MS, "commit_ms": 12 * HOUR_MS}
+            windows = {"commit_ms": 12 * HOUR_MS}
             terms = rounds(seal_items=8, seal_wait_ms=6 * HOUR_MS, reveal_ms=2 * HOUR_MS, **windows)
             body.rounds.CopyFrom(terms)
         super().add(person, kind, body, leaves)
@@ -92,6 +92,8 @@ def showcase(began_ms: int = BEGAN_MS, /, **texts: str) -> Network:
     deploy(net)
     for epoch in range(1, EPOCHS + 1):
         _review(net, epoch)
+        if epoch < 3:  # a set of its own, and then others with its assent
+            net.change_witnesses(*people[epoch : epoch + 5])
         if epoch == 2:
             _compare(net, texts.get("source", MODELS[0]))
             _sell(net, texts.get("licensee", LICENSEE))
@@ -249,7 +251,6 @@ def _rate_and_judge(net: Network) -> None:
     reviewers = net.people[3:9]
     net.stand_by(*reviewers, c="transcripts")
     net.seal(c="transcripts")
-    net.open_beacons(*reviewers, c="transcripts")
     net.draw(c="transcripts")
     _refuse(net, "transcripts", hash_leaf(unreadable))
     net.verdict("transcripts")
@@ -335,13 +336,12 @@ def _begin(net: Network) -> None:
     net.submit(net.people[1], [net.item(each, c="essays") for each in STEPS * 2], "essays")
     _stand_by(net, "essays", net.people[2:6])
     net.seal(c="essays")
-    net.open_beacons(net.people[2], c="essays")
+    net.toss(*net.people[2:4], c="essays")
     net.clock_ms += 5 * MINUTE_MS
     net.submit(net.people[0], [net.item(truth) for truth in range(10)])
     reviewers = net.people[2:7]
     _stand_by(net, "digits", reviewers)
     net.seal()
-    net.open_beacons(*(p for p in net.people if ("digits", p.id) in net.state.candidates))
     net.draw()
     drawn = [person for person in net.people if ("digits", person.id) in net.state.tasks]
     for person in drawn[:2]:
@@ -353,8 +353,6 @@ def _compare_more(net: Network) -> None:
     net.submit(net.people[0], leaves, "answers")
     _stand_by(net, "answers", net.people[1:5])
     net.seal(c="answers")
-    waiting = [p for p in net.people if ("answers", p.id) in net.state.candidates]
-    net.open_beacons(*waiting, c="answers")
     net.draw(c="answers")
     drawn = [person for person in net.people if ("answers", person.id) in net.state.tasks]
     said = {person.name: net.answers(person, "answers") for person in drawn}

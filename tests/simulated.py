@@ -16,10 +16,12 @@ from eth_keys.datatypes import PrivateKey
 from google.protobuf.message import Message
 from nacl.signing import SigningKey
 
+from commonground.hand import Hand
 from protocol import transition
+from protocol.coin.witnesses import Proposal
 from protocol.errors import Reject
 from protocol.identity import KeyId, PersonId, person_of_root
-from protocol.lifecycle import RoundPhase
+from protocol.lifecycle import DealingPhase, RoundPhase
 from protocol.limits import PPM
 from protocol.log import commitments
 from protocol.log.batch import Erased, Leaf, batch_root
@@ -78,7 +80,6 @@ class Person:
     root: SigningKey = field(init=False)
     signing_key: SigningKey = field(init=False)
     wallet: PrivateKey = field(init=False)
-    beacons: dict[tuple[str, int], bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         seed = hashlib.sha256(self.name.encode()).digest()
@@ -95,13 +96,18 @@ class Person:
         return KeyId(bytes(self.signing_key.verify_key))
 
     @property
+    def hand(self) -> Hand:
+        """What this machine owes as a witness."""
+        return Hand(bytes(self.signing_key))
+
+    @property
     def address(self) -> bytes:
         return bytes(self.wallet.public_key.to_canonical_address())
 
     def device(self, name: str) -> Person:
         """The same person with another key, which nobody knows yet."""
-        other = replace(self, name=f"{self.name}'s {name}", beacons={})
-        other.root, other.wallet, other.beacons = self.root, self.wallet, self.beacons
+        other = replace(self, name=f"{self.name}'s {name}")
+        other.root, other.wallet = self.root, self.wallet
         return other
 
     def delegation(self, key: bytes | None = None) -> pb.Delegation:
@@ -285,29 +291,21 @@ class Network:
         self.add(person, "submission", body, leaves)
 
     def stand_by(self, *people: Person, c: str = "digits") -> None:
-        number = self.round(c).number + 1
+        """Has those stand by who do not yet, each with this very machine."""
         for person in people:
-            body = pb.Standby(
-                network=NETWORK,
-                campaign_id=c,
-                round=number,
-                commitment=self._beacon(person, c),
-                serial=self.state.words.get((c, person.id), 0),
-            )
-            self.add(person, "standby", body)
+            if self.state.standbys.get((c, person.id)) != person.key:
+                self.add(person, "standby", self.standby(person, c=c))
+
+    def standby(self, person: Person, stands: bool = True, c: str = "digits") -> pb.Standby:
+        serial = self.state.words.get((c, person.id), 0)
+        return pb.Standby(network=NETWORK, campaign_id=c, stands=stands, serial=serial)
 
     def delegate(self, device: Person) -> None:
         """Another key of somebody who has registered."""
         self.add(device, "delegate", pb.Delegate(network=NETWORK, delegation=device.delegation()))
 
     def stand_down(self, person: Person, c: str = "digits") -> None:
-        body = pb.Standby(
-            network=NETWORK,
-            campaign_id=c,
-            round=self.round(c).number + 1,
-            serial=self.state.words.get((c, person.id), 0),
-        )
-        self.add(person, "standby", body)
+        self.add(person, "standby", self.standby(person, stands=False, c=c))
 
     def pause(self, paused: bool = True, c: str = "digits") -> None:
         body = pb.Pause(
@@ -383,19 +381,79 @@ class Network:
         place = self.place(c) | {"round": self.round(c).number + 1} | changes
         self.add(self.operator, "seal", pb.Seal(**place, found=batch(leaves)), leaves)
 
-    def open_beacons(self, *people: Person, c: str = "digits") -> None:
-        for person in people:
-            value = person.beacons[c, self.round(c).number]
-            follows = self._beacon(person, c)
-            place = self._round(c)
-            self.add(person, "beacon", pb.Beacon(**place, value=value, next_commitment=follows))
+    def toss(self, *witnesses: Person, c: str = "digits") -> None:
+        """These witnesses toss for a sealed round."""
+        for person in witnesses:
+            for kind, body in person.hand.due(self.state):
+                if isinstance(body, pb.Toss) and body.campaign_id == c:
+                    self.add(person, kind, body)
 
     def draw(self, c: str = "digits") -> None:
-        self._pass_window(self.campaign(c).rounds.beacon_ms if self.state.candidates.has(c) else 0)
-        seed, assignments = drawing.compute_draw(self.state, self.campaign(c))
+        """Draws, after as many tosses as it takes."""
+        seed, assignments = b"", dict[ItemId, tuple[PersonId, ...]]()
+        if self.round(c).phase is RoundPhase.SEALED:
+            coin = self.state.coins[self.round(c).coin]
+            for person in (self.operator, *self.people):
+                if self.state.tosses.count(c) < coin.threshold:
+                    self.toss(person, c=c)
+            seed, assignments = drawing.compute_draw(self.state, self.campaign(c))
         leaves = [encode_leaf(each) for each in drawing.draw_leaves(assignments)]
         body = pb.Draw(**self.place(c), seed=seed, assignments=batch(leaves))
         self.add(self.operator, "draw", body, leaves)
+
+    # ---- who tosses ----
+
+    def propose(self, *witnesses: Person, **changes: Any) -> None:
+        """The operator proposes a set of witnesses."""
+        self.clock_ms += 1
+        values: dict[str, Any] = {
+            "network": NETWORK,
+            "nonce": self.state.coin_nonce + 1,
+            "keys": sorted(person.key for person in witnesses),
+            "time_ms": self.clock_ms,
+            "serial": self.state.proposals,
+        }
+        self.add(self.operator, "witnesses", pb.Witnesses(**(values | changes)))
+
+    def assent(self, *witnesses: Person) -> None:
+        for person in witnesses:
+            self.add(person, "assent", pb.Assent(network=NETWORK, proposal=self.proposal.id))
+
+    def witness(self, *people: Person) -> None:
+        """What these people's hands owe the proposed set, until they owe nothing."""
+        for person in people:
+            for kind, body in list(person.hand.due(self.state)):
+                if kind != "toss":
+                    self.add(person, kind, body)
+
+    def end_deals(self, **changes: Any) -> None:
+        self.add(self.operator, "dealt", pb.Dealt(**(self._of_proposal() | changes)))
+
+    def begin_coin(self, **changes: Any) -> None:
+        self.add(self.operator, "coin", pb.Coin(**(self._of_proposal() | changes)))
+
+    def change_witnesses(self, *witnesses: Person) -> None:
+        """From the proposal until it is in force, with everybody's help."""
+        present = [p for p in (self.operator, *self.people) if p.key in self.state.coin.keys]
+        self.propose(*witnesses)
+        for person in present:
+            if self.proposal.phase is DealingPhase.PROPOSED and person is not self.operator:
+                self.assent(person)
+        self.witness(*witnesses)
+        self.end_deals()
+        self.witness(*witnesses)
+        self.begin_coin()
+
+    @property
+    def proposal(self) -> Proposal:
+        assert self.state.proposal is not None
+        return self.state.proposal
+
+    def _of_proposal(self) -> dict[str, Any]:
+        self.clock_ms += 1
+        return {"network": NETWORK, "proposal": self.proposal.id, "time_ms": self.clock_ms}
+
+    # ---- how a round goes on ----
 
     def answers(self, person: Person, c: str = "digits") -> list[bytes]:
         leaves = []
@@ -471,7 +529,6 @@ class Network:
 
     def run_round(self, *reviewers: Person, c: str = "digits") -> None:
         """From the sealed round to its verdict."""
-        self.open_beacons(*(p for p in reviewers if (c, p.id) in self.state.candidates), c=c)
         self.draw(c)
         if self.round(c).phase is RoundPhase.COMMITTING:
             self.review(*reviewers, c=c)
@@ -484,8 +541,7 @@ class Network:
         for _ in range(12):
             if not self.state.queues.has(c):
                 break
-            absent = [p for p in reviewers if (c, p.id) not in self.state.standbys]
-            self.stand_by(*absent, c=c)
+            self.stand_by(*reviewers, c=c)
             self.seal(gold, c)
             gold = ()
             self.run_round(*reviewers, c=c)
@@ -507,11 +563,6 @@ class Network:
 
     def _pass_window(self, window_ms: int) -> None:
         self.clock_ms += window_ms
-
-    def _beacon(self, person: Person, c: str) -> bytes:
-        number = self.round(c).number + 1
-        person.beacons[c, number] = self.fresh()
-        return commitments.beacon_commitment(NETWORK, person.id, person.beacons[c, number])
 
     def _round(self, c: str) -> dict[str, Any]:
         return {"network": NETWORK, "campaign_id": c, "round": self.round(c).number}
@@ -537,7 +588,7 @@ def part(name: str = "image", *media_types: str, **changes: Any) -> pb.PartTerms
 def rounds(**changes: int) -> pb.RoundTerms:
     """Windows of a second."""
     values = {"items_max": 8_192, "seal_items": 1, "seal_wait_ms": 1_000, "draws_max": 3}
-    windows = {"beacon_ms": 1_000, "commit_ms": 1_000, "reveal_ms": 1_000}
+    windows = {"commit_ms": 1_000, "reveal_ms": 1_000}
     return pb.RoundTerms(**(values | windows | changes))
 
 

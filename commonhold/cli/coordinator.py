@@ -10,7 +10,12 @@ from typing import Annotated, Final
 import typer
 from rich.markup import escape
 
-from commonhold.cli import coordinator_campaign, coordinator_data, coordinator_keys
+from commonhold.cli import (
+    coordinator_campaign,
+    coordinator_data,
+    coordinator_keys,
+    coordinator_witnesses,
+)
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, emit, err, guarded, progress
 from coordinator.config import Config, Home, default_listen
@@ -32,6 +37,7 @@ app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")
 coordinator_data.register(app)
 coordinator_keys.register(app)
+coordinator_witnesses.register(app)
 
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=1, help="Seconds to wait; what has begun goes on after.")

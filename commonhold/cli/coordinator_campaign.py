@@ -77,9 +77,6 @@ def campaign_create(
     seal_wait: Annotated[
         str | None, typer.Option(help="or when the oldest has waited so long (10m).")
     ] = None,
-    beacon_window: Annotated[
-        str | None, typer.Option(help="Wait for reviewers who stand by (10m).")
-    ] = None,
     commit_window: Annotated[str | None, typer.Option(help="Wait for their answers (24h).")] = None,
     reveal_window: Annotated[str | None, typer.Option(help="Wait for their openings (1h).")] = None,
     round_items: Annotated[int | None, typer.Option(help="Most items of a round.")] = None,
@@ -109,7 +106,6 @@ def campaign_create(
         "withdrawal": withdrawal,
         "seal_items": seal_items,
         "seal_wait": seal_wait,
-        "beacon_window": beacon_window,
         "commit_window": commit_window,
         "reveal_window": reveal_window,
         "round_items": round_items,

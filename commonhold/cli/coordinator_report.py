@@ -12,6 +12,7 @@ from rich.table import Table
 from commonhold.cli.output import micro, table
 from coordinator.overview import CampaignRow, Overview
 from coordinator.tally import ClosedEpoch
+from coordinator.witnesses import ProposedSet, Witnesses
 from protocol.identity import name_of, short
 from protos.gen import records_pb2 as pb
 
@@ -87,6 +88,7 @@ def status_report(view: Overview, link: str, *, running: bool) -> Group:
         ],
         ["shares minted", micro(view.minted_micro)],
         ["settled epoch", view.settled_epoch or "none"],
+        ["witnesses", _witnesses(view.witnesses)],
         ["rules", f"version {view.rules}"],
         ["server", "running" if running else "not running"],
     ]
@@ -94,6 +96,55 @@ def status_report(view: Overview, link: str, *, running: bool) -> Group:
     if view.campaigns:
         shown.append(campaign_table(view.campaigns))
     return Group(*shown, f"link: {escape(link)}")
+
+
+def _witnesses(view: Witnesses) -> str:
+    """Who tosses the coin; whom rounds wait for, by the command that says it."""
+    said = f"{len(view.witnesses):,}; any {view.threshold:,} of them determine a draw"
+    waits = sum(each.tossed < each.threshold for each in view.owed)
+    if waits:
+        said += f"; {waits:,} {'round waits' if waits == 1 else 'rounds wait'} for their tosses"
+    if view.proposed is not None:
+        said += f"; set {view.proposed.nonce} is {view.proposed.phase}"
+    return said
+
+
+def witnesses_report(view: Witnesses) -> Group:
+    """Who tosses, whom a round waits for, and how far the next set is. Names are whole: they are
+    arguments."""
+    present: list[list[object]] = [
+        [each.person, each.given, each.missed] for each in view.witnesses
+    ]
+    title = f"Set {view.nonce}: any {view.threshold} of {len(view.witnesses)} determine a draw"
+    shown: list[RenderableType] = [table(title, ["witness", "tossed", "missed"], present)]
+    shown += [
+        f"{escape(each.campaign)}: round {each.round} has {each.tossed} of {each.threshold} tosses; missing: "
+        + ", ".join(each.missing)
+        for each in view.owed
+    ]
+    if view.proposed is not None:
+        shown += _proposed(view.proposed)
+    return Group(*shown)
+
+
+def _proposed(view: ProposedSet) -> list[RenderableType]:
+    rows: list[list[object]] = [
+        [
+            each.person,
+            "wrong" if each.struck else "yes" if each.dealt else "",
+            "yes" if each.confirmed else "",
+        ]
+        for each in view.witnesses
+    ]
+    title = f"Set {view.nonce}, {view.phase}: it takes {view.threshold} deals"
+    shown: list[RenderableType] = [table(title, ["witness", "dealt", "confirmed"], rows)]
+    if view.assents < view.assents_needed:
+        shown.append(
+            f"{view.assents} of {view.assents_needed} assents; missing: "
+            + ", ".join(view.missing_assents)
+            + ". They run `commonhold node assent`."
+        )
+    return shown
 
 
 def campaign_table(rows: Sequence[CampaignRow]) -> Table:
@@ -111,5 +162,5 @@ def _now(row: CampaignRow) -> str:
         return "paused"
     if row.progress is None:
         return f"after round {row.round}" if row.round else "not begun"
-    doing = {"sealed": "beacons", "committing": "answers", "revealing": "openings"}
+    doing = {"sealed": "tosses", "committing": "answers", "revealing": "openings"}
     return f"round {row.round}: {row.progress.done} of {row.progress.expected} {doing[row.phase]}"

@@ -252,7 +252,6 @@ def _campaign_text(each: dict[str, Any]) -> str:
     windows = ", ".join(
         f"{name} {duration_words(rounds[key])}"
         for name, key in (
-            ("beacons", "beacon_ms"),
             ("answers", "commit_ms"),
             ("opening", "reveal_ms"),
         )

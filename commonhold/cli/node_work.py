@@ -1,4 +1,5 @@
-"""The commands of `commonhold node` that do a node's work: `start`, `review`, `claim`; `page`, `withdraw`."""
+"""The commands of `commonhold node` that do a node's work: `start`, `review`, `claim`; `page`, `withdraw`,
+`assent`."""
 
 from __future__ import annotations
 
@@ -47,6 +48,7 @@ def register(app: typer.Typer) -> None:
     app.command()(claim)
     app.command()(page)
     app.command()(withdraw)
+    app.command()(assent)
 
 
 # ---- start ----
@@ -241,4 +243,24 @@ def withdraw(
         directory=directory,
         passphrase_path=passphrase_path,
         as_json=as_json,
+    )
+
+
+@guarded
+def assent(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """As a witness, agree to the witnesses that are proposed to follow. It shows them, and asks.
+
+    Whoever tosses the coin decides with the others, and cannot foresee, what reviewers are drawn; assent to
+    people who do not act together. Dealing and tossing, a running node does by itself.
+    """
+    from commonhold.cli import node_assent
+
+    node_assent.assent(
+        yes=yes, directory=directory, passphrase_path=passphrase_path, as_json=as_json
     )

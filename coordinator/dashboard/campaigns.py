@@ -18,6 +18,7 @@ from coordinator.dashboard.formats import REFUSALS, duration, many, moment, size
 from coordinator.overview import CampaignRow, campaign_row
 from coordinator.ranking import Ranked, SourceRanking
 from coordinator.tally import PastRound, Statuses, Tally
+from protocol.identity import person_of, short
 from protocol.lifecycle import RoundPhase
 from protocol.limits import NAME_CHARS_MAX, PPM
 from protocol.rows import Campaign, RoundTerms
@@ -94,7 +95,6 @@ def campaign_line(state: State, tally: Tally, campaign: Campaign, now_ms: int) -
 
 def _window_ms(terms: RoundTerms, phase: RoundPhase) -> int:
     return {
-        RoundPhase.SEALED: terms.beacon_ms,
         RoundPhase.COMMITTING: terms.commit_ms,
         RoundPhase.REVEALING: terms.reveal_ms,
     }.get(phase, 0)
@@ -112,13 +112,20 @@ def _told(campaign: Campaign, row: CampaignRow, phase: RoundPhase) -> str:
     done = f"{row.progress.done:,} of {row.progress.expected:,}" if row.progress else ""
     match phase:
         case RoundPhase.SEALED:
-            return f"{done} reviewers opened the random values that decide who reviews what"
+            return (
+                f"{done} witnesses tossed the coin that decides who reviews what; {_missing(row)}"
+            )
         case RoundPhase.COMMITTING:
             return f"{done} reviewers committed to their answers, which nobody sees yet"
         case RoundPhase.REVEALING:
             return f"{done} reviewers opened their answers"
         case _:
             return _gathering(campaign, row)
+
+
+def _missing(row: CampaignRow) -> str:
+    """Silence is visible. Any of them will do."""
+    return "it waits for " + " or ".join(short(person_of(name)) for name in row.missing)
 
 
 def _gathering(campaign: Campaign, row: CampaignRow) -> str:
@@ -192,8 +199,7 @@ def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
     )
     yield (
         "Its windows",
-        f"{duration(rounds.beacon_ms)} to draw, {duration(rounds.commit_ms)} to answer,"
-        f" {duration(rounds.reveal_ms)} to open the answers",
+        f"{duration(rounds.commit_ms)} to answer, {duration(rounds.reveal_ms)} to open the answers",
     )
     yield "An item stays undecided", f"after {many(rounds.draws_max, 'draw')}"
 

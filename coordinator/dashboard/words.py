@@ -90,15 +90,8 @@ def _successor(body: pb.Successor) -> Said:
 
 
 def _standby(body: pb.Standby) -> Said:
-    if not body.commitment:
-        return _round("stands down from", body)
-    return _round("stands by to review in", body)
-
-
-def _beacon(body: pb.Beacon) -> Said:
-    follows = ", and stands by for the next" if body.next_commitment else ""
-    said = _round("opened a random value for the draw of", body)
-    return Said(said.text + follows, said.path)
+    said = "stands by to review in {}" if body.stands else "stands down from reviewing in {}"
+    return _said(said, body.campaign_id, path=_to(body))
 
 
 def _seal(body: pb.Seal) -> Said:
@@ -190,6 +183,20 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
         "announced version {} of the rules, from epoch {} on", b.version, b.epoch
     ),
     "successor": _successor,
+    "witnesses": lambda b: _said(
+        "proposed {} to toss the coin, as set {}",
+        _many(len(b.keys), "key"),
+        b.nonce,
+        path="/",
+    ),
+    "assent": lambda _: _said("assented to the proposed witnesses", path="/"),
+    "deal": lambda b: _said("dealt the coin to {}", _many(len(b.values), "key"), path="/"),
+    "dealt": lambda _: _said("ended the dealing of the coin", path="/"),
+    "complain": lambda b: _said(
+        "showed that the deal of {} is wrong", _ours(short_key(b.dealer)), path="/"
+    ),
+    "confirm": lambda _: _said("found what it was dealt of the coin to be right", path="/"),
+    "coin": lambda _: _said("put the proposed witnesses in force", path="/"),
     "register": lambda b: _said("is to be paid at {}", _ours(shortened(b.payout_address))),
     "delegate": lambda _: _said("delegated a further key"),
     "campaign": lambda b: _said(
@@ -202,7 +209,7 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
     "withdraw": _withdraw,
     "standby": _standby,
     "seal": _seal,
-    "beacon": _beacon,
+    "toss": lambda b: _round("tossed the coin for", b),
     "draw": _draw,
     "commit": lambda b: _round("committed to {} in", b, _many(b.answers.count, "answer")),
     "end-commits": lambda b: _round("ended the commits; answers are opened in", b),

@@ -1,15 +1,20 @@
 """Dealing the coin: witnesses make a secret together that none of them ever holds.
 
-Each witness deals: it draws a polynomial of degree `threshold - 1`, commits to its coefficients (Feldman, FOCS
-1987) and encrypts to each witness the polynomial's value at that witness's place. The sum of all deals is the
-coin's polynomial (Pedersen, EUROCRYPT 1991): a witness's share is the sum of what it was dealt, its public share
-follows from the commitments alone, and any `threshold` shares, no fewer, determine the coin.
+Each witness deals: it draws a polynomial of degree `threshold - 1`, commits to its coefficients (Feldman,
+FOCS 1987) and encrypts to each witness the polynomial's value at that witness's place. The sum of all deals
+is the coin's polynomial (Pedersen, EUROCRYPT 1991): a witness's share is the sum of what it was dealt, its
+public share follows from the commitments alone, and any `threshold` shares, no fewer, determine the coin.
 
-Whether a value that somebody else cannot read is the right one, only its reader sees. A reader who was dealt a
-wrong one complains: it shows the key of that one encryption, with a proof, and everybody sees it.
+Whether a value that somebody else cannot read is the right one, only its reader sees. A reader who was dealt
+a wrong one complains: it shows the key of that one encryption, with a proof, and everybody sees it.
 
-The dealer who deals last can bias the coin's public key (Gennaro et al., EUROCRYPT 1999), and gains nothing: the
-coin's values are hashes that depend on the whole secret.
+A dealer proves to know what it deals, so that nothing of it is made of another dealer's points. Without that,
+a deal that cancels the others' out would leave a secret that its dealer alone knows; and one that is
+encrypted from another's ephemeral point would have the witnesses' complaints show what they were dealt by
+that other. So what a complaint shows is nothing that the dealer did not know.
+
+The dealer who deals last can bias the coin's public key (Gennaro et al., EUROCRYPT 1999), and gains nothing:
+the coin's values are hashes that depend on the whole secret.
 """
 
 from __future__ import annotations
@@ -23,13 +28,14 @@ from protocol.coin.group import (
     Point,
     add,
     check_point,
+    encode_scalar,
     hash_to_scalar,
     multiply,
     multiply_base,
 )
-from protocol.coin.proof import Statement, check_proof, prove
+from protocol.coin.proof import Statement, check_known, check_proof, prove, prove_known
 from protocol.errors import Reject
-from protocol.limits import HASH_BYTES
+from protocol.limits import HASH_BYTES, PROOF_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,14 @@ class Deal:
     """What one witness deals to all.
 
     commitments: to the coefficients, lowest first, as many as the threshold. ephemeral: a public point that
-    the values are encrypted from. values: for each witness, 32 bytes.
+    the values are encrypted from. values: for each witness, 32 bytes. knowledge: proofs that the dealer knows
+    the logarithms of the first commitment and of the ephemeral point, 64 bytes each.
     """
 
     commitments: tuple[Point, ...]
     ephemeral: Point
     values: tuple[bytes, ...]
+    knowledge: bytes
 
 
 def threshold_of(witnesses: int) -> int:
@@ -52,8 +60,8 @@ def threshold_of(witnesses: int) -> int:
 
 
 def make_deal(seed: bytes, place: bytes, keys: Sequence[Point]) -> Deal:
-    """A deal to the witnesses' keys. `seed`: 32 secret random bytes, used for nothing else and then forgotten;
-    `place`: 32 bytes that name this dealing."""
+    """A deal to the witnesses' keys. `seed`: 32 secret bytes; `place`: 32 bytes that name this dealing and
+    its dealer. The same two make the same deal."""
     threshold = threshold_of(len(keys))
     coefficients = [
         hash_to_scalar("coin-coefficient", seed, place, power.to_bytes(2, "big"))
@@ -64,14 +72,18 @@ def make_deal(seed: bytes, place: bytes, keys: Sequence[Point]) -> Deal:
     values = (
         _mask(
             _pad(place, ephemeral, key, multiply(secret, key)),
-            _evaluate(coefficients, at).to_bytes(HASH_BYTES, "little"),
+            encode_scalar(_evaluate(coefficients, at)),
         )
         for at, key in enumerate(keys, start=1)
     )
-    return Deal(tuple(map(multiply_base, coefficients)), ephemeral, tuple(values))
+    commitments = tuple(map(multiply_base, coefficients))
+    knowledge = prove_known(place, commitments[0], coefficients[0]) + prove_known(
+        place, ephemeral, secret
+    )
+    return Deal(commitments, ephemeral, tuple(values), knowledge)
 
 
-def check_deal(deal: Deal, witnesses: int) -> None:
+def check_deal(deal: Deal, place: bytes, witnesses: int) -> None:
     """What everybody can see of a deal; raises Reject."""
     threshold = threshold_of(witnesses)
     if len(deal.commitments) != threshold:
@@ -80,11 +92,13 @@ def check_deal(deal: Deal, witnesses: int) -> None:
         raise Reject(f"a deal has a value of {HASH_BYTES} bytes for each of {witnesses} witnesses")
     for point in (*deal.commitments, deal.ephemeral):
         check_point(point, "a point of the deal")
+    check_known(place, deal.commitments[0], deal.knowledge[:PROOF_BYTES])
+    check_known(place, deal.ephemeral, deal.knowledge[PROOF_BYTES:])
 
 
 def open_value(deal: Deal, place: bytes, at: int, key: Point, secret: int) -> int | None:
-    """What the witness at place `at` (from 1) was dealt; None if it is not the value of the polynomial that the
-    deal commits to: then `make_complaint`."""
+    """What the witness at place `at` (from 1) was dealt; None if it is not the value of the polynomial that
+    the deal commits to: then `make_complaint`."""
     return _open(deal, place, at, key, multiply(secret, deal.ephemeral))
 
 

@@ -1,9 +1,9 @@
 """The group that the coin is computed in: the points of prime order of edwards25519, on libsodium.
 
-Scalars are integers modulo `ORDER`; points travel as 32 bytes (RFC 8032). Every point that comes from somebody
-else goes through `check_point` once: it is canonical, of prime order and not the neutral element, so that no
-share can hide in a small subgroup. libsodium refuses a product or a sum that is the neutral element; with
-points of prime order and secrets of full size nobody meets one by chance, and who makes one is refused.
+Scalars are integers modulo `ORDER`; points travel as 32 bytes (RFC 8032). Every point that comes from
+somebody else goes through `check_point` once: it is canonical, of prime order and not the neutral element, so
+that no share can hide in a small subgroup. libsodium refuses a product or a sum that is the neutral element;
+with points of prime order and secrets of full size nobody meets one by chance, and who makes one is refused.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def subtract(left: Point, right: Point) -> Point:
 def multiply(scalar: int, point: Point) -> Point:
     """The point taken `scalar` times. Raises Reject for a multiple of the order."""
     try:
-        return Point(bindings.crypto_scalarmult_ed25519_noclamp(_encode(scalar), point))
+        return Point(bindings.crypto_scalarmult_ed25519_noclamp(encode_scalar(scalar), point))
     except exceptions.RuntimeError:
         raise Reject("a product in the group is the neutral element") from None
 
@@ -71,20 +71,22 @@ def multiply(scalar: int, point: Point) -> Point:
 def multiply_base(scalar: int) -> Point:
     """The public point of a secret number. Raises Reject for a multiple of the order."""
     try:
-        return Point(bindings.crypto_scalarmult_ed25519_base_noclamp(_encode(scalar)))
+        return Point(bindings.crypto_scalarmult_ed25519_base_noclamp(encode_scalar(scalar)))
     except exceptions.RuntimeError:
         raise Reject("a secret number of the group is zero") from None
 
 
 def secret_of(seed: bytes) -> int:
-    """The secret number behind an Ed25519 key (RFC 8032, section 5.1.5): its public point is the key itself."""
+    """The secret number behind an Ed25519 key (RFC 8032, section 5.1.5): its public point is the key
+    itself."""
     low = bytearray(hashlib.sha512(seed).digest()[:HASH_BYTES])
     low[0] &= 256 - _COFACTOR
     low[31] = (low[31] & 127) | 64
     return int.from_bytes(low, "little") % ORDER
 
 
-def _encode(scalar: int) -> bytes:
+def encode_scalar(scalar: int) -> bytes:
+    """The 32 bytes of a number modulo the order."""
     return (scalar % ORDER).to_bytes(HASH_BYTES, "little")
 
 

@@ -6,10 +6,12 @@ Chaum and Pedersen (CRYPTO 1992), made non-interactive by hashing everything tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from protocol.coin.group import (
     ORDER,
     Point,
+    encode_scalar,
     hash_to_scalar,
     multiply,
     multiply_base,
@@ -17,6 +19,8 @@ from protocol.coin.group import (
 )
 from protocol.errors import Reject
 from protocol.limits import HASH_BYTES, PROOF_BYTES
+
+_BASE: Final = multiply_base(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,9 @@ class Statement:
 def prove(statement: Statement, secret: int) -> bytes:
     """64 bytes. The nonce follows from secret and statement: no two statements ever share one."""
     stated = (statement.place, statement.public, statement.base, statement.image)
-    nonce = hash_to_scalar("coin-nonce", _encode(secret), *stated)
+    nonce = hash_to_scalar("coin-nonce", encode_scalar(secret), *stated)
     challenge = statement.challenge(multiply_base(nonce), multiply(nonce, statement.base))
-    return _encode(challenge) + _encode(nonce + challenge * secret)
+    return encode_scalar(challenge) + encode_scalar(nonce + challenge * secret)
 
 
 def check_proof(statement: Statement, proof: bytes) -> None:
@@ -58,5 +62,16 @@ def check_proof(statement: Statement, proof: bytes) -> None:
         raise Reject("a proof of the coin does not hold")
 
 
-def _encode(scalar: int) -> bytes:
-    return (scalar % ORDER).to_bytes(HASH_BYTES, "little")
+def prove_known(place: bytes, public: Point, secret: int) -> bytes:
+    """That whoever makes the 64 bytes knows the logarithm of `public`: nothing is made of somebody else's
+    points."""
+    return prove(_known(place, public), secret)
+
+
+def check_known(place: bytes, public: Point, proof: bytes) -> None:
+    """Raises Reject unless its maker knows the logarithm."""
+    check_proof(_known(place, public), proof)
+
+
+def _known(place: bytes, public: Point) -> Statement:
+    return Statement(place, public, _BASE, public)

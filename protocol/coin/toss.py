@@ -1,8 +1,8 @@
 """Tossing the coin: shares of witnesses, and the number that enough of them determine.
 
-The coin of a place is hash-to-point(place) taken as many times as the witnesses' common secret says (Cachin, Kursawe
-and Shoup, PODC 2000). It is unique: whichever `threshold` of the shares come, and in whatever order, the number
-is the same. So there is nothing to choose for whoever sends last, leaves out or delays.
+The coin of a place is hash-to-point(place) taken as many times as the witnesses' common secret says (Cachin,
+Kursawe and Shoup, PODC 2000). It is unique: whichever `threshold` of the shares come, and in whatever order,
+the number is the same. So there is nothing to choose for whoever sends last, leaves out or delays.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 from protocol.coin.group import ORDER, Point, add, check_point, hash_to_point, multiply
 from protocol.coin.proof import Statement, check_proof, prove
-from protocol.limits import HASH_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Share:
 
 
 def make_share(place: bytes, public: Point, secret: int) -> Share:
-    """The share of a witness whose share of the secret is `secret`. `place`: 32 bytes that nobody knows before
-    everything is fixed that the coin decides about."""
+    """The share of a witness whose share of the secret is `secret`. `place`: 32 bytes that nobody knows
+    before everything is fixed that the coin decides about."""
     base = hash_to_point("coin", place)
     point = multiply(secret, base)
     return Share(point, prove(Statement(place, public, base, point), secret))
@@ -41,11 +41,8 @@ def check_share(share: Share, place: bytes, public: Point) -> None:
 def combine(place: bytes, shares: Mapping[int, Point]) -> bytes:
     """The coin, 32 bytes, from checked shares by the witness's place (from 1), as many as the threshold: by
     Lagrange's interpolation at zero."""
-    total: Point | None = None
-    for at, point in shares.items():
-        part = multiply(_weight(at, shares), point)
-        total = part if total is None else add(total, part)
-    assert total is not None, "a coin needs shares"
+    first, *others = (multiply(_weight(at, shares), point) for at, point in shares.items())
+    total = reduce(add, others, first)
     return hashlib.sha256(b"commonhold/v1/coin-value\0" + place + total).digest()
 
 

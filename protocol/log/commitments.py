@@ -1,4 +1,4 @@
-"""Salted commitments: say now, show later. All are domain-separated SHA-256.
+"""Salted commitments: say now, show later; and names of places. All are domain-separated SHA-256.
 
 A commitment hides its value only as long as its salt is 32 unguessable bytes; delete value and salt,
 and what the log keeps says nothing.
@@ -7,10 +7,8 @@ and what the log keeps says nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 
 from protocol.errors import Reject
-from protocol.identity import PersonId
 from protocol.limits import SALT_BYTES
 
 CONTENT_DOMAIN = b"commonhold/v1/content\0"
@@ -40,18 +38,16 @@ def gold_commitment(item_id: bytes, salt: bytes, answer: bytes) -> bytes:
     return _digest("gold", item_id, _checked(salt), answer)
 
 
-def beacon_commitment(network: bytes, person: bytes, value: bytes) -> bytes:
-    """Commits to a reviewer's part of the next seed."""
-    return _digest("beacon", network, person, _checked(value))
+def round_place(network: bytes, campaign_id: str, round_: int, seal: bytes, nonce: int) -> bytes:
+    """What the coin of a round is tossed for: fixed by its seal, whose digest has the root of all it says,
+    and by the set of witnesses, of this nonce. Ids hold no zero byte."""
+    numbers = round_.to_bytes(4, "big") + nonce.to_bytes(4, "big")
+    return _digest("round", network, campaign_id.encode() + b"\0", numbers, seal)
 
 
-def draw_seed(
-    network: bytes, campaign_id: str, round_: int, values: Mapping[PersonId, bytes]
-) -> bytes:
-    """The seed of a draw: every opened beacon value, in the order of persons. Ids hold no zero byte."""
-    parts = [person + values[person] for person in sorted(values)]
-    place = campaign_id.encode() + b"\0" + round_.to_bytes(4, "big")
-    return _digest("seed", network, place, *parts)
+def deal_place(network: bytes, proposal: bytes, dealer: bytes) -> bytes:
+    """What a witness's deal is for: the digest of the record that proposed the set names it and its keys."""
+    return _digest("deal", network, proposal, dealer)
 
 
 def _checked(salt: bytes) -> bytes:

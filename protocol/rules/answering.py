@@ -64,8 +64,17 @@ def process_end_commits(state: State, record: Record[pb.EndCommits]) -> None:
     for item_id in round_.items:
         item = state.items[item_id]
         state.items.put(item_id, replace(item, status=item.after(ItemEvent.END_COMMITS)))
+    _stand_down_the_silent(state, body.campaign_id)
     phase = next_phase(round_.phase, RoundEvent.END_COMMITS)
     state.rounds.put(body.campaign_id, replace(round_, phase=phase, since_ms=body.time_ms))
+
+
+def _stand_down_the_silent(state: State, campaign_id: str) -> None:
+    """A machine that was drawn and did not commit reviews no longer, until it says so again. Another of the
+    same person may have stood by since."""
+    for key, _ in state.tasks.scan(campaign_id):
+        if key not in state.commits and state.standbys.get(key) == state.candidates[key]:
+            state.standbys.remove(key)
 
 
 def validate_reveal(state: State, record: Record[pb.Reveal]) -> None:

@@ -40,7 +40,6 @@ from protos.gen import records_pb2 as pb
 
 _WINDOWS: Final = {
     "seal_wait_ms": "the wait of an item for its round",
-    "beacon_ms": "the window for beacons",
     "commit_ms": "the window for answers",
     "reveal_ms": "the window for openings",
 }

@@ -1,19 +1,20 @@
-"""Who reviews what: standing by, the beacon, and the draw that follows from it.
+"""Who reviews what: standing by, the coin, and the draw that follows from it.
 
-Each campaign has its own reviewers and its own round. A reviewer commits to a value before the items of the
-round are fixed, and opens it afterwards; the seed is made of all that were opened.
+Each campaign has its own reviewers and its own round. The seed of a round is the coin of its seal: fixed with
+the items and with those who stand by, foreseen by nobody, and the same whichever of the witnesses toss.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from protocol.coin.group import Point
+from protocol.coin.toss import Share, check_share, combine
+from protocol.coin.witnesses import Diligence
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemEvent, RoundEvent, RoundPhase, next_phase
-from protocol.limits import SALT_BYTES
-from protocol.log import commitments
 from protocol.review.reputation import belief_of, draw_weight
 from protocol.review.sampling import Candidate, Task, assign, select, tasks_of
 from protocol.rows import Campaign, Item, ItemId
@@ -22,82 +23,83 @@ from protocol.rules.record import (
     Record,
     campaign_of,
     require,
-    require_hash,
     require_member,
     require_next,
     require_round,
 )
 from protocol.rules.sealing import count, require_time, seats
+from protocol.rules.witnesses import forget_coins
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 
 def validate_standby(state: State, record: Record[pb.Standby]) -> None:
-    """For a campaign's next round, whose items nobody knows yet."""
+    """For every round of a campaign that is sealed from now on."""
     body = record.body
     require_member(state, record.author)
     campaign_of(state, body.campaign_id)
-    coming = state.round_of(body.campaign_id).number + 1
-    if body.round < coming:
-        raise Ignore(f"the reviewers of round {body.round} of {body.campaign_id} are fixed already")
-    require(body.round == coming, f"round {coming} of {body.campaign_id} is the next")
-    if body.commitment:
-        require_hash(body.commitment, "the beacon commitment")
     key = (body.campaign_id, record.author)
     require_next(body.serial, state.words.get(key, 0), "this person")
-    if state.standbys.get(key, b"") == body.commitment:
-        raise Ignore("this reviewer stands by with this commitment already, or does not")
+    present = state.standbys.get(key)
+    if present == (record.key if body.stands else None):
+        raise Ignore("this reviewer stands by with this machine already, or does not")
 
 
 def process_standby(state: State, record: Record[pb.Standby]) -> None:
-    """Replaces an earlier commitment, or stands down."""
+    """The machine that says it reviews, and no other of the same person."""
     key = (record.body.campaign_id, record.author)
     state.words.put(key, record.body.serial + 1)
-    if record.body.commitment:
-        state.standbys.put(key, record.body.commitment)
+    if record.body.stands:
+        state.standbys.put(key, record.key)
     else:
         state.standbys.remove(key)
 
 
-def validate_beacon(state: State, record: Record[pb.Beacon]) -> None:
-    """Opens what was committed to before the round's items were fixed."""
-    body, key = record.body, (record.body.campaign_id, record.author)
-    require_member(state, record.author)
+def validate_toss(state: State, record: Record[pb.Toss]) -> None:
+    """The one share that a witness can have. It is taken until the verdict, so that nobody who is slower than
+    others passes for silent."""
+    body = record.body
     round_ = require_round(state, body.campaign_id, body.round)
-    if key in state.beacons:
-        raise Ignore("this reviewer has opened a value for this round")
-    if round_.phase is not RoundPhase.SEALED:
-        raise Ignore("the draw of this round has been made")
-    commitment = state.candidates.get(key)
-    if commitment is None:
-        raise Reject("this reviewer did not stand by when the round was sealed")
-    require(len(body.value) == SALT_BYTES, f"a beacon value has {SALT_BYTES} bytes")
+    if round_.phase is RoundPhase.OPEN:
+        raise Ignore("this round is over")
+    coin = state.coins[round_.coin]
+    at = coin.place_of(record.key)
+    if at is None:
+        raise Reject("only the witnesses that the round was sealed under toss for it")
+    if (body.campaign_id, record.key) in state.tosses:
+        raise Ignore("this witness has tossed for this round")
+    check_share(Share(Point(body.point), body.proof), round_.place, coin.public[at - 1])
+
+
+def process_toss(state: State, record: Record[pb.Toss]) -> None:
+    """Enough of them are the seed."""
+    key = (record.body.campaign_id, record.key)
+    state.tosses.put(key, Point(record.body.point))
+
+
+def compute_seed(state: State, campaign_id: str) -> bytes:
+    """The coin of the round that is sealed: the same whichever of its witnesses have tossed. Raises Reject
+    while they are too few."""
+    round_ = state.round_of(campaign_id)
+    coin = state.coins[round_.coin]
+    tossed = list(state.tosses.scan(campaign_id))
     require(
-        commitments.beacon_commitment(state.network, record.author, body.value) == commitment,
-        "the beacon value does not match the reviewer's commitment",
+        len(tossed) >= coin.threshold,
+        f"{len(tossed)} of the {coin.threshold} witnesses have tossed that it takes",
+        "the round waits for them",
     )
-    if body.next_commitment:
-        require_hash(body.next_commitment, "the next beacon commitment")
-
-
-def process_beacon(state: State, record: Record[pb.Beacon]) -> None:
-    """Who opens a value is drawn from, and stands by for the next round with a further commitment."""
-    key = (record.body.campaign_id, record.author)
-    state.candidates.remove(key)
-    state.beacons.put(key, record.body.value)
-    if record.body.next_commitment:
-        state.standbys.put(key, record.body.next_commitment)
+    places = {coin.keys.index(key) + 1: point for (_, key), point in tossed[: coin.threshold]}
+    return combine(round_.place, places)
 
 
 def compute_draw(
     state: State, campaign: Campaign
 ) -> tuple[bytes, dict[ItemId, tuple[PersonId, ...]]]:
-    """Seed and assignments that follow from the round's items and beacon values. Items that nobody may
-    review are left out."""
+    """Seed and assignments that follow from the round's items, who stood by, and the coin. Items that nobody
+    may review are left out. Raises Reject while too few have tossed."""
     round_ = state.round_of(campaign.id)
-    values = {person: value for (_, person), value in state.beacons.scan(campaign.id)}
-    seed = commitments.draw_seed(state.network, campaign.id, round_.number, values)
-    voices = _voices(state, values)
+    seed = compute_seed(state, campaign.id)
+    voices = _voices(state, (person for (_, person), _ in state.candidates.scan(campaign.id)))
     tasks = [
         Task(item_id, _excluded(state, item_id, voices), campaign.reviewers_per_item)
         for item_id in round_.items
@@ -110,10 +112,10 @@ def compute_draw(
     return seed, {item_id: who for item_id in round_.items if (who := assigned[item_id])}
 
 
-def _voices(state: State, values: Mapping[PersonId, bytes]) -> dict[bytes, PersonId]:
+def _voices(state: State, people: Iterable[PersonId]) -> dict[bytes, PersonId]:
     """Payout address -> the one person who reviews for it: many names are one voice."""
     voices: dict[bytes, PersonId] = {}
-    for who in sorted(values):
+    for who in people:
         voices.setdefault(state.members[who].payout, who)
     return voices
 
@@ -163,19 +165,13 @@ def draw_leaves(assignments: Mapping[ItemId, tuple[PersonId, ...]]) -> list[pb.A
 
 
 def validate_draw(state: State, record: Record[pb.Draw]) -> None:
-    """The draw is the one that everybody computes from the opened beacons, when their window ends."""
+    """The draw is the one that everybody computes, as soon as enough have tossed."""
     body = record.body
     round_ = require_round(state, body.campaign_id, body.round)
     next_phase(round_.phase, RoundEvent.DRAW)
     require_time(round_, body.time_ms)
-    campaign = state.campaigns[body.campaign_id]
-    require(
-        not state.candidates.has(campaign.id)
-        or body.time_ms - round_.since_ms >= campaign.rounds.beacon_ms,
-        "reviewers have time left to open their beacon values",
-    )
-    seed, assignments = compute_draw(state, campaign)
-    require(body.seed == seed, "the draw's seed does not follow from the opened beacon values")
+    seed, assignments = compute_draw(state, state.campaigns[body.campaign_id])
+    require(body.seed == seed, "the draw's seed is not the coin of the round")
     require(
         list(record.leaves) == draw_leaves(assignments), "the draw does not follow from its seed"
     )
@@ -194,15 +190,18 @@ def process_draw(state: State, record: Record[pb.Draw]) -> None:
         status = item.after(ItemEvent.DRAW)
         state.items.put(item_id, replace(item, status=status, draws=item.draws + 1))
         state.assignments.put((campaign_id, item_id), reviewers)
-    somebody = state.beacons.has(campaign_id)
+    somebody = state.candidates.has(campaign_id)
     for item_id in round_.items:
         if item_id not in assignments:
             _leave_out(state, item_id, somebody=somebody)
     for person, tasks in tasks_of(assignments).items():
         state.tasks.put((campaign_id, person), tasks)
-    state.candidates.clear(campaign_id)
-    state.beacons.clear(campaign_id)
+    for key, _ in list(state.candidates.scan(campaign_id)):
+        if key not in state.tasks:
+            state.candidates.remove(key)
     event = RoundEvent.DRAW if assignments else RoundEvent.DRAW_NOBODY
+    if event is RoundEvent.DRAW_NOBODY:
+        end_tosses(state, campaign_id, had_time=False)
     state.rounds.put(
         campaign_id,
         replace(
@@ -214,6 +213,21 @@ def process_draw(state: State, record: Record[pb.Draw]) -> None:
             gold_hashes=round_.gold_hashes if assignments else (),
         ),
     )
+
+
+def end_tosses(state: State, campaign_id: str, *, had_time: bool) -> None:
+    """The round is over: counts who of its witnesses tossed and, unless it ended at once, who did not."""
+    coin = state.coins[state.rounds[campaign_id].coin]
+    for key in coin.keys:
+        tossed = (campaign_id, key) in state.tosses
+        person = state.keys[key]
+        known = state.diligence.get(person, Diligence())
+        given, missed = known.given + tossed, known.missed + (had_time and not tossed)
+        state.diligence.put(person, Diligence(given, missed))
+    state.tosses.clear(campaign_id)
+    state.candidates.clear(campaign_id)
+    state.awaited.remove((coin.nonce, campaign_id))
+    forget_coins(state)
 
 
 def _leave_out(state: State, item_id: ItemId, *, somebody: bool) -> None:

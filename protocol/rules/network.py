@@ -7,6 +7,7 @@ from typing import Final
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
+from protocol.coin.group import check_point
 from protocol.errors import Reject
 from protocol.identity import KeyId
 from protocol.limits import AMOUNT_MICRO_MAX, KEY_BYTES, NAME_CHARS_MAX, PPM
@@ -14,6 +15,7 @@ from protocol.log.commitments import network_id
 from protocol.rows import Policy, row_of
 from protocol.rules.people import add_key, check_delegation, require_room
 from protocol.rules.record import Record, require, require_hash, require_next
+from protocol.rules.witnesses import follow_operator, found_coin
 from protocol.state import State
 from protocol.text import check_name
 from protos.gen import records_pb2 as pb
@@ -36,6 +38,7 @@ def validate_genesis(state: State, record: Record[pb.Genesis]) -> None:
     check_name(body.name, "the network's name", NAME_CHARS_MAX)
     check_policy(body.policy)
     check_delegation(body.network, body.delegation, record.key)
+    check_point(record.key, "the operator's key")
 
 
 def check_policy(policy: pb.Policy) -> None:
@@ -76,6 +79,7 @@ def process_genesis(state: State, record: Record[pb.Genesis]) -> None:
     state.rules = body.rules
     state.log_keys = (body.log_key,)
     state.operator, state.operator_key = record.author, record.key
+    found_coin(state, record.key)
     add_key(state, record.author, record.key, record.index)
     state.policy = row_of(Policy, body.policy)
 
@@ -157,6 +161,7 @@ def validate_successor(state: State, record: Record[pb.Successor]) -> None:
             "the key is somebody else's",
         )
         require(body.key != state.operator_key, "the key is the operator's already")
+        check_point(body.key, "the operator's key")
         require_room(state, state.operator, KeyId(body.key))
     elif body.role == pb.KEY_ROLE_LOG:
         require(body.key not in state.log_keys, "the key has signed this log before")
@@ -171,5 +176,6 @@ def process_successor(state: State, record: Record[pb.Successor]) -> None:
     if record.body.role == pb.KEY_ROLE_LOG:
         state.log_keys = (*state.log_keys, key)
     else:
-        state.operator_key = KeyId(key)
+        before, state.operator_key = state.operator_key, KeyId(key)
+        follow_operator(state, before, state.operator_key)
         add_key(state, state.operator, state.operator_key, record.index)

@@ -24,6 +24,7 @@ from protocol.limits import (
     UNPAID_ANSWERS_MAX,
     UNPAID_CELLS_MAX,
 )
+from protocol.log.commitments import round_place
 from protocol.review.copies import Fingerprints
 from protocol.review.fingerprints import Match
 from protocol.rows import Campaign, Contribution, Item, ItemId, Round
@@ -89,8 +90,7 @@ def _lines_to_come(state: State, campaign: Campaign) -> int:
 
 def _present(state: State, campaign_id: str) -> int:
     """Who may answer in a round that is under way."""
-    standing = state.candidates.count(campaign_id) + state.beacons.count(campaign_id)
-    return max(standing, state.tasks.count(campaign_id))
+    return state.candidates.count(campaign_id)
 
 
 def next_items(state: State, campaign: Campaign) -> Iterator[ItemId]:
@@ -281,7 +281,8 @@ def require_time(round_: Round, time_ms: int) -> None:
 
 
 def process_seal(state: State, record: Record[pb.Seal]) -> None:
-    """Fixes the items, and who may be drawn: those who stood by before anybody knew the items."""
+    """Fixes the items, who may be drawn, and with all that the place of the coin, which nobody can
+    foresee."""
     body = record.body
     campaign = state.campaigns[body.campaign_id]
     duplicates, hashes = split_leaves(record.leaves)
@@ -293,14 +294,22 @@ def process_seal(state: State, record: Record[pb.Seal]) -> None:
         state.items.put(item_id, replace(item, status=status, duplicate_of=original))
         state.copies[campaign.id].remove(item_id)
         count(state, item, duplicates=1)
-    for (_, person), commitment in list(state.standbys.scan(campaign.id)):
-        state.candidates.put((campaign.id, person), commitment)
-    state.standbys.clear(campaign.id)
-    state.words.clear(campaign.id)
+    for (_, person), key in state.standbys.scan(campaign.id):
+        state.candidates.put((campaign.id, person), key)
+    nonce = state.coin_nonce
+    state.awaited.put((nonce, campaign.id), body.round)
     fresh = tuple(item_id for item_id in looked_at if item_id not in duplicates)
     state.rounds.put(
         campaign.id,
-        Round(body.round, RoundPhase.SEALED, body.time_ms, fresh, b"", tuple(hashes)),
+        Round(
+            number=body.round,
+            phase=RoundPhase.SEALED,
+            since_ms=body.time_ms,
+            items=fresh,
+            gold_hashes=tuple(hashes),
+            coin=nonce,
+            place=round_place(state.network, campaign.id, body.round, record.digest, nonce),
+        ),
     )
 
 

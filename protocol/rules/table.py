@@ -27,6 +27,7 @@ from protocol.rules import (
     training,
     verdict,
     withdrawal,
+    witnesses,
 )
 from protocol.rules.record import Record
 from protocol.state import State
@@ -71,6 +72,20 @@ _FIRST: Final[dict[str, Rule]] = {
     ),
     "register": Rule(pb.Register, people.validate_register, people.process_register),
     "delegate": Rule(pb.Delegate, people.validate_delegate, people.process_delegate),
+    "witnesses": Rule(
+        pb.Witnesses,
+        witnesses.validate_witnesses,
+        witnesses.process_witnesses,
+        by_operator=True,
+    ),
+    "assent": Rule(pb.Assent, witnesses.validate_assent, witnesses.process_assent),
+    "deal": Rule(pb.Deal, witnesses.validate_deal, witnesses.process_deal),
+    "dealt": Rule(pb.Dealt, witnesses.validate_dealt, witnesses.process_dealt, by_operator=True),
+    "complain": Rule(pb.Complain, witnesses.validate_complain, witnesses.process_complain),
+    "confirm": Rule(pb.Confirm, witnesses.validate_confirm, witnesses.process_confirm),
+    "coin": Rule(
+        pb.Coin, witnesses.validate_coin, witnesses.process_coin, by_operator=True, heavy=True
+    ),
     "campaign": Rule(
         pb.Campaign, campaigns.validate_campaign, campaigns.process_campaign, by_operator=True
     ),
@@ -102,7 +117,7 @@ _FIRST: Final[dict[str, Rule]] = {
         opens="gold",
         heavy=True,
     ),
-    "beacon": Rule(pb.Beacon, drawing.validate_beacon, drawing.process_beacon),
+    "toss": Rule(pb.Toss, drawing.validate_toss, drawing.process_toss),
     "draw": Rule(
         pb.Draw,
         drawing.validate_draw,

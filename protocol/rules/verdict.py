@@ -14,7 +14,7 @@ from protocol.log import commitments
 from protocol.review import decisions
 from protocol.review.reputation import observe
 from protocol.rows import Campaign, Item, ItemId, Round
-from protocol.rules.drawing import give_up, requeue
+from protocol.rules.drawing import end_tosses, give_up, requeue
 from protocol.rules.intake import enqueue
 from protocol.rules.record import Record, require, require_round
 from protocol.rules.sealing import count, require_time
@@ -169,6 +169,7 @@ def process_verdict(state: State, record: Record[pb.Verdict]) -> None:
     _penalise_silence(state, campaign.id)
     for table in (state.assignments, state.tasks, state.commits, state.revealed):
         table.clear(campaign.id)
+    end_tosses(state, campaign.id, had_time=True)
     round_ = state.rounds[campaign.id]
     phase = next_phase(round_.phase, RoundEvent.DECIDE)
     ended = replace(round_, phase=phase, since_ms=body.time_ms, items=(), gold_hashes=())

@@ -253,6 +253,100 @@ class Successor(_message.Message):
     handover: bytes
     def __init__(self, network: _Optional[bytes] = ..., role: _Optional[_Union[KeyRole, str]] = ..., key: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., handover: _Optional[bytes] = ...) -> None: ...
 
+class Witnesses(_message.Message):
+    __slots__ = ("network", "nonce", "keys", "time_ms", "serial")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    nonce: int
+    keys: _containers.RepeatedScalarFieldContainer[bytes]
+    time_ms: int
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., nonce: _Optional[int] = ..., keys: _Optional[_Iterable[bytes]] = ..., time_ms: _Optional[int] = ..., serial: _Optional[int] = ...) -> None: ...
+
+class Assent(_message.Message):
+    __slots__ = ("network", "proposal")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    proposal: bytes
+    def __init__(self, network: _Optional[bytes] = ..., proposal: _Optional[bytes] = ...) -> None: ...
+
+class Deal(_message.Message):
+    __slots__ = ("network", "proposal", "commitments", "ephemeral", "values", "knowledge")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    COMMITMENTS_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    KNOWLEDGE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    proposal: bytes
+    commitments: _containers.RepeatedScalarFieldContainer[bytes]
+    ephemeral: bytes
+    values: _containers.RepeatedScalarFieldContainer[bytes]
+    knowledge: bytes
+    def __init__(self, network: _Optional[bytes] = ..., proposal: _Optional[bytes] = ..., commitments: _Optional[_Iterable[bytes]] = ..., ephemeral: _Optional[bytes] = ..., values: _Optional[_Iterable[bytes]] = ..., knowledge: _Optional[bytes] = ...) -> None: ...
+
+class Dealt(_message.Message):
+    __slots__ = ("network", "proposal", "time_ms")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    proposal: bytes
+    time_ms: int
+    def __init__(self, network: _Optional[bytes] = ..., proposal: _Optional[bytes] = ..., time_ms: _Optional[int] = ...) -> None: ...
+
+class Complain(_message.Message):
+    __slots__ = ("network", "proposal", "dealer", "shared", "proof")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    DEALER_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    proposal: bytes
+    dealer: bytes
+    shared: bytes
+    proof: bytes
+    def __init__(self, network: _Optional[bytes] = ..., proposal: _Optional[bytes] = ..., dealer: _Optional[bytes] = ..., shared: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
+
+class Confirm(_message.Message):
+    __slots__ = ("network", "proposal")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    proposal: bytes
+    def __init__(self, network: _Optional[bytes] = ..., proposal: _Optional[bytes] = ...) -> None: ...
+
+class Coin(_message.Message):
+    __slots__ = ("network", "proposal", "time_ms")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    proposal: bytes
+    time_ms: int
+    def __init__(self, network: _Optional[bytes] = ..., proposal: _Optional[bytes] = ..., time_ms: _Optional[int] = ...) -> None: ...
+
+class Toss(_message.Message):
+    __slots__ = ("network", "campaign_id", "round", "point", "proof")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    campaign_id: str
+    round: int
+    point: bytes
+    proof: bytes
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., point: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
+
 class Campaign(_message.Message):
     __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
@@ -298,22 +392,20 @@ class PartTerms(_message.Message):
     def __init__(self, name: _Optional[str] = ..., media_types: _Optional[_Iterable[str]] = ..., bytes_max: _Optional[int] = ..., optional: _Optional[bool] = ...) -> None: ...
 
 class RoundTerms(_message.Message):
-    __slots__ = ("items_max", "seal_items", "seal_wait_ms", "beacon_ms", "commit_ms", "reveal_ms", "draws_max")
+    __slots__ = ("items_max", "seal_items", "seal_wait_ms", "commit_ms", "reveal_ms", "draws_max")
     ITEMS_MAX_FIELD_NUMBER: _ClassVar[int]
     SEAL_ITEMS_FIELD_NUMBER: _ClassVar[int]
     SEAL_WAIT_MS_FIELD_NUMBER: _ClassVar[int]
-    BEACON_MS_FIELD_NUMBER: _ClassVar[int]
     COMMIT_MS_FIELD_NUMBER: _ClassVar[int]
     REVEAL_MS_FIELD_NUMBER: _ClassVar[int]
     DRAWS_MAX_FIELD_NUMBER: _ClassVar[int]
     items_max: int
     seal_items: int
     seal_wait_ms: int
-    beacon_ms: int
     commit_ms: int
     reveal_ms: int
     draws_max: int
-    def __init__(self, items_max: _Optional[int] = ..., seal_items: _Optional[int] = ..., seal_wait_ms: _Optional[int] = ..., beacon_ms: _Optional[int] = ..., commit_ms: _Optional[int] = ..., reveal_ms: _Optional[int] = ..., draws_max: _Optional[int] = ...) -> None: ...
+    def __init__(self, items_max: _Optional[int] = ..., seal_items: _Optional[int] = ..., seal_wait_ms: _Optional[int] = ..., commit_ms: _Optional[int] = ..., reveal_ms: _Optional[int] = ..., draws_max: _Optional[int] = ...) -> None: ...
 
 class Pause(_message.Message):
     __slots__ = ("network", "campaign_id", "paused", "serial")
@@ -780,32 +872,16 @@ class Consent(_message.Message):
     def __init__(self, train: _Optional[bool] = ..., redistribute: _Optional[bool] = ..., commercial: _Optional[bool] = ...) -> None: ...
 
 class Standby(_message.Message):
-    __slots__ = ("network", "campaign_id", "round", "commitment", "serial")
+    __slots__ = ("network", "campaign_id", "stands", "serial")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
-    ROUND_FIELD_NUMBER: _ClassVar[int]
-    COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    STANDS_FIELD_NUMBER: _ClassVar[int]
     SERIAL_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     campaign_id: str
-    round: int
-    commitment: bytes
+    stands: bool
     serial: int
-    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., commitment: _Optional[bytes] = ..., serial: _Optional[int] = ...) -> None: ...
-
-class Beacon(_message.Message):
-    __slots__ = ("network", "campaign_id", "round", "value", "next_commitment")
-    NETWORK_FIELD_NUMBER: _ClassVar[int]
-    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
-    ROUND_FIELD_NUMBER: _ClassVar[int]
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    NEXT_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
-    network: bytes
-    campaign_id: str
-    round: int
-    value: bytes
-    next_commitment: bytes
-    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., value: _Optional[bytes] = ..., next_commitment: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., stands: _Optional[bool] = ..., serial: _Optional[int] = ...) -> None: ...
 
 class Commit(_message.Message):
     __slots__ = ("network", "campaign_id", "round", "answers")

@@ -11,7 +11,6 @@ import pytest
 
 from coordinator.ledger import Ledger
 from coordinator.recovery import recover
-from protocol.log import commitments
 from protocol.log.commitments import gold_commitment
 from protocol.log.envelope import seal
 from protocol.log.strict import encode_leaf
@@ -239,15 +238,14 @@ async def test_gold_of_a_seal_must_open_and_name_items_of_the_campaign(net: Live
     await net.append(seal_with(mine.item_id, 3, 3))
 
 
-async def test_a_beacon_or_an_answer_out_of_its_window(net: Live) -> None:
+async def test_a_toss_an_answer_or_a_word_out_of_place(net: Live) -> None:
     here: dict[str, Any] = {"network": net.network, "campaign_id": "digits"}
     early = pb.Reveal(**here, round=1, answers=batch([]))
     assert (await refused(net, append_request(ALICE, "reveal", early)))[0] is INVALID
-    value = b"\x07" * 32
-    commitment = commitments.beacon_commitment(net.network, ALICE.id, value)
-    await net.log(ALICE, "standby", pb.Standby(**here, round=1, commitment=commitment))
-    beacon = pb.Beacon(**here, round=1, value=value)
-    assert (await refused(net, append_request(ALICE, "beacon", beacon)))[0] is INVALID
-    late = pb.Standby(**here, round=0, commitment=bytes(32))
-    code, _ = await refused(net, append_request(ALICE, "standby", late))
+    toss = pb.Toss(**here, round=1, point=bytes(32), proof=bytes(64))
+    for who in (ALICE, net.operator):
+        assert (await refused(net, append_request(who, "toss", toss)))[0] is INVALID
+    await net.log(ALICE, "standby", pb.Standby(**here, stands=True))
+    again = pb.Standby(**here, stands=True, serial=1)
+    code, _ = await refused(net, append_request(ALICE, "standby", again))
     assert code is grpc.StatusCode.ALREADY_EXISTS

@@ -15,7 +15,6 @@ from coordinator.keys import Keys, load_keys
 from coordinator.ledger import Ledger
 from coordinator.recovery import fsck, leaves_of, recover
 from protocol.lifecycle import ItemStatus, RoundPhase
-from protocol.log.commitments import beacon_commitment
 from protocol.log.merkle import hash_leaf, verify_consistency
 from protocol.log.note import open_checkpoint
 from protocol.state import State
@@ -57,14 +56,13 @@ async def _open(stub: Stub, keys: Keys, people: list[Person], **terms: int) -> N
 
 
 async def _begin_round(stub: Stub, keys: Keys, people: list[Person]) -> None:
-    """Leaves a round sealed, waiting for a reviewer who stays silent."""
+    """Leaves a round drawn, waiting for a reviewer who stays silent."""
     await _open(stub, keys, people, seal_wait_ms=1)
     reviewer, author = people[0], people[1]
-    commitment = beacon_commitment(keys.network, reviewer.id, b"v" * 32)
-    standby = pb.Standby(network=keys.network, campaign_id="digits", round=1, commitment=commitment)
+    standby = pb.Standby(network=keys.network, campaign_id="digits", stands=True)
     await stub.Append(append_request(reviewer, "standby", standby))
     await stub.Append(submission_request(author, keys.network, [1, 2, 3], random.Random(0)))
-    await Mirror(stub).until(lambda s: s.round_of("digits").phase is RoundPhase.SEALED)
+    await Mirror(stub).until(lambda s: s.round_of("digits").phase is RoundPhase.COMMITTING)
 
 
 async def _load_until_killed(home: Home, kill_after: int) -> Acknowledged:
@@ -129,7 +127,7 @@ async def test_a_killed_server_keeps_every_promise(tmp_path: Path, kill_after: i
             proof = recovered.tree.consistency_proof(then.size, now.size)
             verify_consistency(then.size, now.size, proof, then.root, now.root)
         assert same(recovered.state, _replayed(ledger))
-        assert recovered.state.round_of("digits").phase is RoundPhase.SEALED
+        assert recovered.state.round_of("digits").phase is RoundPhase.COMMITTING
         assert fsck(ledger, keys.log_verifier).entries == ledger.size
 
 
@@ -140,7 +138,7 @@ async def test_killed_in_each_phase_of_a_round_the_next_start_goes_on(tmp_path: 
     author, *panel = people = [Person(name) for name in ("author", "r1", "r2", "r3")]
     request = submission_request(author, keys.network, [1, 2, 3], random.Random(0))
     truth = {each.item_id: each.answer for each in request.openings}
-    phases = (RoundPhase.SEALED, RoundPhase.COMMITTING, RoundPhase.REVEALING, RoundPhase.OPEN)
+    phases = (RoundPhase.COMMITTING, RoundPhase.COMMITTING, RoundPhase.REVEALING, RoundPhase.OPEN)
     for phase in phases:
         with serving_process(home) as (process, address):
             async with channel_to(keys, address.grpc_port) as channel:

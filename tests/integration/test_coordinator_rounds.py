@@ -80,8 +80,8 @@ async def test_a_fast_campaign_ends_twenty_rounds_while_a_slow_one_waits(tmp_pat
     with serving_process(home) as (_, address):
         async with channel_to(keys, address.grpc_port) as channel:
             stub: Stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]
-            slow = patient_rounds(beacon_ms=HOUR_MS, commit_ms=HOUR_MS, reveal_ms=HOUR_MS)
-            fast = patient_rounds(items_max=5, beacon_ms=2_000, commit_ms=2_000, reveal_ms=2_000)
+            slow = patient_rounds(commit_ms=HOUR_MS, reveal_ms=HOUR_MS)
+            fast = patient_rounds(items_max=5, commit_ms=2_000, reveal_ms=2_000)
             for name, terms in (("slow", slow), ("fast", fast)):
                 campaign = campaign_record(keys.network, id=name, rounds=terms)
                 await stub.Append(append_request(operator, "campaign", campaign))
@@ -194,45 +194,44 @@ async def test_gold_is_sealed_with_its_round_and_opened_by_its_verdict(tmp_path:
 async def test_gold_of_a_round_that_could_draw_nobody_waits_for_the_next(tmp_path: Path) -> None:
     home = found_network(tmp_path / "net")
     async with live(home) as net:
-        await net.open_campaign(rounds=patient_rounds(beacon_ms=300, seal_wait_ms=100))
-        request = net.submission(AUTHOR, [1])
-        reviewers = await panel(net, request)
-        await net.append(request)
-        [opening] = request.openings
+        await net.open_campaign(rounds=patient_rounds(seal_wait_ms=100, items_max=1))
+        requests = [net.submission(AUTHOR, [1]), net.submission(PANEL[0], [2])]
+        reviewers = await panel(net, *requests)
+        for request in requests:
+            await net.append(request)
+        [opening] = requests[0].openings
         await net.import_gold({opening.item_id: opening.answer})
-        # Stands by, and never opens the value.
-        standby = pb.Standby(
-            network=net.network, campaign_id="digits", round=1, commitment=bytes(32)
-        )
-        await net.log(PANEL[0], "standby", standby)
+        # May review the second item, and no round takes more than the first.
+        await net.log(AUTHOR, "standby", stands_by(net))
         mirror = Mirror(net)
-        state = await mirror.until(in_phase("digits", RoundPhase.SEALED))
-        [committed] = state.round_of("digits").gold_hashes
         state = await mirror.until(lambda s: rounds_of(s, "digits") == 1)
-        assert state.queues.has("digits")
+        [seal] = [hashes for hashes in mirror.gold if hashes]
+        assert len(state.waiting) == 2
         with Ledger.open(home.ledger_url(home.load()), readonly=True) as ledger:
-            assert ledger.sealed([gold_key(committed)]) == {}
+            assert ledger.sealed([gold_key(each) for each in seal]) == {}
             assert ledger.sealed([known_key(opening.item_id)])
+        await net.log(AUTHOR, "standby", stands_by(net, stands=False, serial=1))
         async with reviewing(reviewers):
-            state = await reviewers.until(lambda s: rounds_of(s, "digits") == 2)
-        assert state.gold.count("digits") == 1
+            state = await reviewers.until(lambda s: s.gold.count("digits") == 1)
 
 
-async def test_reviewers_who_open_nothing_do_not_fill_the_log(tmp_path: Path) -> None:
+def stands_by(net: Live, stands: bool = True, serial: int = 0) -> pb.Standby:
+    return pb.Standby(network=net.network, campaign_id="digits", stands=stands, serial=serial)
+
+
+async def test_reviewers_who_answer_nothing_do_not_fill_the_log(tmp_path: Path) -> None:
     async with live(found_network(tmp_path / "net")) as net:
-        await net.open_campaign(rounds=patient_rounds(beacon_ms=50, seal_wait_ms=50))
+        await net.open_campaign(rounds=patient_rounds(seal_wait_ms=50, commit_ms=50))
         await net.join(AUTHOR, *PANEL)
         await net.append(net.submission(AUTHOR, [1, 2]))
-        standby = pb.Standby(
-            network=net.network, campaign_id="digits", round=1, commitment=bytes(32)
-        )
-        await net.log(PANEL[0], "standby", standby)
+        await net.log(PANEL[0], "standby", stands_by(net))
         mirror = Mirror(net)
         await mirror.until(lambda s: rounds_of(s, "digits") == 1)
-        await asyncio.sleep(0.5)
         await net.append(net.submission(AUTHOR, [3]))
+        await asyncio.sleep(0.5)
         state = await mirror.until(lambda s: len(s.items) == 3)
         assert state.round_of("digits").number == 1
+        assert not state.standbys.has("digits")
 
 
 async def test_a_campaign_is_paused_between_two_rounds_only(tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ async def test_a_refusal_is_kept_with_its_reason_and_the_rest_goes_on(
     done = await flush(client, store)
     assert [row.last_error for row in done.refused] == ["it breaks a rule"]
     coordinator.refusal = (grpc.StatusCode.ALREADY_EXISTS, "late")
-    store.enqueue(Outgoing("beacon", b"late"))
+    store.enqueue(Outgoing("toss", b"late"))
     assert (await flush(client, store)).sent == 1
     assert store.outbox_counts() == {OutboxState.REFUSED: 1, OutboxState.SENT: 1}
 

@@ -117,9 +117,7 @@ def test_a_fast_campaign_is_decided_while_a_person_takes_time_in_another(tmp_pat
         lab.found()
         with Operator(lab.home) as operator:
             lab.open_campaign(operator, reviewers=2)
-            fast = rounds(
-                **WINDOWS | {"beacon_ms": 10_000, "commit_ms": 20_000, "reveal_ms": 10_000}
-            )
+            fast = rounds(**WINDOWS | {"commit_ms": 20_000, "reveal_ms": 10_000})
             lab.open_campaign(operator, reviewers=2, id="fast", rounds=fast)
             author = lab.node("author", stand_by=False)
             reviewers = [lab.node("first"), lab.node("second")]

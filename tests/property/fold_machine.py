@@ -259,11 +259,7 @@ class FoldMachine(RuleBasedStateMachine):
     @rule(who=some, c=where)
     def stand_by(self, who: set[int], c: str) -> None:
         for place in sorted(who):
-            person = self.hand(place)
-            opened = dict(person.beacons)
-            if not self.attempt(partial(self.net.stand_by, person, c=c)):
-                person.beacons.clear()
-                person.beacons.update(opened)
+            assert self.attempt(partial(self.net.stand_by, self.hand(place), c=c))
 
     @rule(who=who, c=where)
     def stand_down(self, who: int, c: str) -> None:
@@ -297,7 +293,6 @@ class FoldMachine(RuleBasedStateMachine):
             case RoundPhase.OPEN:
                 self._seal(c, gold)
             case RoundPhase.SEALED:
-                net.open_beacons(*(p for p in active if (c, p.id) in net.state.candidates), c=c)
                 net.draw(c)
                 self._check_draw(c)
             case RoundPhase.COMMITTING:
@@ -368,8 +363,23 @@ class FoldMachine(RuleBasedStateMachine):
         self.net.change_policy(reputation_decay_ppm=decay, accept_ppm=accept)
         assert self.net.state.policy == frozen
 
+    @rule(who=st.sets(who, min_size=1, max_size=3))
+    def change_the_witnesses(self, who: set[int]) -> None:
+        """Rounds under way end under the coin that they were sealed under."""
+        state, chosen = self.net.state, [self.people[i] for i in sorted(who)]
+        apart = len({state.members[p.id].payout for p in chosen}) == len(chosen)
+        assert apart == self.attempt(partial(self.net.change_witnesses, *chosen))
+
+    @rule(who=who, c=where)
+    def toss(self, who: int, c: str) -> None:
+        """Before the draw or after it."""
+        self.net.toss(self.people[who], c=c)
+
     def _check_draw(self, c: str) -> None:
         state = self.net.state
+        if self.net.round(c).phase is RoundPhase.COMMITTING:
+            coin, tossed = state.coins[self.net.round(c).coin], state.tosses.count(c)
+            assert coin.threshold <= tossed <= len(coin.keys)
         for (_, item_id), reviewers in state.assignments.scan(c):
             item = state.items[item_id]
             voices = [state.members[who].payout for who in (item.author, *reviewers)]
@@ -554,7 +564,8 @@ class FoldMachine(RuleBasedStateMachine):
             round_ = self.net.round(c)
             tables = {
                 "candidates": state.candidates.has(c),
-                "beacons": state.beacons.has(c),
+                "tosses": state.tosses.has(c),
+                "awaited": any((nonce, c) in state.awaited for nonce, _ in state.coins.scan()),
                 "tasks": state.tasks.has(c),
                 "assignments": state.assignments.has(c),
                 "commits": state.commits.has(c),
@@ -567,10 +578,20 @@ class FoldMachine(RuleBasedStateMachine):
                 case RoundPhase.OPEN:
                     assert not held
                 case RoundPhase.SEALED:
-                    assert held <= {"candidates", "beacons", "items", "gold"}
+                    assert "awaited" in held
+                    assert held <= {"candidates", "tosses", "awaited", "items", "gold"}
                 case _:
-                    assert {"tasks", "assignments", "items"} <= held
-                    assert not held & {"candidates", "beacons"}
+                    assert {"tasks", "assignments", "items", "candidates", "tosses"} <= held
+                    drawn = [who for (_, who), _ in state.tasks.scan(c)]
+                    assert [who for (_, who), _ in state.candidates.scan(c)] == drawn
+
+    @invariant()
+    def a_coin_is_kept_as_long_as_a_round_needs_it(self) -> None:
+        state = self.net.state
+        kept = {nonce for nonce, _ in state.coins.scan()}
+        under_way = [r for _, r in state.rounds.scan() if r.phase is not RoundPhase.OPEN]
+        assert kept == {state.coin_nonce, *(round_.coin for round_ in under_way)}
+        assert {nonce for (nonce, _), _ in state.deals.scan()} <= kept
 
     @invariant()
     def answers_wait_for_their_pay_and_no_longer(self) -> None:

@@ -32,7 +32,7 @@ from protocol.rules.record import Record
 from protocol.rules.table import LATEST, RULES
 from protocol.state import State
 from protos.gen import records_pb2 as pb
-from tests.fold import held
+from tests.fold import held, spoilt
 from tests.simulated import LOG_KEY, NETWORK, Network, Person, campaign, part, successor
 from tests.simulated_training import enrol, finish, model_of, open_job, round_of, train, update
 
@@ -43,13 +43,14 @@ PHASES = (
         "NEW",
         "OPEN",
         "SEALED",
-        "OPENED",
+        "TOSSED",
         "COMMITTING",
         "REVEALING",
         "REVEALED",
         "DECIDED",
         "PAUSED",
     ),
+    *("ASSENTING", "DEALING", "CHECKING"),
     *("DEPLOYED", "PROPOSED", "ATTESTED", "SOLD", "ENROLLED", "UPDATED", "TRAINED"),
 )
 RANDOM_MUTANTS = 12  # of each kind in each phase
@@ -89,6 +90,7 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     parts = [part("image"), part("note", optional=True)]
     net.add(net.operator, "campaign", campaign(id="letters", parts=parts))
     snapshot("OPEN")
+    _choose_witnesses(net, people, snapshot)
     net.submit(ada, [net.item(1, c="letters"), net.item(2, c="letters")], c="letters")
     net.withdraw(ada, [item_id for item_id, _ in net.state.items.scan()], "note")
     same = net.item(1, content=b"again")
@@ -96,10 +98,9 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     net.submit(ada, [same, net.item(1, content=b"again")])
     net.stand_by(*reviewers)
     net.seal(gold=[i for i in net.truth if net.state.items[i].campaign_id == "digits"][:2])
-    net.open_beacons(*reviewers[1:])
     snapshot("SEALED")
-    net.open_beacons(reviewers[0])
-    snapshot("OPENED")
+    net.toss(people[0])
+    snapshot("TOSSED")
     net.draw()
     drawn = [p for p in reviewers if ("digits", p.id) in net.state.tasks]
     answers = {p.name: net.answers(p) for p in drawn}
@@ -129,6 +130,27 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     authors = {person.key: person for person in (net.operator, *people)}
     authors |= {device.key: device for device in (reviewers[0].device("laptop"),)}
     return {name: (state, _next_of_each(net, at, authors)) for name, (at, state) in places.items()}
+
+
+def _choose_witnesses(
+    net: Network, people: list[Person], snapshot: Callable[[str], None]
+) -> None:
+    """Three witnesses, who make room for four; one of these deals wrong."""
+    net.change_witnesses(*people[:3])
+    net.propose(*people[:4])
+    snapshot("ASSENTING")
+    net.assent(*people[:3])
+    wrong, victim, *_ = people
+    [(kind, deal)] = wrong.hand.due(net.state)
+    assert isinstance(deal, pb.Deal)
+    net.add(wrong, kind, spoilt(deal, net.proposal.keys, victim))
+    snapshot("DEALING")
+    net.witness(*people[1:4])
+    net.end_deals()
+    snapshot("CHECKING")
+    net.witness(victim)
+    net.witness(*people[:4])
+    net.begin_coin()
 
 
 def _lead(net: Network, person: Person) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
+from nacl import bindings
 from nacl.signing import SigningKey
 
 from protocol.coin.dealing import (
@@ -23,6 +24,7 @@ from protocol.coin.dealing import (
 from protocol.coin.group import (
     ORDER,
     Point,
+    add,
     check_point,
     hash_to_point,
     multiply,
@@ -30,7 +32,7 @@ from protocol.coin.group import (
     secret_of,
     subtract,
 )
-from protocol.coin.proof import Statement, check_proof, prove
+from protocol.coin.proof import Statement, check_known, check_proof, prove, prove_known
 from protocol.coin.toss import Share, check_share, combine, make_share
 from protocol.errors import Reject
 
@@ -96,11 +98,9 @@ def test_points_of_small_order_and_other_bytes_are_refused() -> None:
 
 
 def test_a_point_with_a_part_of_small_order_is_refused() -> None:
-    from nacl.bindings import crypto_core_ed25519_add
-
     assert check_point(multiply_base(7), "it")
     with pytest.raises(Reject):
-        check_point(crypto_core_ed25519_add(multiply_base(7), SMALL), "it")
+        check_point(bindings.crypto_core_ed25519_add(multiply_base(7), SMALL), "it")
 
 
 def test_multiples_of_the_order_are_refused() -> None:
@@ -145,6 +145,14 @@ def test_nobody_proves_with_another_secret() -> None:
     made = statement(1234)
     with pytest.raises(Reject, match="does not hold"):
         check_proof(made, prove(made, 1235))
+
+
+def test_who_knows_a_secret_says_so_for_one_place() -> None:
+    proof = prove_known(PLACE, multiply_base(1234), 1234)
+    check_known(PLACE, multiply_base(1234), proof)
+    for place, public in ((ROUND, 1234), (PLACE, 1235)):
+        with pytest.raises(Reject, match="does not hold"):
+            check_known(place, multiply_base(public), proof)
 
 
 @pytest.mark.parametrize("at", range(64))
@@ -198,7 +206,7 @@ def test_a_deal_is_for_its_dealing(five: Witnesses) -> None:
 
 def test_deals_of_another_shape_are_refused(five: Witnesses) -> None:
     deal = five.deals[1]
-    check_deal(deal, 5)
+    check_deal(deal, PLACE, 5)
     wrong = (
         replace(deal, commitments=deal.commitments[:-1]),
         replace(deal, commitments=(*deal.commitments, BASE)),
@@ -207,10 +215,39 @@ def test_deals_of_another_shape_are_refused(five: Witnesses) -> None:
         replace(deal, values=(*deal.values[:-1], bytes(31))),
         replace(deal, ephemeral=Point(SMALL)),
         replace(deal, commitments=(Point(SMALL), *deal.commitments[1:])),
+        replace(deal, knowledge=b""),
+        replace(deal, knowledge=deal.knowledge + bytes(64)),
     )
     for each in wrong:
         with pytest.raises(Reject):
-            check_deal(each, 5)
+            check_deal(each, PLACE, 5)
+
+
+def test_nobody_deals_what_another_has_committed_to(five: Witnesses) -> None:
+    """A first coefficient that takes the others' away would leave a secret that one dealer knows."""
+    others = five.deals[1].commitments[0]
+    for at in range(2, 5):
+        others = add(others, five.deals[at].commitments[0])
+    last = five.deals[5]
+    rogue = replace(last, commitments=(subtract(multiply_base(7), others), *last.commitments[1:]))
+    with pytest.raises(Reject, match="does not hold"):
+        check_deal(rogue, PLACE, 5)
+    # Not with another's proof either: it is for another dealer's place.
+    copied = replace(five.deals[1], ephemeral=last.ephemeral)
+    with pytest.raises(Reject, match="does not hold"):
+        check_deal(copied, PLACE, 5)
+    with pytest.raises(Reject, match="does not hold"):
+        check_deal(five.deals[1], ROUND, 5)
+
+
+def test_nobody_has_complaints_show_what_another_dealt(five: Witnesses) -> None:
+    """A wrong deal that is encrypted from another's ephemeral point would: one point opens both."""
+    victim, thief = five.deals[1], spoil(five.deals[5], 2)
+    theft = replace(thief, ephemeral=victim.ephemeral)
+    shown = make_complaint(theft, PLACE, five.keys[1], five.secrets[1]).shared
+    assert shown == make_complaint(victim, PLACE, five.keys[1], five.secrets[1]).shared
+    with pytest.raises(Reject, match="does not hold"):
+        check_deal(theft, PLACE, 5)
 
 
 # ---- complaints ----
@@ -263,7 +300,6 @@ def test_commitments_that_cancel_out_at_one_place_are_a_wrong_deal_there(five: W
     rest = subtract(subtract(BASE, deal.commitments[1]), deal.commitments[2])
     cancelled = subtract(rest, BASE)
     wrong = replace(deal, commitments=(cancelled, *deal.commitments[1:]))
-    check_deal(wrong, 5)
     key, secret = five.keys[0], five.secrets[0]
     assert open_value(wrong, PLACE, 1, key, secret) is None
     check_complaint(make_complaint(wrong, PLACE, key, secret), wrong, PLACE, 1, key)

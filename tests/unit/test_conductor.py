@@ -25,7 +25,7 @@ WAIT_MS, WINDOW_MS = 60_000, 10_000
 def network(*names: str, seal_items: int = 3, **changes: int) -> Network:
     """A network whose campaign "slow" seals three items, or what has waited a minute."""
     net = Network(*people(*(names or ("author", "r1", "r2", "r3"))))
-    windows = {"beacon_ms": WINDOW_MS, "commit_ms": WINDOW_MS, "reveal_ms": WINDOW_MS}
+    windows = {"commit_ms": WINDOW_MS, "reveal_ms": WINDOW_MS}
     terms = rounds(seal_items=seal_items, seal_wait_ms=WAIT_MS, **(windows | changes))
     net.add(net.operator, "campaign", campaign(id="slow", rounds=terms))
     return net
@@ -139,19 +139,12 @@ class TestSealing:
 
 
 class TestWindows:
-    def test_all_beacons_are_open(self) -> None:
+    def test_the_draw_waits_for_tosses_and_nothing_else(self) -> None:
         net = network()
         submitted(net)
-        assert step(net, c="digits") == Wait(net.round().since_ms + 1_000)
-        net.open_beacons(*net.people[1:])
+        assert step(net, c="digits") == step(net, 10**12, c="digits") == Wait(None)
+        net.toss(net.operator)
         assert step(net, c="digits") is Step.DRAW
-
-    def test_the_beacon_window_has_passed(self) -> None:
-        net = network()
-        submitted(net)
-        net.open_beacons(net.people[1])
-        assert step(net, 999, c="digits") == Wait(net.round().since_ms + 1_000)
-        assert step(net, 1_000, c="digits") is Step.DRAW
 
     def test_commits(self) -> None:
         net = network()
@@ -182,7 +175,6 @@ class TestWindows:
         submit(net, 3)
         net.stand_by(*net.people[1:], c="slow")
         net.seal(c="slow")
-        net.open_beacons(*net.people[1:], c="slow")
         net.draw("slow")
         since_ms = net.round("slow").since_ms
         started_ms = since_ms + 100 * GRACE_MS

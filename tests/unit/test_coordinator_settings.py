@@ -113,8 +113,8 @@ class TestCampaigns:
             ({"id": "x", "labels": ["a", "b"], "commit_window": "1 day"}, "--commit-window is"),
             ({"id": "x", "labels": ["a", "b"], "seal_wait": "0s"}, "--seal-wait is '0s'"),
             (
-                {"id": "x", "labels": ["a", "b"], "beacon_window": "32d"},
-                "--beacon-window is '32d', longer than 31d",
+                {"id": "x", "labels": ["a", "b"], "reveal_window": "32d"},
+                "--reveal-window is '32d', longer than 31d",
             ),
             ({"id": "x", "labels": ["a", "b"], "reviewers_per_item": 0}, "--reviewers is 0"),
             ({"id": "x", "labels": ["a", "b"], "round_items": 8_193}, "--round-items is 8193"),
@@ -156,7 +156,7 @@ class TestCampaigns:
             build(file, reviewers_per_item=4)
 
     def test_windows_may_be_as_long_as_the_rules_allow(self, net: Network) -> None:
-        names = ("seal_wait", "beacon_window", "commit_window", "reveal_window")
+        names = ("seal_wait", "commit_window", "reveal_window")
         given: dict[str, Any] = {"id": "slow", "labels": ["a", "b"]} | dict.fromkeys(names, "31d")
         body = build(**given)
         net.add(net.operator, "campaign", body)

@@ -123,6 +123,8 @@ def test_campaigns_are_in_different_phases_at_once(net: Network, seen: tuple[Sta
     }
     assert told["digits"].told.startswith("2 of ")
     assert told["digits"].left == "12 hours left"
+    assert told["essays"].told.startswith("2 of 3 witnesses tossed")
+    assert told["essays"].ends == told["essays"].left == "", "however long that takes"
     assert told["transcripts"].told == "1 item waits, and nobody stands by to review"
     assert told["transcripts"].ends == told["transcripts"].left == ""
 
@@ -130,17 +132,17 @@ def test_campaigns_are_in_different_phases_at_once(net: Network, seen: tuple[Sta
 @pytest.mark.parametrize(
     ("later_ms", "left"),
     [
-        (0, "30 minutes left"),
-        (29 * MINUTE_MS + 1, "less than a minute left"),
-        (30 * MINUTE_MS, "its time is over"),
+        (0, "12 hours left"),
+        (719 * MINUTE_MS + 1, "less than a minute left"),
+        (720 * MINUTE_MS, "its time is over"),
         (1 << 50, "its time is over"),
     ],
 )
 def test_a_window_ends_when_it_has_lasted_so_long(
     seen: tuple[State, Tally], later_ms: int, left: str
 ) -> None:
-    since = seen[0].round_of("essays").since_ms
-    assert view_of(seen, "essays", since + later_ms).line.left == left
+    since = seen[0].round_of("digits").since_ms
+    assert view_of(seen, "digits", since + later_ms).line.left == left
 
 
 def test_every_phase_and_every_reason_has_its_words() -> None:

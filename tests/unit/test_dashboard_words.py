@@ -37,14 +37,14 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
         told[envelope.kind] = plain(words.said_of(envelope))
         fields = dict(words.fields_of(envelope))
         assert fields["network"] == NETWORK.hex()
-    assert words.SENTENCES.keys() - told.keys() == {"upgrade", "successor"}
+    assert words.SENTENCES.keys() - told.keys() == {"upgrade", "successor", "complain"}
     assert told["genesis"] == "founded the network simulated"
     assert told["licence"].endswith("to Northwind Robotics for 12,000,000,000 units of 0x05050505…")
     assert told["withdraw"] == "withdrew consent for 2 items"
     assert told["update"].startswith("signed an update for round 1 of train-again")
     assert told["delegate"] == "delegated a further key"
     assert told["pause"] == "paused the campaign street-signs"
-    assert told["standby"] == "stands down from round 2 of transcripts"
+    assert told["standby"] == "stands down from reviewing in transcripts"
     assert told["policy"] == "set another policy for the epochs after epoch 5"
     assert told["end-commits"] == "ended the commits; answers are opened in round 2 of answers"
 
@@ -67,10 +67,17 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
         ("draw", pb.Draw(campaign_id="c", round=3), "could draw nobody for round 3 of c"),
         ("seal", pb.Seal(campaign_id="c", round=3), "fixed the items of round 3 of c"),
         (
-            "beacon",
-            pb.Beacon(campaign_id="c", round=3),
-            "opened a random value for the draw of round 3 of c",
+            "witnesses",
+            pb.Witnesses(keys=[bytes(32)] * 5, nonce=2),
+            "proposed 5 keys to toss the coin, as set 2",
         ),
+        ("standby", pb.Standby(campaign_id="c"), "stands down from reviewing in c"),
+        (
+            "complain",
+            pb.Complain(dealer=bytes(32)),
+            f"showed that the deal of {short_key(bytes(32))} is wrong",
+        ),
+        ("toss", pb.Toss(campaign_id="c", round=3), "tossed the coin for round 3 of c"),
         (
             "close",
             pb.Close(epoch=4, waiting=[pb.Waiting(campaign_id="c", items=2)]),

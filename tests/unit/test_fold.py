@@ -27,7 +27,7 @@ from tests.fold import (
     shares_of,
     waiting,
 )
-from tests.simulated import NETWORK, Network, Person, campaign, policy
+from tests.simulated import Network, Person, campaign, policy
 
 
 def test_an_epoch_accepts_good_items_pays_everybody_and_replays_to_the_same_state() -> None:
@@ -117,13 +117,13 @@ def test_a_payout_address_must_have_signed(net: Network) -> None:
 
 def test_records_are_bound_to_kind_network_and_key(net: Network) -> None:
     ada, ben = net.people[:2]
-    body = pb.Standby(network=NETWORK, campaign_id="digits", round=1, commitment=net.fresh())
+    body = net.standby(ada)
     raw = ada.seal("standby", body)
     forged = parse_envelope(raw)
     with refuses("does not match its key"):
         net.add_raw(_envelope(forged.kind, ben.key, forged.payload, forged.signature))
     with refuses("does not match its key"):
-        net.add_raw(_envelope("beacon", ada.key, forged.payload, forged.signature))
+        net.add_raw(_envelope("toss", ada.key, forged.payload, forged.signature))
     with refuses("another network"):
         net.add(ada, "standby", changed(body, network=bytes(32)))
     net.add_raw(raw)

@@ -132,7 +132,6 @@ def test_no_more_reviewers_are_drawn_than_one_inference_can_weigh() -> None:
     net.submit(net.people[0], [net.item(i % 10, c="words") for i in range(40)], c="words")
     net.stand_by(*crowd, c="words")
     net.seal(c="words")
-    net.open_beacons(*crowd, c="words")
     net.draw(c="words")
     drawn_at_most = MAX_CONFUSION_CELLS // len(labels) ** 2 // 2
     assert len(tasks(net, "words")) == drawn_at_most == 16
@@ -231,7 +230,6 @@ def test_names_that_share_an_address_are_one_voice(net: Network) -> None:
     everybody = (shadow, twin, *reviewers)
     net.stand_by(*everybody)
     net.seal()
-    net.open_beacons(*everybody)
     net.draw()
     assert shadow.id not in tasks(net), "nobody reviews their own under another name"
     assert not {twin.id, reviewers[0].id} <= set(tasks(net))
@@ -349,7 +347,6 @@ def test_gold_that_nobody_answered_measures_nobody_later(net: Network) -> None:
     net.submit(ada, [net.item(i) for i in range(3)])
     net.stand_by(*reviewers)
     net.seal(gold=list(net.truth)[:1])
-    net.open_beacons(*reviewers)
     net.draw()
     net.end_commits()
     net.verdict()
@@ -361,7 +358,7 @@ def test_gold_that_nobody_answered_measures_nobody_later(net: Network) -> None:
 
 
 def test_gold_is_not_chosen_by_who_has_seen_the_draw(net: Network) -> None:
-    """It is committed to with the seal, before anybody opens a beacon value; a second seal is none."""
+    """It is committed to with the seal, before anybody tosses; a second seal is none."""
     submitted(net)
     with refuses("SEALED cannot SEAL"):
         net.add_seal(encoded([pb.GoldHash(hash=bytes(32))]), round=2)
@@ -385,7 +382,6 @@ def test_a_verdict_says_nothing_else(net: Network) -> None:
     net.submit(ben, [net.item(3)])
     net.stand_by(ben)
     net.seal(gold=ids(net)[1:])
-    net.open_beacons(ben)
     net.draw()
     net.review(ben)
     first, second, gold = net.compute_verdicts()
@@ -433,7 +429,6 @@ def test_a_false_fingerprint_does_not_keep_the_true_content_out(net: Network, fa
     net.submit(squatter, [net.item(1, label=2, content=b"the picture")])
     net.stand_by(*reviewers)
     net.seal()
-    net.open_beacons(*reviewers)
     net.draw()
     given = {person.name: net.answers(person) for person in reviewers}
     for person in reviewers:

@@ -188,7 +188,6 @@ def test_what_does_not_stand_is_no_original_of_an_erased_item(net: Network) -> N
     net.submit(ada, [false])
     net.stand_by(*reviewers)
     net.seal()
-    net.open_beacons(*reviewers)
     net.draw()
     given = {}
     for person in reviewers:

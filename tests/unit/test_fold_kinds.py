@@ -194,7 +194,6 @@ def test_a_proposal_that_was_never_made_is_not_opened(net: Network) -> None:
     net.submit(ada, [net.item(3, c="letters", proposes=False)], c="letters")
     net.stand_by(*reviewers, c="letters")
     net.seal(c="letters")
-    net.open_beacons(*reviewers, c="letters")
     net.draw(c="letters")
     net.review(*reviewers, c="letters")
     (published,) = net.compute_verdicts("letters")
@@ -281,7 +280,6 @@ def test_half_of_the_wanted_reviewers_cannot_refuse(net: Network) -> None:
     net.submit(ada, [net.item(1, c="pair")], c="pair")
     net.stand_by(*reviewers, c="pair")
     net.seal(c="pair")
-    net.open_beacons(*reviewers, c="pair")
     net.draw(c="pair")
     first, second = drawn_people(net, "pair")
     given = {
@@ -320,7 +318,6 @@ def test_more_than_half_of_the_wanted_answers_decide(wanted: int, came: int, dec
     net.submit(net.people[0], [net.item(i % 10, c="asked") for i in range(20)], c="asked")
     net.stand_by(*reviewers, c="asked")
     net.seal(c="asked")
-    net.open_beacons(*reviewers, c="asked")
     net.draw(c="asked")
     net.review(*reviewers[:came], c="asked")
     net.verdict("asked")

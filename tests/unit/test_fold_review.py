@@ -1,4 +1,4 @@
-"""The fold: beacon, draw, commit, reveal."""
+"""The fold: standing by, draw, commit, reveal."""
 
 from __future__ import annotations
 
@@ -32,88 +32,111 @@ from tests.simulated import NETWORK, Network, Person, batch
 WHERE: Final[dict[str, Any]] = {"network": NETWORK, "campaign_id": "digits", "round": 1}
 
 
-def test_a_beacon_value_must_be_the_committed_one_and_counts_once(net: Network) -> None:
-    submitted(net)
-    ben = net.people[1]
-    honest = ben.beacons["digits", 1]
-    ben.beacons["digits", 1] = net.fresh()
-    with refuses("does not match the reviewer's commitment"):
-        net.open_beacons(ben)
-    ben.beacons["digits", 1] = honest
-    net.open_beacons(ben)
-    with refuses("has opened a value"):
-        net.add(ben, "beacon", pb.Beacon(**WHERE, value=honest))
+# ---- standing by ----
 
 
-def test_a_beacon_value_is_opened_after_the_seal_by_who_stood_by(net: Network) -> None:
-    author, ben, *_ = net.people
-    net.submit(author, [net.item(1)])
-    net.stand_by(ben)
-    early = pb.Beacon(**WHERE, value=ben.beacons["digits", 1])
-    with refuses("round 1 of digits has not begun"):
-        net.add(ben, "beacon", early)
-    net.seal()
-    with refuses("did not stand by when the round was sealed"):
-        net.add(author, "beacon", early)
-    with refuses("a beacon value has 32 bytes"):
-        net.add(ben, "beacon", pb.Beacon(**WHERE, value=b"short"))
-    with refuses("the next beacon commitment has 5 bytes, not 32"):
-        net.add(ben, "beacon", changed(early, next_commitment=b"short"))
-    net.add(ben, "beacon", early)
-    assert ("digits", ben.id) not in net.state.standbys, "without a next commitment one stands down"
-    net.draw()
-    with refuses("the draw of this round has been made"):
-        net.add(ben, "beacon", changed(early, value=bytes(32)))
-
-
-def test_standing_by_is_for_the_next_round(net: Network) -> None:
-    submitted(net)
-    ada = net.people[0]
-    body = pb.Standby(network=NETWORK, campaign_id="digits", commitment=bytes(32))
-    with refuses("reviewers of round 1 of digits are fixed already"):
-        net.add(ada, "standby", changed(body, round=1))
-    with refuses("round 2 of digits is the next"):
-        net.add(ada, "standby", changed(body, round=3))
-    with refuses("the beacon commitment has 5 bytes, not 32"):
-        net.add(ada, "standby", changed(body, round=2, commitment=b"short"))
-    with refuses("there is no campaign 'letters'"):
-        net.add(ada, "standby", changed(body, campaign_id="letters"))
-    net.add(ada, "standby", changed(body, round=2))
-    net.run_round(*net.people[1:])
-    net.submit(net.people[1], [net.item(1)])
-    net.seal()
-    assert ("digits", ada.id) in net.state.candidates
-
-
-def test_one_stands_down_before_the_seal_and_up_again(net: Network) -> None:
+def test_one_stands_by_for_every_round_until_one_stands_down(net: Network) -> None:
     ada, ben, *others = net.people
     net.stand_by(ben, *others)
-    up = pb.Standby(**WHERE, commitment=net.fresh())
-    down, again = pb.Standby(**WHERE), pb.Standby(**WHERE, commitment=net.fresh())
+    for number in (1, 2):
+        net.submit(ada, [net.item(number)])
+        net.seal()
+        assert ("digits", ben.id) in net.state.candidates
+        net.run_round(ben, *others)
+    net.stand_down(ben)
+    net.submit(ada, [net.item(3)])
+    net.seal()
+    assert ("digits", ben.id) not in net.state.candidates
+    assert ("digits", others[0].id) in net.state.candidates
+
+
+def test_who_stands_by_after_the_seal_is_for_the_next_round(net: Network) -> None:
+    submitted(net)
+    ada = net.people[0]
+    net.stand_by(ada)
+    assert ("digits", ada.id) not in net.state.candidates
+    net.stand_down(net.people[1])
+    assert ("digits", net.people[1].id) in net.state.candidates, "what was promised is done"
+    net.run_round(*net.people[1:])
+    net.submit(net.people[2], [net.item(1)])
+    net.seal()
+    assert [who for (_, who), _ in net.state.candidates.scan()] == sorted(
+        p.id for p in (ada, *net.people[2:])
+    )
+
+
+def test_who_stands_by_is_a_member_and_says_each_word_once(net: Network) -> None:
+    ada, stranger = net.people[0], Person("stranger")
+    up, down = net.standby(ada), net.standby(ada, stands=False)
+    with refuses("nobody has delegated the key"):
+        net.add(stranger, "standby", up)
+    with refuses("there is no campaign 'letters'"):
+        net.add(ada, "standby", changed(up, campaign_id="letters"))
     with refuses("or does not"):
         net.add(ada, "standby", down)
     net.add(ada, "standby", up)
-    with refuses("stands by with this commitment already"):
+    with refuses("stands by with this machine already"):
         net.add(ada, "standby", changed(up, serial=1))
     net.add(ada, "standby", changed(down, serial=1))
     assert ("digits", ada.id) not in net.state.standbys
-    net.add(ada, "standby", changed(again, serial=2))
+    net.add(ada, "standby", changed(up, serial=2))
     for old in (up, changed(down, serial=1)):
         with refuses("said something else since"):
             net.add(ada, "standby", old)  # by whomever; everybody can read it in the log
     with refuses("skips a word"):
         net.add(ada, "standby", changed(down, serial=4))
-    assert net.state.standbys["digits", ada.id] == again.commitment
-    net.submit(ben, [net.item(1)])
+    net.submit(net.people[1], [net.item(1)])
     net.seal()
-    assert ("digits", ada.id) in net.state.candidates
-    assert not len(net.state.words), "a new round, and nothing said about the one after it"
-    net.add(ada, "standby", changed(up, round=2))
+    with refuses("said something else since"):
+        net.add(ada, "standby", changed(down, serial=1))  # also when a round has come between
+
+
+def test_the_machine_that_stood_by_last_reviews(net: Network) -> None:
+    ada, ben, *_ = net.people
+    desk = ben.device("desk")
+    net.delegate(desk)
+    net.stand_by(ben)
+    net.stand_by(desk)
+    assert net.state.standbys["digits", ben.id] == desk.key
+    net.submit(ada, [net.item(1)])
+    net.seal()
+    net.stand_by(ben)
+    assert net.state.candidates["digits", ben.id] == desk.key, "of this round"
+    net.draw()
+    assert net.state.candidates["digits", ben.id] == desk.key
+
+
+def test_who_was_drawn_and_did_not_commit_stands_by_no_longer(net: Network) -> None:
+    drawn(net)
+    silent, late, *others = drawn_people(net)
+    desk = late.device("desk")
+    net.delegate(desk)
+    net.stand_by(desk)  # since the seal: the machine that was silent is another one
+    net.review(*others)
+    standing = {who for (_, who), _ in net.state.standbys.scan("digits")}
+    assert standing == {p.id for p in (late, *others)}
+    net.verdict()
+    net.stand_by(silent)
+    assert net.state.standbys["digits", silent.id] == silent.key
+
+
+def test_who_was_not_drawn_stands_by_as_before(net: Network) -> None:
+    net.submit(net.people[0], [net.item(1)])
+    net.stand_by(*net.people[1:])
+    net.seal()
+    net.draw()
+    spared = [p for p in net.people[1:] if p not in drawn_people(net)]
+    assert spared
+    net.end_commits()
+    assert [who for (_, who), _ in net.state.standbys.scan("digits")] == [p.id for p in spared]
+
+
+# ---- the draw ----
 
 
 def test_the_draw_is_recomputed(net: Network) -> None:
     submitted(net)
-    net.open_beacons(*net.people[1:])
+    net.toss(net.operator)
     seed, assignments = drawing.compute_draw(net.state, net.campaign())
     favoured = dict(assignments)
     item_id = next(iter(favoured))
@@ -128,7 +151,7 @@ def test_the_draw_is_recomputed(net: Network) -> None:
         draw(seed, favoured)
     with refuses("does not follow from its seed"):
         draw(seed, dict(list(assignments.items())[1:]))
-    with refuses("seed does not follow"):
+    with refuses("seed is not the coin"):
         draw(bytes(32), assignments)
     draw(seed, assignments)
     assert all(net.people[0].id not in who for _, who in net.state.assignments.scan("digits")), (
@@ -188,7 +211,6 @@ def test_a_commit_is_for_all_tasks_and_comes_after_the_draw(net: Network) -> Non
     ben = net.people[1]
     with refuses("was not drawn"):
         net.commit(ben, [b""])
-    net.open_beacons(*net.people[1:])
     net.draw()
     reviewer = drawn_people(net)[0]
     answers = net.answers(reviewer)
@@ -270,7 +292,6 @@ def test_gold_judges_who_answered_what_the_others_refused() -> None:
         net.submit(ada, [net.item(3)])
         net.stand_by(right, *refusing)
         net.seal(gold=ids(net) if gold else ())
-        net.open_beacons(right, *refusing)
         net.draw()
         given = {
             p.name: net.answers(p)

@@ -32,7 +32,6 @@ from tests.simulated import NETWORK, Network, Person, batch, campaign, part, rou
 DAY_MS = 24 * 3600 * 1000
 WINDOWS = {
     "seal_wait_ms": "the wait of an item for its round",
-    "beacon_ms": "the window for beacons",
     "commit_ms": "the window for answers",
     "reveal_ms": "the window for openings",
 }
@@ -41,7 +40,7 @@ WINDOWS = {
 @pytest.fixture
 def two(net: Network) -> Network:
     """Beside "digits" a campaign whose windows last a day."""
-    slow = rounds(beacon_ms=DAY_MS, commit_ms=DAY_MS, reveal_ms=DAY_MS)
+    slow = rounds(commit_ms=DAY_MS, reveal_ms=DAY_MS)
     net.add(net.operator, "campaign", campaign(id="slow", rounds=slow))
     return net
 
@@ -54,7 +53,6 @@ def test_two_campaigns_are_in_different_phases_and_neither_waits(two: Network) -
     two.submit(ada, [two.item(1, c="slow")], c="slow")
     two.stand_by(*reviewers, c="slow")
     two.seal(c="slow")
-    two.open_beacons(*reviewers, c="slow")
     two.draw(c="slow")
     assert two.round("slow").phase is RoundPhase.COMMITTING
     for number in range(1, 21):
@@ -81,7 +79,6 @@ def test_answers_given_in_one_epoch_are_paid_in_the_epoch_that_decides(two: Netw
     two.submit(ada, [two.item(1, c="slow")], c="slow")
     two.stand_by(*reviewers, c="slow")
     two.seal(c="slow")
-    two.open_beacons(*reviewers, c="slow")
     two.draw(c="slow")
     two.review(*reviewers, c="slow")
     two.close()
@@ -111,7 +108,6 @@ def test_a_record_is_for_its_campaign_and_round(net: Network) -> None:
         net.end_commits()
     with refuses("SEALED cannot DECIDE"):
         net.add_verdict([])
-    net.open_beacons(*net.people[1:])
     net.draw()
     with refuses("COMMITTING cannot DRAW"):
         net.draw()
@@ -132,26 +128,19 @@ def test_the_rounds_of_a_campaign_are_counted(net: Network) -> None:
 # ---- windows ----
 
 
-@pytest.mark.parametrize(("early_ms", "may"), [(1, False), (0, True)])
-def test_the_draw_waits_for_beacons_as_long_as_the_window(
-    net: Network, early_ms: int, may: bool
-) -> None:
+def test_the_draw_waits_for_tosses_however_long(net: Network) -> None:
     submitted(net)
-    net.open_beacons(*net.people[2:])
-    due = net.round().since_ms + net.campaign().rounds.beacon_ms
-    net.clock_ms = due - early_ms - 1 - net.campaign().rounds.beacon_ms
-    if may:
-        net.draw()
-        assert net.round().since_ms == due
-    else:
-        with refuses("time left to open their beacon values"):
-            net.draw()
+    net.clock_ms += 365 * DAY_MS
+    with refuses("0 of the 1 witnesses have tossed that it takes"):
+        net.add(net.operator, "draw", pb.Draw(**net.place(), assignments=batch([])))
+    with refuses("SEALED cannot SEAL"):
+        net.add_seal([], round=2)
+    net.draw()
 
 
-def test_the_draw_waits_for_nobody_when_all_values_are_open(net: Network) -> None:
+def test_the_draw_waits_for_nothing_else(net: Network) -> None:
     submitted(net)
     sealed_ms = net.round().since_ms
-    net.open_beacons(*net.people[1:])
     net.draw()
     assert net.round().since_ms == sealed_ms + 1
 
@@ -216,7 +205,6 @@ def test_time_never_runs_backwards(net: Network) -> None:
     net.submit(net.people[0], [net.item(1)])
     net.stand_by(*net.people[1:])
     net.seal()
-    net.open_beacons(*net.people[1:])
 
     def early() -> None:
         net.clock_ms = net.round().since_ms - 2
@@ -332,7 +320,6 @@ def test_what_nobody_answered_goes_behind_its_authors_others(net: Network) -> No
     first, second = ids(net)
     net.stand_by(*reviewers, c="one")
     net.seal(c="one")
-    net.open_beacons(*reviewers, c="one")
     net.draw(c="one")
     net.end_commits(c="one")
     net.verdict(c="one")
@@ -392,7 +379,6 @@ def test_gold_is_of_the_campaign_that_it_is_opened_in(two: Network) -> None:
     _, slow = ids(two)
     two.stand_by(*reviewers)
     two.seal(gold=[slow])
-    two.open_beacons(*reviewers)
     two.draw()
     two.review(*reviewers)
     foreign = pb.ItemVerdict(item_id=slow, gold_salt=two.gold[slow][0], gold=two.gold[slow][1])
@@ -412,7 +398,6 @@ def test_later_rounds_learn_from_the_items_decided_last(
         net.submit(ada, [net.item(number), net.item(number + 1)])
         net.stand_by(*(p for p in reviewers if ("digits", p.id) not in net.state.standbys))
         net.seal()
-        net.open_beacons(*reviewers)
         net.draw()
         net.review(*reviewers)
         table = decisions.infer_round(net.state, net.campaign(), {})
@@ -438,7 +423,6 @@ def test_a_campaign_is_paused_between_two_rounds(net: Network) -> None:
     net.seal()
     with refuses("round 1 of digits is under way"):
         net.pause()
-    net.open_beacons(*reviewers)
     net.draw()
     with refuses("is under way"):
         net.pause()
@@ -510,9 +494,7 @@ def test_a_close_says_what_waits_and_why(two: Network) -> None:
     two.seal(c="slow")
     assert said("slow") == [(3, pb.WAITING_IN_REVIEW)]
     two.submit(ada, [two.item(4, c="slow")], c="slow")
-    assert said("slow") == [(3, pb.WAITING_IN_REVIEW), (1, pb.WAITING_FOR_REVIEWERS)]
-    two.open_beacons(*reviewers, c="slow")
-    assert said("slow")[1:] == [(1, pb.WAITING_FOR_SEAL)], "they stand by for the next round"
+    assert said("slow") == [(3, pb.WAITING_IN_REVIEW), (1, pb.WAITING_FOR_SEAL)]
     assert said("digits") == []
     true = compute_waiting(two.state)
     for wrong in ([], true[:1], true[::-1], [changed(true[0], items=9), *true[1:]]):
@@ -535,32 +517,15 @@ def test_one_stands_by_for_the_campaigns_that_one_chooses(two: Network) -> None:
     two.seal()
     two.seal(c="slow")
     assert [key for key, _ in two.state.candidates.scan()] == [("digits", ben.id), ("slow", cyn.id)]
-    with refuses("did not stand by"):
-        value = ben.beacons["digits", 1]
-        elsewhere = pb.Beacon(network=NETWORK, campaign_id="slow", round=1, value=value)
-        two.add(ben, "beacon", elsewhere)
-
-
-def test_a_candidate_who_never_opens_is_left_behind(net: Network) -> None:
-    ada, ben, *others = net.people
-    net.submit(ada, [net.item(1)])
-    net.stand_by(ben, *others)
-    net.seal()
-    net.open_beacons(*others)
-    net.draw()
-    assert not net.state.candidates.has("digits")
-    assert ("digits", ben.id) not in net.state.tasks
-    assert ("digits", ben.id) not in net.state.standbys, "and has to say so to come back"
-    net.review(*others)
-    net.verdict()
-    net.stand_by(ben)
 
 
 def test_a_round_without_anybody_ends_and_its_items_wait(net: Network) -> None:
-    submitted(net, count=2)
-    gold = net.round().gold_hashes
+    net.submit(net.people[0], [net.item(1), net.item(2)])
+    net.stand_by(net.people[0])
+    net.seal(gold=ids(net)[:1])
     net.draw()
-    assert (net.round().phase, net.round().items, gold) == (RoundPhase.OPEN, (), ())
+    round_ = net.round()
+    assert (round_.phase, round_.items, round_.gold_hashes) == (RoundPhase.OPEN, (), ())
     assert len(waiting(net)) == 2
     assert [item.draws for item in items(net)] == [0, 0]
 
@@ -574,6 +539,8 @@ def test_a_round_that_nobody_came_to_is_no_draw() -> None:
     net.seal()
     net.run_round(*reviewers)
     assert [item.draws for item in items(net)] == [1]
+    for person in reviewers:
+        net.stand_down(person)
     for _ in range(5):
         net.seal()
         net.draw()
@@ -605,9 +572,7 @@ def test_the_terms_of_rounds_are_bounded(
     with refuses(message):
         net.add(net.operator, "campaign", campaign(id="letters", rounds=rounds(**change)))
     month = 31 * DAY_MS
-    widest = rounds(
-        seal_wait_ms=month, beacon_ms=month, commit_ms=month, reveal_ms=month, draws_max=8
-    )
+    widest = rounds(seal_wait_ms=month, commit_ms=month, reveal_ms=month, draws_max=8)
     widest.seal_items = widest.items_max
     net.add(net.operator, "campaign", campaign(id="letters", rounds=widest))
 

@@ -74,7 +74,6 @@ def test_gold_cannot_be_invented_nor_hidden_after_the_answers(net: Network) -> N
     net.submit(net.people[0], [net.item(i) for i in range(6)])
     net.stand_by(*net.people[1:])
     net.seal(gold=list(net.truth)[:2])
-    net.open_beacons(*net.people[1:])
     net.draw()
     net.review(*net.people)
     honest = dict(net.gold)

@@ -95,7 +95,6 @@ def test_nothing_is_withdrawn_in_mid_review(net: Network) -> None:
     net.seal()
     refused()
     net.withdraw(ada, [copy])
-    net.open_beacons(*reviewers)
     net.draw()
     refused()
     net.review(*reviewers)
@@ -191,7 +190,6 @@ def test_gold_that_nobody_could_review_and_that_is_withdrawn_is_opened_all_the_s
     first, second = ids(net)
     net.stand_by(ben)
     net.seal(gold=[second])
-    net.open_beacons(ben)
     net.draw()
     assert net.round().items == (first,), "ben reviews all but his own"
     net.withdraw(ben, [second])

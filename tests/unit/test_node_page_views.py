@@ -146,7 +146,6 @@ def test_content_that_nobody_would_have_says_why(tmp_path: Path) -> None:
     net = world.net
     net.stand_by(*net.people[1:])
     net.seal()
-    net.open_beacons(*net.people[1:])
     net.draw()
     drawn = drawn_people(net)
     said = {p.name: net.refuse(net.answers(p), pb.REFUSAL_UNREADABLE) for p in drawn}
@@ -393,7 +392,6 @@ def test_reviewing_is_told_campaign_by_campaign(tmp_path: Path) -> None:
     net.stand_by(*net.people)
     net.stand_by(world.ada, c="essays")
     net.seal()
-    net.open_beacons(*net.people)
     net.draw()
     world.follow()
     drawn = world.follower.state.tasks["digits", world.ada.id]
@@ -534,7 +532,6 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(world: World) -> No
 async def test_no_secret_is_on_any_page(world: World) -> None:
     ada = world.ada
     secrets = [bytes(ada.signing_key), bytes(ada.root), ada.wallet.to_bytes(), SALT]
-    secrets += list(ada.beacons.values())[-1:]
     async with reading(world) as client:
         mine = replay_of(world).own.items(None, 0, 3)
         paths = [f"items/{item_id.hex()}" for item_id in mine]

@@ -222,7 +222,6 @@ def test_an_item_says_what_became_of_it() -> None:
     assert words(good) == "waits for a round"
     net.stand_by(*reviewers)
     net.seal()
-    net.open_beacons(*reviewers)
     net.draw()
     assert words(good) == "is being reviewed"
     net.review(*reviewers)
@@ -247,7 +246,6 @@ def test_an_item_that_reviewers_would_not_have_says_why() -> None:
     net.submit(ada, [blank])
     net.stand_by(*reviewers)
     net.seal()
-    net.open_beacons(*reviewers)
     net.draw()
     answers = {p.name: net.refuse(net.answers(p), pb.REFUSAL_UNREADABLE) for p in reviewers}
     for person in reviewers:

@@ -15,7 +15,6 @@ import pytest
 
 from node import schema
 from node.rows import (
-    BeaconRow,
     CheckpointRow,
     ClaimRow,
     ItemRow,
@@ -181,13 +180,7 @@ def test_rounds_of_two_campaigns_are_apart(store: Store) -> None:
     assert store.task("letters", 1, b"i") is None
 
 
-def test_beacons_claims_and_alarms(store: Store) -> None:
-    beacon = BeaconRow(b"c", b"v", "digits", 2)
-    store.save_beacon(beacon)
-    store.save_beacon(replace(beacon, value=b"other"))
-    assert store.beacon(b"c") == store.beacon_for("digits", 2) == beacon
-    assert store.beacon_for("digits", 1) is None
-    assert store.beacon_for("letters", 2) is None
+def test_claims_and_alarms(store: Store) -> None:
     claim = ClaimRow(b"asset", 10**30, 1, b"tx", "sent")
     store.save_claim(claim)
     store.save_claim(replace(claim, status="confirmed"))
@@ -205,7 +198,6 @@ def test_no_row_shows_its_secrets() -> None:
     rows = (
         ITEM,
         SUBMISSION,
-        BeaconRow(b"c", b"SECRET", "digits", 1),
         replace(TASK, nonce=b"SECRET"),
     )
     secret = (replace(PARTS[0], salt=b"SECRET"),)
@@ -219,7 +211,7 @@ def test_two_processes_write_at_once(store: Store, path: Path) -> None:
         "import sys; from pathlib import Path; from node.store import Store\n"
         "from node.rows import Outgoing\n"
         "with Store(Path(sys.argv[1])) as s:\n"
-        "    for i in range(40): s.enqueue(Outgoing('beacon', f'{sys.argv[2]}-{i}'.encode()))\n"
+        "    for i in range(40): s.enqueue(Outgoing('standby', f'{sys.argv[2]}-{i}'.encode()))\n"
     )
     others = [subprocess.Popen([sys.executable, "-c", script, str(path), str(n)]) for n in range(2)]
     threads = [
@@ -241,16 +233,15 @@ def test_two_processes_write_at_once(store: Store, path: Path) -> None:
 def test_what_was_stored_survives_a_kill_and_what_was_not_leaves_no_trace(path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path; from node.store import Store\n"
-        "from node.rows import BeaconRow\n"
-        "s = Store(Path(sys.argv[1])); s.save_beacon(BeaconRow(b'c', b'v', 'digits', 1))\n"
+        "s = Store(Path(sys.argv[1])); s.set_meta('c', b'v')\n"
         "with s.transaction():\n"
-        "    s.save_beacon(BeaconRow(b'd', b'w', 'digits', 2)); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    s.set_meta('d', b'w'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
     assert killed.returncode == -9
     with Store(path) as store:
-        assert store.beacon(b"c") == BeaconRow(b"c", b"v", "digits", 1)
-        assert store.beacon(b"d") is None
+        assert store.meta("c") == b"v"
+        assert store.meta("d") is None
 
 
 def test_a_migration_happens_once_and_whole(path: Path) -> None:

@@ -65,7 +65,6 @@ def drawn(
         bench.submit(c, *contents)
         bench.net.stand_by(bench.me, *bench.others, c=c)
         bench.net.seal(c=c)
-        bench.net.open_beacons(bench.me, *bench.others, c=c)
         bench.net.draw(c)
     write_config(NodeDirectory(folder), NodeConfig(LINK))
     feed(Follower(bench.db, LINK), bench.net)

@@ -66,12 +66,6 @@ async def test_every_step_survives_a_kill(bench: Bench) -> None:
     assert bench.deliver() == ["standby"]
     net.stand_by(*bench.others, c=C)
     net.seal(c=C)
-    bench.restart()
-    await bench.step()
-    bench.restart()
-    await bench.step()
-    assert bench.deliver() == ["beacon"]
-    net.open_beacons(*bench.others, c=C)
     net.draw(C)
     bench.restart()
     await bench.step()
@@ -108,7 +102,7 @@ async def test_a_crash_inside_a_commit_leaves_no_half_of_it(
     assert await bench.act() == ["reveal"]
 
 
-async def test_the_next_beacon_is_the_one_committed_to_with_the_last(bench: Bench) -> None:
+async def test_one_stands_by_once_for_all_rounds(bench: Bench) -> None:
     bench.restart(plugin="refuse:unsure")
     await bench.until_drawn(C)
     await bench.act()
@@ -116,9 +110,12 @@ async def test_the_next_beacon_is_the_one_committed_to_with_the_last(bench: Benc
     await bench.act()
     bench.net.verdict(C)  # nobody answered: another round
     assert await bench.act() == []
+    bench.submit(C, digit(9))
+    bench.net.stand_by(*bench.others, c=C)
     bench.net.seal(c=C)
+    bench.net.draw(C)
     bench.restart()
-    assert await bench.act() == ["beacon"]
+    assert await bench.act() == ["commit"]
 
 
 # ---- what may be wrong with content ----
@@ -251,7 +248,7 @@ async def test_answering_ends_with_the_phase(bench: Bench) -> None:
     bench.finish_commits(C)
     while list(bench.shelf.folder.iterdir()):
         await asyncio.sleep(0.01)
-    assert bench.db.next_queued() is None
+    assert bench.deliver() == ["standby"]  # and no commit
     assert {task.status for task in bench.db.tasks(C, number)} == {TaskStatus.FAILED}
     working.cancel()
 
@@ -296,7 +293,7 @@ async def test_a_round_that_went_on_without_us_is_lost_and_said_so(bench: Bench)
     number = await bench.until_drawn(C)
     bench.db.add_tasks(make_tasks(bench.follower.state, bench.me.id, C))
     bench.finish_commits(C)
-    assert await bench.act() == []
+    assert await bench.act() == ["standby"]  # who was silent has to say that he is back
     assert {task.status for task in bench.db.tasks(C, number)} == {TaskStatus.FAILED}
 
 
@@ -338,7 +335,8 @@ async def test_a_change_of_mind_and_back(bench: Bench) -> None:
     assert await bench.act() == []
     bench.net.stand_by(*bench.others, c=C)
     bench.net.seal(c=C)
-    assert await bench.act() == ["beacon"]
+    bench.net.draw(C)
+    assert await bench.act() == ["commit"]
 
 
 async def test_a_promise_is_kept_by_an_owner_who_stops_reviewing(bench: Bench) -> None:
@@ -346,23 +344,24 @@ async def test_a_promise_is_kept_by_an_owner_who_stops_reviewing(bench: Bench) -
     bench.net.stand_by(*bench.others, c=C)
     bench.net.seal(c=C)
     bench.restart(wants=lambda _: False)
-    assert await bench.act() == ["beacon"]
+    assert await bench.act() == ["standby"]
     assert (C, bench.me.id) not in bench.net.state.standbys
-    bench.net.open_beacons(*bench.others, c=C)
     bench.net.draw(C)
     assert await bench.act() == ["commit"]
 
 
-async def test_a_lost_beacon_value_is_replaced_while_that_is_possible(bench: Bench) -> None:
+async def test_a_lost_store_costs_no_round(bench: Bench) -> None:
+    """All that standing by takes is the key."""
     assert await bench.act() == ["standby"]
     bench.db.close()
     (bench.folder / "node.db").unlink()
     bench.store = None
     bench.restart()
-    assert await bench.act() == ["standby"]
+    assert await bench.act() == []
     bench.net.stand_by(*bench.others, c=C)
     bench.net.seal(c=C)
-    assert await bench.act() == ["beacon"]
+    bench.net.draw(C)
+    assert await bench.act() == ["commit"]
 
 
 async def test_a_stranger_has_no_duties(bench: Bench) -> None:
@@ -394,13 +393,12 @@ async def test_two_machines_of_a_person_are_one_reviewer(bench: Bench, tmp_path:
     (tmp_path / "desk").mkdir()
     desk = _second_machine(bench, tmp_path / "desk")
     assert await laptop.act() == ["standby"]
-    assert await desk.act() == []  # no fight over whose value stands
+    assert await desk.act() == []  # no fight over which of them stands by
     assert await laptop.act() == []
     bench.net.stand_by(*bench.others, c=C)
     bench.net.seal(c=C)
     assert await desk.act() == []
-    assert await laptop.act() == ["beacon"]
-    bench.net.open_beacons(*bench.others, c=C)
+    assert await laptop.act() == []
     bench.net.draw(C)
     assert await desk.act() == []
     assert await laptop.act() == ["commit"]
@@ -422,9 +420,11 @@ async def test_the_other_machine_takes_over_after_a_round_without_the_first(
     assert await bench.act() == ["standby"]  # the laptop, for the last time
     bench.net.stand_by(*bench.others, c=C)
     bench.net.seal(c=C)
-    bench.net.open_beacons(*bench.others, c=C)
     bench.net.draw(C)
+    assert await desk.act() == []
+    bench.net.end_commits(C)
     assert await desk.act() == ["standby"]
+    assert bench.net.state.standbys[C, bench.me.id] == desk.keys.key
     desk.db.close()
 
 
@@ -441,13 +441,8 @@ async def test_a_slow_campaign_does_not_hold_up_a_fast_one(tmp_path: Path) -> No
     await _until_served(bench, 2)
     for number in range(2):
         bench.submit("fast", {**PAIR, "prompt": b"Question %d" % number})
-        bench.net.stand_by(
-            *(p for p in bench.others if ("fast", p.id) not in bench.net.state.standbys), c="fast"
-        )
+        bench.net.stand_by(*bench.others, c="fast")
         bench.net.seal(c="fast")
-        bench.follow()
-        await _until_queued(bench, "beacon")
-        bench.net.open_beacons(*bench.others, c="fast")
         bench.net.draw("fast")
         bench.follow()
         await _until_queued(bench, "commit")
@@ -485,9 +480,7 @@ async def test_of_too_many_rounds_those_that_end_first_go_first(
         bench.submit(c, digit(0))
         bench.net.stand_by(*bench.others, c=c)
         bench.net.seal(c=c)
-    assert await bench.act() == ["beacon"] * 2
     for c in ("long", "short"):
-        bench.net.open_beacons(*bench.others, c=c)
         bench.net.draw(c)
     bench.follow()
     await bench.duties.step()

@@ -69,7 +69,6 @@ def review() -> Review:
     )
     net.stand_by(*reviewers, c="pairs")
     net.seal(c="pairs")
-    net.open_beacons(*reviewers, c="pairs")
     net.draw("pairs")
     [(item_id, _)] = net.state.items.scan()
     return Review(net, author, reviewers, item_id)
