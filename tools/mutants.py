@@ -30,7 +30,13 @@ ROOT: Final = Path(__file__).parents[1]
 PACKAGES: Final = ("protos", "protocol", "node", "commonground", "benchmarks", "tests")
 UNIT: Final = (
     *("test_withdraw_attacks.py", "test_strict.py", "test_similarity.py", "test_payout.py"),
-    *("test_settlement.py", "test_truth.py", "test_scoring.py", "test_tasks_kinds.py"),
+    *(
+        "test_settlement.py",
+        "test_truth.py",
+        "test_scoring.py",
+        "test_tasks_kinds.py",
+        "test_coin.py",
+    ),
 )
 PROPERTIES: Final = (
     *("test_fold_machine.py", "test_money_and_draws.py", "test_revenue_properties.py"),

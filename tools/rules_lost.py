@@ -31,6 +31,8 @@ ROUNDS: Final = "unit/test_fold_rounds.py"
 TAKEN: Final = "unit/test_fold_taken_parts.py"
 VERDICT: Final = "unit/test_fold_verdict.py"
 WITHDRAWAL: Final = "unit/test_fold_withdrawal.py"
+WITNESSES: Final = "unit/test_fold_witnesses.py"
+COIN: Final = "unit/test_coin.py"
 SIMILARITY: Final = "unit/test_similarity.py"
 TASKS: Final = "unit/test_tasks_kinds.py"
 TEXT: Final = "unit/test_text.py"
@@ -49,6 +51,11 @@ _STRICT: Final = "protocol/log/strict.py"
 _TEXT: Final = "protocol/text.py"
 _VERDICT: Final = "protocol/rules/verdict.py"
 _WITHDRAWAL: Final = "protocol/rules/withdrawal.py"
+_WITNESSES: Final = "protocol/rules/witnesses.py"
+_COIN_ROWS: Final = "protocol/coin/witnesses.py"
+_DEALING: Final = "protocol/coin/dealing.py"
+_PROOF: Final = "protocol/coin/proof.py"
+_TOSS: Final = "protocol/coin/toss.py"
 _VERDICTS: Final = "protocol/review/decisions.py"
 
 _DECISIONS: Final = (
@@ -347,21 +354,374 @@ _COPIES: Final = (
     ),
 )
 
+_COIN: Final = (
+    Mutant(
+        "a draw takes one toss less",
+        _DRAWING,
+        "len(tossed) >= coin.threshold",
+        "len(tossed) >= coin.threshold - 1",
+        WITNESSES,
+    ),
+    Mutant(
+        "anybody tosses",
+        _DRAWING,
+        '        raise Reject("only the witnesses that the round was sealed under toss for it")',
+        "        at = 1",
+        WITNESSES,
+    ),
+    Mutant(
+        "a witness tosses twice",
+        _DRAWING,
+        '        raise Ignore("this witness has tossed for this round")',
+        "        pass",
+        WITNESSES,
+    ),
+    Mutant(
+        "a share is not checked",
+        _DRAWING,
+        "    check_share(Share(Point(body.point), body.proof), round_.place, coin.public[at - 1])\n",
+        "",
+        WITNESSES,
+    ),
+    Mutant(
+        "tosses are taken when the round is over",
+        _DRAWING,
+        '        raise Ignore("this round is over")',
+        "        return",
+        WITNESSES,
+    ),
+    Mutant(
+        "the seed is the operator's",
+        _DRAWING,
+        "require(body.seed == seed,",
+        "require(True,",
+        REVIEW,
+    ),
+    Mutant(
+        "a late toss is missed",
+        _DRAWING,
+        "known.given + tossed, known.missed",
+        "known.given, known.missed + tossed",
+        WITNESSES,
+    ),
+    Mutant(
+        "a round that ends at once blames the silent",
+        _DRAWING,
+        "(had_time and not tossed)",
+        "(not tossed)",
+        WITNESSES,
+    ),
+    Mutant(
+        "candidates who were not drawn stay",
+        _DRAWING,
+        "        if key not in state.tasks:\n            state.candidates.remove(key)",
+        "        pass",
+        REVIEW,
+    ),
+    Mutant(
+        "a person stands by twice with one machine",
+        _DRAWING,
+        "if present == (record.key if body.stands else None):",
+        "if False:",
+        REVIEW,
+    ),
+    Mutant(
+        "an old word to stand by is played again",
+        _DRAWING,
+        '    require_next(body.serial, state.words.get(key, 0), "this person")\n',
+        "",
+        REVIEW,
+    ),
+    Mutant(
+        "who stays silent stands by for ever",
+        _ANSWERING,
+        "    _stand_down_the_silent(state, body.campaign_id)\n",
+        "",
+        REVIEW,
+    ),
+    Mutant(
+        "the silent lose the machine that stood by since",
+        _ANSWERING,
+        "state.standbys.get(key) == state.candidates[key]",
+        "True",
+        REVIEW,
+    ),
+    Mutant(
+        "the place of a round leaves out its seal",
+        _SEALING,
+        "body.round, record.digest, nonce",
+        "body.round, bytes(32), nonce",
+        WITNESSES,
+    ),
+    Mutant(
+        "a round's coin is whoever tosses now",
+        _DRAWING,
+        "    coin = state.coins[round_.coin]\n    at = ",
+        "    coin = state.coin\n    at = ",
+        WITNESSES,
+    ),
+    Mutant(
+        "half of the witnesses determine the coin",
+        _DEALING,
+        "return witnesses // 2 + 1",
+        "return (witnesses + 1) // 2",
+        COIN,
+    ),
+    Mutant(
+        "two thirds assent, not more",
+        _COIN_ROWS,
+        "2 * witnesses // 3 + 1",
+        "-(-2 * witnesses // 3)",
+        WITNESSES,
+    ),
+    Mutant(
+        "a set has one witness more",
+        _WITNESSES,
+        "0 < len(body.keys) <= WITNESSES_MAX",
+        "0 < len(body.keys) <= WITNESSES_MAX + 1",
+        WITNESSES,
+    ),
+    Mutant(
+        "the witnesses' keys come in any order",
+        _WITNESSES,
+        "list(body.keys) == sorted(set(body.keys))",
+        "True",
+        WITNESSES,
+    ),
+    Mutant(
+        "a witness's key is any bytes",
+        _WITNESSES,
+        '        check_point(key, "a witness\'s key")\n',
+        "",
+        WITNESSES,
+    ),
+    Mutant(
+        "one person is two witnesses",
+        _WITNESSES,
+        "len(people) == len(body.keys)",
+        "True",
+        WITNESSES,
+    ),
+    Mutant(
+        "two witnesses are paid at one address",
+        _WITNESSES,
+        "len(addresses) == len(body.keys)",
+        "True",
+        WITNESSES,
+    ),
+    Mutant(
+        "a set of witnesses skips a number",
+        _WITNESSES,
+        "body.nonce == coming",
+        "True",
+        WITNESSES,
+    ),
+    Mutant(
+        "an old proposal is played again",
+        _WITNESSES,
+        '    require_next(body.serial, state.proposals, "the operator")\n',
+        "",
+        WITNESSES,
+    ),
+    Mutant(
+        "a proposal's time runs backwards",
+        _WITNESSES,
+        "        time_ms >= proposal.since_ms,",
+        "        True,",
+        WITNESSES,
+    ),
+    Mutant(
+        "deals of an earlier proposal stay",
+        _WITNESSES,
+        "        state.deals.clear(state.proposal.nonce)\n",
+        "",
+        WITNESSES,
+    ),
+    Mutant(
+        "anybody assents",
+        _WITNESSES,
+        '        raise Reject("only the present witnesses assent to the set that follows")',
+        "        pass",
+        WITNESSES,
+    ),
+    Mutant(
+        "one witness assents often",
+        _WITNESSES,
+        " or record.key in proposal.assents:",
+        ":",
+        WITNESSES,
+    ),
+    Mutant(
+        "witnesses deal before anybody has assented",
+        _WITNESSES,
+        '        proposal.phase is not DealingPhase.PROPOSED, "the present',
+        '        True, "the present',
+        WITNESSES,
+    ),
+    Mutant(
+        "witnesses deal when the dealing has ended",
+        _WITNESSES,
+        '        raise Ignore("the dealing has ended")',
+        "        pass",
+        WITNESSES,
+    ),
+    Mutant(
+        "a witness deals twice",
+        _WITNESSES,
+        '        raise Ignore("this witness has dealt already")',
+        "        pass",
+        WITNESSES,
+    ),
+    Mutant(
+        "a deal is not looked at",
+        _WITNESSES,
+        "    check_deal(deal_of(record.body), place, len(proposal.keys))\n",
+        "",
+        WITNESSES,
+    ),
+    Mutant(
+        "the time to deal is a moment longer",
+        _WITNESSES,
+        ">= DEAL_MS",
+        "> DEAL_MS",
+        WITNESSES,
+    ),
+    Mutant(
+        "dealing ends for those who are slow",
+        _WITNESSES,
+        "silent == 0 or record.body.time_ms - proposal.since_ms >= DEAL_MS",
+        "True",
+        WITNESSES,
+    ),
+    Mutant(
+        "the time to complain is a moment longer",
+        _WITNESSES,
+        ">= COMPLAIN_MS",
+        "> COMPLAIN_MS",
+        WITNESSES,
+    ),
+    Mutant(
+        "a coin begins before it was looked at",
+        _WITNESSES,
+        "silent == 0 or record.body.time_ms - proposal.since_ms >= COMPLAIN_MS",
+        "True",
+        WITNESSES,
+    ),
+    Mutant(
+        "a coin begins that too few hold",
+        _WITNESSES,
+        "        confirmed >= proposal.threshold,",
+        "        True,",
+        WITNESSES,
+    ),
+    Mutant(
+        "a minority deals a coin",
+        _WITNESSES,
+        "        deals >= proposal.threshold,",
+        "        True,",
+        WITNESSES,
+    ),
+    Mutant(
+        "a complaint is believed",
+        _WITNESSES,
+        "    check_complaint(complaint, deal, place, at, Point(record.key))\n",
+        "",
+        WITNESSES,
+    ),
+    Mutant(
+        "a wrong deal counts",
+        _WITNESSES,
+        "    state.deals.remove((proposal.nonce, dealer))\n",
+        "",
+        WITNESSES,
+    ),
+    Mutant(
+        "a witness confirms twice",
+        _WITNESSES,
+        '        raise Ignore("this witness has confirmed already")',
+        "        pass",
+        WITNESSES,
+    ),
+    Mutant(
+        "witnesses confirm what is still being dealt",
+        _WITNESSES,
+        "require(proposal.phase is DealingPhase.CHECKING,",
+        "require(True,",
+        WITNESSES,
+    ),
+    Mutant(
+        "records are about any proposal",
+        _WITNESSES,
+        "state.proposal is None or state.proposal.id != id_",
+        "state.proposal is None",
+        WITNESSES,
+    ),
+    Mutant(
+        "the coin stays with the operator's old key",
+        _WITNESSES,
+        "    if state.coin.keys == (before,):",
+        "    if False:",
+        WITNESSES,
+    ),
+    Mutant(
+        "old coins are kept",
+        _WITNESSES,
+        "        if nonce != state.coin_nonce and",
+        "        if False and",
+        WITNESSES,
+    ),
+    Mutant(
+        "old coins go while a round needs them",
+        _WITNESSES,
+        " and not state.awaited.has(nonce):",
+        ":",
+        WITNESSES,
+    ),
+    Mutant(
+        "a dealer deals another's coefficient",
+        _DEALING,
+        "    check_known(place, deal.commitments[0], deal.knowledge[:PROOF_BYTES])\n",
+        "",
+        COIN,
+    ),
+    Mutant(
+        "a dealer encrypts from another's point",
+        _DEALING,
+        "    check_known(place, deal.ephemeral, deal.knowledge[PROOF_BYTES:])\n",
+        "",
+        COIN,
+    ),
+    Mutant(
+        "a right deal is complained about",
+        _DEALING,
+        "    if _open(deal, place, at, key, shared) is not None:",
+        "    if False:",
+        COIN,
+    ),
+    Mutant(
+        "a share is a point of any order",
+        _TOSS,
+        'check_point(share.point, "the share of the coin")',
+        "share.point",
+        COIN,
+    ),
+    Mutant(
+        "a proof has many encodings",
+        _PROOF,
+        "0 < challenge < ORDER and 0 < answer < ORDER",
+        "True",
+        COIN,
+    ),
+    Mutant(
+        "a proof holds elsewhere",
+        _PROOF,
+        "stated = (self.place, self.public",
+        "stated = (self.public",
+        COIN,
+    ),
+)
+
 _ROUNDS: Final = (
-    Mutant(
-        "the beacons' window lasts a moment longer",
-        _DRAWING,
-        ">= campaign.rounds.beacon_ms",
-        "> campaign.rounds.beacon_ms",
-        ROUNDS,
-    ),
-    Mutant(
-        "the draw waits for nobody",
-        _DRAWING,
-        "        not state.candidates.has(campaign.id)\n",
-        "        True\n",
-        ROUNDS,
-    ),
     Mutant(
         "the commits' window lasts a moment longer",
         _ANSWERING,
@@ -501,13 +861,6 @@ _ROUNDS: Final = (
         "require(serial == said,",
         "require(True,",
         f"{ROUNDS} {REVIEW}",
-    ),
-    Mutant(
-        "words count beyond their round",
-        _SEALING,
-        "    state.words.clear(campaign.id)\n",
-        "",
-        REVIEW,
     ),
     Mutant(
         "a part that the campaign requires is taken back alone",
@@ -842,4 +1195,13 @@ _NAMES: Final = (
     ),
 )
 
-MUTANTS: Final = (*_DECISIONS, *_LEAVES, *_COPIES, *_ROUNDS, *_MONEY, *_TERMS, *_NAMES)
+MUTANTS: Final = (
+    *_DECISIONS,
+    *_LEAVES,
+    *_COPIES,
+    *_COIN,
+    *_ROUNDS,
+    *_MONEY,
+    *_TERMS,
+    *_NAMES,
+)
