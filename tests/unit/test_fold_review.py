@@ -127,6 +127,7 @@ def test_who_was_not_drawn_stands_by_as_before(net: Network) -> None:
     net.draw()
     spared = [p for p in net.people[1:] if p not in drawn_people(net)]
     assert spared
+    assert {who for (_, who), _ in net.state.candidates.scan()} == set(tasks(net))
     net.end_commits()
     assert [who for (_, who), _ in net.state.standbys.scan("digits")] == [p.id for p in spared]
 
