@@ -359,3 +359,7 @@ def test_a_witness_has_one_share(five: Witnesses) -> None:
     for each, place, key in wrong:
         with pytest.raises(Reject):
             check_share(each, place, key)
+    twin = bindings.crypto_core_ed25519_add(share.point, SMALL)
+    for point in (twin, SMALL):
+        with pytest.raises(Reject, match="the share of the coin is not a point"):
+            check_share(Share(Point(point), share.proof), ROUND, public[0])
