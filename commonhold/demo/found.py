@@ -1,4 +1,4 @@
-"""The first act: chain, coordinator, campaigns, and eight nodes that register."""
+"""The first act: chain, coordinator, campaigns, eight nodes, and five of them who toss."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from commonhold.demo.asks import CHOSEN, reviewers
 from commonhold.demo.cast import CAMPAIGN, NAMES
 from commonhold.demo.scene import LICENCE, Scene
 from contracts.devchain import dev_keys
-from protocol.identity import person_of
+from protocol.identity import name_of, person_of
 from protocol.log.link import parse_link
 from protocol.money.settlement import Address
 
 QUORUM: Final = 3
+WITNESSES: Final = NAMES[:5]
 # From the first item of a campaign to the last, and for those that a round leaves undecided.
 SEAL_WAIT: Final = "45s"
 _LOOPBACK: Final = "/ip4/127.0.0.1/tcp/0"
@@ -30,6 +31,9 @@ def found_network(scene: Scene) -> None:
     with show.step(f"{len(NAMES)} nodes: keys, registration signed by both keys") as step:
         _start_nodes(scene)
         step.say(", ".join(NAMES))
+    with show.step(f"{len(WITNESSES)} of them toss the coin that draws reviewers") as step:
+        _choose_witnesses(scene)
+        step.say(f"any {scene.tail.state.coin.threshold} determine a draw, and fewer foresee none")
 
 
 def _start_servers(scene: Scene) -> None:
@@ -67,7 +71,7 @@ def _open_campaigns(scene: Scene) -> None:
                 *("--seal-items", str(items), "--round-items", str(items)),
                 *("--seal-wait", SEAL_WAIT, "--draws-max", "2"),
                 # Long ones, for busy machines: a window ends when all have done their part.
-                *("--beacon-window", "1m", "--commit-window", "6m", "--reveal-window", "2m"),
+                *("--commit-window", "6m", "--reveal-window", "2m"),
             )
             for name, (words, items) in asked.items()
         ]
@@ -96,6 +100,11 @@ def _start_nodes(scene: Scene) -> None:
     scene.wait_until(lambda: _all_stand_by(scene), "all nodes stand by")
     for address in scene.payouts.values():
         scene.chain.fund(address)
+
+
+def _choose_witnesses(scene: Scene) -> None:
+    scene.operate("witnesses", *(name_of(scene.people[name]) for name in WITNESSES))
+    scene.wait_until(lambda: scene.tail.catch_up().coin_nonce == 1, "their coin is in force")
 
 
 def _review_words(scene: Scene, name: str) -> list[str]:

@@ -20,7 +20,7 @@ _TRAINING: Final = {
 }
 _PHASES: Final = {
     RoundPhase.OPEN: "decided",
-    RoundPhase.SEALED: "opens its seed",
+    RoundPhase.SEALED: "waits for its coin",
     RoundPhase.COMMITTING: "commits",
     RoundPhase.REVEALING: "reveals",
 }

@@ -15,7 +15,7 @@ from protocol.lifecycle import DealingPhase, RoundPhase
 from protocol.limits import COMPLAIN_MS, DEAL_MS, WITNESSES_MAX
 from protocol.rules import drawing
 from protos.gen import records_pb2 as pb
-from tests.fold import changed, drawn, people, refuses, same, submitted
+from tests.fold import changed, drawn, people, refuses, same, spoilt, submitted
 from tests.simulated import NETWORK, Network, Person, batch, successor
 
 
@@ -267,14 +267,6 @@ def test_dealing_ends_at_once_when_all_have_dealt(net: Network) -> None:
 
 
 # ---- complaining, confirming ----
-
-
-def spoilt(deal: pb.Deal, keys: tuple[bytes, ...], victim: Person) -> pb.Deal:
-    """The same deal with a wrong value for one witness."""
-    values = list(deal.values)
-    at = keys.index(victim.key)
-    values[at] = bytes(b ^ 1 for b in values[at])
-    return changed(deal, values=values)
 
 
 def checking(net: Network, dealer: Person, victim: Person) -> None:
