@@ -95,6 +95,7 @@ def run(items: int = BATCH_ITEMS_MAX, reviewers: int = REVIEWERS) -> dict[str, o
     asked = net.campaign(CAMPAIGN)
     computed = {"compute_seal": _timed(lambda: compute_seal(net.state, asked))}
     net.seal(rng.sample(sorted(net.truth), min(GOLD, items)), CAMPAIGN)
+    net.toss(net.operator, c=CAMPAIGN)
     computed["compute_draw"] = _timed(lambda: compute_draw(net.state, asked))
     net.draw(CAMPAIGN)
     net.review(*people, c=CAMPAIGN)

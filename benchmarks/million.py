@@ -1,7 +1,7 @@
 """A ledger with a million items, written directly: for what has to be fast at that size.
 
-Well-formed records in the order in which a network logs them, with empty signatures and nobody's beacon:
-a start does not verify its own disk again, and whoever does would refuse them.
+Well-formed records in the order in which a network logs them, with empty signatures and nobody who stood by
+or tossed: a start does not verify its own disk again, and whoever does would refuse them.
 """
 
 from __future__ import annotations

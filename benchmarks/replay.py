@@ -55,8 +55,7 @@ def write_log(path: Path, items: int, reviewers: int) -> None:
                 leaves = [net.item(rng.randrange(10)) for _ in range(count)]
                 net.submit(authors[turn % AUTHORS], leaves)
                 left, room, turn = left - count, room - count, turn + 1
-            absent = [p for p in people if ("digits", p.id) not in net.state.standbys]
-            net.stand_by(*absent)
+            net.stand_by(*people)
             net.seal()
             net.run_round(*people)
             net.close()

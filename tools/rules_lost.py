@@ -442,7 +442,7 @@ _COIN: Final = (
     Mutant(
         "the silent lose the machine that stood by since",
         _ANSWERING,
-        "state.standbys.get(key) == state.candidates[key]",
+        "state.standbys.get(key) == state.candidates.get(key)",
         "True",
         REVIEW,
     ),

@@ -73,7 +73,7 @@ def _stand_down_the_silent(state: State, campaign_id: str) -> None:
     """A machine that was drawn and did not commit reviews no longer, until it says so again. Another of the
     same person may have stood by since."""
     for key, _ in state.tasks.scan(campaign_id):
-        if key not in state.commits and state.standbys.get(key) == state.candidates[key]:
+        if key not in state.commits and state.standbys.get(key) == state.candidates.get(key):
             state.standbys.remove(key)
 
 

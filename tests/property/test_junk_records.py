@@ -132,9 +132,7 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     return {name: (state, _next_of_each(net, at, authors)) for name, (at, state) in places.items()}
 
 
-def _choose_witnesses(
-    net: Network, people: list[Person], snapshot: Callable[[str], None]
-) -> None:
+def _choose_witnesses(net: Network, people: list[Person], snapshot: Callable[[str], None]) -> None:
     """Three witnesses, who make room for four; one of these deals wrong."""
     net.change_witnesses(*people[:3])
     net.propose(*people[:4])

@@ -192,7 +192,6 @@ def test_a_part_that_was_taken_back_is_served_to_nobody(home: Home) -> None:
     home.net.withdraw(ada, [second], "note")
     home.net.stand_by(*reviewers, c=SCENES)
     home.net.seal(c=SCENES)
-    home.net.open_beacons(*reviewers, c=SCENES)
     home.net.draw(SCENES)
     for item_id, part_name, may in (
         (first, "note", Grant),
