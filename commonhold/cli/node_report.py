@@ -27,8 +27,10 @@ from node.statement import (
 )
 from node.store import Store
 from node.submission import refresh_items
+from protocol.coin.witnesses import Diligence
 from protocol.errors import StateError
 from protocol.identity import KeyId, PersonId, name_of, peer_id_of
+from protocol.lifecycle import DealingPhase
 from protocol.limits import NAME_CHARS_MAX, PPM
 from protocol.rows import Campaign
 from protocol.rules.people import keys_of
@@ -88,6 +90,7 @@ def status(
         "standing_by": [
             name for name, _ in state.campaigns.scan() if (name, person) in state.standbys
         ],
+        "witness": _witness(state, person, key) if state.size else None,
         "log_entries": follower.size,
         "epoch": state.epoch,
         "items": store.item_counts(),
@@ -100,6 +103,32 @@ def status(
         "alarms": [alarm.message for alarm in store.alarms()],
         "clock": clock_warning(store, now_ms()),
     }
+
+
+def _witness(state: State, person: PersonId, key: KeyId) -> dict[str, Any] | None:
+    """What this machine does for the coin that draws reviewers; None where it does nothing."""
+    tosses = state.coin.place_of(key) is not None
+    proposal, known = state.proposal, state.diligence.get(person, Diligence())
+    proposed = proposal is not None and key in proposal.keys
+    if not (tosses or proposed):
+        return None
+    asked = proposal is not None and proposal.phase is DealingPhase.PROPOSED
+    return {
+        "tosses": tosses,
+        "proposed": proposed,
+        "assent_wanted": proposal is not None and asked and tosses and key not in proposal.assents,
+        "given": known.given,
+        "missed": known.missed,
+    }
+
+
+def _witness_text(data: dict[str, Any]) -> str:
+    said = ["proposed to toss it"] if data["proposed"] else []
+    if data["tosses"]:
+        said.insert(0, f"you toss it: {data['given']} given, {data['missed']} missed")
+    if data["assent_wanted"]:
+        said.append("others are proposed, see `commonhold node assent`")
+    return "; ".join(said)
 
 
 def status_text(data: dict[str, Any]) -> str:
@@ -121,6 +150,8 @@ def status_text(data: dict[str, Any]) -> str:
         f"items       {counts_text(data['items']) or 'none'}",
         f"outbox      {counts_text(data['outbox']) or 'empty'}",
     ]
+    if data["witness"] is not None:
+        lines.append(f"coin        {_witness_text(data['witness'])}")
     lines += [f"refused     {each['kind']}: {each['reason']}" for each in data["refused"]]
     lines += [
         f"earned      {_amount_text(each['asset'], each['earned'])} {each['asset']},"
