@@ -9,6 +9,7 @@ kill between the two leaves copies that no item names; running the command again
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -23,6 +24,7 @@ from node.rows import ItemRow, Outgoing, PartRow
 from node.store import Store
 from protocol import transition
 from protocol.errors import CommonholdError, ConfigError, Reject, StateError
+from protocol.identity import PersonId
 from protocol.limits import SALT_BYTES
 from protocol.log import commitments
 from protocol.log.batch import batch_root
@@ -30,6 +32,7 @@ from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf
 from protocol.media import MEDIA, TEXT, media_type_of
+from protocol.review.copies import fingerprinted
 from protocol.rows import PartTerms
 from protocol.rules.items import part_leaf
 from protocol.state import State
@@ -138,6 +141,7 @@ class Submitter:
         self._store, self._blobs, self._keys, self._state = store, blobs, keys, state
         self._campaign = campaign
         self._optional = {part.name for part in campaign.parts if part.optional}
+        self._fingerprinted = fingerprinted(campaign)
 
     def submit(
         self,
@@ -361,8 +365,8 @@ class Submitter:
             commitment=row.commitment,
             size=row.size,
             media_type=row.media_type,
-            # A fingerprint shows content, so that only open campaigns take one.
-            fingerprint=checked.fingerprint if self._campaign.is_open else b"",
+            # A fingerprint shows content, so that only what copies are told by has one.
+            fingerprint=checked.fingerprint if row.name in self._fingerprinted else b"",
             source=source.source,
         )
 
@@ -421,6 +425,14 @@ def refresh_items(store: Store, state: State) -> None:
         if (item := state.items.get(row.item_id)) is not None
     }
     store.set_item_statuses(statuses)
+
+
+def count_items(store: Store, state: State, person: PersonId) -> dict[str, int]:
+    """By status: somebody's items as the log has them, from whatever machine, and what this one has yet to
+    send."""
+    counts = Counter(i.status.name.lower() for _, i in state.items.scan() if i.author == person)
+    counts.update(row.status for row in store.items() if row.item_id not in state.items)
+    return dict(sorted(counts.items()))
 
 
 def _problems(problems: Sequence[str], advice: str) -> ConfigError:

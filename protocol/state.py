@@ -67,6 +67,8 @@ class State:
     policy_to_come: Policy | None = None
     policies: int = 0  # changes ever asked for
     upgrades: int = 0  # likewise
+    # Of campaigns, jobs and licences: (which of them, what the id looks like) -> the id.
+    ids: Table[tuple[str, str], str] = field(default_factory=Table)
 
     # -- people
     members: Table[PersonId, Member] = field(default_factory=Table)

@@ -76,6 +76,8 @@ _GREEK: Final = (
     "39F=O 3A1=P 3A4=T 3A5=Y 3A7=X 37F=J"
 )
 _LATIN: Final = "251=a 261=g"  # the phonetic alphabet's
+# Dashes, the minus sign and quotation marks, which programs put in each other's place.
+_MARKS_ALIKE: Final = "2010=- 2011=- 2013=- 2212=- 2018=' 2019=' 201B=' 2032=' 201C=\" 201D=\""
 # Greek ones for Cyrillic ones; and Cyrillic ones for those that Latin alphabets have beside the English.
 _OTHERS: Final = (
     "393=413 3A0=41F 3A6=424 39B=41B 398=4E8 3C0=43F 3BA=43A 3C4=442 3C6=444 3B5=454 "
@@ -83,7 +85,9 @@ _OTHERS: Final = (
 )
 _TWINS: Final = {
     int(code, 16): letter
-    for code, letter in (each.split("=") for each in f"{_CYRILLIC} {_GREEK} {_LATIN}".split())
+    for code, letter in (
+        each.split("=") for each in f"{_CYRILLIC} {_GREEK} {_LATIN} {_MARKS_ALIKE}".split()
+    )
 } | {
     int(code, 16): chr(int(other, 16))
     for code, other in (each.split("=") for each in _OTHERS.split())
@@ -214,6 +218,11 @@ def _twins(names: Sequence[str], first: int, at: int, what: str) -> Reject:
         f"{quoted(one)} and {quoted(other)}{_difference(one, other)}",
         "Give them names that nobody takes for each other.",
     )
+
+
+def id_skeleton(id_: str) -> str:
+    """What two ids share that people would take for the same: cat1 and catl, o0 and 0o, rn and m."""
+    return skeleton(_as_written(id_))
 
 
 def is_id(text: str, chars_max: int = NAME_CHARS_MAX) -> bool:

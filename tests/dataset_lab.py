@@ -203,7 +203,7 @@ class DatasetLab:
                 commitment=commitments.content_commitment(*kept[terms.name]),
                 size=len(content),
                 media_type=media_type,
-                fingerprint=fingerprint_content(content, media_type),
+                fingerprint=b"" if terms.optional else fingerprint_content(content, media_type),
                 source=(sources or {}).get(terms.name, ""),
             )
             if terms.optional:

@@ -31,6 +31,7 @@ from protocol.log.strict import canonical, encode_leaf, parse_leaf
 from protocol.media import MEDIA, Comparison
 from protocol.money import earnings, payout
 from protocol.review import decisions
+from protocol.review.copies import fingerprinted
 from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
 from protocol.rows import Campaign, Consent, ItemId, Round, row_of
 from protocol.rules import close, dataset, drawing, sealing
@@ -250,7 +251,7 @@ class Network:
                 commitment=commitments.content_commitment(self.fresh(), data),
                 size=len(data),
                 media_type=terms.media_types[0],
-                fingerprint=made if self.campaign(c).is_open else b"",
+                fingerprint=made if terms.name in fingerprinted(self.campaign(c)) else b"",
             )
             if terms.optional:
                 optional.append(self.own_leaf(part))

@@ -26,7 +26,7 @@ from node.statement import (
     read_statement,
 )
 from node.store import Store
-from node.submission import refresh_items
+from node.submission import count_items, refresh_items
 from protocol.coin.witnesses import Diligence
 from protocol.errors import StateError
 from protocol.identity import KeyId, PersonId, name_of, peer_id_of
@@ -93,7 +93,7 @@ def status(
         "witness": _witness(state, person, key) if state.size else None,
         "log_entries": follower.size,
         "epoch": state.epoch,
-        "items": store.item_counts(),
+        "items": count_items(store, state, person),
         "outbox": store.outbox_counts(),
         "refused": [
             {"kind": row.outgoing.kind, "reason": row.last_error}

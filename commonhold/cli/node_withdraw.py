@@ -112,7 +112,8 @@ def _require_possible(state: State, plan: Plan, all_of: str, part: str) -> None:
     if plan.now:
         return
     if plan.before:
-        raise Ignore(f"{_count(plan.before)} withdrawn already", "there is nothing left to do")
+        gone = f"the {part} of {_count(plan.before)}" if part else _count(plan.before)
+        raise Ignore(f"{gone} withdrawn already", "there is nothing left to do")
     what = f"nothing with a {part}" if part else "nothing"
     raise StateError(
         f"you have submitted {what} to {all_of}", "`commonhold node status` shows where you have"

@@ -20,7 +20,7 @@ from commonhold.cli.output import emit, err, micro, progress, table
 from protocol.identity import PersonId, name_of, short
 from protocol.log.link import SCHEME, parse_link
 from protocol.log.note import Verifier
-from protocol.state import SHARES
+from protocol.state import SHARES, State
 
 
 def check(where: str, key: str, save: Path | None, rpc_url: str, as_json: bool) -> None:
@@ -69,7 +69,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "campaigns": _campaigns(report),
         "items": dict(sum(items.values(), start=Counter[str]())),
         "erased": report.erased,
-        "persons": len(state.members),
+        "persons": _persons(state),
         "keys": len(state.keys),
         "rules": [asdict(each) for each in report.rules],
         "log_keys": [asdict(each) for each in report.log_keys],
@@ -82,6 +82,11 @@ def _summary(report: Report) -> dict[str, Any]:
         "settled_epoch": state.published_epoch,
         "settlement_root": state.settlement.root if state.settlement else b"",
     }
+
+
+def _persons(state: State) -> int:
+    """Who has a key: the members, and the operator."""
+    return len({person for _, person in state.keys.scan()})
 
 
 def _campaigns(report: Report) -> dict[str, Any]:
@@ -117,7 +122,7 @@ def _findings(report: Report, settled: int | None) -> str:
         f"{state.name}: all {report.checkpoint.size:,} entries hold, signatures, draws, verdicts and "
         "payouts recomputed",
         f"root {report.checkpoint.root.hex()}",
-        f"{_counted(len(state.members), 'person')} with {_counted(len(state.keys), 'key')}; "
+        f"{_counted(_persons(state), 'person')} with {_counted(len(state.keys), 'key')}; "
         f"rules of version {rules}",
         f"{_counted(state.closed_epoch, 'epoch')} closed"
         + (f", {empty} of them empty" if empty else "")

@@ -31,7 +31,14 @@ from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.media import check_media_type
 from protocol.review.copies import Copies
 from protocol.rows import Campaign
-from protocol.rules.record import Record, campaign_of, require, require_next
+from protocol.rules.record import (
+    Record,
+    add_id,
+    campaign_of,
+    require,
+    require_new_id,
+    require_next,
+)
 from protocol.spdx import check_licence
 from protocol.state import State
 from protocol.tasks.question import Question, ask
@@ -53,11 +60,7 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
         f"{quoted(campaign.id)} is not a campaign's id",
         f"make it of a-z, 0-9 and -, at most {NAME_CHARS_MAX} of them",
     )
-    require(
-        campaign.id not in state.campaigns,
-        f"there is a campaign {campaign.id!r} already",
-        "an id names one campaign for ever: choose another one",
-    )
+    require_new_id(state, "campaign", campaign.id)
     check_text(campaign.title, "the title", TEXT_CHARS_MAX)
     if campaign.guidelines:
         check_text(campaign.guidelines, "the guidelines", TEXT_CHARS_MAX, lines=True)
@@ -198,6 +201,7 @@ def _check_list(what: str, whose: str, listed: Sequence[str], most: int) -> None
 
 def process_campaign(state: State, record: Record[pb.Campaign]) -> None:
     """Opens the campaign."""
+    add_id(state, "campaign", record.body.id)
     state.campaigns.put(record.body.id, Campaign.of(record.body))
     kind = ask(record.body.task, record.body.spec).kind
     state.copies[record.body.id] = Copies(kind.compared_parts)

@@ -10,7 +10,7 @@ from protocol.identity import PersonId
 from protocol.limits import ADDRESS_BYTES, LICENCE_ID_CHARS_MAX, OPERATOR_LEAVES_MAX
 from protocol.log.strict import parse_amount
 from protocol.rows import Consent, ItemId, Licence, Snapshot, row_of
-from protocol.rules.record import Record, campaign_of, require
+from protocol.rules.record import Record, add_id, campaign_of, require, require_new_id
 from protocol.state import State
 from protocol.text import check_name, is_id, quoted
 from protos.gen import records_pb2 as pb
@@ -115,11 +115,7 @@ def validate_licence(state: State, record: Record[pb.Licence]) -> None:
         f"{quoted(body.id)} is not a licence's id",
         f"make it of a-z, 0-9 and -, at most {LICENCE_ID_CHARS_MAX} of them",
     )
-    require(
-        body.id not in state.licences,
-        f"there is a licence {body.id!r} already",
-        "an id names one licence for ever: choose another one",
-    )
+    require_new_id(state, "licence", body.id)
     snapshot = usable_snapshot(state, body.snapshot)
     require(
         snapshot.scope.commercial,
@@ -149,4 +145,5 @@ def validate_licence(state: State, record: Record[pb.Licence]) -> None:
 
 def process_licence(state: State, record: Record[pb.Licence]) -> None:
     """Payments with its id are its revenue from now on."""
+    add_id(state, "licence", record.body.id)
     state.licences.put(record.body.id, row_of(Licence, record.body, paid=0))

@@ -9,9 +9,10 @@ from protocol.errors import Reject
 from protocol.limits import HASH_BYTES, LINEAGE_MAX, NAME_CHARS_MAX
 from protocol.log import commitments
 from protocol.media import MEDIA, Comparison
+from protocol.review.copies import fingerprinted
 from protocol.review.fingerprints import EXACT, PERCEPTUAL, validate_fingerprint
 from protocol.rows import Campaign, Description, Item, ItemId, PartTerms
-from protocol.rules.items import Given, item_count, read_items
+from protocol.rules.items import item_count, read_items
 from protocol.rules.record import Record, campaign_of, require, require_member
 from protocol.state import ITSELF, State
 from protocol.tasks.question import question_of
@@ -59,23 +60,8 @@ def process_submission(state: State, record: Record[pb.Submission]) -> None:
         for name in (ITSELF,) if leaf is None else given.erased_parts:
             state.unexplained.put((item_id, name), record.index)
         if leaf is not None and campaign.is_open:
-            _index(state, campaign, given, leaf)
-
-
-def _index(state: State, campaign: Campaign, given: Given, leaf: pb.Item) -> None:
-    """Later items are compared with this one: with all of it, or once nothing of it is unexplained."""
-    copies = state.copies[campaign.id]
-    inside = tuple((part.name, part.fingerprint) for part in leaf.parts)
-    if not given.optional:
-        copies.add(given.item_id, inside)
-        return
-    prints = dict(inside) | {part.name: part.fingerprint for _, part in given.parts}
-    names = [each.name for each in campaign.parts if each.name in prints]
-    ordered = tuple((name, prints[name]) for name in names)
-    if given.erased_parts:
-        copies.put_aside(given.item_id, ordered)
-    else:
-        copies.add(given.item_id, ordered)
+            prints = tuple((part.name, part.fingerprint) for part in leaf.parts)
+            state.copies[campaign.id].add(item_id, prints)
 
 
 def enqueue(state: State, item_id: ItemId, item: Item) -> None:
@@ -137,9 +123,9 @@ def validate_openings(
 
 def _check_item(item: pb.Item, optional: Sequence[pb.Part], campaign: Campaign) -> None:
     _check_names(item, campaign)
-    terms = {each.name: each for each in campaign.parts}
+    terms, compared = {each.name: each for each in campaign.parts}, fingerprinted(campaign)
     for part in (*item.parts, *optional):
-        _check_part(part, terms[part.name], open_=campaign.is_open)
+        _check_part(part, terms[part.name], compared=part.name in compared)
     _check_proposal(item, campaign)
     require(item.licence != "", "it carries no licence")
     require(
@@ -164,6 +150,7 @@ def _check_item(item: pb.Item, optional: Sequence[pb.Part], campaign: Campaign) 
             check_text(text, what, NAME_CHARS_MAX)
     require(len(item.derived_from) <= LINEAGE_MAX, f"it derives from over {LINEAGE_MAX} items")
     require(all(len(i) == HASH_BYTES for i in item.derived_from), "its lineage is malformed")
+    require(len(set(item.derived_from)) == len(item.derived_from), "it derives from an item twice")
 
 
 def _check_names(item: pb.Item, campaign: Campaign) -> None:
@@ -191,7 +178,7 @@ def _check_names(item: pb.Item, campaign: Campaign) -> None:
         require(some == in_order, "its parts are out of order", wanted)
 
 
-def _check_part(part: pb.Part, terms: PartTerms, *, open_: bool) -> None:
+def _check_part(part: pb.Part, terms: PartTerms, *, compared: bool) -> None:
     require(len(part.commitment) == HASH_BYTES, f"{part.name}: its commitment is malformed")
     require(
         0 < part.size <= terms.bytes_max,
@@ -204,9 +191,11 @@ def _check_part(part: pb.Part, terms: PartTerms, *, open_: bool) -> None:
     )
     if part.source:
         check_name(part.source, f"{part.name}: its source")
-    if not open_:
+    if not compared:
         require(
-            part.fingerprint == b"", "a fingerprint shows content; only open campaigns take one"
+            part.fingerprint == b"",
+            f"{part.name}: a fingerprint shows content, and copies are not told by this part",
+            "fingerprints are of what every item of an open campaign has",
         )
         return
     validate_fingerprint(part.fingerprint)

@@ -13,7 +13,7 @@ from protocol.identity import KeyId
 from protocol.limits import AMOUNT_MICRO_MAX, KEY_BYTES, NAME_CHARS_MAX, PPM
 from protocol.log.commitments import network_id
 from protocol.rows import Policy, row_of
-from protocol.rules.people import add_key, check_delegation, require_room
+from protocol.rules.people import Use, add_key, check_delegation, require_room, require_use
 from protocol.rules.record import Record, require, require_hash, require_next
 from protocol.rules.witnesses import follow_operator, found_coin
 from protocol.state import State
@@ -39,6 +39,8 @@ def validate_genesis(state: State, record: Record[pb.Genesis]) -> None:
     check_policy(body.policy)
     check_delegation(body.network, body.delegation, record.key)
     check_point(record.key, "the operator's key")
+    keys = {record.key, body.log_key, body.delegation.root_key}
+    require(len(keys) == 3, "the operator's key, its root key and the log's key are three keys")
 
 
 def check_policy(policy: pb.Policy) -> None:
@@ -152,7 +154,8 @@ def _is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def validate_successor(state: State, record: Record[pb.Successor]) -> None:
-    """A key that agrees to follow, and has not served before."""
+    """A key that agrees to follow. An earlier one of the operator's may serve again; one of the log's may
+    not, or a log could be shown that ends where it was replaced."""
     body = record.body
     require(len(body.key) == KEY_BYTES, "a key has 32 bytes")
     if body.role == pb.KEY_ROLE_OPERATOR:
@@ -161,10 +164,12 @@ def validate_successor(state: State, record: Record[pb.Successor]) -> None:
             "the key is somebody else's",
         )
         require(body.key != state.operator_key, "the key is the operator's already")
+        require_use(state, body.key, Use.RECORDS)
         check_point(body.key, "the operator's key")
         require_room(state, state.operator, KeyId(body.key))
     elif body.role == pb.KEY_ROLE_LOG:
         require(body.key not in state.log_keys, "the key has signed this log before")
+        require_use(state, body.key, Use.LOG)
     else:
         raise Reject("a successor follows the operator's key or the log's")
     check_succession(state.network, body, state.log_key)

@@ -6,6 +6,7 @@ and a root key that is lost, have their place here and no record yet.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, Final
 
 from nacl.exceptions import BadSignatureError
@@ -21,6 +22,14 @@ from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 DELEGATION_DOMAIN: Final = b"commonhold/v1/delegation\0"
+
+
+class Use(Enum):
+    """What a key is for. It is for one thing."""
+
+    ROOT = "somebody's root key"
+    RECORDS = "a key that signs records"
+    LOG = "a key that signs the log"
 
 
 def delegation_message(network: bytes, key: bytes) -> bytes:
@@ -67,10 +76,27 @@ def author_of(state: State, kind: str, record: Record[Any]) -> PersonId:
     return author
 
 
+def require_use(state: State, key: bytes, use: Use) -> None:
+    """Raises Reject if the key is in another use. A root key that signed records would be on a machine, where
+    it can be stolen; a log's key that somebody signs records with would be in two hands."""
+    person = person_of_root(key)
+    present = None
+    if person == state.operator or person in state.members:
+        present = Use.ROOT
+    elif key in state.log_keys:
+        present = Use.LOG
+    elif KeyId(key) in state.keys:
+        present = Use.RECORDS
+    require(
+        present in (None, use), f"this is {present and present.value} already", "make another key"
+    )
+
+
 def validate_register(state: State, record: Record[pb.Register]) -> None:
     """A payout address is bound by two signatures; binding another later is allowed."""
     body = record.body
     check_delegation(state.network, body.delegation, record.key)
+    require_use(state, body.delegation.root_key, Use.ROOT)
     _require_free(state, record.author, record.key)
     address = body.payout_address
     require(len(address) == ADDRESS_BYTES, "a payout address has 20 bytes")
@@ -115,10 +141,12 @@ def require_room(state: State, person: PersonId, key: KeyId) -> None:
     require(
         key in state.keys or state.keys_of.count(person) < KEYS_PER_PERSON_MAX,
         f"a person has at most {KEYS_PER_PERSON_MAX} keys",
+        "let one of them do it: a key cannot be taken back yet",
     )
 
 
 def _require_free(state: State, person: PersonId, key: KeyId) -> None:
+    require_use(state, key, Use.RECORDS)
     require(state.keys.get(key, person) == person, "this key signs for somebody else")
 
 

@@ -11,6 +11,7 @@ from protocol.identity import NOBODY, KeyId, PersonId
 from protocol.limits import HASH_BYTES
 from protocol.rows import Campaign, Round
 from protocol.state import State
+from protocol.text import id_skeleton
 from protos.gen import records_pb2 as pb
 
 Body = TypeVar("Body")
@@ -59,6 +60,26 @@ def campaign_of(state: State, campaign_id: str) -> Campaign:
             "`commonhold node campaigns`, or `coordinator campaign list`, lists them",
         )
     return campaign
+
+
+def require_new_id(state: State, what: str, id_: str) -> None:
+    """No two campaigns, jobs or licences have ids that are the same or look alike. Raises Reject."""
+    known = state.ids.get((what, id_skeleton(id_)))
+    if known is None:
+        return
+    require(
+        known != id_,
+        f"there is a {what} {id_!r} already",
+        f"an id names one {what} for ever: choose another one",
+    )
+    raise Reject(
+        f"{id_!r} looks like the {what} {known!r}", "choose an id that nobody takes for it"
+    )
+
+
+def add_id(state: State, what: str, id_: str) -> None:
+    """From now on the id is taken."""
+    state.ids.put((what, id_skeleton(id_)), id_)
 
 
 def require_round(state: State, campaign_id: str, number: int) -> Round:

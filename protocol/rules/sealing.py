@@ -113,8 +113,8 @@ def compute_seal(
     """Takes what waits and sets duplicates aside: the first submitter keeps the credit. So a round with
     copies is the smaller for them, and a seal has something to look at, however many there are.
 
-    An item of which something was erased cannot be compared any more; it is taken from `logged`, the
-    duplicates that the log holds, which everybody checked who was there.
+    An item that was erased cannot be compared any more; it is taken from `logged`, the duplicates that the
+    log holds, which everybody checked who was there.
     """
     logged = {} if logged is None else logged
     duplicates: dict[ItemId, ItemId] = {}
@@ -146,14 +146,14 @@ def _is_plausible(
 ) -> bool:
     """Whether the log may say what an item is a copy of, since nobody can compare the two any more.
 
-    Only in a replay, between a submission with an erased leaf and the withdrawal.
+    Only in a replay, between the submission of an erased item and its withdrawal.
     """
     original = None if original_id is None else state.items.get(original_id)
     if original is None:
         return False
     item = state.items[item_id]
     return (
-        (state.unexplained.has(item_id) or state.unexplained.has(original_id))
+        (item.is_erased or original.is_erased)
         and original.campaign_id == item.campaign_id
         and original.place < item.place
         and _stands(original)
@@ -186,8 +186,7 @@ class _Search:
     def original_of(self, item_id: ItemId) -> ItemId | None:
         """The same content first, then the nearest, then the earliest; None for an original."""
         item = self._state.items[item_id]
-        # Undecided: it was found to be an original before.
-        if item.draws or self._state.unexplained.has(item_id):
+        if item.is_erased or item.draws:  # undecided: it was found to be an original before
             return None
         readings = self._copies.readings(item_id)
         same = [first for each in readings if (first := self._first(each, item)) is not None]
@@ -203,11 +202,7 @@ class _Search:
 
     def _first(self, reading: Fingerprints, item: Item) -> ItemId | None:
         if reading not in self._same:
-            # An item that lost a part came among those that never had it later than its place says.
-            places = self._state.items
-            self._same[reading] = deque(
-                sorted(self._copies.same(reading), key=lambda other: places[other].place)
-            )
+            self._same[reading] = deque(self._copies.same(reading))
         same = self._same[reading]
         while same and not self._is_original(same[0]):
             same.popleft()

@@ -25,7 +25,14 @@ from protocol.limits import (
 )
 from protocol.rows import Enrolment, Job, JobResult, JobTerms, TrainingRound, Update, row_of
 from protocol.rules.dataset import usable_snapshot
-from protocol.rules.record import Record, campaign_of, require, require_hash
+from protocol.rules.record import (
+    Record,
+    add_id,
+    campaign_of,
+    require,
+    require_hash,
+    require_new_id,
+)
 from protocol.state import State
 from protocol.text import check_name, check_text, is_id, quoted
 from protos.gen import records_pb2 as pb
@@ -46,11 +53,7 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
         f"{quoted(job.id)} is not a job's id",
         f"make it of a-z, 0-9 and -, at most {NAME_CHARS_MAX} of them",
     )
-    require(
-        job.id not in state.jobs,
-        f"there is a job {job.id!r} already",
-        "an id names one job for ever: choose another one",
-    )
+    require_new_id(state, "job", job.id)
     check_text(job.title, "the title", TEXT_CHARS_MAX)
     campaign = campaign_of(state, job.campaign_id)
     require(
@@ -157,6 +160,7 @@ def _validate_privacy(job: pb.Job) -> None:
 
 def process_job(state: State, record: Record[pb.Job]) -> None:
     """Opens it to those invited."""
+    add_id(state, "job", record.body.id)
     partners = tuple(PersonId(partner) for partner in record.body.partners)
     terms = row_of(JobTerms, record.body, partners=partners)
     state.jobs.put(record.body.id, Job(terms, record.body.initial_model))

@@ -100,11 +100,7 @@ def _take_parts(state: State, record: Record[pb.Withdraw]) -> None:
         state.items.put(
             item_id, replace(item, description=left, taken_back=(*item.taken_back, name))
         )
-        copies = state.copies[item.campaign_id]
-        copies.remove_part(item_id, name)
         state.unexplained.remove((item_id, name))
-        if not state.unexplained.has(item_id):
-            copies.take_up(item_id)
 
 
 def _take_items(state: State, record: Record[pb.Withdraw]) -> None:

@@ -127,3 +127,4 @@ def test_two_machines_of_one_person(tmp_path: Path) -> None:
         for machine in (first, second):
             with machine.store() as store:
                 assert OutboxState.REFUSED not in store.outbox_counts(), store.refused()
+            assert machine.run("status")["items"] == {"submitted": 2}, "whatever machine sent them"

@@ -63,7 +63,6 @@ def traces_of_notes(node: Node) -> dict[bytes, dict[str, bytes]]:
                 "content": content,
                 "salt": note.salt,
                 "leaf": leaf,
-                "fingerprint": parse_leaf(pb.Part, leaf).fingerprint,
                 "commitment": note.commitment,
                 "hash of the content": row.content_sha256,
             }

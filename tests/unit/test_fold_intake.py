@@ -42,6 +42,7 @@ PICTURE = fingerprint_pixels(bytes(range(256)) * 4, 32, 32)
         ({"proposal_commitment": b"short"}, "wants a proposed answer"),
         ({"derived_from": [b"x"]}, "lineage is malformed"),
         ({"derived_from": [bytes(32)] * 17}, "derives from over 16"),
+        ({"derived_from": [bytes(32)] * 2}, "derives from an item twice"),
         ({"source": "a\u202eb"}, "its source"),
         ({"name": "sound"}, "a part 'sound', which the campaign does not ask for"),
         ({"parts": []}, "it has no image"),
@@ -73,7 +74,7 @@ def test_a_generated_item_that_names_its_generator_is_taken(
         origin=origin,
         generator="modèle 7",
         transformation="rotated",
-        derived_from=[bytes(32)] * 16,
+        derived_from=[bytes([n]) * 32 for n in range(16)],
     )
     net.submit(net.people[0], [generated])
 

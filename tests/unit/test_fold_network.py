@@ -19,6 +19,7 @@ from protocol.log.envelope import seal
 from protocol.log.strict import LEAF_TYPES, canonical
 from protocol.money.accounts import conserves
 from protocol.rules import table
+from protocol.rules.people import delegation_message
 from protocol.rules.record import require
 from protocol.rules.table import RULES, AnyRecord
 from protocol.state import State
@@ -426,6 +427,65 @@ def test_a_consent_to_follow_in_one_role_is_none_to_follow_in_the_other(net: Net
     body = successor(pb.KEY_ROLE_LOG, SigningKey(b"\x0b" * 32), LOG_KEY)
     with refuses("did not sign its consent"):
         net.add(net.operator, "successor", changed(body, role=pb.KEY_ROLE_OPERATOR))
+
+
+def test_a_key_is_for_one_thing(net: Network) -> None:
+    """A root key rests in a drawer, and a log's key is in no node."""
+    ada, second = net.people[0], net.operator.device("second key")
+    second.signing_key = SigningKey(b"\x09" * 32)
+    for key, message in (
+        (net.operator.root, "this is somebody's root key already"),
+        (LOG_KEY, "this is a key that signs the log already"),
+    ):
+        with refuses(message):
+            net.add(net.operator, "successor", successor(pb.KEY_ROLE_OPERATOR, key))
+        thief = ada.device("with a key of another use")
+        thief.signing_key = key
+        with refuses(message):
+            net.add(thief, "delegate", pb.Delegate(network=NETWORK, delegation=thief.delegation()))
+    for key, message in (
+        (ada.root, "this is somebody's root key already"),
+        (ada.signing_key, "this is a key that signs records already"),
+        (net.operator.signing_key, "this is a key that signs records already"),
+    ):
+        with refuses(message):
+            net.add(net.operator, "successor", successor(pb.KEY_ROLE_LOG, key, LOG_KEY))
+    for key, message in (
+        (ada.signing_key, "this is a key that signs records already"),
+        (LOG_KEY, "this is a key that signs the log already"),
+    ):
+        twin = Person("twin")
+        twin.root = key
+        with refuses(message):
+            net.add(twin, "register", net.registration(twin))
+    net.add(net.operator, "successor", successor(pb.KEY_ROLE_OPERATOR, second.signing_key))
+    net.add(second, "successor", successor(pb.KEY_ROLE_LOG, SigningKey(b"\x0a" * 32), LOG_KEY))
+    net.add(Person("twin"), "register", net.registration(Person("twin")))
+
+
+def test_a_network_is_founded_with_three_keys(net: Network) -> None:
+    root, key = bytes(net.operator.root.verify_key), net.operator.key
+    for log_key in (root, key):
+        network = commitments.network_id(log_key)
+        message = delegation_message(network, key)
+        delegation = pb.Delegation(
+            root_key=root, signature=net.operator.root.sign(message).signature
+        )
+        body = net.genesis(policy(), network=network, log_key=log_key, delegation=delegation)
+        with refuses("are three keys"):
+            found(net, body)
+    found(net, net.genesis(policy()))
+
+
+@pytest.mark.parametrize(
+    ("taken", "like"), [("cat1", "catl"), ("o0", "0o"), ("barn", "bam"), ("one", "one")]
+)
+def test_no_two_campaigns_have_ids_that_look_alike(net: Network, taken: str, like: str) -> None:
+    net.add(net.operator, "campaign", campaign(id=taken))
+    with refuses("there is a campaign|looks like the campaign"):
+        net.add(net.operator, "campaign", campaign(id=like))
+    net.add(net.operator, "campaign", campaign(id="cat2"))
+    assert same(net.replay(), net.state)
 
 
 # ---- who is who ----

@@ -130,22 +130,30 @@ def test_a_fingerprint_is_of_the_kind_that_its_media_type_has(asked: Network) ->
     submit(asked, item)
 
 
-def test_one_part_that_differs_makes_another_item(asked: Network) -> None:
-    """Prompts are everybody's; the same prompt with the same picture is a copy."""
+def test_one_required_part_that_differs_makes_another_item(asked: Network) -> None:
+    """Prompts are everybody's; the same prompt with the same picture is a copy, whatever the note says."""
     first = whole(asked)
-    same_prompt, copy, shorter = whole(asked), whole(asked), whole(asked)
+    same_prompt, other_note, shorter = whole(asked), whole(asked), whole(asked)
     same_prompt.parts[0].fingerprint = first.parts[0].fingerprint
-    for place in range(2):
-        copy.parts[place].fingerprint = first.parts[place].fingerprint
-        shorter.parts[place].fingerprint = first.parts[place].fingerprint
-    copy = with_note(asked, copy, fingerprint=note(asked, first).fingerprint)
+    for copy in (other_note, shorter):
+        for place in range(2):
+            copy.parts[place].fingerprint = first.parts[place].fingerprint
     del shorter.optional[:]
-    for item in (first, same_prompt, copy, shorter):
+    for item in (first, same_prompt, other_note, shorter):
         submit(asked, item)
     asked.seal(c="scenes")
-    one, other, again, without = ids(asked)
-    assert asked.state.items[again].duplicate_of == one
-    assert asked.round("scenes").items == (one, other, without)
+    one, other, *again = ids(asked)
+    assert [asked.state.items[item_id].duplicate_of for item_id in again] == [one, one]
+    assert asked.round("scenes").items == (one, other)
+
+
+def test_only_what_copies_are_told_by_has_a_fingerprint(asked: Network) -> None:
+    item = whole(asked)
+    assert all(part.fingerprint for part in item.parts)
+    assert not note(asked, item).fingerprint
+    with refuses("note: a fingerprint shows content"):
+        submit(asked, with_note(asked, item, fingerprint=fingerprint_exact(b"x")))
+    submit(asked, item)
 
 
 def test_the_longest_item_that_a_campaign_takes_fits_a_leaf(net: Network) -> None:

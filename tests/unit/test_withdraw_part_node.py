@@ -21,9 +21,7 @@ from node.submission import Submitter
 from protocol.errors import ConfigError
 from protocol.log.batch import erase
 from protocol.log.merkle import hash_leaf
-from protocol.log.strict import parse_leaf
 from protocol.rows import ItemId
-from protos.gen import records_pb2 as pb
 from tests.fold import people, same
 from tests.node_lab import digit
 from tests.simulated import NETWORK, Network, campaign, part
@@ -95,7 +93,6 @@ class Home:
             "hash of the content": row.content_sha256,
             "salt": mine.salt,
             "leaf": leaf,
-            "fingerprint": parse_leaf(pb.Part, leaf).fingerprint,
             "commitment": mine.commitment,
         }
 
@@ -131,7 +128,7 @@ async def test_nothing_of_a_part_stays_in_its_authors_home(home: Home) -> None:
     assert await own.open(first, "note") is None, "it is not given away any more"
     assert finish_erasure(home.store, home.blobs)
     assert found_in(home.path, gone) == {}, "with the database still open"
-    expected = {"content", "salt", "leaf", "fingerprint", "commitment"}
+    expected = {"content", "salt", "leaf", "commitment"}
     assert set(found_in(home.path, kept)) == expected, "but for the hash over all of it"
     assert set(found_in(home.path, other)) == set(other)
     row = home.store.item(first)
