@@ -49,10 +49,10 @@ def usage_words(error: click.UsageError) -> tuple[str, str]:
     see_help = f"see `{path} --help`"
     said = _UNFIT.fullmatch(error.message)
     param = error.param if isinstance(error, click.BadParameter) else None
-    if said is None or param is None:
+    if said is None or param is None or error.ctx is None:
         words = error.format_message().rstrip(".")
         return words[:1].lower() + words[1:], see_help
-    hint = param.get_error_hint(error.ctx)  # type: ignore[arg-type]  # there is a context by now
+    hint = param.get_error_hint(error.ctx)
     name = hint.replace("'", "").partition(":")[0]  # without the choices of an argument
     return f"{name} is {said['value']}", _wanted(param.type) or see_help
 

@@ -6,6 +6,7 @@ Every byte of every file in every home is searched, with all processes running. 
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,10 @@ def traces_of_notes(node: Node) -> dict[bytes, dict[str, bytes]]:
     return found
 
 
+def has_leaf(home: Path, traces: dict[str, bytes]) -> bool | None:
+    return "leaf" in found_in(home, traces) or None
+
+
 def test_a_part_is_erased_everywhere_and_nothing_else(tmp_path: Path) -> None:
     with Stage(tmp_path) as stage:
         lab = Lab(stage, tmp_path)
@@ -94,7 +99,7 @@ def test_a_part_is_erased_everywhere_and_nothing_else(tmp_path: Path) -> None:
             gone, kept, _ = notes
             homes = [lab.home.path, *(each.home.root for each in (author, *reviewers))]
             for place in homes:
-                until(lambda h=place: "leaf" in found_in(h, notes[gone]) or None, "the log")  # type: ignore[misc]
+                until(partial(has_leaf, place, notes[gone]), "the log")
             assert {"content", "salt"} <= set(found_in(lab.home.path, notes[gone])), (
                 "it was exported"
             )
