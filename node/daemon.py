@@ -22,7 +22,7 @@ import os
 import shlex
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
+from node.news import News
 from node.outbox import keep_flushing
 from node.page.own import OwnRecords
 from node.page.server import serving
@@ -56,10 +57,9 @@ from node.serve import Announcer, OwnContent, may_read
 from node.store import Store
 from node.tossing import keep_tossing
 from node.wallet import Wallet
-from node.witness import Witness, is_worth_passing_on, sound_alarms
+from node.witness import Witness, sound_alarms
 from protocol.errors import Misbehaviour, RemoteError, StateError
 from protocol.identity import KeyId
-from protocol.log.note import Verifier
 from protocol.rows import ItemId
 
 log = logging.getLogger(__name__)
@@ -115,8 +115,7 @@ class Daemon:
         self._options = options
         self._queued = asyncio.Event()
         self._follower: Follower | None = None  # None: nobody is trusted or served
-        # Outlives the trust: news of a lie is passed on all the same.
-        self._log_keys: Sequence[Verifier] = (config.link.log_verifier,)
+        self._news = News((config.link.log_verifier,))
 
     async def run(self) -> None:
         """Runs until cancelled. Raises StateError (running already), ConfigError, StoreError."""
@@ -131,7 +130,8 @@ class Daemon:
                 self._keys.seed,
                 authorise=self._authorise,
                 source=OwnContent(store, blobs),
-                validate_checkpoint=self._accept,
+                validate_checkpoint=self._news.accept,
+                is_news=self._news.is_news,
                 listen=config.listen,
                 policy=PeerPolicy(
                     served_bytes_per_second_per_peer=config.limits.served_bytes_per_second_per_peer
@@ -186,11 +186,6 @@ class Daemon:
         if self._follower is None:
             return Denial("we do not trust the log at present")
         return may_read(self._follower.state, self._keys.person, item_id, part, peer)
-
-    async def _accept(self, author: KeyId, data: bytes) -> bool:
-        if self._follower is not None:
-            self._log_keys = self._follower.verifiers
-        return is_worth_passing_on(data, self._log_keys)
 
     # -- supervision
 
@@ -249,6 +244,7 @@ class Daemon:
             directory = Directory(link.network, client)
             witness = Witness(keys, follower, store, directory)
             self._follower = follower
+            self._news.follow(follower)
             sources.replay = Replay(follower, own, lambda: client.is_connected)
             parts: dict[str, Callable[[], Awaitable[None]]] = {
                 "follow": lambda: follower.run(client),

@@ -83,7 +83,8 @@ async def starts_with_ok(author: KeyId, data: bytes) -> bool:
     return data.startswith(b"ok")
 
 
-def make_host(setup: Setup) -> PeerHost:
+def make_host(setup: Setup, **rules: Any) -> PeerHost:
+    """An ordinary host; `rules` are more of what PeerHost takes."""
     denied = {bytes.fromhex(key) for key in setup.denied}
 
     async def authorise(item_id: bytes, part: str, peer: KeyId) -> Grant | Denial:
@@ -102,6 +103,7 @@ def make_host(setup: Setup) -> PeerHost:
             requests_per_second=setup.requests_per_second,
             requests_burst=setup.requests_burst,
         ),
+        **rules,
     )
 
 

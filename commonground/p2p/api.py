@@ -43,6 +43,14 @@ judge otherwise, because it has read more of the log than we have: then it is dr
 """
 
 
+IsNews = Callable[[KeyId, bytes], bool]
+"""(author's key, data) -> may it be worth a signature check? As yet it may be anybody's.
+
+Runs in the trio thread: a look-up in a snapshot, no more, and it remembers nothing. What is none is
+dropped, not passed on, and nobody is punished.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenBlob:
     """A part's 32-byte salt, its length in bytes, and a seekable file that the layer closes."""

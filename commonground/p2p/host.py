@@ -32,6 +32,7 @@ from commonground.p2p.api import (
     BlobSource,
     Checkpoint,
     Fetched,
+    IsNews,
     PeerPolicy,
     ValidateCheckpoint,
 )
@@ -71,6 +72,7 @@ class PeerHost:
         authorise: Authorise,
         source: BlobSource,
         validate_checkpoint: ValidateCheckpoint,
+        is_news: IsNews = lambda author, data: True,
         listen: Sequence[str] = DEFAULT_LISTEN,
         admit: Admit | None = None,
         policy: PeerPolicy | None = None,
@@ -86,7 +88,7 @@ class PeerHost:
         self.peer_id: str = peer_id_of(self.key)
         self._listen = tuple(listen)
         self._authorise, self._source, self._rule = authorise, source, validate_checkpoint
-        self._admit, self._policy = admit, policy or PeerPolicy()
+        self._admit, self._policy, self._is_news = admit, policy or PeerPolicy(), is_news
         self._queues: set[asyncio.Queue[Checkpoint]] = set()
         self._head = b""
         self._addresses: tuple[str, ...] = ()
@@ -170,6 +172,7 @@ class PeerHost:
             swarm,
             bridge,
             validate=self._rule,
+            is_news=self._is_news,
             deliver=self._deliver,
             rates=rates,
             head=lambda: self._head,

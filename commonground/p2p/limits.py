@@ -84,10 +84,12 @@ CHECKPOINTS_PER_SECOND_PER_AUTHOR: Final = 2
 CHECKPOINTS_BURST_PER_AUTHOR: Final = 10
 # A frame of gossip: some messages of 4 KiB, or a heartbeat's list of ids.
 GOSSIP_FRAME_BYTES_MAX: Final = 64 * KIB
-# A mesh peer passes on what all members publish, so that an honest one may have more than this to say:
-# it waits, in its own queue.
-GOSSIP_FRAMES_PER_SECOND: Final = 50
-GOSSIP_FRAMES_BURST: Final = 200
+# The same checkpoint is one message, so that an honest mesh peer has about one a second to pass on, and what
+# was new while it could not. Whoever has more waits, in its own queue; nobody is cut off for it.
+GOSSIP_MESSAGES_PER_SECOND: Final = 50
+GOSSIP_MESSAGES_BURST: Final = 200
+# What was said is not heard again for so long: below the minute after which an alarm is sounded again.
+GOSSIP_SEEN_SECONDS: Final = 50
 # What we send in answer to one wish, too, so that no other node takes it for a flood.
 GOSSIP_MESSAGES_PER_FRAME_MAX: Final = 16
 GOSSIP_CONTROLS_PER_FRAME_MAX: Final = 32
