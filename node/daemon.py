@@ -35,7 +35,9 @@ from commonground.collecting import collect_rarely
 from commonground.directory import Directory
 from commonground.files import replace_file
 from commonground.locks import alone
-from commonground.p2p import Denial, Grant, PeerHost, PeerPolicy
+from commonground.p2p import Denial, DialRule, Grant, PeerHost, PeerPolicy
+from commonground.places import read_networks
+from node.announce import Announcer
 from node.answering import Answering
 from node.attest import keep_attesting
 from node.blobs import BlobStore
@@ -53,7 +55,7 @@ from node.page.server import serving
 from node.page.sources import ReadSpending, Replay, Sources, no_spending
 from node.review import ReviewDuties
 from node.reviewers import load_reviewers
-from node.serve import Announcer, OwnContent, may_read
+from node.serve import OwnContent, may_read
 from node.store import Store
 from node.tossing import keep_tossing
 from node.wallet import Wallet
@@ -133,6 +135,7 @@ class Daemon:
                 validate_checkpoint=self._news.accept,
                 is_news=self._news.is_news,
                 listen=config.listen,
+                dialling=DialRule(config.link.host, read_networks(config.dial_networks)),
                 policy=PeerPolicy(
                     served_bytes_per_second_per_peer=config.limits.served_bytes_per_second_per_peer
                 ),
@@ -242,6 +245,9 @@ class Daemon:
             asyncio.TaskGroup() as group,
         ):
             directory = Directory(link.network, client)
+            announcer = Announcer(
+                keys, link, client, follower, lambda: host.addresses, announce=self._config.announce
+            )
             witness = Witness(keys, follower, store, directory)
             self._follower = follower
             self._news.follow(follower)
@@ -252,7 +258,7 @@ class Daemon:
                 "review": self._duties(store, follower, host, directory, examiner).run,
                 "attest": lambda: keep_attesting(keys, store, follower),
                 "toss": lambda: keep_tossing(keys, store, follower, self._queued.set),
-                "announce": Announcer(keys, link, client, follower, lambda: host.addresses).run,
+                "announce": announcer.run,
                 "witness": lambda: witness.run(host),
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }

@@ -27,7 +27,7 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
-from commonground.p2p import Denial, Fetched, Grant, OpenBlob, PeerHost, PeerPolicy
+from commonground.p2p import Denial, DialRule, Fetched, Grant, OpenBlob, PeerHost, PeerPolicy
 from commonground.p2p.guards import GuardedHost, build_host
 from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
 from protocol.errors import Ignore
@@ -103,7 +103,7 @@ def make_host(setup: Setup, **rules: Any) -> PeerHost:
             requests_per_second=setup.requests_per_second,
             requests_burst=setup.requests_burst,
         ),
-        **rules,
+        **({"dialling": DialRule("127.0.0.1")} | rules),
     )
 
 

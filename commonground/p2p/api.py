@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from commonground.p2p import limits
+from commonground.places import IpNetwork
 from protocol.errors import ConfigError
 from protocol.identity import KeyId
 from protocol.rows import ItemId
@@ -82,6 +83,14 @@ class Checkpoint:
 
     author: KeyId
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DialRule:
+    """Which addresses that the internet does not reach may be dialled; by itself none."""
+
+    near: str = ""  # the coordinator's host: addresses of a kind that it has are dialled, too
+    networks: tuple[IpNetwork, ...] = ()  # and these, whatever the coordinator has
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,16 @@ CONNECTIONS_PER_PEER_MAX: Final = 2
 HANDSHAKES_MAX: Final = 128
 HANDSHAKE_SECONDS: Final = 5
 DIAL_SECONDS: Final = 10
+# Members say where they are, and one may say where somebody else is. An address is dialled in vain once a
+# minute, whoever names it; a host, with all its ports, as often as a household may have machines that are
+# off; all together as often as a round of visits and a round of reviews may be in vain.
+FAILED_DIALS_PER_HOST_MINUTE: Final = 16
+FAILED_DIALS_PER_MINUTE: Final = 64
+# A peer that was there before, and is not now: it restarts.
+REDIALS_PER_MINUTE: Final = 12
+ADDRESSES_PER_PEER_MAX: Final = 8
+ADDRESSES_PER_NAME_MAX: Final = 4
+LOOKUP_SECONDS: Final = 5
 
 # A machine that lost its power never says goodbye: without an answer its slot is freed.
 PING_INTERVAL_SECONDS: Final = 30.0
@@ -69,6 +79,9 @@ SERVED_BYTES_PER_SECOND_PER_PEER: Final = 256 * MIB
 # A reader slower than this for the whole blob is holding a slot, not reading.
 TRANSFER_BYTES_PER_SECOND_MIN: Final = 16 * KIB
 TRANSFER_GRACE_SECONDS: Final = 60
+# A sender that falls behind the same rate by more than this loses its slot to others, at any time: what it
+# has sent counts, and what it will send does not. Long enough for one that breaks off and is back.
+SENDER_GRACE_SECONDS: Final = 30
 # libp2p itself gives up after 5 s without window; this is for a connection that went silent.
 CHUNK_IDLE_SECONDS: Final = 20
 FETCH_ATTEMPTS_MAX: Final = 6
