@@ -129,6 +129,11 @@ def reach_of(address: IpAddress) -> Reach:
     return Reach.PUBLIC if address.is_global else Reach.NOWHERE
 
 
+def reach_of_place(place: Place) -> Reach | None:
+    """From where a place can be reached; None for a name, which nobody has looked up."""
+    return None if place.is_name else reach_of(ipaddress.ip_address(place.host))
+
+
 def _carried_by(address: IpAddress) -> IpAddress:
     """The IPv4 address that a mapped, translated or tunnelled IPv6 address leads to."""
     if isinstance(address, ipaddress.IPv4Address):

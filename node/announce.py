@@ -83,13 +83,15 @@ class Announcer:
         listening: Callable[[], Sequence[str]],
         *,
         announce: Sequence[str] = (),
+        told: Callable[[Sequence[str]], None] = lambda addresses: None,
     ) -> None:
         """`listening` gives the present multiaddrs; they change when the peer host restarts.
 
-        `announce` is what the owner says instead, as `read_place` takes it.
+        `announce` is what the owner says instead, as `read_place` takes it; `told` learns what was said.
         """
         self._keys, self._link, self._client = keys, link, client
         self._follower, self._listening = follower, listening
+        self._told = told
         self._own = tuple(map(read_place, announce))
 
     async def run(self) -> None:
@@ -118,4 +120,5 @@ class Announcer:
         await self._client.announce(
             seal_announcement(network, key, addresses, expires, self._keys.sign)
         )
+        self._told(addresses)
         log.debug("announced %s", ", ".join(addresses))

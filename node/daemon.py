@@ -53,6 +53,7 @@ from node.outbox import keep_flushing
 from node.page.own import OwnRecords
 from node.page.server import serving
 from node.page.sources import ReadSpending, Replay, Sources, no_spending
+from node.reach import ReachWatch
 from node.review import ReviewDuties
 from node.reviewers import load_reviewers
 from node.serve import OwnContent, may_read
@@ -135,6 +136,7 @@ class Daemon:
                 validate_checkpoint=self._news.accept,
                 is_news=self._news.is_news,
                 listen=config.listen,
+                reached=lambda key: self._note_visit(store, key),
                 dialling=DialRule(config.link.host, read_networks(config.dial_networks)),
                 policy=PeerPolicy(
                     served_bytes_per_second_per_peer=config.limits.served_bytes_per_second_per_peer
@@ -189,6 +191,11 @@ class Daemon:
         if self._follower is None:
             return Denial("we do not trust the log at present")
         return may_read(self._follower.state, self._keys.person, item_id, part, peer)
+
+    def _note_visit(self, store: Store, peer: KeyId) -> None:
+        person = None if self._follower is None else self._follower.state.keys.get(peer)
+        if person is not None and person != self._keys.person:
+            ReachWatch(store).visited_by(person)
 
     # -- supervision
 
@@ -246,7 +253,13 @@ class Daemon:
         ):
             directory = Directory(link.network, client)
             announcer = Announcer(
-                keys, link, client, follower, lambda: host.addresses, announce=self._config.announce
+                keys,
+                link,
+                client,
+                follower,
+                lambda: host.addresses,
+                announce=self._config.announce,
+                told=ReachWatch(store).announced,
             )
             witness = Witness(keys, follower, store, directory)
             self._follower = follower

@@ -8,10 +8,11 @@ with backoff; then `failed` resolves with the last error, and the node goes on w
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +82,13 @@ class PeerHost:
         admit: Admit | None = None,
         policy: PeerPolicy | None = None,
         dialling: DialRule | None = None,
+        reached: Callable[[KeyId], None] = lambda key: None,
     ) -> None:
-        """`seed` is the 32-byte Ed25519 seed of the record key; `listen` are multiaddrs (TCP)."""
+        """`seed` is the 32-byte Ed25519 seed of the record key; `listen` are multiaddrs (TCP).
+
+        `reached` is told, on the asyncio loop, the key of each peer that connected to us from outside:
+        from an address that we would dial.
+        """
         if len(seed) != KEY_BYTES:
             raise ConfigError(
                 f"an Ed25519 seed has {KEY_BYTES} bytes, not {len(seed)}",
@@ -94,7 +100,7 @@ class PeerHost:
         self._listen = tuple(listen)
         self._authorise, self._source, self._rule = authorise, source, validate_checkpoint
         self._admit, self._policy, self._is_news = admit, policy or PeerPolicy(), is_news
-        self._dialling = dialling or DialRule()
+        self._dialling, self._reached = dialling or DialRule(), reached
         self._queues: set[asyncio.Queue[Checkpoint]] = set()
         self._head = b""
         self._addresses: tuple[str, ...] = ()
@@ -193,9 +199,16 @@ class PeerHost:
                     "choose another address or port",
                 )
             self._addresses = tuple(str(address) for address in host.get_transport_addrs())
+            dialler = Dialler(swarm, self._dialling)
+
+            async def on_visit(key: KeyId, address: str) -> None:
+                if await dialler.is_outside(ipaddress.ip_address(address)):
+                    bridge.post(self._reached, key)
+
+            swarm.on_visit = on_visit
             await nursery.start(checkpoints.run)
             try:
-                yield _Running(host, swarm, Dialler(swarm, self._dialling), checkpoints)
+                yield _Running(host, swarm, dialler, checkpoints)
                 await swarm.close_connections()
             finally:
                 nursery.cancel_scope.cancel()

@@ -106,6 +106,22 @@ async def test_liars_who_name_an_honest_peers_address_do_not_keep_us_from_it() -
         assert await is_reached(me, peer.peer_id, list(peer.addresses))
 
 
+@pytest.mark.parametrize(("rule", "counts"), [(DialRule("127.0.0.1"), True), (DialRule(), False)])
+async def test_who_comes_from_outside_is_told_and_who_comes_from_this_machine_is_not(
+    rule: DialRule, counts: bool
+) -> None:
+    came = asyncio.Queue[bytes]()
+    async with (
+        running(host(1)) as visitor,
+        running(host(2, dialling=rule, reached=came.put_nowait)) as me,
+    ):
+        me.set_head(HEAD)
+        assert await visitor.fetch_head(me.peer_id, me.addresses) == HEAD
+        if counts:
+            assert await asyncio.wait_for(came.get(), 10) == visitor.key
+        assert came.empty()
+
+
 async def test_who_wants_one_peer_at_the_same_time_shares_one_dial() -> None:
     async with running(host(1)) as me, running(host(2)) as peer:
         peer.set_head(HEAD)
