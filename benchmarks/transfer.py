@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from commonground.p2p import Denial, Grant, OpenBlob, PeerHost, PeerPolicy
+from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost, PeerPolicy
 from node.blobs import commit_content
 
 MEGABYTE = 1_000_000
@@ -58,6 +58,7 @@ def _host(seed: int, path: Path) -> PeerHost:
         source=_File(path),
         validate_checkpoint=_accept,
         policy=PeerPolicy(served_bytes_per_second_per_peer=10**12),
+        dialling=DialRule("127.0.0.1"),
     )
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from itertools import zip_longest
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Generic, Protocol, TypeVar
 
 from commonground.addresses import Announcement
@@ -70,7 +70,7 @@ class Asking(Generic[W]):
         """
         found = await self._directory.find(key for each in wanted for key in each.keys)
         failures = Counter[KeyId]()
-        queue = iter(interleave(wanted))
+        queue = Queue(wanted, self._at_once)
 
         async def ask(each: W) -> None:
             asked = False
@@ -88,9 +88,11 @@ class Asking(Generic[W]):
                 skipped(each, any(key in found for key in each.keys))
 
         async def work() -> None:
-            for each in queue:
+            while len(queue):
                 async with self._turns:
-                    await ask(each)
+                    if (each := queue.take()) is not None:
+                        with queue.under_way(each):
+                            await ask(each)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -100,10 +102,41 @@ class Asking(Generic[W]):
             raise failed.exceptions[0] from failed
 
 
-def interleave(wanted: Sequence[W]) -> list[W]:
-    """One of each author in turn, so that pacing or a slow machine holds up nobody else."""
-    by_author: dict[tuple[KeyId, ...], list[W]] = {}
-    for each in wanted:
-        by_author.setdefault(each.keys, []).append(each)
-    turns = zip_longest(*by_author.values())
-    return [each for turn in turns for each in turn if each is not None]
+class Queue(Generic[W]):
+    """What is left of a pass: authors take turns, and one who has something under way lets others by.
+
+    So pacing or a slow machine holds up nobody else, and only an author alone has all turns.
+    """
+
+    def __init__(self, wanted: Sequence[W], at_once: int) -> None:
+        by_author: dict[tuple[KeyId, ...], deque[W]] = {}
+        for each in wanted:
+            by_author.setdefault(each.keys, deque()).append(each)
+        self._authors = deque(by_author.items())
+        self._at_once, self._under_way = at_once, Counter[tuple[KeyId, ...]]()
+
+    def __len__(self) -> int:
+        return len(self._authors)  # of whom something is left
+
+    def take(self) -> W | None:
+        """The next one of the author with the fewest under way; None when nothing is left."""
+        if not self._authors:
+            return None
+        # Of as many authors as there are turns one at least has none, whoever asks.
+        looked = range(min(len(self._authors), self._at_once))
+        chosen = min(looked, key=lambda place: self._under_way[self._authors[place][0]])
+        self._authors.rotate(-chosen)
+        keys, left = self._authors.popleft()
+        each = left.popleft()
+        if left:
+            self._authors.append((keys, left))
+        return each
+
+    @contextmanager
+    def under_way(self, each: W) -> Iterator[None]:
+        """Counts one as under way for the `with` block."""
+        self._under_way[each.keys] += 1
+        try:
+            yield
+        finally:
+            self._under_way[each.keys] -= 1

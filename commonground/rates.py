@@ -72,6 +72,9 @@ class RecentlyUsed(Generic[K, V]):
         self._values.move_to_end(key)
         return self._values[key]
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._values
+
     def __len__(self) -> int:
         return len(self._values)
 

@@ -21,7 +21,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from commonground.addresses import ADDRESSES_MAX
 from commonground.files import private_directory, replace_file
+from commonground.places import read_networks, read_place
 from protocol.errors import ConfigError
 from protocol.limits import CONTENT_BYTES_MAX
 from protocol.log.link import NetworkLink, parse_link
@@ -37,7 +39,7 @@ CONFIG_BYTES_MAX: Final = 256 * 1024
 PORT_MAX: Final = 65_535
 ANY_CAMPAIGN: Final = "*"  # in `reviewers`: every campaign that has none of its own
 _KNOWN: Final = {
-    *("network", "listen", "rpc_url", "page_port", "limits"),
+    *("network", "listen", "announce", "dial_networks", "rpc_url", "page_port", "limits"),
     *("stand_by", "review_campaigns", "review_kinds", "reviewers"),
 }
 
@@ -108,6 +110,9 @@ class NodeConfig:
 
     link: NetworkLink
     listen: tuple[str, ...] = DEFAULT_LISTEN  # libp2p multiaddresses
+    announce: tuple[str, ...] = ()  # where others dial us; empty = what the interfaces say
+    # Networks whose machines we dial although the internet does not reach them.
+    dial_networks: tuple[str, ...] = ()
     rpc_url: str = ""  # JSON-RPC endpoint of the chain; empty = no claims, no witnessing
     stand_by: bool = True  # offer to review
     review_campaigns: tuple[str, ...] = ()  # only these; empty = every campaign
@@ -136,6 +141,14 @@ class NodeConfig:
                     f"{quoted(address)} is no address to listen on",
                     f"write it as {DEFAULT_LISTEN[0]}; the last number is the port, 0 for any free one",
                 )
+        if len(self.announce) > ADDRESSES_MAX:
+            raise ConfigError(
+                f"{len(self.announce)} addresses to announce",
+                f"give {ADDRESSES_MAX} at most: others dial them one after the other",
+            )
+        for text in self.announce:
+            read_place(text)
+        read_networks(self.dial_networks)
         if self.rpc_url and not self.rpc_url.startswith(("http://", "https://")):
             raise ConfigError(
                 f"the endpoint of the chain (rpc_url) is {quoted(self.rpc_url)}",
@@ -226,6 +239,8 @@ def _parse(settings: Mapping[str, Any]) -> NodeConfig:
     return NodeConfig(
         link=parse_link(_typed(settings, "network", str, "")),
         listen=_strings(settings, "listen", DEFAULT_LISTEN),
+        announce=_strings(settings, "announce"),
+        dial_networks=_strings(settings, "dial_networks"),
         rpc_url=_typed(settings, "rpc_url", str, ""),
         stand_by=_typed(settings, "stand_by", bool, True),
         review_campaigns=_strings(settings, "review_campaigns"),
@@ -298,8 +313,16 @@ def _render(config: NodeConfig) -> str:
 # The network that this node trusts, and nothing beside it.
 network = {_quote(str(config.link))}
 
-# Where other nodes may reach this one (libp2p multiaddresses).
+# Where this node listens (libp2p multiaddresses).
 listen = {_list(config.listen)}
+
+# Where other nodes are to dial it: HOST:PORT, [IPv6]:PORT or /dns4/NAME/tcp/PORT.
+# Empty: what the interfaces say.
+announce = {_list(config.announce)}
+
+# Networks that the internet does not reach, whose machines this node dials all the same, as "192.168.0.0/16".
+# What the coordinator's own address is of (this machine, a local network) need not be named.
+dial_networks = {_list(config.dial_networks)}
 
 # JSON-RPC endpoint of the chain that pays; empty: no claims.
 rpc_url = {_quote(config.rpc_url)}

@@ -22,7 +22,7 @@ import os
 import shlex
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,9 @@ from commonground.collecting import collect_rarely
 from commonground.directory import Directory
 from commonground.files import replace_file
 from commonground.locks import alone
-from commonground.p2p import Denial, Grant, PeerHost, PeerPolicy
+from commonground.p2p import Denial, DialRule, Grant, PeerHost, PeerPolicy
+from commonground.places import read_networks
+from node.announce import Announcer
 from node.answering import Answering
 from node.attest import keep_attesting
 from node.blobs import BlobStore
@@ -46,20 +48,21 @@ from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
+from node.news import News
 from node.outbox import keep_flushing
 from node.page.own import OwnRecords
 from node.page.server import serving
 from node.page.sources import ReadSpending, Replay, Sources, no_spending
+from node.reach import ReachWatch
 from node.review import ReviewDuties
 from node.reviewers import load_reviewers
-from node.serve import Announcer, OwnContent, may_read
+from node.serve import OwnContent, may_read
 from node.store import Store
 from node.tossing import keep_tossing
 from node.wallet import Wallet
-from node.witness import Witness, is_worth_passing_on, sound_alarms
+from node.witness import Witness, sound_alarms
 from protocol.errors import Misbehaviour, RemoteError, StateError
 from protocol.identity import KeyId
-from protocol.log.note import Verifier
 from protocol.rows import ItemId
 
 log = logging.getLogger(__name__)
@@ -115,8 +118,7 @@ class Daemon:
         self._options = options
         self._queued = asyncio.Event()
         self._follower: Follower | None = None  # None: nobody is trusted or served
-        # Outlives the trust: news of a lie is passed on all the same.
-        self._log_keys: Sequence[Verifier] = (config.link.log_verifier,)
+        self._news = News((config.link.log_verifier,))
 
     async def run(self) -> None:
         """Runs until cancelled. Raises StateError (running already), ConfigError, StoreError."""
@@ -131,8 +133,11 @@ class Daemon:
                 self._keys.seed,
                 authorise=self._authorise,
                 source=OwnContent(store, blobs),
-                validate_checkpoint=self._accept,
+                validate_checkpoint=self._news.accept,
+                is_news=self._news.is_news,
                 listen=config.listen,
+                reached=lambda key: self._note_visit(store, key),
+                dialling=DialRule(config.link.host, read_networks(config.dial_networks)),
                 policy=PeerPolicy(
                     served_bytes_per_second_per_peer=config.limits.served_bytes_per_second_per_peer
                 ),
@@ -187,10 +192,10 @@ class Daemon:
             return Denial("we do not trust the log at present")
         return may_read(self._follower.state, self._keys.person, item_id, part, peer)
 
-    async def _accept(self, author: KeyId, data: bytes) -> bool:
-        if self._follower is not None:
-            self._log_keys = self._follower.verifiers
-        return is_worth_passing_on(data, self._log_keys)
+    def _note_visit(self, store: Store, peer: KeyId) -> None:
+        person = None if self._follower is None else self._follower.state.keys.get(peer)
+        if person is not None and person != self._keys.person:
+            ReachWatch(store).visited_by(person)
 
     # -- supervision
 
@@ -247,8 +252,18 @@ class Daemon:
             asyncio.TaskGroup() as group,
         ):
             directory = Directory(link.network, client)
+            announcer = Announcer(
+                keys,
+                link,
+                client,
+                follower,
+                lambda: host.addresses,
+                announce=self._config.announce,
+                told=ReachWatch(store).announced,
+            )
             witness = Witness(keys, follower, store, directory)
             self._follower = follower
+            self._news.follow(follower)
             sources.replay = Replay(follower, own, lambda: client.is_connected)
             parts: dict[str, Callable[[], Awaitable[None]]] = {
                 "follow": lambda: follower.run(client),
@@ -256,7 +271,7 @@ class Daemon:
                 "review": self._duties(store, follower, host, directory, examiner).run,
                 "attest": lambda: keep_attesting(keys, store, follower),
                 "toss": lambda: keep_tossing(keys, store, follower, self._queued.set),
-                "announce": Announcer(keys, link, client, follower, lambda: host.addresses).run,
+                "announce": announcer.run,
                 "witness": lambda: witness.run(host),
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }

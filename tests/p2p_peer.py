@@ -27,7 +27,7 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
-from commonground.p2p import Denial, Fetched, Grant, OpenBlob, PeerHost, PeerPolicy
+from commonground.p2p import Denial, DialRule, Fetched, Grant, OpenBlob, PeerHost, PeerPolicy
 from commonground.p2p.guards import GuardedHost, build_host
 from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
 from protocol.errors import Ignore
@@ -83,7 +83,8 @@ async def starts_with_ok(author: KeyId, data: bytes) -> bool:
     return data.startswith(b"ok")
 
 
-def make_host(setup: Setup) -> PeerHost:
+def make_host(setup: Setup, **rules: Any) -> PeerHost:
+    """An ordinary host; `rules` are more of what PeerHost takes."""
     denied = {bytes.fromhex(key) for key in setup.denied}
 
     async def authorise(item_id: bytes, part: str, peer: KeyId) -> Grant | Denial:
@@ -102,6 +103,7 @@ def make_host(setup: Setup) -> PeerHost:
             requests_per_second=setup.requests_per_second,
             requests_burst=setup.requests_burst,
         ),
+        **({"dialling": DialRule("127.0.0.1")} | rules),
     )
 
 

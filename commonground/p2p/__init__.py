@@ -5,6 +5,7 @@
     penalties   who misbehaved, who goes too fast, who holds too many slots
     muxer       Yamux whose windows hold
     guards      libp2p with what it lacks: authentication, containment, admission
+    dialling    whom we dial, how often, and in which networks
     wire        the blob and head messages, byte for byte
     transfer    /commonhold/blob/1: content, checked while it streams
     gossip      the checkpoint topic and /commonhold/head/1
@@ -20,6 +21,7 @@ from commonground.p2p.api import (
     BlobSource,
     Checkpoint,
     Denial,
+    DialRule,
     Fetched,
     Grant,
     OpenBlob,
@@ -33,6 +35,7 @@ __all__ = [
     "BlobSource",
     "Checkpoint",
     "Denial",
+    "DialRule",
     "Fetched",
     "Grant",
     "OpenBlob",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from commonground.p2p import limits
+from commonground.places import IpNetwork
 from protocol.errors import ConfigError
 from protocol.identity import KeyId
 from protocol.rows import ItemId
@@ -40,6 +41,14 @@ ValidateCheckpoint = Callable[[KeyId, bytes], Awaitable[bool]]
 
 No, and whoever sent it is punished, since it judges by the same rule. Raises Ignore where an honest one may
 judge otherwise, because it has read more of the log than we have: then it is dropped and nobody punished.
+"""
+
+
+IsNews = Callable[[KeyId, bytes], bool]
+"""(author's key, data) -> may it be worth a signature check? As yet it may be anybody's.
+
+Runs in the trio thread: a look-up in a snapshot, no more, and it remembers nothing. What is none is
+dropped, not passed on, and nobody is punished.
 """
 
 
@@ -74,6 +83,14 @@ class Checkpoint:
 
     author: KeyId
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DialRule:
+    """Which addresses that the internet does not reach may be dialled; by itself none."""
+
+    near: str = ""  # the coordinator's host: addresses of a kind that it has are dialled, too
+    networks: tuple[IpNetwork, ...] = ()  # and these, whatever the coordinator has
 
 
 @dataclass(frozen=True, slots=True)

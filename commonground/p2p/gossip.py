@@ -8,12 +8,14 @@ the process on a frame that is not protobuf.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import libp2p.pubsub.mcache as cache_module
 import trio
 from google.protobuf.message import DecodeError
 from libp2p.abc import INetStream
@@ -27,10 +29,11 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.validators import signature_validator
 from libp2p.tools.anyio_service import background_trio_service
+from libp2p.tools.timed_cache.first_seen_cache import FirstSeenCache
 from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
 from commonground.p2p import limits
-from commonground.p2p.api import ValidateCheckpoint
+from commonground.p2p.api import IsNews, ValidateCheckpoint
 from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.guards import GuardedHost, GuardedSwarm, peer_key
 from commonground.p2p.penalties import Offence
@@ -45,6 +48,11 @@ log = logging.getLogger(__name__)
 TOPIC: Final = "commonhold/checkpoint/1"
 # 1.1 has no IDONTWANT, which doubles the messages of a topic whose messages are this small.
 MESHSUB: Final = TProtocol("/meshsub/1.1.0")
+
+
+def message_id(message: rpc_pb2.Message) -> bytes:
+    """The same checkpoint is one message, whoever signed it: authors cost nothing to make up."""
+    return hashlib.sha256(message.data).digest()
 
 
 def checked_control(control: rpc_pb2.ControlMessage) -> rpc_pb2.ControlMessage:
@@ -77,7 +85,11 @@ class GuardedPubsub(Pubsub):
     """Pubsub with a bounded, contained read loop, for exactly one topic."""
 
     def __init__(
-        self, host: GuardedHost, swarm: GuardedSwarm, validate: ValidateCheckpoint
+        self,
+        host: GuardedHost,
+        swarm: GuardedSwarm,
+        validate: ValidateCheckpoint,
+        is_news: IsNews,
     ) -> None:
         router = GossipSub(
             protocols=[MESHSUB],
@@ -93,14 +105,20 @@ class GuardedPubsub(Pubsub):
             router,
             max_inbound_rpc_size=limits.GOSSIP_FRAME_BYTES_MAX,
             allowed_topics=frozenset({TOPIC}),
+            msg_id_constructor=message_id,
         )
+        # What we offer to others; it takes no argument.
+        cache_module.default_msg_id_fn = message_id  # type: ignore[assignment]
+        # The default begins anew at each repetition: what is repeated often enough is never heard again.
+        self.seen_messages.stop()
+        self.seen_messages = FirstSeenCache(limits.GOSSIP_SEEN_SECONDS)  # type: ignore[assignment]
         # The default restarts at the second: a node that restarts is taken for an echo of itself.
         self.counter = time.time_ns()
         self.gossip = router
         self._swarm = swarm
-        self._validate = validate
-        self._frames = Buckets[bytes](
-            limits.GOSSIP_FRAMES_PER_SECOND, limits.GOSSIP_FRAMES_BURST, trio.current_time
+        self._validate, self._is_news = validate, is_news
+        self._messages = Buckets[bytes](
+            limits.GOSSIP_MESSAGES_PER_SECOND, limits.GOSSIP_MESSAGES_BURST, trio.current_time
         )
         self._authors = Buckets[bytes](
             limits.CHECKPOINTS_PER_SECOND_PER_AUTHOR,
@@ -118,9 +136,6 @@ class GuardedPubsub(Pubsub):
                 raise Offence("a gossip frame with a bad length") from error
             except StreamEOF:
                 return
-            # Who sends faster waits, as its window does not grow; an honest one has a queue, and gossip
-            # may be lost.
-            await trio.sleep(self._frames[key].borrow(1))
             await self._take_frame(peer, key, raw)
 
     async def _take_frame(self, peer: ID, key: KeyId, raw: bytes) -> None:
@@ -132,6 +147,9 @@ class GuardedPubsub(Pubsub):
             raise Offence("too many messages in one gossip frame")
         if len(frame.subscriptions) > limits.GOSSIP_CONTROLS_PER_FRAME_MAX:
             raise Offence("too many subscriptions in one gossip frame")
+        # Who sends faster waits, as its window does not grow; an honest one has a queue, and gossip may
+        # be lost.
+        await trio.sleep(self._messages[key].borrow(max(1, len(frame.publish))))
         for subscription in frame.subscriptions:
             self.handle_subscription(peer, subscription)
         for message in frame.publish:
@@ -167,42 +185,47 @@ class GuardedPubsub(Pubsub):
             self._handle_dead_peer(peer)
 
     async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
-        """Check shape and signature, then let the library validate, deliver and forward."""
+        """Deliver and forward what is new and valid; what costs little is asked first."""
         if msg_forwarder == self.my_id:
             await super().push_msg(msg_forwarder, msg)
             return
         try:
-            self._check_message(msg)
-            await super().push_msg(msg_forwarder, msg)
+            author = self._check_shape(msg)
+            if self._is_msg_seen(msg) or not self._is_news(author, msg.data):
+                return  # whoever sends it may have read less of the log than we, or more
+            if not signature_validator(msg):
+                raise Offence("a gossip message with a bad signature")
+            if not await self._is_valid(author, msg):
+                return
+            self._mark_msg_seen(msg)
+            self.notify_subscriptions(msg)
+            await self.router.publish(msg_forwarder, msg)
         except Reject as offence:
             self._punish(msg_forwarder, str(offence))
         except Exception as error:  # would end the whole service
             self._punish(msg_forwarder, f"a message that fails with {type(error).__name__}")
 
-    def _check_message(self, message: rpc_pb2.Message) -> None:
+    def _check_shape(self, message: rpc_pb2.Message) -> KeyId:
+        """The author's key; raises Reject for what no correct peer passes on."""
         if list(message.topicIDs) != [TOPIC]:
             raise Offence("a gossip message outside the topic")
         if not 0 < len(message.data) <= limits.CHECKPOINT_BYTES_MAX:
             raise Offence("a gossip message of a bad size")
         if len(message.seqno) != 8:
             raise Offence("a gossip message without a number")
-        key_of(str(ID(message.from_id)))  # Ed25519 authors only: the key is in the name
-        # The library drops a bad signature silently, and nobody would be punished for it.
-        if not self._is_msg_seen(message) and not signature_validator(message):
-            raise Offence("a gossip message with a bad signature")
+        return key_of(str(ID(message.from_id)))  # Ed25519 authors only: the key is in the name
 
-    async def validate_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
-        """Called by the library for each new message; ValidationError drops the message."""
-        if msg_forwarder == self.my_id:
-            return
-        author = key_of(str(ID(msg.from_id)))
+    async def _is_valid(self, author: KeyId, message: rpc_pb2.Message) -> bool:
+        """Whether the signed message is worth passing on, and no other was faster meanwhile."""
         if not self._authors[author].take():
-            # The forwarder may have seen a slower stream than we did: dropped, not punished.
-            raise ValidationError("the author's rate limit")
-        if not await self._validate(author, msg.data):
-            # An honest forwarder applies the same rule and does not forward what we refuse.
-            self._punish(msg_forwarder, "a checkpoint that breaks the rule")
-            raise ValidationError("the caller's rule")
+            return False  # the forwarder may have seen a slower stream than we did: nobody's fault
+        try:
+            if not await self._validate(author, message.data):
+                # An honest forwarder applies the same rule and does not forward what we refuse.
+                raise Offence("a checkpoint that breaks the rule")
+        except ValidationError:
+            return False
+        return not self._is_msg_seen(message)
 
     def _punish(self, peer: ID, why: str) -> None:
         self._swarm.punish(key_of(str(peer)), peer, why)
@@ -218,13 +241,14 @@ class Checkpoints:
         bridge: TrioBridge,
         *,
         validate: ValidateCheckpoint,
+        is_news: IsNews,
         deliver: Callable[[KeyId, bytes], None],
         rates: RequestRates,
         head: Callable[[], bytes],
     ) -> None:
         self._bridge, self._rates, self._head = bridge, rates, head
         self._rule, self._deliver = validate, deliver
-        self.pubsub = GuardedPubsub(host, swarm, self._validate)
+        self.pubsub = GuardedPubsub(host, swarm, self._validate, is_news)
 
     async def _validate(self, author: KeyId, data: bytes) -> bool:
         try:

@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 
 LIBP2P_VERSION = "0.8.1"
 Handler = Callable[[INetStream], Awaitable[None]]
+OnVisit = Callable[[KeyId, str], Awaitable[None]]
 
 
 def check_version() -> None:
@@ -129,6 +130,8 @@ class GuardedSwarm(Swarm):
         self.penalties = penalties
         self._admit = admit
         self.handshakes = Handshakes()
+        # Told who came, and from which IP address; no visit waits for it for long.
+        self.on_visit: OnVisit | None = None
         self.auto_connector = NoAutomaticDials(self)
 
     async def _handle_inbound_connection(self, read_write_closer: Any, maddr: Any) -> None:
@@ -145,7 +148,13 @@ class GuardedSwarm(Swarm):
         finally:
             self.handshakes.leave(scope)
         if muxed is not None:
+            await self._tell_visit(muxed, read_write_closer)
             await muxed.event_closed.wait()  # returning closes the socket
+
+    async def _tell_visit(self, muxed: Any, connection: Any) -> None:
+        remote = connection.get_remote_address()
+        if self.on_visit is not None and remote is not None:
+            await self.on_visit(peer_key(muxed), remote[0])
 
     async def add_conn(self, muxed_conn: Any, direction: str = "unknown") -> Any:
         try:

@@ -8,10 +8,11 @@ with backoff; then `failed` resolves with the last error, and the node goes on w
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +32,20 @@ from commonground.p2p.api import (
     Authorise,
     BlobSource,
     Checkpoint,
+    DialRule,
     Fetched,
+    IsNews,
     PeerPolicy,
     ValidateCheckpoint,
 )
 from commonground.p2p.bridge import TrioBridge
+from commonground.p2p.dialling import Dialler
 from commonground.p2p.gossip import Checkpoints, ask_head
 from commonground.p2p.guards import GuardedHost, GuardedSwarm, build_host, reset_quietly
 from commonground.p2p.penalties import Interrupted
 from commonground.p2p.transfer import BlobServer, RequestRates, Wanted, fetch
 from commonground.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL, BlobRequest
+from commonground.places import parse_place
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError, Unreachable
 from protocol.identity import KeyId, key_of, peer_id_of
 from protocol.limits import HASH_BYTES, KEY_BYTES
@@ -58,6 +63,7 @@ class _Running:
 
     host: GuardedHost
     swarm: GuardedSwarm
+    dialler: Dialler
     checkpoints: Checkpoints
 
 
@@ -71,11 +77,18 @@ class PeerHost:
         authorise: Authorise,
         source: BlobSource,
         validate_checkpoint: ValidateCheckpoint,
+        is_news: IsNews = lambda author, data: True,
         listen: Sequence[str] = DEFAULT_LISTEN,
         admit: Admit | None = None,
         policy: PeerPolicy | None = None,
+        dialling: DialRule | None = None,
+        reached: Callable[[KeyId], None] = lambda key: None,
     ) -> None:
-        """`seed` is the 32-byte Ed25519 seed of the record key; `listen` are multiaddrs (TCP)."""
+        """`seed` is the 32-byte Ed25519 seed of the record key; `listen` are multiaddrs (TCP).
+
+        `reached` is told, on the asyncio loop, the key of each peer that connected to us from outside:
+        from an address that we would dial.
+        """
         if len(seed) != KEY_BYTES:
             raise ConfigError(
                 f"an Ed25519 seed has {KEY_BYTES} bytes, not {len(seed)}",
@@ -86,7 +99,8 @@ class PeerHost:
         self.peer_id: str = peer_id_of(self.key)
         self._listen = tuple(listen)
         self._authorise, self._source, self._rule = authorise, source, validate_checkpoint
-        self._admit, self._policy = admit, policy or PeerPolicy()
+        self._admit, self._policy, self._is_news = admit, policy or PeerPolicy(), is_news
+        self._dialling, self._reached = dialling or DialRule(), reached
         self._queues: set[asyncio.Queue[Checkpoint]] = set()
         self._head = b""
         self._addresses: tuple[str, ...] = ()
@@ -170,6 +184,7 @@ class PeerHost:
             swarm,
             bridge,
             validate=self._rule,
+            is_news=self._is_news,
             deliver=self._deliver,
             rates=rates,
             head=lambda: self._head,
@@ -184,9 +199,16 @@ class PeerHost:
                     "choose another address or port",
                 )
             self._addresses = tuple(str(address) for address in host.get_transport_addrs())
+            dialler = Dialler(swarm, self._dialling)
+
+            async def on_visit(key: KeyId, address: str) -> None:
+                if await dialler.is_outside(ipaddress.ip_address(address)):
+                    bridge.post(self._reached, key)
+
+            swarm.on_visit = on_visit
             await nursery.start(checkpoints.run)
             try:
-                yield _Running(host, swarm, checkpoints)
+                yield _Running(host, swarm, dialler, checkpoints)
                 await swarm.close_connections()
             finally:
                 nursery.cancel_scope.cancel()
@@ -207,7 +229,7 @@ class PeerHost:
         bridge, running = self._up()
         key_of(peer_id)
         try:
-            await bridge.call(_connect, running, peer_id, tuple(addresses))
+            await bridge.call(running.dialler.connect, ID.from_string(peer_id), tuple(addresses))
         except Interrupted as error:
             raise Unreachable(f"cannot reach peer {peer_id}: {error}") from error
 
@@ -307,49 +329,30 @@ class PeerHost:
 def _check_free(address: str) -> None:
     """libp2p listens with SO_REUSEPORT, so that a second process would silently share our port."""
     try:
-        parts = Multiaddr(address)
-        ip, port = parts.value_for_protocol("ip4"), int(parts.value_for_protocol("tcp") or 0)
-    except Exception as error:  # multiaddr's errors have no common base
+        place = parse_place(address)
+        if place.is_name:
+            raise Reject("a name is nothing to listen on")
+    except Reject as error:
         raise ConfigError(
             f"{address!r} is not a multiaddr to listen on", "write /ip4/ADDRESS/tcp/PORT"
         ) from error
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((ip, port))
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {address}: {error.strerror}", "choose another address or port"
-            ) from error
+    try:
+        with socket.socket(socket.AF_INET if place.form == "ip4" else socket.AF_INET6) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((place.host, place.port))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {address}: {error.strerror}", "choose another address or port"
+        ) from error
 
 
 # --- in the trio thread ---------------------------------------------------------------------------
 
 
-async def _connect(running: _Running, peer_id: str, addresses: tuple[str, ...]) -> None:
-    """Use a live connection, or dial one address after the other; raises Interrupted.
-
-    libp2p's own dial picks one address per transport from a store that keeps stale ones, and then
-    refuses to dial a failed peer for a minute; ours dials what the caller said, now.
-    """
-    peer = ID.from_string(peer_id)
-    if any(not connection.is_closed for connection in running.swarm.get_connections(peer)):
-        return
-    why = "no address is known"
-    for address in addresses:
-        try:
-            with trio.fail_after(limits.DIAL_SECONDS):
-                await running.swarm.dial_addr(Multiaddr(address), peer)
-            return
-        except Exception as error:  # an address of any kind of badness: try the next
-            why = str(error) or type(error).__name__
-    raise Interrupted(why)
-
-
 async def _open_stream(
     running: _Running, peer_id: str, addresses: tuple[str, ...], protocol: str
 ) -> INetStream:
-    await _connect(running, peer_id, addresses)
+    await running.dialler.connect(ID.from_string(peer_id), addresses)
     try:
         return await running.host.new_stream(ID.from_string(peer_id), [TProtocol(protocol)])
     except BaseLibp2pError as error:

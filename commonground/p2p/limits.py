@@ -17,6 +17,16 @@ CONNECTIONS_PER_PEER_MAX: Final = 2
 HANDSHAKES_MAX: Final = 128
 HANDSHAKE_SECONDS: Final = 5
 DIAL_SECONDS: Final = 10
+# Members say where they are, and one may say where somebody else is. An address is dialled in vain once a
+# minute, whoever names it; a host, with all its ports, as often as a household may have machines that are
+# off; all together as often as a round of visits and a round of reviews may be in vain.
+FAILED_DIALS_PER_HOST_MINUTE: Final = 16
+FAILED_DIALS_PER_MINUTE: Final = 64
+# A peer that was there before, and is not now: it restarts.
+REDIALS_PER_MINUTE: Final = 12
+ADDRESSES_PER_PEER_MAX: Final = 8
+ADDRESSES_PER_NAME_MAX: Final = 4
+LOOKUP_SECONDS: Final = 5
 
 # A machine that lost its power never says goodbye: without an answer its slot is freed.
 PING_INTERVAL_SECONDS: Final = 30.0
@@ -69,6 +79,9 @@ SERVED_BYTES_PER_SECOND_PER_PEER: Final = 256 * MIB
 # A reader slower than this for the whole blob is holding a slot, not reading.
 TRANSFER_BYTES_PER_SECOND_MIN: Final = 16 * KIB
 TRANSFER_GRACE_SECONDS: Final = 60
+# A sender that falls behind the same rate by more than this loses its slot to others, at any time: what it
+# has sent counts, and what it will send does not. Long enough for one that breaks off and is back.
+SENDER_GRACE_SECONDS: Final = 30
 # libp2p itself gives up after 5 s without window; this is for a connection that went silent.
 CHUNK_IDLE_SECONDS: Final = 20
 FETCH_ATTEMPTS_MAX: Final = 6
@@ -84,10 +97,12 @@ CHECKPOINTS_PER_SECOND_PER_AUTHOR: Final = 2
 CHECKPOINTS_BURST_PER_AUTHOR: Final = 10
 # A frame of gossip: some messages of 4 KiB, or a heartbeat's list of ids.
 GOSSIP_FRAME_BYTES_MAX: Final = 64 * KIB
-# A mesh peer passes on what all members publish, so that an honest one may have more than this to say:
-# it waits, in its own queue.
-GOSSIP_FRAMES_PER_SECOND: Final = 50
-GOSSIP_FRAMES_BURST: Final = 200
+# The same checkpoint is one message, so that an honest mesh peer has about one a second to pass on, and what
+# was new while it could not. Whoever has more waits, in its own queue; nobody is cut off for it.
+GOSSIP_MESSAGES_PER_SECOND: Final = 50
+GOSSIP_MESSAGES_BURST: Final = 200
+# What was said is not heard again for so long: below the minute after which an alarm is sounded again.
+GOSSIP_SEEN_SECONDS: Final = 50
 # What we send in answer to one wish, too, so that no other node takes it for a flood.
 GOSSIP_MESSAGES_PER_FRAME_MAX: Final = 16
 GOSSIP_CONTROLS_PER_FRAME_MAX: Final = 32

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -230,9 +230,18 @@ class Download:
         self.salt: bytes | None = None
         self.length = 0
         self.received = 0
+        self._began: float | None = None
         self._hash = hashlib.sha256(CONTENT_DOMAIN)
         self._part = part_of(wanted.path)
         self._file = new_file(self._part)
+
+    @property
+    def due(self) -> float:
+        """When the next byte has to be here, at the least rate since the first question."""
+        if self._began is None:
+            self._began = trio.current_time()
+        earned = self.received / limits.TRANSFER_BYTES_PER_SECOND_MIN
+        return self._began + limits.SENDER_GRACE_SECONDS + earned
 
     def begin(self, response: BlobResponse) -> None:
         """Take the first header, or check that a later one tells the same story."""
@@ -304,6 +313,9 @@ async def _attempts(download: Download, open_stream: OpenStream) -> None:
                 await reset_quietly(stream)
         except (Interrupted, IOException, trio.TooSlowError) as error:
             why = error
+        if trio.current_time() >= download.due:
+            why = Interrupted("it sends too slowly")
+            break
         if download.received - before >= limits.CHUNK_BYTES:
             failures = 0
         failures += 1
@@ -318,7 +330,7 @@ async def _attempts(download: Download, open_stream: OpenStream) -> None:
 async def _receive(download: Download, stream: INetStream) -> None:
     """One attempt: ask from where we are, then read exactly what was announced."""
     request = BlobRequest(download.wanted.item_id, download.wanted.part, download.received)
-    with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
+    with _in_time(download):
         await stream.write(request.encode())
         raw = await read_exactly(stream, RESPONSE_BYTES)
     try:
@@ -335,9 +347,15 @@ async def _receive(download: Download, stream: INetStream) -> None:
     if response.status is not Status.OK:
         raise Interrupted(f"the peer answers {response.status.name.lower()}")
     download.begin(response)
-    with trio.fail_after(seconds_allowed(download.length - download.received)):
-        while download.received < download.length:
-            await _receive_chunk(download, stream)
+    while download.received < download.length:
+        await _receive_chunk(download, stream)
+
+
+def _in_time(download: Download, gathered: int = 0) -> AbstractContextManager[object]:
+    """Raises TooSlowError for a sender that went silent, or that sends less than the least rate."""
+    earned = gathered / limits.TRANSFER_BYTES_PER_SECOND_MIN
+    silent = trio.current_time() + limits.CHUNK_IDLE_SECONDS
+    return trio.fail_at(min(silent, download.due + earned))
 
 
 async def _receive_chunk(download: Download, stream: INetStream) -> None:
@@ -346,7 +364,7 @@ async def _receive_chunk(download: Download, stream: INetStream) -> None:
     chunk = bytearray()
     try:
         while len(chunk) < size:
-            with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
+            with _in_time(download, len(chunk)):
                 chunk += await read_some(stream, size - len(chunk))
     finally:
         if chunk:

@@ -48,6 +48,12 @@ def init(
         list[str] | None,
         typer.Option(help="libp2p address to listen on; repeat. Default: any, on a free port."),
     ] = None,
+    announce: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="HOST:PORT where others are to dial this node; repeat. Default: what its interfaces say."
+        ),
+    ] = None,
     encrypt: Annotated[
         bool, typer.Option("--encrypt", help="Ask for a passphrase for the keys.")
     ] = False,
@@ -77,6 +83,7 @@ def init(
     config = NodeConfig(
         parse_link(link),
         listen=tuple(listen) if listen else DEFAULT_LISTEN,
+        announce=tuple(announce or ()),
         rpc_url=rpc_url,
         stand_by=stand_by,
         review_campaigns=tuple(campaign or ()),

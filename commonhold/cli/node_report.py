@@ -16,6 +16,7 @@ from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.keys import NodeKeys
+from node.reach import reach_words, was_reached
 from node.statement import (
     Balance,
     StatementLine,
@@ -102,6 +103,10 @@ def status(
         "earnings": [_balance(each) for each in balances],
         "alarms": [alarm.message for alarm in store.alarms()],
         "clock": clock_warning(store, now_ms()),
+        "reach": {
+            "reached": was_reached(store, now_ms()),
+            "words": reach_words(store, now_ms()),
+        },
     }
 
 
@@ -145,6 +150,7 @@ def status_text(data: dict[str, Any]) -> str:
         f" ({'registered' if data['registered'] else 'not registered yet'})",
         f"connection  {data['connection']}",
         f"node        {'running' if data['running'] else 'not running'}",
+        f"outside     {data['reach']['words']}",
         f"reviews     {f'standing by for {standing}' if standing else 'standing by for nothing'}",
         f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from commonground.p2p import Denial, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, OpenBlob, PeerHost
 from commonhold.demo.share import PART
 from protocol.errors import Reject, Unreachable
 
@@ -38,6 +38,7 @@ async def _ask(peer_id: str, addresses: Sequence[str], item_id: bytes, folder: P
         source=_Nothing(),
         validate_checkpoint=_ignore,
         listen=_LOOPBACK,
+        dialling=DialRule("127.0.0.1"),
     )
     await host.start()
     try:

@@ -17,7 +17,7 @@ from commonground.addresses import Announcement
 from commonground.asking import ATTEMPT_SECONDS, Asking
 from commonground.client import CoordinatorClient
 from commonground.directory import Directory, keys_of_person
-from commonground.p2p import Denial, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, OpenBlob, PeerHost
 from coordinator.dataset.content import ContentStore, PartOf
 from coordinator.operator import Operator
 from protocol.errors import Misbehaviour, Reject, Unreachable
@@ -174,7 +174,7 @@ def parts_of(state: State, items: Sequence[ItemId]) -> list[Wanted]:
 async def _fetch(
     operator: Operator, wanted: Sequence[Wanted], content: ContentStore, on_part: OnPart
 ) -> dict[PartOf, str]:
-    host = fetching_host(bytes(operator.keys.operator_key))
+    host = fetching_host(bytes(operator.keys.operator_key), parse_link(operator.link).host)
     # The server is on this machine, whatever name others know it by.
     link = replace(parse_link(operator.link), host=operator.local_host)
     await host.start()
@@ -193,8 +193,11 @@ async def _fetch(
         await host.stop()
 
 
-def fetching_host(secret: bytes) -> PeerHost:
-    """A peer that asks and gives nothing; start it. `secret` is an Ed25519 seed."""
+def fetching_host(secret: bytes, near: str) -> PeerHost:
+    """A peer that asks and gives nothing; start it. `secret` is an Ed25519 seed.
+
+    What the internet does not reach is dialled where `near`, the network's host, is of the same kind.
+    """
     nothing = _Nothing()
     return PeerHost(
         secret,
@@ -202,4 +205,5 @@ def fetching_host(secret: bytes) -> PeerHost:
         source=nothing,
         validate_checkpoint=nothing.accept,
         listen=_LISTEN,
+        dialling=DialRule(near),
     )

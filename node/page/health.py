@@ -9,6 +9,7 @@ from commonground.addresses import now_ms
 from node.clocks import clock_warning
 from node.page.sources import Sources
 from node.page.words import moment
+from node.reach import reach_words
 from node.rows import OutboxState
 from protocol.identity import PersonId, name_of, peer_id_of, short
 from protocol.rules.people import keys_of
@@ -51,6 +52,7 @@ class HealthView:
     word: str  # of its state
     alarms: tuple[str, ...]
     alarms_command: str
+    reach: str  # whether others can reach it, and what to do if not
     clock: str  # how the operator's clock differs from ours; empty where it does not
     connected: bool
     peers: int
@@ -88,6 +90,7 @@ def view_health(sources: Sources) -> HealthView:
         word=_word(bool(alarms), replay is not None, connected, bool(clock)),
         alarms=alarms,
         alarms_command=f"commonhold node alarms{sources.arguments}",
+        reach=reach_words(store, now_ms()),
         clock=clock,
         connected=connected,
         peers=sources.peers(),

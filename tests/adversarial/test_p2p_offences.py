@@ -234,7 +234,7 @@ async def test_a_neighbour_with_much_to_pass_on_waits_and_is_heard(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All members' checkpoints come through a few neighbours: in a large network that is many."""
-    monkeypatch.setattr(limits, "GOSSIP_FRAMES_BURST", 2)
+    monkeypatch.setattr(limits, "GOSSIP_MESSAGES_BURST", 2)
     peer = make_host(Setup(content=os.devnull, seed="93" * 32, offences_max=1))
     busy = make_host(Setup(content=os.devnull, seed="94" * 32))
     async with running(peer), running(busy):
@@ -262,7 +262,9 @@ async def test_gossip_that_we_cannot_judge_yet_is_dropped_and_false_gossip_is_an
         assert not await bans(peer, ahead)
         await false.connect(peer.peer_id, peer.addresses)
         async with asyncio.timeout(20):
+            number = 0
             while not await bans(peer, false):
-                await false.publish(b"no: it breaks the rule")
+                number += 1
+                await false.publish(b"no: it breaks the rule, %d" % number)
                 await asyncio.sleep(0.05)
     assert queue.empty()

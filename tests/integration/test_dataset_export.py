@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from commonground.dataset import layout
-from commonground.p2p import Denial, Grant, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost
 from commonhold.demo.stage import Server, Stage
 from coordinator.operator import Operator
 from protocol.errors import Reject
@@ -107,7 +107,11 @@ class Stranger:
 
     async def ask(self, scene: Scene, folder: Path) -> None:
         host = PeerHost(
-            b"\x33" * 32, authorise=self.authorise, source=self, validate_checkpoint=self.accept
+            b"\x33" * 32,
+            authorise=self.authorise,
+            source=self,
+            validate_checkpoint=self.accept,
+            dialling=DialRule("127.0.0.1"),
         )
         item_id, item = next(scene.state.items.scan())
         [part] = item.described().parts

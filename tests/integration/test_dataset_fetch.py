@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from commonground.addresses import Announcement, now_ms
-from commonground.p2p import Denial, Grant, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost
 from commonground.p2p.limits import REQUESTS_BURST
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.fetch import SnapshotFetcher, Wanted, fetching_host
@@ -75,6 +75,7 @@ async def peer(seed: int, kind: type[Contributor] = Contributor) -> AsyncIterato
         authorise=who.authorise,
         source=who,
         validate_checkpoint=who.accept,
+        dialling=DialRule("127.0.0.1"),
     )
     await host.start()
     try:
@@ -155,7 +156,7 @@ async def test_many_items_of_one_contributor_do_not_get_the_operator_banned(tmp_
 async def test_who_gossips_while_we_fetch_is_not_banned_for_it(tmp_path: Path) -> None:
     content = ContentStore(tmp_path)
     before, after = (bytes([number]) * 32 for number in (10, 11))
-    operator = fetching_host(b"\x09" * 32)
+    operator = fetching_host(b"\x09" * 32, "127.0.0.1")
     await operator.start()
     try:
         async with peer(1) as honest:

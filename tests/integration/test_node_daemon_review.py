@@ -10,7 +10,7 @@ import pytest
 
 from commonground.addresses import now_ms, open_announcement
 from commonground.client import CoordinatorClient
-from commonground.p2p import Denial, Grant, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost
 from commonhold.demo.stage import Stage
 from coordinator.operator import Operator
 from node.config import NodeConfig
@@ -50,6 +50,7 @@ async def fetch_as(thief: Node, author: Node, state: State, folder: Path) -> Non
         authorise=nothing.authorise,
         source=nothing,
         validate_checkpoint=nothing.accept,
+        dialling=DialRule("127.0.0.1"),
     )
     item_id, item = next(state.items.scan())
     [part] = item.described().parts

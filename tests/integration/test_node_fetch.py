@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from commonground.addresses import Announcement, now_ms
-from commonground.p2p import Denial, Grant, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost
 from commonground.p2p.limits import REQUESTS_BURST
 from node.examine import MISMATCH, UNSURE, Fetcher, Opinion, Wanted
 from node.intake import MAX_CONTENT_BYTES
@@ -61,6 +61,7 @@ class Library:
             authorise=self.authorise,
             source=self,
             validate_checkpoint=self.accept,
+            dialling=DialRule("127.0.0.1"),
         )
         await host.start()
         try:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from commonground.p2p import Denial, Grant, PeerHost, PeerPolicy, limits
+from commonground.p2p import Denial, DialRule, Grant, PeerHost, PeerPolicy, limits
 from commonground.p2p.limits import MIB
 from protocol.errors import ConfigError, Reject, StateError, Unreachable
 from protocol.identity import KeyId, key_of
@@ -227,6 +227,7 @@ async def test_a_fault_of_our_own_is_not_blamed_on_the_peer(
         authorise=sometimes,
         source=OneBlob(tmp_path / "content"),
         validate_checkpoint=starts_with_ok,
+        dialling=DialRule("127.0.0.1"),
         policy=PeerPolicy(offences_max=2),
     )
     async with running(host), running(make_host(NOBODY)) as me:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from commonground.addresses import Announcement
-from commonground.asking import ASK_BURST, Asking, interleave
+from commonground.asking import ASK_BURST, Asking, Queue
 from protocol.errors import StoreError
 from protocol.identity import KeyId
 
@@ -47,8 +47,27 @@ def asking(book: Book, at_once: int = 1, failures_max: int = 2) -> Asking[Thing]
 
 def test_authors_take_turns() -> None:
     ann, bob = [Thing(ANN, n) for n in range(3)], [Thing(BOB, n) for n in range(2)]
-    assert interleave([*ann, *bob]) == [ann[0], bob[0], ann[1], bob[1], ann[2]]
-    assert interleave([]) == []
+    queue = Queue([*ann, *bob], at_once=1)
+    assert [queue.take() for _ in range(6)] == [ann[0], bob[0], ann[1], bob[1], ann[2], None]
+    assert Queue([], at_once=1).take() is None
+
+
+async def test_a_slow_author_has_one_turn_while_others_wait() -> None:
+    """With two turns, of which an author who never answers takes one: the other is bob's, again and again."""
+    bobs_done, order = asyncio.Event(), list[Thing]()
+    ann, bob = [Thing(ANN, n) for n in range(3)], [Thing(BOB, n) for n in range(5)]
+
+    async def attempt(each: Thing, where: Announcement) -> bool:
+        order.append(each)
+        if each.author == ANN:
+            await bobs_done.wait()
+        elif each == bob[-1]:
+            bobs_done.set()
+        return True
+
+    await asyncio.wait_for(asking(Book(), at_once=2).run_pass([*ann, *bob], attempt), 10)
+    assert [each for each in order if each.author == BOB] == bob
+    assert sorted(each.number for each in order if each.author == ANN) == [0, 1, 2]
 
 
 async def test_a_node_that_fails_is_left_alone_for_the_pass() -> None:

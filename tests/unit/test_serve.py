@@ -19,7 +19,7 @@ from commonground.directory import keys_of_person
 from commonground.p2p import Denial, Grant
 from node.blobs import BlobStore
 from node.rows import ItemRow, Outgoing, PartRow
-from node.serve import OwnContent, may_read, reachable
+from node.serve import OwnContent, may_read
 from node.store import Store
 from protocol.errors import Reject
 from protocol.identity import KeyId
@@ -228,11 +228,3 @@ def test_an_announcement_in_another_s_name_is_refused() -> None:
     )
     with pytest.raises(Reject):
         open_announcement(forged, NETWORK, NOW)
-
-
-def test_any_interface_is_announced_as_one_that_others_can_dial() -> None:
-    listening = ["/ip4/0.0.0.0/tcp/4001", "/ip4/127.0.0.1/tcp/4002"]
-    assert reachable(listening, "192.0.2.7") == [
-        "/ip4/192.0.2.7/tcp/4001",
-        "/ip4/127.0.0.1/tcp/4002",
-    ]
