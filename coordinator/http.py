@@ -22,6 +22,7 @@ from starlette.routing import Mount, Route
 from commonground.web.headers import SecurityHeaders
 from commonground.web.pages import static_files
 from coordinator.book import Book
+from coordinator.connections import Connections
 from coordinator.dashboard.site import Site
 from coordinator.metrics import Metrics
 from protocol.errors import Reject
@@ -41,8 +42,9 @@ _OCTETS: Final = "application/octet-stream"
 class LogFiles:
     """One handler for each path that machines ask for."""
 
-    def __init__(self, book: Book, metrics: Metrics) -> None:
+    def __init__(self, book: Book, metrics: Metrics, connections: Connections) -> None:
         self._book = book
+        self._connections = connections
         self._metrics = metrics
 
     async def checkpoint(self, _: Request) -> Response:
@@ -86,6 +88,7 @@ class LogFiles:
     async def metrics(self, _: Request) -> Response:
         """For Prometheus."""
         self._metrics.log_entries.set(self._book.head.size)
+        self._metrics.connections.set(len(self._connections))
         self._metrics.queued.set(self._book.queued)
         self._metrics.closed_epochs.set(self._book.closed_epoch)
         self._metrics.waiting_items.set(self._book.waiting_items)
@@ -96,9 +99,11 @@ class LogFiles:
         return PlainTextResponse("ok\n", headers={"cache-control": "no-store"})
 
 
-def build_app(book: Book, metrics: Metrics, link: NetworkLink, home: Path) -> Starlette:
+def build_app(
+    book: Book, metrics: Metrics, connections: Connections, link: NetworkLink, home: Path
+) -> Starlette:
     """The application; it serves GET and HEAD and nothing else. `home` is the operator's directory."""
-    files, site = LogFiles(book, metrics), Site(book, link, home)
+    files, site = LogFiles(book, metrics, connections), Site(book, link, home)
 
     async def missing(request: Request, _: Exception) -> Response:
         return site.missing(request, "No page has this address.")
