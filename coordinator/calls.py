@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import Any, Final, Generic, TypeVar
 
 import grpc
@@ -132,26 +133,26 @@ class Calls(grpc.GenericRpcHandler):
     async def _reading(
         self, method: Method[Q], connection: Connection, context: Context
     ) -> AsyncIterator[Q]:
-        raw = b""
+        messages: list[bytes] = []
 
         async def read() -> int:
-            nonlocal raw
             received = await context.read()
             if not isinstance(received, bytes):
                 raise Reject("the call has no message, or one that is too large")
             if len(received) > method.bytes_max:
                 raise Reject(f"a {method.name} has at most {method.bytes_max:,} bytes")
-            raw = received
-            return len(raw)
+            messages.append(received)
+            return len(received)
 
         async with self._traffic.message(connection, read):
-            if len(raw) <= INLINE_BYTES_MAX:
-                request = method.parse(raw)
-            else:
-                loop = asyncio.get_running_loop()
-                request = await loop.run_in_executor(self._parsers, method.parse, raw)
-            raw = b""  # what was parsed is enough
-            yield request
+            yield await self._parsed(method, messages)
+
+    async def _parsed(self, method: Method[Q], messages: list[bytes]) -> Q:
+        """What the message says, which is taken from the list: nothing else shall keep its bytes."""
+        if len(messages[0]) <= INLINE_BYTES_MAX:
+            return method.parse(messages.pop())
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._parsers, method.parse, messages.pop())
 
     @asynccontextmanager
     async def _guarded(self, method: str, context: Context) -> AsyncIterator[Connection]:
@@ -160,6 +161,7 @@ class Calls(grpc.GenericRpcHandler):
         try:
             yield connection
         except CommonholdError as error:
+            _forget_frames(error)
             if isinstance(error, Reject):
                 self._traffic.penalise(connection)
             if isinstance(error, Busy):
@@ -189,6 +191,14 @@ class Calls(grpc.GenericRpcHandler):
             with self._traffic.calling(connection):
                 raise NoMethod("there is no such method")
         raise AssertionError("an aborted call goes on")
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Empties the frames that an error has passed: they hold the message, which may have megabytes, and
+    themselves stay until the interpreter looks for cycles."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def message_of(message: type[M], fields_max: int) -> Callable[[bytes], M]:

@@ -8,8 +8,9 @@ theirs.
 
 A network is an IPv4 address, or the /64 that one subscriber of IPv6 has. A connection is a member's once
 something new that a member signed has come over it: what the log shows to everybody proves nothing.
-Strangers are ended first, of the network that has most of them, and of these the one that was idle longest:
-so a newcomer finds a place beside ten thousand who hold theirs and ask nothing.
+Strangers are ended first, of the network that has most of them; of these whoever was refused most often, and
+then the one that was idle longest. So a newcomer finds a place beside ten thousand who hold theirs and ask
+nothing, and beside those who call without end.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ import resource
 import socket
 import stat
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
@@ -38,7 +39,11 @@ CONNECTIONS_MAX: Final = 8_192
 # Above what the sweep leaves, so that newcomers are taken between two sweeps.
 _HEADROOM: Final = 8
 # Refused so often, a connection is not one of a client that waits when it is asked to.
-REFUSED_MAX: Final = 256
+REFUSED_MAX: Final = 128
+# Its network is then looked at less patiently for a while: each of its connections may have dozens of calls
+# in the queue before anybody can look at them, and everybody waits behind these.
+REFUSED_MAX_OF_DEAF: Final = 8
+DEAF_SECONDS: Final = 60.0
 SWEEP_SECONDS: Final = 0.25
 # A sweep of n sockets takes some 2 n microseconds: this bounds its share of the time.
 _SWEEP_SHARE: Final = 20
@@ -88,11 +93,6 @@ class Connection:
         """Whose calls its calls are."""
         return self.member or self.network
 
-    @property
-    def is_deaf(self) -> bool:
-        """Whether it goes on calling however often it is asked to wait."""
-        return self.refused > REFUSED_MAX
-
 
 @dataclass(slots=True)
 class Connections:
@@ -102,6 +102,7 @@ class Connections:
     clock: Callable[[], float] = time.monotonic
     ended: Callable[[int], None] = lambda count: None
     _by_peer: dict[Peer, Connection] = field(default_factory=dict)
+    _deaf_until: dict[str, float] = field(default_factory=dict)  # by network
     _sockets: dict[tuple[int, int], Peer | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -134,37 +135,50 @@ class Connections:
             peer: each for peer, each in self._by_peer.items() if peer in open_now or each.active
         }
         found = {self._at(peer): at for peer, at in open_now.items()}
-        gone = surplus(found, self.most - self.most // _HEADROOM)
+        gone = surplus(found, self.most - self.most // _HEADROOM, self._deaf_networks(found))
         for each in gone:
             _hang_up(*found[each])
         if gone:
             self.ended(len(gone))
 
+    def _deaf_networks(self, found: Iterable[Connection]) -> Set[str]:
+        """The networks of strangers that were deaf a moment ago."""
+        now = self.clock()
+        self._deaf_until = {network: t for network, t in self._deaf_until.items() if t > now}
+        deaf = (c.network for c in found if c.refused > REFUSED_MAX and c.member is None)
+        self._deaf_until.update(dict.fromkeys(deaf, now + DEAF_SECONDS))
+        return self._deaf_until.keys()
 
-def surplus(connections: Collection[Connection], most: int) -> list[Connection]:
+
+def surplus(
+    connections: Collection[Connection], most: int, deaf_networks: Set[str] = frozenset()
+) -> list[Connection]:
     """Which connections are to be ended, that are too many of a network or of all, or deaf."""
-    gone = [each for each in connections if each.is_deaf]
-    rest = [each for each in connections if not each.is_deaf]
-    for is_member, limit in ((False, STRANGERS_PER_NETWORK), (True, MEMBERS_PER_NETWORK)):
-        crowds = Counter(c.network for c in rest if (c.member is not None) is is_member)
-        for network, count in crowds.items():
-            if count > limit:
-                crowd = [
-                    c for c in rest if c.network == network and (c.member is not None) is is_member
-                ]
-                gone += sorted(crowd, key=_idle)[: count - limit]
-    gone_already = set(gone)
-    rest = [each for each in rest if each not in gone_already]
-    if len(rest) > most:
-        crowds = Counter(each.network for each in rest if each.member is None)
-        rest.sort(key=lambda c: (c.member is not None, -crowds[c.network], *_idle(c)))
-        gone += rest[: len(rest) - most]
+    gone = []
+    crowds: defaultdict[tuple[str, bool], list[Connection]] = defaultdict(list)
+    for each in connections:
+        is_member = each.member is not None
+        patience = REFUSED_MAX_OF_DEAF if each.network in deaf_networks else REFUSED_MAX
+        if each.refused > (REFUSED_MAX if is_member else patience):
+            gone.append(each)
+        else:
+            crowds[each.network, is_member].append(each)
+    for (_, is_member), crowd in crowds.items():
+        limit = MEMBERS_PER_NETWORK if is_member else STRANGERS_PER_NETWORK
+        crowd.sort(key=_place)
+        surplus_here = max(0, len(crowd) - limit)
+        gone += crowd[:surplus_here]
+        del crowd[:surplus_here]
+    too_many = sum(map(len, crowds.values())) - most
+    if too_many > 0:
+        by_size = sorted(crowds, key=lambda each: (each[1], -len(crowds[each])))
+        gone += [each for key in by_size for each in crowds[key]][:too_many]
     return gone
 
 
-def _idle(connection: Connection) -> tuple[bool, float]:
-    """Sorts whoever asks nothing before others, and of these the longest silent first."""
-    return connection.active > 0, connection.used
+def _place(connection: Connection) -> tuple[int, bool, float]:
+    """Sorts those who go first to the front: often refused, asking nothing, silent for longest."""
+    return -connection.refused, connection.active > 0, connection.used
 
 
 # ---- sockets ----

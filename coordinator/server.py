@@ -55,12 +55,17 @@ _GRPC_OPTIONS: Final = (
     ("grpc.max_send_message_length", BUNDLE_BYTES_MAX + MESSAGE_BYTES_MAX),
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.server_handshake_timeout_ms", 10_000),  # a silent connection is not kept for minutes
-    # A client has more wait at its own side; a stranger's network may have as many under way in all.
-    ("grpc.max_concurrent_streams", 64),
+    # A client has more wait at its own side: so many of each connection can be in the queue below.
+    ("grpc.max_concurrent_streams", 32),
+    # Calls that we have not looked at. Beyond that gRPC drops whichever it likes, members' too.
+    ("grpc.server.max_pending_requests", 8_192),
+    ("grpc.server.max_pending_requests_hard_limit", 8_192),
     ("grpc.max_connection_idle_ms", 5 * 60_000),  # nobody who only holds a place keeps it
     # Above what a client's stream lasts: connections are spread again, and a network that changed is.
     ("grpc.max_connection_age_ms", 2 * 3_600_000),
     ("grpc.max_connection_age_grace_ms", 15 * 60_000),
+    # Or gRPC takes in megabytes of a message that nobody has begun to read. One that is read it still speeds.
+    ("grpc.http2.bdp_probe", 0),
     ("grpc.keepalive_time_ms", 60_000),  # notices followers whose machine has gone
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -143,7 +148,7 @@ async def running(
                     serving(
                         build_app(book, metrics, connections, link, home.path),
                         http_socket,
-                        Visitors(descriptors.http, descriptors.http // 4),
+                        Visitors(descriptors.http, descriptors.http // 2),
                     ),
                     _beside(connections.keep_swept(grpc_port), "door", on_fatal),
                     _beside(conductor.run(), "conductor", on_fatal),

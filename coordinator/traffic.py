@@ -41,7 +41,7 @@ READ_SECONDS: Final = 70.0
 class _Unread:
     """A call whose message is not here yet."""
 
-    network: str
+    connection: Connection
     began: float
     limit: asyncio.Timeout
     has_place: bool = False
@@ -60,36 +60,41 @@ class Rooms:
     unread: list[_Unread] = field(default_factory=list)  # longest first
 
     @asynccontextmanager
-    async def arriving(self, network: str) -> AsyncIterator[None]:
+    async def arriving(self, connection: Connection) -> AsyncIterator[None]:
         """Waits for a place for a message that is to come, and holds it.
 
-        Raises TimeoutError when it does not come in READ_SECONDS; or sooner when others wait, for then the
-        one that takes longest gives way.
+        Raises TimeoutError when it does not come in READ_SECONDS; or sooner when others wait, for then one
+        that takes long gives way.
         """
         async with asyncio.timeout(READ_SECONDS) as limit:
-            mine = _Unread(network, self.clock(), limit)
+            mine = _Unread(connection, self.clock(), limit)
             self.unread.append(mine)
             try:
+                if not self.messages.fits(connection.network):
+                    self.give_way(self.messages, connection)
                 async with self.messages.waiting(
-                    network, impatient=lambda: self.give_way(self.messages, network)
+                    connection.network,
+                    impatient=lambda: self.give_way(self.messages, connection),
                 ):
                     mine.has_place = True
                     yield
             finally:
                 self.unread.remove(mine)
 
-    def give_way(self, room: Room, network: str) -> bool:
-        """Ends the call that waits longest for its message, if it does so for too long.
+    def give_way(self, room: Room, newcomer: Connection) -> bool:
+        """Ends the call that waits longest for its message, if that is too long.
 
-        It is one of this network where that has its whole share of the room.
+        Towards the only call of a connection, every second call of another one waits too long at once. It is
+        a call of the same network where that has its whole share of the room.
         """
-        by_itself = not room.fits_share(network)
+        by_itself = not room.fits_share(newcomer.network)
         for each in self.unread:
-            if by_itself and each.network != network:
+            if by_itself and each.connection.network != newcomer.network:
                 continue
-            if (each.has_place or room is self.calls) and not each.limit.expired():
-                if self.clock() - each.began < PATIENCE_SECONDS:
-                    return False
+            if each.limit.expired() or not (each.has_place or room is self.calls):
+                continue
+            is_surplus = newcomer.active == 1 < each.connection.active
+            if is_surplus or self.clock() - each.began >= PATIENCE_SECONDS:
                 each.limit.reschedule(asyncio.get_running_loop().time())
                 return True
         return False
@@ -100,7 +105,7 @@ def strangers_rooms(clock: Clock) -> Rooms:
     return Rooms(
         clock,
         calls=Room("calls", 256, 64),
-        messages=Room("messages", 24, 8, newest_first=True),
+        messages=Room("messages", 16, 4, newest_first=True),
         bytes=Room("bytes", 16 * _MIB, 8 * _MIB),
         streams=Room("streams", 1_024, 64),
         pages=Room("pages", 32 * _MIB, 8 * _MIB),
@@ -112,7 +117,7 @@ def members_rooms(clock: Clock) -> Rooms:
     return Rooms(
         clock,
         calls=Room("calls", 1_024, 512),
-        messages=Room("messages", 48, 16, newest_first=True),
+        messages=Room("messages", 32, 8, newest_first=True),
         bytes=Room("bytes", 48 * _MIB, 16 * _MIB),
         streams=Room("streams", 4_096, 1_024),
         pages=Room("pages", 96 * _MIB, 16 * _MIB),
@@ -149,7 +154,7 @@ class Traffic:
             rooms, network = self._rooms(connection), connection.network
             if rooms is self.strangers and 2 * self.members.calls.held > self.members.calls.total:
                 raise Busy("members come first", SOON_SECONDS, limit="members first")
-            if not rooms.calls.fits(network) and not rooms.give_way(rooms.calls, network):
+            if not rooms.calls.fits(network) and not rooms.give_way(rooms.calls, connection):
                 rooms.calls.require(network)
             with rooms.calls.holding(network):
                 yield
@@ -167,7 +172,7 @@ class Traffic:
         """
         rooms, network = self._rooms(connection), connection.network
         async with AsyncExitStack() as held:
-            async with rooms.arriving(network):
+            async with rooms.arriving(connection):
                 size = await read()
                 await held.enter_async_context(rooms.bytes.waiting(network, size))
             self._buckets[connection.payer].borrow(size / BYTES_PER_CALL)

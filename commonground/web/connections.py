@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -23,6 +24,8 @@ REQUEST_BYTES_MAX: Final = 64 * 1024
 # The largest file of the log, 16 MiB, at 1.2 Mbit/s.
 ANSWER_SECONDS: Final = 120.0
 LOOK_SECONDS: Final = 1.0
+# So long a network may have too many: enough for the request of one that came in the midst of a flood.
+_SETTLE_SECONDS: Final = 0.05
 
 _Protocol: Any = AutoHTTPProtocol
 
@@ -33,6 +36,7 @@ class Visitors:
     def __init__(self, most: int, each: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most, self._each, self._clock = most, each, clock
         self._here: dict[Visitor, None] = {}  # in the order of their coming
+        self._crowds = Counter[str]()
 
     def __len__(self) -> int:
         return len(self._here)
@@ -46,17 +50,35 @@ class Visitors:
         return Visitor(self, **arguments)
 
     def come(self, visitor: Visitor) -> None:
-        """Takes a newcomer in; whoever waits longest goes, where that is one too many."""
+        """Takes a newcomer in. Whoever waits longest goes, where that is one too many."""
         self._here[visitor] = None
-        own = [each for each in self._here if each.network == visitor.network]
-        for crowd, most in ((own, self._each), (list(self._here), self._most)):
-            if len(crowd) > most:
-                waiting = [each for each in crowd if each.waits and each is not visitor]
-                min(waiting, key=lambda each: each.since, default=visitor).end()
+        self._crowds[visitor.network] += 1
+        if len(self._here) > self._most:
+            self._send_away(self._here, 1, visitor)
+        elif self._crowds[visitor.network] == self._each + 1:
+            asyncio.get_running_loop().call_later(_SETTLE_SECONDS, self._settle, visitor.network)
+
+    def _settle(self, network: str) -> None:
+        """Ends what a network has too many of."""
+        crowd = [each for each in self._here if each.network == network]
+        self._send_away(crowd, len(crowd) - self._each)
+
+    def _send_away(
+        self, crowd: Iterable[Visitor], count: int, newcomer: Visitor | None = None
+    ) -> None:
+        """Ends those of a crowd that wait longest; or the newcomer, where nobody waits."""
+        waiting = [each for each in crowd if each.waits and each is not newcomer]
+        gone = sorted(waiting, key=lambda each: each.since)[: max(0, count)]
+        for each in gone or filter(None, [newcomer]):
+            each.end()
 
     def go(self, visitor: Visitor) -> None:
         """Forgets one who has gone."""
-        self._here.pop(visitor, None)
+        if visitor in self._here:
+            del self._here[visitor]
+            self._crowds[visitor.network] -= 1
+            if not self._crowds[visitor.network]:
+                del self._crowds[visitor.network]
 
     async def keep_moving(self) -> None:
         """Ends, for ever, what takes too long."""

@@ -17,6 +17,8 @@ from protocol.errors import ConfigError
 # An answer is made in milliseconds: whoever still reads when the process ends asks again.
 GRACE_SECONDS: Final = 1
 KEEP_ALIVE_SECONDS: Final = 5
+# Newcomers whom the system keeps until we come to them; beyond, each tries again a second later.
+BACKLOG: Final = 256
 
 
 @contextmanager
@@ -61,6 +63,7 @@ async def serving(app: ASGIApp, bound: socket.socket, visitors: Visitors) -> Asy
             log_config=None,
             log_level="error",  # what strangers send is no news
             access_log=False,
+            backlog=BACKLOG,
             server_header=False,
             proxy_headers=False,  # nothing depends on who asks
             lifespan="off",

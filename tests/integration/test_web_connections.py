@@ -34,16 +34,16 @@ class Server:
         self.visitors, self.port, self.clock = visitors, port, clock
         self.open = asyncio.Event()
         self.open.set()
-        self.answering = 0
+        self.answering = self.asked = 0
         self.writers: list[asyncio.StreamWriter] = []
 
     async def connect(self, data: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection that the server has, after it has read `data`."""
-        before = len(self.visitors), self.answering
+        before = len(self.visitors), self.asked
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.writers.append(writer)
         writer.write(data)
-        await until(lambda: (len(self.visitors), self.answering) != before or reader.at_eof())
+        await until(lambda: (len(self.visitors), self.asked) != before or reader.at_eof())
         return reader, writer
 
 
@@ -59,6 +59,7 @@ async def served(most: int, each: int) -> AsyncIterator[Server]:
     visitors = Visitors(most, each, clock)
 
     async def answer(_: Request) -> Response:
+        here.asked += 1
         here.answering += 1
         await here.open.wait()
         here.answering -= 1
@@ -103,6 +104,18 @@ async def test_a_newcomer_takes_the_place_of_whoever_waited_longest() -> None:
         for reader, writer in others:  # in time, and not too many: it may go on
             writer.write(b"x\r\n\r\n")
             assert await answered(reader)
+
+
+async def test_a_server_that_is_full_takes_a_newcomer_at_once() -> None:
+    async with served(most=3, each=8) as server:
+        first, _ = await server.connect(HALF)
+        server.clock.now = 1.0
+        for _ in range(2):
+            await server.connect(HALF)
+        newcomer, _ = await server.connect(WHOLE)
+        assert await answered(newcomer)
+        assert await ended(first.read())
+        assert len(server.visitors) == 3
 
 
 async def test_who_is_being_answered_is_never_sent_away() -> None:
