@@ -162,7 +162,8 @@ async def test_a_stream_that_is_not_read_ends_and_one_that_is_read_slowly_goes_o
         )  # 0.8 MB each, more than what sockets hold
     size = 14
     async with channel_to(net.keys, net.address.grpc_port) as other:
-        stalled: Any = other.unary_stream("/commonhold.v1.Coordinator/Follow")(b"")
+        follow: Any = other.unary_stream("/commonhold.v1.Coordinator/Follow")
+        stalled: Any = follow(b"")
         slow: Any = net.stub.Follow(api_pb2.FollowRequest(start=0))
         seen = 0
         while seen < size:
