@@ -141,6 +141,20 @@ async def begin_requests(target: Target, count: int) -> None:
     await asyncio.gather(*(_again_and_again(begin) for _ in range(count)))
 
 
+async def fetch_unread(target: Target, count: int, path: str) -> None:
+    """Files over HTTP that nobody reads."""
+
+    async def fetch() -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", target.http_port, limit=1_024)
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nhost: here\r\n\r\n".encode())
+            await asyncio.Event().wait()  # the reader takes its limit, and no more
+        finally:
+            writer.close()
+
+    await asyncio.gather(*(_again_and_again(fetch) for _ in range(count)))
+
+
 async def send_messages(target: Target, count: int) -> None:
     """Messages of the largest size: full of nothing, a little larger, or with leaves of no record."""
     empty = b"\x1a\x00" * (MESSAGE_BYTES_MAX // 2)

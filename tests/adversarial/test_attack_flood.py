@@ -16,7 +16,9 @@ import pytest
 
 from commonground.web import connections as web_connections
 from coordinator.config import Home
+from coordinator.http import FILES_PER_NETWORK_MAX
 from protocol.limits import OPERATOR_LEAVES_MAX
+from protocol.log.batch import batch_root, encode_bundle
 from protocol.log.strict import require_few_fields
 from protos.gen import api_pb2
 from tests import attackers
@@ -135,3 +137,20 @@ async def test_monitoring_is_answered_while_requests_never_end(
                 assert (await web.get("/checkpoint")).status_code == 200
             await asyncio.sleep(0.05)
         assert await metric(net, "commonhold_log_entries") == 3
+
+
+async def test_files_that_are_not_read_hold_up_no_other_page_and_end(
+    net: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = net.submission(ALICE, [1] * 8_000)
+    await net.append(request)
+    path = f"/batch/{batch_root(list(request.leaves)).hex()}"
+    url = f"http://127.0.0.1:{net.address.http_port}"
+    target = target_of(net)
+    async with httpx.AsyncClient(base_url=url, timeout=30) as web:
+        assert (await web.get(path)).content == encode_bundle(list(request.leaves))
+        async with attacked(attackers.fetch_unread(target, 2 * FILES_PER_NETWORK_MAX, path)):
+            for _ in range(20):
+                assert (await web.get("/checkpoint")).status_code == 200
+            monkeypatch.setattr(web_connections, "ANSWER_SECONDS", 0.2)
+            assert (await web.get(path)).content == encode_bundle(list(request.leaves))

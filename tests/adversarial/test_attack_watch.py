@@ -121,7 +121,8 @@ async def test_idle_connections_leave_room_for_newcomers_and_for_those_who_have_
 async def test_calls_without_a_message_make_room_for_calls_with_one(
     net: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rooms, "PATIENCE_SECONDS", 0.2)
+    for module in (rooms, traffic):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
     async with attacked(attackers.begin_calls(target_of(net), 200)):
         await until(net, 'commonhold_refused_total{limit="calls"}', lambda refused: refused >= 1)
         await submit_as_a_newcomer(net)
