@@ -24,6 +24,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -238,6 +239,7 @@ def _hang_up(descriptor: int, inode: int) -> None:
         borrowed.detach()
 
 
+@lru_cache(CONNECTIONS_MAX)
 def peer_of(text: str) -> Peer:
     """Address and port of what gRPC calls a peer; whatever has none keeps its name."""
     scheme, _, rest = unquote(text).partition(":")

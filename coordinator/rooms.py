@@ -28,13 +28,11 @@ class Room:
     """`total` of something, at most `each` for one network. It belongs to the event loop.
 
     Whoever holds nothing may have one thing larger than that, as soon as nobody else holds anything.
-    `newest_first`: under a flood, those who wait longest have mostly given up, or never meant to be served.
     """
 
     limit: str  # what it is called in refusals and metrics
     total: int
     each: int
-    newest_first: bool = False
     held: int = 0
     _by_network: Counter[str] = field(default_factory=Counter)
     _waiting: deque[_Waiter] = field(default_factory=deque)
@@ -66,36 +64,45 @@ class Room:
 
     @asynccontextmanager
     async def waiting(
-        self, network: str, amount: int = 1, impatient: Callable[[], object] = lambda: None
+        self,
+        network: str,
+        amount: int = 1,
+        *,
+        ahead: bool = False,
+        impatient: Callable[[], object] = lambda: None,
     ) -> AsyncIterator[None]:
-        """Waits until it is the network's turn to hold so much; `impatient` is called now and then."""
+        """Waits until it is the network's turn to hold so much, `ahead` of others or after them.
+
+        `impatient` is called now and then meanwhile.
+        """
         if self.fits(network, amount) and not self._waiting:
             self._take(network, amount)
         else:
-            await self._turn(network, amount, impatient)
+            await self._turn(_Waiter(network, amount, _future()), ahead, impatient)
         try:
             yield
         finally:
             self._give(network, amount)
 
-    async def _turn(self, network: str, amount: int, impatient: Callable[[], object]) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(network, amount, turn)
-        self._waiting.append(waiter)
+    async def _turn(self, waiter: _Waiter, ahead: bool, impatient: Callable[[], object]) -> None:
+        if ahead:
+            self._waiting.appendleft(waiter)
+        else:
+            self._waiting.append(waiter)
         self._grant()  # those before us may be waiting for their own share alone
         try:
-            while not (await asyncio.wait({turn}, timeout=PATIENCE_SECONDS))[0]:
+            while not (await asyncio.wait({waiter.turn}, timeout=PATIENCE_SECONDS))[0]:
                 impatient()
         except asyncio.CancelledError:
-            if turn.done():
-                self._give(network, amount)
+            if waiter.turn.done():
+                self._give(waiter.network, waiter.amount)
             else:
                 self._waiting.remove(waiter)
             raise
 
     def _grant(self) -> None:
         """Gives what there is to those who wait, in turn; a network's share holds up itself alone."""
-        for waiter in list(reversed(self._waiting) if self.newest_first else self._waiting):
+        for waiter in list(self._waiting):
             if not self._fits_total(waiter.amount):
                 return
             if self.fits_share(waiter.network, waiter.amount):
@@ -121,3 +128,7 @@ class Room:
         if not self._by_network[network]:
             del self._by_network[network]
         self._grant()
+
+
+def _future() -> asyncio.Future[None]:
+    return asyncio.get_running_loop().create_future()

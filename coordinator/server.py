@@ -56,7 +56,7 @@ _GRPC_OPTIONS: Final = (
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.server_handshake_timeout_ms", 10_000),  # a silent connection is not kept for minutes
     # A client has more wait at its own side: so many of each connection can be in the queue below.
-    ("grpc.max_concurrent_streams", 64),
+    ("grpc.max_concurrent_streams", 32),
     # With it, gRPC would also count calls that are answered already, and break off some of a busy client's.
     ("grpc.http.overload_protection", 0),
     # Calls that we have not looked at. Beyond that gRPC drops whichever it likes, members' too.

@@ -63,8 +63,9 @@ class Rooms:
     async def arriving(self, connection: Connection) -> AsyncIterator[None]:
         """Waits for a place for a message that is to come, and holds it.
 
-        Raises TimeoutError when it does not come in READ_SECONDS; or sooner when others wait, for then one
-        that takes long gives way.
+        The only call of a connection goes ahead of those of which it has many. Raises TimeoutError when the
+        message does not come in READ_SECONDS; or sooner when others wait, for then one that takes long gives
+        way.
         """
         async with asyncio.timeout(READ_SECONDS) as limit:
             mine = _Unread(connection, self.clock(), limit)
@@ -74,6 +75,7 @@ class Rooms:
                     self.give_way(self.messages, connection)
                 async with self.messages.waiting(
                     connection.network,
+                    ahead=connection.active == 1,
                     impatient=lambda: self.give_way(self.messages, connection),
                 ):
                     mine.has_place = True
@@ -105,7 +107,7 @@ def strangers_rooms(clock: Clock) -> Rooms:
     return Rooms(
         clock,
         calls=Room("calls", 256, 64),
-        messages=Room("messages", 16, 4, newest_first=True),
+        messages=Room("messages", 16, 4),
         bytes=Room("bytes", 16 * _MIB, 8 * _MIB),
         streams=Room("streams", 1_024, 64),
         pages=Room("pages", 32 * _MIB, 8 * _MIB),
@@ -117,7 +119,7 @@ def members_rooms(clock: Clock) -> Rooms:
     return Rooms(
         clock,
         calls=Room("calls", 1_024, 512),
-        messages=Room("messages", 32, 8, newest_first=True),
+        messages=Room("messages", 32, 8),
         bytes=Room("bytes", 48 * _MIB, 16 * _MIB),
         streams=Room("streams", 4_096, 1_024),
         pages=Room("pages", 96 * _MIB, 16 * _MIB),

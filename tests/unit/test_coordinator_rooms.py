@@ -103,18 +103,18 @@ async def test_whoever_gives_up_waiting_leaves_nothing_behind() -> None:
     assert room.held == 0
 
 
-async def test_the_newest_may_go_first() -> None:
-    room, order = Room("messages", total=1, each=1, newest_first=True), list[int]()
+async def test_somebody_may_go_ahead() -> None:
+    room, order = Room("messages", total=1, each=1), list[int]()
 
-    async def hold(number: int) -> None:
-        async with room.waiting(HERE):
+    async def hold(number: int, ahead: bool) -> None:
+        async with room.waiting(HERE, ahead=ahead):
             order.append(number)
 
     with room.holding(HERE):
-        tasks = [asyncio.create_task(hold(number)) for number in range(3)]
+        tasks = [asyncio.create_task(hold(number, number == 2)) for number in range(3)]
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
-    assert order == [2, 1, 0]
+    assert order == [2, 0, 1]
 
 
 # ---- traffic ----
