@@ -123,7 +123,7 @@ async def test_calls_without_a_message_make_room_for_calls_with_one(
 ) -> None:
     for module in (rooms, traffic):
         monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
-    async with attacked(attackers.begin_calls(target_of(net), 200)):
+    async with attacked(attackers.begin_calls(target_of(net), 400)):
         await until(net, 'commonhold_refused_total{limit="calls"}', lambda refused: refused >= 1)
         await submit_as_a_newcomer(net)
         await net.append(net.submission(ALICE, [1]))
