@@ -17,7 +17,7 @@ PAGE_ROWS: Final = 256
 # Leaves in one row of a batch. What is taken away costs the writing of its row, which has some 12 KB for
 # pictures, and not of a submission of 8,192; more rows would make whole batches slower to write and read.
 PART_LEAVES: Final = 64
-# Of each leaf's hash, enough to find the row that it is in. One more that looks the same would be read in vain.
+# Of each leaf's hash, enough to find the row that it is in; one that looks the same is read in vain.
 _MARK_BYTES: Final = 8
 
 Rewrite = Callable[[bytes], bytes]
@@ -144,7 +144,9 @@ def erase_leaves(tx: sa.Connection, erased: Iterable[tuple[int, Iterable[bytes]]
             raise StoreError(f"the ledger holds no such leaves beside entry {index}")
 
 
-def _erase_in_part(tx: sa.Connection, root: bytes, part: int, gone: Set[bytes]) -> list[bytes]:
+def _erase_in_part(
+    tx: sa.Connection, root: bytes | None, part: int, gone: Set[bytes]
+) -> list[bytes]:
     """Reduces those of some leaves that a part holds; gives the hashes of all of its leaves."""
     row = batches.c.root == root, batches.c.part == part
     leaves = decode_bundle(tx.execute(sa.select(batches.c.bundle).where(*row)).scalar_one())
