@@ -13,7 +13,7 @@ from benchmarks.report import show
 
 NAMES = (
     *("ledger", "submissions", "fold", "replay", "inference", "similarity", "transfer", "gas"),
-    *("training", "dataset", "pages", "own_page", "startup", "draw"),
+    *("training", "dataset", "pages", "own_page", "startup", "draw", "flood"),
 )
 
 

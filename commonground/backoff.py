@@ -5,21 +5,31 @@ Without the chance all nodes that lost one coordinator would come back to it in 
     Backoff              for what goes on for ever, or counts its failures in a way of its own
     persistent           for a call that is repeated some times, or for some time (`stamina`)
     persistent_async     the same for a coroutine function
+
+An error that says for how many `seconds` whoever refused asks to be left alone (commonground.status.Busy) is
+heeded by all three: the wait is that long, or a little longer.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import Final, TypeAlias, TypedDict, TypeVar
 
-if TYPE_CHECKING:
-    from stamina import AsyncRetryingCaller, RetryingCaller
+T = TypeVar("T")
+
+On: TypeAlias = "type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]"
+"""Which errors pass: their types, or a question about one."""
 
 # Four seconds in all: somebody at a terminal waits for it.
 ATTEMPTS: Final = 5
 _FIRST_SECONDS: Final = 0.25
 _MAX_SECONDS: Final = 2.0
+# Asked to wait longer than this, a call is not repeated but fails: its caller says when to come back.
+HEEDED_SECONDS_MAX: Final = 30.0
+# Those who were asked at the same time come back spread over as much again as this part of the wait.
+_SPREAD: Final = 0.5
 # 2**32 of any first wait exceed the longest; a larger exponent would only overflow.
 _DOUBLINGS_MAX: Final = 32
 
@@ -31,10 +41,19 @@ class Backoff:
     first_seconds: float
     max_seconds: float
 
-    def delay(self, failures: int) -> float:
-        """The wait after a failure; `failures` are those in a row before it. By chance down to half."""
+    def delay(self, failures: int, error: BaseException | None = None) -> float:
+        """The wait after a failure; `failures` are those in a row before it. By chance down to half.
+
+        It is no shorter than the last `error` asks for.
+        """
         longest = min(self.max_seconds, self.first_seconds * 2.0 ** min(failures, _DOUBLINGS_MAX))
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311
+        return max(longest * random.uniform(0.5, 1.0), heeded_seconds(error))  # noqa: S311
+
+
+def heeded_seconds(error: BaseException | None) -> float:
+    """How long an error asks to wait, and a little longer by chance; 0 when it does not say."""
+    asked = float(getattr(error, "seconds", 0.0))
+    return asked * random.uniform(1.0, 1.0 + _SPREAD)  # noqa: S311
 
 
 # Of a daemon's parts: a coordinator that is back is noticed within a minute.
@@ -49,7 +68,7 @@ class _Policy(TypedDict):
     wait_jitter: float
 
 
-def persistent(attempts: int = ATTEMPTS, seconds: float | None = None) -> RetryingCaller:
+def persistent(attempts: int = ATTEMPTS, seconds: float | None = None) -> Callable[..., T]:
     """Calls `(on, function, *arguments)`: again while `on`, an error or a question about one, says so.
 
     It ends after so many attempts, or with the first that fails after `seconds`; then the last error is
@@ -57,14 +76,31 @@ def persistent(attempts: int = ATTEMPTS, seconds: float | None = None) -> Retryi
     """
     from stamina import RetryingCaller
 
-    return RetryingCaller(**_policy(attempts, seconds))
+    caller = RetryingCaller(**_policy(attempts, seconds))
+    return lambda on, function, *arguments: caller(_heeding(on), function, *arguments)
 
 
-def persistent_async(attempts: int = ATTEMPTS, seconds: float | None = None) -> AsyncRetryingCaller:
+def persistent_async(
+    attempts: int = ATTEMPTS, seconds: float | None = None
+) -> Callable[..., Awaitable[T]]:
     """`persistent` for a coroutine function."""
     from stamina import AsyncRetryingCaller
 
-    return AsyncRetryingCaller(**_policy(attempts, seconds))
+    caller = AsyncRetryingCaller(**_policy(attempts, seconds))
+    return lambda on, function, *arguments: caller(_heeding(on), function, *arguments)
+
+
+def _heeding(on: On) -> Callable[[Exception], bool | float]:
+    """Whether an error passes, and after which wait if it says so itself."""
+
+    def passes(error: Exception) -> bool | float:
+        matches = isinstance(error, on) if isinstance(on, type | tuple) else on(error)
+        wait = heeded_seconds(error)
+        if not matches or wait > HEEDED_SECONDS_MAX:
+            return False
+        return wait or True
+
+    return passes
 
 
 def _policy(attempts: int, seconds: float | None) -> _Policy:

@@ -31,9 +31,20 @@ _RETRY_AFTER: Final = "retry-after"  # in the trailing metadata; whatever the co
 
 
 class Busy(Unreachable):
-    """Too much to do, here or at the other side. Asking again is safe, after `seconds`."""
+    """Too much to do, here or at the other side. Asking again is safe, after `seconds`.
 
-    def __init__(self, message: str, seconds: float = BUSY_SECONDS, advice: str = "") -> None:
+    `limit` names what there was too much of, for whoever counts that here.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        seconds: float = BUSY_SECONDS,
+        advice: str = "",
+        *,
+        limit: str = "queue",
+    ) -> None:
+        self.limit = limit
         self.seconds = min(BUSY_SECONDS_MAX, max(1, math.ceil(seconds)))
         super().__init__(message, advice or again(self.seconds))
 
@@ -42,11 +53,21 @@ class Forbidden(Reject):
     """A record that only the operator may sign."""
 
 
+class Missing(Reject):
+    """Something was asked about that is not here."""
+
+
+class NoMethod(RemoteError):
+    """Something was called that nobody here answers."""
+
+
 # The first match decides. What is not ours is a defect: INTERNAL, and only the log has the details.
 STATUS_OF: Final[tuple[tuple[type[CommonholdError], StatusCode], ...]] = (
     (Busy, StatusCode.RESOURCE_EXHAUSTED),  # nothing happened: ask again
     (Ignore, StatusCode.ALREADY_EXISTS),  # late or repeated: nothing to do
     (Forbidden, StatusCode.PERMISSION_DENIED),
+    (Missing, StatusCode.NOT_FOUND),
+    (NoMethod, StatusCode.UNIMPLEMENTED),
     (Reject, StatusCode.INVALID_ARGUMENT),  # asking again is useless
     (Misbehaviour, StatusCode.INVALID_ARGUMENT),
     (CommonholdError, StatusCode.UNAVAILABLE),  # our disk, our shutdown: ask again later
@@ -55,7 +76,6 @@ STATUS_OF: Final[tuple[tuple[type[CommonholdError], StatusCode], ...]] = (
 _REFUSALS: Final = (
     StatusCode.UNAUTHENTICATED,
     StatusCode.FAILED_PRECONDITION,
-    StatusCode.NOT_FOUND,
     StatusCode.OUT_OF_RANGE,
     StatusCode.UNIMPLEMENTED,
 )

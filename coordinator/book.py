@@ -86,6 +86,7 @@ class Book:
         self._failure: FatalStoreError | None = None
         self._touched: set[str] = {name for name, _ in recovered.state.campaigns.scan()}
         self._stirred = asyncio.Event()
+        self.erasures = 0  # entries so far that took away what rested beside earlier ones
 
     # -- Reading
 
@@ -120,6 +121,14 @@ class Book:
     def log_verifier(self) -> Verifier:
         """The log's name, and the key that signs its checkpoints now."""
         return Verifier(self.keys.log_verifier.name, self._state.log_key)
+
+    def is_member(self, key: KeyId) -> bool:
+        """Whether a key signs for somebody in the network."""
+        return key == self._state.operator_key or key in self._state.keys
+
+    def holds(self, raw: bytes) -> bool:
+        """Whether an envelope is in the log, or about to be."""
+        return hash_leaf(raw) in self._places
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[State]:
@@ -288,6 +297,8 @@ class Book:
         self._places[prepared.leaf_hash] = index
         self._uncommitted[index] = receipt
         receipt.add_done_callback(lambda done: self._committed(index, done))
+        if staged.erasure.leaves:
+            receipt.add_done_callback(lambda _: self._erased())
         self._touch(record, changes)
         return receipt
 
@@ -363,6 +374,9 @@ class Book:
         del self._uncommitted[index]
         if receipt.exception() is None:  # asking also marks a failure as seen
             self._advanced.set()
+
+    def _erased(self) -> None:
+        self.erasures += 1
 
     def _receipt_of(self, leaf_hash: bytes) -> asyncio.Future[Sequenced] | None:
         """The receipt of an entry that was applied before, committed or not yet."""

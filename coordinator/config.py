@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _PORT_MAX: Final = 65_535
+# What a setting of each type looks like, in words.
+_FORMS: Final = {"int": "a whole number", "str": "a text in quotes", "bool": "true or false"}
 _HOST: Final = re.compile(
     r"[^\s/@#?\[\]]{1,253}"
 )  # with or without colons: it may be an IPv6 address
@@ -60,6 +62,7 @@ class Config:
     rpc_url: str = "http://127.0.0.1:8545"
     ledger_url: str = ""  # empty: ledger.db in this directory
     close_every: str = ""  # epochs are closed so often ("24h"); empty: when the operator says so
+    reflection: bool = False  # lets anybody ask which methods there are, for debugging
     rate_limit: RateLimit = field(default_factory=RateLimit)
 
     def __post_init__(self) -> None:
@@ -177,10 +180,10 @@ def _build(kind: type[T], values: object, where: str) -> T:
             raise ConfigError(
                 f"{where}: there is no setting {key!r}", f"settings are: {', '.join(known)}"
             )
-        if str(known[key].type) in ("int", "str") and type(value).__name__ != known[key].type:
+        if str(known[key].type) in _FORMS and type(value).__name__ != known[key].type:
             raise ConfigError(
                 f"{where}: {key} is {value!r}",
-                f"give {'a whole number' if known[key].type == 'int' else 'a text in quotes'}",
+                f"give {_FORMS[str(known[key].type)]}",
             )
     try:
         return kind(**values)

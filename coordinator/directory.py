@@ -44,8 +44,8 @@ class Directory:
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def announce(self, raw: bytes, is_delegated: Callable[[KeyId], bool]) -> None:
-        """Takes an announcement by a key that some person has delegated.
+    def announce(self, raw: bytes, is_delegated: Callable[[KeyId], bool]) -> bool:
+        """Takes an announcement by a key that some person has delegated; tells whether it is new to us.
 
         Raises Reject, Ignore for one older than ours, Busy when full.
         """
@@ -61,6 +61,7 @@ class Directory:
             if len(self._by_key) >= PEERS_MAX:
                 raise Busy("the directory of peers is full", FULL_SECONDS)
         self._by_key[envelope.key] = _Announcement(raw, expires_ms)
+        return known is None or known.raw != raw
 
     def lookup(self, keys: Iterable[bytes]) -> list[bytes]:
         """The announcements of the keys that are known, as they signed them."""

@@ -28,14 +28,14 @@ _SETTLED = frozenset(
 
 def erasure_of(record: AnyRecord, changes: Changes) -> Erasure:
     """What goes with a record that was applied."""
-    settled: defaultdict[int, set[ItemId]] = defaultdict(set)
+    settled: defaultdict[bytes, set[ItemId]] = defaultdict(set)
     sealed: dict[bytes, Rewrite] = {}
     for item_id, (before, after) in changes.items.items():
         if _is_settled(after) and not (before is not None and _is_settled(before)):
-            settled[after.submitted_at].add(item_id)
+            settled[proposals_key(after.submitted_at, item_id)].add(item_id)
             sealed[known_key(item_id)] = forget
-    for index, item_ids in settled.items():
-        sealed[proposals_key(index)] = without(frozenset(item_ids))
+    for key, item_ids in settled.items():
+        sealed[key] = without(frozenset(item_ids))
     for old, new in changes.rounds.values():
         for gold_hash in set(old.gold_hashes) - set(new.gold_hashes):
             sealed[gold_key(gold_hash)] = forget

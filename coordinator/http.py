@@ -18,12 +18,16 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from commonground.networks import network_of
 from commonground.web.headers import SecurityHeaders
 from commonground.web.pages import static_files
 from coordinator.book import Book
+from coordinator.connections import Connections
 from coordinator.dashboard.site import Site
 from coordinator.metrics import Metrics
+from coordinator.rooms import Room
 from protocol.errors import Reject
 from protocol.log.link import NetworkLink
 from protocol.log.tiles import TILE_WIDTH, EntryTile, encode_entries, is_in, parse_path, tile_data
@@ -35,14 +39,49 @@ _PARTIAL: Final = "public, max-age=60"
 _ASK_AGAIN: Final = "no-cache"
 _ROOT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HEADERS: Final = {"cross-origin-resource-policy": "cross-origin"}  # log files are for everybody
+# Files of the log that may have megabytes, at most 16 MiB, and how many of them may be under way.
+_LARGE: Final = ("/batch/", "/tile/entries/")
+FILES_MAX: Final = 32
+FILES_PER_NETWORK_MAX: Final = 8
+PIECE_BYTES: Final = 64 * 1024
 _OCTETS: Final = "application/octet-stream"
+
+
+class LargeAnswers:
+    """Lets a network have a few large files under way at once, until they were taken; more wait their turn.
+
+    A file is given to its connection in pieces, so that one that is not read costs its bytes once.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._room = Room("files", FILES_MAX, FILES_PER_NETWORK_MAX)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope.get("path", "").startswith(_LARGE):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_in_pieces(message: Message) -> None:
+            body = message.get("body", b"")
+            for at in range(
+                0, len(body), PIECE_BYTES
+            ):  # each waits until those before it have gone
+                await send({**message, "body": body[at : at + PIECE_BYTES], "more_body": True})
+            if body:
+                message = {**message, "body": b""}
+            await send(message)
+
+        async with self._room.waiting(network_of((scope["client"] or ("", 0))[0])):
+            await self._app(scope, receive, send_in_pieces)
 
 
 class LogFiles:
     """One handler for each path that machines ask for."""
 
-    def __init__(self, book: Book, metrics: Metrics) -> None:
+    def __init__(self, book: Book, metrics: Metrics, connections: Connections) -> None:
         self._book = book
+        self._connections = connections
         self._metrics = metrics
 
     async def checkpoint(self, _: Request) -> Response:
@@ -86,6 +125,7 @@ class LogFiles:
     async def metrics(self, _: Request) -> Response:
         """For Prometheus."""
         self._metrics.log_entries.set(self._book.head.size)
+        self._metrics.connections.set(len(self._connections))
         self._metrics.queued.set(self._book.queued)
         self._metrics.closed_epochs.set(self._book.closed_epoch)
         self._metrics.waiting_items.set(self._book.waiting_items)
@@ -96,9 +136,11 @@ class LogFiles:
         return PlainTextResponse("ok\n", headers={"cache-control": "no-store"})
 
 
-def build_app(book: Book, metrics: Metrics, link: NetworkLink, home: Path) -> Starlette:
+def build_app(
+    book: Book, metrics: Metrics, connections: Connections, link: NetworkLink, home: Path
+) -> Starlette:
     """The application; it serves GET and HEAD and nothing else. `home` is the operator's directory."""
-    files, site = LogFiles(book, metrics), Site(book, link, home)
+    files, site = LogFiles(book, metrics, connections), Site(book, link, home)
 
     async def missing(request: Request, _: Exception) -> Response:
         return site.missing(request, "No page has this address.")
@@ -114,7 +156,7 @@ def build_app(book: Book, metrics: Metrics, link: NetworkLink, home: Path) -> St
             Route("/healthz", files.healthz),
             Mount("/static", static_files(_HERE / "static")),
         ],
-        middleware=[Middleware(SecurityHeaders, own=_HEADERS)],
+        middleware=[Middleware(LargeAnswers), Middleware(SecurityHeaders, own=_HEADERS)],
         exception_handlers={404: missing, HTTPException: _plain_error, 500: _plain_error},
     )
 

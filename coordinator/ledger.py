@@ -46,7 +46,7 @@ from protocol.log.tiles import ENTRY_BYTES_MAX
 
 _log = logging.getLogger(__name__)
 
-FORMAT = "1"
+FORMAT = "2"
 # Rows per read of bare leaf hashes, which start-up reads a million of.
 HASH_PAGE_ROWS = 16_384
 

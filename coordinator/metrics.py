@@ -19,6 +19,20 @@ class Metrics:
             ("method", "code"),
             registry=self.registry,
         )
+        self.refused = Counter(
+            "commonhold_refused_total",
+            "Calls that were asked to come again later, by the limit that was reached.",
+            ("limit",),
+            registry=self.registry,
+        )
+        self.connections = Gauge(
+            "commonhold_connections", "Connections of the API.", registry=self.registry
+        )
+        self.ended_connections = Counter(
+            "commonhold_ended_connections_total",
+            "Connections that were ended because there were too many of one network.",
+            registry=self.registry,
+        )
         self.append_seconds = Histogram(
             "commonhold_append_seconds",
             "From a record's arrival to its receipt.",

@@ -233,11 +233,16 @@ class Operator:
 
 def _retried(call: Callable[[], T]) -> T:
     """Repeats a call while the server is busy or away; repeating is safe for every call we make."""
-    try:
-        return persistent(ATTEMPTS_MAX)(_is_passing, call)
-    except grpc.RpcError as error:
-        raise error_of(error, "the coordinator", _START_SERVER, ours=True) from error
+
+    def once() -> T:
+        try:
+            return call()
+        except grpc.RpcError as error:
+            raise error_of(error, "the coordinator", _START_SERVER, ours=True) from error
+
+    answer: T = persistent(ATTEMPTS_MAX)(_is_passing, once)
+    return answer
 
 
 def _is_passing(error: Exception) -> bool:
-    return isinstance(error, grpc.RpcError) and error.code() in _RETRIED
+    return isinstance(error.__cause__, grpc.RpcError) and error.__cause__.code() in _RETRIED

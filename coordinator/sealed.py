@@ -3,7 +3,8 @@
 It rests in the ledger's sealed table. What a record opens is written in the transaction of the record, so
 that no acknowledged record is ever without its openings:
 
-    proposals/<log index>   all openings of a submission: the state knows where each item was submitted
+    proposals/<log index>/<n>  openings of a submission, in rows by the items' ids: the state knows where
+                               each item was submitted, and one that is settled leaves its row alone
     known/<item id>         the answer of an item, imported by the operator while the item waits
     gold/<gold hash>        its opening, once a seal has committed to it
 
@@ -13,6 +14,7 @@ each row goes again is in coordinator/erasure.py.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +35,9 @@ from protocol.state import State
 from protocol.tasks.question import question_of
 from protocol.transition import AnyRecord
 
+# A large submission's openings lie in so many rows. Whenever one of its items is settled, a row is written
+# anew: of 8,192 items, 9 KB.
+PROPOSAL_ROWS: Final = 64
 _LENGTH_BYTES: Final = 4
 _SALT_AT: Final = HASH_BYTES
 _LENGTH_AT: Final = 2 * HASH_BYTES
@@ -66,9 +71,9 @@ def _decode(data: bytes) -> Iterator[Opening]:
 # ---- rows ----
 
 
-def proposals_key(index: int) -> bytes:
-    """The row of a submission's openings."""
-    return b"proposals/" + index.to_bytes(8, "big")
+def proposals_key(index: int, item_id: ItemId) -> bytes:
+    """The row of a submission's openings that has an item's."""
+    return b"proposals/" + index.to_bytes(8, "big") + bytes((ord("/"), item_id[0] % PROPOSAL_ROWS))
 
 
 def known_key(item_id: ItemId) -> bytes:
@@ -112,8 +117,10 @@ def validate_sealed(
 def _proposals(state: State, record: AnyRecord, openings: Sequence[Opening]) -> dict[bytes, bytes]:
     by_item = {each.item_id: (each.salt, each.answer) for each in openings}
     validate_openings(state, record, by_item)
-    row = b"".join(each.encode() for each in openings)
-    return {proposals_key(record.index): row} if row else {}
+    rows: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for each in openings:
+        rows[proposals_key(record.index, each.item_id)].append(each.encode())
+    return {key: b"".join(encoded) for key, encoded in rows.items()}
 
 
 def _gold(state: State, record: AnyRecord, openings: Sequence[Opening]) -> dict[bytes, bytes]:
@@ -138,8 +145,8 @@ _OPENS: Final[Mapping[str, Callable[[State, Any, Sequence[Opening]], dict[bytes,
 def proposals_of(ledger: Ledger, state: State, campaign_id: str) -> dict[ItemId, SaltAndAnswer]:
     """What the authors sealed for the items of a campaign's round."""
     wanted = set(state.round_of(campaign_id).items)
-    indices = {state.items[item_id].submitted_at for item_id in wanted}
-    rows = ledger.sealed([proposals_key(index) for index in sorted(indices)])
+    keys = {proposals_key(state.items[item_id].submitted_at, item_id) for item_id in wanted}
+    rows = ledger.sealed(sorted(keys))
     return {item: opened for item, opened in _opened(rows.values()) if item in wanted}
 
 

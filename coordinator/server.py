@@ -17,22 +17,23 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from commonground.collecting import collect_rarely
 from commonground.files import replace_file
+from commonground.web.connections import Visitors
 from commonground.web.server import listening, serving
 from coordinator.book import open_book
+from coordinator.calls import Calls
 from coordinator.conductor import Conductor
 from coordinator.config import Config, Home
+from coordinator.connections import Connections, share_descriptors
 from coordinator.dataset.sweep import keep_swept
 from coordinator.directory import Directory
 from coordinator.http import build_app
 from coordinator.keys import Keys, load_keys
 from coordinator.ledger import FatalStoreError
 from coordinator.metrics import Metrics
-from coordinator.service import SERVICE_NAME, CoordinatorService, now_ms
+from coordinator.service import CoordinatorService, now_ms
 from coordinator.tossing import Tossing
 from coordinator.traffic import Traffic
 from protocol.errors import ConfigError
@@ -42,9 +43,9 @@ from protocol.log.link import NetworkLink
 
 _log = logging.getLogger(__name__)
 
-# Followers hold a call each; beyond this, calls are refused at once instead of queued.
-CONCURRENT_CALLS_MAX: Final = 4_096
-HTTP_CONNECTIONS_MAX: Final = 512
+# Of all calls together, refused ones included while they are: more than coordinator/traffic.py ever lets in,
+# so that it is that which decides.
+CONCURRENT_CALLS_MAX: Final = 16_384
 _HTTP_ADVICE: Final = "stop what listens there, or change http_port"
 # Followers never finish by themselves; everybody else needs a group commit.
 GRACE_SECONDS: Final = 1.0
@@ -54,6 +55,19 @@ _GRPC_OPTIONS: Final = (
     ("grpc.max_send_message_length", BUNDLE_BYTES_MAX + MESSAGE_BYTES_MAX),
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.server_handshake_timeout_ms", 10_000),  # a silent connection is not kept for minutes
+    # A client has more wait at its own side: so many of each connection can be in the queue below.
+    ("grpc.max_concurrent_streams", 32),
+    # With it, gRPC would also count calls that are answered already, and break off some of a busy client's.
+    ("grpc.http.overload_protection", 0),
+    # Calls that we have not looked at. Beyond that gRPC drops whichever it likes, members' too.
+    ("grpc.server.max_pending_requests", 8_192),
+    ("grpc.server.max_pending_requests_hard_limit", 8_192),
+    ("grpc.max_connection_idle_ms", 5 * 60_000),  # nobody who only holds a place keeps it
+    # Above what a client's stream lasts: connections are spread again, and a network that changed is.
+    ("grpc.max_connection_age_ms", 2 * 3_600_000),
+    ("grpc.max_connection_age_grace_ms", 15 * 60_000),
+    # Or gRPC takes in megabytes of a message that nobody has begun to read. One that is read it still speeds.
+    ("grpc.http2.bdp_probe", 0),
     ("grpc.keepalive_time_ms", 60_000),  # notices followers whose machine has gone
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -110,7 +124,9 @@ async def running(
     home: Home, config: Config, keys: Keys, on_fatal: Callable[[FatalStoreError], None]
 ) -> AsyncIterator[Address]:
     """A server that answers for as long as the context lasts."""
-    metrics = Metrics()
+    metrics, descriptors = Metrics(), share_descriptors()
+    connections = Connections(descriptors.api, ended=metrics.ended_connections.inc)
+    traffic = Traffic(config.rate_limit, time.monotonic)
     async with open_book(
         home.ledger_url(config), partial(load_keys, home, config), on_fatal
     ) as book:
@@ -119,17 +135,24 @@ async def running(
             book,
             conductor,
             Directory(keys.network, now_ms),
-            Traffic(config.rate_limit, time.monotonic),
+            traffic,
             metrics,
         )
+        calls = Calls(connections, traffic, metrics)
+        service.add_to(calls)
+        if config.reflection:
+            service.reflect_in(calls)
         with listening(config.http_listen, config.http_port, _HTTP_ADVICE) as http_socket:
-            async with _grpc(service, config, keys) as grpc_port:
+            async with _grpc(calls, service.leave, config, keys, descriptors.api) as grpc_port:
                 http_port = http_socket.getsockname()[1]
                 link = network_link(config, keys, grpc_port, http_port)
                 async with (
                     serving(
-                        build_app(book, metrics, link, home.path), http_socket, HTTP_CONNECTIONS_MAX
+                        build_app(book, metrics, connections, link, home.path),
+                        http_socket,
+                        Visitors(descriptors.http, descriptors.http // 2),
                     ),
+                    _beside(connections.keep_swept(grpc_port), "door", on_fatal),
                     _beside(conductor.run(), "conductor", on_fatal),
                     _beside(Tossing(book, now_ms).run(), "tossing", on_fatal),
                     _beside(keep_swept(book, home), "sweep", on_fatal),
@@ -146,14 +169,14 @@ def network_link(config: Config, keys: Keys, grpc_port: int, http_port: int) -> 
 
 
 @asynccontextmanager
-async def _grpc(service: CoordinatorService, config: Config, keys: Keys) -> AsyncIterator[int]:
-    server = grpc.aio.server(options=_GRPC_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX)
-    server.add_generic_rpc_handlers((service.handler(),))
-    status = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(status, server)
-    reflection.enable_server_reflection(
-        (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+async def _grpc(
+    calls: Calls, leave: Callable[[], None], config: Config, keys: Keys, connections_max: int
+) -> AsyncIterator[int]:
+    server = grpc.aio.server(
+        options=(*_GRPC_OPTIONS, ("grpc.max_allowed_incoming_connections", connections_max)),
+        maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX,
     )
+    server.add_generic_rpc_handlers((calls,))
     credentials = grpc.ssl_server_credentials([(keys.tls_key, keys.tls_certificate)])
     address = f"{_bracketed(config.listen)}:{config.grpc_port}"
     try:
@@ -163,12 +186,10 @@ async def _grpc(service: CoordinatorService, config: Config, keys: Keys) -> Asyn
             f"cannot listen on {address}", "stop what listens there, or change grpc_port"
         ) from error
     await server.start()
-    for each in ("", SERVICE_NAME):
-        await status.set(each, health_pb2.HealthCheckResponse.SERVING)
     try:
         yield port
     finally:
-        await status.enter_graceful_shutdown()
+        leave()
         await server.stop(GRACE_SECONDS)
 
 

@@ -1,45 +1,60 @@
-"""The API of protos/api.proto: reads a message, asks the book, answers. All rules are elsewhere."""
+"""The API of protos/api.proto: takes a message, asks the book, answers. All rules are elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from commonground.status import Busy, Forbidden, details_of, metadata_of, status_of
+from commonground.status import Busy, Forbidden, Missing
 from coordinator.book import Book
+from coordinator.calls import Calls, Method, message_of
 from coordinator.conductor import Conductor
+from coordinator.connections import Connection
 from coordinator.directory import LOOKUP_MAX, Directory
 from coordinator.metrics import Metrics
+from coordinator.pages import PAGE_BYTES, Pages
 from coordinator.sealed import Opening
-from coordinator.traffic import Traffic, address_of
-from protocol.errors import CommonholdError, Reject
-from protocol.limits import OPERATOR_LEAVES_MAX, SALT_BYTES
+from coordinator.traffic import Traffic
+from protocol.limits import (
+    ENTRY_BYTES_MAX,
+    KEY_BYTES,
+    MESSAGE_BYTES_MAX,
+    OPERATOR_LEAVES_MAX,
+    SALT_BYTES,
+)
 from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.log.strict import strict_parse
 from protocol.rows import ItemId
 from protocol.rules.record import require
 from protos.gen import api_pb2
 
-_log = logging.getLogger(__name__)
-
 Q = TypeVar("Q", bound=Message)
-Context = grpc.aio.ServicerContext[Any, Any]
 
 SERVICE_NAME: Final[str] = api_pb2.DESCRIPTOR.services_by_name["Coordinator"].full_name
+HEALTH_NAME: Final[str] = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
-# Below the 8 MiB that clients accept, unless one entry alone has more beside it.
-FOLLOW_BYTES_MAX: Final = 4 * 1024 * 1024
-FOLLOW_ENTRIES_MAX: Final = 1_024
-# An append may have to wait for a verdict over a full round, which takes seconds; a client that
-# waited longer has given up and retries.
-CALL_SECONDS_MAX: Final = 60.0
+# How long a follower may take to read a page, and how slow its line may be: 128 kbit/s.
+STALL_SECONDS: Final = 20.0
+SLOWEST_BYTES_PER_SECOND: Final = 16 * 1024
+_ENVELOPE_BYTES_MAX: Final = ENTRY_BYTES_MAX + 16  # one field
+_LOOKUP_BYTES_MAX: Final = LOOKUP_MAX * (KEY_BYTES + 2)
+_SMALL_BYTES_MAX: Final = 1_024  # of a number, or a service's name
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What an Append carries."""
+
+    envelope: bytes
+    leaves: list[bytes]
+    openings: list[Opening]
 
 
 class CoordinatorService:
@@ -58,101 +73,120 @@ class CoordinatorService:
         self._directory = directory
         self._traffic = traffic
         self._metrics = metrics
+        self._pages = Pages(book)
+        self._leaving = False
 
-    def handler(self) -> grpc.GenericRpcHandler:
-        """The calls of the service, for `Server.add_generic_rpc_handlers`.
+    def add_to(self, calls: Calls) -> None:
+        """Has it answer the methods of the service, and the health check that is about it."""
+        one = _ENVELOPE_BYTES_MAX
+        announce = Method("Announce", one, message_of(api_pb2.AnnounceRequest, 1))
+        lookup = Method("Lookup", _LOOKUP_BYTES_MAX, message_of(api_pb2.LookupRequest, LOOKUP_MAX))
+        close = Method("CloseEpoch", one, message_of(api_pb2.CloseEpochRequest, 1))
+        gold = Method("ImportGold", one, message_of(api_pb2.ImportGoldRequest, 1))
+        follow = Method("Follow", _SMALL_BYTES_MAX, message_of(api_pb2.FollowRequest, 1))
+        check = Method("Check", _SMALL_BYTES_MAX, message_of(health_pb2.HealthCheckRequest, 1))
+        calls.answer(SERVICE_NAME, Method("Append", MESSAGE_BYTES_MAX, _appended), self._append)
+        calls.answer(SERVICE_NAME, announce, self._announce)
+        calls.answer(SERVICE_NAME, lookup, self._lookup)
+        calls.answer(SERVICE_NAME, close, self._close_epoch)
+        calls.answer(SERVICE_NAME, gold, self._import_gold)
+        calls.stream(SERVICE_NAME, follow, self._follow)
+        calls.answer(HEALTH_NAME, check, self._check_health)
 
-        Messages arrive as bytes and are parsed here, not by gRPC: a peer who sends junk is then
-        answered and charged like one who breaks a rule, instead of filling the log with traces.
-        """
-        return grpc.method_handlers_generic_handler(
-            SERVICE_NAME,
-            {
-                "Append": self._unary("Append", api_pb2.AppendRequest, self._append),
-                "Announce": self._unary("Announce", api_pb2.AnnounceRequest, self._announce),
-                "Lookup": self._unary("Lookup", api_pb2.LookupRequest, self._lookup),
-                "CloseEpoch": self._unary(
-                    "CloseEpoch", api_pb2.CloseEpochRequest, self._close_epoch
-                ),
-                "ImportGold": self._unary(
-                    "ImportGold", api_pb2.ImportGoldRequest, self._import_gold
-                ),
-                "Follow": grpc.unary_stream_rpc_method_handler(
-                    self._follow, response_serializer=_serialize
-                ),
-            },
-        )
+    @staticmethod
+    def reflect_in(calls: Calls) -> None:
+        """Lets anybody ask which methods there are."""
+        servicer = reflection.aio.ReflectionServicer((SERVICE_NAME, HEALTH_NAME))
+        path = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
+        calls.counted(path, servicer.ServerReflectionInfo, reflection_pb2.ServerReflectionRequest)
 
-    def _unary(
-        self, method: str, request_type: type[Q], handle: Callable[[Q], Awaitable[Message]]
-    ) -> grpc.RpcMethodHandler[bytes, Message]:
-        async def answer(raw: bytes, context: Context) -> Message:
-            async with self._guarded(method, len(raw), context):
-                request = _parse(request_type, raw)
-                async with asyncio.timeout(CALL_SECONDS_MAX):
-                    return await handle(request)
-            raise AssertionError("an aborted call goes on")
-
-        return grpc.unary_unary_rpc_method_handler(answer, response_serializer=_serialize)
+    def leave(self) -> None:
+        """Tells health checks that the server is about to stop."""
+        self._leaving = True
 
     # ---- what each call does ----
 
-    async def _append(self, request: api_pb2.AppendRequest) -> api_pb2.Receipt:
-        # Counted before they are touched: a message of 8 MiB could hold millions of empty ones.
-        require(len(request.leaves) <= OPERATOR_LEAVES_MAX, "the record has too many leaves")
-        require(len(request.openings) <= len(request.leaves), "more openings than leaves")
-        openings = [Opening(o.item_id, o.salt, o.answer) for o in request.openings]
-        require(all(len(o.salt) == SALT_BYTES for o in openings), "an opening has no whole salt")
+    async def _append(self, request: Appended, connection: Connection) -> api_pb2.Receipt:
+        is_new = not self._book.holds(
+            request.envelope
+        )  # what the log shows to everybody proves nothing
         with self._metrics.append_seconds.time():
-            receipt = await self._book.append(request.envelope, list(request.leaves), openings)
+            receipt = await self._book.append(request.envelope, request.leaves, request.openings)
+        if is_new:
+            self._prove(connection, request.envelope)
         return api_pb2.Receipt(
             index=receipt.index, checkpoint=receipt.checkpoint, proof=receipt.proof
         )
 
-    async def _announce(self, request: api_pb2.AnnounceRequest) -> api_pb2.AnnounceResponse:
+    async def _announce(
+        self, request: api_pb2.AnnounceRequest, connection: Connection
+    ) -> api_pb2.AnnounceResponse:
         async with self._book.reading() as state:
-            self._directory.announce(request.envelope, state.keys.__contains__)
+            if self._directory.announce(request.envelope, state.keys.__contains__):
+                self._prove(connection, request.envelope)
         self._metrics.peers.set(len(self._directory))
         return api_pb2.AnnounceResponse()
 
-    async def _lookup(self, request: api_pb2.LookupRequest) -> api_pb2.LookupResponse:
+    async def _lookup(
+        self, request: api_pb2.LookupRequest, _: Connection
+    ) -> api_pb2.LookupResponse:
         require(len(request.keys) <= LOOKUP_MAX, f"at most {LOOKUP_MAX} at once")
         return api_pb2.LookupResponse(envelopes=self._directory.lookup(request.keys))
 
-    async def _close_epoch(self, request: api_pb2.CloseEpochRequest) -> api_pb2.CloseEpochResponse:
+    async def _close_epoch(
+        self, request: api_pb2.CloseEpochRequest, _: Connection
+    ) -> api_pb2.CloseEpochResponse:
         body = self._operators(request.envelope, "close-epoch", api_pb2.CloseEpoch)
         index = await self._conductor.close_epoch(body.epoch)
         return api_pb2.CloseEpochResponse(index=index)
 
-    async def _import_gold(self, request: api_pb2.ImportGoldRequest) -> api_pb2.ImportGoldResponse:
+    async def _import_gold(
+        self, request: api_pb2.ImportGoldRequest, _: Connection
+    ) -> api_pb2.ImportGoldResponse:
         body = self._operators(request.envelope, "import-gold", api_pb2.ImportGold)
         answers = {ItemId(each.item_id): each.answer for each in body.answers}
         require(len(answers) == len(body.answers), "an item is answered twice")
         await self._book.keep_known(answers)
         return api_pb2.ImportGoldResponse()
 
-    async def _follow(self, raw: bytes, context: Context) -> AsyncIterator[api_pb2.FollowResponse]:
-        """Streams committed entries. Each is read from the ledger, so a slow follower holds no queue.
+    async def _follow(
+        self,
+        request: api_pb2.FollowRequest,
+        connection: Connection,
+        send: Callable[[bytes], Awaitable[None]],
+    ) -> None:
+        """Streams committed entries, a page at a time, for as long as they are read; it may last for days.
 
-        So is the checkpoint beside them. The book's own head is a moment older than the disk: with it,
-        a leaf could be shown erased under a checkpoint that does not cover its withdrawal yet, and
-        followers would take us for liars.
+        A follower that waits for its turn holds no page.
         """
-        address = address_of(context.peer())
-        async with self._guarded("Follow", len(raw), context):  # no deadline: it may last for days
-            position = _parse(api_pb2.FollowRequest, raw).start
-            with self._traffic.stream(address), self._metrics.followers.track_inprogress():
-                while True:
-                    await self._book.wait_beyond(position)
-                    page, head = await self._book.read(
-                        position, FOLLOW_ENTRIES_MAX, FOLLOW_BYTES_MAX
-                    )
-                    position += len(page)
-                    entries = [
-                        api_pb2.LoggedEntry(index=e.index, envelope=e.envelope, bundle=e.bundle)
-                        for e in page
-                    ]
-                    yield api_pb2.FollowResponse(entries=entries, checkpoint=head.checkpoint)
+        position, room_bytes = request.start, PAGE_BYTES
+        with self._metrics.followers.track_inprogress():
+            while True:
+                await self._book.wait_beyond(position)
+                async with self._traffic.sending(connection, room_bytes):
+                    page = await self._pages.at(position)
+                    size = len(page.message)
+                    if size > room_bytes + PAGE_BYTES:  # a large bundle: wait for as much room
+                        room_bytes = size
+                        continue
+                    position, room_bytes = page.stop, PAGE_BYTES
+                    await _sent(send(page.message), size)
+                    del page
+
+    async def _check_health(
+        self, request: health_pb2.HealthCheckRequest, _: Connection
+    ) -> health_pb2.HealthCheckResponse:
+        """Of the server or of its one service."""
+        if request.service not in ("", SERVICE_NAME):
+            raise Missing("there is no such service here")
+        word = "NOT_SERVING" if self._leaving else "SERVING"
+        return health_pb2.HealthCheckResponse(status=word)
+
+    def _prove(self, connection: Connection, raw: bytes) -> None:
+        """Takes the connection for that of the member who signed something new that came over it."""
+        key = parse_envelope(raw).key
+        if self._book.is_member(key):
+            connection.member = key
 
     def _operators(self, raw: bytes, kind: str, message: type[Q]) -> Any:
         """What the operator asks for: the payload of an envelope that is not logged."""
@@ -165,48 +199,27 @@ class CoordinatorService:
         require(body.network == self._book.keys.network, "the request is for another network")
         return body
 
-    # ---- what all calls share ----
 
-    @asynccontextmanager
-    async def _guarded(
-        self, method: str, message_bytes: int, context: Context
-    ) -> AsyncIterator[None]:
-        """Counts the call, and turns what it raises into a status."""
-        address, code = address_of(context.peer()), grpc.StatusCode.OK
-        try:
-            self._traffic.take(address, message_bytes)
-            yield
-        except CommonholdError as error:
-            if isinstance(error, Reject):
-                self._traffic.penalise(address)
-            code = status_of(error)
-            await context.abort(code, details_of(error), metadata_of(error))
-        except TimeoutError:
-            code = grpc.StatusCode.DEADLINE_EXCEEDED
-            slow = Busy("it has not come to this call in time; the same call may be repeated")
-            await context.abort(code, details_of(slow), metadata_of(slow))
-        except (
-            asyncio.CancelledError
-        ):  # the client has gone; what it appended is logged all the same
-            code = grpc.StatusCode.CANCELLED
-            raise
-        except Exception:
-            code = grpc.StatusCode.INTERNAL
-            _log.exception("%s failed", method)
-            await context.abort(code, "internal error; the operator's log has the details")
-        finally:
-            self._metrics.calls.labels(method, code.name).inc()
-
-
-def _parse(message: type[Q], raw: bytes) -> Q:
+async def _sent(sending: Awaitable[None], size: int) -> None:
+    """Waits until a page was taken. Raises Busy when its reader stands still."""
     try:
-        return message.FromString(raw)
-    except DecodeError:
-        raise Reject(f"the bytes are not a protobuf {message.DESCRIPTOR.name}") from None
+        async with asyncio.timeout(STALL_SECONDS + size / SLOWEST_BYTES_PER_SECOND):
+            await sending
+    except TimeoutError:
+        raise Busy("the stream was not read for too long; follow again", limit="stall") from None
 
 
-def _serialize(message: Message) -> bytes:
-    return message.SerializeToString()
+_parse_append: Final = message_of(api_pb2.AppendRequest, 1 + 2 * OPERATOR_LEAVES_MAX)
+
+
+def _appended(raw: bytes) -> Appended:
+    """The message of an Append; raises Reject."""
+    request = _parse_append(raw)
+    require(len(request.leaves) <= OPERATOR_LEAVES_MAX, "the record has too many leaves")
+    require(len(request.openings) <= len(request.leaves), "more openings than leaves")
+    openings = [Opening(o.item_id, o.salt, o.answer) for o in request.openings]
+    require(all(len(o.salt) == SALT_BYTES for o in openings), "an opening has no whole salt")
+    return Appended(request.envelope, list(request.leaves), openings)
 
 
 def now_ms() -> int:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import reduce
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from protocol.errors import StoreError
-from protocol.log.batch import decode_bundle, encode_bundle, erase
+from protocol.log.batch import Leaf, decode_bundle, encode_bundle, erase, leaf_hashes, split_bundle
 
 # Rows per read: an entry has at most 64 KiB, so that a page stays below 16 MiB.
 PAGE_ROWS: Final = 256
+# Leaves in one row of a batch. What is taken away costs the writing of its row, which has some 12 KB for
+# pictures, and not of a submission of 8,192; more rows would make whole batches slower to write and read.
+PART_LEAVES: Final = 64
+# Of each leaf's hash, enough to find the row that it is in; one that looks the same is read in vain.
+_MARK_BYTES: Final = 8
 
 Rewrite = Callable[[bytes], bytes]
 """What becomes of a sealed value; a row that becomes empty goes."""
@@ -42,7 +47,9 @@ entries = _table(
 batches = _table(
     "batches",
     sa.Column("root", sa.LargeBinary, primary_key=True),
+    sa.Column("part", _INTEGER, primary_key=True, autoincrement=False),
     sa.Column("bundle", sa.LargeBinary, nullable=False),
+    sa.Column("marks", sa.LargeBinary, nullable=False),  # of its leaves, in their order
 )
 sealed = _table(
     "sealed",
@@ -81,8 +88,9 @@ def select_page(
 
 def select_bundle(tx: sa.Connection, root: bytes) -> bytes | None:
     """The bundle behind a batch root."""
-    query = sa.select(batches.c.bundle).where(batches.c.root == root)
-    return tx.execute(query).scalar_one_or_none()
+    query = sa.select(batches.c.bundle).where(batches.c.root == root).order_by(batches.c.part)
+    parts = tx.execute(query).scalars().all()
+    return b"".join(parts) if parts else None
 
 
 def select_sealed(tx: sa.Connection, keys: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -104,33 +112,58 @@ def insert_batches(tx: sa.Connection, new: Iterable[tuple[bytes, bytes | None]])
         bundles.setdefault(root, bundle)
     if not bundles:
         return
-    held = tx.execute(sa.select(batches.c.root).where(batches.c.root.in_(bundles))).scalars()
-    for root in held:
+    first = batches.c.root.in_(bundles), batches.c.part == 0
+    for root in tx.execute(sa.select(batches.c.root).where(*first)).scalars():
         del bundles[root]
-    if bundles:
-        tx.execute(sa.insert(batches), [{"root": r, "bundle": b} for r, b in bundles.items()])
+    rows = [
+        {"root": root, "part": number, "bundle": part, "marks": _marks(decode_bundle(part))}
+        for root, bundle in bundles.items()
+        for number, part in enumerate(split_bundle(bundle or b"", PART_LEAVES))
+    ]
+    if rows:
+        tx.execute(sa.insert(batches), rows)
 
 
 def erase_leaves(tx: sa.Connection, erased: Iterable[tuple[int, Iterable[bytes]]]) -> None:
     """Reduce leaves to their hashes; these come with the log index of their batch's entry.
 
     Raises:
-        StoreError: we do not hold such a batch.
+        StoreError: we do not hold such a leaf.
     """
-    # Each bundle once: a thousand withdrawals from one submission would write it a thousand times.
+    # Each part once: a thousand withdrawals from one submission would write it a thousand times.
     by_entry: defaultdict[int, set[bytes]] = defaultdict(set)
     for index, hashes in erased:
         by_entry[index].update(hashes)
     for index, gone in by_entry.items():
         query = sa.select(entries.c.batch_root).where(entries.c.index == index)
         root = tx.execute(query).scalar_one_or_none()
-        bundle = select_bundle(tx, root) if root else None
-        if bundle is None:
-            raise StoreError(f"the ledger holds no batch beside entry {index}")
-        rest = erase(decode_bundle(bundle), gone)
-        tx.execute(
-            sa.update(batches).where(batches.c.root == root).values(bundle=encode_bundle(rest))
-        )
+        marks = sa.select(batches.c.part, batches.c.marks).where(batches.c.root == root)
+        parts = [part for part, row in tx.execute(marks).tuples() if _may_hold(row, gone)]
+        found = [leaf for part in parts for leaf in _erase_in_part(tx, root, part, gone)]
+        if not gone <= set(found):
+            raise StoreError(f"the ledger holds no such leaves beside entry {index}")
+
+
+def _erase_in_part(
+    tx: sa.Connection, root: bytes | None, part: int, gone: Set[bytes]
+) -> list[bytes]:
+    """Reduces those of some leaves that a part holds; gives the hashes of all of its leaves."""
+    row = batches.c.root == root, batches.c.part == part
+    leaves = decode_bundle(tx.execute(sa.select(batches.c.bundle).where(*row)).scalar_one())
+    rest = encode_bundle(erase(leaves, gone))
+    tx.execute(sa.update(batches).where(*row).values(bundle=rest))
+    return leaf_hashes(leaves)
+
+
+def _marks(leaves: Sequence[Leaf]) -> bytes:
+    return b"".join(leaf_hash[:_MARK_BYTES] for leaf_hash in leaf_hashes(leaves))
+
+
+def _may_hold(marks: bytes, hashes: Set[bytes]) -> bool:
+    """Whether a part may have a leaf with one of these hashes."""
+    wanted = {leaf_hash[:_MARK_BYTES] for leaf_hash in hashes}
+    starts = range(0, len(marks), _MARK_BYTES)
+    return any(marks[at : at + _MARK_BYTES] in wanted for at in starts)
 
 
 def replace_sealed(tx: sa.Connection, rows: Mapping[bytes, bytes]) -> None:

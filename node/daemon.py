@@ -319,7 +319,7 @@ class Daemon:
                 level = logging.ERROR if isinstance(cause, Misbehaviour) else logging.INFO
                 log.log(level, "%s stopped: %s", name, cause)
             failures = 0 if loop.time() - began > PATIENT.max_seconds else failures + 1
-            await asyncio.sleep(PATIENT.delay(failures))
+            await asyncio.sleep(PATIENT.delay(failures, cause))
 
     async def _until_queued(self, seconds: float) -> None:
         """The outbox's pause, which ends early when there is something new to send."""

@@ -150,6 +150,7 @@ class Follower:
     async def run(self, client: CoordinatorClient) -> None:
         """Follows for ever, through any number of interruptions; raises Misbehaviour."""
         failures = 0
+        refusal: RemoteError | None
         while True:
             try:
                 self.is_live = False
@@ -157,12 +158,12 @@ class Follower:
                     async for response in responses:
                         self.take(response)
                         failures = 0
-                reason = "the stream ended"
+                reason, refusal = "the stream ended", None
             except Misbehaviour:
                 raise
             except RemoteError as error:
-                reason = str(error)
-            wait_seconds = PATIENT.delay(failures)
+                reason, refusal = str(error), error
+            wait_seconds = PATIENT.delay(failures, refusal)
             failures += 1
             log.info("following again in %.1f s: %s", wait_seconds, reason)
             await self._sleep(wait_seconds)

@@ -57,7 +57,7 @@ async def flush(
             store.mark_refused(row.outgoing.digest, str(error))
             refused.append(store.outbox_row(row.outgoing.digest) or row)
         except Unreachable as error:
-            wait_ms = int(1000 * PATIENT.delay(row.attempts))
+            wait_ms = int(1000 * PATIENT.delay(row.attempts, error))
             store.mark_attempt(row.outgoing.digest, str(error), clock() + wait_ms)
             raise
         except Lie as lie:

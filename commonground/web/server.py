@@ -11,11 +11,14 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from commonground.web.connections import Visitors
 from protocol.errors import ConfigError
 
 # An answer is made in milliseconds: whoever still reads when the process ends asks again.
 GRACE_SECONDS: Final = 1
 KEEP_ALIVE_SECONDS: Final = 5
+# Newcomers whom the system keeps until we come to them; beyond, each tries again a second later.
+BACKLOG: Final = 256
 
 
 @contextmanager
@@ -50,26 +53,29 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, bound: socket.socket, connections_max: int) -> AsyncIterator[None]:
+async def serving(app: ASGIApp, bound: socket.socket, visitors: Visitors) -> AsyncIterator[None]:
     """Serves while the block runs."""
     server = _Server(
         uvicorn.Config(
             app,
+            http=visitors.protocol,  # type: ignore[arg-type]  # called as a class would be
             ws="none",  # no WebSockets here; looking for a library imports deprecated ones
             log_config=None,
             log_level="error",  # what strangers send is no news
             access_log=False,
+            backlog=BACKLOG,
             server_header=False,
             proxy_headers=False,  # nothing depends on who asks
             lifespan="off",
-            limit_concurrency=connections_max,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
     task = asyncio.create_task(server.serve(sockets=[bound]), name="http")
+    watch = asyncio.create_task(visitors.keep_moving(), name="visitors")
     try:
         yield
     finally:
+        watch.cancel()
         server.should_exit = True
         await task

@@ -9,6 +9,7 @@ from typing import Final
 
 from commonground.files import replace_file
 from commonground.web import server
+from commonground.web.connections import Visitors
 from node.page.app import build_app
 from node.page.gate import Secrets
 from node.page.sources import Sources
@@ -30,7 +31,7 @@ async def serving(sources: Sources, file: Path, port: int = 0) -> AsyncIterator[
     with server.listening(LOOPBACK, port, _ADVICE, "serve your page") as bound:
         chosen = bound.getsockname()[1]
         app = build_app(sources, known, f"{LOOPBACK}:{chosen}")
-        async with server.serving(app, bound, CONNECTIONS_MAX):
+        async with server.serving(app, bound, Visitors(CONNECTIONS_MAX, CONNECTIONS_MAX)):
             with _announced(known.url(chosen), file):
                 yield known.url(chosen)
 

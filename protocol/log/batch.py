@@ -108,7 +108,27 @@ def decode_bundle(bundle: bytes) -> list[Leaf]:
     return leaves
 
 
+def split_bundle(bundle: bytes, leaves: int) -> Iterator[bytes]:
+    """Cut a bundle into bundles of `leaves` leaves, the last of fewer; an empty one gives itself.
+
+    Raises:
+        Reject: the bundle is malformed.
+    """
+    begin = 0
+    for number, (_, _, stop) in enumerate(_spans(bundle), 1):
+        if number % leaves == 0 and stop < len(bundle):
+            yield bundle[begin:stop]
+            begin = stop
+    yield bundle[begin:]
+
+
 def _read_leaves(bundle: bytes) -> Iterator[Leaf]:
+    for kind, start, stop in _spans(bundle):
+        yield bundle[start:stop] if kind == _CONTENT else Erased(bundle[start:stop])
+
+
+def _spans(bundle: bytes) -> Iterator[tuple[int, int, int]]:
+    """The kind of each leaf, and where its content or its hash begins and ends."""
     at = 0
     while at < len(bundle):
         if bundle[at] == _CONTENT:
@@ -121,7 +141,7 @@ def _read_leaves(bundle: bytes) -> Iterator[Leaf]:
             raise Reject(f"a bundle holds an unknown kind of leaf, {bundle[at]}")
         if stop > len(bundle):
             raise Reject("the bundle ends inside a leaf")
-        yield bundle[start:stop] if bundle[at] == _CONTENT else Erased(bundle[start:stop])
+        yield bundle[at], start, stop
         at = stop
 
 

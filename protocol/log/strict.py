@@ -40,6 +40,7 @@ LEAF_TYPES: Final[Mapping[str, int]] = MappingProxyType(
         "Part": 9,
     }
 )
+_LENGTH_DELIMITED: Final = 2  # the wire type of bytes, text and messages
 _LEAF_NAMES: Final = {number: name for name, number in LEAF_TYPES.items()}
 
 
@@ -66,6 +67,54 @@ def strict_parse(message_type: type[M], payload: bytes, what: str) -> M:
             "Software of another version may have written it: compare versions.",
         )
     return message
+
+
+def require_few_fields(payload: bytes, most: int, what: str) -> None:
+    """Raises Reject if there are more than `most` fields at the top of a message.
+
+    To be asked before a large message is parsed, which makes an object of each: an empty one takes two
+    bytes here and a hundred there. Bytes that are no message pass; parsing refuses them.
+    """
+    at, size, count = 0, len(payload), 0
+    while at < size:
+        count += 1
+        if count > most:
+            raise Reject(f"{what} has more than {most:,} fields")
+        if payload[at] & 0x87 == _LENGTH_DELIMITED:  # and one byte long: nearly always
+            length, at = _varint(payload, at + 1)
+            at += length
+        else:
+            at = _after_field(payload, at)
+
+
+def _after_field(payload: bytes, at: int) -> int:
+    """Where the field that begins at `at` has ended; beyond the end where there is none."""
+    tag, at = _varint(payload, at)
+    match tag & 7:
+        case 0:
+            return _varint(payload, at)[1]
+        case 1:
+            return at + 8
+        case 2:
+            length, at = _varint(payload, at)
+            return at + length
+        case 5:
+            return at + 4
+        case _:
+            return len(payload)
+
+
+def _varint(payload: bytes, at: int) -> tuple[int, int]:
+    """The number that begins at `at`, and where it has ended; beyond the end where it never does."""
+    number = payload[at] if at < len(payload) else 0
+    if number < 0x80:
+        return number, at + 1
+    number = 0
+    for place, byte in enumerate(payload[at : at + 10]):
+        number |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return number, at + place + 1
+    return 0, len(payload)
 
 
 def encode_leaf(message: Message) -> bytes:

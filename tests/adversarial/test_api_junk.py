@@ -11,12 +11,12 @@ from typing import Any
 
 import grpc
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from commonground.status import Busy, error_of
 from coordinator.config import RateLimit
-from coordinator.traffic import ADDRESSES_MAX, REJECT_CALLS, Traffic, address_of
+from coordinator.connections import Connection
+from coordinator.traffic import FIRST_CALLS, PAYERS_MAX, REJECT_CALLS, Traffic
+from protocol.identity import KeyId
 from protocol.limits import MESSAGE_BYTES_MAX
 from protos.gen import api_pb2
 from tests.helpers import Person
@@ -134,61 +134,67 @@ async def test_a_busy_address_is_told_to_come_back(tmp_path: Path) -> None:
         assert "connection" not in f"{read} {read.advice}"
 
 
+def connected(network: str = "192.0.2.1") -> Connection:
+    """A connection that has used up its first calls."""
+    return Connection(network, used=0.0, calls=FIRST_CALLS)
+
+
 def test_an_address_that_calls_too_often_waits_and_then_may_call_again() -> None:
     now = 0.0
     traffic = Traffic(RateLimit(calls_per_second=10, burst_calls=20), lambda: now)
+    peer = connected()
     for _ in range(20):
-        traffic.take("peer")
-    with pytest.raises(Busy):
-        traffic.take("peer")
-    traffic.take("another")
+        traffic.take(peer)
+    with pytest.raises(Busy) as caught:
+        traffic.take(peer)
+    assert caught.value.limit == "rate"
+    traffic.take(connected("192.0.2.2"))
     now = 0.1
-    traffic.take("peer")
+    traffic.take(peer)
+
+
+def test_a_new_connection_is_heard_even_when_its_address_has_no_calls_left() -> None:
+    traffic = Traffic(RateLimit(calls_per_second=1, burst_calls=1), lambda: 0.0)
+    traffic.take(connected())
+    newcomer = Connection("192.0.2.1", used=0.0)
+    for _ in range(FIRST_CALLS):
+        traffic.take(newcomer)
+    with pytest.raises(Busy):
+        traffic.take(newcomer)
+    newcomer.member = KeyId(b"k" * 32)  # whose own calls nobody has used up
+    traffic.take(newcomer)
 
 
 def test_a_rule_breaker_waits_longer_but_never_for_ever() -> None:
     now = 0.0
     traffic = Traffic(RateLimit(calls_per_second=10, burst_calls=100), lambda: now)
+    peer = connected()
     for _ in range(1_000):
-        traffic.penalise("peer")
+        traffic.penalise(peer)
     now = 9.0
     with pytest.raises(Busy) as caught:
-        traffic.take("peer")
+        traffic.take(peer)
     assert caught.value.seconds == 2  # still in debt by 10 calls, at 10 a second
     now = 10.2
-    traffic.take("peer")
+    traffic.take(peer)
     assert REJECT_CALLS > 1
 
 
-def test_large_messages_cost_more() -> None:
+async def test_large_messages_cost_more() -> None:
     traffic = Traffic(RateLimit(calls_per_second=1, burst_calls=100), lambda: 0.0)
-    traffic.take("peer", MESSAGE_BYTES_MAX)
+    peer = connected()
+
+    async def read() -> int:
+        return MESSAGE_BYTES_MAX
+
+    async with traffic.message(peer, read):
+        pass
     with pytest.raises(Busy):
-        traffic.take("peer")
-
-
-def test_streams_are_counted_while_they_last() -> None:
-    traffic = Traffic(RateLimit(), lambda: 0.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coordinator.traffic.STREAMS_MAX", 1)
-        with traffic.stream("peer"), pytest.raises(Busy), traffic.stream("peer"):
-            pass
-        with traffic.stream("peer"):
-            pass
+        traffic.take(peer)
 
 
 def test_memory_of_addresses_is_bounded() -> None:
     traffic = Traffic(RateLimit(), lambda: 0.0)
-    for number in range(ADDRESSES_MAX + 10):
-        traffic.take(f"ipv4:{number}")
-    assert len(traffic._buckets) == ADDRESSES_MAX
-
-
-@given(st.text(max_size=80))
-def test_any_peer_string_gives_some_address(peer: str) -> None:
-    address_of(peer)
-
-
-def test_the_port_is_not_part_of_an_address() -> None:
-    assert address_of("ipv4:127.0.0.1:50412") == "ipv4:127.0.0.1"
-    assert address_of("ipv6:%5B::1%5D:50412") == "ipv6:[::1]"
+    for number in range(PAYERS_MAX + 10):
+        traffic.take(connected(f"{number}"))
+    assert len(traffic._buckets) == PAYERS_MAX

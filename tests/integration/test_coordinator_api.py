@@ -221,19 +221,38 @@ async def upgrade(net: Live) -> None:
     await net.log(net.operator, "upgrade", body)
 
 
-async def test_health_and_reflection_answer(tmp_path: Path) -> None:
+async def test_health_is_told_to_whoever_asks_and_watched_by_nobody(tmp_path: Path) -> None:
     async with live(found_network(tmp_path / "net")) as net:
         health = health_pb2_grpc.HealthStub(net.channel)
-        service = "commonhold.v1.Coordinator"
-        status = await health.Check(health_pb2.HealthCheckRequest(service=service))
-        assert status.status == health_pb2.HealthCheckResponse.SERVING
-        reflect = reflection_pb2_grpc.ServerReflectionStub(net.channel)
-        ask = reflection_pb2.ServerReflectionRequest(list_services="")
-        stream = reflect.ServerReflectionInfo(iter([ask]))
-        answer = await stream.read()
-        stream.cancel()
-        names = [each.name for each in answer.list_services_response.service]
-        assert service in names
+        for service in ("", "commonhold.v1.Coordinator"):
+            status = await health.Check(health_pb2.HealthCheckRequest(service=service))
+            assert status.status == health_pb2.HealthCheckResponse.SERVING
+        asked = health.Check(health_pb2.HealthCheckRequest(service="another"))
+        assert await code_of(asked) is grpc.StatusCode.NOT_FOUND
+        watched = health.Watch(health_pb2.HealthCheckRequest())
+        assert await code_of(watched.read()) is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def reflected(net: Live) -> list[str]:
+    """The services that the server says it has."""
+    reflect = reflection_pb2_grpc.ServerReflectionStub(net.channel)
+    stream = reflect.ServerReflectionInfo()
+    await stream.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+    answer = await stream.read()
+    stream.cancel()
+    return [each.name for each in answer.list_services_response.service]
+
+
+async def test_reflection_answers_where_the_operator_wants_it(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    async with live(home) as net:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await reflected(net)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    settings = home.config_path.read_text()
+    home.config_path.write_text(settings.replace("reflection = false", "reflection = true"))
+    async with live(home) as net:
+        assert "commonhold.v1.Coordinator" in await reflected(net)
 
 
 async def test_a_client_that_pins_another_certificate_sends_nothing(tmp_path: Path) -> None:

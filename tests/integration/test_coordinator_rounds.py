@@ -183,7 +183,7 @@ async def test_gold_is_sealed_with_its_round_and_opened_by_its_verdict(tmp_path:
             gold = {item_id: answer for (_, item_id), answer in state.gold.scan()}
             assert gold == {first: answer_of(1), second: answer_of(2)}
             # All of it is public now, so nothing of it is kept.
-            submitted = [proposals_key(item.submitted_at) for _, item in state.items.scan()]
+            submitted = [proposals_key(item.submitted_at, i) for i, item in state.items.scan()]
             keys += [*(gold_key(each) for each in hashes), *submitted]
             assert ledger.sealed(keys) == {}
             with pytest.raises(grpc.aio.AioRpcError, match="does not wait for review") as caught:

@@ -186,9 +186,9 @@ class TestLedger:
         ledger.close()
         engine = sa.create_engine(url)
         with engine.begin() as tx:
-            tx.execute(sa.text("UPDATE meta SET value = '2' WHERE key = 'format'"))
+            tx.execute(sa.text("UPDATE meta SET value = '1' WHERE key = 'format'"))
         engine.dispose()
-        with pytest.raises(StoreError, match="has format 2, this program 1"):
+        with pytest.raises(StoreError, match="has format 1, this program 2"):
             Ledger.open(url)
 
     def test_an_error_does_not_show_what_is_sealed(self, ledger: Ledger) -> None:

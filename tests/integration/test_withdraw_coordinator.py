@@ -125,7 +125,7 @@ async def test_all_items_of_a_submission_take_its_openings_along(tmp_path: Path)
         if _is_withdrawn(home, late.openings[0].item_id):
             assert found_in(home.path, traces_of(late, 0)) == {}
     with Ledger.open(home.ledger_url(home.load())) as ledger:
-        assert ledger.sealed([proposals_key(3)]) == {}
+        assert ledger.sealed([proposals_key(3, item_id) for item_id in ids]) == {}
 
 
 def _is_withdrawn(home: Home, item_id: bytes) -> bool:
@@ -284,11 +284,35 @@ def test_a_leaf_that_nobody_withdrew_is_damage(tmp_path: Path) -> None:
         Operator(home)
 
 
+def test_a_leaf_of_a_large_batch_costs_the_writing_of_its_part(url: str) -> None:
+    leaves = [b"leaf %d of a large batch" % number for number in range(3 * tables.PART_LEAVES + 1)]
+    at = tables.PART_LEAVES + 7
+    with Ledger.open(url) as ledger:
+        commit(ledger, Staged(b"submission", encode_bundle(leaves), batch_root(leaves)))
+        before = parts_of(ledger)
+        gone = hash_leaf(leaves[at])
+        commit(ledger, Staged(b"withdraw", erasure=Erasure({0: frozenset([gone])})))
+        changed = [old != new for old, new in zip(before, parts_of(ledger), strict=True)]
+        assert changed == [False, True, False, False]
+        assert ledger.bundle(batch_root(leaves)) == encode_bundle(erase(leaves, {gone}))
+        with (
+            pytest.raises(StoreError, match="no such leaves beside entry 0"),
+            ledger._engine.begin() as tx,
+        ):
+            tables.erase_leaves(tx, [(0, [bytes(32)])])
+
+
+def parts_of(ledger: Ledger) -> list[bytes]:
+    with ledger._reading() as tx:
+        query = tables.batches.select().order_by(tables.batches.c.part)
+        return [row.bundle for row in tx.execute(query)]
+
+
 def test_an_erasure_beside_an_entry_without_a_batch_is_refused(url: str) -> None:
     with Ledger.open(url) as ledger:
         commit(ledger, Staged(b"no batch"))
         with (
-            pytest.raises(StoreError, match="no batch beside entry 0"),
+            pytest.raises(StoreError, match="no such leaves beside entry 0"),
             ledger._engine.begin() as tx,
         ):
             tables.erase_leaves(tx, [(0, [bytes(32)])])

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-from commonground.backoff import PATIENT, Backoff, persistent, persistent_async
+from commonground.backoff import HEEDED_SECONDS_MAX, PATIENT, Backoff, persistent, persistent_async
+from commonground.status import Busy
+from protocol.errors import Unreachable
 
 
 class Away(Exception):
@@ -17,8 +19,11 @@ class Away(Exception):
 class Call:
     """Fails some times, then answers; `waits` are the pauses that its caller made."""
 
-    def __init__(self, failures: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, failures: int, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None
+    ) -> None:
         self.failures, self.made, self.now = failures, 0, 1_000.0
+        self.error = error
         self.waits: list[float] = []
 
         async def sleep_async(seconds: float) -> None:
@@ -35,7 +40,7 @@ class Call:
     def __call__(self) -> str:
         self.made += 1
         if self.made <= self.failures:
-            raise Away(f"{self.made}")
+            raise self.error or Away(f"{self.made}")
         return "here"
 
     async def later(self) -> str:
@@ -91,3 +96,31 @@ def test_nothing_is_said_about_it(
     with caplog.at_level(0):
         persistent()(Away, Call(2, monkeypatch))
     assert caplog.records == []
+
+
+def busy(seconds: float) -> Busy:
+    return Busy("too much to do", seconds)
+
+
+def test_whoever_is_asked_to_wait_waits_as_long_and_not_all_for_the_same_time() -> None:
+    waits = {PATIENT.delay(0, busy(20)) for _ in range(200)}
+    assert 20 <= min(waits) < max(waits) <= 30
+    assert PATIENT.delay(9, busy(1)) >= 30, "the wait is no shorter for being asked"
+    assert PATIENT.delay(0, Away()) <= 1
+
+
+async def test_a_repeated_call_heeds_what_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Call(2, monkeypatch, busy(7))
+    assert persistent()(Unreachable, call) == "here"
+    assert len(call.waits) == 2
+    assert all(7 <= wait <= 10.5 for wait in call.waits)
+    call = Call(1, monkeypatch, busy(7))
+    assert await persistent_async()(lambda error: True, call.later) == "here"
+    assert call.waits[0] >= 7
+
+
+def test_a_call_that_would_have_to_wait_for_too_long_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Call(1, monkeypatch, busy(HEEDED_SECONDS_MAX + 1))
+    with pytest.raises(Busy):
+        persistent()(Busy, call)
+    assert call.waits == []

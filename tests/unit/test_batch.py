@@ -12,6 +12,7 @@ from protocol.log.batch import (
     COUNT_MAX,
     Batch,
     Erased,
+    Leaf,
     batch_of,
     batch_root,
     check_batch,
@@ -20,6 +21,7 @@ from protocol.log.batch import (
     erase,
     leaf_proof,
     require_whole,
+    split_bundle,
 )
 from protocol.log.merkle import hash_leaf, hash_node, root_of, verify_inclusion
 
@@ -119,3 +121,15 @@ def test_a_malformed_commitment_is_rejected(root: bytes, count: int) -> None:
 def test_an_erased_leaf_is_32_bytes() -> None:
     with pytest.raises(Reject):
         Erased(b"short")
+
+
+def test_a_bundle_is_cut_between_its_leaves_and_its_parts_are_it_again() -> None:
+    leaves: list[Leaf] = [*LEAVES[:2], Erased(hash_leaf(LEAVES[2])), *LEAVES[3:]]
+    bundle = encode_bundle(leaves)
+    for size, counts in ((1, [1] * 5), (2, [2, 2, 1]), (4, [4, 1]), (5, [5]), (9, [5])):
+        parts = list(split_bundle(bundle, size))
+        assert [len(decode_bundle(part)) for part in parts] == counts
+        assert b"".join(parts) == bundle
+    assert list(split_bundle(b"", 3)) == [b""]
+    with pytest.raises(Reject):
+        list(split_bundle(bundle[:-1], 2))
