@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from protocol.errors import StateError
-from protocol.identity import PersonId
+from protocol.identity import NOBODY, PersonId
 from protocol.lifecycle import ItemEvent, ItemStatus, JobStatus, RoundPhase, next_status
 from protos.gen import records_pb2 as pb
 
@@ -53,6 +53,7 @@ class Member:
     payout: bytes  # 20-byte address
     registered_at: int  # log index of the first registration
     serial: int
+    invited_by: PersonId = NOBODY
 
 
 # ---- campaigns and their rounds ----
@@ -72,6 +73,12 @@ class Policy:
     witness_quorum: int
     revenue_treasury_ppm: int
     royalty_ppm: int
+    admission: int  # pb.Admission
+    operator_invitations: int
+    member_invitations: int
+    invite_standing: int
+    newcomer_items: int
+    items_per_standing: int
 
 
 @dataclass(frozen=True, slots=True)

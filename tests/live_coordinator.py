@@ -34,7 +34,7 @@ from tests.helpers import (
     registration,
     submission_request,
 )
-from tests.simulated import rounds
+from tests.simulated import OPEN_TO_ALL, rounds
 
 Stub = Any  # the generated one, which has no annotations
 
@@ -52,7 +52,7 @@ def found_network(
     home = Home(path)
     settings = pb.Policy()
     settings.CopyFrom(DEFAULT_POLICY)
-    for name, value in policy.items():
+    for name, value in (OPEN_TO_ALL | policy).items():
         setattr(settings, name, value)
     config = Config(
         name="test network",

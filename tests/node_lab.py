@@ -29,7 +29,7 @@ from node.submission import Submitter, Terms
 from protocol.log.link import parse_link
 from protocol.state import State
 from protos.gen import records_pb2 as pb
-from tests.simulated import campaign, part, rounds
+from tests.simulated import OPEN_TO_ALL, campaign, part, rounds
 
 PATIENCE_SECONDS = 25.0
 POLL_SECONDS = 0.05
@@ -112,7 +112,7 @@ class Lab:
         """Founds the network and serves it."""
         chosen = pb.Policy()
         chosen.CopyFrom(DEFAULT_POLICY)
-        for name, value in policy.items():
+        for name, value in (OPEN_TO_ALL | policy).items():
             setattr(chosen, name, value)
         config = Config(name="lab", grpc_port=0, http_port=0)
         found(self.home, config, chosen)

@@ -67,6 +67,17 @@ def check_policy(policy: pb.Policy) -> None:
             f"{words} is {_percent(getattr(policy, name))}",
             "let it be 100 % at most",
         )
+    require(
+        policy.admission in (pb.ADMISSION_OPEN, pb.ADMISSION_INVITATION),
+        "the policy does not say how one joins",
+        "let it be by invitation, or open to everybody",
+    )
+    # At zero nobody could ever show anything.
+    require(
+        policy.newcomer_items > 0,
+        "a newcomer may submit no items",
+        "let it be at least one in an epoch",
+    )
 
 
 def _percent(ppm: int) -> str:
