@@ -17,6 +17,7 @@ from protocol.errors import (
     CommonholdError,
     Ignore,
     Misbehaviour,
+    NotYet,
     Reject,
     RemoteError,
     Unreachable,
@@ -47,6 +48,7 @@ STATUS_OF: Final[tuple[tuple[type[CommonholdError], StatusCode], ...]] = (
     (Busy, StatusCode.RESOURCE_EXHAUSTED),  # nothing happened: ask again
     (Ignore, StatusCode.ALREADY_EXISTS),  # late or repeated: nothing to do
     (Forbidden, StatusCode.PERMISSION_DENIED),
+    (NotYet, StatusCode.FAILED_PRECONDITION),  # ask again in another epoch
     (Reject, StatusCode.INVALID_ARGUMENT),  # asking again is useless
     (Misbehaviour, StatusCode.INVALID_ARGUMENT),
     (CommonholdError, StatusCode.UNAVAILABLE),  # our disk, our shutdown: ask again later
@@ -54,7 +56,6 @@ STATUS_OF: Final[tuple[tuple[type[CommonholdError], StatusCode], ...]] = (
 # No error of ours travels as these: gRPC itself, or another server, says that asking again is useless.
 _REFUSALS: Final = (
     StatusCode.UNAUTHENTICATED,
-    StatusCode.FAILED_PRECONDITION,
     StatusCode.NOT_FOUND,
     StatusCode.OUT_OF_RANGE,
     StatusCode.UNIMPLEMENTED,

@@ -9,7 +9,8 @@ Whoever has it signs for the person that joins: nobody who reads the log can joi
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from nacl.signing import SigningKey
@@ -40,7 +41,7 @@ class Ticket:
     """An invitation as it is handed over. `secret`: the seed of its key, 32 bytes; keep it like cash."""
 
     inviter: KeyId
-    secret: bytes
+    secret: bytes = field(repr=False)
     epoch: int
     signature: bytes
 
@@ -59,6 +60,15 @@ class Ticket:
         epoch = self.epoch.to_bytes(EPOCH_BYTES, "big")
         raw = self.inviter + self.secret + epoch + self.signature
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def make_ticket(
+    network: bytes, inviter: KeyId, sign: Callable[[bytes], bytes], secret: bytes, epoch: int
+) -> Ticket:
+    """An invitation, good until the end of `epoch`. `sign` is the inviter's key; `secret`, 32 random bytes,
+    must never have been used."""
+    key = bytes(SigningKey(secret).verify_key)
+    return Ticket(inviter, secret, epoch, sign(invitation_message(network, key, epoch)))
 
 
 def parse_ticket(text: str) -> Ticket:

@@ -41,6 +41,15 @@ Stub = Any  # the generated one, which has no annotations
 CLI = [sys.executable, "-c", "from commonhold.cli import main; main()"]
 
 
+def default_policy(**changes: int) -> pb.Policy:
+    """What `coordinator init` founds, but open to all: most tests are not about who may join."""
+    made = pb.Policy()
+    made.CopyFrom(DEFAULT_POLICY)
+    for name, value in (OPEN_TO_ALL | changes).items():
+        setattr(made, name, value)
+    return made
+
+
 def found_network(
     path: Path,
     *,
@@ -50,10 +59,7 @@ def found_network(
 ) -> Home:
     """A fresh network on free ports."""
     home = Home(path)
-    settings = pb.Policy()
-    settings.CopyFrom(DEFAULT_POLICY)
-    for name, value in (OPEN_TO_ALL | policy).items():
-        setattr(settings, name, value)
+    settings = default_policy(**policy)
     config = Config(
         name="test network",
         grpc_port=0,

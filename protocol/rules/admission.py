@@ -13,7 +13,7 @@ from typing import Final
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from protocol.errors import Reject
+from protocol.errors import NotYet, Reject
 from protocol.identity import NOBODY, KeyId, PersonId
 from protocol.invitation import acceptance_message, invitation_message
 from protocol.limits import KEY_BYTES, PPM
@@ -58,11 +58,11 @@ def _check_invitation(state: State, invitation: pb.Invitation, person: PersonId)
         f"the invitation was good until epoch {invitation.epoch}; this is epoch {state.epoch}",
         _ASK,
     )
-    require(
-        invitation_budget(state, inviter) > 0,
-        "whoever signed the invitation may invite nobody more in this epoch",
-        f"try again in epoch {state.epoch + 1}, or {_ASK}",
-    )
+    if invitation_budget(state, inviter) == 0:
+        raise NotYet(
+            "whoever signed the invitation may invite nobody more in this epoch",
+            f"it is tried again in epoch {state.epoch + 1}; or {_ASK}",
+        )
     return inviter
 
 
@@ -78,11 +78,16 @@ def invitation_budget(state: State, inviter: PersonId) -> int:
     policy = state.policy
     if inviter == state.operator:
         budget = policy.operator_invitations
-    elif standing(state, inviter) >= policy.invite_standing * PPM:
+    elif may_invite(state, inviter):
         budget = policy.member_invitations
     else:
         budget = 0
     return max(0, budget - state.invited.get(inviter, 0))
+
+
+def may_invite(state: State, person: PersonId) -> bool:
+    """Whether somebody has the standing that inviting takes, in this epoch."""
+    return person in state.members and standing(state, person) >= state.policy.invite_standing * PPM
 
 
 def use_invitation(state: State, key: bytes, inviter: PersonId, person: PersonId) -> None:
@@ -113,11 +118,11 @@ def items_left(state: State, person: PersonId) -> int | None:
 def require_quota(state: State, person: PersonId, items: int) -> None:
     """Raises Reject for more items than the name may submit now."""
     left = items_left(state, person)
-    require(
-        left is None or items <= left,
-        f"these are {items} items, and you may submit {left} more in this epoch",
-        "what waits for review counts; with each item that is accepted you may submit more at a time",
-    )
+    if left is not None and items > left:
+        raise NotYet(
+            f"these are {items:,} items, and you may submit {left:,} more in this epoch",
+            "what waits for review counts; with each item that is accepted you may submit more at a time",
+        )
 
 
 def count_submitted(state: State, person: PersonId, items: int) -> None:

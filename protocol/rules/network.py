@@ -72,11 +72,10 @@ def check_policy(policy: pb.Policy) -> None:
         "the policy does not say how one joins",
         "let it be by invitation, or open to everybody",
     )
-    # At zero nobody could ever show anything.
     require(
         policy.newcomer_items > 0,
         "a newcomer may submit no items",
-        "let it be at least one in an epoch",
+        "let it be one or more in an epoch: otherwise nobody could ever show anything",
     )
 
 

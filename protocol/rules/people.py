@@ -106,9 +106,9 @@ def validate_register(state: State, record: Record[pb.Register]) -> None:
     if member is None:
         inviter_of(state, body, record.author)
     else:
-        require(not body.HasField("invitation"), "this person has joined already")
         if member.payout == address:
             raise Ignore("this person has registered this address already")
+        require(not body.HasField("invitation"), "this person has joined already")
         require(
             body.serial > member.serial,
             f"a registration with serial {member.serial} is in the log already",
