@@ -189,8 +189,8 @@ class Submitter:
         if new and not left:
             raise StateError(
                 f"you may submit no more items in epoch {self._state.epoch}",
-                "run the command again in the next; with each item that is accepted you may submit more at"
-                " a time",
+                "what waits for review counts: run the command again when some of it is decided and the next"
+                " epoch has begun",
             )
         return new[:left]
 
