@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from protocol.errors import ConfigError
 from protocol.limits import AMOUNT_MICRO_MAX, PPM
-from protocol.rows import Policy
+from protocol.policy import Policy
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

@@ -60,28 +60,6 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """Frozen for an epoch; units and meanings as in records.proto."""
-
-    epoch_emission_micro: int
-    contributors_ppm: int
-    reviewers_ppm: int
-    trainers_ppm: int
-    rejection_penalty_ppm: int
-    accept_ppm: int
-    reputation_decay_ppm: int
-    witness_quorum: int
-    revenue_treasury_ppm: int
-    royalty_ppm: int
-    admission: int  # pb.Admission
-    operator_invitations: int
-    member_invitations: int
-    invite_standing: int
-    newcomer_items: int
-    items_per_standing: int
-
-
-@dataclass(frozen=True, slots=True)
 class PartTerms:
     """What one part of an item may be."""
 

@@ -15,6 +15,7 @@ from protocol.coin.group import Point
 from protocol.coin.witnesses import Coin, Diligence, Proposal
 from protocol.identity import NOBODY, KeyId, PersonId
 from protocol.money.settlement import Deployment
+from protocol.policy import Policy
 from protocol.review.copies import Copies
 from protocol.rows import (
     Belief,
@@ -29,7 +30,6 @@ from protocol.rows import (
     Job,
     Licence,
     Member,
-    Policy,
     Round,
     Settlement,
     Snapshot,

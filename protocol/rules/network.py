@@ -12,7 +12,8 @@ from protocol.errors import Reject
 from protocol.identity import KeyId
 from protocol.limits import AMOUNT_MICRO_MAX, KEY_BYTES, NAME_CHARS_MAX, PPM
 from protocol.log.commitments import network_id
-from protocol.rows import Policy, row_of
+from protocol.policy import Policy
+from protocol.rows import row_of
 from protocol.rules.people import Use, add_key, check_delegation, require_room, require_use
 from protocol.rules.record import Record, require, require_hash, require_next
 from protocol.rules.witnesses import follow_operator, found_coin

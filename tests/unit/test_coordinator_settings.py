@@ -17,7 +17,8 @@ from coordinator.gold import read_answers, those_waiting
 from coordinator.policies import changed_policy, read_terms
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import PPM
-from protocol.rows import Policy, row_of
+from protocol.policy import Policy
+from protocol.rows import row_of
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.fold import ids, people
@@ -29,7 +30,11 @@ def build(file: Path | None = None, **given: Any) -> pb.Campaign:
 
 
 def terms(**said: Any) -> dict[str, int]:
-    names = ("emission", "contributors", "reviewers", "trainers", "royalty", "accept", "quorum")
+    names = (
+        *("emission", "contributors", "reviewers", "trainers", "royalty", "accept", "quorum"),
+        *("admission", "operator_invitations", "member_invitations", "invite_standing"),
+        *("newcomer_items", "items_per_standing"),
+    )
     return read_terms(**(dict.fromkeys(names) | said))
 
 
