@@ -312,6 +312,8 @@ class TestPolicies:
             ({"emission": 0}, "--emission is 0", "from 1 to 9,223,372,036,854"),
             ({"emission": 10**19}, "--emission is 10,000,000,000,000,000,000", "from 1 to"),
             ({"quorum": 65}, "--quorum is 65", "from 1 to 64"),
+            ({"newcomer_items": 0}, "--newcomer-items is 0", "from 1 to 1,000,000"),
+            ({"operator_invitations": -1}, "--operator-invitations is -1", "from 0 to 1,000,000"),
         ],
     )
     def test_an_option_out_of_range_is_named(
