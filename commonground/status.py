@@ -17,6 +17,7 @@ from protocol.errors import (
     CommonholdError,
     Ignore,
     Misbehaviour,
+    NotYet,
     Reject,
     RemoteError,
     Unreachable,
@@ -68,6 +69,7 @@ STATUS_OF: Final[tuple[tuple[type[CommonholdError], StatusCode], ...]] = (
     (Forbidden, StatusCode.PERMISSION_DENIED),
     (Missing, StatusCode.NOT_FOUND),
     (NoMethod, StatusCode.UNIMPLEMENTED),
+    (NotYet, StatusCode.FAILED_PRECONDITION),  # ask again in another epoch
     (Reject, StatusCode.INVALID_ARGUMENT),  # asking again is useless
     (Misbehaviour, StatusCode.INVALID_ARGUMENT),
     (CommonholdError, StatusCode.UNAVAILABLE),  # our disk, our shutdown: ask again later
@@ -75,7 +77,6 @@ STATUS_OF: Final[tuple[tuple[type[CommonholdError], StatusCode], ...]] = (
 # No error of ours travels as these: gRPC itself, or another server, says that asking again is useless.
 _REFUSALS: Final = (
     StatusCode.UNAUTHENTICATED,
-    StatusCode.FAILED_PRECONDITION,
     StatusCode.OUT_OF_RANGE,
     StatusCode.UNIMPLEMENTED,
 )

@@ -32,6 +32,15 @@ DEFAULT_POLICY: Final = pb.Policy(
     witness_quorum=1,
     revenue_treasury_ppm=50_000,
     royalty_ppm=500_000,
+    # Names must cost something. The operator's budget is a day's work of inviting; a member with twenty more
+    # right than wrong has something to lose, and answers for three.
+    admission=pb.ADMISSION_INVITATION,
+    operator_invitations=1_000,
+    member_invitations=3,
+    invite_standing=20,
+    # An afternoon's photos; after a hundred accepted items, twelve hundred at a time.
+    newcomer_items=200,
+    items_per_standing=10,
 )
 
 

@@ -10,6 +10,7 @@ from coordinator.witnesses import Witnesses, missing_of, witnesses_view
 from protocol.lifecycle import ItemStatus, JobStatus, RoundPhase
 from protocol.rows import Campaign
 from protocol.state import State, waits_of
+from protos.gen import records_pb2 as pb
 
 # A page and a terminal are for people: beyond this they ask the log.
 CAMPAIGNS_MAX: Final = 100
@@ -65,6 +66,7 @@ class Overview:
     rules: int  # version
     entries: int
     epoch: int
+    is_open: bool  # anybody may join
     members: int
     standing_by: int  # people who review in some campaign
     items: int
@@ -99,6 +101,7 @@ def overview(state: State, tally: Tally | None = None) -> Overview:
         rules=state.rules,
         entries=state.size,
         epoch=state.epoch,
+        is_open=state.policy.admission == pb.ADMISSION_OPEN,
         members=len(state.members),
         standing_by=len({person for (_, person), _ in state.standbys.scan()}),
         items=len(state.items),

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Final
+from typing import Any, Final
 
 from protocol.errors import ConfigError
 from protocol.limits import AMOUNT_MICRO_MAX, PPM
-from protocol.rows import Policy
+from protocol.policy import Policy
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 EMISSION_SHARES_MAX: Final = AMOUNT_MICRO_MAX // PPM
 WITNESSES_MAX: Final = 64  # Settlement.MAX_WITNESSES
+COUNT_MAX: Final = 1_000_000  # of people or items: beyond it a budget is none
+ADMISSIONS: Final = {"open": pb.ADMISSION_OPEN, "invitation": pb.ADMISSION_INVITATION}
+OPEN_WARNING: Final = (
+    "everybody may join this network, as often as they like: a thousand names of one person weigh as much as"
+    " a thousand people, until the policy asks for invitations"
+)
 _PPM_PER_PERCENT: Final = PPM // 100
 
 
@@ -25,8 +31,14 @@ def read_terms(
     royalty: float | None,
     accept: float | None,
     quorum: int | None,
+    admission: str | None,
+    operator_invitations: int | None,
+    member_invitations: int | None,
+    invite_standing: int | None,
+    newcomer_items: int | None,
+    items_per_standing: int | None,
 ) -> dict[str, int]:
-    """Fields of the record, of the options that are said: whole shares, percentages, a count.
+    """Fields of the record, of the options that are said: whole shares, percentages, counts, a word.
 
     Raises ConfigError that names the option.
     """
@@ -38,6 +50,12 @@ def read_terms(
         "royalty_ppm": _part("--royalty", royalty),
         "accept_ppm": _certainty("--accept", accept),
         "witness_quorum": _whole("--quorum", quorum, WITNESSES_MAX),
+        "admission": _admission(admission),
+        "operator_invitations": _count("--operator-invitations", operator_invitations, 0),
+        "member_invitations": _count("--member-invitations", member_invitations, 0),
+        "invite_standing": _count("--invite-standing", invite_standing, 1),
+        "newcomer_items": _count("--newcomer-items", newcomer_items, 1),
+        "items_per_standing": _count("--items-per-standing", items_per_standing, 0),
     }
     return {name: value for name, value in terms.items() if value is not None}
 
@@ -70,7 +88,7 @@ def require_split(policy: pb.Policy) -> None:
         )
 
 
-def policy_data(policy: pb.Policy) -> dict[str, int]:
+def policy_data(policy: pb.Policy) -> dict[str, Any]:
     """All of it, for scripts."""
     return {each.name: getattr(policy, each.name) for each in fields(Policy)}
 
@@ -81,6 +99,18 @@ def _whole(option: str, number: int | None, most: int, unit: int = 1) -> int | N
     if not 1 <= number <= most:
         raise ConfigError(f"{option} is {number:,}", f"give a whole number from 1 to {most:,}")
     return number * unit
+
+
+def _admission(word: str | None) -> int | None:
+    return None if word is None else ADMISSIONS[word]
+
+
+def _count(option: str, number: int | None, least: int) -> int | None:
+    if number is not None and not least <= number <= COUNT_MAX:
+        raise ConfigError(
+            f"{option} is {number:,}", f"give a whole number from {least} to {COUNT_MAX:,}"
+        )
+    return number
 
 
 def _part(option: str, percent: float | None) -> int | None:

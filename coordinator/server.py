@@ -33,6 +33,7 @@ from coordinator.http import build_app
 from coordinator.keys import Keys, load_keys
 from coordinator.ledger import FatalStoreError
 from coordinator.metrics import Metrics
+from coordinator.policies import OPEN_WARNING
 from coordinator.service import CoordinatorService, now_ms
 from coordinator.tossing import Tossing
 from coordinator.traffic import Traffic
@@ -40,6 +41,7 @@ from protocol.errors import ConfigError
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.log.link import NetworkLink
+from protos.gen import records_pb2 as pb
 
 _log = logging.getLogger(__name__)
 
@@ -130,6 +132,9 @@ async def running(
     async with open_book(
         home.ledger_url(config), partial(load_keys, home, config), on_fatal
     ) as book:
+        async with book.reading() as state:
+            if state.policy.admission == pb.ADMISSION_OPEN:
+                _log.warning(OPEN_WARNING)
         conductor = Conductor(book, now_ms, config.close_every_ms, metrics.count_step)
         service = CoordinatorService(
             book,

@@ -25,6 +25,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +51,7 @@ from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.news import News
 from node.outbox import keep_flushing
+from node.outbox import keep_flushing, send_postponed
 from node.page.own import OwnRecords
 from node.page.server import serving
 from node.page.sources import ReadSpending, Replay, Sources, no_spending
@@ -246,6 +248,7 @@ class Daemon:
         settlements = SettlementWatch(follower)
         own = OwnRecords(follower, store, keys.person)
         ClockWatch(store, follower)
+        follower.subscribe(partial(send_postponed, store))
         follower.replay()
         async with (
             CoordinatorClient(link, lambda: follower.verifier) as client,

@@ -18,7 +18,8 @@ from commonground.client import CoordinatorClient, Lie
 from node.follower import require_trust
 from node.rows import OutboxRow
 from node.store import Store
-from protocol.errors import Ignore, Reject, Unreachable
+from protocol.errors import Ignore, NotYet, Reject, Unreachable
+from protocol.transition import Applied
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,8 @@ LOOK_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """What one flush did. `refused` are the records with the coordinator's reasons."""
+    """What one flush did. `refused` are the records with the coordinator's reasons: those that it will
+    never take, and those that are too much for this epoch."""
 
     sent: int
     refused: tuple[OutboxRow, ...]
@@ -52,6 +54,10 @@ async def flush(
             await _send(client, store, row)
             sent += 1
             on_sent(row)
+        except NotYet as error:
+            log.info("a %s is for another epoch: %s", row.outgoing.kind, error)
+            store.mark_postponed(row.outgoing.digest, str(error))
+            refused.append(store.outbox_row(row.outgoing.digest) or row)
         except Reject as error:
             log.warning("a %s was refused: %s", row.outgoing.kind, error)
             store.mark_refused(row.outgoing.digest, str(error))
@@ -75,6 +81,12 @@ async def _send(client: CoordinatorClient, store: Store, row: OutboxRow) -> None
         store.mark_sent(out.digest)
         return
     store.mark_sent(out.digest, receipt.index, receipt.raw)
+
+
+def send_postponed(store: Store, applied: Applied) -> None:
+    """For a follower's listener: with an epoch begin new budgets and quotas."""
+    if applied.changes.closed is not None:
+        store.requeue_postponed()
 
 
 async def keep_flushing(

@@ -10,17 +10,33 @@ from typing import Final
 
 from node.keys import NodeKeys
 from node.machines import joined
-from node.rows import Outgoing
+from node.rows import OutboxState, Outgoing
+from node.store import Store
+from protocol.errors import ConfigError, Reject
+from protocol.identity import PersonId
+from protocol.invitation import Ticket
+from protocol.log.link import NetworkLink
 from protocol.money.payout import binding_digest
 from protocol.rows import Member
 from protocol.state import State
+from protocol.text import quoted
 from protos.gen import records_pb2 as pb
 
 FIRST_SERIAL: Final = 1
+REGISTER_ADVICE: Final = (
+    "ask the operator, or a member whose work is known, for an invitation;"
+    " then `commonhold node register -`"
+)
 
 
-def registration(keys: NodeKeys, network: bytes, member: Member | None = None) -> Outgoing:
-    """The Register record; `member` is what the log says of the person so far.
+def registration(
+    keys: NodeKeys,
+    network: bytes,
+    member: Member | None = None,
+    invitation: Ticket | None = None,
+) -> Outgoing:
+    """The Register record; `member` is what the log says of the person so far, and `invitation` what
+    somebody gave them who is not there yet.
 
     Raises ConfigError when the root key is not on this machine.
     """
@@ -31,11 +47,14 @@ def registration(keys: NodeKeys, network: bytes, member: Member | None = None) -
         payout_signature=keys.sign_payout(binding_digest(network, keys.person)),
         serial=FIRST_SERIAL if member is None else member.serial + 1,
     )
+    if invitation is not None:
+        record.invitation.CopyFrom(invitation.accepted_by(network, keys.person))
     return Outgoing("register", keys.seal("register", record))
 
 
 def joining(keys: NodeKeys, state: State) -> Outgoing | None:
-    """What the log has to know before this machine may sign; None when it does.
+    """What the log has to know before this machine may sign; None when it does, or when that takes an
+    invitation, which came with the link.
 
     Another machine of a member is only delegated to: the payout address stays the member's.
     """
@@ -43,4 +62,32 @@ def joining(keys: NodeKeys, state: State) -> Outgoing | None:
         return None
     if keys.person in state.members:
         return joined(keys, state.network)
+    if state.policy.admission == pb.ADMISSION_INVITATION:
+        return None
     return registration(keys, state.network)
+
+
+def require_joining(store: Store, person: PersonId, state: State) -> None:
+    """Raises Reject when a person is no member, and nothing is on its way that would make them one."""
+    if person not in state.members and (reason := why_not_joined(store)):
+        raise Reject(f"you are no member of this network: {reason}", REGISTER_ADVICE)
+
+
+def why_not_joined(store: Store) -> str:
+    """Why the last registration was not taken; empty when it was, or is on its way."""
+    row = store.last_outgoing("register")
+    if row is None:
+        return "nothing asks for it"
+    return row.last_error if row.state in (OutboxState.REFUSED, OutboxState.POSTPONED) else ""
+
+
+def invitation_in(link: NetworkLink, network: bytes) -> Ticket:
+    """The invitation that a link brings; raises ConfigError when it is no use in this node's network."""
+    if link.network != network:
+        raise ConfigError(
+            f"the invitation is of another network, {quoted(link.name)}",
+            "a node is in one network: make another for that, with `commonhold node init` and its own --dir",
+        )
+    if link.invitation is None:
+        raise ConfigError("there is no invitation in the link", REGISTER_ADVICE)
+    return link.invitation

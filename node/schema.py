@@ -38,7 +38,9 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         envelope BLOB NOT NULL,
         bundle BLOB NOT NULL,
         openings BLOB NOT NULL,
-        state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sent', 'refused')),
+        state TEXT NOT NULL DEFAULT 'queued' CHECK (
+            state IN ('queued', 'postponed', 'sent', 'refused')
+        ),
         attempts INTEGER NOT NULL DEFAULT 0,
         next_attempt_ms INTEGER NOT NULL DEFAULT 0,
         last_error TEXT NOT NULL DEFAULT '',

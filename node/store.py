@@ -126,9 +126,32 @@ class Store(TaskTables):
         """Sends a refused record once more: what it asks for may be allowed by now."""
         self._write(
             "UPDATE outbox SET state = 'queued', attempts = 0, next_attempt_ms = 0, last_error = ''"
-            " WHERE digest = ? AND state = 'refused'",
+            " WHERE digest = ? AND state IN ('refused', 'postponed')",
             digest,
         )
+
+    def forget_refused(self, kind: str, but: bytes) -> None:
+        """Drops refused records of a kind for which another one, `but`, stands."""
+        self._write(
+            "DELETE FROM outbox WHERE kind = ? AND state = 'refused' AND digest <> ?", *(kind, but)
+        )
+
+    def mark_postponed(self, digest: bytes, reason: str) -> None:
+        """The rules may take the record in another epoch; nothing behind it waits for it."""
+        self._write(
+            "UPDATE outbox SET state = 'postponed', last_error = ? WHERE digest = ?",
+            *(reason, digest),
+        )
+
+    def requeue_postponed(self) -> None:
+        """Sends what was too much for an epoch once more."""
+        self._write("UPDATE outbox SET state = 'queued' WHERE state = 'postponed'")
+
+    def last_outgoing(self, kind: str) -> OutboxRow | None:
+        """The record of a kind that was queued last."""
+        sql = "SELECT * FROM outbox WHERE kind = ? ORDER BY position DESC LIMIT 1"
+        row = self._row(sql, kind)
+        return outbox_row(row) if row else None
 
     def enqueue_submission(self, outgoing: Outgoing, items: Sequence[ItemRow]) -> None:
         """Queues a submission together with the secrets of its items."""
@@ -154,8 +177,11 @@ class Store(TaskTables):
         return outbox_row(row) if row else None
 
     def refused(self, limit: int = 100) -> list[OutboxRow]:
-        """The records that the network refused, newest first."""
-        sql = "SELECT * FROM outbox WHERE state = 'refused' ORDER BY position DESC LIMIT ?"
+        """The records that the network refused, for good or for this epoch, newest first."""
+        sql = (
+            "SELECT * FROM outbox WHERE state IN ('refused', 'postponed')"
+            " ORDER BY position DESC LIMIT ?"
+        )
         return [outbox_row(row) for row in self._rows(sql, limit)]
 
     def outbox_counts(self) -> dict[OutboxState, int]:

@@ -20,6 +20,7 @@ from node.blobs import BlobStore
 from node.drafts import Draft, PartSource, drafts_of_files
 from node.intake import fingerprint_content, read_content
 from node.keys import NodeKeys
+from node.quota import may_submit
 from node.rows import ItemRow, Outgoing, PartRow
 from node.store import Store
 from protocol import transition
@@ -70,11 +71,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What was queued, and what was left out and why."""
+    """What was queued, what was left out and why, and how many items are for a later epoch."""
 
     batches: tuple[bytes, ...]  # digests of the outgoing records
     items: int
     skipped: tuple[Skipped, ...]
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +160,16 @@ class Submitter:
     def submit_drafts(
         self, drafts: Sequence[Draft], terms: Terms, on_item: Callable[[], object] = lambda: None
     ) -> Submitted:
-        """Queues all new items in batches of at most BATCH_ITEMS; `on_item` is called after each.
+        """Queues new items in batches of at most BATCH_ITEMS, as many as the author may submit in this
+        epoch; `on_item` is called after each.
 
         Raises ConfigError and Reject before anything is queued when answers or terms do not fit the
-        campaign, or when no item does.
+        campaign, or when no item does; StateError when no more may be submitted in this epoch.
         """
         self._check_terms(terms)
         answers = self._read_answers(drafts)
-        fresh, skipped = self._check(drafts, answers)
+        new, skipped = self._check(drafts, answers)
+        fresh = self._within_quota(new)
         batches = []
         for start in range(0, len(fresh), BATCH_ITEMS):
             made: list[_Made] = []
@@ -177,7 +181,18 @@ class Submitter:
             except CommonholdError:
                 self._discard(made)
                 raise
-        return Submitted(tuple(batches), len(fresh), tuple(skipped))
+        return Submitted(tuple(batches), len(fresh), tuple(skipped), len(new) - len(fresh))
+
+    def _within_quota(self, new: list[_Checked]) -> list[_Checked]:
+        """The first of them, as many as may be submitted now."""
+        left = may_submit(self._store, self._state, self._keys.person)
+        if new and not left:
+            raise StateError(
+                f"you may submit no more items in epoch {self._state.epoch}",
+                "what waits for review counts: run the command again when some of it is decided and the next"
+                " epoch has begun",
+            )
+        return new[:left]
 
     # ---- what is asked for ----
 

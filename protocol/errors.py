@@ -10,6 +10,7 @@
         +-- Unreachable   no answer; worth retrying with backoff
         +-- Ignore        harmless: a late or repeated message. The sender is not penalised
         +-- Reject        the message breaks a rule. The sender is penalised
+        |   `-- NotYet    it breaks a rule now, and may keep it in a later epoch: worth keeping
         `-- Misbehaviour  proof that somebody lied: a bad checkpoint, a root that does not recompute
 
 `validate_*` functions raise Ignore or Reject and nothing else. One table maps this tree to gRPC
@@ -61,6 +62,10 @@ class Ignore(RemoteError):
 
 class Reject(RemoteError):
     """A message that breaks a rule; its sender is penalised."""
+
+
+class NotYet(Reject):
+    """A message that breaks a rule of this epoch alone: budgets and quotas are given anew with the next."""
 
 
 class Misbehaviour(RemoteError):

@@ -99,6 +99,7 @@ UNPAID_ANSWERS_MAX: Final = 1 << 21
 KEY_BYTES: Final = 32
 PROOF_BYTES: Final = 64  # of the coin: challenge and answer, 32 bytes each
 HASH_BYTES: Final = 32
+EPOCH_BYTES: Final = 8  # of an epoch's number in what is signed
 SALT_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
 ADDRESS_BYTES: Final = 20

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from protocol.errors import StateError
-from protocol.identity import PersonId
+from protocol.identity import NOBODY, PersonId
 from protocol.lifecycle import ItemEvent, ItemStatus, JobStatus, RoundPhase, next_status
 from protos.gen import records_pb2 as pb
 
@@ -53,25 +53,10 @@ class Member:
     payout: bytes  # 20-byte address
     registered_at: int  # log index of the first registration
     serial: int
+    invited_by: PersonId = NOBODY
 
 
 # ---- campaigns and their rounds ----
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Frozen for an epoch; units and meanings as in records.proto."""
-
-    epoch_emission_micro: int
-    contributors_ppm: int
-    reviewers_ppm: int
-    trainers_ppm: int
-    rejection_penalty_ppm: int
-    accept_ppm: int
-    reputation_decay_ppm: int
-    witness_quorum: int
-    revenue_treasury_ppm: int
-    royalty_ppm: int
 
 
 @dataclass(frozen=True, slots=True)

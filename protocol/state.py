@@ -15,6 +15,7 @@ from protocol.coin.group import Point
 from protocol.coin.witnesses import Coin, Diligence, Proposal
 from protocol.identity import NOBODY, KeyId, PersonId
 from protocol.money.settlement import Deployment
+from protocol.policy import Policy
 from protocol.review.copies import Copies
 from protocol.rows import (
     Belief,
@@ -29,7 +30,6 @@ from protocol.rows import (
     Job,
     Licence,
     Member,
-    Policy,
     Round,
     Settlement,
     Snapshot,
@@ -43,7 +43,7 @@ SHARES: Final = b""
 ITSELF: Final = ""
 """In the place of a part's name: the item, with all its parts."""
 
-NO_POLICY: Final = Policy(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)  # before the genesis
+NO_POLICY: Final = Policy(*(0 for _ in fields(Policy)))  # before the genesis
 
 NO_KEY: Final = KeyId(b"")  # likewise
 
@@ -76,6 +76,8 @@ class State:
     keys_of: Table[tuple[PersonId, KeyId], int] = field(
         default_factory=Table
     )  # log index of the delegation
+    # Keys of invitations that were used, and the person who joined with each.
+    invitations: Table[bytes, PersonId] = field(default_factory=Table)
 
     # -- the coin, by the nonce of its set of witnesses
     coin_nonce: int = 0  # of the present set
@@ -122,6 +124,9 @@ class State:
 
     # -- since the last close
     epoch: int = 1
+    invited: Table[PersonId, int] = field(default_factory=Table)  # invitations used, by inviter
+    # Items that each has submitted, and those from before that still wait.
+    submitted: Table[PersonId, int] = field(default_factory=Table)
     answers: Table[tuple[str, ItemId, PersonId], GivenAnswer] = field(default_factory=Table)
     reviewed: Table[tuple[str, PersonId], int] = field(default_factory=Table)  # answers, of those
     gold: Table[tuple[str, ItemId], bytes] = field(

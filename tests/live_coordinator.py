@@ -34,11 +34,20 @@ from tests.helpers import (
     registration,
     submission_request,
 )
-from tests.simulated import rounds
+from tests.simulated import OPEN_TO_ALL, rounds
 
 Stub = Any  # the generated one, which has no annotations
 
 CLI = [sys.executable, "-c", "from commonhold.cli import main; main()"]
+
+
+def default_policy(**changes: int) -> pb.Policy:
+    """What `coordinator init` founds, but open to all: most tests are not about who may join."""
+    made = pb.Policy()
+    made.CopyFrom(DEFAULT_POLICY)
+    for name, value in (OPEN_TO_ALL | changes).items():
+        setattr(made, name, value)
+    return made
 
 
 def found_network(
@@ -50,10 +59,7 @@ def found_network(
 ) -> Home:
     """A fresh network on free ports."""
     home = Home(path)
-    settings = pb.Policy()
-    settings.CopyFrom(DEFAULT_POLICY)
-    for name, value in policy.items():
-        setattr(settings, name, value)
+    settings = default_policy(**policy)
     config = Config(
         name="test network",
         grpc_port=0,
@@ -193,8 +199,10 @@ def serving_process(home: Home, *options: str) -> Iterator[tuple[subprocess.Pope
     )
     assert process.stderr is not None
     try:
-        line = process.stderr.readline()  # blocks until it is ready, or has died
-        assert line.startswith("ready"), line + process.stderr.read()
+        said = [process.stderr.readline()]  # blocks until it is ready, or has died
+        while said[-1] and not said[-1].startswith("ready"):  # an open network is warned about
+            said.append(process.stderr.readline())
+        assert said[-1], "".join(said)
         yield process, Address(**json.loads(home.server_path.read_text()))
     finally:
         if process.poll() is None:

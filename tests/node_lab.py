@@ -16,7 +16,7 @@ from PIL import Image
 from commonground.client import CoordinatorClient
 from commonhold.demo.stage import Server, Stage
 from coordinator.config import Config, Home
-from coordinator.founding import DEFAULT_POLICY, found
+from coordinator.founding import found
 from coordinator.operator import Operator
 from node.blobs import BlobStore
 from node.config import ANY_CAMPAIGN, NodeConfig, NodeDirectory, write_config
@@ -29,6 +29,7 @@ from node.submission import Submitter, Terms
 from protocol.log.link import parse_link
 from protocol.state import State
 from protos.gen import records_pb2 as pb
+from tests.live_coordinator import default_policy
 from tests.simulated import campaign, part, rounds
 
 PATIENCE_SECONDS = 25.0
@@ -110,12 +111,8 @@ class Lab:
 
     def found(self, **policy: int) -> None:
         """Founds the network and serves it."""
-        chosen = pb.Policy()
-        chosen.CopyFrom(DEFAULT_POLICY)
-        for name, value in policy.items():
-            setattr(chosen, name, value)
         config = Config(name="lab", grpc_port=0, http_port=0)
-        found(self.home, config, chosen)
+        found(self.home, config, default_policy(**policy))
         self.server = self.serve(self.home)
         self.link = self.server.ready["link"]
 

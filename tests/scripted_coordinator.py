@@ -12,7 +12,6 @@ import grpc
 from google.protobuf.message import Message
 
 from coordinator.config import Config, Home
-from coordinator.founding import DEFAULT_POLICY
 from coordinator.keys import Keys, create_keys, load_keys
 from coordinator.server import network_link
 from protocol.log.batch import encode_bundle
@@ -24,6 +23,7 @@ from protocol.rules.table import LATEST
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from protos.gen.api_pb2_grpc import CoordinatorServicer, add_CoordinatorServicer_to_server
+from tests.live_coordinator import default_policy
 from tests.simulated import campaign
 
 
@@ -48,7 +48,7 @@ class ScriptedCoordinator(CoordinatorServicer):
         self.on_receipt: Callable[[api.Receipt], api.Receipt] = lambda receipt: receipt
         self.on_follow: Callable[[api.FollowResponse], api.FollowResponse] = lambda page: page
         self.grown = asyncio.Event()
-        genesis = pb.Genesis(name="test", policy=DEFAULT_POLICY, rules=LATEST)
+        genesis = pb.Genesis(name="test", policy=default_policy(), rules=LATEST)
         genesis.delegation.CopyFrom(keys.delegation)
         genesis.log_key = keys.log_verifier.public_key
         self.operate("genesis", genesis)

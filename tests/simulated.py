@@ -10,7 +10,7 @@ import hashlib
 import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from eth_keys.datatypes import PrivateKey
 from google.protobuf.message import Message
@@ -49,6 +49,9 @@ NETWORK = commitments.network_id(bytes(LOG_KEY.verify_key))
 LABELS = [str(digit) for digit in range(10)]
 EVERY_USE = pb.Consent(train=True, redistribute=True, commercial=True)
 
+# Most tests are not about who may join, or how much a newcomer may submit.
+OPEN_TO_ALL: Final[dict[str, Any]] = {"admission": pb.ADMISSION_OPEN, "newcomer_items": 1_000_000}
+
 Truth = int | str
 """What an item really is: an index of the campaign's labels, or an answer in words."""
 
@@ -66,6 +69,7 @@ def policy(**changes: int) -> pb.Policy:
         witness_quorum=2,
         revenue_treasury_ppm=100_000,
         royalty_ppm=500_000,
+        **OPEN_TO_ALL,
     )
     for name, value in changes.items():
         setattr(made, name, value)

@@ -19,6 +19,7 @@ class Mutant(NamedTuple):
     tests: str
 
 
+ADMISSION: Final = "unit/test_fold_admission.py"
 ATTACKS: Final = "unit/test_fold_attacks.py"
 CLOSE: Final = "unit/test_fold_close.py"
 ERASED: Final = "unit/test_fold_erasure_attacks.py"
@@ -37,12 +38,14 @@ SIMILARITY: Final = "unit/test_similarity.py"
 TASKS: Final = "unit/test_tasks_kinds.py"
 TEXT: Final = "unit/test_text.py"
 
+_ADMISSION: Final = "protocol/rules/admission.py"
 _ANSWERING: Final = "protocol/rules/answering.py"
 _CAMPAIGNS: Final = "protocol/rules/campaigns.py"
 _CLOSE: Final = "protocol/rules/close.py"
 _DRAWING: Final = "protocol/rules/drawing.py"
 _ITEMS: Final = "protocol/rules/items.py"
 _INTAKE: Final = "protocol/rules/intake.py"
+_INVITATION: Final = "protocol/invitation.py"
 _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
 _PRINTS: Final = "protocol/review/fingerprints.py"
@@ -1230,6 +1233,131 @@ _NAMES: Final = (
     ),
 )
 
+_WHO: Final = (
+    Mutant(
+        "anybody joins",
+        _ADMISSION,
+        "if state.policy.admission == pb.ADMISSION_OPEN or",
+        "if True or",
+        ADMISSION,
+    ),
+    Mutant(
+        "the operator needs an invitation",
+        _ADMISSION,
+        " or person == state.operator:",
+        ":",
+        ADMISSION,
+    ),
+    Mutant(
+        "an open network takes invitations",
+        _ADMISSION,
+        'not register.HasField("invitation"), "nobody',
+        'True, "nobody',
+        ADMISSION,
+    ),
+    Mutant("a stranger invites", _ADMISSION, "if inviter is None:", "if False:", ADMISSION),
+    Mutant(
+        "an invitation's key has any length",
+        _ADMISSION,
+        "len(invitation.key) == KEY_BYTES",
+        "True",
+        ADMISSION,
+    ),
+    Mutant(
+        "what an inviter signed is not checked",
+        _ADMISSION,
+        "VerifyKey(key).verify(message, signature)",
+        "pass",
+        ADMISSION,
+    ),
+    Mutant(
+        "an inviter does not sign the key",
+        _INVITATION,
+        "INVITATION_DOMAIN + network + key +",
+        "INVITATION_DOMAIN + network +",
+        ADMISSION,
+    ),
+    Mutant(
+        "an inviter does not sign the epoch",
+        _INVITATION,
+        'network + key + epoch.to_bytes(EPOCH_BYTES, "big")',
+        "network + key",
+        ADMISSION,
+    ),
+    Mutant(
+        "whoever reads the log joins with what stands there",
+        _INVITATION,
+        "ACCEPTANCE_DOMAIN + network + person",
+        "ACCEPTANCE_DOMAIN + network",
+        ADMISSION,
+    ),
+    Mutant(
+        "an invitation is good for many",
+        _ADMISSION,
+        "invitation.key not in state.invitations",
+        "True",
+        ADMISSION,
+    ),
+    Mutant(
+        "an invitation is good for ever",
+        _ADMISSION,
+        "state.epoch <= invitation.epoch,",
+        "True,",
+        ADMISSION,
+    ),
+    Mutant(
+        "who invites has no budget",
+        _ADMISSION,
+        "if invitation_budget(state, inviter) == 0:",
+        "if False:",
+        ADMISSION,
+    ),
+    Mutant(
+        "inviting takes no standing",
+        _ADMISSION,
+        ">= state.policy.invite_standing * PPM",
+        ">= 0",
+        ADMISSION,
+    ),
+    Mutant("budgets are for ever", _ADMISSION, "state.invited.clear()", "pass", ADMISSION),
+    Mutant(
+        "a member joins again by an invitation",
+        _PEOPLE,
+        'require(not body.HasField("invitation"), "this person',
+        'require(True, "this person',
+        ADMISSION,
+    ),
+    Mutant(
+        "a name has no quota",
+        _ADMISSION,
+        "if left is not None and items > left:",
+        "if False:",
+        ADMISSION,
+    ),
+    Mutant(
+        "a quota forgets what came before",
+        _ADMISSION,
+        "state.submitted.get(person, 0) + items",
+        "items",
+        ADMISSION,
+    ),
+    Mutant(
+        "a quota does not grow with standing",
+        _ADMISSION,
+        "standing(state, person) * policy.items_per_standing // PPM",
+        "0",
+        ADMISSION,
+    ),
+    Mutant("a quota is for ever", _ADMISSION, "state.submitted.clear()", "pass", ADMISSION),
+    Mutant(
+        "what waits does not count",
+        _ADMISSION,
+        "count_submitted(state, queue[1], state.waiting.count(queue))",
+        "pass",
+        ADMISSION,
+    ),
+)
+
 MUTANTS: Final = (
     *_DECISIONS,
     *_LEAVES,
@@ -1239,4 +1367,5 @@ MUTANTS: Final = (
     *_MONEY,
     *_TERMS,
     *_NAMES,
+    *_WHO,
 )

@@ -14,9 +14,19 @@ from commonhold.cli import (
     coordinator_campaign,
     coordinator_data,
     coordinator_keys,
+    coordinator_people,
     coordinator_witnesses,
 )
-from commonhold.cli.options import HomeOption
+from commonhold.cli.coordinator_people import configured_link
+from commonhold.cli.options import (
+    AdmissionOption,
+    HomeOption,
+    InviteStandingOption,
+    ItemsPerStandingOption,
+    MemberInvitationsOption,
+    NewcomerItemsOption,
+    OperatorInvitationsOption,
+)
 from commonhold.cli.output import JsonFlag, emit, err, guarded, progress
 from coordinator.config import Config, Home, default_listen
 from protocol.errors import ConfigError
@@ -37,6 +47,7 @@ app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")
 coordinator_data.register(app)
 coordinator_keys.register(app)
+coordinator_people.register(app)
 coordinator_witnesses.register(app)
 
 TimeoutOption = Annotated[
@@ -69,6 +80,12 @@ def init(
     ] = 50,
     accept: Annotated[float, typer.Option(help="Certainty that decides an item, %.")] = 90,
     quorum: Annotated[int, typer.Option(min=1, help="Witnesses that a settlement needs.")] = 1,
+    admission: AdmissionOption = None,
+    operator_invitations: OperatorInvitationsOption = None,
+    member_invitations: MemberInvitationsOption = None,
+    invite_standing: InviteStandingOption = None,
+    newcomer_items: NewcomerItemsOption = None,
+    items_per_standing: ItemsPerStandingOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Found a network: keys, settings, and the first entry of its log.
@@ -76,7 +93,7 @@ def init(
     The policy is written into the log; `policy set` changes it at the end of an epoch.
     """
     from coordinator.founding import DEFAULT_POLICY, found
-    from coordinator.policies import policy_data, read_terms, require_split
+    from coordinator.policies import OPEN_WARNING, policy_data, read_terms, require_split
     from protos.gen import records_pb2 as pb
 
     terms = read_terms(
@@ -87,6 +104,12 @@ def init(
         royalty=royalty,
         accept=accept,
         quorum=quorum,
+        admission=admission,
+        operator_invitations=operator_invitations,
+        member_invitations=member_invitations,
+        invite_standing=invite_standing,
+        newcomer_items=newcomer_items,
+        items_per_standing=items_per_standing,
     )
     policy = pb.Policy(**(policy_data(DEFAULT_POLICY) | terms))
     require_split(policy)
@@ -101,7 +124,9 @@ def init(
     )
     home = Home.at(directory)
     keys = found(home, config, policy, _read_chain_key(chain_key_file))
-    link = _configured_link(home)
+    link = configured_link(home)
+    if policy.admission == pb.ADMISSION_OPEN:
+        err.print(f"note: {OPEN_WARNING}", soft_wrap=True)
     emit(
         {"dir": str(home.path), "link": link, "network": keys.network},
         as_json,
@@ -159,7 +184,7 @@ def status(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     with Operator(home) as operator:
         view = overview(operator.state, operator.tally)
         running = home.server_path.exists()
-        link = operator.link if running else _configured_link(home)
+        link = operator.link if running else configured_link(home)
     emit(
         {**asdict(view), "link": link, "running": running},
         as_json,
@@ -330,14 +355,3 @@ def _read_chain_key(path: Path | None) -> bytes | None:
             f"write it there as {2 * CHAIN_KEY_BYTES} hexadecimal digits; `commonhold chain dev` prints some",
         )
     return secret
-
-
-def _configured_link(home: Home) -> str:
-    """The link of the settings; empty while a port is left to chance."""
-    from coordinator.keys import load_keys
-    from coordinator.server import network_link
-
-    config = home.load()
-    if not (config.grpc_port and config.http_port):
-        return ""
-    return str(network_link(config, load_keys(home, config), config.grpc_port, config.http_port))

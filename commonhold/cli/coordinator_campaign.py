@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from commonhold.cli.options import HomeOption
+from commonhold.cli.options import (
+    AdmissionOption,
+    HomeOption,
+    InviteStandingOption,
+    ItemsPerStandingOption,
+    MemberInvitationsOption,
+    NewcomerItemsOption,
+    OperatorInvitationsOption,
+)
 from commonhold.cli.output import JsonFlag, emit, guarded
 from coordinator.config import Home
 
@@ -191,6 +199,12 @@ def policy_set(
     quorum: Annotated[
         int | None, typer.Option(min=1, help="Witnesses that a settlement needs.")
     ] = None,
+    admission: AdmissionOption = None,
+    operator_invitations: OperatorInvitationsOption = None,
+    member_invitations: MemberInvitationsOption = None,
+    invite_standing: InviteStandingOption = None,
+    newcomer_items: NewcomerItemsOption = None,
+    items_per_standing: ItemsPerStandingOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change what is given, from the next epoch on; the present one keeps the policy that it began with."""
@@ -206,6 +220,12 @@ def policy_set(
         royalty=royalty,
         accept=accept,
         quorum=quorum,
+        admission=admission,
+        operator_invitations=operator_invitations,
+        member_invitations=member_invitations,
+        invite_standing=invite_standing,
+        newcomer_items=newcomer_items,
+        items_per_standing=items_per_standing,
     )
     with Operator(Home.at(directory)) as operator:
         state = operator.state

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from commonhold.cli.output import micro, table
 from coordinator.overview import CampaignRow, Overview
+from coordinator.policies import OPEN_WARNING
 from coordinator.tally import ClosedEpoch
 from coordinator.witnesses import ProposedSet, Witnesses
 from protocol.identity import name_of, short
@@ -80,6 +81,7 @@ def status_report(view: Overview, link: str, *, running: bool) -> Group:
     counts: list[list[object]] = [
         ["epoch", view.epoch],
         ["log entries", view.entries],
+        ["joining", "open to everybody" if view.is_open else "by invitation"],
         ["members", f"{view.members:,} ({view.standing_by:,} stand by to review)"],
         [
             "items",
@@ -95,6 +97,8 @@ def status_report(view: Overview, link: str, *, running: bool) -> Group:
     shown: list[RenderableType] = [table(escape(view.name), ["", ""], counts)]
     if view.campaigns:
         shown.append(campaign_table(view.campaigns))
+    if view.is_open:
+        shown.append(f"note: {OPEN_WARNING}")
     return Group(*shown, f"link: {escape(link)}")
 
 

@@ -14,6 +14,8 @@ from commonhold.cli import node_work
 from commonhold.cli.options import (
     ConsentTo,
     DirOption,
+    InviteCountOption,
+    InviteEpochsOption,
     Origin,
     PassphraseOption,
     ReviewCampaignsOption,
@@ -34,7 +36,11 @@ app = typer.Typer(
 def init(
     *,
     link: Annotated[
-        str, typer.Option(help="The network link that the operator gave you, in quotes.")
+        str,
+        typer.Option(
+            help="The network link that you were given, in quotes; - reads it from standard input, where"
+            " an invitation in it is seen by nobody else on this machine."
+        ),
     ],
     directory: DirOption = None,
     rpc_url: Annotated[
@@ -71,17 +77,19 @@ def init(
 
     The keys are your name and your money: keep a copy of keys.json in a safe place. Nobody can
     restore them for you. Where you offer to review, and what reviews for you, is in node.toml from
-    then on.
+    then on. Most networks take you in by an invitation, which is in the link: it is used up, and kept
+    nowhere. If it was refused, get another, and `node register`.
 
     With --join the machine gets a key of its own, and prints a request for `node delegate` on your first
     machine. Never copy keys.json to a machine that runs beside the first.
     """
     from commonhold.cli import node_machines, node_setup
+    from commonhold.cli.node_people import read_link
     from node.config import DEFAULT_LISTEN, NodeConfig, read_reviewers
-    from protocol.log.link import parse_link
 
+    given = read_link(link)
     config = NodeConfig(
-        parse_link(link),
+        given.without_invitation(),
         listen=tuple(listen) if listen else DEFAULT_LISTEN,
         announce=tuple(announce or ()),
         rpc_url=rpc_url,
@@ -90,8 +98,17 @@ def init(
         review_kinds=tuple(kind or ()),
         reviewers=read_reviewers(reviewer or ()),
     )
-    make = node_machines.init_joining if join else node_setup.init
-    make(config, directory, encrypt=encrypt, passphrase_path=passphrase_path, as_json=as_json)
+    if join:
+        node_machines.init_joining(
+            config, directory, encrypt=encrypt, passphrase_path=passphrase_path, as_json=as_json
+        )
+        return
+    node_setup.init(
+        *(config, given.invitation, directory),
+        encrypt=encrypt,
+        passphrase_path=passphrase_path,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -131,6 +148,47 @@ def join(
     from commonhold.cli import node_machines
 
     node_machines.join(grant, directory, passphrase_path, as_json)
+
+
+@app.command()
+@guarded
+def register(
+    link: Annotated[
+        str,
+        typer.Argument(
+            help="A link with another invitation, or - to read it from standard input; none: ask again"
+            " with the one that you had."
+        ),
+    ] = "",
+    *,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask to be taken in once more, if the network refused your registration."""
+    from commonhold.cli import node_people
+
+    node_people.register(link, directory, passphrase_path, as_json)
+
+
+@app.command()
+@guarded
+def invite(
+    *,
+    count: InviteCountOption = 1,
+    epochs: InviteEpochsOption = None,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Invite others: prints a link for each, if your work here has shown to be right.
+
+    You answer for whom you invite: the log says so for ever. An invitation counts when it is used.
+    """
+    from commonhold.cli import node_people
+    from commonhold.cli.invitations import EPOCHS_DEFAULT
+
+    node_people.invite(count, epochs or EPOCHS_DEFAULT, directory, passphrase_path, as_json)
 
 
 @app.command()

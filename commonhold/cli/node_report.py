@@ -17,6 +17,8 @@ from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.keys import NodeKeys
 from node.reach import reach_words, was_reached
+from node.quota import may_submit
+from node.registration import REGISTER_ADVICE, why_not_joined
 from node.statement import (
     Balance,
     StatementLine,
@@ -88,6 +90,8 @@ def status(
         "connection": connection,
         "running": is_running(home),
         "registered": key in state.keys,
+        "not_registered": "" if key in state.keys else why_not_joined(store),
+        "may_submit": may_submit(store, state, person) if follower.size else None,
         "standing_by": [
             name for name, _ in state.campaigns.scan() if (name, person) in state.standbys
         ],
@@ -148,12 +152,14 @@ def status_text(data: dict[str, Any]) -> str:
         f"paid at     {data['payout_address']}",
         f"network     {data['network']} at {data['coordinator']}"
         f" ({'registered' if data['registered'] else 'not registered yet'})",
+        *_refused_text(data["not_registered"]),
         f"connection  {data['connection']}",
         f"node        {'running' if data['running'] else 'not running'}",
         f"outside     {data['reach']['words']}",
         f"reviews     {f'standing by for {standing}' if standing else 'standing by for nothing'}",
         f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",
+        *_quota_text(data["may_submit"]),
         f"outbox      {counts_text(data['outbox']) or 'empty'}",
     ]
     if data["witness"] is not None:
@@ -165,6 +171,14 @@ def status_text(data: dict[str, Any]) -> str:
         for each in data["earnings"]
     ]
     return "\n".join(lines)
+
+
+def _refused_text(reason: str) -> list[str]:
+    return [f"not taken   {reason}", f"next        {REGISTER_ADVICE}"] if reason else []
+
+
+def _quota_text(items: int | None) -> list[str]:
+    return [] if items is None else [f"quota       you may submit {items:,} more in this epoch"]
 
 
 def _key_text(each: dict[str, Any]) -> str:

@@ -59,6 +59,7 @@ async def deliver(
     be necessary.
     """
     known = follower or Follower(store, config.link)
+    store.requeue_postponed()
     try:
         if is_running(home):
             await _wait_for_daemon(store)

@@ -7,24 +7,30 @@ from pathlib import Path
 
 from commonhold.cli import node_report
 from commonhold.cli.node_home import make_keys, open_store
+from commonhold.cli.node_people import refusal
 from commonhold.cli.node_sending import deliver
 from commonhold.cli.output import emit, err
 from node.config import NodeConfig, locate, write_config
 from node.keys import passphrase_file
-from node.registration import registration
+from node.registration import registration, why_not_joined
 from protocol.errors import ConfigError, Unreachable
 from protocol.identity import name_of
+from protocol.invitation import Ticket
 
 
 def init(
     config: NodeConfig,
+    invitation: Ticket | None,
     directory: Path | None,
     *,
     encrypt: bool,
     passphrase_path: Path | None,
     as_json: bool,
 ) -> None:
-    """Makes what is missing; what an interrupted call made already is kept."""
+    """Makes what is missing; what an interrupted call made already is kept.
+
+    Raises Reject, after all is made, when the network does not take the person in.
+    """
     home = locate(directory)
     if home.config.exists():
         raise ConfigError(
@@ -33,13 +39,14 @@ def init(
     home.create()
     keys = make_keys(home, passphrase_file(passphrase_path), encrypt)
     with open_store(home) as store:
-        store.enqueue(registration(keys, config.link.network))
+        store.enqueue(registration(keys, config.link.network, None, invitation))
         node_report.remember_names(store, keys)
         write_config(home, config)  # last: its presence says that the node is whole
         try:
             asyncio.run(deliver(home, config, store))
         except Unreachable as error:
             err.print(f"{error}\nYour registration is kept and sent with your first submission.")
+        reason = why_not_joined(store)
     emit(
         {
             "person": name_of(keys.person),
@@ -47,6 +54,7 @@ def init(
             "payout_address": "0x" + keys.payout_address.hex(),
             "directory": str(home.root),
             "network": config.link.name,
+            "refused": reason,
         },
         as_json,
         lambda: (
@@ -56,3 +64,5 @@ def init(
             f"Keep a copy of:   {home.keys}"
         ),
     )
+    if reason:
+        raise refusal(reason)

@@ -16,7 +16,8 @@ from node.blobs import BlobStore
 from node.drafts import Draft, drafts_of_files, expand, read_table
 from node.follower import Follower, require_trust
 from node.intake import read_labels
-from node.registration import joining
+from node.registration import joining, require_joining
+from node.rows import OutboxState
 from node.store import Store
 from node.submission import Submitted, Submitter, Terms
 from protocol.errors import ConfigError, Reject
@@ -79,6 +80,7 @@ def submit(
         state = follower.state
         if (record := joining(keys, state)) is not None:
             store.enqueue(record)
+        require_joining(store, keys.person, state)
         submitter = Submitter(store, blobs, keys, state, campaign)
         drafts = _drafts(what, submitter, state.campaigns[campaign])
         with progress(as_json) as bar:
@@ -124,11 +126,21 @@ def _report_submitted(store: Store, done: Submitted, as_json: bool) -> None:
     data: dict[str, Any] = {
         "items": done.items,
         "skipped": skipped,
+        "left": done.left,
         "batches": [{"entry": row.receipt_index, "state": row.state} for row in rows],
     }
     items = "1 item" if done.items == 1 else f"{done.items:,} items"
     lines = [f"{items} submitted in {len(rows)} {'batch' if len(rows) == 1 else 'batches'}"]
     lines += [f"left out: {each['file']}: {each['reason']}" for each in skipped]
+    if done.left:
+        lines.append(
+            f"left for a later epoch: {done.left:,}, since you may submit no more in this one;"
+            " run the command again then"
+        )
+    if any(row.state == OutboxState.POSTPONED for row in rows):
+        lines.append(
+            "some are more than you may submit in this epoch; they are sent again in the next"
+        )
     emit(data, as_json, lambda: "\n".join(lines))
 
 

@@ -58,6 +58,48 @@ HomeOption = Annotated[
     ),
 ]
 
+# Of both.
+InviteCountOption = Annotated[int, typer.Option("--count", min=1, max=10_000, help="How many.")]
+InviteEpochsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--epochs",
+        min=1,
+        max=1_000,
+        help="In how many epochs they are good, the present one counted. Default: 3.",
+    ),
+]
+
+
+class Admission(StrEnum):
+    """How one joins."""
+
+    OPEN = "open"
+    INVITATION = "invitation"
+
+
+# Of a network's policy.
+AdmissionOption = Annotated[
+    Admission | None,
+    typer.Option(help="How one joins: by invitation, or open, by anybody as often as they like."),
+]
+OperatorInvitationsOption = Annotated[
+    int | None, typer.Option(help="How many may join in an epoch by your invitations.")
+]
+MemberInvitationsOption = Annotated[
+    int | None, typer.Option(help="How many may join in an epoch by those of one member.")
+]
+InviteStandingOption = Annotated[
+    int | None,
+    typer.Option(help="How much more right than wrong a member's work must be to invite."),
+]
+NewcomerItemsOption = Annotated[
+    int | None, typer.Option(help="Items that somebody without standing may submit in an epoch.")
+]
+ItemsPerStandingOption = Annotated[
+    int | None, typer.Option(help="How many more for each unit of standing.")
+]
+
 
 class Origin(StrEnum):
     """How an item was made."""

@@ -28,9 +28,11 @@ def found_network(scene: Scene) -> None:
     with show.step("four campaigns of different kinds") as step:
         _open_campaigns(scene)
         step.say(", ".join(f"{name} ({kind})" for name, kind in scene.campaigns.items()))
-    with show.step(f"{len(NAMES)} nodes: keys, registration signed by both keys") as step:
+    with show.step(
+        f"{len(NAMES)} nodes: an invitation each, keys, registration signed by both keys"
+    ) as step:
         _start_nodes(scene)
-        step.say(", ".join(NAMES))
+        step.say(f"{', '.join(NAMES)}; the operator answers for each in the log")
     with show.step(f"{len(WITNESSES)} of them toss the coin that draws reviewers") as step:
         _choose_witnesses(scene)
         step.say(f"any {scene.tail.state.coin.threshold} determine a draw, and fewer foresee none")
@@ -80,14 +82,15 @@ def _open_campaigns(scene: Scene) -> None:
 
 def _start_nodes(scene: Scene) -> None:
     stage = scene.stage
+    links = scene.operate("invite", "--count", str(len(NAMES)))["links"]
     made = stage.run_all(
         [
             (
-                *("node", "init", "--dir", scene.node(name), "--link", scene.link),
+                *("node", "init", "--dir", scene.node(name), "--link", link),
                 *("--rpc-url", scene.rpc_url, "--listen", _LOOPBACK),
                 *_review_words(scene, name),
             )
-            for name in NAMES
+            for name, link in zip(NAMES, links, strict=True)
         ]
     )
     for name, node in zip(NAMES, made, strict=True):

@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from coordinator.dashboard.paging import Page, page_of
+from coordinator.inviting import invited_by
 from coordinator.tally import Statuses, Tally
-from protocol.identity import KeyId, PersonId
+from protocol.identity import NOBODY, KeyId, PersonId
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
 from protocol.review.reputation import belief_of, faded, interval_ppm, mean_ppm
 from protocol.rows import Belief
+from protocol.rules.admission import standing as standing_of
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 
 DEFAULT_SORT: Final = "shares"
+INVITED_SHOWN: Final = 50  # on a person's page; `commonhold coordinator people` has all
 _RATED: Final = (pb.ROLE_CONTRIBUTOR, pb.ROLE_REVIEWER)
 
 _Beliefs = tuple[Belief | None, Belief | None]
@@ -39,6 +42,7 @@ class PersonRow:
 
     person: PersonId
     joined: int  # log index; -1: holds shares without having registered
+    invited_by: PersonId  # NOBODY: in an open network
     stands_by: int  # in so many campaigns
     submitted: int
     accepted: int
@@ -60,6 +64,9 @@ class Person:
     settled: dict[bytes, int]  # the part of it that settlements have promised
     beliefs: tuple[tuple[str, Interval | None, Interval | None], ...]  # by campaign
     lines: int
+    invited: tuple[PersonId, ...]  # the first of those who joined by their invitations
+    invited_total: int
+    standing_micro: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class _Entry:
 
     person: PersonId
     joined: int
+    invited_by: PersonId
     stands_by: int  # in so many campaigns
     submitted: int
     accepted: int
@@ -127,6 +135,7 @@ def person(state: State, tally: Tally, who: PersonId) -> Person | None:
         {campaign: belief_of(state, who, role, campaign) for campaign, _ in state.campaigns.scan()}
         for role in _RATED
     )
+    invited = invited_by(state, who)
     standing = sum((campaign, who) in state.standbys for campaign in state.standbys.firsts())
     pooled = (_sum(*contributing.values()), _sum(*reviewing.values()))
     return Person(
@@ -145,6 +154,9 @@ def person(state: State, tally: Tally, who: PersonId) -> Person | None:
             if contributing[campaign] or reviewing[campaign]
         ),
         lines=tally.lines_of(who),
+        invited=tuple(invited[:INVITED_SHOWN]),
+        invited_total=len(invited),
+        standing_micro=standing_of(state, who),
     )
 
 
@@ -163,6 +175,7 @@ def _entry(state: State, tally: Tally, who: PersonId, standing: int, beliefs: _B
     return _Entry(
         person=who,
         joined=member.registered_at if member else -1,
+        invited_by=member.invited_by if member else NOBODY,
         stands_by=standing,
         submitted=items.total(),
         accepted=items[ItemStatus.ACCEPTED],
@@ -192,6 +205,7 @@ def _row(entry: _Entry, minted_micro: int) -> PersonRow:
     return PersonRow(
         person=entry.person,
         joined=entry.joined,
+        invited_by=entry.invited_by,
         stands_by=entry.stands_by,
         submitted=entry.submitted,
         accepted=entry.accepted,

@@ -21,6 +21,7 @@ from coordinator.dashboard.campaigns import SourcesView, campaign_line, campaign
 from coordinator.dashboard.keeping import Kept
 from coordinator.dashboard.paging import LINES, ROWS, Page, page_of, parse_page, span
 from coordinator.overview import overview
+from coordinator.policies import OPEN_WARNING
 from coordinator.ranking import rank
 from coordinator.tally import ClosedEpoch
 from protocol.errors import Reject
@@ -80,6 +81,7 @@ class Views:
         rows = await self._read(log.entry_rows, recent)
         values = {
             "view": view,
+            "open_warning": f"{OPEN_WARNING[0].upper()}{OPEN_WARNING[1:]}.",
             "lines": lines,
             "recent": rows,
             "minting": epochs.minting_chart(closed),

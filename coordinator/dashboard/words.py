@@ -20,7 +20,7 @@ from coordinator.dashboard.formats import (
     scope,
     shortened,
 )
-from protocol.identity import short_key
+from protocol.identity import KeyId, short_key
 from protocol.limits import ADDRESS_BYTES
 from protocol.log.envelope import Envelope
 from protocol.rules.table import RULES
@@ -86,6 +86,16 @@ def _successor(body: pb.Successor) -> Said:
     whose = "the log" if body.role == pb.KEY_ROLE_LOG else "the operator"
     return _said(
         "put another key in the place of {}'s: {}", _ours(whose), _ours(short_key(body.key))
+    )
+
+
+def _register(body: pb.Register) -> Said:
+    address = _ours(shortened(body.payout_address))
+    if not body.HasField("invitation"):
+        return _said("is to be paid at {}", address)
+    inviter = _ours(short_key(KeyId(body.invitation.inviter)))
+    return _said(
+        "joined by an invitation that {} signed, and is to be paid at {}", inviter, address
     )
 
 
@@ -197,7 +207,7 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
     ),
     "confirm": lambda _: _said("found what it was dealt of the coin to be right", path="/"),
     "coin": lambda _: _said("put the proposed witnesses in force", path="/"),
-    "register": lambda b: _said("is to be paid at {}", _ours(shortened(b.payout_address))),
+    "register": _register,
     "delegate": lambda _: _said("delegated a further key"),
     "campaign": lambda b: _said(
         "opened the campaign {}", b.title or b.id, path=f"/campaigns/{b.id}"

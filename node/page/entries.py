@@ -18,7 +18,7 @@ KINDS: Final[dict[str, str]] = {
     "successor": "The operator, or the log, signs with another key from here on.",
     "delegate": "Somebody added a key that signs for them.",
     "pause": "The operator paused a campaign, or resumed it.",
-    "register": "Somebody joined, and named the address that is paid.",
+    "register": "Somebody joined, by whose invitation the record says, and named the address that is paid.",
     "submission": "Somebody submitted items: commitments to their content, not the content.",
     "withdraw": "Somebody took items back, or a part of each.",
     "standby": "Somebody offered to review in a campaign, or stood down.",

@@ -10,6 +10,8 @@ from node.clocks import clock_warning
 from node.page.sources import Sources
 from node.page.words import moment
 from node.reach import reach_words
+from node.quota import may_submit
+from node.registration import why_not_joined
 from node.rows import OutboxState
 from protocol.identity import PersonId, name_of, peer_id_of, short
 from protocol.rules.people import keys_of
@@ -62,6 +64,10 @@ class HealthView:
     checkpoint: str  # when it came
     root: str
     registered: bool
+    not_joined: (
+        str  # why the network did not take the owner in; empty where it did, or will be asked
+    )
+    may_submit: int  # items, in this epoch
     waiting_to_send: int
     refused: tuple[Refusal, ...]
 
@@ -100,6 +106,8 @@ def view_health(sources: Sources) -> HealthView:
         checkpoint=moment(covered.received_ms / 1000) if covered else "",
         root=replay.follower.tree.root(covered.size).hex() if replay and covered else "",
         registered=state is not None and sources.me in state.members,
+        not_joined="" if state is None or sources.me in state.members else why_not_joined(store),
+        may_submit=may_submit(store, state, sources.me) if state is not None and state.size else 0,
         waiting_to_send=store.outbox_counts().get(OutboxState.QUEUED, 0),
         refused=tuple(
             Refusal(row.outgoing.kind, row.last_error) for row in store.refused(REFUSED_SHOWN)

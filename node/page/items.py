@@ -9,6 +9,7 @@ from typing import Final
 from node.page.own import Answers, Standing, standing_of
 from node.page.sources import Replay, Sources
 from node.page.words import certainty, plural, quote
+from node.quota import may_submit
 from node.rows import ItemRow, PartRow
 from node.statement import REFUSALS
 from node.withdrawal import parts_alone
@@ -105,6 +106,7 @@ class ItemsView:
     total: int  # in this state
     queued: int  # wait on this machine to be sent
     refused: int
+    may_submit: int | None  # more of them, in this epoch; None before the log is read
 
 
 def view_items(
@@ -116,7 +118,7 @@ def view_items(
     pages = max(1, -(-total // PAGE_ITEMS))
     page = min(max(1, page), pages)
     chosen = replay.own.items(standing, (page - 1) * PAGE_ITEMS, PAGE_ITEMS)
-    stored = sources.store.item_counts()
+    stored, state = sources.store.item_counts(), replay.follower.state
     return ItemsView(
         shown=tuple(describe(sources, replay, chosen)),
         counts=counts,
@@ -126,6 +128,7 @@ def view_items(
         total=total,
         queued=stored.get("queued", 0),
         refused=stored.get("refused", 0),
+        may_submit=may_submit(sources.store, state, sources.me) if state.size else None,
     )
 
 

@@ -1,18 +1,20 @@
 """The network link: the one string that a newcomer needs, and all that a node trusts.
 
-    commonhold://HOST:PORT/NAME?tls=SHA256&log=VERIFIER&http=URL
+    commonhold://HOST:PORT/NAME?tls=SHA256&log=VERIFIER&http=URL[&invite=TICKET]
 
 `tls` is the SHA-256 of the coordinator's DER certificate (base64url, no padding); `log` is the log's
-signed-note verifier key (percent-encoded); `http` is where the public log is served.
+signed-note verifier key (percent-encoded); `http` is where the public log is served. `invite` is an
+invitation (protocol.invitation): a secret, good for one person, that nobody keeps who has joined.
 """
 
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from protocol.errors import ConfigError, Reject
+from protocol.invitation import Ticket, parse_ticket
 from protocol.limits import HASH_BYTES
 from protocol.log import commitments
 from protocol.log.note import Verifier
@@ -31,20 +33,26 @@ class NetworkLink:
     tls_fingerprint: bytes
     log_verifier: Verifier
     http_url: str
+    invitation: Ticket | None = None
 
     @property
     def network(self) -> bytes:
         """The network's id, which every record names."""
         return commitments.network_id(self.log_verifier.public_key)
 
+    def without_invitation(self) -> NetworkLink:
+        """What may be kept, and shown to others."""
+        return replace(self, invitation=None)
+
     def __str__(self) -> str:
-        query = urlencode(
-            {
-                "tls": base64.urlsafe_b64encode(self.tls_fingerprint).decode().rstrip("="),
-                "log": str(self.log_verifier),
-                "http": self.http_url,
-            }
-        )
+        parts = {
+            "tls": base64.urlsafe_b64encode(self.tls_fingerprint).decode().rstrip("="),
+            "log": str(self.log_verifier),
+            "http": self.http_url,
+        }
+        if self.invitation is not None:
+            parts["invite"] = str(self.invitation)
+        query = urlencode(parts)
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{SCHEME}://{host}:{self.port}/{quote(self.name)}?{query}"
 
@@ -70,6 +78,6 @@ def parse_link(text: str) -> NetworkLink:
         raise ConfigError(f"a key in the network link is malformed: {error}", _ADVICE) from None
     if len(fingerprint) != HASH_BYTES:
         raise ConfigError("the TLS fingerprint in the network link is not a SHA-256", _ADVICE)
-    return NetworkLink(
-        host, port, unquote(url.path.removeprefix("/")), fingerprint, verifier, query["http"][0]
-    )
+    invitation = parse_ticket(query["invite"][0]) if query.get("invite") else None
+    name = unquote(url.path.removeprefix("/"))
+    return NetworkLink(host, port, name, fingerprint, verifier, query["http"][0], invitation)

@@ -11,6 +11,7 @@ from protocol.money.accounts import credit
 from protocol.money.earnings import compute_lines, price_lines
 from protocol.money.revenue import due_deposits
 from protocol.review.reputation import keep_evidence
+from protocol.rules.admission import renew_budgets
 from protocol.rules.drawing import can_be_reviewed, give_up
 from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, require
@@ -130,6 +131,7 @@ def process_close(state: State, record: Record[pb.Close]) -> None:
     state.epoch += 1
     state.closed_ms = record.body.time_ms
     _give_up_what_no_close_frees(state)
+    renew_budgets(state)
     if state.policy_to_come is not None:
         state.policy, state.policy_to_come = state.policy_to_come, None
     if state.upgrade is not None and state.upgrade[1] <= state.epoch:

@@ -12,6 +12,7 @@ from protocol.media import MEDIA, Comparison
 from protocol.review.copies import fingerprinted
 from protocol.review.fingerprints import EXACT, PERCEPTUAL, validate_fingerprint
 from protocol.rows import Campaign, Description, Item, ItemId, PartTerms
+from protocol.rules.admission import count_submitted, require_quota
 from protocol.rules.items import item_count, read_items
 from protocol.rules.record import Record, campaign_of, require, require_member
 from protocol.state import ITSELF, State
@@ -33,6 +34,7 @@ def validate_submission(state: State, record: Record[pb.Submission]) -> None:
         "`commonhold node campaigns` says when it goes on",
     )
     items = read_items(record)
+    require_quota(state, record.author, len(items))
     seen: set[ItemId] = set()
     for position, given in enumerate(items):
         try:
@@ -50,7 +52,9 @@ def validate_submission(state: State, record: Record[pb.Submission]) -> None:
 def process_submission(state: State, record: Record[pb.Submission]) -> None:
     """The items wait for the next round, each author's in a queue of its own."""
     campaign, author = state.campaigns[record.body.campaign_id], record.author
-    for position, given in enumerate(read_items(record)):
+    items = read_items(record)
+    count_submitted(state, author, len(items))
+    for position, given in enumerate(items):
         item_id, leaf = given.item_id, given.leaf
         described = None if leaf is None else Description.of(leaf, given.parts, campaign)
         item = Item(author, campaign.id, record.index, position, described, state.tickets)

@@ -12,7 +12,8 @@ from protocol.errors import Reject
 from protocol.identity import KeyId
 from protocol.limits import AMOUNT_MICRO_MAX, KEY_BYTES, NAME_CHARS_MAX, PPM
 from protocol.log.commitments import network_id
-from protocol.rows import Policy, row_of
+from protocol.policy import Policy
+from protocol.rows import row_of
 from protocol.rules.people import Use, add_key, check_delegation, require_room, require_use
 from protocol.rules.record import Record, require, require_hash, require_next
 from protocol.rules.witnesses import follow_operator, found_coin
@@ -67,6 +68,16 @@ def check_policy(policy: pb.Policy) -> None:
             f"{words} is {_percent(getattr(policy, name))}",
             "let it be 100 % at most",
         )
+    require(
+        policy.admission in (pb.ADMISSION_OPEN, pb.ADMISSION_INVITATION),
+        "the policy does not say how one joins",
+        "let it be by invitation, or open to everybody",
+    )
+    require(
+        policy.newcomer_items > 0,
+        "a newcomer may submit no items",
+        "let it be one or more in an epoch: otherwise nobody could ever show anything",
+    )
 
 
 def _percent(ppm: int) -> str:

@@ -6,6 +6,7 @@ and a root key that is lost, have their place here and no record yet.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import Any, Final
 
@@ -13,10 +14,11 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
 from protocol.errors import Ignore, Reject
-from protocol.identity import KeyId, PersonId, person_of_root
+from protocol.identity import NOBODY, KeyId, PersonId, person_of_root
 from protocol.limits import ADDRESS_BYTES, KEY_BYTES, KEYS_PER_PERSON_MAX
 from protocol.money import payout
 from protocol.rows import Member
+from protocol.rules.admission import inviter_of, use_invitation
 from protocol.rules.record import Record, require, require_member
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -101,9 +103,12 @@ def validate_register(state: State, record: Record[pb.Register]) -> None:
     address = body.payout_address
     require(len(address) == ADDRESS_BYTES, "a payout address has 20 bytes")
     member = state.members.get(record.author)
-    if member is not None:
+    if member is None:
+        inviter_of(state, body, record.author)
+    else:
         if member.payout == address:
             raise Ignore("this person has registered this address already")
+        require(not body.HasField("invitation"), "this person has joined already")
         require(
             body.serial > member.serial,
             f"a registration with serial {member.serial} is in the log already",
@@ -116,8 +121,14 @@ def process_register(state: State, record: Record[pb.Register]) -> None:
     """Joins, or changes the address; whatever was earned stays with the person."""
     body = record.body
     known = state.members.get(record.author)
-    since = record.index if known is None else known.registered_at
-    state.members.put(record.author, Member(body.payout_address, since, body.serial))
+    if known is None:
+        inviter = inviter_of(state, body, record.author)
+        joined = Member(body.payout_address, record.index, body.serial, inviter)
+        if inviter != NOBODY:
+            use_invitation(state, body.invitation.key, inviter, record.author)
+    else:
+        joined = replace(known, payout=body.payout_address, serial=body.serial)
+    state.members.put(record.author, joined)
     add_key(state, record.author, record.key, record.index)
 
 

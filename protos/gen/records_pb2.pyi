@@ -7,6 +7,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Admission(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ADMISSION_UNSPECIFIED: _ClassVar[Admission]
+    ADMISSION_OPEN: _ClassVar[Admission]
+    ADMISSION_INVITATION: _ClassVar[Admission]
+
 class KeyRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     KEY_ROLE_UNSPECIFIED: _ClassVar[KeyRole]
@@ -80,6 +86,9 @@ class Refusal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REFUSAL_OFF_TOPIC: _ClassVar[Refusal]
     REFUSAL_PERSONAL: _ClassVar[Refusal]
     REFUSAL_HARMFUL: _ClassVar[Refusal]
+ADMISSION_UNSPECIFIED: Admission
+ADMISSION_OPEN: Admission
+ADMISSION_INVITATION: Admission
 KEY_ROLE_UNSPECIFIED: KeyRole
 KEY_ROLE_OPERATOR: KeyRole
 KEY_ROLE_LOG: KeyRole
@@ -154,18 +163,34 @@ class Delegation(_message.Message):
     def __init__(self, root_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Register(_message.Message):
-    __slots__ = ("network", "delegation", "payout_address", "payout_signature", "serial")
+    __slots__ = ("network", "delegation", "payout_address", "payout_signature", "serial", "invitation")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     DELEGATION_FIELD_NUMBER: _ClassVar[int]
     PAYOUT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     PAYOUT_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     SERIAL_FIELD_NUMBER: _ClassVar[int]
+    INVITATION_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     delegation: Delegation
     payout_address: bytes
     payout_signature: bytes
     serial: int
-    def __init__(self, network: _Optional[bytes] = ..., delegation: _Optional[_Union[Delegation, _Mapping]] = ..., payout_address: _Optional[bytes] = ..., payout_signature: _Optional[bytes] = ..., serial: _Optional[int] = ...) -> None: ...
+    invitation: Invitation
+    def __init__(self, network: _Optional[bytes] = ..., delegation: _Optional[_Union[Delegation, _Mapping]] = ..., payout_address: _Optional[bytes] = ..., payout_signature: _Optional[bytes] = ..., serial: _Optional[int] = ..., invitation: _Optional[_Union[Invitation, _Mapping]] = ...) -> None: ...
+
+class Invitation(_message.Message):
+    __slots__ = ("inviter", "key", "epoch", "signature", "acceptance")
+    INVITER_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
+    inviter: bytes
+    key: bytes
+    epoch: int
+    signature: bytes
+    acceptance: bytes
+    def __init__(self, inviter: _Optional[bytes] = ..., key: _Optional[bytes] = ..., epoch: _Optional[int] = ..., signature: _Optional[bytes] = ..., acceptance: _Optional[bytes] = ...) -> None: ...
 
 class Delegate(_message.Message):
     __slots__ = ("network", "delegation")
@@ -192,7 +217,7 @@ class Genesis(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., name: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., rules: _Optional[int] = ..., delegation: _Optional[_Union[Delegation, _Mapping]] = ..., log_key: _Optional[bytes] = ...) -> None: ...
 
 class Policy(_message.Message):
-    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "reputation_decay_ppm", "witness_quorum", "revenue_treasury_ppm", "royalty_ppm")
+    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "reputation_decay_ppm", "witness_quorum", "revenue_treasury_ppm", "royalty_ppm", "admission", "operator_invitations", "member_invitations", "invite_standing", "newcomer_items", "items_per_standing")
     EPOCH_EMISSION_MICRO_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTORS_PPM_FIELD_NUMBER: _ClassVar[int]
     REVIEWERS_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -203,6 +228,12 @@ class Policy(_message.Message):
     WITNESS_QUORUM_FIELD_NUMBER: _ClassVar[int]
     REVENUE_TREASURY_PPM_FIELD_NUMBER: _ClassVar[int]
     ROYALTY_PPM_FIELD_NUMBER: _ClassVar[int]
+    ADMISSION_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_INVITATIONS_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_INVITATIONS_FIELD_NUMBER: _ClassVar[int]
+    INVITE_STANDING_FIELD_NUMBER: _ClassVar[int]
+    NEWCOMER_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_PER_STANDING_FIELD_NUMBER: _ClassVar[int]
     epoch_emission_micro: int
     contributors_ppm: int
     reviewers_ppm: int
@@ -213,7 +244,13 @@ class Policy(_message.Message):
     witness_quorum: int
     revenue_treasury_ppm: int
     royalty_ppm: int
-    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., witness_quorum: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ...) -> None: ...
+    admission: Admission
+    operator_invitations: int
+    member_invitations: int
+    invite_standing: int
+    newcomer_items: int
+    items_per_standing: int
+    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., witness_quorum: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ..., admission: _Optional[_Union[Admission, str]] = ..., operator_invitations: _Optional[int] = ..., member_invitations: _Optional[int] = ..., invite_standing: _Optional[int] = ..., newcomer_items: _Optional[int] = ..., items_per_standing: _Optional[int] = ...) -> None: ...
 
 class PolicyChange(_message.Message):
     __slots__ = ("network", "epoch", "policy", "serial")

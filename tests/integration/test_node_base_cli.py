@@ -19,7 +19,7 @@ from PIL import Image
 
 from commonground.client import CoordinatorClient
 from coordinator.config import Config, Home
-from coordinator.founding import DEFAULT_POLICY, found
+from coordinator.founding import found
 from coordinator.keys import Keys
 from coordinator.operator import Operator as OperatorClient
 from coordinator.server import announced, running
@@ -32,6 +32,7 @@ from protocol.log.link import parse_link
 from protocol.log.strict import canonical
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
+from tests.live_coordinator import default_policy
 from tests.simulated import campaign, part, rounds
 
 TERMS = (
@@ -98,7 +99,7 @@ class Operator:
     def __init__(self, folder: Path) -> None:
         self.home = Home(folder)
         self.config = Config("digits for all", grpc_port=0, http_port=0)
-        self.keys: Keys = found(self.home, self.config, DEFAULT_POLICY)
+        self.keys: Keys = found(self.home, self.config, default_policy())
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:

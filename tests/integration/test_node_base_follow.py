@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -15,16 +16,17 @@ from commonground.client import CoordinatorClient, Lie, UnknownKey
 from coordinator.keys import Keys
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys, generate_keys
-from node.outbox import flush, keep_flushing
+from node.outbox import flush, keep_flushing, send_postponed
 from node.registration import registration
 from node.rows import OutboxState, Outgoing
 from node.store import Store
-from protocol.errors import Ignore, Misbehaviour, Reject, StoreError, Unreachable
+from protocol.errors import Ignore, Misbehaviour, NotYet, Reject, StoreError, Unreachable
 from protocol.identity import KeyId
 from protocol.log.batch import encode_bundle
 from protocol.log.link import NetworkLink
 from protocol.log.note import Verifier, sign_checkpoint
 from protocol.state import State
+from protocol.transition import Applied, Changes
 from protos.gen import api_pb2 as api
 from protos.gen import records_pb2 as pb
 from tests.scripted_coordinator import ScriptedCoordinator, make_keys, serving
@@ -109,6 +111,7 @@ async def test_nobody_there_is_unreachable(link: NetworkLink) -> None:
         (grpc.StatusCode.ALREADY_EXISTS, Ignore),
         (grpc.StatusCode.INVALID_ARGUMENT, Reject),
         (grpc.StatusCode.PERMISSION_DENIED, Reject),
+        (grpc.StatusCode.FAILED_PRECONDITION, NotYet),
         (grpc.StatusCode.UNAVAILABLE, Unreachable),
         (grpc.StatusCode.DEADLINE_EXCEEDED, Unreachable),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, Unreachable),
@@ -212,6 +215,29 @@ async def test_a_refusal_is_kept_with_its_reason_and_the_rest_goes_on(
     store.enqueue(Outgoing("toss", b"late"))
     assert (await flush(client, store)).sent == 1
     assert store.outbox_counts() == {OutboxState.REFUSED: 1, OutboxState.SENT: 1}
+
+
+async def test_what_is_too_much_for_an_epoch_holds_nothing_up_and_is_sent_in_the_next(
+    coordinator: ScriptedCoordinator, client: CoordinatorClient, store: Store, keys: NodeKeys
+) -> None:
+    outgoing = registration(keys, coordinator.keys.network)
+    store.enqueue(outgoing)
+    coordinator.refusal = (grpc.StatusCode.FAILED_PRECONDITION, "nobody more in this epoch")
+    assert [row.last_error for row in (await flush(client, store)).refused] == [
+        "nobody more in this epoch"
+    ]
+    assert [row.outgoing for row in store.refused()] == [outgoing], "its owner is told"
+    coordinator.refusal = (grpc.StatusCode.ALREADY_EXISTS, "late")
+    store.enqueue(Outgoing("beacon", b"late"))
+    assert (await flush(client, store)).sent == 1
+    assert store.outbox_counts() == {OutboxState.POSTPONED: 1, OutboxState.SENT: 1}
+
+    coordinator.refusal = None
+    record: Any = None
+    send_postponed(store, Applied("verdict", record, Changes({}, {})))
+    assert (await flush(client, store)).sent == 0, "only a new epoch brings new budgets"
+    send_postponed(store, Applied("close", record, Changes({}, {}, closed=1)))
+    assert (await flush(client, store)).sent == 1
 
 
 async def test_without_a_coordinator_the_work_is_kept_and_tried_again_with_backoff(

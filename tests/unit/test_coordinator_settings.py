@@ -17,7 +17,8 @@ from coordinator.gold import read_answers, those_waiting
 from coordinator.policies import changed_policy, read_terms
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import PPM
-from protocol.rows import Policy, row_of
+from protocol.policy import Policy
+from protocol.rows import row_of
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.fold import ids, people
@@ -29,7 +30,11 @@ def build(file: Path | None = None, **given: Any) -> pb.Campaign:
 
 
 def terms(**said: Any) -> dict[str, int]:
-    names = ("emission", "contributors", "reviewers", "trainers", "royalty", "accept", "quorum")
+    names = (
+        *("emission", "contributors", "reviewers", "trainers", "royalty", "accept", "quorum"),
+        *("admission", "operator_invitations", "member_invitations", "invite_standing"),
+        *("newcomer_items", "items_per_standing"),
+    )
     return read_terms(**(dict.fromkeys(names) | said))
 
 
@@ -307,6 +312,8 @@ class TestPolicies:
             ({"emission": 0}, "--emission is 0", "from 1 to 9,223,372,036,854"),
             ({"emission": 10**19}, "--emission is 10,000,000,000,000,000,000", "from 1 to"),
             ({"quorum": 65}, "--quorum is 65", "from 1 to 64"),
+            ({"newcomer_items": 0}, "--newcomer-items is 0", "from 1 to 1,000,000"),
+            ({"operator_invitations": -1}, "--operator-invitations is -1", "from 0 to 1,000,000"),
         ],
     )
     def test_an_option_out_of_range_is_named(
