@@ -3,6 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Training has an environment of its own (docs/adr/0028): commonhold finds it by its name.
+TRAINING_VENV := $(VENV)-federated
+TRAINING_BIN := $(TRAINING_VENV)/bin
+TRAINING_STAMP := $(TRAINING_VENV)/.installed
+# Only files whose hash is in a lock are installed; what has to be built is built with the locked setuptools.
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation
+LOCKED := $(INSTALL) --require-hashes
+# The only index that has torch for Linux without CUDA.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+    --python-version 3.11 $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE)))
 # Most tests wait for processes; files run side by side. The demo has a dozen processes of its own: it runs alone.
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
@@ -12,21 +23,26 @@ PROTOCOL_COVERAGE_MIN := 98.5
 FORGE_MODULES := contracts/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage coverage-protocol explore mutants check format protos contracts-test contracts-build bench clean
+.PHONY: help demo test test-federated coverage coverage-protocol explore mutants check types format protos \
+    lock sbom audit contracts-test contracts-build bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-demo: $(STAMP) ## Run the whole product on this machine (writes demo-summary.json)
+demo: $(STAMP) $(TRAINING_STAMP) ## Run the whole product on this machine (writes demo-summary.json)
 	$(BIN)/commonhold demo
 
-test: $(STAMP) ## Check format, types and structure, then run all Python tests
+test: $(STAMP) $(TRAINING_STAMP) ## Check format, types and structure, then run all Python tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(MAKE) --no-print-directory types
 	$(MAKE) --no-print-directory coverage-protocol
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=$(DEMO) --ignore=tests/unit
+	$(MAKE) --no-print-directory test-federated
 	$(BIN)/python -m pytest $(DEMO)
+
+test-federated: $(TRAINING_STAMP) ## Run the tests of training, in its environment
+	OMP_NUM_THREADS=1 $(TRAINING_BIN)/python -m pytest $(SIDE_BY_SIDE) tests/federated
 
 # The rules are what everybody has to trust. Unit tests alone reach nearly all of them, and are quick enough
 # to be traced every time; the floor lies just below what was measured.
@@ -36,8 +52,9 @@ coverage-protocol: $(STAMP) ## Run the unit tests; fail if they leave much of pr
 	$(COVERED) combine --quiet
 	$(COVERED) report --precision=1 --fail-under=$(PROTOCOL_COVERAGE_MIN)
 
-coverage: $(STAMP) ## Run the tests with branch coverage, processes included
+coverage: $(STAMP) $(TRAINING_STAMP) ## Run the tests with branch coverage, processes included
 	$(BIN)/coverage run -m pytest --ignore=$(DEMO)
+	$(TRAINING_BIN)/coverage run -m pytest tests/federated
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 explore: $(STAMP) ## Play lives of the fold that no test has played, for SECONDS=60; prints the seed that fails
@@ -46,11 +63,30 @@ explore: $(STAMP) ## Play lives of the fold that no test has played, for SECONDS
 mutants: $(STAMP) ## Take each rule of the fold away and see that a test notices (a quarter of an hour)
 	$(BIN)/python tools/mutants.py --jobs $(JOBS)
 
-check: $(STAMP) ## Format, types and structure only
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+check: $(STAMP) $(TRAINING_STAMP) ## Format, types and structure only
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(MAKE) --no-print-directory types && $(BIN)/lint-imports
+
+# Each part is checked against the packages that it runs with.
+types: $(STAMP) $(TRAINING_STAMP) ## Types only
+	$(BIN)/mypy
+	$(BIN)/mypy --cache-dir .mypy_cache/federated --python-executable $(TRAINING_BIN)/python \
+	    $$(find federated node/training coordinator/training tests/federated -name '*.py') \
+	    tests/federated_lab.py tests/training_lab.py benchmarks/training.py commonhold/cli/federated*.py
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+lock: $(STAMP) ## Pin what pyproject.toml asks for, with hashes (UPGRADE="NAME …" or UPGRADE=all: newer ones), and the SBOM
+	printf 'setuptools\nwheel\n' | $(LOCK) --output-file requirements-build.lock -
+	$(LOCK) --extra dev --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra federated-dev --output-file requirements-federated.lock pyproject.toml
+	$(BIN)/python -m tools.sbom
+
+sbom: $(STAMP) ## Write sbom.cdx.json (CycloneDX) from the locks
+	$(BIN)/python -m tools.sbom
+
+audit: $(STAMP) ## Look for known vulnerabilities in what the locks pin (exits with 75 where the data cannot be had)
+	$(BIN)/python -m tools.audit
 
 protos: $(STAMP) ## Regenerate protos/gen
 	$(BIN)/python -m protos.generate
@@ -61,17 +97,34 @@ contracts-test: $(FORGE_MODULES) ## Test the Solidity contracts (needs Node.js 2
 contracts-build: $(STAMP) $(FORGE_MODULES) ## Rebuild contracts/artifacts
 	npm run build --prefix contracts
 
-bench: $(STAMP) ## Measure every figure that the docs claim (about a quarter of an hour)
+bench: $(STAMP) $(TRAINING_STAMP) ## Measure every figure that the docs claim (about a quarter of an hour)
+	rm -f bench-results.json
 	$(BIN)/python -m benchmarks
+	$(TRAINING_BIN)/python -m benchmarks training
 
 clean: ## Remove what make made
-	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache
+	rm -rf $(VENV) $(TRAINING_VENV) contracts/node_modules contracts/out contracts/cache
 
-$(STAMP): pyproject.toml requirements.lock
+# Made afresh when a lock changes: what it no longer names is gone.
+$(VENV)/.locked: requirements.lock requirements-build.lock
 	@PYTHON=$(PYTHON) sh tools/preflight.sh
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python $(LOCKED) -r requirements-build.lock
+	$(BIN)/python $(LOCKED) -r requirements.lock
+	@touch $@
+
+# torch comes first and alone, so that no other package is looked for in its index.
+$(TRAINING_VENV)/.locked: requirements-federated.lock requirements-build.lock
+	@PYTHON=$(PYTHON) sh tools/preflight.sh
+	$(PYTHON) -m venv --clear $(TRAINING_VENV)
+	awk '/^[a-z]/ { on = /^torch==/ } on' requirements-federated.lock | \
+	    $(TRAINING_BIN)/python $(LOCKED) --extra-index-url $(TORCH_INDEX) -r /dev/stdin
+	$(TRAINING_BIN)/python $(LOCKED) -r requirements-build.lock
+	$(TRAINING_BIN)/python $(LOCKED) -r requirements-federated.lock
+	@touch $@
+
+%/.installed: %/.locked pyproject.toml
+	PYTHONWARNINGS=ignore $*/bin/python $(INSTALL) -e .
 	@touch $@
 
 $(FORGE_MODULES): contracts/package-lock.json

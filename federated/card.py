@@ -1,8 +1,7 @@
 """The model card: what a model is for, what it was made from, what it cost and how well it does.
 
 A card is canonical JSON: sorted keys, no spaces, integers instead of fractions, so that whoever recomputes
-a figure finds the very same bytes. Signed, it is {"author": peer id, "card": {...}, "signature": hex} in the
-same form; the signature covers "commonhold/v1/model-card\\0" || card, as it would a record of the log.
+a figure finds the very same bytes. How it is signed and checked: federated/signed_card.py.
 """
 
 from __future__ import annotations
@@ -13,29 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
-
 from federated.features import SIDE
 from federated.privacy import bound, towards_coordinator, towards_partner
 from federated.release import Artifact, Release
+from federated.signed_card import FORMAT, canonical
 from federated.spec import TrainingSpec
-from protocol.errors import Reject
-from protocol.identity import KeyId, PersonId, key_of, name_of, peer_id_of
+from protocol.identity import PersonId, name_of
 from protocol.limits import PPM
-from protocol.log.envelope import Signer, signing_input
 
-FORMAT: Final = "commonhold-model-card-1"
 # One core of a laptop or a small server under load, its part of memory and power supply included;
 # machines are known with 5 and with 25. An estimate: nothing here can measure it.
 WATTS: Final = 15
-# Two of the largest lists of partners and rounds still fit.
-CARD_BYTES_MAX: Final = 1 << 20
-# They bound how deep a card can be nested; the interpreter's own limit may have been raised, by a
-# library, beyond what its parser survives.
-CARD_BRACKETS_MAX: Final = 2_048
-
-_KIND: Final = "model-card"
 _PPB: Final = 1_000_000_000
 _Z_95: Final = 1.959964  # standard normal, two-sided 95 %
 
@@ -132,7 +119,7 @@ def compose(
         },
         "limits": _LIMITS,
     }
-    return _canonical(card)
+    return canonical(card)
 
 
 def _quality(artifact: Artifact, examples: int) -> dict[str, object]:
@@ -153,40 +140,6 @@ def interval_ppm(accuracy_ppm: int, examples: int) -> tuple[int, int]:
     spread = _Z_95 * math.sqrt(p * (1 - p) / examples + z2 / (4 * examples**2))
     low, high = ((middle + each) / (1 + z2 / examples) for each in (-spread, spread))
     return max(0, math.floor(low * PPM)), min(PPM, math.ceil(high * PPM))
-
-
-def sign(card: bytes, key: bytes, signer: Signer) -> bytes:
-    """The signed card, as it is shipped."""
-    return _signed(key, card, signer(signing_input(_KIND, card)))
-
-
-def _signed(key: bytes, card: bytes, signature: bytes) -> bytes:
-    document = {
-        "key": peer_id_of(key),
-        "card": json.loads(card),
-        "signature": signature.hex(),
-    }
-    return _canonical(document)
-
-
-def verify(signed: bytes) -> tuple[KeyId, bytes]:
-    """Which key signed a card, and the card. Raises Reject unless every byte is as its author wrote it."""
-    try:
-        if len(signed) > CARD_BYTES_MAX:
-            raise ValueError("too large")
-        if signed.count(b"[") + signed.count(b"{") > CARD_BRACKETS_MAX:
-            raise ValueError("too deep")
-        document = json.loads(signed)
-        key, card = key_of(str(document["key"])), _canonical(document["card"])
-        signature = bytes.fromhex(document["signature"])
-        if document["card"]["format"] != FORMAT or _signed(key, card, signature) != signed:
-            raise ValueError("not canonical")
-        VerifyKey(key).verify(signing_input(_KIND, card), signature)
-    except (ValueError, KeyError, TypeError, RecursionError, BadSignatureError) as error:
-        raise Reject(
-            "this is not a model card as its author signed it", "get it from the coordinator again"
-        ) from error
-    return key, card
 
 
 def to_markdown(card: bytes) -> str:
@@ -270,8 +223,3 @@ def _plain(text: str) -> str:
     """Somebody's words as words: nothing in them starts a tag, a table or a line of Markdown."""
     joined = " ".join(text.split())
     return "".join(f"&#{ord(char)};" if char in "<>&|`*_[]#\\" else char for char in joined)
-
-
-def _canonical(document: object) -> bytes:
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode()

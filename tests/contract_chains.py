@@ -25,7 +25,7 @@ run(port=0, ready_file=Path(sys.argv[1]))
 
 
 def find_anvil() -> str | None:
-    """Return the anvil that `npm ci` in contracts/ brings, or None."""
+    """Return the anvil that `npm ci --ignore-scripts` in contracts/ brings, or None."""
     packages = ROOT / "contracts" / "node_modules" / "@foundry-rs"
     for binary in sorted(packages.glob("anvil-*/bin/anvil*")):
         if shutil.which(binary):

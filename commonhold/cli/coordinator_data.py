@@ -10,7 +10,7 @@ import typer
 from commonhold.cli.options import ConsentTo, HomeOption
 from commonhold.cli.output import JsonFlag, emit, err, guarded, progress, table
 from coordinator.config import Home
-from protocol.errors import Unreachable
+from protocol.errors import ConfigError, Unreachable
 
 if TYPE_CHECKING:
     from coordinator.operator import Operator
@@ -43,7 +43,13 @@ def export(
 
     Fetches content from its contributors' nodes and goes on where it was interrupted.
     """
-    from coordinator.dataset.export import export as run
+    try:
+        from coordinator.dataset.export import export as run
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"an export needs the package {error.name}",
+            "pip install 'commonhold[coordinator,export]'",
+        ) from error
     from coordinator.dataset.snapshots import scope_of
     from coordinator.operator import Operator
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from commonhold.cli.output import EXIT_CHECK_FAILED, JsonFlag, emit, err, guarded, out
+from commonhold.cli.training import training_command
 from protocol.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def command(
     from commonhold.demo.play import open_scene, play
     from commonhold.demo.stage import Stage
 
+    training_command()  # or three minutes pass until somebody misses it
     temporary = folder is None
     place = Path(tempfile.mkdtemp(prefix="commonhold-demo-")) if folder is None else folder
     if not temporary and place.exists() and any(place.iterdir()):

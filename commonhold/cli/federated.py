@@ -17,6 +17,7 @@ from rich.console import Group, RenderableType
 from commonground.files import replace_file
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, err, guarded, progress, table
+from commonhold.cli.training import go_on_in_training
 from protocol.identity import person_of
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
@@ -86,6 +87,7 @@ def open_(
     coordinator sees the single updates, and is trusted not to show them to others. Interrupting it ends
     the job.
     """
+    go_on_in_training()
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
     from federated.spec import RECIPE
@@ -195,6 +197,7 @@ def join(
     Every round is charged to a budget in this node's directory before it is computed, and signed in the
     log before it is sent. Interrupting it is safe: run it again to go on.
     """
+    go_on_in_training()
     from commonhold.cli.node_home import open_home, open_keys
     from federated.data import IMAGE, LABEL
     from node.training.joining import Offer, Progress

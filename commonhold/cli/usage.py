@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import click
 import typer
-from click.exceptions import NoArgsIsHelpError
 from typer.core import TyperGroup
 
 from commonhold.cli.output import EXIT_USAGE, complain
 
-# How click says that a value does not fit, whatever the reason.
-_UNFIT: Final = re.compile(r"(?P<value>'.*?'|\S+) is not (?:a valid|in the range|one of)\b.*", re.S)
+# Click's errors, which typer has in a copy of its own; the older one of training (commonhold/cli/training.py)
+# has click's.
+_ERRORS: Final[Any] = sys.modules[typer.BadParameter.__module__]
 
 
 class Root(TyperGroup):
     """The whole command line."""
 
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+    def make_context(self, *args: Any, **extra: Any) -> Any:
         """Reads the words before the first command."""
         with _usage_said():
             return super().make_context(*args, **extra)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Reads all others, and does what they say."""
         with _usage_said():
             return super().invoke(ctx)
@@ -36,36 +35,36 @@ class Root(TyperGroup):
 def _usage_said() -> Iterator[None]:
     try:
         yield
-    except NoArgsIsHelpError:  # no error: whoever says nothing is shown the help
+    except _ERRORS.NoArgsIsHelpError:  # no error: whoever says nothing is shown the help
         raise
-    except click.UsageError as error:
+    except _ERRORS.UsageError as error:
         complain(*usage_words(error))
         raise typer.Exit(EXIT_USAGE) from error
 
 
-def usage_words(error: click.UsageError) -> tuple[str, str]:
-    """What is wrong with a command line, and what to write instead."""
+def usage_words(error: Any) -> tuple[str, str]:
+    """What is wrong with a command line, a UsageError of click's, and what to write instead."""
     path = error.ctx.command_path if error.ctx else "commonhold"
-    see_help = f"see `{path} --help`"
-    said = _UNFIT.fullmatch(error.message)
-    param = error.param if isinstance(error, click.BadParameter) else None
-    if said is None or param is None or error.ctx is None:
+    param = getattr(error, "param", None)
+    # A value that does not fit has pydantic's reasons. The older typer has none, and its own words do.
+    reasons = getattr(error.__cause__, "errors", None)
+    if param is None or reasons is None:
         words = error.format_message().rstrip(".")
-        return words[:1].lower() + words[1:], see_help
-    hint = param.get_error_hint(error.ctx)
-    name = hint.replace("'", "").partition(":")[0]  # without the choices of an argument
-    return f"{name} is {said['value']}", _wanted(param.type) or see_help
+        return words[:1].lower() + words[1:], f"see `{path} --help`"
+    given = str(reasons()[0]["input"])
+    name = param.get_error_hint().replace("'", "")
+    return f"{name} is {given!r}", _wanted(param) or f"see `{path} --help`"
 
 
-def _wanted(kind: click.ParamType) -> str:
+def _wanted(param: Any) -> str:
     """What an option takes, in words."""
-    if isinstance(kind, click.Choice):
+    kind = param.type_descriptor
+    if kind.choices is not None:
         return f"say one of: {', '.join(map(str, kind.choices))}"
-    number = "a whole number" if isinstance(kind, click.IntRange | click.types.IntParamType) else ""
-    number = number or ("a number" if isinstance(kind, click.types.FloatParamType) else "")
+    number = {int: "a whole number", float: "a number"}.get(kind.annotation, "")
     if not number:
         return ""
-    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
+    least, most = kind.parameter_info.min, kind.parameter_info.max
     if least is None:
         return f"give {number}"
     return (

@@ -14,10 +14,11 @@ from coordinator.ledger import Ledger
 from coordinator.operator import Operator
 from coordinator.training.jobs import model_folder, weights_path
 from coordinator.training.snapshot import load_yardstick
-from federated.card import Lineage, compose, energy_millijoules, sign, to_markdown
+from federated.card import Lineage, compose, energy_millijoules, to_markdown
 from federated.data import IMAGE, LABEL, load
 from federated.model import Images, Labelled, decode, digest
 from federated.release import Release, release
+from federated.signed_card import sign
 from federated.spec import TrainingSpec, labels_of, spec_of
 from protocol.errors import ConfigError, StoreError
 from protocol.identity import PersonId

@@ -46,7 +46,7 @@ def rpc_url(
         return
     binary = find_anvil()
     if binary is None:
-        pytest.skip("anvil is not installed: npm ci --prefix contracts")
+        pytest.skip("anvil is not installed: npm ci --ignore-scripts --prefix contracts")
     with anvil(binary) as (url, _):
         yield url
 
@@ -254,7 +254,9 @@ def test_no_chain_no_money_and_no_contract_are_told_apart(network: Network) -> N
         ANN.claimed(network.url, empty, ETHER)
 
 
-@pytest.mark.skipif(find_anvil() is None, reason="needs anvil: npm ci --prefix contracts")
+@pytest.mark.skipif(
+    find_anvil() is None, reason="needs anvil: npm ci --ignore-scripts --prefix contracts"
+)
 def test_a_transaction_that_waits_too_long_is_not_called_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

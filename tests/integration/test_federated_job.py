@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from commonhold.demo.stage import Stage
-from federated.card import verify
+from federated.signed_card import verify
 from tests.federated_net import JOB, Net
 from tests.live_coordinator import CLI
 

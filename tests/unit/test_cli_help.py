@@ -27,18 +27,7 @@ HEAVY = (
         "sqlalchemy",
         "sqlite_utils",
     ),
-    *(
-        "numpy",
-        "scipy",
-        "torch",
-        "opacus",
-        "flwr",
-        "onnx",
-        "pyarrow",
-        "PIL",
-        "starlette",
-        "uvicorn",
-    ),
+    *("numpy", "scipy", "pyarrow", "PIL", "starlette", "uvicorn"),
 )
 # Renders the pages of a group in one process; what is imported stays, so the first one to name a
 # package is the culprit.

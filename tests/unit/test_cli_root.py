@@ -27,6 +27,7 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("sqlalchemy", ("coordinator", "status"), "coordinator"),
         ("eth", ("chain", "dev"), "chain"),
         ("sqlite_utils", ("node", "status"), "node"),
+        ("libp2p", ("coordinator", "export", "--campaign", "cats"), "coordinator,export"),
     ],
 )
 def test_a_missing_package_names_its_extra(

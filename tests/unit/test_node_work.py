@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from commonhold.cli.node import app
 from commonhold.cli.output import EXIT_REFUSED, EXIT_STATE, EXIT_USAGE

@@ -14,13 +14,14 @@ from nacl.signing import SigningKey
 
 from commonhold.digits import LABELS
 from federated import release as releases
-from federated.card import Lineage, compose, interval_ppm, sign, to_markdown, verify
+from federated.card import Lineage, compose, interval_ppm, to_markdown
 from federated.data import PrivateData
 from federated.features import OrientedGradients
 from federated.model import Images, Labelled, Weights, features, initial_weights, scores
 from federated.onnx_files import run
 from federated.privacy import epsilon_micro, towards_coordinator
 from federated.release import Release, release
+from federated.signed_card import sign, verify
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.identity import KeyId, PersonId, name_of
 from tests.training_lab import skewed, spec
