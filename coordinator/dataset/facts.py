@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from commonground.dataset.layout import scope_names
 from commonground.dataset.rows import ORIGINS, Columns, Decided
@@ -89,7 +90,7 @@ class Facts:
 
 def licence_url(spdx: str) -> str:
     """Where the text of a licence on the SPDX list is."""
-    return f"https://spdx.org/licenses/{spdx}.html"
+    return f"https://spdx.org/licenses/{quote(spdx, safe='', errors='replace')}.html"
 
 
 def counted(counter: Counter[str]) -> str:
@@ -99,5 +100,5 @@ def counted(counter: Counter[str]) -> str:
 
 
 def _tex(text: str) -> str:
-    """Without what would end a BibTeX field."""
-    return "".join(c for c in text if c not in "{}\\" and c.isprintable())
+    """Without what would end a BibTeX field, or mean something to TeX."""
+    return "".join(c for c in text if c not in "{}\\$&#^_~%" and c.isprintable())
