@@ -80,7 +80,7 @@ COMMANDS: dict[str, list[str]] = {
     "coordinator policy set": ["--dir {net} --emission 5"],
     "coordinator gold import": ["{file} --dir {net}", "{csv} --dir {net}"],
     "coordinator epoch close": ["--dir {net}", "--epoch 1 --dir {net}"],
-    "coordinator revenue deposit": ["--asset {text} --amount 1 --memo {text} --dir {net}"],
+    "coordinator revenue deposit": ["1 --asset {text} --dir {net}", "{text}", "1 --memo {text} --dir {net}"],
     "coordinator revenue import": ["--dir {net}"],
     "coordinator keys successor": ["--role log --dir {file}", "--role {text}"],
     "node init": ["--link {text}", "--link commonhold://{text}", "--link {link} --reviewer {text} --dir {new}"],
