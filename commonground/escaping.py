@@ -31,9 +31,11 @@ INDENT: Final = "    "
 
 @cache
 def _suspects() -> re.Pattern[str]:
-    """What may have to be spelt out, one character each: controls, what cannot be seen, what our tables do not
-    know (group 1), a mark at the very beginning, which would stand on what is before the text, and heaps of
-    marks, which cover the lines above."""
+    """What may have to be spelt out, one character each.
+
+    Controls, what cannot be seen, what our tables do not know (group 1), a mark at the very beginning, which
+    would stand on what is before the text, and heaps of marks, which cover the lines above.
+    """
     controls, marks = r"\x00-\x08\x0b-\x1f\x7f-\x9f", f"[{MARKS.inside}]"
     return re.compile(
         f"[{controls}{UNSEEN.inside}]"
@@ -63,7 +65,7 @@ def _spelt(text: str, form: str) -> str:
 
 
 def visible(text: str) -> str:
-    """A text of one or more lines with everything spelt out that could not be seen, or that moves the rest."""
+    """A text of one or more lines with all spelt out that could not be seen, or that moves the rest."""
     return _spelt(text, "<U+{:04X}>")
 
 
@@ -81,7 +83,7 @@ def indented(text: str) -> str:
 
 
 def in_page(html: str) -> str:
-    """A whole page of HTML, in which what cannot be seen is spelt out. Its templates have escaped the rest."""
+    """A whole page of HTML in which what cannot be seen is spelt out; its templates escape the rest."""
     return _spelt(html, "&lt;U+{:04X}&gt;")
 
 
@@ -132,11 +134,11 @@ def _not_beginning(line: str) -> str:
 class LogFormatter(logging.Formatter):
     """One line for each record; a traceback's lines are indented, so that none looks like a record."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+    def formatMessage(self, record: logging.LogRecord) -> str:  # logging's name
         """The line."""
         return one_line(super().formatMessage(record))
 
-    def formatException(  # noqa: N802
+    def formatException(
         self,
         ei: tuple[type[BaseException], BaseException, TracebackType | None]
         | tuple[None, None, None],
@@ -144,6 +146,6 @@ class LogFormatter(logging.Formatter):
         """The traceback below it."""
         return INDENT + indented(super().formatException(ei))
 
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802
+    def formatStack(self, stack_info: str) -> str:
         """Where it was logged."""
         return INDENT + indented(super().formatStack(stack_info))

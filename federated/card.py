@@ -218,4 +218,3 @@ def _snapshot(digest: str) -> str:
 
 def _micro(value: int) -> str:
     return f"{value / PPM:.3f}"
-

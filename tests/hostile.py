@@ -40,7 +40,7 @@ HOSTILE: Final = (
     "\nFORGED: all is well\x00."
 )
 LONG: Final = HOSTILE * 40  # beyond 10,000 characters
-LABELS: Final = (HOSTILE, "[/]", "[neg]", LONG)
+LABELS: Final = (HOSTILE, "[/]", "[neg]", LONG, *"abcdef")
 CAMPAIGN: Final = "[/x] <b>\n\u202e/.."
 # As a file's name may be: any bytes but / and NUL.
 FILE: Final = os.fsdecode(b"\xff[/x]\x1b]0;t\x07 \xe2\x80\xae\nFORGED <b>.png")
@@ -58,7 +58,7 @@ _LAX: Final[dict[str, Callable[..., Any]]] = {
 
 
 def look_away(patch: pytest.MonkeyPatch) -> None:
-    """Has every module that checks texts take them all. Those are imported first, each with the real rules."""
+    """Has every module that checks texts take them all; imported first, so that none keeps this for ever."""
     for room in _ROOMS:
         for each in walk_packages(import_module(room).__path__, f"{room}."):
             if not each.name.startswith(_TRAINING):
@@ -110,7 +110,7 @@ def operated(folder: Path) -> Home:
             amount=str(7 * PPM),
             tx_hash=b"\x08" * 32,
             log_index=8,
-            memo=HOSTILE,
+            memo="[/x]\x1b]0;t\x07\n\u202e<b>",
         ),
     )
     home = served(net, folder)
@@ -148,7 +148,6 @@ def joined(folder: Path) -> NodeDirectory:
     write_config(home, NodeConfig(replace(LINK, name=HOSTILE)))
     world.close()
     return home
-
 
 
 def reviewing(folder: Path) -> NodeDirectory:

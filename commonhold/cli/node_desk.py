@@ -12,7 +12,8 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 
 from commonhold.cli.node_home import is_running, open_home, open_store
-from commonhold.cli.output import ask, emit, letters, out, prose, say, show, table
+from commonhold.cli.output import ask, emit, letters, out, prose, say, table
+from commonhold.cli.output import show as print_out
 from commonhold.cli.picture import shown_content
 from node.examine import Wanted
 from node.follower import Follower
@@ -142,7 +143,7 @@ def show(item: str, directory: Path | None) -> None:
         wanted = desk.find(item)
         if not wanted.task.content_path:
             raise StateError("the item is still on its way", "try again in a moment")
-        show(_asked(_case(wanted)), _shown(_case(wanted)))
+        print_out(_asked(_case(wanted)), _shown(_case(wanted)))
 
 
 def answer(item: str, words: str, directory: Path | None, as_json: bool) -> None:
@@ -181,7 +182,7 @@ def review(directory: Path | None) -> None:
                 f"{missing} items are still on their way" if missing else "wait for a draw",
             )
         given = _go_through(desk, waiting)
-    show(f"{given} of {len(waiting)} answered")
+    print_out(f"{given} of {len(waiting)} answered")
 
 
 def _go_through(desk: Desk, waiting: list[Wanted]) -> int:
@@ -191,8 +192,8 @@ def _go_through(desk: Desk, waiting: list[Wanted]) -> int:
         case = _case(wanted)
         if wanted.campaign.id != before:
             before = wanted.campaign.id
-            show(_asked(case))
-        show(_shown(case))
+            print_out(_asked(case))
+        print_out(_shown(case))
         said = _ask(f"{number}/{len(waiting)}", case)
         if said is None:
             break

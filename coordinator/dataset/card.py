@@ -59,7 +59,10 @@ def render(facts: Facts) -> str:
             "",
             "| column | what it is |",
             "|---|---|",
-            *(f"| {in_code(column.name)} | {in_markdown(column.description)} |" for column in facts.columns),
+            *(
+                f"| {in_code(column.name)} | {in_markdown(column.description)} |"
+                for column in facts.columns
+            ),
             "",
             "## Cite it",
             "",
@@ -75,7 +78,8 @@ def _question(facts: Facts) -> list[str]:
     """What reviewers were asked, and what of."""
     sentence, *rest = facts.asks
     parts = (
-        f"{in_code(part.name)} ({in_markdown(', '.join(part.media_types))}{', optional' if part.optional else ''})"
+        f"{in_code(part.name)} ({in_markdown(', '.join(part.media_types))}"
+        f"{', optional' if part.optional else ''})"
         for part in facts.campaign.parts
     )
     return [
@@ -101,11 +105,18 @@ def _use(facts: Facts) -> list[str]:
         "```python",
         "import datasets",
         f'data = datasets.load_dataset("parquet", data_files="{DATA}/*.parquet", split="train")',
-        *([f'pairs = data.filter(lambda row: row[{json.dumps(pairs[0])}] is not None)'] if pairs else []),
+        *(
+            [f"pairs = data.filter(lambda row: row[{json.dumps(pairs[0])}] is not None)"]
+            if pairs
+            else []
+        ),
         "```",
         "",
         *(
-            [f"Trainers of preferences read {in_markdown(' and '.join(pairs))}; a tie has neither.", ""]
+            [
+                f"Trainers of preferences read {in_markdown(' and '.join(pairs))}; a tie has neither.",
+                "",
+            ]
             if pairs
             else []
         ),
@@ -217,7 +228,9 @@ def _missing(facts: Facts) -> list[str]:
 
 
 def _licences(facts: Facts) -> str:
-    return ", ".join(f"[{in_markdown(each)}]({licence_url(each)})" for each in sorted(facts.licences))
+    return ", ".join(
+        f"[{in_markdown(each)}]({licence_url(each)})" for each in sorted(facts.licences)
+    )
 
 
 def _table(columns: tuple[str, str], counter: Counter[str]) -> list[str]:
@@ -229,4 +242,3 @@ def _table(columns: tuple[str, str], counter: Counter[str]) -> list[str]:
         *(f"| {in_markdown(name)} | {count:,} |" for name, count in ordered[:_ROWS_SHOWN]),
         *([f"| {rest:,} more | |"] if rest > 0 else []),
     ]
-

@@ -67,7 +67,7 @@ def moment(seconds: float) -> str:
 
 
 def quote(text: str) -> Markup:
-    """Words of others, escaped, in quotes and isolated: written from right to left, they turn nothing around."""
+    """Words of others, escaped, in quotes and isolated: from right to left, they turn nothing around."""
     return Markup("“<bdi>{}</bdi>”").format(text)
 
 

@@ -1,4 +1,4 @@
-"""A network whose name is markup: whoever audits it, joins it or operates it reads the name, and nothing else."""
+"""A network whose name is markup: who audits it, joins or operates it reads the name, and obeys nothing."""
 
 from __future__ import annotations
 

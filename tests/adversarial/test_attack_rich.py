@@ -9,6 +9,7 @@ import pytest
 import typer
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
 
 from commonhold.cli import output
 from commonhold.cli.output import Printed, Screen
@@ -50,14 +51,16 @@ WAYS: dict[str, Callable[[str], None]] = {
     "a line": show,
     "several lines": lambda text: show([text, text]),
     "a cell": lambda text: show(output.table("b", ["c"], [[text]])),
-    "a title": lambda text: show(output.table(text, ["c"], [["a cell, to be as wide as any title" * 5]])),
+    "a title": lambda text: show(
+        output.table(text, ["c"], [["a cell, to be as wide as any title" * 5]])
+    ),
     "a column": lambda text: show(output.table("b", [text], [["d"]])),
     "a note": output.note,
     "pieces": lambda text: show(output.styled((text, "bold"), text)),
     "a panel": lambda text: show(Panel(output.prose(text), title=output.letters(text))),
     "whatever somebody forgets": lambda text: output.out.print(text, markup=True, emoji=True),
     "what somebody forgets inside": lambda text: output.out.print(Panel(text)),
-    "a renderable of somebody's own": lambda text: output.out.print(Panel(output.Text(text))),
+    "a renderable of somebody's own": lambda text: output.out.print(Panel(Text(text))),
 }
 
 
@@ -67,7 +70,7 @@ def test_it_is_shown_letter_by_letter(screen: io.StringIO, way: str, text: str) 
     WAYS[way](text)
     seen = screen.getvalue()
     assert all(c.isprintable() or c == "\n" for c in seen)
-    for word in text.split("\n")[0].replace("\x1b", " ").replace("\x07", " ").split():
+    for word in text.split("\n", maxsplit=1)[0].replace("\x1b", " ").replace("\x07", " ").split():
         if word.isascii() and word.isprintable():
             assert word in seen
     assert "\nerror: two" not in seen
@@ -89,9 +92,15 @@ def test_questions_and_progress_are_text(
     screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(typer, "prompt", lambda text, **_: asked.append(text) or "x")
-    monkeypatch.setattr(typer, "confirm", lambda text, **_: bool(asked.append(text)) or True)
-    assert output.ask(ESCAPES) == "x" and output.confirm(f"really\n{ESCAPES}")
+
+    def put(question: str, **_: object) -> str:
+        asked.append(question)
+        return "x"
+
+    monkeypatch.setattr(typer, "prompt", put)
+    monkeypatch.setattr(typer, "confirm", put)
+    assert output.ask(ESCAPES) == "x"
+    assert output.confirm(f"really\n{ESCAPES}")
     assert not [c for text in asked for c in text if not c.isprintable()]
     with output.progress() as bar:
         bar.add_task(f"[/x] {ESCAPES}", total=3)

@@ -17,7 +17,17 @@ from commonhold.cli import output, training
 from commonhold.cli.root import GROUPS, build
 from coordinator.config import Home
 from node.store import Store
-from tests.hostile import CAMPAIGN, FILE, HOSTILE, LONG, joined, look_away, member, operated, reviewing
+from tests.hostile import (
+    CAMPAIGN,
+    FILE,
+    HOSTILE,
+    LONG,
+    joined,
+    look_away,
+    member,
+    operated,
+    reviewing,
+)
 from tests.integration.test_dashboard import Page, every_page
 from tests.live_coordinator import live
 
@@ -52,7 +62,11 @@ COMMANDS: dict[str, list[str]] = {
     ],
     "federated join": ["--job {text} --data {file} --epsilon-max 1 --dir {node}"],
     "federated status": ["--dir {net}", "--dir {node}", "--dir {file}"],
-    "coordinator init": ["--name {text} --dir {new}", "--name x --dir {file}", "--name x --host {text}"],
+    "coordinator init": [
+        "--name {text} --dir {new}",
+        "--name x --dir {file}",
+        "--name x --host {text}",
+    ],
     "coordinator serve": ["--dir {file}", "--dir {net} --close-every {text}"],
     "coordinator status": ["--dir {net}", "--dir {file}"],
     "coordinator settle": ["--dir {net}"],
@@ -70,7 +84,7 @@ COMMANDS: dict[str, list[str]] = {
     "coordinator campaign create": [
         "{file} --dir {net}",
         "{toml} --dir {net}",
-        "--id {text} --title {text} --guidelines {text} --label {text} --label b --licence {text} --dir {net}",
+        "--id {text} --title {text} --guidelines {text} --label {text} --licence {text} --dir {net}",
         "--id x --title {half} --dir {net}",
         "--id x --task {text} --spec {text} --part {text} --dir {net}",
     ],
@@ -80,10 +94,18 @@ COMMANDS: dict[str, list[str]] = {
     "coordinator policy set": ["--dir {net} --emission 5"],
     "coordinator gold import": ["{file} --dir {net}", "{csv} --dir {net}"],
     "coordinator epoch close": ["--dir {net}", "--epoch 1 --dir {net}"],
-    "coordinator revenue deposit": ["1 --asset {text} --dir {net}", "{text}", "1 --memo {text} --dir {net}"],
+    "coordinator revenue deposit": [
+        "1 --asset {text} --dir {net}",
+        "{text}",
+        "1 --memo {text} --dir {net}",
+    ],
     "coordinator revenue import": ["--dir {net}"],
     "coordinator keys successor": ["--role log --dir {file}", "--role {text}"],
-    "node init": ["--link {text}", "--link commonhold://{text}", "--link {link} --reviewer {text} --dir {new}"],
+    "node init": [
+        "--link {text}",
+        "--link commonhold://{text}",
+        "--link {link} --reviewer {text} --dir {new}",
+    ],
     "node delegate": ["{text} --dir {node}"],
     "node join": ["{text} --dir {node}", "--dir {node}"],
     "node register": ["--dir {node}", "{text} --dir {node}"],
@@ -104,20 +126,44 @@ COMMANDS: dict[str, list[str]] = {
     "node start": ["--dir {file}", "--dir {node} --reviewer {text}", "--dir {node} --kind {text}"],
     "node review": ["--dir {desk}"],
     "node review list": ["--dir {desk}"],
-    "node review answer": ["{item} {text} --dir {desk}", "{text} {text} --dir {desk}", "{item} 1 --dir {desk}"],
+    "node review answer": [
+        "{item} {text} --dir {desk}",
+        "{text} {text} --dir {desk}",
+        "{item} 1 --dir {desk}",
+    ],
     "node review refuse": ["{item} unsure --dir {desk}", "{item} {text} --dir {desk}"],
     "node review show": ["{item} --dir {desk}", "{text} --dir {desk}"],
     "node claim": ["--dir {node}", "--asset {text} --dir {node}"],
     "node page": ["--dir {node}"],
-    "node withdraw": ["{text} --dir {node} --yes", "--all-of {text} --dir {node}", "--all-of {campaign} --dir {node}"],
+    "node withdraw": [
+        "{text} --dir {node} --yes",
+        "--all-of {text} --dir {node}",
+        "--all-of {campaign} --dir {node}",
+    ],
     "node assent": ["--dir {node}"],
 }
 # Command lines whose result shows the markup, letter by letter.
 SHOWN = (
-    *("coordinator status --dir {net}", "coordinator licences --dir {net}", "node status --dir {node}"),
-    *("coordinator campaign list --dir {net}", "node campaigns --dir {node}", "node review show {item} --dir {desk}"),
-    *("node statement --dir {node} --items", "node alarms --dir {alarmed}", "node review --dir {desk}"),
-    *("federated status --dir {node}", "coordinator campaign pause {text} --dir {net}", "verify {text}"),
+    *(
+        "coordinator status --dir {net}",
+        "coordinator licences --dir {net}",
+        "node status --dir {node}",
+    ),
+    *(
+        "coordinator campaign list --dir {net}",
+        "node campaigns --dir {node}",
+        "node review show {item} --dir {desk}",
+    ),
+    *(
+        "node statement --dir {node} --items",
+        "node alarms --dir {alarmed}",
+        "node review --dir {desk}",
+    ),
+    *(
+        "federated status --dir {node}",
+        "coordinator campaign pause {text} --dir {net}",
+        "verify {text}",
+    ),
 )
 
 
@@ -143,7 +189,7 @@ def things(patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) 
     (file / FILE).write_bytes(b"\x1b no picture")
     (file / "other.txt").write_text(HOSTILE)
     for name, content in {
-        "a.csv": f"words,words_source,answer\n\"{HOSTILE}\",\"{HOSTILE}\",\"{HOSTILE}\"\n",
+        "a.csv": f'words,words_source,answer\n"{HOSTILE}","{HOSTILE}","{HOSTILE}"\n',
         "a.jsonl": '{"words_text": "\\ud800[/x]", "answer": "\\u202e"}\n{"[/x]\\u001b": 1}\n',
         "a.toml": 'id = "x"\n"[/x]\\u001b\\nFORGED" = "\\u202e"\n',
     }.items():
@@ -152,7 +198,11 @@ def things(patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) 
         **{"net": str(net.path), "node": str(node.root), "desk": str(desk.root)},
         **{"alarmed": str(alarmed.root), "new": str(root / "new" / FILE), "file": str(file)},
         **{"text": HOSTILE, "campaign": CAMPAIGN, "item": item, "half": "a\udcff", "link": HOSTILE},
-        **{"csv": str(root / "a.csv"), "jsonl": str(root / "a.jsonl"), "toml": str(root / "a.toml")},
+        **{
+            "csv": str(root / "a.csv"),
+            "jsonl": str(root / "a.jsonl"),
+            "toml": str(root / "a.toml"),
+        },
         "log": str(root),
     }
 
@@ -210,7 +260,11 @@ def test_a_narrow_terminal_shows_it_too(
     things: dict[str, str], width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(output.out, "width", width)
-    for line in ("coordinator status --dir {net}", "node campaigns --dir {node}", "node review show {item} --dir {desk}"):
+    for line in (
+        "coordinator status --dir {net}",
+        "node campaigns --dir {node}",
+        "node review show {item} --dir {desk}",
+    ):
         words = [word.format_map(things) for word in line.split()]
         done = CliRunner().invoke(build(words[0]), words)
         assert done.exit_code == 0, done.stderr
@@ -224,9 +278,13 @@ def page_of(path: str, html: str) -> None:
     """Well-formed, with no element, attribute or sign of a stranger's."""
     seen(html)
     page = Page(html)
-    assert not [name for name, attrs in page.elements if name == "img" and attrs.get("src") == "x"], path
+    assert not [
+        name for name, attrs in page.elements if name == "img" and attrs.get("src") == "x"
+    ], path
     assert all(attrs.get("src", "").endswith("live.js") for attrs in page.all("script")), path
-    assert not [each for each in page.values("href", "src") if "javascript:" in each or "//" in each[:2]]
+    assert not [
+        each for each in page.values("href", "src") if "javascript:" in each or "//" in each[:2]
+    ]
     assert not [name for _, attrs in page.elements for name in attrs if name.startswith("on")]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from markupsafe import Markup
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 

@@ -155,7 +155,7 @@ RAW_CALLS = {
 # Which prints a banner of its own, of no stranger's words, where the command line is not installed; and
 # a reviewer of the demo, whose answer is JSON.
 OWN_WORDS = {"contracts/devchain.py": {"print"}, "commonhold/demo/opinion.py": {"print"}}
-# A spreadsheet obeys cells that begin with = + - @. The one table that is written is read by our own commands.
+# A spreadsheet obeys cells that begin with = + - @. The one table that is written is for our own commands.
 TABLES = {"commonhold/demo/contribute.py"}
 
 
@@ -227,10 +227,12 @@ def test_no_table_is_written_for_spreadsheets() -> None:
 
 
 def test_all_templates_are_escaped() -> None:
-    """By the one environment; none of them says that a text is markup, or opens an attribute without quotes."""
-    environments = {place for place, path in everywhere() for name in called(path) if name == "Environment"}
+    """By the one environment; none says that a text is markup, or begins an attribute without quotes."""
+    environments = {
+        place for place, path in everywhere() for name in called(path) if name == "Environment"
+    }
     assert environments == {"commonground/web/pages.py"}
-    unsafe = re.compile(r"\|\s*safe\b|autoescape|=\{\{")
+    unsafe = re.compile(r"\|\s*safe\b|autoescape|\s[\w-]+=\{\{")
     found = {
         f"{path.relative_to(ROOT)}: {match[0]}"
         for package in PACKAGES
