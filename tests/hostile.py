@@ -43,7 +43,7 @@ LONG: Final = HOSTILE * 40  # beyond 10,000 characters
 LABELS: Final = (HOSTILE, "[/]", "[neg]", LONG, *"abcdef")
 CAMPAIGN: Final = "[/x] <b>\n\u202e/.."
 # As a file's name may be: any bytes but / and NUL.
-FILE: Final = os.fsdecode(b"\xff[/x]\x1b]0;t\x07 \xe2\x80\xae\nFORGED <b>.png")
+FILE: Final = os.fsdecode(b"\xff[bold]x\x1b]0;t\x07 \xe2\x80\xae\nFORGED <b>.png")
 # The same where bytes are replaced that are no text.
 FILE_SHOWN: Final = FILE.encode(errors="replace").decode()
 
@@ -152,5 +152,7 @@ def joined(folder: Path) -> NodeDirectory:
 
 def reviewing(folder: Path) -> NodeDirectory:
     """The directory of a node whose owner was drawn in a hostile campaign, for hostile items."""
-    bench = drawn(folder, asked(), **{CAMPAIGN: [LONG.encode(), HOSTILE.encode()]})
+    bench = drawn(folder, asked(), **{CAMPAIGN: [b"some words", b"others"]})
+    for path in (folder / "review").rglob("*.*"):
+        path.write_text(LONG)  # which a fetch would refuse
     return NodeDirectory(close(bench))

@@ -64,7 +64,7 @@ COMMANDS: dict[str, list[str]] = {
     "federated status": ["--dir {net}", "--dir {node}", "--dir {file}"],
     "coordinator init": [
         "--name {text} --dir {new}",
-        "--name x --dir {file}",
+        "--name x --dir {new}-x",
         "--name x --host {text}",
     ],
     "coordinator serve": ["--dir {file}", "--dir {net} --close-every {text}"],
@@ -104,7 +104,7 @@ COMMANDS: dict[str, list[str]] = {
     "node init": [
         "--link {text}",
         "--link commonhold://{text}",
-        "--link {link} --reviewer {text} --dir {new}",
+        "--link {link} --reviewer {text} --dir {new}-node",
     ],
     "node delegate": ["{text} --dir {node}"],
     "node join": ["{text} --dir {node}", "--dir {node}"],
