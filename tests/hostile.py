@@ -41,7 +41,7 @@ HOSTILE: Final = (
 )
 LONG: Final = HOSTILE * 40  # beyond 10,000 characters
 LABELS: Final = (HOSTILE, "[/]", "[neg]", LONG, *"abcdef")
-CAMPAIGN: Final = "[/x] <b>\n\u202e/.."
+CAMPAIGN: Final = "[neg] [bold]<b>\x1b[2J\n\u202e.."
 # As a file's name may be: any bytes but / and NUL.
 FILE: Final = os.fsdecode(b"\xff[bold]x\x1b]0;t\x07 \xe2\x80\xae\nFORGED <b>.png")
 # The same where bytes are replaced that are no text.
