@@ -7,16 +7,18 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from unicodedata import category
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
 import typer
+from starlette.routing import Route
 from typer.testing import CliRunner
 
 from commonhold.cli import output, training
 from commonhold.cli.root import GROUPS, build
 from coordinator.config import Home
+from coordinator.dashboard.site import Site
 from node.store import Store
 from tests.hostile import (
     CAMPAIGN,
@@ -145,22 +147,16 @@ COMMANDS: dict[str, list[str]] = {
 }
 # Command lines whose result shows the markup, letter by letter.
 SHOWN = (
-    *(
-        "coordinator status --dir {net}",
-        "coordinator licences --dir {net}",
-        "node status --dir {node}",
-    ),
-    *(
-        "coordinator campaign list --dir {net}",
-        "node campaigns --dir {node}",
-        "node review show {item} --dir {desk}",
-    ),
-    *(
-        "node statement --dir {node} --items",
-        "node alarms --dir {alarmed}",
-        "node review --dir {desk}",
-    ),
-    *("verify {text}",),
+    "verify {text}",
+    "coordinator status --dir {net}",
+    "coordinator licences --dir {net}",
+    "coordinator campaign list --dir {net}",
+    "node status --dir {node}",
+    "node campaigns --dir {node}",
+    "node statement --dir {node} --items",
+    "node alarms --dir {alarmed}",
+    "node review --dir {desk}",
+    "node review show {item} --dir {desk}",
 )
 
 
@@ -287,8 +283,22 @@ def page_of(path: str, html: str) -> None:
 
 
 @pytest.fixture
+def routes(monkeypatch: pytest.MonkeyPatch) -> list[Route]:
+    """Those of the dashboard, once it is served."""
+    found: list[Route] = []
+    real = Site.routes
+
+    def noted(site: Site) -> list[Route]:
+        found[:] = real(site)
+        return found
+
+    monkeypatch.setattr(Site, "routes", noted)
+    return found
+
+
+@pytest.fixture
 async def dashboard(
-    patch: pytest.MonkeyPatch, things: dict[str, str]
+    patch: pytest.MonkeyPatch, things: dict[str, str], routes: list[Route]
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with live(Home(Path(things["net"]))) as running:
         url = f"http://127.0.0.1:{running.address.http_port}"
@@ -296,14 +306,16 @@ async def dashboard(
             yield client
 
 
-async def test_the_dashboard_shows_it(dashboard: httpx.AsyncClient) -> None:
+async def test_the_dashboard_shows_it(dashboard: httpx.AsyncClient, routes: list[Route]) -> None:
     pages = await every_page(dashboard)
     for path in pages:
         page_of(path, (await dashboard.get(path)).text)
     assert "[/x] [link=https://example.org]go[/link]" in pages["/"].text
     assert "<U+001B>]0;t" in pages["/campaigns"].text and "<U+202E>txt" in pages["/campaigns"].text
-    routes = {"campaigns/", "contributors/", "epochs/", "jobs/", "datasets/", "log/", "revenue"}
-    assert not [each for each in routes if not [path for path in pages if each in path]]
+    files = ("/datasets/{name}/{file}", "/models/{id}/{file}")  # JSON and Markdown, from a disk
+    seen = [urlsplit(path).path for path in pages]
+    unseen = {each.path for each in routes if not any(each.path_regex.match(path) for path in seen)}
+    assert unseen == set(files)
 
 
 @pytest.mark.parametrize(
@@ -324,6 +336,7 @@ async def test_a_members_page_shows_it(patch: pytest.MonkeyPatch, tmp_path: Path
             *("", "items", "earnings", "reviews", "training", "node", "log")
         }
         assert (await client.get(f"{base}items/{HOSTILE[:4]}")).status_code == 404
+        assert [path for path in pages if re.search("items/[0-9a-f]{64}", path)]
         whole = " ".join(pages.values())
         assert "[/x] [link=https://example.org]go[/link]" in whole
         world.store.raise_alarm("rule", HOSTILE, (b"note",), 0)
