@@ -16,52 +16,73 @@ from __future__ import annotations
 
 import logging
 import re
-from functools import cache
+import unicodedata
+from collections.abc import Set
+from enum import Enum, auto
+from functools import lru_cache
 from types import TracebackType
 from typing import Final
 
 from protocol.limits import MARKS_IN_A_ROW_MAX
-from protocol.unicode14 import ASSIGNED, MARKS, UNSEEN
+from protocol.unicode14 import UNSEEN
 
+# Controls, formats, halves and privates, what no table knows, separators; and what looks like nothing.
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_UNSEEN: Final = re.compile(f"[{UNSEEN.inside}]")
+# Of these, those that emoji and joined letters are spelt with.
+_JOINING: Final = frozenset("\u200c\u200d\ufe0f") | {
+    chr(0xE0000 + code) for code in range(0x20, 0x80)
+}
 # Line ends and tabs are layout where a text may have several lines.
 _LINE_ENDS: Final = str.maketrans({"\n": "<U+000A>", "\t": "<U+0009>"})
 # Of a traceback, and of a message that has several lines: so none is taken for another record or message.
 INDENT: Final = "    "
 
 
-@cache
-def _suspects() -> re.Pattern[str]:
-    """What may have to be spelt out, one character each.
+class _Nature(Enum):
+    """How a character is seen."""
 
-    Controls, what cannot be seen, what our tables do not know (group 1), a mark at the very beginning, which
-    would stand on what is before the text, and heaps of marks, which cover the lines above.
-    """
-    controls, marks = r"\x00-\x08\x0b-\x1f\x7f-\x9f", f"[{MARKS.inside}]"
-    return re.compile(
-        f"[{controls}{UNSEEN.inside}]"
-        f"|([^{ASSIGNED.inside}])"
-        f"|\\A{marks}"
-        f"|(?<={marks}{{{MARKS_IN_A_ROW_MAX}}}){marks}"
-    )
+    PLAIN = auto()
+    HIDDEN = auto()  # it cannot be seen, moves what is around it, or is obeyed
+    MARK = auto()  # it stands on the character before; a heap of them covers the lines above
+
+
+@lru_cache(maxsize=4_096)
+def _nature(character: str) -> _Nature:
+    category = unicodedata.category(character)
+    if category in _HIDDEN or _UNSEEN.match(character):
+        return _Nature.PLAIN if character in "\n\t" else _Nature.HIDDEN
+    return _Nature.MARK if category.startswith("M") else _Nature.PLAIN
 
 
 def _spelt(text: str, form: str) -> str:
-    """The text with each suspect in this form, but for what spells emoji and joined letters."""
+    """The text with all that is hidden in this form, but for what spells emoji and joined letters; and with
+    marks that have nothing of their own to stand on, or are too many."""
     if text.isascii() and text.isprintable():
         return text
-    found = list(_suspects().finditer(text))
-    if not found:
+    suspects = {each for each in set(text) if _nature(each) is not _Nature.PLAIN}
+    if not suspects:
         return text
-    from protocol.text import places_in_sequences  # some milliseconds, which few commands need
-
-    kept, parts, end = places_in_sequences(text), list[str](), 0
-    for each in found:
-        is_newer = each[1] is not None and each[0].isprintable()  # than our tables: it can be seen
-        if is_newer or each.start() in kept:
-            continue
-        parts += [text[end : each.start()], form.format(ord(each[0]))]
-        end = each.end()
+    kept = _spelling(text) if suspects & _JOINING else frozenset[int]()
+    parts, end, begun, last = list[str](), 0, 0, -1
+    for found in re.finditer(f"[{''.join(suspects)}]", text):
+        at = found.start()
+        if _nature(found[0]) is _Nature.MARK:
+            begun, last = (begun if at == last + 1 else at), at
+            if begun and at - begun < MARKS_IN_A_ROW_MAX:
+                continue
+        if at not in kept:
+            parts += [text[end:at], form.format(ord(found[0]))]
+            end = at + 1
     return "".join([*parts, text[end:]])
+
+
+def _spelling(text: str) -> Set[int]:
+    """Where hidden characters are a part of what is seen. Its tables take long to load, and few texts need
+    them."""
+    from protocol.text import places_in_sequences
+
+    return places_in_sequences(text)
 
 
 def visible(text: str) -> str:
@@ -94,17 +115,17 @@ _MEANT: Final = re.compile(r"[&<>|`*_\[\]\\#~${}]")
 # What makes a list, or a heading of the line before, of a line that begins with it.
 _BEGINS: Final = re.compile(r"[-+=:]|\d{1,9}[.)]")
 # What becomes a link or a mention of somebody without further ado; shown as code, where it does not.
-_LINK: Final = re.compile(
-    r"[^\s`|<>\[\](){}]*(?:://|www\.|mailto:|@)[^\s`|<>\[\](){}]*", re.IGNORECASE
-)
+_WORD: Final = re.compile(r"[^\s`|<>\[\](){}]+")
+_LINK: Final = re.compile(r"://|www\.|mailto:|@", re.IGNORECASE)
 
 
 def in_markdown(text: str) -> str:
     """Words in a line or in a cell of Markdown, as they were written. Blanks in a row are one."""
     words, made, end = one_line(" ".join(text.split())), list[str](), 0
-    for link in _LINK.finditer(words):
-        made += [_numbered(words[end : link.start()]), f"`{link[0]}`"]
-        end = link.end()
+    for word in _WORD.finditer(words):
+        if _LINK.search(word[0]):
+            made += [_numbered(words[end : word.start()]), f"`{word[0]}`"]
+            end = word.end()
     made.append(_numbered(words[end:]))
     return _not_beginning("".join(made))
 

@@ -143,3 +143,11 @@ def test_a_traceback_is_set_off_from_the_margin() -> None:
     head, *rest = logged("failed", error=ValueError("no\nERROR all is lost\x9b")).splitlines()
     assert head == "WARNING failed"
     assert rest == ["    ValueError: no", "    ERROR all is lost<U+009B>"]
+
+
+@pytest.mark.parametrize("piece", ["a", "@", "://", "\x1b", "\u0301", "👩\u200d", "`|", "1.", "<"])
+def test_a_long_text_takes_as_long_as_it_is(piece: str) -> None:
+    """Anything that looked at each part of it again and again would not end here."""
+    text = piece * 100_000
+    for escaped in (visible(text), one_line(text), in_page(text), in_markdown(text), in_code(text)):
+        assert len(escaped) >= 100_000
