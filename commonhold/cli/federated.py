@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,9 +90,10 @@ def open_(
     go_on_in_training()
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
+    from federated.flower.logs import log_as_we_do
     from federated.spec import RECIPE
 
-    _log_flower_as_ours()
+    log_as_we_do()
 
     partners = tuple(person_of(each) for each in partner)
     home = Home.at(directory)
@@ -204,10 +204,11 @@ def join(
     go_on_in_training()
     from commonhold.cli.node_home import open_home, open_keys
     from federated.data import IMAGE, LABEL
+    from federated.flower.logs import log_as_we_do
     from node.training.joining import Offer, Progress
     from node.training.joining import join as run
 
-    _log_flower_as_ours()
+    log_as_we_do()
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     offer = Offer(job_id, data, tuple(column or (IMAGE, LABEL)), epsilon_max)
@@ -283,13 +284,6 @@ def _spending_table(spending: list[Spending]) -> RenderableType:
 def _write_ready(path: Path | None, data: dict[str, Any]) -> None:
     if path is not None:
         replace_file(path, json.dumps(data))
-
-
-def _log_flower_as_ours() -> None:
-    """Flower's lines hold what partners sent. It has a handler of its own, which would let them through."""
-    flower = logging.getLogger("flwr")
-    flower.handlers.clear()
-    flower.setLevel(logging.WARNING)
 
 
 @contextmanager
