@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,18 +13,23 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import pytest
 import typer
+from huggingface_hub import DatasetCard
 from starlette.routing import Route
 from typer.testing import CliRunner
 
+from commonground.escaping import one_line
 from commonhold.cli import output, training
 from commonhold.cli.root import GROUPS, build
 from coordinator.config import Home
 from coordinator.dashboard.site import Site
 from node.store import Store
+from protos.gen import records_pb2 as pb
+from tests.dataset_lab import DatasetLab
 from tests.hostile import (
     CAMPAIGN,
     FILE,
     HOSTILE,
+    asked,
     joined,
     look_away,
     member,
@@ -359,3 +365,27 @@ async def crawl(client: httpx.AsyncClient, url: str) -> dict[str, str]:
         pages[address] = page.text
         waiting += [urljoin(address, each["href"]).partition("#")[0] for each in page.all("a")]
     return pages
+
+
+# ---- cards ----
+
+
+def test_a_datasets_card_shows_it(patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lab = DatasetLab(tmp_path, asked())
+    generated = {"origin": pb.ORIGIN_SYNTHETIC, "generator": HOSTILE}
+    lab.accept(ada=[lab.item(HOSTILE, sources={"words": HOSTILE}, **generated), lab.item("[neg]")])
+    lab.fetch()
+    path, manifest = lab.export("train")
+    text = (path / "README.md").read_text()
+    card = DatasetCard.load(path / "README.md")
+    assert card.data.to_dict()["pretty_name"] == one_line(HOSTILE)
+    assert not hidden(text)
+    assert "\nFORGED" not in text
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", card.text, flags=re.DOTALL)
+    assert "<" not in prose, "no tag, in or out of a cell"
+    links = re.findall(r"\]\(([^)]*)\)", card.text)
+    assert links == ["https://spdx.org/licenses/CC-BY-4.0.html"]
+    assert "| &#91;neg&#93; | 1 |" in card.text and "&#123;&#123; 7&#42;7 &#125;&#125;" in card.text
+    # What machines read is exact.
+    described = json.loads((path / "croissant.json").read_text())
+    assert described["alternateName"] == HOSTILE and manifest.campaign == CAMPAIGN
