@@ -11,7 +11,7 @@ import pytest
 from coordinator.config import Home
 from tests.live_coordinator import CLI, serving_process
 
-NAME = "[/x] <b>net</b> {{ 7*7 }} %s"
+NAME = "[/x] <b>net</b> {{ 7*7 }} %s 🙂"
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -38,7 +38,7 @@ def test_a_name_of_markup_is_read_as_it_is(tmp_path: Path) -> None:
         assert f"Your name in {NAME}: ch1" in run("node", "init", "--link", link, "--dir", node)
         assert f"network     {NAME} at" in run("node", "status", "--dir", node)
         page = httpx.get(f"http://127.0.0.1:{address.http_port}/").text
-        assert "[/x] &lt;b&gt;net&lt;/b&gt; {{ 7*7 }} %s" in page
+        assert "[/x] &lt;b&gt;net&lt;/b&gt; {{ 7*7 }} %s 🙂" in page
         assert "<b>net" not in page
 
 
