@@ -372,8 +372,10 @@ async def crawl(client: httpx.AsyncClient, url: str) -> dict[str, str]:
 
 def test_a_datasets_card_shows_it(patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     lab = DatasetLab(tmp_path, asked())
-    generated = {"origin": pb.ORIGIN_SYNTHETIC, "generator": HOSTILE}
-    lab.accept(ada=[lab.item(HOSTILE, sources={"words": HOSTILE}, **generated), lab.item("[neg]")])
+    generated = lab.item(
+        HOSTILE, sources={"words": HOSTILE}, origin=pb.ORIGIN_SYNTHETIC, generator=HOSTILE
+    )
+    lab.accept(ada=[generated, lab.item("[neg]")])
     lab.fetch()
     path, manifest = lab.export("train")
     text = (path / "README.md").read_text()
