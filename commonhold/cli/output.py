@@ -209,7 +209,7 @@ def _encode(value: object) -> str:
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
     """A plain table; numbers are right-aligned."""
-    made = Table(title=letters(title), title_justify="left", header_style="bold")
+    made = Table(title=letters(title, "table.title"), title_justify="left", header_style="bold")
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
         made.add_column(letters(column), justify="right" if numeric else "left")
