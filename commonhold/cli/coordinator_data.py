@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from commonhold.cli.options import ConsentTo, HomeOption
-from commonhold.cli.output import JsonFlag, emit, err, guarded, progress, table
+from commonhold.cli.output import JsonFlag, emit, guarded, note, progress, table
 from coordinator.config import Home
 from protocol.errors import ConfigError, Unreachable
 
@@ -77,13 +77,13 @@ def export(
             "bytes": sum(entry.bytes for entry in manifest.files.values()),
         },
         as_json,
-        lambda: (
+        lambda: [
             f"{manifest.items:,} items are in {exported.path}"
-            + (f"; {len(manifest.missing):,} are missing" if manifest.missing else "")
-            + f"\nsnapshot {manifest.snapshot} (log entry {exported.log_index}), "
-            f"for {', '.join(manifest.scope)}\n"
-            f"next: commonhold coordinator licence --snapshot {manifest.snapshot[:12]} …"
-        ),
+            + (f"; {len(manifest.missing):,} are missing" if manifest.missing else ""),
+            f"snapshot {manifest.snapshot} (log entry {exported.log_index}), "
+            f"for {', '.join(manifest.scope)}",
+            f"next: commonhold coordinator licence --snapshot {manifest.snapshot[:12]} …",
+        ],
     )
 
 
@@ -124,7 +124,7 @@ def licence(
     emit(
         {**asdict(sold), "contract": intake, "pay": how},
         as_json,
-        lambda: f"licence {sold.id} is logged, for {sold.licensee}\n{how}",
+        lambda: [f"licence {sold.id} is logged, for {sold.licensee}", *how.splitlines()],
     )
 
 
@@ -140,7 +140,7 @@ def _intake_of(operator: Operator) -> str:
     try:
         return f"0x{open_chain(operator).intake().hex()}"
     except Unreachable as error:
-        err.print(f"[yellow]note:[/] {error}")
+        note(str(error))
         return ""
 
 
