@@ -77,6 +77,7 @@ class Receipt:
     """The log's signed promise that it holds our record, checked. `raw` is the api.Receipt."""
 
     index: int
+    checkpoint: bytes
     raw: bytes
 
 
@@ -133,13 +134,14 @@ class CoordinatorClient:
             receipt = await stub.Append(request, timeout=APPEND_SECONDS)
         return self._checked(envelope, receipt)
 
-    async def follow(self, start: int) -> AsyncGenerator[api.FollowResponse, None]:
-        """Entries from `start` on, unchecked, then new ones; ends after FOLLOW_SECONDS at the latest.
+    async def follow(self, start: int, held: bytes) -> AsyncGenerator[api.FollowResponse, None]:
+        """An assurance that the log extends `held`, a signed head or nothing; then entries from `start` on,
+        and new ones. Nothing of it is checked. Ends after FOLLOW_SECONDS at the latest.
 
         Raises Unreachable and Reject.
         """
         async with self._calling() as stub:
-            call = stub.Follow(api.FollowRequest(start=start), timeout=FOLLOW_SECONDS)
+            call = stub.Follow(api.FollowRequest(start=start, held=held), timeout=FOLLOW_SECONDS)
             try:
                 async for response in call:
                     yield response
@@ -180,7 +182,7 @@ class CoordinatorClient:
             ) from error
         if not is_signed(receipt.checkpoint, log_key):
             raise UnknownKey
-        return Receipt(receipt.index, receipt.SerializeToString())
+        return Receipt(receipt.index, receipt.checkpoint, receipt.SerializeToString())
 
     @asynccontextmanager
     async def _calling(self) -> AsyncIterator[Any]:

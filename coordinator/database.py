@@ -47,6 +47,12 @@ _URLS = "write it as sqlite:////absolute/path/ledger.db or postgresql://user@hos
 _ADVISORY_LOCK = 0x636F6D6D6F6E6C67
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of a ledger in SQLite; None for one in another database. Raises ConfigError."""
+    parsed = _parse(url)
+    return _sqlite_path(parsed) if parsed.get_backend_name() == "sqlite" else None
+
+
 def create_store(url: str) -> None:
     """Create what must exist before the first connection: for SQLite, an empty private file.
 

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from commonground.status import Busy, Forbidden, Missing
+from coordinator.assurances import Assurances
 from coordinator.book import Book
 from coordinator.calls import Calls, Method, message_of
 from coordinator.conductor import Conductor
@@ -45,7 +46,9 @@ STALL_SECONDS: Final = 20.0
 SLOWEST_BYTES_PER_SECOND: Final = 16 * 1024
 _ENVELOPE_BYTES_MAX: Final = ENTRY_BYTES_MAX + 16  # one field
 _LOOKUP_BYTES_MAX: Final = LOOKUP_MAX * (KEY_BYTES + 2)
-_SMALL_BYTES_MAX: Final = 1_024  # of a number, or a service's name
+_SMALL_BYTES_MAX: Final = 1_024  # of a service's name
+# A checkpoint of ours, signed by as many keys as the log ever had.
+_HELD_BYTES_MAX: Final = 8 * 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,14 @@ class CoordinatorService:
     def __init__(
         self,
         book: Book,
+        assurances: Assurances,
         conductor: Conductor,
         directory: Directory,
         traffic: Traffic,
         metrics: Metrics,
     ) -> None:
         self._book = book
+        self._assurances = assurances
         self._conductor = conductor
         self._directory = directory
         self._traffic = traffic
@@ -83,7 +88,7 @@ class CoordinatorService:
         lookup = Method("Lookup", _LOOKUP_BYTES_MAX, message_of(api_pb2.LookupRequest, LOOKUP_MAX))
         close = Method("CloseEpoch", one, message_of(api_pb2.CloseEpochRequest, 1))
         gold = Method("ImportGold", one, message_of(api_pb2.ImportGoldRequest, 1))
-        follow = Method("Follow", _SMALL_BYTES_MAX, message_of(api_pb2.FollowRequest, 1))
+        follow = Method("Follow", _HELD_BYTES_MAX, message_of(api_pb2.FollowRequest, 2))
         check = Method("Check", _SMALL_BYTES_MAX, message_of(health_pb2.HealthCheckRequest, 1))
         calls.answer(SERVICE_NAME, Method("Append", MESSAGE_BYTES_MAX, _appended), self._append)
         calls.answer(SERVICE_NAME, announce, self._announce)
@@ -155,12 +160,14 @@ class CoordinatorService:
         connection: Connection,
         send: Callable[[bytes], Awaitable[None]],
     ) -> None:
-        """Streams committed entries, a page at a time, for as long as they are read; it may last for days.
+        """Says where the log is, then streams committed entries, a page at a time, for as long as they are read; it may last for days.
 
         A follower that waits for its turn holds no page.
         """
         position, room_bytes = request.start, PAGE_BYTES
         with self._metrics.followers.track_inprogress():
+            present = self._assurances.answer(request.held).SerializeToString()
+            await _sent(send(present), len(present))
             while True:
                 await self._book.wait_beyond(position)
                 async with self._traffic.sending(connection, room_bytes):

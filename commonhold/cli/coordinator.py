@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from commonhold.cli import (
+    coordinator_backup,
     coordinator_campaign,
     coordinator_data,
     coordinator_keys,
@@ -45,6 +46,7 @@ coordinator_campaign.register(app)
 app.add_typer(gold_app, name="gold")
 app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")
+coordinator_backup.register(app)
 coordinator_data.register(app)
 coordinator_keys.register(app)
 coordinator_people.register(app)
@@ -183,12 +185,13 @@ def status(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     home = Home.at(directory)
     with Operator(home) as operator:
         view = overview(operator.state, operator.tally)
+        missing = operator.missing()
         running = home.server_path.exists()
         link = operator.link if running else configured_link(home)
     emit(
-        {**asdict(view), "link": link, "running": running},
+        {**asdict(view), "link": link, "running": running, "missing": missing},
         as_json,
-        lambda: status_report(view, link, running=running),
+        lambda: status_report(view, link, missing, running=running),
     )
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from commonhold.cli.output import micro, table
 from coordinator.overview import CampaignRow, Overview
+from coordinator.heads import RESTORE_ADVICE
 from coordinator.policies import OPEN_WARNING
 from coordinator.tally import ClosedEpoch
 from coordinator.witnesses import ProposedSet, Witnesses
@@ -76,7 +77,7 @@ def _line_table(title: str, lines: Sequence[pb.RewardLine]) -> Table:
     return table(title, columns, rows)
 
 
-def status_report(view: Overview, link: str, *, running: bool) -> Group:
+def status_report(view: Overview, link: str, missing: str = "", *, running: bool) -> Group:
     """The network at a glance."""
     counts: list[list[object]] = [
         ["epoch", view.epoch],
@@ -99,6 +100,8 @@ def status_report(view: Overview, link: str, *, running: bool) -> Group:
         shown.append(campaign_table(view.campaigns))
     if view.is_open:
         shown.append(f"note: {OPEN_WARNING}")
+    if missing:
+        shown.insert(0, f"MISSING: {missing}; {RESTORE_ADVICE}")
     return Group(*shown, f"link: {escape(link)}")
 
 

@@ -470,7 +470,7 @@ async def test_a_receipt_that_the_log_does_not_keep_is_a_lie(
     with pytest.raises(Lie, match="where its receipt says"):
         Follower(store, link).take(forgetful.page())
     [alarm] = store.alarms()
-    assert alarm.kind == "receipt"
+    assert alarm.kind == "broken-receipt"
     assert outgoing.envelope in alarm.evidence
 
 
