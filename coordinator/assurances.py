@@ -1,8 +1,9 @@
 """Answers those who show a head of this log: see protocol/log/assurance.py.
 
-If it is a head that we signed and that our ledger does not extend, entries were lost, or another ledger with our
-keys has gone on. Then we say so, signed, as to everybody; we take no new record any more, since that would begin
-a second history; and the head is kept, so that the next start refuses until the operator has restored the rest.
+If it is a head that we signed and that our ledger does not extend, entries were lost, or another ledger with
+our keys has gone on. Then we say so, signed, as to everybody; we take no new record any more, since that
+would begin a second history; and the head is kept, so that the next start refuses until the operator has
+restored the rest.
 """
 
 from __future__ import annotations
@@ -77,4 +78,6 @@ class Assurances:
         )
         _log.critical("%s. No record is taken any more. Stop, and %s", lost, RESTORE_ADVICE)
         self._keep_for_good(held)
-        self._book.stop(StoreError(lost, "the operator has to restore them; nothing is lost by waiting"))
+        self._book.stop(
+            StoreError(lost, "the operator has to restore them; nothing is lost by waiting")
+        )

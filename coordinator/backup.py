@@ -3,11 +3,11 @@
     ledger.db        the log, the batches beside it, gold and sealed openings
     head             its signed head
     coordinator.toml, log.verifier, operator.delegation
-    backup.json      says that this is a backup: `serve` refuses a directory that has it, since entries may have
-                     been acknowledged after it was made; `restore` completes it and takes the mark away
+    backup.json      the mark of a backup: `serve` refuses a directory that has it, since entries may have
+                     come after it was made; `restore` completes it and takes the mark away
 
-Keys are not in it. Whoever finds them beside the ledger can go on with the log in the operator's name, so they
-go into a folder of their own, if at all.
+Keys are not in it. Whoever finds them beside the ledger can go on with the log in the operator's name, so
+they go into a folder of their own, if at all.
 
 What was exported and fetched (datasets/, content/) is not in it either: it can be made again.
 """
@@ -105,8 +105,8 @@ def require_complete(home: Home) -> None:
     if home.backup_path.exists():
         raise StateError(
             f"{home.path} is a backup: what was acknowledged after it was made is not in it",
-            "`commonhold coordinator restore --from SOURCE` fetches the rest from a node's directory, a copy of"
-            f" the log or its URL. Only if nobody has more than this, delete {home.backup_path.name}",
+            "`commonhold coordinator restore --from SOURCE` fetches the rest from a node's directory, a copy"
+            f" of the log or its URL. Only if nobody has more than this, delete {home.backup_path.name}",
         )
 
 

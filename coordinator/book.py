@@ -368,7 +368,7 @@ class Book:
             self.touch(*touched)
 
     def stop(self, reason: StoreError) -> None:
-        """Takes no new record any more, since it would be the next of another history; shows what there is."""
+        """Takes no new record any more: it would begin another history. Shows what there is."""
         self._stopped = self._stopped or reason
 
     def touch(self, *campaigns: str) -> None:
@@ -435,7 +435,6 @@ class Book:
         self._verifiers.shutdown()
         self._rules.shutdown()
         self._apart.shutdown()
-
 
 
 async def _inline(function: Callable[..., T], *arguments: Any) -> T:

@@ -1,4 +1,4 @@
-"""The highest head that was ever shown, kept in a file beside the ledger: the log's memory of what it promised.
+"""The highest head that was ever shown, in a file beside the ledger: the log's memory of its promises.
 
 A ledger that is put back to an earlier state looks whole. What tells is this file, which no backup of the
 ledger brings back. It holds the signed checkpoint itself, so that any tool for C2SP notes reads it.
@@ -9,7 +9,8 @@ It is written, durably, after the commit and before anybody is told of it. So of
     crash after it, before the file         the ledger has more than the file says; nobody was told
     crash after the file                    both have them
 
-A start that finds the ledger ahead goes on from there. One that finds it behind, or with other entries, refuses.
+A start that finds the ledger ahead goes on from there. One that finds it behind, or with other entries,
+refuses.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class KeptHead:
         self._is_final = False
 
     def read(self, verifier: Verifier) -> Checkpoint | None:
-        """The head that was kept; None where there is none. Raises StoreError for what is no head of the log."""
+        """The head that was kept, or None. Raises StoreError for what is no head of the log."""
         try:
             return read_checkpoint(self._path.read_bytes(), verifier)
         except FileNotFoundError:
@@ -50,16 +51,25 @@ class KeptHead:
             ) from error
 
     def keep(self, note: bytes) -> None:
-        """Replaces it by a later head, durably, unless it is final."""
+        """Replaces it by a later head, durably, unless it is final. Raises StoreError."""
         with self._lock:
             if not self._is_final:
-                replace_file(self._path, note)
+                self._write(note)
 
     def keep_for_good(self, note: bytes) -> None:
         """Keeps a head that the ledger contradicts: no commit that is under way may take its place."""
         with self._lock:
             self._is_final = True
+            self._write(note)
+
+    def _write(self, note: bytes) -> None:
+        try:
             replace_file(self._path, note)
+        except OSError as error:
+            raise StoreError(
+                f"cannot keep the log's head in {self._path}: {error.strerror}",
+                "nobody was told of it; make room, or see to the disk, and start again",
+            ) from error
 
 
 def lost_entries(kept: Checkpoint | None, tree: MerkleTree) -> str:

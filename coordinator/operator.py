@@ -82,7 +82,7 @@ class Operator:
         self._ledger.close()
 
     def missing(self) -> str:
-        """What was shown to others and the ledger lacks, in words; empty when it has all. Raises StoreError."""
+        """What the ledger lacks of what was shown, in words; empty when it has all. Raises StoreError."""
         kept = KeptHead(self.home.head_path)
         return missing_entries(kept, self._ledger, self.keys.log_verifier)
 

@@ -2,13 +2,13 @@
 
     open       the ledger here, whatever state it is in, or a new one; it is the start of what follows
     read       a signed head, and the entries that lead to it from where we are
-    check      the head is signed by a key of ours, the entries lead to it, it extends what is here and what was
-               shown to others, and every entry keeps the rules, signatures included
+    check      the head is signed by a key of ours, the entries lead to it, it extends what is here and what
+               was shown to others, and every entry keeps the rules, signatures included
     commit     all of it in one transaction
     settle     the head is kept, and a backup's mark goes
 
-Nothing is written before `commit`, and every step may be repeated: a kill at any point leaves a ledger that can
-be restored, by the same command.
+Nothing is written before `commit`, and every step may be repeated: a kill at any point leaves a ledger that
+can be restored, by the same command.
 
 What no copy has: the answers that authors proposed, sealed, and gold, as far as they came after the backup.
 """
@@ -66,8 +66,8 @@ def restore(
 ) -> Restored:
     """Appends to the ledger what `source` has and it lacks. The server must not run.
 
-    `progress` is told (entries checked, of how many). `at_step` is called with each of RESTORE_STEPS and of the
-    ledger's COMMIT_STEPS; for fault tests.
+    `progress` is told (entries checked, of how many). `at_step` is called with each of RESTORE_STEPS and of
+    the ledger's COMMIT_STEPS; for fault tests.
 
     Raises:
         StateError: the source has less than is here.
@@ -148,7 +148,7 @@ def _read_missing(
     if tree.root() != checkpoint.root:
         raise Misbehaviour(
             "the source is another history than the ledger, or its entries are not what was signed",
-            "do not go on with either before you know which one others have: `commonhold verify` checks a copy",
+            "do not go on with either before you know which one others have: look with `commonhold verify`",
         )
     staged = []
     for index, raw in enumerate(entries, start):
@@ -188,4 +188,3 @@ def _read_entries(source: Source, start: int, stop: int) -> list[bytes]:
 
 def _is_submission(staged: Staged) -> bool:
     return parse_envelope(staged.envelope).kind == "submission"
-

@@ -146,8 +146,8 @@ async def running(
             Assurances(book, kept.keep_for_good),
             conductor,
             Directory(keys.network, now_ms),
-            traffic,
-            metrics,
+            traffic=traffic,
+            metrics=metrics,
         )
         calls = Calls(connections, traffic, metrics)
         service.add_to(calls)

@@ -69,6 +69,7 @@ class CoordinatorService:
         assurances: Assurances,
         conductor: Conductor,
         directory: Directory,
+        *,
         traffic: Traffic,
         metrics: Metrics,
     ) -> None:
@@ -160,7 +161,8 @@ class CoordinatorService:
         connection: Connection,
         send: Callable[[bytes], Awaitable[None]],
     ) -> None:
-        """Says where the log is, then streams committed entries, a page at a time, for as long as they are read; it may last for days.
+        """Says where the log is, then streams committed entries, a page at a time, for as long as they are
+        read. It may last for days.
 
         A follower that waits for its turn holds no page.
         """

@@ -2,13 +2,15 @@
 
 JSON, for people and programs:
 
-    {"alarm": {"format", "kind", "says", "link", "raised_ms", "evidence", "successors", "copy"}, "by", "signature"}
+    {"alarm": {"format", "kind", "says", "link", "raised_ms", "evidence", "successors", "copy"},
+     "by", "signature"}
 
-`link` is the network's, or its log's first verifier key alone. `evidence` is what was signed, byte for byte, in the order of its kind; notes as text, everything else in base64.
-`successors` are the log's entries that hand its key over, each signed by the key before, so that one leads from
-the link's key to the one that signed. `copy` names the folder beside the file with the log, where one has to
-read it to see; else it is empty. `by` is the key of the node that says all this, and signs it: where nothing
-proves an alarm, it is a testimony, and one should know whose.
+`link` is the network's, or its log's first verifier key alone. `evidence` is what was signed, byte for byte,
+in the order of its kind; notes as text, everything else in base64. `successors` are the log's entries that
+hand its key over, each signed by the key before, so that one leads from the link's key to the one that
+signed. `copy` names the folder beside the file with the log, where one has to read it to see; else it is
+empty. `by` is the key of the node that says all this, and signs it: where nothing proves an alarm, it is a
+testimony, and one should know whose.
 """
 
 from __future__ import annotations
@@ -19,13 +21,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from protocol.errors import ConfigError, Reject
+from protocol.identity import KeyId
 from protocol.log.envelope import Envelope, Signer, signing_input, verify_signature
 
 FORMAT: Final = "commonhold-alarm/1"
 # Notes, envelopes and proofs; an envelope has 64 KiB at most, and there are a few.
 FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 _KIND: Final = "alarm-file"
-_BROKEN: Final = "ask for the file again, or look whether it is one that `commonhold node alarms` names"
+_BROKEN: Final = (
+    "ask for the file again, or look whether it is one that `commonhold node alarms` names"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def parse_alarm_file(data: bytes) -> AlarmFile:
             raise ConfigError("the alarm holds characters that nobody can see", _BROKEN)
         if by:
             signature = bytes.fromhex(whole["signature"])
-            verify_signature(Envelope(_KIND, _canonical(alarm), by, signature, data))
+            verify_signature(Envelope(_KIND, KeyId(by), _canonical(alarm), signature, data))
     except Reject as error:
         raise ConfigError("the alarm is not signed by the node that it names", _BROKEN) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

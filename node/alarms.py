@@ -1,4 +1,5 @@
-"""Writes the alarms of a store as files (node/alarmfile.py) into the node's folder: `alarms/001-went-back.json`.
+"""Writes the alarms of a store as files (node/alarmfile.py) into the node's folder:
+`alarms/001-went-back.json`.
 
 The database has the evidence first; a file that a crash left out is written at the next start. It is private
 until its owner gives it to others, and holds nothing that others may not see.

@@ -1,7 +1,7 @@
 """The node's log as the public files of C2SP tlog-tiles: every node can give the whole of it to anybody.
 
-The same paths as at a coordinator's HTTP port: `checkpoint`, `verifier`, `tile/...`, `batch/<root hex>`. Auditors
-read a copy, coordinators restore from it, and any web server can publish it.
+The same paths as at a coordinator's HTTP port: `checkpoint`, `verifier`, `tile/...`, `batch/<root hex>`.
+Auditors read a copy, coordinators restore from it, and any web server can publish it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _PAGE_ROWS: Final = 64
 
 
 class StoredLog:
-    """What a store holds, up to its last checkpoint, file by file. Another process may store more meanwhile."""
+    """What a store holds, up to its last checkpoint, file by file. Another process may store more
+    meanwhile."""
 
     def __init__(self, store: Store, verifier: Verifier) -> None:
         """`verifier` is any key of the log. Raises StateError while there is nothing yet."""

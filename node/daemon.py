@@ -219,7 +219,7 @@ class Daemon:
         files = AlarmFiles(store, self._directory.alarms, self._config.link, self._keys)
         while True:
             if store.alarms():
-                files.write_missing()
+                await asyncio.to_thread(files.write_missing)
                 await self._wait_for_owner(store, host)
             try:
                 await self._work(sources, host, examiner)
@@ -228,7 +228,7 @@ class Daemon:
                 log.critical("THE NETWORK CANNOT BE TRUSTED: %s", lie)
                 if isinstance(lie, Lie):
                     store.raise_alarm(lie.kind, str(lie), lie.evidence, now_ms())
-                files.write_missing()
+                await asyncio.to_thread(files.write_missing)
                 if not store.alarms():
                     await asyncio.sleep(
                         PATIENT.max_seconds
@@ -238,7 +238,9 @@ class Daemon:
 
     async def _wait_for_owner(self, store: Store, host: PeerHost) -> None:
         log.error("stopped trusting the network; see `commonhold node alarms`")
-        sounding = asyncio.create_task(self._supervise("alarm", lambda: sound_alarms(store, host, self._keys)))
+        sounding = asyncio.create_task(
+            self._supervise("alarm", lambda: sound_alarms(store, host, self._keys))
+        )
         try:
             while store.alarms():
                 await asyncio.sleep(TRUST_POLL_SECONDS)

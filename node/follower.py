@@ -13,8 +13,8 @@ Only what a checkpoint covers is folded: an entry that the log has not signed fo
 A start does the same from `fold` on, so that recovery is the ordinary way. If we crash between store
 and erase, the next start folds what is stored, and erases.
 
-Every stream begins with an assurance: the log signs that it extends the newest head that we have, be it from the
-stream, from a receipt, or from others. A log that went back cannot do that (protocol/log/assurance.py).
+Every stream begins with an assurance: the log signs that it extends the newest head that we have, be it from
+the stream, from a receipt, or from others. A log that went back cannot do that (protocol/log/assurance.py).
 
 A lie ends it: the evidence is kept in the store, and until its owner acknowledges it the node neither
 follows nor sends.

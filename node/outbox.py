@@ -1,7 +1,8 @@
 """Brings what is queued to the log, in the order in which it was queued.
 
-A record counts as sent when a receipt proves that the log has it. A coordinator may also say that it is not needed:
-late, or repeated. That is nobody's signature, so it is believed only once our own replay says so (node/unproved.py).
+A record counts as sent when a receipt proves that the log has it. A coordinator may also say that it is not
+needed: late, or repeated. That is nobody's signature, so it is believed only once our own replay says so
+(node/unproved.py).
 
 Sending is idempotent: the same envelope gets the same receipt. So a kill between the coordinator's
 answer and our note of it costs one more call, and the daemon and a command may both be sending.
@@ -47,7 +48,8 @@ async def flush(
     on_sent: Callable[[OutboxRow], None] = lambda row: None,
     follower: Follower | None = None,
 ) -> Flushed:
-    """Sends everything that is queued. `follower` is the replay that receipts are held against, if there is one.
+    """Sends everything that is queued. `follower` is the replay that receipts are held against, if there is
+    one.
 
     Raises Unreachable (the rest stays queued, with the time of the next attempt) and Lie (the rest
     stays queued, and nothing is sent until the owner acknowledges the alarm).
@@ -62,9 +64,7 @@ async def flush(
         except Ignore as superfluous:
             log.info("a %s is called superfluous: %s", row.outgoing.kind, superfluous)
             now = clock()
-            store.mark_unproved(
-                row.outgoing.digest, str(superfluous), now, now, store.log_size()
-            )
+            store.mark_unproved(row.outgoing.digest, str(superfluous), now, now, store.log_size())
             unproved += 1
         except NotYet as error:
             log.info("a %s is for another epoch: %s", row.outgoing.kind, error)

@@ -1,12 +1,13 @@
 """Records that the coordinator calls superfluous, and nothing shows that they are.
 
-An honest coordinator says so of what came late or was done already; then our own replay, once it has caught up,
-shows the record in the log, or finds that the rules would not take it any more. Until then the coordinator is
-asked again: for what is in the log it gives a receipt. If our replay would take the record all the time, the log
-goes on, and no receipt comes, a record of ours is kept out of the log, and that is an alarm.
+An honest coordinator says so of what came late or was done already; then our own replay, once it has caught
+up, shows the record in the log, or finds that the rules would not take it any more. Until then the
+coordinator is asked again: for what is in the log it gives a receipt. If our replay would take the record all
+the time, the log goes on, and no receipt comes, a record of ours is kept out of the log, and that is an
+alarm.
 
-The refusal is not signed, so this alarm is our word: it shows what we wanted to log and that the rules would take
-it, not what we were told.
+The refusal is not signed, so this alarm is our word: it shows what we wanted to log and that the rules would
+take it, not what we were told.
 """
 
 from __future__ import annotations
@@ -136,8 +137,8 @@ class Unproved:
             return
         lie = Lie(
             IGNORED,
-            f"the coordinator says that our {row.outgoing.kind} is not needed; the log has gone on by {moved:,}"
-            " entries without it, and the rules would take it",
+            f"the coordinator says that our {row.outgoing.kind} is not needed; the log has gone on without it"
+            f" by {moved:,} entries, and the rules would take it",
             (row.outgoing.envelope, covering.note),
         )
         self._store.raise_alarm(lie.kind, str(lie), lie.evidence, self._clock())

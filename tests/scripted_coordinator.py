@@ -71,9 +71,7 @@ class ScriptedCoordinator(CoordinatorServicer):
         self.grown.set()
         return self.tree.append(hash_leaf(envelope))
 
-    def note(
-        self, size: int | None = None, root: bytes | None = None, *extensions: str
-    ) -> bytes:
+    def note(self, size: int | None = None, root: bytes | None = None, *extensions: str) -> bytes:
         """The signed checkpoint at a size, or of a root of the test's choosing."""
         size = self.tree.size if size is None else size
         key = self.keys.log_verifier.public_key

@@ -1,10 +1,11 @@
 """Checks an alarm for somebody who has nothing but the network's link: what it proves, and what it does not.
 
-An alarm is *proven* where signatures of the log's own key cannot all be honest, or where anybody who reads the log
-sees a rule broken. Everything else is *testimony*: what was signed holds, but that the log is at fault is the word
-of the node that says so. A file that is neither does not hold: Misbehaviour.
+An alarm is *proven* where signatures of the log's own key cannot all be honest, or where anybody who reads
+the log sees a rule broken. Everything else is *testimony*: what was signed holds, but that the log is at
+fault is the word of the node that says so. A file that is neither does not hold: Misbehaviour.
 
-One key has to have signed both sides. Where an older key signed one of them, whoever stole it may have done that.
+One key has to have signed both sides. Where an older key signed one of them, whoever stole it may have done
+that.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ def _broken_receipt(alarm: AlarmFile, keys: Sequence[Verifier], _: Path) -> Find
         raise Misbehaviour("the alarm proves nothing: the log holds what the receipt says")
     return Finding(
         True,
-        f"the log's key signed that entry {receipt.index:,} is a {parse_envelope(envelope).kind}, in a receipt,"
-        " and that it is something else, in a head",
+        f"the log's key signed that entry {receipt.index:,} is a {parse_envelope(envelope).kind}, in a"
+        " receipt, and that it is something else, in a head",
         "which of the two was shown to others",
     )
 
@@ -174,8 +175,8 @@ def _testify(alarm: AlarmFile, keys: Sequence[Verifier]) -> Finding:
         raise Misbehaviour("the alarm proves nothing, and no node stands for it")
     return Finding(
         False,
-        f"the node {alarm.by.hex()} says so, and shows {signed} head{'' if signed == 1 else 's'} that the log's"
-        " key signed",
+        f"the node {alarm.by.hex()} says so, and shows {signed} head{'' if signed == 1 else 's'} that the"
+        " log's key signed",
         "that it was so: the log has not signed its part in it. Ask others, and compare their heads",
     )
 

@@ -1,9 +1,9 @@
-"""Keeps a copy of an audited log, and what one kept before: nothing that was saved is ever overwritten by another
-history.
+"""Keeps a copy of an audited log, and what one kept before: nothing that was saved is ever overwritten by
+another history.
 
-A copy is written beside its folder first. When the audit has ended well, it takes the folder's place if there is
-none, or grows the copy that is there, which it must extend. Whatever does not hold stays beside the folder, under
-a name of its own: it is evidence.
+A copy is written beside its folder first. When the audit has ended well, it takes the folder's place if there
+is none, or grows the copy that is there, which it must extend. Whatever does not hold stays beside the
+folder, under a name of its own: it is evidence.
 """
 
 from __future__ import annotations
@@ -83,11 +83,12 @@ def saving(source: LogSource, folder: Path, verifier: Verifier) -> Iterator[Savi
 
 
 def require_extends(
-    report: Report, note: bytes, verifier: Verifier, kept: bytes, where: Path, link: str
+    report: Report, note: bytes, verifier: Verifier, kept: bytes, *, where: Path, link: str
 ) -> None:
     """Raises Misbehaviour unless an audited log, with its `note`, extends the head `kept` in `where`.
 
-    Where the two signed heads alone convince others, an alarm is written beside `where`; see node/alarmfile.py.
+    Where the two signed heads alone convince others, an alarm is written beside `where`; see
+    node/alarmfile.py.
     """
     head = _read(kept, verifier, where)
     split = None

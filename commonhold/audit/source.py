@@ -102,6 +102,5 @@ class FolderLog:
         return file.read_bytes()
 
 
-
 Progress = Callable[[str, int, int], None]
 """Told (what, done, of how many) now and then."""

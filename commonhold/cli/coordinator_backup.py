@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import Progress, TaskID
 
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, emit, err, guarded, progress
@@ -37,8 +39,8 @@ def backup(
 ) -> None:
     """Make a backup that restores: the ledger with gold and sealed openings, its head, the settings.
 
-    The server may run. The folder appears when it is whole and was read back. Keys are not in it: whoever finds
-    both can go on with the log in your name. Copy it to another machine.
+    The server may run. The folder appears when it is whole and was read back. Keys are not in it: whoever
+    finds both can go on with the log in your name. Copy it to another machine.
     """
     from commonground.addresses import now_ms
     from coordinator.backup import backup as make
@@ -47,7 +49,9 @@ def backup(
     if keys is None:
         err.print("note: no keys are in it; keep a copy of them apart, once for each new key")
     else:
-        err.print("note: whoever has these keys can go on with the log in your name; move them offline")
+        err.print(
+            "note: whoever has these keys can go on with the log in your name; move them offline"
+        )
     emit(
         asdict(made),
         as_json,
@@ -70,8 +74,8 @@ def restore(
 ) -> None:
     """Fetch the entries that the ledger lacks from whoever has the log. The server must not run.
 
-    Everything is checked before it is written: the head's signature by a key of yours, that it extends what is
-    here and what was shown to others, and each entry by the rules. Run it again after any failure. It also
+    Everything is checked before it is written: the head's signature by a key of yours, that it extends what
+    is here and what was shown to others, and each entry by the rules. Run it again after any failure. It also
     completes a backup that was put in the place of the directory; give the node that is ahead of the others.
     """
     from coordinator.restore import restore as run
@@ -82,13 +86,13 @@ def restore(
         with ExitStack() as opened, progress(as_json) as bar:
             task = bar.add_task(f"reading {where}", total=None)
             log = _open(where, home, opened)
-            done.append(run(home, log, lambda at, of: bar.update(task, completed=at, total=of)))
+            done.append(run(home, log, partial(_show, bar, task)))
     before, size = done[0].before, done[-1].size
     submissions = sum(each.submissions for each in done)
     if submissions:
         err.print(
-            f"note: {submissions:,} of them are submissions. Answers that their authors proposed were sealed here"
-            " alone; items that wait with one cannot be decided by it"
+            f"note: {submissions:,} of them are submissions. Answers that their authors proposed were sealed"
+            " here alone; items that wait with one cannot be decided by it"
         )
     emit(
         {"before": before, "size": size, "restored": size - before, "submissions": submissions},
@@ -99,6 +103,10 @@ def restore(
             else f"nothing was missing; the ledger has {size:,} entries"
         ),
     )
+
+
+def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
 
 
 def _open(where: str, home: Home, opened: ExitStack) -> LogSource:

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from commonhold.cli.output import micro, table
-from coordinator.overview import CampaignRow, Overview
 from coordinator.heads import RESTORE_ADVICE
+from coordinator.overview import CampaignRow, Overview
 from coordinator.policies import OPEN_WARNING
 from coordinator.tally import ClosedEpoch
 from coordinator.witnesses import ProposedSet, Witnesses

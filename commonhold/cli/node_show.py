@@ -71,7 +71,8 @@ def campaigns(directory: Path | None, as_json: bool) -> None:
 
 def _alarms_text(found: list[dict[str, object]]) -> str:
     lines = [
-        f"{each['kind']}: {each['message']}\n    commonhold verify --alarm {each['file']}" for each in found
+        f"{each['kind']}: {each['message']}\n    commonhold verify --alarm {each['file']}"
+        for each in found
     ]
     return "\n".join(lines) or "no alarms"
 
@@ -108,4 +109,6 @@ def copy(folder: Path, directory: Path | None, as_json: bool) -> None:
         log = StoredLog(store, config.link.log_verifier)
         write_copy(log, folder)
     data = {"folder": str(folder), "size": log.size}
-    emit(data, as_json, lambda: f"{log.size:,} entries are in {folder}: `commonhold verify {folder}`")
+    emit(
+        data, as_json, lambda: f"{log.size:,} entries are in {folder}: `commonhold verify {folder}`"
+    )

@@ -1,8 +1,9 @@
 """How every command speaks: results to standard output (text or --json), all else to standard error.
 
-Exit codes: 0 done, 1 a check failed (verify, demo), 2 wrong use or configuration, 3 the other side
-cannot be reached or is busy (the work is kept), 4 the other side refused, 5 the state does not allow
-it now, 6 our own disk failed, 7 an alarm is one node's word (verify --alarm), 130 interrupted. Any other non-zero code is a bug.
+Exit codes: 0 done, 1 a check failed (verify, demo), 2 wrong use or configuration, 3 the other side cannot be
+reached or is busy (the work is kept), 4 the other side refused, 5 the state does not allow it now, 6 our own
+disk failed, 7 an alarm is one node's word (verify --alarm), 130 interrupted. Any other non-zero code is a
+bug.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ def command(
             help="URL of a coordinator's HTTP port, a folder, a network link, a dataset."
         ),
     ] = "",
+    *,
     key: Annotated[
         str, typer.Option(help="The log's verifier key, from someone other than the coordinator.")
     ] = "",
@@ -64,4 +65,4 @@ def command(
     elif verify_dataset.is_dataset(where):
         verify_dataset.check(Path(where), key, as_json)
     else:
-        verify_log.check(where, key, save, since, rpc_url, as_json)
+        verify_log.check(where, key, save=save, since=since, rpc_url=rpc_url, as_json=as_json)

@@ -17,7 +17,7 @@ from protocol.log.commitments import network_id
 
 
 def check(path: Path, key: str, as_json: bool) -> None:
-    """Checks an alarm and prints what it proves. `key` is a link, a verifier key, or empty: the one in the file."""
+    """Checks an alarm and prints what it proves. `key`: a link, a key, or nothing: the one in the file."""
     alarm = _read(path)
     own = parse_key(alarm.link)  # the log's first key, in its link or alone
     if not key:

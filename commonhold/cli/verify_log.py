@@ -27,7 +27,7 @@ from protocol.state import SHARES, State
 
 
 def check(
-    where: str, key: str, save: Path | None, since: Path | None, rpc_url: str, as_json: bool
+    where: str, key: str, *, save: Path | None, since: Path | None, rpc_url: str, as_json: bool
 ) -> None:
     """Checks a log and prints what holds."""
     source, verifier = _open(where, key)
@@ -47,7 +47,7 @@ def check(
             ),
         )
         for path, head in heads:
-            require_extends(report, noting.note, verifier, head, path, link)
+            require_extends(report, noting.note, verifier, head, where=path, link=link)
     settled = audit_chain(report.state, rpc_url) if rpc_url else None
     emit(_summary(report) | {"settled_on_chain": settled}, as_json, lambda: _text(report, settled))
 

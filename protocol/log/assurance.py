@@ -6,11 +6,11 @@ checkpoint that has one line more:
     extends <size> <root> <SHA-256 of the proof>     hashes in hexadecimal
 
 the head that was shown, and the RFC 6962 consistency proof that is sent beside it. An honest log can always
-answer so. One that lost entries or changed them cannot: what it signs is its own contradiction, which convinces
-anybody who knows its key; or it does not answer.
+answer so. One that lost entries or changed them cannot: what it signs is its own contradiction, which
+convinces anybody who knows its key; or it does not answer.
 
-A log answers only to heads that it signed. Else somebody who foresees its next entry could have it deny a head
-before there is one, and show that later as a contradiction.
+A log answers only to heads that it signed. Else somebody who foresees its next entry could have it deny a
+head before there is one, and show that later as a contradiction.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A log that goes back, in every way that it can be told: the node alarms, and the file says what it proves."""
+"""A log that goes back, in every way that it can be told: the node alarms, and the file says what it
+proves."""
 
 from __future__ import annotations
 
@@ -117,9 +118,7 @@ async def test_an_honest_answer_to_another_head_proves_nothing(world: World) -> 
     """A node cannot make an alarm of what an honest log signed."""
     held = world.log.note(3)
     answer = world.log.assurance(held)
-    file = AlarmFile(
-        "went-back", "", str(world.link), 0, (held, answer.checkpoint, *answer.proof)
-    )
+    file = AlarmFile("went-back", "", str(world.link), 0, (held, answer.checkpoint, *answer.proof))
     with pytest.raises(Misbehaviour, match="extends"):
         world.check(file)
     larger = world.log.note(4)
@@ -190,7 +189,9 @@ async def test_a_receipt_that_the_log_breaks_is_proven(world: World) -> None:
 async def test_another_root_at_our_size_is_two_histories(world: World) -> None:
     world.log.on_assurance = lambda _: api.FollowResponse(
         checkpoint=world.log.note(
-            5, bytes(32), extension_of(open_checkpoint(world.log.note(5), world.link.log_verifier), [])
+            5,
+            bytes(32),
+            extension_of(open_checkpoint(world.log.note(5), world.link.log_verifier), []),
         )
     )
     assert (await world.lie()).kind == "went-back"
@@ -246,4 +247,3 @@ def test_an_assurance_is_about_one_head_and_one_proof(tmp_path: Path) -> None:
     present = open_checkpoint(answer.checkpoint, verifier)
     check_assurance(held, present, list(answer.proof))
     assert answer.proof
-

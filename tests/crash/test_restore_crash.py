@@ -1,4 +1,5 @@
-"""SIGKILL in between each step of a backup and of a restore: the same command again does it, and nothing is lost."""
+"""SIGKILL in between each step of a backup and of a restore: the same command again does it, and nothing is
+lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Nobody goes back: an older ledger is refused and restored from a node, and forced past that, every node alarms."""
+"""Nobody goes back: an older ledger is refused and restored from a node, and forced past that, every node
+alarms."""
 
 from __future__ import annotations
 
@@ -100,7 +101,9 @@ def nodes(net: Net, tmp_path: Path) -> list[Node]:
     """Two nodes that have 66 entries, over a coordinator with the ledger of a backup of 25."""
     made = [net.node(name, stand_by=False) for name in ("alice", "bob")]
     net.grow(BACKED_UP)
-    done = net.stage.run("coordinator", "backup", str(tmp_path / "saved"), "--dir", str(net.home.path))
+    done = net.stage.run(
+        "coordinator", "backup", str(tmp_path / "saved"), "--dir", str(net.home.path)
+    )
     assert done["size"] == BACKED_UP
     for node in made:
         node.configure(NodeConfig(parse_link(net.link), stand_by=False))
@@ -192,7 +195,9 @@ def test_a_backup_in_a_new_place_is_completed_before_it_serves(
     refused = commonhold("coordinator", "serve", "--dir", str(home.path))
     assert refused.returncode == 5
     assert "is a backup" in refused.stderr
-    net.stage.run("coordinator", "restore", "--from", str(nodes[1].home.root), "--dir", str(home.path))
+    net.stage.run(
+        "coordinator", "restore", "--from", str(nodes[1].home.root), "--dir", str(home.path)
+    )
     assert not home.backup_path.exists()
     net.home = home
     net.server = net.serve(home)
