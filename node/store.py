@@ -120,10 +120,9 @@ class Store(TaskTables):
 
     def kept_head(self) -> CheckpointRow | None:
         """The head that `keep_head` kept, until our own replay has got there."""
-        value = self.meta(_HEAD)
-        if value is None:
-            return None
-        return CheckpointRow(int.from_bytes(value[:_SIZE_BYTES], "big"), value[_SIZE_BYTES:], 0)
+        value = self.meta(_HEAD) or b""
+        size, note = int.from_bytes(value[:_SIZE_BYTES], "big"), value[_SIZE_BYTES:]
+        return CheckpointRow(size, note, 0) if note else None
 
     def forget_head(self) -> None:
         """Our replay holds what the kept head covers."""
