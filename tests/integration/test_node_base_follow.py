@@ -213,8 +213,8 @@ async def test_a_refusal_is_kept_with_its_reason_and_the_rest_goes_on(
     assert [row.last_error for row in done.refused] == ["it breaks a rule"]
     coordinator.refusal = (grpc.StatusCode.ALREADY_EXISTS, "late")
     store.enqueue(Outgoing("toss", b"late"))
-    assert (await flush(client, store)).sent == 1
-    assert store.outbox_counts() == {OutboxState.REFUSED: 1, OutboxState.SENT: 1}
+    assert (await flush(client, store)).unproved == 1
+    assert store.outbox_counts() == {OutboxState.REFUSED: 1, OutboxState.UNPROVED: 1}
 
 
 async def test_what_is_too_much_for_an_epoch_holds_nothing_up_and_is_sent_in_the_next(
@@ -229,8 +229,8 @@ async def test_what_is_too_much_for_an_epoch_holds_nothing_up_and_is_sent_in_the
     assert [row.outgoing for row in store.refused()] == [outgoing], "its owner is told"
     coordinator.refusal = (grpc.StatusCode.ALREADY_EXISTS, "late")
     store.enqueue(Outgoing("beacon", b"late"))
-    assert (await flush(client, store)).sent == 1
-    assert store.outbox_counts() == {OutboxState.POSTPONED: 1, OutboxState.SENT: 1}
+    assert (await flush(client, store)).unproved == 1
+    assert store.outbox_counts() == {OutboxState.POSTPONED: 1, OutboxState.UNPROVED: 1}
 
     coordinator.refusal = None
     record: Any = None
@@ -374,7 +374,7 @@ def _garbage_bundle(coordinator: ScriptedCoordinator) -> api.FollowResponse:
 
 LIES = [
     (_forged, "checkpoint"),
-    (_wrong_root, "split-view"),
+    (_wrong_root, "root"),
     (_split_view, "split-view"),
     (_uncovered, "checkpoint"),
     (_truncated, "order"),
