@@ -16,6 +16,7 @@ What no copy has: the answers that authors proposed, sealed, and gold, as far as
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -78,7 +79,7 @@ def restore(
     keys, url = load_keys(home, config), home.ledger_url(config)
     kept = KeptHead(home.head_path)
     _create_missing(url, keys)
-    with Ledger.open(url, at_step=at_step) as ledger:
+    with closing(kept), Ledger.open(url, at_step=at_step) as ledger:
         state, tree = _recovered(ledger, keys.log_verifier)
         at_step("opened")
         before = tree.size

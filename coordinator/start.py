@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from coordinator.book import Book
 from coordinator.heads import KeptHead, require_all
@@ -24,7 +24,8 @@ async def open_book(
     load_keys: Callable[[], Keys],
     on_fatal: Callable[[FatalStoreError], None],
 ) -> AsyncIterator[Book]:
-    """Opens the ledger for writing and replays it; on leaving, all that was applied is committed.
+    """Opens the ledger for writing and replays it; on leaving, all that was applied is committed, and the
+    kept head closed.
 
     Raises:
         ConfigError: a key that the log needs now is not among those that `load_keys` reads.
@@ -35,7 +36,7 @@ async def open_book(
         return book.keys.sign_checkpoint(size, root, recovered.state.log_keys)
 
     verifier = load_keys().log_verifier
-    with Ledger.open(url) as ledger:
+    with closing(kept), Ledger.open(url) as ledger:
         recovered = await asyncio.to_thread(recover, ledger, verifier)
         shown = kept.read(verifier)
         require_all(shown, recovered.tree)

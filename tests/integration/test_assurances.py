@@ -1,4 +1,4 @@
-"""A real coordinator answers to heads that it signed, stops when it is shown more than it has, and to nothing else."""
+"""A real coordinator answers to heads that it signed, and stops when it is shown more than it has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nacl.signing import SigningKey
 
 from coordinator.backup import require_complete
 from coordinator.config import Home
-from coordinator.heads import KeptHead
+from coordinator.heads import PLACE_BYTES, KeptHead
 from coordinator.keys import load_keys
 from protocol.errors import Misbehaviour, StateError, StoreError
 from protocol.log.assurance import check_assurance
@@ -132,7 +132,7 @@ async def test_no_receipt_goes_out_before_its_head_is_kept(
     def disk_full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("coordinator.heads.replace_file", disk_full)
+    monkeypatch.setattr("coordinator.heads.os.pwrite", disk_full)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await net.join(Person("one more"))
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -145,3 +145,23 @@ async def test_no_receipt_goes_out_before_its_head_is_kept(
     kept = KeptHead(net.home.head_path).read(keys.log_verifier)
     assert kept is not None
     assert kept.size == 5
+
+
+async def test_a_write_that_a_crash_tears_leaves_the_head_before(net: Live) -> None:
+    verifier, sizes = net.keys.log_verifier, []
+    for name in ("one more", "and one", "and another"):
+        await net.join(Person(name))
+        whole = net.home.head_path.read_bytes()
+        newest = max(range(2), key=lambda at: _size_at(whole, at, verifier))
+        torn = bytearray(whole)
+        torn[newest * PLACE_BYTES + 20] ^= 0xFF
+        other = KeptHead(net.home.path / "torn")
+        (net.home.path / "torn").write_bytes(torn)
+        found = other.read(verifier)
+        sizes.append(0 if found is None else found.size)
+    assert sizes == [5, 6, 7]
+
+
+def _size_at(whole: bytes, place: int, verifier: Verifier) -> int:
+    note = whole[place * PLACE_BYTES :][:PLACE_BYTES].rstrip(b"\0")
+    return open_checkpoint(note, verifier).size if note else -1
