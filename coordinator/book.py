@@ -29,7 +29,7 @@ from coordinator.keys import Keys, Role
 from coordinator.ledger import FatalStoreError, Head, Ledger, Staged, StoredEntry
 from coordinator.prepare import Draft, Prepared, prepare, sign
 from coordinator.recovery import Recovered
-from coordinator.sealed import Opening, validate_known, validate_sealed
+from coordinator.sealed import Opening, validate_sealed
 from coordinator.sequencer import Sequenced, Sequencer
 from coordinator.tally import Tally
 from coordinator.views import RoundView
@@ -38,7 +38,6 @@ from protocol.identity import KeyId
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import Verifier
-from protocol.rows import ItemId
 from protocol.rules.table import LATEST, rules_of
 from protocol.state import State
 from protocol.transition import AnyRecord, Changes, process, validate
@@ -376,14 +375,15 @@ class Book:
         self._touched.update(campaigns)
         self._stirred.set()
 
-    async def keep_known(self, answers: Mapping[ItemId, bytes]) -> None:
-        """Seals answers that the operator knows, until the seal of the round that each item is in.
+    async def keep_sealed(self, rows_of: Callable[[State], Mapping[bytes, bytes]]) -> None:
+        """Seals the rows that `rows_of` makes of the state, while all that was applied is on disk.
 
-        Raises Reject and Ignore, as `validate_known`; StoreError: our disk.
+        Raises what it raises, and StoreError: our disk.
         """
         async with self._lock:
-            rows = validate_known(self._state, answers)
-            await self._in_thread(self.ledger.keep, rows)
+            await self._flushed()
+            if rows := await self._in_thread(rows_of, self._state):
+                await self._in_thread(self.ledger.keep, rows)
 
     def _committed(self, index: int, receipt: asyncio.Future[Sequenced]) -> None:
         del self._uncommitted[index]

@@ -11,6 +11,7 @@ Nothing is written before `commit`, and every step may be repeated: a kill at an
 can be restored, by the same command.
 
 What no copy has: the answers that authors proposed, sealed, and gold, as far as they came after the backup.
+Authors bring theirs back (coordinator/refill.py); gold that a seal committed to is lost.
 """
 
 from __future__ import annotations

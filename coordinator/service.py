@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
@@ -21,7 +22,8 @@ from coordinator.connections import Connection
 from coordinator.directory import LOOKUP_MAX, Directory
 from coordinator.metrics import Metrics
 from coordinator.pages import PAGE_BYTES, Pages
-from coordinator.sealed import Opening
+from coordinator.refill import missing_rows
+from coordinator.sealed import Opening, validate_known
 from coordinator.traffic import Traffic
 from protocol.limits import (
     ENTRY_BYTES_MAX,
@@ -34,6 +36,7 @@ from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.log.strict import strict_parse
 from protocol.rows import ItemId
 from protocol.rules.record import require
+from protocol.state import State
 from protos.gen import api_pb2
 
 Q = TypeVar("Q", bound=Message)
@@ -120,8 +123,22 @@ class CoordinatorService:
             receipt = await self._book.append(request.envelope, request.leaves, request.openings)
         if is_new:
             self._prove(connection, request.envelope)
+        elif (
+            request.openings
+        ):  # as whoever repeats a call sends them, and whoever helps after a loss
+            await self._book.keep_sealed(partial(self._missing, receipt.index, request))
         return api_pb2.Receipt(
             index=receipt.index, checkpoint=receipt.checkpoint, proof=receipt.proof
+        )
+
+    def _missing(self, index: int, sent: Appended, state: State) -> Mapping[bytes, bytes]:
+        return missing_rows(
+            self._book.ledger,
+            state,
+            index,
+            raw=sent.envelope,
+            leaves=sent.leaves,
+            openings=sent.openings,
         )
 
     async def _announce(
@@ -152,7 +169,7 @@ class CoordinatorService:
         body = self._operators(request.envelope, "import-gold", api_pb2.ImportGold)
         answers = {ItemId(each.item_id): each.answer for each in body.answers}
         require(len(answers) == len(body.answers), "an item is answered twice")
-        await self._book.keep_known(answers)
+        await self._book.keep_sealed(lambda state: validate_known(state, answers))
         return api_pb2.ImportGoldResponse()
 
     async def _follow(

@@ -94,6 +94,17 @@ async def _send(
     store.mark_sent(out.digest, receipt.index, receipt.raw)
 
 
+async def send_again(client: CoordinatorClient, store: Store) -> int:
+    """Sends what is logged and still sealed once more, with the openings, for a coordinator that restored its
+    ledger without them; gives the number of submissions. Raises Unreachable, Reject and Lie."""
+    rows = store.still_sealed()
+    for row in rows:
+        require_trust(store)
+        out = row.outgoing
+        await client.append(out.envelope, out.leaves, out.openings)
+    return len(rows)
+
+
 def send_postponed(store: Store, applied: Applied) -> None:
     """For a follower's listener: with an epoch begin new budgets and quotas."""
     if applied.changes.closed is not None:

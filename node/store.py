@@ -229,6 +229,15 @@ class Store(TaskTables):
         )
         return [outbox_row(row) for row in self._rows(sql, limit)]
 
+    def still_sealed(self) -> list[OutboxRow]:
+        """Submissions in the log whose proposals are sealed, as far as we know, with the openings."""
+        sql = (
+            "SELECT * FROM outbox WHERE kind = 'submission' AND state = 'sent' AND openings <> x''"
+            " AND EXISTS (SELECT 1 FROM items WHERE submission = digest AND status NOT IN"
+            " ('accepted', 'rejected', 'duplicate', 'withdrawn')) ORDER BY position"
+        )
+        return [outbox_row(row) for row in self._rows(sql)]
+
     def outbox_counts(self) -> dict[OutboxState, int]:
         """How many records are in each state."""
         rows = self._rows("SELECT state, count(*) AS n FROM outbox GROUP BY state")
@@ -439,12 +448,3 @@ class Store(TaskTables):
     def acknowledge_alarms(self) -> int:
         """The owner has seen them and wants to go on; gives their number."""
         return self._write("UPDATE alarms SET acknowledged = 1 WHERE acknowledged = 0")
-
-    def meta(self, key: str) -> bytes | None:
-        """A single value by name."""
-        row = self._row("SELECT value FROM meta WHERE key = ?", key)
-        return bytes(row["value"]) if row else None
-
-    def set_meta(self, key: str, value: bytes) -> None:
-        """Sets a single value."""
-        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)

@@ -91,8 +91,8 @@ def restore(
     submissions = sum(each.submissions for each in done)
     if submissions:
         err.print(
-            f"note: {submissions:,} of them are submissions. Answers that their authors proposed were sealed"
-            " here alone; items that wait with one cannot be decided by it"
+            f"note: {submissions:,} of them are submissions. If their authors proposed answers, these were"
+            " sealed here alone: ask them for `commonhold node send --again`, or rounds cannot be decided"
         )
     emit(
         {"before": before, "size": size, "restored": size - before, "submissions": submissions},

@@ -265,11 +265,21 @@ def submit(
 
 @app.command()
 @guarded
-def send(directory: DirOption = None, as_json: JsonFlag = False) -> None:
+def send(
+    directory: DirOption = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Send your proposed answers once more, too: if the operator lost them, and asks for it.",
+        ),
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Send what is queued, now. A running node does this by itself."""
     from commonhold.cli import node_submit
 
-    node_submit.send(directory, as_json)
+    node_submit.send(directory, again, as_json)
 
 
 @app.command()
