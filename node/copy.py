@@ -6,12 +6,12 @@ Auditors read a copy, coordinators restore from it, and any web server can publi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from commonground.files import PUBLIC_MODE, part_of, replace_file, sync_directory
-from node.store import Store
+from node.rows import CheckpointRow, LogRow
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError
 from protocol.log import tiles
 from protocol.log.envelope import parse_envelope
@@ -23,11 +23,24 @@ _DIRECTORY_MODE: Final = 0o755
 _PAGE_ROWS: Final = 64
 
 
+class Tables(Protocol):
+    """A store of a node, as far as it holds the log."""
+
+    def checkpoint(self) -> CheckpointRow | None:
+        """The last one."""
+
+    def entry(self, index: int) -> LogRow | None:
+        """One entry."""
+
+    def entries(self, start: int, limit: int) -> Sequence[LogRow]:
+        """At most `limit` entries from `start` on."""
+
+
 class StoredLog:
     """What a store holds, up to its last checkpoint, file by file. Another process may store more
     meanwhile."""
 
-    def __init__(self, store: Store, verifier: Verifier) -> None:
+    def __init__(self, store: Tables, verifier: Verifier) -> None:
         """`verifier` is any key of the log. Raises StateError while there is nothing yet."""
         last = store.checkpoint()
         if last is None:

@@ -114,7 +114,7 @@ def _open(where: str, home: Home, opened: ExitStack) -> LogSource:
     from commonhold.audit.source import FolderLog, HttpLog
     from coordinator.keys import load_keys
     from node.copy import StoredLog
-    from node.store import Store
+    from node.readonly import NodeDatabase
 
     if where.startswith(("http://", "https://")):
         return opened.enter_context(HttpLog(where))
@@ -125,6 +125,6 @@ def _open(where: str, home: Home, opened: ExitStack) -> LogSource:
         )
     database = folder / "node.db"
     if database.exists():
-        store = opened.enter_context(Store(database))
+        store = opened.enter_context(NodeDatabase(database))
         return StoredLog(store, load_keys(home, home.load()).log_verifier)
     return FolderLog(folder)

@@ -113,7 +113,9 @@ def test_the_copy_of_another_log_is_left_alone(tmp_path: Path, copy: Path) -> No
 def test_a_log_that_does_not_hold_is_kept_beside(tmp_path: Path, copy: Path) -> None:
     other = logged(tmp_path / "other", "aa", "bb", "cc", "dd")
     bundle = next(path for path in (other / "tile" / "entries").rglob("*") if path.is_file())
-    bundle.write_bytes(bundle.read_bytes()[:-1] + b"\0")
+    changed = bytearray(bundle.read_bytes())
+    changed[-1] ^= 1
+    bundle.write_bytes(changed)
     before = files(copy)
     with pytest.raises(Misbehaviour, match="log entry"):
         verify(other, save=copy)
