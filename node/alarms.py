@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from commonground.files import private_directory, replace_file
-from node.alarmfile import AlarmFile
+from node.alarmfile import AlarmFile, parse_alarm_file
 from node.copy import StoredLog, write_copy
 from node.follower import RULE
 from node.keys import NodeKeys
@@ -36,15 +36,21 @@ class AlarmFiles:
         self._store, self._folder, self._link, self._keys = store, folder, link, keys
 
     def write_missing(self) -> list[Path]:
-        """Writes those that have no file yet; gives the files of the alarms that are open."""
+        """Writes those that have no file yet, or one that nobody signed and we can; gives the files of the
+        alarms that are open."""
         alarms = self._store.alarms(open_only=False)
-        missing = [each for each in alarms if not path_of(self._folder, each).exists()]
+        missing = [each for each in alarms if self._is_wanting(path_of(self._folder, each))]
         if missing:
             private_directory(self._folder)
             successors = tuple(row.envelope for row in self._store.entries_of("successor"))
         for alarm in missing:
             self._write(alarm, successors)
         return [path_of(self._folder, each) for each in alarms if not each.acknowledged]
+
+    def _is_wanting(self, path: Path) -> bool:
+        if not path.exists():
+            return True
+        return self._keys is not None and not parse_alarm_file(path.read_bytes()).by
 
     def _write(self, alarm: AlarmRow, successors: tuple[bytes, ...]) -> None:
         path, keys = path_of(self._folder, alarm), self._keys

@@ -104,8 +104,8 @@ async def test_a_record_that_is_kept_out_of_a_log_that_goes_on_is_an_alarm(
     assert world.states() == {OutboxState.UNPROVED: 1}, "it is not lost"
 
     # The file is a testimony: the refusal was not signed, and nothing pretends that it was.
-    for keys in (world.keys, None):
-        files = AlarmFiles(world.store, tmp_path / f"alarms-{keys is None}", world.link, keys)
+    for keys in (None, world.keys):  # a command without the passphrase first, then the daemon
+        files = AlarmFiles(world.store, tmp_path / "alarms", world.link, keys)
         [path] = files.write_missing()
         file = parse_alarm_file(path.read_bytes())
         arguments = (file, world.link.network, world.link.log_verifier, path.parent)
