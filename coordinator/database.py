@@ -78,7 +78,10 @@ def open_engine(url: str) -> sa.Engine:
     if dialect == "sqlite":
         path = _sqlite_path(parsed)
         if not path.is_file():
-            raise StoreError(f"there is no ledger at {path}", "Create it, once, before opening it.")
+            raise StoreError(
+                f"there is no ledger at {path}",
+                "`commonhold coordinator restore --from SOURCE` makes it anew from any node or copy",
+            )
         if path.stat().st_mode & 0o077:
             raise StoreError(f"others may access the ledger {path}", f"Run: chmod 600 {path}")
         # mode=rw: a file that vanishes is an error, never a new and empty log.

@@ -25,6 +25,13 @@ from protocol.identity import KeyId
 from protocol.log.envelope import Envelope, Signer, signing_input, verify_signature
 
 FORMAT: Final = "commonhold-alarm/1"
+# Kinds that convince others, beside node.splitview.SPLIT_VIEW, with their evidence:
+# the head before, the assurance that contradicts it, its proof;
+WENT_BACK: Final = "went-back"
+# our record, its receipt, a head, the hash of what the log has in its place, the proof of that;
+BROKEN_RECEIPT: Final = "broken-receipt"
+# a head, the entry that breaks a rule; the log is beside the file.
+RULE: Final = "rule"
 # Notes, envelopes and proofs; an envelope has 64 KiB at most, and there are a few.
 FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 _KIND: Final = "alarm-file"

@@ -12,9 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from commonground.files import private_directory, replace_file
-from node.alarmfile import AlarmFile, parse_alarm_file
+from node.alarmfile import RULE, AlarmFile, parse_alarm_file
 from node.copy import StoredLog, write_copy
-from node.follower import RULE
 from node.keys import NodeKeys
 from node.rows import AlarmRow
 from node.store import Store

@@ -38,6 +38,7 @@ from typing import Final
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie, Receipt
+from node.alarmfile import BROKEN_RECEIPT, RULE, WENT_BACK
 from node.logkeys import announced_keys
 from node.rows import CheckpointRow, LogRow, OutboxRow, Withdrawn
 from node.splitview import SPLIT_VIEW, prove_split
@@ -68,12 +69,6 @@ PAGE_ROWS: Final = 16
 QUIET_SECONDS: Final = 1.0
 # A coordinator has its assurance ready; a busy one says that it is busy.
 ASSURANCE_SECONDS: Final = 15.0
-# The kind of the alarm when an assurance contradicts what the log signed before.
-WENT_BACK: Final = "went-back"
-# ... and when the log has something else where a receipt says that it has our record.
-BROKEN_RECEIPT: Final = "broken-receipt"
-# ... and when an entry does not follow from those before it.
-RULE: Final = "rule"
 
 Listener = Callable[[Applied], None]
 """Called with each entry, after it was folded."""

@@ -18,8 +18,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from commonhold.audit.source import FolderLog
-from node.alarmfile import AlarmFile
-from node.follower import BROKEN_RECEIPT, RULE, WENT_BACK
+from node.alarmfile import BROKEN_RECEIPT, RULE, WENT_BACK, AlarmFile
 from node.splitview import SPLIT_VIEW, SplitView, verify_split
 from protocol import transition
 from protocol.errors import Misbehaviour, Reject

@@ -30,7 +30,7 @@ from commonhold.cli.options import (
 )
 from commonhold.cli.output import JsonFlag, emit, err, guarded, progress
 from coordinator.config import Config, Home, default_listen
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, StoreError
 
 CHAIN_KEY_BYTES: Final = 32
 
@@ -223,7 +223,11 @@ def settle(
 @app.command()
 @guarded
 def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """Derive everything again from the ledger: hashes, batches, signatures, every rule, the root."""
+    """Derive everything again from the ledger: hashes, batches, signatures, every rule, the root.
+
+    It also has to hold all that was ever shown to others; see `restore`.
+    """
+    from coordinator.heads import RESTORE_ADVICE, KeptHead, missing_entries
     from coordinator.keys import load_keys
     from coordinator.ledger import Ledger
     from coordinator.recovery import fsck as check
@@ -234,6 +238,8 @@ def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     with Ledger.open(home.ledger_url(config), readonly=True) as ledger, progress(as_json) as bar:
         task = bar.add_task("checking entries", total=ledger.size)
         report = check(ledger, verifier, lambda at, _: bar.update(task, completed=at))
+        if lost := missing_entries(KeptHead(home.head_path), ledger, verifier):
+            raise StoreError(lost, RESTORE_ADVICE)
     emit(
         asdict(report),
         as_json,

@@ -123,6 +123,7 @@ def test_an_older_ledger_is_refused_and_restored_from_a_node(net: Net, nodes: li
     assert refused.returncode == 6
     assert f"{GROWN - BACKED_UP} are missing" in refused.stderr
     assert "coordinator restore --from" in refused.stderr
+    assert commonhold("coordinator", "fsck", "--dir", str(net.home.path)).returncode == 6
     status = net.stage.run("coordinator", "status", "--dir", str(net.home.path))
     assert f"{GROWN - BACKED_UP} are missing" in status["missing"]
 
