@@ -8,6 +8,7 @@ restored the rest.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 
@@ -28,12 +29,15 @@ class Assurances:
         """`keep_for_good` is called with a head that our ledger does not extend."""
         self._book, self._keep_for_good = book, keep_for_good
 
-    def answer(self, held: bytes) -> api_pb2.FollowResponse:
+    async def answer(self, held: bytes) -> api_pb2.FollowResponse:
         """The present head, and the proof that it extends `held`. Raises Reject for what we never signed."""
-        head, tree = self._book.head, self._book.tree
         if not held:
-            return api_pb2.FollowResponse(checkpoint=head.checkpoint)
+            return api_pb2.FollowResponse(checkpoint=self._book.head.checkpoint)
         shown = self._opened(held)
+        # Whoever reads our disk may be some milliseconds ahead of us.
+        if self._book.head.size < shown.size <= await asyncio.to_thread(self._size_on_disk):
+            await self._book.wait_beyond(shown.size - 1)
+        head, tree = self._book.head, self._book.tree
         within = shown.size <= head.size
         proof = tree.consistency_proof(shown.size, head.size) if within else []
         if not (within and tree.root(shown.size) == shown.root):
@@ -43,6 +47,9 @@ class Assurances:
             head.size, tree.root(head.size), self._book.log_keys, extension_of(shown, proof)
         )
         return api_pb2.FollowResponse(checkpoint=note, proof=proof)
+
+    def _size_on_disk(self) -> int:
+        return self._book.ledger.size
 
     def _opened(self, held: bytes) -> Checkpoint:
         shown = read_checkpoint(held, self._book.log_verifier)

@@ -185,7 +185,7 @@ class CoordinatorService:
         """
         position, room_bytes = request.start, PAGE_BYTES
         with self._metrics.followers.track_inprogress():
-            present = self._assurances.answer(request.held).SerializeToString()
+            present = (await self._assurances.answer(request.held)).SerializeToString()
             await _sent(send(present), len(present))
             while True:
                 await self._book.wait_beyond(position)
