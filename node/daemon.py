@@ -275,7 +275,9 @@ class Daemon:
             witness = Witness(keys, follower, store, directory)
             self._follower = follower
             self._news.follow(follower)
-            sources.replay = Replay(follower, own, lambda: client.is_connected)
+            sources.replay = Replay(
+                follower, own, lambda: client.is_connected and follower.is_assured
+            )
             parts: dict[str, Callable[[], Awaitable[None]]] = {
                 "follow": lambda: follower.run(client),
                 "outbox": lambda: keep_flushing(

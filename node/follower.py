@@ -100,6 +100,8 @@ class Follower:
         self.checkpoint: CheckpointRow | None = None  # covers exactly `state`
         # Whether what is folded now was logged just now: on this stream, we had all there was before it.
         self.is_live = False
+        # Whether the log has said last, signed, that it extends what we have; `run` asks for it.
+        self.is_assured = False
         self._store, self._link, self._clock, self._sleep = store, link, clock, sleep
         self._listeners: list[Listener] = []
         self._grown = asyncio.Event()
@@ -166,14 +168,14 @@ class Follower:
             try:
                 self.is_live = False
                 async with self._following(client) as responses:
-                    failures = 0
+                    failures, self.is_assured = 0, True
                     async for response in responses:
                         self.take(response)
                 reason, refusal = "the stream ended", None
             except Misbehaviour:
                 raise
             except RemoteError as error:
-                reason, refusal = str(error), error
+                reason, refusal, self.is_assured = str(error), error, False
             wait_seconds = PATIENT.delay(failures, refusal)
             failures += 1
             log.info("following again in %.1f s: %s", wait_seconds, reason)

@@ -57,7 +57,7 @@ class Replay:
 
     follower: Follower
     own: OwnRecords
-    is_connected: Callable[[], bool]  # to the coordinator
+    is_connected: Callable[[], bool]  # to the coordinator, which says that it extends what we have
 
 
 @dataclass(slots=True)

@@ -313,6 +313,26 @@ async def test_a_follower_comes_back_for_ever_with_bounded_waits(
     assert min(waits.asked[6:]) >= 30
 
 
+async def test_a_coordinator_that_does_not_say_where_its_log_is_does_not_count_as_connected(
+    coordinator: ScriptedCoordinator, client: CoordinatorClient, link: NetworkLink, store: Store
+) -> None:
+    waits = Waits(most=2)
+    follower = Follower(store, link, sleep=waits)
+    running = asyncio.create_task(follower.run(client))
+    await follower.wait_beyond(0)
+    assert follower.is_assured
+    running.cancel()
+
+    async def refuse(*_: Any) -> Any:
+        raise Unreachable("not now")
+        yield
+
+    silent: Any = type("Silent", (), {"follow": refuse})()
+    with pytest.raises(asyncio.CancelledError):
+        await follower.run(silent)
+    assert not follower.is_assured
+
+
 async def test_two_processes_may_follow_into_one_store(
     coordinator: ScriptedCoordinator, link: NetworkLink, store: Store
 ) -> None:
