@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -49,6 +49,7 @@ _OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
+_LOOK_SECONDS: Final = 0.5
 _SILENT: Final = "check your connection; nothing is lost, try again later"
 
 
@@ -103,6 +104,27 @@ class CoordinatorClient:
         """Whether the connection stands now."""
         ready = grpc.ChannelConnectivity.READY
         return self._channel is not None and self._channel.get_state() is ready
+
+    async def pause(
+        self, seconds: float, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    ) -> None:
+        """Sleeps so long; without a connection, at most until another call has made one. So whoever follows
+        the log asks it for its assurance as soon as anybody of this node has reached it."""
+        if self.is_connected:
+            await sleep(seconds)
+            return
+        tasks = [asyncio.ensure_future(sleep(seconds)), asyncio.create_task(self._reached())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _reached(self) -> None:
+        while not self.is_connected:
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def close(self) -> None:
         """Ends all calls."""

@@ -179,7 +179,7 @@ class Follower:
             wait_seconds = PATIENT.delay(failures, refusal)
             failures += 1
             log.info("following again in %.1f s: %s", wait_seconds, reason)
-            await self._sleep(wait_seconds)
+            await client.pause(wait_seconds, self._sleep)
 
     async def catch_up(self, client: CoordinatorClient) -> None:
         """Takes what the log has now, and returns. Raises Unreachable and Misbehaviour."""

@@ -313,6 +313,25 @@ async def test_a_follower_comes_back_for_ever_with_bounded_waits(
     assert min(waits.asked[6:]) >= 30
 
 
+async def test_whoever_reaches_the_coordinator_has_the_log_followed_at_once(
+    coordinator: ScriptedCoordinator, link: NetworkLink, store: Store
+) -> None:
+    """It may have been away for hours, so that the follower would wait for a minute more."""
+    async with CoordinatorClient(link) as client:
+        pausing = asyncio.create_task(client.pause(3_600))
+        await asyncio.sleep(0)
+        assert not pausing.done()
+        await client.lookup([])
+        await pausing
+        slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        await client.pause(7, sleep)  # a busy server is not asked sooner
+        assert slept == [7]
+
+
 async def test_a_coordinator_that_does_not_say_where_its_log_is_does_not_count_as_connected(
     coordinator: ScriptedCoordinator, client: CoordinatorClient, link: NetworkLink, store: Store
 ) -> None:
@@ -327,7 +346,10 @@ async def test_a_coordinator_that_does_not_say_where_its_log_is_does_not_count_a
         raise Unreachable("not now")
         yield
 
-    silent: Any = type("Silent", (), {"follow": refuse})()
+    async def pause(_: Any, seconds: float, sleep: Callable[[float], Awaitable[object]]) -> None:
+        await sleep(seconds)
+
+    silent: Any = type("Silent", (), {"follow": refuse, "pause": pause})()
     with pytest.raises(asyncio.CancelledError):
         await follower.run(silent)
     assert not follower.is_assured

@@ -143,6 +143,9 @@ async def test_every_stream_begins_with_what_is_old(scene: Scene) -> None:
             yield page_of(scene.net, start)
             seen.append(scene.follower.is_live)
 
+        async def pause(self, *_: object) -> None:
+            return None
+
     async def at_once(seconds: float) -> None:
         return None
 
