@@ -8,7 +8,17 @@ const path = require("path");
 const solc = require("solc");
 
 const home = path.join(__dirname, "..");
-const shipped = ["RevenueIntake", "Settlement", "ShareToken", "TestStable"];
+const shipped = [
+  "Board",
+  "NetworkGovernor",
+  "Settlement",
+  "ShareToken",
+  "Stake",
+  "TestStable",
+  "TimelockController",
+  "Vault",
+  "WitnessSet",
+];
 const settings = {
   evmVersion: "cancun",
   optimizer: { enabled: true, runs: 1_000_000 },
