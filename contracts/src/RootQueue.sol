@@ -262,7 +262,10 @@ abstract contract RootQueue is EIP712 {
         }
         emit Contradicted(one.epoch, evidence, its.payload, hash, both);
         if (one.epoch > epoch && one.epoch <= posted) _undo(one.epoch);
-        for (uint256 i = 0; i < bonds.length; ++i) stake.proposeSlashFor(bonds[i], evidence);
+        for (uint256 i = 0; i < bonds.length; ++i) {
+            // A bond of which nothing is left to slash must not save the root. The stake is ours: no ceiling needed.
+            try stake.proposeSlashFor(bonds[i], evidence) {} catch {}
+        }
     }
 
     /// @notice Put the next root in force, once its time has come. Anybody may.

@@ -111,6 +111,7 @@ contract Stake is EIP712, ReentrancyGuardTransient {
         uint256 slashDelay,
         uint256[3] memory bounds
     ) EIP712("Commonhold", "1") {
+        if (address(settlement_.stake()) != address(this)) revert RootQueue.Miswired(address(settlement_));
         settlement = settlement_;
         witnessSet = settlement_.witnessSet();
         timelock = settlement_.timelock();

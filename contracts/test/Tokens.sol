@@ -3,9 +3,6 @@ pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
-import {Payload} from "../src/Payloads.sol";
-import {Settlement} from "../src/Settlement.sol";
-import {Vault} from "../src/Vault.sol";
 
 /// @dev A token that turns bad when told so, in every way that we know of.
 contract Hostile is ERC20 {
