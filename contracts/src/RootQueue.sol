@@ -4,12 +4,8 @@ pragma solidity 0.8.37;
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {Attestation, Attestations} from "./Attestations.sol";
-import {NetworkGovernor} from "./NetworkGovernor.sol";
 import {Payload, Payloads} from "./Payloads.sol";
-import {ShareToken} from "./ShareToken.sol";
-import {Stake} from "./Stake.sol";
-import {Vault} from "./Vault.sol";
-import {WitnessSet} from "./WitnessSet.sol";
+import {Terms} from "./Terms.sol";
 import {Words} from "./Words.sol";
 
 /// @title Which root is in force
@@ -27,7 +23,7 @@ import {Words} from "./Words.sol";
 /// What no signature can change: an epoch follows the last; totals never fall; shares grow by no more than the emission;
 /// nothing is promised that did not come in; a root waits. So a quorum that lies can be stopped by one honest witness
 /// and the governor together, and a quorum of less than all of that can take nothing.
-abstract contract RootQueue is EIP712 {
+abstract contract RootQueue is Terms, EIP712 {
     using Attestations for Attestation;
     using Payloads for Payload;
     using Words for address[];
@@ -53,39 +49,11 @@ abstract contract RootQueue is EIP712 {
         uint64 signers;
     }
 
-    /// @notice The contracts that this one works with.
-    struct Parts {
-        ShareToken shareToken;
-        Vault vault;
-        WitnessSet witnessSet;
-        Stake stake;
-        NetworkGovernor governor;
-    }
-
     /// @notice How many roots may wait: more than epochs that can pass while one is decided, and few enough to read.
     uint256 public constant QUEUE_MAX = 32;
 
     /// @dev One more than may wait, so that the one in force is not overwritten.
     uint256 private constant SLOTS = QUEUE_MAX + 1;
-
-    ShareToken public immutable shareToken;
-    Vault public immutable vault;
-    WitnessSet public immutable witnessSet;
-    Stake public immutable stake;
-    address public immutable timelock;
-
-    /// @notice Seconds in which a posted root may be challenged, and a challenged one upheld.
-    uint256 public immutable DELAY;
-
-    /// @notice Seconds for which an upheld root waits: longer than the governor's longest decision.
-    uint256 public immutable APPEAL_DELAY;
-
-    /// @notice The most that {emission} may ever be.
-    uint256 public immutable EMISSION_MAX;
-
-    /// @notice The root in force, and the one before it: a proof on its way when a root changes still pays.
-    bytes32 public root;
-    bytes32 public previousRoot;
 
     /// @notice The epoch in force, and the last posted: what lies between waits.
     uint64 public epoch;
@@ -95,10 +63,11 @@ abstract contract RootQueue is EIP712 {
     /// undone, and so that signing anew afterwards is no contradiction.
     uint32 public attempt;
 
-    /// @notice Micro-shares that an epoch may create.
-    uint96 public emission;
+    /// @notice The root in force, and the one before it: a proof on its way when a root changes still pays.
+    bytes32 public root;
+    bytes32 public previousRoot;
 
-    mapping(uint256 slot => Posting) private _postings;
+    mapping(uint256 slot => Posting) internal _postings;
 
     /// @notice Witnesses proven to have signed two payloads for one epoch, by the hash of both.
     mapping(bytes32 evidence => mapping(address witness => bool)) public contradicted;
@@ -123,17 +92,12 @@ abstract contract RootQueue is EIP712 {
         uint256 indexed epoch, bytes32 indexed evidence, bytes32 payload, bytes32 other, uint256 signers
     );
     event Enacted(uint256 indexed epoch, bytes32 indexed root);
-    event EmissionChanged(uint256 emission);
 
-    error Miswired(address part);
-    error InvalidDelays();
-    error NotTimelock(address caller);
     error EpochNotNext(uint256 epoch, uint256 next);
     error QueueFull();
     error InvalidPayload();
     error PayloadMismatch(uint256 epoch);
     error TotalDecreased(address asset, uint256 total, uint256 last);
-    error EmissionExceeded(uint256 minted, uint256 emission);
     error NotReceived(address asset, uint256 total, uint256 received);
     error NotWaiting(uint256 epoch);
     error WrongStatus(Status status);
@@ -143,32 +107,11 @@ abstract contract RootQueue is EIP712 {
     error NotBonded(address witness);
     error NoContradiction();
 
-    constructor(Parts memory parts, uint256 delay, uint256 appealDelay, uint256 emission_, uint256 emissionMax)
-        EIP712("Commonhold", "1")
-    {
-        (shareToken, vault, witnessSet, stake) = (parts.shareToken, parts.vault, parts.witnessSet, parts.stake);
-        timelock = parts.governor.timelock();
-        (DELAY, APPEAL_DELAY, EMISSION_MAX) = (delay, appealDelay, emissionMax);
-        // Addresses were computed before anything was deployed. The stake comes after this one and checks itself.
-        if (parts.shareToken.settlement() != address(this)) revert Miswired(address(parts.shareToken));
-        if (parts.vault.settlement() != address(this)) revert Miswired(address(parts.vault));
-        if (parts.vault.timelock() != timelock) revert Miswired(address(parts.vault));
-        if (parts.witnessSet.timelock() != timelock) revert Miswired(address(parts.witnessSet));
-        // The governor must be able to stop an upheld root, and a change of witnesses.
-        uint256 longest = parts.governor.longestDecision();
-        if (delay == 0 || appealDelay <= longest || parts.witnessSet.WITNESS_DELAY() <= longest) {
-            revert InvalidDelays();
-        }
-        // Slot 0 is what comes before the first epoch. The others only are no longer empty: writing to them is paid for here,
-        // instead of 34,000 gas in each of the first epochs.
+    /// @dev Slot 0 is what comes before the first epoch. The others only are no longer empty: writing to them is paid for
+    /// here, instead of 34,000 gas in each of the first epochs.
+    constructor() EIP712("Commonhold", "1") {
         Posting memory nothing = Posting(Payloads.hashNothing(), 1, 1, Status.Waiting, 0, 0, 0);
         for (uint256 slot = 0; slot < SLOTS; ++slot) _postings[slot] = nothing;
-        _setEmission(emission_);
-    }
-
-    modifier onlyTimelock() {
-        if (msg.sender != timelock) revert NotTimelock(msg.sender);
-        _;
     }
 
     /// @notice Let the root of the next epoch wait. Anybody may send it: the signatures are the authority.
@@ -177,7 +120,7 @@ abstract contract RootQueue is EIP712 {
     function post(Payload calldata next, Payload calldata last, Attestation calldata by) external {
         uint256 last_ = posted;
         if (next.epoch != last_ + 1) revert EpochNotNext(next.epoch, last_ + 1);
-        if (last_ - epoch == QUEUE_MAX) revert QueueFull();
+        if (last_ - epoch >= QUEUE_MAX) revert QueueFull();
         if (last.hash() != posting(last_).payload) revert PayloadMismatch(last_);
         _checkTotals(next, last);
         bytes32 payload = next.hash();
@@ -263,7 +206,9 @@ abstract contract RootQueue is EIP712 {
         emit Contradicted(one.epoch, evidence, its.payload, hash, both);
         if (one.epoch > epoch && one.epoch <= posted) _undo(one.epoch);
         for (uint256 i = 0; i < bonds.length; ++i) {
-            // A bond of which nothing is left to slash must not save the root. The stake is ours: no ceiling needed.
+            // A bond of which nothing is left to slash must not save the root. The stake is ours: no ceiling needed, and as
+            // many as the sender pays for.
+            // slither-disable-next-line calls-loop
             try stake.proposeSlashFor(bonds[i], evidence) {} catch {}
         }
     }
@@ -279,11 +224,6 @@ abstract contract RootQueue is EIP712 {
         (previousRoot, root, epoch) = (root, next.root, uint64(next.epoch));
         emit Enacted(next.epoch, next.root);
         _fund(next);
-    }
-
-    /// @notice Let an epoch create up to `emission_` micro-shares, from the next root posted on.
-    function setEmission(uint256 emission_) external onlyTimelock {
-        _setEmission(emission_);
     }
 
     /// @notice What is known of a posted root: of those that wait, of the one in force, and of a few before it. Means nothing
@@ -339,6 +279,8 @@ abstract contract RootQueue is EIP712 {
         if (asset == address(shareToken)) {
             if (growth > emission) revert EmissionExceeded(growth, emission);
         } else {
+            // In a loop over the assets of a payload that a quorum signed: bounded by what the vault lists.
+            // slither-disable-next-line calls-loop
             uint256 received = vault.received(asset);
             if (total > received) revert NotReceived(asset, total, received);
         }
@@ -349,12 +291,6 @@ abstract contract RootQueue is EIP712 {
         posted = uint64(epoch_ - 1);
         ++attempt;
         emit Undone(epoch_, attempt, msg.sig);
-    }
-
-    function _setEmission(uint256 emission_) private {
-        if (emission_ > EMISSION_MAX || emission_ > type(uint96).max) revert EmissionExceeded(emission_, EMISSION_MAX);
-        emission = uint96(emission_);
-        emit EmissionChanged(emission_);
     }
 
     function _waiting(uint256 epoch_, Status status) private view returns (Posting storage its) {

@@ -9,6 +9,7 @@ import {BoundedCall} from "./BoundedCall.sol";
 import {Payload, Payloads} from "./Payloads.sol";
 import {RootQueue} from "./RootQueue.sol";
 import {ShareToken} from "./ShareToken.sol";
+import {Terms} from "./Terms.sol";
 import {Vault} from "./Vault.sol";
 import {Words} from "./Words.sol";
 
@@ -70,7 +71,7 @@ contract Settlement is RootQueue, ReentrancyGuardTransient {
     error InvalidRecipient(address recipient);
 
     constructor(Parts memory parts, uint256 delay, uint256 appealDelay, uint256 emission_, uint256 emissionMax)
-        RootQueue(parts, delay, appealDelay, emission_, emissionMax)
+        Terms(parts, delay, appealDelay, emission_, emissionMax)
     {}
 
     /// @dev Ether comes from the vault alone, so that the balance stays an exact account of what is owed.
@@ -138,7 +139,8 @@ contract Settlement is RootQueue, ReentrancyGuardTransient {
         for (uint256 i = 0; i < assets.length; ++i) {
             (address asset, uint256 total) = (assets[i], totals[i]);
             if (asset == address(shareToken)) {
-                shareToken.mintUpTo(total);
+                // slither-disable-next-line calls-loop
+                shareToken.mintUpTo(total); // once: assets ascend
             } else {
                 bytes memory call = abi.encodeCall(Vault.release, (asset, total));
                 if (!BoundedCall.tryCall(address(vault), 0, call, FUNDING_GAS)) emit FundingFailed(asset, total);

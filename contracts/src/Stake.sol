@@ -11,6 +11,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 
 import {Attestation, Attestations} from "./Attestations.sol";
 import {RootQueue} from "./RootQueue.sol";
+import {Terms} from "./Terms.sol";
 import {WitnessSet} from "./WitnessSet.sol";
 
 /// @title Bonds that vouch for persons, and for witnesses
@@ -111,11 +112,12 @@ contract Stake is EIP712, ReentrancyGuardTransient {
         uint256 slashDelay,
         uint256[3] memory bounds
     ) EIP712("Commonhold", "1") {
-        if (address(settlement_.stake()) != address(this)) revert RootQueue.Miswired(address(settlement_));
+        if (address(settlement_.stake()) != address(this)) revert Terms.Miswired(address(settlement_));
         settlement = settlement_;
         witnessSet = settlement_.witnessSet();
         timelock = settlement_.timelock();
-        asset = asset_;
+        // slither-disable-next-line missing-zero-check
+        asset = asset_; // zero is ether
         if (unbondDelay <= 2 * settlement_.DELAY() + settlement_.APPEAL_DELAY() + slashDelay) revert InvalidDelays();
         UNBOND_DELAY = unbondDelay;
         SLASH_DELAY = slashDelay;

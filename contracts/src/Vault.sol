@@ -63,9 +63,12 @@ contract Vault is ReentrancyGuardTransient {
 
     /// @param tokens Listed from the start beside ether: while nobody holds a share, nobody could vote for any.
     constructor(address settlement_, address timelock_, address shareToken_, address[] memory tokens) {
+        // RootQueue's constructor checks them.
+        // slither-disable-start missing-zero-check
         settlement = settlement_;
         timelock = timelock_;
         shareToken = shareToken_;
+        // slither-disable-end missing-zero-check
         _list(ETHER);
         for (uint256 i = 0; i < tokens.length; ++i) _listToken(tokens[i]);
     }
@@ -90,12 +93,11 @@ contract Vault is ReentrancyGuardTransient {
 
     /// @notice Pay `amount` of a listed token to the network, out of the sender's allowance.
     /// @dev Counts what arrived, not what was announced: a token may lie, and then only about itself. The guard keeps a
-    /// token from counting one arrival twice by paying in again from within.
+    /// token from counting one arrival twice by paying in again from within; a release meanwhile makes the difference smaller.
     function deposit(address asset, uint256 amount, bytes32 memo) external nonReentrant {
         if (asset == ETHER || !listed[asset]) revert NotListed(asset);
         uint256 before = IERC20(asset).balanceOf(address(this));
         IERC20(asset).safeTransferFrom(msg.sender, address(this), amount);
-        // slither-disable-next-line reentrancy-no-eth (guarded; the other writer, release, makes the difference smaller)
         _credit(asset, IERC20(asset).balanceOf(address(this)) - before, memo);
     }
 
@@ -131,7 +133,8 @@ contract Vault is ReentrancyGuardTransient {
     }
 
     function _credit(address asset, uint256 amount, bytes32 memo) private {
-        if (amount == 0) revert NothingReceived(asset);
+        // slither-disable-next-line incorrect-equality
+        if (amount == 0) revert NothingReceived(asset); // an amount from outside, no balance of ours
         Account storage account = accounts[asset];
         account.received = SafeCast.toUint128(account.received + amount);
         emit Deposited(asset, msg.sender, amount, memo);
@@ -152,7 +155,8 @@ contract Vault is ReentrancyGuardTransient {
     }
 
     function _known(address asset) private view returns (bool) {
-        for (uint256 i = 0; i < _assets.length; ++i) {
+        uint256 count = _assets.length;
+        for (uint256 i = 0; i < count; ++i) {
             if (_assets[i] == asset) return true;
         }
         return false;

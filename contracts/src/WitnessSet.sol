@@ -60,6 +60,8 @@ contract WitnessSet is EIP712 {
     error Expired(uint256 deadline);
 
     constructor(address[] memory witnesses, address timelock_, uint256 delay) EIP712("Commonhold", "1") {
+        // RootQueue's constructor checks it.
+        // slither-disable-next-line missing-zero-check
         timelock = timelock_;
         WITNESS_DELAY = delay;
         emit ChangeProposed(0, witnesses, block.timestamp);
@@ -81,7 +83,8 @@ contract WitnessSet is EIP712 {
 
     /// @notice Put the waiting set in force. Anybody may, once its time has come.
     function activate() external {
-        if (activeAt == 0) revert NothingWaits();
+        // slither-disable-next-line incorrect-equality
+        if (activeAt == 0) revert NothingWaits(); // a mark, no balance
         if (block.timestamp < activeAt) revert TooEarly(activeAt);
         activeAt = 0;
         _setPresent(++nonce, waiting);
@@ -90,7 +93,8 @@ contract WitnessSet is EIP712 {
     /// @notice Drop the waiting change.
     function veto() external {
         if (msg.sender != timelock) revert NotTimelock(msg.sender);
-        if (activeAt == 0) revert NothingWaits();
+        // slither-disable-next-line incorrect-equality
+        if (activeAt == 0) revert NothingWaits(); // a mark, no balance
         activeAt = 0;
         emit ChangeVetoed(proposals);
     }

@@ -5,16 +5,16 @@ import {TimelockController} from "@openzeppelin/contracts/governance/TimelockCon
 
 import {Board} from "../src/Board.sol";
 import {NetworkGovernor, Voting} from "../src/NetworkGovernor.sol";
-import {RootQueue} from "../src/RootQueue.sol";
 import {Settlement} from "../src/Settlement.sol";
 import {ShareToken} from "../src/ShareToken.sol";
 import {Stake} from "../src/Stake.sol";
+import {Terms} from "../src/Terms.sol";
 import {Vault} from "../src/Vault.sol";
 import {WitnessSet} from "../src/WitnessSet.sol";
 import {vm} from "./Vm.sol";
 
 /// @dev Everything that is chosen at deployment, in the order in which the constructors take it.
-struct Terms {
+struct Choices {
     address[] witnesses;
     address[] tokens;
     Voting voting;
@@ -45,7 +45,7 @@ struct Network {
 /// constructors name contracts that come later, so their addresses are computed first; nobody is ever an administrator.
 /// A library's code runs as its caller, so the caller is the deployer.
 library Deploy {
-    function network(Terms memory terms) internal returns (Network memory made) {
+    function network(Choices memory terms) internal returns (Network memory made) {
         address me = address(this);
         uint256 nonce = vm.getNonce(me);
         address governor = vm.computeCreateAddress(me, nonce + 2);
@@ -67,7 +67,7 @@ library Deploy {
                 create(
                     "Settlement",
                     abi.encode(
-                        RootQueue.Parts(made.share, made.vault, made.witnessSet, Stake(stake), made.governor),
+                        Terms.Parts(made.share, made.vault, made.witnessSet, Stake(stake), made.governor),
                         terms.delay,
                         terms.appealDelay,
                         terms.emission,
@@ -86,10 +86,17 @@ library Deploy {
         assert(address(made.settlement) == settlement && address(made.stake) == stake);
     }
 
-    /// @dev From forge's artifact instead of by `new`: a test that holds the code of eight contracts takes the compiler ten
-    /// times as long.
-    function create(string memory name, bytes memory arguments) internal returns (address) {
-        return vm.deployCode(string.concat(name, ".sol:", name), arguments);
+    /// @dev What is tested is what is shipped: the code in artifacts/, whatever forge makes of the sources.
+    function create(string memory name, bytes memory arguments) internal returns (address made) {
+        string memory artifact = vm.readFile(string.concat("artifacts/", name, ".json"));
+        bytes memory code = bytes.concat(vm.parseJsonBytes(artifact, ".bytecode"), arguments);
+        assembly ("memory-safe") {
+            made := create(0, add(code, 0x20), mload(code))
+            if iszero(made) {
+                returndatacopy(mload(0x40), 0, returndatasize())
+                revert(mload(0x40), returndatasize())
+            }
+        }
     }
 
     function only(address account) internal pure returns (address[] memory list) {

@@ -14,7 +14,7 @@ import {Stake} from "../src/Stake.sol";
 import {TestStable} from "../src/testing/TestStable.sol";
 import {Vault} from "../src/Vault.sol";
 import {WitnessSet} from "../src/WitnessSet.sol";
-import {Deploy, Network, Terms} from "./Deploy.sol";
+import {Choices, Deploy, Network} from "./Deploy.sol";
 import {vm} from "./Vm.sol";
 
 /// @dev One leaf of a settlement.
@@ -91,7 +91,8 @@ abstract contract Fixture {
     uint256 internal clock = 1_000 days; // what vm.warp set: block.timestamp may be cached by the optimizer
 
     function setUp() public virtual {
-        deploy(Deploy.only(address(stable = new TestStable())));
+        stable = TestStable(Deploy.create("TestStable", ""));
+        deploy(only(address(stable)));
     }
 
     function deploy(address[] memory tokens) internal {
@@ -109,7 +110,7 @@ abstract contract Fixture {
         stable.approve(address(vault), type(uint256).max);
     }
 
-    function termsOf(address[] memory tokens) internal view returns (Terms memory terms) {
+    function termsOf(address[] memory tokens) internal view returns (Choices memory terms) {
         terms.witnesses = witnesses();
         terms.tokens = tokens;
         terms.voting = Voting({

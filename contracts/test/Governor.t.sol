@@ -5,10 +5,10 @@ import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 
 import {Board} from "../src/Board.sol";
 import {Payload} from "../src/Payloads.sol";
-import {RootQueue} from "../src/RootQueue.sol";
 import {Attestation} from "../src/Attestations.sol";
+import {Terms} from "../src/Terms.sol";
 import {TestStable} from "../src/testing/TestStable.sol";
-import {Deploy, Network, Terms} from "./Deploy.sol";
+import {Choices, Deploy, Network} from "./Deploy.sol";
 import {Fixture, Leaf} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
 
@@ -128,7 +128,7 @@ contract GovernorTest is Fixture {
         ];
         for (uint256 i = 0; i < 6; ++i) {
             (bool ok, bytes memory reason) = owners[i].call(powers[i]);
-            assert(!ok && bytes4(reason) == RootQueue.NotTimelock.selector); // the same error in each
+            assert(!ok && bytes4(reason) == Terms.NotTimelock.selector); // the same error in each
         }
         vm.expectRevert();
         timelock.schedule(address(settlement), 0, powers[0], 0, 0, 2 days);
@@ -216,20 +216,20 @@ contract GovernorTest is Fixture {
 
     // --- delays ---------------------------------------------------------------------------------
 
-    function deployWith(Terms calldata terms) external returns (Network memory) {
+    function deployWith(Choices calldata terms) external returns (Network memory) {
         return Deploy.network(terms);
     }
 
     function test_delays_that_would_come_too_early_for_the_governor_are_rejected() public {
         assert(governor.longestDecision() == 9 days); // 1 + 3 + 3 + 2
-        Terms memory terms = termsOf(only(address(stable)));
+        Choices memory terms = termsOf(only(address(stable)));
         for (uint256 i = 0; i < 3; ++i) {
             (terms.appealDelay, terms.witnessDelay, terms.delay) = (9 days + 1, 9 days + 1, DELAY);
             Deploy.network(terms);
             if (i == 0) terms.appealDelay = 9 days;
             if (i == 1) terms.witnessDelay = 9 days;
             if (i == 2) terms.delay = 0;
-            vm.expectRevert();
+            vm.expectRevert(Terms.InvalidDelays.selector);
             this.deployWith(terms);
         }
     }

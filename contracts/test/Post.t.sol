@@ -7,6 +7,7 @@ import {Attestation, Attestations} from "../src/Attestations.sol";
 import {Payload} from "../src/Payloads.sol";
 import {RootQueue} from "../src/RootQueue.sol";
 import {Settlement} from "../src/Settlement.sol";
+import {Terms} from "../src/Terms.sol";
 import {WitnessSet} from "../src/WitnessSet.sol";
 import {Deploy, Network} from "./Deploy.sol";
 import {Fixture} from "./Fixture.sol";
@@ -150,9 +151,9 @@ contract PostTest is Fixture {
 
     function test_an_epoch_creates_no_more_than_the_emission() public {
         uint256 most = settlement.emission();
-        refuse(abi.encodeWithSelector(RootQueue.EmissionExceeded.selector, most + 1, most), shares(most + 1));
+        refuse(abi.encodeWithSelector(Terms.EmissionExceeded.selector, most + 1, most), shares(most + 1));
         post(shares(most));
-        refuse(abi.encodeWithSelector(RootQueue.EmissionExceeded.selector, most + 1, most), shares(2 * most + 1));
+        refuse(abi.encodeWithSelector(Terms.EmissionExceeded.selector, most + 1, most), shares(2 * most + 1));
         post(shares(2 * most));
         pass(DELAY);
         settlement.enact(Payload(1, ROOT, only(address(share)), only(most)));
@@ -162,18 +163,18 @@ contract PostTest is Fixture {
     }
 
     function test_the_emission_is_the_timelocks_within_bounds() public {
-        vm.expectRevert(abi.encodeWithSelector(RootQueue.NotTimelock.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(Terms.NotTimelock.selector, address(this)));
         settlement.setEmission(1);
         vm.expectRevert(
-            abi.encodeWithSelector(RootQueue.EmissionExceeded.selector, 2 * EMISSION + 1, 2 * EMISSION)
+            abi.encodeWithSelector(Terms.EmissionExceeded.selector, 2 * EMISSION + 1, 2 * EMISSION)
         );
         vm.prank(address(timelock));
         settlement.setEmission(2 * EMISSION + 1);
         vm.expectEmit();
-        emit RootQueue.EmissionChanged(5);
+        emit Terms.EmissionChanged(5);
         vm.prank(address(timelock));
         settlement.setEmission(5);
-        refuse(abi.encodeWithSelector(RootQueue.EmissionExceeded.selector, 6, 5), shares(6));
+        refuse(abi.encodeWithSelector(Terms.EmissionExceeded.selector, 6, 5), shares(6));
         post(shares(5));
     }
 

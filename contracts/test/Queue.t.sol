@@ -5,6 +5,7 @@ import {Attestation, Attestations} from "../src/Attestations.sol";
 import {Payload} from "../src/Payloads.sol";
 import {RootQueue} from "../src/RootQueue.sol";
 import {Stake} from "../src/Stake.sol";
+import {Terms} from "../src/Terms.sol";
 import {WitnessSet} from "../src/WitnessSet.sol";
 import {Deploy} from "./Deploy.sol";
 import {Fixture} from "./Fixture.sol";
@@ -164,7 +165,7 @@ contract QueueTest is Fixture {
     // --- cancel ---------------------------------------------------------------------------------
 
     function test_the_timelock_cancels_whatever_waits() public {
-        vm.expectRevert(abi.encodeWithSelector(RootQueue.NotTimelock.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(Terms.NotTimelock.selector, address(this)));
         settlement.cancel(2);
         vm.expectRevert(abi.encodeWithSelector(RootQueue.NotWaiting.selector, 3));
         vm.prank(address(timelock));
@@ -210,7 +211,7 @@ contract QueueTest is Fixture {
         uint256 most = settlement.emission();
         Payload memory next = Payload(2, ROOT, only(address(share)), only(101 + most));
         Attestation memory by = signedPost(next, QUORUM);
-        vm.expectRevert(abi.encodeWithSelector(RootQueue.EmissionExceeded.selector, most + 1, most));
+        vm.expectRevert(abi.encodeWithSelector(Terms.EmissionExceeded.selector, most + 1, most));
         settlement.post(next, first, by);
         post(Payload(2, ROOT, only(address(share)), only(100 + most)));
         pass(DELAY);

@@ -4,8 +4,9 @@ pragma solidity 0.8.37;
 import {Attestation, Attestations} from "../src/Attestations.sol";
 import {RootQueue} from "../src/RootQueue.sol";
 import {Stake} from "../src/Stake.sol";
+import {Terms} from "../src/Terms.sol";
 import {WitnessSet} from "../src/WitnessSet.sol";
-import {Network, Deploy, Terms} from "./Deploy.sol";
+import {Choices, Deploy, Network} from "./Deploy.sol";
 import {Fixture} from "./Fixture.sol";
 import {Busy, Hostile} from "./Tokens.sol";
 import {vm} from "./Vm.sol";
@@ -291,17 +292,21 @@ contract StakeTest is Fixture {
     }
 
     function test_a_bond_outlasts_what_it_answers_for() public {
-        Terms memory terms = termsOf(only(address(stable)));
+        Choices memory terms = termsOf(only(address(stable)));
         terms.unbondDelay = 2 * DELAY + APPEAL_DELAY + SLASH_DELAY + 1;
         Network memory made = Deploy.network(terms);
-        vm.expectRevert(abi.encodeWithSelector(RootQueue.Miswired.selector, address(made.settlement)));
-        new Stake(made.settlement, address(0), UNBOND_DELAY, SLASH_DELAY, terms.minimum); // a second one
+        vm.expectRevert(abi.encodeWithSelector(Terms.Miswired.selector, address(made.settlement)));
+        this.create("Stake", abi.encode(made.settlement, address(0), UNBOND_DELAY, SLASH_DELAY, terms.minimum)); // a second
         terms.unbondDelay -= 1;
-        vm.expectRevert();
+        vm.expectRevert(Stake.InvalidDelays.selector);
         this.deployWith(terms);
     }
 
-    function deployWith(Terms calldata terms) external returns (Network memory) {
+    function create(string calldata name, bytes calldata arguments) external returns (address) {
+        return Deploy.create(name, arguments);
+    }
+
+    function deployWith(Choices calldata terms) external returns (Network memory) {
         return Deploy.network(terms);
     }
 
@@ -325,7 +330,7 @@ contract StakeTest is Fixture {
 
     function test_a_bond_of_tokens_counts_what_arrived() public {
         Hostile token = new Hostile();
-        Terms memory terms = termsOf(only(address(stable)));
+        Choices memory terms = termsOf(only(address(stable)));
         terms.bondAsset = address(token);
         Stake its = Deploy.network(terms).stake;
         token.approve(address(its), 1e30);

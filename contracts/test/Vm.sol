@@ -17,7 +17,6 @@ interface Vm {
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function cool(address account) external; // forgets that this transaction has touched it
     function deal(address account, uint256 balance) external;
-    function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function expectEmit() external;
     function expectPartialRevert(bytes4 selector) external;
     function expectRevert() external;
@@ -25,7 +24,9 @@ interface Vm {
     function expectRevert(bytes calldata data) external;
     function getNonce(address account) external view returns (uint64);
     function lastCallGas() external view returns (CallGas memory gas);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function prank(address sender) external;
+    function readFile(string calldata path) external view returns (string memory);
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function startPrank(address sender) external;
     function stopPrank() external;

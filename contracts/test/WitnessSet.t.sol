@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Attestation, Attestations} from "../src/Attestations.sol";
 import {Payload} from "../src/Payloads.sol";
 import {WitnessSet} from "../src/WitnessSet.sol";
+import {Deploy} from "./Deploy.sol";
 import {Fixture} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
 
@@ -118,9 +119,13 @@ contract WitnessSetTest is Fixture {
             vm.expectRevert(WitnessSet.InvalidWitnesses.selector);
             witnessSet.propose(wrong[i], by);
             vm.expectRevert(WitnessSet.InvalidWitnesses.selector);
-            new WitnessSet(wrong[i], address(timelock), 1);
+            this.create(wrong[i]);
         }
         witnessSet.propose(many(64), signedChange(many(64), QUORUM));
+    }
+
+    function create(address[] calldata list) external returns (address) {
+        return Deploy.create("WitnessSet", abi.encode(list, timelock, 1));
     }
 
     function many(uint256 count) private pure returns (address[] memory list) {
