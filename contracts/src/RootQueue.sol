@@ -23,7 +23,7 @@ import {Words} from "./Words.sol";
 /// What no signature can change: an epoch follows the last; totals never fall; shares grow by no more than the emission;
 /// nothing is promised that did not come in; a root waits. So a quorum that lies can be stopped by one honest witness
 /// and the governor together, and a quorum of less than all of that can take nothing.
-abstract contract RootQueue is Terms, EIP712 {
+abstract contract RootQueue is EIP712, Terms {
     using Attestations for Attestation;
     using Payloads for Payload;
     using Words for address[];
