@@ -317,9 +317,12 @@ contract HostileTokenTest is Fixture {
 
     function test_a_token_cannot_count_a_deposit_twice() public {
         bad.transfer(address(bad), 100);
+        bad.callBack(address(bad), abi.encodeCall(bad.approve, (address(vault), 100)));
+        bad.transfer(account(0), 0); // it lets the vault take its own tokens
         bad.callBack(address(vault), abi.encodeCall(vault.deposit, (address(bad), 50, bytes32(0))));
+        uint256 before = bad.calledBack();
         vault.deposit(address(bad), 50, "");
-        assert(bad.calledBack() == 0 && vault.received(address(bad)) == 1_050);
+        assert(bad.calledBack() == before && vault.received(address(bad)) == 1_050);
     }
 
     function test_a_token_that_claims_while_it_pays_is_paid_once() public {

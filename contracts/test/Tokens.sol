@@ -70,8 +70,10 @@ contract Hostile is ERC20 {
         if (mood == Mood.Liar) return true;
         if (mood == Mood.Refuser) return false;
         if (mood == Mood.Reentrant) {
+            mood = Mood.Honest; // once, not for ever
             (bool ok,) = target.call(data);
             if (ok) ++calledBack;
+            mood = Mood.Reentrant;
         }
         uint256 written = amount * 100 / scale;
         _transfer(from, to, mood == Mood.Fee ? written - written / 100 : written);
@@ -91,7 +93,7 @@ contract Refuser {}
 contract Busy {
     address private target;
     bytes private data;
-    bool private burn;
+    uint256 private gasToUse;
     bool public called;
     bytes4 public refusal;
 
@@ -99,12 +101,14 @@ contract Busy {
         (target, data) = (target_, data_);
     }
 
-    function burnGas() external {
-        burn = true;
+    function useGas(uint256 gas) external {
+        gasToUse = gas;
     }
 
     receive() external payable {
-        if (burn) while (true) {}
+        uint256 end = gasToUse < gasleft() ? gasleft() - gasToUse : 0;
+        while (gasleft() > end) {}
+        if (target == address(0)) return;
         (bool ok, bytes memory reason) = target.call(data);
         called = ok;
         if (!ok) refusal = bytes4(reason);
