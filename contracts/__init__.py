@@ -11,7 +11,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-NAMES = ("RevenueIntake", "Settlement", "ShareToken", "TestStable")
+NAMES = (
+    "Board",
+    "NetworkGovernor",
+    "Settlement",
+    "ShareToken",
+    "Stake",
+    "TestStable",
+    "TimelockController",
+    "Vault",
+    "WitnessSet",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ after a lost answer, the chain mines it at most once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -139,6 +139,17 @@ class ChainClient:
         with self._translated():
             return self._web3.eth.block_number
 
+    def nonce(self) -> int:
+        """Return the number of the account's next transaction, those in flight included."""
+        with self._translated():
+            return self._web3.eth.get_transaction_count(self._account.address, "pending")
+
+    def block_at(self, number: int) -> tuple[bytes, int]:
+        """Return the hash and the timestamp, in seconds, of a block."""
+        with self._translated():
+            block = self._web3.eth.get_block(number)
+            return bytes(block["hash"]), block["timestamp"]
+
     def balance(self, account: Address) -> int:
         """Return the wei of `account`."""
         with self._translated():
@@ -194,6 +205,20 @@ class ChainClient:
                     from_block=first, to_block=last, argument_filters=filters or None
                 )
             yield from found
+
+    def raw_logs(self, addresses: Sequence[bytes], topics: Any, first: int, last: int) -> list[Any]:
+        """Return the logs of some contracts in the blocks `first`..`last`, as they are there, in order."""
+        found: list[Any] = []
+        for start in range(first, last + 1, LOG_BLOCKS_MAX):
+            wanted: Any = {
+                "address": [to_checksum_address(each) for each in addresses],
+                "topics": [_hexadecimal(each) for each in topics or ()],
+                "fromBlock": start,
+                "toBlock": min(start + LOG_BLOCKS_MAX - 1, last),
+            }
+            with self._translated():
+                found += self._web3.eth.get_logs(wanted)
+        return found
 
     def _fields(self) -> Any:
         sender = self._account.address
@@ -257,6 +282,13 @@ class ChainClient:
             ) from error
         except Web3Exception as error:
             raise LocalError(f"the chain refused: {error}") from error
+
+
+def _hexadecimal(topic: Any) -> Any:
+    """A topic, or several of which one has to stand there."""
+    return (
+        f"0x{topic.hex()}" if isinstance(topic, bytes) else [_hexadecimal(each) for each in topic]
+    )
 
 
 def _sent(receipt: Any) -> SentTx:

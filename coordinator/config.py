@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar, cast
 
 from commonground.durations import parse_duration
 from commonground.files import private_directory, write_new
+from coordinator.terms import Terms
 from protocol.errors import ConfigError
 
 ENVIRONMENT_DIRECTORY: Final = "COMMONHOLD_COORDINATOR"
@@ -64,6 +65,7 @@ class Config:
     close_every: str = ""  # epochs are closed so often ("24h"); empty: when the operator says so
     reflection: bool = False  # lets anybody ask which methods there are, for debugging
     rate_limit: RateLimit = field(default_factory=RateLimit)
+    settlement: Terms = field(default_factory=Terms)
 
     def __post_init__(self) -> None:
         if not self.name or not self.host:
@@ -156,7 +158,7 @@ class Home:
             raise ConfigError(
                 f"{self.config_path} is malformed: {error}", "correct it there, or write it anew"
             ) from error
-        sections = {"rate_limit": RateLimit}
+        sections = {"rate_limit": RateLimit, "settlement": Terms}
         values = {
             key: _build(sections[key], value, key) if key in sections else value
             for key, value in data.items()

@@ -16,8 +16,8 @@ from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.keys import NodeKeys
-from node.reach import reach_words, was_reached
 from node.quota import may_submit
+from node.reach import reach_words, was_reached
 from node.registration import REGISTER_ADVICE, why_not_joined
 from node.statement import (
     Balance,
