@@ -1,4 +1,4 @@
-"""A network's real contracts on a real chain, and the witnesses that sign for them. Time is moved, not waited for."""
+"""A network's contracts on a real chain, and witnesses that sign for them. Time is moved, not waited for."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ EMISSION = 10**12
 GAS_WEI = 10**18
 HOUR_S = 3_600
 DELAY_S = 61  # of the contracts, and a second
+
 
 def ask_chain(url: str, method: str, *params: object) -> object:
     """One JSON-RPC call."""

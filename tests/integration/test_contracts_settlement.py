@@ -23,7 +23,6 @@ from protocol.lifecycle import RootStatus
 from protocol.money.eip712 import keccak256
 from protocol.money.payload import NOTHING, Payload, hash_payload
 from protocol.money.settlement import (
-    CONTRACTS,
     ETHER,
     NOTHING_EARNED,
     Address,
@@ -195,7 +194,10 @@ def test_the_contracts_compute_the_digests_that_witnesses_sign(lab: ChainLab) ->
     assert client.read(settlement.posting(0))[0] == hash_payload(NOTHING)
     change = lab.signed_change(lab.listed[:2], 5)
     words = b"".join(each.rjust(32, b"\0") for each in lab.listed[:2])
-    assert client.read(witness_set.changeDigest(keccak256(words), 5, 0, change.deadline_s)) == change.digest
+    assert (
+        client.read(witness_set.changeDigest(keccak256(words), 5, 0, change.deadline_s))
+        == change.digest
+    )
 
 
 def test_every_leaf_of_a_larger_tree_is_accepted_by_the_contract(lab: ChainLab) -> None:
