@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain, Signed
 from coordinator.terms import tryout
-from node.chain import ClaimTx
-from node.wallet import Wallet
+from node.wallet import ClaimTx, Wallet
 from protocol.log.strict import encode_leaf
 from protocol.money.payload import (
     NOTHING,
