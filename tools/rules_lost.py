@@ -1209,7 +1209,7 @@ _ON_CHAIN: Final = (
         _CHAIN,
         "require(event.epoch == self.view.posted + 1,",
         "require(True,",
-        SETTLEMENT,
+        CHAIN,
     ),
     Mutant(
         "roots come into force in any order",
@@ -1230,7 +1230,7 @@ _ON_CHAIN: Final = (
         _CHAIN,
         "require(self.view.epoch < event.epoch,",
         "require(True,",
-        CHAIN,
+        SETTLEMENT,
     ),
     Mutant(
         "what is behind an undone root stays",
