@@ -1,4 +1,4 @@
-"""A wrong root that a quorum signed, against real nodes: one freezes it, it lapses, and the right one follows."""
+"""A wrong root that a quorum signed, against real nodes: one freezes it, it lapses, the right one follows."""
 
 from __future__ import annotations
 
