@@ -184,7 +184,9 @@ class Part:
     size: int
     media_type: str
     source: str
-    leaf: bytes = b""  # hash of its own; empty where the part is in the item's, and goes with it only
+    leaf: bytes = (
+        b""  # hash of its own; empty where the part is in the item's, and goes with it only
+    )
 
     @staticmethod
     def of(part: pb.Part, leaf: bytes = b"") -> Part:
