@@ -152,7 +152,7 @@ class ChainClient:
         if block is None:
             raise StateError(
                 f"the chain at {self.endpoint} has no block {number:,}",
-                "wait until the endpoint has caught up; if it stays so, see whether the chain was started anew",
+                "wait until the endpoint has caught up; if it stays so, was the chain started anew?",
             )
         return block.hash, block.timestamp
 

@@ -14,6 +14,7 @@ import math
 import re
 import ssl
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,7 +57,10 @@ _BUSY_WORDS: Final = re.compile(
 )
 #: A contract reverted (geth's code, which others took over).
 REVERTED: Final = 3
-METHOD_NOT_FOUND: Final = (-32601, -32004)  # JSON-RPC's, and EIP-1474's for one that is switched off
+METHOD_NOT_FOUND: Final = (
+    -32601,
+    -32004,
+)  # JSON-RPC's, and EIP-1474's for one that is switched off
 
 # httpx logs each request with its address, and there the key is.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -132,6 +136,8 @@ class Endpoint:
                 "the proxy that the environment names has no usable address",
                 "correct or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
             ) from None
+        # Whoever made us need not close us; an open connection would be reported when it is collected.
+        weakref.finalize(self, self._client.close)
 
     @property
     def shown(self) -> str:
@@ -195,7 +201,9 @@ class Endpoint:
         started = self._clock.now()
         try:
             with self._client.stream("POST", self._url, content=body) as response:
-                return _Answer(response.status_code, response.headers, self._read(response, started))
+                return _Answer(
+                    response.status_code, response.headers, self._read(response, started)
+                )
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TooMuch) as error:
             problem = error
         # Outside of the block, so that the cause is not kept: it quotes the address.
@@ -253,7 +261,9 @@ class Endpoint:
                 "check the key in the RPC address, and your account at the provider",
             )
         if status in _LARGE_STATUSES:
-            raise TooMuch(f"{self.shown} finds it too large (HTTP {status})", "use another endpoint")
+            raise TooMuch(
+                f"{self.shown} finds it too large (HTTP {status})", "use another endpoint"
+            )
         refused = reply is not None and "error" in reply
         if status // 100 == 2 or (refused and (status == 500 or status // 100 == 4)):
             return None  # some endpoints give JSON-RPC's errors a status of their own

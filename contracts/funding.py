@@ -7,7 +7,7 @@ from typing import Final
 
 from contracts import DEVELOPMENT_CHAIN_ID
 from contracts.client import ChainClient, SentTx
-from contracts.devchain import dev_keys
+from contracts.dev_accounts import dev_keys
 from protocol.errors import ConfigError, StateError
 from protocol.money.settlement import Address
 

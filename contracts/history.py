@@ -20,7 +20,7 @@ LOG_BLOCKS_MAX: Final = 5_000
 #: So many answers in a row widen the window: of nine requests, one at most is refused.
 _GRANTED_BEFORE_WIDER: Final = 8
 #: Time-outs in a row that are taken for a window too wide; after that the endpoint is.
-_OVERDUE_MAX: Final = 3
+_OVERDUE_MAX: Final = 6
 #: A lookup of logs matches four topics at most, since a log has no more.
 TOPICS_MAX: Final = 4
 #: A word, or several of which one has to be there; none at all: any.
@@ -190,7 +190,8 @@ class History:
         if self._window.refused(last - first + 1):
             return True
         raise LocalError(
-            f"the chain at {self._endpoint.shown} gives no logs, not even of block {first} alone: {refused}",
+            f"the chain at {self._endpoint.shown} gives no logs, not even of block {first} alone: "
+            f"{refused}",
             "use an endpoint that allows eth_getLogs",
         ) from refused
 
@@ -216,7 +217,6 @@ class History:
             tx_hash=read.data("transactionHash", 32),
             log_index=read.number("logIndex"),
         )
-
 
 
 def _wanted(topic: Topic) -> str | list[str] | None:

@@ -1,4 +1,4 @@
-"""What an endpoint says to a signed transaction, in the words of geth, Erigon, Nethermind, Besu, anvil, py-evm."""
+"""What an endpoint says to a signed transaction: in the words of geth, Erigon, Nethermind, Besu, anvil."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ _IN_THE_WAY: Final = re.compile(r"replac", re.I)
 _NONCE: Final = re.compile(r"nonce", re.I)
 _NO_FUNDS: Final = re.compile(r"insufficient (funds|balance)|afford|not (have )?enough", re.I)
 _TOO_CHEAP: Final = re.compile(
-    r"underpriced|fee.?too.?low|base ?fee|(fee|price|tip)\b.{0,40}\b(less|lower|low|below|minimum)\b", re.I
+    r"underpriced|fee.?too.?low|base ?fee|(fee|price|tip)\b.{0,40}\b(less|lower|low|below|minimum)\b",
+    re.I,
 )
-_NO_GAS: Final = re.compile(r"out ?of ?gas|(intrinsic|insufficient) gas|gas required exceeds|exceeds.{0,20}gas limit", re.I)
+_NO_GAS: Final = re.compile(
+    r"out ?of ?gas|(intrinsic|insufficient) gas|gas required exceeds|exceeds.{0,20}gas limit", re.I
+)
 _OTHER_CHAIN: Final = re.compile(r"chain.?id|for chain|invalid sender", re.I)
 
 

@@ -318,4 +318,6 @@ class Sender:
     def _go_on(self) -> str:
         if self._journal.path is None:
             return "It may still be mined: look at the chain before sending again"
-        return "Run the same command again: it goes on with this transaction, and pays nothing twice"
+        return (
+            "Run the same command again: it goes on with this transaction, and pays nothing twice"
+        )

@@ -89,7 +89,8 @@ class Config:
                 check_endpoint(url, what)
         if self.max_fee_gwei <= 0:
             raise ConfigError(
-                f"max_fee_gwei is {self.max_fee_gwei}", "give what a unit of gas may cost, 1 or more"
+                f"max_fee_gwei is {self.max_fee_gwei}",
+                "give what a unit of gas may cost, 1 or more",
             )
         if self.close_every:
             parse_duration(self.close_every, "close_every")

@@ -157,7 +157,8 @@ class NodeConfig:
             check_endpoint(self.rpc_url)
         if self.max_fee_gwei <= 0:
             raise ConfigError(
-                f"max_fee_gwei is {self.max_fee_gwei}", "give what a unit of gas may cost, 1 or more"
+                f"max_fee_gwei is {self.max_fee_gwei}",
+                "give what a unit of gas may cost, 1 or more",
             )
 
     def stands_by_for(self, campaign: Campaign) -> bool:

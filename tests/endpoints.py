@@ -1,4 +1,4 @@
-"""Endpoints as hosted ones misbehave: a real HTTP server in front of a real chain, and a clock to wait with."""
+"""Endpoints that misbehave: a real HTTP server in front of a real chain, and a clock to wait with."""
 
 from __future__ import annotations
 
@@ -56,12 +56,17 @@ class Proxy:
         self.url = ""
         self.rule: Rule = lambda method, params: None
         self.seen: list[tuple[str, list[Any]]] = []
+        self._client = httpx.Client(timeout=30, trust_env=False)
 
     def ask(self, method: str, *params: Any) -> Any:
         """Ask the chain itself; raise AssertionError where it answers with an error."""
         answer = self._forward({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         assert "error" not in answer, answer
         return answer["result"]
+
+    def close(self) -> None:
+        """Let go of the chain."""
+        self._client.close()
 
     def asked(self, method: str) -> list[list[Any]]:
         """The parameters of all requests for a method so far."""
@@ -83,7 +88,7 @@ class Proxy:
         return Reply(body=json.dumps(self._forward(request)).encode())
 
     def _forward(self, request: Mapping[str, Any]) -> Any:
-        return httpx.post(self.upstream, json=request, timeout=30, trust_env=False).json()
+        return self._client.post(self.upstream, json=request).json()
 
 
 @contextmanager
@@ -93,6 +98,7 @@ def misbehaving(upstream: str, tls: ssl.SSLContext | None = None) -> Iterator[Pr
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else each answer waits for the client to say that it got the head
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -120,6 +126,7 @@ def misbehaving(upstream: str, tls: ssl.SSLContext | None = None) -> Iterator[Pr
         finally:
             server.shutdown()
             thread.join()
+            proxy.close()
 
 
 class HurriedClock(Clock):

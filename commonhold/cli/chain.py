@@ -90,9 +90,7 @@ def _address(text: str) -> Any:
     )
 
     if not is_hex_address(text):
-        raise ConfigError(
-            f"{text!r} is no address", "an address is 0x and 40 hexadecimal digits"
-        )
+        raise ConfigError(f"{text!r} is no address", "an address is 0x and 40 hexadecimal digits")
     if is_checksum_formatted_address(text) and not is_checksum_address(text):
         raise ConfigError(f"{text!r} has a wrong digit: its capitals do not fit", "copy it again")
     return to_canonical_address(text)

@@ -1,13 +1,15 @@
-"""Transactions over endpoints that lose, hold back and lie: paid once, the hash always named, a next step said."""
+"""Transactions over endpoints that lose, hold back and lie: paid once, the hash always named."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
 from contracts import DEVELOPMENT_CHAIN_ID
 from contracts.account import OutOfGas, Unfunded
 from contracts.client import ChainClient, ContractRefused
-from contracts.devchain import dev_addresses, dev_keys
+from contracts.dev_accounts import dev_addresses, dev_keys
 from contracts.endpoint import Endpoint
 from contracts.fees import FeeTooHigh
 from contracts.history import LAG_S, History
@@ -88,7 +90,7 @@ def hash_of(raw: str) -> str:
 
 def fee_of(raw: str) -> tuple[int, int]:
     """Fee and tip of a signed transaction."""
-    from eth_account.typed_transactions import TypedTransaction
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
     from hexbytes import HexBytes
 
     found = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
@@ -143,9 +145,11 @@ def test_what_is_stuck_is_bumped_and_paid_once(payer: Payer) -> None:
     sent = payer.client().transfer(payer.friend, 7)
     offers = [fee_of(raw) for raw in dict.fromkeys(payer.sent())]
     assert len(offers) == 3 and payer.got() == 7
-    for (fee, tip), (higher, higher_tip) in zip(offers, offers[1:], strict=False):
+    for (fee, tip), (higher, higher_tip) in pairwise(offers):
         assert 8 * higher >= 9 * fee and 8 * higher_tip >= 9 * tip
-    assert [f"0x{each.hex()}" for each in payer.hashes] == [*map(hash_of, dict.fromkeys(payer.sent()))]
+    assert [f"0x{each.hex()}" for each in payer.hashes] == [
+        *map(hash_of, dict.fromkeys(payer.sent()))
+    ]
     assert sent.tx_hash == payer.hashes[-1]
 
 
@@ -303,7 +307,7 @@ def test_what_the_chain_will_not_have_is_explained_and_forgotten(
     payer: Payer, tmp_path: Path, said: str, kind: type[LocalError], advice: str
 ) -> None:
     payer.proxy.rule = lambda method, _: Error(-32000, said) if method == SEND else None
-    with pytest.raises(kind, match=said.split(":")[0].split("*")[0]) as caught:
+    with pytest.raises(kind, match=re.escape(said)) as caught:
         payer.client(tmp_path).transfer(payer.friend, 7)
     assert advice in caught.value.advice
     assert payer.hashes == [] and not list(tmp_path.glob("*.json"))
@@ -328,7 +332,7 @@ def test_earlier_transactions_are_waited_for(payer: Payer) -> None:
     assert payer.got() == 7 and len(payer.clock.pauses) == 2
     left[0] = 10**6
     count += 1
-    with pytest.raises(StateError, match="2 earlier transactions .* not mined") as caught:
+    with pytest.raises(StateError, match=r"2 earlier transactions .* not mined") as caught:
         payer.client().transfer(payer.friend, 7)
     assert "wallet" in caught.value.advice and payer.got() == 7
 
@@ -364,7 +368,7 @@ def test_a_chain_that_was_started_anew_is_said_so(payer: Payer, tmp_path: Path) 
         return Result("0x0") if method == "eth_getTransactionCount" else None
 
     payer.proxy.rule = anew
-    with pytest.raises(StateError, match="counts 0 transactions.*started anew"):
+    with pytest.raises(StateError, match=r"counts 0 transactions.*started anew"):
         client.transfer(payer.friend, 2)
     assert payer.got() == 1 and len(payer.sent()) == 1
 
@@ -401,7 +405,9 @@ def test_an_endpoint_that_goes_away_meanwhile_leaves_the_hash(payer: Payer, tmp_
     assert payer.got() == 14 and len(set(payer.sent())) == 2
 
 
-def test_an_endpoint_that_is_away_when_we_send_leaves_the_hash(payer: Payer, tmp_path: Path) -> None:
+def test_an_endpoint_that_is_away_when_we_send_leaves_the_hash(
+    payer: Payer, tmp_path: Path
+) -> None:
     payer.proxy.rule = lambda method, _: Reply(503) if method == SEND else None
     with pytest.raises(NotMined, match="may have been sent") as caught:
         payer.client(tmp_path).transfer(payer.friend, 7)
@@ -532,7 +538,9 @@ def test_a_transaction_that_reverts_has_its_hash_and_its_reason(payer: Payer) ->
 
 def test_an_empty_account_says_how_to_fund_it_and_that_works(payer: Payer) -> None:
     poor = Payer(payer.proxy, key=keccak256(payer.friend))
-    with pytest.raises(Unfunded, match=r"holds 0 ether, and this takes up to [0-9.]+ ether") as caught:
+    with pytest.raises(
+        Unfunded, match=r"holds 0 ether, and this takes up to [0-9.]+ ether"
+    ) as caught:
         poor.client().transfer(poor.friend, 10**18)
     address = to_checksum_address(poor.client().address)
     assert f"account {address} on chain {DEVELOPMENT_CHAIN_ID}" in str(caught.value)

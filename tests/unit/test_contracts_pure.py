@@ -80,7 +80,10 @@ def test_this_machine_is_told_from_others() -> None:
         ("Insufficient funds for gas * price + value", Standing.NO_FUNDS),  # anvil
         ("transaction underpriced", Standing.TOO_CHEAP),
         ("max fee per gas less than block base fee: address 0x, maxFee 1", Standing.TOO_CHEAP),
-        ("Sender's max fee per gas (1) is lower than block's base fee per gas (2)", Standing.TOO_CHEAP),
+        (
+            "Sender's max fee per gas (1) is lower than block's base fee per gas (2)",
+            Standing.TOO_CHEAP,
+        ),
         ("FeeTooLow, MaxFeePerGas too low", Standing.TOO_CHEAP),
         ("gas tip cap 1, minimum needed 25000000000", Standing.TOO_CHEAP),
         ("exceeds block gas limit", Standing.NO_GAS),
