@@ -155,8 +155,8 @@ class History:
         """Yield the logs of blocks `first`..`last`, both included, in the chain's order.
 
         `addresses`: of these contracts; empty: of any. `topics`: for each place the one that is wanted
-        there, or several of which one is; empty: anything. Ask for blocks that are final: a lagging endpoint leaves out without a word
-        what it has not seen yet.
+        there, or several of which one is; empty: anything. Ask for blocks that are final: a lagging
+        endpoint leaves out, without a word, what it has not seen yet.
 
         Raises LocalError when the endpoint refuses even one block.
         """
@@ -190,8 +190,7 @@ class History:
         if self._window.refused(last - first + 1):
             return True
         raise LocalError(
-            f"the chain at {self._endpoint.shown} gives no logs, not even of block {first} alone: "
-            f"{refused}",
+            f"{self._endpoint.shown} gives no logs, not even of block {first} alone: {refused}",
             "use an endpoint that allows eth_getLogs",
         ) from refused
 

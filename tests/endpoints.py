@@ -98,7 +98,9 @@ def misbehaving(upstream: str, tls: ssl.SSLContext | None = None) -> Iterator[Pr
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # else each answer waits for the client to say that it got the head
+        disable_nagle_algorithm = (
+            True  # else each answer waits for the client to say that it got the head
+        )
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -66,22 +66,19 @@ def fund(
     from contracts.spending import parse_ether
 
     accounts, wei = [_address(text) for text in addresses], parse_ether(ether)
-    done: list[dict[str, Any]] = []
-    give(
-        rpc_url,
-        accounts,
-        wei,
-        lambda sent: done.append({"transaction": f"0x{sent.tx_hash.hex()}", "block": sent.block}),
-    )
     rows = [
-        {"address": f"0x{account.hex()}", "wei": str(wei)} | each
-        for account, each in zip(accounts, done, strict=True)
+        {
+            "address": f"0x{account.hex()}",
+            "wei": str(wei),
+            "transaction": f"0x{receipt.tx_hash.hex()}",
+        }
+        for account, receipt in zip(accounts, give(rpc_url, accounts, wei), strict=True)
     ]
     lines = (f"{row['address']} has got {ether} ether ({row['transaction']})" for row in rows)
     emit({"funded": rows}, as_json, lambda: "\n".join(lines))
 
 
-def _address(text: str) -> Any:
+def _address(text: str) -> bytes:
     from eth_utils.address import (
         is_checksum_address,
         is_checksum_formatted_address,

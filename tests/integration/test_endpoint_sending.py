@@ -46,6 +46,7 @@ needs_anvil = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with devchain(tmp_path_factory.mktemp("chain")) as (url, _):
+        Endpoint(url).call("anvil_mine", hex(100))  # the base fee falls to next to nothing
         yield url
 
 
@@ -67,8 +68,8 @@ class Payer:
         default_factory=lambda: Address(keccak256(str(time.monotonic_ns()).encode())[:20])
     )
 
-    def client(self, journal: Path | None = None, gwei: int = 200) -> ChainClient:
-        spending = Spending(gwei * WEI_PER_GWEI, journal, self.hashes.append)
+    def client(self, journal: Path | None = None, gwei: float = 200) -> ChainClient:
+        spending = Spending(int(gwei * WEI_PER_GWEI), journal, self.hashes.append)
         return ChainClient(self.proxy.url, self.key, spending, self.clock)
 
     def got(self) -> int:
@@ -171,12 +172,12 @@ def test_whichever_of_ours_is_mined_counts(payer: Payer) -> None:
 def test_no_offer_is_above_the_ceiling(payer: Payer) -> None:
     pool = Pool(payer)
     with pytest.raises(NotMined, match="not mined") as caught:
-        payer.client(gwei=4).transfer(payer.friend, 7)
+        payer.client(gwei=1.5).transfer(payer.friend, 7)
     offers = [fee_of(raw)[0] for raw in dict.fromkeys(pool.held)]
-    assert len(offers) > 1 and max(offers) <= 4 * WEI_PER_GWEI
+    assert len(offers) > 1 and max(offers) <= 1.5 * WEI_PER_GWEI
     for raw in set(pool.held):
         assert hash_of(raw) in str(caught.value), "all hashes are named"
-    assert "you allow 4 gwei" in str(caught.value) and "max_fee_gwei" in caught.value.advice
+    assert "you allow 1.5 gwei" in str(caught.value) and "max_fee_gwei" in caught.value.advice
     assert "before sending again" in caught.value.advice and payer.got() == 0
 
 
@@ -206,13 +207,13 @@ def test_what_was_dropped_is_sent_again(payer: Payer) -> None:
 
 
 def test_gas_above_the_ceiling_is_not_bought(payer: Payer) -> None:
-    with pytest.raises(FeeTooHigh, match="you allow 1 gwei") as caught:
-        payer.client(gwei=1).transfer(payer.friend, 7)
+    with pytest.raises(FeeTooHigh, match=r"you allow 0\.5 gwei") as caught:
+        payer.client(gwei=0.5).transfer(payer.friend, 7)
     assert "max_fee_gwei" in caught.value.advice and payer.sent() == []
     cost = payer.client().cost(_approve(payer))
     assert cost.total == cost.gas * cost.fee > 0
     with pytest.raises(FeeTooHigh):
-        payer.client(gwei=1).cost(_approve(payer))
+        payer.client(gwei=0.5).cost(_approve(payer))
 
 
 def _approve(payer: Payer) -> Any:
@@ -365,6 +366,8 @@ def test_a_chain_that_was_started_anew_is_said_so(payer: Payer, tmp_path: Path) 
     client.transfer(payer.friend, 1)
 
     def anew(method: str, params: list[Any]) -> Answer | None:
+        if method == SEND:
+            return Error(-32000, "Invalid transaction nonce: Expected 0, but got 9")
         return Result("0x0") if method == "eth_getTransactionCount" else None
 
     payer.proxy.rule = anew
@@ -500,11 +503,13 @@ def test_running_out_of_gas_is_told_from_a_refusal(payer: Payer) -> None:
     endless = Order(b"", bytes.fromhex("5b5f56"), 0)  # JUMPDEST PUSH0 JUMP
     endpoint = Endpoint(payer.proxy.url, payer.clock)
     sender = Sender(endpoint, History(endpoint), Account.from_key(PAYER), Spending())
+    estimate: list[Answer] = [
+        Error(-32000, "gas required exceeds allowance (30000000)"),
+        Result(hex(60_000)),
+    ]
+    payer.proxy.rule = lambda method, _: estimate.pop(0) if method == "eth_estimateGas" else None
     with pytest.raises(OutOfGas, match="more gas than"):
         sender.send(endless, DEVELOPMENT_CHAIN_ID)
-    payer.proxy.rule = lambda method, _: (
-        Result(hex(60_000)) if method == "eth_estimateGas" else None
-    )
     with pytest.raises(OutOfGas, match="used all of 90,000") as caught:
         sender.send(endless, DEVELOPMENT_CHAIN_ID)
     assert hash_of(payer.sent()[0]) in str(caught.value) and "again" in caught.value.advice
@@ -600,22 +605,24 @@ def test_on_anvil_a_transaction_below_the_base_fee_is_bumped_until_it_is_mined()
 
 @needs_anvil
 def test_on_anvil_two_with_one_nonce_are_told_apart(tmp_path: Path) -> None:
-    with anvil(str(find_anvil()), "--no-mining", "--chain-id", "5") as (url, _):
-        with misbehaving(url) as proxy:
-            payer = Payer(proxy)
-            with pytest.raises(NotMined) as caught:
-                payer.client(tmp_path).transfer(payer.friend, 1)
-            assert "pays nothing twice" in caught.value.advice
-            # Another home with the same key: it waits for what is pending, and says so.
-            with pytest.raises(StateError, match="1 earlier transactions"):
-                payer.client(tmp_path / "other").transfer(payer.friend, 2)
-            payer.clock.meanwhile = lambda _: proxy.ask("evm_mine")
+    with (
+        anvil(str(find_anvil()), "--no-mining", "--chain-id", "5") as (url, _),
+        misbehaving(url) as proxy,
+    ):
+        payer = Payer(proxy)
+        with pytest.raises(NotMined) as caught:
             payer.client(tmp_path).transfer(payer.friend, 1)
-            assert payer.got() == 1
-            poor = Payer(proxy, key=b"\x77" * 32)
-            with pytest.raises(Unfunded, match="on chain 5") as unfunded:
-                poor.client().transfer(poor.friend, 1)
-            assert "send at least" in unfunded.value.advice
+        assert "pays nothing twice" in caught.value.advice
+        # Another home with the same key: it waits for what is pending, and says so.
+        with pytest.raises(StateError, match="1 earlier transactions"):
+            payer.client(tmp_path / "other").transfer(payer.friend, 2)
+        payer.clock.meanwhile = lambda _: proxy.ask("evm_mine")
+        payer.client(tmp_path).transfer(payer.friend, 1)
+        assert payer.got() == 1
+        poor = Payer(proxy, key=b"\x77" * 32)
+        with pytest.raises(Unfunded, match="on chain 5") as unfunded:
+            poor.client().transfer(poor.friend, 1)
+        assert "send at least" in unfunded.value.advice
 
 
 @needs_anvil
