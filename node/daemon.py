@@ -50,7 +50,6 @@ from node.examine import Examiner, Fetcher
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.news import News
-from node.outbox import keep_flushing
 from node.outbox import keep_flushing, send_postponed
 from node.page.own import OwnRecords
 from node.page.server import serving

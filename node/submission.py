@@ -9,7 +9,6 @@ kill between the two leaves copies that no item names; running the command again
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -25,7 +24,6 @@ from node.rows import ItemRow, Outgoing, PartRow
 from node.store import Store
 from protocol import transition
 from protocol.errors import CommonholdError, ConfigError, Reject, StateError
-from protocol.identity import PersonId
 from protocol.limits import SALT_BYTES
 from protocol.log import commitments
 from protocol.log.batch import batch_root
@@ -430,24 +428,6 @@ def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
     if MEDIA[found].is_text and TEXT.name in terms.media_types:
         return TEXT.name
     raise Reject(f"{source.name} is {found}", takes)
-
-
-def refresh_items(store: Store, state: State) -> None:
-    """Notes what the replayed log says of our items."""
-    statuses = {
-        row.item_id: item.status.name.lower()
-        for row in store.items()
-        if (item := state.items.get(row.item_id)) is not None
-    }
-    store.set_item_statuses(statuses)
-
-
-def count_items(store: Store, state: State, person: PersonId) -> dict[str, int]:
-    """By status: somebody's items as the log has them, from whatever machine, and what this one has yet to
-    send."""
-    counts = Counter(i.status.name.lower() for _, i in state.items.scan() if i.author == person)
-    counts.update(row.status for row in store.items() if row.item_id not in state.items)
-    return dict(sorted(counts.items()))
 
 
 def _problems(problems: Sequence[str], advice: str) -> ConfigError:

@@ -15,9 +15,10 @@ from commonhold.cli.output import micro, table
 from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
+from node.items import count_items, refresh_items
 from node.keys import NodeKeys
-from node.reach import reach_words, was_reached
 from node.quota import may_submit
+from node.reach import reach_words, was_reached
 from node.registration import REGISTER_ADVICE, why_not_joined
 from node.statement import (
     Balance,
@@ -29,7 +30,6 @@ from node.statement import (
     read_statement,
 )
 from node.store import Store
-from node.submission import count_items, refresh_items
 from protocol.coin.witnesses import Diligence
 from protocol.errors import StateError
 from protocol.identity import KeyId, PersonId, name_of, peer_id_of

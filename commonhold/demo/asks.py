@@ -34,9 +34,9 @@ SCANS_ROUND_ITEMS: Final = 30
 _ERRORS: Final[Mapping[str, Mapping[str, str]]] = {
     PAIRS: {"": "errs=0.1", "mel": "flips=1", "rex": "errs=0.3"},
     SCANS: {
-        "": "spread=0.3",
-        "dov": "bias=0.8 spread=0.3",
-        "sly": "bias=-0.8 spread=0.3",
+        "": "spread=0.2",
+        "dov": "bias=0.8 spread=0.2",
+        "sly": "bias=-0.8 spread=0.2",
         "mel": "spread=1.2",
     },
     WORKED: {"": "errs=0.07", "mel": "errs=0.9", "rex": "errs=0.3"},

@@ -99,7 +99,8 @@ def check_receipts(scene: Scene) -> None:
 
 
 def review(scene: Scene) -> None:
-    """Draw, commit, reveal, verdicts, of all campaigns at once; until most digits are decided."""
+    """Draw, commit, reveal, verdicts, of all campaigns at once; what was undecided is drawn again, and the
+    epoch closes when nothing waits. Closed earlier, it would leave a few items a whole epoch's pool."""
     show = scene.display
     with show.step("a stranger asks ada's node for an item") as step:
         ada = scene.nodes["ada"].ready
@@ -108,25 +109,15 @@ def review(scene: Scene) -> None:
             raise DemoError("a node gave content to somebody without an assignment")
         step.say("refused")
     with show.step("four campaigns in rounds of their own, by seeds that nobody chose") as step:
-        most = scene.cast.digits * 9 // 10
-        scene.wait_for_log(
-            lambda _: scene.tail.decided(CAMPAIGN) > most, "digits are decided", step, REVIEW_S
-        )
-    with show.step("the epoch closes: verdicts, reputations, rewards") as step:
-        closed = scene.operate("epoch", "close")
-        status = scene.operate("status")
-        waiting = sum(each["items"] for each in closed["waiting"])
-        step.say(
-            f"{status['accepted']} of {status['items']} items accepted, {waiting} are for a later "
-            f"epoch, {status['minted_micro'] / 1e6:,.2f} shares minted"
-        )
-
-
-def finish(scene: Scene) -> None:
-    """What was undecided has been drawn again meanwhile, beside everything else."""
-    with scene.display.step("every campaign comes to its end") as step:
         scene.wait_for_log(
             lambda _: all(map(scene.tail.rests, scene.campaigns)), "nothing waits", step, REVIEW_S
+        )
+    with show.step("the epoch closes: verdicts, reputations, rewards") as step:
+        scene.operate("epoch", "close")
+        status = scene.operate("status")
+        step.say(
+            f"{status['accepted']} of {status['items']} items accepted, "
+            f"{status['minted_micro'] / 1e6:,.2f} shares minted"
         )
 
 

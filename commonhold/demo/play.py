@@ -10,7 +10,7 @@ from typing import Any
 from commonhold.demo.asks import make_asks
 from commonhold.demo.cast import cast_players
 from commonhold.demo.check import verify
-from commonhold.demo.contribute import check_receipts, finish, review, submit
+from commonhold.demo.contribute import check_receipts, review, submit
 from commonhold.demo.display import Display
 from commonhold.demo.found import found_network
 from commonhold.demo.measure import Measured
@@ -61,7 +61,6 @@ def play(scene: Scene) -> dict[str, Any]:
     act(6, "Training together: the data stays where it is")
     model = train(scene, exported.snapshot)
     act(7, "Settlement: trainers, royalties, revenue")
-    finish(scene)
     with scene.display.step("epoch 2 closes"):
         scene.operate("epoch", "close")
     settle(scene, "epoch 2", stable, ETHER)

@@ -7,7 +7,7 @@ from typing import Final
 
 from commonhold.audit.source import HttpLog
 from protocol import transition
-from protocol.lifecycle import ItemStatus, RoundPhase
+from protocol.lifecycle import RoundPhase
 from protocol.log import tiles
 from protocol.log.batch import Leaf, check_batch
 from protocol.log.envelope import parse_envelope
@@ -24,7 +24,6 @@ _PHASES: Final = {
     RoundPhase.COMMITTING: "commits",
     RoundPhase.REVEALING: "reveals",
 }
-_DECIDED: Final = (ItemStatus.ACCEPTED, ItemStatus.REJECTED, ItemStatus.DUPLICATE)
 
 
 class Tail:
@@ -66,11 +65,6 @@ class Tail:
         round_, waiting = self.state.round_of(campaign_id), waits_of(self.state, campaign_id)
         where = f"{campaign_id} {round_.number} {_PHASES[round_.phase]}"
         return f"{where}, {waiting} wait" if waiting else where
-
-    def decided(self, campaign_id: str) -> int:
-        """How many of a campaign's items are accepted, rejected or copies."""
-        items = (item for _, item in self.state.items.scan() if item.campaign_id == campaign_id)
-        return sum(item.status in _DECIDED for item in items)
 
     def training(self) -> str:
         """How far a training job is."""

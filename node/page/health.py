@@ -9,8 +9,8 @@ from commonground.addresses import now_ms
 from node.clocks import clock_warning
 from node.page.sources import Sources
 from node.page.words import moment
-from node.reach import reach_words
 from node.quota import may_submit
+from node.reach import reach_words
 from node.registration import why_not_joined
 from node.rows import OutboxState
 from protocol.identity import PersonId, name_of, peer_id_of, short

@@ -12,10 +12,11 @@ from commonhold.cli.node_submit import Items
 from node import submission
 from node.blobs import BlobStore
 from node.drafts import Draft, PartSource, expand, read_table
+from node.items import refresh_items
 from node.keys import NodeKeys, generate_keys
 from node.registration import registration
 from node.store import Store
-from node.submission import Submitter, Terms, refresh_items
+from node.submission import Submitter, Terms
 from protocol import transition
 from protocol.errors import CommonholdError, ConfigError, Reject, StateError
 from protocol.log.envelope import parse_envelope, verify_signature
