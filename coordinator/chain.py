@@ -14,6 +14,7 @@ from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, SentTx
 from contracts.facts import read_logs
+from contracts.spending import Spending
 from coordinator.deploying import deploy
 from coordinator.terms import Terms
 from protocol.errors import ConfigError, StateError
@@ -58,9 +59,13 @@ class OperatorChain:
     """The operator's account on one chain. Errors are those of `contracts.client.ChainClient`."""
 
     def __init__(
-        self, rpc_url: str, private_key: bytes, deployment: Deployment | None = None
+        self,
+        rpc_url: str,
+        private_key: bytes,
+        deployment: Deployment | None = None,
+        spending: Spending | None = None,
     ) -> None:
-        self._client = ChainClient(rpc_url, private_key)
+        self._client = ChainClient(rpc_url, private_key, spending)
         self._deployment = deployment
 
     @property
@@ -89,7 +94,8 @@ class OperatorChain:
 
     def final_block(self) -> int:
         """Return the last block that counts as final; below zero before there is one."""
-        return self._client.head() - self._deployed().finality
+        finality = self._deployed().finality
+        return self._client.final_block(finality) if finality else self._client.head()
 
     def head(self) -> tuple[int, int]:
         """Return the latest block's number and timestamp."""
@@ -201,11 +207,7 @@ class OperatorChain:
             raise StateError(
                 "no contracts are known", "`commonhold coordinator settle` deploys them"
             )
-        if self._client.chain_id() != self._deployment.chain_id:
-            raise ConfigError(
-                f"the contracts are on chain {self._deployment.chain_id}, not on this one",
-                "name an endpoint of that chain as rpc_url in coordinator.toml",
-            )
+        self._client.require_chain(self._deployment.chain_id)
         return self._deployment
 
     def _settlement(self) -> Any:

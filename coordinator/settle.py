@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from contracts.spending import WEI_PER_GWEI, Spending
 from coordinator.asking import ask
 from coordinator.chain import OperatorChain, Waiting
 from coordinator.operator import Operator
@@ -77,11 +78,16 @@ class Settled:
     waiting: tuple[Waiting, ...] = ()
 
 
-def open_chain(operator: Operator) -> OperatorChain:
+def open_chain(operator: Operator, report: Report = lambda _: None) -> OperatorChain:
     """The chain of the settings, with the contracts of the log. Raises Unreachable, ConfigError."""
-    return OperatorChain(
-        operator.config.rpc_url, operator.keys.chain_secret, operator.state.deployment
+    config = operator.config
+    spending = Spending(
+        config.max_fee_gwei * WEI_PER_GWEI,
+        operator.home.path / "chain",
+        lambda tx_hash: report(f"sent transaction 0x{tx_hash.hex()}"),
     )
+    secret, deployment = operator.keys.chain_secret, operator.state.deployment
+    return OperatorChain(config.rpc_url, secret, deployment, spending)
 
 
 def settle(operator: Operator, chain: OperatorChain, report: Report, seconds_max: float) -> Settled:

@@ -44,7 +44,7 @@ from node.attest import keep_attesting
 from node.blobs import BlobStore
 from node.claims import Claimer, SettlementWatch
 from node.clocks import ClockWatch
-from node.config import NodeConfig, NodeDirectory, locate
+from node.config import NodeConfig, NodeDirectory, gas_terms, locate
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
 from node.follower import Follower, require_trust
@@ -279,10 +279,10 @@ class Daemon:
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }
             if self._config.rpc_url and keys.payout_key is not None:
-                wallet = Wallet(keys.payout_key)
+                wallet = Wallet(keys.payout_key, gas_terms(self._config, self._directory))
                 parts["object"] = Objector(follower, wallet, keys.person, self._config.rpc_url).run
             if self._options.auto_claim:
-                wallet = Wallet(keys.payout_secret)
+                wallet = Wallet(keys.payout_secret, gas_terms(self._config, self._directory))
                 parts["claim"] = Claimer(
                     store, wallet, self._config.rpc_url, follower, settlements
                 ).run

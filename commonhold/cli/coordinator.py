@@ -219,7 +219,7 @@ def settle(
     from coordinator.settle import settle as run
 
     with Operator(Home.at(directory)) as operator:
-        settled = run(operator, open_chain(operator), err.print, timeout)
+        settled = run(operator, open_chain(operator, err.print), err.print, timeout)
         closed = operator.state.closed_epoch
     emit(
         {"settled": asdict(settled), "closed_epoch": closed},
