@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from commonhold.cli.node_home import open_home, open_keys, open_store
+from commonhold.cli.node_home import open_home, open_keys, open_store, tell_sent
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit
 from node.chain import NodeChain
@@ -62,7 +62,7 @@ def _open(directory: Path | None, passphrase_path: Path | None) -> tuple[NodeKey
         raise StateError(
             "the network has no contracts yet", "its operator deploys them with `settle`"
         )
-    wallet = Wallet(keys.payout_secret, gas_terms(config, home))
+    wallet = Wallet(keys.payout_secret, gas_terms(config, home, tell_sent))
     return keys, wallet.chain(config.rpc_url, deployment)
 
 

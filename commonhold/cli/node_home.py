@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from commonground.locks import is_held
+from commonhold.cli.output import err
 from node.config import NodeConfig, NodeDirectory, load_config, locate
 from node.keys import (
     MachineKey,
@@ -32,6 +33,11 @@ def open_home(directory: Path | None) -> tuple[NodeDirectory, NodeConfig]:
     """The directory and its settings; raises ConfigError when there is no node in it."""
     home = locate(directory)
     return home, load_config(home)
+
+
+def tell_sent(tx_hash: bytes) -> None:
+    """Says which transaction is on its way, before anybody waits for it."""
+    err.print(f"sent transaction 0x{tx_hash.hex()}; waiting until it is mined", soft_wrap=True)
 
 
 def open_store(home: NodeDirectory) -> Store:
