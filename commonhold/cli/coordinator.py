@@ -136,11 +136,17 @@ def init(
     if policy.admission == pb.ADMISSION_OPEN:
         err.print(f"note: {OPEN_WARNING}", soft_wrap=True)
     emit(
-        {"dir": str(home.path), "link": link, "network": keys.network},
+        {
+            "dir": str(home.path),
+            "link": link,
+            "network": keys.network,
+            "account": f"0x{keys.account.hex()}",
+        },
         as_json,
         lambda: (
             f"{escape(name)} is founded in {escape(str(home.path))}. Back up its *.key files.\n"
             "root.key is who you are, and no work needs it: move it to a safe place offline.\n"
+            f"your account on chain, which pays for settling: 0x{keys.account.hex()}\n"
             f"next: commonhold coordinator serve --dir {escape(str(home.path))}\n"
             f"link: {escape(link) or 'printed by serve, since a port is chosen then'}"
         ),
