@@ -40,7 +40,12 @@ def dev(
     from contracts.devchain import run
 
     try:
+        host.encode("idna")  # as a socket does, which says nothing that helps
         run(host, port, ready_file)
+    except UnicodeError:
+        raise ConfigError(
+            f"{host!r} is no address", "name one of this machine with --host"
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port"
@@ -74,8 +79,8 @@ def fund(
         }
         for account, receipt in zip(accounts, give(rpc_url, accounts, wei), strict=True)
     ]
-    lines = (f"{row['address']} has got {ether} ether ({row['transaction']})" for row in rows)
-    emit({"funded": rows}, as_json, lambda: "\n".join(lines))
+    lines = [f"{row['address']} has got {ether} ether ({row['transaction']})" for row in rows]
+    emit({"funded": rows}, as_json, lambda: lines)
 
 
 def _address(text: str) -> bytes:

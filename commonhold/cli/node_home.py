@@ -7,10 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import typer
-
 from commonground.locks import is_held
-from commonhold.cli.output import err
+from commonhold.cli.output import ask, say
 from node.config import NodeConfig, NodeDirectory, load_config, locate
 from node.keys import (
     MachineKey,
@@ -37,7 +35,7 @@ def open_home(directory: Path | None) -> tuple[NodeDirectory, NodeConfig]:
 
 def tell_sent(tx_hash: bytes) -> None:
     """Says which transaction is on its way, before anybody waits for it."""
-    err.print(f"sent transaction 0x{tx_hash.hex()}; waiting until it is mined", soft_wrap=True)
+    say(f"sent transaction 0x{tx_hash.hex()}; waiting until it is mined")
 
 
 def open_store(home: NodeDirectory) -> Store:
@@ -97,8 +95,8 @@ def ask_passphrase(confirm: bool) -> bytes:
             "the keys need a passphrase, and there is no terminal to ask at",
             "name a file that holds it with --passphrase-file or $COMMONHOLD_PASSPHRASE_FILE",
         )
-    answer = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
-    return str(answer).encode()
+    answer = ask("Passphrase", hide_input=True, confirmation_prompt=confirm)
+    return answer.encode()
 
 
 def is_running(home: NodeDirectory) -> bool:

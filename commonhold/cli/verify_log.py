@@ -7,16 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
-from rich.markup import escape
+from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from commonhold.audit.onchain import audit_chain
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.source import FolderLog, HttpLog, LogSource, SavingLog
 from commonhold.cli import verify_dataset
-from commonhold.cli.output import emit, err, micro, progress, table
+from commonhold.cli.output import emit, micro, note, progress, table
 from protocol.identity import PersonId, name_of, short
 from protocol.log.link import SCHEME, parse_link
 from protocol.log.note import Verifier
@@ -52,9 +50,7 @@ def _open(where: str, key: str) -> tuple[LogSource, Verifier]:
     )
     if not key:
         key = source.read("verifier").decode(errors="replace").strip()
-        err.print(
-            f"[yellow]note:[/] the key {escape(key[:40])}… came with the log; --key or a link is safer"
-        )
+        note(f"the key {key[:40]}… came with the log; --key or a link is safer")
     return source, verify_dataset.parse_key(key)
 
 
@@ -109,13 +105,12 @@ def _campaigns(report: Report) -> dict[str, Any]:
     }
 
 
-def _text(report: Report, settled: int | None) -> Group:
-    # As text: a network's name is its operator's to choose, and nothing in it is markup.
-    findings = Text(_findings(report, settled))
-    return Group(findings, Text(), _campaign_table(report), _share_table(report))
+def _text(report: Report, settled: int | None) -> list[RenderableType]:
+    tables = [_campaign_table(report), _share_table(report)]
+    return [*_findings(report, settled), "", *tables]
 
 
-def _findings(report: Report, settled: int | None) -> str:
+def _findings(report: Report, settled: int | None) -> list[str]:
     state = report.state
     empty = sum(epoch.is_empty for epoch in report.epochs)
     rules = ", ".join(f"{each.what} from entry {each.entry}" for each in report.rules)
@@ -140,7 +135,7 @@ def _findings(report: Report, settled: int | None) -> str:
         lines.append(
             f"epoch {settled} is in force on chain, and every event there is as the log says"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _campaign_table(report: Report) -> Table:

@@ -264,3 +264,10 @@ def test_a_token_that_lets_no_approval_replace_another_is_paid_in_after_a_crash(
             operator(crash).deposit(stable, 500)
         operator().deposit(stable, 400)  # the operator has thought better of it
         assert lab.chain.received(stable) == 1_000
+
+
+def test_two_accounts_are_funded_on_a_line_each(rpc_url: str) -> None:  # noqa: F811
+    friends = ["0x" + f"{n:02x}" * 20 for n in (0xA1, 0xA2)]
+    command = ["fund", *friends, "--ether", "0.5", "--rpc-url", rpc_url]
+    lines = CliRunner().invoke(chain_app, command).output.splitlines()
+    assert [line.partition(" has got 0.5 ether")[0] for line in lines] == friends
