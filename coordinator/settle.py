@@ -236,7 +236,7 @@ class _Run:
         payload = self.state.payloads.get(root.epoch)
         if payload is None or hash_payload(payload) != root.payload:
             self.report(
-                f"WARNING: the root of epoch {root.epoch} that waits on chain is NOT the log's. Any witness"
+                f"WARNING: the root of epoch {root.epoch} on chain is NOT the log's. Any witness"
                 f" with a bond can freeze it until {_moment(root.due_s)}; after that anybody can put it in force"
             )
             return False
