@@ -237,7 +237,7 @@ class _Run:
         if payload is None or hash_payload(payload) != root.payload:
             self.report(
                 f"WARNING: the root of epoch {root.epoch} on chain is NOT the log's. Any witness"
-                f" with a bond can freeze it until {_moment(root.due_s)}; after that anybody can put it in force"
+                f" with a bond can freeze it until {_moment(root.due_s)}; then anybody can put it in force"
             )
             return False
         if not self.budget.wait(root.due_s, self.now):
