@@ -11,7 +11,19 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-NAMES = ("RevenueIntake", "Settlement", "ShareToken", "TestStable")
+#: The chain id that development chains share (anvil and Hardhat, too); wallets warn about it by themselves.
+DEVELOPMENT_CHAIN_ID = 31_337
+NAMES = (
+    "Board",
+    "NetworkGovernor",
+    "Settlement",
+    "ShareToken",
+    "Stake",
+    "TestStable",
+    "TimelockController",
+    "Vault",
+    "WitnessSet",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ backup.json         in a backup that was not completed yet; see coordinator/back
 server.json         where the running server listens; rewritten at every start
 content/            what was fetched from contributors for datasets, and its salts
 datasets/           exported datasets, each named by its snapshot
+chain/              the transaction that the account on chain has under way
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from typing import Any, Final, TypeVar, cast
 
 from commonground.durations import parse_duration
 from commonground.files import private_directory, write_new
+from contracts.spending import MAX_FEE_GWEI
+from contracts.url import check as check_endpoint
+from coordinator.terms import Terms
 from protocol.errors import ConfigError
 
 ENVIRONMENT_DIRECTORY: Final = "COMMONHOLD_COORDINATOR"
@@ -62,10 +66,12 @@ class Config:
     http_port: int = 7680
     http_url: str = ""  # empty: made of host and http_port
     rpc_url: str = "http://127.0.0.1:8545"
+    max_fee_gwei: int = MAX_FEE_GWEI  # the most that a unit of gas may cost us
     ledger_url: str = ""  # empty: ledger.db in this directory
     close_every: str = ""  # epochs are closed so often ("24h"); empty: when the operator says so
     reflection: bool = False  # lets anybody ask which methods there are, for debugging
     rate_limit: RateLimit = field(default_factory=RateLimit)
+    settlement: Terms = field(default_factory=Terms)
 
     def __post_init__(self) -> None:
         if not self.name or not self.host:
@@ -84,8 +90,13 @@ class Config:
                     f"give one from 1 to {_PORT_MAX:,}, or 0 for any free one",
                 )
         for what, url in (("http_url", self.http_url), ("rpc_url", self.rpc_url)):
-            if url and not url.startswith(("http://", "https://")):
-                raise ConfigError(f"{what} is {url!r}", "write it as https://… or http://…")
+            if url:
+                check_endpoint(url, what)
+        if self.max_fee_gwei <= 0:
+            raise ConfigError(
+                f"max_fee_gwei is {self.max_fee_gwei}",
+                "give what a unit of gas may cost, 1 or more",
+            )
         if self.close_every:
             parse_duration(self.close_every, "close_every")
 
@@ -168,7 +179,7 @@ class Home:
             raise ConfigError(
                 f"{self.config_path} is malformed: {error}", "correct it there, or write it anew"
             ) from error
-        sections = {"rate_limit": RateLimit}
+        sections = {"rate_limit": RateLimit, "settlement": Terms}
         values = {
             key: _build(sections[key], value, key) if key in sections else value
             for key, value in data.items()

@@ -4,7 +4,7 @@
     follow      the replay of the log
     outbox      our records, to the log
     prove       of those that the coordinator calls superfluous, that they are
-    duties      review, toss, attest, announce, claim
+    duties      review, toss, attest, object, announce, claim
     witness     compares what others were shown
     erase       what authors withdrew
     page        what the owner sees of all this, in a browser on this machine
@@ -46,12 +46,13 @@ from node.attest import keep_attesting
 from node.blobs import BlobStore
 from node.claims import Claimer, SettlementWatch
 from node.clocks import ClockWatch
-from node.config import NodeConfig, NodeDirectory, locate
+from node.config import NodeConfig, NodeDirectory, gas_terms, locate
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.news import News
+from node.objection import Objector
 from node.outbox import keep_flushing, send_postponed
 from node.page.own import OwnRecords
 from node.page.server import serving
@@ -291,8 +292,15 @@ class Daemon:
                 "witness": lambda: witness.run(host),
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }
+            if self._config.rpc_url and keys.payout_key is not None:
+                wallet = Wallet(
+                    keys.payout_key, gas_terms(self._config, self._directory, _log_sent)
+                )
+                parts["object"] = Objector(follower, wallet, keys.person, self._config.rpc_url).run
             if self._options.auto_claim:
-                wallet = Wallet(keys.payout_secret)
+                wallet = Wallet(
+                    keys.payout_secret, gas_terms(self._config, self._directory, _log_sent)
+                )
                 parts["claim"] = Claimer(
                     store, wallet, self._config.rpc_url, follower, settlements
                 ).run
@@ -367,3 +375,7 @@ async def run_until_signal(daemon: Daemon) -> None:
         await running
     except asyncio.CancelledError:
         log.info("stopped")
+
+
+def _log_sent(tx_hash: bytes) -> None:
+    log.info("sent transaction 0x%s to the chain", tx_hash.hex())

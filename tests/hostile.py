@@ -28,6 +28,7 @@ from protocol.limits import PPM
 from protocol.log.merkle import hash_leaf
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
+from tests.chain_says import pay
 from tests.own_page import World
 from tests.showcase import served, showcase
 from tests.simulated import Network, campaign, part, rounds
@@ -101,18 +102,7 @@ def operated(folder: Path) -> Home:
     _decide(net, [net.item(label, c=CAMPAIGN) for label in (0, 1, 2, 3, 0, 1)])
     snapshot = net.snapshot(campaign_id=CAMPAIGN)
     net.license(snapshot, id=f"{CAMPAIGN}-1", licensee=LONG, terms=HOSTILE)
-    net.add(
-        net.operator,
-        "revenue",
-        pb.Revenue(
-            network=net.state.network,
-            asset=bytes(20),
-            amount=str(7 * PPM),
-            tx_hash=b"\x08" * 32,
-            log_index=8,
-            memo="[/x]\x1b]0;t\x07\n\u202e<b>",
-        ),
-    )
+    pay(net, 7 * PPM, "[/x]\x1b]0;t\x07\n\u202e<b>")
     home = served(net, folder)
     settings = home.config_path.read_text()
     assert '"test network"' in settings
