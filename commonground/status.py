@@ -121,7 +121,7 @@ def error_of(error: grpc.RpcError, server: str, silent: str, *, ours: bool = Fal
             f"{server} is busy; {again(seconds)} ({message})", seconds, "nothing is lost by waiting"
         )
     if not ours:
-        message, advice = " ".join(filter(None, (message, advice)))[:DETAILS_CHARS_MAX], ""
+        message, advice = "; ".join(filter(None, (message, advice)))[:DETAILS_CHARS_MAX], ""
     if kind is not Unreachable:
         return kind(message, advice)
     return Unreachable(f"{server} does not answer: {message}", advice or silent)

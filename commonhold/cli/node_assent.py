@@ -10,9 +10,8 @@ from typing import Any
 import typer
 
 from commonhold.cli.node_home import open_home, open_keys, open_store
-from commonhold.cli.node_sending import catch_up, deliver
+from commonhold.cli.node_sending import deliver, read_trusted
 from commonhold.cli.output import EXIT_INTERRUPTED, confirm, emit, say, table
-from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.rows import Outgoing
 from protocol.coin.witnesses import Proposal, assents_needed, place_in
@@ -30,10 +29,7 @@ def assent(
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     with open_store(home) as store:
-        require_trust(store)
-        follower = Follower(store, config.link)
-        follower.replay()
-        asyncio.run(catch_up(home, config, follower))
+        follower = read_trusted(home, config, store)
         proposal = _to_decide(follower.state, keys)
         if not yes:
             _confirm(follower.state, proposal)

@@ -9,9 +9,8 @@ from typing import Any
 
 from commonhold.cli.invitations import Inviter, emit_links, make_links
 from commonhold.cli.node_home import open_home, open_keys, open_store
-from commonhold.cli.node_sending import catch_up, deliver
+from commonhold.cli.node_sending import deliver, read_trusted
 from commonhold.cli.output import emit, say
-from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.registration import (
     REGISTER_ADVICE,
@@ -44,10 +43,7 @@ def invite(
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     with open_store(home) as store:
-        require_trust(store)
-        follower = Follower(store, config.link)
-        follower.replay()
-        asyncio.run(catch_up(home, config, follower))
+        follower = read_trusted(home, config, store)
     state = follower.state
     require_standing(state, keys.person)
     budget = invitation_budget(state, keys.person)
@@ -85,10 +81,7 @@ def register(
     keys = open_keys(home, passphrase_path)
     given = read_link(link) if link else None
     with open_store(home) as store:
-        require_trust(store)
-        follower = Follower(store, config.link)
-        follower.replay()
-        asyncio.run(catch_up(home, config, follower))
+        follower = read_trusted(home, config, store)
         if keys.person in follower.state.members:
             raise StateError(
                 f"you are a member already: {name_of(keys.person)}",

@@ -11,7 +11,7 @@ from commonground.status import Busy
 from commonhold.cli.node_home import is_running
 from commonhold.cli.output import progress, say
 from node.config import NodeConfig, NodeDirectory
-from node.follower import Follower
+from node.follower import Follower, require_trust
 from node.outbox import flush
 from node.rows import OutboxState
 from node.store import Store
@@ -45,6 +45,19 @@ async def catch_up(
         if not tolerant or not follower.size:
             raise
         say(f"{error}; going on with what is known here")
+
+
+def read_trusted(home: NodeDirectory, config: NodeConfig, store: Store) -> Follower:
+    """The log as it is now, for a command that signs something because of it.
+
+    Raises Misbehaviour while there is evidence of a lie that the owner has not acknowledged, and
+    Unreachable if nothing is known of the log.
+    """
+    require_trust(store)
+    follower = Follower(store, config.link)
+    follower.replay()
+    asyncio.run(catch_up(home, config, follower))
+    return follower
 
 
 async def deliver(

@@ -10,13 +10,12 @@ from typing import Any, Final
 from commonground.client import CoordinatorClient
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_report import counts_text
-from commonhold.cli.node_sending import catch_up, deliver
+from commonhold.cli.node_sending import deliver, read_trusted
 from commonhold.cli.options import Origin
 from commonhold.cli.output import emit, progress
 from node.blobs import BlobStore
 from node.config import NodeConfig
 from node.drafts import Draft, drafts_of_files, expand, read_table
-from node.follower import Follower, require_trust
 from node.intake import read_labels
 from node.outbox import send_again
 from node.registration import joining, require_joining
@@ -76,10 +75,7 @@ def submit(
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     with open_store(home) as store, BlobStore(home.blobs) as blobs:
-        require_trust(store)
-        follower = Follower(store, config.link)
-        follower.replay()
-        asyncio.run(catch_up(home, config, follower))
+        follower = read_trusted(home, config, store)
         state = follower.state
         if (record := joining(keys, state)) is not None:
             store.enqueue(record)
