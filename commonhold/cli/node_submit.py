@@ -16,6 +16,7 @@ from commonhold.cli.output import emit, progress
 from node.blobs import BlobStore
 from node.config import NodeConfig
 from node.drafts import Draft, drafts_of_files, expand, read_table
+from node.follower import Follower
 from node.intake import read_labels
 from node.outbox import send_again
 from node.registration import joining, require_joining
