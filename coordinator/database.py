@@ -6,6 +6,7 @@ acknowledged entry can be lost to a power cut, which no test that kills a proces
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +89,8 @@ def open_engine(url: str) -> sa.Engine:
         parsed = parsed.set(database=f"file:{path}", query={"mode": "rw", "uri": "true"})
     # Parameters hold sealed openings: they must not reach an exception, and so a log file.
     engine = sa.create_engine(parsed, hide_parameters=True)
+    pool = type(engine.pool)
+    logging.getLogger(f"{pool.__module__}.{pool.__name__}").addFilter(_is_fault)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: ConnectionPoolEntry) -> None:
@@ -106,6 +109,13 @@ def open_engine(url: str) -> sa.Engine:
             connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Whether the pool reports a fault. Ctrl-C may strike while it takes a connection back: it logs that with
+    a traceback, and raises it again for whoever says what was interrupted."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is not KeyboardInterrupt
 
 
 def check_durable(cursor: Any, dialect: str) -> None:

@@ -25,6 +25,7 @@ COMMAND_S: Final = 240.0
 STOP_S: Final = 10.0
 _POLL_S: Final = 0.05
 _LOG_LINES: Final = 15
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class DemoError(LocalError):
@@ -47,11 +48,15 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._servers: list[Server] = []
-        self._previous: Any = None
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._starting = self._interrupted = False
 
     def __enter__(self) -> Stage:
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
-        self._previous = signal.signal(signal.SIGTERM, _interrupt)
+        for each in _ENDING:
+            # A shell lets what it runs in the background ignore Ctrl-C; so it stays.
+            if signal.getsignal(each) is not signal.SIG_IGN:
+                self._handlers[each] = signal.signal(each, self._interrupt)
         return self
 
     def __exit__(
@@ -61,12 +66,13 @@ class Stage:
         at: TracebackType | None,
     ) -> None:
         # A second Ctrl-C must not leave processes behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for each in self._handlers:
+            signal.signal(each, signal.SIG_IGN)
         try:
             self._stop_all()
         finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGTERM, self._previous)
+            for each, handler in self._handlers.items():
+                signal.signal(each, handler)
 
     def serve(self, name: str, *arguments: str) -> Server:
         """Starts `commonhold ARGUMENTS --ready-file …`; `wait_ready` tells when it serves."""
@@ -74,10 +80,7 @@ class Stage:
         ready.unlink(missing_ok=True)
         log = self.folder / "logs" / f"{name}.log"
         with log.open("ab") as out:
-            process = self._spawn([*arguments, "--ready-file", str(ready)], out)
-        server = Server(name, process, log)
-        self._servers.append(server)
-        return server
+            return self._spawn(name, [*arguments, "--ready-file", str(ready)], log, out, out)
 
     def wait_ready(self, *servers: Server) -> None:
         """Waits until each server wrote its ready file."""
@@ -96,9 +99,9 @@ class Stage:
 
     def stop(self, server: Server) -> None:
         """Ends one server politely, or after a while not."""
+        _terminate([server])
         if server in self._servers:
             self._servers.remove(server)
-        _terminate([server])
 
     def run(self, *arguments: str) -> dict[str, Any]:
         """Runs `commonhold ARGUMENTS --json` to its end and gives what it printed."""
@@ -108,34 +111,27 @@ class Stage:
         """Starts a command that `finish` waits for."""
         log = self.folder / "logs" / "commands.log"
         with log.open("ab") as err:
-            process = self._spawn([*arguments, "--json"], subprocess.PIPE, err)
-        server = Server(" ".join(arguments), process, log)
-        self._servers.append(server)
-        return server
+            return self._spawn(
+                " ".join(arguments), [*arguments, "--json"], log, subprocess.PIPE, err
+            )
 
     def finish(self, command: Server) -> dict[str, Any]:
         """Waits for a command, which must end well, and gives what it printed."""
-        try:
-            output, _ = command.process.communicate(timeout=COMMAND_S)
-        except subprocess.TimeoutExpired:
-            raise DemoError(f"`commonhold {command.name}` takes over {COMMAND_S:.0f} s") from None
-        self._servers.remove(command)
+        output, _ = self._communicate(command)
         return _result(command, output)
 
     def fails(self, *arguments: str) -> str:
         """Runs a command that must find something wrong (exit code 1); gives what it said of it."""
-        done = subprocess.run(
-            [sys.executable, "-m", "commonhold", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=COMMAND_S,
-            check=False,
+        log = self.folder / "logs" / "commands.log"
+        command = self._spawn(
+            " ".join(arguments), arguments, log, subprocess.DEVNULL, subprocess.PIPE
         )
-        if done.returncode != 1:
+        _, said = self._communicate(command)
+        if command.process.returncode != 1:
             raise DemoError(
-                f"`commonhold {' '.join(arguments)}` ended with {done.returncode}, not 1"
+                f"`commonhold {command.name}` ended with {command.process.returncode}, not 1"
             )
-        return done.stderr.decode(errors="replace")
+        return said.decode(errors="replace")
 
     def run_all(
         self, commands: Sequence[Sequence[str]], *, at_once: int = 4
@@ -148,19 +144,47 @@ class Stage:
             results += [self.finish(command) for command in running]
         return results
 
+    def _communicate(self, command: Server) -> tuple[bytes, bytes]:
+        try:
+            said = command.process.communicate(timeout=COMMAND_S)
+        except subprocess.TimeoutExpired:
+            raise DemoError(f"`commonhold {command.name}` takes over {COMMAND_S:.0f} s") from None
+        self._servers.remove(command)
+        return said
+
     def _spawn(
-        self, arguments: Sequence[str], out: int | IO[bytes], err: IO[bytes] | None = None
-    ) -> subprocess.Popen[bytes]:
+        self,
+        name: str,
+        arguments: Sequence[str],
+        log: Path,
+        out: int | IO[bytes],
+        err: int | IO[bytes],
+    ) -> Server:
         # One thread for numerical libraries: eight nodes share two cores.
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        return subprocess.Popen(
-            [sys.executable, "-m", "commonhold", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err or subprocess.STDOUT,
-            start_new_session=True,
-            env=environment,
-        )
+        # Ctrl-C between the start of a process and its entry in the list would leave it running.
+        self._starting = True
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "commonhold", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                env=environment,
+            )
+            server = Server(name, process, log)
+            self._servers.append(server)
+        finally:
+            self._starting = False
+        if self._interrupted:
+            raise KeyboardInterrupt
+        return server
+
+    def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        self._interrupted = True
+        if not self._starting:
+            raise KeyboardInterrupt
 
     def _stop_all(self) -> None:
         servers, self._servers = self._servers[::-1], []
@@ -197,7 +221,3 @@ def _result(ended: Server, output: bytes) -> dict[str, Any]:
 
 def _tail(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from nacl.signing import SigningKey
 
 from commonground.status import Busy
 from coordinator import sequencer as sequencer_module
-from coordinator.database import check_durable
+from coordinator.database import check_durable, create_store, open_engine
 from coordinator.ledger import (
     COMMIT_STEPS,
     FatalStoreError,
@@ -308,6 +309,27 @@ class TestSqliteFile:
         with pytest.raises(StoreError, match="would lose commits: PRAGMA journal_mode"):
             check_durable(connection.cursor(), "sqlite")
         connection.close()
+
+    @pytest.mark.parametrize(("raised", "told"), [(KeyboardInterrupt, False), (SystemError, True)])
+    def test_an_interrupt_while_a_connection_is_taken_back_is_no_fault(
+        self,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+        raised: type[BaseException],
+        told: bool,
+    ) -> None:
+        url = f"sqlite:///{tmp_path / 'ledger.db'}"
+        create_store(url)
+        engine = open_engine(url)
+
+        @sa.event.listens_for(engine, "reset")
+        def strike(*_: object) -> None:
+            raise raised
+
+        connection = engine.connect()
+        with pytest.raises(KeyboardInterrupt) if not told else nullcontext():
+            connection.close()
+        assert ("Exception during reset" in caplog.text) is told
 
     @pytest.mark.parametrize(
         "url",
