@@ -21,10 +21,13 @@ DEMO := tests/integration/test_demo.py
 COVERED := COVERAGE_FILE=.coverage-protocol $(BIN)/coverage
 PROTOCOL_COVERAGE_MIN := 98.5
 FORGE_MODULES := contracts/node_modules/.installed
+# slither and halmos need older versions of what the product uses, so they have an environment of their own.
+AUDIT := .tools/contracts
+AUDIT_BIN := $(CURDIR)/.tools/bin:$(CURDIR)/$(AUDIT)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-federated coverage coverage-protocol explore mutants check types format protos \
-    lock sbom audit contracts-test contracts-build bench clean
+    lock sbom audit contracts-test contracts-test-deep contracts-build slither halmos bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -94,8 +97,17 @@ protos: $(STAMP) ## Regenerate protos/gen
 contracts-test: $(FORGE_MODULES) ## Test the Solidity contracts (needs Node.js 20; contract developers and CI)
 	npm test --silent --prefix contracts
 
-contracts-build: $(STAMP) $(FORGE_MODULES) ## Rebuild contracts/artifacts
-	npm run build --prefix contracts
+contracts-test-deep: $(FORGE_MODULES) ## The same with 10^5 random calls and 25 times the fuzzing (about ten minutes)
+	FOUNDRY_PROFILE=deep npm test --silent --prefix contracts
+
+contracts-build: $(FORGE_MODULES) ## Rebuild contracts/artifacts
+	npm run build --silent --prefix contracts
+
+slither: $(AUDIT)/.installed ## Look for known mistakes in the Solidity sources
+	cd contracts && FOUNDRY_PROFILE=slither PATH="$(AUDIT_BIN):$$PATH" slither .
+
+halmos: $(AUDIT)/.installed ## Prove what no signature can change (several minutes)
+	cd contracts && FOUNDRY_PROFILE=halmos PATH="$(AUDIT_BIN):$$PATH" halmos --forge-build-out out/halmos
 
 bench: $(STAMP) $(TRAINING_STAMP) ## Measure every figure that the docs claim (about a quarter of an hour)
 	rm -f bench-results.json
@@ -103,7 +115,7 @@ bench: $(STAMP) $(TRAINING_STAMP) ## Measure every figure that the docs claim (a
 	$(TRAINING_BIN)/python -m benchmarks training
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(TRAINING_VENV) contracts/node_modules contracts/out contracts/cache
+	rm -rf $(VENV) $(TRAINING_VENV) .tools contracts/node_modules contracts/out contracts/cache
 
 # Made afresh when a lock changes: what it no longer names is gone.
 $(VENV)/.locked: requirements.lock requirements-build.lock
@@ -129,4 +141,10 @@ $(TRAINING_VENV)/.locked: requirements-federated.lock requirements-build.lock
 
 $(FORGE_MODULES): contracts/package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix contracts
+	@touch $@
+
+$(AUDIT)/.installed: contracts/tools/requirements.txt $(FORGE_MODULES)
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r contracts/tools/requirements.txt
+	@mkdir -p .tools/bin && ln -sf $(CURDIR)/contracts/node_modules/@foundry-rs/forge-*/bin/forge .tools/bin/forge
 	@touch $@

@@ -13,7 +13,17 @@ from typing import Any
 
 #: The chain id that development chains share (anvil and Hardhat, too); wallets warn about it by themselves.
 DEVELOPMENT_CHAIN_ID = 31_337
-NAMES = ("RevenueIntake", "Settlement", "ShareToken", "TestStable")
+NAMES = (
+    "Board",
+    "NetworkGovernor",
+    "Settlement",
+    "ShareToken",
+    "Stake",
+    "TestStable",
+    "TimelockController",
+    "Vault",
+    "WitnessSet",
+)
 
 
 @dataclass(frozen=True, slots=True)

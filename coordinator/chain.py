@@ -1,55 +1,71 @@
-"""The operator's side of the chain: deploy, take in money, publish roots, relay claims.
+"""The operator's side of the chain: deploy, take in money, send what witnesses signed, claim.
 
-Synchronous, for the settlement's command line process. Nothing here decides what anybody earns;
-that is `protocol`, and the contract accepts only what a quorum of witnesses recomputed.
+Synchronous, for the settlement's command line process. Nothing here decides what anybody earns: that is
+`protocol`, and the contracts take only what a quorum of witnesses recomputed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eth_utils.address import to_canonical_address, to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, SentTx
+from contracts.facts import read_logs
+from contracts.spending import Spending
+from coordinator.deploying import deploy
+from coordinator.terms import Terms
 from protocol.errors import ConfigError, StateError
+from protocol.money.payload import Payload, quorum_of
 from protocol.money.payout import verify_quorum
-from protocol.money.settlement import ETHER, Address, Deployment, Leaf, publication_digest
+from protocol.money.settlement import ETHER, Address, Deployment, Leaf
+from protos.gen import records_pb2 as pb
 
 #: A memo is one word on chain: a reference, or the hash of a longer text.
 MEMO_BYTES_MAX: Final = 32
-
-PublishedTx = SentTx
+STATUSES: Final = ("waiting", "frozen", "upheld")
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """What is in force on chain; epoch 0 and a root of zeros before the first publication."""
+class Signed:
+    """The word of a quorum of the witnesses of set `nonce` over a digest."""
+
+    digest: bytes
+    nonce: int
+    witnesses: tuple[Address, ...]
+    signatures: Sequence[bytes]
+    deadline_s: int
+
+    def attestation(self) -> tuple[Any, ...]:
+        """As the contracts take it. Raises Reject unless it is a quorum's."""
+        quorum = quorum_of(len(self.witnesses))
+        ordered = verify_quorum(self.digest, self.signatures, self.witnesses, quorum)
+        listed = [to_checksum_address(witness) for witness in self.witnesses]
+        return (self.nonce, listed, b"".join(ordered), self.deadline_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A root on chain, as it is now. `due_s`: when it may come into force, or, frozen, when it lapses."""
 
     epoch: int
-    root: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RevenueEvent:
-    """Money that came in, in the asset's smallest unit."""
-
-    asset: Address
-    sender: Address
-    amount: int
-    memo: bytes
-    block: int
-    tx_hash: bytes
+    status: str  # one of STATUSES
+    due_s: int
 
 
 class OperatorChain:
     """The operator's account on one chain. Errors are those of `contracts.client.ChainClient`."""
 
     def __init__(
-        self, rpc_url: str, private_key: bytes, deployment: Deployment | None = None
+        self,
+        rpc_url: str,
+        private_key: bytes,
+        deployment: Deployment | None = None,
+        spending: Spending | None = None,
     ) -> None:
-        self._client = ChainClient(rpc_url, private_key)
+        self._client = ChainClient(rpc_url, private_key, spending)
         self._deployment = deployment
 
     @property
@@ -57,148 +73,153 @@ class OperatorChain:
         """Return the operator's account."""
         return self._client.address
 
-    def deploy(self, witnesses: Sequence[bytes], quorum: int) -> Deployment:
-        """Deploy the settlement, which deploys its share token and its revenue intake."""
-        chain_id = self._client.chain_id()
-        settlement, _ = self._client.deploy(
-            "Settlement", [to_checksum_address(witness) for witness in witnesses], quorum
-        )
-        contract = self._client.contract("Settlement", settlement)
-        share_token = to_canonical_address(self._client.read(contract.functions.shareToken()))
-        self._deployment = Deployment(chain_id, settlement, Address(share_token))
+    # -- contracts
+
+    def deploy(
+        self,
+        terms: Terms,
+        witnesses: Sequence[bytes],
+        emission_micro: int,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> Deployment:
+        """Deploy a network's contracts; they are this chain's from then on."""
+        self._deployment = deploy(self._client, terms, witnesses, emission_micro, report)
         return self._deployment
 
     def deploy_test_stable(self) -> Address:
         """Deploy a worthless stablecoin for demos; the operator owns all of it."""
         return self._client.deploy("TestStable")[0]
 
-    def set_witnesses(self, witnesses: Sequence[bytes], quorum: int) -> bytes:
-        """Replace the witnesses and the quorum; return the transaction's hash."""
-        listed = [to_checksum_address(witness) for witness in witnesses]
-        return self._client.send(self._settlement().setWitnesses(listed, quorum)).tx_hash
+    # -- what is there
 
-    def witnesses(self) -> tuple[list[Address], int]:
-        """Return the addresses whose signatures count, and how many must sign."""
+    def final_block(self) -> int:
+        """Return the last block that counts as final; below zero before there is one."""
+        return self._client.head() - self._deployed().finality
+
+    def head(self) -> tuple[int, int]:
+        """Return the latest block's number and timestamp."""
+        number = self._client.head()
+        return number, self._client.block_at(number)[1]
+
+    def block_at(self, number: int) -> tuple[bytes, int]:
+        """Return a block's hash and timestamp."""
+        return self._client.block_at(number)
+
+    def logs(self, assets: Sequence[bytes], first: int, last: int) -> list[pb.ChainLog]:
+        """Return what the log has to hold of some blocks."""
+        return read_logs(self._client, self._deployed(), assets, first, last)
+
+    def epochs(self) -> tuple[int, int]:
+        """Return the epoch in force and the last that was posted, in the latest block."""
         functions = self._settlement()
-        listed = self._client.read(functions.witnesses())
-        quorum: int = self._client.read(functions.quorum())
-        return [Address(to_canonical_address(witness)) for witness in listed], quorum
+        epoch = int(self._client.read(functions.epoch()))
+        return epoch, int(self._client.read(functions.posted()))
+
+    def root(self) -> bytes:
+        """Return the root in force."""
+        return bytes(self._client.read(self._settlement().root()))
+
+    def waiting(self, epoch: int) -> Waiting:
+        """Return where a root is that waits."""
+        posting = self._client.read(self._settlement().posting(epoch))
+        return Waiting(epoch, STATUSES[posting[3]], posting[2])
+
+    def change_due_s(self) -> int:
+        """Return when the waiting set of witnesses may take over; 0 if none waits."""
+        return int(self._client.read(self._witness_set().activeAt()))
+
+    def received(self, asset: Address) -> int:
+        """Return all that ever came in of an asset."""
+        return int(self._client.read(self._vault().received(to_checksum_address(asset))))
+
+    # -- money in
 
     def deposit(self, asset: Address, amount: int, memo: bytes = b"") -> bytes:
         """Pay revenue into the network from the operator's account; return the hash.
 
-        A token is approved first, for this amount alone: a crash in between leaves an unused
-        approval, which the next deposit replaces.
+        A token is approved first, for this amount alone: a crash in between leaves an unused approval, which
+        the next deposit replaces.
         """
         if len(memo) > MEMO_BYTES_MAX:
             raise ConfigError(f"a memo has at most {MEMO_BYTES_MAX} bytes", "use its hash")
-        intake = self._intake()
-        if asset != ETHER:
-            token = self._client.contract("TestStable", asset)  # any ERC-20 has these functions
-            self._client.send(token.functions.approve(intake.address, amount))
-        deposit = intake.functions.deposit(
-            to_checksum_address(asset), amount, memo.ljust(MEMO_BYTES_MAX, b"\x00")
-        )
-        return self._client.send(deposit, wei=amount if asset == ETHER else 0).tx_hash
+        word, vault = memo.ljust(MEMO_BYTES_MAX, b"\x00"), self._vault()
+        if asset == ETHER:
+            return self._client.send(vault.depositEther(word), wei=amount).tx_hash
+        token = self._client.contract("TestStable", asset)  # any ERC-20 has these functions
+        where = to_checksum_address(self._deployed().vault)
+        self._client.send(token.functions.approve(where, amount))
+        return self._client.send(vault.deposit(to_checksum_address(asset), amount, word)).tx_hash
 
-    def publish(
-        self,
-        epoch: int,
-        root: bytes,
-        totals: Mapping[Address, int],
-        signatures: Sequence[bytes],
-    ) -> PublishedTx:
-        """Put a root in force. Raises Reject if the signatures are not a quorum of the witnesses.
+    # -- roots and witnesses
 
-        Repeating a publication that is in force already returns the transaction that did it, so
-        that an operator who crashed before noting it down can simply start again.
-        """
-        deployment = self._deployed()
-        if self.published() == Published(epoch, root):
-            return self._find_publication(epoch)
-        digest = publication_digest(deployment.chain_id, deployment.settlement, epoch, root, totals)
-        ordered = verify_quorum(digest, signatures, *self.witnesses())
-        assets = sorted(totals)
-        function = self._settlement().publish(
-            epoch,
-            root,
-            [to_checksum_address(asset) for asset in assets],
-            [totals[asset] for asset in assets],
-            ordered,
-        )
+    def post(self, payload: Payload, last: Payload, by: Signed) -> SentTx:
+        """Let a root wait. Raises Reject if the signatures are not a quorum's."""
+        function = self._settlement().post(_struct(payload), _struct(last), by.attestation())
         return self._client.send(function)
 
-    def published(self) -> Published:
-        """Return the epoch and the root in force on chain."""
-        functions = self._settlement()
-        epoch = self._client.read(functions.epoch())
-        return Published(epoch, self._client.read(functions.root()))
+    def uphold(self, epoch: int, by: Signed) -> SentTx:
+        """Say that a frozen root stands."""
+        return self._client.send(self._settlement().uphold(epoch, by.attestation()))
 
-    def published_total(self, asset: Address) -> int:
-        """Return all that was ever promised of `asset`."""
-        function = self._settlement().published(to_checksum_address(asset))
-        return int(self._client.read(function))
+    def lapse(self, epoch: int) -> SentTx:
+        """Drop a frozen root that nobody upheld."""
+        return self._client.send(self._settlement().lapse(epoch))
 
-    def deposits(self, from_block: int = 0) -> list[RevenueEvent]:
-        """Return all revenue that came in from `from_block` on, oldest first."""
-        return [
-            RevenueEvent(
-                asset=Address(to_canonical_address(log["args"]["asset"])),
-                sender=Address(to_canonical_address(log["args"]["from"])),
-                amount=log["args"]["amount"],
-                memo=log["args"]["memo"],
-                block=log["blockNumber"],
-                tx_hash=bytes(log["transactionHash"]),
-            )
-            for log in self._client.logs(self._intake().events.RevenueReceived(), from_block)
-        ]
+    def enact(self, payload: Payload) -> SentTx:
+        """Put a root in force that has waited."""
+        return self._client.send(self._settlement().enact(_struct(payload)))
 
-    def claim_for(self, leaf: Leaf, proof: Sequence[bytes], root: bytes) -> SentTx:
-        """Claim for an account that has no ether to pay with; the money goes to the account."""
+    def propose_witnesses(self, witnesses: Sequence[bytes], by: Signed) -> SentTx:
+        """Propose another set of witnesses."""
+        listed = [to_checksum_address(witness) for witness in witnesses]
+        return self._client.send(self._witness_set().propose(listed, by.attestation()))
+
+    def activate_witnesses(self) -> SentTx:
+        """Put the set that has waited in force."""
+        return self._client.send(self._witness_set().activate())
+
+    # -- money out
+
+    def claim_for(self, leaf: Leaf, proof: Sequence[bytes], skip: int = 0) -> SentTx:
+        """Claim for an account; the money goes to the account. Bit i of `skip` leaves asset i out."""
         function = self._settlement().claim(
-            to_checksum_address(leaf.account),
-            to_checksum_address(leaf.asset),
-            leaf.cumulative,
-            root,
             list(proof),
+            skip,
+            to_checksum_address(leaf.account),
+            [to_checksum_address(asset) for asset, _ in leaf.amounts],
+            [amount for _, amount in leaf.amounts],
         )
         return self._client.send(function)
 
     def claimed(self, asset: Address) -> int:
         """Return what the operator's account has claimed of `asset` so far."""
         account, token = to_checksum_address(self.address), to_checksum_address(asset)
-        paid: int = self._client.read(self._settlement().claimed(account, token))
-        return paid
+        return int(self._client.read(self._settlement().claimed(account, token)))
 
     def fund(self, addresses: Sequence[bytes], wei: int) -> None:
         """Send `wei` to each address, so that it can pay for its claims."""
         for address in addresses:
             self._client.transfer(Address(address), wei)
 
-    def _find_publication(self, epoch: int) -> PublishedTx:
-        event = self._client.contract("Settlement", self._deployed().settlement).events.Published()
-        log = next(self._client.logs(event, from_block=0, epoch=epoch))
-        return self._client.mined(bytes(log["transactionHash"]))
-
     def _deployed(self) -> Deployment:
         if self._deployment is None:
             raise StateError(
-                "no settlement contract is known",
-                "`commonhold coordinator settle` deploys it, once an epoch is closed",
+                "no contracts are known", "`commonhold coordinator settle` deploys them"
             )
-        if self._client.chain_id() != self._deployment.chain_id:
-            raise ConfigError(
-                f"the settlement is on chain {self._deployment.chain_id}, not on this one",
-                "name an endpoint of that chain as rpc_url in coordinator.toml",
-            )
+        self._client.require_chain(self._deployment.chain_id)
         return self._deployment
 
     def _settlement(self) -> Any:
         return self._client.contract("Settlement", self._deployed().settlement).functions
 
-    def intake(self) -> Address:
-        """Return the contract that revenue is paid into."""
-        return Address(to_canonical_address(self._client.read(self._settlement().intake())))
+    def _vault(self) -> Any:
+        return self._client.contract("Vault", self._deployed().vault).functions
 
-    def _intake(self) -> Any:
-        return self._client.contract("RevenueIntake", self.intake())
+    def _witness_set(self) -> Any:
+        return self._client.contract("WitnessSet", self._deployed().witness_set).functions
+
+
+def _struct(payload: Payload) -> tuple[Any, ...]:
+    """A payload as the contract takes it."""
+    assets = [to_checksum_address(asset) for asset, _ in payload.totals]
+    return (payload.epoch, payload.root, assets, [total for _, total in payload.totals])

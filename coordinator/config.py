@@ -6,6 +6,7 @@ ledger.db           the log, the batches beside it and the sealed openings
 server.json         where the running server listens; rewritten at every start
 content/            what was fetched from contributors for datasets, and its salts
 datasets/           exported datasets, each named by its snapshot
+transactions/        what was sent to a chain and is not mined yet
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from commonground.durations import parse_duration
 from commonground.files import private_directory, write_new
 from contracts.spending import MAX_FEE_GWEI
 from contracts.url import check as check_endpoint
+from coordinator.terms import Terms
 from protocol.errors import ConfigError
 
 ENVIRONMENT_DIRECTORY: Final = "COMMONHOLD_COORDINATOR"
@@ -67,6 +69,7 @@ class Config:
     close_every: str = ""  # epochs are closed so often ("24h"); empty: when the operator says so
     reflection: bool = False  # lets anybody ask which methods there are, for debugging
     rate_limit: RateLimit = field(default_factory=RateLimit)
+    settlement: Terms = field(default_factory=Terms)
 
     def __post_init__(self) -> None:
         if not self.name or not self.host:
@@ -134,6 +137,11 @@ class Home:
         return self.path / "content"
 
     @property
+    def transactions_path(self) -> Path:
+        """Transactions under way, by chain and account."""
+        return self.path / "transactions"
+
+    @property
     def datasets_path(self) -> Path:
         """Exported datasets."""
         return self.path / "datasets"
@@ -164,7 +172,7 @@ class Home:
             raise ConfigError(
                 f"{self.config_path} is malformed: {error}", "correct it there, or write it anew"
             ) from error
-        sections = {"rate_limit": RateLimit}
+        sections = {"rate_limit": RateLimit, "settlement": Terms}
         values = {
             key: _build(sections[key], value, key) if key in sections else value
             for key, value in data.items()

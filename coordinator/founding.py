@@ -29,7 +29,6 @@ DEFAULT_POLICY: Final = pb.Policy(
     rejection_penalty_ppm=1_000_000,  # a rejected item takes back what an accepted one earns
     accept_ppm=900_000,
     reputation_decay_ppm=900_000,
-    witness_quorum=1,
     revenue_treasury_ppm=50_000,
     royalty_ppm=500_000,
     # Names must cost something. The operator's budget is a day's work of inviting; a member with twenty more

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Final
 
 from coordinator.tally import Statuses, Tally, recount
 from coordinator.witnesses import Witnesses, missing_of, witnesses_view
 from protocol.lifecycle import ItemStatus, JobStatus, RoundPhase
+from protocol.money.payload import quorum_of
 from protocol.rows import Campaign
 from protocol.state import State, waits_of
 from protos.gen import records_pb2 as pb
 
+# The end of the year 9999: a chain's moments are anybody's numbers.
+MOMENT_S_MAX: Final = 253_402_300_799
 # A page and a terminal are for people: beyond this they ask the log.
 CAMPAIGNS_MAX: Final = 100
 # In the order in which an operator asks; several statuses are one stage of review.
@@ -58,6 +62,17 @@ class CampaignRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RootRow:
+    """A root that waits on chain. `challenger`: the address, in hex, of the witness that froze it."""
+
+    epoch: int
+    status: str
+    challenger: str
+    evidence: str
+    is_ours: bool  # it is the one that the log proposed
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """Counts of the present state; what of it is a table has no more than CAMPAIGNS_MAX rows."""
 
@@ -84,8 +99,11 @@ class Overview:
     proposed_epoch: int  # waits for witnesses; 0 when none does
     attestations: int  # to that proposal
     witnesses: Witnesses  # who toss the coin
-    witness_quorum: int
-    deployment: dict[str, int | str]  # chain id and contract addresses; empty before
+    signers: int  # witnesses on chain, who sign for money; 0 before the chain is read
+    signers_needed: int
+    roots: tuple[RootRow, ...]  # that are posted and not in force, in order
+    next_signers: str  # when another set may take over; empty: none waits
+    deployment: dict[str, int | str]  # chain id, contract addresses, last block read; empty before
     campaigns: tuple[CampaignRow, ...]  # in the order of their ids
     campaigns_total: int
 
@@ -93,8 +111,7 @@ class Overview:
 def overview(state: State, tally: Tally | None = None) -> Overview:
     """Everything at once. Without a tally the items are counted here, one by one."""
     tally = recount(state) if tally is None else tally
-    proposed = state.settlement
-    pending = proposed is not None and proposed.epoch > state.published_epoch
+    asked = state.asks.get("settlement")
     return Overview(
         name=state.name,
         network=state.network.hex(),
@@ -115,10 +132,13 @@ def overview(state: State, tally: Tally | None = None) -> Overview:
         snapshots=len(state.snapshots),
         licences=len(state.licences),
         closed_epoch=state.closed_epoch,
-        settled_epoch=state.published_epoch,
-        proposed_epoch=proposed.epoch if proposed is not None and pending else 0,
-        attestations=len(state.attestations) if pending else 0,
-        witness_quorum=state.policy.witness_quorum,
+        settled_epoch=state.settled_epoch,
+        proposed_epoch=0 if asked is None else asked.number,
+        attestations=0 if asked is None else state.attestations.count(asked.digest),
+        signers=len(state.onchain.witnesses),
+        signers_needed=quorum_of(len(state.onchain.witnesses)),
+        roots=waiting_roots(state),
+        next_signers=moment(state.onchain.active_at_s) if state.onchain.active_at_s else "",
         witnesses=witnesses_view(state),
         deployment=_deployment(state),
         campaigns=tuple(
@@ -181,6 +201,27 @@ def _deployment(state: State) -> dict[str, int | str]:
         return {}
     return {
         "chain_id": state.deployment.chain_id,
-        "settlement": state.deployment.settlement.hex(),
-        "share_token": state.deployment.share_token.hex(),
-    }
+        "block": state.deployment.block,
+        "finality": state.deployment.finality,
+        "read_block": state.onchain.last,
+    } | {name: each.hex() for each, name in state.deployment.contracts.items()}
+
+
+def waiting_roots(state: State) -> tuple[RootRow, ...]:
+    """What waits on chain, as far as the log has read it."""
+    return tuple(
+        RootRow(
+            epoch=epoch,
+            status=root.status.name.lower(),
+            challenger=root.challenger.hex() if root.challenger is not None else "",
+            evidence=root.evidence.hex(),
+            is_ours=root.payload == state.payloads.get(epoch),
+        )
+        for epoch, root in state.roots.scan()
+        if epoch > state.settled_epoch
+    )
+
+
+def moment(time_s: int) -> str:
+    """A moment of the chain, for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(time_s, MOMENT_S_MAX)))

@@ -12,7 +12,6 @@ from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 EMISSION_SHARES_MAX: Final = AMOUNT_MICRO_MAX // PPM
-WITNESSES_MAX: Final = 64  # Settlement.MAX_WITNESSES
 COUNT_MAX: Final = 1_000_000  # of people or items: beyond it a budget is none
 ADMISSIONS: Final = {"open": pb.ADMISSION_OPEN, "invitation": pb.ADMISSION_INVITATION}
 OPEN_WARNING: Final = (
@@ -30,7 +29,6 @@ def read_terms(
     trainers: float | None,
     royalty: float | None,
     accept: float | None,
-    quorum: int | None,
     admission: str | None,
     operator_invitations: int | None,
     member_invitations: int | None,
@@ -49,7 +47,6 @@ def read_terms(
         "trainers_ppm": _part("--trainers", trainers),
         "royalty_ppm": _part("--royalty", royalty),
         "accept_ppm": _certainty("--accept", accept),
-        "witness_quorum": _whole("--quorum", quorum, WITNESSES_MAX),
         "admission": _admission(admission),
         "operator_invitations": _count("--operator-invitations", operator_invitations, 0),
         "member_invitations": _count("--member-invitations", member_invitations, 0),

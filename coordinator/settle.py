@@ -1,113 +1,119 @@
-"""Settlement: from a closed epoch to claims on chain. Run it again after any failure.
+"""Settlement: from closed epochs to claims on chain. Run it again after any failure.
 
     deploy      the contracts, once; logged as `deployment`
-    import      each deposit that the contract saw, once; logged as `revenue`
     join        the treasury's account, bound to the operator; logged as `register`
-    propose     the root of all that was ever earned; logged as `settlement`
-    attest      witnesses recompute the root and sign; their nodes log `attest`
-    publish     root and signatures on chain; logged as `published`
+    read        what final blocks hold of the contracts, deposits above all; logged as `chain`
+    witnesses   those on chain follow those who toss the coin; asked for by `witness-change`
+    post        each closed epoch's root, once its witnesses have signed it; asked for by `settlement`
+    stand by    a root that was challenged and is the log's; asked for by `uphold`
+    enact       each root that has waited
     claim       what the treasury has earned
 
-The log says which steps are done, the chain says whether the last transaction was; no step is done
-twice. One exception: a crash between the deployment and its record leaves contracts that nobody knows
-of and nothing was paid into; the next run deploys others.
+The chain says which steps are done, the log says what is to be done, and no step is done twice. One
+exception: a crash between the first contract and the record of all leaves contracts that nobody knows of
+and nothing was paid into; the next run deploys others.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from coordinator.chain import OperatorChain
+from contracts.spending import WEI_PER_GWEI, Spending
+from coordinator.asking import ask
+from coordinator.chain import OperatorChain, Waiting
 from coordinator.operator import Operator
-from coordinator.policies import WITNESSES_MAX
-from protocol.errors import Reject, StateError
-from protocol.limits import LICENCE_ID_CHARS_MAX
-from protocol.money.accounts import cumulative_leaves
-from protocol.money.payout import recover_signer
-from protocol.money.settlement import (
-    Address,
-    address,
-    build_tree,
-    publication_digest,
-    sum_totals,
-)
-from protocol.rows import Settlement
-from protocol.state import State
-from protocol.text import is_id
+from coordinator.reading import read_chain
+from coordinator.terms import WITNESSES_SAFE, few_witnesses
+from protocol.errors import ConfigError, StateError
+from protocol.money.accounts import promised_leaves
+from protocol.money.payload import NOTHING, Payload
+from protocol.money.settlement import CONTRACTS, address, build_tree
+from protocol.rules.settling import compute_payload, witnesses_to_be
 from protos.gen import records_pb2 as pb
 
 Report = Callable[[str], None]
 
+# How often the clock is looked at while a root waits or a block becomes final.
+POLL_S: Final = 0.5
+
+
+@dataclass(slots=True)
+class Budget:
+    """Time for one run. Raises ConfigError unless it is a number of seconds."""
+
+    seconds: float
+    _end: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.seconds) or self.seconds <= 0:
+            raise ConfigError(f"--timeout is {self.seconds}", "give seconds, above zero")
+        self._end = time.monotonic() + self.seconds
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left, zero at least."""
+        return max(0.0, self._end - time.monotonic())
+
+    def wait(self, until_s: float) -> bool:
+        """Waits for a moment of the clock, if it comes in time; whether it has."""
+        if until_s - time.time() > self.left_s:
+            return False
+        while (missing := until_s - time.time()) > 0:
+            time.sleep(min(missing, POLL_S))
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What is in force after a settlement."""
+    """What is in force after a run, and what still waits."""
 
-    epoch: int
+    epoch: int  # in force; 0: none
     root: bytes
-    tx_hash: bytes
-    block: int
+    posted: int  # the last epoch that is posted
     imported: int  # deposits that this run found
+    waiting: tuple[Waiting, ...] = ()
 
 
-def open_chain(operator: Operator) -> OperatorChain:
-    """The chain of the settings, with the contracts of the log. Raises Unreachable, ConfigError."""
+def open_chain(operator: Operator, report: Report = lambda _: None) -> OperatorChain:
+    """The chain of the settings, with the contracts of the log; reports what it sends. Asks nobody yet.
+
+    Raises ConfigError for an address that is none.
+    """
+    config = operator.config
+    spending = Spending(
+        config.max_fee_gwei * WEI_PER_GWEI,
+        operator.home.transactions_path,
+        lambda tx_hash: report(f"sent transaction 0x{tx_hash.hex()}; waiting until it is mined"),
+    )
     return OperatorChain(
-        operator.config.rpc_url, operator.keys.chain_secret, operator.state.deployment
+        config.rpc_url, operator.keys.chain_secret, operator.state.deployment, spending
     )
 
 
-def settle(
-    operator: Operator, chain: OperatorChain, report: Report, seconds_max: float
-) -> Settled | None:
-    """Does what is left to do for the last closed epoch; None when nothing is.
-
-    `seconds_max` bounds the wait for witnesses.
+def settle(operator: Operator, chain: OperatorChain, report: Report, seconds_max: float) -> Settled:
+    """Does what is left to do for all closed epochs, as far as it can be done in `seconds_max`.
 
     Raises:
-        StateError: no epoch has closed, too few members, or the witnesses did not answer in time.
+        ConfigError: the time is no time, or the settings cannot be.
+        StateError: no epoch has closed, or the witnesses did not answer in time.
         Unreachable: the chain or the coordinator does not answer; run it again.
     """
-    _deploy(operator, chain, report)
-    operator.join()
-    imported = import_revenue(operator, chain, report)
-    state = operator.state
-    if state.closed_epoch == 0:
+    budget = Budget(seconds_max)
+    if operator.state.closed_epoch == 0:
         raise StateError("no epoch has been closed", "run `commonhold coordinator epoch close`")
-    settled = None
-    if state.published_epoch == state.closed_epoch:
-        report(f"epoch {state.closed_epoch} is settled already")
-    else:
-        settled = _publish(operator, chain, report, seconds_max, imported)
-    _claim_treasury(operator, chain, report)
-    return settled
-
-
-def _publish(
-    operator: Operator,
-    chain: OperatorChain,
-    report: Report,
-    seconds_max: float,
-    imported: int,
-) -> Settled:
-    state = operator.state
-    proposal = _propose(operator, report)
-    signatures = _await_witnesses(operator, chain, proposal, report, seconds_max)
-    report(f"publishing epoch {proposal.epoch} on chain")
-    totals = {Address(asset): amount for asset, amount in proposal.totals}
-    # Crash after this line: the next run finds the same publication in force, and notes it down.
-    sent = chain.publish(proposal.epoch, proposal.root, totals, signatures)
-    body = pb.Published(
-        network=state.network,
-        epoch=proposal.epoch,
-        root=proposal.root,
-        tx_hash=sent.tx_hash,
-        block=sent.block,
-    )
-    operator.append("published", body)
-    return Settled(proposal.epoch, proposal.root, sent.tx_hash, sent.block, imported)
+    operator.join()
+    _deploy(operator, chain, report)
+    run = _Run(operator, chain, report, budget)
+    run.read()
+    run.follow_witnesses()
+    run.post_all()
+    run.enact_all()
+    run.claim_treasury()
+    return run.settled()
 
 
 def deposit_revenue(
@@ -119,167 +125,199 @@ def deposit_revenue(
     *,
     report: Report = lambda _: None,
 ) -> bytes:
-    """Pays in from the operator's account and logs the deposit; gives the transaction's hash.
+    """Pays in from the operator's account and logs the deposit once it is final; gives the transaction's
+    hash.
 
     Crash in between: the next settlement finds the deposit on chain.
     """
     tx_hash = chain.deposit(address(asset), amount, memo)
-    import_revenue(operator, chain, report)
+    read_chain(operator, chain, report)
     return tx_hash
 
 
-def _witnesses_of(state: State) -> tuple[list[bytes], int]:
-    """Payout addresses of those who registered first, and how many of them must sign."""
-    quorum = max(1, state.policy.witness_quorum)
-    addresses = dict.fromkeys(
-        member.payout
-        for who, member in sorted(state.members.scan(), key=lambda row: row[1].registered_at)
-        if who != state.operator
-    )
-    witnesses = list(addresses)[:WITNESSES_MAX]
-    if len(witnesses) < quorum:
-        raise StateError(
-            f"the policy asks for {quorum} witnesses, and {len(witnesses)} members registered an address",
-            "settle when more have joined, or lower it: `commonhold coordinator policy set --quorum`",
-        )
-    return witnesses, quorum
-
-
 def _deploy(operator: Operator, chain: OperatorChain, report: Report) -> None:
-    witnesses, quorum = _witnesses_of(operator.state)
-    if operator.state.deployment is None:
-        report(f"deploying the contracts, with {len(witnesses)} witnesses")
-        made = chain.deploy(witnesses, quorum)
-        body = pb.Deployment(
-            network=operator.state.network,
-            chain_id=made.chain_id,
-            settlement=made.settlement,
-            share_token=made.share_token,
-        )
-        operator.append("deployment", body)
+    if operator.state.deployment is not None:
         return
-    known, known_quorum = chain.witnesses()
-    if (set(known), known_quorum) != (set(witnesses), quorum):
-        report(f"the network has {len(witnesses)} witnesses now; telling the contract")
-        chain.set_witnesses(witnesses, quorum)
-
-
-def import_revenue(operator: Operator, chain: OperatorChain, report: Report) -> int:
-    """Logs the deposits that are not logged yet; gives their number.
-
-    The chain lists them in their order for good, so the place of a deposit among those of its
-    transaction names it.
-    """
-    within: Counter[bytes] = Counter()
-    imported = 0
-    for deposit in chain.deposits():
-        place = within[deposit.tx_hash]
-        within[deposit.tx_hash] += 1
-        if (deposit.tx_hash, place) in operator.state.deposits_seen or deposit.amount == 0:
-            continue
-        body = pb.Revenue(
-            network=operator.state.network,
-            asset=deposit.asset,
-            amount=str(deposit.amount),
-            tx_hash=deposit.tx_hash,
-            log_index=place,
-            memo=deposit.memo.rstrip(b"\0").decode("utf-8", "replace"),
-        )
-        if warning := misdirected(operator.state, body):
-            report(warning)
-        try:
-            operator.append("revenue", body)
-        except Reject as error:
-            # Anybody may deposit any token; one that the rules refuse must not hold up the others.
-            report(f"a deposit of 0x{deposit.asset.hex()} is not shared out: {error}")
-        else:
-            imported += 1
-    if imported:
-        report(f"found {imported} new deposits; they are shared out when the epoch closes")
-    return imported
-
-
-def misdirected(state: State, body: pb.Revenue) -> str:
-    """A warning about a payment whose memo reads like a licence's id and finds none; else empty.
-
-    Such money is the network's: the log cannot tell whose snapshot the payer meant.
-    """
-    licence = state.licences.get(body.memo)
-    if licence is not None and licence.asset != body.asset:
-        problem = f"licence {body.memo!r} is paid for in 0x{licence.asset.hex()}"
-    elif licence is None and is_id(body.memo, LICENCE_ID_CHARS_MAX):
-        problem = f"the log has no licence {body.memo!r}"
-    else:
-        return ""
-    return (
-        f"{problem}: the {body.amount} of 0x{body.asset.hex()} that transaction "
-        f"0x{body.tx_hash.hex()} paid with memo {body.memo!r} is shared out as the network's"
-    )
-
-
-def _claim_treasury(operator: Operator, chain: OperatorChain, report: Report) -> None:
-    """Claims what is in force for the operator's account; what was claimed before is left alone."""
-    tree = build_tree(cumulative_leaves(operator.state))
-    if chain.published().root != tree.root:
-        return  # revenue or members came since; the next settlement includes them
-    for index, leaf in enumerate(tree.leaves):
-        if leaf.account == chain.address and chain.claimed(leaf.asset) < leaf.cumulative:
-            chain.claim_for(leaf, tree.proof(index), tree.root)
-            report(f"the treasury has claimed {leaf.cumulative} of 0x{leaf.asset.hex()}")
-
-
-def _propose(operator: Operator, report: Report) -> Settlement:
-    """The proposal for the last closed epoch. One that is logged stands: witnesses may have signed it."""
-    state = operator.state
-    if state.settlement is not None and state.settlement.epoch == state.closed_epoch:
-        return state.settlement
-    leaves = cumulative_leaves(state)
-    if not leaves:
-        raise StateError("nobody has earned anything yet", "settle after an epoch with rewards")
-    totals = tuple(sorted(sum_totals(leaves).items()))
-    root = build_tree(leaves).root
-    report(f"proposing the settlement of epoch {state.closed_epoch}: {len(leaves)} claims")
-    body = pb.Settlement(
+    state, witnesses = operator.state, witnesses_to_be(operator.state)
+    if len(witnesses) < WITNESSES_SAFE:
+        report(few_witnesses(len(witnesses)))
+    report(f"deploying the contracts, with {len(witnesses)} witnesses")
+    emission = max(1, state.policy.epoch_emission_micro)
+    made = chain.deploy(operator.config.settlement, witnesses, emission, report)
+    body = pb.Deployment(
         network=state.network,
-        epoch=state.closed_epoch,
-        root=root,
-        totals=[pb.AssetTotal(asset=asset, amount=str(amount)) for asset, amount in totals],
-        leaves=len(leaves),
+        chain_id=made.chain_id,
+        block=made.block,
+        finality=made.finality,
+        **{name: getattr(made, name) for name in CONTRACTS},
     )
-    operator.append("settlement", body)
-    return Settlement(state.closed_epoch, root, totals)
+    operator.append("deployment", body)
 
 
-def _await_witnesses(
-    operator: Operator,
-    chain: OperatorChain,
-    proposal: Settlement,
-    report: Report,
-    seconds_max: float,
-) -> list[bytes]:
-    """Signatures of a quorum of the contract's witnesses."""
-    witnesses, quorum = chain.witnesses()
-    deployment = operator.state.deployment
-    if deployment is None:
-        raise StateError("the log names no contracts", "run `commonhold coordinator settle`")
-    digest = publication_digest(
-        deployment.chain_id,
-        deployment.settlement,
-        proposal.epoch,
-        proposal.root,
-        {Address(asset): amount for asset, amount in proposal.totals},
-    )
-    signed: dict[Address, bytes] = {}
-    told = -1
-    for state in operator.updates(seconds_max):
-        by_signer = {recover_signer(digest, each): each for _, each in state.attestations.scan()}
-        signed = {who: each for who, each in by_signer.items() if who in witnesses}
-        if len(signed) >= quorum:
-            return list(signed.values())
-        if len(signed) != told:
-            told = len(signed)
-            report(f"{told} of {quorum} witnesses have attested")
-    raise StateError(
-        f"only {len(signed)} of {quorum} witnesses attested in time",
-        "their nodes must run; then run `commonhold coordinator settle` again",
-    )
+@dataclass(slots=True)
+class _Run:
+    """One run over contracts that are there."""
+
+    operator: Operator
+    chain: OperatorChain
+    report: Report
+    budget: Budget
+    imported: int = 0
+
+    @property
+    def state(self) -> Any:
+        """As of now: it is another object's to replace."""
+        return self.operator.state
+
+    def read(self) -> None:
+        """Brings the log up to the chain's final blocks."""
+        self.imported += read_chain(self.operator, self.chain, self.report)
+
+    def follow_witnesses(self) -> None:
+        """Those who toss the coin become the witnesses on chain, at a proposal's own pace."""
+        due_s = self.chain.change_due_s()
+        wanted, view = witnesses_to_be(self.state), self.state.onchain
+        if due_s and view.waiting == wanted:
+            if not self.budget.wait(due_s):
+                self.report(f"the next witnesses take over {_moment(due_s)}; run this again then")
+                return
+            self._final(self.chain.activate_witnesses().block)
+            self.report(f"{len(wanted)} witnesses are in force on chain")
+        elif wanted and wanted != view.witnesses and view.witnesses and not due_s:
+            self.report(
+                f"asking the {len(view.witnesses)} witnesses to make room for {len(wanted)}"
+            )
+            body = pb.WitnessChange(
+                network=self.state.network, proposal=view.proposals + 1, witnesses=wanted
+            )
+            signed = ask(self.operator, "witness-change", body, self.report, self.budget.left_s)
+            if self._final(self.chain.propose_witnesses(wanted, signed).block):
+                self.follow_witnesses()
+
+    def post_all(self) -> None:
+        """Each closed epoch, in order."""
+        while (epoch := self.state.onchain.posted + 1) <= self.state.closed_epoch:
+            if self.chain.epochs()[1] >= epoch:
+                self.report(f"the root of epoch {epoch} is posted, and not final yet")
+                if not self._await_read(lambda e=epoch: self.state.onchain.posted >= e):  # type: ignore[misc]
+                    return
+                continue
+            payload = self._payload(epoch)
+            self.report(f"asking the witnesses to sign epoch {epoch}")
+            body = pb.Settlement(
+                network=self.state.network,
+                epoch=epoch,
+                attempt=self.state.onchain.attempt,
+                root=payload.root,
+                totals=[pb.AssetTotal(asset=a, amount=str(n)) for a, n in payload.totals],
+                leaves=0
+                if epoch <= self.state.proposed_epoch
+                else compute_payload(self.state, epoch)[1],
+            )
+            signed = ask(self.operator, "settlement", body, self.report, self.budget.left_s)
+            last = self.state.payloads.get(epoch - 1, NOTHING)
+            sent = self.chain.post(payload, last, signed)
+            self.report(f"posted epoch {epoch}, transaction 0x{sent.tx_hash.hex()}")
+            if not self._final(sent.block):
+                return
+
+    def enact_all(self) -> None:
+        """Each root that waits, in order; what is frozen holds back those behind it."""
+        while True:
+            epoch, posted = self.chain.epochs()
+            if epoch >= posted:
+                break
+            found = self.chain.waiting(epoch + 1)
+            if not (self._stand_by(found) if found.status == "frozen" else self._enact(found)):
+                break
+        self.read()
+
+    def _enact(self, root: Waiting) -> bool:
+        payload = self.state.payloads.get(root.epoch)
+        if payload is None:
+            self.report(
+                f"the root of epoch {root.epoch} on chain is not in the log: nobody enacts it here"
+            )
+            return False
+        if not self.budget.wait(root.due_s):
+            self.report(
+                f"epoch {root.epoch} waits: anybody bonded may object until {_moment(root.due_s)};"
+                " run `commonhold coordinator settle` again then"
+            )
+            return False
+        sent = self.chain.enact(payload)
+        self.report(f"epoch {root.epoch} is in force in block {sent.block}")
+        return True
+
+    def _stand_by(self, root: Waiting) -> bool:
+        """A root that somebody challenged: its witnesses stand by it if it is the log's, else it lapses."""
+        self.read()
+        known = self.state.roots.get(root.epoch)
+        if known is None or known.challenger is None:
+            self.report(f"epoch {root.epoch} is frozen; by whom, the next final block says")
+            return False
+        self.report(
+            f"epoch {root.epoch} is FROZEN by witness 0x{known.challenger.hex()},"
+            f" with evidence {known.evidence.hex()}"
+        )
+        if known.payload == self.state.payloads.get(root.epoch) and time.time() < root.due_s:
+            body = pb.Uphold(network=self.state.network, epoch=root.epoch)
+            signed = ask(self.operator, "uphold", body, self.report, self.budget.left_s)
+            self._final(self.chain.uphold(root.epoch, signed).block)
+            self.report(f"the witnesses stand by epoch {root.epoch}")
+            return True
+        if not self.budget.wait(root.due_s):
+            self.report(f"it lapses {_moment(root.due_s)}; run this again then")
+            return False
+        self._final(self.chain.lapse(root.epoch).block)
+        self.report(
+            f"epoch {root.epoch} has lapsed, and all behind it; run this again to propose it anew"
+        )
+        return False
+
+    def claim_treasury(self) -> None:
+        """Claims what is in force for the operator's account; what was claimed before is left alone."""
+        tree = build_tree(promised_leaves(self.state))
+        index = tree.index_of(self.chain.address)
+        if self.chain.root() != tree.root or index is None:
+            return  # a later root waits already; the settlement that enacts it claims
+        leaf = tree.leaves[index]
+        if any(self.chain.claimed(asset) < amount for asset, amount in leaf.amounts):
+            sent = self.chain.claim_for(leaf, tree.proof(index))
+            self.report(f"the treasury has claimed, transaction 0x{sent.tx_hash.hex()}")
+            self.read()
+
+    def settled(self) -> Settled:
+        """What there is now."""
+        epoch, posted = self.chain.epochs()
+        waiting = tuple(self.chain.waiting(each) for each in range(epoch + 1, posted + 1))
+        return Settled(epoch, self.chain.root(), posted, self.imported, waiting)
+
+    def _payload(self, epoch: int) -> Payload:
+        """What was proposed once stands: witnesses may have signed it."""
+        known: Payload | None = self.state.payloads.get(epoch)
+        return known if known is not None else compute_payload(self.state, epoch)[0]
+
+    def _final(self, block: int) -> bool:
+        """Waits until a block is final, and logs it; whether it is."""
+        if self._await_read(lambda: self.chain.final_block() >= block):
+            return True
+        finality = self.state.deployment.finality
+        self.report(
+            f"block {block} is final after {finality} more; run `commonhold coordinator settle` again then"
+        )
+        return False
+
+    def _await_read(self, condition: Callable[[], bool]) -> bool:
+        """Reads the chain until a condition holds, for as long as there is time; whether it does."""
+        while True:
+            self.read()
+            if condition():
+                self.read()
+                return True
+            if not self.budget.wait(time.time() + POLL_S):
+                return False
+
+
+def _moment(time_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_s))

@@ -1,13 +1,17 @@
-"""Attests settlements: the replay has recomputed the root, so this member signs what is to be published.
+"""Attests: what the log asks of the witnesses on chain follows from it, so this witness's own replay
+recomputed it.
 
-The fold refuses a settlement whose root does not follow from the log (protocol/rules/settling.py), so
-that a proposal in our state is one that this very machine recomputed. A quorum of such signatures
-lets the contract publish it.
+The fold refuses a settlement whose root does not follow from the log, an uphold of any other root, and a
+set of witnesses that is not the coin's (protocol/rules/settling.py). Beyond that a witness remembers,
+whatever becomes of the log that it is shown, which payload it signed for an epoch and attempt: two are
+proof against it.
 """
 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable, Iterator
 
 from node.follower import Follower
 from node.keys import NodeKeys
@@ -15,43 +19,66 @@ from node.rows import Outgoing
 from node.store import Store
 from node.wallet import Wallet
 from protocol.identity import PersonId
-from protocol.money.settlement import address
+from protocol.limits import DEADLINE_S_MAX
+from protocol.money.onchain import Ask
+from protocol.money.payload import hash_payload
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 log = logging.getLogger(__name__)
 
+#: What clocks may differ by.
+_CLOCKS_S = 60
 
-def attestation_due(state: State, me: PersonId, wallet: Wallet) -> pb.Attest | None:
-    """The attestation that the proposed settlement still wants of `me`; None when it wants none.
 
-    Only a member whose registered payout address is the wallet's can attest: the contract counts
-    addresses. The same proposal always gives the same record (RFC 6979 signatures).
+def attestations_due(
+    state: State, me: PersonId, wallet: Wallet, now_s: float
+) -> Iterator[tuple[str, Ask, pb.Attest]]:
+    """(record kind, what it asks, the answer) of all that the log asks of `me` and that is not answered.
+
+    Only a member whose registered payout address is the wallet's, and a witness's on chain, can attest. The
+    same question always gets the same record (RFC 6979 signatures). One that asks for longer than an hour
+    gets none.
     """
-    proposal, deployment, member = state.settlement, state.deployment, state.members.get(me)
-    if proposal is None or deployment is None or member is None:
-        return None
-    if state.published_epoch >= proposal.epoch or me in state.attestations:
-        return None
-    if member.payout != wallet.address:
-        return None
-    totals = {address(asset): amount for asset, amount in proposal.totals}
-    return pb.Attest(
-        network=state.network,
-        epoch=proposal.epoch,
-        root=proposal.root,
-        signature=wallet.sign_publication(deployment, proposal.epoch, proposal.root, totals),
-    )
+    member = state.members.get(me)
+    if member is None or member.payout != wallet.address:
+        return
+    if wallet.address not in state.onchain.witnesses:
+        return
+    for kind, ask in state.asks.scan():
+        if (ask.digest, wallet.address) in state.attestations:
+            continue
+        if now_s < ask.deadline_s <= now_s + DEADLINE_S_MAX + _CLOCKS_S:
+            signature = wallet.sign_digest(ask.digest)
+            yield (
+                kind,
+                ask,
+                pb.Attest(network=state.network, digest=ask.digest, signature=signature),
+            )
 
 
-async def keep_attesting(keys: NodeKeys, store: Store, follower: Follower) -> None:
-    """Queues an attestation for each settlement that the log proposes, once, for ever."""
+def remember(store: Store, state: State, ask: Ask) -> bool:
+    """Notes down which payload is signed for an epoch and attempt; False if it was another one."""
+    key = f"signed/{state.network.hex()}/{ask.number}/{ask.attempt}"
+    payload, known = hash_payload(state.payloads[ask.number]), store.meta(key)
+    if known is None:
+        store.set_meta(key, payload)
+    return known in (None, payload)
+
+
+async def keep_attesting(
+    keys: NodeKeys, store: Store, follower: Follower, clock: Callable[[], float] = time.time
+) -> None:
+    """Queues an answer to each question that the log asks, once, for ever."""
     if keys.payout_key is None:
         return  # the machine that has it attests
     wallet = Wallet(keys.payout_key)
     while True:
         size = follower.size
-        due = attestation_due(follower.state, keys.person, wallet)
-        if due is not None and store.enqueue(Outgoing("attest", keys.seal("attest", due))):
-            log.info("attested the settlement of epoch %d", due.epoch)
+        state = follower.state
+        for kind, ask, answer in list(attestations_due(state, keys.person, wallet, clock())):
+            if kind == "settlement" and not remember(store, state, ask):
+                log.error("another root of epoch %d was signed before: not signing", ask.number)
+            elif store.enqueue(Outgoing("attest", keys.seal("attest", answer))):
+                log.info("signed the %s of number %d", kind, ask.number)
         await follower.wait_beyond(size)

@@ -1,7 +1,7 @@
-"""Claims: what the last published settlement pays this node's address, and fetching it on chain.
+"""Claims: what the settlement in force pays this node's address, and fetching it on chain.
 
-Leaves are cumulative, so that one claim settles any number of epochs and nothing is lost by being
-late. They are taken from the replay at the very entry that proposed the settlement: what was earned
+Leaves are cumulative, so that one claim settles any number of epochs and assets, and nothing is lost by
+being late. They are taken from the replay at the very entry that proposed the settlement: what was earned
 or registered later belongs to the next one. The contract pays a leaf once, whoever asks how often.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,9 +18,8 @@ from node.rows import ClaimRow
 from node.store import Store
 from node.wallet import ClaimTx, Wallet
 from protocol.errors import ConfigError, StateError
-from protocol.money.accounts import cumulative_leaves
-from protocol.money.settlement import Leaf, SettlementTree, build_tree
-from protocol.rows import Settlement
+from protocol.money.accounts import promised_leaves
+from protocol.money.settlement import Address, Leaf, SettlementTree, build_tree
 from protocol.transition import Applied
 
 log = logging.getLogger(__name__)
@@ -47,50 +46,50 @@ class Claimed:
 
 
 class SettlementWatch:
-    """Keeps what the last published settlement pays. Make it before the follower replays."""
+    """Keeps what the settlement in force pays, and those that wait. Make it before the follower replays."""
 
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
-        self._proposed: tuple[int, list[Leaf]] | None = None
-        self._published: tuple[int, list[Leaf]] | None = None
+        self._leaves: dict[int, list[Leaf]] = {}  # by epoch
         self._settled: Settled | None = None
-        self._seen: Settlement | None = None
-        self._published_epoch = 0
         follower.subscribe(self._on_entry)
 
     @property
-    def published(self) -> Settled | None:
-        """The last published settlement; its tree is built when it is first asked for."""
-        if self._settled is None and self._published is not None:
-            epoch, leaves = self._published
-            self._settled = Settled(epoch, build_tree(leaves))
-        return self._settled
-
-    def _on_entry(self, _: Applied) -> None:
+    def in_force(self) -> Settled | None:
+        """The settlement in force; its tree is built when it is first asked for. None where there is none, or
+        where the root on chain is not the one that we recomputed."""
         state = self._follower.state
-        if state.settlement is not None and state.settlement is not self._seen:
+        epoch = state.settled_epoch
+        root, leaves = state.roots.get(epoch), self._leaves.get(epoch)
+        if root is None or leaves is None:
+            return None
+        if self._settled is None or self._settled.epoch != epoch:
+            self._settled = Settled(epoch, build_tree(leaves))
+        return self._settled if self._settled.tree.root == root.payload.root else None
+
+    def _on_entry(self, applied: Applied) -> None:
+        state = self._follower.state
+        if applied.kind == "settlement" and state.proposed_epoch not in self._leaves:
             # The fold has compared these leaves' root with the logged one an instant ago.
-            self._seen = state.settlement
-            self._proposed = state.settlement.epoch, cumulative_leaves(state)
-        if state.published_epoch != self._published_epoch:
-            self._published_epoch = state.published_epoch
-            self._published, self._settled = self._proposed, None
+            self._leaves[state.proposed_epoch] = promised_leaves(state)
+        for epoch in [each for each in self._leaves if each < state.settled_epoch]:
+            del self._leaves[epoch]
 
 
-def leaves_of(settled: Settled, account: bytes) -> Iterator[Leaf]:
-    """What a settlement pays an address, one leaf for each asset."""
-    return (leaf for leaf in settled.tree.leaves if leaf.account == account)
+def leaf_of(settled: Settled, account: bytes) -> Leaf | None:
+    """What a settlement pays an address."""
+    index = settled.tree.index_of(account)
+    return None if index is None else settled.tree.leaves[index]
 
 
-def unclaimed(settled: Settled, account: bytes, claims: Sequence[ClaimRow]) -> list[Leaf]:
-    """The leaves that pay more than was claimed from this store, as far as we remember."""
+def unclaimed(settled: Settled, account: bytes, claims: Sequence[ClaimRow]) -> list[Address]:
+    """The assets of which an address is paid more than was claimed from this store, as far as we remember."""
     had: dict[bytes, int] = {}
     for claim in claims:
         if claim.status == CONFIRMED:
             had[claim.asset] = max(had.get(claim.asset, 0), claim.cumulative)
-    return [
-        leaf for leaf in leaves_of(settled, account) if leaf.cumulative > had.get(leaf.asset, 0)
-    ]
+    leaf = leaf_of(settled, account)
+    return [] if leaf is None else [a for a, amount in leaf.amounts if amount > had.get(a, 0)]
 
 
 class Claimer:
@@ -101,21 +100,22 @@ class Claimer:
     ) -> None:
         self._store, self._wallet, self._rpc_url = store, wallet, rpc_url
         self._follower, self._watch = follower, watch
+        self._tried: set[tuple[int, Address]] = set()  # by `run`, in an epoch: once is enough
 
-    def due(self, asset: bytes | None = None) -> list[Leaf]:
-        """What may be claimed now, of one asset or of all.
+    def due(self, asset: bytes | None = None) -> list[Address]:
+        """Of which assets something may be claimed now: of one asset, or of all.
 
-        Raises ConfigError without a chain, StateError when nothing is published or left to claim.
+        Raises ConfigError without a chain, StateError when nothing is in force or left to claim.
         """
         if not self._rpc_url:
             raise ConfigError(
                 "this node knows no chain to claim on", "set rpc_url in node.toml to an endpoint"
             )
-        settled = self._watch.published
+        settled = self._watch.in_force
         if settled is None:
-            raise StateError("nothing to claim: no settlement is published yet", _AFTER_SETTLING)
-        leaves = unclaimed(settled, self._wallet.address, self._store.claims())
-        wanted = [leaf for leaf in leaves if asset is None or leaf.asset == asset]
+            raise StateError("nothing to claim: no settlement is in force yet", _AFTER_SETTLING)
+        assets = unclaimed(settled, self._wallet.address, self._store.claims())
+        wanted = [each for each in assets if asset is None or each == asset]
         if not wanted:
             raise StateError(
                 f"nothing to claim: all that was earned up to epoch {settled.epoch} is claimed",
@@ -123,54 +123,53 @@ class Claimer:
             )
         return wanted
 
-    def claim(self, leaf: Leaf) -> Claimed:
-        """Claims one leaf; blocks until it is mined.
+    def claim(self, assets: Sequence[Address]) -> Claimed:
+        """Claims some assets in one transaction; blocks until it is mined. What fails alone stays to be
+        claimed.
 
         Raises StateError (claimed already, root replaced) and Unreachable (nothing is lost). If we
         crash after sending, the chain still pays once, and the next claim finds that it did.
         """
-        settled, deployment = self._watch.published, self._follower.state.deployment
+        settled, deployment = self._watch.in_force, self._follower.state.deployment
         if settled is None or deployment is None:
-            raise StateError("nothing to claim: no settlement is published yet", _AFTER_SETTLING)
-        index = settled.tree.index_of(leaf.account, leaf.asset)
+            raise StateError("nothing to claim: no settlement is in force yet", _AFTER_SETTLING)
+        index = settled.tree.index_of(self._wallet.address)
         if index is None:
             raise StateError(
-                "nothing to claim: the settlement pays you nothing of this asset",
+                "nothing to claim: the settlement pays you nothing",
                 "see `commonhold node statement` for what you earned",
             )
-        proof, root = settled.tree.proof(index), settled.tree.root
-        tx = self._wallet.claim(self._rpc_url, deployment, leaf, proof, root)
-        self._store.save_claim(
-            ClaimRow(leaf.asset, leaf.cumulative, settled.epoch, tx.tx_hash, CONFIRMED)
-        )
-        log.info("claimed %d of asset 0x%s", tx.paid, leaf.asset.hex())
+        leaf, proof = settled.tree.leaves[index], settled.tree.proof(index)
+        chain = self._wallet.chain(self._rpc_url, deployment)
+        tx = chain.claim(leaf, proof, settled.tree.root, assets)
+        for asset, paid in tx.paid:
+            self._store.save_claim(
+                ClaimRow(asset, leaf.amount(asset), settled.epoch, tx.tx_hash, CONFIRMED)
+            )
+            log.info("claimed %d of asset 0x%s", paid, asset.hex())
+        for asset in tx.failed:
+            log.warning("asset 0x%s could not be paid now: it stays to be claimed", asset.hex())
         return Claimed(leaf, settled.epoch, tx)
-
-    def claim_all(
-        self, leaves: Sequence[Leaf], on_claim: Callable[[Claimed], None] = lambda _: None
-    ) -> list[Claimed]:
-        """Claims one leaf after the other; what was claimed stays so if a later one fails.
-
-        A leaf that the chain refuses does not stop the others. Raises StateError when it refused all.
-        """
-        done, refused = [], None
-        for leaf in leaves:
-            try:
-                done.append(self.claim(leaf))
-                on_claim(done[-1])
-            except StateError as error:
-                log.warning("asset 0x%s was not claimed: %s", leaf.asset.hex(), error)
-                refused = error
-        if refused is not None and not done:
-            raise refused
-        return done
 
     async def run(self) -> None:
         """Claims whatever becomes due, for ever. Raises Unreachable: the caller tries again."""
         while True:
             size = self._follower.size
             try:
-                await asyncio.to_thread(self.claim_all, self.due())
+                await self._claim_new()
             except StateError as error:
                 log.debug("%s", error)
             await self._follower.wait_beyond(size)
+
+    async def _claim_new(self) -> None:
+        """What did not become due before: an asset that cannot be paid costs gas once an epoch, no more."""
+        assets, settled = self.due(), self._watch.in_force
+        epoch = 0 if settled is None else settled.epoch
+        new = [asset for asset in assets if (epoch, asset) not in self._tried]
+        if new:
+            try:
+                await asyncio.to_thread(self.claim, new)
+            except StateError:
+                self._tried |= {(epoch, asset) for asset in new}
+                raise
+            self._tried |= {(epoch, asset) for asset in new}

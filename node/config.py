@@ -6,6 +6,7 @@
         node.db             see node/store.py
         blobs/              see node/blobs.py
         node.lock           held by the running daemon
+        transactions/       what was sent to a chain and is not mined yet
         page.url            the address of its page, while it runs; opens that page, so it is a secret
 
 Everything is private to its owner (0600): node.db holds salts, nonces and answers that nobody has seen.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from typing import Any, Final
 from commonground.addresses import ADDRESSES_MAX
 from commonground.files import private_directory, replace_file
 from commonground.places import read_networks, read_place
-from contracts.spending import MAX_FEE_GWEI
+from contracts.spending import MAX_FEE_GWEI, WEI_PER_GWEI, Spending
 from contracts.url import check as check_endpoint
 from protocol.errors import ConfigError
 from protocol.limits import CONTENT_BYTES_MAX
@@ -70,6 +71,11 @@ class NodeDirectory:
     @property
     def blobs(self) -> Path:
         return self.root / "blobs"
+
+    @property
+    def transactions(self) -> Path:
+        """Transactions under way, by chain and account."""
+        return self.root / "transactions"
 
     @property
     def lock(self) -> Path:
@@ -160,6 +166,12 @@ class NodeConfig:
                 f"max_fee_gwei is {self.max_fee_gwei}",
                 "give what a unit of gas may cost, 1 or more",
             )
+
+    def spending(
+        self, directory: NodeDirectory, on_sent: Callable[[bytes], None] = lambda _: None
+    ) -> Spending:
+        """What the owner lets this node spend on gas; `on_sent` gets the hash of what was sent."""
+        return Spending(self.max_fee_gwei * WEI_PER_GWEI, directory.transactions, on_sent)
 
     def stands_by_for(self, campaign: Campaign) -> bool:
         """Whether the owner offers to review in this campaign."""

@@ -3,7 +3,7 @@
     host        the peer-to-peer network, in its own thread; outlives everything below
     follow      the replay of the log
     outbox      our records, to the log
-    duties      review, toss, attest, announce, claim
+    duties      review, toss, attest, object, announce, claim
     witness     compares what others were shown
     erase       what authors withdrew
     page        what the owner sees of all this, in a browser on this machine
@@ -50,6 +50,7 @@ from node.examine import Examiner, Fetcher
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.news import News
+from node.objection import Objector
 from node.outbox import keep_flushing, send_postponed
 from node.page.own import OwnRecords
 from node.page.server import serving
@@ -277,8 +278,12 @@ class Daemon:
                 "witness": lambda: witness.run(host),
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }
+            spending = self._config.spending(self._directory, _log_sent)
+            if self._config.rpc_url and keys.payout_key is not None:
+                wallet = Wallet(keys.payout_key, spending)
+                parts["object"] = Objector(follower, wallet, keys.person, self._config.rpc_url).run
             if self._options.auto_claim:
-                wallet = Wallet(keys.payout_secret)
+                wallet = Wallet(keys.payout_secret, spending)
                 parts["claim"] = Claimer(
                     store, wallet, self._config.rpc_url, follower, settlements
                 ).run
@@ -353,3 +358,7 @@ async def run_until_signal(daemon: Daemon) -> None:
         await running
     except asyncio.CancelledError:
         log.info("stopped")
+
+
+def _log_sent(tx_hash: bytes) -> None:
+    log.info("sent transaction 0x%s to the chain", tx_hash.hex())

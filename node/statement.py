@@ -234,7 +234,7 @@ def read_balances(store: Store, state: State, lines: Iterable[StatementLine]) ->
     for line in lines:
         asset = line.line.asset
         earned[asset] = earned.get(asset, 0) + line.amount
-        settled = line.amount if line.epoch <= state.published_epoch else 0
+        settled = line.amount if line.epoch <= state.settled_epoch else 0
         published[asset] = published.get(asset, 0) + settled
     return [
         Balance(asset, amount, published[asset], claimed.get(_on_chain(state, asset), 0))

@@ -1,49 +1,58 @@
-"""The contributor's payout key: sign bindings and publications, claim what was earned.
+"""The contributor's payout key: sign bindings and what witnesses sign, and act on the chain.
 
-Signing needs eth_keys alone. Only the methods that ask a chain load web3, so that a node that
-merely signs starts without it.
+Signing needs eth_keys alone. Only what asks a chain (node/chain.py) loads web3, so that a node that merely
+signs starts without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eth_keys.datatypes import PrivateKey
-from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError
 
-from protocol.errors import ConfigError, Reject, StateError
+from contracts.spending import Spending
+from protocol.errors import ConfigError
 from protocol.money.payout import binding_digest
-from protocol.money.settlement import (
-    ETHER,
-    Address,
-    Deployment,
-    Leaf,
-    publication_digest,
-    verify_proof,
-)
+from protocol.money.settlement import Address, Deployment
 
 if TYPE_CHECKING:
-    from contracts.client import ChainClient
+    from node.chain import NodeChain
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimTx:
-    """A claim that was mined; `paid` is in the asset's smallest unit."""
+    """A claim that was mined. `paid`: by asset, in its smallest unit; `failed`: assets that could not be
+    paid now.
+    """
 
     tx_hash: bytes
     gas: int
-    paid: int
+    paid: tuple[tuple[Address, int], ...]
+    failed: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A root that waits: the hash of its payload, and whether it may still be challenged, until `due_s`."""
+
+    epoch: int
+    payload: bytes
+    is_open: bool
+    due_s: int
 
 
 class Wallet:
-    """One secp256k1 key. It is never shown: not by repr, and not in an error."""
+    """One secp256k1 key, and what its owner lets it spend on gas.
 
-    __slots__ = ("_address", "_key")
+    The key is never shown: not by repr, and not in an error.
+    """
 
-    def __init__(self, key: bytes) -> None:
+    __slots__ = ("_address", "_key", "_spending")
+
+    def __init__(self, key: bytes, spending: Spending | None = None) -> None:
+        self._spending = spending or Spending()
         try:
             self._key = PrivateKey(key)
             self._address = Address(self._key.public_key.to_canonical_address())
@@ -63,91 +72,17 @@ class Wallet:
 
     def sign_binding(self, network: bytes, contributor: bytes) -> bytes:
         """Return the 65-byte signature by which this address is bound to a person (`contributor`)."""
-        return self._sign(binding_digest(network, contributor))
+        return self.sign_digest(binding_digest(network, contributor))
 
-    def sign_publication(
-        self,
-        deployment: Deployment,
-        epoch: int,
-        root: bytes,
-        totals: Mapping[Address, int],
-    ) -> bytes:
-        """Return a witness's 65-byte signature. Recompute the root before calling this."""
-        return self._sign(
-            publication_digest(deployment.chain_id, deployment.settlement, epoch, root, totals)
-        )
-
-    def claim(
-        self,
-        rpc_url: str,
-        deployment: Deployment,
-        leaf: Leaf,
-        proof: Sequence[bytes],
-        root: bytes,
-    ) -> ClaimTx:
-        """Claim what `leaf` pays and was not claimed; this wallet pays the gas.
-
-        Raises StateError when there is nothing to claim or the root is no longer in force, Reject
-        for a proof that does not lead to the root, Unreachable when the chain does not answer.
-        """
-        if not verify_proof(root, leaf, proof):
-            raise Reject("the proof does not lead to the settlement's root")
-        from contracts.client import ContractRefused
-
-        client = self._connect(rpc_url, deployment)
-        settlement = client.contract("Settlement", deployment.settlement).functions
-        before = _claimed(client, settlement, leaf.account, leaf.asset)
-        function = settlement.claim(
-            to_checksum_address(leaf.account),
-            to_checksum_address(leaf.asset),
-            leaf.cumulative,
-            root,
-            list(proof),
-        )
-        try:
-            sent = client.send(function)
-        except ContractRefused as refused:
-            if refused.error == "NothingToClaim":
-                raise StateError(
-                    "nothing to claim", "everything earned up to this epoch was claimed already"
-                ) from refused
-            if refused.error == "StaleRoot":
-                raise StateError(
-                    "this epoch's root was replaced", "fetch the latest statement and claim again"
-                ) from refused
-            raise
-        return ClaimTx(sent.tx_hash, sent.gas, leaf.cumulative - before)
-
-    def claimed(self, rpc_url: str, deployment: Deployment, asset: Address) -> int:
-        """Return all that this address ever claimed of `asset`."""
-        client = self._connect(rpc_url, deployment)
-        settlement = client.contract("Settlement", deployment.settlement).functions
-        return _claimed(client, settlement, self.address, asset)
-
-    def balance(self, rpc_url: str, deployment: Deployment, asset: Address) -> int:
-        """Return what this address holds of `asset`, however it came by it."""
-        client = self._connect(rpc_url, deployment)
-        if asset == ETHER:
-            return client.balance(self.address)
-        token = client.contract("ShareToken", asset).functions
-        return int(client.read(token.balanceOf(to_checksum_address(self.address))))
-
-    def _connect(self, rpc_url: str, deployment: Deployment) -> ChainClient:
-        from contracts.client import ChainClient
-
-        client = ChainClient(rpc_url, self._key.to_bytes())
-        if client.chain_id() != deployment.chain_id:
-            raise ConfigError(
-                f"the network settles on chain {deployment.chain_id}, not on this one",
-                "check the RPC address",
-            )
-        return client
-
-    def _sign(self, digest: bytes) -> bytes:
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Return the 65-byte signature over what a witness recomputed. Recompute it before calling this."""
         signature = self._key.sign_msg_hash(digest).to_bytes()  # RFC 6979, with the lower s
         return signature[:64] + bytes([signature[64] + 27])
 
+    def chain(self, rpc_url: str, deployment: Deployment) -> NodeChain:
+        """Return the network's contracts, with this account. Raises Unreachable, and ConfigError for
+        another chain.
+        """
+        from node.chain import NodeChain
 
-def _claimed(client: ChainClient, settlement: Any, account: Address, asset: Address) -> int:
-    function = settlement.claimed(to_checksum_address(account), to_checksum_address(asset))
-    return int(client.read(function))
+        return NodeChain(rpc_url, self._key.to_bytes(), deployment, self._spending)

@@ -7,6 +7,8 @@ round  OPEN -> SEALED -> COMMITTING -> REVEALING -> OPEN: one campaign's, and no
        SEALED -> OPEN (nobody could be drawn)
 job    OPEN -> TRAINING -> TRAINING ... -> COMPLETED | ENDED
 set    PROPOSED -> DEALING -> CHECKING -> IN_FORCE: of witnesses
+root   WAITING -> FROZEN -> UPHELD, and WAITING | UPHELD -> IN_FORCE: on chain, as its contracts say
+       any of the first three -> undone: it is gone
 """
 
 from __future__ import annotations
@@ -98,6 +100,24 @@ class DealingEvent(Enum):
     BEGIN = auto()
 
 
+class RootStatus(Enum):
+    """Where a root is that was posted on chain."""
+
+    WAITING = auto()
+    FROZEN = auto()  # a witness objected
+    UPHELD = auto()  # the quorum stands by it; the governor may still cancel it
+    IN_FORCE = auto()
+
+
+class RootEvent(Enum):
+    """What the contracts say about a root."""
+
+    CHALLENGE = auto()
+    UPHOLD = auto()
+    ENACT = auto()
+    UNDO = auto()
+
+
 _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
     (ItemStatus.SUBMITTED, ItemEvent.MATCH): ItemStatus.DUPLICATE,
     (ItemStatus.SUBMITTED, ItemEvent.DRAW): ItemStatus.DRAWN,
@@ -137,6 +157,17 @@ _DEALING: Final[dict[tuple[DealingPhase, DealingEvent], DealingPhase]] = {
     (DealingPhase.CHECKING, DealingEvent.BEGIN): DealingPhase.IN_FORCE,
 }
 
+# None: the root is gone.
+_ROOT: Final[dict[tuple[RootStatus, RootEvent], RootStatus | None]] = {
+    (RootStatus.WAITING, RootEvent.CHALLENGE): RootStatus.FROZEN,
+    (RootStatus.FROZEN, RootEvent.UPHOLD): RootStatus.UPHELD,
+    (RootStatus.WAITING, RootEvent.ENACT): RootStatus.IN_FORCE,
+    (RootStatus.UPHELD, RootEvent.ENACT): RootStatus.IN_FORCE,
+    (RootStatus.WAITING, RootEvent.UNDO): None,
+    (RootStatus.FROZEN, RootEvent.UNDO): None,
+    (RootStatus.UPHELD, RootEvent.UNDO): None,
+}
+
 
 def next_status(status: ItemStatus, event: ItemEvent) -> ItemStatus:
     """The status after the event; raises Reject where the table has none."""
@@ -168,3 +199,11 @@ def next_dealing_phase(phase: DealingPhase, event: DealingEvent) -> DealingPhase
         return _DEALING[phase, event]
     except KeyError:
         raise Reject(f"a set of witnesses that is {phase.name} cannot {event.name}") from None
+
+
+def next_root_status(status: RootStatus, event: RootEvent) -> RootStatus | None:
+    """The status after the event, None once the root is gone; raises Reject where the table has none."""
+    try:
+        return _ROOT[status, event]
+    except KeyError:
+        raise Reject(f"a root that is {status.name} cannot {event.name}") from None

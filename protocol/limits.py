@@ -106,8 +106,16 @@ ADDRESS_BYTES: Final = 20
 
 # SQLite and protobuf's sint64 both stop here; amounts above are a bug, not wealth.
 AMOUNT_MICRO_MAX: Final = 2**63 - 1
-# Revenue is in the asset's own unit; 10^38 is far above any token's supply and fits a uint256.
-ASSET_AMOUNT_MAX: Final = 10**38
+# Revenue is in the asset's own unit; the vault counts it in 128 bits.
+ASSET_AMOUNT_MAX: Final = 2**128 - 1
+# How many roots may wait on chain, one behind the other (RootQueue.QUEUE_MAX).
+ROOTS_MAX: Final = 32
+# A reorganisation may reach back over so many records of the chain: with one an hour, ten days. Whatever goes
+# deeper is another chain.
+RANGES_MAX: Final = 256
+# How long witnesses may be asked to sign for, from now: what they signed and nobody posted binds them as
+# long.
+DEADLINE_S_MAX: Final = 3_600
 # What a close says of waiting stands in its log entry, at most 76 bytes a row: an epoch of however many
 # campaigns can be closed.
 WAITING_ROWS_MAX: Final = 512

@@ -16,7 +16,6 @@ class Policy:
     rejection_penalty_ppm: int
     accept_ppm: int
     reputation_decay_ppm: int
-    witness_quorum: int
     revenue_treasury_ppm: int
     royalty_ppm: int
     admission: int  # pb.Admission

@@ -290,24 +290,6 @@ class Contribution:
     undecided: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Deposit:
-    """Money that came in and waits for the close."""
-
-    asset: bytes
-    amount: int
-    licence_id: str = ""  # whose revenue it is; empty = the network's
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """A settlement that waits for its witnesses."""
-
-    epoch: int
-    root: bytes
-    totals: tuple[tuple[bytes, int], ...]  # by asset, in order
-
-
 # ---- datasets ----
 
 

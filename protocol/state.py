@@ -14,7 +14,9 @@ from protocol.coin.dealing import Deal
 from protocol.coin.group import Point
 from protocol.coin.witnesses import Coin, Diligence, Proposal
 from protocol.identity import NOBODY, KeyId, PersonId
-from protocol.money.settlement import Deployment
+from protocol.money.onchain import Ask, Bond, Deposit, OnChain, Range, Root, Slash
+from protocol.money.payload import Payload
+from protocol.money.settlement import Address, Deployment
 from protocol.policy import Policy
 from protocol.review.copies import Copies
 from protocol.rows import (
@@ -22,7 +24,6 @@ from protocol.rows import (
     Campaign,
     CommittedBatch,
     Contribution,
-    Deposit,
     Enrolment,
     GivenAnswer,
     Item,
@@ -31,7 +32,6 @@ from protocol.rows import (
     Licence,
     Member,
     Round,
-    Settlement,
     Snapshot,
     Update,
 )
@@ -46,6 +46,8 @@ ITSELF: Final = ""
 NO_POLICY: Final = Policy(*(0 for _ in fields(Policy)))  # before the genesis
 
 NO_KEY: Final = KeyId(b"")  # likewise
+
+NOTHING_READ: Final = OnChain()
 
 Asset = bytes
 
@@ -138,7 +140,8 @@ class State:
     trained: Table[tuple[PersonId, str], int] = field(
         default_factory=Table
     )  # updates in rounds of a job
-    deposits: Table[int, Deposit] = field(default_factory=Table)  # by log index of their record
+    # Revenue that waits, by the log index of the record that brought it, and its place there.
+    deposits: Table[tuple[int, int], Deposit] = field(default_factory=Table)
 
     # -- reputation, by (person, role, campaign); and what is left of old evidence by the close of an epoch,
     #    and of each that follows until the next row
@@ -161,29 +164,51 @@ class State:
 
     # -- money
     earned: Table[tuple[PersonId, Asset], int] = field(default_factory=Table)  # ever
-    owed: Table[tuple[PersonId, Asset], int] = field(
-        default_factory=Table
-    )  # of that, what no settlement has promised
+    # Of that, what no settlement has promised, by the epoch that paid it.
+    owed: Table[tuple[int, PersonId, Asset], int] = field(default_factory=Table)
     # What settlements have promised to an address stays there: the contract remembers what an
     # address claimed, so an amount that moved with its owner could be claimed twice.
     promised: Table[tuple[bytes, Asset], int] = field(
         default_factory=Table
     )  # (address, asset) -> ever
     minted_micro: int = 0
-    received: Table[Asset, int] = field(default_factory=Table)  # revenue ever
-    deposits_seen: Table[tuple[bytes, int], int] = field(
+    payloads: Table[int, Payload] = field(
         default_factory=Table
-    )  # (tx hash, log index)
-    deployment: Deployment | None = None
-    settlement: Settlement | None = None  # the one proposed now
-    attestations: Table[PersonId, bytes] = field(default_factory=Table)  # of that one
-    published_epoch: int = 0
+    )  # of proposed settlements, by epoch
+    proposed_epoch: int = 0  # the last of them
+    asks: Table[str, Ask] = field(
+        default_factory=Table
+    )  # what witnesses are asked now, by record kind
+    # Their answers: (what was signed, who signed it) -> signature.
+    attestations: Table[tuple[bytes, Address], bytes] = field(default_factory=Table)
+    # Revenue that was shared out and then undone by a reorganisation: as much of what comes in is not.
+    overshared: Table[Asset, int] = field(default_factory=Table)
     closed_ms: int = 0  # when the last epoch was closed, by its record
+
+    # -- the chain, as its contracts say
+    deployment: Deployment | None = None
+    onchain: OnChain = NOTHING_READ
+    ranges: Table[int, Range] = field(default_factory=Table)  # by their first block; the latest
+    rewinds: int = 0  # ever
+    received: Table[Asset, int] = field(default_factory=Table)  # revenue ever
+    claimed: Table[Asset, int] = field(default_factory=Table)  # ever, of what roots promise
+    listed: Table[Asset, bool] = field(default_factory=Table)  # whether deposits are taken now
+    roots: Table[int, Root] = field(default_factory=Table)  # by epoch: in force, or waiting
+    bonds: Table[bytes, Bond] = field(default_factory=Table)  # by id
+    slashes: Table[int, Slash] = field(default_factory=Table)  # that are open
+    # What payees and the holders of shares said there, and in which block.
+    payees: Table[tuple[Address, bytes], int] = field(default_factory=Table)
+    decided: Table[bytes, int] = field(default_factory=Table)
 
     @property
     def closed_epoch(self) -> int:
         """The last epoch that was closed; 0 before the first."""
         return self.epoch - 1
+
+    @property
+    def settled_epoch(self) -> int:
+        """The last epoch whose root is in force on chain; 0 before the first."""
+        return self.onchain.epoch
 
     @property
     def log_key(self) -> bytes:

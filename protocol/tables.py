@@ -9,7 +9,7 @@ goes in the order of the keys, so that every machine goes in the same one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, Final, Generic, TypeVar, overload
@@ -117,6 +117,37 @@ class Table(Generic[K, Row]):
     def _remember(self, key: K, row: Row | None) -> None:
         if self._before is not None:
             self._before.setdefault(key, row)
+
+
+class Draft(Generic[K, Row]):
+    """A table as it would be with some changes, which the table itself does not have before `commit`."""
+
+    def __init__(self, table: Table[K, Row]) -> None:
+        self._table = table
+        self._rows: dict[K, Row | None] = {}
+
+    def get(self, key: K) -> Row | None:
+        """The row, or None."""
+        return self._rows[key] if key in self._rows else self._table.get(key)
+
+    def put(self, key: K, row: Row | None) -> None:
+        """Sets the row of a key; None takes it out."""
+        self._rows[key] = row
+
+    def commit(self) -> tuple[tuple[K, Row | None], ...]:
+        """Changes the table; gives what the changed keys held before, for `restore`."""
+        before = tuple((key, self._table.get(key)) for key in self._rows)
+        restore(self._table, tuple(self._rows.items()))
+        return before
+
+
+def restore(table: Table[K, Row], rows: Sequence[tuple[K, Row | None]]) -> None:
+    """Sets rows again as they were; None: there was none."""
+    for key, row in rows:
+        if row is None:
+            table.remove(key)
+        else:
+            table.put(key, row)
 
 
 def _group_of(key: Any) -> Any:

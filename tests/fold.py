@@ -14,15 +14,13 @@ from google.protobuf.message import Message
 from protocol.errors import Misbehaviour
 from protocol.lifecycle import ItemStatus
 from protocol.log.strict import encode_leaf, parse_leaf
-from protocol.money.accounts import cumulative_leaves
-from protocol.money.settlement import build_tree, sum_totals
 from protocol.review.fingerprints import PERCEPTUAL, WINDOW
 from protocol.rows import Item, ItemId
 from protocol.rules import sealing
 from protocol.state import SHARES, State
 from protocol.tables import Table
 from protos.gen import records_pb2 as pb
-from tests.simulated import NETWORK, Network, Person, policy
+from tests.simulated import Network, Person, policy
 
 M = TypeVar("M", bound=Message)
 
@@ -192,27 +190,3 @@ def published_verdicts(net: Network) -> list[pb.ItemVerdict]:
     drawn(net)
     net.review(*net.people)
     return net.compute_verdicts()
-
-
-def deploy(net: Network) -> None:
-    body = pb.Deployment(
-        network=NETWORK, chain_id=1, settlement=b"\x01" * 20, share_token=b"\x02" * 20
-    )
-    net.add(net.operator, "deployment", body)
-
-
-def revenue(**changes: object) -> pb.Revenue:
-    values: dict[str, object] = {"asset": b"\x05" * 20, "amount": "5", "tx_hash": bytes(32)}
-    return pb.Revenue(network=NETWORK, **(values | changes))  # type: ignore[arg-type]
-
-
-def settlement(net: Network, epoch: int = 1) -> pb.Settlement:
-    leaves = cumulative_leaves(net.state)
-    totals = [pb.AssetTotal(asset=a, amount=str(n)) for a, n in sum_totals(leaves).items()]
-    return pb.Settlement(
-        network=NETWORK,
-        epoch=epoch,
-        root=build_tree(leaves).root,
-        totals=totals,
-        leaves=len(leaves),
-    )

@@ -21,6 +21,7 @@ from coordinator.keys import TLS_NAME, Keys, load_keys
 from coordinator.ledger import FatalStoreError, StoredEntry
 from coordinator.recovery import fold
 from coordinator.server import Address, announced, running
+from coordinator.terms import Terms, tryout
 from protocol.log.merkle import hash_leaf, verify_inclusion
 from protocol.log.note import Verifier, open_checkpoint
 from protocol.state import State
@@ -55,6 +56,7 @@ def found_network(
     *,
     rpc_url: str = "http://127.0.0.1:9",
     chain_secret: bytes | None = None,
+    settlement: Terms | None = None,
     **policy: int,
 ) -> Home:
     """A fresh network on free ports."""
@@ -66,6 +68,7 @@ def found_network(
         http_port=0,
         rpc_url=rpc_url,
         rate_limit=RateLimit(100_000, 100_000),
+        settlement=settlement or tryout(),
     )
     found(home, config, settings, chain_secret)
     return home

@@ -21,15 +21,14 @@ from protocol.log.batch import encode_bundle
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf, root_of
 from protocol.log.strict import encode_leaf, parse_leaf
-from protocol.money.settlement import Address, publication_digest
 from protocol.tasks.spec import encode_spec
 from protocol.transition import shown_batch
 from protos.gen import records_pb2 as pb
-from tests.fold import deploy, ids, settlement
+from tests.chain_says import TOKEN, attest, deploy, pay, posted, says, settle, settlement
+from tests.fold import ids
 from tests.live_coordinator import found_network
 from tests.simulated import (
     LOG_KEY,
-    NETWORK,
     Network,
     Person,
     campaign,
@@ -41,7 +40,6 @@ from tests.simulated_training import enrol, finish, model_of, open_job, round_of
 
 ROUNDS: Final = 12  # of training
 EPOCHS: Final = 4
-TOKEN: Final = b"\x05" * 20
 LICENSEE: Final = "Northwind Robotics"
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -105,7 +103,7 @@ def showcase(began_ms: int = BEGAN_MS, /, **texts: str) -> Network:
     _settle(net, EPOCHS)
     net.withdraw(people[1], [i for i in ids(net) if net.state.items[i].author == people[1].id][:2])
     net.snapshot()
-    net.add(net.operator, "revenue", _deposit(7, 3 * 10**18, bytes(20), "a gift <b>to</b> all"))
+    pay(net, 3 * 10**18, "a gift <b>to</b> all")
     net.change_policy(trainers_ppm=50_000)
     _begin(net)
     return net
@@ -279,8 +277,8 @@ def _refuse(net: Network, c: str, unreadable: bytes) -> None:
 def _sell(net: Network, licensee: str) -> None:
     price, asset = str(12_000 * PPM), TOKEN
     net.license(net.snapshot(), id="northwind-2026", licensee=licensee, asset=asset, price=price)
-    net.add(net.operator, "revenue", _deposit(1, 12_000 * PPM, TOKEN, "northwind-2026"))
-    net.add(net.operator, "revenue", _deposit(2, 10**18 // 4, bytes(20), ""))
+    pay(net, 12_000 * PPM, "northwind-2026", TOKEN)
+    pay(net, 10**18 // 4)
 
 
 def _train(net: Network, title: str) -> None:
@@ -303,25 +301,13 @@ def _train(net: Network, title: str) -> None:
     update(net, partners[0], job_id="train-again")
 
 
-def _settle(net: Network, epoch: int) -> None:
-    net.add(net.operator, "settlement", settlement(net, epoch))
-    proposed = net.state.settlement
-    assert proposed is not None
-    totals = {Address(asset): amount for asset, amount in proposed.totals}
-    contract = Address(b"\x01" * 20)
-    digest = publication_digest(1, contract, epoch, proposed.root, totals)
-    for person in net.people[:2]:
-        body = pb.Attest(
-            network=NETWORK,
-            epoch=epoch,
-            root=proposed.root,
-            signature=person.sign_digest(digest),
-        )
-        net.add(person, "attest", body)
-    published = pb.Published(
-        network=NETWORK, epoch=epoch, root=proposed.root, tx_hash=b"\x07" * 32, block=1_234
-    )
-    net.add(net.operator, "published", published)
+def _settle(net: Network, epochs: int) -> None:
+    """All epochs but the last are in force; that one waits."""
+    for epoch in range(1, epochs):
+        settle(net, epoch)
+    net.add(net.operator, "settlement", settlement(net, epochs))
+    attest(net, "settlement", net.operator)
+    says(net, posted(net.state.payloads[epochs]))
 
 
 # ---- what is under way ----
@@ -370,14 +356,3 @@ def _stand_down(net: Network, c: str) -> None:
     for person in net.people:
         if (c, person.id) in net.state.standbys:
             net.stand_down(person, c)
-
-
-def _deposit(number: int, units: int, asset: bytes, memo: str) -> pb.Revenue:
-    return pb.Revenue(
-        network=NETWORK,
-        asset=asset,
-        amount=str(units),
-        tx_hash=bytes([number]) * 32,
-        log_index=number,
-        memo=memo,
-    )

@@ -66,7 +66,6 @@ def policy(**changes: int) -> pb.Policy:
         rejection_penalty_ppm=PPM,
         accept_ppm=900_000,
         reputation_decay_ppm=900_000,
-        witness_quorum=2,
         revenue_treasury_ppm=100_000,
         royalty_ppm=500_000,
         **OPEN_TO_ALL,

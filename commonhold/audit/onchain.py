@@ -1,23 +1,41 @@
-"""Does the chain say what the log says? The last settlement, as the contracts have it."""
+"""Does the chain say what the log says? All that it says of the contracts, read again from an endpoint."""
 
 from __future__ import annotations
 
 import secrets
+from typing import Any, Final
 
-from eth_utils.address import to_checksum_address
-
-from protocol.errors import ConfigError, Misbehaviour
+from protocol.errors import ConfigError, Misbehaviour, Reject
+from protocol.identity import KeyId
+from protocol.money.settlement import Deployment
+from protocol.rules.chain import CHAIN_TABLES, process_chain, validate_chain
+from protocol.rules.record import Record
 from protocol.state import State
+from protos.gen import records_pb2 as pb
+
+_WORDS: Final = {
+    "received": "revenue",
+    "claimed": "claims",
+    "listed": "listed assets",
+    "roots": "roots",
+    "bonds": "bonds",
+    "slashes": "slashes",
+    "payees": "payees that agreed",
+    "decided": "decisions",
+    "onchain": "epochs, witnesses and terms",
+}
 
 
 def audit_chain(state: State, rpc_url: str) -> int:
-    """Compares root, epoch, totals and share supply; gives the epoch in force (0: none to compare).
+    """Reads every block again that the log has read, and compares what follows; gives the epoch in force
+    (0: none).
 
-    Raises Misbehaviour where they differ, Unreachable when the chain does not answer.
+    Raises Misbehaviour where they differ, Unreachable when the chain does not answer, ConfigError for
+    another one.
     """
-    deployment, proposal = state.deployment, state.settlement
-    if deployment is None or proposal is None or proposal.epoch != state.published_epoch:
-        return 0  # nothing is published, or a newer settlement waits for its witnesses
+    deployment = state.deployment
+    if deployment is None or not state.onchain.last:
+        return 0  # the log says nothing of any chain
     try:
         from contracts.client import ChainClient
     except ModuleNotFoundError as error:
@@ -25,32 +43,40 @@ def audit_chain(state: State, rpc_url: str) -> int:
             f"--rpc-url needs the package {error.name}", "pip install 'commonhold[node]'"
         ) from error
     # The client signs what it sends; this one only reads, with a key that nobody will ever use.
-    totals = dict(proposal.totals)
     client = ChainClient(rpc_url, secrets.token_bytes(32))
-    if client.chain_id() != deployment.chain_id:
-        raise ConfigError(
-            f"{client.endpoint} is chain {client.chain_id()}, and the settlement is on {deployment.chain_id}",
-            f"name an endpoint of chain {deployment.chain_id} with --rpc-url",
-        )
-    settlement = client.contract("Settlement", deployment.settlement).functions
-    token = client.contract("ShareToken", deployment.share_token).functions
-    found = {
-        "share token": (settlement.shareToken(), to_checksum_address(deployment.share_token)),
-        "root": (settlement.root(), proposal.root),
-        "epoch": (settlement.epoch(), state.published_epoch),
-        "supply of shares": (token.totalSupply(), totals.get(deployment.share_token, 0)),
-    } | {
-        f"total of 0x{asset.hex()}": (settlement.published(to_checksum_address(asset)), total)
-        for asset, total in totals.items()
-    }
-    for what, (function, logged) in found.items():
-        on_chain = client.read(function)
-        if on_chain != logged:
+    client.require_chain(deployment.chain_id)
+    again = _read_again(client, deployment, state)
+    for name in (*CHAIN_TABLES, "onchain"):
+        if _rows(state, name) != _rows(again, name):
             raise Misbehaviour(
-                f"the chain's {what} is {_show(on_chain)}, the log's {_show(logged)}"
+                f"the chain's {_WORDS[name]} up to block {state.onchain.last} are not the log's"
             )
-    return state.published_epoch
+    return state.settled_epoch
 
 
-def _show(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
+def _read_again(client: Any, deployment: Deployment, state: State) -> State:
+    """What the log would have to say, if it had read the chain at this endpoint."""
+    from contracts.facts import read_logs
+
+    last = state.onchain.last
+    if client.head() < last:
+        raise ConfigError(
+            f"this endpoint has {client.head()} blocks, and the log has read {last}",
+            "wait until it has caught up, or name another endpoint",
+        )
+    last_hash, last_time = client.block_at(last)
+    logs = read_logs(client, deployment, (), deployment.block, last)
+    body = pb.Chain(first=deployment.block, last=last, last_hash=last_hash, last_time=last_time)
+    record = Record(0, b"", KeyId(b""), body, tuple(logs))
+    again = State(deployment=deployment)
+    try:
+        validate_chain(again, record)
+    except Reject as error:
+        raise Misbehaviour(f"these are not the network's contracts: {error}") from error
+    process_chain(again, record)
+    return again
+
+
+def _rows(state: State, name: str) -> Any:
+    value = getattr(state, name)
+    return dict(value.scan()) if name != "onchain" else value

@@ -79,7 +79,13 @@ def init(
         float, typer.Option(help="Part of a licence's revenue that goes to its authors, %.")
     ] = 50,
     accept: Annotated[float, typer.Option(help="Certainty that decides an item, %.")] = 90,
-    quorum: Annotated[int, typer.Option(min=1, help="Witnesses that a settlement needs.")] = 1,
+    tokens: Annotated[
+        list[str] | None,
+        typer.Option("--token", help="ERC-20 that the vault takes from the start; repeat it."),
+    ] = None,
+    tryout: Annotated[
+        bool, typer.Option("--tryout", help="Settle within seconds: for a chain of your own only.")
+    ] = False,
     admission: AdmissionOption = None,
     operator_invitations: OperatorInvitationsOption = None,
     member_invitations: MemberInvitationsOption = None,
@@ -94,6 +100,8 @@ def init(
     """
     from coordinator.founding import DEFAULT_POLICY, found
     from coordinator.policies import OPEN_WARNING, policy_data, read_terms, require_split
+    from coordinator.terms import Terms
+    from coordinator.terms import tryout as tryout_terms
     from protos.gen import records_pb2 as pb
 
     terms = read_terms(
@@ -103,7 +111,6 @@ def init(
         trainers=trainers,
         royalty=royalty,
         accept=accept,
-        quorum=quorum,
         admission=admission,
         operator_invitations=operator_invitations,
         member_invitations=member_invitations,
@@ -121,6 +128,7 @@ def init(
         http_port=http_port,
         http_url=http_url,
         rpc_url=rpc_url,
+        settlement=(tryout_terms if tryout else Terms)(tokens=list(tokens or ())),
     )
     home = Home.at(directory)
     keys = found(home, config, policy, _read_chain_key(chain_key_file))
@@ -199,21 +207,24 @@ def settle(
     timeout: TimeoutOption = 600,
     as_json: JsonFlag = False,
 ) -> None:
-    """Settle the last closed epoch on chain. Run it again after any failure: no step is done twice."""
+    """Settle the closed epochs on chain. Run it again after any failure, and while something waits: no step
+    is done twice.
+
+    Without contracts it deploys them first, with the delays of [settlement] in coordinator.toml, which
+    nobody can change afterwards.
+    """
+    from commonhold.cli.coordinator_report import settled_report
     from coordinator.operator import Operator
     from coordinator.settle import open_chain
     from coordinator.settle import settle as run
 
     with Operator(Home.at(directory)) as operator:
-        settled = run(operator, open_chain(operator), err.print, timeout)
+        settled = run(operator, open_chain(operator, err.print), err.print, timeout)
+        closed = operator.state.closed_epoch
     emit(
-        {"settled": asdict(settled) if settled else None},
+        {"settled": asdict(settled), "closed_epoch": closed},
         as_json,
-        lambda: (
-            f"epoch {settled.epoch} is settled in block {settled.block}; its members may claim"
-            if settled
-            else "nothing to settle"
-        ),
+        lambda: settled_report(settled, closed),
     )
 
 
@@ -321,7 +332,7 @@ def revenue_deposit(
 
     address = parse_asset(asset)
     with Operator(Home.at(directory)) as operator:
-        chain = open_chain(operator)
+        chain = open_chain(operator, err.print)
         tx_hash = deposit_revenue(operator, chain, address, amount, memo.encode(), report=err.print)
     emit({"tx_hash": tx_hash}, as_json, lambda: f"paid in, transaction 0x{tx_hash.hex()}")
 
@@ -329,12 +340,14 @@ def revenue_deposit(
 @revenue_app.command("import")
 @guarded
 def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """Log the deposits that others paid into the contract; do it before the epoch closes that shares them."""
+    """Log what the chain says, above all what others paid into the vault; do it before the epoch closes that
+    shares it."""
     from coordinator.operator import Operator
-    from coordinator.settle import import_revenue, open_chain
+    from coordinator.reading import read_chain
+    from coordinator.settle import open_chain
 
     with Operator(Home.at(directory)) as operator:
-        imported = import_revenue(operator, open_chain(operator), err.print)
+        imported = read_chain(operator, open_chain(operator, err.print), err.print)
     emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
 
 

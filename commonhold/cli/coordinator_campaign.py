@@ -196,9 +196,6 @@ def policy_set(
         float | None, typer.Option(help="Part of a licence's revenue that goes to its authors, %.")
     ] = None,
     accept: Annotated[float | None, typer.Option(help="Certainty that decides an item, %.")] = None,
-    quorum: Annotated[
-        int | None, typer.Option(min=1, help="Witnesses that a settlement needs.")
-    ] = None,
     admission: AdmissionOption = None,
     operator_invitations: OperatorInvitationsOption = None,
     member_invitations: MemberInvitationsOption = None,
@@ -219,7 +216,6 @@ def policy_set(
         trainers=trainers,
         royalty=royalty,
         accept=accept,
-        quorum=quorum,
         admission=admission,
         operator_invitations=operator_invitations,
         member_invitations=member_invitations,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from commonhold.cli.options import ConsentTo, HomeOption
-from commonhold.cli.output import JsonFlag, emit, err, guarded, progress, table
+from commonhold.cli.output import JsonFlag, emit, guarded, progress, table
 from coordinator.config import Home
-from protocol.errors import ConfigError, Unreachable
+from protocol.errors import ConfigError
 
 if TYPE_CHECKING:
     from coordinator.operator import Operator
@@ -119,41 +119,32 @@ def licence(
             asset=address,
             price=price,
         )
-        intake = _intake_of(operator)
-    how = _how_to_pay(intake, address, sold.price, sold.id)
+        vault = _vault_of(operator)
+    how = _how_to_pay(vault, address, sold.price, sold.id)
     emit(
-        {**asdict(sold), "contract": intake, "pay": how},
+        {**asdict(sold), "contract": vault, "pay": how},
         as_json,
         lambda: f"licence {sold.id} is logged, for {sold.licensee}\n{how}",
     )
 
 
-def _intake_of(operator: Operator) -> str:
-    """The contract that takes payments; empty while it is not deployed or its chain is away.
-
-    The licence is logged by now, and stays so.
-    """
-    from coordinator.settle import open_chain
-
-    if operator.state.deployment is None:
-        return ""
-    try:
-        return f"0x{open_chain(operator).intake().hex()}"
-    except Unreachable as error:
-        err.print(f"[yellow]note:[/] {error}")
-        return ""
+def _vault_of(operator: Operator) -> str:
+    """The contract that takes payments; empty while it is not deployed."""
+    deployment = operator.state.deployment
+    return "" if deployment is None else f"0x{deployment.vault.hex()}"
 
 
-def _how_to_pay(intake: str, asset: bytes, price: str, licence_id: str) -> str:
+def _how_to_pay(vault: str, asset: bytes, price: str, licence_id: str) -> str:
     """What the buyer is told."""
     from protocol.money.settlement import ETHER
 
     memo = "0x" + licence_id.encode().ljust(_MEMO_BYTES, b"\0").hex()
-    into = intake or "the RevenueIntake contract that `commonhold coordinator settle` deploys"
-    call = f"deposit(0x{asset.hex()}, {price}, {memo})"
-    with_it = (
-        f"with {price} wei sent along" if asset == ETHER else f"after approve({into}, {price})"
-    )
+    into = vault or "the Vault contract that `commonhold coordinator settle` deploys"
+    if asset == ETHER:
+        call, with_it = f"depositEther({memo})", f"with {price} wei sent along"
+    else:
+        call = f"deposit(0x{asset.hex()}, {price}, {memo})"
+        with_it = f"after approve({into}, {price})"
     return (
         f"the buyer pays by calling {call} of {into}, {with_it}.\n"
         f"The memo is {licence_id!r}: it makes the payment this licence's revenue"

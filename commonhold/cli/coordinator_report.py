@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from commonhold.cli.output import micro, table
-from coordinator.overview import CampaignRow, Overview
+from coordinator.overview import CampaignRow, Overview, RootRow, moment
 from coordinator.policies import OPEN_WARNING
 from coordinator.tally import ClosedEpoch
+from coordinator.terms import WITNESSES_SAFE, few_witnesses
 from coordinator.witnesses import ProposedSet, Witnesses
 from protocol.identity import name_of, short
 from protos.gen import records_pb2 as pb
+
+if TYPE_CHECKING:
+    from coordinator.settle import Settled
 
 REASONS: Final[dict[int, tuple[str, str]]] = {
     pb.WAITING_IN_REVIEW: ("in-review", "in a round that is under way"),
@@ -90,6 +94,7 @@ def status_report(view: Overview, link: str, *, running: bool) -> Group:
         ],
         ["shares minted", micro(view.minted_micro)],
         ["settled epoch", view.settled_epoch or "none"],
+        *_on_chain(view),
         ["witnesses", _witnesses(view.witnesses)],
         ["rules", f"version {view.rules}"],
         ["server", "running" if running else "not running"],
@@ -100,6 +105,28 @@ def status_report(view: Overview, link: str, *, running: bool) -> Group:
     if view.is_open:
         shown.append(f"note: {OPEN_WARNING}")
     return Group(*shown, f"link: {escape(link)}")
+
+
+def _on_chain(view: Overview) -> list[list[object]]:
+    """Who signs for money, and what waits there."""
+    if not view.signers:
+        return []
+    signers = f"{view.signers}, of whom {view.signers_needed} have to sign"
+    if view.signers < WITNESSES_SAFE:
+        signers += f"; {few_witnesses(view.signers)}"
+    if view.next_signers:
+        signers += f"; others may take over {view.next_signers}"
+    return [
+        ["who signs for money", signers],
+        *(["root that waits", _root(root)] for root in view.roots),
+    ]
+
+
+def _root(root: RootRow) -> str:
+    said = f"epoch {root.epoch}: {root.status}"
+    if root.challenger:
+        said += f", challenged by 0x{root.challenger} with evidence {root.evidence}"
+    return said if root.is_ours else f"{said}; it is NOT the log's root"
 
 
 def _witnesses(view: Witnesses) -> str:
@@ -168,3 +195,20 @@ def _now(row: CampaignRow) -> str:
         return f"after round {row.round}" if row.round else "not begun"
     doing = {"sealed": "tosses", "committing": "answers", "revealing": "openings"}
     return f"round {row.round}: {row.progress.done} of {row.progress.expected} {doing[row.phase]}"
+
+
+def settled_report(settled: Settled, closed: int) -> str:
+    """What is in force after a settlement, and what waits for what."""
+    lines = [
+        f"epoch {settled.epoch} is in force; its members may claim"
+        if settled.epoch
+        else "no epoch is in force yet"
+    ]
+    for root in settled.waiting:
+        until = "lapses" if root.status == "frozen" else "may come into force"
+        lines.append(f"epoch {root.epoch} is {root.status}; it {until} {moment(root.due_s)}")
+    if closed > settled.posted:
+        lines.append(f"closed epochs that are not posted: {closed - settled.posted}")
+    if settled.epoch < closed:
+        lines.append("run `commonhold coordinator settle` again to go on")
+    return "\n".join(lines)

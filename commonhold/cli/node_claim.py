@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from commonhold.cli.node_home import asset_name, open_home, open_keys, open_store
 from commonhold.cli.node_sending import catch_up
-from commonhold.cli.output import emit, micro, progress, table
+from commonhold.cli.output import emit, err, micro, table
 from node.claims import Claimed, Claimer, SettlementWatch
 from node.follower import Follower
 from node.wallet import Wallet
 from protocol.errors import ConfigError
 from protocol.limits import ADDRESS_BYTES
-from protocol.money.settlement import ETHER
+from protocol.money.settlement import ETHER, Address
 from protocol.state import SHARES, State
 
 
 def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
-    """Claims all that is due of an asset, or of every one."""
+    """Claims all that is due of an asset, or of every one, in one transaction."""
     home, config = open_home(directory)
-    wallet = Wallet(open_keys(home, passphrase_path).payout_secret)
+    secret = open_keys(home, passphrase_path).payout_secret
+    wallet = Wallet(secret, config.spending(home, _tell_sent))
     with open_store(home) as store:
         follower = Follower(store, config.link)
         settlements = SettlementWatch(follower)
@@ -30,12 +30,13 @@ def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_j
         asyncio.run(catch_up(home, config, follower))
         claimer = Claimer(store, wallet, config.rpc_url, follower, settlements)
         names = _asset_names(follower.state)
-        leaves = claimer.due(_parse_asset(asset, names))
-        with progress(as_json) as bar:
-            task = bar.add_task("claiming", total=len(leaves))
-            advance: Callable[[Claimed], None] = lambda _: bar.advance(task)  # noqa: E731
-            done = claimer.claim_all(leaves, advance)
-    rows = [_claim_data(each, names) for each in done]
+        done = claimer.claim(claimer.due(_parse_asset(asset, names)))
+    rows = [_claim_data(done, asset, paid, names) for asset, paid in done.tx.paid]
+    for failed in done.tx.failed:
+        err.print(
+            f"[yellow]note:[/] {_name(failed, names)} could not be paid now; it stays to be claimed",
+            soft_wrap=True,
+        )
     columns = ["asset", "paid", "transaction"]
     emit(
         {"claims": rows},
@@ -44,6 +45,10 @@ def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_j
             "Claimed", columns, [[r["name"], _amount(r), r["transaction"]] for r in rows]
         ),
     )
+
+
+def _tell_sent(tx_hash: bytes) -> None:
+    err.print(f"sent transaction 0x{tx_hash.hex()}; waiting until it is mined", soft_wrap=True)
 
 
 def _asset_names(state: State) -> dict[bytes, str]:
@@ -71,16 +76,22 @@ def _parse_asset(text: str, names: dict[bytes, str]) -> bytes | None:
     return address
 
 
-def _claim_data(each: Claimed, names: dict[bytes, str]) -> dict[str, Any]:
+def _claim_data(
+    claimed: Claimed, asset: Address, paid: int, names: dict[bytes, str]
+) -> dict[str, Any]:
     return {
-        "asset": "0x" + each.leaf.asset.hex(),
-        "name": names.get(each.leaf.asset, asset_name(each.leaf.asset)),
-        "paid": str(each.tx.paid),
-        "cumulative": str(each.leaf.cumulative),
-        "epoch": each.epoch,
-        "transaction": "0x" + each.tx.tx_hash.hex(),
-        "gas": each.tx.gas,
+        "asset": "0x" + asset.hex(),
+        "name": _name(asset, names),
+        "paid": str(paid),
+        "cumulative": str(claimed.leaf.amount(asset)),
+        "epoch": claimed.epoch,
+        "transaction": "0x" + claimed.tx.tx_hash.hex(),
+        "gas": claimed.tx.gas,
     }
+
+
+def _name(asset: bytes, names: dict[bytes, str]) -> str:
+    return names.get(asset, asset_name(asset))
 
 
 def _amount(row: dict[str, Any]) -> str:

@@ -60,6 +60,7 @@ def _open(where: str, key: str) -> tuple[LogSource, Verifier]:
 
 def _summary(report: Report) -> dict[str, Any]:
     state, items = report.state, report.items()
+    root = state.roots.get(state.settled_epoch)
     return {
         "ok": True,
         "network": state.name,
@@ -79,8 +80,8 @@ def _summary(report: Report) -> dict[str, Any]:
         "shares_minted_micro": state.minted_micro,
         "shares_micro": {name_of(who): amount for who, amount in _shares(report).items()},
         "revenue": {asset.hex(): str(amount) for asset, amount in state.received.scan()},
-        "settled_epoch": state.published_epoch,
-        "settlement_root": state.settlement.root if state.settlement else b"",
+        "settled_epoch": state.settled_epoch,
+        "settlement_root": root.payload.root if root is not None else b"",
     }
 
 
@@ -136,7 +137,9 @@ def _findings(report: Report, settled: int | None) -> str:
     if report.erased:
         lines.append(f"descriptions erased, each withdrawn by its author: {report.erased:,}")
     if settled:
-        lines.append(f"epoch {settled} is in force on chain, with the log's root and totals")
+        lines.append(
+            f"epoch {settled} is in force on chain, and every event there is as the log says"
+        )
     return "\n".join(lines)
 
 

@@ -6,13 +6,14 @@ from typing import Final
 
 from commonhold.demo.asks import CHOSEN, reviewers
 from commonhold.demo.cast import CAMPAIGN, NAMES
+from commonhold.demo.onchain import BUYER
 from commonhold.demo.scene import LICENCE, Scene
 from contracts.devchain import dev_keys
+from coordinator.chain import OperatorChain
 from protocol.identity import name_of, person_of
 from protocol.log.link import parse_link
 from protocol.money.settlement import Address
 
-QUORUM: Final = 3
 WITNESSES: Final = NAMES[:5]
 # From the first item of a campaign to the last, and for those that a round leaves undecided.
 SEAL_WAIT: Final = "45s"
@@ -43,12 +44,15 @@ def _start_servers(scene: Scene) -> None:
     chain = stage.serve("chain", "chain", "dev", "--port", "0")
     stage.wait_ready(chain)
     scene.rpc_url = chain.ready["url"]
+    # Nobody holds shares yet, so nobody could vote for an asset: it is listed from the start.
+    scene.stable = OperatorChain(scene.rpc_url, dev_keys()[BUYER].to_bytes()).deploy_test_stable()
     key = stage.folder / "operator-chain.key"
     key.touch(mode=0o600)
     key.write_text(dev_keys()[0].to_hex())
     scene.operate(
         *("init", "--name", "demo", "--host", "127.0.0.1", "--port", "0", "--http-port", "0"),
-        *("--rpc-url", scene.rpc_url, "--chain-key-file", str(key), "--quorum", str(QUORUM)),
+        *("--rpc-url", scene.rpc_url, "--chain-key-file", str(key)),
+        *("--tryout", "--token", f"0x{scene.stable.hex()}"),
     )
     coordinator = stage.serve("coordinator", "coordinator", "serve", "--dir", scene.coordinator)
     stage.wait_ready(coordinator)

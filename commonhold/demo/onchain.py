@@ -9,11 +9,12 @@ from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient
 from contracts.devchain import dev_keys
-from protocol.money.settlement import ETHER, Address, Deployment
+from protocol.money.settlement import CONTRACTS, ETHER, Address, Deployment
 from protocol.state import SHARES
 
 GAS_WEI: Final = 10**18  # play money for claims
 _FUNDER: Final = 1  # of the development chain's accounts; the operator has the one before
+BUYER: Final = 2  # another of them
 
 
 class ChainView:
@@ -44,8 +45,9 @@ def deployment_of(status: Mapping[str, Any]) -> Deployment:
     made = status["deployment"]
     return Deployment(
         made["chain_id"],
-        Address(bytes.fromhex(made["settlement"])),
-        Address(bytes.fromhex(made["share_token"])),
+        made["block"],
+        made["finality"],
+        **{name: Address(bytes.fromhex(made[name])) for name in CONTRACTS},
     )
 
 

@@ -19,7 +19,7 @@ from commonhold.demo.onchain import ChainView, deployment_of
 from commonhold.demo.stage import DemoError, Server, Stage
 from commonhold.demo.tail import Tail
 from protocol.identity import PersonId
-from protocol.money.settlement import Address, Deployment
+from protocol.money.settlement import ETHER, Address, Deployment
 from protocol.rows import ItemId
 from protocol.state import State
 
@@ -43,6 +43,7 @@ class Scene:
     link: str = ""
     http_url: str = ""
     rpc_url: str = ""
+    stable: Address = ETHER  # the stablecoin that the network takes, once it is there
     known: dict[ItemId, KnownItem] = field(default_factory=dict)
 
     @cached_property

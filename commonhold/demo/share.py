@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from commonhold.demo.cast import CAMPAIGN
+from commonhold.demo.onchain import BUYER
 from commonhold.demo.scene import LICENCE, Scene
 from commonhold.demo.stage import DemoError, Server
 from commonhold.demo.traces import traces
@@ -27,7 +28,6 @@ LICENCE_ID: Final = "northwind-2026"
 STABLE_REVENUE: Final = 25_000_000_000  # 25,000 of the stablecoin stand-in, which has 6 decimals
 ETHER_REVENUE: Final = 3 * 10**18 + 7  # not a round number: nothing may be lost to rounding
 PART: Final = "content"  # of a digit
-_BUYER: Final = 2  # of the development chain's accounts
 _SLICE: Final = 48  # bytes of content, from its middle, that name it beyond doubt
 
 
@@ -94,10 +94,10 @@ def _croissant_holds(folder: Path) -> bool:
 
 
 def sell(scene: Scene, exported: Exported) -> Address:
-    """A licence in the log, and a buyer who pays for it; gives the stablecoin stand-in's address."""
+    """A licence in the log, and a buyer who pays for it; gives the stablecoin's address."""
     with scene.display.step("a licence is sold; its buyer pays, and somebody gives ether") as step:
-        buyer = OperatorChain(scene.rpc_url, dev_keys()[_BUYER].to_bytes(), scene.deployment())
-        stable = buyer.deploy_test_stable()
+        stable = scene.stable
+        buyer = OperatorChain(scene.rpc_url, dev_keys()[BUYER].to_bytes(), scene.deployment())
         scene.operate(
             *("licence", "--snapshot", exported.snapshot, "--id", LICENCE_ID),
             *("--licensee", "Northwind Robotics", "--terms", LICENCE),

@@ -1,230 +1,207 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {RevenueIntake} from "./RevenueIntake.sol";
+import {BoundedCall} from "./BoundedCall.sol";
+import {Payload, Payloads} from "./Payloads.sol";
+import {RootQueue} from "./RootQueue.sol";
 import {ShareToken} from "./ShareToken.sol";
+import {Terms} from "./Terms.sol";
+import {Vault} from "./Vault.sol";
+import {Words} from "./Words.sol";
 
-/// @title Pays what an epoch's Merkle root promises
-/// @notice A leaf is (account, asset, everything the account ever earned of it). A claim pays the difference to
-/// what was claimed before, so one claim settles any number of epochs. A root counts only when a quorum of
-/// witnesses, who recomputed it from the public log, signed it.
+/// @title Pays what the root in force promises
+/// @notice A leaf is (account, its assets, all that it ever earned of each). A claim pays the differences to what was
+/// claimed before, so one claim settles any number of epochs and assets. {RootQueue} says which root is in force.
 ///
-/// The cap on claims is this contract's balance: publishing brings in exactly what the published totals grew by
-/// (shares are minted, revenue is taken from the intake), and nothing else brings anything in. A root whose
-/// leaves add up to more than its totals runs out before it can touch what belongs to later epochs.
-contract Settlement is Ownable2Step, EIP712 {
-    using EnumerableSet for EnumerableSet.AddressSet;
-    using SafeERC20 for IERC20;
+/// The cap on claims is this contract's balance: a root in force brings in exactly what its totals grew by (shares are
+/// minted, the rest comes from the vault), and nothing else brings anything in. A root whose leaves add up to more than
+/// its totals runs out before it can touch what belongs to later epochs.
+///
+/// Each asset fails alone: neither an epoch nor a claim waits for a token that pauses, blocks somebody, burns gas or lies.
+contract Settlement is RootQueue, ReentrancyGuardTransient {
+    using Payloads for Payload;
+    using Words for address[];
+    using Words for bytes32;
+    using Words for uint256[];
 
-    /// @notice One asset's part of a claim by an account for several assets.
-    struct Claim {
-        address asset;
-        uint256 cumulative;
-        bytes32[] proof;
+    /// @notice Gas that one payment may use. A token's transfer takes 30,000 to 100,000; a wallet that is a contract takes
+    /// in ether for less.
+    uint256 public constant PAYMENT_GAS = 200_000;
+
+    /// @notice Gas that bringing in one asset may use: a transfer and the vault's own work.
+    uint256 public constant FUNDING_GAS = 300_000;
+
+    /// @dev What an account ever claimed of ether and of shares, in one slot: whoever claims both, as most do, pays for one
+    /// write less.
+    struct Native {
+        uint128 ethers;
+        uint128 shares;
     }
 
-    /// @notice Bounds the gas of changing the witnesses and of checking their signatures.
-    uint256 public constant MAX_WITNESSES = 64;
+    mapping(address account => Native) private _native;
+    mapping(address account => mapping(address asset => uint256 amount)) private _tokens;
 
-    bytes32 private constant PUBLICATION_TYPEHASH =
-        keccak256("Publication(uint256 epoch,bytes32 root,address[] assets,uint256[] totals)");
-
-    ShareToken public immutable shareToken;
-    RevenueIntake public immutable intake;
-
-    /// @notice The root in force, and the one before it: a proof on its way when a root changes still pays.
-    bytes32 public root;
-    bytes32 public previousRoot;
-
-    /// @notice The last epoch published. Later ones may skip numbers, never go back.
-    uint256 public epoch;
-
-    /// @notice How many witnesses must sign a root.
-    uint256 public quorum;
-
-    EnumerableSet.AddressSet private _witnesses;
-
-    /// @notice All that was ever promised of an asset; address zero is ether.
-    mapping(address asset => uint256 total) public published;
-
-    /// @notice All that an account ever claimed of an asset.
-    mapping(address account => mapping(address asset => uint256 amount)) public claimed;
-
-    event Published(uint256 indexed epoch, bytes32 indexed root, address[] assets, uint256[] totals);
+    /// @notice Who may send an account's payments elsewhere, beside itself.
+    mapping(address account => address claimer) public claimerOf;
 
     /// @notice An account was paid ether. A token says the same itself, by its Transfer from this contract;
     /// saying it twice would cost each claim 1,800 gas.
     event EtherClaimed(address indexed account, uint256 amount);
 
-    event WitnessesChanged(address[] witnesses, uint256 quorum);
+    /// @notice What an account claims in this transaction goes to `recipient`.
+    event ClaimedTo(address indexed account, address indexed recipient);
 
-    error InvalidWitnesses(uint256 count, uint256 quorum);
-    error EpochNotLater(uint256 epoch, uint256 last);
-    error InvalidRoot();
-    error InvalidTotals();
-    error TotalDecreased(address asset, uint256 total, uint256 published);
-    error NotAWitness(address signer);
-    error SignersNotAscending(address signer);
-    error QuorumNotReached(uint256 signatures, uint256 quorum);
-    error StaleRoot(bytes32 expected, bytes32 current);
-    error InvalidProof();
-    error NothingToClaim(address account, address asset, uint256 claimed);
-    error NotIntake(address caller);
+    /// @notice A payment failed, and remains to be claimed.
+    event PaymentFailed(address indexed account, address indexed asset, uint256 amount);
 
-    constructor(address[] memory witnesses_, uint256 quorum_) Ownable(msg.sender) EIP712("Commonhold", "1") {
-        shareToken = new ShareToken();
-        intake = new RevenueIntake(address(shareToken));
-        _setWitnesses(witnesses_, quorum_);
-    }
+    /// @notice What roots in force promise of an asset did not come in whole; {bringIn} catches up, and so does every
+    /// later epoch.
+    event FundingFailed(address indexed asset, uint256 total);
 
-    /// @dev Ether comes from the intake alone, so that the balance stays an exact account of what is owed.
+    event ClaimerChanged(address indexed account, address claimer);
+
+    error NotVault(address caller);
+    error RootNotInForce(bytes32 proven, bytes32 root);
+    error NothingToClaim(address account);
+    error NotClaimer(address caller);
+    error InvalidRecipient(address recipient);
+
+    constructor(Parts memory parts, uint256 delay, uint256 appealDelay, uint256 emission_, uint256 emissionMax)
+        Terms(parts, delay, appealDelay, emission_, emissionMax)
+    {}
+
+    /// @dev Ether comes from the vault alone, so that the balance stays an exact account of what is owed.
     receive() external payable {
-        if (msg.sender != address(intake)) revert NotIntake(msg.sender);
+        if (msg.sender != address(vault)) revert NotVault(msg.sender);
     }
 
-    /// @notice Put a root in force.
-    /// @param epoch_ The epoch that the root settles up to.
-    /// @param root_ Root over all leaves, as OpenZeppelin's StandardMerkleTree of (address, address, uint256).
-    /// @param assets The assets that this root pays, ascending; address zero is ether.
-    /// @param totals For each of them, the sum of all leaves: everything ever earned of it by anybody.
-    /// @param signatures Of at least `quorum` witnesses over {publicationDigest}, ascending by signer.
-    /// @dev Anybody may send it: the signatures are the authority. The sender pays for the length of the arrays.
-    function publish(
-        uint256 epoch_,
-        bytes32 root_,
-        address[] calldata assets,
-        uint256[] calldata totals,
-        bytes[] calldata signatures
-    ) external {
-        if (epoch_ <= epoch) revert EpochNotLater(epoch_, epoch);
-        if (root_ == bytes32(0)) revert InvalidRoot();
-        if (assets.length != totals.length) revert InvalidTotals();
-        _checkQuorum(publicationDigest(epoch_, root_, assets, totals), signatures);
-
-        previousRoot = root;
-        root = root_;
-        epoch = epoch_;
-        emit Published(epoch_, root_, assets, totals);
-        for (uint256 i = 0; i < assets.length; ++i) {
-            if (i > 0 && assets[i] <= assets[i - 1]) revert InvalidTotals();
-            _raiseTotal(assets[i], totals[i]);
-        }
-    }
-
-    /// @notice Pay `account` what it earned of `asset` and has not claimed. Anybody may send it.
-    /// @param cumulative The leaf's amount: everything the account ever earned of the asset.
-    /// @param expectedRoot The root that `proof` leads to: the one in force or the one before.
+    /// @notice Pay `account` what it earned and has not claimed. Anybody may send it.
+    /// @param assets All assets of the account's leaf.
+    /// @param cumulatives For each of them, all that the account ever earned.
+    /// @param proof From the leaf to the root in force, or to the one before.
+    /// @param skip Bit i is set: leave asset i out. For one that burns gas or cannot be paid.
     function claim(
+        bytes32[] calldata proof,
+        uint256 skip,
         address account,
-        address asset,
-        uint256 cumulative,
-        bytes32 expectedRoot,
-        bytes32[] calldata proof
-    ) external {
-        _checkRoot(expectedRoot);
-        _claim(account, asset, cumulative, expectedRoot, proof);
-    }
-
-    /// @notice Pay `account` several assets, or none if one of the claims fails.
-    function claimMany(address account, bytes32 expectedRoot, Claim[] calldata claims) external {
-        _checkRoot(expectedRoot);
-        for (uint256 i = 0; i < claims.length; ++i) {
-            _claim(account, claims[i].asset, claims[i].cumulative, expectedRoot, claims[i].proof);
-        }
-    }
-
-    /// @notice Replace the witnesses and the quorum.
-    function setWitnesses(address[] calldata witnesses_, uint256 quorum_) external onlyOwner {
-        _setWitnesses(witnesses_, quorum_);
-    }
-
-    /// @notice The addresses whose signatures count.
-    function witnesses() external view returns (address[] memory) {
-        return _witnesses.values();
-    }
-
-    /// @notice What a witness signs (EIP-712): bound to this contract on this chain.
-    function publicationDigest(
-        uint256 epoch_,
-        bytes32 root_,
         address[] calldata assets,
-        uint256[] calldata totals
-    ) public view returns (bytes32) {
-        bytes32 assetsHash = keccak256(abi.encodePacked(assets));
-        bytes32 totalsHash = keccak256(abi.encodePacked(totals));
-        return
-            _hashTypedDataV4(keccak256(abi.encode(PUBLICATION_TYPEHASH, epoch_, root_, assetsHash, totalsHash)));
+        uint256[] calldata cumulatives
+    ) external {
+        _claim(proof, skip, account, account, assets, cumulatives);
     }
 
-    function _checkRoot(bytes32 expectedRoot) private view {
-        if (expectedRoot != root && expectedRoot != previousRoot) revert StaleRoot(expectedRoot, root);
-    }
-
-    /// @dev Checks, then effects, then the one interaction: whoever is called back finds the claim already paid.
-    function _claim(
+    /// @notice The same, to another recipient: for the account itself and its claimer.
+    function claimTo(
+        bytes32[] calldata proof,
+        uint256 skip,
         address account,
-        address asset,
-        uint256 cumulative,
-        bytes32 expectedRoot,
-        bytes32[] calldata proof
+        address recipient,
+        address[] calldata assets,
+        uint256[] calldata cumulatives
+    ) external {
+        if (msg.sender != account && msg.sender != claimerOf[account]) revert NotClaimer(msg.sender);
+        // Back here, or to nobody: tokens would be lost.
+        if (recipient == address(0) || recipient == address(this)) revert InvalidRecipient(recipient);
+        emit ClaimedTo(account, recipient);
+        _claim(proof, skip, account, recipient, assets, cumulatives);
+    }
+
+    /// @notice Let `claimer` send the sender's payments elsewhere (zero: nobody but itself).
+    function setClaimer(address claimer) external {
+        claimerOf[msg.sender] = claimer;
+        emit ClaimerChanged(msg.sender, claimer);
+    }
+
+    /// @notice Bring in what the root in force promises of an asset and did not come when it was enacted. Anybody may.
+    /// @param index Which of `inForce.assets`.
+    /// @param upTo No more than the promised total. Less, where the vault has less: what a token took away by itself
+    /// must not keep back the rest.
+    function bringIn(Payload calldata inForce, uint256 index, uint256 upTo) external nonReentrant {
+        if (inForce.hash() != posting(epoch).payload) revert PayloadMismatch(epoch);
+        if (upTo > inForce.totals[index]) revert InvalidPayload();
+        vault.release(inForce.assets[index], upTo);
+    }
+
+    /// @notice All that an account ever claimed of an asset.
+    function claimed(address account, address asset) public view returns (uint256) {
+        if (asset == address(0)) return _native[account].ethers;
+        if (asset == address(shareToken)) return _native[account].shares;
+        return _tokens[account][asset];
+    }
+
+    /// @dev Shares are ours and cannot fail; everything else may, alone.
+    function _fund(Payload calldata next) internal override nonReentrant {
+        (address[] calldata assets, uint256[] calldata totals) = (next.assets, next.totals);
+        for (uint256 i = 0; i < assets.length; ++i) {
+            (address asset, uint256 total) = (assets[i], totals[i]);
+            if (asset == address(shareToken)) {
+                // slither-disable-next-line calls-loop
+                shareToken.mintUpTo(total); // once: assets ascend
+            } else {
+                bytes memory call = abi.encodeCall(Vault.release, (asset, total));
+                if (!BoundedCall.tryCall(address(vault), 0, call, FUNDING_GAS)) emit FundingFailed(asset, total);
+            }
+        }
+    }
+
+    /// @dev No guard against being called back: what is claimed is raised before it is paid, and lowered by exactly what
+    /// could not be, so that claims within claims add up too.
+    function _claim(
+        bytes32[] calldata proof,
+        uint256 skip,
+        address account,
+        address recipient,
+        address[] calldata assets,
+        uint256[] calldata cumulatives
     ) private {
-        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(account, asset, cumulative))));
-        if (!MerkleProof.verifyCalldata(proof, expectedRoot, leaf)) revert InvalidProof();
-        uint256 before = claimed[account][asset];
-        if (cumulative <= before) revert NothingToClaim(account, asset, before);
+        bytes32 leaf = keccak256(abi.encode(account, assets.hash(), cumulatives.hash()));
+        bytes32 proven = keccak256(abi.encode(leaf)).climb(proof);
+        if (proven != root && proven != previousRoot) revert RootNotInForce(proven, root);
 
-        claimed[account][asset] = cumulative;
-        uint256 amount = cumulative - before;
-        if (asset == address(shareToken)) {
-            shareToken.release(account, amount);
-        } else if (asset == address(0)) {
-            emit EtherClaimed(account, amount);
-            Address.sendValue(payable(account), amount);
+        bool attempted = false;
+        for (uint256 i = 0; i < assets.length; ++i) {
+            if ((skip >> i) & 1 == 1) continue;
+            address asset = assets[i];
+            uint256 amount = _raise(account, asset, cumulatives[i]);
+            if (amount == 0) continue;
+            attempted = true;
+            if (!_pay(account, recipient, asset, amount)) {
+                _lower(account, asset, amount);
+                emit PaymentFailed(account, asset, amount);
+            }
+        }
+        if (!attempted) revert NothingToClaim(account);
+    }
+
+    /// @dev Returns by how much; zero if an account had claimed as much already.
+    function _raise(address account, address asset, uint256 cumulative) private returns (uint256 amount) {
+        uint256 before = claimed(account, asset);
+        if (cumulative <= before) return 0;
+        _setClaimed(account, asset, cumulative);
+        return cumulative - before;
+    }
+
+    function _lower(address account, address asset, uint256 amount) private {
+        _setClaimed(account, asset, claimed(account, asset) - amount);
+    }
+
+    function _setClaimed(address account, address asset, uint256 cumulative) private {
+        if (asset == address(0)) _native[account].ethers = SafeCast.toUint128(cumulative);
+        else if (asset == address(shareToken)) _native[account].shares = SafeCast.toUint128(cumulative);
+        else _tokens[account][asset] = cumulative;
+    }
+
+    function _pay(address account, address recipient, address asset, uint256 amount) private returns (bool paid) {
+        if (asset == address(0)) {
+            paid = BoundedCall.tryCall(recipient, amount, "", PAYMENT_GAS);
+            if (paid) emit EtherClaimed(account, amount);
         } else {
-            IERC20(asset).safeTransfer(account, amount);
+            bytes4 selector = asset == address(shareToken) ? ShareToken.release.selector : IERC20.transfer.selector;
+            paid = BoundedCall.tryTransfer(asset, selector, recipient, amount, PAYMENT_GAS);
         }
-    }
-
-    /// @dev Brings in what the asset's total grew by.
-    function _raiseTotal(address asset, uint256 total) private {
-        uint256 before = published[asset];
-        if (total < before) revert TotalDecreased(asset, total, before);
-        if (total == before) return;
-        published[asset] = total;
-        if (asset == address(shareToken)) shareToken.mint(total - before);
-        else intake.release(asset, total - before);
-    }
-
-    /// @dev Ascending signers are distinct signers. ECDSA rejects the second, malleated form of a signature.
-    function _checkQuorum(bytes32 digest, bytes[] calldata signatures) private view {
-        if (signatures.length < quorum) revert QuorumNotReached(signatures.length, quorum);
-        address last = address(0);
-        for (uint256 i = 0; i < signatures.length; ++i) {
-            address signer = ECDSA.recover(digest, signatures[i]);
-            if (!_witnesses.contains(signer)) revert NotAWitness(signer);
-            if (signer <= last) revert SignersNotAscending(signer);
-            last = signer;
-        }
-    }
-
-    function _setWitnesses(address[] memory witnesses_, uint256 quorum_) private {
-        uint256 count = witnesses_.length;
-        if (quorum_ == 0 || quorum_ > count || count > MAX_WITNESSES) revert InvalidWitnesses(count, quorum_);
-        _witnesses.clear();
-        for (uint256 i = 0; i < count; ++i) {
-            // A repeated witness would make a quorum look larger than it is; address zero can never sign.
-            if (witnesses_[i] == address(0) || !_witnesses.add(witnesses_[i])) revert NotAWitness(witnesses_[i]);
-        }
-        quorum = quorum_;
-        emit WitnessesChanged(witnesses_, quorum_);
     }
 }

@@ -6,17 +6,21 @@ All of it blocks, and is called in a thread.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from coordinator.dashboard.money import SettlementRow
+from coordinator.dashboard.money import DepositRow, SettlementRow
 from coordinator.dashboard.paging import Page, span
 from coordinator.dashboard.words import Said, body_of, fields_of, said_of
 from coordinator.ledger import Ledger
+from coordinator.recovery import leaves_of
 from coordinator.tally import LinePlace
 from protocol.identity import KeyId
 from protocol.log.envelope import Envelope, parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.strict import parse_leaf
+from protocol.money import events
+from protocol.money.settlement import Deployment
 from protocol.transition import shown_batch
 from protos.gen import records_pb2 as pb
 
@@ -115,29 +119,33 @@ def update_rows(ledger: Ledger, indices: Sequence[int]) -> list[UpdateRow]:
     ]
 
 
-def revenue_rows(ledger: Ledger, indices: Sequence[int]) -> list[tuple[int, pb.Revenue]]:
-    """Deposits at these indices."""
+def deposit_rows(
+    ledger: Ledger, indices: Sequence[int], deployment: Deployment | None
+) -> list[DepositRow]:
+    """The deposits in the chain records at these indices."""
+    return (
+        []
+        if deployment is None
+        else [row for index in indices for row in _deposits_in(ledger, index, deployment)]
+    )
+
+
+def _deposits_in(ledger: Ledger, index: int, deployment: Deployment) -> Iterator[DepositRow]:
+    [entry] = ledger.entries(index, index + 1)
+    for leaf in leaves_of(entry):
+        if isinstance(leaf, bytes):  # those of a chain record are never erased
+            raw = parse_leaf(pb.ChainLog, leaf)
+            event = events.decode(deployment, raw)
+            if isinstance(event, events.Deposited):
+                memo = event.memo.rstrip(b"\0").decode("utf-8", "replace")
+                yield DepositRow(index, event.asset, event.amount, memo, raw.tx_hash)
+
+
+def settlement_rows(ledger: Ledger, proposed: Sequence[int]) -> list[SettlementRow]:
+    """Settlements at these indices."""
     return [
-        (index, pb.Revenue.FromString(envelope.payload))
-        for index, envelope in _envelopes(ledger, indices)
-    ]
-
-
-def settlement_rows(
-    ledger: Ledger, proposed: Sequence[int], published: Sequence[int]
-) -> list[SettlementRow]:
-    """Settlements at these indices, each with its publication if that is among `published`."""
-    known = [
-        pb.Published.FromString(envelope.payload) for _, envelope in _envelopes(ledger, published)
-    ]
-    by_root = {(each.epoch, each.root): each for each in known}
-    rows = [
-        (index, pb.Settlement.FromString(envelope.payload))
+        SettlementRow(index, pb.Settlement.FromString(envelope.payload))
         for index, envelope in _envelopes(ledger, proposed)
-    ]
-    return [
-        SettlementRow(index, record, by_root.get((record.epoch, record.root)))
-        for index, record in rows
     ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from coordinator.dashboard.paging import ROWS
+from protocol.money.settlement import Deployment
 from protocol.rows import Licence
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -33,15 +34,27 @@ class MoneyView:
     royalty_ppm: int
     closed_epoch: int
     settled_epoch: int
+    deployment: Deployment | None
+    roots: dict[int, str]  # epoch -> where its root is on chain
 
 
 @dataclass(frozen=True, slots=True)
 class SettlementRow:
-    """A proposal, and where on the chain it took effect."""
+    """A proposal, as the log has it."""
 
     index: int
     record: pb.Settlement
-    published: pb.Published | None
+
+
+@dataclass(frozen=True, slots=True)
+class DepositRow:
+    """Money that came in, and the entry that says so."""
+
+    index: int
+    asset: bytes
+    amount: int
+    memo: str
+    tx_hash: bytes
 
 
 def money_view(state: State) -> MoneyView:
@@ -59,5 +72,7 @@ def money_view(state: State) -> MoneyView:
         treasury_ppm=state.policy.revenue_treasury_ppm,
         royalty_ppm=state.policy.royalty_ppm,
         closed_epoch=state.closed_epoch,
-        settled_epoch=state.published_epoch,
+        settled_epoch=state.settled_epoch,
+        deployment=state.deployment,
+        roots={epoch: root.status.name.lower() for epoch, root in state.roots.scan()},
     )

@@ -13,6 +13,7 @@ from coordinator.tally import Statuses, Tally
 from protocol.identity import NOBODY, KeyId, PersonId
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
+from protocol.money.accounts import owed_to
 from protocol.review.reputation import belief_of, faded, interval_ppm, mean_ppm
 from protocol.rows import Belief
 from protocol.rules.admission import standing as standing_of
@@ -145,7 +146,7 @@ def person(state: State, tally: Tally, who: PersonId) -> Person | None:
         items=tally.of_author(who).copy(),
         earned={asset: amount for (_, asset), amount in state.earned.scan(who)},
         settled={
-            asset: amount - state.owed.get((who, asset), 0)
+            asset: amount - owed_to(state, who, asset)
             for (_, asset), amount in state.earned.scan(who)
         },
         beliefs=tuple(

@@ -171,7 +171,7 @@ class Views:
             if not 0 < wanted < state.epoch:
                 raise NotFound("there is no such epoch")
             closed: ClosedEpoch = tally.close_of(wanted)
-            settled = state.published_epoch
+            settled = state.settled_epoch
         if closed.index >= size:
             raise NotFound("the epoch's close is being committed")
         total = sum(part.lines for part in closed.parts)
@@ -224,11 +224,10 @@ class Views:
         size, number = self._book.head.size, _page(request)
         async with self._book.counting() as (state, tally):
             view, glance = money.money_view(state), overview(state, tally)
-            deposits = log.latest(tally.kinds.get("revenue", _NOTHING), size, number)
+            deposits = log.latest(tally.kinds.get("chain", _NOTHING), size, number)
             proposed = log.latest(tally.kinds.get("settlement", _NOTHING), size, 1)
-            published = log.latest(tally.kinds.get("published", _NOTHING), size, 1)
-        rows = await self._read(log.revenue_rows, deposits.rows)
-        settlements = await self._read(log.settlement_rows, proposed.rows, published.rows)
+        rows = await self._read(log.deposit_rows, deposits.rows, view.deployment)
+        settlements = await self._read(log.settlement_rows, proposed.rows)
         values = {
             "money": view,
             "view": glance,

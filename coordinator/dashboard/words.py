@@ -134,11 +134,13 @@ def _pause(body: pb.Pause) -> Said:
     return _said(f"{verb} the campaign {{}}", body.campaign_id, path=_to(body))
 
 
-def _revenue(body: pb.Revenue) -> Said:
-    came = _amount(body.amount, body.asset)
-    if body.memo:
-        return _said("recorded revenue of {} for {}", came, body.memo, path="/revenue")
-    return _said("recorded revenue of {}", came, path="/revenue")
+def _chain(body: pb.Chain) -> Said:
+    return _said(
+        "read the chain up to block {}: {}",
+        _ours(count(body.last)),
+        _many(body.logs.count, "event"),
+        path="/revenue",
+    )
 
 
 def _licence(body: pb.Licence) -> Said:
@@ -229,22 +231,29 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
     "deployment": lambda b: _said(
         "deployed the contracts on chain {}", b.chain_id, path="/revenue"
     ),
-    "revenue": _revenue,
+    "chain": _chain,
+    "rewind": lambda b: _said(
+        "took back what the chain said from block {} on: it was reorganised",
+        _ours(count(b.first)),
+        path="/revenue",
+    ),
     "settlement": lambda b: _said(
         "proposed the settlement of epoch {}, {}",
         b.epoch,
         _many(b.leaves, "claim"),
         path="/revenue",
     ),
-    "attest": lambda b: _said(
-        "recomputed the settlement of epoch {} and signed it", b.epoch, path="/revenue"
-    ),
-    "published": lambda b: _said(
-        "published the settlement of epoch {} in block {}",
+    "uphold": lambda b: _said(
+        "asked the witnesses to stand by epoch {}, which one of them challenged",
         b.epoch,
-        _ours(count(b.block)),
         path="/revenue",
     ),
+    "witness-change": lambda b: _said(
+        "asked the witnesses on chain to make room for a set of {}",
+        _ours(count(len(b.witnesses))),
+        path="/revenue",
+    ),
+    "attest": lambda b: _said("recomputed what the log asks and signed it", path="/revenue"),
     "snapshot": lambda b: _said(
         "took a snapshot of {} of {}, to {}",
         _items(b.items.count),

@@ -38,6 +38,7 @@ LEAF_TYPES: Final[Mapping[str, int]] = MappingProxyType(
         "GoldHash": 7,
         "SnapshotItem": 8,
         "Part": 9,
+        "ChainLog": 10,
     }
 )
 _LENGTH_DELIMITED: Final = 2  # the wire type of bytes, text and messages

@@ -1,6 +1,6 @@
 """EIP-712 typed data and Keccak-256, packed by hand: what wallets sign and contracts check.
 
-Only the parts that two messages need (`settlement.Publication`, `payout.Binding`). A general
+Only the parts that a few messages need (`protocol.money.payload`, `payout.Binding`). A general
 encoder would be slower and, as a dependency, larger than these rules.
 Source: EIP-712 "Typed structured data hashing and signing", version "v4" of the wallets.
 """
@@ -18,7 +18,7 @@ keccak256: Final[Callable[[bytes], bytes]] = pysha3.keccak256
 WORD_BYTES: Final = 32
 UINT256_MAX: Final = 2**256 - 1
 
-# One name and version for every message of the protocol; contracts/src/Settlement.sol has the same.
+# One name and version for every message of the protocol; the contracts have the same.
 _NAME_HASH: Final = keccak256(b"Commonhold")
 _VERSION_HASH: Final = keccak256(b"1")
 _DOMAIN: Final = "EIP712Domain(string name,string version"

@@ -67,10 +67,10 @@ def verify_binding(network: bytes, contributor: bytes, address: bytes, signature
         raise Reject("the payout address did not sign this binding")
 
 
-def verify_publication(digest: bytes, witness: bytes, signature: bytes) -> None:
-    """Raise Reject unless `witness` signed `digest`, a `settlement.publication_digest`."""
+def verify_attestation(digest: bytes, witness: bytes, signature: bytes) -> None:
+    """Raise Reject unless `witness` signed `digest`, one of protocol/money/payload.py."""
     if recover_signer(digest, signature) != witness:
-        raise Reject("the witness did not sign this publication")
+        raise Reject("the witness did not sign this")
 
 
 def verify_quorum(

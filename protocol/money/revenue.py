@@ -89,10 +89,10 @@ def due_flows(state: State, minted: Sequence[pb.RewardLine]) -> list[Flow]:
     return sorted(taken, key=lambda flow: (flow.licence_id, flow.asset))
 
 
-def due_deposits(state: State, minted: Sequence[pb.RewardLine]) -> list[int]:
-    """The deposits that this epoch shares out, by the log index of their record."""
+def due_deposits(state: State, minted: Sequence[pb.RewardLine]) -> list[tuple[int, int]]:
+    """The deposits that this epoch shares out, by their keys."""
     due = {(flow.licence_id, flow.asset) for flow in due_flows(state, minted)}
-    return [index for index, each in state.deposits.scan() if (each.licence_id, each.asset) in due]
+    return [key for key, each in state.deposits.scan() if (each.licence_id, each.asset) in due]
 
 
 def _holdings(state: State, minted: Sequence[pb.RewardLine]) -> dict[PersonId, int]:

@@ -1,29 +1,23 @@
-"""What an epoch pays: cumulative leaves, their Merkle tree, and the digest that witnesses sign.
+"""What an epoch pays: cumulative leaves and their Merkle tree.
 
-A leaf says everything that an account ever earned of an asset, so that one claim settles any
-number of epochs and an unclaimed epoch costs nobody anything. The tree is OpenZeppelin's
-StandardMerkleTree over `["address", "address", "uint256"]`: leaves are hashed twice (a node can
-therefore never pass for a leaf), sorted by hash, and laid out as a complete binary tree in an
-array whose first element is the root. contracts/src/Settlement.sol checks exactly this.
+A leaf says everything that an account ever earned, of all assets, so that one claim settles any number of
+epochs and assets, and an unclaimed epoch costs nobody anything. The tree is OpenZeppelin's
+StandardMerkleTree over `["address", "bytes32", "bytes32"]`: leaves are hashed twice (a node can therefore
+never pass for a leaf), sorted by hash, and laid out as a complete binary tree in an array whose first
+element is the root. contracts/src/Settlement.sol checks exactly this.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NewType
 
 from protocol.errors import Reject
 from protocol.limits import ADDRESS_BYTES, HASH_BYTES
-from protocol.money.eip712 import (
-    UINT256_MAX,
-    domain_separator,
-    hash_words,
-    keccak256,
-    typed_digest,
-)
+from protocol.money.eip712 import UINT256_MAX, hash_words, keccak256
 
 #: 20 bytes: an account or a token contract of the chain.
 Address = NewType("Address", bytes)
@@ -34,10 +28,12 @@ ETHER: Final = Address(bytes(ADDRESS_BYTES))
 #: Deepest proof worth reading: 2**40 leaves is more accounts than there are people.
 PROOF_HASHES_MAX: Final = 40
 
-_LEFT_PAD: Final = bytes(12)  # an address in a 32-byte ABI word
-_PUBLICATION: Final = keccak256(
-    b"Publication(uint256 epoch,bytes32 root,address[] assets,uint256[] totals)"
-)
+#: The root of an epoch up to which nobody has earned anything: the contract takes none of zeros. No leaf
+#: leads to it.
+NOTHING_EARNED: Final = keccak256(b"")
+
+Amounts = tuple[tuple[Address, int], ...]
+"""Amounts by asset, in the asset's smallest unit, ascending by asset."""
 
 
 def address(raw: bytes) -> Address:
@@ -49,34 +45,68 @@ def address(raw: bytes) -> Address:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where a network settles. Everything else is read from the settlement contract."""
+    """Where a network settles: the chain, and the contracts in the order in which they were deployed.
+
+    `block`: of the first of them. `finality`: blocks that follow one before it counts as final.
+    """
 
     chain_id: int
-    settlement: Address
+    block: int
+    finality: int
     share_token: Address
+    timelock: Address
+    governor: Address
+    witness_set: Address
+    vault: Address
+    settlement: Address
+    stake: Address
+    board: Address
+
+    @property
+    def contracts(self) -> dict[Address, str]:
+        """The contracts' addresses, each with its name here."""
+        return {getattr(self, name): name for name in CONTRACTS}
+
+
+CONTRACTS: Final = (
+    "share_token",
+    "timelock",
+    "governor",
+    "witness_set",
+    "vault",
+    "settlement",
+    "stake",
+    "board",
+)
+"""The contracts of a network, as `Deployment` calls them."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Leaf:
-    """All that `account` ever earned of `asset` (zeros: ether), in the asset's smallest unit."""
+    """All that `account` ever earned. Raises Reject unless each asset stands there once, in order."""
 
     account: Address
-    asset: Address
-    cumulative: int
+    amounts: Amounts
 
     def __post_init__(self) -> None:
         address(self.account)
-        address(self.asset)
-        if not 0 <= self.cumulative <= UINT256_MAX:
-            raise Reject("a cumulative amount is an unsigned 256-bit integer")
+        for asset, cumulative in self.amounts:
+            address(asset)
+            if not 0 <= cumulative <= UINT256_MAX:
+                raise Reject("a cumulative amount is an unsigned 256-bit integer")
+        if any(one >= other for (one, _), (other, _) in pairwise(self.amounts)):
+            raise Reject("the assets of a leaf are not in ascending order")
+
+    def amount(self, asset: bytes) -> int:
+        """All that the account ever earned of one asset."""
+        return dict[bytes, int](self.amounts).get(asset, 0)
 
 
 def hash_leaf(leaf: Leaf) -> bytes:
-    """Return keccak(keccak(abi.encode(account, asset, cumulative)))."""
-    encoded = b"".join(
-        (_LEFT_PAD, leaf.account, _LEFT_PAD, leaf.asset, leaf.cumulative.to_bytes(32, "big"))
-    )
-    return keccak256(keccak256(encoded))
+    """Return keccak(keccak(abi.encode(account, keccak(assets), keccak(cumulative amounts))))."""
+    assets = hash_words(asset for asset, _ in leaf.amounts)
+    amounts = hash_words(amount for _, amount in leaf.amounts)
+    return keccak256(hash_words((leaf.account, assets, amounts)))
 
 
 def _hash_pair(a: bytes, b: bytes) -> bytes:
@@ -85,7 +115,7 @@ def _hash_pair(a: bytes, b: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SettlementTree:
-    """The tree over `leaves`, which are sorted by account, then asset. Make it by `build_tree`."""
+    """The tree over `leaves`, which are sorted by account. Make it by `build_tree`."""
 
     leaves: tuple[Leaf, ...]
     nodes: list[bytes]  # node i has the children 2i+1 and 2i+2
@@ -93,17 +123,15 @@ class SettlementTree:
 
     @property
     def root(self) -> bytes:
-        """Return the 32 bytes that are published."""
+        """Return the 32 bytes that are posted."""
         return self.nodes[0]
 
-    def index_of(self, account: bytes, asset: bytes) -> int | None:
-        """Return the index of the leaf that pays `asset` to `account`, or None."""
-        key = (account, asset)
-        index = bisect_left(self.leaves, key, key=lambda leaf: (leaf.account, leaf.asset))
-        if index == len(self.leaves):
+    def index_of(self, account: bytes) -> int | None:
+        """Return the index of the leaf that pays `account`, or None."""
+        index = bisect_left(self.leaves, account, key=lambda leaf: leaf.account)
+        if index == len(self.leaves) or self.leaves[index].account != account:
             return None
-        found = self.leaves[index]
-        return index if (found.account, found.asset) == key else None
+        return index
 
     def proof(self, index: int) -> list[bytes]:
         """Return the sibling hashes from `leaves[index]` up to the root."""
@@ -117,15 +145,15 @@ class SettlementTree:
 def build_tree(leaves: Iterable[Leaf]) -> SettlementTree:
     """Return the tree over `leaves`, given in any order; O(n log n), about 1 s for 10^5 leaves.
 
-    Raise ValueError when there are none, or two for the same account and asset: the contract
-    would pay the larger and forget the smaller.
+    Raise ValueError for two of one account: the contract would pay the larger amounts and forget the smaller.
+    Without leaves the root is NOTHING_EARNED.
     """
     ordered = tuple(sorted(leaves))
-    if not ordered:
-        raise ValueError("a settlement without leaves has no root")
     for before, leaf in pairwise(ordered):
-        if (before.account, before.asset) == (leaf.account, leaf.asset):
-            raise ValueError(f"two leaves pay the account 0x{leaf.account.hex()} the same asset")
+        if before.account == leaf.account:
+            raise ValueError(f"two leaves pay the account 0x{leaf.account.hex()}")
+    if not ordered:
+        return SettlementTree((), [NOTHING_EARNED], [])
 
     hashes = [hash_leaf(leaf) for leaf in ordered]
     by_hash = sorted(range(len(hashes)), key=hashes.__getitem__)
@@ -150,28 +178,10 @@ def verify_proof(root: bytes, leaf: Leaf, proof: Sequence[bytes]) -> bool:
     return node == root
 
 
-def sum_totals(leaves: Iterable[Leaf]) -> dict[Address, int]:
-    """Return what a root over `leaves` promises of each asset: the totals to publish with it."""
+def sum_totals(leaves: Iterable[Leaf]) -> Amounts:
+    """Return what a root over `leaves` promises of each asset: the totals to post with it."""
     totals: dict[Address, int] = {}
     for leaf in leaves:
-        totals[leaf.asset] = totals.get(leaf.asset, 0) + leaf.cumulative
-    return totals
-
-
-def publication_digest(
-    chain_id: int, contract: Address, epoch: int, root: bytes, totals: Mapping[Address, int]
-) -> bytes:
-    """Return the EIP-712 digest that a witness signs and the contract checks.
-
-    Bound to one settlement contract on one chain. Assets are in ascending order, as the contract
-    demands, so that a publication has one encoding.
-    """
-    assets = sorted(totals)
-    struct = (
-        _PUBLICATION,
-        epoch,
-        root,
-        hash_words(assets),
-        hash_words(totals[asset] for asset in assets),
-    )
-    return typed_digest(domain_separator(chain_id, contract), hash_words(struct))
+        for asset, amount in leaf.amounts:
+            totals[asset] = totals.get(asset, 0) + amount
+    return tuple(sorted(totals.items()))

@@ -102,6 +102,12 @@ def validate_policy(state: State, record: Record[pb.PolicyChange]) -> None:
     require(record.body.epoch == state.epoch, f"this is epoch {state.epoch}")
     require_next(record.body.serial, state.policies, "the operator")
     check_policy(record.body.policy)
+    ceiling = state.onchain.emission_micro
+    require(
+        not state.onchain.witnesses or record.body.policy.epoch_emission_micro <= ceiling,
+        f"the contracts mint {ceiling} millionths of a share in an epoch at most",
+        "a vote of the holders of shares raises it (Settlement.setEmission)",
+    )
 
 
 def process_policy(state: State, record: Record[pb.PolicyChange]) -> None:

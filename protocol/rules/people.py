@@ -17,6 +17,7 @@ from protocol.errors import Ignore, Reject
 from protocol.identity import NOBODY, KeyId, PersonId, person_of_root
 from protocol.limits import ADDRESS_BYTES, KEY_BYTES, KEYS_PER_PERSON_MAX
 from protocol.money import payout
+from protocol.money.settlement import Address
 from protocol.rows import Member
 from protocol.rules.admission import inviter_of, use_invitation
 from protocol.rules.record import Record, require, require_member
@@ -114,7 +115,14 @@ def validate_register(state: State, record: Record[pb.Register]) -> None:
             f"a registration with serial {member.serial} is in the log already",
         )
     require_room(state, record.author, record.key)
-    payout.verify_binding(state.network, record.author, address, body.payout_signature)
+    if body.payout_signature:
+        payout.verify_binding(state.network, record.author, address, body.payout_signature)
+    else:
+        require(
+            (Address(address), record.author) in state.payees,
+            "the payout address has not agreed: neither did it sign, nor did it say so on chain",
+            "a contract says so by Board.acceptPayee; `commonhold coordinator settle` logs it",
+        )
 
 
 def process_register(state: State, record: Record[pb.Register]) -> None:

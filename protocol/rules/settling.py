@@ -1,171 +1,234 @@
-"""Money on chain: where the network settles, what came in, and the roots that are published."""
+"""What the log asks of the witnesses on chain, and their answers: that a root may be posted, that a
+challenged one stands, that others take their place.
+
+Everything they are asked to sign follows from the log, so that each witness's own replay has recomputed it.
+One payload for an epoch and attempt: asking again changes the deadline and the number of the set, nothing
+else.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Final
-
 from protocol.errors import Ignore, Reject
-from protocol.limits import ADDRESS_BYTES
+from protocol.lifecycle import RootStatus
 from protocol.log.strict import parse_amount
 from protocol.money import payout
 from protocol.money.accounts import cumulative_leaves, promise_leaves
+from protocol.money.onchain import Ask
+from protocol.money.payload import (
+    Payload,
+    change_digest,
+    hash_payload,
+    post_digest,
+    uphold_digest,
+)
 from protocol.money.settlement import (
+    Address,
+    Amounts,
     Deployment,
     address,
     build_tree,
-    publication_digest,
     sum_totals,
 )
-from protocol.rows import Deposit, Settlement
-from protocol.rules.record import Record, require, require_hash, require_member
+from protocol.rules.chain import drop_ask
+from protocol.rules.record import Record, require, require_member
 from protocol.state import State
 from protos.gen import records_pb2 as pb
-
-# A settlement record lists a total for each asset within one log entry, and publishing it costs gas
-# for each; anybody may deposit any token.
-ASSETS_MAX: Final = 256
-# On chain it is a bytes32.
-MEMO_CHARS_MAX: Final = 32
-
-
-def validate_deployment(state: State, record: Record[pb.Deployment]) -> None:
-    """A network settles in one place."""
-    require(state.deployment is None, "the network has its contracts already")
-    for contract in (record.body.settlement, record.body.share_token):
-        require(any(address(contract)), "a contract has an address other than zero")
-
-
-def process_deployment(state: State, record: Record[pb.Deployment]) -> None:
-    """From now on shares are an asset with an address."""
-    body = record.body
-    state.deployment = Deployment(
-        body.chain_id, address(body.settlement), address(body.share_token)
-    )
-
-
-def validate_revenue(state: State, record: Record[pb.Revenue]) -> None:
-    """One record for each deposit that the settlement contract saw."""
-    revenue = record.body
-    deployment = state.deployment
-    if deployment is None:
-        raise Reject(
-            "revenue arrives at a contract, and there is none",
-            "`commonhold coordinator settle` deploys it",
-        )
-    require_hash(revenue.tx_hash, "the transaction hash")
-    require(len(revenue.asset) == ADDRESS_BYTES, "an asset is a 20-byte address, zeros for ether")
-    # The contract mints whatever the promised shares grow by, so these would be minted again.
-    require(revenue.asset != deployment.share_token, "the network's own shares are no revenue")
-    require(
-        revenue.asset in state.received or len(state.received) < ASSETS_MAX,
-        f"the network shares out at most {ASSETS_MAX} assets",
-    )
-    require(parse_amount(revenue.amount, "the revenue") > 0, "revenue is more than nothing")
-    require(len(revenue.memo) <= MEMO_CHARS_MAX, f"a memo has at most {MEMO_CHARS_MAX} characters")
-    if (revenue.tx_hash, revenue.log_index) in state.deposits_seen:
-        raise Ignore("this deposit is in the log already")
-
-
-def process_revenue(state: State, record: Record[pb.Revenue]) -> None:
-    """Shared out when the epoch closes."""
-    revenue = record.body
-    state.deposits_seen.put((revenue.tx_hash, revenue.log_index), record.index)
-    amount = int(revenue.amount)
-    licence = state.licences.get(revenue.memo)
-    # Anybody may pay anything with any memo. In one asset a licence takes one place in the queue of
-    # `due_flows`; worthless tokens, one after the other, would keep its authors waiting for ever.
-    if licence is not None and licence.asset != revenue.asset:
-        licence = None
-    if licence is not None:
-        state.licences.put(licence.id, replace(licence, paid=licence.paid + amount))
-    state.deposits.put(
-        record.index, Deposit(revenue.asset, amount, licence.id if licence is not None else "")
-    )
-    state.received.put(revenue.asset, state.received.get(revenue.asset, 0) + amount)
 
 
 def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:
     """The root of all that anybody may claim, recomputed from what the log says they earned."""
-    require(state.deployment is not None, "there is no contract to settle on")
-    require(record.body.epoch == state.closed_epoch > 0, "only the last closed epoch is settled")
-    require(state.published_epoch < record.body.epoch, "this epoch is settled already")
-    present = state.settlement
-    if present is not None and (present.epoch, present.root) == (
-        record.body.epoch,
-        record.body.root,
-    ):
-        # Again it would only take its witnesses' word from it.
-        raise Ignore("this settlement is proposed already")
-    leaves = cumulative_leaves(state)
-    require(len(leaves) == record.body.leaves > 0, "the number of leaves does not recompute")
-    require(build_tree(leaves).root == record.body.root, "the settlement's root does not recompute")
-    assets = {total.asset for total in record.body.totals}
-    require(len(assets) == len(record.body.totals), "the settlement states an asset's total twice")
-    totals = {t.asset: parse_amount(t.amount, "a total") for t in record.body.totals}
-    require(totals == sum_totals(leaves), "the settlement's totals do not recompute")
+    body, view = record.body, state.onchain
+    deployment = _ready(state, body.witness_nonce, body.deadline)
+    require(
+        state.operator in state.members, "the operator has not registered, who holds the treasury"
+    )
+    require(
+        body.epoch == view.posted + 1, f"epoch {view.posted + 1} is the next that can be posted"
+    )
+    require(body.epoch <= state.closed_epoch, f"epoch {body.epoch} has not been closed")
+    require(
+        body.epoch <= state.proposed_epoch + 1,
+        "a root is on chain that the log never proposed",
+        "a witness with a bond challenges it",
+    )
+    require(body.attempt == view.attempt, f"the attempt on chain is {view.attempt}")
+    _require_same_before(state, body.epoch)
+    payload = payload_of(body)
+    known = state.payloads.get(body.epoch)
+    if known is not None:
+        require(payload == known, f"another root of epoch {body.epoch} was proposed before")
+    else:
+        _require_recomputed(state, payload, body.leaves)
+    _require_new(state, "settlement", _settlement_ask(deployment, body, payload))
 
 
 def process_settlement(state: State, record: Record[pb.Settlement]) -> None:
-    """Waits for its witnesses; a later proposal for the same epoch replaces it."""
-    promise_leaves(state)
-    totals = tuple(sorted((t.asset, int(t.amount)) for t in record.body.totals))
-    state.settlement = Settlement(record.body.epoch, record.body.root, totals)
-    state.attestations.clear()
+    """Waits for its witnesses; a later proposal replaces it."""
+    payload = payload_of(record.body)
+    if record.body.epoch > state.proposed_epoch:
+        promise_leaves(state, record.body.epoch)
+        state.payloads.put(record.body.epoch, payload)
+        state.proposed_epoch = record.body.epoch
+    _ask(state, "settlement", _settlement_ask(_deployed(state), record.body, payload))
+
+
+def payload_of(body: pb.Settlement) -> Payload:
+    """What a settlement record proposes. Raises Reject for totals that no contract would take."""
+    totals = tuple((address(t.asset), parse_amount(t.amount, "a total")) for t in body.totals)
+    ascending = sorted({asset for asset, _ in totals})
+    require(
+        [asset for asset, _ in totals] == ascending,
+        "the assets of a settlement are not in ascending order",
+    )
+    return Payload(body.epoch, body.root, totals)
+
+
+def compute_payload(state: State, epoch: int) -> tuple[Payload, int]:
+    """What the settlement of `epoch`, the next to be proposed, has to be; and the number of its leaves."""
+    leaves = cumulative_leaves(state, epoch)
+    totals: Amounts = sum_totals(leaves)
+    return Payload(epoch, build_tree(leaves).root, totals), len(leaves)
+
+
+def _require_recomputed(state: State, payload: Payload, leaves: int) -> None:
+    own, count = compute_payload(state, payload.epoch)
+    require(leaves == count, "the number of leaves does not recompute")
+    require(payload.root == own.root, "the settlement's root does not recompute")
+    require(payload.totals == own.totals, "the settlement's totals do not recompute")
+
+
+def _require_same_before(state: State, epoch: int) -> None:
+    """Nobody signs a root that would stand on one which is not the log's."""
+    before = state.roots.get(epoch - 1)
+    own = state.payloads.get(epoch - 1)
+    require(
+        before is None or own is None or before.payload == own,
+        f"the root of epoch {epoch - 1} on chain is not the log's",
+        "a witness with a bond challenges it",
+    )
+
+
+def _settlement_ask(deployment: Deployment, body: pb.Settlement, payload: Payload) -> Ask:
+    digest = post_digest(
+        deployment, hash_payload(payload), body.attempt, body.witness_nonce, body.deadline
+    )
+    return Ask(digest, body.witness_nonce, body.deadline, body.epoch, body.attempt)
+
+
+# ---- a challenged root ----
+
+
+def validate_uphold(state: State, record: Record[pb.Uphold]) -> None:
+    """Only the log's own root."""
+    _ready(state, record.body.witness_nonce, record.body.deadline)
+    _require_new(state, "uphold", _uphold_ask(state, record.body))
+
+
+def process_uphold(state: State, record: Record[pb.Uphold]) -> None:
+    """Waits for its witnesses."""
+    _ask(state, "uphold", _uphold_ask(state, record.body))
+
+
+def _uphold_ask(state: State, body: pb.Uphold) -> Ask:
+    root = state.roots.get(body.epoch)
+    if root is None or root.status is not RootStatus.FROZEN:
+        raise Reject(f"no root of epoch {body.epoch} is frozen on chain")
+    require(
+        root.payload == state.payloads.get(body.epoch),
+        f"the root of epoch {body.epoch} on chain is not the log's",
+        "let it lapse: `commonhold coordinator settle` proposes the right one then",
+    )
+    payload, deployment = hash_payload(root.payload), _deployed(state)
+    digest = uphold_digest(deployment, payload, root.attempt, body.witness_nonce, body.deadline)
+    return Ask(digest, body.witness_nonce, body.deadline, body.epoch, root.attempt)
+
+
+# ---- other witnesses ----
+
+
+def witnesses_to_be(state: State) -> tuple[Address, ...]:
+    """Where those are paid who toss the coin: whose word on money is to count. Ascending."""
+    people = (state.keys.get(key) for key in state.coin.keys)
+    members = (state.members.get(person) for person in people if person is not None)
+    return tuple(sorted({address(each.payout) for each in members if each is not None}))
+
+
+def validate_witness_change(state: State, record: Record[pb.WitnessChange]) -> None:
+    """The chain's witnesses follow those who toss the coin, in one proposal at a time."""
+    body, view = record.body, state.onchain
+    _ready(state, body.witness_nonce, body.deadline)
+    require(body.proposal == view.proposals + 1, f"the next change is number {view.proposals + 1}")
+    listed = tuple(body.witnesses)
+    require(len(listed) > 0, "a set of witnesses is not empty")
+    require(listed == witnesses_to_be(state), "the witnesses are not those who toss the coin")
+    require(
+        listed not in (view.witnesses, view.waiting), "these are the witnesses, or soon will be"
+    )
+    _require_new(state, "witness-change", _change_ask(state, body))
+
+
+def process_witness_change(state: State, record: Record[pb.WitnessChange]) -> None:
+    """Waits for the present witnesses."""
+    _ask(state, "witness-change", _change_ask(state, record.body))
+
+
+def _change_ask(state: State, body: pb.WitnessChange) -> Ask:
+    witnesses = tuple(map(address, body.witnesses))
+    digest = change_digest(
+        _deployed(state), witnesses, body.proposal, body.witness_nonce, body.deadline
+    )
+    return Ask(digest, body.witness_nonce, body.deadline, body.proposal, witnesses=witnesses)
+
+
+# ---- their answers ----
 
 
 def validate_attest(state: State, record: Record[pb.Attest]) -> None:
-    """A witness signs with the payout key, so that the contract can check it."""
+    """A witness signs with the payout key, so that the contracts can check it."""
     require_member(state, record.author)
-    proposal, deployment = state.settlement, state.deployment
-    if (
-        proposal is None
-        or deployment is None
-        or (record.body.epoch, record.body.root) != (proposal.epoch, proposal.root)
-    ):
-        raise Ignore("this settlement is not the one proposed now")
-    if record.author in state.attestations:
+    digest = record.body.digest
+    if all(ask.digest != digest for _, ask in state.asks.scan()):
+        raise Ignore("the witnesses are not asked for this now")
+    signer = address(state.members[record.author].payout)
+    require(signer in state.onchain.witnesses, "only the witnesses on chain attest")
+    if (digest, signer) in state.attestations:
         raise Ignore("this witness has attested already")
-    digest = _publication_digest(proposal, deployment)
-    payout.verify_publication(digest, state.members[record.author].payout, record.body.signature)
-
-
-def _publication_digest(proposal: Settlement, deployment: Deployment) -> bytes:
-    return publication_digest(
-        deployment.chain_id,
-        deployment.settlement,
-        proposal.epoch,
-        proposal.root,
-        {address(asset): amount for asset, amount in proposal.totals},
-    )
+    payout.verify_attestation(digest, signer, record.body.signature)
 
 
 def process_attest(state: State, record: Record[pb.Attest]) -> None:
     """Counts towards the quorum."""
-    state.attestations.put(record.author, record.body.signature)
+    signer = address(state.members[record.author].payout)
+    state.attestations.put((record.body.digest, signer), record.body.signature)
 
 
-def validate_published(state: State, record: Record[pb.Published]) -> None:
-    """Says where on the chain the proposal took effect."""
-    proposal, deployment = state.settlement, state.deployment
-    require_hash(record.body.tx_hash, "the transaction hash")
-    if (
-        proposal is None
-        or deployment is None
-        or (record.body.epoch, record.body.root) != (proposal.epoch, proposal.root)
-    ):
-        raise Reject("no such settlement is proposed")
-    if state.published_epoch == proposal.epoch:
-        raise Ignore("this settlement is published already")
-    # Members may share an address; the contract counts signers, not names.
-    digest = _publication_digest(proposal, deployment)
-    signers = {payout.recover_signer(digest, each) for _, each in state.attestations.scan()}
-    require(
-        len(signers) >= state.policy.witness_quorum,
-        f"{len(signers)} of {state.policy.witness_quorum} witnesses have attested",
-    )
+# ---- shared ----
 
 
-def process_published(state: State, record: Record[pb.Published]) -> None:
-    """Claims may follow."""
-    state.published_epoch = record.body.epoch
+def _deployed(state: State) -> Deployment:
+    if state.deployment is None:
+        raise Reject(
+            "there are no contracts to settle on", "`commonhold coordinator settle` deploys them"
+        )
+    return state.deployment
+
+
+def _ready(state: State, nonce: int, deadline_s: int) -> Deployment:
+    """Where the network settles, if what is asked there can be posted at all."""
+    deployment, view = _deployed(state), state.onchain
+    require(bool(view.witnesses), "the log has not read the chain, and knows no witnesses")
+    require(nonce == view.nonce, f"the witnesses in force are set {view.nonce}")
+    require(deadline_s > view.time_s, "the deadline has passed on chain")
+    return deployment
+
+
+def _require_new(state: State, kind: str, ask: Ask) -> None:
+    present = state.asks.get(kind)
+    if present is not None and present.deadline_s >= ask.deadline_s:
+        # An old record, played again, would only take its witnesses' word from the new one.
+        raise Ignore("the witnesses are asked for this already, until then or later")
+
+
+def _ask(state: State, kind: str, ask: Ask) -> None:
+    drop_ask(state, kind)
+    state.asks.put(kind, ask)

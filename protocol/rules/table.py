@@ -16,6 +16,7 @@ from protocol.errors import Outdated
 from protocol.rules import (
     answering,
     campaigns,
+    chain,
     close,
     dataset,
     drawing,
@@ -162,11 +163,18 @@ _FIRST: Final[dict[str, Rule]] = {
         heavy=True,
     ),
     "deployment": Rule(
-        pb.Deployment, settling.validate_deployment, settling.process_deployment, by_operator=True
+        pb.Deployment, chain.validate_deployment, chain.process_deployment, by_operator=True
     ),
-    "revenue": Rule(
-        pb.Revenue, settling.validate_revenue, settling.process_revenue, by_operator=True
+    "chain": Rule(
+        pb.Chain,
+        chain.validate_chain,
+        chain.process_chain,
+        by_operator=True,
+        batch="logs",
+        leaves=(pb.ChainLog,),
+        heavy=True,
     ),
+    "rewind": Rule(pb.Rewind, chain.validate_rewind, chain.process_rewind, by_operator=True),
     "settlement": Rule(
         pb.Settlement,
         settling.validate_settlement,
@@ -174,10 +182,14 @@ _FIRST: Final[dict[str, Rule]] = {
         by_operator=True,
         heavy=True,
     ),
-    "attest": Rule(pb.Attest, settling.validate_attest, settling.process_attest),
-    "published": Rule(
-        pb.Published, settling.validate_published, settling.process_published, by_operator=True
+    "uphold": Rule(pb.Uphold, settling.validate_uphold, settling.process_uphold, by_operator=True),
+    "witness-change": Rule(
+        pb.WitnessChange,
+        settling.validate_witness_change,
+        settling.process_witness_change,
+        by_operator=True,
     ),
+    "attest": Rule(pb.Attest, settling.validate_attest, settling.process_attest),
     "snapshot": Rule(
         pb.Snapshot,
         dataset.validate_snapshot,

@@ -217,7 +217,7 @@ class Genesis(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., name: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., rules: _Optional[int] = ..., delegation: _Optional[_Union[Delegation, _Mapping]] = ..., log_key: _Optional[bytes] = ...) -> None: ...
 
 class Policy(_message.Message):
-    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "reputation_decay_ppm", "witness_quorum", "revenue_treasury_ppm", "royalty_ppm", "admission", "operator_invitations", "member_invitations", "invite_standing", "newcomer_items", "items_per_standing")
+    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "reputation_decay_ppm", "revenue_treasury_ppm", "royalty_ppm", "admission", "operator_invitations", "member_invitations", "invite_standing", "newcomer_items", "items_per_standing")
     EPOCH_EMISSION_MICRO_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTORS_PPM_FIELD_NUMBER: _ClassVar[int]
     REVIEWERS_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -225,7 +225,6 @@ class Policy(_message.Message):
     REJECTION_PENALTY_PPM_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_PPM_FIELD_NUMBER: _ClassVar[int]
     REPUTATION_DECAY_PPM_FIELD_NUMBER: _ClassVar[int]
-    WITNESS_QUORUM_FIELD_NUMBER: _ClassVar[int]
     REVENUE_TREASURY_PPM_FIELD_NUMBER: _ClassVar[int]
     ROYALTY_PPM_FIELD_NUMBER: _ClassVar[int]
     ADMISSION_FIELD_NUMBER: _ClassVar[int]
@@ -241,7 +240,6 @@ class Policy(_message.Message):
     rejection_penalty_ppm: int
     accept_ppm: int
     reputation_decay_ppm: int
-    witness_quorum: int
     revenue_treasury_ppm: int
     royalty_ppm: int
     admission: Admission
@@ -250,7 +248,7 @@ class Policy(_message.Message):
     invite_standing: int
     newcomer_items: int
     items_per_standing: int
-    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., witness_quorum: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ..., admission: _Optional[_Union[Admission, str]] = ..., operator_invitations: _Optional[int] = ..., member_invitations: _Optional[int] = ..., invite_standing: _Optional[int] = ..., newcomer_items: _Optional[int] = ..., items_per_standing: _Optional[int] = ...) -> None: ...
+    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ..., admission: _Optional[_Union[Admission, str]] = ..., operator_invitations: _Optional[int] = ..., member_invitations: _Optional[int] = ..., invite_standing: _Optional[int] = ..., newcomer_items: _Optional[int] = ..., items_per_standing: _Optional[int] = ...) -> None: ...
 
 class PolicyChange(_message.Message):
     __slots__ = ("network", "epoch", "policy", "serial")
@@ -635,46 +633,98 @@ class Evidence(_message.Message):
     def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid: _Optional[int] = ..., updates: _Optional[int] = ..., licensed: _Optional[int] = ...) -> None: ...
 
 class Deployment(_message.Message):
-    __slots__ = ("network", "chain_id", "settlement", "share_token")
+    __slots__ = ("network", "chain_id", "block", "finality", "share_token", "timelock", "governor", "witness_set", "vault", "settlement", "stake", "board")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
-    SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    FINALITY_FIELD_NUMBER: _ClassVar[int]
     SHARE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TIMELOCK_FIELD_NUMBER: _ClassVar[int]
+    GOVERNOR_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_SET_FIELD_NUMBER: _ClassVar[int]
+    VAULT_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
+    STAKE_FIELD_NUMBER: _ClassVar[int]
+    BOARD_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     chain_id: int
-    settlement: bytes
+    block: int
+    finality: int
     share_token: bytes
-    def __init__(self, network: _Optional[bytes] = ..., chain_id: _Optional[int] = ..., settlement: _Optional[bytes] = ..., share_token: _Optional[bytes] = ...) -> None: ...
+    timelock: bytes
+    governor: bytes
+    witness_set: bytes
+    vault: bytes
+    settlement: bytes
+    stake: bytes
+    board: bytes
+    def __init__(self, network: _Optional[bytes] = ..., chain_id: _Optional[int] = ..., block: _Optional[int] = ..., finality: _Optional[int] = ..., share_token: _Optional[bytes] = ..., timelock: _Optional[bytes] = ..., governor: _Optional[bytes] = ..., witness_set: _Optional[bytes] = ..., vault: _Optional[bytes] = ..., settlement: _Optional[bytes] = ..., stake: _Optional[bytes] = ..., board: _Optional[bytes] = ...) -> None: ...
 
-class Revenue(_message.Message):
-    __slots__ = ("network", "asset", "amount", "tx_hash", "log_index", "memo")
+class Chain(_message.Message):
+    __slots__ = ("network", "first", "last", "last_hash", "last_time", "logs")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
-    ASSET_FIELD_NUMBER: _ClassVar[int]
-    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    LAST_HASH_FIELD_NUMBER: _ClassVar[int]
+    LAST_TIME_FIELD_NUMBER: _ClassVar[int]
+    LOGS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    first: int
+    last: int
+    last_hash: bytes
+    last_time: int
+    logs: Batch
+    def __init__(self, network: _Optional[bytes] = ..., first: _Optional[int] = ..., last: _Optional[int] = ..., last_hash: _Optional[bytes] = ..., last_time: _Optional[int] = ..., logs: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class ChainLog(_message.Message):
+    __slots__ = ("contract", "topics", "data", "block", "block_hash", "tx_hash", "log_index", "data_hash")
+    CONTRACT_FIELD_NUMBER: _ClassVar[int]
+    TOPICS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_HASH_FIELD_NUMBER: _ClassVar[int]
     TX_HASH_FIELD_NUMBER: _ClassVar[int]
     LOG_INDEX_FIELD_NUMBER: _ClassVar[int]
-    MEMO_FIELD_NUMBER: _ClassVar[int]
-    network: bytes
-    asset: bytes
-    amount: str
+    DATA_HASH_FIELD_NUMBER: _ClassVar[int]
+    contract: bytes
+    topics: _containers.RepeatedScalarFieldContainer[bytes]
+    data: bytes
+    block: int
+    block_hash: bytes
     tx_hash: bytes
     log_index: int
-    memo: str
-    def __init__(self, network: _Optional[bytes] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., tx_hash: _Optional[bytes] = ..., log_index: _Optional[int] = ..., memo: _Optional[str] = ...) -> None: ...
+    data_hash: bytes
+    def __init__(self, contract: _Optional[bytes] = ..., topics: _Optional[_Iterable[bytes]] = ..., data: _Optional[bytes] = ..., block: _Optional[int] = ..., block_hash: _Optional[bytes] = ..., tx_hash: _Optional[bytes] = ..., log_index: _Optional[int] = ..., data_hash: _Optional[bytes] = ...) -> None: ...
+
+class Rewind(_message.Message):
+    __slots__ = ("network", "first", "serial")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    first: int
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., first: _Optional[int] = ..., serial: _Optional[int] = ...) -> None: ...
 
 class Settlement(_message.Message):
-    __slots__ = ("network", "epoch", "root", "totals", "leaves")
+    __slots__ = ("network", "epoch", "attempt", "witness_nonce", "deadline", "root", "totals", "leaves")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_NONCE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
     ROOT_FIELD_NUMBER: _ClassVar[int]
     TOTALS_FIELD_NUMBER: _ClassVar[int]
     LEAVES_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     epoch: int
+    attempt: int
+    witness_nonce: int
+    deadline: int
     root: bytes
     totals: _containers.RepeatedCompositeFieldContainer[AssetTotal]
     leaves: int
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., root: _Optional[bytes] = ..., totals: _Optional[_Iterable[_Union[AssetTotal, _Mapping]]] = ..., leaves: _Optional[int] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., attempt: _Optional[int] = ..., witness_nonce: _Optional[int] = ..., deadline: _Optional[int] = ..., root: _Optional[bytes] = ..., totals: _Optional[_Iterable[_Union[AssetTotal, _Mapping]]] = ..., leaves: _Optional[int] = ...) -> None: ...
 
 class AssetTotal(_message.Message):
     __slots__ = ("asset", "amount")
@@ -684,19 +734,31 @@ class AssetTotal(_message.Message):
     amount: str
     def __init__(self, asset: _Optional[bytes] = ..., amount: _Optional[str] = ...) -> None: ...
 
-class Published(_message.Message):
-    __slots__ = ("network", "epoch", "root", "tx_hash", "block")
+class Uphold(_message.Message):
+    __slots__ = ("network", "epoch", "witness_nonce", "deadline")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
-    ROOT_FIELD_NUMBER: _ClassVar[int]
-    TX_HASH_FIELD_NUMBER: _ClassVar[int]
-    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_NONCE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     epoch: int
-    root: bytes
-    tx_hash: bytes
-    block: int
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., root: _Optional[bytes] = ..., tx_hash: _Optional[bytes] = ..., block: _Optional[int] = ...) -> None: ...
+    witness_nonce: int
+    deadline: int
+    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., witness_nonce: _Optional[int] = ..., deadline: _Optional[int] = ...) -> None: ...
+
+class WitnessChange(_message.Message):
+    __slots__ = ("network", "proposal", "witness_nonce", "deadline", "witnesses")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_NONCE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    proposal: int
+    witness_nonce: int
+    deadline: int
+    witnesses: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, network: _Optional[bytes] = ..., proposal: _Optional[int] = ..., witness_nonce: _Optional[int] = ..., deadline: _Optional[int] = ..., witnesses: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Snapshot(_message.Message):
     __slots__ = ("network", "campaign_id", "scope", "items")
@@ -959,16 +1021,14 @@ class Answer(_message.Message):
     def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ...) -> None: ...
 
 class Attest(_message.Message):
-    __slots__ = ("network", "epoch", "root", "signature")
+    __slots__ = ("network", "digest", "signature")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
-    ROOT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     network: bytes
-    epoch: int
-    root: bytes
+    digest: bytes
     signature: bytes
-    def __init__(self, network: _Optional[bytes] = ..., epoch: _Optional[int] = ..., root: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., digest: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Withdraw(_message.Message):
     __slots__ = ("network", "item_ids", "part")

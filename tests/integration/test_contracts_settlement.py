@@ -1,4 +1,4 @@
-"""Deploy, pay in, publish, claim: over JSON-RPC, on the development chain and on anvil alike."""
+"""Deploy, pay in, post, object, enact, claim: over JSON-RPC, on the development chain and on anvil alike."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from contracts.client import ChainClient, ContractRefused, decode_revert
-from contracts.devchain import dev_keys
-from coordinator.chain import OperatorChain, Published
+from coordinator.chain import OperatorChain
+from coordinator.deploying import contract_address
+from coordinator.terms import tryout
 from node.wallet import Wallet
 from protocol.errors import ConfigError, LocalError, Reject, StateError, Unreachable
+from protocol.lifecycle import RootStatus
+from protocol.money.eip712 import keccak256
+from protocol.money.payload import NOTHING, Payload, hash_payload
 from protocol.money.settlement import (
+    CONTRACTS,
     ETHER,
+    NOTHING_EARNED,
     Address,
-    Deployment,
     Leaf,
-    SettlementTree,
     build_tree,
-    publication_digest,
     sum_totals,
 )
 from tests.contract_chains import ROOT, anvil, devchain, find_anvil
+from tests.contract_lab import DELAY_S, EMISSION, GAS_WEI, OPERATOR, QUORUM, WITNESSES, ChainLab
+from tests.simulated import Network, Person
 
-OPERATOR = dev_keys()[0].to_bytes()
-WITNESSES = [Wallet(bytes([n]) * 32) for n in (1, 2, 3)]
 ANN, BOB = Wallet(b"\x21" * 32), Wallet(b"\x22" * 32)
-QUORUM = 2
 
 
 @pytest.fixture(scope="module", params=["devchain", "anvil"])
@@ -51,207 +53,286 @@ def rpc_url(
         yield url
 
 
-@dataclass
-class Network:
-    """A deployed settlement with funded contributors."""
-
-    url: str
-    chain: OperatorChain
-    deployment: Deployment
-    epoch: int = 0
-
-    def publish(self, leaves: list[Leaf]) -> SettlementTree:
-        """Publish the next epoch, signed by a quorum."""
-        self.epoch += 1
-        tree, totals = build_tree(leaves), sum_totals(leaves)
-        self.chain.publish(self.epoch, tree.root, totals, self.signatures(tree.root, totals))
-        return tree
-
-    def signatures(
-        self, root: bytes, totals: dict[Address, int], signers: list[Wallet] = WITNESSES[:QUORUM]
-    ) -> list[bytes]:
-        return [
-            wallet.sign_publication(self.deployment, self.epoch, root, totals)
-            for wallet in reversed(signers)
-        ]
-
-    def claim(self, wallet: Wallet, tree: SettlementTree, asset: Address) -> int:
-        """Claim and return what was paid."""
-        index = tree.index_of(wallet.address, asset)
-        assert index is not None
-        leaf, proof = tree.leaves[index], tree.proof(index)
-        return wallet.claim(self.url, self.deployment, leaf, proof, tree.root).paid
-
-
 @pytest.fixture
-def network(rpc_url: str) -> Network:
-    chain = OperatorChain(rpc_url, OPERATOR)
-    deployment = chain.deploy([wallet.address for wallet in WITNESSES], QUORUM)
-    chain.fund([ANN.address, BOB.address], 10**17)
-    return Network(rpc_url, chain, deployment)
+def lab(rpc_url: str) -> ChainLab:
+    stable = OperatorChain(rpc_url, OPERATOR).deploy_test_stable()
+    lab = ChainLab(rpc_url, tokens=[stable])
+    lab.chain.fund([ANN.address, BOB.address], 10**17)
+    return lab
 
 
-def share_leaves(network: Network, ann: int, bob: int) -> list[Leaf]:
-    share = network.deployment.share_token
-    return [Leaf(ANN.address, share, ann), Leaf(BOB.address, share, bob)]
+def shares(lab: ChainLab, ann: int, bob: int) -> list[Leaf]:
+    share = lab.deployment.share_token
+    return [Leaf(ANN.address, ((share, ann),)), Leaf(BOB.address, ((share, bob),))]
 
 
-def test_shares_are_claimed_once_and_later_epochs_pay_the_difference(network: Network) -> None:
-    share = network.deployment.share_token
-    tree = network.publish(share_leaves(network, 100, 50))
-    assert network.chain.published() == Published(1, tree.root)
-    assert network.claim(ANN, tree, share) == 100
+def held(lab: ChainLab, wallet: Wallet, asset: Address) -> int:
+    return wallet.chain(lab.url, lab.deployment).balance(asset)
+
+
+def test_contracts_are_where_the_accounts_nonces_say() -> None:
+    """The first is of the EVM's own test vectors, the others of `cast compute-address`-like tools."""
+    account = Address(bytes.fromhex("6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0"))
+    assert contract_address(account, 0).hex() == "cd234a471b72ba2f1ccf0a70fcaba648a5eecd8d"
+    assert contract_address(account, 1).hex() == "343c43a37d37dff08ae8c4a11544c718abb4fcf8"
+
+
+def test_shares_are_claimed_once_and_later_epochs_pay_the_difference(lab: ChainLab) -> None:
+    share = lab.deployment.share_token
+    tree = lab.settle(shares(lab, 100, 50))
+    assert (lab.chain.epochs(), lab.chain.root()) == ((1, 1), tree.root)
+    assert lab.claim(ANN, tree).paid == ((share, 100),)
     with pytest.raises(StateError, match="nothing to claim"):
-        network.claim(ANN, tree, share)
+        lab.claim(ANN, tree)
 
-    tree = network.publish(share_leaves(network, 130, 90))
-    assert network.claim(ANN, tree, share) == 30
-    assert network.claim(BOB, tree, share) == 90
-    for wallet, total in ((ANN, 130), (BOB, 90)):
-        assert wallet.balance(network.url, network.deployment, share) == total
-        assert wallet.claimed(network.url, network.deployment, share) == total
-    assert network.chain.published_total(share) == 220
+    tree = lab.settle(shares(lab, 130, 90))
+    assert lab.claim(ANN, tree).paid == ((share, 30),)
+    assert lab.claim(BOB, tree).paid == ((share, 90),)
+    assert (held(lab, ANN, share), held(lab, BOB, share)) == (130, 90)
 
 
-def test_revenue_flows_from_deposit_to_claim(network: Network) -> None:
-    chain = network.chain
-    stable = chain.deploy_test_stable()
-    hashes = [chain.deposit(stable, 1_000, b"invoice 1"), chain.deposit(ETHER, 10**15)]
-    events = chain.deposits()
-    assert [(event.asset, event.amount, event.tx_hash) for event in events] == [
-        (stable, 1_000, hashes[0]),
-        (ETHER, 10**15, hashes[1]),
-    ]
-    assert events[0].memo == b"invoice 1".ljust(32, b"\0")
-    assert events[0].sender == chain.address
-    assert chain.deposits(events[1].block) == events[1:]
-
-    tree = network.publish(
-        [
-            Leaf(ANN.address, stable, 600),
-            Leaf(BOB.address, stable, 400),
-            Leaf(BOB.address, ETHER, 10**15),
-        ]
-    )
-    assert network.claim(ANN, tree, stable) == 600
-    assert ANN.balance(network.url, network.deployment, stable) == 600
-    before = BOB.balance(network.url, network.deployment, ETHER)
-    index = tree.index_of(BOB.address, ETHER)
+def test_revenue_flows_from_deposit_to_claim(lab: ChainLab) -> None:
+    [stable] = lab.tokens
+    lab.chain.deposit(stable, 1_000, b"invoice 1")
+    lab.chain.deposit(ETHER, 10**15)
+    share = lab.deployment.share_token
+    amounts = tuple(sorted([(stable, 400), (ETHER, 10**15), (share, 7)]))
+    tree = lab.settle([Leaf(ANN.address, ((stable, 600),)), Leaf(BOB.address, amounts)])
+    assert lab.claim(ANN, tree).paid == ((stable, 600),)
+    before = held(lab, BOB, ETHER)
+    index = tree.index_of(BOB.address)
     assert index is not None
-    chain.claim_for(tree.leaves[index], tree.proof(index), tree.root)  # Bob pays no gas
-    assert BOB.balance(network.url, network.deployment, ETHER) == before + 10**15
+    lab.chain.claim_for(tree.leaves[index], tree.proof(index))  # Bob pays no gas, for all at once
+    assert held(lab, BOB, ETHER) == before + 10**15
+    assert (held(lab, BOB, stable), held(lab, BOB, share)) == (400, 7)
 
 
-def test_a_root_cannot_promise_what_was_never_paid_in(network: Network) -> None:
-    network.chain.deposit(ETHER, 1_000)
-    with pytest.raises(ContractRefused, match=r"InsufficientRevenue.*available=1000, needed=1001"):
-        network.publish([Leaf(ANN.address, ETHER, 1_001)])
-    network.epoch -= 1
-    tree = network.publish([Leaf(ANN.address, ETHER, 1_000)])
-    assert network.claim(ANN, tree, ETHER) == 1_000
+def test_some_assets_are_left_out_and_claimed_later(lab: ChainLab) -> None:
+    [stable] = lab.tokens
+    lab.chain.deposit(stable, 1_000)
+    share = lab.deployment.share_token
+    amounts = tuple(sorted([(stable, 1_000), (share, 7)]))
+    tree = lab.settle([Leaf(ANN.address, amounts)])
+    assert lab.claim(ANN, tree, [share]).paid == ((share, 7),)
+    assert held(lab, ANN, stable) == 0
+    assert lab.claim(ANN, tree).paid == ((stable, 1_000),)
 
 
-def test_publishing_needs_a_quorum_of_witnesses(network: Network) -> None:
-    network.epoch = 1
-    leaves = share_leaves(network, 1, 1)
-    root, totals = build_tree(leaves).root, sum_totals(leaves)
-    publish = network.chain.publish
-    with pytest.raises(Reject, match="1 of 2"):
-        publish(1, root, totals, network.signatures(root, totals, WITNESSES[:1]))
+def test_a_root_cannot_promise_what_was_never_paid_in(lab: ChainLab) -> None:
+    lab.chain.deposit(ETHER, 1_000)
+    with pytest.raises(ContractRefused, match=r"NotReceived.*total=1001, received=1000"):
+        lab.post([Leaf(ANN.address, ((ETHER, 1_001),))])
+    share = lab.deployment.share_token
+    with pytest.raises(ContractRefused, match="EmissionExceeded"):
+        lab.post([Leaf(ANN.address, ((share, EMISSION + 1),))])
+    tree = lab.settle([Leaf(ANN.address, ((ETHER, 1_000),))])
+    assert lab.claim(ANN, tree).paid == ((ETHER, 1_000),)
+
+
+def test_posting_needs_a_quorum_of_witnesses(lab: ChainLab) -> None:
+    leaves = shares(lab, 1, 1)
+    payload = Payload(1, build_tree(leaves).root, sum_totals(leaves))
+    with pytest.raises(Reject, match=f"{QUORUM - 1} of {QUORUM}"):
+        lab.chain.post(payload, NOTHING, lab.signed_post(payload, WITNESSES[: QUORUM - 1]))
     with pytest.raises(Reject, match="not a witness"):
-        publish(1, root, totals, network.signatures(root, totals, [WITNESSES[0], ANN]))
-    with pytest.raises(Reject, match="not a witness"):  # signed something else
-        publish(1, root, totals, network.signatures(b"\x09" * 32, totals))
-    publish(1, root, totals, network.signatures(root, totals, WITNESSES))
-
-    network.chain.set_witnesses([ANN.address], 1)
-    assert network.chain.witnesses() == ([ANN.address], 1)
-    network.epoch = 2
-    with pytest.raises(Reject, match="not a witness"):
-        publish(2, root, totals, network.signatures(root, totals))
-    publish(2, root, totals, network.signatures(root, totals, [ANN]))
+        lab.chain.post(payload, NOTHING, lab.signed_post(payload, [*WITNESSES[:2], ANN]))
+    other = lab.signed_post(replace(payload, root=b"\x09" * 32))
+    with pytest.raises(ContractRefused, match="NotAWitness"):
+        lab.chain.post(payload, NOTHING, other)
+    late = lab.signed_post(payload)
+    lab.chain.post(payload, NOTHING, replace(late, signatures=late.signatures[:QUORUM]))
 
 
-def test_publishing_again_after_a_crash_finds_the_first(network: Network) -> None:
-    network.epoch = 4
-    leaves = share_leaves(network, 5, 6)
-    root, totals = build_tree(leaves).root, sum_totals(leaves)
-    first = network.chain.publish(4, root, totals, network.signatures(root, totals))
-    restarted = OperatorChain(network.url, OPERATOR, network.deployment)
-    assert restarted.publish(4, root, totals, network.signatures(root, totals)) == first
-    with pytest.raises(ContractRefused, match="EpochNotLater") as caught:
-        other = build_tree(share_leaves(network, 6, 6)).root
-        restarted.publish(4, other, totals, network.signatures(other, totals))
-    assert caught.value.error == "EpochNotLater"
+def test_an_epoch_without_earnings_is_settled_too(lab: ChainLab) -> None:
+    assert lab.settle([]).root == NOTHING_EARNED
+    assert lab.chain.epochs() == (1, 1)
 
 
-def test_a_proof_survives_one_new_root(network: Network) -> None:
-    share = network.deployment.share_token
-    first = network.publish(share_leaves(network, 10, 10))
-    network.publish(share_leaves(network, 20, 20))
-    assert network.claim(ANN, first, share) == 10
-    network.publish(share_leaves(network, 30, 30))
-    with pytest.raises(StateError, match="root was replaced"):
-        network.claim(BOB, first, share)
+def test_a_root_waits_and_time_is_not_to_be_hurried(lab: ChainLab) -> None:
+    payload, _ = lab.post(shares(lab, 5, 6))
+    assert lab.chain.waiting(1).status == "waiting"
+    restarted = OperatorChain(lab.url, OPERATOR, lab.deployment)
+    assert restarted.epochs() == (0, 1)
+    lab.pass_time(DELAY_S)
+    restarted.enact(payload)
+    with pytest.raises(ContractRefused, match="EpochNotNext"):
+        restarted.enact(payload)
 
 
-def test_a_wrong_proof_is_refused_before_it_costs_gas(network: Network) -> None:
-    tree = network.publish(share_leaves(network, 10, 10))
-    forged = Leaf(ANN.address, network.deployment.share_token, 11)
+def test_a_proof_survives_one_new_root(lab: ChainLab) -> None:
+    first = lab.settle(shares(lab, 10, 10))
+    lab.settle(shares(lab, 20, 20))
+    assert lab.claim(ANN, first).paid == ((lab.deployment.share_token, 10),)
+    lab.settle(shares(lab, 30, 30))
+    with pytest.raises(StateError, match="not in force"):
+        lab.claim(BOB, first)
+
+
+def test_a_wrong_proof_is_refused_before_it_costs_gas(lab: ChainLab) -> None:
+    tree = lab.settle(shares(lab, 10, 10))
+    forged = Leaf(ANN.address, ((lab.deployment.share_token, 11),))
     with pytest.raises(Reject, match="does not lead"):
-        ANN.claim(network.url, network.deployment, forged, tree.proof(0), tree.root)
-    with pytest.raises(ContractRefused, match="InvalidProof"):
-        network.chain.claim_for(forged, tree.proof(0), tree.root)
+        ANN.chain(lab.url, lab.deployment).claim(forged, tree.proof(0), tree.root, [])
+    with pytest.raises(ContractRefused, match="RootNotInForce"):
+        lab.chain.claim_for(forged, tree.proof(0))
 
 
-def test_the_contract_computes_the_digest_that_witnesses_sign(network: Network) -> None:
-    client = ChainClient(network.url, OPERATOR)
-    settlement = client.contract("Settlement", network.deployment.settlement)
-    totals = {ETHER: 5, network.deployment.share_token: 2**256 - 1, Address(b"\xee" * 20): 0}
-    for chosen in ({}, totals):
-        assets = sorted(chosen)
-        on_chain = client.read(
-            settlement.functions.publicationDigest(
-                2**64, b"\x0a" * 32, assets, [chosen[asset] for asset in assets]
-            )
-        )
-        assert on_chain == publication_digest(
-            network.deployment.chain_id, network.deployment.settlement, 2**64, b"\x0a" * 32, chosen
-        )
+def test_the_contracts_compute_the_digests_that_witnesses_sign(lab: ChainLab) -> None:
+    client = ChainClient(lab.url, OPERATOR)
+    settlement = client.contract("Settlement", lab.deployment.settlement).functions
+    witness_set = client.contract("WitnessSet", lab.deployment.witness_set).functions
+    totals = tuple(sorted([(ETHER, 5), (Address(b"\xee" * 20), 2**256 - 1)]))
+    for payload in (NOTHING, Payload(2**64, b"\x0a" * 32, totals)):
+        name = hash_payload(payload)
+        assets = [f"0x{asset.hex()}" for asset, _ in payload.totals]
+        listed = [client._web3.to_checksum_address(asset) for asset in assets]
+        struct = (payload.epoch, payload.root, listed, [total for _, total in payload.totals])
+        assert client.read(settlement.hashPayload(struct)) == name
+        posted = lab.signed_post(payload)
+        assert client.read(settlement.postDigest(name, 0, 0, posted.deadline_s)) == posted.digest
+        upheld = lab.signed_uphold(payload)
+        assert client.read(settlement.upholdDigest(name, 0, 0, upheld.deadline_s)) == upheld.digest
+    assert client.read(settlement.posting(0))[0] == hash_payload(NOTHING)
+    change = lab.signed_change(lab.listed[:2], 5)
+    words = b"".join(each.rjust(32, b"\0") for each in lab.listed[:2])
+    assert (
+        client.read(witness_set.changeDigest(keccak256(words), 5, 0, change.deadline_s))
+        == change.digest
+    )
 
 
-def test_every_leaf_of_a_larger_tree_is_accepted_by_the_contract(network: Network) -> None:
+def test_every_leaf_of_a_larger_tree_is_accepted_by_the_contract(lab: ChainLab) -> None:
     """Our trees, proofs and encodings against the contract's, at every depth of an odd size."""
-    share = network.deployment.share_token
-    leaves = [Leaf(Address(bytes([n]) * 20), share, n * 10**n) for n in range(1, 12)]
-    tree = network.publish(leaves)
+    share = lab.deployment.share_token
+    leaves = [Leaf(Address(bytes([n]) * 20), ((share, n * 10**7),)) for n in range(1, 12)]
+    tree = lab.settle(leaves)
     for index, leaf in enumerate(tree.leaves):
-        network.chain.claim_for(leaf, tree.proof(index), tree.root)
-    assert network.chain.published_total(share) == sum(leaf.cumulative for leaf in leaves)
+        lab.chain.claim_for(leaf, tree.proof(index))
+    client = ChainClient(lab.url, OPERATOR)
+    token = client.contract("ShareToken", share).functions
+    for leaf in leaves:
+        holder = client._web3.to_checksum_address(leaf.account)
+        assert client.read(token.balanceOf(holder)) == leaf.amount(share)
 
 
-def test_no_chain_no_money_and_no_contract_are_told_apart(network: Network) -> None:
+# ---- objections, other witnesses, the log ----
+
+
+def bonded(lab: ChainLab, wallet: Wallet, person: bytes) -> None:
+    lab.chain.fund([wallet.address], GAS_WEI)
+    chain = wallet.chain(lab.url, lab.deployment)
+    chain.bond(person, chain.bond_minimum())  # type: ignore[arg-type]
+
+
+def test_one_bonded_witness_freezes_a_root_and_the_quorum_may_uphold_it(lab: ChainLab) -> None:
+    person = b"\x0b" * 32
+    payload, _ = lab.post(shares(lab, 5, 6))
+    objector = WITNESSES[0].chain(lab.url, lab.deployment)
+    lab.chain.fund([WITNESSES[0].address], GAS_WEI)
+    with pytest.raises(ContractRefused, match="NotBonded"):
+        objector.challenge(1, bytes(32), lab.listed, person)  # type: ignore[arg-type]
+    bonded(lab, WITNESSES[0], person)
+    [waits] = objector.waiting()
+    assert (waits.payload, waits.is_open) == (hash_payload(payload), True)
+    objector.challenge(1, bytes(32), lab.listed, person)  # type: ignore[arg-type]
+    assert lab.chain.waiting(1).status == "frozen"
+    assert not objector.waiting()[0].is_open
+    lab.pass_time(DELAY_S)
+    with pytest.raises(ContractRefused, match="WrongStatus"):
+        lab.chain.enact(payload)
+    lab.chain.lapse(1)
+    assert lab.chain.epochs() == (0, 0)
+
+    lab.attempt, lab.last = 1, NOTHING
+    payload, _ = lab.post(shares(lab, 5, 6))
+    objector.challenge(1, bytes(32), lab.listed, person)  # type: ignore[arg-type]
+    lab.chain.uphold(1, lab.signed_uphold(payload))
+    assert lab.chain.waiting(1).status == "upheld"
+    lab.pass_time(DELAY_S)
+    lab.chain.enact(payload)
+
+
+def test_a_bond_comes_back_after_its_delay(lab: ChainLab) -> None:
+    person = b"\x0c" * 32
+    bonded(lab, ANN, person)
+    chain = ANN.chain(lab.url, lab.deployment)
+    amount = chain.bond_minimum()
+    assert chain.bonded(person)[0] == amount  # type: ignore[arg-type]
+    chain.request_unbond(person, amount)  # type: ignore[arg-type]
+    with pytest.raises(ContractRefused, match="TooEarly"):
+        chain.withdraw(person)  # type: ignore[arg-type]
+    lab.pass_time(201)
+    chain.withdraw(person)  # type: ignore[arg-type]
+    assert chain.bonded(person)[:2] == (0, 0)  # type: ignore[arg-type]
+
+
+def test_another_set_of_witnesses_waits_and_takes_over(lab: ChainLab) -> None:
+    others = tuple(sorted([ANN.address, BOB.address, *lab.listed[:2]]))
+    lab.chain.propose_witnesses(others, lab.signed_change(others, 1))
+    assert lab.chain.change_due_s() > 0
+    lab.pass_time(10)
+    lab.chain.activate_witnesses()
+    assert lab.chain.change_due_s() == 0
+    with pytest.raises(ContractRefused, match="NotTheSet"):
+        lab.post(shares(lab, 1, 1))
+
+
+def test_the_log_follows_the_chain(lab: ChainLab) -> None:
+    """What real contracts write, through the fold: a deposit, a bond, a freeze, a lapse, a claim."""
+    net = Network(Person("ada"))
+    [stable] = lab.tokens
+    net.add(net.operator, "deployment", lab.log_deployment())
+    net.add(net.operator, "chain", *lab.log_chain(net))
+    view = net.state.onchain
+    assert (view.witnesses, view.nonce, view.emission_micro) == (lab.listed, 0, EMISSION)
+    assert dict(net.state.listed.scan()) == {ETHER: True, stable: True}
+    lab.chain.deposit(stable, 1_000, b"invoice 1")
+    lab.chain.deposit(ETHER, 10**15)
+    person = net.people[0].id
+    bonded(lab, WITNESSES[0], person)
+    share = lab.deployment.share_token
+    payload, _ = lab.post(shares(lab, 5, 6))
+    WITNESSES[0].chain(lab.url, lab.deployment).challenge(1, b"\7" * 32, lab.listed, person)
+    net.add(net.operator, "chain", *lab.log_chain(net))
+    assert dict(net.state.received.scan()) == {ETHER: 10**15, stable: 1_000}
+    root = net.state.roots[1]
+    assert (root.payload, root.status) == (payload, RootStatus.FROZEN)
+    assert (root.challenger, root.evidence) == (WITNESSES[0].address, b"\7" * 32)
+    [(_, bond)] = net.state.bonds.scan()
+    assert (bond.person, bond.witness, bond.active) == (person, WITNESSES[0].address, 10**17)
+    lab.pass_time(DELAY_S)
+    lab.chain.lapse(1)
+    lab.attempt, lab.last = 1, NOTHING
+    everything = tuple(sorted([(stable, 1_000), (ETHER, 10**15), (share, 7)]))
+    tree = lab.settle([Leaf(ANN.address, everything)])
+    lab.claim(ANN, tree)
+    net.add(net.operator, "chain", *lab.log_chain(net))
+    assert (net.state.onchain.epoch, net.state.onchain.attempt) == (1, 1)
+    assert dict(net.state.claimed.scan()) == dict(everything)
+
+
+def test_no_chain_no_money_and_no_contract_are_told_apart(lab: ChainLab) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(Unreachable, match="does not answer") as caught:
-        OperatorChain(nowhere, OPERATOR).deploy([ANN.address], 1)
+        OperatorChain(nowhere, OPERATOR).deploy(tryout(), lab.listed, 1)
     assert "chain dev" in caught.value.advice
     with pytest.raises(Unreachable):
-        ANN.claimed(nowhere, network.deployment, ETHER)
+        ANN.chain(nowhere, lab.deployment)
 
-    poor = OperatorChain(network.url, b"\x77" * 32, network.deployment)
+    poor = OperatorChain(lab.url, b"\x77" * 32, lab.deployment)
     with pytest.raises(LocalError):
         poor.fund([ANN.address], 1)
-    with pytest.raises(StateError, match="no settlement contract"):
-        OperatorChain(network.url, OPERATOR).published()
-    wrong_chain = Deployment(1, network.deployment.settlement, network.deployment.share_token)
-    with pytest.raises(ConfigError, match="not on this one"):
-        OperatorChain(network.url, OPERATOR, wrong_chain).published()
-    with pytest.raises(ConfigError, match="not on this one"):
-        ANN.claimed(network.url, wrong_chain, ETHER)
-    empty = Deployment(network.deployment.chain_id, Address(b"\x01" * 20), Address(b"\x02" * 20))
+    with pytest.raises(StateError, match="no contracts are known"):
+        OperatorChain(lab.url, OPERATOR).epochs()
+    wrong_chain = replace(lab.deployment, chain_id=1)
+    with pytest.raises(ConfigError, match="is on chain 31337"):
+        OperatorChain(lab.url, OPERATOR, wrong_chain).epochs()
+    with pytest.raises(ConfigError, match="is on chain 31337"):
+        ANN.chain(lab.url, wrong_chain)
+    empty = replace(lab.deployment, settlement=Address(b"\x01" * 20))
     with pytest.raises(ConfigError, match="no such contract"):
-        ANN.claimed(network.url, empty, ETHER)
+        ANN.chain(lab.url, empty).claimed(ANN.address, ETHER)
 
 
 @pytest.mark.skipif(
@@ -267,9 +348,9 @@ def test_a_transaction_that_waits_too_long_is_not_called_failed(
         assert "before sending again" in caught.value.advice
 
 
-def test_a_memo_longer_than_a_word_is_refused(network: Network) -> None:
+def test_a_memo_longer_than_a_word_is_refused(lab: ChainLab) -> None:
     with pytest.raises(ConfigError, match="32 bytes"):
-        network.chain.deposit(ETHER, 1, b"m" * 33)
+        lab.chain.deposit(ETHER, 1, b"m" * 33)
 
 
 class _NotAChain(http.server.BaseHTTPRequestHandler):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from contracts.devchain import dev_keys
+from coordinator.chain import OperatorChain
 from coordinator.config import Home
 from coordinator.operator import Operator
+from coordinator.reading import read_chain
 from coordinator.settle import Settled, deposit_revenue, open_chain, settle
-from protocol.errors import StateError, Unreachable
-from protocol.money.settlement import ETHER, Address, publication_digest
-from protos.gen import records_pb2 as pb
+from coordinator.terms import tryout
+from protocol.errors import ConfigError, StateError, Unreachable
+from protocol.money.settlement import ETHER
+from protocol.state import State
 from tests.contract_chains import devchain
+from tests.contract_lab import ask_chain
 from tests.helpers import Person
 from tests.live_coordinator import Live, Mirror, found_network, live, patient_rounds
 from tests.live_reviewers import Reviewers, reviewing
@@ -29,9 +33,11 @@ def chain_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def home_on(path: Path, url: str) -> Home:
+def home_on(path: Path, url: str, **terms: str) -> Home:
     secret = dev_keys()[0].to_bytes()
-    return found_network(path, rpc_url=url, chain_secret=secret, accept_ppm=510_000)
+    return found_network(
+        path, rpc_url=url, chain_secret=secret, settlement=tryout(**terms), accept_ppm=510_000
+    )
 
 
 async def earn(net: Live, epoch: int) -> None:
@@ -46,50 +52,34 @@ async def earn(net: Live, epoch: int) -> None:
     await net.close_epoch(epoch)
 
 
-async def attest(net: Live, epoch: int) -> None:
-    """A witness signs what is proposed."""
-    state = await Mirror(net).until(
-        lambda s: s.settlement is not None and s.settlement.epoch == epoch
-    )
-    proposal, deployment = state.settlement, state.deployment
-    assert proposal is not None
-    assert deployment is not None
-    totals = {Address(asset): amount for asset, amount in proposal.totals}
-    digest = publication_digest(
-        deployment.chain_id, deployment.settlement, epoch, proposal.root, totals
-    )
-    body = pb.Attest(
-        network=net.network,
-        epoch=epoch,
-        root=proposal.root,
-        signature=AUTHOR.sign_digest(digest),
-    )
-    await net.log(AUTHOR, "attest", body)
-
-
-def run_settle(home: Home, seconds_max: float = 60) -> Settled | None:
+def run_settle(
+    home: Home, seconds_max: float = 60, told: Callable[[str], None] = lambda _: None
+) -> Settled:
     with Operator(home) as operator:
-        return settle(operator, open_chain(operator), lambda _: None, seconds_max)
+        return settle(operator, open_chain(operator), told, seconds_max)
+
+
+def state_of(home: Home) -> State:
+    with Operator(home) as operator:
+        return operator.state
 
 
 @pytest.mark.timeout(180)
 async def test_an_epoch_settles_once_and_again_does_nothing(tmp_path: Path, chain_url: str) -> None:
-    home = home_on(tmp_path / "net", chain_url)
+    home, told = home_on(tmp_path / "net", chain_url), list[str]()
     async with live(home) as net:
         await net.open_campaign(rounds=patient_rounds(seal_items=20))
         await net.join(AUTHOR, *REVIEWERS)
         with pytest.raises(StateError, match="no epoch has been closed"):
             await asyncio.to_thread(run_settle, home)
         await earn(net, 1)
-        # Nobody attests in time: nothing is lost, and the proposal stands.
-        with pytest.raises(StateError, match="only 0 of 1"):
-            await asyncio.to_thread(run_settle, home, 0.5)
-        witness = asyncio.create_task(attest(net, 1))
-        settled = await asyncio.to_thread(run_settle, home)
-        await witness
-        assert settled is not None
-        assert settled.epoch == 1
-        assert await asyncio.to_thread(run_settle, home) is None
+        settled = await asyncio.to_thread(run_settle, home, 60, told.append)
+        assert (settled.epoch, settled.posted, settled.waiting) == (1, 1, ())
+        assert any("WARNING: one witness signs for all money" in line for line in told)
+        size = state_of(home).size
+        again = await asyncio.to_thread(run_settle, home)
+        assert (again.epoch, again.root) == (1, settled.root)
+        assert state_of(home).size == size, "nothing was logged twice"
 
         # Revenue that comes in is logged once and shared out with the next epoch.
         def deposit() -> None:
@@ -99,44 +89,87 @@ async def test_an_epoch_settles_once_and_again_does_nothing(tmp_path: Path, chai
         await asyncio.to_thread(deposit)
         await asyncio.to_thread(run_settle, home)
         await earn(net, 2)
-        witness = asyncio.create_task(attest(net, 2))
         settled = await asyncio.to_thread(run_settle, home)
-        await witness
-        assert settled is not None
-        state = await Mirror(net).until(lambda s: s.published_epoch == 2)
+        assert settled.epoch == 2
+        state = await Mirror(net).until(lambda s: s.settled_epoch == 2)
         assert dict(state.received.scan()) == {ETHER: 10**18}
         assert sum(a for (_, asset), a in state.earned.scan() if asset == ETHER) == 10**18
-        with Operator(home) as operator:
-            chain = open_chain(operator)
-            assert (chain.published().epoch, chain.published().root) == (2, settled.root)
+        assert state.claimed[ETHER] > 0, "the treasury's part"
 
 
 @pytest.mark.timeout(180)
-async def test_a_publication_that_was_not_noted_down_is_found_on_chain(
-    tmp_path: Path, chain_url: str, monkeypatch: pytest.MonkeyPatch
+async def test_epochs_that_closed_meanwhile_are_settled_one_by_one(
+    tmp_path: Path, chain_url: str
+) -> None:
+    home = home_on(tmp_path / "net", chain_url)
+    async with live(home) as net:
+        await net.open_campaign(rounds=patient_rounds(seal_items=20))
+        await net.join(AUTHOR, *REVIEWERS)
+        await net.close_epoch(1)
+        await earn(net, 2)
+        await net.close_epoch(3)
+        settled = await asyncio.to_thread(run_settle, home)
+        assert (settled.epoch, settled.posted) == (3, 3)
+
+
+@pytest.mark.timeout(180)
+async def test_what_waits_longer_than_there_is_time_is_said(tmp_path: Path, chain_url: str) -> None:
+    terms = {"delay": "1h", "appeal_delay": "1h", "unbond_delay": "9h"}
+    home, told = home_on(tmp_path / "net", chain_url, **terms), list[str]()
+    async with live(home) as net:
+        await net.close_epoch(1)
+        settled = await asyncio.to_thread(run_settle, home, 30, told.append)
+        assert (settled.epoch, settled.posted) == (0, 1)
+        assert settled.waiting[0].status == "waiting"
+        assert any("epoch 1 waits" in line and "UTC" in line for line in told)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("kind", ["deployment", "chain", "settlement", "attest"])
+async def test_a_crash_before_any_record_is_repaired_by_the_next_run(
+    tmp_path: Path, chain_url: str, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    home = home_on(tmp_path / "net", chain_url)
+    async with live(home) as net:
+        await net.close_epoch(1)
+        real, left = Operator.append, [1]
+
+        def crash(self: Operator, what: str, *rest: object) -> object:
+            if what == kind and left.pop():
+                raise KeyboardInterrupt
+            return real(self, what, *rest)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Operator, "append", crash)
+            with pytest.raises(RuntimeError, match="crashed"):
+                await asyncio.to_thread(_settle_until_crash, home)
+        settled = await asyncio.to_thread(run_settle, home)
+        assert settled.epoch == 1
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("step", ["post", "enact", "claim_for"])
+async def test_a_crash_after_any_transaction_is_repaired_by_the_next_run(
+    tmp_path: Path, chain_url: str, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     home = home_on(tmp_path / "net", chain_url)
     async with live(home) as net:
         await net.open_campaign(rounds=patient_rounds(seal_items=20))
         await net.join(AUTHOR, *REVIEWERS)
         await earn(net, 1)
-        real = Operator.append
+        real = getattr(OperatorChain, step)
 
-        def crash_before_published(self: Operator, kind: str, *rest: object) -> object:
-            if kind == "published":
-                raise KeyboardInterrupt
-            return real(self, kind, *rest)  # type: ignore[arg-type]
+        def crash(self: OperatorChain, *rest: object) -> object:
+            real(self, *rest)
+            raise KeyboardInterrupt
 
-        witness = asyncio.create_task(attest(net, 1))
         with monkeypatch.context() as patch:
-            patch.setattr(Operator, "append", crash_before_published)
+            patch.setattr(OperatorChain, step, crash)
             with pytest.raises(RuntimeError, match="crashed"):
                 await asyncio.to_thread(_settle_until_crash, home)
-        await witness
         settled = await asyncio.to_thread(run_settle, home)
-        assert settled is not None
-        state = await Mirror(net).until(lambda s: s.published_epoch == 1)
-        assert state.published_epoch == 1
+        assert (settled.epoch, settled.posted) == (1, 1)
+        assert state_of(home).settled_epoch == 1
 
 
 def _settle_until_crash(home: Home) -> None:
@@ -146,10 +179,41 @@ def _settle_until_crash(home: Home) -> None:
         raise RuntimeError("crashed") from None
 
 
+@pytest.mark.timeout(180)
+async def test_a_reorganisation_is_corrected_by_a_record(tmp_path: Path, chain_url: str) -> None:
+    home, told = home_on(tmp_path / "net", chain_url), list[str]()
+    async with live(home) as net:
+        await net.close_epoch(1)
+        await asyncio.to_thread(run_settle, home)
+        before = str(ask_chain(chain_url, "evm_snapshot"))
+
+        def deposit(wei: int) -> None:
+            with Operator(home) as operator:
+                chain = open_chain(operator)
+                deposit_revenue(operator, chain, ETHER, wei, b"", report=told.append)
+
+        await asyncio.to_thread(deposit, 10**18)
+        assert ask_chain(chain_url, "evm_revert", before)
+        with pytest.raises(StateError, match="blocks at this endpoint"):
+            with Operator(home) as operator:
+                await asyncio.to_thread(read_chain, operator, open_chain(operator), told.append)
+        await asyncio.to_thread(deposit, 3)
+        state = state_of(home)
+        assert any("reorganised" in line for line in told)
+        assert (dict(state.received.scan()), state.rewinds) == ({ETHER: 3}, 1)
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 0, -1])
+async def test_a_timeout_is_a_number_of_seconds(tmp_path: Path, seconds: float) -> None:
+    with Operator(found_network(tmp_path / "net")) as operator:
+        with pytest.raises(ConfigError, match="--timeout is"):
+            settle(operator, open_chain(operator), lambda _: None, seconds)
+
+
 async def test_a_silent_chain_is_said_to_be_silent(tmp_path: Path) -> None:
     home = home_on(tmp_path / "net", "http://127.0.0.1:9")
     async with live(home) as net:
-        await net.join(AUTHOR)
+        await net.close_epoch(1)
         with pytest.raises(Unreachable):
             await asyncio.to_thread(run_settle, home)
 

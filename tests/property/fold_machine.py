@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -31,28 +32,22 @@ from protocol.lifecycle import ItemStatus, JobStatus, RoundPhase
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import LEAF_TYPES, parse_leaf
-from protocol.money.accounts import conserves, cumulative_leaves
-from protocol.money.settlement import (
-    Address,
-    address,
-    build_tree,
-    publication_digest,
-    sum_totals,
-)
+from protocol.money import events
+from protocol.money.accounts import conserves, promised_leaves
+from protocol.money.settlement import ETHER
 from protocol.review.fingerprints import fingerprint_pixels, is_near_duplicate
 from protocol.rows import Item, ItemId
 from protocol.rules import sealing
 from protocol.state import SHARES, State
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
+from tests.chain_says import TOKEN, WHERE, attest, deploy, pay, posted, says, settlement
 from tests.fold import held, same
 from tests.simulated import EVERY_USE, NETWORK, Network, Person, campaign, part, policy, rounds
 from tests.simulated_training import end_of, enrol, finish, model_of, open_job, round_of, update
 
 PEOPLE: Final = 6
-TOKENS: Final = (bytes(20), b"\x05" * 20)
-SHARE_TOKEN: Final = b"\x02" * 20
-SETTLEMENT: Final = b"\x01" * 20
+TOKENS: Final = (ETHER, TOKEN)
 # One judge is always wrong and one refuses, so that verdicts differ. Every question has two answers or more.
 JUDGES: Final[dict[int, Callable[[int], int | None]]] = {
     4: lambda t: 1 - min(t, 1),
@@ -170,7 +165,7 @@ class FoldMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         people = [Person(f"p{i}", JUDGES.get(i, lambda truth: truth)) for i in range(PEOPLE)]
-        self.net = Watched(*people, policy=policy(witness_quorum=2))
+        self.net = Watched(*people, policy=policy())
         self.people = people
         self.hands = [[person] for person in people]  # each person's devices
         self.promised: dict[tuple[bytes, bytes], int] = {}
@@ -179,10 +174,7 @@ class FoldMachine(RuleBasedStateMachine):
         self.answers: dict[tuple[str, str], list[bytes]] = {}
         for each in campaigns():
             self.net.add(self.net.operator, "campaign", each)
-        deployment = pb.Deployment(
-            network=NETWORK, chain_id=1, settlement=SETTLEMENT, share_token=SHARE_TOKEN
-        )
-        self.net.add(self.net.operator, "deployment", deployment)
+        deploy(self.net)
 
     def attempt(self, act: Callable[[], None]) -> bool:
         """Whether the rules let it pass."""
@@ -401,9 +393,9 @@ class FoldMachine(RuleBasedStateMachine):
         sale = f"sale-{len(state.licences)}"
         may = scope.commercial and state.campaigns[c].is_open
         assert may == self.attempt(lambda: self.net.license(digest, id=sale))
-        self.receive(asset, 1_000_001, sale)
-        *_, (_, deposit) = state.deposits.scan()
-        assert bool(deposit.licence_id) == (may and not any(asset))
+        if self.receive(asset, 1_000_001, sale) and asset not in state.overshared:
+            *_, (_, deposit) = state.deposits.scan()
+            assert bool(deposit.licence_id) == (may and not any(asset))
 
     @precondition(lambda self: all(job.result for _, job in self.net.state.jobs.scan()))
     @rule(who=st.sets(who, min_size=2), price_ppm=st.integers(1, 10**9))
@@ -456,57 +448,66 @@ class FoldMachine(RuleBasedStateMachine):
     # ---- money ----
 
     @rule(
-        asset=st.sampled_from([*TOKENS, SHARE_TOKEN]),
+        asset=st.sampled_from([*TOKENS, WHERE.share_token]),
         amount=st.integers(0, 10**38),
         memo=st.sampled_from(["", "sale-0", "sale-1"]),
     )
-    def receive(self, asset: bytes, amount: int, memo: str) -> None:
-        body = pb.Revenue(
-            network=NETWORK, asset=asset, amount=str(amount), tx_hash=self.net.fresh(), memo=memo
-        )
-        paid = self.attempt(lambda: self.net.add(self.net.operator, "revenue", body))
-        assert not (paid and asset == SHARE_TOKEN)
+    def receive(self, asset: bytes, amount: int, memo: str) -> bool:
+        """Whether it came in."""
+        before = self.net.state.received.get(asset, 0)
+        paid = self.attempt(lambda: pay(self.net, amount, memo, asset))
+        assert paid == (asset in TOKENS and amount > 0 and before + amount < 2**128)
+        return paid
 
-    @precondition(lambda self: len(self.net.state.earned) > 0)
-    @rule(who=most)
-    def settle(self, who: frozenset[int]) -> None:
-        state, leaves = self.net.state, cumulative_leaves(self.net.state)
-        if not leaves or not self.attempt(self._propose):
+    @precondition(lambda self: self.net.state.onchain.posted < self.net.state.closed_epoch)
+    @rule(fate=st.sampled_from(["wait", "enact", "freeze", "undo"]))
+    def settle(self, fate: str) -> None:
+        """The next epoch is proposed and posted; what waits before it comes into force, or goes."""
+        view = self.net.state.onchain
+        epoch = view.posted + 1
+        body = settlement(self.net, epoch)
+        if (known := self.net.state.payloads.get(epoch)) is not None:
+            body.root = known.root
+            del body.totals[:]
+            body.totals.extend(pb.AssetTotal(asset=a, amount=str(n)) for a, n in known.totals)
+        body.deadline += len(self.net.log)
+        if not self.attempt(partial(self.net.add, self.net.operator, "settlement", body)):
+            assert view.posted - view.epoch >= 32
             return
-        self.promised = {(leaf.account, leaf.asset): leaf.cumulative for leaf in leaves}
-        for person in (self.hand(i) for i in sorted(who)):
-            self.attempt(partial(self._attest, person))
-        proposal = state.settlement
-        assert proposal is not None
-        body = pb.Published(
-            network=NETWORK, epoch=proposal.epoch, root=proposal.root, tx_hash=self.net.fresh()
-        )
-        published = self.attempt(lambda: self.net.add(self.net.operator, "published", body))
-        assert published == (len({self.people[i].address for i in who}) >= 2)
+        attest(self.net, "settlement", self.net.operator)
+        payload = self.net.state.payloads[epoch]
+        if not self.attempt(lambda: says(self.net, posted(payload, view.attempt))):
+            assert view.posted - view.epoch == 32
+            return
+        self.promised = {
+            (leaf.account, asset): amount
+            for leaf in promised_leaves(self.net.state)
+            for asset, amount in leaf.amounts
+        }
+        self._go_on(fate)
 
-    def _propose(self) -> None:
-        leaves = cumulative_leaves(self.net.state)
-        body = pb.Settlement(
-            network=NETWORK,
-            epoch=self.net.state.closed_epoch,
-            root=build_tree(leaves).root,
-            totals=[pb.AssetTotal(asset=a, amount=str(n)) for a, n in sum_totals(leaves).items()],
-            leaves=len(leaves),
-        )
-        self.net.add(self.net.operator, "settlement", body)
+    def _go_on(self, fate: str) -> None:
+        first = self.net.state.onchain.epoch + 1
+        root = self.net.state.roots[first].payload.root
+        event = {
+            "enact": events.Enacted(first, root),
+            "freeze": events.Challenged(first, TOKEN, bytes(32)),
+            "undo": events.Undone(first, self.net.state.onchain.attempt + 1, bytes(4)),
+        }.get(fate)
+        if event is not None:
+            self.attempt(lambda: says(self.net, event))
 
-    def _attest(self, person: Person) -> None:
-        proposal = self.net.state.settlement
-        assert proposal is not None
-        totals = {address(asset): amount for asset, amount in proposal.totals}
-        digest = publication_digest(1, Address(SETTLEMENT), proposal.epoch, proposal.root, totals)
-        body = pb.Attest(
-            network=NETWORK,
-            epoch=proposal.epoch,
-            root=proposal.root,
-            signature=person.sign_digest(digest),
-        )
-        self.net.add(person, "attest", body)
+    @rule(back=st.integers(1, 5))
+    def reorganise(self, back: int) -> None:
+        """The chain takes back what it said last, but for the contracts themselves."""
+        firsts = [first for first, _ in self.net.state.ranges.scan()][1:]
+        if firsts:
+            first = firsts[-min(back, len(firsts))]
+            self.net.add(
+                self.net.operator,
+                "rewind",
+                pb.Rewind(network=NETWORK, first=first, serial=self.net.state.rewinds),
+            )
 
     # ---- what must hold, always ----
 
@@ -520,13 +521,25 @@ class FoldMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_promise_is_broken_or_made_twice(self) -> None:
+        state = self.net.state
         leaves: dict[tuple[bytes, bytes], int] = {
-            (leaf.account, leaf.asset): leaf.cumulative
-            for leaf in cumulative_leaves(self.net.state)
+            (leaf.account, asset): amount
+            for leaf in promised_leaves(state)
+            for asset, amount in leaf.amounts
         }
         for key, amount in self.promised.items():
             assert leaves.get(key, 0) >= amount, "an address lost what it was promised"
-        assert sum(leaves.values()) == sum(amount for _, amount in self.net.state.earned.scan())
+        owed = sum(amount for _, amount in state.owed.scan())
+        assert sum(leaves.values()) + owed == sum(amount for _, amount in state.earned.scan())
+
+    @invariant()
+    def the_contract_takes_every_proposal(self) -> None:
+        """Totals never fall, and shares grow by no more than an epoch's emission."""
+        payloads = [dict(payload.totals) for _, payload in self.net.state.payloads.scan()]
+        for before, after in pairwise(payloads):
+            assert all(after.get(asset, 0) >= total for asset, total in before.items())
+            growth = after.get(WHERE.share_token, 0) - before.get(WHERE.share_token, 0)
+            assert growth <= self.net.state.onchain.emission_micro
 
     @invariant()
     def items_are_consistent(self) -> None:

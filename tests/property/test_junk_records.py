@@ -26,12 +26,25 @@ from protocol.log.batch import batch_root
 from protocol.log.envelope import parse_envelope, seal
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import LEAF_TYPES, canonical, encode_leaf, parse_leaf
-from protocol.money.accounts import cumulative_leaves
-from protocol.money.settlement import Address, build_tree, publication_digest, sum_totals
+from protocol.money import events
+from protocol.money.payload import bond_id
+from protocol.money.settlement import ETHER, Address
 from protocol.rules.record import Record
+from protocol.rules.settling import witnesses_to_be
 from protocol.rules.table import LATEST, RULES
 from protocol.state import State
 from protos.gen import records_pb2 as pb
+from tests.chain_says import (
+    PAYER,
+    TOKEN,
+    WHERE,
+    attest,
+    deploy,
+    posted,
+    said,
+    says,
+    settlement,
+)
 from tests.fold import held, spoilt
 from tests.simulated import LOG_KEY, NETWORK, Network, Person, campaign, part, successor
 from tests.simulated_training import enrol, finish, model_of, open_job, round_of, train, update
@@ -51,7 +64,7 @@ PHASES = (
         "PAUSED",
     ),
     *("ASSENTING", "DEALING", "CHECKING"),
-    *("DEPLOYED", "PROPOSED", "ATTESTED", "SOLD", "ENROLLED", "UPDATED", "TRAINED"),
+    *("DEPLOYED", "PROPOSED", "ATTESTED", "FROZEN", "SOLD", "ENROLLED", "UPDATED", "TRAINED"),
 )
 RANDOM_MUTANTS = 12  # of each kind in each phase
 
@@ -170,27 +183,37 @@ def _next_of_each(net: Network, start: int, authors: dict[KeyId, Person]) -> dic
 
 
 def _settle(net: Network, people: list[Person], snapshot: Callable[[str], None]) -> None:
-    where: dict[str, Any] = {"network": NETWORK, "epoch": 1}
-    deployment = pb.Deployment(
-        network=NETWORK, chain_id=1, settlement=b"\x01" * 20, share_token=b"\x02" * 20
-    )
-    net.add(net.operator, "deployment", deployment)
-    revenue = pb.Revenue(network=NETWORK, asset=bytes(20), amount="1000", tx_hash=net.fresh())
-    net.add(net.operator, "revenue", revenue)
+    """Of everything that the chain may say, and that witnesses are asked to sign."""
+    deploy(net, *people[:3])
     snapshot("DEPLOYED")
-    leaves = cumulative_leaves(net.state)
-    root, totals = build_tree(leaves).root, sum_totals(leaves)
-    listed = [pb.AssetTotal(asset=asset, amount=str(total)) for asset, total in totals.items()]
-    body = pb.Settlement(**where, root=root, totals=listed, leaves=len(leaves))
-    net.add(net.operator, "settlement", body)
+    ann = Address(people[0].address)
+    bond = bond_id(people[0].id, ann)
+    says(
+        net,
+        events.Deposited(ETHER, PAYER, 1_000, bytes(32)),
+        events.Bonded(people[0].id, ann, ann, 10**18),
+        events.UnbondRequested(bond, 5, 9),
+        events.SlashProposed(0, bond, 7, bytes(32), 9),
+        events.SlashAppealed(0),
+        events.PayeeAccepted(ann, people[0].id),
+        events.PolicyDecided(bytes(32)),
+        said(events.Transfer(WHERE.settlement, ann, 7), TOKEN),
+    )
+    net.add(net.operator, "settlement", settlement(net))
+    view = net.state.onchain
+    later = {"network": NETWORK, "witness_nonce": 0, "deadline": view.time_s + 60}
+    change = pb.WitnessChange(**later, proposal=1, witnesses=witnesses_to_be(net.state))
+    net.add(net.operator, "witness-change", change)
     snapshot("PROPOSED")
-    digest = publication_digest(1, Address(b"\x01" * 20), 1, root, totals)
-    for person in people[:2]:
-        attest = pb.Attest(**where, root=root, signature=person.sign_digest(digest))
-        net.add(person, "attest", attest)
+    attest(net, "settlement", *people[:2])
     snapshot("ATTESTED")
-    published = pb.Published(**where, root=root, tx_hash=net.fresh())
-    net.add(net.operator, "published", published)
+    payload = net.state.payloads[1]
+    says(net, posted(payload), events.Challenged(1, ann, bytes(32)))
+    net.add(net.operator, "uphold", pb.Uphold(**later, epoch=1))
+    snapshot("FROZEN")
+    first = max(first for first, _ in net.state.ranges.scan())
+    says(net, events.Upheld(1, 9), events.Enacted(1, payload.root), events.SlashOverturned(0))
+    net.add(net.operator, "rewind", pb.Rewind(network=NETWORK, first=first))
 
 
 def _sell_and_train(net: Network, people: list[Person], snapshot: Callable[[str], None]) -> None:
@@ -247,7 +270,7 @@ def _copy(message: Message) -> Any:
 def _here(state: State, body: Message) -> Any:
     """The sample, moved to the present round, epoch and serial, so that the deeper rules see it."""
     moved, fields = _copy(body), body.DESCRIPTOR.fields_by_name
-    if "epoch" in fields and body.DESCRIPTOR.name not in ("Settlement", "Attest", "Published"):
+    if "epoch" in fields and body.DESCRIPTOR.name not in ("Settlement", "Uphold"):
         moved.epoch = state.epoch + (body.DESCRIPTOR.name == "Upgrade")
     # A round of training is counted by its job.
     if "round" in fields and "campaign_id" in fields:

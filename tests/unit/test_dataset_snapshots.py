@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,17 @@ import pytest
 
 from commonground.p2p import Denial, Grant
 from coordinator.campaigns import build_campaign
-from coordinator.chain import RevenueEvent
 from coordinator.dataset.snapshots import find_snapshot, log_snapshot, scope_of
 from coordinator.licences import licences, parse_asset, sell
-from coordinator.settle import import_revenue, misdirected
+from coordinator.reading import misdirected, read_chain
 from node.serve import may_read
 from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.limits import PPM
-from protocol.money.settlement import Address
+from protocol.money import events
+from protocol.money.settlement import ETHER, Address
+from protocol.rules.chain import next_block
 from protos.gen import records_pb2 as pb
+from tests.chain_says import PAYER, block_hash, deploy, said
 from tests.dataset_lab import ALL, DatasetLab
 from tests.simulated import NETWORK, Person, campaign
 
@@ -174,10 +177,13 @@ def test_a_payment_that_finds_no_licence_is_told_to_the_operator(lab: DatasetLab
     log_snapshot(lab.operator, lab.c, scope_of(ALL))
     licensed(lab)
     state = lab.net.state
+    deploy(lab.net)
 
     def paid(memo: str, asset: bytes = bytes(20)) -> str:
-        body = pb.Revenue(network=NETWORK, asset=asset, amount="700", tx_hash=b"\7" * 32, memo=memo)
-        return misdirected(state, body)
+        word = memo.encode().ljust(32, b"\0")
+        log = said(events.Deposited(Address(asset), PAYER, 700, word))
+        log.tx_hash = b"\7" * 32
+        return misdirected(state, log)
 
     assert paid("northwind-1") == paid("") == paid("With thanks!") == ""
     warning = paid("northwind-2")
@@ -188,18 +194,26 @@ def test_a_payment_that_finds_no_licence_is_told_to_the_operator(lab: DatasetLab
 class PaidChain:
     """A chain on which somebody paid twice: once for a licence, once with a slip of the pen."""
 
-    def deposits(self) -> list[RevenueEvent]:
-        return [
-            RevenueEvent(
-                asset=Address(bytes(20)),
-                sender=Address(b"\1" * 20),
-                amount=700,
-                memo=memo.ljust(32, b"\0"),
-                block=1,
-                tx_hash=bytes([number]) * 32,
-            )
-            for number, memo in enumerate((b"northwind-1", b"nothwind-1"))
-        ]
+    def __init__(self, first: int) -> None:
+        self._first = first
+
+    def final_block(self) -> int:
+        return self._first + 1
+
+    def head(self) -> tuple[int, int]:
+        return self._first + 4, 0
+
+    def block_at(self, number: int) -> tuple[bytes, int]:
+        return block_hash(number), 2_000_000
+
+    def logs(self, assets: Sequence[bytes], first: int, last: int) -> list[pb.ChainLog]:
+        found = []
+        for number, memo in enumerate((b"northwind-1", b"nothwind-1")):
+            log = said(events.Deposited(ETHER, PAYER, 700, memo.ljust(32, b"\0")))
+            log.block, log.tx_hash = self._first + number, bytes([number]) * 32
+            log.block_hash = block_hash(log.block)
+            found.append(log)
+        return found
 
 
 def test_imported_payments_reach_their_licence_or_the_network_with_a_warning(
@@ -208,17 +222,15 @@ def test_imported_payments_reach_their_licence_or_the_network_with_a_warning(
     lab.accept(ada=[lab.item(3)])
     log_snapshot(lab.operator, lab.c, scope_of(ALL))
     licensed(lab)
-    contracts = {"settlement": b"\2" * 20, "share_token": b"\3" * 20}
-    body = pb.Deployment(network=NETWORK, chain_id=1337, **contracts)
-    lab.net.add(lab.net.operator, "deployment", body)
+    deploy(lab.net)
     told: list[str] = []
-    chain: Any = PaidChain()
-    assert import_revenue(lab.operator, chain, told.append) == 2
+    chain: Any = PaidChain(next_block(lab.net.state))
+    assert read_chain(lab.operator, chain, told.append) == 2
     assert [each.paid for each in licences(lab.net.state)] == ["700"]
     assert lab.net.state.received[bytes(20)] == 1_400
     assert "no licence 'nothwind-1'" in told[0] and "01" * 32 in told[0]
     assert len(told) == 2  # the other says how many came in
-    assert import_revenue(lab.operator, chain, told.append) == 0
+    assert read_chain(lab.operator, chain, told.append) == 0
 
 
 def test_a_campaign_says_what_a_withdrawal_costs() -> None:

@@ -13,16 +13,15 @@ from protocol.log.strict import canonical
 from protocol.money.accounts import conserves
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
+from tests.chain_says import TOKEN, deploy, pay
 from tests.fold import (
     accurate,
     changed,
     closed,
-    deploy,
     ids,
     items,
     off_by,
     refuses,
-    revenue,
     same,
     shares_of,
     waiting,
@@ -81,10 +80,9 @@ def test_undecided_items_are_drawn_again_by_others_and_wait_beyond_the_epoch() -
 def test_revenue_follows_the_shares_held(net: Network) -> None:
     closed(net)
     deploy(net)
-    net.add(net.operator, "revenue", revenue(amount="1000003"))
+    pay(net, 1_000_003, asset=TOKEN)
     net.close()
-    stable = b"\x05" * 20
-    parts = {who: amount for (who, asset), amount in net.state.earned.scan() if asset == stable}
+    parts = {who: amount for (who, asset), amount in net.state.earned.scan() if asset == TOKEN}
     assert sum(parts.values()) == 1_000_003
     assert conserves(net.state)
     shares = {who: amount for (who, asset), amount in net.state.earned.scan() if asset == SHARES}

@@ -8,19 +8,20 @@ from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.limits import AMOUNT_MICRO_MAX, CRITERIA_MAX, LABELS_MAX, LEAF_BYTES_MAX, PPM
 from protocol.log.batch import BUNDLE_BYTES_MAX, encode_bundle
 from protocol.log.strict import canonical, encode_leaf
+from protocol.money import events
 from protocol.money.accounts import conserves, cumulative_leaves
 from protocol.money.earnings import compute_lines, price_lines
-from protocol.money.settlement import Address, address, publication_digest
-from protocol.rows import Deposit
+from protocol.money.onchain import Deposit
+from protocol.money.settlement import Address
 from protocol.state import SHARES
 from protocol.tasks.spec import encode_spec
 from protocol.truth.data import MAX_CONFUSION_CELLS
 from protos.gen import records_pb2 as pb
+from tests.chain_says import TOKEN, WHERE, attest, deploy, pay, says, settlement
 from tests.fold import (
     changed,
     changed_item,
     closed,
-    deploy,
     deposits,
     drawn,
     drawn_people,
@@ -32,15 +33,13 @@ from tests.fold import (
     people,
     published_verdicts,
     refuses,
-    revenue,
     same,
-    settlement,
     statuses,
     submitted,
     tasks,
     waiting,
 )
-from tests.simulated import NETWORK, Network, Person, campaign, policy, rounds
+from tests.simulated import Network, Person, campaign, policy, rounds
 
 
 def test_an_envelope_has_one_encoding(net: Network) -> None:
@@ -71,19 +70,24 @@ def test_items_that_nobody_reviewed_are_not_duplicates_of_themselves(net: Networ
     assert same(net.replay(), net.state)
 
 
+def shares_by_address(net: Network, epoch: int) -> dict[Address, int]:
+    leaves = cumulative_leaves(net.state, epoch)
+    return {leaf.account: leaf.amount(WHERE.share_token) for leaf in leaves}
+
+
 def test_what_a_settlement_promised_is_not_promised_again_to_another_address(net: Network) -> None:
     closed(net)
     deploy(net)
     ada = net.people[0]
-    before = {leaf.account: leaf.cumulative for leaf in cumulative_leaves(net.state)}
+    before = shares_by_address(net, 1)
     net.add(net.operator, "settlement", settlement(net))
-    assert {leaf.account: leaf.cumulative for leaf in cumulative_leaves(net.state)} == before
+    assert shares_by_address(net, 1) == before
     old, ada.wallet = ada.address, Person("ada's second address").wallet
     net.add(ada, "register", net.registration(ada, serial=2))
-    assert {leaf.account: leaf.cumulative for leaf in cumulative_leaves(net.state)} == before
+    assert shares_by_address(net, 1) == before
     net.submit(ada, [net.item(i) for i in range(6)])
     net.run_epoch(*net.people[1:])
-    after = {leaf.account: leaf.cumulative for leaf in cumulative_leaves(net.state)}
+    after = shares_by_address(net, 2)
     assert after[Address(old)] == before[Address(old)]
     assert after[Address(ada.address)] == 600 * PPM, "what was earned since goes to the new one"
     assert sum(after.values()) == net.state.minted_micro
@@ -91,8 +95,8 @@ def test_what_a_settlement_promised_is_not_promised_again_to_another_address(net
 
 def test_the_networks_own_shares_are_no_revenue(net: Network) -> None:
     deploy(net)
-    with refuses("own shares are no revenue"):
-        net.add(net.operator, "revenue", revenue(asset=b"\x02" * 20))
+    with refuses("shares are no revenue"):
+        pay(net, 5, asset=WHERE.share_token)
 
 
 def test_a_close_cannot_give_weight_to_who_has_none() -> None:
@@ -181,9 +185,10 @@ def test_the_last_shares_are_minted_and_no_more() -> None:
     greedy = policy(epoch_emission_micro=AMOUNT_MICRO_MAX)
     net = Network(*people("ada", "ben", "cyn", "dov"), policy=greedy)
     deploy(net)
+    says(net, events.EmissionChanged(AMOUNT_MICRO_MAX))
     for _ in range(5):
         net.submit(net.people[0], [net.item(i) for i in range(6)])
-        net.add(net.operator, "revenue", revenue(tx_hash=net.fresh()))
+        pay(net, 5)
         net.run_epoch(*net.people[1:])
     assert 0.999 * AMOUNT_MICRO_MAX < net.state.minted_micro <= AMOUNT_MICRO_MAX
     assert conserves(net.state)
@@ -194,9 +199,10 @@ def test_revenue_that_does_not_fit_into_a_close_waits_its_turn(
 ) -> None:
     closed(net)
     deploy(net)
-    junk, money = b"\xff" * 20, b"\x05" * 20
-    for place, asset in enumerate((junk, money, junk)):
-        net.add(net.operator, "revenue", revenue(asset=asset, amount="900", log_index=place))
+    junk, money = Address(b"\xff" * 20), TOKEN
+    says(net, events.AssetListed(junk))
+    for asset in (junk, money, junk):
+        pay(net, 900, asset=asset)
     holders = sum(amount > 0 for (_, asset), amount in net.state.earned.scan() if asset == SHARES)
     monkeypatch.setattr("protocol.money.revenue.OPERATOR_LEAVES_MAX", holders + 1)
     net.close()
@@ -207,17 +213,6 @@ def test_revenue_that_does_not_fit_into_a_close_waits_its_turn(
     assert sum(a for (_, asset), a in net.state.earned.scan() if asset == money) == 900
     assert conserves(net.state)
     assert same(net.replay(), net.state)
-
-
-def test_a_network_shares_out_a_bounded_number_of_assets(
-    net: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("protocol.rules.settling.ASSETS_MAX", 1)
-    deploy(net)
-    net.add(net.operator, "revenue", revenue())
-    with refuses("at most 1 assets"):
-        net.add(net.operator, "revenue", revenue(asset=b"\x06" * 20, tx_hash=net.fresh()))
-    net.add(net.operator, "revenue", revenue(tx_hash=net.fresh()))
 
 
 def test_names_that_share_an_address_are_one_voice(net: Network) -> None:
@@ -236,36 +231,19 @@ def test_names_that_share_an_address_are_one_voice(net: Network) -> None:
 
 
 def test_witnesses_who_share_an_address_are_one_witness(net: Network) -> None:
-    ada, ben, *_ = net.people
+    ada, ben, cyn, dov, *_ = net.people
+    net.change_witnesses(ada, ben, cyn, dov)
     ben.wallet = ada.wallet
     net.add(ben, "register", net.registration(ben, serial=2))
     closed(net)
     deploy(net)
+    assert len(net.state.onchain.witnesses) == 3
     net.add(net.operator, "settlement", settlement(net))
-    proposal = net.state.settlement
-    assert proposal is not None
-    totals = {address(asset): amount for asset, amount in proposal.totals}
-    digest = publication_digest(1, Address(b"\x01" * 20), 1, proposal.root, totals)
-
-    def attest(who: Person, epoch: int = 1) -> None:
-        signature = who.sign_digest(digest)
-        body = pb.Attest(network=NETWORK, epoch=epoch, root=proposal.root, signature=signature)
-        net.add(who, "attest", body)
-
-    def publish(tx_hash: bytes) -> None:
-        body = pb.Published(network=NETWORK, epoch=1, root=proposal.root, tx_hash=tx_hash)
-        net.add(net.operator, "published", body)
-
-    with refuses("not the one proposed now"):
-        attest(ada, epoch=2)
-    attest(ada)
-    attest(ben)
-    with refuses("1 of 2 witnesses"):
-        publish(bytes(32))
-    attest(net.people[2])
-    publish(bytes(32))
-    with refuses("published already"):
-        publish(net.fresh())
+    attest(net, "settlement", ada)
+    with refuses("attested already"):
+        attest(net, "settlement", ben)
+    attest(net, "settlement", cyn)
+    assert net.state.attestations.count(net.state.asks["settlement"].digest) == 2
 
 
 def test_items_that_nobody_can_review_do_not_hold_up_the_others() -> None:

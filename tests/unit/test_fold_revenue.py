@@ -15,15 +15,17 @@ from protocol.limits import (
 from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.money.accounts import conserves
 from protocol.money.earnings import compute_lines
+from protocol.money.onchain import Deposit
 from protocol.money.revenue import due_flows
-from protocol.rows import Deposit
 from protocol.rules.training import TRAINER_LINES_MAX
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
-from tests.fold import changed, deploy, deposits, ids, last_lines, refuses, revenue, same
-from tests.simulated import Network, Person
+from tests.chain_says import TOKEN, deploy
+from tests.chain_says import pay as pay_in
+from tests.fold import changed, deposits, ids, last_lines, refuses, same
+from tests.simulated import NETWORK, Network, Person
 
-ETHER, TOKEN = bytes(20), b"\x05" * 20
+ETHER = bytes(20)
 
 
 @pytest.fixture
@@ -39,8 +41,7 @@ def sold(net: Network) -> Network:
 
 
 def pay(net: Network, amount: int, memo: str = "acme-2026", asset: bytes = ETHER) -> None:
-    body = revenue(asset=asset, amount=str(amount), tx_hash=net.fresh(), memo=memo)
-    net.add(net.operator, "revenue", body)
+    pay_in(net, amount, memo, asset)
 
 
 def lines(net: Network, asset: bytes = ETHER) -> list[pb.RewardLine]:
@@ -109,14 +110,16 @@ def test_a_payment_before_its_licence_is_the_networks(sold: Network) -> None:
     assert deposits(sold)[-1] == Deposit(ETHER, 1_000, "later")
 
 
-def test_one_payment_is_logged_once(sold: Network) -> None:
-    body = revenue(asset=ETHER, amount="7", memo="acme-2026")
-    sold.add(sold.operator, "revenue", body)
-    body.memo = ""
-    with refuses("in the log already"):
-        sold.add(sold.operator, "revenue", body)
-    body.log_index = 1
-    sold.add(sold.operator, "revenue", body)
+def test_a_payment_that_was_undone_is_no_licences(sold: Network) -> None:
+    pay(sold, 1_000)
+    first = max(first for first, _ in sold.state.ranges.scan())
+    sold.add(
+        sold.operator, "rewind", pb.Rewind(network=NETWORK, first=first, serial=sold.state.rewinds)
+    )
+    assert paid(sold) == 0
+    pay(sold, 700)
+    assert paid(sold) == 700
+    assert deposits(sold) == [Deposit(ETHER, 700, "acme-2026")]
 
 
 def test_who_withdrew_after_the_sale_still_has_the_royalty(sold: Network) -> None:

@@ -32,10 +32,12 @@ from protocol.errors import Reject
 from protocol.identity import KeyId, name_of, peer_id_of
 from protocol.log.merkle import verify_inclusion
 from protocol.media import Shown
-from protocol.money.settlement import Address, Deployment
+from protocol.money.onchain import OnChain
+from protocol.money.settlement import Address
 from protocol.rules.table import RULES
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
+from tests.chain_says import WHERE
 from tests.fold import drawn_people
 from tests.own_page import GIVEN, HOSTILE, SALT, WAV, World, live_world, picture
 
@@ -343,8 +345,8 @@ def test_one_epoch_has_no_chart(world: World) -> None:
 def test_royalties_and_claims(tmp_path: Path) -> None:
     world = World(tmp_path)
     state, token = world.follower.state, Address(b"\7" * 20)
-    state.deployment = Deployment(1, Address(bytes(20)), token)
-    state.published_epoch = 1
+    state.deployment = replace(WHERE, share_token=token)
+    state.onchain = OnChain(epoch=1)
     royalty = pb.RewardLine(
         role=pb.ROLE_CONTRIBUTOR,
         campaign_id="digits",

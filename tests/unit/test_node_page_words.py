@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from node.page.words import amount_text, asset_name, brief, certainty, percent, plural
 from protocol.limits import ASSET_AMOUNT_MAX, PPM
-from protocol.money.settlement import ETHER, Address, Deployment
+from protocol.money.settlement import ETHER, Address
 from protocol.state import SHARES, State
+from tests.chain_says import WHERE
 
 
 @pytest.mark.parametrize(
@@ -69,5 +72,5 @@ def test_an_asset_has_the_name_that_people_use() -> None:
     assert asset_name(state, SHARES) == "shares"
     assert asset_name(state, ETHER) == "ether"
     assert asset_name(state, token) == "token 0x" + "07" * 20
-    state.deployment = Deployment(1, Address(b"\1" * 20), token)
+    state.deployment = replace(WHERE, share_token=token)
     assert asset_name(state, token) == "shares"

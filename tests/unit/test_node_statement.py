@@ -26,11 +26,13 @@ from protocol.limits import PPM
 from protocol.log.batch import encode_bundle, erase
 from protocol.log.merkle import hash_leaf, verify_inclusion
 from protocol.log.strict import encode_leaf, parse_leaf
-from protocol.money.settlement import Address, Deployment
+from protocol.money.onchain import OnChain
+from protocol.money.settlement import Address
 from protocol.rows import Item
 from protocol.state import SHARES
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
+from tests.chain_says import WHERE
 from tests.simulated import Network, Person, batch, campaign
 
 
@@ -102,7 +104,7 @@ def test_what_can_be_claimed_is_what_was_published_less_what_was_claimed(
 ) -> None:
     state, ada = net.replay(), net.people[0].id
     lines = read_statement(store, ada)
-    state.deployment = Deployment(1, Address(bytes(20)), Address(b"\7" * 20))
+    state.deployment = replace(WHERE, share_token=Address(b"\7" * 20))
 
     def balance() -> tuple[int, int, int, int]:
         [one] = read_balances(store, state, lines)
@@ -110,13 +112,13 @@ def test_what_can_be_claimed_is_what_was_published_less_what_was_claimed(
 
     first, both = lines[0].amount, lines[0].amount + lines[1].amount
     assert balance() == (both, 0, 0, 0)
-    state.published_epoch = 1
+    state.onchain = OnChain(epoch=1)
     assert balance() == (both, first, 0, first)
     store.save_claim(ClaimRow(b"\7" * 20, first, 1, b"tx", "sent"))
     assert balance() == (both, first, 0, first), "a claim counts when the chain has it"
     store.save_claim(ClaimRow(b"\7" * 20, first, 1, b"tx", "confirmed"))
     assert balance() == (both, first, first, 0)
-    state.published_epoch = 2
+    state.onchain = OnChain(epoch=2)
     assert balance() == (both, both, first, both - first)
 
 

@@ -1,0 +1,146 @@
+"""A contributor's side of the contracts: claim, bond, object. Every method blocks until its transaction is
+mined.
+
+Errors are those of `contracts.client.ChainClient`: Unreachable, StateError, ConfigError, LocalError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+
+from contracts.client import ChainClient, ContractRefused, SentTx
+from contracts.spending import Spending
+from node.wallet import ClaimTx, Posting
+from protocol.errors import Reject, StateError
+from protocol.identity import PersonId
+from protocol.money.payload import bond_id
+from protocol.money.settlement import ETHER, Address, Deployment, Leaf, verify_proof
+
+
+class NodeChain:
+    """The contracts of one network, and the account that pays for what is sent."""
+
+    def __init__(
+        self, rpc_url: str, secret: bytes, deployment: Deployment, spending: Spending
+    ) -> None:
+        self._client = ChainClient(rpc_url, secret, spending)
+        self._deployment = deployment
+        self._client.require_chain(deployment.chain_id)
+
+    @property
+    def address(self) -> Address:
+        """Return the account."""
+        return self._client.address
+
+    # -- claims
+
+    def claimed(self, account: Address, asset: Address) -> int:
+        """Return all that an account ever claimed of an asset."""
+        function = self._settlement().claimed(
+            to_checksum_address(account), to_checksum_address(asset)
+        )
+        return int(self._client.read(function))
+
+    def balance(self, asset: Address) -> int:
+        """Return what our account holds of `asset`, however it came by it."""
+        if asset == ETHER:
+            return self._client.balance(self.address)
+        token = self._client.contract("ShareToken", asset).functions
+        return int(self._client.read(token.balanceOf(to_checksum_address(self.address))))
+
+    def claim(
+        self, leaf: Leaf, proof: Sequence[bytes], root: bytes, wanted: Sequence[Address]
+    ) -> ClaimTx:
+        """Claim the `wanted` assets of a leaf, in one transaction. What was claimed before is left out.
+
+        Raises StateError when there is nothing to claim or the root is no longer in force, Reject for a proof
+        that does not lead to the root.
+        """
+        if not verify_proof(root, leaf, proof):
+            raise Reject("the proof does not lead to the settlement's root")
+        before = {asset: self.claimed(leaf.account, asset) for asset, _ in leaf.amounts}
+        due = [a for a, amount in leaf.amounts if a in wanted and amount > before[a]]
+        if not due:
+            raise StateError(
+                "nothing to claim", "everything earned up to this epoch was claimed already"
+            )
+        skip = sum(1 << at for at, (asset, _) in enumerate(leaf.amounts) if asset not in due)
+        sent = self._send_claim(leaf, proof, skip)
+        gained = {asset: self.claimed(leaf.account, asset) - before[asset] for asset in due}
+        paid = tuple((asset, amount) for asset, amount in gained.items() if amount)
+        failed = tuple(asset for asset, amount in gained.items() if not amount)
+        return ClaimTx(sent.tx_hash, sent.gas, paid, failed)
+
+    def _send_claim(self, leaf: Leaf, proof: Sequence[bytes], skip: int) -> SentTx:
+        function = self._settlement().claim(
+            list(proof),
+            skip,
+            to_checksum_address(leaf.account),
+            [to_checksum_address(asset) for asset, _ in leaf.amounts],
+            [amount for _, amount in leaf.amounts],
+        )
+        try:
+            return self._client.send(function)
+        except ContractRefused as refused:
+            if refused.error == "NothingToClaim":
+                raise StateError(
+                    "nothing to claim", "everything earned up to this epoch was claimed already"
+                ) from refused
+            if refused.error == "RootNotInForce":
+                raise StateError(
+                    "this epoch's root is not in force", "claim again once the node has caught up"
+                ) from refused
+            raise
+
+    # -- bonds
+
+    def bond(self, person: PersonId, amount_wei: int) -> SentTx:
+        """Vouch for a person, and for our account as a witness, with ether."""
+        function = self._stake().bond(person, amount_wei, to_checksum_address(self.address))
+        return self._client.send(function, wei=amount_wei)
+
+    def bonded(self, person: PersonId) -> tuple[int, int, int]:
+        """Return what of our bond vouches, what is leaving, and when that may be withdrawn."""
+        bond = self._client.read(self._stake().bonds(bond_id(person, self.address)))
+        return int(bond[3]), int(bond[4]), int(bond[2])
+
+    def bond_minimum(self) -> int:
+        """Return with how much a witness may object."""
+        return int(self._client.read(self._stake().minimum()))
+
+    def request_unbond(self, person: PersonId, amount_wei: int) -> SentTx:
+        """Begin to take our bond back."""
+        return self._client.send(self._stake().requestUnbond(person, amount_wei))
+
+    def withdraw(self, person: PersonId) -> SentTx:
+        """Take back what has waited long enough."""
+        return self._client.send(self._stake().withdraw(person))
+
+    # -- objections
+
+    def waiting(self) -> list[Posting]:
+        """Return the roots that wait, in order."""
+        settlement = self._settlement()
+        epoch = int(self._client.read(settlement.epoch()))
+        found = []
+        for each in range(epoch + 1, int(self._client.read(settlement.posted())) + 1):
+            posting = self._client.read(settlement.posting(each))
+            found.append(Posting(each, bytes(posting[0]), posting[3] == 0, int(posting[2])))
+        return found
+
+    def challenge(
+        self, epoch: int, evidence: bytes, witnesses: Sequence[bytes], person: PersonId
+    ) -> SentTx:
+        """Freeze a root that waits. `witnesses`: the present set; our bond is the one for `person`."""
+        listed = [to_checksum_address(witness) for witness in witnesses]
+        bond = bond_id(person, self.address)
+        return self._client.send(self._settlement().challenge(epoch, evidence, listed, bond))
+
+    def _settlement(self) -> Any:
+        return self._client.contract("Settlement", self._deployment.settlement).functions
+
+    def _stake(self) -> Any:
+        return self._client.contract("Stake", self._deployment.stake).functions

@@ -1,0 +1,111 @@
+"""Objects: a bonded witness whose own replay has another root than the one that waits on chain freezes that
+one.
+
+It looks at the chain itself, not at what the log says of it: whoever posts a wrong root may keep it out of
+the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from node.follower import Follower
+from node.wallet import Posting, Wallet
+from protocol.errors import LocalError
+from protocol.identity import PersonId
+from protocol.money.eip712 import keccak256
+from protocol.money.payload import hash_payload
+from protocol.state import State
+
+if TYPE_CHECKING:
+    from node.chain import NodeChain
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 5.0
+#: A root that the log has not proposed at all: it may be a moment behind the chain.
+PATIENCE_LOOKS: Final = 3
+_DOMAIN: Final = b"commonhold/v1/objection\0"
+
+
+def evidence_of(state: State, posting: Posting) -> bytes:
+    """What an objection shows, as a hash: the network, the epoch, the log's own payload (zeros: none), the
+    posted one.
+
+    Everybody who replays the log computes the same.
+    """
+    own = own_payload(state, posting.epoch) or bytes(32)
+    return keccak256(
+        _DOMAIN + state.network + posting.epoch.to_bytes(32, "big") + own + posting.payload
+    )
+
+
+def own_payload(state: State, epoch: int) -> bytes | None:
+    """The hash of what the log has for an epoch; None before it is proposed."""
+    payload = state.payloads.get(epoch)
+    return None if payload is None else hash_payload(payload)
+
+
+class Objector:
+    """Watches the roots that wait, for one witness. `rpc_url` is the chain's JSON-RPC endpoint."""
+
+    def __init__(
+        self,
+        follower: Follower,
+        wallet: Wallet,
+        person: PersonId,
+        rpc_url: str,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._follower, self._wallet, self._person = follower, wallet, person
+        self._rpc_url, self._sleep = rpc_url, sleep
+        self._unproposed: dict[tuple[int, bytes], int] = {}
+        self._done: set[tuple[int, bytes]] = set()
+
+    async def run(self) -> None:
+        """Looks again and again, while we are a witness. Raises Unreachable: the caller tries again."""
+        while True:
+            if self._wallet.address in self._follower.state.onchain.witnesses:
+                await asyncio.to_thread(self.look)
+            await self._sleep(POLL_S)
+
+    def look(self) -> list[Posting]:
+        """Objects to what is wrong; gives what it objected to. Blocks while transactions are mined."""
+        state = self._follower.state
+        if state.deployment is None:
+            return []
+        chain = self._wallet.chain(self._rpc_url, state.deployment)
+        wrong = [each for each in chain.waiting() if each.is_open and self._is_wrong(state, each)]
+        return [each for each in wrong if self._object(chain, state, each)]
+
+    def _is_wrong(self, state: State, posting: Posting) -> bool:
+        key, own = (posting.epoch, posting.payload), own_payload(state, posting.epoch)
+        if key in self._done:
+            return False
+        if own is None:
+            self._unproposed[key] = self._unproposed.get(key, 0) + 1
+            return self._unproposed[key] >= PATIENCE_LOOKS
+        return own != posting.payload
+
+    def _object(self, chain: NodeChain, state: State, posting: Posting) -> bool:
+        """Once for each root, whatever comes of it, but for a chain that does not answer."""
+        what = f"the root of epoch {posting.epoch} that waits on chain is not the log's"
+        vouches, least = chain.bonded(self._person)[0], chain.bond_minimum()
+        if vouches < least:
+            log.error(
+                "%s, and without a bond of %d wei nobody may object: `node bond`", what, least
+            )
+            self._done.add((posting.epoch, posting.payload))
+            return False
+        evidence = evidence_of(state, posting)
+        try:
+            sent = chain.challenge(posting.epoch, evidence, state.onchain.witnesses, self._person)
+        except LocalError as error:
+            log.error("%s, and the objection failed: %s", what, error)
+            raise
+        self._done.add((posting.epoch, posting.payload))
+        log.error("%s: objected, transaction 0x%s", what, sent.tx_hash.hex())
+        return True
