@@ -21,27 +21,34 @@ from benchmarks.report import show
 from contracts import load
 from contracts.devchain import dev_addresses, dev_keys
 from contracts.evm import CHAIN_ID, Evm
+from coordinator.chain import Signed
+from coordinator.deploying import ARTIFACTS, constructor_arguments, contract_address
+from coordinator.terms import tryout
 from node.wallet import Wallet
-from protocol.money.eip712 import keccak256
-from protocol.money.payout import verify_quorum
+from protocol.money.payload import NOTHING, Payload, hash_payload, post_digest
 from protocol.money.settlement import (
+    CONTRACTS,
     ETHER,
     Address,
     Deployment,
     Leaf,
     SettlementTree,
     build_tree,
-    publication_digest,
     sum_totals,
 )
 
-LEAVES: Final = 10_000
+ACCOUNTS: Final = 10_000
 DEPTH: Final = 14  # of the deeper leaves; the others save one hash, about 700 gas
-CLAIM_GAS_MAX: Final = 60_000  # what we promise for a later claim
+CLAIM_GAS_MAX: Final = 60_000  # what we promise for a later claim of one asset
+CLAIM_ALL_GAS_MAX: Final = 95_000  # and of three at once
+EPOCH_GAS_MAX: Final = 200_000  # and for an epoch with three assets
 QUORUM: Final = 3
 _SAMPLES: Final = 20
 _GAS_LIMIT: Final = 8_000_000
-_WITNESSES: Final = [Wallet(bytes([n]) * 32) for n in range(1, 6)]
+_EMISSION: Final = 10**13
+_WITNESSES: Final = sorted(
+    (Wallet(bytes([n]) * 32) for n in range(1, 5)), key=lambda wallet: wallet.address
+)
 
 
 @dataclass
@@ -68,17 +75,15 @@ class Bench:
         """Deploy an artifact; return where it is and the gas."""
         artifact = load(name)
         factory = Web3().eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-        sender, nonce = bytes.fromhex(self.operator.address[2:]), self.nonce
+        at = self.address_of(self.nonce)
         gas = self.send(
             None, bytes.fromhex(factory.constructor(*arguments).data_in_transaction[2:])
         )
-        return _created(sender, nonce), gas
+        return at, gas
 
-
-def _created(sender: bytes, nonce: int) -> Address:
-    """Return where a contract lands: keccak(rlp([sender, nonce])), for nonces below 128."""
-    encoded = b"\xd6\x94" + sender + (bytes([nonce]) if nonce else b"\x80")
-    return Address(keccak256(encoded)[12:])
+    def address_of(self, nonce: int) -> Address:
+        """Return where the contract of a later transaction will be."""
+        return contract_address(Address(bytes.fromhex(self.operator.address[2:])), nonce)
 
 
 def _encode(name: str, function: str, *arguments: Any) -> bytes:
@@ -86,69 +91,93 @@ def _encode(name: str, function: str, *arguments: Any) -> bytes:
     return bytes.fromhex(contract.encode_abi(function, list(arguments))[2:])
 
 
-def _leaves(assets: list[Address], epoch: int) -> list[Leaf]:
-    """Return LEAVES leaves: every account earned some of every asset in every epoch."""
-    accounts = [Address(sha256(n.to_bytes(4)).digest()[:20]) for n in range(LEAVES // 3 + 1)]
-    everything = [
-        Leaf(account, asset, epoch * 1_234_567) for account in accounts for asset in assets
-    ]
-    return everything[:LEAVES]
+def _network(bench: Bench, tokens: list[Address]) -> tuple[Deployment, int]:
+    """Deploy everything; return where it is and the gas."""
+    at = {name: bench.address_of(bench.nonce + i) for i, name in enumerate(CONTRACTS)}
+    terms = tryout(tokens=[f"0x{token.hex()}" for token in tokens])
+    witnesses = [wallet.address for wallet in _WITNESSES]
+    arguments = constructor_arguments(at, terms, witnesses, _EMISSION)
+    gas = sum(bench.deploy(ARTIFACTS[name], *arguments[name])[1] for name in CONTRACTS)
+    return Deployment(CHAIN_ID, 1, 0, **at), gas
 
 
-def _publish(bench: Bench, where: Deployment, tree: SettlementTree, epoch: int) -> int:
-    totals = sum_totals(tree.leaves)
-    digest = publication_digest(CHAIN_ID, where.settlement, epoch, tree.root, totals)
-    signatures = [
-        wallet.sign_publication(where, epoch, tree.root, totals) for wallet in _WITNESSES[:QUORUM]
+def _leaves(kinds: dict[str, list[Address]], epoch: int) -> list[Leaf]:
+    """Return a leaf for each account, by turns of those who earn one asset, another, or all of them."""
+    turns = [
+        tuple((asset, epoch * 1_234_567) for asset in sorted(assets)) for assets in kinds.values()
     ]
-    ordered = verify_quorum(digest, signatures, [w.address for w in _WITNESSES], QUORUM)
-    assets = sorted(totals)
-    data = _encode(
-        "Settlement", "publish", epoch, tree.root, assets, [totals[a] for a in assets], ordered
-    )
-    return bench.send(where.settlement, data)
+    accounts = (Address(sha256(n.to_bytes(4)).digest()[:20]) for n in range(ACCOUNTS))
+    return [Leaf(account, turns[n % len(turns)]) for n, account in enumerate(accounts)]
+
+
+def _settle(bench: Bench, where: Deployment, payload: Payload, last: Payload) -> int:
+    """Post and enact a root; return the gas of both."""
+    deadline = bench.evm.header().timestamp + 3_600
+    digest = post_digest(where, hash_payload(payload), 0, 0, deadline)
+    witnesses = tuple(wallet.address for wallet in _WITNESSES)
+    signatures = [wallet.sign_digest(digest) for wallet in _WITNESSES[:QUORUM]]
+    by = Signed(digest, 0, witnesses, signatures, deadline).attestation()
+    posted = _encode("Settlement", "post", _struct(payload), _struct(last), by)
+    gas = bench.send(where.settlement, posted)
+    bench.evm.increase_time(2)
+    return gas + bench.send(where.settlement, _encode("Settlement", "enact", _struct(payload)))
+
+
+def _struct(payload: Payload) -> tuple[Any, ...]:
+    assets = [to_checksum_address(asset) for asset, _ in payload.totals]
+    return (payload.epoch, payload.root, assets, [total for _, total in payload.totals])
 
 
 def _claim(bench: Bench, where: Deployment, tree: SettlementTree, index: int) -> int:
-    leaf, proof = tree.leaves[index], tree.proof(index)
-    data = _encode(
-        "Settlement", "claim", leaf.account, leaf.asset, leaf.cumulative, tree.root, proof
-    )
+    """Claim all of a leaf; return the gas."""
+    leaf = tree.leaves[index]
+    assets = [to_checksum_address(each) for each, _ in leaf.amounts]
+    account, amounts = to_checksum_address(leaf.account), [amount for _, amount in leaf.amounts]
+    data = _encode("Settlement", "claim", tree.proof(index), 0, account, assets, amounts)
     return bench.send(where.settlement, data)
+
+
+def _deep(trees: list[SettlementTree], assets: list[Address]) -> list[int]:
+    """Return leaves of these assets that are at full depth in all trees: positions follow hashes."""
+    found = (
+        index
+        for index, leaf in enumerate(trees[0].leaves)
+        if [asset for asset, _ in leaf.amounts] == sorted(assets)
+        and all(len(tree.proof(index)) == DEPTH for tree in trees)
+    )
+    return list(islice(found, _SAMPLES))
 
 
 def run() -> dict[str, object]:
     """Return gas by step. Of each kind of claim it is the dearest of 20 at full depth."""
     bench = Bench()
-    settlement, deploy_gas = bench.deploy(
-        "Settlement", [to_checksum_address(w.address) for w in _WITNESSES], QUORUM
-    )
-    intake = _created(settlement, 2)  # a contract's own nonces start at 1 (EIP-161)
-    where = Deployment(CHAIN_ID, settlement, _created(settlement, 1))
     stable, _ = bench.deploy("TestStable")
-    assets = {"share token": where.share_token, "ERC-20": stable, "ether": ETHER}
+    where, deploy_gas = _network(bench, [stable])
+    kinds = {"share token": [where.share_token], "ERC-20": [stable], "ether": [ETHER]}
+    kinds["all three"] = [where.share_token, stable, ETHER]
 
-    bench.send(stable, _encode("TestStable", "approve", intake, 2**256 - 1))
-    figures: dict[str, object] = {"deploy all three contracts": deploy_gas}
-    for name, asset in (("ERC-20", stable), ("ether", ETHER)):
-        data = _encode("RevenueIntake", "deposit", asset, 10**14, bytes(32))
-        bench.send(intake, data, wei=10**14 if asset == ETHER else 0)
-        figures[f"deposit {name}"] = bench.send(intake, data, wei=10**14 if asset == ETHER else 0)
+    bench.send(stable, _encode("TestStable", "approve", where.vault, 2**256 - 1))
+    figures: dict[str, object] = {"deploy all eight contracts": deploy_gas}
+    token = _encode("Vault", "deposit", to_checksum_address(stable), 10**14, bytes(32))
+    ether = _encode("Vault", "depositEther", bytes(32))
+    for name, data, wei in (("ERC-20", token, 0), ("ether", ether, 10**14)):
+        bench.send(where.vault, data, wei=wei)
+        figures[f"deposit {name}"] = bench.send(where.vault, data, wei=wei)
 
-    trees = [build_tree(_leaves(list(assets.values()), epoch)) for epoch in (1, 2)]
-    for when, epoch, tree in zip(("first", "later"), (1, 2), trees, strict=True):
-        figures[f"publish, {when}: operator's gas for an epoch"] = _publish(
-            bench, where, tree, epoch
-        )
-        for name, asset in assets.items():
-            deep = (  # in both trees: positions follow hashes, which change with the amounts
-                index
-                for index, leaf in enumerate(tree.leaves)
-                if leaf.asset == asset and all(len(t.proof(index)) == DEPTH for t in trees)
-            )
-            costs = [_claim(bench, where, tree, index) for index in islice(deep, _SAMPLES)]
+    # The second epoch writes for the first time what every later one writes again: the root before.
+    trees = [build_tree(_leaves(kinds, epoch)) for epoch in (1, 2, 3)]
+    last = NOTHING
+    for when, epoch, tree in zip(("first", "second", "later"), (1, 2, 3), trees, strict=True):
+        payload = Payload(epoch, tree.root, sum_totals(tree.leaves))
+        gas = _settle(bench, where, payload, last)
+        figures[f"post and enact, {when}: operator's gas for an epoch"] = gas
+        last = payload
+        for name, assets in kinds.items():
+            costs = [_claim(bench, where, tree, index) for index in _deep(trees, assets)]
             figures[f"claim {name}, {when}"] = max(costs)
-    dearest = max(int(str(figures[f"claim {name}, later"])) for name in assets)
+    dearest = max(
+        int(str(figures[f"claim {name}, later"])) for name in kinds if name != "all three"
+    )
     return figures | {"dearest later claim": dearest, "promised at most": CLAIM_GAS_MAX}
 
 

@@ -21,7 +21,9 @@ from protocol.limits import PPM
 from protocol.log.batch import encode_bundle
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.strict import canonical, encode_leaf
+from protocol.money import events
 from protos.gen import records_pb2 as pb
+from tests.chain_says import PAYER, TOKEN, WHERE, block_hash, deployment, said
 from tests.helpers import answer_of, campaign_record
 from tests.simulated import batch, part
 
@@ -35,7 +37,6 @@ REVENUE_EVERY: Final = 25  # epochs; its close has a line for every holder
 SNAPSHOT_ITEMS: Final = 60_000
 JOB_ROUNDS: Final = 100
 JOB_PARTNERS: Final = 10
-TOKEN: Final = b"\x05" * 20
 _SIGNATURE: Final = bytes(64)
 
 
@@ -134,11 +135,25 @@ class Network:
                 network=self.network, delegation=delegation, payout_address=member.root[:20]
             )
             self.writer.add(member.key, "register", joins)
-        deployed = pb.Deployment(
-            network=self.network, chain_id=1, settlement=b"\x01" * 20, share_token=b"\x02" * 20
-        )
+        deployed = deployment()
+        deployed.network = self.network
         self.writer.add(self.operator, "deployment", deployed)
+        self._chain_says(0, events.AssetListed(TOKEN))
         self.writer.commit()
+
+    def _chain_says(self, epoch: int, event: object) -> None:
+        """One event, in a block of its own; the log reads a block an epoch."""
+        block, log = WHERE.block + epoch, said(event)
+        log.block, log.block_hash, log.tx_hash = block, block_hash(block), block_hash(block, 1)
+        leaves = [encode_leaf(log)]
+        body = pb.Chain(
+            network=self.network,
+            first=block,
+            last=block,
+            last_hash=log.block_hash,
+            logs=batch(leaves),
+        )
+        self.writer.add(self.operator, "chain", body, leaves)
 
     def _epoch(self, epoch: int) -> None:
         authors = self.rng.sample(self.members, EPOCH_ITEMS // SUBMISSION_ITEMS)
@@ -209,13 +224,7 @@ class Network:
             *self._lines(reviewers, pb.ROLE_REVIEWER, 250 * PPM),
         ]
         if epoch % REVENUE_EVERY == 0:
-            revenue = pb.Revenue(
-                network=self.network,
-                asset=TOKEN,
-                amount=str(len(self.shares)),
-                tx_hash=sha256(str(epoch).encode()).digest(),
-            )
-            self.writer.add(self.operator, "revenue", revenue)
+            self._chain_says(epoch, events.Deposited(TOKEN, PAYER, len(self.shares), bytes(32)))
             lines += [
                 pb.RewardLine(
                     person=who,

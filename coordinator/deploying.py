@@ -20,7 +20,7 @@ from protocol.money.settlement import CONTRACTS, ETHER, Address, Deployment
 
 Report = Callable[[str], None]
 
-_ARTIFACTS: Final = {
+ARTIFACTS: Final = {
     "share_token": "ShareToken",
     "timelock": "TimelockController",
     "governor": "NetworkGovernor",
@@ -30,6 +30,7 @@ _ARTIFACTS: Final = {
     "stake": "Stake",
     "board": "Board",
 }
+"""By the name in a `Deployment`."""
 
 
 def contract_address(account: Address, nonce: int) -> Address:
@@ -57,8 +58,8 @@ def deploy(
     arguments = constructor_arguments(at, terms, witnesses, emission_micro)
     block = 0
     for number, name in enumerate(CONTRACTS, start=1):
-        report(f"deploying {_ARTIFACTS[name]}, {number} of {len(CONTRACTS)}")
-        made, sent = client.deploy(_ARTIFACTS[name], *arguments[name])
+        report(f"deploying {ARTIFACTS[name]}, {number} of {len(CONTRACTS)}")
+        made, sent = client.deploy(ARTIFACTS[name], *arguments[name])
         block = block or sent.block
         if made != at[name]:
             raise StateError(

@@ -72,7 +72,8 @@ _ORIGIN: dict[str, tuple[str, str, int]] = {
 def _word(value: Any) -> bytes:
     if isinstance(value, int):
         return value.to_bytes(32, "big")
-    return value.ljust(32, b"\0") if len(value) == 4 else value.rjust(32, b"\0")
+    raw = bytes(value)
+    return raw.ljust(32, b"\0") if len(raw) == 4 else raw.rjust(32, b"\0")
 
 
 def _abi(values: Sequence[Any]) -> bytes:
@@ -138,7 +139,7 @@ def deployment() -> pb.Deployment:
         chain_id=WHERE.chain_id,
         block=WHERE.block,
         finality=WHERE.finality,
-        **names,  # type: ignore[arg-type]
+        **names,
     )
 
 

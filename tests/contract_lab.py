@@ -1,4 +1,4 @@
-"""A network's real contracts on a real chain, and the witnesses that sign for them. Time is moved, not waited for."""
+"""A network's contracts on a real chain, and witnesses that sign for them. Time is moved, not waited for."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain, Signed
 from coordinator.terms import tryout
-from node.chain import ClaimTx
-from node.wallet import Wallet
+from node.wallet import ClaimTx, Wallet
 from protocol.log.strict import encode_leaf
 from protocol.money.payload import (
     NOTHING,
@@ -41,6 +40,7 @@ EMISSION = 10**12
 GAS_WEI = 10**18
 HOUR_S = 3_600
 DELAY_S = 61  # of the contracts, and a second
+
 
 def ask_chain(url: str, method: str, *params: object) -> object:
     """One JSON-RPC call."""

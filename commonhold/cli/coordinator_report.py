@@ -116,10 +116,8 @@ def _on_chain(view: Overview) -> list[list[object]]:
         signers += f"; {few_witnesses(view.signers)}"
     if view.next_signers:
         signers += f"; others may take over {view.next_signers}"
-    return [
-        ["who signs for money", signers],
-        *(["root that waits", _root(root)] for root in view.roots),
-    ]
+    rows: list[list[object]] = [["who signs for money", signers]]
+    return rows + [["root that waits", _root(root)] for root in view.roots]
 
 
 def _root(root: RootRow) -> str:

@@ -38,7 +38,7 @@ LEAF_TYPES: Final[Mapping[str, int]] = MappingProxyType(
         "GoldHash": 7,
         "SnapshotItem": 8,
         "Part": 9,
-        "ChainLog": 10,
+        "ChainLog": 11,  # 10 is how most messages begin that lack a type
     }
 )
 _LENGTH_DELIMITED: Final = 2  # the wire type of bytes, text and messages

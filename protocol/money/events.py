@@ -227,9 +227,10 @@ _FOLLOWED: Final[dict[str, tuple[tuple[type[Any], str, int], ...]]] = {
     ),
     "board": ((PolicyDecided, "bytes32", 1), (PayeeAccepted, "address,bytes32", 2)),
 }
-_TOKEN: Final = (Transfer, ("address", "address", "uint256"), 2)
+_Followed = tuple[type[Any], list[str], int]  # event, types of its arguments, how many are topics
+_TOKEN: Final[_Followed] = (Transfer, ["address", "address", "uint256"], 2)
 
-_BY_TOPIC: Final = {
+_BY_TOPIC: Final[dict[tuple[str, bytes], _Followed]] = {
     (contract, keccak256(f"{event.__name__}({types})".encode())): (event, types.split(","), indexed)
     for contract, events in _FOLLOWED.items()
     for event, types, indexed in events
@@ -276,12 +277,12 @@ def decode(deployment: Deployment, log: RawLog) -> Any:
         return None
     name = deployment.contracts.get(Address(log.contract))
     if name in (None, "share_token"):
-        event, types, indexed = _TOKEN
+        found: _Followed | None = _TOKEN
     else:
         found = _BY_TOPIC.get((name or "", log.topics[0]))
-        if found is None:
-            return None
-        event, types, indexed = found
+    if found is None:
+        return None
+    event, types, indexed = found
     if len(log.topics) != 1 + indexed:
         raise Reject(f"a {event.__name__} has {1 + indexed} topics, not {len(log.topics)}")
     reader = _Reader(event.__name__, log.data, len(types) - indexed)

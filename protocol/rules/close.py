@@ -112,8 +112,8 @@ def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
 def process_close(state: State, record: Record[pb.Close]) -> None:
     """Credits every line, forgets what is paid for, and opens the next epoch."""
     lines: tuple[pb.RewardLine, ...] = record.leaves
-    for key in due_deposits(state, [line for line in lines if line.asset == SHARES]):
-        state.deposits.remove(key)
+    for deposit in due_deposits(state, [line for line in lines if line.asset == SHARES]):
+        state.deposits.remove(deposit)
     for line in lines:
         amount, who = int(line.amount), PersonId(line.person)
         credit(state, who, line.asset, amount)

@@ -23,7 +23,6 @@ from protocol.lifecycle import RootStatus
 from protocol.money.eip712 import keccak256
 from protocol.money.payload import NOTHING, Payload, hash_payload
 from protocol.money.settlement import (
-    CONTRACTS,
     ETHER,
     NOTHING_EARNED,
     Address,

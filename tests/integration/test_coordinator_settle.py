@@ -194,9 +194,8 @@ async def test_a_reorganisation_is_corrected_by_a_record(tmp_path: Path, chain_u
 
         await asyncio.to_thread(deposit, 10**18)
         assert ask_chain(chain_url, "evm_revert", before)
-        with pytest.raises(StateError, match="blocks at this endpoint"):
-            with Operator(home) as operator:
-                await asyncio.to_thread(read_chain, operator, open_chain(operator), told.append)
+        with pytest.raises(StateError, match="blocks at this endpoint"), Operator(home) as operator:
+            await asyncio.to_thread(read_chain, operator, open_chain(operator), told.append)
         await asyncio.to_thread(deposit, 3)
         state = state_of(home)
         assert any("reorganised" in line for line in told)
@@ -204,10 +203,10 @@ async def test_a_reorganisation_is_corrected_by_a_record(tmp_path: Path, chain_u
 
 
 @pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 0, -1])
-async def test_a_timeout_is_a_number_of_seconds(tmp_path: Path, seconds: float) -> None:
-    with Operator(found_network(tmp_path / "net")) as operator:
-        with pytest.raises(ConfigError, match="--timeout is"):
-            settle(operator, open_chain(operator), lambda _: None, seconds)
+def test_a_timeout_is_a_number_of_seconds(tmp_path: Path, seconds: float) -> None:
+    home = found_network(tmp_path / "net")
+    with pytest.raises(ConfigError, match="--timeout is"):
+        run_settle(home, seconds)
 
 
 async def test_a_silent_chain_is_said_to_be_silent(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""From a proposed settlement to money: attest, publish, claim. The chain and the contracts are real."""
+"""From a proposed settlement to money: attest, post, object, claim. The chain and the contracts are real."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,22 +16,25 @@ from typer.testing import CliRunner
 from commonhold.audit.onchain import audit_chain
 from commonhold.cli.node import app
 from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
-from contracts.devchain import dev_keys
-from coordinator.chain import OperatorChain
-from node.attest import attestation_due, keep_attesting
-from node.claims import Claimer, SettlementWatch, unclaimed
+from coordinator.chain import Signed
+from node.attest import attestations_due, keep_attesting, remember
+from node.claims import Claimer, SettlementWatch, leaf_of, unclaimed
 from node.config import NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
 from node.keys import generate_keys, save_keys
+from node.objection import PATIENCE_LOOKS, Objector, evidence_of
 from node.rows import ClaimRow, OutboxState
 from node.store import Store
 from node.wallet import Wallet
 from protocol.errors import ConfigError, Misbehaviour, StateError, Unreachable
-from protocol.money.accounts import cumulative_leaves
-from protocol.money.settlement import Deployment, address, build_tree, sum_totals
+from protocol.lifecycle import RootStatus
+from protocol.money.payload import NOTHING, Payload, hash_payload
+from protocol.money.settlement import Deployment, Leaf
 from protos.gen import records_pb2 as pb
+from tests.chain_says import settlement
 from tests.contract_chains import devchain
-from tests.simulated import NETWORK, Network, Person, policy
+from tests.contract_lab import DELAY_S, GAS_WEI, ChainLab
+from tests.simulated import Network, Person
 from tests.simulated_log import LINK, feed, keys_of
 
 T = TypeVar("T")
@@ -46,103 +50,109 @@ def rpc_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @dataclass
 class Settling:
-    """A closed epoch in which `ann` earned, and her node."""
+    """A closed epoch in which `ann` earned, who is the only witness on chain; and her node."""
 
     net: Network
     ann: Person
     wallet: Wallet
-    chain: OperatorChain
-    deployment: Deployment
+    lab: ChainLab
     store: Store
     follower: Follower
     watch: SettlementWatch
-    rpc_url: str
+
+    @property
+    def deployment(self) -> Deployment:
+        return self.lab.deployment
 
     def claimer(self, rpc_url: str | None = None) -> Claimer:
-        url = self.rpc_url if rpc_url is None else rpc_url
+        url = self.lab.url if rpc_url is None else rpc_url
         return Claimer(self.store, self.wallet, url, self.follower, self.watch)
 
-    def log(self, who: Person, kind: str, body: object) -> None:
-        self.net.add(who, kind, body)  # type: ignore[arg-type]
+    def objector(self) -> Objector:
+        return Objector(self.follower, self.wallet, self.ann.id, self.lab.url)
+
+    def log(self, who: Person, kind: str, body: object, *leaves: object) -> None:
+        self.net.add(who, kind, body, *leaves)  # type: ignore[arg-type]
         feed(self.follower, self.net)
 
-    def propose(self) -> None:
-        leaves = cumulative_leaves(self.net.state)
-        totals = [pb.AssetTotal(asset=a, amount=str(n)) for a, n in sum_totals(leaves).items()]
-        root = build_tree(leaves).root
-        body = pb.Settlement(network=NETWORK, epoch=1, root=root, totals=totals, leaves=len(leaves))
-        self.log(self.net.operator, "settlement", body)
+    def read(self) -> None:
+        """The log reads the chain."""
+        self.log(self.net.operator, "chain", *self.lab.log_chain(self.net))
 
-    def publish(self) -> None:
-        due = attestation_due(self.follower.state, self.ann.id, self.wallet)
+    def propose(self) -> None:
+        self.log(self.net.operator, "settlement", settlement(self.net))
+
+    def due(self, wallet: Wallet | None = None) -> pb.Attest | None:
+        state, now_s = self.follower.state, time.time()
+        found = attestations_due(state, self.ann.id, wallet or self.wallet, now_s)
+        return next((answer for _, _, answer in found), None)
+
+    def post(self) -> None:
+        due = self.due()
         assert due is not None
+        ask = self.net.state.asks["settlement"]
         self.log(self.ann, "attest", due)
-        proposal = self.net.state.settlement
-        assert proposal is not None
-        totals = {address(asset): amount for asset, amount in proposal.totals}
-        self.chain.publish(1, proposal.root, totals, [due.signature])
-        body = pb.Published(network=NETWORK, epoch=1, root=proposal.root, tx_hash=bytes(32))
-        self.log(self.net.operator, "published", body)
+        signed = Signed(due.digest, 0, self.lab.listed, [due.signature], ask.deadline_s)
+        self.lab.chain.post(self.net.state.payloads[1], NOTHING, signed)
+
+    def settle(self) -> None:
+        self.post()
+        self.lab.pass_time(DELAY_S)
+        self.lab.chain.enact(self.net.state.payloads[1])
+        self.read()
 
 
 @pytest.fixture
 def settling(rpc_url: str, tmp_path: Path) -> Iterator[Settling]:
     ann, reviewers = Person("ann"), [Person(f"reviewer {n}") for n in range(3)]
-    net = Network(ann, *reviewers, policy=policy(witness_quorum=1))
+    net = Network(ann, *reviewers)
     net.submit(ann, [net.item(n % 10) for n in range(4)])
     net.run_epoch(*reviewers)
     wallet = Wallet(ann.wallet.to_bytes())
-    chain = OperatorChain(rpc_url, dev_keys()[0].to_bytes())
-    deployment = chain.deploy([wallet.address], 1)
-    chain.fund([wallet.address], 10**17)
-    body = pb.Deployment(
-        network=NETWORK,
-        chain_id=deployment.chain_id,
-        settlement=deployment.settlement,
-        share_token=deployment.share_token,
-    )
+    lab = ChainLab(rpc_url, witnesses=[wallet])
+    lab.chain.fund([wallet.address], GAS_WEI)
     with Store(tmp_path / "node.db") as store:
         follower = Follower(store, LINK)
-        watch = SettlementWatch(follower)
-        made = Settling(net, ann, wallet, chain, deployment, store, follower, watch, rpc_url)
-        made.log(net.operator, "deployment", body)
+        made = Settling(net, ann, wallet, lab, store, follower, SettlementWatch(follower))
+        made.log(net.operator, "deployment", lab.log_deployment())
+        made.read()
         yield made
 
 
 def test_what_was_earned_is_claimed_once(settling: Settling) -> None:
     earned = settling.net.state.earned[settling.ann.id, b""]
     settling.propose()
-    settling.publish()
+    settling.settle()
     claimer = settling.claimer()
-    [done] = claimer.claim_all(claimer.due())
+    done = claimer.claim(claimer.due())
     share = settling.deployment.share_token
-    assert done.tx.paid == earned > 0
-    assert settling.wallet.balance(settling.rpc_url, settling.deployment, share) == earned
+    assert done.tx.paid == ((share, earned),)
+    chain = settling.wallet.chain(settling.lab.url, settling.deployment)
+    assert chain.balance(share) == earned > 0
     with pytest.raises(StateError, match="nothing to claim"):
         claimer.due()
 
 
 def test_a_claim_made_elsewhere_is_found_on_the_chain(settling: Settling, tmp_path: Path) -> None:
     settling.propose()
-    settling.publish()
+    settling.settle()
     first = settling.claimer()
-    leaves = first.due()
-    first.claim_all(leaves)
+    first.claim(first.due())
     with Store(tmp_path / "lost.db") as forgetful:  # a restored backup knows of no claim
         settling.store = forgetful
         again = settling.claimer()
         with pytest.raises(StateError, match="nothing to claim"):
-            again.claim_all(again.due())
+            again.claim(again.due())
 
 
 def test_an_unreachable_chain_loses_nothing(settling: Settling) -> None:
     settling.propose()
-    settling.publish()
+    settling.settle()
     away = settling.claimer(NOBODY)
     with pytest.raises(Unreachable):
-        away.claim_all(away.due())
+        away.claim(away.due())
     claimer = settling.claimer()
-    assert len(claimer.claim_all(claimer.due())) == 1
+    assert len(claimer.claim(claimer.due()).tx.paid) == 1
 
 
 def test_whoever_joins_after_the_proposal_does_not_change_what_it_pays(settling: Settling) -> None:
@@ -150,46 +160,68 @@ def test_whoever_joins_after_the_proposal_does_not_change_what_it_pays(settling:
     late = Person("late")
     settling.log(late, "register", settling.net.registration(late))
     moved = settling.net.registration(settling.ann, serial=2, wallet=late)
-    proposed = settling.watch
-    settling.publish()
+    settling.settle()
     settling.log(settling.ann, "register", moved)  # now her leaves would be another's
-    assert proposed.published is not None
-    assert proposed.published.tree.root == settling.chain.published().root
+    assert settling.watch.in_force is not None
+    assert settling.watch.in_force.tree.root == settling.lab.chain.root()
     claimer = settling.claimer()
-    assert len(claimer.claim_all(claimer.due())) == 1
+    assert len(claimer.claim(claimer.due()).tx.paid) == 1
 
 
-def test_before_publication_there_is_nothing_to_claim(settling: Settling) -> None:
+def test_before_it_is_in_force_there_is_nothing_to_claim(settling: Settling) -> None:
     settling.propose()
-    with pytest.raises(StateError, match="no settlement is published"):
+    settling.post()
+    settling.read()
+    with pytest.raises(StateError, match="no settlement is in force"):
         settling.claimer().due()
     with pytest.raises(ConfigError, match="no chain"):
         settling.claimer("").due()
 
 
 def test_who_attests_and_when(settling: Settling) -> None:
-    state, ann, wallet = settling.follower.state, settling.ann.id, settling.wallet
-    assert attestation_due(state, ann, wallet) is None  # nothing is proposed
+    assert settling.due() is None  # nothing is proposed
     settling.propose()
-    due = attestation_due(state, ann, wallet)
+    due = settling.due()
     assert due is not None
-    assert due == attestation_due(state, ann, wallet)  # the same record however often
-    stranger = generate_keys()
-    assert attestation_due(state, stranger.person, wallet) is None
-    assert attestation_due(state, ann, Wallet(stranger.payout_secret)) is None
+    assert due == settling.due()  # the same record however often
+    state, stranger = settling.follower.state, generate_keys()
+    assert not list(attestations_due(state, stranger.person, settling.wallet, time.time()))
+    assert settling.due(Wallet(stranger.payout_secret)) is None
+    deadline = state.asks["settlement"].deadline_s
+    for now_s, answers in (
+        (deadline, 0),
+        (deadline - 1, 1),
+        (deadline - 3_660, 1),
+        (deadline - 3_661, 0),
+    ):
+        found = attestations_due(state, settling.ann.id, settling.wallet, now_s)
+        assert len(list(found)) == answers, "for an hour, and not when it is over"
     settling.log(settling.ann, "attest", due)
-    assert attestation_due(state, ann, wallet) is None
+    assert settling.due() is None
+
+
+def test_another_payload_for_an_epoch_and_attempt_is_never_signed(settling: Settling) -> None:
+    settling.propose()
+    state = settling.follower.state
+    ask = state.asks["settlement"]
+    assert remember(settling.store, state, ask)
+    assert remember(settling.store, state, ask)
+    state.payloads.put(1, replace(state.payloads[1], root=bytes(32)))  # another log is shown
+    assert not remember(settling.store, state, ask)
+    assert remember(settling.store, state, replace(ask, attempt=1))
 
 
 def test_only_the_difference_is_due(settling: Settling) -> None:
     settling.propose()
-    settling.publish()
-    settled = settling.watch.published
+    settling.settle()
+    settled = settling.watch.in_force
     assert settled is not None
-    [leaf] = unclaimed(settled, settling.wallet.address, [])
-    row = ClaimRow(leaf.asset, leaf.cumulative - 1, 1, bytes(32), "confirmed")
-    assert unclaimed(settled, settling.wallet.address, [row]) == [leaf]
-    row = replace(row, cumulative=leaf.cumulative)
+    leaf = leaf_of(settled, settling.wallet.address)
+    assert leaf is not None
+    [(asset, amount)] = leaf.amounts
+    row = ClaimRow(asset, amount - 1, 1, bytes(32), "confirmed")
+    assert unclaimed(settled, settling.wallet.address, [row]) == [asset]
+    row = replace(row, cumulative=amount)
     assert unclaimed(settled, settling.wallet.address, [row]) == []
 
 
@@ -198,10 +230,10 @@ def test_the_command_claims_and_then_says_that_nothing_is_left(
 ) -> None:
     earned = settling.net.state.earned[settling.ann.id, b""]
     settling.propose()
-    settling.publish()
+    settling.settle()
     home = NodeDirectory(tmp_path)
     save_keys(home.keys, keys_of(settling.ann))
-    write_config(home, NodeConfig(LINK, rpc_url=settling.rpc_url))
+    write_config(home, NodeConfig(LINK, rpc_url=settling.lab.url))
     command = ["claim", "--dir", str(tmp_path), "--json"]
     other = CliRunner().invoke(app, [*command, "--asset", "ether"])
     assert other.exit_code == EXIT_STATE
@@ -226,7 +258,7 @@ async def test_a_daemon_attests_once_and_claims_by_itself(settling: Settling) ->
     assert queued.outgoing.kind == "attest"
     settling.log(Person("late"), "register", settling.net.registration(Person("late")))
     assert settling.store.outbox_counts() == {OutboxState.QUEUED: 1}
-    settling.publish()
+    settling.settle()
     [claim] = await until_some(settling.store.claims)
     assert claim.cumulative == settling.net.state.earned[settling.ann.id, b""]
     for part in parts:
@@ -242,22 +274,78 @@ async def until_some(look: Callable[[], T | None]) -> T:
 
 def test_an_auditor_compares_the_chain_with_the_log(settling: Settling) -> None:
     state = settling.net.state
-    assert audit_chain(state, settling.rpc_url) == 0, "nothing is published yet"
+    assert audit_chain(state, settling.lab.url) == 0, "nothing is in force yet"
     settling.propose()
-    settling.publish()
-    assert audit_chain(state, settling.rpc_url) == 1
-    proposal = state.settlement
-    assert proposal is not None
-    share = settling.deployment.share_token
-    for lie, message in (
-        (replace(proposal, root=bytes(32)), "the chain's root is"),
-        (
-            replace(proposal, totals=((share, dict(proposal.totals)[share] - 1),)),
-            "the chain's supply",
-        ),
-    ):
-        state.settlement = lie
-        with pytest.raises(Misbehaviour, match=message):
-            audit_chain(state, settling.rpc_url)
+    settling.settle()
+    assert audit_chain(state, settling.lab.url) == 1
+    kept = state.onchain, state.roots[1]
+    state.roots.put(1, replace(kept[1], payload=replace(kept[1].payload, root=bytes(32))))
+    with pytest.raises(Misbehaviour, match="the chain's roots"):
+        audit_chain(state, settling.lab.url)
+    state.roots.put(1, kept[1])
+    state.received.put(bytes(20), 5)
+    with pytest.raises(Misbehaviour, match="the chain's revenue"):
+        audit_chain(state, settling.lab.url)
+    state.received.remove(bytes(20))
+    state.onchain = replace(kept[0], attempt=3)
+    with pytest.raises(Misbehaviour, match="the chain's epochs"):
+        audit_chain(state, settling.lab.url)
+    state.onchain = replace(kept[0], last=10**6)
+    with pytest.raises(ConfigError, match="the log has read 1000000"):
+        audit_chain(state, settling.lab.url)
+    state.onchain = kept[0]
     with pytest.raises(Unreachable):
         audit_chain(state, NOBODY)
+
+
+# ---- objections ----
+
+
+def lie(settling: Settling) -> Payload:
+    """The witness's key signs another root than the log's, and somebody posts it."""
+    thief = Leaf(settling.deployment.vault, ((settling.deployment.share_token, 7),))
+    payload, _ = settling.lab.post([thief])
+    return payload
+
+
+def bond(settling: Settling) -> None:
+    chain = settling.wallet.chain(settling.lab.url, settling.deployment)
+    chain.bond(settling.ann.id, chain.bond_minimum())
+
+
+def test_a_bonded_witness_freezes_a_root_that_is_not_the_logs(settling: Settling) -> None:
+    settling.propose()
+    bond(settling)
+    wrong = lie(settling)
+    objector = settling.objector()
+    [posting] = objector.look()
+    assert posting.payload == hash_payload(wrong)
+    assert settling.lab.chain.waiting(1).status == "frozen"
+    assert objector.look() == [], "once"
+    settling.read()
+    root = settling.net.state.roots[1]
+    assert (root.status, root.challenger) == (RootStatus.FROZEN, settling.wallet.address)
+    assert root.evidence == evidence_of(settling.net.state, posting)
+
+
+def test_a_root_that_is_the_logs_is_left_alone(settling: Settling) -> None:
+    settling.propose()
+    bond(settling)
+    settling.post()
+    assert [settling.objector().look() for _ in range(PATIENCE_LOOKS + 1)] == [[]] * 4
+
+
+def test_a_root_that_the_log_never_proposed_is_wrong_after_a_while(settling: Settling) -> None:
+    bond(settling)
+    lie(settling)
+    objector = settling.objector()
+    looks = [len(objector.look()) for _ in range(PATIENCE_LOOKS + 1)]
+    assert looks == [0] * (PATIENCE_LOOKS - 1) + [1, 0]
+
+
+def test_without_a_bond_it_says_so(settling: Settling, caplog: pytest.LogCaptureFixture) -> None:
+    settling.propose()
+    lie(settling)
+    assert settling.objector().look() == []
+    assert "without a bond" in caplog.text
+    assert settling.lab.chain.waiting(1).status == "waiting"

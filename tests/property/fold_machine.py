@@ -393,7 +393,7 @@ class FoldMachine(RuleBasedStateMachine):
         sale = f"sale-{len(state.licences)}"
         may = scope.commercial and state.campaigns[c].is_open
         assert may == self.attempt(lambda: self.net.license(digest, id=sale))
-        if self.receive(asset, 1_000_001, sale) and asset not in state.overshared:
+        if self.paid(asset, 1_000_001, sale) and asset not in state.overshared:
             *_, (_, deposit) = state.deposits.scan()
             assert bool(deposit.licence_id) == (may and not any(asset))
 
@@ -452,7 +452,10 @@ class FoldMachine(RuleBasedStateMachine):
         amount=st.integers(0, 10**38),
         memo=st.sampled_from(["", "sale-0", "sale-1"]),
     )
-    def receive(self, asset: bytes, amount: int, memo: str) -> bool:
+    def receive(self, asset: bytes, amount: int, memo: str) -> None:
+        self.paid(asset, amount, memo)
+
+    def paid(self, asset: bytes, amount: int, memo: str) -> bool:
         """Whether it came in."""
         before = self.net.state.received.get(asset, 0)
         paid = self.attempt(lambda: pay(self.net, amount, memo, asset))

@@ -201,7 +201,7 @@ def _settle(net: Network, people: list[Person], snapshot: Callable[[str], None])
     )
     net.add(net.operator, "settlement", settlement(net))
     view = net.state.onchain
-    later = {"network": NETWORK, "witness_nonce": 0, "deadline": view.time_s + 60}
+    later: dict[str, Any] = {"network": NETWORK, "witness_nonce": 0, "deadline": view.time_s + 60}
     change = pb.WitnessChange(**later, proposal=1, witnesses=witnesses_to_be(net.state))
     net.add(net.operator, "witness-change", change)
     snapshot("PROPOSED")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from protocol.identity import PersonId
 from protocol.limits import ASSET_AMOUNT_MAX, PPM
 from protocol.money import revenue
+from protocol.money.onchain import Deposit
 from protocol.money.revenue import due_deposits, due_flows, revenue_lines
-from protocol.rows import Consent, Deposit, Licence, Snapshot
+from protocol.rows import Consent, Licence, Snapshot
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 
@@ -53,7 +54,7 @@ def states(draw: st.DrawFn) -> State:
         sold = Licence(licence_id, digest, "Acme", "CC-BY-4.0", bytes(20), "1")
         state.licences.put(licence_id, sold)
     for place, deposit in enumerate(draw(deposits)):
-        state.deposits.put(place, deposit)
+        state.deposits.put((place, 0), deposit)
     return state
 
 

@@ -31,7 +31,7 @@ def build(file: Path | None = None, **given: Any) -> pb.Campaign:
 
 def terms(**said: Any) -> dict[str, int]:
     names = (
-        *("emission", "contributors", "reviewers", "trainers", "royalty", "accept", "quorum"),
+        *("emission", "contributors", "reviewers", "trainers", "royalty", "accept"),
         *("admission", "operator_invitations", "member_invitations", "invite_standing"),
         *("newcomer_items", "items_per_standing"),
     )
@@ -311,7 +311,6 @@ class TestPolicies:
             ({"trainers": float("inf")}, "--trainers is inf %", "from 0 to 100"),
             ({"emission": 0}, "--emission is 0", "from 1 to 9,223,372,036,854"),
             ({"emission": 10**19}, "--emission is 10,000,000,000,000,000,000", "from 1 to"),
-            ({"quorum": 65}, "--quorum is 65", "from 1 to 64"),
             ({"newcomer_items": 0}, "--newcomer-items is 0", "from 1 to 1,000,000"),
             ({"operator_invitations": -1}, "--operator-invitations is -1", "from 0 to 1,000,000"),
         ],
@@ -324,7 +323,7 @@ class TestPolicies:
         assert advises in caught.value.advice
 
     def test_options_may_be_as_large_as_the_rules_allow(self, net: Network) -> None:
-        most = terms(emission=9_223_372_036_854, accept=99.9999, royalty=100, quorum=64)
+        most = terms(emission=9_223_372_036_854, accept=99.9999, royalty=100)
         body = pb.PolicyChange(
             network=NETWORK, epoch=1, policy=changed_policy(net.state, most), serial=0
         )

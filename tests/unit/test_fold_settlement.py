@@ -180,11 +180,9 @@ def test_a_root_waits_and_comes_into_force(net: Network) -> None:
     payload = net.state.payloads[1]
     says(net, posted(payload))
     assert not list(net.state.asks.scan())
-    assert net.state.roots[1].status is RootStatus.WAITING
-    assert net.state.settled_epoch == 0
+    assert (net.state.roots[1].status, net.state.settled_epoch) == (RootStatus.WAITING, 0)
     says(net, events.Enacted(1, payload.root))
-    assert net.state.roots[1].status is RootStatus.IN_FORCE
-    assert net.state.settled_epoch == 1
+    assert (net.state.roots[1].status, net.state.settled_epoch) == (RootStatus.IN_FORCE, 1)
 
 
 def test_a_frozen_root_is_upheld_only_if_it_is_the_logs(net: Network) -> None:

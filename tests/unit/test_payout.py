@@ -15,11 +15,10 @@ from protocol.errors import ConfigError, Reject
 from protocol.money.payout import (
     binding_digest,
     recover_signer,
+    verify_attestation,
     verify_binding,
-    verify_publication,
     verify_quorum,
 )
-from protocol.money.settlement import Address, Deployment, publication_digest
 
 NETWORK, CONTRIBUTOR = b"\x01" * 32, b"\x02" * 32
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -90,20 +89,14 @@ def test_identities_of_the_wrong_length_are_rejected() -> None:
             binding_digest(network, contributor)
 
 
-def test_a_publication_is_bound_to_contract_and_chain() -> None:
-    here = Deployment(31337, Address(b"\x05" * 20), Address(b"\x06" * 20))
-    elsewhere = Deployment(1, here.settlement, here.share_token)
-    totals = {here.share_token: 10}
-    signature = WALLET.sign_publication(here, 1, b"\x07" * 32, totals)
-    digests = [
-        publication_digest(where.chain_id, where.settlement, 1, b"\x07" * 32, totals)
-        for where in (here, elsewhere)
-    ]
-    verify_publication(digests[0], WALLET.address, signature)
+def test_an_attestation_is_of_whoever_signed_it() -> None:
+    digest = b"\x07" * 32
+    signature = WALLET.sign_digest(digest)
+    verify_attestation(digest, WALLET.address, signature)
     with pytest.raises(Reject):
-        verify_publication(digests[1], WALLET.address, signature)
+        verify_attestation(bytes(32), WALLET.address, signature)
     with pytest.raises(Reject):
-        verify_publication(digests[0], OTHER.address, signature)
+        verify_attestation(digest, OTHER.address, signature)
 
 
 def test_quorum_orders_signatures_and_counts_each_witness_once() -> None:
