@@ -108,6 +108,7 @@ class ChainClient:
         self._endpoint = Endpoint(rpc_url, clock)
         self._history = History(self._endpoint)
         self._sender = Sender(self._endpoint, self._history, account, self._spending)
+        self._chain_id: int | None = None
         self._address = Address(to_canonical_address(account.address))
         # Without web3's own middleware: it asks for the chain's id before each call.
         self._web3 = Web3(_Provider(self._endpoint), middleware=[])
@@ -125,8 +126,18 @@ class ChainClient:
     # -- what the chain says ----------------------------------------------------------------------
 
     def chain_id(self) -> int:
-        """Return the id of the chain that answers."""
-        return as_number(self._endpoint, self._endpoint.call("eth_chainId"))
+        """Return the id of the chain that answers: the same as long as we ask, else ConfigError.
+
+        We sign for this id. An endpoint that named another one later could use what we sign elsewhere.
+        """
+        found = as_number(self._endpoint, self._endpoint.call("eth_chainId"))
+        if self._chain_id not in (None, found):
+            raise ConfigError(
+                f"{self.endpoint} was on chain {self._chain_id}, and is on chain {found} now",
+                "check the RPC address",
+            )
+        self._chain_id = found
+        return found
 
     def require_chain(self, chain_id: int) -> None:
         """Raise ConfigError unless the endpoint is on this chain."""
@@ -235,7 +246,8 @@ def _translated() -> Iterator[None]:
         yield
     except BadFunctionCallOutput as error:
         raise ConfigError(
-            "there is no such contract at that address", "check the chain and the address"
+            "there is no such contract at that address",
+            "check the chain and the address; a development chain that was restarted has forgotten it",
         ) from error
     except Web3Exception as error:
         raise LocalError(f"the contract cannot be called so: {error}") from error

@@ -103,13 +103,16 @@ class History:
             return None
         read = Reader(self._endpoint, found)
         base_fee = read.number("baseFeePerGas") if read.has("baseFeePerGas") else None
-        return Block(
+        block = Block(
             number=read.number("number"),
             hash=read.data("hash", 32),
             parent_hash=read.data("parentHash", 32),
             timestamp=read.number("timestamp"),
             base_fee=base_fee,
         )
+        if which not in (block.number, "latest", "finalized"):
+            raise self._endpoint.malformed("it answers with another block than was asked for")
+        return block
 
     def latest(self) -> Block:
         """Return the latest block. One that is lower than before is waited out: endpoints lag.

@@ -119,6 +119,10 @@ def test_a_block_that_is_not_there_is_no_hash(proxy: Proxy) -> None:
     with pytest.raises(StateError, match="no block") as caught:
         client.block_at(client.head() + 1)
     assert caught.value.advice
+    other = proxy.ask("eth_getBlockByNumber", "0x0", False)
+    proxy.rule = lambda method, _: Result(other) if method == "eth_getBlockByNumber" else None
+    with pytest.raises(ConfigError, match="another block"):
+        client.block_at(1)
 
 
 def test_a_chain_that_forgot_is_told_from_one_that_lags(proxy: Proxy, clock: HurriedClock) -> None:

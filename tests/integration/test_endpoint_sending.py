@@ -585,6 +585,16 @@ def test_a_chain_id_that_is_a_lie_sends_nothing(payer: Payer) -> None:
     assert payer.got() == 0
 
 
+def test_an_endpoint_that_changes_chains_gets_no_signature(payer: Payer) -> None:
+    """What is signed for a chain's id counts there: a key may have money on several chains."""
+    client = payer.client()
+    client.require_chain(DEVELOPMENT_CHAIN_ID)
+    payer.proxy.rule = lambda method, _: Result("0x1") if method == "eth_chainId" else None
+    with pytest.raises(ConfigError, match="was on chain 31337, and is on chain 1 now"):
+        client.transfer(payer.friend, 7)
+    assert payer.sent() == []
+
+
 # -- anvil: a real pool, whose words are geth's ---------------------------------------------------
 
 
