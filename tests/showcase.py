@@ -21,6 +21,9 @@ from protocol.log.batch import encode_bundle
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf, root_of
 from protocol.log.strict import encode_leaf, parse_leaf
+from protocol.money import events
+from protocol.money.settlement import Address
+from protocol.rules.settling import witnesses_to_be
 from protocol.tasks.spec import encode_spec
 from protocol.transition import shown_batch
 from protos.gen import records_pb2 as pb
@@ -29,6 +32,7 @@ from tests.fold import ids
 from tests.live_coordinator import found_network
 from tests.simulated import (
     LOG_KEY,
+    NETWORK,
     Network,
     Person,
     campaign,
@@ -302,12 +306,18 @@ def _train(net: Network, title: str) -> None:
 
 
 def _settle(net: Network, epochs: int) -> None:
-    """All epochs but the last are in force; that one waits."""
+    """All epochs but the last are in force; that one is challenged. Others are to sign from now on."""
     for epoch in range(1, epochs):
         settle(net, epoch)
     net.add(net.operator, "settlement", settlement(net, epochs))
     attest(net, "settlement", net.operator)
-    says(net, posted(net.state.payloads[epochs]))
+    objector = Address(net.people[3].address)
+    says(net, posted(net.state.payloads[epochs]), events.Challenged(epochs, objector, b"\x0e" * 32))
+    view = net.state.onchain
+    asked: dict[str, Any] = {"network": NETWORK, "witness_nonce": view.nonce, "deadline": 2**32}
+    net.add(net.operator, "uphold", pb.Uphold(**asked, epoch=epochs))
+    change = pb.WitnessChange(**asked, proposal=1, witnesses=witnesses_to_be(net.state))
+    net.add(net.operator, "witness-change", change)
 
 
 # ---- what is under way ----

@@ -21,6 +21,7 @@ class Mutant(NamedTuple):
 
 ADMISSION: Final = "unit/test_fold_admission.py"
 ATTACKS: Final = "unit/test_fold_attacks.py"
+CHAIN: Final = "unit/test_fold_chain.py"
 CLOSE: Final = "unit/test_fold_close.py"
 ERASED: Final = "unit/test_fold_erasure_attacks.py"
 INTAKE: Final = "unit/test_fold_intake.py"
@@ -29,6 +30,7 @@ NETWORK: Final = "unit/test_fold_network.py"
 PARTS: Final = "unit/test_fold_parts.py"
 REVIEW: Final = "unit/test_fold_review.py"
 ROUNDS: Final = "unit/test_fold_rounds.py"
+SETTLEMENT: Final = "unit/test_fold_settlement.py"
 TAKEN: Final = "unit/test_fold_taken_parts.py"
 VERDICT: Final = "unit/test_fold_verdict.py"
 WITHDRAWAL: Final = "unit/test_fold_withdrawal.py"
@@ -41,6 +43,7 @@ TEXT: Final = "unit/test_text.py"
 _ADMISSION: Final = "protocol/rules/admission.py"
 _ANSWERING: Final = "protocol/rules/answering.py"
 _CAMPAIGNS: Final = "protocol/rules/campaigns.py"
+_CHAIN: Final = "protocol/rules/chain.py"
 _CLOSE: Final = "protocol/rules/close.py"
 _DRAWING: Final = "protocol/rules/drawing.py"
 _ITEMS: Final = "protocol/rules/items.py"
@@ -50,6 +53,7 @@ _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
 _PRINTS: Final = "protocol/review/fingerprints.py"
 _SEALING: Final = "protocol/rules/sealing.py"
+_SETTLING: Final = "protocol/rules/settling.py"
 _STRICT: Final = "protocol/log/strict.py"
 _TEXT: Final = "protocol/text.py"
 _VERDICT: Final = "protocol/rules/verdict.py"
@@ -946,13 +950,6 @@ _MONEY: Final = (
         CLOSE,
     ),
     Mutant(
-        "an asset may have two totals",
-        "protocol/rules/settling.py",
-        "len(assets) == len(record.body.totals)",
-        "True",
-        "unit/test_fold_settlement.py",
-    ),
-    Mutant(
         "what is withdrawn is not repaid",
         "protocol/money/earnings.py",
         "counted.accepted - repaid,",
@@ -1002,18 +999,287 @@ _MONEY: Final = (
         CLOSE,
     ),
     Mutant(
-        "a settlement may be proposed again, without its witnesses",
-        "protocol/rules/settling.py",
-        '        raise Ignore("this settlement is proposed already")\n',
-        "        assert present\n",
-        "unit/test_fold_settlement.py",
-    ),
-    Mutant(
         "evidence fades by closes that came before it",
         "protocol/review/reputation.py",
         "max(since, belief.epoch)",
         "since",
         "property/test_money_and_draws.py",
+    ),
+)
+
+_ON_CHAIN: Final = (
+    Mutant(
+        "a settlement's assets may stand twice, or in any order",
+        _SETTLING,
+        "        [asset for asset, _ in totals] == ascending,\n",
+        "        True,\n",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement's root is what its operator says",
+        _SETTLING,
+        "require(payload.root == own.root,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement's totals are what its operator says",
+        _SETTLING,
+        "require(payload.totals == own.totals,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement's leaves are not counted",
+        _SETTLING,
+        "require(leaves == count,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "an epoch is settled before it is closed",
+        _SETTLING,
+        "require(body.epoch <= state.closed_epoch,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement names any attempt",
+        _SETTLING,
+        "require(body.attempt == view.attempt,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement stands on a root that nobody proposed",
+        _SETTLING,
+        "        body.epoch <= state.proposed_epoch + 1,\n",
+        "        True,\n",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement stands on a root that is not the log's",
+        _SETTLING,
+        "        before is None or own is None or before.payload == own,\n",
+        "        True,\n",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "another root is proposed for an epoch that has one",
+        _SETTLING,
+        "require(payload == known,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "the treasury of nobody is promised to nobody",
+        _SETTLING,
+        '        state.operator in state.members, "the op',
+        '        True, "the op',
+        SETTLEMENT,
+    ),
+    Mutant(
+        "an old question takes the new one's answers",
+        _SETTLING,
+        "present.deadline_s >= ask.deadline_s",
+        "False",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a question asks any set of witnesses",
+        _SETTLING,
+        "require(nonce == view.nonce,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a question's deadline may have passed",
+        _SETTLING,
+        "require(deadline_s > view.time_s,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "any challenged root is upheld",
+        _SETTLING,
+        "        root.payload == state.payloads.get(body.epoch),\n",
+        "        True,\n",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "any set of witnesses is asked for",
+        _SETTLING,
+        "require(listed == witnesses_to_be(state),",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "witnesses make room for themselves",
+        _SETTLING,
+        '        listed not in (view.witnesses, view.waiting), "these',
+        '        True, "these',
+        SETTLEMENT,
+    ),
+    Mutant(
+        "everybody attests",
+        _SETTLING,
+        "require(signer in state.onchain.witnesses,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a witness attests twice",
+        _SETTLING,
+        "if (digest, signer) in state.attestations:",
+        "if False:",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "more is promised than came in",
+        "protocol/money/accounts.py",
+        "if asset != SHARES and total > state.received.get(asset, 0)",
+        "if False",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "contracts share an address",
+        _CHAIN,
+        "len(addresses) == len(CONTRACTS) and all(map(any, addresses)),",
+        "True,",
+        CHAIN,
+    ),
+    Mutant(
+        "blocks are left out, or read twice",
+        _CHAIN,
+        "require(body.first == first,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "the chain's time runs backwards",
+        _CHAIN,
+        "require(body.last_time >= state.onchain.time_s,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "a log is of a block that was not read",
+        _CHAIN,
+        "require(body.first <= log.block <= body.last,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "logs stand in any order, or twice",
+        _CHAIN,
+        "require((log.block, log.log_index) > place,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "a block has two hashes",
+        _CHAIN,
+        "require(known == log.block_hash,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "logs of strangers belong",
+        _CHAIN,
+        "require(events.belongs(deployment, assets, log),",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "assets that nobody listed bring revenue",
+        _CHAIN,
+        "require(self._listed.get(event.asset) is not None,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "more comes in than the vault counts",
+        _CHAIN,
+        "require(received <= ASSET_AMOUNT_MAX,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "an epoch's root may be any epoch's",
+        _CHAIN,
+        "require(event.epoch == self.view.posted + 1,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "roots come into force in any order",
+        _CHAIN,
+        "require(event.epoch == self.view.epoch + 1,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "another root comes into force than was posted",
+        _CHAIN,
+        "require(root.payload.root == event.root,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "what is in force is undone",
+        _CHAIN,
+        "require(self.view.epoch < event.epoch,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "what is behind an undone root stays",
+        _CHAIN,
+        "range(event.epoch, self.view.posted + 1)",
+        "range(event.epoch, event.epoch + 1)",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "what was shared out is shared out again",
+        _CHAIN,
+        "    _set_overshared(state, deposit.asset, over + shared)\n",
+        "    _set_overshared(state, deposit.asset, over)\n",
+        CHAIN,
+    ),
+    Mutant(
+        "an old rewind is played again",
+        _CHAIN,
+        '    require_next(record.body.serial, state.rewinds, "the operator")\n',
+        "",
+        CHAIN,
+    ),
+    Mutant(
+        "a slash takes what leaves first",
+        _CHAIN,
+        "active = min(slash.amount, bond.active)",
+        "active = max(0, slash.amount - bond.leaving)",
+        CHAIN,
+    ),
+    Mutant(
+        "answered questions are asked on",
+        _CHAIN,
+        "    _forget_old(state)\n    drop_moot(state)\n",
+        "    _forget_old(state)\n",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "ranges are kept for ever",
+        _CHAIN,
+        "for first in ranges[:-RANGES_MAX]:",
+        "for first in ranges[:0]:",
+        CHAIN,
+    ),
+    Mutant(
+        "a mint is a claim",
+        _CHAIN,
+        "if event.sender == self._deployment.settlement:",
+        "if True:",
+        CHAIN,
     ),
 )
 
@@ -1365,6 +1631,7 @@ MUTANTS: Final = (
     *_COIN,
     *_ROUNDS,
     *_MONEY,
+    *_ON_CHAIN,
     *_TERMS,
     *_NAMES,
     *_WHO,

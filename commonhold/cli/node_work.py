@@ -1,5 +1,5 @@
-"""The commands of `commonhold node` that do a node's work: `start`, `review`, `claim`; `page`, `withdraw`,
-`assent`."""
+"""The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `bond`, `unbond`; `page`,
+`withdraw`, `assent`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ def register(app: typer.Typer) -> None:
     app.command()(start)
     app.add_typer(review_app, name="review")
     app.command()(claim)
+    app.command()(bond)
+    app.command()(unbond)
     app.command()(page)
     app.command()(withdraw)
     app.command()(assent)
@@ -185,6 +187,34 @@ def claim(
     from commonhold.cli import node_claim
 
     node_claim.claim(asset, directory, passphrase_path, as_json)
+
+
+@guarded
+def bond(
+    wei: Annotated[int, typer.Argument(min=1, help="How much ether to add, in wei.")],
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Vouch as a witness, with ether of your payout address: then your node may freeze a wrong root.
+
+    It is at stake if you sign two roots for one epoch, and comes back by `unbond`.
+    """
+    from commonhold.cli import node_bond
+
+    node_bond.bond(wei, directory, passphrase_path, as_json)
+
+
+@guarded
+def unbond(
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Begin to take your bond back; after its delay, run it again to have it."""
+    from commonhold.cli import node_bond
+
+    node_bond.unbond(directory, passphrase_path, as_json)
 
 
 # ---- page, withdraw ----

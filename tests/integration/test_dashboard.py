@@ -202,7 +202,7 @@ async def test_the_first_page_shows_the_network_at_a_glance(
     for phase in ("under review", "paused", "drawing", "gathering", "opening"):
         assert phase in page.text
     assert "reviewers committed to their answers" in page.text
-    assert "What was earned up to epoch 4 may be claimed on chain" in page.text
+    assert "The root of epoch 4 is on chain, frozen: witness 0x" in page.text
     assert "12,000,000,000 units of 0x05050505…" in page.text
     assert "3.25 ether" in page.text
 
@@ -286,7 +286,9 @@ async def test_a_dataset_says_whether_it_may_be_used(
 async def test_revenue_names_licences_and_what_they_brought(full: httpx.AsyncClient) -> None:
     page = await page_of(full, "/revenue")
     assert f"northwind-2026 {LICENSEE}" in page.text
-    assert "block 1,234" in page.text
+    assert "Epoch 4" in page.text and "frozen" in page.text
+    assert "in force" in page.text and "superseded" in page.text
+    assert "Vault: money comes in here" in page.text
 
 
 async def test_an_entry_comes_with_its_proof(full: httpx.AsyncClient, shown: Network) -> None:

@@ -349,3 +349,25 @@ def test_without_a_bond_it_says_so(settling: Settling, caplog: pytest.LogCapture
     assert settling.objector().look() == []
     assert "without a bond" in caplog.text
     assert settling.lab.chain.waiting(1).status == "waiting"
+
+
+def test_a_bond_is_made_and_taken_back_by_command(settling: Settling, tmp_path: Path) -> None:
+    home = NodeDirectory(tmp_path)
+    save_keys(home.keys, keys_of(settling.ann))
+    write_config(home, NodeConfig(LINK, rpc_url=settling.lab.url))
+
+    def run(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, [*words, "--dir", str(tmp_path), "--json"])
+        return done.exit_code, done.stdout or done.stderr
+
+    assert run("unbond") == (EXIT_STATE, run("unbond")[1])
+    code, said = run("bond", str(10**17))
+    assert (code, json.loads(said)["bonded_wei"]) == (0, str(10**17))
+    assert settling.objector().look() == []
+    code, said = run("unbond")
+    assert code == 0, said
+    code, said = run("unbond")
+    assert (code, "TooEarly" in said) == (EXIT_STATE, True)
+    settling.lab.pass_time(201)
+    assert run("unbond")[0] == 0
+    assert run("unbond")[0] == EXIT_STATE, "nothing is left"

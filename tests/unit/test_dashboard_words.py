@@ -37,7 +37,11 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
         told[envelope.kind] = plain(words.said_of(envelope))
         fields = dict(words.fields_of(envelope))
         assert fields["network"] == NETWORK.hex()
-    assert words.SENTENCES.keys() - told.keys() == {"upgrade", "successor", "complain"}
+    assert words.SENTENCES.keys() - told.keys() == {"upgrade", "successor", "complain", "rewind"}
+    assert told["chain"].startswith("read the chain up to block ")
+    assert told["uphold"] == "asked the witnesses to stand by epoch 4, which one of them challenged"
+    assert told["witness-change"] == "asked the witnesses on chain to make room for a set of 5"
+    assert told["attest"] == "recomputed what the log asks and signed it"
     assert told["genesis"] == "founded the network simulated"
     assert told["licence"].endswith("to Northwind Robotics for 12,000,000,000 units of 0x05050505…")
     assert told["withdraw"] == "withdrew consent for 2 items"
@@ -52,6 +56,11 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
 @pytest.mark.parametrize(
     ("kind", "body", "text"),
     [
+        (
+            "rewind",
+            pb.Rewind(first=9),
+            "took back what the chain said from block 9 on: it was reorganised",
+        ),
         (
             "upgrade",
             pb.Upgrade(version=2, epoch=9),

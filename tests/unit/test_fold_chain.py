@@ -275,6 +275,16 @@ def test_only_where_a_record_began(net: Network) -> None:
     rewind(net, last_first(net))
 
 
+def test_an_old_one_is_not_played_again(net: Network) -> None:
+    deploy(net)
+    says(net, deposit())
+    rewind(net, last_first(net))
+    old = net.log[-1]
+    says(net, deposit())
+    with refuses("said something else since"):
+        net.add_raw(old.raw)
+
+
 def test_it_reaches_back_so_far_and_no_farther(net: Network) -> None:
     deploy(net)
     for _ in range(RANGES_MAX):
