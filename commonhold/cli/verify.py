@@ -25,7 +25,7 @@ def command(
         Path | None, typer.Option(help="Keep a complete copy of the log in this folder.")
     ] = None,
     rpc_url: Annotated[
-        str, typer.Option(help="Compare the settlement on chain with the log's, at this endpoint.")
+        str, typer.Option(help="Hold the contracts on chain against the log too, at this endpoint.")
     ] = "",
     as_json: JsonFlag = False,
 ) -> None:
@@ -35,6 +35,10 @@ def command(
     reputation and payout again. Exit code 0: all of it holds. 1: it does not, and the message names
     the entry. Trusts nothing but the log's key: pass --key or the network link, else the key is taken
     from the log itself, which shows that it is consistent, not whose it is.
+
+    With --rpc-url the chain is held against the log: the contracts' code and wires, every event both ways,
+    roots, shares and claims. Exit code 1: something does not agree. 7: it could not be compared, which is no
+    pass. Without it the chain is not looked at.
 
     A folder that `coordinator export` made is checked as a dataset, offline: its signature, its files,
     and every item against the log of --key.
