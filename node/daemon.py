@@ -4,6 +4,7 @@
     follow      the replay of the log
     outbox      our records, to the log
     duties      review, toss, attest, object, announce, claim
+    chain       holds the contracts on chain against the log
     witness     compares what others were shown
     erase       what authors withdrew
     page        what the owner sees of all this, in a browser on this machine
@@ -40,8 +41,9 @@ from commonground.p2p import Denial, DialRule, Grant, PeerHost, PeerPolicy
 from commonground.places import read_networks
 from node.announce import Announcer
 from node.answering import Answering
-from node.attest import keep_attesting
+from node.attest import keep_attesting, no_doubt
 from node.blobs import BlobStore
+from node.chainwatch import ChainWatcher
 from node.claims import Claimer, SettlementWatch
 from node.clocks import ClockWatch
 from node.config import NodeConfig, NodeDirectory, locate
@@ -178,6 +180,7 @@ class Daemon:
             peers=lambda: host.peers,
             read_spending=self._options.read_spending,
             key=self._keys.key,
+            rpc_url=self._config.rpc_url,
             arguments="" if self._directory == locate() else f" --dir {shlex.quote(str(root))}",
         )
 
@@ -214,7 +217,7 @@ class Daemon:
         """Works while the log is trusted, warns while it is not."""
         store = sources.store
         while True:
-            if store.alarms():
+            if store.lies():
                 await self._wait_for_owner(store, host)
             try:
                 await self._work(sources, host, examiner)
@@ -223,7 +226,7 @@ class Daemon:
                 log.critical("THE NETWORK CANNOT BE TRUSTED: %s", lie)
                 if isinstance(lie, Lie):
                     store.raise_alarm(lie.kind, str(lie), lie.evidence, now_ms())
-                if not store.alarms():
+                if not store.lies():
                     await asyncio.sleep(
                         PATIENT.max_seconds
                     )  # the same lie, acknowledged: do not spin
@@ -234,7 +237,7 @@ class Daemon:
         log.error("stopped trusting the network; see `commonhold node alarms`")
         sounding = asyncio.create_task(self._supervise("alarm", lambda: sound_alarms(store, host)))
         try:
-            while store.alarms():
+            while store.lies():
                 await asyncio.sleep(TRUST_POLL_SECONDS)
         finally:
             sounding.cancel()
@@ -249,6 +252,8 @@ class Daemon:
         own = OwnRecords(follower, store, keys.person)
         ClockWatch(store, follower)
         follower.subscribe(partial(send_postponed, store))
+        rpc_url = self._config.rpc_url
+        watcher = ChainWatcher(store, follower, rpc_url) if rpc_url else None
         follower.replay()
         async with (
             CoordinatorClient(link, lambda: follower.verifier) as client,
@@ -272,13 +277,17 @@ class Daemon:
                 "follow": lambda: follower.run(client),
                 "outbox": lambda: keep_flushing(client, store, sleep=self._until_queued),
                 "review": self._duties(store, follower, host, directory, examiner).run,
-                "attest": lambda: keep_attesting(keys, store, follower),
+                "attest": lambda: keep_attesting(
+                    keys, store, follower, watcher.doubt if watcher is not None else no_doubt
+                ),
                 "toss": lambda: keep_tossing(keys, store, follower, self._queued.set),
                 "announce": announcer.run,
                 "witness": lambda: witness.run(host),
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }
             spending = self._config.spending(self._directory, _log_sent)
+            if watcher is not None:
+                parts["chain"] = watcher.run
             if self._config.rpc_url and keys.payout_key is not None:
                 wallet = Wallet(keys.payout_key, spending)
                 parts["object"] = Objector(follower, wallet, keys.person, self._config.rpc_url).run

@@ -66,10 +66,10 @@ Listener = Callable[[Applied], None]
 
 def require_trust(store: Store) -> None:
     """Raises Misbehaviour while there is evidence of a lie that the owner has not acknowledged."""
-    alarms = store.alarms()
-    if alarms:
+    lies = store.lies()
+    if lies:
         raise Misbehaviour(
-            f"this network is not to be trusted: {alarms[0].message}",
+            f"this network is not to be trusted: {lies[0].message}",
             "see `commonhold node alarms`; with --acknowledge you go on at your own risk",
         )
 

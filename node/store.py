@@ -18,6 +18,7 @@ from node.rows import (
     ITEM_QUEUED,
     ITEM_REFUSED,
     ITEM_WITHDRAWN,
+    AlarmKind,
     AlarmRow,
     CheckpointRow,
     ClaimRow,
@@ -390,6 +391,10 @@ class Store(TaskTables):
         """Alarms, oldest first; by default those that the owner has not acknowledged."""
         sql = "SELECT * FROM alarms WHERE acknowledged <= ? ORDER BY id"
         return [alarm_row(row) for row in self._rows(sql, 0 if open_only else 1)]
+
+    def lies(self) -> list[AlarmRow]:
+        """The open alarms because of which nobody is trusted: all but those about the chain."""
+        return [alarm for alarm in self.alarms() if alarm.kind not in AlarmKind.OF_THE_CHAIN]
 
     def acknowledge_alarms(self) -> int:
         """The owner has seen them and wants to go on; gives their number."""

@@ -324,7 +324,11 @@ def alarms(
     directory: DirOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show evidence that the operator lied. A node with an alarm sends and signs nothing."""
+    """Show evidence that the operator lied. A node with such an alarm sends and signs nothing.
+
+    Alarms of the kinds chain and chain-root rest on your endpoint's word: the node goes on, but while one of
+    the kind chain is open it signs nothing about money.
+    """
     from commonhold.cli import node_show
 
     node_show.alarms(acknowledge, directory, as_json)

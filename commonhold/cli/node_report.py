@@ -12,6 +12,7 @@ from commonground.addresses import now_ms
 from commonground.durations import duration_words
 from commonhold.cli.node_home import asset_name, is_running
 from commonhold.cli.output import micro, table
+from node.chainwatch import chain_words
 from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
@@ -106,6 +107,7 @@ def status(
         ],
         "earnings": [_balance(each) for each in balances],
         "alarms": [alarm.message for alarm in store.alarms()],
+        "chain": chain_words(store, config.rpc_url),
         "clock": clock_warning(store, now_ms()),
         "reach": {
             "reached": was_reached(store, now_ms()),
@@ -156,6 +158,7 @@ def status_text(data: dict[str, Any]) -> str:
         f"connection  {data['connection']}",
         f"node        {'running' if data['running'] else 'not running'}",
         f"outside     {data['reach']['words']}",
+        f"chain       {data['chain']}",
         f"reviews     {f'standing by for {standing}' if standing else 'standing by for nothing'}",
         f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",

@@ -25,7 +25,7 @@ def status(directory: Path | None, offline: bool, as_json: bool) -> None:
         follower = Follower(store, config.link)
         follower.replay()
         connection = "not asked"
-        if not offline and not store.alarms():
+        if not offline and not store.lies():
             connection = asyncio.run(_connection(home, config, follower))
         data = node_report.status(home, config, store, follower, connection)
     emit(data, as_json, lambda: node_report.status_text(data))
@@ -61,7 +61,7 @@ def campaigns(directory: Path | None, as_json: bool) -> None:
     with open_store(home) as store:
         follower = Follower(store, config.link)
         follower.replay()
-        if not store.alarms():
+        if not store.lies():
             asyncio.run(catch_up(home, config, follower))
         data = node_report.campaigns(follower.state)
     emit(data, as_json, lambda: node_report.campaigns_text(data))

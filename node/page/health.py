@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from commonground.addresses import now_ms
+from node.chainwatch import chain_words
 from node.clocks import clock_warning
 from node.page.sources import Sources
 from node.page.words import moment
@@ -53,7 +54,9 @@ class HealthView:
     is_well: bool
     word: str  # of its state
     alarms: tuple[str, ...]
+    is_stopped: bool  # because of an alarm that proves a lie
     alarms_command: str
+    chain: str  # whether the chain agrees with the log
     reach: str  # whether others can reach it, and what to do if not
     clock: str  # how the operator's clock differs from ours; empty where it does not
     connected: bool
@@ -76,6 +79,7 @@ def view_health(sources: Sources) -> HealthView:
     """All that can be said without trusting anybody, and more when there is a replay."""
     store, link, replay = sources.store, sources.link, sources.replay
     alarms = tuple(alarm.message for alarm in store.alarms())
+    stopped = bool(store.lies())
     clock = clock_warning(store, now_ms())
     connected = replay is not None and replay.is_connected()
     covered = replay.follower.checkpoint if replay else None
@@ -95,7 +99,9 @@ def view_health(sources: Sources) -> HealthView:
         is_well=connected and not alarms and not clock,
         word=_word(bool(alarms), replay is not None, connected, bool(clock)),
         alarms=alarms,
+        is_stopped=stopped,
         alarms_command=f"commonhold node alarms{sources.arguments}",
+        chain=chain_words(store, sources.rpc_url),
         reach=reach_words(store, now_ms()),
         clock=clock,
         connected=connected,
