@@ -24,10 +24,11 @@ FORGE_MODULES := contracts/node_modules/.installed
 # slither and halmos need older versions of what the product uses, so they have an environment of their own.
 AUDIT := .tools/contracts
 AUDIT_BIN := $(CURDIR)/.tools/bin:$(CURDIR)/$(AUDIT)/bin
+PEER_MODULES := tests/javascript/node_modules/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-federated coverage coverage-protocol explore mutants check types format protos \
-    lock sbom audit contracts-test contracts-test-deep contracts-build slither halmos bench clean
+    lock sbom audit javascript contracts-test contracts-test-deep contracts-build slither halmos bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -94,6 +95,8 @@ audit: $(STAMP) ## Look for known vulnerabilities in what the locks pin (exits w
 protos: $(STAMP) ## Regenerate protos/gen
 	$(BIN)/python -m protos.generate
 
+javascript: $(PEER_MODULES) ## Install the peer of another library that a test puts against ours (needs Node.js 20)
+
 contracts-test: $(FORGE_MODULES) ## Test the Solidity contracts (needs Node.js 20; contract developers and CI)
 	npm test --silent --prefix contracts
 
@@ -139,8 +142,8 @@ $(TRAINING_VENV)/.locked: requirements-federated.lock requirements-build.lock
 	PYTHONWARNINGS=ignore $*/bin/python $(INSTALL) -e .
 	@touch $@
 
-$(FORGE_MODULES): contracts/package-lock.json
-	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix contracts
+%/node_modules/.installed: %/package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $*
 	@touch $@
 
 $(AUDIT)/.installed: contracts/tools/requirements.txt $(FORGE_MODULES)

@@ -15,7 +15,7 @@ from contracts.endpoint import Endpoint, RpcRefused
 from contracts.journal import Order
 from contracts.pool import is_about_gas
 from contracts.reverts import ContractRefused, explained
-from contracts.spending import ether
+from contracts.spending import Unfunded, ether
 from protocol.errors import CommonholdError, StateError
 
 log = logging.getLogger(__name__)
@@ -23,14 +23,6 @@ log = logging.getLogger(__name__)
 
 class OutOfGas(StateError):
     """A transaction used all the gas that it was given, or would need more than there is."""
-
-
-class Unfunded(StateError):
-    """The account cannot pay; `missing` is in wei, 0 where the endpoint did not say."""
-
-    def __init__(self, message: str, advice: str, missing: int) -> None:
-        super().__init__(message, advice)
-        self.missing = missing
 
 
 @dataclass(frozen=True, slots=True)

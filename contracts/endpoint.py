@@ -57,10 +57,8 @@ _BUSY_WORDS: Final = re.compile(
 )
 #: A contract reverted (geth's code, which others took over).
 REVERTED: Final = 3
-METHOD_NOT_FOUND: Final = (
-    -32601,
-    -32004,
-)  # JSON-RPC's, and EIP-1474's for one that is switched off
+#: JSON-RPC's, and EIP-1474's for a method that is switched off.
+METHOD_NOT_FOUND: Final = (-32601, -32004)
 
 # httpx logs each request with its address, and there the key is.
 logging.getLogger("httpx").setLevel(logging.WARNING)

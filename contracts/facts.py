@@ -16,7 +16,7 @@ from protos.gen import records_pb2 as pb
 
 
 class LogReader(Protocol):
-    """Gives the logs of contracts: a `ChainClient`, or a `History`-like reader."""
+    """Gives the logs of contracts: a `ChainClient`, or somebody who only reads."""
 
     def raw_logs(
         self, addresses: Sequence[bytes], topics: Sequence[Topic] | None, first: int, last: int

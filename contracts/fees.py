@@ -8,8 +8,8 @@ from typing import Final
 from contracts.answers import as_number
 from contracts.endpoint import METHOD_NOT_FOUND, Endpoint, RpcRefused
 from contracts.history import History
-from contracts.spending import WEI_PER_GWEI, gwei
-from protocol.errors import ConfigError, StateError
+from contracts.spending import WEI_PER_GWEI, FeeTooHigh, gwei
+from protocol.errors import ConfigError
 
 # Where the endpoint suggests none.
 _TIP_WEI: Final = WEI_PER_GWEI
@@ -24,10 +24,6 @@ class Fees:
     fee: int
     tip: int
     now: int
-
-
-class FeeTooHigh(StateError):
-    """Gas costs more than the owner allows."""
 
 
 def quote(endpoint: Endpoint, history: History, fee_wei_max: int) -> Fees:

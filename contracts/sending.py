@@ -23,7 +23,7 @@ from contracts.endpoint import Endpoint
 from contracts.history import LAG_S, History, forgotten
 from contracts.journal import Attempt, Journal, Order, Underway
 from contracts.pool import Standing, submit
-from contracts.spending import Spending, gwei
+from contracts.spending import FeeTooHigh, Spending, gwei
 from protocol.errors import CommonholdError, ConfigError, LocalError, StateError, Unreachable
 
 log = logging.getLogger(__name__)
@@ -283,7 +283,7 @@ class Sender:
                 "check the RPC address",
             )
         if standing is Standing.TOO_CHEAP:
-            return fees.FeeTooHigh(
+            return FeeTooHigh(
                 f"the chain takes nothing for {gwei(attempt.fee)} with a tip of {gwei(attempt.tip)}: {said}",
                 "run it again in a while; if it stays so, raise max_fee_gwei in the settings",
             )

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, StateError
 
 WEI_PER_GWEI: Final = 10**9
 WEI_PER_ETHER: Final = 10**18
@@ -30,6 +30,22 @@ class Spending:
     fee_wei_max: int = MAX_FEE_GWEI * WEI_PER_GWEI
     journal: Path | None = None
     on_sent: Callable[[bytes], None] = lambda _: None
+
+
+class TooDear(StateError):
+    """Not now: it costs more than it may, than there is, or than it brings. Later it may do."""
+
+
+class FeeTooHigh(TooDear):
+    """Gas costs more than the owner allows."""
+
+
+class Unfunded(TooDear):
+    """The account cannot pay; `missing` is in wei, 0 where the endpoint did not say."""
+
+    def __init__(self, message: str, advice: str, missing: int) -> None:
+        super().__init__(message, advice)
+        self.missing = missing
 
 
 def gwei(wei: int) -> str:

@@ -94,7 +94,8 @@ class OperatorChain:
 
     def final_block(self) -> int:
         """Return the last block that counts as final; below zero before there is one."""
-        return self._client.head() - self._deployed().finality
+        finality = self._deployed().finality
+        return self._client.final_block(finality) if finality else self._client.head()
 
     def head(self) -> tuple[int, int]:
         """Return the latest block's number and timestamp."""

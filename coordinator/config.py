@@ -6,7 +6,7 @@ ledger.db           the log, the batches beside it and the sealed openings
 server.json         where the running server listens; rewritten at every start
 content/            what was fetched from contributors for datasets, and its salts
 datasets/           exported datasets, each named by its snapshot
-transactions/        what was sent to a chain and is not mined yet
+chain/              the transaction that the account on chain has under way
 """
 
 from __future__ import annotations
@@ -135,11 +135,6 @@ class Home:
     def content_path(self) -> Path:
         """Content fetched for datasets."""
         return self.path / "content"
-
-    @property
-    def transactions_path(self) -> Path:
-        """Transactions under way, by chain and account."""
-        return self.path / "transactions"
 
     @property
     def datasets_path(self) -> Path:

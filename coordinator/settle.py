@@ -58,11 +58,11 @@ class Budget:
         """Seconds that are left, zero at least."""
         return max(0.0, self._end - time.monotonic())
 
-    def wait(self, until_s: float) -> bool:
-        """Waits for a moment of the clock, if it comes in time; whether it has."""
-        if until_s - time.time() > self.left_s:
-            return False
-        while (missing := until_s - time.time()) > 0:
+    def wait(self, until_s: float, now: Callable[[], float] = time.time) -> bool:
+        """Waits for a moment of a clock, if it comes in time; whether it has."""
+        while (missing := until_s - now()) > 0:
+            if missing > self.left_s:
+                return False
             time.sleep(min(missing, POLL_S))
         return True
 
@@ -79,19 +79,15 @@ class Settled:
 
 
 def open_chain(operator: Operator, report: Report = lambda _: None) -> OperatorChain:
-    """The chain of the settings, with the contracts of the log; reports what it sends. Asks nobody yet.
-
-    Raises ConfigError for an address that is none.
-    """
+    """The chain of the settings, with the contracts of the log. Raises Unreachable, ConfigError."""
     config = operator.config
     spending = Spending(
         config.max_fee_gwei * WEI_PER_GWEI,
-        operator.home.transactions_path,
-        lambda tx_hash: report(f"sent transaction 0x{tx_hash.hex()}; waiting until it is mined"),
+        operator.home.path / "chain",
+        lambda tx_hash: report(f"sent transaction 0x{tx_hash.hex()}"),
     )
-    return OperatorChain(
-        config.rpc_url, operator.keys.chain_secret, operator.state.deployment, spending
-    )
+    secret, deployment = operator.keys.chain_secret, operator.state.deployment
+    return OperatorChain(config.rpc_url, secret, deployment, spending)
 
 
 def settle(operator: Operator, chain: OperatorChain, report: Report, seconds_max: float) -> Settled:
@@ -169,6 +165,10 @@ class _Run:
         """As of now: it is another object's to replace."""
         return self.operator.state
 
+    def now(self) -> float:
+        """The chain's time, which blocks tell; between them time goes on."""
+        return max(time.time(), self.chain.head()[1])
+
     def read(self) -> None:
         """Brings the log up to the chain's final blocks."""
         self.imported += read_chain(self.operator, self.chain, self.report)
@@ -178,7 +178,7 @@ class _Run:
         due_s = self.chain.change_due_s()
         wanted, view = witnesses_to_be(self.state), self.state.onchain
         if due_s and view.waiting == wanted:
-            if not self.budget.wait(due_s):
+            if not self.budget.wait(due_s, self.now):
                 self.report(f"the next witnesses take over {_moment(due_s)}; run this again then")
                 return
             self._final(self.chain.activate_witnesses().block)
@@ -239,7 +239,7 @@ class _Run:
                 f"the root of epoch {root.epoch} on chain is not in the log: nobody enacts it here"
             )
             return False
-        if not self.budget.wait(root.due_s):
+        if not self.budget.wait(root.due_s, self.now):
             self.report(
                 f"epoch {root.epoch} waits: anybody bonded may object until {_moment(root.due_s)};"
                 " run `commonhold coordinator settle` again then"
@@ -260,13 +260,13 @@ class _Run:
             f"epoch {root.epoch} is FROZEN by witness 0x{known.challenger.hex()},"
             f" with evidence {known.evidence.hex()}"
         )
-        if known.payload == self.state.payloads.get(root.epoch) and time.time() < root.due_s:
+        if known.payload == self.state.payloads.get(root.epoch) and self.now() < root.due_s:
             body = pb.Uphold(network=self.state.network, epoch=root.epoch)
             signed = ask(self.operator, "uphold", body, self.report, self.budget.left_s)
             self._final(self.chain.uphold(root.epoch, signed).block)
             self.report(f"the witnesses stand by epoch {root.epoch}")
             return True
-        if not self.budget.wait(root.due_s):
+        if not self.budget.wait(root.due_s, self.now):
             self.report(f"it lapses {_moment(root.due_s)}; run this again then")
             return False
         self._final(self.chain.lapse(root.epoch).block)

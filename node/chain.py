@@ -24,7 +24,11 @@ class NodeChain:
     """The contracts of one network, and the account that pays for what is sent."""
 
     def __init__(
-        self, rpc_url: str, secret: bytes, deployment: Deployment, spending: Spending
+        self,
+        rpc_url: str,
+        secret: bytes,
+        deployment: Deployment,
+        spending: Spending | None = None,
     ) -> None:
         self._client = ChainClient(rpc_url, secret, spending)
         self._deployment = deployment

@@ -6,7 +6,6 @@
         node.db             see node/store.py
         blobs/              see node/blobs.py
         node.lock           held by the running daemon
-        transactions/       what was sent to a chain and is not mined yet
         page.url            the address of its page, while it runs; opens that page, so it is a secret
 
 Everything is private to its owner (0600): node.db holds salts, nonces and answers that nobody has seen.
@@ -17,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -71,11 +70,6 @@ class NodeDirectory:
     @property
     def blobs(self) -> Path:
         return self.root / "blobs"
-
-    @property
-    def transactions(self) -> Path:
-        """Transactions under way, by chain and account."""
-        return self.root / "transactions"
 
     @property
     def lock(self) -> Path:
@@ -166,12 +160,6 @@ class NodeConfig:
                 f"max_fee_gwei is {self.max_fee_gwei}",
                 "give what a unit of gas may cost, 1 or more",
             )
-
-    def spending(
-        self, directory: NodeDirectory, on_sent: Callable[[bytes], None] = lambda _: None
-    ) -> Spending:
-        """What the owner lets this node spend on gas; `on_sent` gets the hash of what was sent."""
-        return Spending(self.max_fee_gwei * WEI_PER_GWEI, directory.transactions, on_sent)
 
     def stands_by_for(self, campaign: Campaign) -> bool:
         """Whether the owner offers to review in this campaign."""
@@ -377,3 +365,8 @@ def _quote(text: str) -> str:
             "write it on one line, without it",
         )
     return json.dumps(text, ensure_ascii=False)
+
+
+def gas_terms(config: NodeConfig, directory: NodeDirectory) -> Spending:
+    """What the node's account may spend on gas, and where it remembers what it has under way."""
+    return Spending(config.max_fee_gwei * WEI_PER_GWEI, directory.root / "chain")

@@ -46,7 +46,7 @@ from node.blobs import BlobStore
 from node.chainwatch import ChainWatcher
 from node.claims import Claimer, SettlementWatch
 from node.clocks import ClockWatch
-from node.config import NodeConfig, NodeDirectory, locate
+from node.config import NodeConfig, NodeDirectory, gas_terms, locate
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
 from node.follower import Follower, require_trust
@@ -285,14 +285,13 @@ class Daemon:
                 "witness": lambda: witness.run(host),
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }
-            spending = self._config.spending(self._directory, _log_sent)
             if watcher is not None:
                 parts["chain"] = watcher.run
             if self._config.rpc_url and keys.payout_key is not None:
-                wallet = Wallet(keys.payout_key, spending)
+                wallet = Wallet(keys.payout_key, gas_terms(self._config, self._directory))
                 parts["object"] = Objector(follower, wallet, keys.person, self._config.rpc_url).run
             if self._options.auto_claim:
-                wallet = Wallet(keys.payout_secret, spending)
+                wallet = Wallet(keys.payout_secret, gas_terms(self._config, self._directory))
                 parts["claim"] = Claimer(
                     store, wallet, self._config.rpc_url, follower, settlements
                 ).run
@@ -367,7 +366,3 @@ async def run_until_signal(daemon: Daemon) -> None:
         await running
     except asyncio.CancelledError:
         log.info("stopped")
-
-
-def _log_sent(tx_hash: bytes) -> None:
-    log.info("sent transaction 0x%s to the chain", tx_hash.hex())

@@ -44,15 +44,12 @@ class Posting:
 
 
 class Wallet:
-    """One secp256k1 key, and what its owner lets it spend on gas.
-
-    The key is never shown: not by repr, and not in an error.
-    """
+    """One secp256k1 key, with the terms for gas. It is never shown: not by repr, and not in an error."""
 
     __slots__ = ("_address", "_key", "_spending")
 
     def __init__(self, key: bytes, spending: Spending | None = None) -> None:
-        self._spending = spending or Spending()
+        self._spending = spending
         try:
             self._key = PrivateKey(key)
             self._address = Address(self._key.public_key.to_canonical_address())

@@ -163,6 +163,11 @@ class Consent:
             and (self.commercial or not scope.commercial)
         )
 
+    @staticmethod
+    def of(consent: pb.Consent) -> Consent:
+        """What a record says."""
+        return Consent(consent.train, consent.redistribute, consent.commercial)
+
     def record(self) -> pb.Consent:
         """The same, as it travels."""
         return pb.Consent(
@@ -180,8 +185,13 @@ class Part:
     media_type: str
     source: str
     leaf: bytes = (
-        b""  # hash of its own leaf; empty where it is in the item's, and goes with it only
+        b""  # hash of its own; empty where the part is in the item's, and goes with it only
     )
+
+    @staticmethod
+    def of(part: pb.Part, leaf: bytes = b"") -> Part:
+        """What a record says of it."""
+        return Part(part.name, part.commitment, part.size, part.media_type, part.source, leaf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +213,22 @@ class Description:
         record: pb.Item, optional: Iterable[tuple[bytes, pb.Part]], campaign: Campaign
     ) -> Description:
         """What an item's leaf says, and those of its own leaves, given with their hashes, that are there."""
-        parts = [row_of(Part, part) for part in record.parts]
-        if own := [row_of(Part, part, leaf=leaf) for leaf, part in optional]:
+        parts = [Part.of(part) for part in record.parts]
+        if own := [Part.of(part, leaf) for leaf, part in optional]:
             by_name = {part.name: part for part in (*parts, *own)}
             parts = [by_name[terms.name] for terms in campaign.parts if terms.name in by_name]
-        consent = row_of(Consent, record.consent)
-        return row_of(Description, record, parts=tuple(parts), consent=consent)
+        # Field by field, as in Part.of: for every item of every batch, and `row_of` takes twice as long.
+        return Description(
+            tuple(parts),
+            record.proposal_commitment,
+            record.licence,
+            Consent.of(record.consent),
+            record.origin,
+            record.generator,
+            record.personal_data,
+            tuple(record.derived_from),
+            record.transformation,
+        )
 
     def without(self, name: str) -> Description:
         """The same without a part, or the same if it has none of that name."""

@@ -18,6 +18,7 @@ from commonhold.demo.stage import Server, Stage
 from coordinator.config import Config, Home
 from coordinator.founding import found
 from coordinator.operator import Operator
+from coordinator.terms import Terms as SettlementTerms
 from node.blobs import BlobStore
 from node.config import ANY_CAMPAIGN, NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
@@ -116,6 +117,13 @@ class Lab:
         self.server = self.serve(self.home)
         self.link = self.server.ready["link"]
 
+    def found_on_chain(self, rpc_url: str, secret: bytes, terms: SettlementTerms) -> None:
+        """The same, with an account on a chain."""
+        config = Config(name="lab", grpc_port=0, http_port=0, rpc_url=rpc_url, settlement=terms)
+        found(self.home, config, default_policy(), secret)
+        self.server = self.serve(self.home)
+        self.link = self.server.ready["link"]
+
     def serve(self, home: Home) -> Server:
         """Starts a coordinator; its link is in `ready`."""
         server = self.stage.serve(home.path.name, "coordinator", "serve", "--dir", str(home.path))
@@ -135,7 +143,7 @@ class Lab:
         body.network = operator.state.network
         operator.append("campaign", body)
 
-    def node(self, name: str, reviewer: str = "", stand_by: bool = True) -> Node:
+    def node(self, name: str, reviewer: str = "", stand_by: bool = True, rpc_url: str = "") -> Node:
         """Makes a node and registers it."""
         home = NodeDirectory(self.folder / name)
         home.create()
@@ -143,7 +151,8 @@ class Lab:
         save_keys(home.keys, keys)
         node = Node(name, home, keys, self.link)
         reviewers = {ANY_CAMPAIGN: reviewer} if reviewer else {}
-        node.configure(NodeConfig(parse_link(self.link), reviewers=reviewers, stand_by=stand_by))
+        config = NodeConfig(parse_link(self.link), reviewers=reviewers, stand_by=stand_by)
+        node.configure(replace(config, rpc_url=rpc_url))
         with node.store() as store:
             store.enqueue(registration(keys, parse_link(self.link).network))
         asyncio.run(node.send())

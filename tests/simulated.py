@@ -33,7 +33,7 @@ from protocol.money import earnings, payout
 from protocol.review import decisions
 from protocol.review.copies import fingerprinted
 from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
-from protocol.rows import Campaign, Consent, ItemId, Round, row_of
+from protocol.rows import Campaign, Consent, ItemId, Round
 from protocol.rules import close, dataset, drawing, sealing
 from protocol.rules.dataset import snapshot_leaves
 from protocol.rules.items import part_leaf
@@ -340,7 +340,7 @@ class Network:
 
     def snapshot(self, scope: pb.Consent = EVERY_USE, campaign_id: str = "digits") -> bytes:
         """Logs the snapshot that follows from the log; gives its digest."""
-        items = dataset.compute_snapshot(self.state, campaign_id, row_of(Consent, scope))
+        items = dataset.compute_snapshot(self.state, campaign_id, Consent.of(scope))
         before = {digest for digest, _ in self.state.snapshots.scan()}
         self.add_snapshot(items, scope, campaign_id)
         return next(d for d, _ in self.state.snapshots.scan() if d not in before)

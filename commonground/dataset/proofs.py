@@ -32,7 +32,7 @@ from protocol.log.envelope import Envelope, parse_envelope, verify_signature
 from protocol.log.merkle import hash_leaf, root_of_hashes, verify_inclusion
 from protocol.log.note import Checkpoint
 from protocol.log.strict import encode_leaf, strict_parse
-from protocol.rows import Campaign, Consent, row_of
+from protocol.rows import Campaign, Consent
 from protocol.rules.network import check_succession
 from protocol.rules.people import check_delegation, root_person
 from protocol.rules.table import LATEST, Rules, rules_of
@@ -223,7 +223,7 @@ def _take_snapshot(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
     record = open_record(entry.envelope, leaves, entry.index, rules_of(proofs.rules))
     if record.digest.hex() != manifest.snapshot:
         raise Misbehaviour("it is another snapshot than the manifest's")
-    proofs.scope = row_of(Consent, record.body.scope)
+    proofs.scope = Consent.of(record.body.scope)
 
 
 def _take_submission(proofs: Proofs, entry: _Entry, _: Manifest) -> None:

@@ -332,7 +332,7 @@ def revenue_deposit(
 
     address = parse_asset(asset)
     with Operator(Home.at(directory)) as operator:
-        chain = open_chain(operator, err.print)
+        chain = open_chain(operator)
         tx_hash = deposit_revenue(operator, chain, address, amount, memo.encode(), report=err.print)
     emit({"tx_hash": tx_hash}, as_json, lambda: f"paid in, transaction 0x{tx_hash.hex()}")
 
@@ -347,7 +347,7 @@ def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> N
     from coordinator.settle import open_chain
 
     with Operator(Home.at(directory)) as operator:
-        imported = read_chain(operator, open_chain(operator, err.print), err.print)
+        imported = read_chain(operator, open_chain(operator), err.print)
     emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
 
 

@@ -11,6 +11,7 @@ from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit
 from node.chain import NodeChain
+from node.config import gas_terms
 from node.follower import Follower
 from node.keys import NodeKeys
 from node.wallet import Wallet
@@ -61,7 +62,8 @@ def _open(directory: Path | None, passphrase_path: Path | None) -> tuple[NodeKey
         raise StateError(
             "the network has no contracts yet", "its operator deploys them with `settle`"
         )
-    return keys, Wallet(keys.payout_secret).chain(config.rpc_url, deployment)
+    wallet = Wallet(keys.payout_secret, gas_terms(config, home))
+    return keys, wallet.chain(config.rpc_url, deployment)
 
 
 def _moment(time_s: int) -> str:

@@ -10,6 +10,7 @@ from commonhold.cli.node_home import asset_name, open_home, open_keys, open_stor
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit, err, micro, table
 from node.claims import Claimed, Claimer, SettlementWatch
+from node.config import gas_terms
 from node.follower import Follower
 from node.wallet import Wallet
 from protocol.errors import ConfigError
@@ -21,8 +22,7 @@ from protocol.state import SHARES, State
 def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
     """Claims all that is due of an asset, or of every one, in one transaction."""
     home, config = open_home(directory)
-    secret = open_keys(home, passphrase_path).payout_secret
-    wallet = Wallet(secret, config.spending(home, _tell_sent))
+    wallet = Wallet(open_keys(home, passphrase_path).payout_secret, gas_terms(config, home))
     with open_store(home) as store:
         follower = Follower(store, config.link)
         settlements = SettlementWatch(follower)
@@ -45,10 +45,6 @@ def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_j
             "Claimed", columns, [[r["name"], _amount(r), r["transaction"]] for r in rows]
         ),
     )
-
-
-def _tell_sent(tx_hash: bytes) -> None:
-    err.print(f"sent transaction 0x{tx_hash.hex()}; waiting until it is mined", soft_wrap=True)
 
 
 def _asset_names(state: State) -> dict[bytes, str]:

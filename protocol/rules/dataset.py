@@ -57,7 +57,7 @@ def validate_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
     leaves: tuple[pb.SnapshotItem, ...] = record.leaves
     listed = [ItemId(leaf.item_id) for leaf in leaves]
     erased = {i for i in listed if i in state.items and state.items[i].is_erased}
-    scope = row_of(Consent, body.scope)
+    scope = Consent.of(body.scope)
     require(
         listed == compute_snapshot(state, body.campaign_id, scope, erased),
         "the snapshot's items are not those that follow from the log",
@@ -78,7 +78,7 @@ def process_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
         record.digest,
         Snapshot(
             campaign_id=record.body.campaign_id,
-            scope=row_of(Consent, record.body.scope),
+            scope=Consent.of(record.body.scope),
             items=items,
             credits=_count_by(state.items[item_id].author for item_id in items),
             logged_at=record.index,

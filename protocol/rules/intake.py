@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from protocol.errors import Reject
@@ -36,13 +36,16 @@ def validate_submission(state: State, record: Record[pb.Submission]) -> None:
     items = read_items(record)
     require_quota(state, record.author, len(items))
     seen: set[ItemId] = set()
+    terms, compared = {each.name: each for each in campaign.parts}, fingerprinted(campaign)
     for position, given in enumerate(items):
         try:
             fresh = given.item_id not in seen and given.item_id not in state.items
             require(fresh, "it was submitted already")
             # Of an erased leaf: whoever was there when it came has checked it.
             if given.leaf is not None:
-                _check_item(given.leaf, [part for _, part in given.parts], campaign)
+                _check_item(given.leaf, campaign)
+                for part in (*given.leaf.parts, *(part for _, part in given.parts)):
+                    _check_part(part, terms[part.name], compared=part.name in compared)
         except Reject as error:
             where = f"item {position + 1} of {len(items)}"
             raise Reject(f"{where}: {error}", error.advice) from None
@@ -125,11 +128,8 @@ def validate_openings(
         )
 
 
-def _check_item(item: pb.Item, optional: Sequence[pb.Part], campaign: Campaign) -> None:
+def _check_item(item: pb.Item, campaign: Campaign) -> None:
     _check_names(item, campaign)
-    terms, compared = {each.name: each for each in campaign.parts}, fingerprinted(campaign)
-    for part in (*item.parts, *optional):
-        _check_part(part, terms[part.name], compared=part.name in compared)
     _check_proposal(item, campaign)
     require(item.licence != "", "it carries no licence")
     require(

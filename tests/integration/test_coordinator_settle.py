@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,17 +13,19 @@ import pytest
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain
 from coordinator.config import Home
+from coordinator.ledger import Ledger, StoredEntry
 from coordinator.operator import Operator
 from coordinator.reading import read_chain
 from coordinator.settle import Settled, deposit_revenue, open_chain, settle
 from coordinator.terms import tryout
 from protocol.errors import ConfigError, StateError, Unreachable
+from protocol.log.envelope import parse_envelope
 from protocol.money.settlement import ETHER
 from protocol.state import State
 from tests.contract_chains import devchain
 from tests.contract_lab import ask_chain
 from tests.helpers import Person
-from tests.live_coordinator import Live, Mirror, found_network, live, patient_rounds
+from tests.live_coordinator import CLI, Live, Mirror, found_network, live, patient_rounds
 from tests.live_reviewers import Reviewers, reviewing
 
 AUTHOR, *REVIEWERS = [Person(name) for name in ("author", "r1", "r2", "r3")]
@@ -170,6 +174,42 @@ async def test_a_crash_after_any_transaction_is_repaired_by_the_next_run(
         settled = await asyncio.to_thread(run_settle, home)
         assert (settled.epoch, settled.posted) == (1, 1)
         assert state_of(home).settled_epoch == 1
+
+
+@pytest.mark.timeout(240)
+async def test_a_process_that_is_killed_again_and_again_settles_once(
+    tmp_path: Path, chain_url: str
+) -> None:
+    """Wherever `kill -9` meets it; a little later each time, so that it ends at last."""
+    home = home_on(tmp_path / "net", chain_url)
+    async with live(home) as net:
+        await net.close_epoch(1)
+        command = [*CLI, "coordinator", "settle", "--dir", str(home.path), "--json"]
+        kills = 0
+        while await asyncio.to_thread(_killed, command, 1.0 + 0.7 * kills):
+            kills += 1
+        state = state_of(home)
+        kinds = Counter(parse_envelope(each.envelope).kind for each in entries_of(home))
+        assert kills > 1
+        assert (state.settled_epoch, state.onchain.posted, state.onchain.attempt) == (1, 1, 0)
+        assert (kinds["deployment"], kinds["settlement"], kinds["attest"]) == (1, 1, 1)
+
+
+def _killed(command: list[str], seconds: float) -> bool:
+    """Whether a process had to be killed after so long."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        try:
+            _, said = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return True
+    assert process.returncode == 0, said.decode()
+    return False
+
+
+def entries_of(home: Home) -> list[StoredEntry]:
+    with Ledger.open(home.ledger_url(home.load()), readonly=True) as ledger:
+        return list(ledger.entries(0, ledger.size))
 
 
 def _settle_until_crash(home: Home) -> None:

@@ -161,7 +161,7 @@ async def full(shown: Network, tmp_path: Path) -> AsyncIterator[httpx.AsyncClien
     [
         ("/", "commonhold coordinator campaign create"),
         ("/campaigns", "commonhold coordinator campaign create"),
-        ("/contributors", "commonhold node init --link"),
+        ("/contributors", "commonhold coordinator invite"),
         ("/epochs", "commonhold coordinator epoch close"),
         ("/jobs", "commonhold federated open"),
         ("/datasets", "commonhold coordinator export"),

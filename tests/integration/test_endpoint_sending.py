@@ -21,15 +21,14 @@ from typer.testing import CliRunner
 from commonhold.cli.chain import app
 from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
 from contracts import DEVELOPMENT_CHAIN_ID
-from contracts.account import OutOfGas, Unfunded
+from contracts.account import OutOfGas
 from contracts.client import ChainClient, ContractRefused
 from contracts.dev_accounts import dev_addresses, dev_keys
 from contracts.endpoint import Endpoint
-from contracts.fees import FeeTooHigh
 from contracts.history import LAG_S, History
 from contracts.journal import Order
 from contracts.sending import ATTEMPTS_MAX, BUMP_AFTER_S, Displaced, NotMined, Sender
-from contracts.spending import WEI_PER_GWEI, Spending
+from contracts.spending import WEI_PER_GWEI, FeeTooHigh, Spending, Unfunded
 from protocol.errors import ConfigError, LocalError, StateError, Unreachable
 from protocol.money.eip712 import keccak256
 from protocol.money.settlement import Address

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.rows import Consent, ItemId, row_of
+from protocol.rows import Consent, ItemId
 from protocol.rules import dataset
 from protos.gen import records_pb2 as pb
 from tests.fold import encoded, ids, refuses, same
@@ -26,7 +26,7 @@ def reviewed(net: Network) -> Network:
 
 
 def select(net: Network, scope: pb.Consent) -> list[ItemId]:
-    return dataset.compute_snapshot(net.state, "digits", row_of(Consent, scope))
+    return dataset.compute_snapshot(net.state, "digits", Consent.of(scope))
 
 
 def test_a_snapshot_is_what_everybody_selects(reviewed: Network) -> None:
