@@ -212,10 +212,18 @@ def _is_required(setting: Field[Any]) -> bool:
 
 
 def _to_toml(config: Config) -> str:
-    """The settings as TOML; JSON's strings and integers are valid there too."""
+    """The settings as TOML. JSON's strings and integers are valid there too, but not halves of characters."""
     data = asdict(config)
     tables = {key: value for key, value in data.items() if isinstance(value, dict)}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in data.items() if key not in tables]
+    lines = [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in data.items()
+        if key not in tables
+    ]
     for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(table[key])}" for key in table)]
+        lines += [
+            "",
+            f"[{name}]",
+            *(f"{key} = {json.dumps(table[key], ensure_ascii=False)}" for key in table),
+        ]
     return "\n".join(lines) + "\n"

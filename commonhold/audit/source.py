@@ -36,6 +36,10 @@ class HttpLog:
             raise ConfigError(
                 f"{url!r} is not a URL", "give http://… or the folder of a copied log"
             )
+        try:
+            httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"{url!r} is not a URL: {error}", "copy it once more") from None
         self._url = url.rstrip("/")
         self._client = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.markup import escape
 
 from commonhold.cli import (
     coordinator_campaign,
@@ -27,7 +26,7 @@ from commonhold.cli.options import (
     NewcomerItemsOption,
     OperatorInvitationsOption,
 )
-from commonhold.cli.output import JsonFlag, emit, err, guarded, progress
+from commonhold.cli.output import JsonFlag, emit, guarded, note, progress, say, start_logging
 from coordinator.config import Config, Home, default_listen
 from protocol.errors import ConfigError
 
@@ -134,16 +133,22 @@ def init(
     keys = found(home, config, policy, _read_chain_key(chain_key_file))
     link = configured_link(home)
     if policy.admission == pb.ADMISSION_OPEN:
-        err.print(f"note: {OPEN_WARNING}", soft_wrap=True)
+        note(OPEN_WARNING)
     emit(
-        {"dir": str(home.path), "link": link, "network": keys.network},
+        {
+            "dir": str(home.path),
+            "link": link,
+            "network": keys.network,
+            "account": f"0x{keys.account.hex()}",
+        },
         as_json,
-        lambda: (
-            f"{escape(name)} is founded in {escape(str(home.path))}. Back up its *.key files.\n"
-            "root.key is who you are, and no work needs it: move it to a safe place offline.\n"
-            f"next: commonhold coordinator serve --dir {escape(str(home.path))}\n"
-            f"link: {escape(link) or 'printed by serve, since a port is chosen then'}"
-        ),
+        lambda: [
+            f"{name} is founded in {home.path}. Back up its *.key files.",
+            "root.key is who you are, and no work needs it: move it to a safe place offline.",
+            f"your account on chain, which pays for settling: 0x{keys.account.hex()}",
+            f"next: commonhold coordinator serve --dir {home.path}",
+            f"link: {link or 'printed by serve, since a port is chosen then'}",
+        ],
     )
 
 
@@ -169,13 +174,11 @@ def serve(
 
     if close_every:
         parse_duration(close_every, "--close-every")
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    level = logging.INFO if verbose else logging.WARNING
+    start_logging(level, "%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def ready(address: Address) -> None:
-        err.print(f"ready: API on port {address.grpc_port}, dashboard on port {address.http_port}")
+        say(f"ready: API on port {address.grpc_port}, dashboard on port {address.http_port}")
 
     asyncio.run(run(Home.at(directory), ready_file, ready, close_every))
 
@@ -219,7 +222,7 @@ def settle(
     from coordinator.settle import settle as run
 
     with Operator(Home.at(directory)) as operator:
-        settled = run(operator, open_chain(operator, err.print), err.print, timeout)
+        settled = run(operator, open_chain(operator, say), say, timeout)
         closed = operator.state.closed_epoch
     emit(
         {"settled": asdict(settled), "closed_epoch": closed},
@@ -333,7 +336,7 @@ def revenue_deposit(
     address = parse_asset(asset)
     with Operator(Home.at(directory)) as operator:
         chain = open_chain(operator)
-        tx_hash = deposit_revenue(operator, chain, address, amount, memo.encode(), report=err.print)
+        tx_hash = deposit_revenue(operator, chain, address, amount, memo.encode(), report=say)
     emit({"tx_hash": tx_hash}, as_json, lambda: f"paid in, transaction 0x{tx_hash.hex()}")
 
 
@@ -347,7 +350,7 @@ def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> N
     from coordinator.settle import open_chain
 
     with Operator(Home.at(directory)) as operator:
-        imported = read_chain(operator, open_chain(operator), err.print)
+        imported = read_chain(operator, open_chain(operator), say)
     emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
 
 

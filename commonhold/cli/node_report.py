@@ -142,7 +142,7 @@ def _witness_text(data: dict[str, Any]) -> str:
     return "; ".join(said)
 
 
-def status_text(data: dict[str, Any]) -> str:
+def status_text(data: dict[str, Any]) -> list[str]:
     """`status` for people."""
     standing = ", ".join(data["standing_by"])
     lines = [f"ALARM: {message}" for message in data["alarms"]]
@@ -173,7 +173,7 @@ def status_text(data: dict[str, Any]) -> str:
         f" {_amount_text(each['asset'], each['claimable'])} to claim"
         for each in data["earnings"]
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def _refused_text(reason: str) -> list[str]:
@@ -291,13 +291,13 @@ _PROPOSALS: Final[Mapping[int, str]] = {
 }
 
 
-def campaigns_text(data: dict[str, Any]) -> str:
+def campaigns_text(data: dict[str, Any]) -> list[str]:
     """`campaigns` for people."""
-    shown = [_campaign_text(each) for each in data["campaigns"]]
-    return "\n\n".join(shown) or "The network has no campaign yet."
+    shown = [line for each in data["campaigns"] for line in ["", *_campaign_text(each)]]
+    return shown[1:] or ["The network has no campaign yet."]
 
 
-def _campaign_text(each: dict[str, Any]) -> str:
+def _campaign_text(each: dict[str, Any]) -> list[str]:
     first, *more = each["asks"]
     # A list of names reads on one line; what is longer, like a criterion, has a line of its own.
     names = all(len(line) <= NAME_CHARS_MAX for line in more)
@@ -325,7 +325,7 @@ def _campaign_text(each: dict[str, Any]) -> str:
         ("now", _now_text(each)),
     ]
     head = f"{each['id']}  {each['title']}".rstrip()
-    return "\n".join([f"{head} ({each['task']})", *(f"  {name:<9} {text}" for name, text in lines)])
+    return [f"{head} ({each['task']})", *(f"  {name:<9} {text}" for name, text in lines)]
 
 
 _ANSWERS: Final = {

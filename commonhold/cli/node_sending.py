@@ -9,7 +9,7 @@ from typing import Final
 from commonground.client import CoordinatorClient, UnknownKey
 from commonground.status import Busy
 from commonhold.cli.node_home import is_running
-from commonhold.cli.output import err, progress
+from commonhold.cli.output import progress, say
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.outbox import flush
@@ -43,7 +43,7 @@ async def catch_up(
     except Unreachable as error:
         if not tolerant or not follower.size:
             raise
-        err.print(f"{error}; going on with what is known here")
+        say(f"{error}; going on with what is known here")
 
 
 async def deliver(

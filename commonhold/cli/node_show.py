@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
-
 from commonhold.cli import node_report
 from commonhold.cli.node_home import is_running, open_home, open_store
 from commonhold.cli.node_sending import catch_up
-from commonhold.cli.output import emit, out
+from commonhold.cli.output import emit, show
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from protocol.errors import Unreachable
@@ -48,11 +44,7 @@ def statement(epoch: int | None, items: bool, directory: Path | None, as_json: b
         follower = Follower(store, config.link)
         follower.replay()
         data = node_report.statement(store, follower.state, epoch, items)
-    emit(data, as_json, lambda: Group(*map(_letters, node_report.statement_tables(data))))
-
-
-def _letters(shown: Table | str) -> Table | Text:
-    return Text(shown) if isinstance(shown, str) else shown
+    emit(data, as_json, lambda: node_report.statement_tables(data))
 
 
 def campaigns(directory: Path | None, as_json: bool) -> None:
@@ -85,6 +77,6 @@ def alarms(acknowledge: bool, directory: Path | None, as_json: bool) -> None:
             for a in found
         ]
     }
-    emit(data, as_json, lambda: "\n".join(f"{a.kind}: {a.message}" for a in found) or "no alarms")
+    emit(data, as_json, lambda: [f"{a.kind}: {a.message}" for a in found] or "no alarms")
     if acknowledge and found and not as_json:
-        out.print(f"{len(found)} acknowledged; the node goes on.")
+        show(f"{len(found)} acknowledged; the node goes on.")

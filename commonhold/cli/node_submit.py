@@ -141,7 +141,7 @@ def _report_submitted(store: Store, done: Submitted, as_json: bool) -> None:
         lines.append(
             "some are more than you may submit in this epoch; they are sent again in the next"
         )
-    emit(data, as_json, lambda: "\n".join(lines))
+    emit(data, as_json, lambda: lines)
 
 
 def send(directory: Path | None, as_json: bool) -> None:

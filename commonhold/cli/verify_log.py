@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Group
-from rich.markup import escape
+from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from commonhold.audit.onchain import audit_chain, reader_of
 from commonhold.audit.replay import Report, audit
@@ -23,8 +21,8 @@ from commonhold.cli.output import (
     EXIT_UNCHECKED,
     complain,
     emit,
-    err,
     micro,
+    note,
     progress,
     table,
 )
@@ -73,9 +71,7 @@ def _open(where: str, key: str) -> tuple[LogSource, Verifier]:
     )
     if not key:
         key = source.read("verifier").decode(errors="replace").strip()
-        err.print(
-            f"[yellow]note:[/] the key {escape(key[:40])}… came with the log; --key or a link is safer"
-        )
+        note(f"the key {key[:40]}… came with the log; --key or a link is safer")
     return source, verify_dataset.parse_key(key)
 
 
@@ -157,13 +153,12 @@ def _campaigns(report: Report) -> dict[str, Any]:
     }
 
 
-def _text(report: Report, look: Look | None) -> Group:
-    # As text: a network's name is its operator's to choose, and nothing in it is markup.
-    findings = Text(_findings(report, look))
-    return Group(findings, Text(), _campaign_table(report), _share_table(report))
+def _text(report: Report, look: Look | None) -> list[RenderableType]:
+    tables = [_campaign_table(report), _share_table(report)]
+    return [*_findings(report, look), "", *tables]
 
 
-def _findings(report: Report, look: Look | None) -> str:
+def _findings(report: Report, look: Look | None) -> list[str]:
     state = report.state
     empty = sum(epoch.is_empty for epoch in report.epochs)
     rules = ", ".join(f"{each.what} from entry {each.entry}" for each in report.rules)
@@ -185,7 +180,7 @@ def _findings(report: Report, look: Look | None) -> str:
     if report.erased:
         lines.append(f"descriptions erased, each withdrawn by its author: {report.erased:,}")
     lines.append(_chain_words(look))
-    return "\n".join(lines)
+    return lines
 
 
 def _chain_words(look: Look | None) -> str:

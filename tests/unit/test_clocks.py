@@ -160,7 +160,7 @@ def test_status_says_it_before_everything_else(scene: Scene, tmp_path: Path) -> 
 
     def said() -> str:
         home, config = NodeDirectory(tmp_path), NodeConfig(LINK)
-        return status_text(status(home, config, scene.store, scene.follower, "up"))
+        return "\n".join(status_text(status(home, config, scene.store, scene.follower, "up")))
 
     assert "CLOCK" not in said()
     note = [["digits", 5 * MINUTE_MS, now_ms()]]

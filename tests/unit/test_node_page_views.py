@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from markupsafe import Markup
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -66,8 +67,8 @@ def of_campaign(world: World, c: str, standing: Standing) -> ItemView:
 
 
 def plain(text: str) -> str:
-    """Without the marks that isolate what others wrote."""
-    return text.replace("\N{FIRST STRONG ISOLATE}", "").replace("\N{POP DIRECTIONAL ISOLATE}", "")
+    """Without the tags that isolate what others wrote."""
+    return Markup(text).striptags()
 
 
 @asynccontextmanager
