@@ -36,6 +36,7 @@ pytestmark = pytest.mark.timeout(300)
 SECRET = dev_keys()[0].to_bytes()
 THIEF, ANN = Wallet(b"\x66" * 32), Wallet(b"\x21" * 32)
 STOLEN = 10**9
+VOTING_S = 20
 
 
 @pytest.fixture(scope="module", params=["devchain", "anvil"])
@@ -159,8 +160,8 @@ def test_one_honest_witness_stops_all_the_others(tmp_path: Path, url: str) -> No
             # A whole quorum: frozen by the one honest node, by itself.
             wrong = lie.post(liars)
             until(lambda: chain.waiting(2).status == "frozen" or None, "the objection")
-            until(lambda: root_alarm(honest), "the alarm")
             assert settle()["waiting"][0]["status"] == "frozen"
+            until(lambda: root_alarm(honest), "the alarm")  # once the log has read it, at the latest
             operator.refresh()
             root = operator.state.roots[2]
             assert (root.payload, root.challenger) == (wrong, wallet_of(honest).address)
@@ -204,7 +205,7 @@ def vote(lab: ChainLab, wallet: bytes, epoch: int) -> None:
     client.send(governor.propose(*what, words))
     lab.pass_time(2)
     client.send(governor.castVote(proposal, 1))
-    lab.pass_time(3)
+    lab.pass_time(VOTING_S + 2)  # and what a late quorum may add
     client.send(governor.queue(*what, keccak256(words.encode())))
     lab.pass_time(2)
     client.send(governor.execute(*what, keccak256(words.encode())))
@@ -212,7 +213,7 @@ def vote(lab: ChainLab, wallet: bytes, epoch: int) -> None:
 
 def test_the_holders_of_shares_decide_where_the_quorum_insists(url: str) -> None:
     """Challenged, upheld by the liars, cancelled by a vote before it can come into force."""
-    lab = ChainLab(url)
+    lab = ChainLab(url, voting_s=VOTING_S)
     share, me = lab.deployment.share_token, PersonId(b"\5" * 32)
     lab.chain.fund([ANN.address, WITNESSES[0].address], GAS_WEI)
     lab.claim(ANN, lab.settle([Leaf(ANN.address, ((share, 10**9),))]))
