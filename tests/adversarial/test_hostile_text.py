@@ -65,6 +65,7 @@ def hidden(text: str) -> set[str]:
 COMMANDS: dict[str, list[str]] = {
     "verify": ["{net}", "{file}", "{text}", "http://127.0.0.1:9/{text}", "{net} --key {text}"],
     "chain dev": ["--host {text}"],
+    "chain fund": ["{text}", "{text} --rpc-url http://127.0.0.1:9/{text}"],
     "demo": ["--dir {file}"],
     "federated open": [
         "--id {text} --campaign {text} --partner {text} --expected-examples 1 --held-back {file} --dir {net}"
@@ -142,6 +143,8 @@ COMMANDS: dict[str, list[str]] = {
     ],
     "node review refuse": ["{item} unsure --dir {desk}", "{item} {text} --dir {desk}"],
     "node review show": ["{item} --dir {desk}", "{text} --dir {desk}"],
+    "node bond": ["1 --dir {node}", "{text} --dir {node}"],
+    "node unbond": ["--dir {node}", "--dir {file}"],
     "node claim": ["--dir {node}", "--asset {text} --dir {node}"],
     "node page": ["--dir {node}"],
     "node withdraw": [
