@@ -17,7 +17,7 @@ from protocol.money.payload import Payload
 from protocol.money.settlement import Amounts, Deployment
 from protocol.rules.settling import payload_of
 from protocol.state import State
-from protocol.transition import Applied
+from protocol.transition import AnyRecord
 from protos.gen import records_pb2 as pb
 
 
@@ -58,19 +58,17 @@ class Logged:
     _posted: dict[int, Payload] = field(default_factory=dict)
     _wrong: dict[int, Finding] = field(default_factory=dict)
 
-    def take(self, state: State, applied: Applied) -> None:
+    def take(self, state: State, kind: str, record: AnyRecord) -> None:
         """Notes what an entry says of the chain; `state` is the one after it."""
-        body: Any = applied.record.body
-        match applied.kind:
+        body: Any = record.body
+        match kind:
             case "settlement":
                 self._payloads[body.epoch] = payload_of(body)
             case "chain":
-                self._take_events(state, applied.record.leaves)
+                self._take_events(state, record.leaves)
                 if body.last > self.compared:
                     assets = frozenset(asset for asset, _ in state.listed.scan())
-                    made = Covered(
-                        body.first, body.last, body.last_hash, assets, applied.record.leaves
-                    )
+                    made = Covered(body.first, body.last, body.last_hash, assets, record.leaves)
                     self._ranges.append(made)
             case "rewind":
                 self._rewind(state, body.first)

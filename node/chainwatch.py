@@ -88,7 +88,7 @@ class ChainWatcher:
         follower.subscribe(self._on_entry)
 
     def _on_entry(self, applied: Applied) -> None:
-        self._logged.take(self._follower.state, applied)
+        self._logged.take(self._follower.state, applied.kind, applied.record)
         if applied.kind in _WORTH_A_LOOK:
             self._wanted.set()
 

@@ -96,7 +96,8 @@ class WatchLab:
         """What somebody collects who replays the log."""
         logged, state = Logged(), State()
         for entry in self.net.log:
-            logged.take(state, transition.apply(state, entry.raw, entry.leaves))
+            applied = transition.apply(state, entry.raw, entry.leaves)
+            logged.take(state, applied.kind, applied.record)
         return logged
 
     def said(self) -> Said:

@@ -58,7 +58,7 @@ class Report:
         """Counts an entry that is in the state now."""
         changes, record = applied.changes, applied.record
         self.kinds[applied.kind] += 1
-        self.chain.take(self.state, applied)
+        self.chain.take(self.state, applied.kind, record)
         self.erased += len(record.erased)
         self.answers += (leaf for leaf in record.leaves if isinstance(leaf, pb.Answer))
         for campaign_id, (before, after) in changes.rounds.items():

@@ -161,7 +161,9 @@ def test_one_honest_witness_stops_all_the_others(tmp_path: Path, url: str) -> No
             wrong = lie.post(liars)
             until(lambda: chain.waiting(2).status == "frozen" or None, "the objection")
             assert settle()["waiting"][0]["status"] == "frozen"
-            until(lambda: root_alarm(honest), "the alarm")  # once the log has read it, at the latest
+            until(
+                lambda: root_alarm(honest), "the alarm"
+            )  # once the log has read it, at the latest
             operator.refresh()
             root = operator.state.roots[2]
             assert (root.payload, root.challenger) == (wrong, wallet_of(honest).address)
