@@ -3,6 +3,8 @@
 coordinator.toml    settings, readable by the operator alone
 *.key, tls.*, operator.delegation    see coordinator/keys.py
 ledger.db           the log, the batches beside it and the sealed openings
+head                the highest signed head that was shown to anybody; see coordinator/heads.py
+backup.json         in a backup that was not completed yet; see coordinator/backup.py
 server.json         where the running server listens; rewritten at every start
 content/            what was fetched from contributors for datasets, and its salts
 datasets/           exported datasets, each named by its snapshot
@@ -130,6 +132,16 @@ class Home:
     def server_path(self) -> Path:
         """Where the running server listens."""
         return self.path / "server.json"
+
+    @property
+    def head_path(self) -> Path:
+        """The highest head that was shown."""
+        return self.path / "head"
+
+    @property
+    def backup_path(self) -> Path:
+        """Marks a directory as a backup."""
+        return self.path / "backup.json"
 
     @property
     def content_path(self) -> Path:

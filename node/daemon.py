@@ -3,6 +3,7 @@
     host        the peer-to-peer network, in its own thread; outlives everything below
     follow      the replay of the log
     outbox      our records, to the log
+    prove       of those that the coordinator calls superfluous, that they are
     duties      review, toss, attest, object, announce, claim
     chain       holds the contracts on chain against the log
     witness     compares what others were shown
@@ -39,6 +40,7 @@ from commonground.files import replace_file
 from commonground.locks import alone
 from commonground.p2p import Denial, DialRule, Grant, PeerHost, PeerPolicy
 from commonground.places import read_networks
+from node.alarms import AlarmFiles
 from node.announce import Announcer
 from node.answering import Answering
 from node.attest import keep_attesting, no_doubt
@@ -49,7 +51,7 @@ from node.clocks import ClockWatch
 from node.config import NodeConfig, NodeDirectory, gas_terms, locate
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
-from node.follower import Follower, require_trust
+from node.follower import Follower, lies, require_trust
 from node.keys import NodeKeys
 from node.news import News
 from node.objection import Objector
@@ -63,6 +65,7 @@ from node.reviewers import load_reviewers
 from node.serve import OwnContent, may_read
 from node.store import Store
 from node.tossing import keep_tossing
+from node.unproved import Unproved
 from node.wallet import Wallet
 from node.witness import Witness, sound_alarms
 from protocol.errors import Misbehaviour, RemoteError, StateError
@@ -181,6 +184,7 @@ class Daemon:
             read_spending=self._options.read_spending,
             key=self._keys.key,
             rpc_url=self._config.rpc_url,
+            alarms=self._directory.alarms,
             arguments="" if self._directory == locate() else f" --dir {shlex.quote(str(root))}",
         )
 
@@ -216,8 +220,10 @@ class Daemon:
     async def _live(self, sources: Sources, host: PeerHost, examiner: Examiner) -> None:
         """Works while the log is trusted, warns while it is not."""
         store = sources.store
+        files = AlarmFiles(store, self._directory.alarms, self._config.link, self._keys)
         while True:
-            if store.lies():
+            if lies(store):
+                await asyncio.to_thread(files.write_missing)
                 await self._wait_for_owner(store, host)
             try:
                 await self._work(sources, host, examiner)
@@ -226,7 +232,8 @@ class Daemon:
                 log.critical("THE NETWORK CANNOT BE TRUSTED: %s", lie)
                 if isinstance(lie, Lie):
                     store.raise_alarm(lie.kind, str(lie), lie.evidence, now_ms())
-                if not store.lies():
+                await asyncio.to_thread(files.write_missing)
+                if not lies(store):
                     await asyncio.sleep(
                         PATIENT.max_seconds
                     )  # the same lie, acknowledged: do not spin
@@ -235,9 +242,11 @@ class Daemon:
 
     async def _wait_for_owner(self, store: Store, host: PeerHost) -> None:
         log.error("stopped trusting the network; see `commonhold node alarms`")
-        sounding = asyncio.create_task(self._supervise("alarm", lambda: sound_alarms(store, host)))
+        sounding = asyncio.create_task(
+            self._supervise("alarm", lambda: sound_alarms(store, host, self._keys))
+        )
         try:
-            while store.lies():
+            while lies(store):
                 await asyncio.sleep(TRUST_POLL_SECONDS)
         finally:
             sounding.cancel()
@@ -272,10 +281,15 @@ class Daemon:
             witness = Witness(keys, follower, store, directory)
             self._follower = follower
             self._news.follow(follower)
-            sources.replay = Replay(follower, own, lambda: client.is_connected)
+            sources.replay = Replay(
+                follower, own, lambda: client.is_connected and follower.is_assured
+            )
             parts: dict[str, Callable[[], Awaitable[None]]] = {
                 "follow": lambda: follower.run(client),
-                "outbox": lambda: keep_flushing(client, store, sleep=self._until_queued),
+                "outbox": lambda: keep_flushing(
+                    client, store, sleep=self._until_queued, follower=follower
+                ),
+                "prove": Unproved(store, follower, client).run,
                 "review": self._duties(store, follower, host, directory, examiner).run,
                 "attest": lambda: keep_attesting(
                     keys, store, follower, watcher.doubt if watcher is not None else no_doubt

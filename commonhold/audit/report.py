@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from contracts.logged import Logged
 from protocol.lifecycle import RoundPhase
+from protocol.log.merkle import MerkleTree
 from protocol.log.note import Checkpoint
 from protocol.rows import Item
 from protocol.state import State
@@ -42,6 +43,7 @@ class Report:
 
     checkpoint: Checkpoint
     state: State
+    tree: MerkleTree = field(default_factory=MerkleTree)
     kinds: Counter[str] = field(default_factory=Counter)
     erased: int = 0  # leaves of submissions of which only the hash is left
     answers: list[pb.Answer] = field(default_factory=list)  # opened ones, refusals included

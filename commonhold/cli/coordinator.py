@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from commonhold.cli import (
+    coordinator_backup,
     coordinator_campaign,
     coordinator_data,
     coordinator_keys,
@@ -28,7 +29,7 @@ from commonhold.cli.options import (
 )
 from commonhold.cli.output import JsonFlag, emit, guarded, note, progress, say, start_logging
 from coordinator.config import Config, Home, default_listen
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, StoreError
 
 CHAIN_KEY_BYTES: Final = 32
 
@@ -44,6 +45,7 @@ coordinator_campaign.register(app)
 app.add_typer(gold_app, name="gold")
 app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")
+coordinator_backup.register(app)
 coordinator_data.register(app)
 coordinator_keys.register(app)
 coordinator_people.register(app)
@@ -194,12 +196,13 @@ def status(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     home = Home.at(directory)
     with Operator(home) as operator:
         view = overview(operator.state, operator.tally)
+        missing = operator.missing()
         running = home.server_path.exists()
         link = operator.link if running else configured_link(home)
     emit(
-        {**asdict(view), "link": link, "running": running},
+        {**asdict(view), "link": link, "running": running, "missing": missing},
         as_json,
-        lambda: status_report(view, link, running=running),
+        lambda: status_report(view, link, missing, running=running),
     )
 
 
@@ -234,7 +237,11 @@ def settle(
 @app.command()
 @guarded
 def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """Derive everything again from the ledger: hashes, batches, signatures, every rule, the root."""
+    """Derive everything again from the ledger: hashes, batches, signatures, every rule, the root.
+
+    It also has to hold all that was ever shown to others; see `restore`.
+    """
+    from coordinator.heads import RESTORE_ADVICE, KeptHead, missing_entries
     from coordinator.keys import load_keys
     from coordinator.ledger import Ledger
     from coordinator.recovery import fsck as check
@@ -245,6 +252,8 @@ def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     with Ledger.open(home.ledger_url(config), readonly=True) as ledger, progress(as_json) as bar:
         task = bar.add_task("checking entries", total=ledger.size)
         report = check(ledger, verifier, lambda at, _: bar.update(task, completed=at))
+        if lost := missing_entries(KeptHead(home.head_path), ledger, verifier):
+            raise StoreError(lost, RESTORE_ADVICE)
     emit(
         asdict(report),
         as_json,

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from commonhold.cli.output import micro, table
+from coordinator.heads import RESTORE_ADVICE
 from coordinator.overview import CampaignRow, Overview, RootRow, moment
 from coordinator.policies import OPEN_WARNING
 from coordinator.tally import ClosedEpoch
@@ -79,7 +80,9 @@ def _line_table(title: str, lines: Sequence[pb.RewardLine]) -> Table:
     return table(title, columns, rows)
 
 
-def status_report(view: Overview, link: str, *, running: bool) -> list[RenderableType]:
+def status_report(
+    view: Overview, link: str, missing: str = "", *, running: bool
+) -> list[RenderableType]:
     """The network at a glance."""
     counts: list[list[object]] = [
         ["epoch", view.epoch],
@@ -103,6 +106,8 @@ def status_report(view: Overview, link: str, *, running: bool) -> list[Renderabl
         shown.append(campaign_table(view.campaigns))
     if view.is_open:
         shown.append(f"note: {OPEN_WARNING}")
+    if missing:
+        shown.insert(0, f"MISSING: {missing}; {RESTORE_ADVICE}")
     return [*shown, f"link: {link}"]
 
 

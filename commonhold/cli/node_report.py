@@ -12,6 +12,7 @@ from commonground.addresses import now_ms
 from commonground.durations import duration_words
 from commonhold.cli.node_home import asset_name, is_running
 from commonhold.cli.output import micro, table
+from node.alarms import path_of
 from node.chainwatch import chain_words
 from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
@@ -108,6 +109,7 @@ def status(
         "earnings": [_balance(each) for each in balances],
         "alarms": [alarm.message for alarm in store.alarms()],
         "chain": chain_words(store, config.rpc_url),
+        "alarm_files": [str(path_of(home.alarms, alarm)) for alarm in store.alarms()],
         "clock": clock_warning(store, now_ms()),
         "reach": {
             "reached": was_reached(store, now_ms()),
@@ -146,6 +148,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
     """`status` for people."""
     standing = ", ".join(data["standing_by"])
     lines = [f"ALARM: {message}" for message in data["alarms"]]
+    lines += [f"show others: commonhold verify --alarm {file}" for file in data["alarm_files"]]
     lines += [f"CLOCK: {data['clock']}"] if data["clock"] else []
     lines += [
         f"you         {data['person']}",

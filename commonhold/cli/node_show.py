@@ -9,8 +9,10 @@ from commonhold.cli import node_report
 from commonhold.cli.node_home import is_running, open_home, open_store
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit, show
+from node.alarms import AlarmFiles, path_of
 from node.config import NodeConfig, NodeDirectory
-from node.follower import Follower
+from node.copy import StoredLog, write_copy
+from node.follower import Follower, lies
 from protocol.errors import Unreachable
 
 
@@ -21,7 +23,7 @@ def status(directory: Path | None, offline: bool, as_json: bool) -> None:
         follower = Follower(store, config.link)
         follower.replay()
         connection = "not asked"
-        if not offline and not store.lies():
+        if not offline and not lies(store):
             connection = asyncio.run(_connection(home, config, follower))
         data = node_report.status(home, config, store, follower, connection)
     emit(data, as_json, lambda: node_report.status_text(data))
@@ -53,17 +55,26 @@ def campaigns(directory: Path | None, as_json: bool) -> None:
     with open_store(home) as store:
         follower = Follower(store, config.link)
         follower.replay()
-        if not store.lies():
+        if not lies(store):
             asyncio.run(catch_up(home, config, follower))
         data = node_report.campaigns(follower.state)
     emit(data, as_json, lambda: node_report.campaigns_text(data))
 
 
+def _alarms_text(found: list[dict[str, object]]) -> list[str]:
+    lines = [
+        (f"{each['kind']}: {each['message']}", f"    commonhold verify --alarm {each['file']}")
+        for each in found
+    ]
+    return [line for pair in lines for line in pair] or ["no alarms"]
+
+
 def alarms(acknowledge: bool, directory: Path | None, as_json: bool) -> None:
     """Shows the evidence that was found; `acknowledge` lets the node go on in spite of it."""
-    home, _ = open_home(directory)
+    home, config = open_home(directory)
     with open_store(home) as store:
         found = store.alarms()
+        AlarmFiles(store, home.alarms, config.link).write_missing()
         if acknowledge:
             store.acknowledge_alarms()
     data = {
@@ -73,10 +84,23 @@ def alarms(acknowledge: bool, directory: Path | None, as_json: bool) -> None:
                 "message": a.message,
                 "raised_ms": a.raised_ms,
                 "evidence": list(a.evidence),
+                "file": str(path_of(home.alarms, a)),
             }
             for a in found
         ]
     }
-    emit(data, as_json, lambda: [f"{a.kind}: {a.message}" for a in found] or "no alarms")
+    emit(data, as_json, lambda: _alarms_text(data["alarms"]))
     if acknowledge and found and not as_json:
         show(f"{len(found)} acknowledged; the node goes on.")
+
+
+def copy(folder: Path, directory: Path | None, as_json: bool) -> None:
+    """Writes the whole log, as this node has it, for anybody."""
+    home, config = open_home(directory)
+    with open_store(home) as store:
+        log = StoredLog(store, config.link.log_verifier)
+        write_copy(log, folder)
+    data = {"folder": str(folder), "size": log.size}
+    emit(
+        data, as_json, lambda: f"{log.size:,} entries are in {folder}: `commonhold verify {folder}`"
+    )

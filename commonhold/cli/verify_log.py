@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from rich.table import Table
 
 from commonhold.audit.onchain import audit_chain, reader_of
 from commonhold.audit.replay import Report, audit
-from commonhold.audit.source import FolderLog, HttpLog, LogSource, SavingLog
+from commonhold.audit.saving import NotingLog, kept_head, require_extends, saving
+from commonhold.audit.source import FolderLog, HttpLog, LogSource
 from commonhold.cli import verify_dataset
 from commonhold.cli.output import (
     EXIT_CHECK_FAILED,
@@ -30,10 +32,13 @@ from contracts.watch import Look, Outcome
 from protocol.identity import PersonId, name_of, short
 from protocol.log.link import SCHEME, parse_link
 from protocol.log.note import Verifier
+from protocol.log.tiles import CHECKPOINT_PATH
 from protocol.state import SHARES, State
 
 
-def check(where: str, key: str, save: Path | None, rpc_url: str, as_json: bool) -> None:
+def check(
+    where: str, key: str, *, save: Path | None, since: Path | None, rpc_url: str, as_json: bool
+) -> None:
     """Checks a log, and the chain if it is told where; prints what holds, and complains of what does not.
 
     Raises typer.Exit with EXIT_CHECK_FAILED where the chain differs, EXIT_UNCHECKED where it could not be
@@ -41,19 +46,23 @@ def check(where: str, key: str, save: Path | None, rpc_url: str, as_json: bool) 
     """
     began_s, reader = time.time(), reader_of(rpc_url) if rpc_url else None
     source, verifier = _open(where, key)
-    if save is not None:
-        source = SavingLog(source, save)
-        save.mkdir(parents=True, exist_ok=True)
-        (save / "verifier").write_text(f"{verifier}\n")
-    with progress(as_json) as bar:
+    earlier = save if save is not None and (save / CHECKPOINT_PATH).exists() else None
+    heads = [(each, kept_head(each)) for each in (since, earlier) if each is not None]
+    is_link = where.startswith(f"{SCHEME}:")
+    link = str(parse_link(where).without_invitation() if is_link else verifier)
+    copy = nullcontext(source) if save is None else saving(source, save, verifier)
+    with copy as read, progress(as_json) as bar:
         task = bar.add_task("reading the log", total=None)
+        noting = NotingLog(read)
         report = audit(
-            source,
+            noting,
             verifier,
             lambda what, done, total: bar.update(
                 task, description=what, completed=done, total=total
             ),
         )
+        for path, head in heads:
+            require_extends(report, noting.note, verifier, head, where=path, link=link)
     look = None
     if reader is not None:
         look = audit_chain(report.chain.said(report.state), reader, began_s)

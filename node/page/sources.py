@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from node.blobs import BlobStore
@@ -56,7 +57,7 @@ class Replay:
 
     follower: Follower
     own: OwnRecords
-    is_connected: Callable[[], bool]  # to the coordinator
+    is_connected: Callable[[], bool]  # to the coordinator, which says that it extends what we have
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ class Sources:
     read_spending: ReadSpending = no_spending
     key: KeyId = NO_KEY  # that this machine signs with
     rpc_url: str = ""  # of the chain that it looks at; empty: none
+    alarms: Path = Path("alarms")  # where its alarms are, as files
     arguments: str = ""  # what a command needs beside its name to mean this node: " --dir HOME"
     replay: Replay | None = None
 
