@@ -21,8 +21,9 @@ from benchmarks.report import show
 from contracts import load
 from contracts.devchain import dev_addresses, dev_keys
 from contracts.evm import CHAIN_ID, Evm
+from contracts.inspection import ARTIFACTS
 from coordinator.chain import Signed
-from coordinator.deploying import ARTIFACTS, constructor_arguments, contract_address
+from coordinator.deploying import constructor_arguments, contract_address
 from coordinator.terms import tryout
 from node.wallet import Wallet
 from protocol.money.payload import NOTHING, Payload, hash_payload, post_digest

@@ -6,6 +6,7 @@ Rebuild after changing a source: `node contracts/tools/build.js`.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -33,6 +34,8 @@ class Artifact:
     name: str
     abi: list[dict[str, Any]]
     bytecode: bytes  # creation code, without constructor arguments
+    deployed: bytes  # what is at its address then, with zeros where its immutables go
+    immutables: Mapping[str, tuple[int, ...]]  # where in `deployed` the 32-byte words of each begin
     compiler: str
     source_hash: str  # SHA-256 over the sources and the build; see tools/build.js
 
@@ -47,6 +50,11 @@ def load(name: str) -> Artifact:
         name=raw["name"],
         abi=raw["abi"],
         bytecode=bytes.fromhex(raw["bytecode"].removeprefix("0x")),
+        deployed=bytes.fromhex(raw["deployedBytecode"].removeprefix("0x")),
+        immutables={
+            name: tuple(place["start"] for place in places)
+            for name, places in (raw["immutableReferences"] or {}).items()
+        },
         compiler=raw["compiler"],
         source_hash=raw["sourceHash"],
     )

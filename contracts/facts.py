@@ -5,18 +5,26 @@ Whoever has an endpoint makes the same leaves of the same blocks, and can compar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Protocol
 
-from contracts.client import ChainClient
-from contracts.history import RawLog
+from contracts.history import RawLog, Topic
 from protocol.money import events
 from protocol.money.eip712 import keccak256, word
 from protocol.money.settlement import ETHER, Deployment
 from protos.gen import records_pb2 as pb
 
 
+class LogReader(Protocol):
+    """Gives the logs of contracts: a `ChainClient`, or somebody who only reads."""
+
+    def raw_logs(
+        self, addresses: Sequence[bytes], topics: Sequence[Topic] | None, first: int, last: int
+    ) -> Iterator[RawLog]: ...
+
+
 def read_logs(
-    client: ChainClient, deployment: Deployment, assets: Collection[bytes], first: int, last: int
+    client: LogReader, deployment: Deployment, assets: Collection[bytes], first: int, last: int
 ) -> list[pb.ChainLog]:
     """Return what belongs to the network's log in the blocks `first`..`last`, in the order of the chain.
 

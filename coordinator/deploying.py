@@ -8,29 +8,18 @@ next run deploys all of them again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient
+from contracts.inspection import ARTIFACTS
 from coordinator.terms import Terms
 from protocol.errors import StateError
 from protocol.money.eip712 import keccak256
 from protocol.money.settlement import CONTRACTS, ETHER, Address, Deployment
 
 Report = Callable[[str], None]
-
-ARTIFACTS: Final = {
-    "share_token": "ShareToken",
-    "timelock": "TimelockController",
-    "governor": "NetworkGovernor",
-    "witness_set": "WitnessSet",
-    "vault": "Vault",
-    "settlement": "Settlement",
-    "stake": "Stake",
-    "board": "Board",
-}
-"""By the name in a `Deployment`."""
 
 
 def contract_address(account: Address, nonce: int) -> Address:

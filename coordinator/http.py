@@ -28,6 +28,7 @@ from coordinator.connections import Connections
 from coordinator.dashboard.site import Site
 from coordinator.metrics import Metrics
 from coordinator.rooms import Room
+from coordinator.watching import ChainWatch
 from protocol.errors import Reject
 from protocol.log.link import NetworkLink
 from protocol.log.tiles import TILE_WIDTH, EntryTile, encode_entries, is_in, parse_path, tile_data
@@ -137,10 +138,17 @@ class LogFiles:
 
 
 def build_app(
-    book: Book, metrics: Metrics, connections: Connections, link: NetworkLink, home: Path
+    book: Book,
+    metrics: Metrics,
+    connections: Connections,
+    link: NetworkLink,
+    home: Path,
+    *,
+    watch: ChainWatch | None = None,
 ) -> Starlette:
     """The application; it serves GET and HEAD and nothing else. `home` is the operator's directory."""
-    files, site = LogFiles(book, metrics, connections), Site(book, link, home)
+    files = LogFiles(book, metrics, connections)
+    site = Site(book, link, home, checked=lambda: None if watch is None else watch.checked)
 
     async def missing(request: Request, _: Exception) -> Response:
         return site.missing(request, "No page has this address.")

@@ -65,6 +65,27 @@ class Metrics:
             "commonhold_waiting_items", "Items that wait for a round.", registry=self.registry
         )
 
+        self.chain_compared_block = Gauge(
+            "commonhold_chain_compared_block",
+            "The block up to which the chain's events were held against the log.",
+            registry=self.registry,
+        )
+        self.chain_findings = Gauge(
+            "commonhold_chain_findings",
+            "What of the chain does not agree with the log.",
+            registry=self.registry,
+        )
+        self.chain_unchecked = Gauge(
+            "commonhold_chain_unchecked",
+            "1 while the chain could not be compared at the last look.",
+            registry=self.registry,
+        )
+        self.chain_agreed_seconds = Gauge(
+            "commonhold_chain_agreed_timestamp_seconds",
+            "When the chain was compared and agreed last.",
+            registry=self.registry,
+        )
+
     def count_step(self, step: str, outcome: str) -> None:
         """A step was logged, or refused, or failed."""
         self.steps.labels(step, outcome).inc()

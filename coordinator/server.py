@@ -40,6 +40,7 @@ from coordinator.service import CoordinatorService, now_ms
 from coordinator.start import open_book
 from coordinator.tossing import Tossing
 from coordinator.traffic import Traffic
+from coordinator.watching import ChainWatch, idle
 from protocol.errors import ConfigError
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.batch import BUNDLE_BYTES_MAX
@@ -153,13 +154,14 @@ async def running(
         service.add_to(calls)
         if config.reflection:
             service.reflect_in(calls)
+        watch = ChainWatch(book, config.rpc_url, metrics) if config.rpc_url else None
         with listening(config.http_listen, config.http_port, _HTTP_ADVICE) as http_socket:
             async with _grpc(calls, service.leave, config, keys, descriptors.api) as grpc_port:
                 http_port = http_socket.getsockname()[1]
                 link = network_link(config, keys, grpc_port, http_port)
                 async with (
                     serving(
-                        build_app(book, metrics, connections, link, home.path),
+                        build_app(book, metrics, connections, link, home.path, watch=watch),
                         http_socket,
                         Visitors(descriptors.http, descriptors.http // 2),
                     ),
@@ -167,6 +169,7 @@ async def running(
                     _beside(conductor.run(), "conductor", on_fatal),
                     _beside(Tossing(book, now_ms).run(), "tossing", on_fatal),
                     _beside(keep_swept(book, home), "sweep", on_fatal),
+                    _beside(watch.run() if watch else idle(), "chain watch", on_fatal),
                 ):
                     yield Address(os.getpid(), grpc_port, http_port, str(link))
 

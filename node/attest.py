@@ -9,9 +9,11 @@ proof against it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from node.follower import Follower
 from node.keys import NodeKeys
@@ -27,6 +29,8 @@ from protos.gen import records_pb2 as pb
 
 log = logging.getLogger(__name__)
 
+#: How soon a witness that held back sees that the chain was compared.
+DOUBT_POLL_S: Final = 0.5
 #: What clocks may differ by.
 _CLOCKS_S = 60
 
@@ -66,17 +70,38 @@ def remember(store: Store, state: State, ask: Ask) -> bool:
     return known in (None, payload)
 
 
+def no_doubt() -> str:
+    """Of a node that does not look at the chain."""
+    return ""
+
+
 async def keep_attesting(
-    keys: NodeKeys, store: Store, follower: Follower, clock: Callable[[], float] = time.time
+    keys: NodeKeys,
+    store: Store,
+    follower: Follower,
+    doubt: Callable[[], str] = no_doubt,
+    clock: Callable[[], float] = time.time,
 ) -> None:
-    """Queues an answer to each question that the log asks, once, for ever."""
+    """Queues an answer to each question that the log asks, once, for ever. While `doubt` says why not to
+    sign, it waits: the log may say of the chain what is not so, and a root follows from that.
+    """
     if keys.payout_key is None:
         return  # the machine that has it attests
     wallet = Wallet(keys.payout_key)
+    said = ""
     while True:
         size = follower.size
         state = follower.state
-        for kind, ask, answer in list(attestations_due(state, keys.person, wallet, clock())):
+        due = list(attestations_due(state, keys.person, wallet, clock()))
+        why = doubt() if due else ""
+        if why:
+            if why != said:
+                log.warning("not signing for money: %s", why)
+            said = why
+            await asyncio.sleep(DOUBT_POLL_S)
+            continue
+        said = ""
+        for kind, ask, answer in due:
             if kind == "settlement" and not remember(store, state, ask):
                 log.error("another root of epoch %d was signed before: not signing", ask.number)
             elif store.enqueue(Outgoing("attest", keys.seal("attest", answer))):

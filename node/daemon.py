@@ -5,6 +5,7 @@
     outbox      our records, to the log
     prove       of those that the coordinator calls superfluous, that they are
     duties      review, toss, attest, object, announce, claim
+    chain       holds the contracts on chain against the log
     witness     compares what others were shown
     erase       what authors withdrew
     page        what the owner sees of all this, in a browser on this machine
@@ -42,14 +43,15 @@ from commonground.places import read_networks
 from node.alarms import AlarmFiles
 from node.announce import Announcer
 from node.answering import Answering
-from node.attest import keep_attesting
+from node.attest import keep_attesting, no_doubt
 from node.blobs import BlobStore
+from node.chainwatch import ChainWatcher
 from node.claims import Claimer, SettlementWatch
 from node.clocks import ClockWatch
 from node.config import NodeConfig, NodeDirectory, gas_terms, locate
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
-from node.follower import Follower, require_trust
+from node.follower import Follower, lies, require_trust
 from node.keys import NodeKeys
 from node.news import News
 from node.objection import Objector
@@ -181,6 +183,7 @@ class Daemon:
             peers=lambda: host.peers,
             read_spending=self._options.read_spending,
             key=self._keys.key,
+            rpc_url=self._config.rpc_url,
             alarms=self._directory.alarms,
             arguments="" if self._directory == locate() else f" --dir {shlex.quote(str(root))}",
         )
@@ -219,7 +222,7 @@ class Daemon:
         store = sources.store
         files = AlarmFiles(store, self._directory.alarms, self._config.link, self._keys)
         while True:
-            if store.alarms():
+            if lies(store):
                 await asyncio.to_thread(files.write_missing)
                 await self._wait_for_owner(store, host)
             try:
@@ -230,7 +233,7 @@ class Daemon:
                 if isinstance(lie, Lie):
                     store.raise_alarm(lie.kind, str(lie), lie.evidence, now_ms())
                 await asyncio.to_thread(files.write_missing)
-                if not store.alarms():
+                if not lies(store):
                     await asyncio.sleep(
                         PATIENT.max_seconds
                     )  # the same lie, acknowledged: do not spin
@@ -243,7 +246,7 @@ class Daemon:
             self._supervise("alarm", lambda: sound_alarms(store, host, self._keys))
         )
         try:
-            while store.alarms():
+            while lies(store):
                 await asyncio.sleep(TRUST_POLL_SECONDS)
         finally:
             sounding.cancel()
@@ -258,6 +261,8 @@ class Daemon:
         own = OwnRecords(follower, store, keys.person)
         ClockWatch(store, follower)
         follower.subscribe(partial(send_postponed, store))
+        rpc_url = self._config.rpc_url
+        watcher = ChainWatcher(store, follower, rpc_url) if rpc_url else None
         follower.replay()
         async with (
             CoordinatorClient(link, lambda: follower.verifier) as client,
@@ -286,12 +291,16 @@ class Daemon:
                 ),
                 "prove": Unproved(store, follower, client).run,
                 "review": self._duties(store, follower, host, directory, examiner).run,
-                "attest": lambda: keep_attesting(keys, store, follower),
+                "attest": lambda: keep_attesting(
+                    keys, store, follower, watcher.doubt if watcher is not None else no_doubt
+                ),
                 "toss": lambda: keep_tossing(keys, store, follower, self._queued.set),
                 "announce": announcer.run,
                 "witness": lambda: witness.run(host),
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }
+            if watcher is not None:
+                parts["chain"] = watcher.run
             if self._config.rpc_url and keys.payout_key is not None:
                 wallet = Wallet(
                     keys.payout_key, gas_terms(self._config, self._directory, _log_sent)

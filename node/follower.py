@@ -40,7 +40,7 @@ from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie, Receipt
 from node.alarmfile import BROKEN_RECEIPT, RULE, WENT_BACK
 from node.logkeys import announced_keys
-from node.rows import CheckpointRow, LogRow, OutboxRow, Withdrawn
+from node.rows import AlarmKind, AlarmRow, CheckpointRow, LogRow, OutboxRow, Withdrawn
 from node.splitview import SPLIT_VIEW, prove_split
 from node.store import Store
 from protocol import transition
@@ -74,12 +74,17 @@ Listener = Callable[[Applied], None]
 """Called with each entry, after it was folded."""
 
 
+def lies(store: Store) -> list[AlarmRow]:
+    """The open alarms because of which nobody is trusted: all but those about the chain."""
+    return [alarm for alarm in store.alarms() if alarm.kind not in AlarmKind.OF_THE_CHAIN]
+
+
 def require_trust(store: Store) -> None:
     """Raises Misbehaviour while there is evidence of a lie that the owner has not acknowledged."""
-    alarms = store.alarms()
-    if alarms:
+    found = lies(store)
+    if found:
         raise Misbehaviour(
-            f"this network is not to be trusted: {alarms[0].message}",
+            f"this network is not to be trusted: {found[0].message}",
             "see `commonhold node alarms`; with --acknowledge you go on at your own risk",
         )
 

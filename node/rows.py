@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from protocol.lifecycle import ItemStatus
 from protocol.log.batch import decode_bundle, require_whole
@@ -172,6 +172,14 @@ class ClaimRow:
     epoch: int
     tx_hash: bytes
     status: str  # sent | confirmed | failed
+
+
+class AlarmKind:
+    """Alarms that rest on an endpoint's word, and stop no node; every other kind is a lie of the log."""
+
+    CHAIN: Final = "chain"  # the chain does not agree with the log
+    ROOT: Final = "chain-root"  # a root on chain is not the log's
+    OF_THE_CHAIN: Final = frozenset({CHAIN, ROOT})
 
 
 @dataclass(frozen=True, slots=True)

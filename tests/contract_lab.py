@@ -57,6 +57,7 @@ class ChainLab:
     url: str
     witnesses: Sequence[Wallet] = field(default_factory=lambda: WITNESSES)
     tokens: Sequence[Address] = ()
+    voting_s: int = 1
     chain: OperatorChain = field(init=False)
     deployment: Deployment = field(init=False)
     last: Payload = NOTHING
@@ -66,7 +67,14 @@ class ChainLab:
     def __post_init__(self) -> None:
         self.chain = OperatorChain(self.url, OPERATOR)
         tokens = [f"0x{token.hex()}" for token in self.tokens]
-        terms = tryout(tokens=tokens, delay="60s", appeal_delay="60s", unbond_delay="200s")
+        terms = tryout(
+            tokens=tokens,
+            voting_period=f"{self.voting_s}s",
+            delay="60s",
+            appeal_delay="60s",
+            witness_delay="60s",
+            unbond_delay="200s",
+        )
         self.deployment = self.chain.deploy(terms, self.listed, EMISSION)
 
     @property

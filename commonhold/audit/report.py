@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from contracts.logged import Logged
 from protocol.lifecycle import RoundPhase
 from protocol.log.merkle import MerkleTree
 from protocol.log.note import Checkpoint
@@ -52,12 +53,14 @@ class Report:
     rules: list[Since] = field(default_factory=list)
     log_keys: list[Since] = field(default_factory=list)
     operator_keys: list[Since] = field(default_factory=list)
+    chain: Logged = field(default_factory=Logged)  # what the log says of it
     _decided: int = 0  # items, in the present epoch
 
     def take(self, index: int, applied: Applied) -> None:
         """Counts an entry that is in the state now."""
         changes, record = applied.changes, applied.record
         self.kinds[applied.kind] += 1
+        self.chain.take(self.state, applied.kind, record)
         self.erased += len(record.erased)
         self.answers += (leaf for leaf in record.leaves if isinstance(leaf, pb.Answer))
         for campaign_id, (before, after) in changes.rounds.items():

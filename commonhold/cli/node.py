@@ -336,7 +336,8 @@ def alarms(
 ) -> None:
     """Show evidence that the operator lied, and the files that show it to others.
 
-    A node with an alarm sends and signs nothing.
+    A node with such an alarm sends and signs nothing. Alarms of the kinds chain and chain-root rest on your
+    endpoint's word: the node goes on, but while one of the kind chain is open it signs nothing about money.
     """
     from commonhold.cli import node_show
 

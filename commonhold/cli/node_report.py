@@ -13,6 +13,7 @@ from commonground.durations import duration_words
 from commonhold.cli.node_home import asset_name, is_running
 from commonhold.cli.output import micro, table
 from node.alarms import path_of
+from node.chainwatch import chain_words
 from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
@@ -107,6 +108,7 @@ def status(
         ],
         "earnings": [_balance(each) for each in balances],
         "alarms": [alarm.message for alarm in store.alarms()],
+        "chain": chain_words(store, config.rpc_url),
         "alarm_files": [str(path_of(home.alarms, alarm)) for alarm in store.alarms()],
         "clock": clock_warning(store, now_ms()),
         "reach": {
@@ -159,6 +161,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
         f"connection  {data['connection']}",
         f"node        {'running' if data['running'] else 'not running'}",
         f"outside     {data['reach']['words']}",
+        f"chain       {data['chain']}",
         f"reviews     {f'standing by for {standing}' if standing else 'standing by for nothing'}",
         f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",

@@ -12,7 +12,7 @@ from commonhold.cli.output import emit, show
 from node.alarms import AlarmFiles, path_of
 from node.config import NodeConfig, NodeDirectory
 from node.copy import StoredLog, write_copy
-from node.follower import Follower
+from node.follower import Follower, lies
 from protocol.errors import Unreachable
 
 
@@ -23,7 +23,7 @@ def status(directory: Path | None, offline: bool, as_json: bool) -> None:
         follower = Follower(store, config.link)
         follower.replay()
         connection = "not asked"
-        if not offline and not store.alarms():
+        if not offline and not lies(store):
             connection = asyncio.run(_connection(home, config, follower))
         data = node_report.status(home, config, store, follower, connection)
     emit(data, as_json, lambda: node_report.status_text(data))
@@ -55,7 +55,7 @@ def campaigns(directory: Path | None, as_json: bool) -> None:
     with open_store(home) as store:
         follower = Follower(store, config.link)
         follower.replay()
-        if not store.alarms():
+        if not lies(store):
             asyncio.run(catch_up(home, config, follower))
         data = node_report.campaigns(follower.state)
     emit(data, as_json, lambda: node_report.campaigns_text(data))

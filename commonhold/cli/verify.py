@@ -34,7 +34,7 @@ def command(
         Path | None, typer.Option(help="Check this alarm of a node instead, with the link or key.")
     ] = None,
     rpc_url: Annotated[
-        str, typer.Option(help="Compare the settlement on chain with the log's, at this endpoint.")
+        str, typer.Option(help="Hold the contracts on chain against the log too, at this endpoint.")
     ] = "",
     as_json: JsonFlag = False,
 ) -> None:
@@ -47,6 +47,10 @@ def command(
 
     A copy that --save made grows when it is saved again. A log that does not extend it, or what --since
     names, ends with 1; the copy stays as it is, and what contradicts it is kept beside it.
+
+    With --rpc-url the chain is held against the log: the contracts' code and wires, every event both ways,
+    roots, shares and claims. Exit code 1: something does not agree. 8: it could not be compared, which is no
+    pass. Without it the chain is not looked at.
 
     A folder that `coordinator export` made is checked as a dataset, offline: its signature, its files,
     and every item against the log of --key.

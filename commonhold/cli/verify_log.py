@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import RenderableType
 from rich.table import Table
 
-from commonhold.audit.onchain import audit_chain
+from commonhold.audit.onchain import audit_chain, reader_of
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.saving import NotingLog, kept_head, require_extends, saving
 from commonhold.audit.source import FolderLog, HttpLog, LogSource
 from commonhold.cli import verify_dataset
-from commonhold.cli.output import emit, micro, note, progress, table
+from commonhold.cli.output import (
+    EXIT_CHECK_FAILED,
+    EXIT_UNCHECKED,
+    complain,
+    emit,
+    micro,
+    note,
+    progress,
+    table,
+)
+from contracts.watch import Look, Outcome
 from protocol.identity import PersonId, name_of, short
 from protocol.log.link import SCHEME, parse_link
 from protocol.log.note import Verifier
@@ -27,7 +39,12 @@ from protocol.state import SHARES, State
 def check(
     where: str, key: str, *, save: Path | None, since: Path | None, rpc_url: str, as_json: bool
 ) -> None:
-    """Checks a log and prints what holds."""
+    """Checks a log, and the chain if it is told where; prints what holds, and complains of what does not.
+
+    Raises typer.Exit with EXIT_CHECK_FAILED where the chain differs, EXIT_UNCHECKED where it could not be
+    compared.
+    """
+    began_s, reader = time.time(), reader_of(rpc_url) if rpc_url else None
     source, verifier = _open(where, key)
     earlier = save if save is not None and (save / CHECKPOINT_PATH).exists() else None
     heads = [(each, kept_head(each)) for each in (since, earlier) if each is not None]
@@ -46,8 +63,12 @@ def check(
         )
         for path, head in heads:
             require_extends(report, noting.note, verifier, head, where=path, link=link)
-    settled = audit_chain(report.state, rpc_url) if rpc_url else None
-    emit(_summary(report) | {"settled_on_chain": settled}, as_json, lambda: _text(report, settled))
+    look = None
+    if reader is not None:
+        look = audit_chain(report.chain.said(report.state), reader, began_s)
+    emit(_summary(report) | _chain_summary(look), as_json, lambda: _text(report, look))
+    if look is not None:
+        _conclude(look)
 
 
 def _open(where: str, key: str) -> tuple[LogSource, Verifier]:
@@ -90,6 +111,33 @@ def _summary(report: Report) -> dict[str, Any]:
     }
 
 
+def _chain_summary(look: Look | None) -> dict[str, Any]:
+    """`ok` is what was asked for: without an endpoint the log alone."""
+    if look is None:
+        return {"chain": {"outcome": "not looked at"}, "settled_on_chain": None}
+    agrees = look.outcome is Outcome.AGREES
+    return {
+        "ok": agrees,
+        "chain": {
+            "outcome": look.outcome.name.lower().replace("_", " "),
+            "findings": [{"kind": f.kind.name.lower(), "what": str(f)} for f in look.findings],
+            "unchecked": look.unchecked,
+        },
+        "settled_on_chain": look.epoch if agrees else None,
+    }
+
+
+def _conclude(look: Look) -> None:
+    """Says on standard error what is wrong with the chain, and ends with the code for it."""
+    for found in look.findings:
+        complain(f"the chain and the log do not agree: {found}", found.kind.advice)
+    if look.unchecked:
+        complain(f"NOT CHECKED: {look.unchecked}", look.advice)
+    if look.outcome is not Outcome.AGREES:
+        differs = look.outcome is Outcome.DIFFERS
+        raise typer.Exit(EXIT_CHECK_FAILED if differs else EXIT_UNCHECKED)
+
+
 def _persons(state: State) -> int:
     """Who has a key: the members, and the operator."""
     return len({person for _, person in state.keys.scan()})
@@ -114,12 +162,12 @@ def _campaigns(report: Report) -> dict[str, Any]:
     }
 
 
-def _text(report: Report, settled: int | None) -> list[RenderableType]:
+def _text(report: Report, look: Look | None) -> list[RenderableType]:
     tables = [_campaign_table(report), _share_table(report)]
-    return [*_findings(report, settled), "", *tables]
+    return [*_findings(report, look), "", *tables]
 
 
-def _findings(report: Report, settled: int | None) -> list[str]:
+def _findings(report: Report, look: Look | None) -> list[str]:
     state = report.state
     empty = sum(epoch.is_empty for epoch in report.epochs)
     rules = ", ".join(f"{each.what} from entry {each.entry}" for each in report.rules)
@@ -140,11 +188,20 @@ def _findings(report: Report, settled: int | None) -> list[str]:
         ]
     if report.erased:
         lines.append(f"descriptions erased, each withdrawn by its author: {report.erased:,}")
-    if settled:
-        lines.append(
-            f"epoch {settled} is in force on chain, and every event there is as the log says"
-        )
+    lines.append(_chain_words(look))
     return lines
+
+
+def _chain_words(look: Look | None) -> str:
+    if look is None:
+        return "the chain was not looked at: --rpc-url names an endpoint of it"
+    if look.outcome is not Outcome.AGREES:
+        return "the chain: see below"
+    in_force = f"epoch {look.epoch} is in force" if look.epoch else "nothing is in force yet"
+    return (
+        f"the chain agrees: {in_force}, the contracts are those that this software ships, and every event "
+        "is as the log says"
+    )
 
 
 def _campaign_table(report: Report) -> Table:

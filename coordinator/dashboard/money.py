@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from coordinator.dashboard.paging import ROWS
+from coordinator.overview import RootRow, moment, waiting_roots
+from coordinator.watching import Checked
 from protocol.money.settlement import Deployment
 from protocol.rows import Licence
 from protocol.state import State
@@ -76,3 +78,61 @@ def money_view(state: State) -> MoneyView:
         deployment=state.deployment,
         roots={epoch: root.status.name.lower() for epoch, root in state.roots.scan()},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ChainView:
+    """What the network has on its chain, as the log says it; and whether the chain says so, too."""
+
+    addresses: tuple[tuple[str, str], ...]  # name of a contract, and where it is, in hex
+    block: int  # the last that the log has read
+    read: str  # when that was, by the chain's clock
+    epoch: int  # in force
+    roots: tuple[
+        tuple[RootRow, str], ...
+    ]  # that wait, with the time from when an upheld one is due
+    emission_micro: int  # an epoch may mint at most
+    bonds: int  # that vouch for a witness
+    bonded_wei: int
+    bond_minimum: int
+    looks: bool  # the coordinator has an endpoint
+    word: str  # what came of its last look
+    findings: tuple[str, ...]
+    unchecked: str
+    unchecked_since: str
+    compared: int  # block
+
+
+def chain_view(state: State, checked: Checked | None) -> ChainView | None:
+    """The section on the chain; None before there are contracts."""
+    if state.deployment is None:
+        return None
+    view, seen = state.onchain, checked or Checked()
+    bonds = [bond for _, bond in state.bonds.scan() if any(bond.witness) and bond.active]
+    look = seen.look
+    return ChainView(
+        addresses=tuple(
+            (name.replace("_", " "), each.hex())
+            for each, name in state.deployment.contracts.items()
+        ),
+        block=view.last,
+        read=moment(view.time_s) if view.last else "",
+        epoch=view.epoch,
+        roots=tuple((row, _due(state, row.epoch)) for row in waiting_roots(state)),
+        emission_micro=view.emission_micro,
+        bonds=len(bonds),
+        bonded_wei=sum(bond.active for bond in bonds),
+        bond_minimum=view.bond_minimum,
+        looks=checked is not None,
+        word=seen.word,
+        findings=tuple(map(str, look.findings)) if look is not None else (),
+        unchecked=look.unchecked if look is not None else "",
+        unchecked_since=moment(seen.unchecked_since_ms // 1_000) if seen.unchecked_since_ms else "",
+        compared=seen.compared,
+    )
+
+
+def _due(state: State, epoch: int) -> str:
+    """From when an upheld root may come into force; the log does not say it of others."""
+    root = state.roots.get(epoch)
+    return moment(root.due_s) if root is not None and root.due_s else ""

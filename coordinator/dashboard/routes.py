@@ -24,6 +24,7 @@ from coordinator.overview import overview
 from coordinator.policies import OPEN_WARNING
 from coordinator.ranking import rank
 from coordinator.tally import ClosedEpoch
+from coordinator.watching import Checked
 from protocol.errors import Reject
 from protocol.identity import KeyId, PersonId, person_of
 from protocol.rules.table import RULES
@@ -58,11 +59,16 @@ class Views:
     """
 
     def __init__(
-        self, book: Book, metadata: datasets.Metadata, clock_ms: Callable[[], int] = now_ms
+        self,
+        book: Book,
+        metadata: datasets.Metadata,
+        clock_ms: Callable[[], int] = now_ms,
+        checked: Callable[[], Checked | None] = lambda: None,
     ) -> None:
         self._book = book
         self._metadata = metadata
         self._clock_ms = clock_ms
+        self._checked = checked
         self._board = Kept[people.Board]()
         self._rankings = defaultdict[str, Kept[SourcesView]](Kept)
 
@@ -224,6 +230,7 @@ class Views:
         size, number = self._book.head.size, _page(request)
         async with self._book.counting() as (state, tally):
             view, glance = money.money_view(state), overview(state, tally)
+            chain = money.chain_view(state, self._checked())
             deposits = log.latest(tally.kinds.get("chain", _NOTHING), size, number)
             proposed = log.latest(tally.kinds.get("settlement", _NOTHING), size, 1)
         rows = await self._read(log.deposit_rows, deposits.rows, view.deployment)
@@ -231,6 +238,7 @@ class Views:
         values = {
             "money": view,
             "view": glance,
+            "chain": chain,
             "page": Page(number, deposits.total, rows),
             "settlements": settlements,
             "settlements_total": proposed.total,

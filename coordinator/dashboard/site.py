@@ -24,13 +24,14 @@ from coordinator.dashboard.datasets import Metadata
 from coordinator.dashboard.epochs import MINTING, lines_for, minted_by
 from coordinator.dashboard.routes import Shown, Views
 from coordinator.overview import by_outcome
+from coordinator.watching import Checked
 from protocol.errors import Reject
 from protocol.identity import NOBODY
 from protocol.log.link import NetworkLink
 
 _TEMPLATES: Final = Path(__file__).parent.parent / "templates"
-# These say how long a window is still open, so that they change by the clock as well.
-_TICKING: Final = frozenset({"/", "/campaigns", "/campaigns/{id}"})
+# These say how long a window is still open, or what was seen of the chain: they change by the clock as well.
+_TICKING: Final = frozenset({"/", "/campaigns", "/campaigns/{id}", "/revenue"})
 _TICK_MS: Final = 60_000
 _ASK_AGAIN: Final = {"cache-control": "no-cache"}
 NAVIGATION: Final = (
@@ -49,13 +50,18 @@ class Site:
     """The dashboard of one network. `link` is what newcomers are given."""
 
     def __init__(
-        self, book: Book, link: NetworkLink, home: Path, clock_ms: Callable[[], int] = now_ms
+        self,
+        book: Book,
+        link: NetworkLink,
+        home: Path,
+        clock_ms: Callable[[], int] = now_ms,
+        checked: Callable[[], Checked | None] = lambda: None,
     ) -> None:
         self._book = book
         self._link = link
         self._home = home
         self._clock_ms = clock_ms
-        self._views = Views(book, Metadata(home), clock_ms)
+        self._views = Views(book, Metadata(home), clock_ms, checked)
         self._operator = NOBODY  # until somebody asks
         self._templates = _environment()
         self._build = digest_of(_TEMPLATES)

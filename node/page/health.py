@@ -7,7 +7,9 @@ from typing import Final
 
 from commonground.addresses import now_ms
 from node.alarms import path_of
+from node.chainwatch import chain_words
 from node.clocks import clock_warning
+from node.follower import lies
 from node.page.sources import Sources
 from node.page.words import moment
 from node.quota import may_submit
@@ -54,8 +56,10 @@ class HealthView:
     is_well: bool
     word: str  # of its state
     alarms: tuple[str, ...]
+    is_stopped: bool  # because of an alarm that proves a lie
     alarm_files: tuple[str, ...]  # of each of them
     alarms_command: str
+    chain: str  # whether the chain agrees with the log
     reach: str  # whether others can reach it, and what to do if not
     clock: str  # how the operator's clock differs from ours; empty where it does not
     connected: bool
@@ -79,6 +83,7 @@ def view_health(sources: Sources) -> HealthView:
     store, link, replay = sources.store, sources.link, sources.replay
     raised = store.alarms()
     alarms = tuple(alarm.message for alarm in raised)
+    stopped = bool(lies(store))
     clock = clock_warning(store, now_ms())
     connected = replay is not None and replay.is_connected()
     covered = replay.follower.checkpoint if replay else None
@@ -98,8 +103,10 @@ def view_health(sources: Sources) -> HealthView:
         is_well=connected and not alarms and not clock,
         word=_word(bool(alarms), replay is not None, connected, bool(clock)),
         alarms=alarms,
+        is_stopped=stopped,
         alarm_files=tuple(str(path_of(sources.alarms, alarm)) for alarm in raised),
         alarms_command=f"commonhold node alarms{sources.arguments}",
+        chain=chain_words(store, sources.rpc_url),
         reach=reach_words(store, now_ms()),
         clock=clock,
         connected=connected,

@@ -71,6 +71,7 @@ class Sources:
     peers: Callable[[], int]  # how many we are connected to
     read_spending: ReadSpending = no_spending
     key: KeyId = NO_KEY  # that this machine signs with
+    rpc_url: str = ""  # of the chain that it looks at; empty: none
     alarms: Path = Path("alarms")  # where its alarms are, as files
     arguments: str = ""  # what a command needs beside its name to mean this node: " --dir HOME"
     replay: Replay | None = None

@@ -19,7 +19,7 @@ WORD_BYTES: Final = 32
 UINT256_MAX: Final = 2**256 - 1
 
 # One name and version for every message of the protocol; the contracts have the same.
-_NAME_HASH: Final = keccak256(b"Commonhold")
+_NAME: Final = "Commonhold"
 _VERSION_HASH: Final = keccak256(b"1")
 _DOMAIN: Final = "EIP712Domain(string name,string version"
 
@@ -38,12 +38,15 @@ def hash_words(values: Iterable[int | bytes]) -> bytes:
     return keccak256(b"".join(map(word, values)))
 
 
-def domain_separator(chain_id: int | None = None, contract: bytes | None = None) -> bytes:
+def domain_separator(
+    chain_id: int | None = None, contract: bytes | None = None, name: str = _NAME
+) -> bytes:
     """Return the hash of the domain, bound to one contract on one chain when both are given."""
+    name_hash = keccak256(name.encode())
     if chain_id is None or contract is None:
-        return hash_words((keccak256(f"{_DOMAIN})".encode()), _NAME_HASH, _VERSION_HASH))
+        return hash_words((keccak256(f"{_DOMAIN})".encode()), name_hash, _VERSION_HASH))
     kind = keccak256(f"{_DOMAIN},uint256 chainId,address verifyingContract)".encode())
-    return hash_words((kind, _NAME_HASH, _VERSION_HASH, chain_id, contract))
+    return hash_words((kind, name_hash, _VERSION_HASH, chain_id, contract))
 
 
 def typed_digest(separator: bytes, struct_hash: bytes) -> bytes:

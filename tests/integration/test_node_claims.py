@@ -13,7 +13,6 @@ from typing import TypeVar
 import pytest
 from typer.testing import CliRunner
 
-from commonhold.audit.onchain import audit_chain
 from commonhold.cli.node import app
 from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
 from coordinator.chain import Signed
@@ -26,7 +25,7 @@ from node.objection import PATIENCE_LOOKS, Objector, evidence_of
 from node.rows import ClaimRow, OutboxState
 from node.store import Store
 from node.wallet import Wallet
-from protocol.errors import ConfigError, Misbehaviour, StateError, Unreachable
+from protocol.errors import ConfigError, StateError, Unreachable
 from protocol.lifecycle import RootStatus
 from protocol.money.payload import NOTHING, Payload, hash_payload
 from protocol.money.settlement import Deployment, Leaf
@@ -270,35 +269,6 @@ async def until_some(look: Callable[[], T | None]) -> T:
     while not (found := look()):
         await asyncio.sleep(0.02)
     return found
-
-
-def test_an_auditor_compares_the_chain_with_the_log(settling: Settling) -> None:
-    state = settling.net.state
-    assert audit_chain(state, settling.lab.url) == 0, "nothing is in force yet"
-    settling.propose()
-    settling.settle()
-    assert audit_chain(state, settling.lab.url) == 1
-    kept = state.onchain, state.roots[1]
-    state.roots.put(1, replace(kept[1], payload=replace(kept[1].payload, root=bytes(32))))
-    with pytest.raises(Misbehaviour, match="the chain's roots"):
-        audit_chain(state, settling.lab.url)
-    state.roots.put(1, kept[1])
-    state.received.put(bytes(20), 5)
-    with pytest.raises(Misbehaviour, match="the chain's revenue"):
-        audit_chain(state, settling.lab.url)
-    state.received.remove(bytes(20))
-    state.onchain = replace(kept[0], attempt=3)
-    with pytest.raises(Misbehaviour, match="the chain's epochs"):
-        audit_chain(state, settling.lab.url)
-    state.onchain = replace(kept[0], last=10**6)
-    with pytest.raises(ConfigError, match="the log has read 1000000"):
-        audit_chain(state, settling.lab.url)
-    state.onchain = kept[0]
-    with pytest.raises(Unreachable):
-        audit_chain(state, NOBODY)
-
-
-# ---- objections ----
 
 
 def lie(settling: Settling) -> Payload:

@@ -1,0 +1,202 @@
+"""Does the chain say what the log says? A node that knows an endpoint looks, again and again.
+
+It compares what is new (contracts.watch), and tells its owner: what differs is an alarm, and what could
+not be compared is said with the time since when. An endpoint's word convinces nobody else, so such an alarm
+does not stop the node as a lie of the log does. While it is open a witness signs nothing about money; it
+goes on objecting to wrong roots, which matters most just then.
+
+What is noted is in the store, so that `status` and the page tell it, too. How far events were compared is
+kept as long as they agree: if we crash before it is, they are compared again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from commonground.addresses import now_ms
+from commonground.backoff import PATIENT
+from contracts.endpoint import Endpoint
+from contracts.findings import Finding, Kind
+from contracts.logged import Logged
+from contracts.reader import ChainReader
+from contracts.watch import Look, Outcome, Watch
+from node.follower import Follower
+from node.rows import AlarmKind
+from node.store import Store
+from protocol.transition import Applied
+
+log = logging.getLogger(__name__)
+
+#: A root waits for days; five blocks of mainnet.
+LOOK_S: Final = 60.0
+#: Of the log's records, in one look: a first look at a long history comes to an end, and then goes on.
+RANGES_PER_LOOK: Final = 64
+#: So many alarms about the chain, ever: they must not take the room of those that prove a lie.
+ALARMS_MAX: Final = 20
+_COMPARED, _NOTED = "chain/compared", "chain/look"
+# A record that the log reads on for these is worth a look at once.
+_WORTH_A_LOOK: Final = ("deployment", "chain", "rewind", "settlement")
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the last look saw. Times in milliseconds since 1970; blocks as numbers."""
+
+    looked_ms: int
+    agreed_ms: int  # when all was compared and agreed last; 0: never
+    compared: int  # the last block whose events were compared
+    read: int  # the last one that the log has read
+    final: int  # the last one of the chain that counts as final, when it was reached
+    findings: tuple[str, ...]
+    undone: bool  # a block that the log has read is not the chain's any more
+    unchecked: str
+    unchecked_since_ms: int  # 0: the last look saw all
+
+    @property
+    def words(self) -> str:
+        """What it comes to, in a line."""
+        if self.findings:
+            return f"does not agree with the log: {self.findings[0]}"
+        if self.unchecked:
+            return f"NOT CHECKED since {_ago(self.unchecked_since_ms)}: {self.unchecked}"
+        return (
+            f"agrees with the log up to block {self.compared:,}, which has read up to {self.read:,}"
+        )
+
+
+class ChainWatcher:
+    """Looks for one node. Make it before the follower replays: it collects what the log says."""
+
+    def __init__(
+        self,
+        store: Store,
+        follower: Follower,
+        rpc_url: str,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self._store, self._follower, self._clock = store, follower, clock
+        self._watch = Watch(ChainReader(Endpoint(rpc_url)))
+        self._logged = Logged(int(store.meta(_COMPARED) or b"0"))
+        self._wanted = asyncio.Event()
+        self._current_s = 0.0
+        follower.subscribe(self._on_entry)
+
+    def _on_entry(self, applied: Applied) -> None:
+        self._logged.take(self._follower.state, applied.kind, applied.record)
+        if applied.kind in _WORTH_A_LOOK:
+            self._wanted.set()
+
+    async def run(self) -> None:
+        """Looks for ever. Nothing of the chain's ends it."""
+        failures = 0
+        while True:
+            look = await self.look()
+            failures = failures + 1 if look is not None and look.unchecked else 0
+            await self._pause(PATIENT.delay(failures - 1) if failures else LOOK_S)
+
+    async def look(self) -> Look | None:
+        """Looks once, and notes what it saw; None while the network has no contracts."""
+        self._wanted.clear()
+        if self._follower.is_live:
+            self._current_s = self._clock() / 1_000
+        said = self._logged.said(self._follower.state)
+        if said is None:
+            return None
+        part = replace(said, ranges=said.ranges[:RANGES_PER_LOOK])
+        look = await asyncio.to_thread(self._watch.look, part, self._current_s)
+        self._logged.forget(look.compared)
+        self._note(look)
+        if len(said.ranges) > RANGES_PER_LOOK and not look.unchecked:
+            self._wanted.set()
+        return look
+
+    def doubt(self) -> str:
+        """Why a witness should not sign for money now; empty where nothing speaks against it.
+
+        A wrong root on chain does not: the log's own is signed, and nobody is asked to sign on top of it.
+        """
+        if any(alarm.kind == AlarmKind.CHAIN for alarm in self._store.alarms()):
+            return "the chain does not agree with the log: see `commonhold node alarms`"
+        state, noted = self._follower.state, noted_look(self._store)
+        if noted is None or self._logged.compared < state.onchain.last:
+            why = f": {noted.unchecked}" if noted is not None and noted.unchecked else ""
+            return f"block {state.onchain.last:,} of the chain is not compared yet{why}"
+        if noted.undone:
+            return f"the chain {noted.words}"
+        return ""
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
+        except TimeoutError:
+            log.debug("nothing to look at for %.0f s", seconds)
+
+    # ---- what is noted ----
+
+    def _note(self, look: Look) -> None:
+        now, before = self._clock(), noted_look(self._store)
+        since = 0
+        if look.unchecked:
+            since = before.unchecked_since_ms if before is not None else 0
+            since = since or now
+        agreed = before.agreed_ms if before is not None else 0
+        noted = Noted(
+            looked_ms=now,
+            agreed_ms=now if look.outcome is Outcome.AGREES else agreed,
+            compared=self._logged.compared,
+            read=self._follower.state.onchain.last,
+            final=look.final or (before.final if before is not None else 0),
+            findings=tuple(map(str, look.findings)),
+            undone=any(each.kind is Kind.REORGANISED for each in look.findings),
+            unchecked=look.unchecked,
+            unchecked_since_ms=since,
+        )
+        for each in look.findings:
+            self._alarm(each, now)
+        if not look.findings:
+            self._store.set_meta(_COMPARED, str(self._logged.compared).encode())
+        self._store.set_meta(_NOTED, json.dumps(asdict(noted)).encode())
+        if look.unchecked and (before is None or not before.unchecked):
+            log.warning("the chain cannot be compared: %s", look.unchecked)
+
+    def _alarm(self, found: Finding, now: int) -> None:
+        """A block that was undone is none: the operator's next record takes it back."""
+        if found.kind is Kind.REORGANISED:
+            log.warning("%s", found)
+            return
+        is_root = found.kind is Kind.ANOTHER_ROOT
+        kind = AlarmKind.ROOT if is_root else AlarmKind.CHAIN
+        known = [a for a in self._store.alarms(open_only=False) if a.kind in AlarmKind.OF_THE_CHAIN]
+        evidence = (found.kind.name.encode(), found.where.encode())
+        if len(known) < ALARMS_MAX and all(a.evidence != evidence for a in known):
+            log.error("%s. %s", found, found.kind.advice)
+            message = f"the chain and the log do not agree: {found}. Next: {found.kind.advice}"
+            self._store.raise_alarm(kind, message, evidence, now)
+
+
+def noted_look(store: Store) -> Noted | None:
+    """What the last look saw; None before the first."""
+    raw = store.meta(_NOTED)
+    if raw is None:
+        return None
+    fields = json.loads(raw)
+    return Noted(**fields | {"findings": tuple(fields["findings"])})
+
+
+def chain_words(store: Store, rpc_url: str) -> str:
+    """Whether the chain agrees, for `status` and the page."""
+    if not rpc_url:
+        return "not looked at: name an endpoint as rpc_url in node.toml"
+    noted = noted_look(store)
+    return "not looked at yet" if noted is None else noted.words
+
+
+def _ago(since_ms: int) -> str:
+    return datetime.fromtimestamp(since_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
