@@ -17,7 +17,9 @@ class OutboxState(StrEnum):
     """Where a record of ours is on its way to the log."""
 
     QUEUED = "queued"
-    POSTPONED = "postponed"  # too much for this epoch; it is sent again in the next
+    POSTPONED = (
+        "postponed"  # not now: it is sent again with the next epoch, or when our bond has changed
+    )
     SENT = "sent"  # the log has it, or something that makes it superfluous
     REFUSED = "refused"  # it breaks a rule; sending it again would not help
 

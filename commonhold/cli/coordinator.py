@@ -20,6 +20,7 @@ from commonhold.cli import (
 from commonhold.cli.coordinator_people import configured_link
 from commonhold.cli.options import (
     AdmissionOption,
+    BondOption,
     HomeOption,
     InviteStandingOption,
     ItemsPerStandingOption,
@@ -92,6 +93,7 @@ def init(
     invite_standing: InviteStandingOption = None,
     newcomer_items: NewcomerItemsOption = None,
     items_per_standing: ItemsPerStandingOption = None,
+    bond: BondOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Found a network: keys, settings, and the first entry of its log.
@@ -99,7 +101,7 @@ def init(
     The policy is written into the log; `policy set` changes it at the end of an epoch.
     """
     from coordinator.founding import DEFAULT_POLICY, found
-    from coordinator.policies import OPEN_WARNING, policy_data, read_terms, require_split
+    from coordinator.policies import OPEN_WARNING, policy_data, read_terms, require_whole
     from coordinator.terms import Terms
     from coordinator.terms import tryout as tryout_terms
     from protos.gen import records_pb2 as pb
@@ -117,9 +119,10 @@ def init(
         invite_standing=invite_standing,
         newcomer_items=newcomer_items,
         items_per_standing=items_per_standing,
+        bond=bond,
     )
     policy = pb.Policy(**(policy_data(DEFAULT_POLICY) | terms))
-    require_split(policy)
+    require_whole(policy)
     config = Config(
         name=name,
         host=host,

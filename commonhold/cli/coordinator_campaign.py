@@ -11,6 +11,7 @@ import typer
 
 from commonhold.cli.options import (
     AdmissionOption,
+    BondOption,
     HomeOption,
     InviteStandingOption,
     ItemsPerStandingOption,
@@ -202,6 +203,7 @@ def policy_set(
     invite_standing: InviteStandingOption = None,
     newcomer_items: NewcomerItemsOption = None,
     items_per_standing: ItemsPerStandingOption = None,
+    bond: BondOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change what is given, from the next epoch on; the present one keeps the policy that it began with."""
@@ -222,6 +224,7 @@ def policy_set(
         invite_standing=invite_standing,
         newcomer_items=newcomer_items,
         items_per_standing=items_per_standing,
+        bond=bond,
     )
     with Operator(Home.at(directory)) as operator:
         state = operator.state

@@ -191,14 +191,15 @@ def claim(
 
 @guarded
 def bond(
-    wei: Annotated[int, typer.Argument(min=1, help="How much ether to add, in wei.")],
+    wei: Annotated[int, typer.Argument(min=1, help="How much to add, in wei.")],
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Vouch as a witness, with ether of your payout address: then your node may freeze a wrong root.
+    """Vouch for yourself, with ether of your payout address: where one joins by a bond, and as a witness.
 
-    It is at stake if you sign two roots for one epoch, and comes back by `unbond`.
+    A newcomer bonds first, and then registers. A witness's node may freeze a wrong root by it. It is at
+    stake if you sign two roots for one epoch, and comes back by `unbond`.
     """
     from commonhold.cli import node_bond
 
@@ -207,14 +208,22 @@ def bond(
 
 @guarded
 def unbond(
+    wei: Annotated[
+        int | None, typer.Argument(min=1, help="How much, in wei; all of it, if not said.")
+    ] = None,
+    *,
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Begin to take your bond back; after its delay, run it again to have it."""
+    """Begin to take your bond back; after its delay, run it again to have it.
+
+    Who joined by a bond submits nothing, is not drawn and invites nobody without it, and keeps all they
+    earned.
+    """
     from commonhold.cli import node_bond
 
-    node_bond.unbond(directory, passphrase_path, as_json)
+    node_bond.unbond(wei, directory, passphrase_path, as_json)
 
 
 # ---- page, withdraw ----

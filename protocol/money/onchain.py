@@ -59,6 +59,16 @@ class Bond:
 
 
 @dataclass(frozen=True, slots=True)
+class Vouched:
+    """What all bonds say of one person. What an open slash asks for counts still: otherwise whoever accuses
+    would have punished."""
+
+    active: int = 0
+    leaving: int = 0  # counts no more
+    slashed: int = 0  # ever
+
+
+@dataclass(frozen=True, slots=True)
 class Slash:
     """What somebody wants to take of a bond."""
 

@@ -18,6 +18,7 @@ from protocol.lifecycle import ItemEvent, RoundEvent, RoundPhase, next_phase
 from protocol.review.reputation import belief_of, draw_weight
 from protocol.review.sampling import Candidate, Task, assign, select, tasks_of
 from protocol.rows import Campaign, Item, ItemId
+from protocol.rules.admission import standing_by
 from protocol.rules.intake import enqueue
 from protocol.rules.record import (
     Record,
@@ -133,7 +134,7 @@ def _excluded(
 def can_be_reviewed(state: State, campaign_id: str) -> bool:
     """Whether somebody stands by who may review something that waits: not its author, nobody who has
     answered, and nobody who is paid at the address of one of these."""
-    voices = {_voice(state, person) for (_, person), _ in state.standbys.scan(campaign_id)}
+    voices = {_voice(state, person) for person, _ in standing_by(state, campaign_id)}
     for queue, first_ticket in state.queues.scan(campaign_id):
         others = voices - {_voice(state, queue[1])}
         if not others:
