@@ -112,6 +112,10 @@ class NodeChain:
         """Return with how much a witness may object."""
         return int(self._client.read(self._stake().minimum()))
 
+    def time_s(self) -> int:
+        """Return the time of the latest block: what the contracts go by."""
+        return self._client.block_at(self._client.head())[1]
+
     def request_unbond(self, person: PersonId, amount_wei: int) -> SentTx:
         """Begin to take our bond back."""
         return self._client.send(self._stake().requestUnbond(person, amount_wei))

@@ -7,7 +7,6 @@ Whoever is no member yet bonds first: the bond names the person that the node's 
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,7 @@ def unbond(
     keys, state, chain = _open(directory, passphrase_path)
     vouches, leaving, leaves_at_s = chain.bonded(keys.person)
     _require_funds(chain, 0)
-    if vouches and (wei is not None or not leaving or time.time() < leaves_at_s):
+    if vouches and (wei is not None or not leaving or chain.time_s() < leaves_at_s):
         amount = vouches if wei is None else wei
         _check_rest(vouches - amount, vouches, _least(state, keys.person, chain))
         sent = chain.request_unbond(keys.person, amount)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from protocol.errors import NotYet
@@ -30,8 +32,9 @@ BEN = Address(b"\x22" * 20)
 
 
 def network(admission: int, bond: str = str(LEAST), **changes: int) -> Network:
-    terms = INVITED | {"operator_invitations": 9} | changes
-    return Network(policy=policy(**(terms | {"admission": admission, "bond": bond})))  # type: ignore[arg-type]
+    terms: dict[str, Any] = INVITED | {"operator_invitations": 9} | changes
+    terms |= {"admission": admission, "bond": bond}
+    return Network(policy=policy(**terms))
 
 
 def bonded(net: Network, person: Person, amount: int = LEAST, by: Address = ANN) -> bytes:
@@ -227,11 +230,11 @@ def test_who_lacks_a_bond_invites_nobody() -> None:
 
 
 def set_policy(net: Network, **changes: object) -> None:
-    terms = INVITED | {"admission": pb.ADMISSION_BOND, "bond": str(LEAST)} | changes
+    terms: dict[str, Any] = INVITED | {"admission": pb.ADMISSION_BOND, "bond": str(LEAST)} | changes
     body = pb.PolicyChange(
         network=NETWORK,
         epoch=net.state.epoch,
-        policy=policy(**terms),  # type: ignore[arg-type]
+        policy=policy(**terms),
         serial=net.state.policies,
     )
     net.add(net.operator, "policy", body)
