@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from coordinator.chain import Signed
+from contracts.signed import Signed
 from coordinator.operator import Operator
 from protocol.errors import Ignore, StateError
 from protocol.limits import DEADLINE_S_MAX

@@ -14,35 +14,17 @@ from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, SentTx
 from contracts.facts import read_logs
+from contracts.signed import Signed, payload_words
 from coordinator.deploying import deploy
 from coordinator.terms import Terms
 from protocol.errors import ConfigError, StateError
-from protocol.money.payload import Payload, quorum_of
-from protocol.money.payout import verify_quorum
+from protocol.money.payload import Payload
 from protocol.money.settlement import ETHER, Address, Deployment, Leaf
 from protos.gen import records_pb2 as pb
 
 #: A memo is one word on chain: a reference, or the hash of a longer text.
 MEMO_BYTES_MAX: Final = 32
 STATUSES: Final = ("waiting", "frozen", "upheld")
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """The word of a quorum of the witnesses of set `nonce` over a digest."""
-
-    digest: bytes
-    nonce: int
-    witnesses: tuple[Address, ...]
-    signatures: Sequence[bytes]
-    deadline_s: int
-
-    def attestation(self) -> tuple[Any, ...]:
-        """As the contracts take it. Raises Reject unless it is a quorum's."""
-        quorum = quorum_of(len(self.witnesses))
-        ordered = verify_quorum(self.digest, self.signatures, self.witnesses, quorum)
-        listed = [to_checksum_address(witness) for witness in self.witnesses]
-        return (self.nonce, listed, b"".join(ordered), self.deadline_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +131,9 @@ class OperatorChain:
 
     def post(self, payload: Payload, last: Payload, by: Signed) -> SentTx:
         """Let a root wait. Raises Reject if the signatures are not a quorum's."""
-        function = self._settlement().post(_struct(payload), _struct(last), by.attestation())
+        function = self._settlement().post(
+            payload_words(payload), payload_words(last), by.attestation()
+        )
         return self._client.send(function)
 
     def uphold(self, epoch: int, by: Signed) -> SentTx:
@@ -162,7 +146,7 @@ class OperatorChain:
 
     def enact(self, payload: Payload) -> SentTx:
         """Put a root in force that has waited."""
-        return self._client.send(self._settlement().enact(_struct(payload)))
+        return self._client.send(self._settlement().enact(payload_words(payload)))
 
     def propose_witnesses(self, witnesses: Sequence[bytes], by: Signed) -> SentTx:
         """Propose another set of witnesses."""
@@ -216,9 +200,3 @@ class OperatorChain:
 
     def _witness_set(self) -> Any:
         return self._client.contract("WitnessSet", self._deployed().witness_set).functions
-
-
-def _struct(payload: Payload) -> tuple[Any, ...]:
-    """A payload as the contract takes it."""
-    assets = [to_checksum_address(asset) for asset, _ in payload.totals]
-    return (payload.epoch, payload.root, assets, [total for _, total in payload.totals])

@@ -12,10 +12,11 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, ContractRefused, SentTx
+from contracts.signed import Signed, payload_words
 from node.wallet import ClaimTx, Posting
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.identity import PersonId
-from protocol.money.payload import bond_id
+from protocol.money.payload import Payload, bond_id
 from protocol.money.settlement import ETHER, Address, Deployment, Leaf, verify_proof
 
 
@@ -143,6 +144,39 @@ class NodeChain:
         listed = [to_checksum_address(witness) for witness in witnesses]
         bond = bond_id(person, self.address)
         return self._client.send(self._settlement().challenge(epoch, evidence, listed, bond))
+
+    def contradict(self, other: Payload, by: Signed) -> SentTx:
+        """Undo the root that is posted for an epoch: the same witnesses signed `other` for it. The bonds of
+        those who signed both are proposed to be slashed. Takes no bond, only gas."""
+        posted, bonds = self._posted(other.epoch), self._bonds_of(by.witnesses)
+        function = self._settlement().contradict(
+            payload_words(posted), payload_words(other), by.attestation(), bonds
+        )
+        return self._client.send(function)
+
+    def _posted(self, epoch: int) -> Payload:
+        contract = self._client.contract("Settlement", self._deployment.settlement)
+        block = self._deployment.block
+        said = [
+            log["args"] for log in self._client.logs(contract.events.Posted, block, epoch=epoch)
+        ]
+        if not said:
+            raise StateError(f"no root of epoch {epoch} was posted", "the chain may have moved on")
+        assets = (Address(bytes.fromhex(asset[2:])) for asset in said[-1]["assets"])
+        totals = tuple(zip(assets, map(int, said[-1]["totals"]), strict=True))
+        return Payload(epoch, bytes(said[-1]["root"]), totals)
+
+    def _bonds_of(self, witnesses: Sequence[Address]) -> list[bytes]:
+        """All that were ever made for these witnesses; what is not there, or did not sign, is left alone."""
+        contract = self._client.contract("Stake", self._deployment.stake)
+        found = {
+            bond_id(bytes(log["args"]["person"]), Address(bytes.fromhex(log["args"]["bonder"][2:])))
+            for each in witnesses
+            for log in self._client.logs(
+                contract.events.Bonded, self._deployment.block, witness=to_checksum_address(each)
+            )
+        }
+        return sorted(found)
 
     def _settlement(self) -> Any:
         return self._client.contract("Settlement", self._deployment.settlement).functions

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contracts.devchain import dev_keys
-from coordinator.chain import OperatorChain, Signed
+from contracts.signed import Signed
+from coordinator.chain import OperatorChain
 from coordinator.terms import tryout
 from node.wallet import ClaimTx, Wallet
 from protocol.log.strict import encode_leaf

@@ -159,11 +159,20 @@ def _is_moot(state: State, kind: str, ask: Ask) -> bool:
     if ask.nonce != view.nonce:
         return True
     if kind == "settlement":
+        if _is_contradicted(state, ask):
+            return False  # what witnesses answer is proof against those of them who signed the other root
         return ask.number != view.posted + 1 or ask.attempt != view.attempt
     if kind == "uphold":
         root = state.roots.get(ask.number)
         return root is None or root.status is not RootStatus.FROZEN or root.attempt != ask.attempt
     return ask.number != view.proposals + 1
+
+
+def _is_contradicted(state: State, ask: Ask) -> bool:
+    """Whether another root is on chain for the epoch and attempt that witnesses are asked about."""
+    root = state.roots.get(ask.number)
+    other = root is not None and root.payload != state.payloads.get(ask.number)
+    return root is not None and other and root.attempt == ask.attempt
 
 
 # ---- revenue ----

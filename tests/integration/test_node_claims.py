@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from commonhold.audit.onchain import audit_chain
 from commonhold.cli.node import app
 from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
-from coordinator.chain import Signed
+from contracts.signed import Signed
 from node.attest import attestations_due, keep_attesting, remember
 from node.claims import Claimer, SettlementWatch, leaf_of, unclaimed
 from node.config import NodeConfig, NodeDirectory, write_config
@@ -341,6 +341,37 @@ def test_a_root_that_the_log_never_proposed_is_wrong_after_a_while(settling: Set
     objector = settling.objector()
     looks = [len(objector.look()) for _ in range(PATIENCE_LOOKS + 1)]
     assert looks == [0] * (PATIENCE_LOOKS - 1) + [1, 0]
+
+
+def test_who_signed_two_roots_is_shown_on_chain_and_loses_the_bond(settling: Settling) -> None:
+    """No bond is needed to show it; what the log has read of the wrong root leaves the proof where it is."""
+    bond(settling)
+    settling.propose()
+    due = settling.due()
+    assert due is not None
+    settling.log(settling.ann, "attest", due)
+    wrong = lie(settling)
+    settling.read()
+    assert settling.net.state.roots[1].payload == wrong
+    [posting] = settling.objector().look()
+    assert posting.payload == hash_payload(wrong)
+    assert settling.lab.chain.epochs() == (0, 0), "the root is undone"
+    settling.read()
+    state = settling.net.state
+    assert (state.onchain.posted, state.onchain.attempt) == (0, 1)
+    [(_, slash)] = state.slashes.scan()
+    vouches = state.bonds[slash.bond]
+    assert (vouches.person, slash.amount) == (settling.ann.id, vouches.active)
+    assert not state.asks.has("settlement"), "and the next attempt asks anew"
+
+
+def test_one_signature_in_the_log_is_no_contradiction(settling: Settling) -> None:
+    """The witness answered nothing that the log asks: then it stays an objection."""
+    settling.propose()
+    bond(settling)
+    lie(settling)
+    assert len(settling.objector().look()) == 1
+    assert settling.lab.chain.waiting(1).status == "frozen"
 
 
 def test_without_a_bond_it_says_so(settling: Settling, caplog: pytest.LogCaptureFixture) -> None:
