@@ -44,6 +44,9 @@ def ask(operator: Operator, kind: str, body: Any, report: Report, seconds_max: f
 
 
 def _stands(present: Ask, kind: str, body: Any, nonce: int) -> bool:
+    if kind == "slash":
+        same = present.accused == (body.bond, body.evidence) and present.nonce == nonce
+        return same and present.deadline_s - time.time() >= LEFT_S_MIN
     number = body.proposal if kind == "witness-change" else body.epoch
     return (
         (present.number, present.nonce) == (number, nonce)

@@ -153,6 +153,16 @@ class OperatorChain:
         listed = [to_checksum_address(witness) for witness in witnesses]
         return self._client.send(self._witness_set().propose(listed, by.attestation()))
 
+    def propose_slash(self, bond: bytes, amount: int, evidence: bytes, by: Signed) -> SentTx:
+        """Propose that a bond pays; its bonder may appeal."""
+        return self._client.send(
+            self._stake().proposeSlash(bond, amount, evidence, by.attestation())
+        )
+
+    def execute_slash(self, number: int) -> SentTx:
+        """Carry out a slash against which nobody appealed in time."""
+        return self._client.send(self._stake().execute(number))
+
     def activate_witnesses(self) -> SentTx:
         """Put the set that has waited in force."""
         return self._client.send(self._witness_set().activate())
@@ -194,6 +204,9 @@ class OperatorChain:
 
     def _settlement(self) -> Any:
         return self._client.contract("Settlement", self._deployed().settlement).functions
+
+    def _stake(self) -> Any:
+        return self._client.contract("Stake", self._deployed().stake).functions
 
     def _vault(self) -> Any:
         return self._client.contract("Vault", self._deployed().vault).functions

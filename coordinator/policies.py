@@ -44,6 +44,8 @@ def read_terms(
     newcomer_items: int | None,
     items_per_standing: int | None,
     bond: str | None,
+    silence_tosses: int | None,
+    silence_slash: float | None,
 ) -> dict[str, int | str]:
     """Fields of the record, of the options that are said: whole shares, percentages, counts, wei, a word.
 
@@ -63,6 +65,8 @@ def read_terms(
         "newcomer_items": _count("--newcomer-items", newcomer_items, 1),
         "items_per_standing": _count("--items-per-standing", items_per_standing, 0),
         "bond": _bond(bond),
+        "silence_tosses": _count("--silence-tosses", silence_tosses, 0),
+        "silence_ppm": _part("--silence-slash", silence_slash),
     }
     return {name: value for name, value in terms.items() if value is not None}
 

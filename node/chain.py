@@ -125,6 +125,10 @@ class NodeChain:
         """Take back what has waited long enough."""
         return self._client.send(self._stake().withdraw(person))
 
+    def appeal(self, number: int) -> SentTx:
+        """Bring a slash of our bond before the holders of shares."""
+        return self._client.send(self._stake().appeal(number))
+
     # -- objections
 
     def waiting(self) -> list[Posting]:

@@ -25,3 +25,5 @@ class Policy:
     newcomer_items: int
     items_per_standing: int
     bond: int  # 0: nobody needs one
+    silence_tosses: int
+    silence_ppm: int

@@ -197,6 +197,8 @@ class State:
     bonds: Table[bytes, Bond] = field(default_factory=Table)  # by id
     vouched: Table[PersonId, Vouched] = field(default_factory=Table)  # all bonds of each person
     slashes: Table[int, Slash] = field(default_factory=Table)  # that are open
+    # Each (bond, evidence) of which a slash was ever proposed, and its number.
+    accused: Table[tuple[bytes, bytes], int] = field(default_factory=Table)
     # What payees and the holders of shares said there, and in which block.
     payees: Table[tuple[Address, bytes], int] = field(default_factory=Table)
     decided: Table[bytes, int] = field(default_factory=Table)

@@ -41,6 +41,7 @@ EMISSION = 10**12
 GAS_WEI = 10**18
 HOUR_S = 3_600
 DELAY_S = 61  # of the contracts, and a second
+SLASH_DELAY_S = 16  # likewise
 
 
 def ask_chain(url: str, method: str, *params: object) -> object:
@@ -67,7 +68,8 @@ class ChainLab:
     def __post_init__(self) -> None:
         self.chain = OperatorChain(self.url, OPERATOR)
         tokens = [f"0x{token.hex()}" for token in self.tokens]
-        terms = tryout(tokens=tokens, delay="60s", appeal_delay="60s", unbond_delay="200s")
+        delays = {"delay": "60s", "appeal_delay": "60s", "slash_delay": "15s"}
+        terms = tryout(tokens=tokens, unbond_delay="200s", **delays)
         self.deployment = self.chain.deploy(terms, self.listed, EMISSION)
 
     @property

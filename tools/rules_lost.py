@@ -21,6 +21,7 @@ class Mutant(NamedTuple):
 
 ADMISSION: Final = "unit/test_fold_admission.py"
 BONDS: Final = "unit/test_fold_bonds.py"
+FAULTS: Final = "unit/test_fold_faults.py"
 ATTACKS: Final = "unit/test_fold_attacks.py"
 CHAIN: Final = "unit/test_fold_chain.py"
 CLOSE: Final = "unit/test_fold_close.py"
@@ -43,6 +44,7 @@ TEXT: Final = "unit/test_text.py"
 
 _ADMISSION: Final = "protocol/rules/admission.py"
 _BONDS: Final = "protocol/rules/bonds.py"
+_FAULTS: Final = "protocol/rules/faults.py"
 _ANSWERING: Final = "protocol/rules/answering.py"
 _CAMPAIGNS: Final = "protocol/rules/campaigns.py"
 _CHAIN: Final = "protocol/rules/chain.py"
@@ -1627,6 +1629,90 @@ _WHO: Final = (
 )
 
 _BONDED: Final = (
+    Mutant(
+        "one is silent after fewer tosses",
+        _FAULTS,
+        "most == 0 or known.in_a_row < most",
+        "most == 0 or known.in_a_row < most - 1",
+        FAULTS,
+    ),
+    Mutant(
+        "silence costs where the policy asks nothing",
+        _FAULTS,
+        "most == 0 or known",
+        "known",
+        FAULTS,
+    ),
+    Mutant(
+        "a toss does not end a silence",
+        "protocol/rules/drawing.py",
+        "row = 0 if tossed else",
+        "row =",
+        FAULTS,
+    ),
+    Mutant(
+        "evidence of a slash is anything",
+        _FAULTS,
+        "require(body.evidence == evidence,",
+        "require(True,",
+        FAULTS,
+    ),
+    Mutant(
+        "one silence costs again",
+        _FAULTS,
+        "(body.bond, body.evidence) not in state.accused",
+        "True",
+        FAULTS,
+    ),
+    Mutant(
+        "a slash takes any amount",
+        _FAULTS,
+        "0 < amount == silence_amount(state, bond)",
+        "0 < amount",
+        FAULTS,
+    ),
+    Mutant(
+        "a slash takes nothing",
+        _FAULTS,
+        "0 < amount == silence_amount(state, bond)",
+        "amount <= silence_amount(state, bond)",
+        FAULTS,
+    ),
+    Mutant(
+        "any fault is silence",
+        _FAULTS,
+        "body.fault == pb.FAULT_SILENCE",
+        "True",
+        FAULTS,
+    ),
+    Mutant(
+        "what leaves answers for nothing",
+        _FAULTS,
+        "(bond.active + bond.leaving) *",
+        "bond.active *",
+        FAULTS,
+    ),
+    Mutant(
+        "a slash that was proposed is asked for still",
+        _CHAIN,
+        "return ask.accused is None or ask.accused in state.accused",
+        "return False",
+        FAULTS,
+    ),
+    Mutant(
+        "a policy punishes one missed toss",
+        _NETWORK,
+        "policy.silence_tosses == 0 or policy.silence_tosses >= SILENCE_TOSSES_MIN",
+        "True",
+        FAULTS,
+    ),
+    Mutant(
+        "silence costs everything",
+        _NETWORK,
+        "policy.silence_ppm <= SILENCE_PPM_MAX",
+        "True",
+        FAULTS,
+    ),
     Mutant("nobody needs a bond", _ADMISSION, "    if bonded:\n", "    if False:\n", BONDS),
     Mutant(
         "a bond is for the invited, too, where either will do",

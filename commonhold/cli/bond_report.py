@@ -28,6 +28,11 @@ def bond_data(state: State, person: PersonId, payout: bytes) -> dict[str, Any] |
         "leaving_wei": str(its.leaving),
         "leaves_at": own.leaves_at_s if own is not None and own.leaving else None,
         "slashed_wei": str(its.slashed),
+        "slashes": [
+            {"number": number, "wei": str(each.amount), "appealed": each.is_appealed}
+            for number, each in state.slashes.scan()
+            if state.bonds[each.bond].person == person
+        ],
         "membership_wei": str(state.policy.bond) if asked else None,
         "missing_wei": str(bond_missing(state, person) if asked else 0),
     }
@@ -44,10 +49,13 @@ def bond_text(data: dict[str, Any] | None) -> list[str]:
         said.append(f"{data['leaving_wei']} come back from {moment(data['leaves_at'])} on")
     if data["slashed_wei"] != "0":
         said.append(f"{data['slashed_wei']} were slashed")
-    if data["missing_wei"] == "0":
-        return [f"bond        {'; '.join(said)}"]
-    fill = f"            too little: `commonhold node bond {data['missing_wei']}`"
-    return [f"bond        {'; '.join(said)}", fill]
+    lines = [f"bond        {'; '.join(said)}"]
+    if data["missing_wei"] != "0":
+        lines.append(f"            too little: `commonhold node bond {data['missing_wei']}`")
+    for each in data["slashes"]:
+        then = "the holders of shares decide" if each["appealed"] else "`commonhold node appeal`"
+        lines.append(f"ACCUSED     slash {each['number']} asks for {each['wei']} of it: {then}")
+    return lines
 
 
 def moment(time_s: int) -> str:

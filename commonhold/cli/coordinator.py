@@ -15,6 +15,7 @@ from commonhold.cli import (
     coordinator_data,
     coordinator_keys,
     coordinator_people,
+    coordinator_slash,
     coordinator_witnesses,
 )
 from commonhold.cli.coordinator_people import configured_link
@@ -27,6 +28,8 @@ from commonhold.cli.options import (
     MemberInvitationsOption,
     NewcomerItemsOption,
     OperatorInvitationsOption,
+    SilenceSlashOption,
+    SilenceTossesOption,
 )
 from commonhold.cli.output import JsonFlag, emit, err, guarded, progress
 from coordinator.config import Config, Home, default_listen
@@ -50,6 +53,7 @@ coordinator_data.register(app)
 coordinator_keys.register(app)
 coordinator_people.register(app)
 coordinator_witnesses.register(app)
+coordinator_slash.register(app)
 
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=1, help="Seconds to wait; what has begun goes on after.")
@@ -94,6 +98,8 @@ def init(
     newcomer_items: NewcomerItemsOption = None,
     items_per_standing: ItemsPerStandingOption = None,
     bond: BondOption = None,
+    silence_tosses: SilenceTossesOption = None,
+    silence_slash: SilenceSlashOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Found a network: keys, settings, and the first entry of its log.
@@ -120,6 +126,8 @@ def init(
         newcomer_items=newcomer_items,
         items_per_standing=items_per_standing,
         bond=bond,
+        silence_tosses=silence_tosses,
+        silence_slash=silence_slash,
     )
     policy = pb.Policy(**(policy_data(DEFAULT_POLICY) | terms))
     require_whole(policy)

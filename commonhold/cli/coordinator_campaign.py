@@ -18,6 +18,8 @@ from commonhold.cli.options import (
     MemberInvitationsOption,
     NewcomerItemsOption,
     OperatorInvitationsOption,
+    SilenceSlashOption,
+    SilenceTossesOption,
 )
 from commonhold.cli.output import JsonFlag, emit, guarded
 from coordinator.config import Home
@@ -204,6 +206,8 @@ def policy_set(
     newcomer_items: NewcomerItemsOption = None,
     items_per_standing: ItemsPerStandingOption = None,
     bond: BondOption = None,
+    silence_tosses: SilenceTossesOption = None,
+    silence_slash: SilenceSlashOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change what is given, from the next epoch on; the present one keeps the policy that it began with."""
@@ -225,6 +229,8 @@ def policy_set(
         newcomer_items=newcomer_items,
         items_per_standing=items_per_standing,
         bond=bond,
+        silence_tosses=silence_tosses,
+        silence_slash=silence_slash,
     )
     with Operator(Home.at(directory)) as operator:
         state = operator.state

@@ -21,6 +21,7 @@ from node.keys import NodeKeys
 from node.wallet import Wallet
 from protocol.errors import ConfigError, StateError
 from protocol.identity import PersonId
+from protocol.money.payload import bond_id
 from protocol.money.settlement import ETHER
 from protocol.rules.admission import TAKES_BONDS, is_kept_by_bond
 from protocol.state import State
@@ -82,6 +83,22 @@ def unbond(
         raise StateError("you have no bond", "`commonhold node bond AMOUNT` makes one")
     data: dict[str, Any] = {"tx_hash": sent.tx_hash, "leaves_at": leaves_at_s}
     emit(data, as_json, lambda: f"{said}; transaction 0x{sent.tx_hash.hex()}")
+
+
+def appeal(directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
+    """Appeals against all slashes of our bond that the log has read of."""
+    keys, state, chain = _open(directory, passphrase_path)
+    own = bond_id(keys.person, chain.address)
+    due = [n for n, each in state.slashes.scan() if each.bond == own and not each.is_appealed]
+    if not due:
+        raise StateError(
+            "no slash of your bond is open to appeal", "`commonhold node status` shows your bond"
+        )
+    _require_funds(chain, 0)
+    sent = [chain.appeal(number).tx_hash for number in due]
+    data = {"appealed": due, "tx_hashes": [each.hex() for each in sent]}
+    slashes = ", ".join(map(str, due))
+    emit(data, as_json, lambda: f"appealed against slash {slashes}: the holders of shares decide")
 
 
 def _least(state: State, person: PersonId, chain: NodeChain) -> _Least:

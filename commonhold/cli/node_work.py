@@ -1,5 +1,5 @@
-"""The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `bond`, `unbond`; `page`,
-`withdraw`, `assent`."""
+"""The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `bond`, `unbond`,
+`appeal`; `page`, `withdraw`, `assent`."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
     app.command()(claim)
     app.command()(bond)
     app.command()(unbond)
+    app.command()(appeal)
     app.command()(page)
     app.command()(withdraw)
     app.command()(assent)
@@ -224,6 +225,21 @@ def unbond(
     from commonhold.cli import node_bond
 
     node_bond.unbond(wei, directory, passphrase_path, as_json)
+
+
+@guarded
+def appeal(
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Contest every slash of your bond that is open: then the holders of shares decide.
+
+    In time it costs nothing but gas; without it a slash is carried out when its delay has passed.
+    """
+    from commonhold.cli import node_bond
+
+    node_bond.appeal(directory, passphrase_path, as_json)
 
 
 # ---- page, withdraw ----

@@ -112,6 +112,14 @@ ItemsPerStandingOption = Annotated[
     int | None, typer.Option(help="How many more for each unit of standing.")
 ]
 
+SilenceTossesOption = Annotated[
+    int | None,
+    typer.Option(help="Tosses in a row that a witness of the coin may miss; 0: any number."),
+]
+SilenceSlashOption = Annotated[
+    float | None, typer.Option(help="Part of its bond that a longer silence costs, %.")
+]
+
 
 class Origin(StrEnum):
     """How an item was made."""

@@ -104,7 +104,8 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What the log asks of the witnesses now. `number`: the epoch, or the number of the proposed change."""
+    """What the log asks of the witnesses now. `number`: the epoch, or the number of the proposed change;
+    `accused`: the bond and the evidence of a slash."""
 
     digest: bytes  # what each of them signs
     nonce: int
@@ -112,3 +113,4 @@ class Ask:
     number: int
     attempt: int = 0
     witnesses: tuple[Address, ...] = field(default=())  # of a change: the set that is to follow
+    accused: tuple[bytes, bytes] | None = None

@@ -22,10 +22,12 @@ class StakeDraft:
         self._bonds = Draft(state.bonds)
         self._vouched = Draft(state.vouched)
         self._slashes = Draft(state.slashes)
+        self._accused = Draft(state.accused)
         self.drafts: dict[str, Draft[Any, Any]] = {
             "bonds": self._bonds,
             "vouched": self._vouched,
             "slashes": self._slashes,
+            "accused": self._accused,
         }
 
     def apply(self, event: Any) -> None:
@@ -50,6 +52,7 @@ class StakeDraft:
                 bond = self._require_bond(event.bond)
                 self._put(event.bond, replace(bond, held=bond.held + event.amount))
                 self._slashes.put(event.slash, Slash(event.bond, event.amount, event.evidence))
+                self._accused.put((event.bond, event.evidence), event.slash)
             case events.SlashAppealed():
                 slash = self._require_slash(event.slash)
                 self._slashes.put(event.slash, replace(slash, is_appealed=True))

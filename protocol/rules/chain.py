@@ -33,6 +33,7 @@ CHAIN_TABLES: Final = (
     "bonds",
     "vouched",
     "slashes",
+    "accused",
     "payees",
     "decided",
 )
@@ -162,6 +163,8 @@ def _is_moot(state: State, kind: str, ask: Ask) -> bool:
         if _is_contradicted(state, ask):
             return False  # what witnesses answer is proof against those of them who signed the other root
         return ask.number != view.posted + 1 or ask.attempt != view.attempt
+    if kind == "slash":
+        return ask.accused is None or ask.accused in state.accused
     if kind == "uphold":
         root = state.roots.get(ask.number)
         return root is None or root.status is not RootStatus.FROZEN or root.attempt != ask.attempt

@@ -223,8 +223,10 @@ def end_tosses(state: State, campaign_id: str, *, had_time: bool) -> None:
         tossed = (campaign_id, key) in state.tosses
         person = state.keys[key]
         known = state.diligence.get(person, Diligence())
-        given, missed = known.given + tossed, known.missed + (had_time and not tossed)
-        state.diligence.put(person, Diligence(given, missed))
+        missed = had_time and not tossed
+        row = 0 if tossed else known.in_a_row + missed
+        now = Diligence(known.given + tossed, known.missed + missed, row)
+        state.diligence.put(person, now)
     state.tosses.clear(campaign_id)
     state.candidates.clear(campaign_id)
     state.awaited.remove((coin.nonce, campaign_id))

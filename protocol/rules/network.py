@@ -10,7 +10,14 @@ from nacl.signing import VerifyKey
 from protocol.coin.group import check_point
 from protocol.errors import Reject
 from protocol.identity import KeyId
-from protocol.limits import AMOUNT_MICRO_MAX, KEY_BYTES, NAME_CHARS_MAX, PPM
+from protocol.limits import (
+    AMOUNT_MICRO_MAX,
+    KEY_BYTES,
+    NAME_CHARS_MAX,
+    PPM,
+    SILENCE_PPM_MAX,
+    SILENCE_TOSSES_MIN,
+)
 from protocol.log.commitments import network_id
 from protocol.log.strict import parse_amount
 from protocol.policy import Policy
@@ -80,10 +87,24 @@ def check_policy(policy: pb.Policy) -> None:
         "one joins by a bond of nothing",
         "say how much it takes",
     )
+    _check_silence(policy)
     require(
         policy.newcomer_items > 0,
         "a newcomer may submit no items",
         "let it be one or more in an epoch: otherwise nobody could ever show anything",
+    )
+
+
+def _check_silence(policy: pb.Policy) -> None:
+    require(
+        policy.silence_tosses == 0 or policy.silence_tosses >= SILENCE_TOSSES_MIN,
+        f"a witness pays for {policy.silence_tosses} missed tosses",
+        f"let it be {SILENCE_TOSSES_MIN} in a row at least, or 0: silence costs nothing",
+    )
+    require(
+        policy.silence_ppm <= SILENCE_PPM_MAX,
+        f"silence costs {_percent(policy.silence_ppm)} of a bond",
+        f"let it be {_percent(SILENCE_PPM_MAX)} at most",
     )
 
 

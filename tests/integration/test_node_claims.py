@@ -14,9 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from commonhold.audit.onchain import audit_chain
+from commonhold.cli.bond_report import bond_data, bond_text
 from commonhold.cli.node import app
 from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
+from contracts.client import ContractRefused
 from contracts.signed import Signed
+from coordinator.slashing import open_slashes, proven_faults
 from node.attest import attestations_due, keep_attesting, remember
 from node.claims import Claimer, SettlementWatch, leaf_of, unclaimed
 from node.config import NodeConfig, NodeDirectory, write_config
@@ -26,14 +29,16 @@ from node.objection import PATIENCE_LOOKS, Objector, evidence_of
 from node.rows import ClaimRow, OutboxState
 from node.store import Store
 from node.wallet import Wallet
+from protocol.coin.witnesses import Diligence
 from protocol.errors import ConfigError, Misbehaviour, StateError, Unreachable
 from protocol.lifecycle import RootStatus
-from protocol.money.payload import NOTHING, Payload, hash_payload
+from protocol.money.payload import NOTHING, Payload, bond_id, hash_payload, slash_digest
 from protocol.money.settlement import Deployment, Leaf
+from protocol.rules.admission import bond_of
 from protos.gen import records_pb2 as pb
 from tests.chain_says import settlement
 from tests.contract_chains import devchain
-from tests.contract_lab import DELAY_S, GAS_WEI, ChainLab
+from tests.contract_lab import DELAY_S, GAS_WEI, SLASH_DELAY_S, ChainLab
 from tests.simulated import Network, Person
 from tests.simulated_log import LINK, feed, keys_of
 
@@ -382,14 +387,79 @@ def test_without_a_bond_it_says_so(settling: Settling, caplog: pytest.LogCapture
     assert settling.lab.chain.waiting(1).status == "waiting"
 
 
-def test_a_bond_is_made_and_taken_back_by_command(settling: Settling, tmp_path: Path) -> None:
-    home = NodeDirectory(tmp_path)
+def command_of(settling: Settling, folder: Path) -> Callable[..., tuple[int, str]]:
+    """Runs `commonhold node` as ann: the exit code, and what it said."""
+    home = NodeDirectory(folder)
     save_keys(home.keys, keys_of(settling.ann))
     write_config(home, NodeConfig(LINK, rpc_url=settling.lab.url))
 
     def run(*words: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, [*words, "--dir", str(tmp_path), "--json"])
+        done = CliRunner().invoke(app, [*words, "--dir", str(folder), "--json"])
         return done.exit_code, done.stdout or done.stderr
+
+    return run
+
+
+def test_a_silence_that_the_log_proves_costs_a_part_of_the_bond(settling: Settling) -> None:
+    bond(settling)
+    settling.read()
+    for each in (settling.net.state, settling.follower.state):
+        each.policy = replace(each.policy, silence_tosses=10, silence_ppm=50_000)
+        each.diligence.put(settling.ann.id, Diligence(3, 10, 10))
+    state = settling.net.state
+    [proven] = proven_faults(state)
+    body = pb.Slash(
+        network=state.network,
+        bond=proven.bond,
+        fault=pb.FAULT_SILENCE,
+        evidence=proven.evidence,
+        amount=str(proven.amount),
+        deadline=settling.lab.deadline,
+    )
+    settling.log(settling.net.operator, "slash", body)
+    due = settling.due()
+    assert due is not None, (
+        "its own replay proves it, so its node signs: it is the witness on chain"
+    )
+    signed = Signed(due.digest, 0, settling.lab.listed, [due.signature], body.deadline)
+    settling.lab.chain.propose_slash(proven.bond, proven.amount, proven.evidence, signed)
+    settling.read()
+    [(number, slash)] = state.slashes.scan()
+    assert (slash.amount, slash.evidence) == (proven.amount, proven.evidence)
+    assert proven_faults(state)[0].slash == number, "and is not proposed again"
+    settling.lab.pass_time(SLASH_DELAY_S)
+    settling.lab.chain.execute_slash(number)
+    settling.read()
+    held = bond_of(state, settling.ann.id)
+    assert (held.slashed, held.active) == (proven.amount, proven.amount * 19)
+    assert open_slashes(state) == []
+
+
+def test_a_slash_is_appealed_against_by_command(settling: Settling, tmp_path: Path) -> None:
+    run = command_of(settling, tmp_path)
+    assert run("appeal") == (EXIT_STATE, run("appeal")[1]), "nothing to appeal against"
+    bond(settling)
+    settling.read()
+    deadline, what = settling.lab.deadline, bond_id(settling.ann.id, settling.wallet.address)
+    digest = slash_digest(settling.deployment, what, 7, bytes(32), nonce=0, deadline=deadline)
+    signed = settling.lab.signed(digest, deadline)
+    settling.lab.chain.propose_slash(what, 7, bytes(32), signed)
+    settling.read()
+    data = bond_data(settling.net.state, settling.ann.id, settling.wallet.address)
+    assert "ACCUSED     slash 0 asks for 7 of it: `commonhold node appeal`" in bond_text(data)
+    code, said = run("appeal")
+    assert code == 0, said
+    assert json.loads(said)["appealed"] == [0]
+    settling.read()
+    [still] = open_slashes(settling.net.state)
+    assert still.appealed
+    settling.lab.pass_time(SLASH_DELAY_S)
+    with pytest.raises(ContractRefused, match="WrongVerdict"):
+        settling.lab.chain.execute_slash(still.number)
+
+
+def test_a_bond_is_made_and_taken_back_by_command(settling: Settling, tmp_path: Path) -> None:
+    run = command_of(settling, tmp_path)
 
     assert run("unbond") == (EXIT_STATE, run("unbond")[1])
     code, said = run("bond", str(10**17))
