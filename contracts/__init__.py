@@ -11,6 +11,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+#: The chain id that development chains share (anvil and Hardhat, too); wallets warn about it by themselves.
+DEVELOPMENT_CHAIN_ID = 31_337
 NAMES = (
     "Board",
     "NetworkGovernor",

@@ -1,69 +1,49 @@
-"""web3.py behind one door: connect, read, send, deploy, and errors that say what to do next.
+"""One EVM chain behind one door: connect, read, send, deploy, and errors that say what to do next.
 
 The operator (`coordinator.chain`) and the contributor (`node.wallet`) both talk to the contracts
-through this class, and neither sees web3's own errors. Importing it loads web3 (about a second).
-
-Sending is safe to repeat: a transaction is signed once, so however often its bytes are sent again
-after a lost answer, the chain mines it at most once.
+through this class, and neither sees web3's own errors. Importing it loads web3 (about a second), which
+encodes and decodes; how endpoints behave is in `contracts.endpoint`, transactions in `contracts.sending`,
+blocks and logs in `contracts.history`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from json import JSONDecodeError
 from typing import Any, Final
 
-import requests
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
+from eth_abi.abi import encode
 from eth_account import Account
-from eth_utils.abi import abi_to_signature, get_abi_input_types
-from eth_utils.address import to_checksum_address
+from eth_utils.abi import event_abi_to_log_topic
+from eth_utils.address import to_canonical_address, to_checksum_address
 from hexbytes import HexBytes
-from web3 import HTTPProvider, Web3
+from web3 import Web3
 from web3.contract import Contract
-from web3.exceptions import (
-    BadFunctionCallOutput,
-    BadResponseFormat,
-    ContractCustomError,
-    ContractLogicError,
-    TimeExhausted,
-    TransactionNotFound,
-    Web3Exception,
-    Web3RPCError,
-)
-from web3.providers.rpc.utils import ExceptionRetryConfiguration
+from web3.exceptions import BadFunctionCallOutput, Web3Exception
+from web3.providers import JSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
 
-from contracts import NAMES, load
-from protocol.errors import ConfigError, LocalError, StateError, Unreachable
-from protocol.money.eip712 import keccak256
+from contracts import fees, load
+from contracts.account import ChainAccount, Receipt
+from contracts.answers import as_bytes, as_number
+from contracts.endpoint import Clock, Endpoint
+from contracts.history import History, RawLog, Topic
+from contracts.journal import Order
+from contracts.reverts import ContractRefused, decode_revert, explained
+from contracts.sending import Sender
+from contracts.spending import Spending
+from protocol.errors import ConfigError, LocalError, StateError
 from protocol.money.settlement import Address
 
-REQUEST_TIMEOUT_S: Final = 10.0
-#: Attempts at each request, with pauses of 0.2 and 0.4 s: enough for a restart of a local node.
-REQUEST_ATTEMPTS: Final = 3
-_BACKOFF_S: Final = 0.2
-#: Ten blocks of mainnet. Whatever takes longer needs a person to look at its fee.
-RECEIPT_TIMEOUT_S: Final = 120.0
-_RECEIPT_POLL_S: Final = 0.1
-# Added to every estimate; what is not used is not paid. A node estimates as if in its latest block,
-# so that a checkpoint which will need a slot of its own (22,100 gas) seems to overwrite the last.
-_GAS_MARGIN: Final = 30_000
-#: Blocks that one eth_getLogs asks for; hosted nodes refuse much more.
-LOG_BLOCKS_MAX: Final = 5_000
+__all__ = ["ChainClient", "ContractRefused", "Cost", "SentTx", "decode_revert"]
 
-_NETWORK_ERRORS: Final = (requests.ConnectionError, requests.HTTPError, requests.Timeout)
-
-
-class ContractRefused(StateError):
-    """A contract reverted; `error` is the name of its custom error, empty if it gave none."""
-
-    def __init__(self, message: str, error: str = "", advice: str = "") -> None:
-        super().__init__(message, advice)
-        self.error = error
+# Enough for web3 to encode a transaction without asking anybody; we fill them in when we send.
+_PLACEHOLDERS: Final = {
+    **{"chainId": 1, "nonce": 0, "gas": 1, "value": 0},
+    **{"maxFeePerGas": 1, "maxPriorityFeePerGas": 1},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,85 +55,163 @@ class SentTx:
     gas: int
 
 
-@cache
-def _errors_by_selector() -> dict[bytes, dict[str, Any]]:
-    """Return the ABI of every custom error of our contracts and their libraries."""
-    abis = (entry for name in NAMES for entry in load(name).abi if entry["type"] == "error")
-    return {keccak256(abi_to_signature(abi).encode())[:4]: abi for abi in abis}  # type: ignore[arg-type]
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a transaction would take now: units of gas, wei for each, and wei beside."""
+
+    gas: int
+    fee: int
+    wei: int
+
+    @property
+    def total(self) -> int:
+        """Return all of it in wei."""
+        return self.gas * self.fee + self.wei
 
 
-def decode_revert(data: bytes) -> tuple[str, str]:
-    """Return the custom error's name in `data` and a sentence with its arguments."""
-    abi = _errors_by_selector().get(data[:4])
-    if abi is None:
-        return "", "the contract reverted without a reason that we know"
-    try:
-        values = decode(get_abi_input_types(abi), data[4:])  # type: ignore[arg-type]
-    except DecodingError:
-        return abi["name"], f"the contract refused: {abi['name']}"
-    shown = (f"0x{value.hex()}" if isinstance(value, bytes) else str(value) for value in values)
-    names = (given["name"] for given in abi["inputs"])
-    arguments = ", ".join(f"{name}={value}" for name, value in zip(names, shown, strict=True))
-    return abi["name"], f"the contract refused: {abi['name']}({arguments})"
+class _Provider(JSONBaseProvider):
+    """Lets web3 ask through our endpoint, whose errors are ours already."""
+
+    # EIP-3668 would let a contract make us fetch any address.
+    global_ccip_read_enabled = False
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__()
+        self._endpoint = endpoint
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        plain = json.loads(self.encode_rpc_request(method, params))["params"]
+        return {"jsonrpc": "2.0", "id": 1, "result": self._endpoint.call(method, *plain)}
 
 
 class ChainClient:
     """A connection to one EVM chain, with an account that pays for transactions.
 
-    Every method raises Unreachable when the chain does not answer, ContractRefused when a contract
-    reverts, and LocalError when the chain refuses the transaction itself (no funds, wrong nonce).
+    Every method raises Unreachable when the chain does not answer, ConfigError when what answers is no
+    chain or not this one, ContractRefused when a contract reverts, and LocalError when the endpoint
+    refuses. What sending raises beside: `contracts.sending.Sender.send`.
     """
 
-    def __init__(self, rpc_url: str, private_key: bytes) -> None:
+    def __init__(
+        self,
+        rpc_url: str,
+        private_key: bytes,
+        spending: Spending | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         try:
-            self._account = Account.from_key(private_key)
+            account = Account.from_key(private_key)
         except ValueError:  # from None: the message of the cause may quote the key
             raise ConfigError(
                 "the wallet's key is not a secp256k1 private key",
                 "name the key of a funded account, 32 bytes",
             ) from None
-        self._rpc_url = rpc_url
-        retry = ExceptionRetryConfiguration(
-            errors=_NETWORK_ERRORS, retries=REQUEST_ATTEMPTS, backoff_factor=_BACKOFF_S
-        )
-        self._web3 = Web3(
-            HTTPProvider(
-                rpc_url,
-                request_kwargs={"timeout": REQUEST_TIMEOUT_S},
-                exception_retry_configuration=retry,
-            )
-        )
+        self._spending = spending or Spending()
+        self._endpoint = Endpoint(rpc_url, clock)
+        self._history = History(self._endpoint)
+        self._sender = Sender(self._endpoint, self._history, account, self._spending)
+        self._chain_id: int | None = None
+        self._address = Address(to_canonical_address(account.address))
+        # Without web3's own middleware: it asks for the chain's id before each call.
+        self._web3 = Web3(_Provider(self._endpoint), middleware=[])
 
     @property
     def address(self) -> Address:
         """Return the account that signs and pays."""
-        return Address(bytes.fromhex(self._account.address[2:]))
+        return self._address
+
+    @property
+    def endpoint(self) -> str:
+        """Return the endpoint's address without its secrets, for messages."""
+        return self._endpoint.shown
+
+    # -- what the chain says ----------------------------------------------------------------------
 
     def chain_id(self) -> int:
-        """Return the id of the chain that answers."""
-        with self._translated():
-            return self._web3.eth.chain_id
+        """Return the id of the chain that answers: the same as long as we ask, else ConfigError.
+
+        We sign for this id. An endpoint that named another one later could use what we sign elsewhere.
+        """
+        found = as_number(self._endpoint, self._endpoint.call("eth_chainId"))
+        if self._chain_id not in (None, found):
+            raise ConfigError(
+                f"{self.endpoint} was on chain {self._chain_id}, and is on chain {found} now",
+                "check the RPC address",
+            )
+        self._chain_id = found
+        return found
+
+    def require_chain(self, chain_id: int) -> None:
+        """Raise ConfigError unless the endpoint is on this chain."""
+        found = self.chain_id()
+        if found != chain_id:
+            raise ConfigError(
+                f"the network settles on chain {chain_id}, and {self.endpoint} is on chain {found}",
+                f"name an endpoint of chain {chain_id} as rpc_url",
+            )
 
     def head(self) -> int:
-        """Return the number of the latest block."""
-        with self._translated():
-            return self._web3.eth.block_number
-
-    def nonce(self) -> int:
-        """Return the number of the account's next transaction, those in flight included."""
-        with self._translated():
-            return self._web3.eth.get_transaction_count(self._account.address, "pending")
+        """Return the number of the latest block; StateError when the chain has fewer than it had."""
+        return self._history.latest().number
 
     def block_at(self, number: int) -> tuple[bytes, int]:
-        """Return the hash and the timestamp, in seconds, of a block."""
-        with self._translated():
-            block = self._web3.eth.get_block(number)
-            return bytes(block["hash"]), block["timestamp"]
+        """Return a block's hash and its timestamp in seconds. Another hash than before: a reorganisation.
+
+        Raises StateError when the chain has no such block: it is not there yet, or was taken away.
+        """
+        block = self._history.block(number)
+        if block is None:
+            raise StateError(
+                f"the chain at {self.endpoint} has no block {number:,}",
+                "wait until the endpoint has caught up; if it stays so, was the chain started anew?",
+            )
+        return block.hash, block.timestamp
+
+    def final_block(self, depth: int) -> int:
+        """Return the last final block: by the chain's own word, else `depth` below the head.
+
+        Below zero: none is final yet.
+        """
+        return self._history.final(depth)
+
+    def raw_logs(
+        self, addresses: Sequence[bytes], topics: Sequence[Topic] | None, first: int, last: int
+    ) -> Iterator[RawLog]:
+        """Yield logs as contracts wrote them: see `contracts.history.History.logs`."""
+        return self._history.logs(addresses, topics, first, last)
+
+    def logs(self, event: Any, from_block: int, **filters: Any) -> Iterator[Any]:
+        """Yield the decoded logs of `event` from `from_block` to the head, in order.
+
+        `filters` are values of its indexed arguments, of types that fill a word.
+        """
+        indexed = [each for each in event.abi["inputs"] if each["indexed"]]
+        topics: list[Topic] = [event_abi_to_log_topic(event.abi)]
+        for each in indexed if filters else ():
+            wanted = filters.get(each["name"])
+            topics.append(() if wanted is None else encode([each["type"]], [wanted]))
+        address = to_canonical_address(event.address)
+        for raw in self.raw_logs([address], topics, from_block, self.head()):
+            yield event.process_log(_for_web3(raw))
 
     def balance(self, account: Address) -> int:
         """Return the wei of `account`."""
-        with self._translated():
-            return self._web3.eth.get_balance(to_checksum_address(account))
+        return ChainAccount(self._endpoint, account).balance()
+
+    def code(self, account: Address, block: int | None = None) -> bytes:
+        """Return the bytecode at an address, empty where there is none; now, or as of a block."""
+        at = "latest" if block is None else hex(block)
+        found = self._endpoint.call("eth_getCode", to_checksum_address(account), at)
+        return as_bytes(self._endpoint, found)
+
+    def nonce(self) -> int:
+        """Return the number of the account's next transaction, when all earlier ones are mined.
+
+        What an earlier run left under way is brought to its end first.
+        """
+        return self._sender.next_nonce(self.chain_id())
+
+    # -- contracts --------------------------------------------------------------------------------
 
     def contract(self, name: str, address: Address) -> Contract:
         """Return the contract of the artifact `name` at `address`. Asks nobody."""
@@ -161,135 +219,78 @@ class ChainClient:
 
     def read(self, function: Any) -> Any:
         """Return what a bound contract function returns, without sending anything."""
-        with self._translated():
+        with _translated(), explained():
             return function.call()
 
     def deploy(self, name: str, *arguments: Any) -> tuple[Address, SentTx]:
         """Deploy the artifact `name`; return where it is."""
         artifact = load(name)
         factory = self._web3.eth.contract(abi=artifact.abi, bytecode=HexBytes(artifact.bytecode))
-        with self._translated():
-            receipt = self._send(factory.constructor(*arguments).build_transaction(self._fields()))
-        address = Address(bytes.fromhex(receipt["contractAddress"][2:]))
-        return address, _sent(receipt)
+        with _translated():
+            data = factory.constructor(*arguments).data_in_transaction
+        receipt = self._send(Order(b"", bytes(HexBytes(data)), 0))
+        return Address(receipt.contract), _sent(receipt)
 
     def send(self, function: Any, wei: int = 0) -> SentTx:
         """Send a call of a bound contract function with `wei`, and wait until it is mined."""
-        with self._translated():
-            transaction = function.build_transaction(self._fields() | {"value": wei})
-            return _sent(self._send(transaction))
+        return _sent(self._send(_order(function, wei)))
 
     def transfer(self, to: Address, wei: int) -> SentTx:
         """Send ether."""
-        with self._translated():
-            transaction = self._fields() | {"to": to_checksum_address(to), "value": wei}
-            fees = {
-                "gas": self._web3.eth.estimate_gas(transaction),
-                "maxFeePerGas": 2 * self._web3.eth.gas_price,
-                "maxPriorityFeePerGas": self._web3.eth.max_priority_fee,
-            }
-            return _sent(self._send(transaction | fees))
+        return _sent(self._send(Order(to, b"", wei)))
+
+    def cost(self, function: Any, wei: int = 0) -> Cost:
+        """Return what `send` would take now. Raises ContractRefused, and FeeTooHigh above the ceiling."""
+        gas = self._sender.account.estimate(_order(function, wei))
+        offer = fees.quote(self._endpoint, self._history, self._spending.fee_wei_max)
+        return Cost(gas, offer.now, wei)
 
     def mined(self, tx_hash: bytes) -> SentTx:
-        """Return a transaction that was mined before."""
-        with self._translated():
-            return _sent(self._web3.eth.get_transaction_receipt(HexBytes(tx_hash)))
+        """Return a transaction that was mined before; StateError when the chain has none such."""
+        receipt = self._sender.account.receipt(tx_hash)
+        if receipt is None:
+            raise StateError(
+                f"the chain at {self.endpoint} has mined no transaction 0x{tx_hash.hex()}",
+                "check the RPC address; a reorganisation may have taken it away",
+            )
+        return _sent(receipt)
 
-    def logs(self, event: Any, from_block: int, **filters: Any) -> Iterator[Any]:
-        """Yield the decoded logs of `event` from `from_block` to the head, in order."""
-        head = self.head()
-        for first in range(from_block, head + 1, LOG_BLOCKS_MAX):
-            last = min(first + LOG_BLOCKS_MAX - 1, head)
-            with self._translated():
-                found = event.get_logs(
-                    from_block=first, to_block=last, argument_filters=filters or None
-                )
-            yield from found
-
-    def raw_logs(self, addresses: Sequence[bytes], topics: Any, first: int, last: int) -> list[Any]:
-        """Return the logs of some contracts in the blocks `first`..`last`, as they are there, in order."""
-        found: list[Any] = []
-        for start in range(first, last + 1, LOG_BLOCKS_MAX):
-            wanted: Any = {
-                "address": [to_checksum_address(each) for each in addresses],
-                "topics": [_hexadecimal(each) for each in topics or ()],
-                "fromBlock": start,
-                "toBlock": min(start + LOG_BLOCKS_MAX - 1, last),
-            }
-            with self._translated():
-                found += self._web3.eth.get_logs(wanted)
-        return found
-
-    def _fields(self) -> Any:
-        sender = self._account.address
-        nonce = self._web3.eth.get_transaction_count(sender, "pending")
-        return {"from": sender, "nonce": nonce, "chainId": self._web3.eth.chain_id}
-
-    def _send(self, transaction: Any) -> Any:
-        """Sign, send, wait. A crash after sending loses the receipt, not the transaction."""
-        transaction["gas"] += _GAS_MARGIN
-        signed = self._account.sign_transaction(transaction)
-        try:
-            self._web3.eth.send_raw_transaction(signed.raw_transaction)
-        except Web3RPCError:
-            # A repeated sending after a lost answer is refused: is the first one there?
-            if not self._is_known(signed.hash):
-                raise
-        receipt = self._web3.eth.wait_for_transaction_receipt(
-            signed.hash, timeout=RECEIPT_TIMEOUT_S, poll_latency=_RECEIPT_POLL_S
-        )
-        if receipt["status"] != 1:
-            # The estimate had succeeded, so somebody was faster. Ask once more for the reason.
-            again: Any = {key: transaction[key] for key in ("from", "to", "data", "value")}
-            self._web3.eth.call(again)
-            raise ContractRefused(f"transaction 0x{signed.hash.hex()} was mined and reverted")
-        return receipt
-
-    def _is_known(self, tx_hash: HexBytes) -> bool:
-        try:
-            self._web3.eth.get_transaction(tx_hash)
-        except TransactionNotFound:
-            return False
-        return True
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn the errors of web3 and of the network into ours."""
-        try:
-            yield
-        except _NETWORK_ERRORS as error:
-            raise Unreachable(
-                f"the chain at {self._rpc_url} does not answer ({type(error).__name__})",
-                "check the RPC address; `commonhold chain dev` starts a chain on this machine",
-            ) from error
-        except TimeExhausted as error:
-            raise Unreachable(
-                f"sent, but not mined within {RECEIPT_TIMEOUT_S:.0f} s",
-                "it may still be mined: look at the chain before sending again",
-            ) from error
-        except ContractCustomError as error:
-            name, message = decode_revert(bytes(HexBytes(str(error.data))))
-            raise ContractRefused(message, name) from error
-        except ContractLogicError as error:
-            raise ContractRefused(f"the contract refused: {error.message}") from error
-        except BadFunctionCallOutput as error:
-            raise ConfigError(
-                "there is no such contract at that address", "check the chain and the address"
-            ) from error
-        except (BadResponseFormat, JSONDecodeError, requests.RequestException) as error:
-            raise ConfigError(
-                f"{self._rpc_url} does not speak Ethereum's JSON-RPC", "check the RPC address"
-            ) from error
-        except Web3Exception as error:
-            raise LocalError(f"the chain refused: {error}") from error
+    def _send(self, order: Order) -> Receipt:
+        return self._sender.send(order, self.chain_id())
 
 
-def _hexadecimal(topic: Any) -> Any:
-    """A topic, or several of which one has to stand there."""
-    return (
-        f"0x{topic.hex()}" if isinstance(topic, bytes) else [_hexadecimal(each) for each in topic]
-    )
+def _order(function: Any, wei: int) -> Order:
+    with _translated():
+        data = function.build_transaction(_PLACEHOLDERS)["data"]
+    return Order(to_canonical_address(function.address), bytes(HexBytes(data)), wei)
 
 
-def _sent(receipt: Any) -> SentTx:
-    return SentTx(bytes(receipt["transactionHash"]), receipt["blockNumber"], receipt["gasUsed"])
+def _for_web3(log: RawLog) -> Any:
+    return {
+        "address": to_checksum_address(log.address),
+        "topics": [HexBytes(each) for each in log.topics],
+        "data": HexBytes(log.data),
+        "blockNumber": log.block,
+        "blockHash": HexBytes(log.block_hash),
+        "transactionHash": HexBytes(log.tx_hash),
+        "transactionIndex": None,
+        "logIndex": log.log_index,
+    }
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn web3's errors into ours."""
+    try:
+        yield
+    except BadFunctionCallOutput as error:
+        raise ConfigError(
+            "there is no such contract at that address",
+            "check the chain and the address; a development chain that was restarted has forgotten it",
+        ) from error
+    except Web3Exception as error:
+        raise LocalError(f"the contract cannot be called so: {error}") from error
+
+
+def _sent(receipt: Receipt) -> SentTx:
+    return SentTx(receipt.tx_hash, receipt.block, receipt.gas_used)

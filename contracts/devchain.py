@@ -20,9 +20,6 @@ from typing import Any, Final
 
 import uvicorn
 from eth.exceptions import PyEVMError
-from eth_account.hdaccount.deterministic import HDPath
-from eth_account.hdaccount.mnemonic import Mnemonic
-from eth_keys.datatypes import PrivateKey
 from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]
@@ -32,12 +29,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from contracts import rpc
+from contracts.dev_accounts import dev_addresses, dev_keys
 from contracts.evm import CHAIN_ID, Evm, ExecutionFailed, Reverted, UnknownBlock
 
-#: The phrase of every development chain (also anvil's and Hardhat's). Money sent to these accounts
-#: on a real chain is stolen within seconds.
-PHRASE: Final = "test test test test test test test test test test test junk"
-ACCOUNTS: Final = 10
+__all__ = ["create_app", "dev_addresses", "dev_keys", "run", "serve"]
 
 BODY_BYTES_MAX: Final = 1024 * 1024  # twice the largest contract that EIP-3860 lets anybody deploy
 BATCH_REQUESTS_MAX: Final = 100
@@ -63,18 +58,6 @@ INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 REJECTED: Final = -32000
 REVERTED: Final = 3
-
-
-def dev_keys() -> list[PrivateKey]:
-    """Return the keys of the funded accounts, the same on every machine."""
-    seed = Mnemonic.to_seed(PHRASE)
-    paths = (f"m/44'/60'/0'/0/{index}" for index in range(ACCOUNTS))
-    return [PrivateKey(HDPath(path).derive(seed)) for path in paths]
-
-
-def dev_addresses() -> list[bytes]:
-    """Return the 20-byte addresses of `dev_keys`."""
-    return [key.public_key.to_canonical_address() for key in dev_keys()]
 
 
 def _error(request_id: Any, code: int, message: str, data: str | None = None) -> dict[str, Any]:

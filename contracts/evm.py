@@ -24,8 +24,9 @@ from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_typing import Address, BlockNumber, Hash32
 
-#: The chain id that development chains share; wallets warn about it by itself.
-CHAIN_ID: Final = 31_337
+from contracts import DEVELOPMENT_CHAIN_ID
+
+CHAIN_ID: Final = DEVELOPMENT_CHAIN_ID
 BLOCK_GAS_LIMIT: Final = 30_000_000  # mainnet's for most of its life
 ACCOUNT_WEI: Final = 10_000 * 10**18
 # A snapshot holds the whole database's keys; a test needs one or two.

@@ -6,9 +6,9 @@ Whoever has an endpoint makes the same leaves of the same blocks, and can compar
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from contracts.client import ChainClient
+from contracts.history import RawLog
 from protocol.money import events
 from protocol.money.eip712 import keccak256, word
 from protocol.money.settlement import ETHER, Deployment
@@ -34,19 +34,18 @@ def read_logs(
     return sorted(_belonging(deployment, listed, found), key=lambda log: (log.block, log.log_index))
 
 
-def chain_log(raw: Any) -> pb.ChainLog:
+def chain_log(raw: RawLog) -> pb.ChainLog:
     """Return a log of an endpoint as a leaf: long data as its hash alone."""
-    data = bytes(raw["data"])
-    is_long = len(data) > events.DATA_BYTES_MAX
+    is_long = len(raw.data) > events.DATA_BYTES_MAX
     return pb.ChainLog(
-        contract=bytes.fromhex(raw["address"][2:]),
-        topics=[bytes(topic) for topic in raw["topics"]],
-        data=b"" if is_long else data,
-        block=raw["blockNumber"],
-        block_hash=bytes(raw["blockHash"]),
-        tx_hash=bytes(raw["transactionHash"]),
-        log_index=raw["logIndex"],
-        data_hash=keccak256(data) if is_long else b"",
+        contract=raw.address,
+        topics=raw.topics,
+        data=b"" if is_long else raw.data,
+        block=raw.block,
+        block_hash=raw.block_hash,
+        tx_hash=raw.tx_hash,
+        log_index=raw.log_index,
+        data_hash=keccak256(raw.data) if is_long else b"",
     )
 
 

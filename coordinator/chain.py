@@ -15,6 +15,7 @@ from eth_utils.address import to_checksum_address
 from contracts.client import ChainClient, SentTx
 from contracts.facts import read_logs
 from contracts.signed import Signed, payload_words
+from contracts.spending import Spending
 from coordinator.deploying import deploy
 from coordinator.terms import Terms
 from protocol.errors import ConfigError, StateError
@@ -34,15 +35,20 @@ class Waiting:
     epoch: int
     status: str  # one of STATUSES
     due_s: int
+    payload: bytes  # its hash
 
 
 class OperatorChain:
     """The operator's account on one chain. Errors are those of `contracts.client.ChainClient`."""
 
     def __init__(
-        self, rpc_url: str, private_key: bytes, deployment: Deployment | None = None
+        self,
+        rpc_url: str,
+        private_key: bytes,
+        deployment: Deployment | None = None,
+        spending: Spending | None = None,
     ) -> None:
-        self._client = ChainClient(rpc_url, private_key)
+        self._client = ChainClient(rpc_url, private_key, spending)
         self._deployment = deployment
 
     @property
@@ -71,7 +77,8 @@ class OperatorChain:
 
     def final_block(self) -> int:
         """Return the last block that counts as final; below zero before there is one."""
-        return self._client.head() - self._deployed().finality
+        finality = self._deployed().finality
+        return self._client.final_block(finality) if finality else self._client.head()
 
     def head(self) -> tuple[int, int]:
         """Return the latest block's number and timestamp."""
@@ -99,7 +106,7 @@ class OperatorChain:
     def waiting(self, epoch: int) -> Waiting:
         """Return where a root is that waits."""
         posting = self._client.read(self._settlement().posting(epoch))
-        return Waiting(epoch, STATUSES[posting[3]], posting[2])
+        return Waiting(epoch, STATUSES[posting[3]], posting[2], bytes(posting[0]))
 
     def change_due_s(self) -> int:
         """Return when the waiting set of witnesses may take over; 0 if none waits."""
@@ -195,11 +202,7 @@ class OperatorChain:
             raise StateError(
                 "no contracts are known", "`commonhold coordinator settle` deploys them"
             )
-        if self._client.chain_id() != self._deployment.chain_id:
-            raise ConfigError(
-                f"the contracts are on chain {self._deployment.chain_id}, not on this one",
-                "name an endpoint of that chain as rpc_url in coordinator.toml",
-            )
+        self._client.require_chain(self._deployment.chain_id)
         return self._deployment
 
     def _settlement(self) -> Any:

@@ -3,9 +3,12 @@
 coordinator.toml    settings, readable by the operator alone
 *.key, tls.*, operator.delegation    see coordinator/keys.py
 ledger.db           the log, the batches beside it and the sealed openings
+head                the highest signed head that was shown to anybody; see coordinator/heads.py
+backup.json         in a backup that was not completed yet; see coordinator/backup.py
 server.json         where the running server listens; rewritten at every start
 content/            what was fetched from contributors for datasets, and its salts
 datasets/           exported datasets, each named by its snapshot
+chain/              the transaction that the account on chain has under way
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from typing import Any, Final, TypeVar, cast
 
 from commonground.durations import parse_duration
 from commonground.files import private_directory, write_new
+from contracts.spending import MAX_FEE_GWEI
+from contracts.url import check as check_endpoint
 from coordinator.terms import Terms
 from protocol.errors import ConfigError
 
@@ -61,6 +66,7 @@ class Config:
     http_port: int = 7680
     http_url: str = ""  # empty: made of host and http_port
     rpc_url: str = "http://127.0.0.1:8545"
+    max_fee_gwei: int = MAX_FEE_GWEI  # the most that a unit of gas may cost us
     ledger_url: str = ""  # empty: ledger.db in this directory
     close_every: str = ""  # epochs are closed so often ("24h"); empty: when the operator says so
     reflection: bool = False  # lets anybody ask which methods there are, for debugging
@@ -84,8 +90,13 @@ class Config:
                     f"give one from 1 to {_PORT_MAX:,}, or 0 for any free one",
                 )
         for what, url in (("http_url", self.http_url), ("rpc_url", self.rpc_url)):
-            if url and not url.startswith(("http://", "https://")):
-                raise ConfigError(f"{what} is {url!r}", "write it as https://… or http://…")
+            if url:
+                check_endpoint(url, what)
+        if self.max_fee_gwei <= 0:
+            raise ConfigError(
+                f"max_fee_gwei is {self.max_fee_gwei}",
+                "give what a unit of gas may cost, 1 or more",
+            )
         if self.close_every:
             parse_duration(self.close_every, "close_every")
 
@@ -121,6 +132,16 @@ class Home:
     def server_path(self) -> Path:
         """Where the running server listens."""
         return self.path / "server.json"
+
+    @property
+    def head_path(self) -> Path:
+        """The highest head that was shown."""
+        return self.path / "head"
+
+    @property
+    def backup_path(self) -> Path:
+        """Marks a directory as a backup."""
+        return self.path / "backup.json"
 
     @property
     def content_path(self) -> Path:
@@ -203,10 +224,18 @@ def _is_required(setting: Field[Any]) -> bool:
 
 
 def _to_toml(config: Config) -> str:
-    """The settings as TOML; JSON's strings and integers are valid there too."""
+    """The settings as TOML. JSON's strings and integers are valid there too, but not halves of characters."""
     data = asdict(config)
     tables = {key: value for key, value in data.items() if isinstance(value, dict)}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in data.items() if key not in tables]
+    lines = [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in data.items()
+        if key not in tables
+    ]
     for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(table[key])}" for key in table)]
+        lines += [
+            "",
+            f"[{name}]",
+            *(f"{key} = {json.dumps(table[key], ensure_ascii=False)}" for key in table),
+        ]
     return "\n".join(lines) + "\n"

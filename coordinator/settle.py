@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from contracts.spending import WEI_PER_GWEI, Spending
 from coordinator.asking import ask
 from coordinator.chain import OperatorChain, Waiting
 from coordinator.operator import Operator
@@ -29,7 +30,7 @@ from coordinator.reading import read_chain
 from coordinator.terms import WITNESSES_SAFE, few_witnesses
 from protocol.errors import ConfigError, StateError
 from protocol.money.accounts import promised_leaves
-from protocol.money.payload import NOTHING, Payload
+from protocol.money.payload import NOTHING, Payload, hash_payload
 from protocol.money.settlement import CONTRACTS, address, build_tree
 from protocol.rules.settling import compute_payload, witnesses_to_be
 from protos.gen import records_pb2 as pb
@@ -77,11 +78,16 @@ class Settled:
     waiting: tuple[Waiting, ...] = ()
 
 
-def open_chain(operator: Operator) -> OperatorChain:
+def open_chain(operator: Operator, report: Report = lambda _: None) -> OperatorChain:
     """The chain of the settings, with the contracts of the log. Raises Unreachable, ConfigError."""
-    return OperatorChain(
-        operator.config.rpc_url, operator.keys.chain_secret, operator.state.deployment
+    config = operator.config
+    spending = Spending(
+        config.max_fee_gwei * WEI_PER_GWEI,
+        operator.home.path / "chain",
+        lambda tx_hash: report(f"sent transaction 0x{tx_hash.hex()}"),
     )
+    secret, deployment = operator.keys.chain_secret, operator.state.deployment
+    return OperatorChain(config.rpc_url, secret, deployment, spending)
 
 
 def settle(operator: Operator, chain: OperatorChain, report: Report, seconds_max: float) -> Settled:
@@ -228,9 +234,10 @@ class _Run:
 
     def _enact(self, root: Waiting) -> bool:
         payload = self.state.payloads.get(root.epoch)
-        if payload is None:
+        if payload is None or hash_payload(payload) != root.payload:
             self.report(
-                f"the root of epoch {root.epoch} on chain is not in the log: nobody enacts it here"
+                f"WARNING: the root of epoch {root.epoch} on chain is NOT the log's. Any witness"
+                f" with a bond can freeze it until {_moment(root.due_s)}; then anybody can put it in force"
             )
             return False
         if not self.budget.wait(root.due_s, self.now):

@@ -13,8 +13,9 @@ from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, ContractRefused, SentTx
 from contracts.signed import Signed, payload_words
+from contracts.spending import Spending
 from node.wallet import ClaimTx, Posting
-from protocol.errors import ConfigError, Reject, StateError
+from protocol.errors import Reject, StateError
 from protocol.identity import PersonId
 from protocol.money.payload import Payload, bond_id
 from protocol.money.settlement import ETHER, Address, Deployment, Leaf, verify_proof
@@ -23,14 +24,16 @@ from protocol.money.settlement import ETHER, Address, Deployment, Leaf, verify_p
 class NodeChain:
     """The contracts of one network, and the account that pays for what is sent."""
 
-    def __init__(self, rpc_url: str, secret: bytes, deployment: Deployment) -> None:
-        self._client = ChainClient(rpc_url, secret)
+    def __init__(
+        self,
+        rpc_url: str,
+        secret: bytes,
+        deployment: Deployment,
+        spending: Spending | None = None,
+    ) -> None:
+        self._client = ChainClient(rpc_url, secret, spending)
         self._deployment = deployment
-        if self._client.chain_id() != deployment.chain_id:
-            raise ConfigError(
-                f"the network settles on chain {deployment.chain_id}, not on this one",
-                "check the RPC address",
-            )
+        self._client.require_chain(deployment.chain_id)
 
     @property
     def address(self) -> Address:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from contracts.spending import TooDear
 from node.follower import Follower
 from node.rows import ClaimRow
 from node.store import Store
@@ -169,6 +170,9 @@ class Claimer:
         if new:
             try:
                 await asyncio.to_thread(self.claim, new)
+            except TooDear as error:
+                log.warning("not claimed: %s", error)
+                raise
             except StateError:
                 self._tried |= {(epoch, asset) for asset in new}
                 raise

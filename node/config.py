@@ -6,6 +6,7 @@
         node.db             see node/store.py
         blobs/              see node/blobs.py
         node.lock           held by the running daemon
+        alarms/             evidence against the network, as files for anybody; see node/alarms.py
         page.url            the address of its page, while it runs; opens that page, so it is a secret
 
 Everything is private to its owner (0600): node.db holds salts, nonces and answers that nobody has seen.
@@ -24,6 +25,8 @@ from typing import Any, Final
 from commonground.addresses import ADDRESSES_MAX
 from commonground.files import private_directory, replace_file
 from commonground.places import read_networks, read_place
+from contracts.spending import MAX_FEE_GWEI, WEI_PER_GWEI, Spending
+from contracts.url import check as check_endpoint
 from protocol.errors import ConfigError
 from protocol.limits import CONTENT_BYTES_MAX
 from protocol.log.link import NetworkLink, parse_link
@@ -39,7 +42,8 @@ CONFIG_BYTES_MAX: Final = 256 * 1024
 PORT_MAX: Final = 65_535
 ANY_CAMPAIGN: Final = "*"  # in `reviewers`: every campaign that has none of its own
 _KNOWN: Final = {
-    *("network", "listen", "announce", "dial_networks", "rpc_url", "page_port", "limits"),
+    *("network", "listen", "announce", "dial_networks", "rpc_url", "max_fee_gwei"),
+    *("page_port", "limits"),
     *("stand_by", "review_campaigns", "review_kinds", "reviewers"),
 }
 
@@ -75,6 +79,11 @@ class NodeDirectory:
     @property
     def page(self) -> Path:
         return self.root / "page.url"
+
+    @property
+    def alarms(self) -> Path:
+        """Evidence, as files that may be given to anybody."""
+        return self.root / "alarms"
 
     def create(self) -> None:
         """Makes the directory, private to its owner; raises ConfigError when that cannot be."""
@@ -114,6 +123,7 @@ class NodeConfig:
     # Networks whose machines we dial although the internet does not reach them.
     dial_networks: tuple[str, ...] = ()
     rpc_url: str = ""  # JSON-RPC endpoint of the chain; empty = no claims, no witnessing
+    max_fee_gwei: int = MAX_FEE_GWEI  # the most that a unit of gas may cost us
     stand_by: bool = True  # offer to review
     review_campaigns: tuple[str, ...] = ()  # only these; empty = every campaign
     review_kinds: tuple[str, ...] = ()  # only tasks of these kinds; empty = every kind
@@ -149,10 +159,12 @@ class NodeConfig:
         for text in self.announce:
             read_place(text)
         read_networks(self.dial_networks)
-        if self.rpc_url and not self.rpc_url.startswith(("http://", "https://")):
+        if self.rpc_url:
+            check_endpoint(self.rpc_url)
+        if self.max_fee_gwei <= 0:
             raise ConfigError(
-                f"the endpoint of the chain (rpc_url) is {quoted(self.rpc_url)}",
-                "write it as https://… or http://…",
+                f"max_fee_gwei is {self.max_fee_gwei}",
+                "give what a unit of gas may cost, 1 or more",
             )
 
     def stands_by_for(self, campaign: Campaign) -> bool:
@@ -242,6 +254,7 @@ def _parse(settings: Mapping[str, Any]) -> NodeConfig:
         announce=_strings(settings, "announce"),
         dial_networks=_strings(settings, "dial_networks"),
         rpc_url=_typed(settings, "rpc_url", str, ""),
+        max_fee_gwei=_typed(settings, "max_fee_gwei", int, MAX_FEE_GWEI),
         stand_by=_typed(settings, "stand_by", bool, True),
         review_campaigns=_strings(settings, "review_campaigns"),
         review_kinds=_strings(settings, "review_kinds"),
@@ -290,6 +303,7 @@ def _parse_limits(settings: Mapping[str, Any]) -> Limits:
 
 _TYPES: Final[Mapping[type, str]] = {
     str: 'a text, as "…"',
+    int: "a whole number",
     bool: "true or false",
     dict: "a table, as its own section",
 }
@@ -297,7 +311,7 @@ _TYPES: Final[Mapping[type, str]] = {
 
 def _typed(settings: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
     value = settings.get(name, default)
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise ConfigError(f"{name} is {value!r}", f"give {_TYPES[kind]}")
     return value
 
@@ -327,6 +341,9 @@ dial_networks = {_list(config.dial_networks)}
 # JSON-RPC endpoint of the chain that pays; empty: no claims.
 rpc_url = {_quote(config.rpc_url)}
 
+# The most that a unit of gas may cost this node, in gwei; above it nothing is claimed.
+max_fee_gwei = {config.max_fee_gwei}
+
 # Whether to offer reviews; in these campaigns and of these kinds of tasks, or, where a list is empty, in all.
 stand_by = {str(config.stand_by).lower()}
 review_campaigns = {_list(config.review_campaigns)}
@@ -354,3 +371,8 @@ def _quote(text: str) -> str:
             "write it on one line, without it",
         )
     return json.dumps(text, ensure_ascii=False)
+
+
+def gas_terms(config: NodeConfig, directory: NodeDirectory) -> Spending:
+    """What the node's account may spend on gas, and where it remembers what it has under way."""
+    return Spending(config.max_fee_gwei * WEI_PER_GWEI, directory.root / "chain")

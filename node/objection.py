@@ -16,9 +16,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from contracts.signed import Signed
+from contracts.spending import TooDear
 from node.follower import Follower
 from node.wallet import Posting, Wallet
-from protocol.errors import LocalError
+from protocol.errors import CommonholdError, LocalError, Unreachable
 from protocol.identity import PersonId
 from protocol.money.eip712 import keccak256
 from protocol.money.payload import hash_payload, quorum_of
@@ -117,7 +118,7 @@ class Objector:
             return False
         try:
             sent = chain.contradict(state.payloads[posting.epoch], signed)
-        except LocalError as error:  # another set, attempt or hour: then it stays an objection
+        except CommonholdError as error:  # another set, attempt or hour: then it stays an objection
             log.warning("the witnesses' word in the log undoes no root: %s", error)
             return False
         self._done.add((posting.epoch, posting.payload))
@@ -141,9 +142,13 @@ class Objector:
         evidence = evidence_of(state, posting)
         try:
             sent = chain.challenge(posting.epoch, evidence, state.onchain.witnesses, self._person)
-        except LocalError as error:
-            log.error("%s, and the objection failed: %s", what, error)
+        except (Unreachable, TooDear) as error:
+            log.error("%s, and nobody could be told yet: %s", what, error)
             raise
+        except LocalError as error:
+            log.error("%s, and the objection was refused: %s", what, error)
+            self._done.add((posting.epoch, posting.payload))
+            return False
         self._done.add((posting.epoch, posting.payload))
         log.error("%s: objected, transaction 0x%s", what, sent.tx_hash.hex())
         return True

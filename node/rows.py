@@ -17,10 +17,9 @@ class OutboxState(StrEnum):
     """Where a record of ours is on its way to the log."""
 
     QUEUED = "queued"
-    POSTPONED = (
-        "postponed"  # not now: it is sent again with the next epoch, or when our bond has changed
-    )
-    SENT = "sent"  # the log has it, or something that makes it superfluous
+    POSTPONED = "postponed"  # not now: sent again with the next epoch, or what the chain says
+    UNPROVED = "unproved"  # the coordinator calls it superfluous, and nothing shows that it is
+    SENT = "sent"  # the log has it, or something that makes it superfluous: by a receipt or our own replay
     REFUSED = "refused"  # it breaks a rule; sending it again would not help
 
 
@@ -85,6 +84,8 @@ class OutboxRow:
     last_error: str
     receipt_index: int | None  # log index, once known
     receipt: bytes  # a serialised, checked api.Receipt; empty when there is none
+    unproved_ms: int = 0  # since when it is unproved,
+    unproved_at: int = 0  # and how many entries we had folded then
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,8 @@ def outbox_row(row: dict[str, Any]) -> OutboxRow:
         row["last_error"],
         row["receipt_index"],
         row["receipt"],
+        row["unproved_ms"],
+        row["unproved_at"],
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from eth_keys.datatypes import PrivateKey
 from eth_utils.exceptions import ValidationError
 
+from contracts.spending import Spending
 from protocol.errors import ConfigError
 from protocol.money.payout import binding_digest
 from protocol.money.settlement import Address, Deployment
@@ -43,11 +44,12 @@ class Posting:
 
 
 class Wallet:
-    """One secp256k1 key. It is never shown: not by repr, and not in an error."""
+    """One secp256k1 key, with the terms for gas. It is never shown: not by repr, and not in an error."""
 
-    __slots__ = ("_address", "_key")
+    __slots__ = ("_address", "_key", "_spending")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, spending: Spending | None = None) -> None:
+        self._spending = spending
         try:
             self._key = PrivateKey(key)
             self._address = Address(self._key.public_key.to_canonical_address())
@@ -80,4 +82,4 @@ class Wallet:
         """
         from node.chain import NodeChain
 
-        return NodeChain(rpc_url, self._key.to_bytes(), deployment)
+        return NodeChain(rpc_url, self._key.to_bytes(), deployment, self._spending)

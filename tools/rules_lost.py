@@ -432,8 +432,8 @@ _COIN: Final = (
     Mutant(
         "a round that ends at once blames the silent",
         _DRAWING,
-        "(had_time and not tossed)",
-        "(not tossed)",
+        "missed = had_time and not tossed",
+        "missed = not tossed",
         WITNESSES,
     ),
     Mutant(

@@ -46,7 +46,7 @@ def audit_chain(state: State, rpc_url: str) -> int:
     client = ChainClient(rpc_url, secrets.token_bytes(32))
     if client.chain_id() != deployment.chain_id:
         raise ConfigError(
-            f"{rpc_url} is chain {client.chain_id()}, and the settlement is on {deployment.chain_id}",
+            f"{client.endpoint} is chain {client.chain_id()}, and the settlement is on {deployment.chain_id}",
             f"name an endpoint of chain {deployment.chain_id} with --rpc-url",
         )
     again = _read_again(client, deployment, state)

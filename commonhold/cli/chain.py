@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from commonhold.cli.output import guarded
+from commonhold.cli.output import JsonFlag, emit, guarded
 from protocol.errors import ConfigError
 
 app = typer.Typer(
@@ -34,13 +34,65 @@ def dev(
     """Run a chain in memory until interrupted. It forgets everything when it stops.
 
     Prints its funded accounts; put one's key in a file and give it to
-    `commonhold coordinator init --chain-key-file` to deploy and settle there.
+    `commonhold coordinator init --chain-key-file` to deploy and settle there. `commonhold chain fund`
+    gives its money to others.
     """
     from contracts.devchain import run
 
     try:
+        host.encode("idna")  # as a socket does, which says nothing that helps
         run(host, port, ready_file)
+    except UnicodeError:
+        raise ConfigError(
+            f"{host!r} is no address", "name one of this machine with --host"
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port"
         ) from error
+
+
+@app.command()
+@guarded
+def fund(
+    addresses: Annotated[list[str], typer.Argument(help="Addresses to give to, as 0x…")],
+    ether: Annotated[str, typer.Option(help="How much each of them gets.")] = "1",
+    rpc_url: Annotated[
+        str, typer.Option(help="JSON-RPC endpoint of the development chain.")
+    ] = "http://127.0.0.1:8545",
+    as_json: JsonFlag = False,
+) -> None:
+    """Give ether of a development chain to addresses, so that they can pay for gas.
+
+    Works on `commonhold chain dev`, and on anvil and Hardhat with their usual accounts; refuses
+    any other chain.
+    """
+    from contracts.funding import fund as give
+    from contracts.spending import parse_ether
+
+    accounts, wei = [_address(text) for text in addresses], parse_ether(ether)
+    rows = [
+        {
+            "address": f"0x{account.hex()}",
+            "wei": str(wei),
+            "transaction": f"0x{receipt.tx_hash.hex()}",
+        }
+        for account, receipt in zip(accounts, give(rpc_url, accounts, wei), strict=True)
+    ]
+    lines = (f"{row['address']} has got {ether} ether ({row['transaction']})" for row in rows)
+    emit({"funded": rows}, as_json, lambda: "\n".join(lines))
+
+
+def _address(text: str) -> bytes:
+    from eth_utils.address import (
+        is_checksum_address,
+        is_checksum_formatted_address,
+        is_hex_address,
+        to_canonical_address,
+    )
+
+    if not is_hex_address(text):
+        raise ConfigError(f"{text!r} is no address", "an address is 0x and 40 hexadecimal digits")
+    if is_checksum_formatted_address(text) and not is_checksum_address(text):
+        raise ConfigError(f"{text!r} has a wrong digit: its capitals do not fit", "copy it again")
+    return to_canonical_address(text)

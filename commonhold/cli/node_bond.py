@@ -16,13 +16,13 @@ from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit
 from node.chain import NodeChain
+from node.config import gas_terms
 from node.follower import Follower
 from node.keys import NodeKeys
 from node.wallet import Wallet
 from protocol.errors import ConfigError, StateError
 from protocol.identity import PersonId
 from protocol.money.payload import bond_id
-from protocol.money.settlement import ETHER
 from protocol.rules.admission import TAKES_BONDS, is_kept_by_bond
 from protocol.state import State
 
@@ -45,7 +45,6 @@ def bond(wei: int, directory: Path | None, passphrase_path: Path | None, as_json
             f"your bond would be {before + wei} wei, and {least.what} takes {least.wei}",
             f"`commonhold node bond {least.wei - before}`, or more",
         )
-    _require_funds(chain, wei)
     sent = chain.bond(keys.person, wei)
     vouches = chain.bonded(keys.person)[0]
     joins = keys.person not in state.members
@@ -67,7 +66,6 @@ def unbond(
     long enough."""
     keys, state, chain = _open(directory, passphrase_path)
     vouches, leaving, leaves_at_s = chain.bonded(keys.person)
-    _require_funds(chain, 0)
     if vouches and (wei is not None or not leaving or chain.time_s() < leaves_at_s):
         amount = vouches if wei is None else wei
         _check_rest(vouches - amount, vouches, _least(state, keys.person, chain))
@@ -94,7 +92,6 @@ def appeal(directory: Path | None, passphrase_path: Path | None, as_json: bool) 
         raise StateError(
             "no slash of your bond is open to appeal", "`commonhold node status` shows your bond"
         )
-    _require_funds(chain, 0)
     sent = [chain.appeal(number).tx_hash for number in due]
     data = {"appealed": due, "tx_hashes": [each.hex() for each in sent]}
     slashes = ", ".join(map(str, due))
@@ -120,18 +117,6 @@ def _check_rest(rest: int, before: int, least: _Least) -> None:
         )
 
 
-def _require_funds(chain: NodeChain, wei: int) -> None:
-    """Raises StateError that says how to fund an account which cannot pay."""
-    held = chain.balance(ETHER)
-    if held <= wei:
-        raise StateError(
-            f"your payout address 0x{chain.address.hex()} holds {held} wei;"
-            f" this takes {f'{wei} and ' if wei else ''}gas",
-            "send ether to it on the network's chain; on a chain of your own,"
-            " `commonhold chain dev --help` says how accounts are funded",
-        )
-
-
 def _open(
     directory: Path | None, passphrase_path: Path | None
 ) -> tuple[NodeKeys, State, NodeChain]:
@@ -148,4 +133,5 @@ def _open(
         raise StateError(
             "the network has no contracts yet", "its operator deploys them with `settle`"
         )
-    return keys, state, Wallet(keys.payout_secret).chain(config.rpc_url, state.deployment)
+    wallet = Wallet(keys.payout_secret, gas_terms(config, home))
+    return keys, state, wallet.chain(config.rpc_url, state.deployment)

@@ -8,8 +8,9 @@ from typing import Any
 
 from commonhold.cli.node_home import asset_name, open_home, open_keys, open_store
 from commonhold.cli.node_sending import catch_up
-from commonhold.cli.output import emit, err, micro, table
+from commonhold.cli.output import emit, micro, note, table
 from node.claims import Claimed, Claimer, SettlementWatch
+from node.config import gas_terms
 from node.follower import Follower
 from node.wallet import Wallet
 from protocol.errors import ConfigError
@@ -21,7 +22,7 @@ from protocol.state import SHARES, State
 def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
     """Claims all that is due of an asset, or of every one, in one transaction."""
     home, config = open_home(directory)
-    wallet = Wallet(open_keys(home, passphrase_path).payout_secret)
+    wallet = Wallet(open_keys(home, passphrase_path).payout_secret, gas_terms(config, home))
     with open_store(home) as store:
         follower = Follower(store, config.link)
         settlements = SettlementWatch(follower)
@@ -32,10 +33,7 @@ def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_j
         done = claimer.claim(claimer.due(_parse_asset(asset, names)))
     rows = [_claim_data(done, asset, paid, names) for asset, paid in done.tx.paid]
     for failed in done.tx.failed:
-        err.print(
-            f"[yellow]note:[/] {_name(failed, names)} could not be paid now; it stays to be claimed",
-            soft_wrap=True,
-        )
+        note(f"{_name(failed, names)} could not be paid now; it stays to be claimed")
     columns = ["asset", "paid", "transaction"]
     emit(
         {"claims": rows},

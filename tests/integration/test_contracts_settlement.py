@@ -325,9 +325,9 @@ def test_no_chain_no_money_and_no_contract_are_told_apart(lab: ChainLab) -> None
     with pytest.raises(StateError, match="no contracts are known"):
         OperatorChain(lab.url, OPERATOR).epochs()
     wrong_chain = replace(lab.deployment, chain_id=1)
-    with pytest.raises(ConfigError, match="not on this one"):
+    with pytest.raises(ConfigError, match="is on chain 31337"):
         OperatorChain(lab.url, OPERATOR, wrong_chain).epochs()
-    with pytest.raises(ConfigError, match="not on this one"):
+    with pytest.raises(ConfigError, match="is on chain 31337"):
         ANN.chain(lab.url, wrong_chain)
     empty = replace(lab.deployment, settlement=Address(b"\x01" * 20))
     with pytest.raises(ConfigError, match="no such contract"):
@@ -340,7 +340,7 @@ def test_no_chain_no_money_and_no_contract_are_told_apart(lab: ChainLab) -> None
 def test_a_transaction_that_waits_too_long_is_not_called_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("contracts.client.RECEIPT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("contracts.sending.RECEIPT_TIMEOUT_S", 0.3)
     with anvil(str(find_anvil()), "--no-mining") as (url, _):
         with pytest.raises(Unreachable, match="not mined") as caught:
             ChainClient(url, OPERATOR).transfer(ANN.address, 1)
@@ -370,8 +370,8 @@ def test_a_web_server_is_not_a_chain() -> None:
         with pytest.raises(ConfigError, match="does not speak"):
             ChainClient(f"http://127.0.0.1:{server.server_port}", OPERATOR).head()
         server.shutdown()
-    with pytest.raises(ConfigError, match="does not speak"):
-        ChainClient("not a url", OPERATOR).head()
+    with pytest.raises(ConfigError, match="no address"):
+        ChainClient("not a url", OPERATOR)
 
 
 def test_unknown_reverts_are_admitted() -> None:
