@@ -14,9 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eth_abi.abi import encode
 from eth_account import Account
-from eth_utils.abi import event_abi_to_log_topic
 from eth_utils.address import to_canonical_address, to_checksum_address
 from hexbytes import HexBytes
 from web3 import Web3
@@ -180,20 +178,6 @@ class ChainClient:
         """Yield logs as contracts wrote them: see `contracts.history.History.logs`."""
         return self._history.logs(addresses, topics, first, last)
 
-    def logs(self, event: Any, from_block: int, **filters: Any) -> Iterator[Any]:
-        """Yield the decoded logs of `event` from `from_block` to the head, in order.
-
-        `filters` are values of its indexed arguments, of types that fill a word.
-        """
-        indexed = [each for each in event.abi["inputs"] if each["indexed"]]
-        topics: list[Topic] = [event_abi_to_log_topic(event.abi)]
-        for each in indexed if filters else ():
-            wanted = filters.get(each["name"])
-            topics.append(() if wanted is None else encode([each["type"]], [wanted]))
-        address = to_canonical_address(event.address)
-        for raw in self.raw_logs([address], topics, from_block, self.head()):
-            yield event.process_log(_for_web3(raw))
-
     def balance(self, account: Address) -> int:
         """Return the wei of `account`."""
         return ChainAccount(self._endpoint, account).balance()
@@ -245,16 +229,6 @@ class ChainClient:
         offer = fees.quote(self._endpoint, self._history, self._spending.fee_wei_max)
         return Cost(gas, offer.now, wei)
 
-    def mined(self, tx_hash: bytes) -> SentTx:
-        """Return a transaction that was mined before; StateError when the chain has none such."""
-        receipt = self._sender.account.receipt(tx_hash)
-        if receipt is None:
-            raise StateError(
-                f"the chain at {self.endpoint} has mined no transaction 0x{tx_hash.hex()}",
-                "check the RPC address; a reorganisation may have taken it away",
-            )
-        return _sent(receipt)
-
     def _send(self, order: Order) -> Receipt:
         return self._sender.send(order, self.chain_id())
 
@@ -263,19 +237,6 @@ def _order(function: Any, wei: int) -> Order:
     with _translated():
         data = function.build_transaction(_PLACEHOLDERS)["data"]
     return Order(to_canonical_address(function.address), bytes(HexBytes(data)), wei)
-
-
-def _for_web3(log: RawLog) -> Any:
-    return {
-        "address": to_checksum_address(log.address),
-        "topics": [HexBytes(each) for each in log.topics],
-        "data": HexBytes(log.data),
-        "blockNumber": log.block,
-        "blockHash": HexBytes(log.block_hash),
-        "transactionHash": HexBytes(log.tx_hash),
-        "transactionIndex": None,
-        "logIndex": log.log_index,
-    }
 
 
 @contextmanager

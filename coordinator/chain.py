@@ -121,8 +121,8 @@ class OperatorChain:
     def deposit(self, asset: Address, amount: int, memo: bytes = b"") -> bytes:
         """Pay revenue into the network from the operator's account; return the hash.
 
-        A token is approved first, for this amount alone: a crash in between leaves an unused approval, which
-        the next deposit replaces.
+        A token is approved first, for this amount alone. What a crash in between left approved is used, or
+        taken back first: some tokens (USDT) let no approval replace another.
         """
         if len(memo) > MEMO_BYTES_MAX:
             raise ConfigError(f"a memo has at most {MEMO_BYTES_MAX} bytes", "use its hash")
@@ -131,7 +131,13 @@ class OperatorChain:
             return self._client.send(vault.depositEther(word), wei=amount).tx_hash
         token = self._client.contract("TestStable", asset)  # any ERC-20 has these functions
         where = to_checksum_address(self._deployed().vault)
-        self._client.send(token.functions.approve(where, amount))
+        approved = self._client.read(
+            token.functions.allowance(to_checksum_address(self.address), where)
+        )
+        if approved not in (0, amount):
+            self._client.send(token.functions.approve(where, 0))
+        if approved != amount:
+            self._client.send(token.functions.approve(where, amount))
         return self._client.send(vault.deposit(to_checksum_address(asset), amount, word)).tx_hash
 
     # -- roots and witnesses

@@ -13,7 +13,7 @@ from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, ContractRefused, SentTx
 from contracts.signed import Signed, payload_words
-from contracts.spending import Spending
+from contracts.spending import Spending, TooDear, ether
 from node.wallet import ClaimTx, Posting
 from protocol.errors import Reject, StateError
 from protocol.identity import PersonId
@@ -25,11 +25,7 @@ class NodeChain:
     """The contracts of one network, and the account that pays for what is sent."""
 
     def __init__(
-        self,
-        rpc_url: str,
-        secret: bytes,
-        deployment: Deployment,
-        spending: Spending | None = None,
+        self, rpc_url: str, secret: bytes, deployment: Deployment, spending: Spending | None
     ) -> None:
         self._client = ChainClient(rpc_url, secret, spending)
         self._deployment = deployment
@@ -57,9 +53,18 @@ class NodeChain:
         return int(self._client.read(token.balanceOf(to_checksum_address(self.address))))
 
     def claim(
-        self, leaf: Leaf, proof: Sequence[bytes], root: bytes, wanted: Sequence[Address]
+        self,
+        leaf: Leaf,
+        proof: Sequence[bytes],
+        root: bytes,
+        wanted: Sequence[Address],
+        *,
+        thrifty: bool = False,
     ) -> ClaimTx:
         """Claim the `wanted` assets of a leaf, in one transaction. What was claimed before is left out.
+
+        `thrifty`: raise TooDear where it is ether alone that is due, and its gas would cost as much. What
+        other assets are worth, nobody here knows.
 
         Raises StateError when there is nothing to claim or the root is no longer in force, Reject for a proof
         that does not lead to the root.
@@ -73,20 +78,33 @@ class NodeChain:
                 "nothing to claim", "everything earned up to this epoch was claimed already"
             )
         skip = sum(1 << at for at, (asset, _) in enumerate(leaf.amounts) if asset not in due)
-        sent = self._send_claim(leaf, proof, skip)
+        function = self._claim_function(leaf, proof, skip)
+        if thrifty and due == [ETHER]:
+            self._require_gain(function, leaf.amount(ETHER) - before[ETHER])
+        sent = self._send_claim(function)
         gained = {asset: self.claimed(leaf.account, asset) - before[asset] for asset in due}
         paid = tuple((asset, amount) for asset, amount in gained.items() if amount)
         failed = tuple(asset for asset, amount in gained.items() if not amount)
         return ClaimTx(sent.tx_hash, sent.gas, paid, failed)
 
-    def _send_claim(self, leaf: Leaf, proof: Sequence[bytes], skip: int) -> SentTx:
-        function = self._settlement().claim(
+    def _claim_function(self, leaf: Leaf, proof: Sequence[bytes], skip: int) -> Any:
+        return self._settlement().claim(
             list(proof),
             skip,
             to_checksum_address(leaf.account),
             [to_checksum_address(asset) for asset, _ in leaf.amounts],
             [amount for _, amount in leaf.amounts],
         )
+
+    def _require_gain(self, function: Any, wei: int) -> None:
+        cost = self._client.cost(function).total
+        if cost >= wei:
+            raise TooDear(
+                f"{ether(wei)} to claim, and claiming it takes {ether(cost)} now",
+                "wait for more, or for cheaper gas; `commonhold node claim` claims it all the same",
+            )
+
+    def _send_claim(self, function: Any) -> SentTx:
         try:
             return self._client.send(function)
         except ContractRefused as refused:

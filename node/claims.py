@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from contracts.spending import TooDear
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 
 CONFIRMED = "confirmed"
 _AFTER_SETTLING: Final = "an epoch can be claimed once the operator has settled it"
+#: How long `run` leaves a claim that is too dear: gas changes within minutes, and each look asks the chain.
+LATER_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +101,19 @@ class Claimer:
     """Claims for one wallet. `rpc_url` is the chain's JSON-RPC endpoint."""
 
     def __init__(
-        self, store: Store, wallet: Wallet, rpc_url: str, follower: Follower, watch: SettlementWatch
+        self,
+        store: Store,
+        wallet: Wallet,
+        rpc_url: str,
+        follower: Follower,
+        watch: SettlementWatch,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._wallet, self._rpc_url = store, wallet, rpc_url
         self._follower, self._watch = follower, watch
         self._tried: set[tuple[int, Address]] = set()  # by `run`, in an epoch: once is enough
+        self._clock, self._not_before_s = clock, 0.0
 
     def due(self, asset: bytes | None = None) -> list[Address]:
         """Of which assets something may be claimed now: of one asset, or of all.
@@ -124,12 +136,13 @@ class Claimer:
             )
         return wanted
 
-    def claim(self, assets: Sequence[Address]) -> Claimed:
+    def claim(self, assets: Sequence[Address], *, thrifty: bool = False) -> Claimed:
         """Claims some assets in one transaction; blocks until it is mined. What fails alone stays to be
-        claimed.
+        claimed. `thrifty`: not where it would cost what it brings.
 
-        Raises StateError (claimed already, root replaced) and Unreachable (nothing is lost). If we
-        crash after sending, the chain still pays once, and the next claim finds that it did.
+        Raises TooDear (no funds, gas above the ceiling), StateError (claimed already, root replaced) and
+        Unreachable (nothing is lost). If we crash after sending, the chain still pays once, and the next
+        claim finds that it did.
         """
         settled, deployment = self._watch.in_force, self._follower.state.deployment
         if settled is None or deployment is None:
@@ -142,7 +155,7 @@ class Claimer:
             )
         leaf, proof = settled.tree.leaves[index], settled.tree.proof(index)
         chain = self._wallet.chain(self._rpc_url, deployment)
-        tx = chain.claim(leaf, proof, settled.tree.root, assets)
+        tx = chain.claim(leaf, proof, settled.tree.root, assets, thrifty=thrifty)
         for asset, paid in tx.paid:
             self._store.save_claim(
                 ClaimRow(asset, leaf.amount(asset), settled.epoch, tx.tx_hash, CONFIRMED)
@@ -167,12 +180,13 @@ class Claimer:
         assets, settled = self.due(), self._watch.in_force
         epoch = 0 if settled is None else settled.epoch
         new = [asset for asset in assets if (epoch, asset) not in self._tried]
-        if new:
+        if new and self._clock() >= self._not_before_s:
             try:
-                await asyncio.to_thread(self.claim, new)
+                await asyncio.to_thread(partial(self.claim, new, thrifty=True))
             except TooDear as error:
-                log.warning("not claimed: %s", error)
-                raise
+                self._not_before_s = self._clock() + LATER_S
+                log.warning("not claimed yet: %s. Next: %s", error, error.advice)
+                return
             except StateError:
                 self._tried |= {(epoch, asset) for asset in new}
                 raise

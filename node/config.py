@@ -5,6 +5,7 @@
         keys.json           see node/keys.py
         node.db             see node/store.py
         blobs/              see node/blobs.py
+        chain/              the transaction that the account on chain has under way
         node.lock           held by the running daemon
         alarms/             evidence against the network, as files for anybody; see node/alarms.py
         page.url            the address of its page, while it runs; opens that page, so it is a secret
@@ -17,7 +18,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -373,6 +374,10 @@ def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def gas_terms(config: NodeConfig, directory: NodeDirectory) -> Spending:
-    """What the node's account may spend on gas, and where it remembers what it has under way."""
-    return Spending(config.max_fee_gwei * WEI_PER_GWEI, directory.root / "chain")
+def gas_terms(
+    config: NodeConfig, directory: NodeDirectory, on_sent: Callable[[bytes], None] = lambda _: None
+) -> Spending:
+    """What the node's account may spend on gas, where it remembers what it has under way, and who is told the
+    hash of what was sent.
+    """
+    return Spending(config.max_fee_gwei * WEI_PER_GWEI, directory.root / "chain", on_sent)

@@ -293,10 +293,14 @@ class Daemon:
                 "erase": lambda: keep_erasing(store, sources.blobs, follower),
             }
             if self._config.rpc_url and keys.payout_key is not None:
-                wallet = Wallet(keys.payout_key, gas_terms(self._config, self._directory))
+                wallet = Wallet(
+                    keys.payout_key, gas_terms(self._config, self._directory, _log_sent)
+                )
                 parts["object"] = Objector(follower, wallet, keys.person, self._config.rpc_url).run
             if self._options.auto_claim:
-                wallet = Wallet(keys.payout_secret, gas_terms(self._config, self._directory))
+                wallet = Wallet(
+                    keys.payout_secret, gas_terms(self._config, self._directory, _log_sent)
+                )
                 parts["claim"] = Claimer(
                     store, wallet, self._config.rpc_url, follower, settlements
                 ).run
@@ -371,3 +375,7 @@ async def run_until_signal(daemon: Daemon) -> None:
         await running
     except asyncio.CancelledError:
         log.info("stopped")
+
+
+def _log_sent(tx_hash: bytes) -> None:
+    log.info("sent transaction 0x%s to the chain", tx_hash.hex())

@@ -44,11 +44,7 @@ def audit_chain(state: State, rpc_url: str) -> int:
         ) from error
     # The client signs what it sends; this one only reads, with a key that nobody will ever use.
     client = ChainClient(rpc_url, secrets.token_bytes(32))
-    if client.chain_id() != deployment.chain_id:
-        raise ConfigError(
-            f"{client.endpoint} is chain {client.chain_id()}, and the settlement is on {deployment.chain_id}",
-            f"name an endpoint of chain {deployment.chain_id} with --rpc-url",
-        )
+    client.require_chain(deployment.chain_id)
     again = _read_again(client, deployment, state)
     for name in (*CHAIN_TABLES, "onchain"):
         if _rows(state, name) != _rows(again, name):

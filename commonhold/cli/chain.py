@@ -79,8 +79,8 @@ def fund(
         }
         for account, receipt in zip(accounts, give(rpc_url, accounts, wei), strict=True)
     ]
-    lines = (f"{row['address']} has got {ether} ether ({row['transaction']})" for row in rows)
-    emit({"funded": rows}, as_json, lambda: "\n".join(lines))
+    lines = [f"{row['address']} has got {ether} ether ({row['transaction']})" for row in rows]
+    emit({"funded": rows}, as_json, lambda: lines)
 
 
 def _address(text: str) -> bytes:

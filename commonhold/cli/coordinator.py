@@ -355,7 +355,7 @@ def revenue_deposit(
 
     address = parse_asset(asset)
     with Operator(Home.at(directory)) as operator:
-        chain = open_chain(operator)
+        chain = open_chain(operator, say)
         tx_hash = deposit_revenue(operator, chain, address, amount, memo.encode(), report=say)
     emit({"tx_hash": tx_hash}, as_json, lambda: f"paid in, transaction 0x{tx_hash.hex()}")
 
@@ -370,7 +370,7 @@ def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> N
     from coordinator.settle import open_chain
 
     with Operator(Home.at(directory)) as operator:
-        imported = read_chain(operator, open_chain(operator), say)
+        imported = read_chain(operator, open_chain(operator, say), say)
     emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from commonhold.cli.bond_report import moment
-from commonhold.cli.node_home import open_home, open_keys, open_store
+from commonhold.cli.node_home import open_home, open_keys, open_store, tell_sent
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit
 from node.chain import NodeChain
@@ -133,5 +133,5 @@ def _open(
         raise StateError(
             "the network has no contracts yet", "its operator deploys them with `settle`"
         )
-    wallet = Wallet(keys.payout_secret, gas_terms(config, home))
+    wallet = Wallet(keys.payout_secret, gas_terms(config, home, tell_sent))
     return keys, state, wallet.chain(config.rpc_url, state.deployment)

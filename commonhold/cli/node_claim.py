@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from commonhold.cli.node_home import asset_name, open_home, open_keys, open_store
+from commonhold.cli.node_home import asset_name, open_home, open_keys, open_store, tell_sent
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit, micro, note, table
 from node.claims import Claimed, Claimer, SettlementWatch
@@ -22,7 +22,9 @@ from protocol.state import SHARES, State
 def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
     """Claims all that is due of an asset, or of every one, in one transaction."""
     home, config = open_home(directory)
-    wallet = Wallet(open_keys(home, passphrase_path).payout_secret, gas_terms(config, home))
+    wallet = Wallet(
+        open_keys(home, passphrase_path).payout_secret, gas_terms(config, home, tell_sent)
+    )
     with open_store(home) as store:
         follower = Follower(store, config.link)
         settlements = SettlementWatch(follower)

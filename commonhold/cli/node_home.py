@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from commonground.locks import is_held
-from commonhold.cli.output import ask
+from commonhold.cli.output import ask, say
 from node.config import NodeConfig, NodeDirectory, load_config, locate
 from node.keys import (
     MachineKey,
@@ -31,6 +31,11 @@ def open_home(directory: Path | None) -> tuple[NodeDirectory, NodeConfig]:
     """The directory and its settings; raises ConfigError when there is no node in it."""
     home = locate(directory)
     return home, load_config(home)
+
+
+def tell_sent(tx_hash: bytes) -> None:
+    """Says which transaction is on its way, before anybody waits for it."""
+    say(f"sent transaction 0x{tx_hash.hex()}; waiting until it is mined")
 
 
 def open_store(home: NodeDirectory) -> Store:

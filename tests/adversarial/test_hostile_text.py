@@ -63,7 +63,14 @@ def hidden(text: str) -> set[str]:
 # Words of each command; of what is in braces stand the things below. None waits for anything: what serves or
 # trains ends at a folder that is none.
 COMMANDS: dict[str, list[str]] = {
-    "verify": ["{net}", "{file}", "{text}", "http://127.0.0.1:9/{text}", "{net} --key {text}"],
+    "verify": [
+        "{net}",
+        "{file}",
+        "{text}",
+        "http://127.0.0.1:9/{text}",
+        "{net} --key {text}",
+        "--alarm {file}",
+    ],
     "chain dev": ["--host {text}"],
     "chain fund": ["{text}", "{text} --rpc-url http://127.0.0.1:9/{text}"],
     "demo": ["--dir {file}"],
@@ -81,6 +88,8 @@ COMMANDS: dict[str, list[str]] = {
     "coordinator status": ["--dir {net}", "--dir {file}"],
     "coordinator settle": ["--dir {net}"],
     "coordinator fsck": ["--dir {net}", "--dir {file}"],
+    "coordinator backup": ["{new}-backup --dir {net}", "{file} --dir {net}"],
+    "coordinator restore": ["--from {text} --dir {net}", "--from {file} --dir {net}"],
     "coordinator export": ["--campaign {text} --dir {net}", "--campaign {campaign} --dir {net}"],
     "coordinator licence": [
         "--snapshot {text} --id {text} --licensee {text} --terms {text} --asset {text} --price 1 --dir {net}",
@@ -132,6 +141,7 @@ COMMANDS: dict[str, list[str]] = {
     "node status": ["--dir {node}", "--dir {node} --offline", "--dir {file}"],
     "node statement": ["--dir {node}", "--dir {node} --items"],
     "node campaigns": ["--dir {node}"],
+    "node copy": ["{new}-copy --dir {node}", "{file} --dir {node}"],
     "node alarms": ["--dir {node}", "--dir {alarmed}"],
     "node start": ["--dir {file}", "--dir {node} --reviewer {text}", "--dir {node} --kind {text}"],
     "node review": ["--dir {desk}"],
