@@ -6,17 +6,19 @@ Errors are those of `contracts.client.ChainClient`: Unreachable, StateError, Con
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, ContractRefused, SentTx
+from contracts.facts import chain_log
 from contracts.signed import Signed, payload_words
 from contracts.spending import Spending, TooDear, ether
 from node.wallet import ClaimTx, Posting
 from protocol.errors import Reject, StateError
 from protocol.identity import PersonId
+from protocol.money import events
 from protocol.money.payload import Payload, bond_id
 from protocol.money.settlement import ETHER, Address, Deployment, Leaf, verify_proof
 
@@ -180,28 +182,24 @@ class NodeChain:
         return self._client.send(function)
 
     def _posted(self, epoch: int) -> Payload:
-        contract = self._client.contract("Settlement", self._deployment.settlement)
-        block = self._deployment.block
-        said = [
-            log["args"] for log in self._client.logs(contract.events.Posted, block, epoch=epoch)
-        ]
-        if not said:
+        said = self._said(self._deployment.settlement)
+        found = [each for each in said if isinstance(each, events.Posted) and each.epoch == epoch]
+        if not found:
             raise StateError(f"no root of epoch {epoch} was posted", "the chain may have moved on")
-        assets = (Address(bytes.fromhex(asset[2:])) for asset in said[-1]["assets"])
-        totals = tuple(zip(assets, map(int, said[-1]["totals"]), strict=True))
-        return Payload(epoch, bytes(said[-1]["root"]), totals)
+        totals = tuple(zip(found[-1].assets, found[-1].totals, strict=True))
+        return Payload(epoch, found[-1].root, totals)
 
-    def _bonds_of(self, witnesses: Sequence[Address]) -> list[bytes]:
+    def _bonds_of(self, witnesses: Collection[Address]) -> list[bytes]:
         """All that were ever made for these witnesses; what is not there, or did not sign, is left alone."""
-        contract = self._client.contract("Stake", self._deployment.stake)
-        found = {
-            bond_id(bytes(log["args"]["person"]), Address(bytes.fromhex(log["args"]["bonder"][2:])))
-            for each in witnesses
-            for log in self._client.logs(
-                contract.events.Bonded, self._deployment.block, witness=to_checksum_address(each)
-            )
-        }
-        return sorted(found)
+        said = self._said(self._deployment.stake)
+        bonds = (each for each in said if isinstance(each, events.Bonded))
+        return sorted({bond_id(b.person, b.bonder) for b in bonds if b.witness in witnesses})
+
+    def _said(self, contract: Address) -> Iterator[object]:
+        """All that a contract ever said and the log would follow: not what the log says that it did."""
+        block, head = self._deployment.block, self._client.head()
+        for raw in self._client.raw_logs([contract], None, block, head):
+            yield events.decode(self._deployment, chain_log(raw))
 
     def _settlement(self) -> Any:
         return self._client.contract("Settlement", self._deployment.settlement).functions
