@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from commonhold.demo.asks import make_asks
+from commonhold.demo.bonded import join_by_bond
 from commonhold.demo.cast import cast_players
 from commonhold.demo.check import verify
 from commonhold.demo.contribute import check_receipts, review, submit
@@ -53,6 +54,7 @@ def play(scene: Scene) -> dict[str, Any]:
     act(4, "Settlement: shares, claimed on chain")
     exporting = begin_export(scene)
     settle(scene, "epoch 1", SHARE_TOKEN)
+    joined = join_by_bond(scene)
     act(5, "A dataset: exported with proofs, licensed; and an item taken back")
     sold = export(scene, "accepted items become a dataset", exporting)
     stable = sell(scene, sold)
@@ -70,6 +72,7 @@ def play(scene: Scene) -> dict[str, Any]:
     checked = verify(scene)
     measured = Measured(checked.report, checked.history, scene.known)
     return measured.figures(scene.people) | {
+        "joined_by_bond": joined,
         "onchain_matches_statements": matches,
         "revenue_paid_micro": sum(each.get(stable.hex(), 0) for each in paid.values()),
         "revenue_paid_wei": sum(each.get(ETHER.hex(), 0) for each in paid.values()),
