@@ -1630,6 +1630,20 @@ _WHO: Final = (
 
 _BONDED: Final = (
     Mutant(
+        "who logs a wrong root takes the proof away",
+        _CHAIN,
+        "if _is_contradicted(state, ask):",
+        "if False:",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "what was signed before an attempt was undone is kept",
+        _CHAIN,
+        "other and root.attempt == ask.attempt",
+        "other",
+        SETTLEMENT,
+    ),
+    Mutant(
         "one is silent after fewer tosses",
         _FAULTS,
         "most == 0 or known.in_a_row < most",
