@@ -54,11 +54,11 @@ def play(scene: Scene) -> dict[str, Any]:
     act(4, "Settlement: shares, claimed on chain")
     exporting = begin_export(scene)
     settle(scene, "epoch 1", SHARE_TOKEN)
-    joined = join_by_bond(scene)
     act(5, "A dataset: exported with proofs, licensed; and an item taken back")
     sold = export(scene, "accepted items become a dataset", exporting)
     stable = sell(scene, sold)
     withdrawn = withdraw(scene, sold)
+    joined = join_by_bond(scene)  # after it: her node does not run, and would keep what it had read
     exported = export(scene, "the next dataset leaves it out")
     act(6, "Training together: the data stays where it is")
     model = train(scene, exported.snapshot)
