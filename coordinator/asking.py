@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from coordinator.chain import Signed
+from contracts.signed import Signed
 from coordinator.operator import Operator
 from protocol.errors import Ignore, StateError
 from protocol.limits import DEADLINE_S_MAX
@@ -44,6 +44,9 @@ def ask(operator: Operator, kind: str, body: Any, report: Report, seconds_max: f
 
 
 def _stands(present: Ask, kind: str, body: Any, nonce: int) -> bool:
+    if kind == "slash":
+        same = present.accused == (body.bond, body.evidence) and present.nonce == nonce
+        return same and present.deadline_s - time.time() >= LEFT_S_MIN
     number = body.proposal if kind == "witness-change" else body.epoch
     return (
         (present.number, present.nonce) == (number, nonce)

@@ -14,36 +14,18 @@ from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, SentTx
 from contracts.facts import read_logs
+from contracts.signed import Signed, payload_words
 from contracts.spending import Spending
 from coordinator.deploying import deploy
 from coordinator.terms import Terms
 from protocol.errors import ConfigError, StateError
-from protocol.money.payload import Payload, quorum_of
-from protocol.money.payout import verify_quorum
+from protocol.money.payload import Payload
 from protocol.money.settlement import ETHER, Address, Deployment, Leaf
 from protos.gen import records_pb2 as pb
 
 #: A memo is one word on chain: a reference, or the hash of a longer text.
 MEMO_BYTES_MAX: Final = 32
 STATUSES: Final = ("waiting", "frozen", "upheld")
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """The word of a quorum of the witnesses of set `nonce` over a digest."""
-
-    digest: bytes
-    nonce: int
-    witnesses: tuple[Address, ...]
-    signatures: Sequence[bytes]
-    deadline_s: int
-
-    def attestation(self) -> tuple[Any, ...]:
-        """As the contracts take it. Raises Reject unless it is a quorum's."""
-        quorum = quorum_of(len(self.witnesses))
-        ordered = verify_quorum(self.digest, self.signatures, self.witnesses, quorum)
-        listed = [to_checksum_address(witness) for witness in self.witnesses]
-        return (self.nonce, listed, b"".join(ordered), self.deadline_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +144,9 @@ class OperatorChain:
 
     def post(self, payload: Payload, last: Payload, by: Signed) -> SentTx:
         """Let a root wait. Raises Reject if the signatures are not a quorum's."""
-        function = self._settlement().post(_struct(payload), _struct(last), by.attestation())
+        function = self._settlement().post(
+            payload_words(payload), payload_words(last), by.attestation()
+        )
         return self._client.send(function)
 
     def uphold(self, epoch: int, by: Signed) -> SentTx:
@@ -175,12 +159,22 @@ class OperatorChain:
 
     def enact(self, payload: Payload) -> SentTx:
         """Put a root in force that has waited."""
-        return self._client.send(self._settlement().enact(_struct(payload)))
+        return self._client.send(self._settlement().enact(payload_words(payload)))
 
     def propose_witnesses(self, witnesses: Sequence[bytes], by: Signed) -> SentTx:
         """Propose another set of witnesses."""
         listed = [to_checksum_address(witness) for witness in witnesses]
         return self._client.send(self._witness_set().propose(listed, by.attestation()))
+
+    def propose_slash(self, bond: bytes, amount: int, evidence: bytes, by: Signed) -> SentTx:
+        """Propose that a bond pays; its bonder may appeal."""
+        return self._client.send(
+            self._stake().proposeSlash(bond, amount, evidence, by.attestation())
+        )
+
+    def execute_slash(self, number: int) -> SentTx:
+        """Carry out a slash against which nobody appealed in time."""
+        return self._client.send(self._stake().execute(number))
 
     def activate_witnesses(self) -> SentTx:
         """Put the set that has waited in force."""
@@ -220,14 +214,11 @@ class OperatorChain:
     def _settlement(self) -> Any:
         return self._client.contract("Settlement", self._deployed().settlement).functions
 
+    def _stake(self) -> Any:
+        return self._client.contract("Stake", self._deployed().stake).functions
+
     def _vault(self) -> Any:
         return self._client.contract("Vault", self._deployed().vault).functions
 
     def _witness_set(self) -> Any:
         return self._client.contract("WitnessSet", self._deployed().witness_set).functions
-
-
-def _struct(payload: Payload) -> tuple[Any, ...]:
-    """A payload as the contract takes it."""
-    assets = [to_checksum_address(asset) for asset, _ in payload.totals]
-    return (payload.epoch, payload.root, assets, [total for _, total in payload.totals])

@@ -40,6 +40,9 @@ DEFAULT_POLICY: Final = pb.Policy(
     # An afternoon's photos; after a hundred accepted items, twelve hundred at a time.
     newcomer_items=200,
     items_per_standing=10,
+    # A witness that is silent for a working day of rounds leaves a twentieth of its bond.
+    silence_tosses=20,
+    silence_ppm=50_000,
 )
 
 

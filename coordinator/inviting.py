@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from coordinator.dashboard.paging import Page, page_of
 from protocol.identity import PersonId
-from protocol.rules.admission import standing
+from protocol.rules.admission import lacks_bond, standing
 from protocol.state import State
 
 
@@ -17,7 +17,9 @@ class MemberRow:
 
     person: PersonId
     joined: int  # log index
-    invited_by: PersonId  # NOBODY: in an open network
+    invited_by: PersonId  # NOBODY: by nobody
+    bonded: bool  # joined by a bond
+    lacks_bond: bool  # and too little of it is left
     invited: int  # how many joined by their invitations
     standing_micro: int
 
@@ -31,7 +33,15 @@ def members_page(state: State, number: int) -> Page[MemberRow]:
         found.number,
         found.total,
         [
-            MemberRow(who, at, state.members[who].invited_by, invited[who], standing(state, who))
+            MemberRow(
+                who,
+                at,
+                state.members[who].invited_by,
+                state.members[who].is_bonded,
+                lacks_bond(state, who),
+                invited[who],
+                standing(state, who),
+            )
             for at, who in found.rows
         ],
     )

@@ -5,18 +5,26 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Final
 
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, Reject
 from protocol.limits import AMOUNT_MICRO_MAX, PPM
+from protocol.log.strict import parse_amount
 from protocol.policy import Policy
+from protocol.rules.admission import TAKES_BONDS
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 EMISSION_SHARES_MAX: Final = AMOUNT_MICRO_MAX // PPM
 COUNT_MAX: Final = 1_000_000  # of people or items: beyond it a budget is none
-ADMISSIONS: Final = {"open": pb.ADMISSION_OPEN, "invitation": pb.ADMISSION_INVITATION}
+ADMISSIONS: Final = {
+    "open": pb.ADMISSION_OPEN,
+    "invitation": pb.ADMISSION_INVITATION,
+    "bond": pb.ADMISSION_BOND,
+    "invitation-or-bond": pb.ADMISSION_EITHER,
+    "invitation-and-bond": pb.ADMISSION_BOTH,
+}
 OPEN_WARNING: Final = (
     "everybody may join this network, as often as they like: a thousand names of one person weigh as much as"
-    " a thousand people, until the policy asks for invitations"
+    " a thousand people, until the policy asks for invitations or bonds"
 )
 _PPM_PER_PERCENT: Final = PPM // 100
 
@@ -35,8 +43,11 @@ def read_terms(
     invite_standing: int | None,
     newcomer_items: int | None,
     items_per_standing: int | None,
-) -> dict[str, int]:
-    """Fields of the record, of the options that are said: whole shares, percentages, counts, a word.
+    bond: str | None,
+    silence_tosses: int | None,
+    silence_slash: float | None,
+) -> dict[str, int | str]:
+    """Fields of the record, of the options that are said: whole shares, percentages, counts, wei, a word.
 
     Raises ConfigError that names the option.
     """
@@ -53,11 +64,14 @@ def read_terms(
         "invite_standing": _count("--invite-standing", invite_standing, 1),
         "newcomer_items": _count("--newcomer-items", newcomer_items, 1),
         "items_per_standing": _count("--items-per-standing", items_per_standing, 0),
+        "bond": _bond(bond),
+        "silence_tosses": _count("--silence-tosses", silence_tosses, 0),
+        "silence_ppm": _part("--silence-slash", silence_slash),
     }
     return {name: value for name, value in terms.items() if value is not None}
 
 
-def changed_policy(state: State, terms: dict[str, int]) -> pb.Policy:
+def changed_policy(state: State, terms: dict[str, int | str]) -> pb.Policy:
     """What the next epoch is to have: what was announced for it, or else what is in force, with changes.
 
     Raises ConfigError without any, or where they do not go together with what stays.
@@ -65,13 +79,17 @@ def changed_policy(state: State, terms: dict[str, int]) -> pb.Policy:
     if not terms:
         raise ConfigError("nothing is to change", "say what; `policy set --help` lists it")
     base = state.policy_to_come or state.policy
-    made = pb.Policy(**{each.name: getattr(base, each.name) for each in fields(Policy)} | terms)
-    require_split(made)
+    present = {each.name: getattr(base, each.name) for each in fields(Policy)}
+    present["bond"] = str(base.bond) if base.bond else ""
+    made = pb.Policy(**present | terms)
+    require_whole(made)
     return made
 
 
-def require_split(policy: pb.Policy) -> None:
-    """Raises ConfigError if more is given away than there is."""
+def require_whole(policy: pb.Policy) -> None:
+    """Raises ConfigError if more is given away than there is, or one joins by a bond of nothing."""
+    if policy.admission in TAKES_BONDS and not policy.bond:
+        raise ConfigError("one joins by a bond of nothing", "say with --bond how many wei it takes")
     parts = {
         "contributors": policy.contributors_ppm,
         "reviewers": policy.reviewers_ppm,
@@ -108,6 +126,19 @@ def _count(option: str, number: int | None, least: int) -> int | None:
             f"{option} is {number:,}", f"give a whole number from {least} to {COUNT_MAX:,}"
         )
     return number
+
+
+def _bond(wei: str | None) -> str | None:
+    """As the record has it: nothing where it asks for nothing."""
+    if wei is None:
+        return None
+    try:
+        amount = parse_amount(wei, "--bond")
+    except Reject as error:
+        raise ConfigError(
+            f"{error}, of wei", "give digits alone: 100000000000000000 is a tenth of an ether"
+        ) from error
+    return str(amount) if amount else ""
 
 
 def _part(option: str, percent: float | None) -> int | None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from protocol.lifecycle import RoundPhase
 from protocol.rows import Campaign
+from protocol.rules.admission import standing_by
 from protocol.rules.drawing import can_be_reviewed
 from protocol.rules.sealing import close_due
 from protocol.state import State, waits_of
@@ -81,7 +82,7 @@ def _gather(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
     due_ms = clock.waiting_since_ms + campaign.rounds.seal_wait_ms
     enough = (
         waits_of(state, c) >= campaign.rounds.seal_items
-        and state.standbys.count(c) >= campaign.reviewers_per_item
+        and sum(1 for _ in standing_by(state, c)) >= campaign.reviewers_per_item
     )
     if not enough and clock.now_ms < due_ms:
         return Wait(due_ms)
@@ -94,6 +95,6 @@ def _gather(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
 
 def situation_of(state: State, campaign_id: str) -> Situation:
     """What a further round would have to go on."""
-    people = frozenset(person for (_, person), _ in state.standbys.scan(campaign_id))
+    people = frozenset(person for person, _ in standing_by(state, campaign_id))
     queues = (queue for queue, _ in state.queues.scan(campaign_id))
     return people, tuple((queue[1], state.waiting.count(queue)) for queue in queues)

@@ -6,17 +6,20 @@ Errors are those of `contracts.client.ChainClient`: Unreachable, StateError, Con
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, ContractRefused, SentTx
+from contracts.facts import chain_log
+from contracts.signed import Signed, payload_words
 from contracts.spending import Spending, TooDear, ether
 from node.wallet import ClaimTx, Posting
 from protocol.errors import Reject, StateError
 from protocol.identity import PersonId
-from protocol.money.payload import bond_id
+from protocol.money import events
+from protocol.money.payload import Payload, bond_id
 from protocol.money.settlement import ETHER, Address, Deployment, Leaf, verify_proof
 
 
@@ -133,6 +136,10 @@ class NodeChain:
         """Return with how much a witness may object."""
         return int(self._client.read(self._stake().minimum()))
 
+    def time_s(self) -> int:
+        """Return the time of the latest block: what the contracts go by."""
+        return self._client.block_at(self._client.head())[1]
+
     def request_unbond(self, person: PersonId, amount_wei: int) -> SentTx:
         """Begin to take our bond back."""
         return self._client.send(self._stake().requestUnbond(person, amount_wei))
@@ -140,6 +147,10 @@ class NodeChain:
     def withdraw(self, person: PersonId) -> SentTx:
         """Take back what has waited long enough."""
         return self._client.send(self._stake().withdraw(person))
+
+    def appeal(self, number: int) -> SentTx:
+        """Bring a slash of our bond before the holders of shares."""
+        return self._client.send(self._stake().appeal(number))
 
     # -- objections
 
@@ -160,6 +171,35 @@ class NodeChain:
         listed = [to_checksum_address(witness) for witness in witnesses]
         bond = bond_id(person, self.address)
         return self._client.send(self._settlement().challenge(epoch, evidence, listed, bond))
+
+    def contradict(self, other: Payload, by: Signed) -> SentTx:
+        """Undo the root that is posted for an epoch: the same witnesses signed `other` for it. The bonds of
+        those who signed both are proposed to be slashed. Takes no bond, only gas."""
+        posted, bonds = self._posted(other.epoch), self._bonds_of(by.witnesses)
+        function = self._settlement().contradict(
+            payload_words(posted), payload_words(other), by.attestation(), bonds
+        )
+        return self._client.send(function)
+
+    def _posted(self, epoch: int) -> Payload:
+        said = self._said(self._deployment.settlement)
+        found = [each for each in said if isinstance(each, events.Posted) and each.epoch == epoch]
+        if not found:
+            raise StateError(f"no root of epoch {epoch} was posted", "the chain may have moved on")
+        totals = tuple(zip(found[-1].assets, found[-1].totals, strict=True))
+        return Payload(epoch, found[-1].root, totals)
+
+    def _bonds_of(self, witnesses: Collection[Address]) -> list[bytes]:
+        """All that were ever made for these witnesses; what is not there, or did not sign, is left alone."""
+        said = self._said(self._deployment.stake)
+        bonds = (each for each in said if isinstance(each, events.Bonded))
+        return sorted({bond_id(b.person, b.bonder) for b in bonds if b.witness in witnesses})
+
+    def _said(self, contract: Address) -> Iterator[object]:
+        """All that a contract ever said and the log would follow: not what the log says that it did."""
+        block, head = self._deployment.block, self._client.head()
+        for raw in self._client.raw_logs([contract], None, block, head):
+            yield events.decode(self._deployment, chain_log(raw))
 
     def _settlement(self) -> Any:
         return self._client.contract("Settlement", self._deployment.settlement).functions

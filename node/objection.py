@@ -1,6 +1,9 @@
 """Objects: a bonded witness whose own replay has another root than the one that waits on chain freezes that
 one.
 
+Where the log holds a quorum's signatures under its own root for that epoch, the same witnesses signed twice:
+shown on chain, that undoes the root at once, and asks for the bonds of those who did. It takes no bond.
+
 It looks at the chain itself, not at what the log says of it: whoever posts a wrong root may keep it out of
 the log.
 """
@@ -12,13 +15,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from contracts.signed import Signed
 from contracts.spending import TooDear
 from node.follower import Follower
 from node.wallet import Posting, Wallet
-from protocol.errors import LocalError, Unreachable
+from protocol.errors import CommonholdError, LocalError, Unreachable
 from protocol.identity import PersonId
 from protocol.money.eip712 import keccak256
-from protocol.money.payload import hash_payload
+from protocol.money.payload import hash_payload, quorum_of
 from protocol.state import State
 
 if TYPE_CHECKING:
@@ -50,6 +54,17 @@ def own_payload(state: State, epoch: int) -> bytes | None:
     return None if payload is None else hash_payload(payload)
 
 
+def signed_beside(state: State, epoch: int) -> Signed | None:
+    """What a quorum signed for an epoch, as the log has it; None where it has not."""
+    asked, view = state.asks.get("settlement"), state.onchain
+    if asked is None or asked.number != epoch or asked.nonce != view.nonce:
+        return None
+    signatures = [each for _, each in state.attestations.scan(asked.digest)]
+    if len(signatures) < quorum_of(len(view.witnesses)):
+        return None
+    return Signed(asked.digest, asked.nonce, view.witnesses, signatures, asked.deadline_s)
+
+
 class Objector:
     """Watches the roots that wait, for one witness. `rpc_url` is the chain's JSON-RPC endpoint."""
 
@@ -79,8 +94,13 @@ class Objector:
         if state.deployment is None:
             return []
         chain = self._wallet.chain(self._rpc_url, state.deployment)
-        wrong = [each for each in chain.waiting() if each.is_open and self._is_wrong(state, each)]
-        return [each for each in wrong if self._object(chain, state, each)]
+        wrong = [each for each in chain.waiting() if self._is_wrong(state, each)]
+        return [
+            each
+            for each in wrong
+            if self._contradict(chain, state, each)
+            or (each.is_open and self._object(chain, state, each))
+        ]
 
     def _is_wrong(self, state: State, posting: Posting) -> bool:
         key, own = (posting.epoch, posting.payload), own_payload(state, posting.epoch)
@@ -90,6 +110,24 @@ class Objector:
             self._unproposed[key] = self._unproposed.get(key, 0) + 1
             return self._unproposed[key] >= PATIENCE_LOOKS
         return own != posting.payload
+
+    def _contradict(self, chain: NodeChain, state: State, posting: Posting) -> bool:
+        """Whether the log proves that a quorum signed twice, and that was shown."""
+        signed = signed_beside(state, posting.epoch)
+        if signed is None:
+            return False
+        try:
+            sent = chain.contradict(state.payloads[posting.epoch], signed)
+        except CommonholdError as error:  # another set, attempt or hour: then it stays an objection
+            log.warning("the witnesses' word in the log undoes no root: %s", error)
+            return False
+        self._done.add((posting.epoch, posting.payload))
+        log.error(
+            "a quorum signed two roots for epoch %d: the one on chain is undone, transaction 0x%s",
+            posting.epoch,
+            sent.tx_hash.hex(),
+        )
+        return True
 
     def _object(self, chain: NodeChain, state: State, posting: Posting) -> bool:
         """Once for each root, whatever comes of it, but for a chain that does not answer."""

@@ -106,8 +106,9 @@ async def send_again(client: CoordinatorClient, store: Store) -> int:
 
 
 def send_postponed(store: Store, applied: Applied) -> None:
-    """For a follower's listener: with an epoch begin new budgets and quotas."""
-    if applied.changes.closed is not None:
+    """For a follower's listener: with an epoch begin new budgets and quotas, and what the chain says may be
+    that our bond is there."""
+    if applied.changes.closed is not None or applied.kind == "chain":
         store.requeue_postponed()
 
 

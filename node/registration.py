@@ -18,14 +18,16 @@ from protocol.invitation import Ticket
 from protocol.log.link import NetworkLink
 from protocol.money.payout import binding_digest
 from protocol.rows import Member
+from protocol.rules.admission import joins_alone
 from protocol.state import State
 from protocol.text import quoted
 from protos.gen import records_pb2 as pb
 
 FIRST_SERIAL: Final = 1
 REGISTER_ADVICE: Final = (
-    "ask the operator, or a member whose work is known, for an invitation;"
-    " then `commonhold node register -`"
+    "ask the operator, or a member whose work is known, for an invitation, then"
+    " `commonhold node register -`; or, where it takes a bond, `commonhold node bond WEI`, and when the log"
+    " has read of it `commonhold node register`"
 )
 
 
@@ -53,8 +55,8 @@ def registration(
 
 
 def joining(keys: NodeKeys, state: State) -> Outgoing | None:
-    """What the log has to know before this machine may sign; None when it does, or when that takes an
-    invitation, which came with the link.
+    """What the log has to know before this machine may sign; None when it does, or when that takes a bond
+    that is not there, or an invitation, which came with the link.
 
     Another machine of a member is only delegated to: the payout address stays the member's.
     """
@@ -62,9 +64,7 @@ def joining(keys: NodeKeys, state: State) -> Outgoing | None:
         return None
     if keys.person in state.members:
         return joined(keys, state.network)
-    if state.policy.admission == pb.ADMISSION_INVITATION:
-        return None
-    return registration(keys, state.network)
+    return registration(keys, state.network) if joins_alone(state, keys.person) else None
 
 
 def require_joining(store: Store, person: PersonId, state: State) -> None:

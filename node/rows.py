@@ -17,7 +17,7 @@ class OutboxState(StrEnum):
     """Where a record of ours is on its way to the log."""
 
     QUEUED = "queued"
-    POSTPONED = "postponed"  # too much for this epoch; it is sent again in the next
+    POSTPONED = "postponed"  # not now: sent again with the next epoch, or what the chain says
     UNPROVED = "unproved"  # the coordinator calls it superfluous, and nothing shows that it is
     SENT = "sent"  # the log has it, or something that makes it superfluous: by a receipt or our own replay
     REFUSED = "refused"  # it breaks a rule; sending it again would not help

@@ -34,6 +34,7 @@ from protocol.log.strict import encode_leaf
 from protocol.media import MEDIA, TEXT, media_type_of
 from protocol.review.copies import fingerprinted
 from protocol.rows import PartTerms
+from protocol.rules.admission import require_bond_kept
 from protocol.rules.items import part_leaf
 from protocol.state import State
 from protocol.tasks.question import question_of
@@ -184,6 +185,7 @@ class Submitter:
 
     def _within_quota(self, new: list[_Checked]) -> list[_Checked]:
         """The first of them, as many as may be submitted now."""
+        require_bond_kept(self._state, self._keys.person)
         left = may_submit(self._store, self._state, self._keys.person)
         if new and not left:
             raise StateError(

@@ -10,7 +10,7 @@
         +-- Unreachable   no answer; worth retrying with backoff
         +-- Ignore        harmless: a late or repeated message. The sender is not penalised
         +-- Reject        the message breaks a rule. The sender is penalised
-        |   `-- NotYet    it breaks a rule now, and may keep it in a later epoch: worth keeping
+        |   `-- NotYet    it breaks a rule now, and may keep it later: worth keeping
         `-- Misbehaviour  proof that somebody lied: a bad checkpoint, a root that does not recompute
 
 `validate_*` functions raise Ignore or Reject and nothing else. One table maps this tree to gRPC
@@ -65,7 +65,8 @@ class Reject(RemoteError):
 
 
 class NotYet(Reject):
-    """A message that breaks a rule of this epoch alone: budgets and quotas are given anew with the next."""
+    """A message that breaks a rule as things are now: budgets and quotas are given anew with the next epoch,
+    and a bond may be on its way."""
 
 
 class Misbehaviour(RemoteError):

@@ -123,3 +123,8 @@ WAITING_ROWS_MAX: Final = 512
 OPERATOR_LEAVES_MAX: Final = 65_536
 # Lines of one close that are not revenue's: contributors', reviewers' and trainers' by campaign or job.
 EARNED_LINES_MAX: Final = OPERATOR_LEAVES_MAX // 2
+
+# Of a policy. A night without power is no fault, and nobody loses a bond for silence alone: whoever keeps the
+# log may have kept out what was said.
+SILENCE_TOSSES_MIN: Final = 10
+SILENCE_PPM_MAX: Final = 100_000

@@ -24,3 +24,6 @@ class Policy:
     invite_standing: int
     newcomer_items: int
     items_per_standing: int
+    bond: int  # 0: nobody needs one
+    silence_tosses: int
+    silence_ppm: int

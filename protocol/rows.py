@@ -54,6 +54,7 @@ class Member:
     registered_at: int  # log index of the first registration
     serial: int
     invited_by: PersonId = NOBODY
+    is_bonded: bool = False  # joined by a bond, and has to keep it
 
 
 # ---- campaigns and their rounds ----

@@ -14,7 +14,7 @@ from protocol.coin.dealing import Deal
 from protocol.coin.group import Point
 from protocol.coin.witnesses import Coin, Diligence, Proposal
 from protocol.identity import NOBODY, KeyId, PersonId
-from protocol.money.onchain import Ask, Bond, Deposit, OnChain, Range, Root, Slash
+from protocol.money.onchain import Ask, Bond, Deposit, OnChain, Range, Root, Slash, Vouched
 from protocol.money.payload import Payload
 from protocol.money.settlement import Address, Deployment
 from protocol.policy import Policy
@@ -195,7 +195,10 @@ class State:
     listed: Table[Asset, bool] = field(default_factory=Table)  # whether deposits are taken now
     roots: Table[int, Root] = field(default_factory=Table)  # by epoch: in force, or waiting
     bonds: Table[bytes, Bond] = field(default_factory=Table)  # by id
+    vouched: Table[PersonId, Vouched] = field(default_factory=Table)  # all bonds of each person
     slashes: Table[int, Slash] = field(default_factory=Table)  # that are open
+    # Each (bond, evidence) of which a slash was ever proposed, and its number.
+    accused: Table[tuple[bytes, bytes], int] = field(default_factory=Table)
     # What payees and the holders of shares said there, and in which block.
     payees: Table[tuple[Address, bytes], int] = field(default_factory=Table)
     decided: Table[bytes, int] = field(default_factory=Table)

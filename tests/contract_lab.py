@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contracts.devchain import dev_keys
-from coordinator.chain import OperatorChain, Signed
+from contracts.signed import Signed
+from coordinator.chain import OperatorChain
 from coordinator.terms import tryout
 from node.wallet import ClaimTx, Wallet
 from protocol.log.strict import encode_leaf
@@ -40,6 +41,7 @@ EMISSION = 10**12
 GAS_WEI = 10**18
 HOUR_S = 3_600
 DELAY_S = 61  # of the contracts, and a second
+SLASH_DELAY_S = 16  # likewise
 
 
 def ask_chain(url: str, method: str, *params: object) -> object:
@@ -72,6 +74,7 @@ class ChainLab:
             voting_period=f"{self.voting_s}s",
             delay="60s",
             appeal_delay="60s",
+            slash_delay="15s",
             witness_delay="60s",
             unbond_delay="200s",
         )

@@ -42,7 +42,7 @@ Stub = Any  # the generated one, which has no annotations
 CLI = [sys.executable, "-c", "from commonhold.cli import main; main()"]
 
 
-def default_policy(**changes: int) -> pb.Policy:
+def default_policy(**changes: int | str) -> pb.Policy:
     """What `coordinator init` founds, but open to all: most tests are not about who may join."""
     made = pb.Policy()
     made.CopyFrom(DEFAULT_POLICY)

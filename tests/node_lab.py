@@ -117,10 +117,12 @@ class Lab:
         self.server = self.serve(self.home)
         self.link = self.server.ready["link"]
 
-    def found_on_chain(self, rpc_url: str, secret: bytes, terms: SettlementTerms) -> None:
+    def found_on_chain(
+        self, rpc_url: str, secret: bytes, terms: SettlementTerms, **policy: int | str
+    ) -> None:
         """The same, with an account on a chain."""
         config = Config(name="lab", grpc_port=0, http_port=0, rpc_url=rpc_url, settlement=terms)
-        found(self.home, config, default_policy(), secret)
+        found(self.home, config, default_policy(**policy), secret)
         self.server = self.serve(self.home)
         self.link = self.server.ready["link"]
 

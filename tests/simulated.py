@@ -56,7 +56,7 @@ Truth = int | str
 """What an item really is: an index of the campaign's labels, or an answer in words."""
 
 
-def policy(**changes: int) -> pb.Policy:
+def policy(**changes: int | str) -> pb.Policy:
     """A policy that splits 60/25/5/10 and needs two witnesses."""
     made = pb.Policy(
         epoch_emission_micro=1_000 * PPM,

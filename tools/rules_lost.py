@@ -20,6 +20,8 @@ class Mutant(NamedTuple):
 
 
 ADMISSION: Final = "unit/test_fold_admission.py"
+BONDS: Final = "unit/test_fold_bonds.py"
+FAULTS: Final = "unit/test_fold_faults.py"
 ATTACKS: Final = "unit/test_fold_attacks.py"
 CHAIN: Final = "unit/test_fold_chain.py"
 CLOSE: Final = "unit/test_fold_close.py"
@@ -41,6 +43,8 @@ TASKS: Final = "unit/test_tasks_kinds.py"
 TEXT: Final = "unit/test_text.py"
 
 _ADMISSION: Final = "protocol/rules/admission.py"
+_BONDS: Final = "protocol/rules/bonds.py"
+_FAULTS: Final = "protocol/rules/faults.py"
 _ANSWERING: Final = "protocol/rules/answering.py"
 _CAMPAIGNS: Final = "protocol/rules/campaigns.py"
 _CHAIN: Final = "protocol/rules/chain.py"
@@ -428,8 +432,8 @@ _COIN: Final = (
     Mutant(
         "a round that ends at once blames the silent",
         _DRAWING,
-        "(had_time and not tossed)",
-        "(not tossed)",
+        "missed = had_time and not tossed",
+        "missed = not tossed",
         WITNESSES,
     ),
     Mutant(
@@ -1255,7 +1259,7 @@ _ON_CHAIN: Final = (
     ),
     Mutant(
         "a slash takes what leaves first",
-        _CHAIN,
+        _BONDS,
         "active = min(slash.amount, bond.active)",
         "active = max(0, slash.amount - bond.leaving)",
         CHAIN,
@@ -1343,8 +1347,8 @@ _TERMS: Final = (
     Mutant(
         "a policy takes effect at once",
         _NETWORK,
-        "    state.policy_to_come = row_of(Policy, record.body.policy)\n",
-        "    state.policy = row_of(Policy, record.body.policy)\n",
+        "    state.policy_to_come = _policy_row(record.body.policy)\n",
+        "    state.policy = _policy_row(record.body.policy)\n",
         NETWORK,
     ),
     Mutant(
@@ -1503,22 +1507,22 @@ _WHO: Final = (
     Mutant(
         "anybody joins",
         _ADMISSION,
-        "if state.policy.admission == pb.ADMISSION_OPEN or",
-        "if True or",
+        'require(invited, "one joins',
+        'require(True, "one joins',
         ADMISSION,
     ),
     Mutant(
         "the operator needs an invitation",
         _ADMISSION,
-        " or person == state.operator:",
-        ":",
+        "if person == state.operator or admission not in TAKES_INVITATIONS:",
+        "if admission not in TAKES_INVITATIONS:",
         ADMISSION,
     ),
     Mutant(
         "an open network takes invitations",
         _ADMISSION,
-        'not register.HasField("invitation"), "nobody',
-        'True, "nobody',
+        'require(not invited, "nobody',
+        'require(True, "nobody',
         ADMISSION,
     ),
     Mutant("a stranger invites", _ADMISSION, "if inviter is None:", "if False:", ADMISSION),
@@ -1624,6 +1628,186 @@ _WHO: Final = (
     ),
 )
 
+_BONDED: Final = (
+    Mutant(
+        "who logs a wrong root takes the proof away",
+        _CHAIN,
+        "if _is_contradicted(state, ask):",
+        "if False:",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "what was signed before an attempt was undone is kept",
+        _CHAIN,
+        "other and root.attempt == ask.attempt",
+        "other",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "one is silent after fewer tosses",
+        _FAULTS,
+        "most == 0 or known.in_a_row < most",
+        "most == 0 or known.in_a_row < most - 1",
+        FAULTS,
+    ),
+    Mutant(
+        "silence costs where the policy asks nothing",
+        _FAULTS,
+        "most == 0 or known",
+        "known",
+        FAULTS,
+    ),
+    Mutant(
+        "a toss does not end a silence",
+        "protocol/rules/drawing.py",
+        "row = 0 if tossed else",
+        "row =",
+        FAULTS,
+    ),
+    Mutant(
+        "evidence of a slash is anything",
+        _FAULTS,
+        "require(body.evidence == evidence,",
+        "require(True,",
+        FAULTS,
+    ),
+    Mutant(
+        "one silence costs again",
+        _FAULTS,
+        "(body.bond, body.evidence) not in state.accused",
+        "True",
+        FAULTS,
+    ),
+    Mutant(
+        "a slash takes any amount",
+        _FAULTS,
+        "0 < amount == silence_amount(state, bond)",
+        "0 < amount",
+        FAULTS,
+    ),
+    Mutant(
+        "a slash takes nothing",
+        _FAULTS,
+        "0 < amount == silence_amount(state, bond)",
+        "amount <= silence_amount(state, bond)",
+        FAULTS,
+    ),
+    Mutant(
+        "any fault is silence",
+        _FAULTS,
+        "body.fault == pb.FAULT_SILENCE",
+        "True",
+        FAULTS,
+    ),
+    Mutant(
+        "what leaves answers for nothing",
+        _FAULTS,
+        "(bond.active + bond.leaving) *",
+        "bond.active *",
+        FAULTS,
+    ),
+    Mutant(
+        "a slash that was proposed is asked for still",
+        _CHAIN,
+        "return ask.accused is None or ask.accused in state.accused",
+        "return False",
+        FAULTS,
+    ),
+    Mutant(
+        "a policy punishes one missed toss",
+        _NETWORK,
+        "policy.silence_tosses == 0 or policy.silence_tosses >= SILENCE_TOSSES_MIN",
+        "True",
+        FAULTS,
+    ),
+    Mutant(
+        "silence costs everything",
+        _NETWORK,
+        "policy.silence_ppm <= SILENCE_PPM_MAX",
+        "True",
+        FAULTS,
+    ),
+    Mutant("nobody needs a bond", _ADMISSION, "    if bonded:\n", "    if False:\n", BONDS),
+    Mutant(
+        "a bond is for the invited, too, where either will do",
+        _ADMISSION,
+        "(admission == pb.ADMISSION_EITHER and invited)",
+        "False",
+        BONDS,
+    ),
+    Mutant(
+        "who has a bond needs no invitation where both are asked for",
+        _ADMISSION,
+        "elif admission != pb.ADMISSION_EITHER:",
+        "elif admission == pb.ADMISSION_INVITATION:",
+        BONDS,
+    ),
+    Mutant(
+        "a bond vouches for everybody",
+        _BONDS,
+        "Vouched(\n                known.active + bond.active - before.active,",
+        "Vouched(\n                10**30,",
+        BONDS,
+    ),
+    Mutant(
+        "what leaves vouches still",
+        _ADMISSION,
+        "state.policy.bond - bond_of(state, person).active)",
+        "state.policy.bond - bond_of(state, person).active - bond_of(state, person).leaving)",
+        BONDS,
+    ),
+    Mutant(
+        "a slash takes nothing of what vouches",
+        _BONDS,
+        "bond = replace(bond, active=bond.active - active, leaving=leaving)",
+        "bond = replace(bond, leaving=leaving)",
+        BONDS,
+    ),
+    Mutant(
+        "a bond may leave once one has joined",
+        _ADMISSION,
+        "is_kept_by_bond(state, person) and bond_missing(state, person) > 0",
+        "False",
+        BONDS,
+    ),
+    Mutant(
+        "a bond is asked of who was invited",
+        _ADMISSION,
+        "member is not None and member.is_bonded",
+        "member is not None",
+        BONDS,
+    ),
+    Mutant(
+        "an open network asks for bonds",
+        _ADMISSION,
+        "return joined and state.policy.admission != pb.ADMISSION_OPEN",
+        "return joined",
+        BONDS,
+    ),
+    Mutant(
+        "who lacks a bond is drawn",
+        _ADMISSION,
+        "        if not lacks_bond(state, person):\n            yield",
+        "        if True:\n            yield",
+        BONDS,
+    ),
+    Mutant("who lacks a bond invites", _ADMISSION, " and not lacks_bond(state, person)", "", BONDS),
+    Mutant(
+        "a policy's bond is of nothing",
+        "protocol/rules/network.py",
+        "least_bond(policy) > 0 or policy.admission not in TAKES_BONDS",
+        "least_bond(policy) >= 0",
+        BONDS,
+    ),
+    Mutant(
+        "no bond has two spellings",
+        "protocol/rules/network.py",
+        "amount > 0 or not policy.bond",
+        "True",
+        BONDS,
+    ),
+)
+
 MUTANTS: Final = (
     *_DECISIONS,
     *_LEAVES,
@@ -1635,4 +1819,5 @@ MUTANTS: Final = (
     *_TERMS,
     *_NAMES,
     *_WHO,
+    *_BONDED,
 )

@@ -15,17 +15,21 @@ from commonhold.cli import (
     coordinator_data,
     coordinator_keys,
     coordinator_people,
+    coordinator_slash,
     coordinator_witnesses,
 )
 from commonhold.cli.coordinator_people import configured_link
 from commonhold.cli.options import (
     AdmissionOption,
+    BondOption,
     HomeOption,
     InviteStandingOption,
     ItemsPerStandingOption,
     MemberInvitationsOption,
     NewcomerItemsOption,
     OperatorInvitationsOption,
+    SilenceSlashOption,
+    SilenceTossesOption,
 )
 from commonhold.cli.output import JsonFlag, emit, guarded, note, progress, say, start_logging
 from coordinator.config import Config, Home, default_listen
@@ -50,6 +54,7 @@ coordinator_data.register(app)
 coordinator_keys.register(app)
 coordinator_people.register(app)
 coordinator_witnesses.register(app)
+coordinator_slash.register(app)
 
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=1, help="Seconds to wait; what has begun goes on after.")
@@ -93,6 +98,9 @@ def init(
     invite_standing: InviteStandingOption = None,
     newcomer_items: NewcomerItemsOption = None,
     items_per_standing: ItemsPerStandingOption = None,
+    bond: BondOption = None,
+    silence_tosses: SilenceTossesOption = None,
+    silence_slash: SilenceSlashOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Found a network: keys, settings, and the first entry of its log.
@@ -100,7 +108,7 @@ def init(
     The policy is written into the log; `policy set` changes it at the end of an epoch.
     """
     from coordinator.founding import DEFAULT_POLICY, found
-    from coordinator.policies import OPEN_WARNING, policy_data, read_terms, require_split
+    from coordinator.policies import OPEN_WARNING, policy_data, read_terms, require_whole
     from coordinator.terms import Terms
     from coordinator.terms import tryout as tryout_terms
     from protos.gen import records_pb2 as pb
@@ -118,9 +126,12 @@ def init(
         invite_standing=invite_standing,
         newcomer_items=newcomer_items,
         items_per_standing=items_per_standing,
+        bond=bond,
+        silence_tosses=silence_tosses,
+        silence_slash=silence_slash,
     )
     policy = pb.Policy(**(policy_data(DEFAULT_POLICY) | terms))
-    require_split(policy)
+    require_whole(policy)
     config = Config(
         name=name,
         host=host,

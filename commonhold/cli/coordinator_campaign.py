@@ -11,12 +11,15 @@ import typer
 
 from commonhold.cli.options import (
     AdmissionOption,
+    BondOption,
     HomeOption,
     InviteStandingOption,
     ItemsPerStandingOption,
     MemberInvitationsOption,
     NewcomerItemsOption,
     OperatorInvitationsOption,
+    SilenceSlashOption,
+    SilenceTossesOption,
 )
 from commonhold.cli.output import JsonFlag, emit, guarded
 from coordinator.config import Home
@@ -202,6 +205,9 @@ def policy_set(
     invite_standing: InviteStandingOption = None,
     newcomer_items: NewcomerItemsOption = None,
     items_per_standing: ItemsPerStandingOption = None,
+    bond: BondOption = None,
+    silence_tosses: SilenceTossesOption = None,
+    silence_slash: SilenceSlashOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change what is given, from the next epoch on; the present one keeps the policy that it began with."""
@@ -222,6 +228,9 @@ def policy_set(
         invite_standing=invite_standing,
         newcomer_items=newcomer_items,
         items_per_standing=items_per_standing,
+        bond=bond,
+        silence_tosses=silence_tosses,
+        silence_slash=silence_slash,
     )
     with Operator(Home.at(directory)) as operator:
         state = operator.state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,10 @@ from commonhold.cli.options import HomeOption, InviteCountOption, InviteEpochsOp
 from commonhold.cli.output import JsonFlag, emit, guarded, table
 from coordinator.config import Home
 from protocol.errors import ConfigError
+
+if TYPE_CHECKING:
+    from coordinator.inviting import MemberRow
+    from protocol.identity import PersonId
 
 
 def register(app: typer.Typer) -> None:
@@ -73,6 +77,8 @@ def people(
             "person": name_of(each.person),
             "joined_at": each.joined,
             "invited_by": name_of(each.invited_by) if each.invited_by else None,
+            "bonded": each.bonded,
+            "lacks_bond": each.lacks_bond,
             "invited": each.invited,
             "standing_micro": each.standing_micro,
         }
@@ -83,16 +89,12 @@ def people(
         as_json,
         lambda: table(
             f"Members, page {found.number} ({found.total:,} in all)",
-            ["who", "joined at entry", "invited by", "has invited", "standing"],
+            ["who", "joined at entry", "answers for them", "has invited", "standing"],
             [
                 [
                     short(each.person),
                     each.joined,
-                    "the operator"
-                    if each.invited_by == state.operator
-                    else short(each.invited_by)
-                    if each.invited_by
-                    else "nobody",
+                    _who_answers(each, state.operator),
                     each.invited,
                     f"{each.standing_micro / PPM:,.1f}",
                 ]
@@ -100,6 +102,16 @@ def people(
             ],
         ),
     )
+
+
+def _who_answers(row: MemberRow, operator: PersonId) -> str:
+    """Who invited a member, and whether a bond stands for them."""
+    from protocol.identity import short
+
+    inviter = "the operator" if row.invited_by == operator else short(row.invited_by)
+    named = [inviter] if row.invited_by else []
+    bond = ["a bond that is too small" if row.lacks_bond else "a bond"] if row.bonded else []
+    return " and ".join(named + bond) or "nobody"
 
 
 def configured_link(home: Home) -> str:

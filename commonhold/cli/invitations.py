@@ -13,6 +13,7 @@ from protocol.identity import KeyId
 from protocol.invitation import make_ticket
 from protocol.limits import KEY_BYTES
 from protocol.log.link import NetworkLink
+from protocol.rules.admission import TAKES_INVITATIONS
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -36,9 +37,10 @@ def make_links(
 
     Raises StateError where nobody needs one, and beyond the inviter's budget for this epoch.
     """
-    if state.policy.admission == pb.ADMISSION_OPEN:
+    if state.policy.admission not in TAKES_INVITATIONS:
+        opened = state.policy.admission == pb.ADMISSION_OPEN
         raise StateError(
-            "this network is open: nobody needs an invitation",
+            f"one joins this network {'as one likes' if opened else 'by a bond'}: nobody needs an invitation",
             "give them the link that `commonhold coordinator status` prints, or node.toml has as `network`",
         )
     if count > inviter.budget:

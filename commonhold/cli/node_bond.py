@@ -1,12 +1,17 @@
-"""Bonds: what a witness vouches with, on chain, for a word against a wrong root."""
+"""Bonds: what one vouches with, on chain, for oneself as a member, and for a witness's word against a wrong
+root.
+
+Whoever is no member yet bonds first: the bond names the person that the node's root key is.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commonhold.cli.bond_report import moment
 from commonhold.cli.node_home import open_home, open_keys, open_store, tell_sent
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit
@@ -16,30 +21,60 @@ from node.follower import Follower
 from node.keys import NodeKeys
 from node.wallet import Wallet
 from protocol.errors import ConfigError, StateError
+from protocol.identity import PersonId
+from protocol.money.payload import bond_id
+from protocol.rules.admission import TAKES_BONDS, is_kept_by_bond
+from protocol.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class _Least:
+    """How much a bond has to be, in wei, and for what."""
+
+    wei: int
+    what: str
 
 
 def bond(wei: int, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
-    """Adds to our bond, which stands for our payout address as a witness."""
-    keys, chain = _open(directory, passphrase_path)
+    """Adds to our bond, which stands for our payout address as a witness, too."""
+    keys, state, chain = _open(directory, passphrase_path)
+    before = chain.bonded(keys.person)[0]
+    least = _least(state, keys.person, chain)
+    if before + wei < least.wei:
+        raise StateError(
+            f"your bond would be {before + wei} wei, and {least.what} takes {least.wei}",
+            f"`commonhold node bond {least.wei - before}`, or more",
+        )
     sent = chain.bond(keys.person, wei)
-    vouches, least = chain.bonded(keys.person)[0], chain.bond_minimum()
-    enough = "enough to object" if vouches >= least else f"objecting takes {least}"
+    vouches = chain.bonded(keys.person)[0]
+    joins = keys.person not in state.members
+    data = {"bonded_wei": str(vouches), "minimum_wei": str(least.wei), "tx_hash": sent.tx_hash}
+    then = "; when the log has read of it, `commonhold node register`" if joins else ""
     emit(
-        {"bonded_wei": str(vouches), "minimum_wei": str(least), "tx_hash": sent.tx_hash},
+        data,
         as_json,
-        lambda: f"your bond is {vouches} wei: {enough}; transaction 0x{sent.tx_hash.hex()}",
+        lambda: (
+            f"your bond is {vouches} wei, enough for {least.what}: transaction 0x{sent.tx_hash.hex()}{then}"
+        ),
     )
 
 
-def unbond(directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
-    """Begins to take all of it back, or takes back what has waited long enough."""
-    keys, chain = _open(directory, passphrase_path)
+def unbond(
+    wei: int | None, directory: Path | None, passphrase_path: Path | None, as_json: bool
+) -> None:
+    """Begins to take it back, all of it or `wei`; without anything to begin with, takes back what has waited
+    long enough."""
+    keys, state, chain = _open(directory, passphrase_path)
     vouches, leaving, leaves_at_s = chain.bonded(keys.person)
-    if vouches:
-        sent = chain.request_unbond(keys.person, vouches)
+    if vouches and (wei is not None or not leaving or chain.time_s() < leaves_at_s):
+        amount = vouches if wei is None else wei
+        _check_rest(vouches - amount, vouches, _least(state, keys.person, chain))
+        sent = chain.request_unbond(keys.person, amount)
         leaves_at_s = chain.bonded(keys.person)[2]
-        said = f"{vouches + leaving} wei leave; run this again from {_moment(leaves_at_s)} on"
-    elif leaving:
+        said = f"{amount + leaving} wei leave; run this again from {moment(leaves_at_s)} on"
+        if is_kept_by_bond(state, keys.person):
+            said += ". You submit nothing, are not drawn and invite nobody until you bond again"
+    elif leaving and wei is None:
         sent = chain.withdraw(keys.person)
         said = f"{leaving} wei are back, but for what an open slash asks for"
     else:
@@ -48,7 +83,43 @@ def unbond(directory: Path | None, passphrase_path: Path | None, as_json: bool) 
     emit(data, as_json, lambda: f"{said}; transaction 0x{sent.tx_hash.hex()}")
 
 
-def _open(directory: Path | None, passphrase_path: Path | None) -> tuple[NodeKeys, NodeChain]:
+def appeal(directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
+    """Appeals against all slashes of our bond that the log has read of."""
+    keys, state, chain = _open(directory, passphrase_path)
+    own = bond_id(keys.person, chain.address)
+    due = [n for n, each in state.slashes.scan() if each.bond == own and not each.is_appealed]
+    if not due:
+        raise StateError(
+            "no slash of your bond is open to appeal", "`commonhold node status` shows your bond"
+        )
+    sent = [chain.appeal(number).tx_hash for number in due]
+    data = {"appealed": due, "tx_hashes": [each.hex() for each in sent]}
+    slashes = ", ".join(map(str, due))
+    emit(data, as_json, lambda: f"appealed against slash {slashes}: the holders of shares decide")
+
+
+def _least(state: State, person: PersonId, chain: NodeChain) -> _Least:
+    """What membership takes, of those whom a bond makes members; of others, what a witness's word takes."""
+    newcomer = person not in state.members and state.policy.admission in TAKES_BONDS
+    if newcomer or is_kept_by_bond(state, person):
+        return _Least(state.policy.bond, "membership")
+    return _Least(chain.bond_minimum(), "a witness's objection")
+
+
+def _check_rest(rest: int, before: int, least: _Least) -> None:
+    """All of a bond may leave, or as much as leaves enough."""
+    if rest < 0:
+        raise StateError(f"your bond is {before} wei", "take back no more than that")
+    if 0 < rest < least.wei <= before:
+        raise StateError(
+            f"{rest} wei would stay, and {least.what} takes {least.wei}",
+            f"take back {before - least.wei} at most, or everything: `commonhold node unbond`",
+        )
+
+
+def _open(
+    directory: Path | None, passphrase_path: Path | None
+) -> tuple[NodeKeys, State, NodeChain]:
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     if not config.rpc_url:
@@ -57,14 +128,10 @@ def _open(directory: Path | None, passphrase_path: Path | None) -> tuple[NodeKey
         follower = Follower(store, config.link)
         follower.replay()
         asyncio.run(catch_up(home, config, follower))
-        deployment = follower.state.deployment
-    if deployment is None:
+        state = follower.state
+    if state.deployment is None:
         raise StateError(
             "the network has no contracts yet", "its operator deploys them with `settle`"
         )
     wallet = Wallet(keys.payout_secret, gas_terms(config, home, tell_sent))
-    return keys, wallet.chain(config.rpc_url, deployment)
-
-
-def _moment(time_s: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_s))
+    return keys, state, wallet.chain(config.rpc_url, state.deployment)

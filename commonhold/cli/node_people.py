@@ -24,7 +24,14 @@ from protocol.errors import ConfigError, Reject, StateError, Unreachable
 from protocol.identity import PersonId, name_of
 from protocol.limits import PPM
 from protocol.log.link import NetworkLink, parse_link
-from protocol.rules.admission import invitation_budget, may_invite, standing
+from protocol.rules.admission import (
+    TAKES_INVITATIONS,
+    invitation_budget,
+    joins_alone,
+    may_invite,
+    require_bond_kept,
+    standing,
+)
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -59,6 +66,7 @@ def require_standing(state: State, person: PersonId) -> None:
             "only members invite, and you are none yet",
             "`commonhold node status` says how far your registration is",
         )
+    require_bond_kept(state, person)
     if not may_invite(state, person):
         needed = state.policy.invite_standing
         raise StateError(
@@ -102,11 +110,13 @@ def register(
 
 
 def _record(store: Store, keys: NodeKeys, state: State, link: NetworkLink | None) -> Outgoing:
-    if state.policy.admission == pb.ADMISSION_OPEN:
-        return registration(keys, state.network)
-    if link is not None:
+    if link is not None and state.policy.admission in TAKES_INVITATIONS:
         return registration(keys, state.network, None, invitation_in(link, state.network))
+    if joins_alone(state, keys.person):
+        return registration(keys, state.network)
     row = store.last_outgoing("register")
+    if row is None and state.policy.admission in (pb.ADMISSION_BOND, pb.ADMISSION_EITHER):
+        return registration(keys, state.network)
     if row is None:
         raise ConfigError("this node has no invitation", REGISTER_ADVICE)
     return row.outgoing

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from commonground.addresses import now_ms
 from commonground.durations import duration_words
+from commonhold.cli.bond_report import bond_data, bond_text
 from commonhold.cli.node_home import asset_name, is_running
 from commonhold.cli.output import micro, table
 from node.alarms import path_of
@@ -94,6 +95,7 @@ def status(
         "registered": key in state.keys,
         "not_registered": "" if key in state.keys else why_not_joined(store),
         "may_submit": may_submit(store, state, person) if follower.size else None,
+        "bond": bond_data(state, person, payout),
         "standing_by": [
             name for name, _ in state.campaigns.scan() if (name, person) in state.standbys
         ],
@@ -166,6 +168,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
         f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",
         *_quota_text(data["may_submit"]),
+        *bond_text(data["bond"]),
         f"outbox      {counts_text(data['outbox']) or 'empty'}",
     ]
     if data["witness"] is not None:

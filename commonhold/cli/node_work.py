@@ -1,5 +1,5 @@
-"""The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `bond`, `unbond`; `page`,
-`withdraw`, `assent`."""
+"""The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `bond`, `unbond`,
+`appeal`; `page`, `withdraw`, `assent`."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
     app.command()(claim)
     app.command()(bond)
     app.command()(unbond)
+    app.command()(appeal)
     app.command()(page)
     app.command()(withdraw)
     app.command()(assent)
@@ -190,14 +191,15 @@ def claim(
 
 @guarded
 def bond(
-    wei: Annotated[int, typer.Argument(min=1, help="How much ether to add, in wei.")],
+    wei: Annotated[int, typer.Argument(min=1, help="How much to add, in wei.")],
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Vouch as a witness, with ether of your payout address: then your node may freeze a wrong root.
+    """Vouch for yourself, with ether of your payout address: where one joins by a bond, and as a witness.
 
-    It is at stake if you sign two roots for one epoch, and comes back by `unbond`.
+    A newcomer bonds first, and then registers. A witness's node may freeze a wrong root by it. It is at
+    stake if you sign two roots for one epoch, and comes back by `unbond`.
     """
     from commonhold.cli import node_bond
 
@@ -206,14 +208,37 @@ def bond(
 
 @guarded
 def unbond(
+    wei: Annotated[
+        int | None, typer.Argument(min=1, help="How much, in wei; all of it, if not said.")
+    ] = None,
+    *,
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Begin to take your bond back; after its delay, run it again to have it."""
+    """Begin to take your bond back; after its delay, run it again to have it.
+
+    Who joined by a bond submits nothing, is not drawn and invites nobody without it, and keeps all they
+    earned.
+    """
     from commonhold.cli import node_bond
 
-    node_bond.unbond(directory, passphrase_path, as_json)
+    node_bond.unbond(wei, directory, passphrase_path, as_json)
+
+
+@guarded
+def appeal(
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Contest every slash of your bond that is open: then the holders of shares decide.
+
+    In time it costs nothing but gas; without it a slash is carried out when its delay has passed.
+    """
+    from commonhold.cli import node_bond
+
+    node_bond.appeal(directory, passphrase_path, as_json)
 
 
 # ---- page, withdraw ----

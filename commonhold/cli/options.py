@@ -76,12 +76,24 @@ class Admission(StrEnum):
 
     OPEN = "open"
     INVITATION = "invitation"
+    BOND = "bond"
+    INVITATION_OR_BOND = "invitation-or-bond"
+    INVITATION_AND_BOND = "invitation-and-bond"
 
 
 # Of a network's policy.
 AdmissionOption = Annotated[
     Admission | None,
-    typer.Option(help="How one joins: by invitation, or open, by anybody as often as they like."),
+    typer.Option(
+        help="How one joins: by invitation, by a bond in the stake contract, by one or both of them; or open,"
+        " by anybody as often as they like."
+    ),
+]
+BondOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Least bond of who joins by one, in wei; 0: nobody needs one.", metavar="WEI"
+    ),
 ]
 OperatorInvitationsOption = Annotated[
     int | None, typer.Option(help="How many may join in an epoch by your invitations.")
@@ -98,6 +110,14 @@ NewcomerItemsOption = Annotated[
 ]
 ItemsPerStandingOption = Annotated[
     int | None, typer.Option(help="How many more for each unit of standing.")
+]
+
+SilenceTossesOption = Annotated[
+    int | None,
+    typer.Option(help="Tosses in a row that a witness of the coin may miss; 0: any number."),
+]
+SilenceSlashOption = Annotated[
+    float | None, typer.Option(help="Part of its bond that a longer silence costs, %.")
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from commonhold.demo.asks import CHOSEN, reviewers
+from commonhold.demo.bonded import BOND_WEI
 from commonhold.demo.cast import CAMPAIGN, NAMES
 from commonhold.demo.onchain import BUYER
 from commonhold.demo.scene import LICENCE, Scene
@@ -53,6 +54,7 @@ def _start_servers(scene: Scene) -> None:
         *("init", "--name", "demo", "--host", "127.0.0.1", "--port", "0", "--http-port", "0"),
         *("--rpc-url", scene.rpc_url, "--chain-key-file", str(key)),
         *("--tryout", "--token", f"0x{scene.stable.hex()}"),
+        *("--admission", "invitation-or-bond", "--bond", str(BOND_WEI)),
     )
     coordinator = stage.serve("coordinator", "coordinator", "serve", "--dir", scene.coordinator)
     stage.wait_ready(coordinator)

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from commonhold.demo.asks import make_asks
+from commonhold.demo.bonded import join_by_bond
 from commonhold.demo.cast import cast_players
 from commonhold.demo.check import verify
 from commonhold.demo.contribute import check_receipts, review, submit
@@ -57,6 +58,7 @@ def play(scene: Scene) -> dict[str, Any]:
     sold = export(scene, "accepted items become a dataset", exporting)
     stable = sell(scene, sold)
     withdrawn = withdraw(scene, sold)
+    joined = join_by_bond(scene)  # after it: her node does not run, and would keep what it had read
     exported = export(scene, "the next dataset leaves it out")
     act(6, "Training together: the data stays where it is")
     model = train(scene, exported.snapshot)
@@ -70,6 +72,7 @@ def play(scene: Scene) -> dict[str, Any]:
     checked = verify(scene)
     measured = Measured(checked.report, checked.history, scene.known)
     return measured.figures(scene.people) | {
+        "joined_by_bond": joined,
         "onchain_matches_statements": matches,
         "revenue_paid_micro": sum(each.get(stable.hex(), 0) for each in paid.values()),
         "revenue_paid_wei": sum(each.get(ETHER.hex(), 0) for each in paid.values()),

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Any, Final
 
+from commonhold.cli.output import EXIT_REFUSED
 from protocol.errors import LocalError
 
 READY_S: Final = 60.0  # a cold start of eight Python processes on two busy cores takes about 20
@@ -132,6 +133,17 @@ class Stage:
                 f"`commonhold {command.name}` ended with {command.process.returncode}, not 1"
             )
         return said.decode(errors="replace")
+
+    def refused(self, *arguments: str) -> dict[str, Any]:
+        """Runs a command that the network must refuse; gives what it printed all the same."""
+        command = self.start(*arguments)
+        output, _ = command.process.communicate(timeout=COMMAND_S)
+        self._servers.remove(command)
+        if command.process.returncode != EXIT_REFUSED:
+            code = command.process.returncode
+            raise DemoError(f"`commonhold {command.name}` ended with {code}, not {EXIT_REFUSED}")
+        printed: dict[str, Any] = json.loads(output)
+        return printed
 
     def run_all(
         self, commands: Sequence[Sequence[str]], *, at_once: int = 4

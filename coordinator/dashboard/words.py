@@ -253,6 +253,10 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
         b.epoch,
         path="/revenue",
     ),
+    "slash": lambda b: _said(
+        "asked the witnesses on chain to take {} wei of a bond, for a fault that the log proves",
+        b.amount,
+    ),
     "witness-change": lambda b: _said(
         "asked the witnesses on chain to make room for a set of {}",
         _ours(count(len(b.witnesses))),

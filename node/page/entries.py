@@ -43,6 +43,7 @@ KINDS: Final[dict[str, str]] = {
     "rewind": "The chain was reorganised: some of what it said is read again.",
     "settlement": "What everybody may claim on chain, for the witnesses to sign.",
     "uphold": "The witnesses were asked to stand by a root that one of them challenged.",
+    "slash": "The witnesses on chain were asked to let a bond pay for a fault that the log proves.",
     "witness-change": "The witnesses on chain were asked to make room for those who toss the coin.",
     "attest": "A witness worked out the same and signed it.",
     "snapshot": "A dataset: the accepted items of a campaign at that time.",

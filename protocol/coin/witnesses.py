@@ -63,6 +63,7 @@ class Diligence:
 
     given: int = 0
     missed: int = 0
+    in_a_row: int = 0  # missed since the last that was given
 
 
 def place_in(keys: tuple[KeyId, ...], key: KeyId) -> int | None:

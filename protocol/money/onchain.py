@@ -59,6 +59,16 @@ class Bond:
 
 
 @dataclass(frozen=True, slots=True)
+class Vouched:
+    """What all bonds say of one person. What an open slash asks for counts still: otherwise whoever accuses
+    would have punished."""
+
+    active: int = 0
+    leaving: int = 0  # counts no more
+    slashed: int = 0  # ever
+
+
+@dataclass(frozen=True, slots=True)
 class Slash:
     """What somebody wants to take of a bond."""
 
@@ -94,7 +104,8 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What the log asks of the witnesses now. `number`: the epoch, or the number of the proposed change."""
+    """What the log asks of the witnesses now. `number`: the epoch, or the number of the proposed change;
+    `accused`: the bond and the evidence of a slash."""
 
     digest: bytes  # what each of them signs
     nonce: int
@@ -102,3 +113,4 @@ class Ask:
     number: int
     attempt: int = 0
     witnesses: tuple[Address, ...] = field(default=())  # of a change: the set that is to follow
+    accused: tuple[bytes, bytes] | None = None

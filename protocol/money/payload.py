@@ -23,6 +23,9 @@ _UPHOLD_TYPE: Final = keccak256(
 _CHANGE_TYPE: Final = keccak256(
     b"WitnessChange(address[] witnesses,uint256 proposal,uint256 witnessNonce,uint256 deadline)"
 )
+_SLASH_TYPE: Final = keccak256(
+    b"Slash(bytes32 bond,uint256 amount,bytes32 evidence,uint256 witnessNonce,uint256 deadline)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,14 @@ def change_digest(
     """What it signs so that `witnesses`, ascending, take its set's place."""
     struct = hash_words((_CHANGE_TYPE, hash_words(witnesses), proposal, nonce, deadline))
     return typed_digest(domain_separator(deployment.chain_id, deployment.witness_set), struct)
+
+
+def slash_digest(
+    deployment: Deployment, bond: bytes, amount: int, evidence: bytes, *, nonce: int, deadline: int
+) -> bytes:
+    """What it signs so that up to `amount` of a bond may be proposed to be taken."""
+    struct = hash_words((_SLASH_TYPE, bond, amount, evidence, nonce, deadline))
+    return typed_digest(domain_separator(deployment.chain_id, deployment.stake), struct)
 
 
 def quorum_of(count: int) -> int:

@@ -2,12 +2,14 @@
 
 Where names cost nothing, whoever makes a thousand of them weighs as much as a thousand people. So somebody
 who has something to lose answers for a newcomer: the operator, or a member whose work has shown to be right.
-Each has a budget, and the log says for ever who invited whom. What a name may submit grows with what it has
-shown.
+Each has a budget, and the log says for ever who invited whom. Or the newcomer has something to lose: a bond
+in the stake contract, which names the person and is there as long as they take part. What a name may submit
+grows with what it has shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from nacl.exceptions import BadSignatureError
@@ -17,23 +19,128 @@ from protocol.errors import NotYet, Reject
 from protocol.identity import NOBODY, KeyId, PersonId
 from protocol.invitation import acceptance_message, invitation_message
 from protocol.limits import KEY_BYTES, PPM
+from protocol.money.onchain import Vouched
 from protocol.review.reputation import faded
 from protocol.rules.record import require
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
+TAKES_INVITATIONS: Final = (pb.ADMISSION_INVITATION, pb.ADMISSION_EITHER, pb.ADMISSION_BOTH)
+"""How one joins, where an invitation is good for something."""
+
+TAKES_BONDS: Final = (pb.ADMISSION_BOND, pb.ADMISSION_EITHER, pb.ADMISSION_BOTH)
+"""Where a bond is."""
+
 _ASK: Final = "ask the operator, or a member whose work is known, for an invitation"
 
 
-def inviter_of(state: State, register: pb.Register, person: PersonId) -> PersonId:
-    """Who answers for somebody that joins: NOBODY where everybody may. Raises Reject."""
-    if state.policy.admission == pb.ADMISSION_OPEN or person == state.operator:
-        require(
-            not register.HasField("invitation"), "nobody needs an invitation to join this network"
+# ---- joining ----
+
+
+def check_admission(state: State, register: pb.Register, person: PersonId) -> tuple[PersonId, bool]:
+    """Who answers for somebody that joins, NOBODY where nobody does; and whether they join by a bond. Raises
+    Reject; NotYet where it takes a bond that is not there."""
+    admission, invited = state.policy.admission, register.HasField("invitation")
+    if person == state.operator or admission not in TAKES_INVITATIONS:
+        require(not invited, "nobody needs an invitation to join this network")
+    elif admission != pb.ADMISSION_EITHER:
+        require(invited, "one joins this network by invitation", _ASK)
+    inviter = _check_invitation(state, register.invitation, person) if invited else NOBODY
+    bonded = needs_bond(state, person, invited=invited)
+    if bonded:
+        _require_bond(state, person)
+    return inviter, bonded
+
+
+def needs_bond(state: State, person: PersonId, *, invited: bool) -> bool:
+    """Whether somebody joins by a bond, given whether they have an invitation."""
+    admission = state.policy.admission
+    if person == state.operator or (admission == pb.ADMISSION_EITHER and invited):
+        return False
+    return admission in TAKES_BONDS
+
+
+def joins_alone(state: State, person: PersonId) -> bool:
+    """Whether somebody may join as they are, without asking anybody."""
+    if state.policy.admission in (pb.ADMISSION_BOND, pb.ADMISSION_EITHER):
+        return bond_missing(state, person) == 0
+    return state.policy.admission == pb.ADMISSION_OPEN
+
+
+def _require_bond(state: State, person: PersonId) -> None:
+    missing = bond_missing(state, person)
+    if missing == 0:
+        return
+    either = state.policy.admission == pb.ADMISSION_EITHER
+    how, ask = ("an invitation or a bond", f"; or {_ASK}") if either else ("a bond", "")
+    if state.deployment is None:
+        raise NotYet(
+            f"one joins this network by {how}, and it has no contracts yet that take bonds",
+            f"wait until its operator has settled for the first time{ask}",
         )
-        return NOBODY
-    require(register.HasField("invitation"), "one joins this network by invitation", _ASK)
-    return _check_invitation(state, register.invitation, person)
+    raise NotYet(
+        f"one joins this network by {how} in its stake contract, 0x{state.deployment.stake.hex()} on chain"
+        f" {state.deployment.chain_id}: {bond_text(state, person)}",
+        f"`commonhold node bond {missing}` pays it in; when the log has read that,"
+        f" `commonhold node register`{ask}",
+    )
+
+
+# ---- bonds ----
+
+
+def bond_of(state: State, person: PersonId) -> Vouched:
+    """What all bonds together say of somebody."""
+    return state.vouched.get(person, Vouched())
+
+
+def bond_text(state: State, person: PersonId) -> str:
+    """What is wrong with a bond that is too small, in words."""
+    its = bond_of(state, person)
+    gone = [
+        f"{amount} {word}"
+        for amount, word in ((its.leaving, "are leaving"), (its.slashed, "were slashed"))
+        if amount
+    ]
+    rest = f" ({', '.join(gone)}, and count no more)" if gone else ""
+    return f"it takes {state.policy.bond} wei, and the log has read of {its.active}{rest}"
+
+
+def is_kept_by_bond(state: State, person: PersonId) -> bool:
+    """Whether somebody joined by a bond, and has to keep one. An open network asks nobody for it."""
+    member = state.members.get(person)
+    joined = member is not None and member.is_bonded
+    return joined and state.policy.admission != pb.ADMISSION_OPEN
+
+
+def lacks_bond(state: State, person: PersonId) -> bool:
+    """Whether too little of the bond is left by which somebody is a member: until it is filled up they
+    submit nothing, are not drawn, and invite nobody."""
+    return is_kept_by_bond(state, person) and bond_missing(state, person) > 0
+
+
+def require_bond_kept(state: State, person: PersonId) -> None:
+    """Raises NotYet while a bond has to be filled up."""
+    if lacks_bond(state, person):
+        raise NotYet(
+            f"your bond is too small: {bond_text(state, person)}",
+            f"`commonhold node bond {bond_missing(state, person)}` fills it up; what you earned stays yours",
+        )
+
+
+def standing_by(state: State, campaign_id: str) -> Iterator[tuple[PersonId, KeyId]]:
+    """Who may be drawn in a campaign's next round, and with which machine's key."""
+    for (_, person), key in state.standbys.scan(campaign_id):
+        if not lacks_bond(state, person):
+            yield person, key
+
+
+def bond_missing(state: State, person: PersonId) -> int:
+    """How many wei more it takes until somebody's bond is what the policy asks of who joins by one."""
+    return max(0, state.policy.bond - bond_of(state, person).active)
+
+
+# ---- invitations ----
 
 
 def _check_invitation(state: State, invitation: pb.Invitation, person: PersonId) -> PersonId:
@@ -87,13 +194,17 @@ def invitation_budget(state: State, inviter: PersonId) -> int:
 
 def may_invite(state: State, person: PersonId) -> bool:
     """Whether somebody has the standing that inviting takes, in this epoch."""
-    return person in state.members and standing(state, person) >= state.policy.invite_standing * PPM
+    enough = standing(state, person) >= state.policy.invite_standing * PPM
+    return person in state.members and enough and not lacks_bond(state, person)
 
 
 def use_invitation(state: State, key: bytes, inviter: PersonId, person: PersonId) -> None:
     """Once, and off the inviter's budget."""
     state.invitations.put(key, person)
     state.invited.put(inviter, state.invited.get(inviter, 0) + 1)
+
+
+# ---- quotas ----
 
 
 def standing(state: State, person: PersonId) -> int:
@@ -110,6 +221,8 @@ def items_left(state: State, person: PersonId) -> int | None:
     """How many items somebody may still submit in this epoch; None for the operator, who carries the cost."""
     if person == state.operator:
         return None
+    if lacks_bond(state, person):
+        return 0
     policy = state.policy
     quota = policy.newcomer_items + standing(state, person) * policy.items_per_standing // PPM
     return max(0, quota - state.submitted.get(person, 0))
@@ -117,6 +230,7 @@ def items_left(state: State, person: PersonId) -> int | None:
 
 def require_quota(state: State, person: PersonId, items: int) -> None:
     """Raises Reject for more items than the name may submit now."""
+    require_bond_kept(state, person)
     left = items_left(state, person)
     if left is not None and items > left:
         raise NotYet(

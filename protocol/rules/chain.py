@@ -13,13 +13,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from protocol.errors import Reject
-from protocol.identity import PersonId
 from protocol.lifecycle import RootEvent, RootStatus, next_root_status
 from protocol.limits import ASSET_AMOUNT_MAX, RANGES_MAX, ROOTS_MAX
 from protocol.money import events
-from protocol.money.onchain import Ask, Bond, Deposit, OnChain, Range, Root, Slash
-from protocol.money.payload import Payload, bond_id
+from protocol.money.onchain import Ask, Deposit, OnChain, Range, Root
+from protocol.money.payload import Payload
 from protocol.money.settlement import CONTRACTS, Deployment, address
+from protocol.rules.bonds import StakeDraft
 from protocol.rules.record import Record, require, require_hash, require_next
 from protocol.state import State
 from protocol.tables import Draft, restore
@@ -31,7 +31,9 @@ CHAIN_TABLES: Final = (
     "listed",
     "roots",
     "bonds",
+    "vouched",
     "slashes",
+    "accused",
     "payees",
     "decided",
 )
@@ -158,11 +160,22 @@ def _is_moot(state: State, kind: str, ask: Ask) -> bool:
     if ask.nonce != view.nonce:
         return True
     if kind == "settlement":
+        if _is_contradicted(state, ask):
+            return False  # what witnesses answer is proof against those of them who signed the other root
         return ask.number != view.posted + 1 or ask.attempt != view.attempt
+    if kind == "slash":
+        return ask.accused is None or ask.accused in state.accused
     if kind == "uphold":
         root = state.roots.get(ask.number)
         return root is None or root.status is not RootStatus.FROZEN or root.attempt != ask.attempt
     return ask.number != view.proposals + 1
+
+
+def _is_contradicted(state: State, ask: Ask) -> bool:
+    """Whether another root is on chain for the epoch and attempt that witnesses are asked about."""
+    root = state.roots.get(ask.number)
+    other = root is not None and root.payload != state.payloads.get(ask.number)
+    return root is not None and other and root.attempt == ask.attempt
 
 
 # ---- revenue ----
@@ -251,15 +264,15 @@ class _Draft:
         self._claimed = Draft(state.claimed)
         self._listed = Draft(state.listed)
         self._roots = Draft(state.roots)
-        self._bonds = Draft(state.bonds)
-        self._slashes = Draft(state.slashes)
+        self._stake = StakeDraft(state)
         self._payees = Draft(state.payees)
         self._decided = Draft(state.decided)
 
     def commit(self) -> tuple[tuple[str, tuple[tuple[Any, Any], ...]], ...]:
         """Changes the tables; gives what they held before."""
         drafts: list[tuple[str, Draft[Any, Any]]] = [
-            (name, getattr(self, f"_{name}")) for name in CHAIN_TABLES
+            (name, self._stake.drafts.get(name) or getattr(self, f"_{name}"))
+            for name in CHAIN_TABLES
         ]
         made = ((name, draft.commit()) for name, draft in drafts)
         return tuple((name, rows) for name, rows in made if rows)
@@ -298,7 +311,7 @@ class _Draft:
             case events.Enacted() | events.Undone():
                 self._move_root(event)
             case _:
-                self._move_bond(event)
+                self._stake.apply(event)
 
     def _receive(self, event: events.Deposited) -> None:
         require(event.asset != self._deployment.share_token, "shares are no revenue")
@@ -380,62 +393,3 @@ class _Draft:
             raise Reject(f"no root of epoch {epoch} is on chain")
         status = next_root_status(root.status, event)
         return root if status is None else replace(root, status=status)
-
-    # -- bonds
-
-    def _move_bond(self, event: Any) -> None:
-        match event:
-            case events.Bonded():
-                self._bond(event)
-            case events.UnbondRequested():
-                bond = self._require_bond(event.bond)
-                both = bond.active + bond.leaving
-                require(bond.leaving < event.leaving <= both, "more leaves a bond than was there")
-                left = both - event.leaving
-                leaving = replace(
-                    bond, active=left, leaving=event.leaving, leaves_at_s=event.leaves_at_s
-                )
-                self._bonds.put(event.bond, leaving)
-            case events.Withdrawn():
-                bond = self._require_bond(event.bond)
-                require(event.amount <= bond.leaving, "more is withdrawn than was leaving")
-                self._bonds.put(event.bond, replace(bond, leaving=bond.leaving - event.amount))
-            case events.SlashProposed():
-                bond = self._require_bond(event.bond)
-                self._bonds.put(event.bond, replace(bond, held=bond.held + event.amount))
-                self._slashes.put(event.slash, Slash(event.bond, event.amount, event.evidence))
-            case events.SlashAppealed():
-                slash = self._require_slash(event.slash)
-                self._slashes.put(event.slash, replace(slash, is_appealed=True))
-            case events.SlashExecuted() | events.SlashOverturned():
-                self._end_slash(event.slash, is_executed=isinstance(event, events.SlashExecuted))
-
-    def _bond(self, event: events.Bonded) -> None:
-        name = bond_id(event.person, event.bonder)
-        known = self._bonds.get(name) or Bond(PersonId(event.person), event.bonder, event.witness)
-        active = known.active + event.amount
-        self._bonds.put(name, replace(known, witness=event.witness, active=active))
-
-    def _end_slash(self, number: int, *, is_executed: bool) -> None:
-        """What vouches goes first, as in the contract: it must not outlive a slash."""
-        slash = self._require_slash(number)
-        bond = self._require_bond(slash.bond)
-        bond = replace(bond, held=max(0, bond.held - slash.amount))
-        if is_executed:
-            active = min(slash.amount, bond.active)
-            leaving = max(0, bond.leaving - (slash.amount - active))
-            bond = replace(bond, active=bond.active - active, leaving=leaving)
-        self._bonds.put(slash.bond, bond)
-        self._slashes.put(number, None)
-
-    def _require_bond(self, name: bytes) -> Bond:
-        bond = self._bonds.get(name)
-        if bond is None:
-            raise Reject("nobody has made this bond")
-        return bond
-
-    def _require_slash(self, number: int) -> Slash:
-        slash = self._slashes.get(number)
-        if slash is None:
-            raise Reject(f"slash {number} was not proposed, or has ended")
-        return slash

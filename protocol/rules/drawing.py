@@ -18,6 +18,7 @@ from protocol.lifecycle import ItemEvent, RoundEvent, RoundPhase, next_phase
 from protocol.review.reputation import belief_of, draw_weight
 from protocol.review.sampling import Candidate, Task, assign, select, tasks_of
 from protocol.rows import Campaign, Item, ItemId
+from protocol.rules.admission import standing_by
 from protocol.rules.intake import enqueue
 from protocol.rules.record import (
     Record,
@@ -133,7 +134,7 @@ def _excluded(
 def can_be_reviewed(state: State, campaign_id: str) -> bool:
     """Whether somebody stands by who may review something that waits: not its author, nobody who has
     answered, and nobody who is paid at the address of one of these."""
-    voices = {_voice(state, person) for (_, person), _ in state.standbys.scan(campaign_id)}
+    voices = {_voice(state, person) for person, _ in standing_by(state, campaign_id)}
     for queue, first_ticket in state.queues.scan(campaign_id):
         others = voices - {_voice(state, queue[1])}
         if not others:
@@ -222,8 +223,10 @@ def end_tosses(state: State, campaign_id: str, *, had_time: bool) -> None:
         tossed = (campaign_id, key) in state.tosses
         person = state.keys[key]
         known = state.diligence.get(person, Diligence())
-        given, missed = known.given + tossed, known.missed + (had_time and not tossed)
-        state.diligence.put(person, Diligence(given, missed))
+        missed = had_time and not tossed
+        row = 0 if tossed else known.in_a_row + missed
+        now = Diligence(known.given + tossed, known.missed + missed, row)
+        state.diligence.put(person, now)
     state.tosses.clear(campaign_id)
     state.candidates.clear(campaign_id)
     state.awaited.remove((coin.nonce, campaign_id))

@@ -10,10 +10,19 @@ from nacl.signing import VerifyKey
 from protocol.coin.group import check_point
 from protocol.errors import Reject
 from protocol.identity import KeyId
-from protocol.limits import AMOUNT_MICRO_MAX, KEY_BYTES, NAME_CHARS_MAX, PPM
+from protocol.limits import (
+    AMOUNT_MICRO_MAX,
+    KEY_BYTES,
+    NAME_CHARS_MAX,
+    PPM,
+    SILENCE_PPM_MAX,
+    SILENCE_TOSSES_MIN,
+)
 from protocol.log.commitments import network_id
+from protocol.log.strict import parse_amount
 from protocol.policy import Policy
 from protocol.rows import row_of
+from protocol.rules.admission import TAKES_BONDS, TAKES_INVITATIONS
 from protocol.rules.people import Use, add_key, check_delegation, require_room, require_use
 from protocol.rules.record import Record, require, require_hash, require_next
 from protocol.rules.witnesses import follow_operator, found_coin
@@ -69,15 +78,41 @@ def check_policy(policy: pb.Policy) -> None:
             "let it be 100 % at most",
         )
     require(
-        policy.admission in (pb.ADMISSION_OPEN, pb.ADMISSION_INVITATION),
+        policy.admission in (pb.ADMISSION_OPEN, *TAKES_INVITATIONS, *TAKES_BONDS),
         "the policy does not say how one joins",
-        "let it be by invitation, or open to everybody",
+        "let it be by invitation, by a bond, by one or both of them, or open to everybody",
     )
+    require(
+        least_bond(policy) > 0 or policy.admission not in TAKES_BONDS,
+        "one joins by a bond of nothing",
+        "say how much it takes",
+    )
+    _check_silence(policy)
     require(
         policy.newcomer_items > 0,
         "a newcomer may submit no items",
         "let it be one or more in an epoch: otherwise nobody could ever show anything",
     )
+
+
+def _check_silence(policy: pb.Policy) -> None:
+    require(
+        policy.silence_tosses == 0 or policy.silence_tosses >= SILENCE_TOSSES_MIN,
+        f"a witness pays for {policy.silence_tosses} missed tosses",
+        f"let it be {SILENCE_TOSSES_MIN} in a row at least, or 0: silence costs nothing",
+    )
+    require(
+        policy.silence_ppm <= SILENCE_PPM_MAX,
+        f"silence costs {_percent(policy.silence_ppm)} of a bond",
+        f"let it be {_percent(SILENCE_PPM_MAX)} at most",
+    )
+
+
+def least_bond(policy: pb.Policy) -> int:
+    """How much of a bond joining by one takes; 0: a policy without. Raises Reject."""
+    amount = parse_amount(policy.bond, "the bond") if policy.bond else 0
+    require(amount > 0 or not policy.bond, "a bond is more than nothing")
+    return amount
 
 
 def _percent(ppm: int) -> str:
@@ -94,7 +129,7 @@ def process_genesis(state: State, record: Record[pb.Genesis]) -> None:
     state.operator, state.operator_key = record.author, record.key
     found_coin(state, record.key)
     add_key(state, record.author, record.key, record.index)
-    state.policy = row_of(Policy, body.policy)
+    state.policy = _policy_row(body.policy)
 
 
 def validate_policy(state: State, record: Record[pb.PolicyChange]) -> None:
@@ -112,8 +147,12 @@ def validate_policy(state: State, record: Record[pb.PolicyChange]) -> None:
 
 def process_policy(state: State, record: Record[pb.PolicyChange]) -> None:
     """Waits for the close; a later change replaces it."""
-    state.policy_to_come = row_of(Policy, record.body.policy)
+    state.policy_to_come = _policy_row(record.body.policy)
     state.policies += 1
+
+
+def _policy_row(policy: pb.Policy) -> Policy:
+    return row_of(Policy, policy, bond=least_bond(policy))
 
 
 def validate_upgrade(state: State, record: Record[pb.Upgrade]) -> None:

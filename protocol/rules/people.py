@@ -19,7 +19,7 @@ from protocol.limits import ADDRESS_BYTES, KEY_BYTES, KEYS_PER_PERSON_MAX
 from protocol.money import payout
 from protocol.money.settlement import Address
 from protocol.rows import Member
-from protocol.rules.admission import inviter_of, use_invitation
+from protocol.rules.admission import check_admission, use_invitation
 from protocol.rules.record import Record, require, require_member
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -105,7 +105,7 @@ def validate_register(state: State, record: Record[pb.Register]) -> None:
     require(len(address) == ADDRESS_BYTES, "a payout address has 20 bytes")
     member = state.members.get(record.author)
     if member is None:
-        inviter_of(state, body, record.author)
+        check_admission(state, body, record.author)
     else:
         if member.payout == address:
             raise Ignore("this person has registered this address already")
@@ -130,8 +130,8 @@ def process_register(state: State, record: Record[pb.Register]) -> None:
     body = record.body
     known = state.members.get(record.author)
     if known is None:
-        inviter = inviter_of(state, body, record.author)
-        joined = Member(body.payout_address, record.index, body.serial, inviter)
+        inviter, bonded = check_admission(state, body, record.author)
+        joined = Member(body.payout_address, record.index, body.serial, inviter, bonded)
         if inviter != NOBODY:
             use_invitation(state, body.invitation.key, inviter, record.author)
     else:

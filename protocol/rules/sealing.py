@@ -28,6 +28,7 @@ from protocol.log.commitments import round_place
 from protocol.review.copies import Fingerprints
 from protocol.review.fingerprints import Match
 from protocol.rows import Campaign, Contribution, Item, ItemId, Round
+from protocol.rules.admission import standing_by
 from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, campaign_of, require
 from protocol.state import State
@@ -289,7 +290,7 @@ def process_seal(state: State, record: Record[pb.Seal]) -> None:
         state.items.put(item_id, replace(item, status=status, duplicate_of=original))
         state.copies[campaign.id].remove(item_id)
         count(state, item, duplicates=1)
-    for (_, person), key in state.standbys.scan(campaign.id):
+    for person, key in standing_by(state, campaign.id):
         state.candidates.put((campaign.id, person), key)
     nonce = state.coin_nonce
     state.awaited.put((nonce, campaign.id), body.round)

@@ -38,7 +38,7 @@ from protos.gen import records_pb2 as pb
 def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:
     """The root of all that anybody may claim, recomputed from what the log says they earned."""
     body, view = record.body, state.onchain
-    deployment = _ready(state, body.witness_nonce, body.deadline)
+    deployment = ready_contracts(state, body.witness_nonce, body.deadline)
     require(
         state.operator in state.members, "the operator has not registered, who holds the treasury"
     )
@@ -59,7 +59,7 @@ def validate_settlement(state: State, record: Record[pb.Settlement]) -> None:
         require(payload == known, f"another root of epoch {body.epoch} was proposed before")
     else:
         _require_recomputed(state, payload, body.leaves)
-    _require_new(state, "settlement", _settlement_ask(deployment, body, payload))
+    require_new_ask(state, "settlement", _settlement_ask(deployment, body, payload))
 
 
 def process_settlement(state: State, record: Record[pb.Settlement]) -> None:
@@ -69,7 +69,7 @@ def process_settlement(state: State, record: Record[pb.Settlement]) -> None:
         promise_leaves(state, record.body.epoch)
         state.payloads.put(record.body.epoch, payload)
         state.proposed_epoch = record.body.epoch
-    _ask(state, "settlement", _settlement_ask(_deployed(state), record.body, payload))
+    put_ask(state, "settlement", _settlement_ask(_deployed(state), record.body, payload))
 
 
 def payload_of(body: pb.Settlement) -> Payload:
@@ -120,13 +120,13 @@ def _settlement_ask(deployment: Deployment, body: pb.Settlement, payload: Payloa
 
 def validate_uphold(state: State, record: Record[pb.Uphold]) -> None:
     """Only the log's own root."""
-    _ready(state, record.body.witness_nonce, record.body.deadline)
-    _require_new(state, "uphold", _uphold_ask(state, record.body))
+    ready_contracts(state, record.body.witness_nonce, record.body.deadline)
+    require_new_ask(state, "uphold", _uphold_ask(state, record.body))
 
 
 def process_uphold(state: State, record: Record[pb.Uphold]) -> None:
     """Waits for its witnesses."""
-    _ask(state, "uphold", _uphold_ask(state, record.body))
+    put_ask(state, "uphold", _uphold_ask(state, record.body))
 
 
 def _uphold_ask(state: State, body: pb.Uphold) -> Ask:
@@ -156,7 +156,7 @@ def witnesses_to_be(state: State) -> tuple[Address, ...]:
 def validate_witness_change(state: State, record: Record[pb.WitnessChange]) -> None:
     """The chain's witnesses follow those who toss the coin, in one proposal at a time."""
     body, view = record.body, state.onchain
-    _ready(state, body.witness_nonce, body.deadline)
+    ready_contracts(state, body.witness_nonce, body.deadline)
     require(body.proposal == view.proposals + 1, f"the next change is number {view.proposals + 1}")
     listed = tuple(body.witnesses)
     require(len(listed) > 0, "a set of witnesses is not empty")
@@ -164,12 +164,12 @@ def validate_witness_change(state: State, record: Record[pb.WitnessChange]) -> N
     require(
         listed not in (view.witnesses, view.waiting), "these are the witnesses, or soon will be"
     )
-    _require_new(state, "witness-change", _change_ask(state, body))
+    require_new_ask(state, "witness-change", _change_ask(state, body))
 
 
 def process_witness_change(state: State, record: Record[pb.WitnessChange]) -> None:
     """Waits for the present witnesses."""
-    _ask(state, "witness-change", _change_ask(state, record.body))
+    put_ask(state, "witness-change", _change_ask(state, record.body))
 
 
 def _change_ask(state: State, body: pb.WitnessChange) -> Ask:
@@ -213,7 +213,7 @@ def _deployed(state: State) -> Deployment:
     return state.deployment
 
 
-def _ready(state: State, nonce: int, deadline_s: int) -> Deployment:
+def ready_contracts(state: State, nonce: int, deadline_s: int) -> Deployment:
     """Where the network settles, if what is asked there can be posted at all."""
     deployment, view = _deployed(state), state.onchain
     require(bool(view.witnesses), "the log has not read the chain, and knows no witnesses")
@@ -222,13 +222,15 @@ def _ready(state: State, nonce: int, deadline_s: int) -> Deployment:
     return deployment
 
 
-def _require_new(state: State, kind: str, ask: Ask) -> None:
+def require_new_ask(state: State, kind: str, ask: Ask) -> None:
+    """Raises Ignore where the witnesses are asked for as much already."""
     present = state.asks.get(kind)
     if present is not None and present.deadline_s >= ask.deadline_s:
         # An old record, played again, would only take its witnesses' word from the new one.
         raise Ignore("the witnesses are asked for this already, until then or later")
 
 
-def _ask(state: State, kind: str, ask: Ask) -> None:
+def put_ask(state: State, kind: str, ask: Ask) -> None:
+    """From now on this is what they are asked; what a kind of record asked before is asked no longer."""
     drop_ask(state, kind)
     state.asks.put(kind, ask)

@@ -20,6 +20,7 @@ from protocol.rules import (
     close,
     dataset,
     drawing,
+    faults,
     intake,
     network,
     people,
@@ -189,6 +190,7 @@ _FIRST: Final[dict[str, Rule]] = {
         settling.process_witness_change,
         by_operator=True,
     ),
+    "slash": Rule(pb.Slash, faults.validate_slash, faults.process_slash, by_operator=True),
     "attest": Rule(pb.Attest, settling.validate_attest, settling.process_attest),
     "snapshot": Rule(
         pb.Snapshot,

@@ -12,6 +12,9 @@ class Admission(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ADMISSION_UNSPECIFIED: _ClassVar[Admission]
     ADMISSION_OPEN: _ClassVar[Admission]
     ADMISSION_INVITATION: _ClassVar[Admission]
+    ADMISSION_BOND: _ClassVar[Admission]
+    ADMISSION_EITHER: _ClassVar[Admission]
+    ADMISSION_BOTH: _ClassVar[Admission]
 
 class KeyRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -62,6 +65,11 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_TREASURY: _ClassVar[Role]
     ROLE_HOLDER: _ClassVar[Role]
 
+class Fault(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FAULT_UNSPECIFIED: _ClassVar[Fault]
+    FAULT_SILENCE: _ClassVar[Fault]
+
 class JobOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     JOB_OUTCOME_UNSPECIFIED: _ClassVar[JobOutcome]
@@ -89,6 +97,9 @@ class Refusal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 ADMISSION_UNSPECIFIED: Admission
 ADMISSION_OPEN: Admission
 ADMISSION_INVITATION: Admission
+ADMISSION_BOND: Admission
+ADMISSION_EITHER: Admission
+ADMISSION_BOTH: Admission
 KEY_ROLE_UNSPECIFIED: KeyRole
 KEY_ROLE_OPERATOR: KeyRole
 KEY_ROLE_LOG: KeyRole
@@ -117,6 +128,8 @@ ROLE_REVIEWER: Role
 ROLE_TRAINER: Role
 ROLE_TREASURY: Role
 ROLE_HOLDER: Role
+FAULT_UNSPECIFIED: Fault
+FAULT_SILENCE: Fault
 JOB_OUTCOME_UNSPECIFIED: JobOutcome
 JOB_OUTCOME_COMPLETED: JobOutcome
 JOB_OUTCOME_ENDED: JobOutcome
@@ -217,7 +230,7 @@ class Genesis(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., name: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., rules: _Optional[int] = ..., delegation: _Optional[_Union[Delegation, _Mapping]] = ..., log_key: _Optional[bytes] = ...) -> None: ...
 
 class Policy(_message.Message):
-    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "reputation_decay_ppm", "revenue_treasury_ppm", "royalty_ppm", "admission", "operator_invitations", "member_invitations", "invite_standing", "newcomer_items", "items_per_standing")
+    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "reputation_decay_ppm", "revenue_treasury_ppm", "royalty_ppm", "admission", "operator_invitations", "member_invitations", "invite_standing", "newcomer_items", "items_per_standing", "bond", "silence_tosses", "silence_ppm")
     EPOCH_EMISSION_MICRO_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTORS_PPM_FIELD_NUMBER: _ClassVar[int]
     REVIEWERS_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -233,6 +246,9 @@ class Policy(_message.Message):
     INVITE_STANDING_FIELD_NUMBER: _ClassVar[int]
     NEWCOMER_ITEMS_FIELD_NUMBER: _ClassVar[int]
     ITEMS_PER_STANDING_FIELD_NUMBER: _ClassVar[int]
+    BOND_FIELD_NUMBER: _ClassVar[int]
+    SILENCE_TOSSES_FIELD_NUMBER: _ClassVar[int]
+    SILENCE_PPM_FIELD_NUMBER: _ClassVar[int]
     epoch_emission_micro: int
     contributors_ppm: int
     reviewers_ppm: int
@@ -248,7 +264,10 @@ class Policy(_message.Message):
     invite_standing: int
     newcomer_items: int
     items_per_standing: int
-    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ..., admission: _Optional[_Union[Admission, str]] = ..., operator_invitations: _Optional[int] = ..., member_invitations: _Optional[int] = ..., invite_standing: _Optional[int] = ..., newcomer_items: _Optional[int] = ..., items_per_standing: _Optional[int] = ...) -> None: ...
+    bond: str
+    silence_tosses: int
+    silence_ppm: int
+    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ..., admission: _Optional[_Union[Admission, str]] = ..., operator_invitations: _Optional[int] = ..., member_invitations: _Optional[int] = ..., invite_standing: _Optional[int] = ..., newcomer_items: _Optional[int] = ..., items_per_standing: _Optional[int] = ..., bond: _Optional[str] = ..., silence_tosses: _Optional[int] = ..., silence_ppm: _Optional[int] = ...) -> None: ...
 
 class PolicyChange(_message.Message):
     __slots__ = ("network", "epoch", "policy", "serial")
@@ -759,6 +778,24 @@ class WitnessChange(_message.Message):
     deadline: int
     witnesses: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, network: _Optional[bytes] = ..., proposal: _Optional[int] = ..., witness_nonce: _Optional[int] = ..., deadline: _Optional[int] = ..., witnesses: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Slash(_message.Message):
+    __slots__ = ("network", "bond", "fault", "evidence", "amount", "witness_nonce", "deadline")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    BOND_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_NONCE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    bond: bytes
+    fault: Fault
+    evidence: bytes
+    amount: str
+    witness_nonce: int
+    deadline: int
+    def __init__(self, network: _Optional[bytes] = ..., bond: _Optional[bytes] = ..., fault: _Optional[_Union[Fault, str]] = ..., evidence: _Optional[bytes] = ..., amount: _Optional[str] = ..., witness_nonce: _Optional[int] = ..., deadline: _Optional[int] = ...) -> None: ...
 
 class Snapshot(_message.Message):
     __slots__ = ("network", "campaign_id", "scope", "items")

@@ -41,6 +41,7 @@ def test_the_demo_reaches_what_it_promises(played: tuple[dict[str, Any], Path]) 
     assert figures["label_accuracy"] > figures["majority_accuracy"]
     assert figures["mislabeler_share"] < figures["honest_mean_share"] / 2
     assert figures["lazy_reviewer_share"] < figures["honest_reviewer_mean_share"] / 4
+    assert figures["joined_by_bond"] is True
     assert figures["onchain_matches_statements"] is True
     assert figures["revenue_paid_micro"] > 0
     assert figures["verify_ok"] is True

@@ -13,9 +13,12 @@ from typing import TypeVar
 import pytest
 from typer.testing import CliRunner
 
+from commonhold.cli.bond_report import bond_data, bond_text
 from commonhold.cli.node import app
 from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
-from coordinator.chain import Signed
+from contracts.client import ContractRefused
+from contracts.signed import Signed
+from coordinator.slashing import open_slashes, proven_faults
 from node.attest import attestations_due, keep_attesting, remember
 from node.claims import Claimer, SettlementWatch, leaf_of, unclaimed
 from node.config import NodeConfig, NodeDirectory, write_config
@@ -25,14 +28,16 @@ from node.objection import PATIENCE_LOOKS, Objector, evidence_of
 from node.rows import ClaimRow, OutboxState
 from node.store import Store
 from node.wallet import Wallet
+from protocol.coin.witnesses import Diligence
 from protocol.errors import ConfigError, StateError, Unreachable
 from protocol.lifecycle import RootStatus
-from protocol.money.payload import NOTHING, Payload, hash_payload
+from protocol.money.payload import NOTHING, Payload, bond_id, hash_payload, slash_digest
 from protocol.money.settlement import Deployment, Leaf
+from protocol.rules.admission import bond_of
 from protos.gen import records_pb2 as pb
 from tests.chain_says import settlement
 from tests.contract_chains import devchain
-from tests.contract_lab import DELAY_S, GAS_WEI, ChainLab
+from tests.contract_lab import DELAY_S, GAS_WEI, HOUR_S, SLASH_DELAY_S, ChainLab
 from tests.simulated import Network, Person
 from tests.simulated_log import LINK, feed, keys_of
 
@@ -313,6 +318,37 @@ def test_a_root_that_the_log_never_proposed_is_wrong_after_a_while(settling: Set
     assert looks == [0] * (PATIENCE_LOOKS - 1) + [1, 0]
 
 
+def test_who_signed_two_roots_is_shown_on_chain_and_loses_the_bond(settling: Settling) -> None:
+    """No bond is needed to show it; what the log has read of the wrong root leaves the proof where it is."""
+    bond(settling)
+    settling.propose()
+    due = settling.due()
+    assert due is not None
+    settling.log(settling.ann, "attest", due)
+    wrong = lie(settling)
+    settling.read()
+    assert settling.net.state.roots[1].payload == wrong
+    [posting] = settling.objector().look()
+    assert posting.payload == hash_payload(wrong)
+    assert settling.lab.chain.epochs() == (0, 0), "the root is undone"
+    settling.read()
+    state = settling.net.state
+    assert (state.onchain.posted, state.onchain.attempt) == (0, 1)
+    [(_, slash)] = state.slashes.scan()
+    vouches = state.bonds[slash.bond]
+    assert (vouches.person, slash.amount) == (settling.ann.id, vouches.active)
+    assert not state.asks.has("settlement"), "and the next attempt asks anew"
+
+
+def test_one_signature_in_the_log_is_no_contradiction(settling: Settling) -> None:
+    """The witness answered nothing that the log asks: then it stays an objection."""
+    settling.propose()
+    bond(settling)
+    lie(settling)
+    assert len(settling.objector().look()) == 1
+    assert settling.lab.chain.waiting(1).status == "frozen"
+
+
 def test_without_a_bond_it_says_so(settling: Settling, caplog: pytest.LogCaptureFixture) -> None:
     settling.propose()
     lie(settling)
@@ -321,14 +357,79 @@ def test_without_a_bond_it_says_so(settling: Settling, caplog: pytest.LogCapture
     assert settling.lab.chain.waiting(1).status == "waiting"
 
 
-def test_a_bond_is_made_and_taken_back_by_command(settling: Settling, tmp_path: Path) -> None:
-    home = NodeDirectory(tmp_path)
+def command_of(settling: Settling, folder: Path) -> Callable[..., tuple[int, str]]:
+    """Runs `commonhold node` as ann: the exit code, and what it said."""
+    home = NodeDirectory(folder)
     save_keys(home.keys, keys_of(settling.ann))
     write_config(home, NodeConfig(LINK, rpc_url=settling.lab.url))
 
     def run(*words: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, [*words, "--dir", str(tmp_path), "--json"])
+        done = CliRunner().invoke(app, [*words, "--dir", str(folder), "--json"])
         return done.exit_code, done.stdout or done.stderr
+
+    return run
+
+
+def test_a_silence_that_the_log_proves_costs_a_part_of_the_bond(settling: Settling) -> None:
+    bond(settling)
+    settling.read()
+    for each in (settling.net.state, settling.follower.state):
+        each.policy = replace(each.policy, silence_tosses=10, silence_ppm=50_000)
+        each.diligence.put(settling.ann.id, Diligence(3, 10, 10))
+    state = settling.net.state
+    [proven] = proven_faults(state)
+    body = pb.Slash(
+        network=state.network,
+        bond=proven.bond,
+        fault=pb.FAULT_SILENCE,
+        evidence=proven.evidence,
+        amount=str(proven.amount),
+        deadline=state.onchain.time_s + HOUR_S // 6,  # other tests have moved the chain's clock
+    )
+    settling.log(settling.net.operator, "slash", body)
+    due = settling.due()
+    assert due is not None, (
+        "its own replay proves it, so its node signs: it is the witness on chain"
+    )
+    signed = Signed(due.digest, 0, settling.lab.listed, [due.signature], body.deadline)
+    settling.lab.chain.propose_slash(proven.bond, proven.amount, proven.evidence, signed)
+    settling.read()
+    [(number, slash)] = state.slashes.scan()
+    assert (slash.amount, slash.evidence) == (proven.amount, proven.evidence)
+    assert proven_faults(state)[0].slash == number, "and is not proposed again"
+    settling.lab.pass_time(SLASH_DELAY_S)
+    settling.lab.chain.execute_slash(number)
+    settling.read()
+    held = bond_of(state, settling.ann.id)
+    assert (held.slashed, held.active) == (proven.amount, proven.amount * 19)
+    assert open_slashes(state) == []
+
+
+def test_a_slash_is_appealed_against_by_command(settling: Settling, tmp_path: Path) -> None:
+    run = command_of(settling, tmp_path)
+    assert run("appeal") == (EXIT_STATE, run("appeal")[1]), "nothing to appeal against"
+    bond(settling)
+    settling.read()
+    deadline, what = settling.lab.deadline, bond_id(settling.ann.id, settling.wallet.address)
+    digest = slash_digest(settling.deployment, what, 7, bytes(32), nonce=0, deadline=deadline)
+    signed = settling.lab.signed(digest, deadline)
+    settling.lab.chain.propose_slash(what, 7, bytes(32), signed)
+    settling.read()
+    data = bond_data(settling.net.state, settling.ann.id, settling.wallet.address)
+    assert "ACCUSED     slash 0 asks for 7 of it: `commonhold node appeal`" in bond_text(data)
+    code, said = run("appeal")
+    assert code == 0, said
+    assert json.loads(said)["appealed"] == [0]
+    settling.read()
+    [still] = open_slashes(settling.net.state)
+    assert still.appealed
+    settling.lab.pass_time(SLASH_DELAY_S)
+    with pytest.raises(ContractRefused, match="WrongVerdict"):
+        settling.lab.chain.execute_slash(still.number)
+
+
+def test_a_bond_is_made_and_taken_back_by_command(settling: Settling, tmp_path: Path) -> None:
+    run = command_of(settling, tmp_path)
 
     assert run("unbond") == (EXIT_STATE, run("unbond")[1])
     code, said = run("bond", str(10**17))

@@ -33,7 +33,8 @@ def terms(**said: Any) -> dict[str, int]:
     names = (
         *("emission", "contributors", "reviewers", "trainers", "royalty", "accept"),
         *("admission", "operator_invitations", "member_invitations", "invite_standing"),
-        *("newcomer_items", "items_per_standing"),
+        *("newcomer_items", "items_per_standing", "bond"),
+        *("silence_tosses", "silence_slash"),
     )
     return read_terms(**(dict.fromkeys(names) | said))
 

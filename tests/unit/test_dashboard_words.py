@@ -37,7 +37,9 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
         told[envelope.kind] = plain(words.said_of(envelope))
         fields = dict(words.fields_of(envelope))
         assert fields["network"] == NETWORK.hex()
-    assert words.SENTENCES.keys() - told.keys() == {"upgrade", "successor", "complain", "rewind"}
+    assert words.SENTENCES.keys() - told.keys() == {
+        *("upgrade", "successor", "complain", "rewind", "slash"),
+    }
     assert told["chain"].startswith("read the chain up to block ")
     assert told["uphold"] == "asked the witnesses to stand by epoch 4, which one of them challenged"
     assert told["witness-change"] == "asked the witnesses on chain to make room for a set of 5"
@@ -56,6 +58,11 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
 @pytest.mark.parametrize(
     ("kind", "body", "text"),
     [
+        (
+            "slash",
+            pb.Slash(network=NETWORK, amount="50"),
+            "asked the witnesses on chain to take 50 wei of a bond, for a fault that the log proves",
+        ),
         (
             "rewind",
             pb.Rewind(first=9),

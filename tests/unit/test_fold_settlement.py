@@ -225,6 +225,22 @@ def test_a_root_that_is_not_the_logs_lapses_and_is_proposed_anew(net: Network) -
     assert net.state.asks["settlement"].attempt == 1
 
 
+def test_what_witnesses_signed_stays_as_long_as_another_root_is_on_chain(net: Network) -> None:
+    """It is proof against those who signed both; logging the wrong root must not take it away."""
+    closed(net)
+    deploy(net)
+    propose(net)
+    attest(net, "settlement", net.operator)
+    asked, own = net.state.asks["settlement"], net.state.payloads[1]
+    says(net, posted(Payload(1, b"\x66" * 32, own.totals)))
+    assert net.state.asks["settlement"] == asked
+    assert net.state.attestations.count(asked.digest) == 1
+    again = posted(Payload(1, b"\x67" * 32, own.totals), attempt=1)
+    says(net, events.Undone(1, 1, b"\1\2\3\4"), again)
+    assert "settlement" not in net.state.asks, "of another attempt it proves nothing"
+    assert not len(net.state.attestations)
+
+
 def test_what_is_undone_takes_along_what_is_behind_it(net: Network) -> None:
     for _ in range(3):
         net.close()

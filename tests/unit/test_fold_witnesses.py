@@ -451,7 +451,7 @@ def test_tosses_are_taken_until_the_verdict_and_counted(five: Network) -> None:
     with refuses("this round is over"):
         five.add(eve, "toss", never)
     found = {p.name: five.state.diligence[p.id] for p in five.people}
-    assert found == {p.name: Diligence(1, 0) for p in five.people} | {"eve": Diligence(0, 1)}
+    assert found == {p.name: Diligence(1, 0) for p in five.people} | {"eve": Diligence(0, 1, 1)}
     assert not len(five.state.tosses)
     assert not len(five.state.awaited)
 
