@@ -137,6 +137,11 @@ class Governor:
         """Return how many votes a proposal takes from its author."""
         return int(self._client.read(self._functions.proposalThreshold()))
 
+    def emission_max(self) -> int:
+        """Return the most that a decision may let an epoch mint."""
+        settlement = self._client.contract("Settlement", self._deployment.settlement).functions
+        return int(self._client.read(settlement.EMISSION_MAX()))
+
     # -- our shares
 
     def shares(self) -> int:

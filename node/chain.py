@@ -1,5 +1,5 @@
-"""A contributor's side of the contracts: claim, bond, object. Every method blocks until its transaction is
-mined.
+"""A contributor's side of the contracts: claim, bond, object, vote. Every method blocks until its
+transaction is mined.
 
 Errors are those of `contracts.client.ChainClient`: Unreachable, StateError, ConfigError, LocalError.
 """
@@ -12,6 +12,7 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, ContractRefused, SentTx
+from contracts.governor import Governor
 from contracts.spending import Spending
 from node.wallet import ClaimTx, Posting
 from protocol.errors import Reject, StateError
@@ -38,6 +39,11 @@ class NodeChain:
     def address(self) -> Address:
         """Return the account."""
         return self._client.address
+
+    @property
+    def governor(self) -> Governor:
+        """Return what the holders of shares decide, and our part in it."""
+        return Governor(self._client, self._deployment)
 
     # -- claims
 
