@@ -8,6 +8,7 @@ from commonhold.demo.asks import CHOSEN, reviewers
 from commonhold.demo.cast import CAMPAIGN, NAMES
 from commonhold.demo.onchain import BUYER
 from commonhold.demo.scene import LICENCE, Scene
+from commonhold.demo.vote import leave_time_to_vote
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain
 from protocol.identity import name_of, person_of
@@ -54,6 +55,7 @@ def _start_servers(scene: Scene) -> None:
         *("--rpc-url", scene.rpc_url, "--chain-key-file", str(key)),
         *("--tryout", "--token", f"0x{scene.stable.hex()}"),
     )
+    leave_time_to_vote(scene)
     coordinator = stage.serve("coordinator", "coordinator", "serve", "--dir", scene.coordinator)
     stage.wait_ready(coordinator)
     scene.link = coordinator.ready["link"]

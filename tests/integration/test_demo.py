@@ -42,6 +42,7 @@ def test_the_demo_reaches_what_it_promises(played: tuple[dict[str, Any], Path]) 
     assert figures["mislabeler_share"] < figures["honest_mean_share"] / 2
     assert figures["lazy_reviewer_share"] < figures["honest_reviewer_mean_share"] / 4
     assert figures["onchain_matches_statements"] is True
+    assert figures["policy_voted"] is True
     assert figures["revenue_paid_micro"] > 0
     assert figures["verify_ok"] is True
     assert figures["tamper_detected"] is True
