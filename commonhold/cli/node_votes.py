@@ -13,7 +13,7 @@ from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit, err, micro, table
 from commonhold.cli.policy_words import policy_changes
-from commonhold.cli.proposal_words import moment, said
+from commonhold.cli.proposal_words import WHY, WHY_CHARS_MAX, moment, reason, said
 from contracts.client import ContractRefused
 from contracts.governor import Act, Governor, Proposal, Tally
 from coordinator.policies import changed_policy
@@ -31,7 +31,6 @@ POLL_S: Final = 0.5
 BLOCK_S: Final = 30.0
 # The latest are shown: each costs a few calls.
 SHOWN_MAX: Final = 30
-WHY_CHARS_MAX: Final = 400
 _STEPS: Final = {"succeeded": "enact", "queued": "enact", "active": "vote", "pending": "vote"}
 
 
@@ -104,14 +103,14 @@ def propose(act: Act, why: str, asked: Asked) -> None:
 def _propose(
     desk: _Desk, acts: Sequence[Act], lines: Sequence[str], why: str, as_json: bool
 ) -> None:
-    if len(why) > WHY_CHARS_MAX or not (why.isprintable() or not why):
+    if len(why) > WHY_CHARS_MAX or not why.isprintable():
         raise ConfigError(
             "--why is too long, or is no line", f"write one of at most {WHY_CHARS_MAX} characters"
         )
     governor = desk.governor
     delegated = _delegate(governor)
     # The time makes it another proposal than one of the same acts that was decided on before.
-    words = "\n".join(filter(None, [why, *lines, f"proposed: {moment(time.time())}"]))
+    words = "\n".join(filter(None, [why and WHY + why, *lines, f"proposed: {moment(time.time())}"]))
     proposal = _sent_proposal(governor, acts, words, BLOCK_S if delegated else 0)
     tally = governor.tally(proposal)
     text = said(desk.state, governor, proposal)
@@ -323,8 +322,14 @@ def _data(state: State, governor: Governor, proposal: Proposal, tally: Tally) ->
         "id": name_of(proposal),
         "proposer": "0x" + proposal.proposer.hex(),
         "does": said(state, governor, proposal),
+        "why": reason(proposal),
         "starts": proposal.starts_s,
     }
+
+
+def _told(row: dict[str, Any]) -> str:
+    why = [f"its author says: {row['why']}"] if row["why"] else []
+    return "\n".join([*row["does"], *why])
 
 
 def _tally_data(tally: Tally) -> dict[str, Any]:
@@ -354,7 +359,7 @@ def _listed(rows: Collection[dict[str, Any]]) -> Any:
         columns,
         [
             [
-                *(row["id"], "\n".join(row["does"]), row["state"]),
+                *(row["id"], _told(row), row["state"]),
                 *(micro(int(row["yes"])), micro(int(row["no"]))),
                 *("" if row["quorum"] is None else micro(int(row["quorum"])), moment(row["ends"])),
             ]

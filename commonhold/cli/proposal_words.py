@@ -13,6 +13,8 @@ from protocol.state import State
 
 # Versions of the rules that a hash is compared with, from the present one on.
 _VERSIONS: Final = 8
+WHY: Final = "why: "
+WHY_CHARS_MAX: Final = 400
 _WORDS: Final = {
     ("settlement", "cancel"): "undo the root of epoch {} that waits, and all behind it",
     ("vault", "listAsset"): "take the token {} in the vault",
@@ -27,6 +29,15 @@ _WORDS: Final = {
 def said(state: State, governor: Governor, proposal: Proposal) -> list[str]:
     """A line or more for each call; policies are compared with the one that is in force, or to come."""
     return [line for act in governor.acts(proposal) for line in _act(state, proposal, act)]
+
+
+def reason(proposal: Proposal) -> str:
+    """What its author says for it, as one printable line: a stranger's words. Empty: nothing."""
+    for line in proposal.text.splitlines():
+        if line.startswith(WHY):
+            words = line.removeprefix(WHY)[:WHY_CHARS_MAX]
+            return "".join(c if c.isprintable() else " " for c in words).strip()
+    return ""
 
 
 def moment(time_s: float) -> str:

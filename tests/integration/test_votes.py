@@ -100,7 +100,8 @@ def test_holders_change_the_policy(tmp_path: Path) -> None:
             words = refused("coordinator", "policy", "set", "--reviewers", "20", *home)
             assert "commonhold node propose policy" in words
 
-            made = stage.run("node", "propose", "policy", "--reviewers", "20", *of_ada)
+            why = ("--why", "who looks earns too much")
+            made = stage.run("node", "propose", "policy", "--reviewers", "20", *why, *of_ada)
             id_ = made["id"]
             assert made["does"] == ["reviewers' part of the emission: 25 % -> 20 %"]
             words = refused("node", "vote", id_, "no", *of_ben)
@@ -132,4 +133,4 @@ def test_holders_change_the_policy(tmp_path: Path) -> None:
             operator.refresh()
             assert operator.state.policies == 2, "a decision is logged once"
         [row] = stage.run("node", "proposals", *of_ben)["proposals"]
-        assert (row["id"], row["state"]) == (id_, "executed")
+        assert (row["id"], row["state"], row["why"]) == (id_, "executed", why[1])
