@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -49,6 +49,7 @@ _OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
+_LOOK_SECONDS: Final = 0.5
 _SILENT: Final = "check your connection; nothing is lost, try again later"
 
 
@@ -77,6 +78,7 @@ class Receipt:
     """The log's signed promise that it holds our record, checked. `raw` is the api.Receipt."""
 
     index: int
+    checkpoint: bytes
     raw: bytes
 
 
@@ -102,6 +104,27 @@ class CoordinatorClient:
         """Whether the connection stands now."""
         ready = grpc.ChannelConnectivity.READY
         return self._channel is not None and self._channel.get_state() is ready
+
+    async def pause(
+        self, seconds: float, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    ) -> None:
+        """Sleeps so long; without a connection, at most until another call has made one. So whoever follows
+        the log asks it for its assurance as soon as anybody of this node has reached it."""
+        if self.is_connected:
+            await sleep(seconds)
+            return
+        tasks = [asyncio.ensure_future(sleep(seconds)), asyncio.create_task(self._reached())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _reached(self) -> None:
+        while not self.is_connected:
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def close(self) -> None:
         """Ends all calls."""
@@ -133,13 +156,14 @@ class CoordinatorClient:
             receipt = await stub.Append(request, timeout=APPEND_SECONDS)
         return self._checked(envelope, receipt)
 
-    async def follow(self, start: int) -> AsyncGenerator[api.FollowResponse, None]:
-        """Entries from `start` on, unchecked, then new ones; ends after FOLLOW_SECONDS at the latest.
+    async def follow(self, start: int, held: bytes) -> AsyncGenerator[api.FollowResponse, None]:
+        """An assurance that the log extends `held`, a signed head or nothing; then entries from `start` on,
+        and new ones. Nothing of it is checked. Ends after FOLLOW_SECONDS at the latest.
 
         Raises Unreachable and Reject.
         """
         async with self._calling() as stub:
-            call = stub.Follow(api.FollowRequest(start=start), timeout=FOLLOW_SECONDS)
+            call = stub.Follow(api.FollowRequest(start=start, held=held), timeout=FOLLOW_SECONDS)
             try:
                 async for response in call:
                     yield response
@@ -180,7 +204,7 @@ class CoordinatorClient:
             ) from error
         if not is_signed(receipt.checkpoint, log_key):
             raise UnknownKey
-        return Receipt(receipt.index, receipt.SerializeToString())
+        return Receipt(receipt.index, receipt.checkpoint, receipt.SerializeToString())
 
     @asynccontextmanager
     async def _calling(self) -> AsyncIterator[Any]:

@@ -28,17 +28,16 @@ from coordinator.erasure import erasure_of
 from coordinator.keys import Keys, Role
 from coordinator.ledger import FatalStoreError, Head, Ledger, Staged, StoredEntry
 from coordinator.prepare import Draft, Prepared, prepare, sign
-from coordinator.recovery import Recovered, recover
-from coordinator.sealed import Opening, validate_known, validate_sealed
+from coordinator.recovery import Recovered
+from coordinator.sealed import Opening, validate_sealed
 from coordinator.sequencer import Sequenced, Sequencer
 from coordinator.tally import Tally
 from coordinator.views import RoundView
-from protocol.errors import Outdated, Reject
+from protocol.errors import Outdated, Reject, StoreError
 from protocol.identity import KeyId
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import Verifier
-from protocol.rows import ItemId
 from protocol.rules.table import LATEST, rules_of
 from protocol.state import State
 from protocol.transition import AnyRecord, Changes, process, validate
@@ -56,7 +55,7 @@ T = TypeVar("T")
 
 
 class Book:
-    """Open it with `open_book`. All methods belong to the event loop."""
+    """Open it with `coordinator.start.open_book`. All methods belong to the event loop."""
 
     def __init__(
         self,
@@ -84,6 +83,7 @@ class Book:
         self._verifying_records = self._verifying_bytes = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failure: FatalStoreError | None = None
+        self._stopped: StoreError | None = None
         self._touched: set[str] = {name for name, _ in recovered.state.campaigns.scan()}
         self._stirred = asyncio.Event()
         self.erasures = 0  # entries so far that took away what rested beside earlier ones
@@ -121,6 +121,11 @@ class Book:
     def log_verifier(self) -> Verifier:
         """The log's name, and the key that signs its checkpoints now."""
         return Verifier(self.keys.log_verifier.name, self._state.log_key)
+
+    @property
+    def log_keys(self) -> tuple[bytes, ...]:
+        """The keys that signed checkpoints so far, the oldest first."""
+        return self._state.log_keys
 
     def is_member(self, key: KeyId) -> bool:
         """Whether a key signs for somebody in the network."""
@@ -162,8 +167,13 @@ class Book:
     async def read(
         self, start: int, entries_max: int, bytes_max: int
     ) -> tuple[list[StoredEntry], Head]:
-        """Committed entries from `start` on, at least one, and the head of that moment on disk."""
-        return await asyncio.to_thread(self.ledger.page, start, entries_max, bytes_max)
+        """Committed entries from `start` on, at least one, and the head of that moment on disk.
+
+        It waits until that head is kept: nobody is shown what the next start might not know of.
+        """
+        page = await asyncio.to_thread(self.ledger.page, start, entries_max, bytes_max)
+        await self.wait_beyond(page[1].size - 1)
+        return page
 
     # -- Writing
 
@@ -272,8 +282,8 @@ class Book:
         self, prepared: Prepared, record: AnyRecord, sealed: Mapping[bytes, bytes]
     ) -> asyncio.Future[Sequenced]:
         """Applies a validated record and enqueues it; the same holds for the caller."""
-        if self._failure is not None:
-            raise self._failure
+        if failure := self._failure or self._stopped:
+            raise failure
         kind, index = prepared.envelope.kind, self._state.size
         record = replace(record, index=index)
         step = self._in_thread if prepared.is_heavy else _inline
@@ -356,19 +366,24 @@ class Book:
         if touched or changes.closed is not None:
             self.touch(*touched)
 
+    def stop(self, reason: StoreError) -> None:
+        """Takes no new record any more: it would begin another history. Shows what there is."""
+        self._stopped = self._stopped or reason
+
     def touch(self, *campaigns: str) -> None:
         """Has the conductor look at some campaigns again."""
         self._touched.update(campaigns)
         self._stirred.set()
 
-    async def keep_known(self, answers: Mapping[ItemId, bytes]) -> None:
-        """Seals answers that the operator knows, until the seal of the round that each item is in.
+    async def keep_sealed(self, rows_of: Callable[[State], Mapping[bytes, bytes]]) -> None:
+        """Seals the rows that `rows_of` makes of the state, while all that was applied is on disk.
 
-        Raises Reject and Ignore, as `validate_known`; StoreError: our disk.
+        Raises what it raises, and StoreError: our disk.
         """
         async with self._lock:
-            rows = validate_known(self._state, answers)
-            await self._in_thread(self.ledger.keep, rows)
+            await self._flushed()
+            if rows := await self._in_thread(rows_of, self._state):
+                await self._in_thread(self.ledger.keep, rows)
 
     def _committed(self, index: int, receipt: asyncio.Future[Sequenced]) -> None:
         del self._uncommitted[index]
@@ -420,28 +435,6 @@ class Book:
         self._verifiers.shutdown()
         self._rules.shutdown()
         self._apart.shutdown()
-
-
-@asynccontextmanager
-async def open_book(
-    url: str, load_keys: Callable[[], Keys], on_fatal: Callable[[FatalStoreError], None]
-) -> AsyncIterator[Book]:
-    """Opens the ledger for writing and replays it; on leaving, all that was applied is committed.
-
-    Raises ConfigError when a key that the log needs now is not among those that `load_keys` reads.
-    """
-
-    def sign_head(size: int, root: bytes) -> bytes:
-        return book.keys.sign_checkpoint(size, root, recovered.state.log_keys)
-
-    with Ledger.open(url) as ledger:
-        recovered = await asyncio.to_thread(recover, ledger, load_keys().log_verifier)
-        async with Sequencer(ledger, recovered.tree, sign_head, on_fatal) as sequencer:
-            book = Book(ledger, recovered, sequencer, load_keys, on_fatal)
-            try:
-                yield book
-            finally:
-                await book.drain()
 
 
 async def _inline(function: Callable[..., T], *arguments: Any) -> T:

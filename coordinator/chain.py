@@ -54,6 +54,7 @@ class Waiting:
     epoch: int
     status: str  # one of STATUSES
     due_s: int
+    payload: bytes  # its hash
 
 
 class OperatorChain:
@@ -124,7 +125,7 @@ class OperatorChain:
     def waiting(self, epoch: int) -> Waiting:
         """Return where a root is that waits."""
         posting = self._client.read(self._settlement().posting(epoch))
-        return Waiting(epoch, STATUSES[posting[3]], posting[2])
+        return Waiting(epoch, STATUSES[posting[3]], posting[2], bytes(posting[0]))
 
     def change_due_s(self) -> int:
         """Return when the waiting set of witnesses may take over; 0 if none waits."""

@@ -3,6 +3,8 @@
 coordinator.toml    settings, readable by the operator alone
 *.key, tls.*, operator.delegation    see coordinator/keys.py
 ledger.db           the log, the batches beside it and the sealed openings
+head                the highest signed head that was shown to anybody; see coordinator/heads.py
+backup.json         in a backup that was not completed yet; see coordinator/backup.py
 server.json         where the running server listens; rewritten at every start
 content/            what was fetched from contributors for datasets, and its salts
 datasets/           exported datasets, each named by its snapshot
@@ -132,6 +134,16 @@ class Home:
         return self.path / "server.json"
 
     @property
+    def head_path(self) -> Path:
+        """The highest head that was shown."""
+        return self.path / "head"
+
+    @property
+    def backup_path(self) -> Path:
+        """Marks a directory as a backup."""
+        return self.path / "backup.json"
+
+    @property
     def content_path(self) -> Path:
         """Content fetched for datasets."""
         return self.path / "content"
@@ -212,10 +224,18 @@ def _is_required(setting: Field[Any]) -> bool:
 
 
 def _to_toml(config: Config) -> str:
-    """The settings as TOML; JSON's strings and integers are valid there too."""
+    """The settings as TOML. JSON's strings and integers are valid there too, but not halves of characters."""
     data = asdict(config)
     tables = {key: value for key, value in data.items() if isinstance(value, dict)}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in data.items() if key not in tables]
+    lines = [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in data.items()
+        if key not in tables
+    ]
     for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(table[key])}" for key in table)]
+        lines += [
+            "",
+            f"[{name}]",
+            *(f"{key} = {json.dumps(table[key], ensure_ascii=False)}" for key in table),
+        ]
     return "\n".join(lines) + "\n"

@@ -47,6 +47,12 @@ _URLS = "write it as sqlite:////absolute/path/ledger.db or postgresql://user@hos
 _ADVISORY_LOCK = 0x636F6D6D6F6E6C67
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of a ledger in SQLite; None for one in another database. Raises ConfigError."""
+    parsed = _parse(url)
+    return _sqlite_path(parsed) if parsed.get_backend_name() == "sqlite" else None
+
+
 def create_store(url: str) -> None:
     """Create what must exist before the first connection: for SQLite, an empty private file.
 
@@ -72,7 +78,10 @@ def open_engine(url: str) -> sa.Engine:
     if dialect == "sqlite":
         path = _sqlite_path(parsed)
         if not path.is_file():
-            raise StoreError(f"there is no ledger at {path}", "Create it, once, before opening it.")
+            raise StoreError(
+                f"there is no ledger at {path}",
+                "`commonhold coordinator restore --from SOURCE` makes it anew from any node or copy",
+            )
         if path.stat().st_mode & 0o077:
             raise StoreError(f"others may access the ledger {path}", f"Run: chmod 600 {path}")
         # mode=rw: a file that vanishes is an error, never a new and empty log.

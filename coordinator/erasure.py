@@ -31,7 +31,7 @@ def erasure_of(record: AnyRecord, changes: Changes) -> Erasure:
     settled: defaultdict[bytes, set[ItemId]] = defaultdict(set)
     sealed: dict[bytes, Rewrite] = {}
     for item_id, (before, after) in changes.items.items():
-        if _is_settled(after) and not (before is not None and _is_settled(before)):
+        if is_settled(after) and not (before is not None and is_settled(before)):
             settled[proposals_key(after.submitted_at, item_id)].add(item_id)
             sealed[known_key(item_id)] = forget
     for key, item_ids in settled.items():
@@ -46,5 +46,6 @@ def erasure_of(record: AnyRecord, changes: Changes) -> Erasure:
     return Erasure(leaves, sealed)
 
 
-def _is_settled(item: Item) -> bool:
+def is_settled(item: Item) -> bool:
+    """Whether nobody needs an item's proposal any more."""
     return item.status in _SETTLED or item.decided_in is not None

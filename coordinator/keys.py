@@ -51,8 +51,8 @@ _TLS_DAYS: Final = 3_650
 _SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _SECRET_FILES: Final = ("chain.key", "tls.key")
 _ROOT_FILE: Final = "root.key"
-_DELEGATION_FILE: Final = "operator.delegation"
-_VERIFIER_FILE: Final = "log.verifier"
+DELEGATION_FILE: Final = "operator.delegation"
+VERIFIER_FILE: Final = "log.verifier"
 _NUMBER: Final = re.compile(r"-([1-9][0-9]{0,5})\.key", re.ASCII)
 _RESTORE: Final = "restore it from your backup"
 
@@ -135,10 +135,12 @@ class Keys:
         present = _require(Role.OPERATOR, self.operator_keys, operator_key)
         return replace(self, operator_key=present)
 
-    def sign_checkpoint(self, size: int, root: bytes, log_keys: Iterable[bytes]) -> bytes:
+    def sign_checkpoint(
+        self, size: int, root: bytes, log_keys: Iterable[bytes], *extensions: str
+    ) -> bytes:
         """The signed head of the log: by each of its keys, the first one first, that is here. So whoever
         knows one of them can read it."""
-        checkpoint = Checkpoint(self.log_verifier.name, size, root)
+        checkpoint = Checkpoint(self.log_verifier.name, size, root, extensions)
         note = Note(checkpoint.text, ())
         for public_key in log_keys:
             key = _find(self.log_keys, public_key)
@@ -164,10 +166,10 @@ def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -
         write_new(home.path / name, _hex_line(seed))
     root, operator, log = (SigningKey(seed) for seed in seeds.values())
     verifier = log_verifier(config.name, bytes(log.verify_key))
-    write_new(home.path / _VERIFIER_FILE, f"{verifier}\n".encode())
+    write_new(home.path / VERIFIER_FILE, f"{verifier}\n".encode())
     message = delegation_message(network_id(bytes(log.verify_key)), bytes(operator.verify_key))
     delegation = bytes(root.verify_key) + root.sign(message).signature
-    write_new(home.path / _DELEGATION_FILE, _hex_line(delegation))
+    write_new(home.path / DELEGATION_FILE, _hex_line(delegation))
     if chain_secret is None:
         chain_secret = (1 + secrets.randbelow(_SECP256K1_ORDER - 1)).to_bytes(32, "big")
     write_new(home.path / "chain.key", _hex_line(chain_secret))
@@ -256,6 +258,14 @@ def require_private_keys(home: Home) -> None:
         require_private(path)
 
 
+def secret_files(home: Home) -> list[Path]:
+    """All that nobody else may have, and the certificate, which goes with its key."""
+    found = {home.path / name for name in (_ROOT_FILE, *_SECRET_FILES, "tls.crt")}
+    for role in Role:
+        found |= {home.path / f"{role}.key", *home.path.glob(f"{role}-*.key")}
+    return sorted(filter(Path.exists, found))
+
+
 def log_verifier(name: str, public_key: bytes) -> Verifier:
     """The log's name and key: the network's name made safe for a note, and unique by its key."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "network"
@@ -303,7 +313,7 @@ def _read_secret(path: Path) -> bytes:
 
 
 def _read_verifier(home: Home) -> Verifier:
-    path = home.path / _VERIFIER_FILE
+    path = home.path / VERIFIER_FILE
     try:
         return Verifier.parse(path.read_text().strip())
     except (Reject, ValueError) as error:
@@ -313,7 +323,7 @@ def _read_verifier(home: Home) -> Verifier:
 
 
 def _read_delegation(home: Home) -> pb.Delegation:
-    data = _read_hex(home.path / _DELEGATION_FILE, KEY_BYTES + SIGNATURE_BYTES)
+    data = _read_hex(home.path / DELEGATION_FILE, KEY_BYTES + SIGNATURE_BYTES)
     return pb.Delegation(root_key=data[:KEY_BYTES], signature=data[KEY_BYTES:])
 
 

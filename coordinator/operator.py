@@ -18,6 +18,7 @@ from commonground.addresses import now_ms
 from commonground.backoff import persistent
 from commonground.status import error_of
 from coordinator.config import Config, Home
+from coordinator.heads import KeptHead, missing_entries
 from coordinator.keys import TLS_NAME, Keys, delegation_of, load_keys
 from coordinator.ledger import Ledger
 from coordinator.recovery import entries_beyond, fold, leaves_of
@@ -79,6 +80,11 @@ class Operator:
         if self._channel is not None:
             self._channel.close()
         self._ledger.close()
+
+    def missing(self) -> str:
+        """What the ledger lacks of what was shown, in words; empty when it has all. Raises StoreError."""
+        kept = KeptHead(self.home.head_path)
+        return missing_entries(kept, self._ledger, self.keys.log_verifier)
 
     def refresh(self) -> None:
         """Folds what was logged since, and signs from then on with the key that it names."""

@@ -58,7 +58,8 @@ class Opening:
         return self.item_id + self.salt + length + self.answer
 
 
-def _decode(data: bytes) -> Iterator[Opening]:
+def openings_in(data: bytes) -> Iterator[Opening]:
+    """Those that a row holds."""
     at = 0
     while at < len(data):
         answer_at = at + _ANSWER_AT
@@ -92,7 +93,7 @@ def without(item_ids: Collection[ItemId]) -> Rewrite:
 
 
 def _without(item_ids: Collection[ItemId], row: bytes) -> bytes:
-    return b"".join(each.encode() for each in _decode(row) if each.item_id not in item_ids)
+    return b"".join(each.encode() for each in openings_in(row) if each.item_id not in item_ids)
 
 
 def forget(_: bytes) -> bytes:
@@ -158,7 +159,7 @@ def gold_of(ledger: Ledger, state: State, campaign_id: str) -> dict[ItemId, Salt
 
 def _opened(rows: Iterable[bytes]) -> Iterator[tuple[ItemId, SaltAndAnswer]]:
     for row in rows:
-        for each in _decode(row):
+        for each in openings_in(row):
             yield each.item_id, (each.salt, each.answer)
 
 

@@ -14,7 +14,8 @@ What a crash means, by state of an entry:
     committing   signed and written, perhaps durable; the next start finds it or does not
     acknowledged durable; the receipt's checkpoint covers it
 
-A checkpoint is signed before its commit and leaves the process only after it. If the commit
+A checkpoint is signed before its commit and leaves the process only after it, when it is kept outside the
+ledger, too (coordinator/heads.py). If the commit
 fails, the signature dies with the process, and the log's next one may cover other entries.
 """
 
@@ -75,8 +76,11 @@ class Sequencer:
         tree: MerkleTree,
         sign_checkpoint: SignCheckpoint,
         on_fatal: Callable[[FatalStoreError], None],
+        keep_head: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         """Continue `ledger`, whose `load_tree` gave `tree`.
+
+        `keep_head` makes each new signed head durable elsewhere, before anybody is told of it.
 
         `on_fatal` is called once, on the event loop, when a commit has failed; it must see to
         it that the process exits. By then every waiter has the same error.
@@ -85,6 +89,7 @@ class Sequencer:
         self._tree = tree
         self._sign_checkpoint = sign_checkpoint
         self._on_fatal = on_fatal
+        self._keep_head = keep_head
         self._head = ledger.head()
         if tree.size != self._head.size:
             raise StateError(f"the tree has {tree.size} leaves, the ledger {self._head.size}")
@@ -222,6 +227,7 @@ class Sequencer:
         size = self._tree.size
         head = Head(size, self._sign_checkpoint(size, self._tree.root()))
         self._ledger.commit([waiting.staged for waiting in batch], head.checkpoint, built_on)
+        self._keep_head(head.checkpoint)
         return [self._receipt(waiting.index, head) for waiting in batch]
 
     def _receipt(self, index: int, head: Head) -> Sequenced:

@@ -22,19 +22,22 @@ from commonground.collecting import collect_rarely
 from commonground.files import replace_file
 from commonground.web.connections import Visitors
 from commonground.web.server import listening, serving
-from coordinator.book import open_book
+from coordinator.assurances import Assurances
+from coordinator.backup import require_complete
 from coordinator.calls import Calls
 from coordinator.conductor import Conductor
 from coordinator.config import Config, Home
 from coordinator.connections import Connections, share_descriptors
 from coordinator.dataset.sweep import keep_swept
 from coordinator.directory import Directory
+from coordinator.heads import KeptHead
 from coordinator.http import build_app
 from coordinator.keys import Keys, load_keys
 from coordinator.ledger import FatalStoreError
 from coordinator.metrics import Metrics
 from coordinator.policies import OPEN_WARNING
 from coordinator.service import CoordinatorService, now_ms
+from coordinator.start import open_book
 from coordinator.tossing import Tossing
 from coordinator.traffic import Traffic
 from protocol.errors import ConfigError
@@ -129,8 +132,10 @@ async def running(
     metrics, descriptors = Metrics(), share_descriptors()
     connections = Connections(descriptors.api, ended=metrics.ended_connections.inc)
     traffic = Traffic(config.rate_limit, time.monotonic)
+    require_complete(home)
+    kept = KeptHead(home.head_path)
     async with open_book(
-        home.ledger_url(config), partial(load_keys, home, config), on_fatal
+        home.ledger_url(config), kept, partial(load_keys, home, config), on_fatal
     ) as book:
         async with book.reading() as state:
             if state.policy.admission == pb.ADMISSION_OPEN:
@@ -138,10 +143,11 @@ async def running(
         conductor = Conductor(book, now_ms, config.close_every_ms, metrics.count_step)
         service = CoordinatorService(
             book,
+            Assurances(book, kept.keep_for_good),
             conductor,
             Directory(keys.network, now_ms),
-            traffic,
-            metrics,
+            traffic=traffic,
+            metrics=metrics,
         )
         calls = Calls(connections, traffic, metrics)
         service.add_to(calls)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
@@ -13,6 +14,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from commonground.status import Busy, Forbidden, Missing
+from coordinator.assurances import Assurances
 from coordinator.book import Book
 from coordinator.calls import Calls, Method, message_of
 from coordinator.conductor import Conductor
@@ -20,7 +22,8 @@ from coordinator.connections import Connection
 from coordinator.directory import LOOKUP_MAX, Directory
 from coordinator.metrics import Metrics
 from coordinator.pages import PAGE_BYTES, Pages
-from coordinator.sealed import Opening
+from coordinator.refill import missing_rows
+from coordinator.sealed import Opening, validate_known
 from coordinator.traffic import Traffic
 from protocol.limits import (
     ENTRY_BYTES_MAX,
@@ -33,6 +36,7 @@ from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.log.strict import strict_parse
 from protocol.rows import ItemId
 from protocol.rules.record import require
+from protocol.state import State
 from protos.gen import api_pb2
 
 Q = TypeVar("Q", bound=Message)
@@ -45,7 +49,9 @@ STALL_SECONDS: Final = 20.0
 SLOWEST_BYTES_PER_SECOND: Final = 16 * 1024
 _ENVELOPE_BYTES_MAX: Final = ENTRY_BYTES_MAX + 16  # one field
 _LOOKUP_BYTES_MAX: Final = LOOKUP_MAX * (KEY_BYTES + 2)
-_SMALL_BYTES_MAX: Final = 1_024  # of a number, or a service's name
+_SMALL_BYTES_MAX: Final = 1_024  # of a service's name
+# A checkpoint of ours, signed by as many keys as the log ever had.
+_HELD_BYTES_MAX: Final = 8 * 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +69,15 @@ class CoordinatorService:
     def __init__(
         self,
         book: Book,
+        assurances: Assurances,
         conductor: Conductor,
         directory: Directory,
+        *,
         traffic: Traffic,
         metrics: Metrics,
     ) -> None:
         self._book = book
+        self._assurances = assurances
         self._conductor = conductor
         self._directory = directory
         self._traffic = traffic
@@ -83,7 +92,7 @@ class CoordinatorService:
         lookup = Method("Lookup", _LOOKUP_BYTES_MAX, message_of(api_pb2.LookupRequest, LOOKUP_MAX))
         close = Method("CloseEpoch", one, message_of(api_pb2.CloseEpochRequest, 1))
         gold = Method("ImportGold", one, message_of(api_pb2.ImportGoldRequest, 1))
-        follow = Method("Follow", _SMALL_BYTES_MAX, message_of(api_pb2.FollowRequest, 1))
+        follow = Method("Follow", _HELD_BYTES_MAX, message_of(api_pb2.FollowRequest, 2))
         check = Method("Check", _SMALL_BYTES_MAX, message_of(health_pb2.HealthCheckRequest, 1))
         calls.answer(SERVICE_NAME, Method("Append", MESSAGE_BYTES_MAX, _appended), self._append)
         calls.answer(SERVICE_NAME, announce, self._announce)
@@ -114,8 +123,22 @@ class CoordinatorService:
             receipt = await self._book.append(request.envelope, request.leaves, request.openings)
         if is_new:
             self._prove(connection, request.envelope)
+        elif (
+            request.openings
+        ):  # as whoever repeats a call sends them, and whoever helps after a loss
+            await self._book.keep_sealed(partial(self._missing, receipt.index, request))
         return api_pb2.Receipt(
             index=receipt.index, checkpoint=receipt.checkpoint, proof=receipt.proof
+        )
+
+    def _missing(self, index: int, sent: Appended, state: State) -> Mapping[bytes, bytes]:
+        return missing_rows(
+            self._book.ledger,
+            state,
+            index,
+            raw=sent.envelope,
+            leaves=sent.leaves,
+            openings=sent.openings,
         )
 
     async def _announce(
@@ -146,7 +169,7 @@ class CoordinatorService:
         body = self._operators(request.envelope, "import-gold", api_pb2.ImportGold)
         answers = {ItemId(each.item_id): each.answer for each in body.answers}
         require(len(answers) == len(body.answers), "an item is answered twice")
-        await self._book.keep_known(answers)
+        await self._book.keep_sealed(lambda state: validate_known(state, answers))
         return api_pb2.ImportGoldResponse()
 
     async def _follow(
@@ -155,12 +178,15 @@ class CoordinatorService:
         connection: Connection,
         send: Callable[[bytes], Awaitable[None]],
     ) -> None:
-        """Streams committed entries, a page at a time, for as long as they are read; it may last for days.
+        """Says where the log is, then streams committed entries, a page at a time, for as long as they are
+        read. It may last for days.
 
         A follower that waits for its turn holds no page.
         """
         position, room_bytes = request.start, PAGE_BYTES
         with self._metrics.followers.track_inprogress():
+            present = (await self._assurances.answer(request.held)).SerializeToString()
+            await _sent(send(present), len(present))
             while True:
                 await self._book.wait_beyond(position)
                 async with self._traffic.sending(connection, room_bytes):

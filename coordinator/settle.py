@@ -32,7 +32,7 @@ from coordinator.reading import read_chain
 from coordinator.terms import WITNESSES_SAFE, few_witnesses
 from protocol.errors import ConfigError, StateError
 from protocol.money.accounts import promised_leaves
-from protocol.money.payload import NOTHING, Payload
+from protocol.money.payload import NOTHING, Payload, hash_payload
 from protocol.money.settlement import CONTRACTS, address, build_tree
 from protocol.rules.settling import compute_payload, witnesses_to_be
 from protos.gen import records_pb2 as pb
@@ -237,9 +237,10 @@ class _Run:
 
     def _enact(self, root: Waiting) -> bool:
         payload = self.state.payloads.get(root.epoch)
-        if payload is None:
+        if payload is None or hash_payload(payload) != root.payload:
             self.report(
-                f"the root of epoch {root.epoch} on chain is not in the log: nobody enacts it here"
+                f"WARNING: the root of epoch {root.epoch} on chain is NOT the log's. Any witness"
+                f" with a bond can freeze it until {_moment(root.due_s)}; then anybody can put it in force"
             )
             return False
         if not self.budget.wait(root.due_s, self.now):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from commonground.escaping import in_code, in_markdown
 from federated.features import SIDE
 from federated.privacy import bound, towards_coordinator, towards_partner
 from federated.release import Artifact, Release
@@ -147,13 +148,13 @@ def to_markdown(card: bytes) -> str:
     its: dict[str, Any] = json.loads(card)
     lineage, training = its["lineage"], its["training"]
     privacy, quality, energy = its["privacy"], its["quality"], its["energy"]
-    partners = [f"| `{peer}` | {rounds} |" for peer, rounds in lineage["partners"].items()]
+    partners = [f"| {in_code(peer)} | {rounds} |" for peer, rounds in lineage["partners"].items()]
     rounds = ", ".join(map(str, lineage["round_entries"]))
     return "\n".join(
         [
-            f"# {_plain(its['title'])}",
+            f"# {in_markdown(its['title'])}",
             "",
-            f"{its['use']} Its labels: {_plain(', '.join(its['labels']))}.",
+            f"{its['use']} Its labels: {in_markdown(', '.join(its['labels']))}.",
             "",
             "## How well it does",
             "",
@@ -179,11 +180,11 @@ def to_markdown(card: bytes) -> str:
             "",
             "## What it was made from",
             "",
-            f"- Job `{lineage['job']}`, entry {lineage['job_entry']} of the log of network"
-            f" `{lineage['network']}`; its rounds are entries {rounds}",
-            f"- Model `{its['model']}`, {training['rounds']} rounds of at least"
+            f"- Job {in_code(lineage['job'])}, entry {lineage['job_entry']} of the log of network"
+            f" {in_code(lineage['network'])}; its rounds are entries {rounds}",
+            f"- Model {in_code(its['model'])}, {training['rounds']} rounds of at least"
             f" {training['quorum']} updates, about {lineage['expected_examples']:,} examples",
-            f"- Columns read: {_plain(', '.join(lineage['columns']))}",
+            f"- Columns read: {in_markdown(', '.join(lineage['columns']))}",
             f"- Calibrated with: {_snapshot(lineage['snapshot'])}",
             "",
             "| Partner | Rounds |",
@@ -206,20 +207,14 @@ def to_markdown(card: bytes) -> str:
 def _quality_row(its: Mapping[str, Any]) -> str:
     low, high = (f"{each / PPM:.1%}" for each in its["interval_95_ppm"])
     return (
-        f"| {its['file']} | {its['accuracy_ppm'] / PPM:.1%} | {low} to {high}"
-        f" | {its['bytes']:,} bytes | `{its['sha256']}` |"
+        f"| {in_markdown(its['file'])} | {its['accuracy_ppm'] / PPM:.1%} | {low} to {high}"
+        f" | {its['bytes']:,} bytes | {in_code(its['sha256'])} |"
     )
 
 
 def _snapshot(digest: str) -> str:
-    return f"snapshot `{digest}`" if digest else "examples of the coordinator"
+    return f"snapshot {in_code(digest)}" if digest else "examples of the coordinator"
 
 
 def _micro(value: int) -> str:
     return f"{value / PPM:.3f}"
-
-
-def _plain(text: str) -> str:
-    """Somebody's words as words: nothing in them starts a tag, a table or a line of Markdown."""
-    joined = " ".join(text.split())
-    return "".join(f"&#{ord(char)};" if char in "<>&|`*_[]#\\" else char for char in joined)

@@ -6,6 +6,7 @@
         node.db             see node/store.py
         blobs/              see node/blobs.py
         node.lock           held by the running daemon
+        alarms/             evidence against the network, as files for anybody; see node/alarms.py
         page.url            the address of its page, while it runs; opens that page, so it is a secret
 
 Everything is private to its owner (0600): node.db holds salts, nonces and answers that nobody has seen.
@@ -78,6 +79,11 @@ class NodeDirectory:
     @property
     def page(self) -> Path:
         return self.root / "page.url"
+
+    @property
+    def alarms(self) -> Path:
+        """Evidence, as files that may be given to anybody."""
+        return self.root / "alarms"
 
     def create(self) -> None:
         """Makes the directory, private to its owner; raises ConfigError when that cannot be."""

@@ -3,6 +3,7 @@
     host        the peer-to-peer network, in its own thread; outlives everything below
     follow      the replay of the log
     outbox      our records, to the log
+    prove       of those that the coordinator calls superfluous, that they are
     duties      review, toss, attest, object, announce, claim
     witness     compares what others were shown
     erase       what authors withdrew
@@ -38,6 +39,7 @@ from commonground.files import replace_file
 from commonground.locks import alone
 from commonground.p2p import Denial, DialRule, Grant, PeerHost, PeerPolicy
 from commonground.places import read_networks
+from node.alarms import AlarmFiles
 from node.announce import Announcer
 from node.answering import Answering
 from node.attest import keep_attesting
@@ -61,6 +63,7 @@ from node.reviewers import load_reviewers
 from node.serve import OwnContent, may_read
 from node.store import Store
 from node.tossing import keep_tossing
+from node.unproved import Unproved
 from node.wallet import Wallet
 from node.witness import Witness, sound_alarms
 from protocol.errors import Misbehaviour, RemoteError, StateError
@@ -178,6 +181,7 @@ class Daemon:
             peers=lambda: host.peers,
             read_spending=self._options.read_spending,
             key=self._keys.key,
+            alarms=self._directory.alarms,
             arguments="" if self._directory == locate() else f" --dir {shlex.quote(str(root))}",
         )
 
@@ -213,8 +217,10 @@ class Daemon:
     async def _live(self, sources: Sources, host: PeerHost, examiner: Examiner) -> None:
         """Works while the log is trusted, warns while it is not."""
         store = sources.store
+        files = AlarmFiles(store, self._directory.alarms, self._config.link, self._keys)
         while True:
             if store.alarms():
+                await asyncio.to_thread(files.write_missing)
                 await self._wait_for_owner(store, host)
             try:
                 await self._work(sources, host, examiner)
@@ -223,6 +229,7 @@ class Daemon:
                 log.critical("THE NETWORK CANNOT BE TRUSTED: %s", lie)
                 if isinstance(lie, Lie):
                     store.raise_alarm(lie.kind, str(lie), lie.evidence, now_ms())
+                await asyncio.to_thread(files.write_missing)
                 if not store.alarms():
                     await asyncio.sleep(
                         PATIENT.max_seconds
@@ -232,7 +239,9 @@ class Daemon:
 
     async def _wait_for_owner(self, store: Store, host: PeerHost) -> None:
         log.error("stopped trusting the network; see `commonhold node alarms`")
-        sounding = asyncio.create_task(self._supervise("alarm", lambda: sound_alarms(store, host)))
+        sounding = asyncio.create_task(
+            self._supervise("alarm", lambda: sound_alarms(store, host, self._keys))
+        )
         try:
             while store.alarms():
                 await asyncio.sleep(TRUST_POLL_SECONDS)
@@ -267,10 +276,15 @@ class Daemon:
             witness = Witness(keys, follower, store, directory)
             self._follower = follower
             self._news.follow(follower)
-            sources.replay = Replay(follower, own, lambda: client.is_connected)
+            sources.replay = Replay(
+                follower, own, lambda: client.is_connected and follower.is_assured
+            )
             parts: dict[str, Callable[[], Awaitable[None]]] = {
                 "follow": lambda: follower.run(client),
-                "outbox": lambda: keep_flushing(client, store, sleep=self._until_queued),
+                "outbox": lambda: keep_flushing(
+                    client, store, sleep=self._until_queued, follower=follower
+                ),
+                "prove": Unproved(store, follower, client).run,
                 "review": self._duties(store, follower, host, directory, examiner).run,
                 "attest": lambda: keep_attesting(keys, store, follower),
                 "toss": lambda: keep_tossing(keys, store, follower, self._queued.set),

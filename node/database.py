@@ -82,6 +82,15 @@ class DatabaseFile:
             self._db.conn.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         return int(busy) == 0
 
+    def meta(self, key: str) -> bytes | None:
+        """A single value by name."""
+        row = self._row("SELECT value FROM meta WHERE key = ?", key)
+        return bytes(row["value"]) if row else None
+
+    def set_meta(self, key: str, value: bytes) -> None:
+        """Sets a single value."""
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
+
     def _rows(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
         with self._lock, _store_errors():
             return list(self._db.query(sql, list(arguments)))

@@ -13,6 +13,9 @@ Only what a checkpoint covers is folded: an entry that the log has not signed fo
 A start does the same from `fold` on, so that recovery is the ordinary way. If we crash between store
 and erase, the next start folds what is stored, and erases.
 
+Every stream begins with an assurance: the log signs that it extends the newest head that we have, be it from
+the stream, from a receipt, or from others. A log that went back cannot do that (protocol/log/assurance.py).
+
 A lie ends it: the evidence is kept in the store, and until its owner acknowledges it the node neither
 follows nor sends.
 """
@@ -21,22 +24,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Sequence,
+)
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Final
-
-from google.protobuf.message import DecodeError
 
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
-from commonground.client import CoordinatorClient, Lie
-from node.rows import CheckpointRow, LogRow, Withdrawn
+from commonground.client import CoordinatorClient, Lie, Receipt
+from node.alarmfile import BROKEN_RECEIPT, RULE, WENT_BACK
+from node.logkeys import announced_keys
+from node.rows import CheckpointRow, LogRow, OutboxRow, Withdrawn
+from node.splitview import SPLIT_VIEW, prove_split
 from node.store import Store
 from protocol import transition
-from protocol.errors import Misbehaviour, Reject, RemoteError, StoreError
-from protocol.limits import ENTRY_BYTES_MAX, KEY_BYTES
+from protocol.errors import Misbehaviour, Reject, RemoteError, StoreError, Unreachable
+from protocol.limits import ENTRY_BYTES_MAX
+from protocol.log.assurance import check_assurance
 from protocol.log.batch import BUNDLE_BYTES_MAX, decode_bundle
-from protocol.log.envelope import parse_envelope
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import (
@@ -49,7 +60,6 @@ from protocol.log.note import (
 from protocol.state import State
 from protocol.transition import Applied
 from protos.gen import api_pb2 as api
-from protos.gen import records_pb2 as pb
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +67,8 @@ log = logging.getLogger(__name__)
 PAGE_ROWS: Final = 16
 # For commands that want to be up to date: a stream that is silent for so long has nothing new.
 QUIET_SECONDS: Final = 1.0
-_SUCCESSOR: Final = "successor"
-_KIND_BYTES: Final = 64  # an envelope begins with its kind
+# A coordinator has its assurance ready; a busy one says that it is busy.
+ASSURANCE_SECONDS: Final = 15.0
 
 Listener = Callable[[Applied], None]
 """Called with each entry, after it was folded."""
@@ -90,11 +100,14 @@ class Follower:
         self.checkpoint: CheckpointRow | None = None  # covers exactly `state`
         # Whether what is folded now was logged just now: on this stream, we had all there was before it.
         self.is_live = False
+        # Whether the log has said last, signed, that it extends what we have; `run` asks for it.
+        self.is_assured = False
         self._store, self._link, self._clock, self._sleep = store, link, clock, sleep
         self._listeners: list[Listener] = []
         self._grown = asyncio.Event()
         self._failure: Misbehaviour | None = None
         self._announced: list[bytes] = []  # log keys in stored entries that may not be folded yet
+        self._assured_size = 0  # how many entries the log said that it has when the stream began
 
     @property
     def size(self) -> int:
@@ -154,25 +167,25 @@ class Follower:
         while True:
             try:
                 self.is_live = False
-                async with aclosing(self._follow(client)) as responses:
+                async with self._following(client) as responses:
+                    failures, self.is_assured = 0, True
                     async for response in responses:
                         self.take(response)
-                        failures = 0
                 reason, refusal = "the stream ended", None
             except Misbehaviour:
                 raise
             except RemoteError as error:
-                reason, refusal = str(error), error
+                reason, refusal, self.is_assured = str(error), error, False
             wait_seconds = PATIENT.delay(failures, refusal)
             failures += 1
             log.info("following again in %.1f s: %s", wait_seconds, reason)
-            await self._sleep(wait_seconds)
+            await client.pause(wait_seconds, self._sleep)
 
     async def catch_up(self, client: CoordinatorClient) -> None:
         """Takes what the log has now, and returns. Raises Unreachable and Misbehaviour."""
         await client.connect()
-        async with aclosing(self._follow(client)) as responses:
-            covered = False
+        async with self._following(client) as responses:
+            covered = self.size >= self._assured_size
             while not covered:
                 try:
                     response = await asyncio.wait_for(anext(responses), QUIET_SECONDS)
@@ -180,9 +193,54 @@ class Follower:
                     return
                 covered = self.take(response)
 
-    def _follow(self, client: CoordinatorClient) -> AsyncGenerator[api.FollowResponse, None]:
+    @asynccontextmanager
+    async def _following(
+        self, client: CoordinatorClient
+    ) -> AsyncIterator[AsyncGenerator[api.FollowResponse, None]]:
+        """A stream that the log has begun with its assurance."""
         require_trust(self._store)
-        return client.follow(self.tree.size)
+        held = self._store.highest_head()
+        note = b"" if held is None else held.note
+        async with aclosing(client.follow(self.tree.size, note)) as responses:
+            believed = self._take_assurance(note, await _first(responses))
+            if not believed:  # by a key that the next entries name, or that nobody ever will
+                self.take(await _first(responses))
+            yield responses
+
+    def _take_assurance(self, held: bytes, response: api.FollowResponse) -> bool:
+        """Checks where the log says that it is; tells whether that is by a key that we know. Raises Lie."""
+        note, proof = response.checkpoint, tuple(response.proof)
+        with self._exposing():
+            if response.entries:
+                raise self._lie("order", "the log sent entries before it said where it is", note)
+            present = self._open(note)
+            self._assured_size = present.size
+            if present.size > self.tree.size and not is_signed(note, self.verifier):
+                return False
+            if held:
+                self._hold_to(held, present, note, proof)
+            if present.size <= self.tree.size and self.tree.root(present.size) != present.root:
+                raise self._contradicted(present, note)
+        return True
+
+    def _hold_to(
+        self, held: bytes, present: Checkpoint, note: bytes, proof: tuple[bytes, ...]
+    ) -> None:
+        try:
+            check_assurance(read_checkpoint(held, self.verifier), present, proof)
+        except Reject as error:
+            raise Lie("checkpoint", str(error), (held, note)) from error
+        except Misbehaviour as error:
+            raise Lie(WENT_BACK, f"the log went back: {error}", (held, note, *proof)) from error
+
+    def hold(self, receipt: Receipt) -> None:
+        """Holds the head of a receipt against our tree: now, or when we get there. Raises Lie."""
+        with self._exposing():
+            head = read_checkpoint(receipt.checkpoint, self.verifier)
+            if self.checkpoint is None or head.size > self.checkpoint.size:
+                self._store.keep_head(head.size, receipt.checkpoint)
+            elif self.tree.root(head.size) != head.root:
+                raise self._contradicted(head, receipt.checkpoint)
 
     def take(self, response: api.FollowResponse) -> bool:
         """Checks, stores and folds one response; tells whether we then have all that its checkpoint covers.
@@ -216,16 +274,14 @@ class Follower:
         for row in rows:
             self._keep(row)
         if head.size <= self.tree.size and self.tree.root(head.size) != head.root:
-            raise self._lie(
-                "split-view", "the log signed a root that its entries do not have", note
-            )
+            raise self._contradicted(head, note)
         covering = None
         if head.size == self.tree.size:
             covering = CheckpointRow(head.size, note, self._clock())
         other = self._store.append_log(rows, covering)
         if other is not None:
             raise self._lie(
-                "split-view", f"two connections got different entries for index {other}", note
+                "entries", f"two connections got different entries for index {other}", note
             )
         if covering is not None:
             self._fold(covering)
@@ -235,7 +291,7 @@ class Follower:
     def _keep(self, row: LogRow) -> None:
         """Takes a stored entry into the tree, and notes what log key it announces."""
         self.tree.append(hash_leaf(row.envelope))
-        self._announced.extend(_announced_key(row))
+        self._announced.extend(announced_keys(row))
 
     def _open(self, note: bytes, rows: Sequence[LogRow] = ()) -> Checkpoint:
         """By the log's present key, or one that stored or new entries (`rows`) announce.
@@ -243,7 +299,7 @@ class Follower:
         Whether the log could announce it is found out in the fold, before anything is acted upon. One that
         is announced further on is met there: until then the note says how far to read, and covers nothing.
         """
-        announced = [*self._announced, *(key for row in rows for key in _announced_key(row))]
+        announced = [*self._announced, *(key for row in rows for key in announced_keys(row))]
         verifier = self.verifier
         to_come = (key for key in reversed(announced) if key not in self.state.log_keys)
         for later in (Verifier(verifier.name, key) for key in to_come):
@@ -252,7 +308,7 @@ class Follower:
                 break
         try:
             claimed = read_checkpoint(note, verifier)
-            if rows and claimed.size > self.tree.size + len(rows):
+            if claimed.size > self.tree.size + len(rows):
                 return claimed
             return open_checkpoint(note, verifier)
         except Reject as error:
@@ -291,19 +347,39 @@ class Follower:
         self._require_signed(covering)
         for broken in self._store.broken_receipts(start, covering.size):
             raise Lie(
-                "receipt",
+                BROKEN_RECEIPT,
                 f"the log does not hold our {broken.outgoing.kind} where its receipt says"
                 f" (entry {broken.receipt_index})",
-                (broken.outgoing.envelope, broken.receipt, covering.note),
+                self._place_of(broken, covering),
             )
         self.checkpoint = covering
+        self._require_kept(covering)
+
+    def _place_of(self, broken: OutboxRow, covering: CheckpointRow) -> tuple[bytes, ...]:
+        """Evidence: the promise, and what the log has in its place, proven."""
+        index = broken.receipt_index or 0
+        proof = self.tree.inclusion_proof(index, covering.size)
+        there = self.tree.nodes(0, index, index + 1)
+        return (broken.outgoing.envelope, broken.receipt, covering.note, there, *proof)
+
+    def _require_kept(self, covering: CheckpointRow) -> None:
+        """What the log signed beside the stream is of the history that it sent us."""
+        kept = self._store.kept_head()
+        if kept is None or kept.size > covering.size:
+            return
+        # What a former key signed alone proves nothing: it may have been stolen, and replaced since.
+        if is_signed(kept.note, self.verifier):
+            head = open_checkpoint(kept.note, self.verifier)
+            if self.tree.root(head.size) != head.root:
+                raise self._contradicted(head, kept.note)
+        self._store.forget_head()
 
     def _apply(self, row: LogRow, note: bytes) -> Applied:
         try:
             leaves = decode_bundle(row.bundle)
             applied = transition.apply(self.state, row.envelope, leaves)
         except (Reject, Misbehaviour) as error:
-            raise Lie("rule", f"the log breaks a rule: {error}", (note, row.envelope)) from error
+            raise Lie(RULE, f"the log breaks a rule: {error}", (note, row.envelope)) from error
         if row.index == 0 and self.state.network != self._link.network:
             raise Lie(
                 "network", "the log is of another network than the link names", (note, row.envelope)
@@ -327,7 +403,7 @@ class Follower:
             last = self._store.checkpoint()
             if last is not None and last.size > covering.size:
                 return  # another process of this node has read on, and erased; we shall get there
-            raise Lie("rule", f"the log breaks a rule: {error}", (covering.note,)) from error
+            raise Lie(RULE, f"the log breaks a rule: {error}", (covering.note,)) from error
 
     def _stored_from(self, start: int) -> Iterator[LogRow]:
         while rows := self._store.entries(start, PAGE_ROWS):
@@ -339,19 +415,26 @@ class Follower:
         held = () if self.checkpoint is None else (self.checkpoint.note,)
         return Lie(kind, message, (*held, note))
 
+    def _contradicted(self, head: Checkpoint, note: bytes) -> Lie:
+        """A signed head that is not of our history. Proven where a checkpoint of ours covers as much."""
+        ours, message = self.checkpoint, "the log signed a root that its entries do not have"
+        if ours is None or head.size > ours.size:
+            return self._lie("root", message, note)
+        split = prove_split(self.tree, ours.size, ours.note, note, head.size)
+        return Lie(SPLIT_VIEW, message, split.parts)
+
     def _wake(self) -> None:
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
 
 
-def _announced_key(row: LogRow) -> list[bytes]:
-    """The key that an entry, unchecked, says the log will sign with; none in nearly all entries."""
-    if _SUCCESSOR.encode() not in row.envelope[:_KIND_BYTES]:
-        return []
+async def _first(responses: AsyncGenerator[api.FollowResponse, None]) -> api.FollowResponse:
+    """What the log has to say at once. Raises Unreachable when it says nothing."""
     try:
-        envelope = parse_envelope(row.envelope)
-        record = pb.Successor.FromString(envelope.payload)
-    except (Reject, DecodeError):
-        return []  # no such record: the fold says what it is
-    named = envelope.kind == _SUCCESSOR and record.role == pb.KEY_ROLE_LOG
-    return [record.key] if named and len(record.key) == KEY_BYTES else []
+        async with asyncio.timeout(ASSURANCE_SECONDS):
+            return await anext(responses)
+    except (TimeoutError, StopAsyncIteration):
+        raise Unreachable(
+            "the coordinator does not say where its log is",
+            "nothing is lost by waiting; if that lasts, ask its operator",
+        ) from None

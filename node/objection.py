@@ -12,9 +12,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from contracts.spending import TooDear
 from node.follower import Follower
 from node.wallet import Posting, Wallet
-from protocol.errors import LocalError
+from protocol.errors import LocalError, Unreachable
 from protocol.identity import PersonId
 from protocol.money.eip712 import keccak256
 from protocol.money.payload import hash_payload
@@ -103,9 +104,13 @@ class Objector:
         evidence = evidence_of(state, posting)
         try:
             sent = chain.challenge(posting.epoch, evidence, state.onchain.witnesses, self._person)
-        except LocalError as error:
-            log.error("%s, and the objection failed: %s", what, error)
+        except (Unreachable, TooDear) as error:
+            log.error("%s, and nobody could be told yet: %s", what, error)
             raise
+        except LocalError as error:
+            log.error("%s, and the objection was refused: %s", what, error)
+            self._done.add((posting.epoch, posting.payload))
+            return False
         self._done.add((posting.epoch, posting.payload))
         log.error("%s: objected, transaction 0x%s", what, sent.tx_hash.hex())
         return True

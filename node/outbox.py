@@ -1,5 +1,9 @@
 """Brings what is queued to the log, in the order in which it was queued.
 
+A record counts as sent when a receipt proves that the log has it. A coordinator may also say that it is not
+needed: late, or repeated. That is nobody's signature, so it is believed only once our own replay says so
+(node/unproved.py).
+
 Sending is idempotent: the same envelope gets the same receipt. So a kill between the coordinator's
 answer and our note of it costs one more call, and the daemon and a command may both be sending.
 """
@@ -15,7 +19,7 @@ from typing import Final
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie
-from node.follower import require_trust
+from node.follower import Follower, require_trust
 from node.rows import OutboxRow
 from node.store import Store
 from protocol.errors import Ignore, NotYet, Reject, Unreachable
@@ -34,6 +38,7 @@ class Flushed:
 
     sent: int
     refused: tuple[OutboxRow, ...]
+    unproved: int = 0  # that the coordinator calls superfluous
 
 
 async def flush(
@@ -41,19 +46,26 @@ async def flush(
     store: Store,
     clock: Callable[[], int] = now_ms,
     on_sent: Callable[[OutboxRow], None] = lambda row: None,
+    follower: Follower | None = None,
 ) -> Flushed:
-    """Sends everything that is queued.
+    """Sends everything that is queued. `follower` is the replay that receipts are held against, if there is
+    one.
 
     Raises Unreachable (the rest stays queued, with the time of the next attempt) and Lie (the rest
     stays queued, and nothing is sent until the owner acknowledges the alarm).
     """
-    sent, refused = 0, []
+    sent, unproved, refused = 0, 0, []
     while (row := store.next_queued()) is not None:
         require_trust(store)
         try:
-            await _send(client, store, row)
+            await _send(client, store, row, follower)
             sent += 1
             on_sent(row)
+        except Ignore as superfluous:
+            log.info("a %s is called superfluous: %s", row.outgoing.kind, superfluous)
+            now = clock()
+            store.mark_unproved(row.outgoing.digest, str(superfluous), now, now, store.log_size())
+            unproved += 1
         except NotYet as error:
             log.info("a %s is for another epoch: %s", row.outgoing.kind, error)
             store.mark_postponed(row.outgoing.digest, str(error))
@@ -69,18 +81,28 @@ async def flush(
         except Lie as lie:
             store.raise_alarm(lie.kind, str(lie), lie.evidence, clock())
             raise
-    return Flushed(sent, tuple(refused))
+    return Flushed(sent, tuple(refused), unproved)
 
 
-async def _send(client: CoordinatorClient, store: Store, row: OutboxRow) -> None:
+async def _send(
+    client: CoordinatorClient, store: Store, row: OutboxRow, follower: Follower | None
+) -> None:
     out = row.outgoing
-    try:
-        receipt = await client.append(out.envelope, out.leaves, out.openings)
-    except Ignore as superfluous:
-        log.info("a %s was not needed: %s", out.kind, superfluous)
-        store.mark_sent(out.digest)
-        return
+    receipt = await client.append(out.envelope, out.leaves, out.openings)
+    if follower is not None:
+        follower.hold(receipt)
     store.mark_sent(out.digest, receipt.index, receipt.raw)
+
+
+async def send_again(client: CoordinatorClient, store: Store) -> int:
+    """Sends what is logged and still sealed once more, with the openings, for a coordinator that restored its
+    ledger without them; gives the number of submissions. Raises Unreachable, Reject and Lie."""
+    rows = store.still_sealed()
+    for row in rows:
+        require_trust(store)
+        out = row.outgoing
+        await client.append(out.envelope, out.leaves, out.openings)
+    return len(rows)
 
 
 def send_postponed(store: Store, applied: Applied) -> None:
@@ -94,6 +116,7 @@ async def keep_flushing(
     store: Store,
     clock: Callable[[], int] = now_ms,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    follower: Follower | None = None,
 ) -> None:
     """Flushes for ever, as soon as something is queued and due. Raises Misbehaviour."""
     while True:
@@ -108,6 +131,6 @@ async def keep_flushing(
             await sleep(max(LOOK_SECONDS, wait_ms / 1000))
             continue
         try:
-            await flush(client, store, clock)
+            await flush(client, store, clock, follower=follower)
         except Unreachable as error:
             log.info("%s", error)

@@ -18,7 +18,8 @@ class OutboxState(StrEnum):
 
     QUEUED = "queued"
     POSTPONED = "postponed"  # too much for this epoch; it is sent again in the next
-    SENT = "sent"  # the log has it, or something that makes it superfluous
+    UNPROVED = "unproved"  # the coordinator calls it superfluous, and nothing shows that it is
+    SENT = "sent"  # the log has it, or something that makes it superfluous: by a receipt or our own replay
     REFUSED = "refused"  # it breaks a rule; sending it again would not help
 
 
@@ -83,6 +84,8 @@ class OutboxRow:
     last_error: str
     receipt_index: int | None  # log index, once known
     receipt: bytes  # a serialised, checked api.Receipt; empty when there is none
+    unproved_ms: int = 0  # since when it is unproved,
+    unproved_at: int = 0  # and how many entries we had folded then
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,8 @@ def outbox_row(row: dict[str, Any]) -> OutboxRow:
         row["last_error"],
         row["receipt_index"],
         row["receipt"],
+        row["unproved_ms"],
+        row["unproved_at"],
     )
 
 

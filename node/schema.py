@@ -39,13 +39,16 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         bundle BLOB NOT NULL,
         openings BLOB NOT NULL,
         state TEXT NOT NULL DEFAULT 'queued' CHECK (
-            state IN ('queued', 'postponed', 'sent', 'refused')
+            state IN ('queued', 'postponed', 'unproved', 'sent', 'refused')
         ),
         attempts INTEGER NOT NULL DEFAULT 0,
         next_attempt_ms INTEGER NOT NULL DEFAULT 0,
         last_error TEXT NOT NULL DEFAULT '',
         receipt_index INTEGER,
-        receipt BLOB NOT NULL DEFAULT x''
+        receipt BLOB NOT NULL DEFAULT x'',
+        -- Since when, and since which size of the log, the coordinator calls it superfluous.
+        unproved_ms INTEGER NOT NULL DEFAULT 0,
+        unproved_at INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE INDEX outbox_state ON outbox (state, position);
     CREATE INDEX outbox_receipt ON outbox (receipt_index);

@@ -11,6 +11,7 @@ checkpoint extends it. It is gossiped, never logged: the log is the accused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -22,6 +23,8 @@ from protocol.log.merkle import EMPTY_ROOT, MerkleTree, verify_consistency
 from protocol.log.note import Checkpoint, Verifier, open_checkpoint
 
 KIND: Final = "alarm"
+# The kind of the alarm that a node then raises; its evidence are the parts of a SplitView.
+SPLIT_VIEW: Final = "split-view"
 # A proof in the largest log that SIZE_MAX allows: its length is at most twice the tree's height.
 PROOF_HASHES_MAX: Final = 128
 
@@ -42,6 +45,19 @@ class SplitView:
     ours: bytes  # signed note of our history, at least as large
     root: bytes  # our root at the size of theirs, 32 bytes
     proof: tuple[bytes, ...]  # that `ours` extends it
+
+    @property
+    def parts(self) -> tuple[bytes, ...]:
+        """As evidence is kept."""
+        return (self.theirs, self.ours, self.root, *self.proof)
+
+    @classmethod
+    def of_parts(cls, parts: Sequence[bytes]) -> SplitView:
+        """The other way round. Raises Reject for what has not their form."""
+        if not 3 <= len(parts) <= 3 + PROOF_HASHES_MAX:
+            raise Reject("an alarm holds two checkpoints, a root and a proof")
+        theirs, ours, root, *proof = parts
+        return cls(theirs, ours, root, tuple(proof))
 
 
 def compare(tree: MerkleTree, size: int, other: Checkpoint) -> Finding:
@@ -72,8 +88,7 @@ def verify_split(split: SplitView, verifier: Verifier) -> None:
 
 def seal_alarm(split: SplitView, key: bytes, sign: Signer) -> bytes:
     """The envelope that tells others."""
-    payload = encode_bundle((split.theirs, split.ours, split.root, *split.proof))
-    return seal(KIND, payload, key, sign)
+    return seal(KIND, encode_bundle(split.parts), key, sign)
 
 
 def open_alarm(raw: bytes, verifier: Verifier) -> tuple[Envelope, SplitView]:
@@ -90,6 +105,4 @@ def parse_alarm(raw: bytes) -> tuple[Envelope, SplitView]:
     if envelope.kind != KIND:
         raise Reject(f"not an alarm but {envelope.kind!r}")
     leaves = [leaf for leaf in decode_bundle(envelope.payload) if not isinstance(leaf, Erased)]
-    if not 3 <= len(leaves) <= 3 + PROOF_HASHES_MAX:
-        raise Reject("an alarm holds two checkpoints, a root and a proof")
-    return envelope, SplitView(leaves[0], leaves[1], leaves[2], tuple(leaves[3:]))
+    return envelope, SplitView.of_parts(leaves)

@@ -42,6 +42,8 @@ ALARMS_MAX: Final = 100
 _PAGE: Final = 1_000  # rows read at once; far fewer than SQLite's variables in one statement
 # Set while files or the write-ahead log may still hold something of a withdrawn item.
 _RESIDUE: Final = "erasure_residue"
+_HEAD: Final = "head"  # a size, and a note
+_SIZE_BYTES: Final = 8
 
 
 class Store(TaskTables):
@@ -109,6 +111,33 @@ class Store(TaskTables):
             row = self._row("SELECT * FROM checkpoints WHERE size = ?", size)
         return CheckpointRow(**row) if row else None
 
+    def keep_head(self, size: int, note: bytes) -> None:
+        """Keeps the largest head that the log signed beside the stream: in a receipt, or for others."""
+        with self.transaction():
+            known = self.kept_head()
+            if known is None or known.size < size:
+                self.set_meta(_HEAD, size.to_bytes(_SIZE_BYTES, "big") + note)
+
+    def kept_head(self) -> CheckpointRow | None:
+        """The head that `keep_head` kept, until our own replay has got there."""
+        value = self.meta(_HEAD) or b""
+        size, note = int.from_bytes(value[:_SIZE_BYTES], "big"), value[_SIZE_BYTES:]
+        return CheckpointRow(size, note, 0) if note else None
+
+    def forget_head(self) -> None:
+        """Our replay holds what the kept head covers."""
+        self._write("DELETE FROM meta WHERE key = ?", _HEAD)
+
+    def highest_head(self) -> CheckpointRow | None:
+        """The largest head that the log is known to have signed."""
+        known = [each for each in (self.checkpoint(), self.kept_head()) if each is not None]
+        return max(known, key=lambda each: each.size, default=None)
+
+    def index_of(self, envelope: bytes) -> int | None:
+        """Where the stored log holds this very envelope. Reads all of it."""
+        row = self._row("SELECT idx FROM entries WHERE envelope = ?", envelope)
+        return None if row is None else int(row["idx"])
+
     # ---- outbox ----
 
     def enqueue(self, outgoing: Outgoing) -> bool:
@@ -142,6 +171,22 @@ class Store(TaskTables):
             "UPDATE outbox SET state = 'postponed', last_error = ? WHERE digest = ?",
             *(reason, digest),
         )
+
+    def mark_unproved(
+        self, digest: bytes, reason: str, now_ms: int, again_ms: int, log_size: int
+    ) -> None:
+        """The coordinator calls the record superfluous; the first time, and the log's size then, are kept."""
+        self._write(
+            "UPDATE outbox SET state = 'unproved', last_error = ?, next_attempt_ms = ?,"
+            " unproved_at = CASE unproved_ms WHEN 0 THEN ? ELSE unproved_at END,"
+            " unproved_ms = CASE unproved_ms WHEN 0 THEN ? ELSE unproved_ms END WHERE digest = ?",
+            *(reason, again_ms, log_size, now_ms, digest),
+        )
+
+    def unproved(self) -> list[OutboxRow]:
+        """The records that the coordinator calls superfluous, oldest first."""
+        rows = self._rows("SELECT * FROM outbox WHERE state = 'unproved' ORDER BY position")
+        return [outbox_row(row) for row in rows]
 
     def requeue_postponed(self) -> None:
         """Sends what was too much for an epoch once more."""
@@ -183,6 +228,15 @@ class Store(TaskTables):
             " ORDER BY position DESC LIMIT ?"
         )
         return [outbox_row(row) for row in self._rows(sql, limit)]
+
+    def still_sealed(self) -> list[OutboxRow]:
+        """Submissions in the log whose proposals are sealed, as far as we know, with the openings."""
+        sql = (
+            "SELECT * FROM outbox WHERE kind = 'submission' AND state = 'sent' AND openings <> x''"
+            " AND EXISTS (SELECT 1 FROM items WHERE submission = digest AND status NOT IN"
+            " ('accepted', 'rejected', 'duplicate', 'withdrawn')) ORDER BY position"
+        )
+        return [outbox_row(row) for row in self._rows(sql)]
 
     def outbox_counts(self) -> dict[OutboxState, int]:
         """How many records are in each state."""
@@ -394,12 +448,3 @@ class Store(TaskTables):
     def acknowledge_alarms(self) -> int:
         """The owner has seen them and wants to go on; gives their number."""
         return self._write("UPDATE alarms SET acknowledged = 1 WHERE acknowledged = 0")
-
-    def meta(self, key: str) -> bytes | None:
-        """A single value by name."""
-        row = self._row("SELECT value FROM meta WHERE key = ?", key)
-        return bytes(row["value"]) if row else None
-
-    def set_meta(self, key: str, value: bytes) -> None:
-        """Sets a single value."""
-        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from commonground.escaping import one_line
 from node.blobs import BlobStore
 from node.drafts import Draft, PartSource, drafts_of_files
 from node.intake import fingerprint_content, read_content
@@ -349,7 +350,7 @@ class Submitter:
         row_ = ItemRow(
             item_id=hash_leaf(leaf),
             submission=b"",
-            name=item.draft.name,
+            name=one_line(item.draft.name),
             campaign_id=self._campaign.id,
             content_sha256=item.sha256,
             parts=tuple(rows),
@@ -369,7 +370,7 @@ class Submitter:
             salt=salt,
             size=len(content),
             media_type=checked.media_type,
-            path=source.path.name if source.path is not None else "",
+            path=one_line(source.path.name) if source.path is not None else "",
         )
 
     def _part_record(self, row: PartRow, checked: _CheckedPart, source: PartSource) -> pb.Part:

@@ -2,7 +2,7 @@
 
 Checkpoints are gossiped and, since gossip loses messages, also asked for. Whatever the log signed
 is compared with our own replay; what contradicts it is evidence that convinces anybody. It is
-stored before anybody is told, and the alarm is signed and gossiped.
+stored before anybody is told, and then signed and gossiped as an alarm.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from commonground.p2p import PeerHost
 from node.follower import Follower
 from node.keys import NodeKeys
 from node.splitview import (
+    SPLIT_VIEW,
     Finding,
     SplitView,
     compare,
@@ -34,9 +35,6 @@ from protocol.log.note import Checkpoint, Verifier, open_checkpoint, parse_note
 
 log = logging.getLogger(__name__)
 
-SPLIT_VIEW: Final = "split-view"
-# What a witness stores of one: their note, our note, and the sealed alarm, which is gossiped.
-EVIDENCE_PARTS: Final = 3
 # Checkpoints ahead of our own replay, waiting for it. Only the log can sign one, about one a second.
 AHEAD_MAX: Final = 64
 # Others drop what one author gossips faster than twice a second; the latest checkpoint says it all.
@@ -85,12 +83,13 @@ def _is_by_another_key(data: bytes, verifiers: Sequence[Verifier]) -> bool:
     return bool(signed) and signed.isdisjoint(each.key_id for each in verifiers)
 
 
-async def sound_alarms(store: Store, host: PeerHost) -> None:
+async def sound_alarms(store: Store, host: PeerHost, keys: NodeKeys) -> None:
     """Gossips what the store holds of split views, again and again: some peers may not be here yet."""
     while True:
         for alarm in store.alarms():
-            if alarm.kind == SPLIT_VIEW and len(alarm.evidence) == EVIDENCE_PARTS:
-                await host.publish(alarm.evidence[-1])
+            if alarm.kind == SPLIT_VIEW:
+                split = SplitView.of_parts(alarm.evidence)
+                await host.publish(seal_alarm(split, keys.key, keys.sign))
         await asyncio.sleep(VISIT_SECONDS_MAX)
 
 
@@ -138,6 +137,7 @@ class Witness:
         finding = compare(tree, size, other)
         if finding is Finding.AHEAD and len(self._ahead) < AHEAD_MAX:
             self._ahead[other] = note
+            self._store.keep_head(other.size, note)  # the log is asked whether it extends it
         elif finding is Finding.SPLIT and covering is not None:
             self._condemn(prove_split(tree, size, covering.note, note, other.size))
 
@@ -148,7 +148,7 @@ class Witness:
             self._hold(other, self._ahead.pop(other))
 
     def _condemn(self, split: SplitView) -> None:
-        """Stores the evidence with our signed alarm, and raises Lie.
+        """Stores the evidence, and raises Lie.
 
         An owner who acknowledged one split view goes on at his own risk: further ones are only logged.
         """
@@ -160,10 +160,8 @@ class Witness:
         ):
             log.error("%s (acknowledged)", message)
             return
-        alarm = seal_alarm(split, self._keys.key, self._keys.sign)
-        evidence = (split.theirs, split.ours, alarm)
-        self._store.raise_alarm(SPLIT_VIEW, message, evidence, now_ms())
-        raise Lie(SPLIT_VIEW, message, evidence)
+        self._store.raise_alarm(SPLIT_VIEW, message, split.parts, now_ms())
+        raise Lie(SPLIT_VIEW, message, split.parts)
 
     # -- living with others
 

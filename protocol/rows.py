@@ -184,9 +184,7 @@ class Part:
     size: int
     media_type: str
     source: str
-    leaf: bytes = (
-        b""  # hash of its own; empty where the part is in the item's, and goes with it only
-    )
+    leaf: bytes = b""  # hash of its own; empty where the part is in the item's
 
     @staticmethod
     def of(part: pb.Part, leaf: bytes = b"") -> Part:
@@ -217,7 +215,6 @@ class Description:
         if own := [Part.of(part, leaf) for leaf, part in optional]:
             by_name = {part.name: part for part in (*parts, *own)}
             parts = [by_name[terms.name] for terms in campaign.parts if terms.name in by_name]
-        # Field by field, as in Part.of: for every item of every batch, and `row_of` takes twice as long.
         return Description(
             tuple(parts),
             record.proposal_commitment,

@@ -254,7 +254,7 @@ def _check_assigned(text: str, what: str) -> None:
 def _check_unseen_in_name(name: str, what: str) -> None:
     if not _UNSEEN.search(name):
         return
-    spelt = _places_in_sequences(name)
+    spelt = places_in_sequences(name)
     for found in _UNSEEN.finditer(name):
         if found.start() not in spelt:
             raise _refusal(name, what, found.start())
@@ -263,7 +263,7 @@ def _check_unseen_in_name(name: str, what: str) -> None:
 def _check_unseen_in_text(text: str, what: str) -> None:
     if not _UNSEEN.search(text):
         return
-    spelt, previous = _places_in_sequences(text), -2
+    spelt, previous = places_in_sequences(text), -2
     for found in _UNSEEN.finditer(text):
         at = found.start()
         if at in spelt:
@@ -275,7 +275,7 @@ def _check_unseen_in_text(text: str, what: str) -> None:
         previous = at
 
 
-def _places_in_sequences(text: str) -> set[int]:
+def places_in_sequences(text: str) -> set[int]:
     """Where emoji and joined letters stand, which may hold what is invisible elsewhere."""
     return {at for found in _SEQUENCES.finditer(text) for at in range(*found.span())}
 

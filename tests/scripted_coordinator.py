@@ -14,10 +14,12 @@ from google.protobuf.message import Message
 from coordinator.config import Config, Home
 from coordinator.keys import Keys, create_keys, load_keys
 from coordinator.server import network_link
+from protocol.log.assurance import extension_of
 from protocol.log.batch import encode_bundle
 from protocol.log.envelope import parse_envelope, seal
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import read_checkpoint
 from protocol.log.strict import canonical
 from protocol.rules.table import LATEST
 from protos.gen import api_pb2 as api
@@ -36,7 +38,7 @@ def make_keys(path: Path) -> Keys:
 
 
 class ScriptedCoordinator(CoordinatorServicer):
-    """Logs whatever comes. `on_receipt` and `on_follow` may change what goes out."""
+    """Logs whatever comes. `on_receipt`, `on_assurance` and `on_follow` may change what goes out."""
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
@@ -47,6 +49,7 @@ class ScriptedCoordinator(CoordinatorServicer):
         self.calls: list[bytes] = []  # every envelope that Append was given
         self.on_receipt: Callable[[api.Receipt], api.Receipt] = lambda receipt: receipt
         self.on_follow: Callable[[api.FollowResponse], api.FollowResponse] = lambda page: page
+        self.on_assurance: Callable[[api.FollowResponse], api.FollowResponse] = lambda it: it
         self.grown = asyncio.Event()
         genesis = pb.Genesis(name="test", policy=default_policy(), rules=LATEST)
         genesis.delegation.CopyFrom(keys.delegation)
@@ -68,11 +71,22 @@ class ScriptedCoordinator(CoordinatorServicer):
         self.grown.set()
         return self.tree.append(hash_leaf(envelope))
 
-    def note(self, size: int | None = None, root: bytes | None = None) -> bytes:
+    def note(self, size: int | None = None, root: bytes | None = None, *extensions: str) -> bytes:
         """The signed checkpoint at a size, or of a root of the test's choosing."""
         size = self.tree.size if size is None else size
         key = self.keys.log_verifier.public_key
-        return self.keys.sign_checkpoint(size, root or self.tree.root(size), (key,))
+        return self.keys.sign_checkpoint(size, root or self.tree.root(size), (key,), *extensions)
+
+    def assurance(self, held: bytes) -> api.FollowResponse:
+        """What Follow says first, to whoever holds a head of ours, or none. It says so whatever is true."""
+        if not held:
+            return api.FollowResponse(checkpoint=self.note())
+        shown = read_checkpoint(held, self.keys.log_verifier)
+        size = self.tree.size
+        proof = self.tree.consistency_proof(shown.size) if shown.size <= size else []
+        return api.FollowResponse(
+            checkpoint=self.note(size, None, extension_of(shown, proof)), proof=proof
+        )
 
     def page(
         self, start: int = 0, stop: int | None = None, note: bytes = b""
@@ -106,6 +120,7 @@ class ScriptedCoordinator(CoordinatorServicer):
         self, request: api.FollowRequest, context: Any
     ) -> AsyncIterator[api.FollowResponse]:
         position = request.start
+        yield self.on_assurance(self.assurance(request.held))
         while True:
             while self.tree.size <= position:
                 self.grown.clear()

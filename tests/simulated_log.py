@@ -7,11 +7,12 @@ from collections.abc import Collection, Sequence
 from coordinator.tally import Tally
 from node.follower import Follower
 from node.keys import NodeKeys
+from protocol.log.assurance import extension_of
 from protocol.log.batch import encode_bundle
 from protocol.log.envelope import parse_envelope
 from protocol.log.link import NetworkLink
-from protocol.log.merkle import root_of
-from protocol.log.note import Verifier, sign_checkpoint
+from protocol.log.merkle import MerkleTree, hash_leaf
+from protocol.log.note import Checkpoint, Note, Verifier, open_checkpoint
 from protocol.rows import ItemId
 from protocol.state import State
 from protocol.transition import open_record, rules_for, validate
@@ -56,10 +57,24 @@ def page_of(net: Network, start: int) -> api.FollowResponse:
         api.LoggedEntry(index=i, envelope=log[i].raw, bundle=encode_bundle(log[i].leaves))
         for i in range(start, len(log))
     ]
-    note = sign_checkpoint(
-        LINK.log_verifier,
-        len(log),
-        root_of([entry.raw for entry in log]),
-        lambda text: LOG_KEY.sign(text).signature,
-    )
-    return api.FollowResponse(entries=entries, checkpoint=note)
+    return api.FollowResponse(entries=entries, checkpoint=_note(tree_of(net)))
+
+
+def assurance_of(net: Network, held: bytes) -> api.FollowResponse:
+    """What a stream begins with, for whoever holds this head, or none."""
+    tree = tree_of(net)
+    if not held:
+        return api.FollowResponse(checkpoint=_note(tree))
+    head = open_checkpoint(held, LINK.log_verifier)
+    proof = tree.consistency_proof(head.size)
+    return api.FollowResponse(checkpoint=_note(tree, extension_of(head, proof)), proof=proof)
+
+
+def tree_of(net: Network) -> MerkleTree:
+    return MerkleTree(hash_leaf(entry.raw) for entry in net.log)
+
+
+def _note(tree: MerkleTree, *extensions: str) -> bytes:
+    verifier = LINK.log_verifier
+    text = Checkpoint(verifier.name, tree.size, tree.root(), extensions).text
+    return Note(text, ()).with_signature(verifier, lambda it: LOG_KEY.sign(it).signature).encode()

@@ -1,15 +1,29 @@
-"""Templates and static files of a site: its own folders, and behind them what all sites share."""
+"""Templates and static files of a site: its own folders, and behind them what all sites share.
+
+Text of others is escaped where a template names it, and on the whole page what cannot be seen is spelt out.
+"""
 
 from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.staticfiles import StaticFiles
 
+from commonground.escaping import in_page
+
 _SHARED: Final = Path(__file__).parent / "templates"
+
+
+class _Page(Template):
+    """A template that renders to a page."""
+
+    def render(self, *args: Any, **values: Any) -> str:
+        """The page, in which everything can be seen."""
+        return in_page(super().render(*args, **values))
 
 
 def environment(templates: Path, static: str) -> Environment:
@@ -21,9 +35,16 @@ def environment(templates: Path, static: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.template_class = _Page
     made.globals["static"] = static
     made.filters["count"] = lambda number: f"{number:,}"
+    made.filters["segment"] = segment
     return made
+
+
+def segment(text: str) -> str:
+    """A name as one segment of a path, whatever is in it."""
+    return quote(text, safe="", errors="replace")
 
 
 def digest_of(templates: Path) -> str:

@@ -37,10 +37,9 @@ def listening(
         try:
             bound.bind((host, port))
             bound.listen()
-        except OSError as error:
-            raise ConfigError(
-                f"cannot {purpose} on {host}:{port}: {error.strerror}", advice
-            ) from error
+        except (OSError, TypeError, UnicodeError) as error:  # the latter two: it is no name
+            reason = error.strerror if isinstance(error, OSError) else "that is no address"
+            raise ConfigError(f"cannot {purpose} on {host}:{port}: {reason}", advice) from error
         yield bound
 
 

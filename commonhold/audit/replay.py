@@ -42,7 +42,8 @@ _MOMENT_SECONDS: Final = 0.25
 def audit(source: LogSource, verifier: Verifier, progress: Progress) -> Report:
     """Checks a whole log; raises Misbehaviour that names the entry or file at fault."""
     note = source.read(tiles.CHECKPOINT_PATH)
-    report, tree = Report(_read_checkpoint(note, verifier), State()), MerkleTree()
+    report = Report(_read_checkpoint(note, verifier), State())
+    tree = report.tree
     for _ in range(READS_MAX):
         _audit_beyond(source, tree, report, progress)
         _check_log_key(note, verifier, report)

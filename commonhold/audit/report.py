@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from protocol.lifecycle import RoundPhase
+from protocol.log.merkle import MerkleTree
 from protocol.log.note import Checkpoint
 from protocol.rows import Item
 from protocol.state import State
@@ -41,6 +42,7 @@ class Report:
 
     checkpoint: Checkpoint
     state: State
+    tree: MerkleTree = field(default_factory=MerkleTree)
     kinds: Counter[str] = field(default_factory=Counter)
     erased: int = 0  # leaves of submissions of which only the hash is left
     answers: list[pb.Answer] = field(default_factory=list)  # opened ones, refusals included

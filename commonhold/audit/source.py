@@ -1,7 +1,7 @@
 """Where an audited log is read from: a coordinator's public HTTP port, or a folder with a copy of it.
 
 Both have the same paths (C2SP tlog-tiles): `checkpoint`, `tile/...`, `batch/<root hex>`, `verifier`.
-A copy that `save_copy` writes is a complete log, which any web server can publish again.
+A copy that `verify --save` writes is a complete log, which any web server can publish again.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ class HttpLog:
             raise ConfigError(
                 f"{url!r} is not a URL", "give http://… or the folder of a copied log"
             )
+        try:
+            httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"{url!r} is not a URL: {error}", "copy it once more") from None
         self._url = url.rstrip("/")
         self._client = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False)
 
@@ -100,21 +104,6 @@ class FolderLog:
         if file.stat().st_size > FILE_BYTES_MAX:
             raise Misbehaviour(f"{path} is larger than any file of a log")
         return file.read_bytes()
-
-
-class SavingLog:
-    """Reads through to another source and keeps a copy of every file read."""
-
-    def __init__(self, source: LogSource, folder: Path) -> None:
-        self._source = source
-        self._folder = folder
-
-    def read(self, path: str) -> bytes:
-        data = self._source.read(path)
-        file = self._folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-        return data
 
 
 Progress = Callable[[str, int, int], None]

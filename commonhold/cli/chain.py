@@ -40,7 +40,12 @@ def dev(
     from contracts.devchain import run
 
     try:
+        host.encode("idna")  # as a socket does, which says nothing that helps
         run(host, port, ready_file)
+    except UnicodeError:
+        raise ConfigError(
+            f"{host!r} is no address", "name one of this machine with --host"
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port"

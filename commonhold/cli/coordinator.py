@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.markup import escape
 
 from commonhold.cli import (
+    coordinator_backup,
     coordinator_campaign,
     coordinator_data,
     coordinator_keys,
@@ -27,9 +27,9 @@ from commonhold.cli.options import (
     NewcomerItemsOption,
     OperatorInvitationsOption,
 )
-from commonhold.cli.output import JsonFlag, emit, err, guarded, progress
+from commonhold.cli.output import JsonFlag, emit, guarded, note, progress, say, start_logging
 from coordinator.config import Config, Home, default_listen
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, StoreError
 
 CHAIN_KEY_BYTES: Final = 32
 
@@ -45,6 +45,7 @@ coordinator_campaign.register(app)
 app.add_typer(gold_app, name="gold")
 app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")
+coordinator_backup.register(app)
 coordinator_data.register(app)
 coordinator_keys.register(app)
 coordinator_people.register(app)
@@ -134,16 +135,22 @@ def init(
     keys = found(home, config, policy, _read_chain_key(chain_key_file))
     link = configured_link(home)
     if policy.admission == pb.ADMISSION_OPEN:
-        err.print(f"note: {OPEN_WARNING}", soft_wrap=True)
+        note(OPEN_WARNING)
     emit(
-        {"dir": str(home.path), "link": link, "network": keys.network},
+        {
+            "dir": str(home.path),
+            "link": link,
+            "network": keys.network,
+            "account": f"0x{keys.account.hex()}",
+        },
         as_json,
-        lambda: (
-            f"{escape(name)} is founded in {escape(str(home.path))}. Back up its *.key files.\n"
-            "root.key is who you are, and no work needs it: move it to a safe place offline.\n"
-            f"next: commonhold coordinator serve --dir {escape(str(home.path))}\n"
-            f"link: {escape(link) or 'printed by serve, since a port is chosen then'}"
-        ),
+        lambda: [
+            f"{name} is founded in {home.path}. Back up its *.key files.",
+            "root.key is who you are, and no work needs it: move it to a safe place offline.",
+            f"your account on chain, which pays for settling: 0x{keys.account.hex()}",
+            f"next: commonhold coordinator serve --dir {home.path}",
+            f"link: {link or 'printed by serve, since a port is chosen then'}",
+        ],
     )
 
 
@@ -169,13 +176,11 @@ def serve(
 
     if close_every:
         parse_duration(close_every, "--close-every")
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    level = logging.INFO if verbose else logging.WARNING
+    start_logging(level, "%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def ready(address: Address) -> None:
-        err.print(f"ready: API on port {address.grpc_port}, dashboard on port {address.http_port}")
+        say(f"ready: API on port {address.grpc_port}, dashboard on port {address.http_port}")
 
     asyncio.run(run(Home.at(directory), ready_file, ready, close_every))
 
@@ -191,12 +196,13 @@ def status(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     home = Home.at(directory)
     with Operator(home) as operator:
         view = overview(operator.state, operator.tally)
+        missing = operator.missing()
         running = home.server_path.exists()
         link = operator.link if running else configured_link(home)
     emit(
-        {**asdict(view), "link": link, "running": running},
+        {**asdict(view), "link": link, "running": running, "missing": missing},
         as_json,
-        lambda: status_report(view, link, running=running),
+        lambda: status_report(view, link, missing, running=running),
     )
 
 
@@ -219,7 +225,7 @@ def settle(
     from coordinator.settle import settle as run
 
     with Operator(Home.at(directory)) as operator:
-        settled = run(operator, open_chain(operator, err.print), err.print, timeout)
+        settled = run(operator, open_chain(operator, say), say, timeout)
         closed = operator.state.closed_epoch
     emit(
         {"settled": asdict(settled), "closed_epoch": closed},
@@ -231,7 +237,11 @@ def settle(
 @app.command()
 @guarded
 def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """Derive everything again from the ledger: hashes, batches, signatures, every rule, the root."""
+    """Derive everything again from the ledger: hashes, batches, signatures, every rule, the root.
+
+    It also has to hold all that was ever shown to others; see `restore`.
+    """
+    from coordinator.heads import RESTORE_ADVICE, KeptHead, missing_entries
     from coordinator.keys import load_keys
     from coordinator.ledger import Ledger
     from coordinator.recovery import fsck as check
@@ -242,6 +252,8 @@ def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     with Ledger.open(home.ledger_url(config), readonly=True) as ledger, progress(as_json) as bar:
         task = bar.add_task("checking entries", total=ledger.size)
         report = check(ledger, verifier, lambda at, _: bar.update(task, completed=at))
+        if lost := missing_entries(KeptHead(home.head_path), ledger, verifier):
+            raise StoreError(lost, RESTORE_ADVICE)
     emit(
         asdict(report),
         as_json,
@@ -333,7 +345,7 @@ def revenue_deposit(
     address = parse_asset(asset)
     with Operator(Home.at(directory)) as operator:
         chain = open_chain(operator)
-        tx_hash = deposit_revenue(operator, chain, address, amount, memo.encode(), report=err.print)
+        tx_hash = deposit_revenue(operator, chain, address, amount, memo.encode(), report=say)
     emit({"tx_hash": tx_hash}, as_json, lambda: f"paid in, transaction 0x{tx_hash.hex()}")
 
 
@@ -347,7 +359,7 @@ def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> N
     from coordinator.settle import open_chain
 
     with Operator(Home.at(directory)) as operator:
-        imported = read_chain(operator, open_chain(operator), err.print)
+        imported = read_chain(operator, open_chain(operator), say)
     emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
 
 

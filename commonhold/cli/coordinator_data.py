@@ -77,13 +77,13 @@ def export(
             "bytes": sum(entry.bytes for entry in manifest.files.values()),
         },
         as_json,
-        lambda: (
+        lambda: [
             f"{manifest.items:,} items are in {exported.path}"
-            + (f"; {len(manifest.missing):,} are missing" if manifest.missing else "")
-            + f"\nsnapshot {manifest.snapshot} (log entry {exported.log_index}), "
-            f"for {', '.join(manifest.scope)}\n"
-            f"next: commonhold coordinator licence --snapshot {manifest.snapshot[:12]} …"
-        ),
+            + (f"; {len(manifest.missing):,} are missing" if manifest.missing else ""),
+            f"snapshot {manifest.snapshot} (log entry {exported.log_index}), "
+            f"for {', '.join(manifest.scope)}",
+            f"next: commonhold coordinator licence --snapshot {manifest.snapshot[:12]} …",
+        ],
     )
 
 
@@ -124,7 +124,7 @@ def licence(
     emit(
         {**asdict(sold), "contract": vault, "pay": how},
         as_json,
-        lambda: f"licence {sold.id} is logged, for {sold.licensee}\n{how}",
+        lambda: [f"licence {sold.id} is logged, for {sold.licensee}", *how.splitlines()],
     )
 
 

@@ -61,7 +61,7 @@ def keys_successor(
     )
 
 
-def _text(role: KeyRole, done: Succession) -> str:
+def _text(role: KeyRole, done: Succession) -> list[str]:
     whose = {KeyRole.LOG: "the log", KeyRole.OPERATOR: "your records"}[role]
     since = "already" if done.index is None else f"after entry {done.index}"
     lines = [f"{done.file.name} signs {whose} {since}. Back it up now."]
@@ -73,4 +73,4 @@ def _text(role: KeyRole, done: Succession) -> str:
         )
     elif before:
         lines.append(f"{before} signs no records any more: take it away, and keep it nowhere")
-    return "\n".join(lines)
+    return lines

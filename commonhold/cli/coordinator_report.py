@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.console import Group, RenderableType
-from rich.markup import escape
+from rich.console import RenderableType
 from rich.table import Table
 
 from commonhold.cli.output import micro, table
+from coordinator.heads import RESTORE_ADVICE
 from coordinator.overview import CampaignRow, Overview, RootRow, moment
 from coordinator.policies import OPEN_WARNING
 from coordinator.tally import ClosedEpoch
@@ -52,18 +52,18 @@ def waiting_data(closed: ClosedEpoch) -> list[dict[str, Any]]:
     ]
 
 
-def close_report(closed: ClosedEpoch, lines: Sequence[pb.RewardLine]) -> Group:
+def close_report(closed: ClosedEpoch, lines: Sequence[pb.RewardLine]) -> list[RenderableType]:
     """What an epoch paid, and what it left for a later one."""
     title = f"Epoch {closed.number} is closed (log entry {closed.index})"
     paid: RenderableType = f"{title}; nobody earned anything"
     if lines:
         paid = _line_table(title, lines)
-    return Group(paid, *_left(closed.waiting))
+    return [paid, *_left(closed.waiting)]
 
 
 def _left(waiting: Iterable[tuple[str, int, int]]) -> list[str]:
     return [
-        f"{escape(campaign_id)}: {items:,} {'item waits' if items == 1 else 'items wait'}"
+        f"{campaign_id}: {items:,} {'item waits' if items == 1 else 'items wait'}"
         f" {REASONS[reason][1]}"
         for campaign_id, items, reason in waiting
     ]
@@ -80,7 +80,9 @@ def _line_table(title: str, lines: Sequence[pb.RewardLine]) -> Table:
     return table(title, columns, rows)
 
 
-def status_report(view: Overview, link: str, *, running: bool) -> Group:
+def status_report(
+    view: Overview, link: str, missing: str = "", *, running: bool
+) -> list[RenderableType]:
     """The network at a glance."""
     counts: list[list[object]] = [
         ["epoch", view.epoch],
@@ -99,12 +101,14 @@ def status_report(view: Overview, link: str, *, running: bool) -> Group:
         ["rules", f"version {view.rules}"],
         ["server", "running" if running else "not running"],
     ]
-    shown: list[RenderableType] = [table(escape(view.name), ["", ""], counts)]
+    shown: list[RenderableType] = [table(view.name, ["", ""], counts)]
     if view.campaigns:
         shown.append(campaign_table(view.campaigns))
     if view.is_open:
         shown.append(f"note: {OPEN_WARNING}")
-    return Group(*shown, f"link: {escape(link)}")
+    if missing:
+        shown.insert(0, f"MISSING: {missing}; {RESTORE_ADVICE}")
+    return [*shown, f"link: {link}"]
 
 
 def _on_chain(view: Overview) -> list[list[object]]:
@@ -138,7 +142,7 @@ def _witnesses(view: Witnesses) -> str:
     return said
 
 
-def witnesses_report(view: Witnesses) -> Group:
+def witnesses_report(view: Witnesses) -> list[RenderableType]:
     """Who tosses, whom a round waits for, and how far the next set is. Names are whole: they are
     arguments."""
     present: list[list[object]] = [
@@ -147,13 +151,13 @@ def witnesses_report(view: Witnesses) -> Group:
     title = f"Set {view.nonce}: any {view.threshold} of {len(view.witnesses)} determine a draw"
     shown: list[RenderableType] = [table(title, ["witness", "tossed", "missed"], present)]
     shown += [
-        f"{escape(each.campaign)}: round {each.round} has {each.tossed} of {each.threshold} tosses; missing: "
+        f"{each.campaign}: round {each.round} has {each.tossed} of {each.threshold} tosses; missing: "
         + ", ".join(each.missing)
         for each in view.owed
     ]
     if view.proposed is not None:
         shown += _proposed(view.proposed)
-    return Group(*shown)
+    return shown
 
 
 def _proposed(view: ProposedSet) -> list[RenderableType]:
@@ -195,7 +199,7 @@ def _now(row: CampaignRow) -> str:
     return f"round {row.round}: {row.progress.done} of {row.progress.expected} {doing[row.phase]}"
 
 
-def settled_report(settled: Settled, closed: int) -> str:
+def settled_report(settled: Settled, closed: int) -> list[str]:
     """What is in force after a settlement, and what waits for what."""
     lines = [
         f"epoch {settled.epoch} is in force; its members may claim"
@@ -209,4 +213,4 @@ def settled_report(settled: Settled, closed: int) -> str:
         lines.append(f"closed epochs that are not posted: {closed - settled.posted}")
     if settled.epoch < closed:
         lines.append("run `commonhold coordinator settle` again to go on")
-    return "\n".join(lines)
+    return lines

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from commonhold.cli.output import EXIT_CHECK_FAILED, JsonFlag, emit, err, guarded, out
+from commonhold.cli.output import EXIT_CHECK_FAILED, JsonFlag, emit, err, guarded, out, show
 from commonhold.cli.training import training_command
 from protocol.errors import ConfigError
 
@@ -78,13 +78,17 @@ def _console(as_json: bool) -> Console:
 
 
 def _hold(scene: Scene, place: Path) -> None:
-    out.print(
-        f"\ndashboard     {scene.http_url}\nada's page    {scene.nodes['ada'].ready['page']}\n"
-        f"network link  {scene.link}\nEVM           {scene.rpc_url}\nfiles         {place}\n\n"
+    show(
+        "",
+        f"dashboard     {scene.http_url}",
+        f"ada's page    {scene.nodes['ada'].ready['page']}",
+        f"network link  {scene.link}",
+        f"EVM           {scene.rpc_url}",
+        f"files         {place}",
+        "",
         "Ctrl-C ends it.",
-        soft_wrap=True,
     )
     try:
         signal.pause()
     except KeyboardInterrupt:
-        out.print("ending …")
+        show("ending …")

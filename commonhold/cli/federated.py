@@ -12,11 +12,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 
 from commonground.files import replace_file
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
-from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, err, guarded, progress, table
+from commonhold.cli.output import EXIT_STATE, JsonFlag, Printed, emit, guarded, progress, say, table
 from commonhold.cli.training import go_on_in_training
 from protocol.identity import person_of
 from protocol.lifecycle import JobStatus
@@ -90,7 +90,10 @@ def open_(
     go_on_in_training()
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
+    from federated.flower.logs import log_as_we_do
     from federated.spec import RECIPE
+
+    log_as_we_do()
 
     partners = tuple(person_of(each) for each in partner)
     home = Home.at(directory)
@@ -120,7 +123,7 @@ def open_(
         task = bar.add_task("preparing", total=terms.rounds)
 
         def opened(job: pb.Job) -> None:
-            err.print(f"job {job.id} is open at {job.endpoint}; waiting for partners")
+            say(f"job {job.id} is open at {job.endpoint}; waiting for partners")
             _write_ready(ready_file, {"job_id": job.id, "endpoint": job.endpoint})
 
         outcome = open_job(
@@ -162,16 +165,17 @@ def _outcome_data(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _outcome_text(data: dict[str, Any]) -> object:
+def _outcome_text(data: dict[str, Any]) -> Printed:
     if data["outcome"] != JobStatus.COMPLETED.name.lower():
         return f"job {data['job_id']} ended after {data['rounds']} rounds: {data['reason']}"
-    return (
+    return [
         f"job {data['job_id']} is complete: {data['accuracy_int8']:.1%} right as int8 on"
         f" {data['held_back']:,} examples that nobody trained on"
         f" ({data['accuracy_fp32']:.1%} as fp32, {data['size_ratio']:.1f} times as large),"
-        f" at epsilon {data['epsilon']:.3f}, delta {data['delta']:g}\n"
-        f"model: {data['artifact']}\ncard: {data['card']}"
-    )
+        f" at epsilon {data['epsilon']:.3f}, delta {data['delta']:g}",
+        f"model: {data['artifact']}",
+        f"card: {data['card']}",
+    ]
 
 
 @app.command()
@@ -200,9 +204,11 @@ def join(
     go_on_in_training()
     from commonhold.cli.node_home import open_home, open_keys
     from federated.data import IMAGE, LABEL
+    from federated.flower.logs import log_as_we_do
     from node.training.joining import Offer, Progress
     from node.training.joining import join as run
 
+    log_as_we_do()
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     offer = Offer(job_id, data, tuple(column or (IMAGE, LABEL)), epsilon_max)
@@ -210,13 +216,13 @@ def join(
         task = bar.add_task("loading", total=None)
 
         def admitted() -> None:
-            err.print(f"joined {job_id}; training as rounds come")
+            say(f"joined {job_id}; training as rounds come")
             _write_ready(ready_file, {"job_id": job_id, "peer_id": keys.peer_id})
 
         def trained(round_: int, rounds: int) -> None:
             bar.update(task, description="round", completed=round_, total=rounds)
 
-        joined = run(home, config, keys, offer, Progress(err.print, admitted, trained))
+        joined = run(home, config, keys, offer, Progress(say, admitted, trained))
     emit(
         asdict(joined),
         as_json,
@@ -245,7 +251,7 @@ def status(
     jobs = [asdict(each) for each in found.jobs]
     spending = [asdict(each) for each in found.spending]
 
-    def text() -> object:
+    def text() -> Printed:
         columns = ["job", "status", "rounds", "epsilon", "accuracy", "partners"]
         rows: list[list[object]] = [
             [
@@ -262,7 +268,7 @@ def status(
         shown += [f"{each.id} ended: {each.reason}" for each in found.jobs if each.reason]
         if found.spending:
             shown.append(_spending_table(found.spending))
-        return Group(*shown)
+        return shown
 
     emit({"jobs": jobs, "spending": spending}, as_json, text)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from commonhold.cli.output import emit, err
+from commonhold.cli.output import emit, say
 from protocol.errors import StateError
 from protocol.identity import KeyId
 from protocol.invitation import make_ticket
@@ -59,14 +59,13 @@ def emit_links(links: Sequence[str], state: State, epochs: int, budget: int, as_
     """One link a line to standard output; what to know of them beside it."""
     last = state.epoch + epochs - 1
     if not as_json:
-        err.print(
+        say(
             f"Each link is good for one person, until epoch {last} closes, and as good as cash until it is"
             f" used. The log will say that you invited them. {budget:,} may still join by your"
             f" invitations in epoch {state.epoch}.",
-            markup=False,
         )
     emit(
         {"links": list(links), "good_until_epoch": last, "budget": budget},
         as_json,
-        lambda: "\n".join(links),
+        lambda: links,
     )

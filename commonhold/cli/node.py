@@ -265,11 +265,21 @@ def submit(
 
 @app.command()
 @guarded
-def send(directory: DirOption = None, as_json: JsonFlag = False) -> None:
+def send(
+    directory: DirOption = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Send your proposed answers once more, too: if the operator lost them, and asks for it.",
+        ),
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Send what is queued, now. A running node does this by itself."""
     from commonhold.cli import node_submit
 
-    node_submit.send(directory, as_json)
+    node_submit.send(directory, again, as_json)
 
 
 @app.command()
@@ -324,10 +334,31 @@ def alarms(
     directory: DirOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show evidence that the operator lied. A node with an alarm sends and signs nothing."""
+    """Show evidence that the operator lied, and the files that show it to others.
+
+    A node with an alarm sends and signs nothing.
+    """
     from commonhold.cli import node_show
 
     node_show.alarms(acknowledge, directory, as_json)
+
+
+@app.command()
+@guarded
+def copy(
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    *,
+    directory: DirOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write a copy of the whole public log, as this node has checked it.
+
+    `commonhold verify` reads it, a coordinator that lost entries restores from it, and any web server can
+    publish it. Nothing of yours is in it that the log does not show to everybody.
+    """
+    from commonhold.cli import node_show
+
+    node_show.copy(folder, directory, as_json)
 
 
 node_work.register(app)

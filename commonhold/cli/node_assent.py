@@ -11,7 +11,7 @@ import typer
 
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_sending import catch_up, deliver
-from commonhold.cli.output import EXIT_INTERRUPTED, emit, err, table
+from commonhold.cli.output import EXIT_INTERRUPTED, confirm, emit, say, table
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.rows import Outgoing
@@ -74,11 +74,11 @@ def _confirm(state: State, proposal: Proposal) -> None:
     rows: list[list[object]] = [
         [name_of(state.keys[key]), "yes" if key in state.coin.keys else ""] for key in proposal.keys
     ]
-    err.print(table(f"Witnesses, set {proposal.nonce}", ["person", "is one now"], rows))
+    say(table(f"Witnesses, set {proposal.nonce}", ["person", "is one now"], rows))
     needed = assents_needed(len(state.coin.keys))
-    err.print(f"{len(proposal.assents)} of {needed} assents are in the log.")
-    err.print(f"Any {proposal.threshold} of them will determine every draw.")
-    if not typer.confirm("Assent?", err=True):
+    say(f"{len(proposal.assents)} of {needed} assents are in the log.")
+    say(f"Any {proposal.threshold} of them will determine every draw.")
+    if not confirm("Assent?"):
         raise typer.Exit(EXIT_INTERRUPTED)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from commonhold.cli.node_home import asset_name, open_home, open_keys, open_store
 from commonhold.cli.node_sending import catch_up
-from commonhold.cli.output import emit, err, micro, table
+from commonhold.cli.output import emit, micro, note, table
 from node.claims import Claimed, Claimer, SettlementWatch
 from node.config import gas_terms
 from node.follower import Follower
@@ -33,10 +33,7 @@ def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_j
         done = claimer.claim(claimer.due(_parse_asset(asset, names)))
     rows = [_claim_data(done, asset, paid, names) for asset, paid in done.tx.paid]
     for failed in done.tx.failed:
-        err.print(
-            f"[yellow]note:[/] {_name(failed, names)} could not be paid now; it stays to be claimed",
-            soft_wrap=True,
-        )
+        note(f"{_name(failed, names)} could not be paid now; it stays to be claimed")
     columns = ["asset", "paid", "transaction"]
     emit(
         {"claims": rows},

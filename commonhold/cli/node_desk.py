@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import typer
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.text import Text
 
 from commonhold.cli.node_home import is_running, open_home, open_store
-from commonhold.cli.output import emit, err, out, table
-from commonhold.cli.picture import shown_content, visible
+from commonhold.cli.output import ask, emit, letters, out, prose, say, table
+from commonhold.cli.output import show as print_out
+from commonhold.cli.picture import shown_content
 from node.examine import Wanted
 from node.follower import Follower
 from node.review import open_tasks
@@ -83,7 +82,7 @@ def _desk(directory: Path | None) -> Iterator[Desk]:
         follower = Follower(store, config.link)
         follower.replay()
         if not is_running(home):
-            err.print("the node is not running: start it with `commonhold node start`")
+            say("the node is not running: start it with `commonhold node start`")
         yield Desk(store, open_tasks(store, follower.state))
 
 
@@ -112,7 +111,7 @@ def list_tasks(directory: Path | None, as_json: bool) -> None:
 
 
 def _cells(row: dict[str, Any]) -> list[object]:
-    given = Text(visible(row["answer"] or row["refusal"] or ""))
+    given = row["answer"] or row["refusal"] or ""
     return [row["item"][:ITEM_DIGITS], row["campaign"], row["kind"], row["status"], given]
 
 
@@ -144,8 +143,7 @@ def show(item: str, directory: Path | None) -> None:
         wanted = desk.find(item)
         if not wanted.task.content_path:
             raise StateError("the item is still on its way", "try again in a moment")
-        out.print(_asked(_case(wanted)))
-        out.print(_shown(_case(wanted)))
+        print_out(_asked(_case(wanted)), _shown(_case(wanted)))
 
 
 def answer(item: str, words: str, directory: Path | None, as_json: bool) -> None:
@@ -159,7 +157,7 @@ def answer(item: str, words: str, directory: Path | None, as_json: bool) -> None
             raise ConfigError(str(error), error.advice) from error
         desk.give(wanted, given)
         said = case.words(given)
-    emit({"item": wanted.item_id, "answer": said}, as_json, lambda: Text(f"answered {said}"))
+    emit({"item": wanted.item_id, "answer": said}, as_json, lambda: f"answered {said}")
 
 
 def refuse(item: str, reason: str, directory: Path | None, as_json: bool) -> None:
@@ -184,7 +182,7 @@ def review(directory: Path | None) -> None:
                 f"{missing} items are still on their way" if missing else "wait for a draw",
             )
         given = _go_through(desk, waiting)
-    out.print(f"{given} of {len(waiting)} answered")
+    print_out(f"{given} of {len(waiting)} answered")
 
 
 def _go_through(desk: Desk, waiting: list[Wanted]) -> int:
@@ -194,8 +192,8 @@ def _go_through(desk: Desk, waiting: list[Wanted]) -> int:
         case = _case(wanted)
         if wanted.campaign.id != before:
             before = wanted.campaign.id
-            out.print(_asked(case))
-        out.print(_shown(case))
+            print_out(_asked(case))
+        print_out(_shown(case))
         said = _ask(f"{number}/{len(waiting)}", case)
         if said is None:
             break
@@ -203,7 +201,7 @@ def _go_through(desk: Desk, waiting: list[Wanted]) -> int:
             try:
                 desk.give(wanted, said)
             except StateError as late:
-                err.print(Text(str(late)))
+                say(str(late))
                 continue
             given += 1
     return given
@@ -213,20 +211,20 @@ def _asked(case: Case) -> Panel:
     """A campaign's question and guidelines, and what may be answered."""
     lines: list[RenderableType] = []
     if case.guidelines:
-        lines.append(Text(visible(case.guidelines) + "\n"))
+        lines += [prose(case.guidelines), ""]
     question = question_of(case.campaign)
     sentence, *more = question.kind.asks(question.spec)
-    lines.append(Text(visible(sentence), "bold"))
-    lines += [Text(visible(f"  {each}")) for each in more if each not in case.choices]
-    lines.append(Text(_offered(case)))
-    title = Text(visible(f"{case.campaign.id}: {case.campaign.title}"))
+    lines.append(letters(sentence, "bold"))
+    lines += [letters(f"  {each}") for each in more if each not in case.choices]
+    lines.append(letters(_offered(case)))
+    title = letters(f"{case.campaign.id}: {case.campaign.title}")
     return Panel(Group(*lines), title=title, title_align="left")
 
 
 def _offered(case: Case) -> str:
     if _has_numbers(case):
-        return "  ".join(f"{n} = {visible(each)}" for n, each in enumerate(case.choices, start=1))
-    return ", ".join(map(visible, map(_as_typed, case.choices)))
+        return "  ".join(f"{n} = {each}" for n, each in enumerate(case.choices, start=1))
+    return ", ".join(map(_as_typed, case.choices))
 
 
 def _as_typed(choice: str) -> str:
@@ -244,7 +242,7 @@ def _shown(case: Case) -> Group:
     parts: list[RenderableType] = []
     for part in case.parts:
         if len(case.parts) > 1:
-            parts.append(Text(f"── {part.name} ──", "bold"))
+            parts.append(letters(f"── {part.name} ──", "bold"))
         parts.append(shown_content(part.path, part.media_type, width, colour))
     return Group(*parts)
 
@@ -254,11 +252,11 @@ def _ask(place: str, case: Case) -> bytes | Refusal | None:
     while True:
         offered = _offered(case)
         question = f"[{place}] {offered} ({_HELP})"
-        typed: str = typer.prompt(question, default="", show_default=False, err=True).strip()
+        typed = ask(question, default="", show_default=False).strip()
         try:
             return _read(case, typed)
         except Reject as error:
-            err.print(Text(f"{error}: {error.advice}"))
+            say(f"{error}: {error.advice}")
 
 
 def _read(case: Case, typed: str) -> bytes | Refusal | None:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import typer
-
 from commonground.locks import is_held
+from commonhold.cli.output import ask
 from node.config import NodeConfig, NodeDirectory, load_config, locate
 from node.keys import (
     MachineKey,
@@ -91,8 +90,8 @@ def ask_passphrase(confirm: bool) -> bytes:
             "the keys need a passphrase, and there is no terminal to ask at",
             "name a file that holds it with --passphrase-file or $COMMONHOLD_PASSPHRASE_FILE",
         )
-    answer = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
-    return str(answer).encode()
+    answer = ask("Passphrase", hide_input=True, confirmation_prompt=confirm)
+    return answer.encode()
 
 
 def is_running(home: NodeDirectory) -> bool:

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from commonhold.cli import node_report
 from commonhold.cli.node_home import (
     make_machine_key,
@@ -18,7 +16,7 @@ from commonhold.cli.node_home import (
     passphrase_from,
 )
 from commonhold.cli.node_sending import deliver
-from commonhold.cli.output import emit, err
+from commonhold.cli.output import confirm, emit, say
 from node.config import NodeConfig, NodeDirectory, locate, write_config
 from node.follower import Follower
 from node.keys import MachineKey, NodeKeys, join_keys, load_any_keys, passphrase_file
@@ -68,9 +66,11 @@ def delegate(
     emit(
         {"peer_id": peer_id_of(key), "person": name_of(keys.person), "grant": grant},
         as_json,
-        lambda: (
-            f"{peer_id_of(key)} may sign for you. On that machine:\n\ncommonhold node join {grant}"
-        ),
+        lambda: [
+            f"{peer_id_of(key)} may sign for you. On that machine:",
+            "",
+            f"commonhold node join {grant}",
+        ],
     )
 
 
@@ -93,13 +93,11 @@ def _confirm(network: str, key: KeyId) -> None:
             "this lets another machine act in your name, and there is no terminal to ask at",
             "add --yes if the request is your own",
         )
-    err.print(
-        f"A machine asks to act for you in {network}: to submit, review and withdraw.\n"
+    say(
+        f"A machine asks to act for you in {network}: to submit, review and withdraw.",
         f"Its name must be what your new machine shows: {peer_id_of(key)}",
-        markup=False,
-        soft_wrap=True,
     )
-    if not typer.confirm("Is it yours?", err=True):
+    if not confirm("Is it yours?"):
         raise StateError("nothing was granted")
 
 
@@ -129,11 +127,11 @@ def join(grant: str, directory: Path | None, passphrase_path: Path | None, as_js
             "entry": entry,
         },
         as_json,
-        lambda: (
-            f"This machine signs for you: {name_of(keys.person)}\n"
-            "You are paid where your first machine said, and claim there.\n"
-            "next: commonhold node start"
-        ),
+        lambda: [
+            f"This machine signs for you: {name_of(keys.person)}",
+            "You are paid where your first machine said, and claim there.",
+            "next: commonhold node start",
+        ],
     )
 
 
@@ -145,7 +143,7 @@ def _log(home: NodeDirectory, config: NodeConfig, store: Store, keys: NodeKeys) 
     try:
         asyncio.run(deliver(home, config, store))
     except Unreachable as error:
-        err.print(f"{error}\nIt is kept, and sent by `commonhold node start`.", markup=False)
+        say(str(error), "It is kept, and sent by `commonhold node start`.")
     row = store.outbox_row(record.digest)
     if row is None or not row.last_error or row.state != "refused":
         return None if row is None else row.receipt_index
@@ -168,9 +166,14 @@ def _show_request(
     emit(
         data,
         as_json,
-        lambda: (
-            f"This machine is: {key.peer_id}\nIt signs for nobody yet. On your first machine:\n\n"
-            f"commonhold node delegate {request}\n\n"
-            "prints a grant; bring that back here:\n\ncommonhold node join GRANT"
-        ),
+        lambda: [
+            f"This machine is: {key.peer_id}",
+            "It signs for nobody yet. On your first machine:",
+            "",
+            f"commonhold node delegate {request}",
+            "",
+            "prints a grant; bring that back here:",
+            "",
+            "commonhold node join GRANT",
+        ],
     )

@@ -10,7 +10,7 @@ from typing import Any
 from commonhold.cli.invitations import Inviter, emit_links, make_links
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_sending import catch_up, deliver
-from commonhold.cli.output import emit, err
+from commonhold.cli.output import emit, say
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.registration import (
@@ -103,7 +103,7 @@ def register(
             asyncio.run(deliver(home, config, store, follower, quiet=as_json))
         except Unreachable as error:
             waits = True
-            err.print(f"{error}\nYour registration is kept, and sent later.", markup=False)
+            say(str(error), "Your registration is kept, and sent later.")
         reason = why_not_joined(store)
     _report(config.link.name, keys, reason, waits, as_json)
 

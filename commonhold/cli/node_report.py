@@ -12,6 +12,7 @@ from commonground.addresses import now_ms
 from commonground.durations import duration_words
 from commonhold.cli.node_home import asset_name, is_running
 from commonhold.cli.output import micro, table
+from node.alarms import path_of
 from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
@@ -106,6 +107,7 @@ def status(
         ],
         "earnings": [_balance(each) for each in balances],
         "alarms": [alarm.message for alarm in store.alarms()],
+        "alarm_files": [str(path_of(home.alarms, alarm)) for alarm in store.alarms()],
         "clock": clock_warning(store, now_ms()),
         "reach": {
             "reached": was_reached(store, now_ms()),
@@ -140,10 +142,11 @@ def _witness_text(data: dict[str, Any]) -> str:
     return "; ".join(said)
 
 
-def status_text(data: dict[str, Any]) -> str:
+def status_text(data: dict[str, Any]) -> list[str]:
     """`status` for people."""
     standing = ", ".join(data["standing_by"])
     lines = [f"ALARM: {message}" for message in data["alarms"]]
+    lines += [f"show others: commonhold verify --alarm {file}" for file in data["alarm_files"]]
     lines += [f"CLOCK: {data['clock']}"] if data["clock"] else []
     lines += [
         f"you         {data['person']}",
@@ -170,7 +173,7 @@ def status_text(data: dict[str, Any]) -> str:
         f" {_amount_text(each['asset'], each['claimable'])} to claim"
         for each in data["earnings"]
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def _refused_text(reason: str) -> list[str]:
@@ -288,13 +291,13 @@ _PROPOSALS: Final[Mapping[int, str]] = {
 }
 
 
-def campaigns_text(data: dict[str, Any]) -> str:
+def campaigns_text(data: dict[str, Any]) -> list[str]:
     """`campaigns` for people."""
-    shown = [_campaign_text(each) for each in data["campaigns"]]
-    return "\n\n".join(shown) or "The network has no campaign yet."
+    shown = [line for each in data["campaigns"] for line in ["", *_campaign_text(each)]]
+    return shown[1:] or ["The network has no campaign yet."]
 
 
-def _campaign_text(each: dict[str, Any]) -> str:
+def _campaign_text(each: dict[str, Any]) -> list[str]:
     first, *more = each["asks"]
     # A list of names reads on one line; what is longer, like a criterion, has a line of its own.
     names = all(len(line) <= NAME_CHARS_MAX for line in more)
@@ -322,7 +325,7 @@ def _campaign_text(each: dict[str, Any]) -> str:
         ("now", _now_text(each)),
     ]
     head = f"{each['id']}  {each['title']}".rstrip()
-    return "\n".join([f"{head} ({each['task']})", *(f"  {name:<9} {text}" for name, text in lines)])
+    return [f"{head} ({each['task']})", *(f"  {name:<9} {text}" for name, text in lines)]
 
 
 _ANSWERS: Final = {

@@ -9,12 +9,13 @@ from typing import Final
 from commonground.client import CoordinatorClient, UnknownKey
 from commonground.status import Busy
 from commonhold.cli.node_home import is_running
-from commonhold.cli.output import err, progress
+from commonhold.cli.output import progress, say
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.outbox import flush
 from node.rows import OutboxState
 from node.store import Store
+from node.unproved import Unproved
 from protocol.errors import Unreachable
 
 # A daemon looks into the outbox every second, and an append takes up to a minute.
@@ -43,7 +44,7 @@ async def catch_up(
     except Unreachable as error:
         if not tolerant or not follower.size:
             raise
-        err.print(f"{error}; going on with what is known here")
+        say(f"{error}; going on with what is known here")
 
 
 async def deliver(
@@ -67,7 +68,9 @@ async def deliver(
         with progress(quiet) as bar:
             queued = store.outbox_counts().get(OutboxState.QUEUED, 0)
             task = bar.add_task("sending", total=queued)
-            send = partial(flush, store=store, on_sent=lambda row: bar.advance(task))
+            send = partial(
+                flush, store=store, on_sent=lambda row: bar.advance(task), follower=known
+            )
             async with CoordinatorClient(config.link, lambda: known.verifier) as client:
                 try:
                     await send(client)
@@ -75,12 +78,27 @@ async def deliver(
                     known.replay()
                     await known.catch_up(client)
                     await send(client)
+                await _prove(store, known, client)
     except UnknownKey:
         raise
     except Busy as error:
         raise Busy(str(error), error.seconds, _KEPT) from error
     except Unreachable as error:
         raise Unreachable(str(error), _KEPT) from error
+
+
+async def _prove(store: Store, known: Follower, client: CoordinatorClient) -> None:
+    """Looks whether what the coordinator calls superfluous is that by our own replay."""
+    if not store.unproved():
+        return
+    known.replay()
+    await known.catch_up(client)
+    await Unproved(store, known, client).settle()
+    if left := len(store.unproved()):
+        say(
+            f"{left} not sent: the coordinator says that they are not needed, and the log does not show why;"
+            " a running node asks again"
+        )
 
 
 async def _wait_for_daemon(store: Store) -> None:

@@ -9,7 +9,7 @@ from commonhold.cli import node_report
 from commonhold.cli.node_home import make_keys, open_store
 from commonhold.cli.node_people import refusal
 from commonhold.cli.node_sending import deliver
-from commonhold.cli.output import emit, err
+from commonhold.cli.output import emit, say
 from node.config import NodeConfig, locate, write_config
 from node.keys import passphrase_file
 from node.registration import registration, why_not_joined
@@ -45,7 +45,7 @@ def init(
         try:
             asyncio.run(deliver(home, config, store))
         except Unreachable as error:
-            err.print(f"{error}\nYour registration is kept and sent with your first submission.")
+            say(str(error), "Your registration is kept and sent with your first submission.")
         reason = why_not_joined(store)
     emit(
         {
@@ -57,12 +57,12 @@ def init(
             "refused": reason,
         },
         as_json,
-        lambda: (
-            f"Your name in {config.link.name}: {name_of(keys.person)}\n"
-            f"This machine is:  {keys.peer_id}\n"
-            f"You are paid at:  0x{keys.payout_address.hex()}\n"
-            f"Keep a copy of:   {home.keys}"
-        ),
+        lambda: [
+            f"Your name in {config.link.name}: {name_of(keys.person)}",
+            f"This machine is:  {keys.peer_id}",
+            f"You are paid at:  0x{keys.payout_address.hex()}",
+            f"Keep a copy of:   {home.keys}",
+        ],
     )
     if reason:
         raise refusal(reason)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
-
 from commonhold.cli import node_report
 from commonhold.cli.node_home import is_running, open_home, open_store
 from commonhold.cli.node_sending import catch_up
-from commonhold.cli.output import emit, out
+from commonhold.cli.output import emit, show
+from node.alarms import AlarmFiles, path_of
 from node.config import NodeConfig, NodeDirectory
+from node.copy import StoredLog, write_copy
 from node.follower import Follower
 from protocol.errors import Unreachable
 
@@ -48,11 +46,7 @@ def statement(epoch: int | None, items: bool, directory: Path | None, as_json: b
         follower = Follower(store, config.link)
         follower.replay()
         data = node_report.statement(store, follower.state, epoch, items)
-    emit(data, as_json, lambda: Group(*map(_letters, node_report.statement_tables(data))))
-
-
-def _letters(shown: Table | str) -> Table | Text:
-    return Text(shown) if isinstance(shown, str) else shown
+    emit(data, as_json, lambda: node_report.statement_tables(data))
 
 
 def campaigns(directory: Path | None, as_json: bool) -> None:
@@ -67,11 +61,20 @@ def campaigns(directory: Path | None, as_json: bool) -> None:
     emit(data, as_json, lambda: node_report.campaigns_text(data))
 
 
+def _alarms_text(found: list[dict[str, object]]) -> list[str]:
+    lines = [
+        (f"{each['kind']}: {each['message']}", f"    commonhold verify --alarm {each['file']}")
+        for each in found
+    ]
+    return [line for pair in lines for line in pair] or ["no alarms"]
+
+
 def alarms(acknowledge: bool, directory: Path | None, as_json: bool) -> None:
     """Shows the evidence that was found; `acknowledge` lets the node go on in spite of it."""
-    home, _ = open_home(directory)
+    home, config = open_home(directory)
     with open_store(home) as store:
         found = store.alarms()
+        AlarmFiles(store, home.alarms, config.link).write_missing()
         if acknowledge:
             store.acknowledge_alarms()
     data = {
@@ -81,10 +84,23 @@ def alarms(acknowledge: bool, directory: Path | None, as_json: bool) -> None:
                 "message": a.message,
                 "raised_ms": a.raised_ms,
                 "evidence": list(a.evidence),
+                "file": str(path_of(home.alarms, a)),
             }
             for a in found
         ]
     }
-    emit(data, as_json, lambda: "\n".join(f"{a.kind}: {a.message}" for a in found) or "no alarms")
+    emit(data, as_json, lambda: _alarms_text(data["alarms"]))
     if acknowledge and found and not as_json:
-        out.print(f"{len(found)} acknowledged; the node goes on.")
+        show(f"{len(found)} acknowledged; the node goes on.")
+
+
+def copy(folder: Path, directory: Path | None, as_json: bool) -> None:
+    """Writes the whole log, as this node has it, for anybody."""
+    home, config = open_home(directory)
+    with open_store(home) as store:
+        log = StoredLog(store, config.link.log_verifier)
+        write_copy(log, folder)
+    data = {"folder": str(folder), "size": log.size}
+    emit(
+        data, as_json, lambda: f"{log.size:,} entries are in {folder}: `commonhold verify {folder}`"
+    )

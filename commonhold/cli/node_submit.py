@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from commonground.client import CoordinatorClient
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_report import counts_text
 from commonhold.cli.node_sending import catch_up, deliver
 from commonhold.cli.options import Origin
 from commonhold.cli.output import emit, progress
 from node.blobs import BlobStore
+from node.config import NodeConfig
 from node.drafts import Draft, drafts_of_files, expand, read_table
 from node.follower import Follower, require_trust
 from node.intake import read_labels
+from node.outbox import send_again
 from node.registration import joining, require_joining
 from node.rows import OutboxState
 from node.store import Store
@@ -141,13 +144,29 @@ def _report_submitted(store: Store, done: Submitted, as_json: bool) -> None:
         lines.append(
             "some are more than you may submit in this epoch; they are sent again in the next"
         )
-    emit(data, as_json, lambda: "\n".join(lines))
+    emit(data, as_json, lambda: lines)
 
 
-def send(directory: Path | None, as_json: bool) -> None:
-    """Sends what is queued."""
+def send(directory: Path | None, again: bool, as_json: bool) -> None:
+    """Sends what is queued; `again`: and what is sealed once more."""
     home, config = open_home(directory)
     with open_store(home) as store:
         asyncio.run(deliver(home, config, store, quiet=as_json))
+        sent = asyncio.run(_again(config, store)) if again else 0
         counts = store.outbox_counts()
-    emit({"outbox": counts}, as_json, lambda: counts_text(counts) or "nothing to send")
+    emit(
+        {"outbox": counts, "again": sent},
+        as_json,
+        lambda: (
+            f"{sent} submissions were sent again"
+            if again
+            else counts_text(counts) or "nothing to send"
+        ),
+    )
+
+
+async def _again(config: NodeConfig, store: Store) -> int:
+    follower = Follower(store, config.link)
+    follower.replay()
+    async with CoordinatorClient(config.link, lambda: follower.verifier) as client:
+        return await send_again(client, store)

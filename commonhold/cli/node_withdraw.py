@@ -13,7 +13,7 @@ import typer
 from commonground.client import CoordinatorClient
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_sending import deliver
-from commonhold.cli.output import EXIT_INTERRUPTED, emit, err, table
+from commonhold.cli.output import EXIT_INTERRUPTED, confirm, emit, say, table
 from node.blobs import BlobStore
 from node.config import NodeConfig
 from node.erasure import finish_erasure
@@ -81,7 +81,7 @@ def withdraw(
         _read_log(config, follower)
         _erase(store, blobs)
         if store.has_residue() or not make_plan(state, plan.now, part).before:
-            err.print(_LATER, soft_wrap=True)
+            say(_LATER)
     emit(data, as_json, lambda: _text(data))
     if plan.reviewed:
         raise _in_review(state, plan)
@@ -99,7 +99,7 @@ def _read_log(config: NodeConfig, follower: Follower) -> None:
     except Unreachable as error:
         if not follower.size:
             raise
-        err.print(f"{error}; going on with what is known here")
+        say(f"{error}; going on with what is known here")
 
 
 def _require_possible(state: State, plan: Plan, all_of: str, part: str) -> None:
@@ -152,12 +152,11 @@ def _confirm(store: Store, state: State, plan: Plan, part: str) -> None:
         for i in plan.now[:SHOWN_MAX]
     ]
     title = f"Of which the {part} is to be withdrawn" if part else "To be withdrawn"
-    err.print(table(title, ["item", "file", "campaign", "status"], rows))
+    say(table(title, ["item", "file", "campaign", "status"], rows))
     if len(plan.now) > SHOWN_MAX:
-        err.print(f"and {len(plan.now) - SHOWN_MAX:,} more")
-    for line in _warnings(state, plan, part):
-        err.print(line, soft_wrap=True)
-    if not typer.confirm("Withdraw for good?", err=True):
+        say(f"and {len(plan.now) - SHOWN_MAX:,} more")
+    say(_warnings(state, plan, part))
+    if not confirm("Withdraw for good?"):
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
@@ -223,14 +222,12 @@ def _data(plan: Plan, part: str, entries: list[int | None], shares: list[str]) -
     }
 
 
-def _text(data: dict[str, Any]) -> str:
+def _text(data: dict[str, Any]) -> list[str]:
     count = len(data["withdrawn"])
     items = "1 item" if count == 1 else f"{count:,} items"
     gone = f"The {data['part']} of {items} is" if data["part"] else _count(data["withdrawn"])
-    return "\n".join(
-        [
-            f"{gone} withdrawn, and erased here.",
-            *data["shares"],
-            "The files that you submitted from are yours: delete them yourself if you want to.",
-        ]
-    )
+    return [
+        f"{gone} withdrawn, and erased here.",
+        *data["shares"],
+        "The files that you submitted from are yours: delete them yourself if you want to.",
+    ]

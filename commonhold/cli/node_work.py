@@ -16,7 +16,7 @@ from commonhold.cli.options import (
     ReviewersOption,
     ReviewKindsOption,
 )
-from commonhold.cli.output import JsonFlag, emit, guarded
+from commonhold.cli.output import JsonFlag, emit, guarded, start_logging
 from protocol.errors import ConfigError
 
 review_app = typer.Typer(help="Answer the items that you were drawn to review.")
@@ -96,9 +96,8 @@ def start(
     if auto_claim and not config.rpc_url:
         raise ConfigError("--auto-claim needs a chain", "set rpc_url in node.toml to an endpoint")
     keys = open_keys(home, passphrase_path)
-    logging.basicConfig(
-        level=log_level.value.upper(),
-        format="%(asctime)s level=%(levelname)s part=%(name)s %(message)s",
+    start_logging(
+        log_level.value.upper(), "%(asctime)s level=%(levelname)s part=%(name)s %(message)s"
     )
     for library in ("libp2p", "trio", "asyncio", "web3", "urllib3", "multiaddr"):
         logging.getLogger(library).setLevel(logging.ERROR)  # their chatter is no news of this node

@@ -1,26 +1,39 @@
 """How every command speaks: results to standard output (text or --json), all else to standard error.
 
+Whatever is printed is text, letter by letter: no markup, and what a terminal would obey or nobody could see
+is spelt out. A string is one line, whoever wrote it; layout is ours, made of lines, `table` and `styled`.
+
 Exit codes: 0 done, 1 a check failed (verify, demo), 2 wrong use or configuration, 3 the other side
 cannot be reached or is busy (the work is kept), 4 the other side refused, 5 the state does not allow
-it now, 6 our own disk failed, 130 interrupted. Any other non-zero code is a bug.
+it now, 6 our own disk failed, 7 an alarm is one node's word (verify --alarm), 130 interrupted. Any other
+non-zero code is a bug.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Final, ParamSpec, TypeVar
+from typing import Annotated, Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+)
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from commonground.escaping import LogFormatter, indented, one_line, visible
 from protocol.errors import (
     CommonholdError,
     ConfigError,
@@ -37,6 +50,8 @@ EXIT_UNREACHABLE: Final = 3
 EXIT_REFUSED: Final = 4
 EXIT_STATE: Final = 5
 EXIT_STORE: Final = 6
+EXIT_TESTIMONY: Final = 7
+EXIT_BUG: Final = 70  # as sysexits.h has it
 EXIT_INTERRUPTED: Final = 130
 
 _EXITS: Final[tuple[tuple[type[CommonholdError], int], ...]] = (
@@ -48,8 +63,31 @@ _EXITS: Final[tuple[tuple[type[CommonholdError], int], ...]] = (
     (StoreError, EXIT_STORE),
 )
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class Screen(Console):
+    """A terminal to which text is text, whichever way it comes: the last defence behind all that is below."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A string that is printed as it is."""
+        return super().render_str(one_line(text), **options | {"markup": False, "emoji": False})
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The pieces of anything else. Those that move the cursor are rich's own."""
+        for piece in super().render(renderable, options):
+            plain = piece.control or piece.text == "\n"
+            yield piece if plain else Segment(visible(piece.text), piece.style)
+
+
+out = Screen()
+err = Screen(stderr=True)
+
+Printed: TypeAlias = "RenderableType | Sequence[RenderableType]"
+"""A line, something with a layout of its own, or several of these, one below the other."""
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 
@@ -68,30 +106,103 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
+            _require_characters(kwargs)
             return command(*args, **kwargs)
         except CommonholdError as error:
             complain(str(error), error.advice)
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt:
-            err.print("interrupted")
+            say("interrupted")
             raise typer.Exit(EXIT_INTERRUPTED) from None
 
     return run
 
 
+def _require_characters(options: dict[str, Any]) -> None:
+    """Raises ConfigError unless what was typed is text. Names of files may be any bytes; they are paths."""
+    for name, value in options.items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, str) and any("\ud800" <= c <= "\udfff" for c in each):
+                raise ConfigError(
+                    f"what was given for {name.replace('_', ' ')} is not UTF-8: {each}",
+                    "set the terminal to UTF-8, and type it again",
+                )
+
+
+# ---- saying ----
+
+
+def letters(text: object, style: str = "") -> Text:
+    """One line of anybody's, letter by letter."""
+    return Text(one_line(str(text)), style)
+
+
+def prose(text: str, style: str = "") -> Text:
+    """Several lines of anybody's, letter by letter. Not to be mixed with lines of ours: they look alike."""
+    return Text(visible(text), style)
+
+
+def styled(*pieces: tuple[object, str] | str) -> Text:
+    """One line, of pieces with styles of their own."""
+    line = Text()
+    for piece in pieces:
+        line.append_text(letters(piece) if isinstance(piece, str) else letters(*piece))
+    return line
+
+
+def show(*shown: Printed, on: Console | None = None) -> None:
+    """Prints what was asked for."""
+    _print(on or out, shown)
+
+
+def say(*shown: Printed) -> None:
+    """Prints what else there is to know, to standard error."""
+    _print(err, shown)
+
+
+def _print(console: Console, shown: Iterable[Printed]) -> None:
+    for each in shown:
+        if isinstance(each, str):
+            console.print(letters(each), soft_wrap=True)
+        elif isinstance(each, Sequence):
+            _print(console, each)
+        else:
+            console.print(each, soft_wrap=isinstance(each, Text | Table))
+
+
+def note(message: str) -> None:
+    """Says what may matter."""
+    say(styled(("note:", "yellow"), f" {message}"))
+
+
 def complain(message: str, advice: str) -> None:
-    """Says what is wrong, and what to do next. Escaped: it may hold a file's name, or words of a stranger."""
-    err.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    """Says what is wrong, and what to do next."""
+    _say_below("error:", "bold red", message)
     if advice:
-        err.print(f"[bold]next:[/] {escape(advice)}", soft_wrap=True)
+        _say_below("next:", "bold", advice)
 
 
-def emit(data: dict[str, Any], as_json: bool, text: Callable[[], object]) -> None:
-    """Prints `data` as JSON, or whatever `text` returns: a string, letter by letter, or a rich renderable."""
+def _say_below(head: str, style: str, message: str) -> None:
+    """Further lines are set off: a message cannot look like two."""
+    say(Text.assemble((head, style), " ", indented(message)))
+
+
+def ask(question: str, **options: Any) -> str:
+    """What the person at the terminal types."""
+    return str(typer.prompt(one_line(question), err=True, **options))
+
+
+def confirm(question: str) -> bool:
+    """Whether the person at the terminal agrees."""
+    return typer.confirm(one_line(question), err=True)
+
+
+def emit(data: dict[str, Any], as_json: bool, text: Callable[[], Printed]) -> None:
+    """Prints `data` as JSON, or whatever `text` returns."""
     if as_json:
         sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=_encode) + "\n")
     else:
-        out.print(text(), soft_wrap=True, markup=False)
+        show(text())
 
 
 def _encode(value: object) -> str:
@@ -100,14 +211,21 @@ def _encode(value: object) -> str:
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
     """A plain table; numbers are right-aligned."""
-    made = Table(title=title, title_justify="left", header_style="bold")
+    made = Table(title=letters(title, "table.title"), title_justify="left", header_style="bold")
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
-        made.add_column(column, justify="right" if numeric else "left")
+        made.add_column(letters(column), justify="right" if numeric else "left")
     for row in rows:
-        # As text: cells hold what others have written, and nothing in it is markup.
-        made.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+        made.add_row(*(letters(f"{cell:,}" if isinstance(cell, int) else cell) for cell in row))
     return made
+
+
+class _Doing(ProgressColumn):
+    """What is being done: a text, where rich's own column would read markup."""
+
+    def render(self, task: Task) -> Text:
+        """As far as the line is wide."""
+        return letters(task.description)
 
 
 @contextmanager
@@ -115,7 +233,7 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
     """A progress display on standard error; nothing when quiet or not a terminal."""
     with Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        _Doing(),
         BarColumn(),
         MofNCompleteColumn(),
         console=err,
@@ -123,6 +241,17 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
         disable=quiet or not err.is_terminal,
     ) as bar:
         yield bar
+
+
+def start_logging(level: int | str, form: str) -> None:
+    """Logs to standard error from now on, one line a record."""
+    root, handler = logging.getLogger(), logging.StreamHandler()
+    for each in root.handlers[:]:
+        if isinstance(each.formatter, LogFormatter):
+            root.removeHandler(each)
+    handler.setFormatter(LogFormatter(form))
+    root.addHandler(handler)
+    root.setLevel(level)
 
 
 def micro(amount: int) -> str:

@@ -1,11 +1,10 @@
 """Content in a terminal: pictures in half blocks, texts letter by letter, anything else by its file.
 
-Content comes from strangers, and a terminal obeys control characters: what cannot be seen is spelt out.
+Content comes from strangers: what cannot be seen is spelt out, and nothing is obeyed.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
+from commonhold.cli.output import letters, prose
 from node.intake import MAX_CONTENT_BYTES, DecodedImage, read_image
 from protocol.errors import Reject
-from protocol.limits import MARKS_IN_A_ROW_MAX
 from protocol.media import MEDIA, Shown
 
 UPPER_HALF: Final = "▀"
@@ -23,9 +22,6 @@ UPPER_HALF: Final = "▀"
 SHADES: Final = " ░▒▓█"
 # Some pages; whoever wants more opens the file.
 TEXT_CHARS_SHOWN: Final = 20_000
-# What texts need, and terminals do nothing about: line ends, tabs, and the joiners of scripts and emoji.
-_KEPT: Final = frozenset("\n\t\u200c\u200d")
-_UNSEEN: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def shown_content(path: Path, media_type: str, columns_max: int, colour: bool = True) -> Text:
@@ -39,31 +35,20 @@ def shown_content(path: Path, media_type: str, columns_max: int, colour: bool = 
         if medium is not None and medium.shown is Shown.TEXT:
             return _shown_text(content, path)
     except OSError as error:
-        return Text(f"(cannot read {path}: {error.strerror})")
+        return letters(f"(cannot read {path}: {error.strerror})")
     except Reject as error:
-        return Text(f"(cannot be shown: {error}; the file is {path})")
+        return letters(f"(cannot be shown: {error}; the file is {path})")
     words = media_type if medium is None else medium.words
-    return Text(f"({words}, {len(content):,} bytes: {path})")
+    return letters(f"({words}, {len(content):,} bytes: {path})")
 
 
 def _shown_text(content: bytes, path: Path) -> Text:
     text = content.decode("utf-8", "replace")
     rest = len(text) - TEXT_CHARS_SHOWN
-    more = f"\n(… {rest:,} more characters in {path})" if rest > 0 else ""
-    return Text(visible(text[:TEXT_CHARS_SHOWN]) + more)
-
-
-def visible(text: str) -> str:
-    """Somebody else's text, with everything spelt out that could not be seen, or that moves the rest."""
-    shown: list[str] = []
-    marks = 0  # in a row: heaps of them cover the lines above
-    for character in text:
-        category = unicodedata.category(character)
-        marks = marks + 1 if category in ("Mn", "Me") else 0
-        hidden = category in _UNSEEN and character not in _KEPT
-        spelt = hidden or marks > MARKS_IN_A_ROW_MAX
-        shown.append(f"<U+{ord(character):04X}>" if spelt else character)
-    return "".join(shown)
+    shown = prose(text[:TEXT_CHARS_SHOWN])
+    if rest > 0:
+        shown.append("\n").append_text(letters(f"(… {rest:,} more characters in {path})"))
+    return shown
 
 
 def half_blocks(image: DecodedImage, columns_max: int, colour: bool = True) -> Text:

@@ -14,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from commonhold.cli.output import __doc__ as output_doc
+from commonhold.cli.output import show
 from commonhold.cli.root import GROUPS, build
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -79,4 +80,4 @@ def _help(root: typer.Typer, path: tuple[str, ...]) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(render(), encoding="utf-8")
-    typer.echo(f"wrote {os.path.relpath(PAGE)}")
+    show(f"wrote {os.path.relpath(PAGE)}")

@@ -7,12 +7,14 @@ missing says which extra to install, and all others work.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
+from io import TextIOWrapper
 from typing import Final
 
 import typer
 
-from commonhold.cli.output import EXIT_USAGE, err
+from commonhold.cli.output import EXIT_BUG, EXIT_USAGE, complain, start_logging
 from commonhold.cli.usage import Root
 
 # name -> (module with a Typer group `app` or a function `command`, extra that brings its packages, help)
@@ -78,6 +80,9 @@ def _unused() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    start_logging(logging.WARNING, "%(levelname)s %(name)s: %(message)s")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal knows every letter
     wanted = sys.argv[1:2]
     try:
         build(*wanted)()
@@ -85,6 +90,12 @@ def main() -> None:
         _, extra, _ = GROUPS.get("".join(wanted), ("", "", ""))
         if not extra:
             raise
-        err.print(f"[bold red]error:[/] `commonhold {wanted[0]}` needs the package {error.name}")
-        err.print(f"[bold]next:[/] pip install 'commonhold\\[{extra}]'")
+        complain(
+            f"`commonhold {wanted[0]}` needs the package {error.name}",
+            f"pip install 'commonhold[{extra}]'",
+        )
         raise SystemExit(EXIT_USAGE) from None
+    except Exception:
+        # Its words may be a stranger's, so it goes the way of all log lines.
+        logging.getLogger("commonhold").critical("this is a fault of commonhold", exc_info=True)
+        raise SystemExit(EXIT_BUG) from None

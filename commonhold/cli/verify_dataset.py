@@ -60,15 +60,15 @@ def _summary(report: DatasetReport) -> dict[str, object]:
     }
 
 
-def _text(report: DatasetReport) -> str:
+def _text(report: DatasetReport) -> list[str]:
     manifest = report.manifest
     missing = f", {len(manifest.missing):,} of the snapshot are missing" if manifest.missing else ""
-    return (
+    return [
         f"{manifest.network_name}, {manifest.campaign} ({manifest.task}): all {manifest.items:,} items of "
-        f"{report.contributors:,} contributors hold{missing}\n"
-        f"snapshot {manifest.snapshot}, for {', '.join(manifest.scope)}\n"
-        f"{len(manifest.columns)} columns, of which content: {', '.join(manifest.parts)}\n"
+        f"{report.contributors:,} contributors hold{missing}",
+        f"snapshot {manifest.snapshot}, for {', '.join(manifest.scope)}",
+        f"{len(manifest.columns)} columns, of which content: {', '.join(manifest.parts)}",
         f"proved against the log of {report.checkpoint.size:,} entries, "
-        f"root {report.checkpoint.root.hex()}\n"
-        "not checked: whether somebody has withdrawn since; the network's dashboard says so"
-    )
+        f"root {report.checkpoint.root.hex()}",
+        "not checked: whether somebody has withdrawn since; the network's dashboard says so",
+    ]

@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
-from rich.markup import escape
+from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from commonhold.audit.onchain import audit_chain
 from commonhold.audit.replay import Report, audit
-from commonhold.audit.source import FolderLog, HttpLog, LogSource, SavingLog
+from commonhold.audit.saving import NotingLog, kept_head, require_extends, saving
+from commonhold.audit.source import FolderLog, HttpLog, LogSource
 from commonhold.cli import verify_dataset
-from commonhold.cli.output import emit, err, micro, progress, table
+from commonhold.cli.output import emit, micro, note, progress, table
 from protocol.identity import PersonId, name_of, short
 from protocol.log.link import SCHEME, parse_link
 from protocol.log.note import Verifier
+from protocol.log.tiles import CHECKPOINT_PATH
 from protocol.state import SHARES, State
 
 
-def check(where: str, key: str, save: Path | None, rpc_url: str, as_json: bool) -> None:
+def check(
+    where: str, key: str, *, save: Path | None, since: Path | None, rpc_url: str, as_json: bool
+) -> None:
     """Checks a log and prints what holds."""
     source, verifier = _open(where, key)
-    if save is not None:
-        source = SavingLog(source, save)
-        save.mkdir(parents=True, exist_ok=True)
-        (save / "verifier").write_text(f"{verifier}\n")
-    with progress(as_json) as bar:
+    earlier = save if save is not None and (save / CHECKPOINT_PATH).exists() else None
+    heads = [(each, kept_head(each)) for each in (since, earlier) if each is not None]
+    is_link = where.startswith(f"{SCHEME}:")
+    link = str(parse_link(where).without_invitation() if is_link else verifier)
+    copy = nullcontext(source) if save is None else saving(source, save, verifier)
+    with copy as read, progress(as_json) as bar:
         task = bar.add_task("reading the log", total=None)
+        noting = NotingLog(read)
         report = audit(
-            source,
+            noting,
             verifier,
             lambda what, done, total: bar.update(
                 task, description=what, completed=done, total=total
             ),
         )
+        for path, head in heads:
+            require_extends(report, noting.note, verifier, head, where=path, link=link)
     settled = audit_chain(report.state, rpc_url) if rpc_url else None
     emit(_summary(report) | {"settled_on_chain": settled}, as_json, lambda: _text(report, settled))
 
@@ -52,9 +59,7 @@ def _open(where: str, key: str) -> tuple[LogSource, Verifier]:
     )
     if not key:
         key = source.read("verifier").decode(errors="replace").strip()
-        err.print(
-            f"[yellow]note:[/] the key {escape(key[:40])}… came with the log; --key or a link is safer"
-        )
+        note(f"the key {key[:40]}… came with the log; --key or a link is safer")
     return source, verify_dataset.parse_key(key)
 
 
@@ -109,13 +114,12 @@ def _campaigns(report: Report) -> dict[str, Any]:
     }
 
 
-def _text(report: Report, settled: int | None) -> Group:
-    # As text: a network's name is its operator's to choose, and nothing in it is markup.
-    findings = Text(_findings(report, settled))
-    return Group(findings, Text(), _campaign_table(report), _share_table(report))
+def _text(report: Report, settled: int | None) -> list[RenderableType]:
+    tables = [_campaign_table(report), _share_table(report)]
+    return [*_findings(report, settled), "", *tables]
 
 
-def _findings(report: Report, settled: int | None) -> str:
+def _findings(report: Report, settled: int | None) -> list[str]:
     state = report.state
     empty = sum(epoch.is_empty for epoch in report.epochs)
     rules = ", ".join(f"{each.what} from entry {each.entry}" for each in report.rules)
@@ -140,7 +144,7 @@ def _findings(report: Report, settled: int | None) -> str:
         lines.append(
             f"epoch {settled} is in force on chain, and every event there is as the log says"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _campaign_table(report: Report) -> Table:

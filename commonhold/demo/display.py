@@ -11,7 +11,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
-from rich.text import Text
+
+from commonhold.cli.output import letters, show, styled
 
 
 class Step:
@@ -35,7 +36,7 @@ class Display:
 
     def act(self, number: int, title: str) -> None:
         """Opens one of the demo's parts."""
-        self._console.print(f"\n[bold]{number}. {title}[/]")
+        show("", styled((f"{number}. {title}", "bold")), on=self._console)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
@@ -52,17 +53,14 @@ class Display:
         else:
             yield step
         seconds = time.monotonic() - begun
-        self._console.print(
-            f"   [green]✔[/] {step.title}"
-            + (f": {step.detail}" if step.detail else "")
-            + f" [dim]({seconds:.1f} s)[/]",
-            soft_wrap=True,
-        )
+        said = f"{step.title}: {step.detail}" if step.detail else step.title
+        done = (("   ✔ ", "green"), said, (f" ({seconds:.1f} s)", "dim"))
+        show(styled(*done), on=self._console)
 
 
 def _line(step: Step) -> Group:
     text = f"{step.title}: {step.detail}" if step.detail else f"{step.title} …"
-    return Group(Spinner("dots", Text(f" {text}")))
+    return Group(Spinner("dots", letters(f" {text}")))
 
 
 def summary_table(summary: dict[str, Any]) -> Table:

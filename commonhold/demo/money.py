@@ -59,5 +59,5 @@ def compare_balances(scene: Scene) -> tuple[bool, Paid]:
                 on_chain = scene.chain.paid(deployment, asset, scene.payouts[name])
                 equal &= on_chain == int(balance["earned"])
                 paid.setdefault(name, {})[asset.hex()] = on_chain
-        step.say("equal, to the unit" if equal else "[red]they differ[/]")
+        step.say("equal, to the unit" if equal else "they differ")
     return equal, paid

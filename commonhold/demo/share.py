@@ -137,7 +137,7 @@ def withdraw(scene: Scene, exported: Exported) -> Withdrawn:
         try:
             scene.wait_until(lambda: not traces(homes, needles), "every copy is deleted")
         except DemoError:
-            step.say(f"[red]still in {len(traces(homes, needles))} files[/]")
+            step.say(f"still in {len(traces(homes, needles))} files")
             return Withdrawn(item_id, erased=False)
         step.say(f"its picture, salt and description were in {len(before)} files and are in none")
     return Withdrawn(item_id, erased=len(before) > 1)

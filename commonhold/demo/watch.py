@@ -38,7 +38,7 @@ def watch(scene: Scene, must_say: Sequence[str]) -> bool:
         step.say(
             f"{len(public)} and {len(own)} pages answer"
             if not missing + broken
-            else f"[red]missing: {missing + broken}[/]"
+            else f"missing: {missing + broken}"
         )
     return not missing and not broken and len(own) > 1
 

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from markupsafe import Markup
 
+from commonground.web.pages import segment
 from coordinator.dashboard.formats import (
     amount,
     bdi,
@@ -72,7 +73,11 @@ def _withdraw(body: Any) -> Said:
 
 def _to(body: Any) -> str:
     """The page of the campaign that a record is about."""
-    return f"/campaigns/{body.campaign_id}"
+    return f"/campaigns/{segment(body.campaign_id)}"
+
+
+def _job_page(job_id: str) -> str:
+    return f"/jobs/{segment(job_id)}"
 
 
 def _round(sentence: str, body: Any, *values: object) -> Said:
@@ -161,7 +166,7 @@ def _job(body: pb.Job) -> Said:
         _many(body.rounds, "round"),
         _ours(micro(body.epsilon_micro)),
         _many(len(body.partners), "partner"),
-        path=f"/jobs/{body.id}",
+        path=_job_page(body.id),
     )
 
 
@@ -171,12 +176,12 @@ def _update(body: pb.Update) -> Said:
         body.round,
         body.job_id,
         _ours(micro(body.epsilon_micro)),
-        path=f"/jobs/{body.job_id}",
+        path=_job_page(body.job_id),
     )
 
 
 def _model(body: pb.Model) -> Said:
-    path = f"/jobs/{body.job_id}"
+    path = _job_page(body.job_id)
     if body.outcome == pb.JOB_OUTCOME_ENDED:
         return _said("ended job {} early: {}", body.job_id, body.reason, path=path)
     return _said(
@@ -212,7 +217,7 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
     "register": _register,
     "delegate": lambda _: _said("delegated a further key"),
     "campaign": lambda b: _said(
-        "opened the campaign {}", b.title or b.id, path=f"/campaigns/{b.id}"
+        "opened the campaign {}", b.title or b.id, path=f"/campaigns/{segment(b.id)}"
     ),
     "pause": _pause,
     "submission": lambda b: _said(
@@ -263,14 +268,14 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
     ),
     "licence": _licence,
     "job": _job,
-    "enrol": lambda b: _said("joined job {}", b.job_id, path=f"/jobs/{b.job_id}"),
+    "enrol": lambda b: _said("joined job {}", b.job_id, path=_job_page(b.job_id)),
     "update": _update,
     "training-round": lambda b: _said(
         "added {} in round {} of {}",
         _many(len(b.partners), "update"),
         b.round,
         b.job_id,
-        path=f"/jobs/{b.job_id}",
+        path=_job_page(b.job_id),
     ),
     "model": _model,
 }

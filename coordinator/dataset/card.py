@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from html import escape
 from typing import Final
 
 from commonground.dataset.layout import DATA, RANKING
 from commonground.dataset.rows import IMAGE, TEXT
+from commonground.escaping import in_code, in_markdown, one_line
 from coordinator.dataset.facts import Facts, counted, licence_url
 
 # What a hub calls a licence is its SPDX identifier in lower case, for those that it knows.
@@ -36,10 +36,10 @@ def render(facts: Facts) -> str:
             *_front_matter(facts),
             "---",
             "",
-            f"# {_line(facts.title)}",
+            f"# {in_markdown(facts.title)}",
             "",
             f"{facts.items:,} items by {len(facts.contributors):,} contributors of "
-            f"{_line(facts.network_name)}, reviewed by each other. Snapshot "
+            f"{in_markdown(facts.network_name)}, reviewed by each other. Snapshot "
             f"`{facts.digest.hex()}`, exported {facts.published}.",
             *_missing(facts),
             "",
@@ -59,12 +59,15 @@ def render(facts: Facts) -> str:
             "",
             "| column | what it is |",
             "|---|---|",
-            *(f"| `{column.name}` | {_cell(column.description)} |" for column in facts.columns),
+            *(
+                f"| {in_code(column.name)} | {in_markdown(column.description)} |"
+                for column in facts.columns
+            ),
             "",
             "## Cite it",
             "",
             "```bibtex",
-            facts.citation,
+            one_line(facts.citation),
             "```",
             "",
         ]
@@ -75,20 +78,21 @@ def _question(facts: Facts) -> list[str]:
     """What reviewers were asked, and what of."""
     sentence, *rest = facts.asks
     parts = (
-        f"`{part.name}` ({', '.join(part.media_types)}{', optional' if part.optional else ''})"
+        f"{in_code(part.name)} ({in_markdown(', '.join(part.media_types))}"
+        f"{', optional' if part.optional else ''})"
         for part in facts.campaign.parts
     )
     return [
         "## The question",
         "",
-        f"{_line(sentence)} (a `{facts.campaign.task}` campaign)",
+        f"{in_markdown(sentence)} (a {in_code(facts.campaign.task)} campaign)",
         "",
-        *(f"- {_line(each)}" for each in rest[:_ROWS_SHOWN]),
+        *(f"- {in_markdown(each)}" for each in rest[:_ROWS_SHOWN]),
         *([f"- and {len(rest) - _ROWS_SHOWN:,} more"] if len(rest) > _ROWS_SHOWN else []),
         *([""] if rest else []),
         f"An item has these parts: {', '.join(parts)}.",
         "",
-        *(f"> {_line(line)}" for line in facts.campaign.guidelines.splitlines()),
+        *(f"> {in_markdown(line)}" for line in facts.campaign.guidelines.splitlines()),
         *([""] if facts.campaign.guidelines else []),
     ]
 
@@ -101,11 +105,18 @@ def _use(facts: Facts) -> list[str]:
         "```python",
         "import datasets",
         f'data = datasets.load_dataset("parquet", data_files="{DATA}/*.parquet", split="train")',
-        *([f'pairs = data.filter(lambda row: row["{pairs[0]}"] is not None)'] if pairs else []),
+        *(
+            [f"pairs = data.filter(lambda row: row[{json.dumps(pairs[0])}] is not None)"]
+            if pairs
+            else []
+        ),
         "```",
         "",
         *(
-            [f"Trainers of preferences read {' and '.join(pairs)}; a tie has neither.", ""]
+            [
+                f"Trainers of preferences read {in_markdown(' and '.join(pairs))}; a tie has neither.",
+                "",
+            ]
             if pairs
             else []
         ),
@@ -134,7 +145,7 @@ def _origin(facts: Facts) -> list[str]:
         "## How it was made",
         "",
         f"- Made by: {counted(facts.origins)}",
-        *([f"- Generators: {_line(counted(facts.generators))}"] if facts.generators else []),
+        *([f"- Generators: {in_markdown(counted(facts.generators))}"] if facts.generators else []),
         f"- Derived from other items: {facts.derived:,}",
         f"- With personal data, by their contributors' word: {facts.personal:,}",
         f"- Reviewers per item: {facts.campaign.reviewers_per_item}, drawn at random, "
@@ -158,7 +169,7 @@ def _ranking(facts: Facts) -> list[str]:
         "| source | strength | interval | votes |",
         "|---|---:|---|---:|",
         *(
-            f"| {_cell(each.source)} | {each.strength:+.2f} | {each.low:+.2f} to {each.high:+.2f} "
+            f"| {in_markdown(each.source)} | {each.strength:+.2f} | {each.low:+.2f} to {each.high:+.2f} "
             f"| {each.votes:,} |"
             for each in ranking.sources[:_ROWS_SHOWN]
         ),
@@ -167,16 +178,16 @@ def _ranking(facts: Facts) -> list[str]:
 
 
 def _front_matter(facts: Facts) -> list[str]:
-    """YAML; JSON's strings are YAML's."""
+    """YAML."""
     known = sorted({each.lower() for each in facts.licences} & _HUB_LICENCES)
     others = sorted(each for each in facts.licences if each.lower() not in _HUB_LICENCES)
     licences = known + ([_OTHER] if others else [])
     size = next(name for at_least, name in _SIZES if facts.items >= at_least)
     return [
-        f"pretty_name: {json.dumps(facts.title)}",
+        f"pretty_name: {_quoted(facts.title)}",
         *_listed("license", licences),
-        *([f"license_name: {json.dumps(', '.join(others))}"] if others else []),
-        *([f"license_link: {licence_url(others[0])}"] if others else []),
+        *([f"license_name: {_quoted(', '.join(others))}"] if others else []),
+        *([f"license_link: {_quoted(licence_url(others[0]))}"] if others else []),
         *_listed("task_categories", _categories(facts)),
         *_listed("size_categories", [size]),
         *_listed("tags", ["commonhold", "croissant", facts.campaign.task, *_tags(facts)]),
@@ -202,7 +213,12 @@ def _tags(facts: Facts) -> list[str]:
 
 
 def _listed(key: str, values: list[str]) -> list[str]:
-    return [f"{key}:", *(f"- {json.dumps(value)}" for value in values)] if values else []
+    return [f"{key}:", *(f"- {_quoted(value)}" for value in values)] if values else []
+
+
+def _quoted(text: str) -> str:
+    """A string of YAML: as JSON's, but that nothing beyond ASCII is written as two halves."""
+    return json.dumps(one_line(text), ensure_ascii=False)
 
 
 def _missing(facts: Facts) -> list[str]:
@@ -212,7 +228,9 @@ def _missing(facts: Facts) -> list[str]:
 
 
 def _licences(facts: Facts) -> str:
-    return ", ".join(f"[{each}]({licence_url(each)})" for each in sorted(facts.licences))
+    return ", ".join(
+        f"[{in_markdown(each)}]({licence_url(each)})" for each in sorted(facts.licences)
+    )
 
 
 def _table(columns: tuple[str, str], counter: Counter[str]) -> list[str]:
@@ -221,15 +239,6 @@ def _table(columns: tuple[str, str], counter: Counter[str]) -> list[str]:
     return [
         f"| {columns[0]} | {columns[1]} |",
         "|---|---:|",
-        *(f"| {_cell(name)} | {count:,} |" for name, count in ordered[:_ROWS_SHOWN]),
+        *(f"| {in_markdown(name)} | {count:,} |" for name, count in ordered[:_ROWS_SHOWN]),
         *([f"| {rest:,} more | |"] if rest > 0 else []),
     ]
-
-
-def _line(text: str) -> str:
-    """Somebody else's words on one line of Markdown, without HTML."""
-    return escape(" ".join(text.split()), quote=False)
-
-
-def _cell(text: str) -> str:
-    return _line(text).replace("\\", "\\\\").replace("|", "\\|")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from commonground.dataset.layout import scope_names
 from commonground.dataset.rows import ORIGINS, Columns, Decided
+from commonground.escaping import one_line
 from coordinator.dataset.snapshots import folder_name
 from coordinator.ranking import SourceRanking
 from protocol.identity import name_of
@@ -80,7 +82,7 @@ class Facts:
     def citation(self) -> str:
         """BibTeX."""
         return (
-            f"@misc{{{self.name}, title = {{{_tex(self.title)}}}, "
+            f"@misc{{{_tex(self.name)}, title = {{{_tex(self.title)}}}, "
             f"author = {{{len(self.contributors)} contributors of {_tex(self.network_name)}}}, "
             f"year = {{{self.published[:4]}}}, note = {{snapshot {self.digest.hex()}}}, "
             f"howpublished = {{{self.url}}}}}"
@@ -89,7 +91,7 @@ class Facts:
 
 def licence_url(spdx: str) -> str:
     """Where the text of a licence on the SPDX list is."""
-    return f"https://spdx.org/licenses/{spdx}.html"
+    return f"https://spdx.org/licenses/{quote(spdx, safe='', errors='replace')}.html"
 
 
 def counted(counter: Counter[str]) -> str:
@@ -99,5 +101,5 @@ def counted(counter: Counter[str]) -> str:
 
 
 def _tex(text: str) -> str:
-    """Without what would end a BibTeX field."""
-    return "".join(c for c in text if c not in "{}\\" and c.isprintable())
+    """Without what would end a BibTeX field, or mean something to TeX."""
+    return "".join(c for c in one_line(text) if c not in "{}\\$&#^_~%")

@@ -4,6 +4,7 @@
     control.py     starts that process, admits partners, runs a ServerApp against it
     supernode.py   a partner's side: one warm process, and only code that is installed there
     grid.py        the same apps in one process, for tests
+    logs.py        its log lines, which go the way of ours
 
 Names are pinned by `flwr==1.41.*`; a newer Flower is a change to this room.
 """

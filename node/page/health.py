@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from commonground.addresses import now_ms
+from node.alarms import path_of
 from node.clocks import clock_warning
 from node.page.sources import Sources
 from node.page.words import moment
@@ -53,6 +54,7 @@ class HealthView:
     is_well: bool
     word: str  # of its state
     alarms: tuple[str, ...]
+    alarm_files: tuple[str, ...]  # of each of them
     alarms_command: str
     reach: str  # whether others can reach it, and what to do if not
     clock: str  # how the operator's clock differs from ours; empty where it does not
@@ -75,7 +77,8 @@ class HealthView:
 def view_health(sources: Sources) -> HealthView:
     """All that can be said without trusting anybody, and more when there is a replay."""
     store, link, replay = sources.store, sources.link, sources.replay
-    alarms = tuple(alarm.message for alarm in store.alarms())
+    raised = store.alarms()
+    alarms = tuple(alarm.message for alarm in raised)
     clock = clock_warning(store, now_ms())
     connected = replay is not None and replay.is_connected()
     covered = replay.follower.checkpoint if replay else None
@@ -95,6 +98,7 @@ def view_health(sources: Sources) -> HealthView:
         is_well=connected and not alarms and not clock,
         word=_word(bool(alarms), replay is not None, connected, bool(clock)),
         alarms=alarms,
+        alarm_files=tuple(str(path_of(sources.alarms, alarm)) for alarm in raised),
         alarms_command=f"commonhold node alarms{sources.arguments}",
         reach=reach_words(store, now_ms()),
         clock=clock,

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from markupsafe import Markup
+
 from node.page.own import Answers, Standing, standing_of
 from node.page.sources import Replay, Sources
-from node.page.words import certainty, plural, quote
+from node.page.words import certainty, plural, quote, told
 from node.quota import may_submit
 from node.rows import ItemRow, PartRow
 from node.statement import REFUSALS
@@ -240,11 +242,12 @@ def _verdict(question: Question, item: Item, proposal: bytes | None) -> str:
         return f"Most reviewers found it {REFUSALS[item.refusal]}."
     said, sure = _words(question, item.answer), certainty(item.confidence_ppm)
     if proposal == item.answer:
-        return f"The reviewers say {quote(said)}, as you did: {sure}."
+        return told("The reviewers say {}, as you did: {}.", quote(said), sure)
     if proposal is None:
-        return f"The reviewers say {quote(said)}: {sure}."
+        return told("The reviewers say {}: {}.", quote(said), sure)
     close = ", which is near enough" if item.status is ItemStatus.ACCEPTED else ""
-    return f"You said {quote(_words(question, proposal))}; the reviewers say {quote(said)}{close}: {sure}."
+    yours = quote(_words(question, proposal))
+    return told("You said {}; the reviewers say {}{}: {}.", yours, quote(said), close, sure)
 
 
 def _is_own(state: State, item: Item) -> bool:
@@ -263,12 +266,12 @@ def _count(answers: Answers, question: Question, item: Item) -> str:
     if not answers:
         return plural(len(item.answered_by), "reviewer") if item.answered_by else ""
     parts = [
-        f"{count} found it {REFUSALS[given.refusal]}"
+        told("{} found it {}", count, REFUSALS[given.refusal])
         if given.refusal
-        else f"{count} said {quote(_words(question, given.answer))}"
+        else told("{} said {}", count, quote(_words(question, given.answer)))
         for given, count in answers.most_common()
     ]
-    return f"{plural(answers.total(), 'reviewer')}: {', '.join(parts)}"
+    return told("{}: {}", plural(answers.total(), "reviewer"), Markup(", ").join(parts))
 
 
 def _withdraw(sources: Sources, state: State, item_id: ItemId, item: Item, reviewing: bool) -> str:

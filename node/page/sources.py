@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from node.blobs import BlobStore
@@ -56,7 +57,7 @@ class Replay:
 
     follower: Follower
     own: OwnRecords
-    is_connected: Callable[[], bool]  # to the coordinator
+    is_connected: Callable[[], bool]  # to the coordinator, which says that it extends what we have
 
 
 @dataclass(slots=True)
@@ -70,6 +71,7 @@ class Sources:
     peers: Callable[[], int]  # how many we are connected to
     read_spending: ReadSpending = no_spending
     key: KeyId = NO_KEY  # that this machine signs with
+    alarms: Path = Path("alarms")  # where its alarms are, as files
     arguments: str = ""  # what a command needs beside its name to mean this node: " --dir HOME"
     replay: Replay | None = None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from markupsafe import Markup
+
 from protocol.limits import PPM
 from protocol.money.settlement import ETHER
 from protocol.state import SHARES, State
@@ -64,9 +66,14 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def quote(text: str) -> str:
-    """Words of others, in quotes and isolated: written from right to left, they turn nothing around."""
-    return f"“\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}”"
+def quote(text: str) -> Markup:
+    """Words of others, escaped, in quotes and isolated: from right to left, they turn nothing around."""
+    return Markup("“<bdi>{}</bdi>”").format(text)
+
+
+def told(sentence: str, *values: object) -> Markup:
+    """A sentence of ours with values in it; those that are no markup are escaped."""
+    return Markup(sentence).format(*values)  # noqa: S704  # the sentences are our own
 
 
 def size(octets: int) -> str:

@@ -102,7 +102,7 @@ class NodeLog:
     async def _append(self, envelope: bytes) -> None:
         async def once() -> None:
             require_trust(self._store)
-            await self._client.append(envelope)
+            self._follower.hold(await self._client.append(envelope))
 
         try:
             await persistent_async(seconds=APPEND_SECONDS_MAX)(Unreachable, once)

@@ -37,18 +37,22 @@ class Receipt(_message.Message):
     def __init__(self, index: _Optional[int] = ..., checkpoint: _Optional[bytes] = ..., proof: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class FollowRequest(_message.Message):
-    __slots__ = ("start",)
+    __slots__ = ("start", "held")
     START_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     start: int
-    def __init__(self, start: _Optional[int] = ...) -> None: ...
+    held: bytes
+    def __init__(self, start: _Optional[int] = ..., held: _Optional[bytes] = ...) -> None: ...
 
 class FollowResponse(_message.Message):
-    __slots__ = ("entries", "checkpoint")
+    __slots__ = ("entries", "checkpoint", "proof")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedCompositeFieldContainer[LoggedEntry]
     checkpoint: bytes
-    def __init__(self, entries: _Optional[_Iterable[_Union[LoggedEntry, _Mapping]]] = ..., checkpoint: _Optional[bytes] = ...) -> None: ...
+    proof: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, entries: _Optional[_Iterable[_Union[LoggedEntry, _Mapping]]] = ..., checkpoint: _Optional[bytes] = ..., proof: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class LoggedEntry(_message.Message):
     __slots__ = ("index", "envelope", "bundle")

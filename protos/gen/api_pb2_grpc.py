@@ -78,7 +78,8 @@ class CoordinatorServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Follow(self, request, context):
-        """Entries from an index on, then each new one as it is logged.
+        """The present head, with the proof that it extends what the asker has seen; then entries from an index on,
+        then each new one as it is logged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

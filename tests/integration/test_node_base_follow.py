@@ -213,8 +213,8 @@ async def test_a_refusal_is_kept_with_its_reason_and_the_rest_goes_on(
     assert [row.last_error for row in done.refused] == ["it breaks a rule"]
     coordinator.refusal = (grpc.StatusCode.ALREADY_EXISTS, "late")
     store.enqueue(Outgoing("toss", b"late"))
-    assert (await flush(client, store)).sent == 1
-    assert store.outbox_counts() == {OutboxState.REFUSED: 1, OutboxState.SENT: 1}
+    assert (await flush(client, store)).unproved == 1
+    assert store.outbox_counts() == {OutboxState.REFUSED: 1, OutboxState.UNPROVED: 1}
 
 
 async def test_what_is_too_much_for_an_epoch_holds_nothing_up_and_is_sent_in_the_next(
@@ -229,8 +229,8 @@ async def test_what_is_too_much_for_an_epoch_holds_nothing_up_and_is_sent_in_the
     assert [row.outgoing for row in store.refused()] == [outgoing], "its owner is told"
     coordinator.refusal = (grpc.StatusCode.ALREADY_EXISTS, "late")
     store.enqueue(Outgoing("beacon", b"late"))
-    assert (await flush(client, store)).sent == 1
-    assert store.outbox_counts() == {OutboxState.POSTPONED: 1, OutboxState.SENT: 1}
+    assert (await flush(client, store)).unproved == 1
+    assert store.outbox_counts() == {OutboxState.POSTPONED: 1, OutboxState.UNPROVED: 1}
 
     coordinator.refusal = None
     record: Any = None
@@ -313,6 +313,48 @@ async def test_a_follower_comes_back_for_ever_with_bounded_waits(
     assert min(waits.asked[6:]) >= 30
 
 
+async def test_whoever_reaches_the_coordinator_has_the_log_followed_at_once(
+    coordinator: ScriptedCoordinator, link: NetworkLink, store: Store
+) -> None:
+    """It may have been away for hours, so that the follower would wait for a minute more."""
+    async with CoordinatorClient(link) as client:
+        pausing = asyncio.create_task(client.pause(3_600))
+        await asyncio.sleep(0)
+        assert not pausing.done()
+        await client.lookup([])
+        await pausing
+        slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        await client.pause(7, sleep)  # a busy server is not asked sooner
+        assert slept == [7]
+
+
+async def test_a_coordinator_that_does_not_say_where_its_log_is_does_not_count_as_connected(
+    coordinator: ScriptedCoordinator, client: CoordinatorClient, link: NetworkLink, store: Store
+) -> None:
+    waits = Waits(most=2)
+    follower = Follower(store, link, sleep=waits)
+    running = asyncio.create_task(follower.run(client))
+    await follower.wait_beyond(0)
+    assert follower.is_assured
+    running.cancel()
+
+    async def refuse(*_: Any) -> Any:
+        raise Unreachable("not now")
+        yield
+
+    async def pause(_: Any, seconds: float, sleep: Callable[[float], Awaitable[object]]) -> None:
+        await sleep(seconds)
+
+    silent: Any = type("Silent", (), {"follow": refuse, "pause": pause})()
+    with pytest.raises(asyncio.CancelledError):
+        await follower.run(silent)
+    assert not follower.is_assured
+
+
 async def test_two_processes_may_follow_into_one_store(
     coordinator: ScriptedCoordinator, link: NetworkLink, store: Store
 ) -> None:
@@ -374,7 +416,7 @@ def _garbage_bundle(coordinator: ScriptedCoordinator) -> api.FollowResponse:
 
 LIES = [
     (_forged, "checkpoint"),
-    (_wrong_root, "split-view"),
+    (_wrong_root, "root"),
     (_split_view, "split-view"),
     (_uncovered, "checkpoint"),
     (_truncated, "order"),
@@ -470,7 +512,7 @@ async def test_a_receipt_that_the_log_does_not_keep_is_a_lie(
     with pytest.raises(Lie, match="where its receipt says"):
         Follower(store, link).take(forgetful.page())
     [alarm] = store.alarms()
-    assert alarm.kind == "receipt"
+    assert alarm.kind == "broken-receipt"
     assert outgoing.envelope in alarm.evidence
 
 

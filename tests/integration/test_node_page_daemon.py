@@ -37,8 +37,8 @@ def text_of(url: str, path: str = "") -> str:
     with httpx.Client(follow_redirects=True) as client:
         client.get(url)
         text = client.get(url.partition("?")[0] + path).text
-    # The marks that isolate what others wrote.
-    return text.replace("\N{FIRST STRONG ISOLATE}", "").replace("\N{POP DIRECTIONAL ISOLATE}", "")
+    # The tags that isolate what others wrote.
+    return text.replace("<bdi>", "").replace("</bdi>", "")
 
 
 def page(node: Node) -> subprocess.CompletedProcess[str]:

@@ -30,6 +30,7 @@ LINE_S: Final = 60.0
 STOP_S: Final = 20.0
 PICTURES: Final = 6
 LINK: Final = "commonhold://…"
+ACCOUNT: Final = "0x…"
 
 
 def lines_of_readme() -> list[str]:
@@ -65,7 +66,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder, self.environment = folder, prepare(folder)
         self.activated = ":"
-        self.link = ""
+        self.link = self.account = ""
         self.servers: list[tuple[str, subprocess.Popen[bytes]]] = []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -79,6 +80,9 @@ class Reader:
         if LINK in line:
             assert self.link, f"no line before has printed the link for: {line}"
             line = line.replace(LINK, self.link)
+        if ACCOUNT in line:
+            assert self.account, f"no line before has printed the account for: {line}"
+            line = line.replace(ACCOUNT, self.account)
         if line.endswith("&"):
             self._serve(line.removesuffix("&").strip())
             return ""
@@ -89,6 +93,8 @@ class Reader:
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         if found := re.search(r"commonhold://[^\s\"]+", done.stdout):
             self.link = found[0]
+        if found := re.search(r"account on chain.*(0x[0-9a-f]{40})", done.stdout):
+            self.account = found[1]
         return done.stdout
 
     def _with_ports(self, line: str) -> str:
@@ -96,6 +102,8 @@ class Reader:
             return line.replace("chain dev", f"chain dev --port {self.chain_port}")
         if line.startswith("commonhold coordinator init"):
             return f"{line} --port 0 --http-port 0 --rpc-url http://127.0.0.1:{self.chain_port}"
+        if line.startswith("commonhold chain fund"):
+            return f"{line} --rpc-url http://127.0.0.1:{self.chain_port}"
         return line
 
     def _shell(self, line: str) -> list[str]:
@@ -148,7 +156,8 @@ def test_a_network_of_your_own_is_what_the_readme_says(tmp_path: Path) -> None:
         said = {line: someone.type(line) for line in lines}
         status = json.loads(someone.type("commonhold coordinator status --dir ./hub --json"))
         assert status["items"] == status["waiting"] == PICTURES
-        assert status["members"] == 1
+        assert status["members"] == 2, "the node's owner, and the operator, who settles"
+        assert (status["settled_epoch"], status["signers"]) == (1, 1)
         [campaign] = status["campaigns"]
         assert (campaign["id"], campaign["standing_by"]) == ("cats", 1)
         # An epoch in which nothing was decided is an epoch, for whoever looks at it.
@@ -159,4 +168,6 @@ def test_a_network_of_your_own_is_what_the_readme_says(tmp_path: Path) -> None:
         ended = someone.stop()
     assert lines[-1].startswith("commonhold verify")
     assert "entries hold" in said[lines[-1]]
+    [settled] = (said[line] for line in lines if "coordinator settle" in line)
+    assert "epoch 1 is in force" in settled
     assert set(ended.values()) <= {0, -signal.SIGTERM}, ended

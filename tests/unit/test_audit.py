@@ -294,7 +294,7 @@ def test_the_command_says_what_holds(
     several: Network, tmp_path: Path, verifier: Verifier, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish(several, tmp_path)
-    verify_log.check(str(tmp_path), str(verifier), None, "", as_json=True)
+    verify_log.check(str(tmp_path), str(verifier), save=None, since=None, rpc_url="", as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert (told["ok"], told["size"], told["network"]) == (True, len(several.log), "simulated")
     assert told["epochs_empty"] == [2, 3] and told["epochs_closed"] == 4
@@ -305,7 +305,7 @@ def test_the_command_says_what_holds(
     assert told["items"]["accepted"] == told["campaigns"]["digits"]["items"]["accepted"] + 3
     assert sum(told["shares_micro"].values()) == told["shares_minted_micro"] > 0
     assert told["rules"] == [{"what": "1", "entry": 0}]
-    verify_log.check(str(tmp_path), str(verifier), None, "", as_json=False)
+    verify_log.check(str(tmp_path), str(verifier), save=None, since=None, rpc_url="", as_json=False)
     text = capsys.readouterr().out
     for words in ("simulated: all", "4 epochs closed, 2 of them empty", "prefer", "classify"):
         assert words in text

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from commonhold.cli.output import EXIT_BUG
 
 WITHOUT = """
 import sys
@@ -42,3 +45,30 @@ def test_a_missing_package_names_its_extra(
 def test_the_other_groups_work_without_it() -> None:
     assert run("sqlalchemy", "verify", "--help").returncode == 0
     assert run("libp2p", "coordinator", "--help").returncode == 0
+
+
+FAULT = """
+import logging, sys
+from commonhold.cli import root
+def build(*_):
+    logging.getLogger("node").warning("refused: %s", "no\\nERROR all is lost\\x1b[2J")
+    print("ε \\u202e")
+    raise ValueError("a stranger's\\nERROR all is lost\\x1b[2J")
+root.build = build
+root.main()
+"""
+
+
+def test_what_strangers_wrote_forges_no_line_of_a_log_or_a_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAULT],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
+    assert done.returncode == EXIT_BUG
+    assert "WARNING node: refused: no<U+000A>ERROR all is lost<U+001B>[2J\n" in done.stderr
+    assert "\n    ERROR all is lost<U+001B>[2J" in done.stderr
+    assert "\nERROR" not in done.stderr and "\x1b" not in done.stderr
+    assert done.stdout == "\\u03b5 \\u202e\n"  # a terminal that has no such letters

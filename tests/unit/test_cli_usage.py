@@ -28,7 +28,7 @@ from commonhold.cli.root import build
         ),
         ("node review refuse 12 dull", "reason is 'dull'", "say one of: unsure, unreadable"),
         ("coordinator export", "missing option '--campaign'", "coordinator export --help"),
-        ("verify", "missing argument 'where'", "verify --help"),
+        ("verify", "there is nothing to verify", "name a network link"),
         ("coordinator epoch close --epok 1", "no such option: --epok", "epoch close --help"),
         ("coordinator epoch klose", "no such command 'klose'", "coordinator epoch --help"),
         ("nothing", "no such command 'nothing'", "--help"),

@@ -18,7 +18,7 @@ from node.follower import Follower
 from node.store import Store
 from protocol.errors import Misbehaviour
 from tests.simulated import Network, Person, campaign
-from tests.simulated_log import LINK, feed, page_of
+from tests.simulated_log import LINK, assurance_of, feed, page_of
 
 MINUTE_MS = 60_000
 START_MS = 1_700_000_000_000
@@ -134,13 +134,17 @@ async def test_every_stream_begins_with_what_is_old(scene: Scene) -> None:
     seen: list[bool] = []
 
     class Client:
-        async def follow(self, start: int) -> AsyncGenerator[Any, None]:
+        async def follow(self, start: int, held: bytes) -> AsyncGenerator[Any, None]:
             seen.append(scene.follower.is_live)
             if len(seen) == 3:
                 raise Misbehaviour("enough")
+            yield assurance_of(scene.net, held)
             scene.seal()
             yield page_of(scene.net, start)
             seen.append(scene.follower.is_live)
+
+        async def pause(self, *_: object) -> None:
+            return None
 
     async def at_once(seconds: float) -> None:
         return None
@@ -160,7 +164,7 @@ def test_status_says_it_before_everything_else(scene: Scene, tmp_path: Path) -> 
 
     def said() -> str:
         home, config = NodeDirectory(tmp_path), NodeConfig(LINK)
-        return status_text(status(home, config, scene.store, scene.follower, "up"))
+        return "\n".join(status_text(status(home, config, scene.store, scene.follower, "up")))
 
     assert "CLOCK" not in said()
     note = [["digits", 5 * MINUTE_MS, now_ms()]]

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from commonhold.cli.coordinator_report import witnesses_report
 from commonhold.cli.node_report import _witness, _witness_text
+from commonhold.cli.output import show
 from coordinator.prepare import Draft
 from coordinator.rounds import Wait
 from coordinator.tossing import next_dealing_step
@@ -21,7 +22,7 @@ from tests.simulated import Network, Person
 
 def shown(net: Network) -> str:
     console = Console(file=io.StringIO(), width=200)
-    console.print(witnesses_report(witnesses_view(net.state)))
+    show(witnesses_report(witnesses_view(net.state)), on=console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -335,7 +335,7 @@ def test_the_card_says_what_was_asked(tmp_path: Path) -> None:
     assert card.data.to_dict()["tags"] == ["commonhold", "croissant", "judge"]
     path, _ = filled(tmp_path / "other", "rated").export()
     card = DatasetCard.load(path / "README.md")
-    assert "> Read it.\n> Then | rate &lt;it&gt;.\n" in card.text
+    assert "> Read it.\n> Then &#124; rate &#60;it&#62;.\n" in card.text
     assert "Ratings that are 1 apart agree." in card.text and "\n- fair\n" in card.text
 
 
@@ -361,7 +361,7 @@ def test_sources_are_ranked_by_all_votes_of_the_campaign(tmp_path: Path) -> None
     assert sum(each["strength"] for each in ranking["sources"]) == pytest.approx(0, abs=1e-5)
     assert layout.RANKING in manifest.files
     card = (path / "README.md").read_text()
-    assert "| fair \\| &lt;i&gt; |" in card and "By 18 votes of 4 reviewers" in card
+    assert "| fair &#124; &#60;i&#62; |" in card and "By 18 votes of 4 reviewers" in card
     check_dataset(path, VERIFIER, lambda *_: None)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from markupsafe import Markup
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -66,8 +67,8 @@ def of_campaign(world: World, c: str, standing: Standing) -> ItemView:
 
 
 def plain(text: str) -> str:
-    """Without the marks that isolate what others wrote."""
-    return text.replace("\N{FIRST STRONG ISOLATE}", "").replace("\N{POP DIRECTIONAL ISOLATE}", "")
+    """Without the tags that isolate what others wrote."""
+    return Markup(text).striptags()
 
 
 @asynccontextmanager
@@ -487,6 +488,7 @@ async def test_while_nobody_is_trusted_nothing_is_shown_as_true(tmp_path: Path) 
             page = await client.get(path)
             assert page.status_code == 503
             assert "stopped trusting this network" in page.text
+            assert "commonhold verify LINK --alarm alarms/001-rule.json" in page.text
             assert "<script>alert" not in page.text
         assert (await client.get("node")).status_code == 200
     assert view_health(world.sources).word == "Alarm"

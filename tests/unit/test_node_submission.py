@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -403,3 +404,13 @@ def test_what_is_submitted_is_said_once(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=says) as caught:
             Items(**wrong)
         assert caught.value.advice
+
+
+def test_a_file_whose_name_is_no_text_is_taken_under_a_name_that_is(
+    submitter: Submitter, store: Store, pictures: list[Path]
+) -> None:
+    odd = pictures[0].rename(pictures[0].with_name(os.fsdecode(b"caf\xe9\n1.png")))
+    assert submitter.submit([odd, pictures[1]], LABELS[0], TERMS).items == 2
+    names = {row.name for row in store.items()}
+    assert names == {"caf<U+DCE9><U+000A>1.png", pictures[1].name}
+    assert {row.parts[0].path for row in store.items()} == names

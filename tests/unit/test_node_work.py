@@ -17,7 +17,6 @@ from commonhold.cli.picture import (
     UPPER_HALF,
     half_blocks,
     shown_content,
-    visible,
 )
 from node.config import NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
@@ -305,13 +304,6 @@ def test_without_a_draw_there_is_nothing_to_review(tmp_path: Path) -> None:
 
 
 # ---- content ----
-
-
-def test_what_cannot_be_seen_is_spelt_out() -> None:
-    assert visible("a\tb\nc") == "a\tb\nc"
-    assert visible("\r\x00\x9b\ufeff\u2028") == "<U+000D><U+0000><U+009B><U+FEFF><U+2028>"
-    assert visible("\u0646\u200c\u0647 \u00e9") == "\u0646\u200c\u0647 \u00e9"
-    assert visible("e" + "\u0301" * 20).count("<U+0301>") == 12
 
 
 def test_each_medium_is_shown_as_a_terminal_can(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,3 +130,114 @@ def test_nothing_in_the_repository_swallows_errors() -> None:
         and (handler.type is None or ast.unparse(handler.type) in {"Exception", "BaseException"})
     }
     assert not silent
+
+
+# ---- text of others ----
+
+# What reads markup, or gives a terminal text as it is. One module does either.
+SPEAKS = "commonhold/cli/output.py"
+RAW = {
+    *("rich.print", "rich.get_console", "rich.console.Console", "rich.prompt", "rich.pretty"),
+    *("rich.markup", "rich.text.Text", "rich.markdown", "rich.logging", "rich.traceback"),
+}
+# Whose pictures are made of text with styles; it takes words from SPEAKS.
+TEXT_MAKERS = {"commonhold/cli/picture.py": {"rich.text.Text"}}
+# For the type alone.
+CONSOLE_TYPES = {
+    "commonhold/cli/demo.py": {"rich.console.Console"},
+    "commonhold/demo/display.py": {"rich.console.Console"},
+}
+RAW_CALLS = {
+    *("print", "input", "typer.echo", "typer.secho", "typer.prompt", "typer.confirm"),
+    *("click.echo", "sys.stdout.write", "sys.stderr.write", "out.print", "err.print"),
+    *("Console", "Text.from_markup", "logging.basicConfig", "warnings.warn"),
+}
+# Which prints a banner of its own, of no stranger's words, where the command line is not installed; and
+# a reviewer of the demo, whose answer is JSON.
+OWN_WORDS = {"contracts/devchain.py": {"print"}, "commonhold/demo/opinion.py": {"print"}}
+# A spreadsheet obeys cells that begin with = + - @. The one table that is written is for our own commands.
+TABLES = {"commonhold/demo/contribute.py"}
+
+
+def named(path: Path) -> Iterator[str]:
+    """What a module imports by name, wherever in it: "rich.text.Text"."""
+    for item in ast.walk(ast.parse(path.read_text())):
+        if isinstance(item, ast.Import):
+            yield from (alias.name for alias in item.names)
+        elif isinstance(item, ast.ImportFrom) and item.module:
+            yield from (f"{item.module}.{alias.name}" for alias in item.names)
+
+
+def called(path: Path) -> Iterator[str]:
+    for item in ast.walk(ast.parse(path.read_text())):
+        if isinstance(item, ast.Call) and isinstance(item.func, ast.Name | ast.Attribute):
+            yield ast.unparse(item.func)
+
+
+def everywhere() -> Iterator[tuple[str, Path]]:
+    for package in PACKAGES:
+        for path in modules(package):
+            yield str(path.relative_to(ROOT)), path
+
+
+def test_one_module_speaks_to_terminals() -> None:
+    """Text goes through its helpers, which escape: markup in an f-string would be somebody else's, too."""
+    raw = {
+        f"{place}: {name}"
+        for place, path in everywhere()
+        if place != SPEAKS
+        for name in named(path)
+        if any(name == each or name.startswith(f"{each}.") for each in RAW)
+        and name not in TEXT_MAKERS.get(place, set()) | CONSOLE_TYPES.get(place, set())
+    }
+    raw |= {
+        f"{place}: {name}()"
+        for place, path in everywhere()
+        if place != SPEAKS
+        for name in called(path)
+        if name in RAW_CALLS - OWN_WORDS.get(place, set())
+    }
+    assert not raw, f"print with the helpers of {SPEAKS}"
+
+
+def test_nothing_that_is_printed_looks_like_markup() -> None:
+    """[bold red] in a string would be shown: styles are arguments of `letters` and `styled`."""
+    tag = re.compile(r"\[/?(bold|dim|italic|red|green|yellow|blue|link|/)[^\]]*\]")
+    found = {
+        f"{place}:{text.lineno}"
+        for place, path in everywhere()
+        if place.startswith("commonhold/")
+        for text in ast.walk(ast.parse(path.read_text()))
+        if isinstance(text, ast.Constant)
+        and isinstance(text.value, str)
+        and tag.search(text.value)
+        and not text.value.startswith('"""')
+    }
+    assert not found
+
+
+def test_no_table_is_written_for_spreadsheets() -> None:
+    writers = {
+        place
+        for place, path in everywhere()
+        for name in called(path)
+        if name in {"csv.writer", "csv.DictWriter"}
+    }
+    assert writers == TABLES
+
+
+def test_all_templates_are_escaped() -> None:
+    """By the one environment; none says that a text is markup, or begins an attribute without quotes."""
+    environments = {
+        place for place, path in everywhere() for name in called(path) if name == "Environment"
+    }
+    assert environments == {"commonground/web/pages.py"}
+    unsafe = re.compile(r"\|\s*safe\b|autoescape|\s[\w-]+=\{\{")
+    found = {
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.html")
+        if "node_modules" not in path.parts
+        for match in unsafe.finditer(path.read_text())
+    }
+    assert not found

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from commonhold.audit.replay import Report, audit
-from commonhold.audit.source import FolderLog, LogSource, SavingLog
+from commonhold.audit.saving import SavingLog
+from commonhold.audit.source import FolderLog, LogSource
 from protocol.errors import Misbehaviour
 from protocol.log.batch import erase
 from protocol.log.merkle import hash_leaf
