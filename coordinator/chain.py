@@ -14,6 +14,7 @@ from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, SentTx
 from contracts.facts import read_logs
+from contracts.governor import Governor
 from contracts.signed import Signed, payload_words
 from contracts.spending import Spending
 from coordinator.deploying import deploy
@@ -115,6 +116,11 @@ class OperatorChain:
     def received(self, asset: Address) -> int:
         """Return all that ever came in of an asset."""
         return int(self._client.read(self._vault().received(to_checksum_address(asset))))
+
+    @property
+    def governor(self) -> Governor:
+        """Return what the holders of shares decide."""
+        return Governor(self._client, self._deployed())
 
     # -- money in
 

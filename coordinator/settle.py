@@ -7,6 +7,7 @@
     post        each closed epoch's root, once its witnesses have signed it; asked for by `settlement`
     stand by    a root that was challenged and is the log's; asked for by `uphold`
     enact       each root that has waited
+    decisions   what the holders of shares decided on; logged as `policy`
     claim       what the treasury has earned
 
 The chain says which steps are done, the log says what is to be done, and no step is done twice. One
@@ -25,6 +26,7 @@ from typing import Any, Final
 from contracts.spending import WEI_PER_GWEI, Spending
 from coordinator.asking import ask
 from coordinator.chain import OperatorChain, Waiting
+from coordinator.deciding import follow_decision
 from coordinator.operator import Operator
 from coordinator.reading import read_chain
 from coordinator.terms import WITNESSES_SAFE, few_witnesses
@@ -108,6 +110,7 @@ def settle(operator: Operator, chain: OperatorChain, report: Report, seconds_max
     run.follow_witnesses()
     run.post_all()
     run.enact_all()
+    follow_decision(operator, chain, report)
     run.claim_treasury()
     return run.settled()
 

@@ -1,5 +1,5 @@
-"""A contributor's side of the contracts: claim, bond, object. Every method blocks until its transaction is
-mined.
+"""A contributor's side of the contracts: claim, bond, object, vote. Every method blocks until its
+transaction is mined.
 
 Errors are those of `contracts.client.ChainClient`: Unreachable, StateError, ConfigError, LocalError.
 """
@@ -13,6 +13,7 @@ from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient, ContractRefused, SentTx
 from contracts.facts import chain_log
+from contracts.governor import Governor
 from contracts.signed import Signed, payload_words
 from contracts.spending import Spending, TooDear, ether
 from node.wallet import ClaimTx, Posting
@@ -37,6 +38,11 @@ class NodeChain:
     def address(self) -> Address:
         """Return the account."""
         return self._client.address
+
+    @property
+    def governor(self) -> Governor:
+        """Return what the holders of shares decide, and our part in it."""
+        return Governor(self._client, self._deployment)
 
     # -- claims
 

@@ -68,6 +68,7 @@ class State:
     policy: Policy = NO_POLICY  # of the present epoch
     policy_to_come: Policy | None = None
     policies: int = 0  # changes ever asked for
+    policy_block: int = 0  # of the chain, where the holders of shares decided on the last of them
     upgrades: int = 0  # likewise
     # Of campaigns, jobs and licences: (which of them, what the id looks like) -> the id.
     ids: Table[tuple[str, str], str] = field(default_factory=Table)

@@ -35,6 +35,7 @@ ROUNDS: Final = "unit/test_fold_rounds.py"
 SETTLEMENT: Final = "unit/test_fold_settlement.py"
 TAKEN: Final = "unit/test_fold_taken_parts.py"
 VERDICT: Final = "unit/test_fold_verdict.py"
+VOTES: Final = "unit/test_fold_votes.py"
 WITHDRAWAL: Final = "unit/test_fold_withdrawal.py"
 WITNESSES: Final = "unit/test_fold_witnesses.py"
 COIN: Final = "unit/test_coin.py"
@@ -1350,6 +1351,41 @@ _TERMS: Final = (
         "    state.policy_to_come = _policy_row(record.body.policy)\n",
         "    state.policy = _policy_row(record.body.policy)\n",
         NETWORK,
+    ),
+    Mutant(
+        "the operator sets the policy for ever",
+        _NETWORK,
+        "    return state.settled_epoch > 0\n",
+        "    return False\n",
+        VOTES,
+    ),
+    Mutant(
+        "nobody may set a policy before there are shares",
+        _NETWORK,
+        "    return state.settled_epoch > 0\n",
+        "    return True\n",
+        VOTES,
+    ),
+    Mutant(
+        "any policy is as good as the one that was decided",
+        _NETWORK,
+        "    block = state.decided.get(what)\n",
+        "    block = max((each for _, each in state.decided.scan()), default=None)\n",
+        VOTES,
+    ),
+    Mutant(
+        "an old decision undoes a newer one",
+        _NETWORK,
+        "block > state.policy_block",
+        "block > 0",
+        VOTES,
+    ),
+    Mutant(
+        "the operator changes the rules without a vote",
+        _NETWORK,
+        '        _require_said(state, rules_hash(body.version), "on new rules", "rules")\n',
+        "        pass\n",
+        VOTES,
     ),
     Mutant(
         "rules change in the epoch before",

@@ -21,7 +21,7 @@ from commonhold.cli.options import (
     SilenceSlashOption,
     SilenceTossesOption,
 )
-from commonhold.cli.output import JsonFlag, emit, guarded
+from commonhold.cli.output import JsonFlag, emit, err, guarded
 from coordinator.config import Home
 
 campaign_app = typer.Typer(no_args_is_help=True, help="What the network asks contributors for.")
@@ -210,10 +210,15 @@ def policy_set(
     silence_slash: SilenceSlashOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Change what is given, from the next epoch on; the present one keeps the policy that it began with."""
+    """Change what is given, from the next epoch on; the present one keeps the policy that it began with.
+
+    Once a root is in force the holders of shares decide: a holder proposes it (`commonhold node propose
+    policy`, with the same options), and `settle` logs what they decided.
+    """
+    from coordinator.deciding import NO_VOTE_YET, log_policy, require_vote
     from coordinator.operator import Operator
     from coordinator.policies import changed_policy, policy_data, read_terms
-    from protos.gen import records_pb2 as pb
+    from protocol.rules.network import holders_decide
 
     terms = read_terms(
         emission=emission,
@@ -235,13 +240,14 @@ def policy_set(
     with Operator(Home.at(directory)) as operator:
         state = operator.state
         policy = changed_policy(state, terms)
-        epoch = state.epoch
-        body = pb.PolicyChange(
-            network=state.network, epoch=epoch, policy=policy, serial=state.policies
-        )
-        receipt = operator.append("policy", body)
+        require_vote(state, policy)
+        epoch, voted = state.epoch, holders_decide(state)
+        receipt = log_policy(operator, policy)
+    if not voted:
+        err.print(f"note: {NO_VOTE_YET}", soft_wrap=True)
+    data = {"from_epoch": epoch + 1, "policy": policy_data(policy), "voted": voted}
     emit(
-        {"from_epoch": epoch + 1, "policy": policy_data(policy), "index": receipt.index},
+        data | {"index": receipt.index},
         as_json,
         lambda: f"from epoch {epoch + 1} on (log entry {receipt.index})",
     )
@@ -259,14 +265,17 @@ def upgrade(
 ) -> None:
     """Go over to the next version of the rules, at the end of an epoch.
 
-    Every node needs software that knows that version by then.
+    Every node needs software that knows that version by then. Once a root is in force the holders of shares
+    decide first: `commonhold node propose rules`.
     """
+    from coordinator.deciding import require_vote_on_rules
     from coordinator.operator import Operator
     from protos.gen import records_pb2 as pb
 
     with Operator(Home.at(directory)) as operator:
         state = operator.state
         first = state.epoch + 1 if epoch is None else epoch
+        require_vote_on_rules(state, state.rules + 1)
         body = pb.Upgrade(
             network=state.network, version=state.rules + 1, epoch=first, serial=state.upgrades
         )

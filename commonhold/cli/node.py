@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from commonhold.cli import node_work
+from commonhold.cli import node_vote, node_work
 from commonhold.cli.options import (
     ConsentTo,
     DirOption,
@@ -363,3 +363,4 @@ def copy(
 
 
 node_work.register(app)
+node_vote.register(app)

@@ -27,6 +27,7 @@ from commonhold.demo.share import (
 )
 from commonhold.demo.stage import Stage
 from commonhold.demo.train import federated_figures, train
+from commonhold.demo.vote import begin_vote, end_vote, is_followed
 from commonhold.demo.watch import watch
 from protocol.money.settlement import ETHER
 
@@ -54,6 +55,7 @@ def play(scene: Scene) -> dict[str, Any]:
     act(4, "Settlement: shares, claimed on chain")
     exporting = begin_export(scene)
     settle(scene, "epoch 1", SHARE_TOKEN)
+    vote = begin_vote(scene)
     act(5, "A dataset: exported with proofs, licensed; and an item taken back")
     sold = export(scene, "accepted items become a dataset", exporting)
     stable = sell(scene, sold)
@@ -65,7 +67,9 @@ def play(scene: Scene) -> dict[str, Any]:
     act(7, "Settlement: trainers, royalties, revenue")
     with scene.display.step("epoch 2 closes"):
         scene.operate("epoch", "close")
+    end_vote(scene, vote)
     settle(scene, "epoch 2", stable, ETHER)
+    voted = is_followed(scene)
     matches, paid = compare_balances(scene)
     act(8, "From outside: the pages, and the whole log replayed")
     seen = watch(scene, [exported.snapshot[:12], f"{model['epsilon']:.2f}", "Northwind Robotics"])
@@ -74,6 +78,7 @@ def play(scene: Scene) -> dict[str, Any]:
     return measured.figures(scene.people) | {
         "joined_by_bond": joined,
         "onchain_matches_statements": matches,
+        "policy_voted": voted,
         "revenue_paid_micro": sum(each.get(stable.hex(), 0) for each in paid.values()),
         "revenue_paid_wei": sum(each.get(ETHER.hex(), 0) for each in paid.values()),
         "verify_ok": checked.ok,

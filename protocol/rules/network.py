@@ -20,6 +20,7 @@ from protocol.limits import (
 )
 from protocol.log.commitments import network_id
 from protocol.log.strict import parse_amount
+from protocol.money.ballot import policy_hash, rules_hash
 from protocol.policy import Policy
 from protocol.rows import row_of
 from protocol.rules.admission import TAKES_BONDS, TAKES_INVITATIONS
@@ -132,6 +133,38 @@ def process_genesis(state: State, record: Record[pb.Genesis]) -> None:
     state.policy = _policy_row(body.policy)
 
 
+# ---- what the holders of shares decide ----
+
+
+def holders_decide(state: State) -> bool:
+    """Whether a vote is needed: from the first root in force on, others than the operator hold shares."""
+    return state.settled_epoch > 0
+
+
+def require_decision(state: State, policy: pb.Policy) -> None:
+    """Raises Reject unless a policy needs no vote, or the board has said it since the last one that the log
+    followed: an older decision does not undo a newer one."""
+    if not holders_decide(state):
+        return
+    block = _require_said(state, policy_hash(policy), "on this policy", "policy")
+    require(
+        block > state.policy_block,
+        "the log has followed this decision, or a later one",
+        "who wants that policy back proposes it again: `commonhold node propose policy`",
+    )
+
+
+def _require_said(state: State, what: bytes, words: str, command: str) -> int:
+    """In which block the board said it."""
+    block = state.decided.get(what)
+    if block is None:
+        raise Reject(
+            f"the holders of shares decide {words}, and the log holds no such decision",
+            f"propose it: `commonhold node propose {command}`; after the vote, `commonhold node enact`",
+        )
+    return block
+
+
 def validate_policy(state: State, record: Record[pb.PolicyChange]) -> None:
     """The present epoch keeps the policy that it began with."""
     require(record.body.epoch == state.epoch, f"this is epoch {state.epoch}")
@@ -143,11 +176,13 @@ def validate_policy(state: State, record: Record[pb.PolicyChange]) -> None:
         f"the contracts mint {ceiling} millionths of a share in an epoch at most",
         "a vote of the holders of shares raises it (Settlement.setEmission)",
     )
+    require_decision(state, record.body.policy)
 
 
 def process_policy(state: State, record: Record[pb.PolicyChange]) -> None:
     """Waits for the close; a later change replaces it."""
     state.policy_to_come = _policy_row(record.body.policy)
+    state.policy_block = state.decided.get(policy_hash(record.body.policy), state.policy_block)
     state.policies += 1
 
 
@@ -167,6 +202,8 @@ def validate_upgrade(state: State, record: Record[pb.Upgrade]) -> None:
         f"epoch {state.epoch} keeps the rules that it began with",
         f"name epoch {state.epoch + 1}, or a later one",
     )
+    if holders_decide(state):
+        _require_said(state, rules_hash(body.version), "on new rules", "rules")
 
 
 def process_upgrade(state: State, record: Record[pb.Upgrade]) -> None:

@@ -43,6 +43,7 @@ def test_the_demo_reaches_what_it_promises(played: tuple[dict[str, Any], Path]) 
     assert figures["lazy_reviewer_share"] < figures["honest_reviewer_mean_share"] / 4
     assert figures["joined_by_bond"] is True
     assert figures["onchain_matches_statements"] is True
+    assert figures["policy_voted"] is True
     assert figures["revenue_paid_micro"] > 0
     assert figures["verify_ok"] is True
     assert figures["tamper_detected"] is True

@@ -34,10 +34,12 @@ from protocol.log.merkle import hash_leaf
 from protocol.log.strict import LEAF_TYPES, parse_leaf
 from protocol.money import events
 from protocol.money.accounts import conserves, promised_leaves
+from protocol.money.ballot import policy_hash
 from protocol.money.settlement import ETHER
 from protocol.review.fingerprints import fingerprint_pixels, is_near_duplicate
 from protocol.rows import Item, ItemId
 from protocol.rules import sealing
+from protocol.rules.network import holders_decide
 from protocol.state import SHARES, State
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
@@ -351,8 +353,13 @@ class FoldMachine(RuleBasedStateMachine):
         decay=st.sampled_from([0, 900_000, 1_000_000]), accept=st.sampled_from([600_000, 900_000])
     )
     def change_policy(self, decay: int, accept: int) -> None:
+        """Where others than the operator hold shares, they decide; a decision is good once."""
         frozen = self.net.state.policy
-        self.net.change_policy(reputation_decay_ppm=decay, accept_ppm=accept)
+        wanted = {"reputation_decay_ppm": decay, "accept_ppm": accept}
+        if holders_decide(self.net.state):
+            assert not self.attempt(partial(self.net.change_policy, **wanted))
+            says(self.net, events.PolicyDecided(policy_hash(policy(**wanted))))
+        self.net.change_policy(**wanted)
         assert self.net.state.policy == frozen
 
     @rule(who=st.sets(who, min_size=1, max_size=3))

@@ -1,0 +1,39 @@
+"""What a holder is told of a proposal: what its calls do, and its author's words as text."""
+
+from __future__ import annotations
+
+from commonhold.cli.policy_words import policy_changes
+from commonhold.cli.proposal_words import WHY_CHARS_MAX, reason
+from contracts.governor import Proposal
+from protocol.money.settlement import ETHER
+from protos.gen import records_pb2 as pb
+from tests.simulated import policy
+
+
+def proposed(description: bytes) -> Proposal:
+    return Proposal(1, ETHER, (), (), (), description, 0, 0)
+
+
+def test_an_authors_words_are_one_line_of_text() -> None:
+    assert reason(proposed(b"why: it pays\npolicy: 0x")) == "it pays"
+    assert reason(proposed(b"it pays")) == ""
+    assert reason(proposed("why: \x1b[31mred\u202eder \xff".encode())) == "[31mred der \xff"
+    assert reason(proposed(b"\xff\xfe\nwhy: \xff")) == "\ufffd"
+    assert len(reason(proposed(b"why: " + b"x" * 10_000))) == WHY_CHARS_MAX
+
+
+def test_a_change_is_told_field_by_field() -> None:
+    before = policy(reviewers_ppm=250_000, admission=pb.ADMISSION_OPEN, newcomer_items=5)
+    assert policy_changes(before, before) == []
+    after = policy(
+        reviewers_ppm=300_000,
+        admission=pb.ADMISSION_INVITATION,
+        newcomer_items=6,
+        epoch_emission_micro=before.epoch_emission_micro + 500_000,
+    )
+    told = policy_changes(before, after)
+    assert "reviewers' part of the emission: 25 % -> 30 %" in told
+    assert "how one joins: open -> invitation" in told
+    assert "a newcomer's items in an epoch: 5 -> 6" in told
+    assert any(line.startswith("shares minted per epoch: ") for line in told)
+    assert len(told) == 4
