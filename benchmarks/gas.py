@@ -22,7 +22,7 @@ from contracts import load
 from contracts.devchain import dev_addresses, dev_keys
 from contracts.evm import CHAIN_ID, Evm
 from contracts.inspection import ARTIFACTS
-from coordinator.chain import Signed
+from contracts.signed import Signed
 from coordinator.deploying import constructor_arguments, contract_address
 from coordinator.terms import tryout
 from node.wallet import Wallet

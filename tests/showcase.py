@@ -22,6 +22,7 @@ from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf, root_of
 from protocol.log.strict import encode_leaf, parse_leaf
 from protocol.money import events
+from protocol.money.ballot import policy_hash
 from protocol.money.settlement import Address
 from protocol.rules.settling import witnesses_to_be
 from protocol.tasks.spec import encode_spec
@@ -108,6 +109,7 @@ def showcase(began_ms: int = BEGAN_MS, /, **texts: str) -> Network:
     net.withdraw(people[1], [i for i in ids(net) if net.state.items[i].author == people[1].id][:2])
     net.snapshot()
     pay(net, 3 * 10**18, "a gift <b>to</b> all")
+    says(net, events.PolicyDecided(policy_hash(policy(trainers_ppm=50_000))))
     net.change_policy(trainers_ppm=50_000)
     _begin(net)
     return net

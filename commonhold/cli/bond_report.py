@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from commonhold.cli.output import moment
 from protocol.identity import PersonId
 from protocol.money.onchain import Vouched
 from protocol.money.payload import bond_id
@@ -56,8 +56,3 @@ def bond_text(data: dict[str, Any] | None) -> list[str]:
         then = "the holders of shares decide" if each["appealed"] else "`commonhold node appeal`"
         lines.append(f"ACCUSED     slash {each['number']} asks for {each['wei']} of it: {then}")
     return lines
-
-
-def moment(time_s: int) -> str:
-    """A time as people read it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_s))

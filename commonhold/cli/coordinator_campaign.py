@@ -21,7 +21,7 @@ from commonhold.cli.options import (
     SilenceSlashOption,
     SilenceTossesOption,
 )
-from commonhold.cli.output import JsonFlag, emit, err, guarded
+from commonhold.cli.output import JsonFlag, emit, guarded, note
 from coordinator.config import Home
 
 campaign_app = typer.Typer(no_args_is_help=True, help="What the network asks contributors for.")
@@ -244,7 +244,7 @@ def policy_set(
         epoch, voted = state.epoch, holders_decide(state)
         receipt = log_policy(operator, policy)
     if not voted:
-        err.print(f"note: {NO_VOTE_YET}", soft_wrap=True)
+        note(NO_VOTE_YET)
     data = {"from_epoch": epoch + 1, "policy": policy_data(policy), "voted": voted}
     emit(
         data | {"index": receipt.index},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commonhold.cli.options import HomeOption
-from commonhold.cli.output import JsonFlag, emit, err, guarded
+from commonhold.cli.output import JsonFlag, emit, guarded, say
 from coordinator.config import Home
 from protocol.errors import ConfigError
 
@@ -60,12 +60,12 @@ def slash(
     sent: list[bytes] = []
     with Operator(Home.at(directory)) as operator:
         if execute is not None:
-            sent = [slashing.execute(operator, open_chain(operator), execute, err.print)]
+            sent = [slashing.execute(operator, open_chain(operator), execute, say)]
         elif fault is not None:
             chain = open_chain(operator)
             who = person_of(person)
             sent = slashing.slash(
-                *(operator, chain, who, fault.value), report=err.print, seconds_max=timeout
+                *(operator, chain, who, fault.value), report=say, seconds_max=timeout
             )
         proven = slashing.proven_faults(operator.state)
         still_open = slashing.open_slashes(operator.state)
@@ -74,7 +74,7 @@ def slash(
         "proven": [_plain(asdict(each)) for each in proven],
         "open": [_plain(asdict(each)) for each in still_open],
     }
-    emit(data, as_json, lambda: "\n".join(_words(proven, still_open)) or "nothing is proven")
+    emit(data, as_json, lambda: _words(proven, still_open) or "nothing is proven")
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

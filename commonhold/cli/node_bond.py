@@ -6,21 +6,14 @@ Whoever is no member yet bonds first: the bond names the person that the node's 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from commonhold.cli.bond_report import moment
-from commonhold.cli.node_home import open_home, open_keys, open_store, tell_sent
-from commonhold.cli.node_sending import catch_up
-from commonhold.cli.output import emit
+from commonhold.cli.node_chain import open_chain
+from commonhold.cli.output import emit, moment
 from node.chain import NodeChain
-from node.config import gas_terms
-from node.follower import Follower
-from node.keys import NodeKeys
-from node.wallet import Wallet
-from protocol.errors import ConfigError, StateError
+from protocol.errors import StateError
 from protocol.identity import PersonId
 from protocol.money.payload import bond_id
 from protocol.rules.admission import TAKES_BONDS, is_kept_by_bond
@@ -37,7 +30,8 @@ class _Least:
 
 def bond(wei: int, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
     """Adds to our bond, which stands for our payout address as a witness, too."""
-    keys, state, chain = _open(directory, passphrase_path)
+    mine = open_chain(directory, passphrase_path)
+    keys, state, chain = mine.keys, mine.state, mine.chain
     before = chain.bonded(keys.person)[0]
     least = _least(state, keys.person, chain)
     if before + wei < least.wei:
@@ -64,7 +58,8 @@ def unbond(
 ) -> None:
     """Begins to take it back, all of it or `wei`; without anything to begin with, takes back what has waited
     long enough."""
-    keys, state, chain = _open(directory, passphrase_path)
+    mine = open_chain(directory, passphrase_path)
+    keys, state, chain = mine.keys, mine.state, mine.chain
     vouches, leaving, leaves_at_s = chain.bonded(keys.person)
     if vouches and (wei is not None or not leaving or chain.time_s() < leaves_at_s):
         amount = vouches if wei is None else wei
@@ -85,7 +80,8 @@ def unbond(
 
 def appeal(directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
     """Appeals against all slashes of our bond that the log has read of."""
-    keys, state, chain = _open(directory, passphrase_path)
+    mine = open_chain(directory, passphrase_path)
+    keys, state, chain = mine.keys, mine.state, mine.chain
     own = bond_id(keys.person, chain.address)
     due = [n for n, each in state.slashes.scan() if each.bond == own and not each.is_appealed]
     if not due:
@@ -115,23 +111,3 @@ def _check_rest(rest: int, before: int, least: _Least) -> None:
             f"{rest} wei would stay, and {least.what} takes {least.wei}",
             f"take back {before - least.wei} at most, or everything: `commonhold node unbond`",
         )
-
-
-def _open(
-    directory: Path | None, passphrase_path: Path | None
-) -> tuple[NodeKeys, State, NodeChain]:
-    home, config = open_home(directory)
-    keys = open_keys(home, passphrase_path)
-    if not config.rpc_url:
-        raise ConfigError("this node knows no chain", "set rpc_url in node.toml to an endpoint")
-    with open_store(home) as store:
-        follower = Follower(store, config.link)
-        follower.replay()
-        asyncio.run(catch_up(home, config, follower))
-        state = follower.state
-    if state.deployment is None:
-        raise StateError(
-            "the network has no contracts yet", "its operator deploys them with `settle`"
-        )
-    wallet = Wallet(keys.payout_secret, gas_terms(config, home, tell_sent))
-    return keys, state, wallet.chain(config.rpc_url, state.deployment)

@@ -9,6 +9,7 @@ import typer
 
 from commonhold.cli.options import (
     AdmissionOption,
+    BondOption,
     DirOption,
     InviteStandingOption,
     ItemsPerStandingOption,
@@ -16,6 +17,8 @@ from commonhold.cli.options import (
     NewcomerItemsOption,
     OperatorInvitationsOption,
     PassphraseOption,
+    SilenceSlashOption,
+    SilenceTossesOption,
 )
 from commonhold.cli.output import JsonFlag, guarded
 
@@ -26,6 +29,9 @@ propose_app = typer.Typer(
 WhyOption = Annotated[str, typer.Option("--why", help="A line for those who are to vote.")]
 IdArgument = Annotated[
     str, typer.Argument(help="First digits of the proposal's id, as `proposals` shows.")
+]
+SlashArgument = Annotated[
+    int, typer.Argument(min=0, help="Its number, as `coordinator slash` and `node status` show.")
 ]
 WaitOption = Annotated[
     float, typer.Option("--wait", min=0, max=86_400, help="Seconds to wait for its time to come.")
@@ -68,6 +74,9 @@ def policy(
     invite_standing: InviteStandingOption = None,
     newcomer_items: NewcomerItemsOption = None,
     items_per_standing: ItemsPerStandingOption = None,
+    bond: BondOption = None,
+    silence_tosses: SilenceTossesOption = None,
+    silence_slash: SilenceSlashOption = None,
     why: WhyOption = "",
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
@@ -93,6 +102,9 @@ def policy(
         invite_standing=invite_standing,
         newcomer_items=newcomer_items,
         items_per_standing=items_per_standing,
+        bond=bond,
+        silence_tosses=silence_tosses,
+        silence_slash=silence_slash,
     )
     asked = node_votes.Asked(directory, passphrase_path, as_json)
     node_votes.propose_policy(terms, why, asked)
@@ -176,6 +188,57 @@ def veto(
 
     asked = node_votes.Asked(directory, passphrase_path, as_json)
     node_votes.propose(Act("witness_set", "veto"), why, asked)
+
+
+@propose_app.command()
+@guarded
+def confirm(
+    slash: SlashArgument,
+    why: WhyOption = "",
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Propose to take a bond in spite of the appeal against it."""
+    from commonhold.cli import node_votes
+    from contracts.governor import Act
+
+    asked = node_votes.Asked(directory, passphrase_path, as_json)
+    node_votes.propose(Act("stake", "confirm", (slash,)), why, asked)
+
+
+@propose_app.command()
+@guarded
+def overturn(
+    slash: SlashArgument,
+    why: WhyOption = "",
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Propose to drop a slash, appealed against or not."""
+    from commonhold.cli import node_votes
+    from contracts.governor import Act
+
+    asked = node_votes.Asked(directory, passphrase_path, as_json)
+    node_votes.propose(Act("stake", "overturn", (slash,)), why, asked)
+
+
+@propose_app.command("witness-bond")
+@guarded
+def witness_bond(
+    wei: Annotated[int, typer.Argument(min=1, help="The least, in the smallest unit.")],
+    why: WhyOption = "",
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Propose another least bond of a witness who can freeze a wrong root."""
+    from commonhold.cli import node_votes
+    from contracts.governor import Act
+
+    asked = node_votes.Asked(directory, passphrase_path, as_json)
+    node_votes.propose(Act("stake", "setMinimum", (wei,)), why, asked)
 
 
 @guarded

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from commonhold.cli.node_home import open_home, open_keys, open_store
-from commonhold.cli.node_sending import catch_up
-from commonhold.cli.output import emit, err, micro, table
+from commonhold.cli.node_chain import open_chain
+from commonhold.cli.output import Printed, emit, micro, moment, say, table
 from commonhold.cli.policy_words import policy_changes
-from commonhold.cli.proposal_words import WHY, WHY_CHARS_MAX, moment, reason, said
+from commonhold.cli.proposal_words import WHY, WHY_CHARS_MAX, reason, said
 from contracts.client import ContractRefused
 from contracts.governor import Act, Governor, Proposal, Tally
 from coordinator.policies import changed_policy
-from node.config import gas_terms
-from node.follower import Follower
-from node.wallet import Wallet
 from protocol.errors import ConfigError, StateError
 from protocol.limits import ADDRESS_BYTES
 from protocol.money.ballot import policy_hash, policy_text, rules_hash
@@ -54,7 +49,7 @@ class _Desk:
 # ---- proposing ----
 
 
-def propose_policy(terms: dict[str, int], why: str, asked: Asked) -> None:
+def propose_policy(terms: dict[str, int | str], why: str, asked: Asked) -> None:
     """Another policy, and where it mints more than the contracts do, that they may."""
     desk = _open(asked)
     state = desk.state
@@ -117,12 +112,13 @@ def _propose(
     emit(
         _data(desk.state, governor, proposal, tally),
         as_json,
-        lambda: (
-            f"proposed {name_of(proposal)}:\n"
-            + "\n".join(f"  {line}" for line in text)
-            + f"\nvotes are cast from {moment(proposal.starts_s)} to {moment(tally.ends_s)}, with the shares"
-            f" that are delegated by then:\n  commonhold node vote {name_of(proposal)} yes"
-        ),
+        lambda: [
+            f"proposed {name_of(proposal)}:",
+            *(f"  {line}" for line in text),
+            f"votes are cast from {moment(proposal.starts_s)} to {moment(tally.ends_s)}, with the shares"
+            " that are delegated by then:",
+            f"  commonhold node vote {name_of(proposal)} yes",
+        ],
     )
 
 
@@ -237,11 +233,11 @@ def enact(prefix: str, wait_s: float, asked: Asked) -> None:
     emit(
         {"id": name_of(proposal), "state": "executed", "tx_hash": sent.tx_hash, "does": text},
         asked.as_json,
-        lambda: (
-            "done:\n"
-            + "\n".join(f"  {line}" for line in text)
-            + "\nthe log follows when its operator next runs `settle`"
-        ),
+        lambda: [
+            "done:",
+            *(f"  {line}" for line in text),
+            "the log follows when its operator next runs `settle`",
+        ],
     )
 
 
@@ -254,21 +250,8 @@ def name_of(proposal: Proposal) -> str:
 
 
 def _open(asked: Asked) -> _Desk:
-    home, config = open_home(asked.directory)
-    keys = open_keys(home, asked.passphrase_path)
-    if not config.rpc_url:
-        raise ConfigError("this node knows no chain", "set rpc_url in node.toml to an endpoint")
-    with open_store(home) as store:
-        follower = Follower(store, config.link)
-        follower.replay()
-        asyncio.run(catch_up(home, config, follower))
-        state = follower.state
-    if state.deployment is None:
-        raise StateError(
-            "the network has no contracts yet", "its operator deploys them with `settle`"
-        )
-    wallet = Wallet(keys.payout_secret, gas_terms(config, home))
-    return _Desk(state, wallet.chain(config.rpc_url, state.deployment).governor)
+    mine = open_chain(asked.directory, asked.passphrase_path)
+    return _Desk(mine.state, mine.chain.governor)
 
 
 def _find(governor: Governor, prefix: str) -> Proposal:
@@ -290,10 +273,7 @@ def _delegate(governor: Governor) -> bool:
     if any(governor.delegate()) or not governor.shares():
         return False
     governor.delegate_to_ourselves()
-    err.print(
-        "your shares were delegated to nobody, and could not vote: they are delegated to you now",
-        soft_wrap=True,
-    )
+    say("your shares were delegated to nobody, and could not vote: they are delegated to you now")
     return True
 
 
@@ -329,7 +309,7 @@ def _data(state: State, governor: Governor, proposal: Proposal, tally: Tally) ->
 
 def _told(row: dict[str, Any]) -> str:
     why = [f"its author says: {row['why']}"] if row["why"] else []
-    return "\n".join([*row["does"], *why])
+    return "; ".join([*row["does"], *why])
 
 
 def _tally_data(tally: Tally) -> dict[str, Any]:
@@ -352,7 +332,7 @@ def _counts(tally: Tally) -> str:
     return counted if tally.quorum is None else f"{counted}, quorum {micro(tally.quorum)}"
 
 
-def _listed(rows: Collection[dict[str, Any]]) -> Any:
+def _listed(rows: Collection[dict[str, Any]]) -> Printed:
     columns = ["id", "what it does", "state", "yes", "no", "quorum", "vote ends"]
     return table(
         "Proposals",

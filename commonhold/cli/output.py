@@ -15,6 +15,7 @@ import functools
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Final, ParamSpec, TypeAlias, TypeVar
@@ -253,6 +254,11 @@ def start_logging(level: int | str, form: str) -> None:
     handler.setFormatter(LogFormatter(form))
     root.addHandler(handler)
     root.setLevel(level)
+
+
+def moment(time_s: float) -> str:
+    """A time as people read it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_s))
 
 
 def micro(amount: int) -> str:

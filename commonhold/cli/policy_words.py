@@ -24,6 +24,9 @@ _WORDS: Final = {
     "invite_standing": "standing that inviting takes",
     "newcomer_items": "a newcomer's items in an epoch",
     "items_per_standing": "further items for each unit of standing",
+    "bond": "least bond of who joins by one, in wei",
+    "silence_tosses": "tosses in a row that a witness of the coin may miss",
+    "silence_ppm": "part of its bond that a longer silence costs",
 }
 
 
@@ -32,9 +35,10 @@ def policy_changes(before: Any, after: Any) -> list[str]:
     changed = []
     for each in fields(Policy):
         old, new = (getattr(policy, each.name) for policy in (before, after))
-        if str(old) != str(new):
+        before_after = _value(each.name, old), _value(each.name, new)
+        if before_after[0] != before_after[1]:
             words = _WORDS.get(each.name, each.name.replace("_", " "))
-            changed.append(f"{words}: {_value(each.name, old)} -> {_value(each.name, new)}")
+            changed.append(f"{words}: {' -> '.join(before_after)}")
     return changed
 
 
@@ -43,6 +47,8 @@ def _value(name: str, value: Any) -> str:
         from coordinator.policies import ADMISSIONS
 
         return next((word for word, number in ADMISSIONS.items() if number == value), "unknown")
+    if name == "bond":
+        return f"{int(value or 0):,}"
     if name.endswith("_ppm"):
         return f"{100 * value / PPM:.9g} %"
     return f"{value / PPM:,.9g}" if name.endswith("_micro") else f"{value:,}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 from commonhold.cli.policy_words import policy_changes
@@ -38,11 +37,6 @@ def reason(proposal: Proposal) -> str:
             words = line.removeprefix(WHY)[:WHY_CHARS_MAX]
             return "".join(c if c.isprintable() else " " for c in words).strip()
     return ""
-
-
-def moment(time_s: float) -> str:
-    """A time as people read it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_s))
 
 
 def _act(state: State, proposal: Proposal, act: Act) -> list[str]:

@@ -12,7 +12,8 @@ import pytest
 from commonhold.cli.output import EXIT_STATE, EXIT_USAGE
 from commonhold.demo.stage import Stage
 from contracts.devchain import dev_keys
-from coordinator.chain import OperatorChain, Signed
+from contracts.signed import Signed
+from coordinator.chain import OperatorChain
 from coordinator.operator import Operator
 from coordinator.terms import tryout
 from node.wallet import Wallet

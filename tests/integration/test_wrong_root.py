@@ -16,7 +16,8 @@ from eth_utils.address import to_checksum_address
 from commonhold.demo.stage import Stage
 from contracts.client import ChainClient, ContractRefused
 from contracts.devchain import dev_keys
-from coordinator.chain import OperatorChain, Signed
+from contracts.signed import Signed
+from coordinator.chain import OperatorChain
 from coordinator.operator import Operator
 from coordinator.terms import tryout
 from node.chainwatch import noted_look

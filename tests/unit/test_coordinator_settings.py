@@ -29,7 +29,7 @@ def build(file: Path | None = None, **given: Any) -> pb.Campaign:
     return build_campaign(NETWORK, file, given)
 
 
-def terms(**said: Any) -> dict[str, int]:
+def terms(**said: Any) -> dict[str, int | str]:
     names = (
         *("emission", "contributors", "reviewers", "trainers", "royalty", "accept"),
         *("admission", "operator_invitations", "member_invitations", "invite_standing"),
