@@ -20,6 +20,7 @@ from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message import Message
 
 from protocol import transition
+from protocol.coin.witnesses import Diligence
 from protocol.errors import Ignore, Misbehaviour, Outdated, Reject
 from protocol.identity import KeyId
 from protocol.log.batch import batch_root
@@ -29,6 +30,7 @@ from protocol.log.strict import LEAF_TYPES, canonical, encode_leaf, parse_leaf
 from protocol.money import events
 from protocol.money.payload import bond_id
 from protocol.money.settlement import ETHER, Address
+from protocol.rules.faults import silence_of
 from protocol.rules.record import Record
 from protocol.rules.settling import witnesses_to_be
 from protocol.rules.table import LATEST, RULES
@@ -46,7 +48,7 @@ from tests.chain_says import (
     settlement,
 )
 from tests.fold import held, spoilt
-from tests.simulated import LOG_KEY, NETWORK, Network, Person, campaign, part, successor
+from tests.simulated import LOG_KEY, NETWORK, Network, Person, campaign, part, policy, successor
 from tests.simulated_training import enrol, finish, model_of, open_job, round_of, train, update
 
 RULES_NOW = RULES[LATEST]
@@ -94,7 +96,7 @@ class Sample:
 def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     """For each phase its state, and the next record of each kind that was logged from there on."""
     ada, *reviewers = people = [Person(name) for name in ("ada", "ben", "cyn", "dov", "eve")]
-    net = Network(*people)
+    net = Network(*people, policy=policy(silence_tosses=10, silence_ppm=50_000))
     places: dict[str, tuple[int, State]] = {"NEW": (0, State())}
 
     def snapshot(name: str) -> None:
@@ -204,6 +206,15 @@ def _settle(net: Network, people: list[Person], snapshot: Callable[[str], None])
     later: dict[str, Any] = {"network": NETWORK, "witness_nonce": 0, "deadline": view.time_s + 60}
     change = pb.WitnessChange(**later, proposal=1, witnesses=witnesses_to_be(net.state))
     net.add(net.operator, "witness-change", change)
+    net.state.diligence.put(people[0].id, Diligence(3, 10, 10))  # as if ten rounds had passed
+    slash = pb.Slash(
+        **later,
+        bond=bond,
+        fault=pb.FAULT_SILENCE,
+        evidence=silence_of(net.state, people[0].id),
+        amount=str(5 * 10**16),
+    )
+    net.add(net.operator, "slash", slash)
     snapshot("PROPOSED")
     attest(net, "settlement", *people[:2])
     snapshot("ATTESTED")
