@@ -22,11 +22,11 @@ _SCHEMES: Final = ("http", "https")
 _ADVICE: Final = "write it as https://HOST/… or http://HOST:PORT"
 
 
-def check(url: str, what: str = "rpc_url") -> None:
+def check(url: str) -> None:
     """Raise ConfigError, which shows no secret, unless `url` is the address of an HTTP endpoint."""
     parts = _split(url)
     if parts is None or parts.scheme not in _SCHEMES or not parts.hostname:
-        raise ConfigError(f"{what} is {shown(url)}, which is no address of an endpoint", _ADVICE)
+        raise ConfigError(f"rpc_url is {shown(url)}, which is no address of an endpoint", _ADVICE)
 
 
 def shown(url: str) -> str:

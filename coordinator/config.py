@@ -89,9 +89,10 @@ class Config:
                     f"the port of the {what} is {port}",
                     f"give one from 1 to {_PORT_MAX:,}, or 0 for any free one",
                 )
-        for what, url in (("http_url", self.http_url), ("rpc_url", self.rpc_url)):
-            if url:
-                check_endpoint(url, what)
+        if self.http_url and not self.http_url.startswith(("http://", "https://")):
+            raise ConfigError(f"http_url is {self.http_url!r}", "write it as https://… or http://…")
+        if self.rpc_url:
+            check_endpoint(self.rpc_url)
         if self.max_fee_gwei <= 0:
             raise ConfigError(
                 f"max_fee_gwei is {self.max_fee_gwei}",

@@ -269,7 +269,7 @@ def test_another_set_of_witnesses_waits_and_takes_over(lab: ChainLab) -> None:
     others = tuple(sorted([ANN.address, BOB.address, *lab.listed[:2]]))
     lab.chain.propose_witnesses(others, lab.signed_change(others, 1))
     assert lab.chain.change_due_s() > 0
-    lab.pass_time(10)
+    lab.pass_time(DELAY_S)
     lab.chain.activate_witnesses()
     assert lab.chain.change_due_s() == 0
     with pytest.raises(ContractRefused, match="NotTheSet"):
