@@ -126,13 +126,14 @@ def test_a_transaction_counts_once(rpc: Rpc) -> None:
 
 def test_a_revert_carries_its_data(rpc: Rpc) -> None:
     client = ChainClient(rpc.url, dev_keys()[2].to_bytes())
-    settlement, _ = client.deploy("Settlement", [rpc("eth_accounts")[0]], 1)
-    function = client.contract("Settlement", settlement).functions.acceptOwnership()
-    call = {"to": "0x" + settlement.hex(), "data": function.selector, "from": FRIEND}
+    stable, _ = client.deploy("TestStable")
+    contract = client.contract("TestStable", stable)
+    data = contract.encode_abi("transfer", [rpc("eth_accounts")[0], 6])
+    call = {"to": "0x" + stable.hex(), "data": data, "from": FRIEND}
     for method in ("eth_call", "eth_estimateGas"):
         error = rpc.full(method, call, "latest")["error"]
         assert error["code"] == 3
-        assert decode_revert(bytes.fromhex(error["data"][2:]))[0] == "OwnableUnauthorizedAccount"
+        assert decode_revert(bytes.fromhex(error["data"][2:]))[0] == "ERC20InsufficientBalance"
     logs = rpc("eth_getLogs", {"fromBlock": "0x0", "address": call["to"]})
     by_topic = {"fromBlock": "0x0", "address": [call["to"]], "topics": [[logs[0]["topics"][0]]]}
     assert rpc("eth_getLogs", by_topic) == logs[:1]
