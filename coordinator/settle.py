@@ -109,7 +109,8 @@ def settle(operator: Operator, chain: OperatorChain, report: Report, seconds_max
     run.read()
     run.follow_witnesses()
     run.post_all()
-    run.enact_all()
+    while run.enact_all():
+        run.post_all()
     follow_decision(operator, chain, report)
     run.claim_treasury()
     return run.settled()
@@ -224,8 +225,10 @@ class _Run:
             if not self._final(sent.block):
                 return
 
-    def enact_all(self) -> None:
-        """Each root that waits, in order; what is frozen holds back those behind it."""
+    def enact_all(self) -> bool:
+        """Each root that waits, in order; what is frozen holds back those behind it. Whether roots were
+        undone meanwhile, and are to be proposed anew."""
+        before = self.state.onchain.attempt
         while True:
             epoch, posted = self.chain.epochs()
             if epoch >= posted:
@@ -234,6 +237,7 @@ class _Run:
             if not (self._stand_by(found) if found.status == "frozen" else self._enact(found)):
                 break
         self.read()
+        return bool(self.state.onchain.attempt > before)
 
     def _enact(self, root: Waiting) -> bool:
         payload = self.state.payloads.get(root.epoch)
@@ -273,11 +277,8 @@ class _Run:
         if not self.budget.wait(root.due_s, self.now):
             self.report(f"it lapses {_moment(root.due_s)}; run this again then")
             return False
-        self._final(self.chain.lapse(root.epoch).block)
-        self.report(
-            f"epoch {root.epoch} has lapsed, and all behind it; run this again to propose it anew"
-        )
-        return False
+        self.report(f"epoch {root.epoch} lapses, and all behind it; they are proposed anew")
+        return self._final(self.chain.lapse(root.epoch).block)
 
     def claim_treasury(self) -> None:
         """Claims what is in force for the operator's account; what was claimed before is left alone."""

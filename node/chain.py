@@ -160,6 +160,10 @@ class NodeChain:
 
     # -- objections
 
+    def objection_s(self) -> int:
+        """Return for how many seconds a root waits for objections. Fixed for ever."""
+        return int(self._client.read(self._settlement().DELAY()))
+
     def waiting(self) -> list[Posting]:
         """Return the roots that wait, in order."""
         settlement = self._settlement()

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-POLL_S: Final = 5.0
+#: Looks while a root waits: enough that a few which fail cost nothing.
+_LOOKS: Final = 20
+#: From one look to the next. Roots wait for days, and a hosted endpoint counts what it is asked.
+_PAUSE_LEAST_S: Final = 1.0
+_PAUSE_MOST_S: Final = 60.0
 #: A root that the log has not proposed at all: it may be a moment behind the chain.
 PATIENCE_LOOKS: Final = 3
 _DOMAIN: Final = b"commonhold/v1/objection\0"
@@ -78,6 +82,7 @@ class Objector:
     ) -> None:
         self._follower, self._wallet, self._person = follower, wallet, person
         self._rpc_url, self._sleep = rpc_url, sleep
+        self._delay_s: int | None = None
         self._unproposed: dict[tuple[int, bytes], int] = {}
         self._done: set[tuple[int, bytes]] = set()
 
@@ -86,7 +91,16 @@ class Objector:
         while True:
             if self._wallet.address in self._follower.state.onchain.witnesses:
                 await asyncio.to_thread(self.look)
-            await self._sleep(POLL_S)
+            await self._sleep(await asyncio.to_thread(self._pause_s))
+
+    def _pause_s(self) -> float:
+        """By how long a root waits."""
+        deployment = self._follower.state.deployment
+        if deployment is None:
+            return _PAUSE_LEAST_S
+        if self._delay_s is None:
+            self._delay_s = self._wallet.chain(self._rpc_url, deployment).objection_s()
+        return min(_PAUSE_MOST_S, max(_PAUSE_LEAST_S, self._delay_s / _LOOKS))
 
     def look(self) -> list[Posting]:
         """Objects to what is wrong; gives what it objected to. Blocks while transactions are mined."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CHECKS = (
     *("verify_ok", "tamper_detected", "onchain_matches_statements", "erased_ok"),
     *("royalties_match_attribution", "dashboard_ok"),
+    *("joined_by_bond", "policy_voted", "wrong_root_stopped"),
 )
 
 
@@ -45,9 +46,10 @@ def command(
 
     One coordinator, an embedded EVM, eight nodes and four training partners as separate processes;
     four campaigns of different kinds, of real handwritten digits and of what is written for them;
-    contracts and claims; a dataset that is licensed, an item that is withdrawn,
-    a model trained under differential privacy; then a verification from outside. Ends with a table,
-    writes demo-summary.json, and leaves no process behind. Takes about four minutes on two cores.
+    contracts and claims, a wrong root that a witness stops, a vote that changes the policy; a dataset
+    that is licensed, an item that is withdrawn, a newcomer with a bond, a model trained under
+    differential privacy; then a verification from outside. Ends with a table, writes demo-summary.json,
+    and leaves no process behind. Takes about four minutes on two cores.
     """
     from commonhold.demo.display import Display, summary_table
     from commonhold.demo.play import open_scene, play

@@ -88,6 +88,11 @@ def summary_table(summary: dict[str, Any]) -> Table:
             _revenue(summary),
         ),
         ("dataset: items / loads / Croissant valid", _dataset(summary["dataset"])),
+        ("a root that pays thieves: stopped", _yes(summary["wrong_root_stopped"])),
+        (
+            "joined by a bond / voted for another policy",
+            f"{_yes(summary['joined_by_bond'])} / {_yes(summary['policy_voted'])}",
+        ),
         ("licence revenue follows attribution", _yes(summary["royalties_match_attribution"])),
         ("of the withdrawn item nothing is left", _yes(summary["erased_ok"])),
         ("model: accuracy fp32 / int8", _accuracy(summary["federated"])),

@@ -9,7 +9,7 @@ from commonhold.demo.bonded import BOND_WEI
 from commonhold.demo.cast import CAMPAIGN, NAMES
 from commonhold.demo.onchain import BUYER
 from commonhold.demo.scene import LICENCE, Scene
-from commonhold.demo.vote import leave_time_to_vote
+from commonhold.demo.vote import leave_time
 from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain
 from protocol.identity import name_of, person_of
@@ -57,7 +57,7 @@ def _start_servers(scene: Scene) -> None:
         *("--tryout", "--token", f"0x{scene.stable.hex()}"),
         *("--admission", "invitation-or-bond", "--bond", str(BOND_WEI)),
     )
-    leave_time_to_vote(scene)
+    leave_time(scene)
     coordinator = stage.serve("coordinator", "coordinator", "serve", "--dir", scene.coordinator)
     stage.wait_ready(coordinator)
     scene.link = coordinator.ready["link"]

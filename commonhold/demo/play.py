@@ -26,6 +26,7 @@ from commonhold.demo.share import (
     withdraw,
 )
 from commonhold.demo.stage import Stage
+from commonhold.demo.thieves import bond_witness, has_failed, steal
 from commonhold.demo.train import federated_figures, train
 from commonhold.demo.vote import begin_vote, end_vote, is_followed
 from commonhold.demo.watch import watch
@@ -55,13 +56,14 @@ def play(scene: Scene) -> dict[str, Any]:
     act(4, "Settlement: shares, claimed on chain")
     exporting = begin_export(scene)
     settle(scene, "epoch 1", SHARE_TOKEN)
-    vote = begin_vote(scene)
+    vote, bonding = begin_vote(scene), bond_witness(scene)
     act(5, "A dataset: exported with proofs, licensed; and an item taken back")
     sold = export(scene, "accepted items become a dataset", exporting)
     stable = sell(scene, sold)
     withdrawn = withdraw(scene, sold)
     joined = join_by_bond(scene)  # after it: her node does not run, and would keep what it had read
     exported = export(scene, "the next dataset leaves it out")
+    theft = steal(scene, bonding)
     act(6, "Training together: the data stays where it is")
     model = train(scene, exported.snapshot)
     act(7, "Settlement: trainers, royalties, revenue")
@@ -69,7 +71,7 @@ def play(scene: Scene) -> dict[str, Any]:
         scene.operate("epoch", "close")
     end_vote(scene, vote)
     settle(scene, "epoch 2", stable, ETHER)
-    voted = is_followed(scene)
+    voted, unpaid = is_followed(scene), has_failed(scene, theft)
     matches, paid = compare_balances(scene)
     act(8, "From outside: the pages, and the whole log replayed")
     seen = watch(scene, [exported.snapshot[:12], f"{model['epsilon']:.2f}", "Northwind Robotics"])
@@ -79,6 +81,7 @@ def play(scene: Scene) -> dict[str, Any]:
         "joined_by_bond": joined,
         "onchain_matches_statements": matches,
         "policy_voted": voted,
+        "wrong_root_stopped": unpaid,
         "revenue_paid_micro": sum(each.get(stable.hex(), 0) for each in paid.values()),
         "revenue_paid_wei": sum(each.get(ETHER.hex(), 0) for each in paid.values()),
         "verify_ok": checked.ok,

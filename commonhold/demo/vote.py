@@ -16,9 +16,10 @@ from commonhold.demo.stage import DemoError, Server
 REVIEWERS_PERCENT: Final = 30
 CONTRIBUTORS_PERCENT: Final = 55
 _PATIENCE_S: Final = "120"
-# Long enough for processes on busy machines to be there when a vote begins, and before it ends; the
-# contracts ask for appeals that are longer than any vote.
+# Long enough for processes on busy machines to be there when a vote begins, and before it or a root's time to
+# be objected to ends; the contracts ask for appeals that are longer than any vote.
 _DELAYS: Final = {
+    "delay": "12s",  # in which a witness objects
     "voting_delay": "30s",
     "voting_period": "25s",
     "appeal_delay": "100s",
@@ -36,8 +37,8 @@ class Vote:
     enactment: Server
 
 
-def leave_time_to_vote(scene: Scene) -> None:
-    """Before the contracts are deployed, in coordinator.toml: a try-out's votes last a second."""
+def leave_time(scene: Scene) -> None:
+    """Before the contracts are deployed, in coordinator.toml: a try-out's delays last a second."""
     file = Path(scene.coordinator) / "coordinator.toml"
     lines = [line.partition(" = ")[::2] for line in file.read_text().splitlines()]
     changed = [(key, f'"{_DELAYS[key]}"' if key in _DELAYS else value) for key, value in lines]

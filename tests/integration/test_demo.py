@@ -44,6 +44,7 @@ def test_the_demo_reaches_what_it_promises(played: tuple[dict[str, Any], Path]) 
     assert figures["joined_by_bond"] is True
     assert figures["onchain_matches_statements"] is True
     assert figures["policy_voted"] is True
+    assert figures["wrong_root_stopped"] is True
     assert figures["revenue_paid_micro"] > 0
     assert figures["verify_ok"] is True
     assert figures["tamper_detected"] is True
