@@ -201,10 +201,10 @@ class ChainClient:
         """Return the contract of the artifact `name` at `address`. Asks nobody."""
         return self._web3.eth.contract(address=to_checksum_address(address), abi=load(name).abi)
 
-    def read(self, function: Any) -> Any:
-        """Return what a bound contract function returns, without sending anything."""
+    def read(self, function: Any, caller: Address | None = None) -> Any:
+        """Return what a bound contract function returns to `caller`, or to nobody; nothing is sent."""
         with _translated(), explained():
-            return function.call()
+            return function.call({} if caller is None else {"from": to_checksum_address(caller)})
 
     def deploy(self, name: str, *arguments: Any) -> tuple[Address, SentTx]:
         """Deploy the artifact `name`; return where it is."""

@@ -19,6 +19,9 @@ from protocol.money.eip712 import keccak256
 # Solidity's own error, of require(…, "text").
 _TEXT = "Error"
 _TEXT_ABI = {"type": "error", "name": _TEXT, "inputs": [{"name": "reason", "type": "string"}]}
+# What Solidity says by itself: of arithmetic, and of what is looked up and not there.
+_PANIC_ABI = {"type": "error", "name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]}
+_NOT_THERE = 0x32  # a number beyond the end of a list
 
 
 class ContractRefused(StateError):
@@ -42,6 +45,8 @@ def decode_revert(data: bytes) -> tuple[str, str]:
     if not name:
         return "", f"the contract refused: {values[0]}"
     shown = (f"0x{value.hex()}" if isinstance(value, bytes) else str(value) for value in values)
+    if abi is _PANIC_ABI and values[0] == _NOT_THERE:
+        return name, "the contract refused: it names what is not there"
     names = (given["name"] for given in abi["inputs"])
     arguments = ", ".join(f"{key}={value}" for key, value in zip(names, shown, strict=True))
     return name, f"the contract refused: {name}({arguments})"
@@ -73,7 +78,7 @@ def explained() -> Iterator[None]:
 def _errors_by_selector() -> dict[bytes, dict[str, Any]]:
     """Return the ABI of every custom error of our contracts and their libraries."""
     abis = [entry for name in NAMES for entry in load(name).abi if entry["type"] == "error"]
-    abis.append(_TEXT_ABI)
+    abis += [_TEXT_ABI, _PANIC_ABI]
     return {keccak256(abi_to_signature(abi).encode())[:4]: abi for abi in abis}  # type: ignore[arg-type]
 
 
