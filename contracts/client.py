@@ -26,7 +26,7 @@ from web3.types import RPCEndpoint, RPCResponse
 from contracts import fees, load
 from contracts.account import ChainAccount, Receipt
 from contracts.answers import as_bytes, as_number
-from contracts.endpoint import Clock, Endpoint
+from contracts.endpoint import Clock, Endpoint, no_such_contract
 from contracts.history import History, RawLog, Topic
 from contracts.journal import Order
 from contracts.reverts import ContractRefused, decode_revert, explained
@@ -245,10 +245,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except BadFunctionCallOutput as error:
-        raise ConfigError(
-            "there is no such contract at that address",
-            "check the chain and the address; a development chain that was restarted has forgotten it",
-        ) from error
+        raise no_such_contract() from error
     except Web3Exception as error:
         raise LocalError(f"the contract cannot be called so: {error}") from error
 

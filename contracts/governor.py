@@ -18,6 +18,7 @@ from web3.contract import Contract
 from web3.exceptions import Web3Exception
 
 from contracts.client import ChainClient, ContractRefused, SentTx
+from contracts.endpoint import no_such_contract
 from contracts.history import RawLog
 from protocol.errors import StateError
 from protocol.money.eip712 import keccak256
@@ -104,7 +105,12 @@ class Governor:
     # -- what there is
 
     def proposals(self) -> list[Proposal]:
-        """Return all that was ever proposed, in order."""
+        """Return all that was ever proposed, in order.
+
+        Raises ConfigError where there is no governor: nothing was proposed on another chain, either.
+        """
+        if not self._client.code(self._deployment.governor):
+            raise no_such_contract()
         logs = self._client.raw_logs(
             [self._deployment.governor], [_CREATED], self._deployment.block, self._client.head()
         )
