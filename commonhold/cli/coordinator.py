@@ -34,6 +34,7 @@ from commonhold.cli.options import (
 from commonhold.cli.output import JsonFlag, emit, guarded, note, progress, say, start_logging
 from coordinator.config import Config, Home, default_listen
 from protocol.errors import ConfigError, StoreError
+from protocol.limits import ASSET_AMOUNT_MAX
 
 CHAIN_KEY_BYTES: Final = 32
 
@@ -342,7 +343,9 @@ def epoch_close(
 @revenue_app.command("deposit")
 @guarded
 def revenue_deposit(
-    amount: Annotated[int, typer.Argument(min=1, help="In the asset's smallest unit (wei).")],
+    amount: Annotated[
+        int, typer.Argument(min=1, max=ASSET_AMOUNT_MAX, help="In the asset's smallest unit (wei).")
+    ],
     asset: Annotated[str, typer.Option(help="eth, or a token's 0x address.")] = "eth",
     memo: Annotated[str, typer.Option(help="A reference, at most 32 bytes.")] = "",
     directory: HomeOption = None,

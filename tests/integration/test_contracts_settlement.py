@@ -377,6 +377,19 @@ def test_a_web_server_is_not_a_chain() -> None:
 def test_unknown_reverts_are_admitted() -> None:
     assert decode_revert(b"")[0] == ""
     assert decode_revert(b"\xff" * 40)[0] == ""
+    panic = bytes.fromhex("4e487b71")
+    assert "names what is not there" in decode_revert(panic + (0x32).to_bytes(32))[1]
+    assert "code=17" in decode_revert(panic + (0x11).to_bytes(32))[1]
+
+
+def test_a_time_in_a_revert_is_one_that_people_read() -> None:
+    too_early = keccak256(b"TooEarly(uint256)")[:4]
+    said = decode_revert(too_early + (1_795_771_998).to_bytes(32))[1]
+    assert "due=2026-11-27 09:33:18 UTC" in said
+    assert (
+        "due=1361129467683753853853498429727072845824"
+        in decode_revert(too_early + (2**130).to_bytes(32))[1]
+    )
 
 
 def test_signing_does_not_load_web3() -> None:

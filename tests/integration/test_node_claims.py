@@ -438,7 +438,10 @@ def test_a_bond_is_made_and_taken_back_by_command(settling: Settling, tmp_path: 
     code, said = run("unbond")
     assert code == 0, said
     code, said = run("unbond")
-    assert (code, "TooEarly" in said) == (EXIT_STATE, True)
+    assert (code, "is leaving; it comes back from" in said) == (EXIT_STATE, True)
+    for nothing in ("5", "9" * 60):
+        assert run("unbond", nothing)[0] != 0
+    assert run("bond", "9" * 60)[0] == EXIT_USAGE, "more than any contract counts"
     settling.lab.pass_time(201)
     assert run("unbond")[0] == 0
     assert run("unbond")[0] == EXIT_STATE, "nothing is left"
