@@ -141,7 +141,7 @@ def _deploy(operator: Operator, chain: OperatorChain, report: Report) -> None:
     state, witnesses = operator.state, witnesses_to_be(operator.state)
     if len(witnesses) < WITNESSES_SAFE:
         report(few_witnesses(len(witnesses)))
-    report(f"deploying the contracts, with {len(witnesses)} witnesses")
+    report(f"deploying the contracts; witnesses: {len(witnesses)}")
     emission = max(1, state.policy.epoch_emission_micro)
     made = chain.deploy(operator.config.settlement, witnesses, emission, report)
     body = pb.Deployment(

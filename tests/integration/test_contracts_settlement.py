@@ -10,10 +10,12 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contracts.client import ChainClient, ContractRefused, decode_revert
+from contracts.spending import Spending, Unfunded
 from coordinator.chain import OperatorChain
 from coordinator.deploying import contract_address
 from coordinator.terms import tryout
@@ -23,9 +25,11 @@ from protocol.lifecycle import RootStatus
 from protocol.money.eip712 import keccak256
 from protocol.money.payload import NOTHING, Payload, hash_payload
 from protocol.money.settlement import (
+    CONTRACTS,
     ETHER,
     NOTHING_EARNED,
     Address,
+    Deployment,
     Leaf,
     build_tree,
     sum_totals,
@@ -308,6 +312,51 @@ def test_the_log_follows_the_chain(lab: ChainLab) -> None:
     net.add(net.operator, "chain", *lab.log_chain(net))
     assert (net.state.onchain.epoch, net.state.onchain.attempt) == (1, 1)
     assert dict(net.state.claimed.scan()) == dict(everything)
+
+
+@pytest.mark.parametrize("made", [0, 3, len(CONTRACTS)])
+def test_a_deployment_that_ended_in_between_is_gone_on_with(
+    rpc_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: int
+) -> None:
+    secret = bytes([0x40 + made]) * 32
+    OperatorChain(rpc_url, OPERATOR).fund([Wallet(secret).address], 10**18)
+    terms, listed = tryout(), [WITNESSES[0].address]
+
+    def run(emission: int = 1, counted: int = len(CONTRACTS)) -> tuple[Deployment, int]:
+        chain = OperatorChain(rpc_url, secret, spending=Spending(journal=tmp_path))
+        deploy, sent = ChainClient.deploy, 0
+
+        def count(client: ChainClient, name: str, *arguments: Any) -> Any:
+            nonlocal sent
+            if sent == counted:
+                raise Unreachable("the power went")
+            sent += 1
+            return deploy(client, name, *arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ChainClient, "deploy", count)
+            return chain.deploy(terms, listed, emission), sent
+
+    if made < len(CONTRACTS):
+        with pytest.raises(Unreachable):
+            run(counted=made)
+        deployment, sent = run()
+        assert sent == len(CONTRACTS) - made, "what is there is not paid for again"
+    else:
+        deployment, _ = run()
+    assert run() == (deployment, 0), "all was there, and only the log lacked it"
+    governor = OperatorChain(rpc_url, secret, deployment).governor
+    assert governor.emission_max() == terms.emission_factor
+    other, sent = run(emission=2)
+    assert (other == deployment, sent) == (False, len(CONTRACTS)), "other terms, other contracts"
+
+
+def test_an_account_that_cannot_pay_for_all_deploys_nothing(rpc_url: str) -> None:
+    chain = OperatorChain(rpc_url, b"\x4f" * 32)
+    OperatorChain(rpc_url, OPERATOR).fund([chain.address], 10**16)
+    with pytest.raises(Unfunded):
+        chain.deploy(tryout(), [WITNESSES[0].address], 1)
+    assert ChainClient(rpc_url, b"\x4f" * 32).nonce() == 0
 
 
 def test_no_chain_no_money_and_no_contract_are_told_apart(lab: ChainLab) -> None:
