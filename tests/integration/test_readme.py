@@ -31,6 +31,7 @@ STOP_S: Final = 20.0
 PICTURES: Final = 6
 LINK: Final = "commonhold://…"
 ACCOUNT: Final = "0x…"
+DEV_CHAIN: Final = "http://127.0.0.1:8545"
 
 
 def lines_of_readme() -> list[str]:
@@ -98,6 +99,7 @@ class Reader:
         return done.stdout
 
     def _with_ports(self, line: str) -> str:
+        line = line.replace(DEV_CHAIN, f"http://127.0.0.1:{self.chain_port}")
         if line.startswith("commonhold chain dev"):
             return line.replace("chain dev", f"chain dev --port {self.chain_port}")
         if line.startswith("commonhold coordinator init"):
@@ -168,6 +170,7 @@ def test_a_network_of_your_own_is_what_the_readme_says(tmp_path: Path) -> None:
         ended = someone.stop()
     assert lines[-1].startswith("commonhold verify")
     assert "entries hold" in said[lines[-1]]
+    assert "the chain agrees: epoch 1 is in force" in said[lines[-1]]
     [settled] = (said[line] for line in lines if "coordinator settle" in line)
     assert "epoch 1 is in force" in settled
     assert set(ended.values()) <= {0, -signal.SIGTERM}, ended
