@@ -23,6 +23,7 @@ from protocol.errors import CommonholdError, LocalError, Unreachable
 from protocol.identity import PersonId
 from protocol.money.eip712 import keccak256
 from protocol.money.payload import hash_payload, quorum_of
+from protocol.money.settlement import Deployment
 from protocol.state import State
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class Objector:
     ) -> None:
         self._follower, self._wallet, self._person = follower, wallet, person
         self._rpc_url, self._sleep = rpc_url, sleep
-        self._delay_s: int | None = None
+        self._chain: NodeChain | None = None
+        self._pause_s = _PAUSE_LEAST_S
         self._unproposed: dict[tuple[int, bytes], int] = {}
         self._done: set[tuple[int, bytes]] = set()
 
@@ -91,23 +93,22 @@ class Objector:
         while True:
             if self._wallet.address in self._follower.state.onchain.witnesses:
                 await asyncio.to_thread(self.look)
-            await self._sleep(await asyncio.to_thread(self._pause_s))
+            await self._sleep(self._pause_s)
 
-    def _pause_s(self) -> float:
-        """By how long a root waits."""
-        deployment = self._follower.state.deployment
-        if deployment is None:
-            return _PAUSE_LEAST_S
-        if self._delay_s is None:
-            self._delay_s = self._wallet.chain(self._rpc_url, deployment).objection_s()
-        return min(_PAUSE_MOST_S, max(_PAUSE_LEAST_S, self._delay_s / _LOOKS))
+    def _open(self, deployment: Deployment) -> NodeChain:
+        """Made once: that costs more than several looks. A root's time to wait says how often to look."""
+        if self._chain is None:
+            self._chain = self._wallet.chain(self._rpc_url, deployment)
+            pause_s = self._chain.objection_s() / _LOOKS
+            self._pause_s = min(_PAUSE_MOST_S, max(_PAUSE_LEAST_S, pause_s))
+        return self._chain
 
     def look(self) -> list[Posting]:
         """Objects to what is wrong; gives what it objected to. Blocks while transactions are mined."""
         state = self._follower.state
         if state.deployment is None:
             return []
-        chain = self._wallet.chain(self._rpc_url, state.deployment)
+        chain = self._open(state.deployment)
         wrong = [each for each in chain.waiting() if self._is_wrong(state, each)]
         return [
             each
