@@ -57,9 +57,9 @@ def deploy(
     if begun is None or not plan.is_gone_on_with(client, begun, done):
         client.require_gas(GAS)  # not one after the other: a part of them is of no use
         plan, done = _plan(client, terms, witnesses, emission_micro, present), 0
-        begun = _Begun(present, client.head(), plan.what)
+        begun = _Begun(present, client.head() + 1, plan.what)
         _write(client, chain_id, begun)
-    elif done:
+    else:
         report(f"going on with the deployment that was begun: {done} of {len(CONTRACTS)} are there")
     for number, name in enumerate(CONTRACTS[done:], start=done + 1):
         report(f"deploying {ARTIFACTS[name]}, {number} of {len(CONTRACTS)}")
@@ -77,7 +77,7 @@ class _Begun:
     """A deployment under way."""
 
     first: int  # the account's nonce before it
-    block: int  # the chain's latest before it
+    block: int  # none of them is in an older one
     what: str  # `_Plan.what`
 
 
@@ -90,8 +90,11 @@ class _Plan:
     what: str
 
     def is_gone_on_with(self, client: ChainClient, begun: _Begun, done: int) -> bool:
-        """Whether `done` contracts of this very plan are there, and nothing else was sent since."""
-        fits = 0 <= done <= len(CONTRACTS) and self.what == begun.what
+        """Whether `done` contracts of this very plan are there, and nothing else was sent since.
+
+        A development chain that was started anew has none of them, and fewer blocks.
+        """
+        fits = 0 < done <= len(CONTRACTS) and self.what == begun.what
         return fits and all(client.code(self.at[name]) for name in CONTRACTS[:done])
 
 

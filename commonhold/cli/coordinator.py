@@ -371,10 +371,16 @@ def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> N
     from coordinator.operator import Operator
     from coordinator.reading import read_chain
     from coordinator.settle import open_chain
+    from protocol.rules.chain import next_block
 
     with Operator(Home.at(directory)) as operator:
         imported = read_chain(operator, open_chain(operator, say), say)
-    emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
+        block = next_block(operator.state) - 1
+    emit(
+        {"imported": imported, "block": block},
+        as_json,
+        lambda: f"the log has read the chain up to block {block:,}; {imported} new deposits",
+    )
 
 
 def _read_chain_key(path: Path | None) -> bytes | None:

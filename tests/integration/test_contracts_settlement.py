@@ -337,6 +337,7 @@ def test_a_deployment_that_ended_in_between_is_gone_on_with(
             patched.setattr(ChainClient, "deploy", count)
             return chain.deploy(terms, listed, emission), sent
 
+    before = ChainClient(rpc_url, secret).head()
     if made < len(CONTRACTS):
         with pytest.raises(Unreachable):
             run(counted=made)
@@ -344,6 +345,7 @@ def test_a_deployment_that_ended_in_between_is_gone_on_with(
         assert sent == len(CONTRACTS) - made, "what is there is not paid for again"
     else:
         deployment, _ = run()
+    assert deployment.block == before + 1, "in a block of its own each, from there on"
     assert run() == (deployment, 0), "all was there, and only the log lacked it"
     governor = OperatorChain(rpc_url, secret, deployment).governor
     assert governor.emission_max() == terms.emission_factor
