@@ -17,7 +17,7 @@ from contracts.facts import read_logs
 from contracts.governor import Governor
 from contracts.signed import Signed, payload_words
 from contracts.spending import Spending
-from coordinator.deploying import deploy
+from coordinator.deploying import deploy, forget
 from coordinator.terms import Terms
 from protocol.errors import ConfigError, StateError
 from protocol.money.payload import Payload
@@ -69,6 +69,10 @@ class OperatorChain:
         """Deploy a network's contracts; they are this chain's from then on."""
         self._deployment = deploy(self._client, terms, witnesses, emission_micro, report)
         return self._deployment
+
+    def forget_deploying(self) -> None:
+        """Nothing is left to go on with: the log has the contracts."""
+        forget(self._client, self._deployed().chain_id)
 
     def deploy_test_stable(self) -> Address:
         """Deploy a worthless stablecoin for demos; the operator owns all of it."""

@@ -131,6 +131,12 @@ def _write(client: ChainClient, chain_id: int, begun: _Begun) -> None:
         replace_file(path, json.dumps(asdict(begun)))
 
 
+def forget(client: ChainClient, chain_id: int) -> None:
+    """What was begun is in the log now."""
+    if (path := _path(client, chain_id)) is not None:
+        path.unlink(missing_ok=True)
+
+
 def constructor_arguments(
     at: dict[str, Address], terms: Terms, witnesses: Sequence[bytes], emission_micro: int
 ) -> dict[str, tuple[Any, ...]]:

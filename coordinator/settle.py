@@ -152,6 +152,7 @@ def _deploy(operator: Operator, chain: OperatorChain, report: Report) -> None:
         **{name: getattr(made, name) for name in CONTRACTS},
     )
     operator.append("deployment", body)
+    chain.forget_deploying()
 
 
 @dataclass(slots=True)
