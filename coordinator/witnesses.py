@@ -10,6 +10,7 @@ from protocol.coin.witnesses import Diligence, Proposal, assents_needed
 from protocol.errors import Reject
 from protocol.identity import NOBODY, KeyId, PersonId, key_of, name_of, peer_id_of, person_of
 from protocol.lifecycle import RoundPhase
+from protocol.money.settlement import Address
 from protocol.state import State
 
 OPERATOR: Final = "operator"
@@ -112,7 +113,22 @@ def keys_named(state: State, names: Sequence[str]) -> list[KeyId]:
     A name is that of a person, as `commonhold node status` prints it; that of a machine (12D3Koo…), for a
     person with several; or `operator`. Raises Reject.
     """
-    return sorted({_key_named(state, name) for name in names})
+    keys = sorted({_key_named(state, name) for name in names})
+    for key in keys:
+        _require_account(state, key)
+    return keys
+
+
+def _require_account(state: State, key: KeyId) -> None:
+    """A witness signs for money with the key of its payout address: a contract has none. Raises Reject."""
+    person = state.keys.get(key, NOBODY)
+    member = state.members.get(person)
+    if member is not None and (Address(member.payout), person) in state.payees:
+        raise Reject(
+            f"{name_of(person)} is paid at 0x{member.payout.hex()}, which agreed by a call on chain: a"
+            " contract has no key to sign settlements with",
+            "propose somebody else, or let them be paid at their own account: `commonhold node payee`",
+        )
 
 
 def _key_named(state: State, name: str) -> KeyId:

@@ -1,4 +1,8 @@
-"""Claims: what the settlement in force pays this node's address, and fetching it on chain.
+"""Claims: what the settlement in force pays this node's owner, and fetching it on chain.
+
+Somebody who moved to another payout address is still paid at the old one what was promised there, and a payee
+that is a contract sends nothing by itself. The contract pays an account whoever asks: so a node claims for
+every account at which its owner was ever paid, and its own account pays the gas.
 
 Leaves are cumulative, so that one claim settles any number of epochs and assets, and nothing is lost by
 being late. They are taken from the replay at the very entry that proposed the settlement: what was earned
@@ -11,23 +15,24 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from contracts.spending import TooDear
 from node.follower import Follower
 from node.rows import ClaimRow
+from node.statement import CONFIRMED, claimed_by
 from node.store import Store
 from node.wallet import ClaimTx, Wallet
 from protocol.errors import ConfigError, StateError
+from protocol.identity import PersonId
 from protocol.money.accounts import promised_leaves
 from protocol.money.settlement import Address, Leaf, SettlementTree, build_tree
 from protocol.transition import Applied
 
 log = logging.getLogger(__name__)
 
-CONFIRMED = "confirmed"
 _AFTER_SETTLING: Final = "an epoch can be claimed once the operator has settled it"
 #: How long `run` leaves a claim that is too dear: gas changes within minutes, and each look asks the chain.
 LATER_S: Final = 600.0
@@ -42,6 +47,14 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """Of which assets an account is paid more than was claimed."""
+
+    account: Address
+    assets: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """One claim that the chain confirmed."""
 
@@ -51,13 +64,20 @@ class Claimed:
 
 
 class SettlementWatch:
-    """Keeps what the settlement in force pays, and those that wait. Make it before the follower replays."""
+    """Keeps what the settlement in force pays, those that wait, and where the node's owner is paid. Make it
+    before the follower replays."""
 
-    def __init__(self, follower: Follower) -> None:
-        self._follower = follower
+    def __init__(self, follower: Follower, me: PersonId) -> None:
+        self._follower, self._me = follower, me
+        self._accounts: dict[Address, None] = {}
         self._leaves: dict[int, list[Leaf]] = {}  # by epoch
         self._settled: Settled | None = None
         follower.subscribe(self._on_entry)
+
+    @property
+    def accounts(self) -> tuple[Address, ...]:
+        """The addresses at which the owner was ever paid, the first one first."""
+        return tuple(self._accounts)
 
     @property
     def in_force(self) -> Settled | None:
@@ -74,6 +94,8 @@ class SettlementWatch:
 
     def _on_entry(self, applied: Applied) -> None:
         state = self._follower.state
+        if applied.kind == "register" and applied.record.author == self._me:
+            self._accounts[Address(applied.record.body.payout_address)] = None
         if applied.kind == "settlement" and state.proposed_epoch not in self._leaves:
             # The fold has compared these leaves' root with the logged one an instant ago.
             self._leaves[state.proposed_epoch] = promised_leaves(state)
@@ -89,16 +111,13 @@ def leaf_of(settled: Settled, account: bytes) -> Leaf | None:
 
 def unclaimed(settled: Settled, account: bytes, claims: Sequence[ClaimRow]) -> list[Address]:
     """The assets of which an address is paid more than was claimed from this store, as far as we remember."""
-    had: dict[bytes, int] = {}
-    for claim in claims:
-        if claim.status == CONFIRMED:
-            had[claim.asset] = max(had.get(claim.asset, 0), claim.cumulative)
-    leaf = leaf_of(settled, account)
-    return [] if leaf is None else [a for a, amount in leaf.amounts if amount > had.get(a, 0)]
+    had, leaf = claimed_by(claims), leaf_of(settled, account)
+    paid = () if leaf is None else leaf.amounts
+    return [asset for asset, amount in paid if amount > had.get((account, asset), 0)]
 
 
 class Claimer:
-    """Claims for one wallet. `rpc_url` is the chain's JSON-RPC endpoint."""
+    """Claims for one person; `wallet` pays the gas. `rpc_url` is the chain's JSON-RPC endpoint."""
 
     def __init__(
         self,
@@ -112,11 +131,12 @@ class Claimer:
     ) -> None:
         self._store, self._wallet, self._rpc_url = store, wallet, rpc_url
         self._follower, self._watch = follower, watch
-        self._tried: set[tuple[int, Address]] = set()  # by `run`, in an epoch: once is enough
+        # By `run`, of (epoch, account, asset): once is enough.
+        self._tried: set[tuple[int, Address, Address]] = set()
         self._clock, self._not_before_s = clock, 0.0
 
-    def due(self, asset: bytes | None = None) -> list[Address]:
-        """Of which assets something may be claimed now: of one asset, or of all.
+    def due(self, asset: bytes | None = None) -> list[Due]:
+        """For which accounts something may be claimed now: of one asset, or of all.
 
         Raises ConfigError without a chain, StateError when nothing is in force or left to claim.
         """
@@ -127,17 +147,21 @@ class Claimer:
         settled = self._watch.in_force
         if settled is None:
             raise StateError("nothing to claim: no settlement is in force yet", _AFTER_SETTLING)
-        assets = unclaimed(settled, self._wallet.address, self._store.claims())
-        wanted = [each for each in assets if asset is None or each == asset]
-        if not wanted:
+        claims, found = self._store.claims(), []
+        for account in self._watch.accounts:
+            assets = unclaimed(settled, account, claims)
+            wanted = tuple(each for each in assets if asset is None or each == asset)
+            if wanted:
+                found.append(Due(account, wanted))
+        if not found:
             raise StateError(
                 f"nothing to claim: all that was earned up to epoch {settled.epoch} is claimed",
                 "see `commonhold node statement` for what you earned",
             )
-        return wanted
+        return found
 
-    def claim(self, assets: Sequence[Address], *, thrifty: bool = False) -> Claimed:
-        """Claims some assets in one transaction; blocks until it is mined. What fails alone stays to be
+    def claim(self, due: Due, *, thrifty: bool = False) -> Claimed:
+        """Claims for one account, in one transaction; blocks until it is mined. What fails alone stays to be
         claimed. `thrifty`: not where it would cost what it brings.
 
         Raises TooDear (no funds, gas above the ceiling), StateError (claimed already, root replaced) and
@@ -147,20 +171,19 @@ class Claimer:
         settled, deployment = self._watch.in_force, self._follower.state.deployment
         if settled is None or deployment is None:
             raise StateError("nothing to claim: no settlement is in force yet", _AFTER_SETTLING)
-        index = settled.tree.index_of(self._wallet.address)
+        index = settled.tree.index_of(due.account)
         if index is None:
             raise StateError(
-                "nothing to claim: the settlement pays you nothing",
+                f"nothing to claim: the settlement pays 0x{due.account.hex()} nothing",
                 "see `commonhold node statement` for what you earned",
             )
         leaf, proof = settled.tree.leaves[index], settled.tree.proof(index)
         chain = self._wallet.chain(self._rpc_url, deployment)
-        tx = chain.claim(leaf, proof, settled.tree.root, assets, thrifty=thrifty)
+        tx = chain.claim(leaf, proof, settled.tree.root, due.assets, thrifty=thrifty)
         for asset, paid in tx.paid:
-            self._store.save_claim(
-                ClaimRow(asset, leaf.amount(asset), settled.epoch, tx.tx_hash, CONFIRMED)
-            )
-            log.info("claimed %d of asset 0x%s", paid, asset.hex())
+            row = (due.account, asset, leaf.amount(asset), settled.epoch, tx.tx_hash, CONFIRMED)
+            self._store.save_claim(ClaimRow(*row))
+            log.info("claimed %d of asset 0x%s for 0x%s", paid, asset.hex(), due.account.hex())
         for asset in tx.failed:
             log.warning("asset 0x%s could not be paid now: it stays to be claimed", asset.hex())
         return Claimed(leaf, settled.epoch, tx)
@@ -177,17 +200,23 @@ class Claimer:
 
     async def _claim_new(self) -> None:
         """What did not become due before: an asset that cannot be paid costs gas once an epoch, no more."""
-        assets, settled = self.due(), self._watch.in_force
+        due, settled = self.due(), self._watch.in_force
         epoch = 0 if settled is None else settled.epoch
-        new = [asset for asset in assets if (epoch, asset) not in self._tried]
-        if new and self._clock() >= self._not_before_s:
-            try:
-                await asyncio.to_thread(partial(self.claim, new, thrifty=True))
-            except TooDear as error:
-                self._not_before_s = self._clock() + LATER_S
-                log.warning("not claimed yet: %s. Next: %s", error, error.advice)
-                return
-            except StateError:
-                self._tried |= {(epoch, asset) for asset in new}
-                raise
-            self._tried |= {(epoch, asset) for asset in new}
+        if self._clock() < self._not_before_s:
+            return
+        for each in due:
+            tried = {asset: (epoch, each.account, asset) for asset in each.assets}
+            new = tuple(asset for asset, place in tried.items() if place not in self._tried)
+            if new:
+                await self._try(replace(each, assets=new), set(tried.values()))
+
+    async def _try(self, due: Due, places: set[tuple[int, Address, Address]]) -> None:
+        try:
+            await asyncio.to_thread(partial(self.claim, due, thrifty=True))
+        except TooDear as error:
+            self._not_before_s = self._clock() + LATER_S
+            log.warning("not claimed yet: %s. Next: %s", error, error.advice)
+            return
+        except StateError as error:
+            log.debug("%s", error)
+        self._tried |= places

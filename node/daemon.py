@@ -257,7 +257,7 @@ class Daemon:
         store, link, keys = sources.store, self._config.link, self._keys
         require_trust(store)
         follower = Follower(store, link)
-        settlements = SettlementWatch(follower)
+        settlements = SettlementWatch(follower, keys.person)
         own = OwnRecords(follower, store, keys.person)
         ClockWatch(store, follower)
         follower.subscribe(partial(send_postponed, store))

@@ -17,6 +17,7 @@ from protocol.identity import PersonId
 from protocol.invitation import Ticket
 from protocol.log.link import NetworkLink
 from protocol.money.payout import binding_digest
+from protocol.money.settlement import Address
 from protocol.rows import Member
 from protocol.rules.admission import joins_alone
 from protocol.state import State
@@ -36,17 +37,19 @@ def registration(
     network: bytes,
     member: Member | None = None,
     invitation: Ticket | None = None,
+    payee: Address | None = None,
 ) -> Outgoing:
-    """The Register record; `member` is what the log says of the person so far, and `invitation` what
-    somebody gave them who is not there yet.
+    """The Register record; `member` is what the log says of the person so far, `invitation` what somebody
+    gave them who is not there yet, and `payee` an address that agreed on chain to be paid for them, in the
+    place of this node's own account, which signs.
 
     Raises ConfigError when the root key is not on this machine.
     """
     record = pb.Register(
         network=network,
         delegation=keys.delegation(network),
-        payout_address=keys.payout_address,
-        payout_signature=keys.sign_payout(binding_digest(network, keys.person)),
+        payout_address=payee or keys.payout_address,
+        payout_signature=b"" if payee else keys.sign_payout(binding_digest(network, keys.person)),
         serial=FIRST_SERIAL if member is None else member.serial + 1,
     )
     if invitation is not None:

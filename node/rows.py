@@ -165,8 +165,9 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRow:
-    """A claim on chain: everything earned of an asset up to an epoch."""
+    """A claim on chain: everything that an account was promised of an asset up to an epoch."""
 
+    account: bytes
     asset: bytes
     cumulative: int  # in the asset's smallest unit
     epoch: int

@@ -101,12 +101,13 @@ MIGRATIONS: Final[tuple[str, ...]] = (
 
     -- `cumulative` is text: an asset's amounts exceed 64 bits.
     CREATE TABLE claims (
+        account BLOB NOT NULL, -- that was paid
         asset BLOB NOT NULL,
         cumulative TEXT NOT NULL,
         epoch INTEGER NOT NULL,
         tx_hash BLOB NOT NULL,
         status TEXT NOT NULL CHECK (status IN ('sent', 'confirmed', 'failed')),
-        PRIMARY KEY (asset, cumulative, tx_hash)
+        PRIMARY KEY (account, asset, cumulative, tx_hash)
     ) STRICT;
 
     CREATE TABLE alarms (

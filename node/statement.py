@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from node.rows import ItemRow, LogRow
+from node.rows import ClaimRow, ItemRow, LogRow
 from node.store import Store
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
@@ -26,6 +26,7 @@ from protocol.state import State
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
 
+CONFIRMED: Final = "confirmed"  # of a claim: the chain has it
 _Pool = tuple[int, bytes, str]  # role, asset, licence
 
 
@@ -226,9 +227,8 @@ def decided_items(
 def read_balances(store: Store, state: State, lines: Iterable[StatementLine]) -> list[Balance]:
     """What became of the earnings in all `lines`, by asset."""
     claimed: dict[bytes, int] = {}
-    for claim in store.claims():
-        if claim.status == "confirmed":
-            claimed[claim.asset] = max(claimed.get(claim.asset, 0), claim.cumulative)
+    for (_, asset), amount in claimed_by(store.claims()).items():
+        claimed[asset] = claimed.get(asset, 0) + amount
     earned: dict[bytes, int] = {}
     published: dict[bytes, int] = {}
     for line in lines:
@@ -240,6 +240,16 @@ def read_balances(store: Store, state: State, lines: Iterable[StatementLine]) ->
         Balance(asset, amount, published[asset], claimed.get(_on_chain(state, asset), 0))
         for asset, amount in sorted(earned.items())
     ]
+
+
+def claimed_by(claims: Iterable[ClaimRow]) -> dict[tuple[bytes, bytes], int]:
+    """All that was ever claimed, by (account, asset), as far as this node remembers."""
+    had: dict[tuple[bytes, bytes], int] = {}
+    for each in claims:
+        if each.status == CONFIRMED:
+            place = each.account, each.asset
+            had[place] = max(had.get(place, 0), each.cumulative)
+    return had
 
 
 def _on_chain(state: State, asset: bytes) -> bytes:

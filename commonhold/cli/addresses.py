@@ -20,3 +20,10 @@ def parse_address(text: str) -> Address:
     if is_checksum_formatted_address(text) and not is_checksum_address(text):
         raise ConfigError(f"{text!r} has a wrong digit: its capitals do not fit", "copy it again")
     return Address(to_canonical_address(text))
+
+
+def shown_address(address: Address) -> str:
+    """An address with the capitals by which a wallet notices a wrong digit (EIP-55)."""
+    from eth_utils.address import to_checksum_address
+
+    return to_checksum_address(address)

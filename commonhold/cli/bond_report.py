@@ -13,8 +13,9 @@ from protocol.rules.admission import TAKES_BONDS, bond_missing, bond_of, is_kept
 from protocol.state import State
 
 
-def bond_data(state: State, person: PersonId, payout: bytes) -> dict[str, Any] | None:
-    """What the log has read of somebody's bonds; None where there are none and none are asked for.
+def bond_data(state: State, person: PersonId, account: bytes) -> dict[str, Any] | None:
+    """What the log has read of somebody's bonds, of which `account` made their node's; None where there are
+    none and none are asked for.
 
     Amounts are wei, as text: they outgrow what some readers of JSON can count.
     """
@@ -22,7 +23,7 @@ def bond_data(state: State, person: PersonId, payout: bytes) -> dict[str, Any] |
     asked, its = asked or is_kept_by_bond(state, person), bond_of(state, person)
     if not asked and its == Vouched():
         return None
-    own = state.bonds.get(bond_id(person, Address(payout)))
+    own = state.bonds.get(bond_id(person, Address(account)))
     return {
         "active_wei": str(its.active),
         "leaving_wei": str(its.leaving),

@@ -173,6 +173,28 @@ def register(
 
 @app.command()
 @guarded
+def payee(
+    address: Annotated[
+        str,
+        typer.Argument(help="Where to be paid: 0x…, a contract, too, or your own account again."),
+    ],
+    *,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Be paid at another address: a Safe, say, or any account that is not this node's.
+
+    It has to agree on chain first. Until the log has read that it did, this says which call it has to send,
+    and ends with 5. What was promised before stays at the old address; `node claim` fetches both.
+    """
+    from commonhold.cli import node_payee
+
+    node_payee.payee(address, directory, passphrase_path, as_json)
+
+
+@app.command()
+@guarded
 def invite(
     *,
     count: InviteCountOption = 1,

@@ -3,47 +3,66 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from commonhold.cli.node_home import asset_name, open_home, open_keys, open_store, tell_sent
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit, micro, note, table
-from node.claims import Claimed, Claimer, SettlementWatch
+from node.claims import Claimed, Claimer, Due, SettlementWatch
 from node.config import gas_terms
 from node.follower import Follower
 from node.wallet import Wallet
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, StateError
 from protocol.limits import ADDRESS_BYTES
 from protocol.money.settlement import ETHER, Address
 from protocol.state import SHARES, State
 
 
 def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
-    """Claims all that is due of an asset, or of every one, in one transaction."""
+    """Claims all that is due of an asset, or of every one: a transaction for each account that is paid."""
     home, config = open_home(directory)
-    wallet = Wallet(
-        open_keys(home, passphrase_path).payout_secret, gas_terms(config, home, tell_sent)
-    )
+    keys = open_keys(home, passphrase_path)
+    wallet = Wallet(keys.payout_secret, gas_terms(config, home, tell_sent))
     with open_store(home) as store:
         follower = Follower(store, config.link)
-        settlements = SettlementWatch(follower)
+        settlements = SettlementWatch(follower, keys.person)
         follower.replay()
         asyncio.run(catch_up(home, config, follower))
         claimer = Claimer(store, wallet, config.rpc_url, follower, settlements)
         names = _asset_names(follower.state)
-        done = claimer.claim(claimer.due(_parse_asset(asset, names)))
-    rows = [_claim_data(done, asset, paid, names) for asset, paid in done.tx.paid]
-    for failed in done.tx.failed:
+        done = _claim_each(claimer, claimer.due(_parse_asset(asset, names)))
+    rows = [_claim_data(each, asset, paid, names) for each in done for asset, paid in each.tx.paid]
+    for failed in [asset for each in done for asset in each.tx.failed]:
         note(f"{_name(failed, names)} could not be paid now; it stays to be claimed")
-    columns = ["asset", "paid", "transaction"]
+    columns = ["asset", "paid", "to", "transaction"]
     emit(
         {"claims": rows},
         as_json,
         lambda: table(
-            "Claimed", columns, [[r["name"], _amount(r), r["transaction"]] for r in rows]
+            "Claimed",
+            columns,
+            [[r["name"], _amount(r), r["account"], r["transaction"]] for r in rows],
         ),
     )
+
+
+def _claim_each(claimer: Claimer, due: Sequence[Due]) -> list[Claimed]:
+    """For each account by itself: what cannot be claimed for one holds up no other. Raises StateError when
+    nothing could be."""
+    done: list[Claimed] = []
+    refused: list[StateError] = []
+    for each in due:
+        try:
+            done.append(claimer.claim(each))
+        except StateError as error:
+            refused.append(error)
+    if not done:
+        raise refused[0]
+    for why in refused:
+        note(f"{why}. {why.advice}")
+    return done
 
 
 def _asset_names(state: State) -> dict[bytes, str]:
@@ -77,6 +96,7 @@ def _claim_data(
     return {
         "asset": "0x" + asset.hex(),
         "name": _name(asset, names),
+        "account": "0x" + claimed.leaf.account.hex(),
         "paid": str(paid),
         "cumulative": str(claimed.leaf.amount(asset)),
         "epoch": claimed.epoch,

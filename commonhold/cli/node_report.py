@@ -79,11 +79,13 @@ def status(
     refresh_items(store, state)
     balances = read_balances(store, state, read_statement(store, person))
     member = state.members.get(person)
-    payout = member.payout if member is not None else store.meta(_PAYOUT) or b""
+    account = store.meta(_PAYOUT) or b""
+    payout = member.payout if member is not None else account
     return {
         "person": name_of(person),
         "peer_id": peer_id_of(key),
         "payout_address": "0x" + payout.hex(),
+        "account": "0x" + account.hex() if account else None,
         "keys": [
             {"peer_id": peer_id_of(each), "since_entry": index, "here": each == key}
             for each, index in keys_of(state, person)
@@ -95,7 +97,7 @@ def status(
         "registered": key in state.keys,
         "not_registered": "" if key in state.keys else why_not_joined(store),
         "may_submit": may_submit(store, state, person) if follower.size else None,
-        "bond": bond_data(state, person, payout),
+        "bond": bond_data(state, person, account or payout),
         "standing_by": [
             name for name, _ in state.campaigns.scan() if (name, person) in state.standbys
         ],
@@ -157,6 +159,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
         f"this node   {data['peer_id']}",
         *(f"signs       {_key_text(each)}" for each in data["keys"]),
         f"paid at     {data['payout_address']}",
+        *_account_text(data),
         f"network     {data['network']} at {data['coordinator']}"
         f" ({'registered' if data['registered'] else 'not registered yet'})",
         *_refused_text(data["not_registered"]),
@@ -180,6 +183,13 @@ def status_text(data: dict[str, Any]) -> list[str]:
         for each in data["earnings"]
     ]
     return lines
+
+
+def _account_text(data: dict[str, Any]) -> list[str]:
+    """Whose ether is spent, where that is not where one is paid."""
+    if data["account"] in (None, data["payout_address"]):
+        return []
+    return [f"gas from    {data['account']}, this node's own account"]
 
 
 def _refused_text(reason: str) -> list[str]:

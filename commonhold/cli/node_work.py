@@ -184,7 +184,7 @@ def claim(
     passphrase_path: PassphraseOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Claim on chain what settled epochs pay you. Gas is paid by your payout address."""
+    """Claim on chain what settled epochs pay you, wherever you are paid. This node's account pays the gas."""
     from commonhold.cli import node_claim
 
     node_claim.claim(asset, directory, passphrase_path, as_json)

@@ -47,6 +47,7 @@ class HealthView:
 
     name: str  # short
     full_name: str
+    paid_at: str  # address on chain; empty while nobody is
     peer_id: str  # of the key that this machine signs with; empty where none is known
     keys: tuple[SigningKey, ...]  # that sign for the owner, the oldest first
     network: str
@@ -91,6 +92,7 @@ def view_health(sources: Sources) -> HealthView:
     return HealthView(
         name=short(sources.me),
         full_name=name_of(sources.me),
+        paid_at=_paid_at(state, sources.me),
         peer_id=peer_id_of(sources.key) if sources.key else "",
         keys=tuple(
             SigningKey(peer_id_of(key), entry, key == sources.key)
@@ -124,6 +126,11 @@ def view_health(sources: Sources) -> HealthView:
             Refusal(row.outgoing.kind, row.last_error) for row in store.refused(REFUSED_SHOWN)
         ),
     )
+
+
+def _paid_at(state: State | None, me: PersonId) -> str:
+    member = None if state is None else state.members.get(me)
+    return "" if member is None else f"0x{member.payout.hex()}"
 
 
 def stood_by_for(state: State, me: PersonId) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from eth_utils.exceptions import ValidationError
 
 from protocol.errors import Reject
 from protocol.limits import HASH_BYTES, KEY_BYTES
-from protocol.money.eip712 import domain_separator, hash_words, keccak256, typed_digest
+from protocol.money.eip712 import domain_separator, hash_words, keccak256, typed_digest, word
 from protocol.money.settlement import Address
 
 SIGNATURE_BYTES: Final = 65  # r (32), s (32), v (1)
@@ -28,6 +28,7 @@ _V_OFFSET: Final = 27  # Ethereum writes the recovery bit as 27 or 28 (Yellow Pa
 
 _BINDING: Final = keccak256(b"Binding(bytes32 network,bytes32 contributor)")
 _DOMAIN: Final = domain_separator()
+_ACCEPT_PAYEE: Final = keccak256(b"acceptPayee(bytes32)")[:4]
 
 
 def binding_digest(network: bytes, contributor: bytes) -> bytes:
@@ -38,6 +39,11 @@ def binding_digest(network: bytes, contributor: bytes) -> bytes:
     if len(network) != HASH_BYTES or len(contributor) != KEY_BYTES:
         raise Reject("a network and a contributor have 32 bytes each")
     return typed_digest(_DOMAIN, hash_words((_BINDING, network, contributor)))
+
+
+def accept_payee_call(person: bytes) -> bytes:
+    """Return the data of the call of the network's Board by which an address without a key agrees."""
+    return _ACCEPT_PAYEE + word(person)
 
 
 def recover_signer(digest: bytes, signature: bytes) -> Address:

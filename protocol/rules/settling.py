@@ -9,6 +9,7 @@ else.
 from __future__ import annotations
 
 from protocol.errors import Ignore, Reject
+from protocol.identity import PersonId
 from protocol.lifecycle import RootStatus
 from protocol.log.strict import parse_amount
 from protocol.money import payout
@@ -151,6 +152,15 @@ def witnesses_to_be(state: State) -> tuple[Address, ...]:
     people = (state.keys.get(key) for key in state.coin.keys)
     members = (state.members.get(person) for person in people if person is not None)
     return tuple(sorted({address(each.payout) for each in members if each is not None}))
+
+
+def is_witness(state: State, person: PersonId) -> bool:
+    """Whether somebody is asked to sign for money, now or soon, or to toss the coin."""
+    member, proposal, view = state.members.get(person), state.proposal, state.onchain
+    keys = {*state.coin.keys, *(proposal.keys if proposal is not None else ())}
+    signers = {*view.witnesses, *view.waiting}
+    tosses = any(key in keys for (_, key), _ in state.keys_of.scan(person))
+    return tosses or (member is not None and member.payout in signers)
 
 
 def validate_witness_change(state: State, record: Record[pb.WitnessChange]) -> None:

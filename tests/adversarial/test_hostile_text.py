@@ -133,6 +133,7 @@ COMMANDS: dict[str, list[str]] = {
     "node delegate": ["{text} --dir {node}"],
     "node join": ["{text} --dir {node}", "--dir {node}"],
     "node register": ["--dir {node}", "{text} --dir {node}"],
+    "node payee": ["{text} --dir {node}"],
     "node invite": ["--dir {node}"],
     "node submit": [
         "{file} --campaign {campaign} --label {text} --dir {node} --{body}",

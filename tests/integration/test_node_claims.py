@@ -117,7 +117,7 @@ def settling(rpc_url: str, tmp_path: Path) -> Iterator[Settling]:
     lab.chain.fund([wallet.address], GAS_WEI)
     with Store(tmp_path / "node.db") as store:
         follower = Follower(store, LINK)
-        made = Settling(net, ann, wallet, lab, store, follower, SettlementWatch(follower))
+        made = Settling(net, ann, wallet, lab, store, follower, SettlementWatch(follower, ann.id))
         made.log(net.operator, "deployment", lab.log_deployment())
         made.read()
         yield made
@@ -128,7 +128,7 @@ def test_what_was_earned_is_claimed_once(settling: Settling) -> None:
     settling.propose()
     settling.settle()
     claimer = settling.claimer()
-    done = claimer.claim(claimer.due())
+    done = claimer.claim(*claimer.due())
     share = settling.deployment.share_token
     assert done.tx.paid == ((share, earned),)
     chain = settling.wallet.chain(settling.lab.url, settling.deployment)
@@ -141,12 +141,12 @@ def test_a_claim_made_elsewhere_is_found_on_the_chain(settling: Settling, tmp_pa
     settling.propose()
     settling.settle()
     first = settling.claimer()
-    first.claim(first.due())
+    first.claim(*first.due())
     with Store(tmp_path / "lost.db") as forgetful:  # a restored backup knows of no claim
         settling.store = forgetful
         again = settling.claimer()
         with pytest.raises(StateError, match="nothing to claim"):
-            again.claim(again.due())
+            again.claim(*again.due())
 
 
 def test_an_unreachable_chain_loses_nothing(settling: Settling) -> None:
@@ -154,9 +154,9 @@ def test_an_unreachable_chain_loses_nothing(settling: Settling) -> None:
     settling.settle()
     away = settling.claimer(NOBODY)
     with pytest.raises(Unreachable):
-        away.claim(away.due())
+        away.claim(*away.due())
     claimer = settling.claimer()
-    assert len(claimer.claim(claimer.due()).tx.paid) == 1
+    assert len(claimer.claim(*claimer.due()).tx.paid) == 1
 
 
 def test_whoever_joins_after_the_proposal_does_not_change_what_it_pays(settling: Settling) -> None:
@@ -169,7 +169,7 @@ def test_whoever_joins_after_the_proposal_does_not_change_what_it_pays(settling:
     assert settling.watch.in_force is not None
     assert settling.watch.in_force.tree.root == settling.lab.chain.root()
     claimer = settling.claimer()
-    assert len(claimer.claim(claimer.due()).tx.paid) == 1
+    assert len(claimer.claim(*claimer.due()).tx.paid) == 1
 
 
 def test_before_it_is_in_force_there_is_nothing_to_claim(settling: Settling) -> None:
@@ -223,7 +223,7 @@ def test_only_the_difference_is_due(settling: Settling) -> None:
     leaf = leaf_of(settled, settling.wallet.address)
     assert leaf is not None
     [(asset, amount)] = leaf.amounts
-    row = ClaimRow(asset, amount - 1, 1, bytes(32), "confirmed")
+    row = ClaimRow(settling.wallet.address, asset, amount - 1, 1, bytes(32), "confirmed")
     assert unclaimed(settled, settling.wallet.address, [row]) == [asset]
     row = replace(row, cumulative=amount)
     assert unclaimed(settled, settling.wallet.address, [row]) == []
@@ -258,13 +258,17 @@ async def test_a_daemon_attests_once_and_claims_by_itself(settling: Settling) ->
         asyncio.create_task(settling.claimer().run()),
     ]
     settling.propose()
+    earner = settling.wallet.address
     queued = await until_some(settling.store.next_queued)
     assert queued.outgoing.kind == "attest"
     settling.log(Person("late"), "register", settling.net.registration(Person("late")))
     assert settling.store.outbox_counts() == {OutboxState.QUEUED: 1}
     settling.settle()
+    moved = settling.net.registration(settling.ann, serial=2, wallet=Person("elsewhere"))
+    settling.log(settling.ann, "register", moved)
     [claim] = await until_some(settling.store.claims)
     assert claim.cumulative == settling.net.state.earned[settling.ann.id, b""]
+    assert claim.account == earner, "where she was paid when it was promised"
     for part in parts:
         part.cancel()
 
@@ -445,3 +449,11 @@ def test_a_bond_is_made_and_taken_back_by_command(settling: Settling, tmp_path: 
     settling.lab.pass_time(201)
     assert run("unbond")[0] == 0
     assert run("unbond")[0] == EXIT_STATE, "nothing is left"
+
+
+def test_a_witness_is_paid_where_its_key_signs(settling: Settling, tmp_path: Path) -> None:
+    run = command_of(settling, tmp_path)
+    code, said = run("payee", "0x" + "5a" * 20)
+    assert (code, "you are a witness" in said) == (EXIT_STATE, True)
+    code, said = run("payee", f"0x{settling.wallet.address.hex()}")
+    assert (code, json.loads(said)["registered"]) == (0, True), "where she is paid already"

@@ -361,7 +361,7 @@ def test_royalties_and_claims(tmp_path: Path) -> None:
         StatementLine(1, 9, place, line, b"leaf", (), bytes(32), 2, int(line.amount))
         for place, line in enumerate((royalty, share))
     ]
-    world.store.save_claim(ClaimRow(token, 2_000_000, 1, b"\xab" * 32, "confirmed"))
+    world.store.save_claim(ClaimRow(b"\1" * 20, token, 2_000_000, 1, b"\xab" * 32, "confirmed"))
     view = view_earnings(world.sources, state, lines)
     world.close()
     assert [(b.asset, b.earned, b.claimable, b.can_claim) for b in view.balances] == [

@@ -114,9 +114,9 @@ def test_what_can_be_claimed_is_what_was_published_less_what_was_claimed(
     assert balance() == (both, 0, 0, 0)
     state.onchain = OnChain(epoch=1)
     assert balance() == (both, first, 0, first)
-    store.save_claim(ClaimRow(b"\7" * 20, first, 1, b"tx", "sent"))
+    store.save_claim(ClaimRow(b"\1" * 20, b"\7" * 20, first, 1, b"tx", "sent"))
     assert balance() == (both, first, 0, first), "a claim counts when the chain has it"
-    store.save_claim(ClaimRow(b"\7" * 20, first, 1, b"tx", "confirmed"))
+    store.save_claim(ClaimRow(b"\1" * 20, b"\7" * 20, first, 1, b"tx", "confirmed"))
     assert balance() == (both, first, first, 0)
     state.onchain = OnChain(epoch=2)
     assert balance() == (both, both, first, both - first)

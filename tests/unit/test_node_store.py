@@ -181,7 +181,7 @@ def test_rounds_of_two_campaigns_are_apart(store: Store) -> None:
 
 
 def test_claims_and_alarms(store: Store) -> None:
-    claim = ClaimRow(b"asset", 10**30, 1, b"tx", "sent")
+    claim = ClaimRow(b"account", b"asset", 10**30, 1, b"tx", "sent")
     store.save_claim(claim)
     store.save_claim(replace(claim, status="confirmed"))
     assert store.claims() == [replace(claim, status="confirmed")]
