@@ -78,5 +78,5 @@ def _await_quorum(operator: Operator, asked: Ask, report: Report, seconds_max: f
             report(f"{told} of {quorum} witnesses have signed")
     raise StateError(
         f"only {len(signatures)} of {quorum} witnesses signed in time",
-        "their nodes must run; then run `commonhold coordinator settle` again",
+        "their nodes must run; then run the same command again",
     )
