@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from eth_utils.address import to_canonical_address
 
 from commonhold.cli.policy_words import policy_changes
 from contracts.governor import Act, Governor, Proposal
+from protocol.identity import name_of
 from protocol.limits import PPM
 from protocol.money.ballot import read_policy, rules_hash
 from protocol.money.settlement import ETHER, Address
@@ -23,14 +24,14 @@ _WORDS: Final = {
     ("vault", "unlistAsset"): "take {} in the vault no longer",
     ("witness_set", "veto"): "drop the witnesses who wait to take over",
     ("stake", "setMinimum"): "set the least bond of a witness to {} wei",
-    ("stake", "confirm"): "confirm slash {}",
-    ("stake", "overturn"): "overturn slash {}",
+    ("stake", "confirm"): "confirm slash {}: take {}",
+    ("stake", "overturn"): "overturn slash {}: leave {}",
 }
 
 
 def said(state: State, governor: Governor, proposal: Proposal) -> list[str]:
     """A line or more for each call; policies are compared with the one that is in force, or to come."""
-    return [line for act in governor.acts(proposal) for line in _act(state, proposal, act)]
+    return [line for act in governor.acts(proposal) for line in act_words(state, proposal, act)]
 
 
 def reason(proposal: Proposal) -> str:
@@ -42,7 +43,8 @@ def reason(proposal: Proposal) -> str:
     return ""
 
 
-def _act(state: State, proposal: Proposal, act: Act) -> list[str]:
+def act_words(state: State, proposal: Proposal, act: Act) -> list[str]:
+    """One call."""
     if not act.function:
         return [f"a call of {act.contract} that this node does not know"]
     if (act.contract, act.function) == ("settlement", "setEmission"):
@@ -52,13 +54,30 @@ def _act(state: State, proposal: Proposal, act: Act) -> list[str]:
     words = _WORDS.get((act.contract, act.function))
     if words is None:
         return [f"call {act.function} of the {act.contract}"]
+    return [words.format(*_told(state, act))]
+
+
+def _told(state: State, act: Act) -> tuple[Any, ...]:
+    """What a call is about, for whoever reads it."""
     if act.contract == "vault":
-        return [words.format(_asset(act.arguments[0]))]
-    return [words.format(*act.arguments)]
+        return (_asset(act.arguments[0]),)
+    if act.function in ("confirm", "overturn"):
+        return (*act.arguments, _slashed(state, act.arguments[0]))
+    return act.arguments
 
 
 def _asset(address: str) -> str:
     return "ether" if Address(to_canonical_address(address)) == ETHER else f"the token {address}"
+
+
+def _slashed(state: State, number: int) -> str:
+    """How much of whose bond."""
+    slash = state.slashes.get(number)
+    if slash is None:
+        return "what it asked for; it has ended, or the log has not read of it yet"
+    bond = state.bonds[slash.bond]
+    all_of_it = bond.active + bond.leaving
+    return f"{slash.amount} of {all_of_it} wei of the bond of {name_of(bond.person)}"
 
 
 def _decision(state: State, proposal: Proposal, decided: bytes) -> list[str]:

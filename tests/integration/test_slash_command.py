@@ -1,4 +1,4 @@
-"""`coordinator slash`: a witness is silent, the others' nodes sign that the log proves it, its bond shrinks."""
+"""`coordinator slash`: a witness is silent, the others sign that the log proves it, and its bond shrinks."""
 
 from __future__ import annotations
 

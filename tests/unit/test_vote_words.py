@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from commonhold.cli.policy_words import policy_changes
-from commonhold.cli.proposal_words import WHY_CHARS_MAX, reason
-from contracts.governor import Proposal
+from commonhold.cli.proposal_words import WHY_CHARS_MAX, act_words, reason
+from contracts.governor import Act, Proposal
+from protocol.identity import name_of
+from protocol.money.onchain import Bond, Slash
 from protocol.money.settlement import ETHER
+from protocol.state import State
 from protos.gen import records_pb2 as pb
-from tests.simulated import policy
+from tests.simulated import Person, policy
 
 
 def proposed(description: bytes) -> Proposal:
@@ -37,3 +40,18 @@ def test_a_change_is_told_field_by_field() -> None:
     assert "a newcomer's items in an epoch: 5 -> 6" in told
     assert any(line.startswith("shares minted per epoch: ") for line in told)
     assert len(told) == 4
+
+
+def test_a_voter_reads_whose_bond_it_is_and_how_much_of_it() -> None:
+    state, eve = State(), Person("eve").id
+    state.bonds.put(b"bond", Bond(eve, ETHER, ETHER, active=70, leaving=30))
+    state.slashes.put(3, Slash(b"bond", 5, bytes(32), is_appealed=True))
+
+    def told(function: str, number: int) -> str:
+        [line] = act_words(state, proposed(b""), Act("stake", function, (number,)))
+        return line
+
+    whose = f"5 of 100 wei of the bond of {name_of(eve)}"
+    assert told("confirm", 3) == f"confirm slash 3: take {whose}"
+    assert told("overturn", 3) == f"overturn slash 3: leave {whose}"
+    assert "it has ended, or the log has not read of it yet" in told("confirm", 4)
