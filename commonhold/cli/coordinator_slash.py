@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from commonhold.cli.names import parse_person
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, emit, guarded, say
 from coordinator.config import Home
 from protocol.errors import ConfigError
+from protocol.identity import NOBODY
 
 if TYPE_CHECKING:
     from coordinator.slashing import OpenSlash, Proven
@@ -55,17 +57,16 @@ def slash(
     from coordinator import slashing
     from coordinator.operator import Operator
     from coordinator.settle import open_chain
-    from protocol.identity import person_of
 
     if bool(person) != (fault is not None):
         raise ConfigError("a slash is of somebody, for something", "say --person and --for")
+    who = parse_person(person) if person else NOBODY
     sent: list[bytes] = []
     with Operator(Home.at(directory)) as operator:
         if execute is not None:
             sent = [slashing.execute(operator, open_chain(operator), execute, say)]
         elif fault is not None:
             chain = open_chain(operator)
-            who = person_of(person)
             sent = slashing.slash(
                 *(operator, chain, who, fault.value), report=say, seconds_max=timeout
             )

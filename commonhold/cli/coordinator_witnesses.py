@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from commonhold.cli.names import check_name
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, emit, guarded
 from coordinator.config import Home
@@ -39,6 +40,9 @@ def witnesses(
     from coordinator.operator import Operator
     from coordinator.witnesses import OPERATOR, keys_named, witnesses_view
 
+    for each in names or []:
+        if each != OPERATOR:
+            check_name(each)
     with Operator(Home.at(directory)) as operator:
         if names:
             keys = keys_named(operator.state, names)

@@ -15,10 +15,10 @@ import typer
 from rich.console import RenderableType
 
 from commonground.files import replace_file
+from commonhold.cli.names import parse_person
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, Printed, emit, guarded, progress, say, table
 from commonhold.cli.training import go_on_in_training
-from protocol.identity import person_of
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 
@@ -87,6 +87,7 @@ def open_(
     coordinator sees the single updates, and is trusted not to show them to others. Interrupting it ends
     the job.
     """
+    partners = tuple(parse_person(each) for each in partner)
     go_on_in_training()
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
@@ -95,7 +96,6 @@ def open_(
 
     log_as_we_do()
 
-    partners = tuple(person_of(each) for each in partner)
     home = Home.at(directory)
     terms = Terms(
         job_id=job_id,

@@ -19,6 +19,7 @@ from coordinator.policies import changed_policy
 from protocol.errors import ConfigError, StateError
 from protocol.money.ballot import policy_hash, policy_text, rules_hash
 from protocol.rules.network import check_policy
+from protocol.rules.table import LATEST
 from protocol.state import State
 
 POLL_S: Final = 0.5
@@ -71,9 +72,15 @@ def propose_policy(terms: dict[str, int | str], why: str, asked: Asked) -> None:
 
 
 def propose_rules(why: str, asked: Asked) -> None:
-    """The next version of the rules."""
+    """The next version of the rules. Raises StateError where this software would have to stop there."""
     desk = _open(asked)
     version = desk.state.rules + 1
+    if version > LATEST:
+        raise StateError(
+            f"this network goes by version {desk.state.rules} of the rules, and this software knows none"
+            " that follows: it would stop where the next one begins",
+            "install a newer version of commonhold first, and propose it then",
+        )
     acts = [Act("board", "decide", (rules_hash(version),))]
     _propose(desk, acts, [f"rules: version {version}"], why, asked.as_json)
 

@@ -144,6 +144,8 @@ def test_holders_change_the_policy(tmp_path: Path) -> None:
             words = refused("node", "propose", *nothing, *of_ada)
             assert why_not in words
             assert "nothing was sent" in words
+        words = refused("node", "propose", "rules", *of_ada)
+        assert "this software knows none that follows" in words
         [row] = stage.run("node", "proposals", *of_ben)["proposals"]
         assert (row["id"], row["state"], row["why"]) == (id_, "executed", why[1])
         asset = stage.run("node", "propose", "unlist-asset", f"0x{ETHER.hex()}", *of_ada)

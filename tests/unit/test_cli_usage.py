@@ -19,7 +19,7 @@ from commonhold.cli.root import build
         ),
         ("coordinator epoch close --epoch x", "--epoch is 'x'", "give a whole number from 1 to"),
         ("coordinator settle --timeout 0", "--timeout is '0'", "give a number, 1 or more"),
-        ("coordinator revenue deposit 0", "amount is '0'", "give a whole number, 1 or more"),
+        ("coordinator revenue deposit 0", "amount is '0'", "give a whole number from 1 to"),
         ("coordinator init --name x --port y", "--port is 'y'", "give a whole number"),
         (
             "coordinator export --campaign x --scope y",
@@ -31,6 +31,19 @@ from commonhold.cli.root import build
         ("verify", "there is nothing to verify", "name a network link"),
         ("coordinator epoch close --epok 1", "no such option: --epok", "epoch close --help"),
         ("coordinator epoch klose", "no such command 'klose'", "coordinator epoch --help"),
+        (
+            "coordinator slash --person ch1xxx --for silence",
+            "'ch1xxx' is not a person's name",
+            "copy it whole",
+        ),
+        ("coordinator slash --person eve --for silence", "'eve' is not a person's name", "copy it"),
+        ("coordinator witnesses operator ch1xxx", "'ch1xxx' is not a person's name", "copy it"),
+        ("coordinator witnesses 12D3Kooxxx", "no machine (12D3Koo…)", "copy it whole"),
+        (
+            "federated open --id a --campaign c --expected-examples 9 --held-back x --partner ch1xxx",
+            "'ch1xxx' is not a person's name",
+            "copy it whole",
+        ),
         ("nothing", "no such command 'nothing'", "--help"),
     ],
 )
