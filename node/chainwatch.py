@@ -12,6 +12,7 @@ kept as long as they agree: if we crash before it is, they are compared again.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -39,7 +40,7 @@ LOOK_S: Final = 60.0
 RANGES_PER_LOOK: Final = 64
 #: So many alarms about the chain, ever: they must not take the room of those that prove a lie.
 ALARMS_MAX: Final = 20
-_COMPARED, _NOTED = "chain/compared", "chain/look"
+_COMPARED, _NOTED, _ENDPOINT = "chain/compared", "chain/look", "chain/endpoint"
 # A record that the log reads on for these is worth a look at once.
 _WORTH_A_LOOK: Final = ("deployment", "chain", "rewind", "settlement")
 
@@ -190,12 +191,31 @@ def noted_look(store: Store) -> Noted | None:
     return Noted(**fields | {"findings": tuple(fields["findings"])})
 
 
-def chain_words(store: Store, rpc_url: str) -> str:
+def note_endpoint(store: Store, rpc_url: str) -> None:
+    """Keeps which endpoint the node that starts now uses, or that it has none; by its hash: it may hold a
+    secret."""
+    store.set_meta(_ENDPOINT, _named(rpc_url))
+
+
+def restart_words(store: Store, rpc_url: str) -> str:
+    """What to do while a node runs that was started before its settings named this endpoint; empty where it
+    uses this one."""
+    if store.meta(_ENDPOINT) in (None, _named(rpc_url)):
+        return ""
+    return "not looked at by the present rpc_url: the node runs since before it changed; start it again"
+
+
+def chain_words(store: Store, rpc_url: str, has_contracts: bool = True) -> str:
     """Whether the chain agrees, for `status` and the page."""
     if not rpc_url:
-        return "not looked at: name an endpoint as rpc_url in node.toml"
-    noted = noted_look(store)
-    return "not looked at yet" if noted is None else noted.words
+        return "not looked at: name an endpoint as rpc_url in node.toml, and start the node again"
+    if noted := noted_look(store):
+        return noted.words
+    return "not looked at yet" if has_contracts else "nothing to look at: no contracts yet"
+
+
+def _named(rpc_url: str) -> bytes:
+    return hashlib.sha256(rpc_url.encode()).digest()
 
 
 def _ago(since_ms: int) -> str:

@@ -45,7 +45,7 @@ from node.announce import Announcer
 from node.answering import Answering
 from node.attest import keep_attesting, no_doubt
 from node.blobs import BlobStore
-from node.chainwatch import ChainWatcher
+from node.chainwatch import ChainWatcher, note_endpoint
 from node.claims import Claimer, SettlementWatch
 from node.clocks import ClockWatch
 from node.config import NodeConfig, NodeDirectory, gas_terms, locate
@@ -135,6 +135,7 @@ class Daemon:
             Store(self._directory.database) as store,
             BlobStore(self._directory.blobs) as blobs,
         ):
+            note_endpoint(store, config.rpc_url)
             plugins = await asyncio.to_thread(load_reviewers, config.reviewers)
             host = PeerHost(
                 self._keys.seed,

@@ -14,7 +14,7 @@ from commonhold.cli.bond_report import bond_data, bond_text
 from commonhold.cli.node_home import asset_name, is_running
 from commonhold.cli.output import micro, table
 from node.alarms import path_of
-from node.chainwatch import chain_words
+from node.chainwatch import chain_words, restart_words
 from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
@@ -78,6 +78,7 @@ def status(
     person, key = person_of_node(store), KeyId(store.meta(_KEY) or b"")
     refresh_items(store, state)
     balances = read_balances(store, state, read_statement(store, person))
+    running, deployed = is_running(home), state.deployment is not None
     member = state.members.get(person)
     account = store.meta(_PAYOUT) or b""
     payout = member.payout if member is not None else account
@@ -93,7 +94,7 @@ def status(
         "network": config.link.name,
         "coordinator": f"{config.link.host}:{config.link.port}",
         "connection": connection,
-        "running": is_running(home),
+        "running": running,
         "registered": key in state.keys,
         "not_registered": "" if key in state.keys else why_not_joined(store),
         "may_submit": may_submit(store, state, person) if follower.size else None,
@@ -112,7 +113,8 @@ def status(
         ],
         "earnings": [_balance(each) for each in balances],
         "alarms": [alarm.message for alarm in store.alarms()],
-        "chain": chain_words(store, config.rpc_url),
+        "chain": (running and restart_words(store, config.rpc_url))
+        or chain_words(store, config.rpc_url, deployed),
         "alarm_files": [str(path_of(home.alarms, alarm)) for alarm in store.alarms()],
         "clock": clock_warning(store, now_ms()),
         "reach": {

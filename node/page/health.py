@@ -108,7 +108,7 @@ def view_health(sources: Sources) -> HealthView:
         is_stopped=stopped,
         alarm_files=tuple(str(path_of(sources.alarms, alarm)) for alarm in raised),
         alarms_command=f"commonhold node alarms{sources.arguments}",
-        chain=chain_words(store, sources.rpc_url),
+        chain=chain_words(store, sources.rpc_url, state is None or state.deployment is not None),
         reach=reach_words(store, now_ms()),
         clock=clock,
         connected=connected,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from commonhold.cli.node_report import remember_names
 from commonhold.demo.stage import Stage
 from node.config import NodeConfig, NodeDirectory, write_config
 from node.keys import generate_keys, save_keys
@@ -47,3 +48,27 @@ def test_alone_it_keeps_its_work_and_ends_in_time(tmp_path: Path, number: signal
     assert "does not answer" in log
     assert "Traceback" not in log
     assert not any(secret.hex() in log for secret in (keys.seed, keys.payout_secret))
+
+
+def test_an_endpoint_that_came_after_the_start_is_not_waited_for(tmp_path: Path) -> None:
+    home, keys = NodeDirectory(tmp_path / "node"), generate_keys()
+    home.create()
+    save_keys(home.keys, keys)
+    write_config(home, NodeConfig(LINK, LISTEN))
+    with Store(home.database) as store:
+        remember_names(store, keys)
+    with Stage(tmp_path) as stage:
+
+        def chain() -> str:
+            said = stage.run("node", "status", "--offline", "--dir", str(home.root))
+            return str(said["chain"])
+
+        before = stage.serve("node", "node", "start", "--dir", str(home.root))
+        stage.wait_ready(before)
+        assert "name an endpoint" in chain()
+        write_config(home, NodeConfig(LINK, LISTEN, rpc_url="http://127.0.0.1:1"))
+        assert "start it again" in chain()
+        stage.stop(before)
+        assert chain() == "nothing to look at: no contracts yet"
+        stage.wait_ready(stage.serve("node", "node", "start", "--dir", str(home.root)))
+        assert chain() == "nothing to look at: no contracts yet", "it uses it now"
