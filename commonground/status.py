@@ -121,14 +121,22 @@ def error_of(error: grpc.RpcError, server: str, silent: str, *, ours: bool = Fal
             f"{server} is busy; {again(seconds)} ({message})", seconds, "nothing is lost by waiting"
         )
     if not ours:
-        message, advice = "; ".join(filter(None, (message, advice)))[:DETAILS_CHARS_MAX], ""
+        message, advice = _cut("; ".join(filter(None, (message, advice)))), ""
     if kind is not Unreachable:
         return kind(message, advice)
     return Unreachable(f"{server} does not answer: {message}", advice or silent)
 
 
 def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text[:DETAILS_CHARS_MAX]).strip()
+    """As text of one line, no longer than is shown."""
+    return _cut(
+        "".join(c if c.isprintable() else " " for c in text[: DETAILS_CHARS_MAX + 1]).strip()
+    )
+
+
+def _cut(text: str) -> str:
+    """What is left out is seen to be."""
+    return text if len(text) <= DETAILS_CHARS_MAX else text[: DETAILS_CHARS_MAX - 1].rstrip() + "…"
 
 
 def _retry_after(metadata: Iterable[Any] | None) -> int:

@@ -20,7 +20,7 @@ from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie
 from node.follower import Follower, require_trust
-from node.rows import OutboxRow
+from node.rows import OutboxRow, OutboxState
 from node.store import Store
 from protocol.errors import Ignore, NotYet, Reject, Unreachable
 from protocol.transition import Applied
@@ -47,9 +47,11 @@ async def flush(
     clock: Callable[[], int] = now_ms,
     on_sent: Callable[[OutboxRow], None] = lambda row: None,
     follower: Follower | None = None,
+    *,
+    on_refused: Callable[[OutboxRow], None] = lambda row: None,
 ) -> Flushed:
-    """Sends everything that is queued. `follower` is the replay that receipts are held against, if there is
-    one.
+    """Sends everything that is queued. `on_refused` is told of each of `Flushed.refused`. `follower` is the
+    replay that receipts are held against, if there is one.
 
     Raises Unreachable (the rest stays queued, with the time of the next attempt) and Lie (the rest
     stays queued, and nothing is sent until the owner acknowledges the alarm).
@@ -67,13 +69,13 @@ async def flush(
             store.mark_unproved(row.outgoing.digest, str(superfluous), now, now, store.log_size())
             unproved += 1
         except NotYet as error:
-            log.info("a %s is for another epoch: %s", row.outgoing.kind, error)
             store.mark_postponed(row.outgoing.digest, str(error))
             refused.append(store.outbox_row(row.outgoing.digest) or row)
+            on_refused(refused[-1])
         except Reject as error:
-            log.warning("a %s was refused: %s", row.outgoing.kind, error)
             store.mark_refused(row.outgoing.digest, str(error))
             refused.append(store.outbox_row(row.outgoing.digest) or row)
+            on_refused(refused[-1])
         except Unreachable as error:
             wait_ms = int(1000 * PATIENT.delay(row.attempts, error))
             store.mark_attempt(row.outgoing.digest, str(error), clock() + wait_ms)
@@ -132,6 +134,17 @@ async def keep_flushing(
             await sleep(max(LOOK_SECONDS, wait_ms / 1000))
             continue
         try:
-            await flush(client, store, clock, follower=follower)
+            await flush(client, store, clock, follower=follower, on_refused=_log_refused)
         except Unreachable as error:
             log.info("%s", error)
+
+
+def _log_refused(row: OutboxRow) -> None:
+    level = logging.INFO if row.state is OutboxState.POSTPONED else logging.WARNING
+    log.log(level, "%s", refused_words(row))
+
+
+def refused_words(row: OutboxRow) -> str:
+    """What became of a record that the network did not take, for its owner."""
+    how = "is for later" if row.state is OutboxState.POSTPONED else "was refused"
+    return f"a {row.outgoing.kind} {how}: {row.last_error}"

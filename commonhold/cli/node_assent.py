@@ -36,7 +36,7 @@ def assent(
         record = pb.Assent(network=follower.state.network, proposal=proposal.id)
         outgoing = Outgoing("assent", keys.seal("assent", record))
         store.enqueue(outgoing)
-        asyncio.run(deliver(home, config, store, quiet=as_json))
+        asyncio.run(deliver(home, config, store, quiet=as_json, reports="assent"))
         row = store.outbox_row(outgoing.digest)
         if row is not None and row.state == "refused":
             raise Reject(f"the network refused the assent: {row.last_error}")

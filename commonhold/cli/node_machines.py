@@ -141,7 +141,7 @@ def _log(home: NodeDirectory, config: NodeConfig, store: Store, keys: NodeKeys) 
     if not store.enqueue(record):
         store.requeue(record.digest)  # refused before: the person may be a member by now
     try:
-        asyncio.run(deliver(home, config, store))
+        asyncio.run(deliver(home, config, store, reports="delegate"))
     except Unreachable as error:
         say(str(error), "It is kept, and sent by `commonhold node start`.")
     row = store.outbox_row(record.digest)

@@ -46,7 +46,9 @@ def payee(
             if not store.enqueue(record):
                 store.requeue(record.digest)
             try:
-                asyncio.run(deliver(home, config, store, follower, quiet=as_json))
+                asyncio.run(
+                    deliver(home, config, store, follower, quiet=as_json, reports="register")
+                )
             except Unreachable as error:
                 waits = True
                 say(str(error), "Your registration is kept, and sent later.")

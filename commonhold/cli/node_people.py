@@ -101,7 +101,7 @@ def register(
         store.forget_refused("register", but=record.digest)
         waits = False
         try:
-            asyncio.run(deliver(home, config, store, follower, quiet=as_json))
+            asyncio.run(deliver(home, config, store, follower, quiet=as_json, reports="register"))
         except Unreachable as error:
             waits = True
             say(str(error), "Your registration is kept, and sent later.")

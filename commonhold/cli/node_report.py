@@ -178,7 +178,12 @@ def status_text(data: dict[str, Any]) -> list[str]:
     ]
     if data["witness"] is not None:
         lines.append(f"coin        {_witness_text(data['witness'])}")
-    lines += [f"refused     {each['kind']}: {each['reason']}" for each in data["refused"]]
+    said = "register" if data["not_registered"] else ""  # above
+    lines += [
+        f"refused     {each['kind']}: {each['reason']}"
+        for each in data["refused"]
+        if each["kind"] != said
+    ]
     lines += [
         f"earned      {_amount_text(each['asset'], each['earned'])} {each['asset']},"
         f" {_amount_text(each['asset'], each['claimable'])} to claim"

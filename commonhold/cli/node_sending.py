@@ -9,11 +9,11 @@ from typing import Final
 from commonground.client import CoordinatorClient, UnknownKey
 from commonground.status import Busy
 from commonhold.cli.node_home import is_running
-from commonhold.cli.output import progress, say
+from commonhold.cli.output import note, progress, say
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower, require_trust
-from node.outbox import flush
-from node.rows import OutboxState
+from node.outbox import flush, refused_words
+from node.rows import OutboxRow, OutboxState
 from node.store import Store
 from node.unproved import Unproved
 from protocol.errors import Unreachable
@@ -66,13 +66,21 @@ async def deliver(
     store: Store,
     follower: Follower | None = None,
     quiet: bool = False,
+    *,
+    reports: str = "",
 ) -> None:
     """Sends what is queued, or waits for the daemon to do it. Raises Unreachable: all is kept.
 
+    What the network does not take is said, but for records of the kind that the command itself `reports` on.
     `follower` knows the log's key, if the caller has read the log; it is read here if that turns out to
     be necessary.
     """
     known = follower or Follower(store, config.link)
+
+    def tell_refused(row: OutboxRow) -> None:
+        if row.outgoing.kind != reports:
+            note(refused_words(row))
+
     store.requeue_postponed()
     try:
         if is_running(home):
@@ -82,7 +90,11 @@ async def deliver(
             queued = store.outbox_counts().get(OutboxState.QUEUED, 0)
             task = bar.add_task("sending", total=queued)
             send = partial(
-                flush, store=store, on_sent=lambda row: bar.advance(task), follower=known
+                flush,
+                store=store,
+                on_sent=lambda row: bar.advance(task),
+                follower=known,
+                on_refused=tell_refused,
             )
             async with CoordinatorClient(config.link, lambda: known.verifier) as client:
                 try:

@@ -43,7 +43,7 @@ def init(
         node_report.remember_names(store, keys)
         write_config(home, config)  # last: its presence says that the node is whole
         try:
-            asyncio.run(deliver(home, config, store))
+            asyncio.run(deliver(home, config, store, reports="register"))
         except Unreachable as error:
             say(str(error), "Your registration is kept and sent with your first submission.")
         reason = why_not_joined(store)

@@ -86,7 +86,7 @@ def submit(
         with progress(as_json) as bar:
             task = bar.add_task("preparing", total=len(drafts))
             done = submitter.submit_drafts(drafts, terms, lambda: bar.advance(task))
-        asyncio.run(deliver(home, config, store, follower, quiet=as_json))
+        asyncio.run(deliver(home, config, store, follower, quiet=as_json, reports="submission"))
         _report_submitted(store, done, as_json)
 
 

@@ -76,7 +76,7 @@ def withdraw(
         if not yes:
             _confirm(store, state, plan, part)
         digests = enqueue_withdrawal(store, keys, state.network, plan.now, part)
-        asyncio.run(deliver(home, config, store, follower, quiet=as_json))
+        asyncio.run(deliver(home, config, store, follower, quiet=as_json, reports="withdraw"))
         data = _data(plan, part, [_entry_of(store, digest) for digest in digests], shares)
         _read_log(config, follower)
         _erase(store, blobs)

@@ -72,17 +72,17 @@ def _require_bond(state: State, person: PersonId) -> None:
     if missing == 0:
         return
     either = state.policy.admission == pb.ADMISSION_EITHER
-    how, ask = ("an invitation or a bond", f"; or {_ASK}") if either else ("a bond", "")
+    how = "an invitation or a bond" if either else "a bond"
     if state.deployment is None:
         raise NotYet(
             f"one joins this network by {how}, and it has no contracts yet that take bonds",
-            f"wait until its operator has settled for the first time{ask}",
+            "wait until its operator has settled for the first time",
         )
     raise NotYet(
         f"one joins this network by {how} in its stake contract, 0x{state.deployment.stake.hex()} on chain"
         f" {state.deployment.chain_id}: {bond_text(state, person)}",
         f"`commonhold node bond {missing}` pays it in; when the log has read that,"
-        f" `commonhold node register`{ask}",
+        " `commonhold node register`",
     )
 
 

@@ -61,8 +61,10 @@ def give_node_chain(folder: Path, url: str) -> None:
 
 def newcomer(lab: Lab, folder: Path) -> None:
     """A node without an invitation, which the network does not take in."""
-    said = refused("node", folder, "init", "--link", lab.link, code=4)
-    assert "by an invitation or a bond" in said
+    made = lab.stage.refused("node", "init", "--link", lab.link, "--dir", str(folder))
+    assert "by an invitation or a bond" in made["refused"]
+    said = (lab.stage.folder / "logs" / "commands.log").read_text()
+    assert said.count("one joins this network by") == 1
     give_node_chain(folder, chain_of(lab))
 
 
@@ -78,6 +80,8 @@ def test_a_newcomer_joins_by_a_bond_and_stays_by_it(lab: Lab, tmp_path: Path) ->
     assert "no contracts yet" in refused("node", ada, "bond", str(LEAST), code=5)
     settle_first(lab)
     said = refused("node", ada, "register", code=4)
+    assert "; or next:" not in said
+    assert run("node", ada, "status").stdout.count("one joins this network by") == 1
     assert f"it takes {LEAST} wei, and the log has read of 0" in said
     assert "0x" in said
     assert "on chain 31337" in said

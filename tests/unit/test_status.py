@@ -138,7 +138,8 @@ def test_a_strangers_words_are_bounded_and_not_our_advice() -> None:
     stranger = error_of(Failed(grpc.StatusCode.INVALID_ARGUMENT, long), SERVER, CHECK)
     assert not stranger.advice
     assert "\x1b" not in str(stranger)
-    assert len(str(stranger)) <= DETAILS_CHARS_MAX
+    assert len(str(stranger)) == DETAILS_CHARS_MAX
+    assert str(stranger).endswith("!…"), "what is left out is seen to be"
     own = error_of(
         Failed(grpc.StatusCode.INVALID_ARGUMENT, "no\nrun this"), SERVER, CHECK, ours=True
     )
