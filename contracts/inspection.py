@@ -14,6 +14,7 @@ from contracts import Artifact, load
 from contracts.findings import Finding, Kind
 from contracts.reader import ChainReader
 from protocol.money.eip712 import WORD_BYTES, domain_separator, keccak256, word
+from protocol.money.onchain import OnChain
 from protocol.money.settlement import ETHER, Deployment
 
 ARTIFACTS: Final = {
@@ -65,6 +66,19 @@ _DOMAINS: Final = {
 _GRANTED: Final = keccak256(b"RoleGranted(bytes32,address,address)")
 _REVOKED: Final = keccak256(b"RoleRevoked(bytes32,address,address)")
 _ADMIN: Final = bytes(32)
+
+
+def differences(reader: ChainReader, deployment: Deployment, view: OnChain) -> Iterator[Finding]:
+    """What to look for before money is sent: whether this chain is the one that the log has read, up to the
+    block of `view`, and the contracts on it are the network's. Raises what the reader raises.
+
+    A chain that was started anew has the same contracts at the same addresses, and other blocks.
+    """
+    reader.require_chain(deployment.chain_id)
+    if view.last and reader.block(view.last).hash != view.last_hash:
+        yield Finding(Kind.REORGANISED, f"block {view.last:,}")
+        return
+    yield from inspect(reader, deployment, reader.head())
 
 
 def inspect(reader: ChainReader, deployment: Deployment, head: int) -> Iterator[Finding]:

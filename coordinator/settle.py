@@ -23,6 +23,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from contracts.endpoint import Endpoint
+from contracts.inspection import differences
+from contracts.reader import ChainReader
 from contracts.spending import WEI_PER_GWEI, Spending
 from coordinator.asking import ask
 from coordinator.chain import OperatorChain, Waiting
@@ -128,8 +131,16 @@ def deposit_revenue(
     """Pays in from the operator's account and logs the deposit once it is final; gives the transaction's
     hash.
 
-    Crash in between: the next settlement finds the deposit on chain.
+    Crash in between: the next settlement finds the deposit on chain. Raises StateError on a chain that does
+    not agree with the log.
     """
+    if (deployment := operator.state.deployment) is not None:
+        reader = ChainReader(Endpoint(operator.config.rpc_url))
+        for found in differences(reader, deployment, operator.state.onchain):
+            raise StateError(
+                f"the chain does not agree with the log: {found}",
+                f"nothing was paid in; {found.kind.advice}",
+            )
     tx_hash = chain.deposit(address(asset), amount, memo)
     read_chain(operator, chain, report)
     return tx_hash

@@ -24,12 +24,15 @@ from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from contracts.endpoint import Endpoint
 from contracts.findings import Finding, Kind
+from contracts.inspection import differences
 from contracts.logged import Logged
 from contracts.reader import ChainReader
 from contracts.watch import Look, Outcome, Watch
 from node.follower import Follower
 from node.rows import AlarmKind
 from node.store import Store
+from protocol.errors import StateError
+from protocol.state import State
 from protocol.transition import Applied
 
 log = logging.getLogger(__name__)
@@ -40,6 +43,10 @@ LOOK_S: Final = 60.0
 RANGES_PER_LOOK: Final = 64
 #: So many alarms about the chain, ever: they must not take the room of those that prove a lie.
 ALARMS_MAX: Final = 20
+_ALARMED: Final = "the chain does not agree with the log: see `commonhold node alarms`"
+_NOTHING_SENT: Final = (
+    "nothing was sent; to go on at your own risk: `commonhold node alarms --acknowledge`"
+)
 _COMPARED, _NOTED, _ENDPOINT = "chain/compared", "chain/look", "chain/endpoint"
 # A record that the log reads on for these is worth a look at once.
 _WORTH_A_LOOK: Final = ("deployment", "chain", "rewind", "settlement")
@@ -123,7 +130,7 @@ class ChainWatcher:
         A wrong root on chain does not: the log's own is signed, and nobody is asked to sign on top of it.
         """
         if any(alarm.kind == AlarmKind.CHAIN for alarm in self._store.alarms()):
-            return "the chain does not agree with the log: see `commonhold node alarms`"
+            return _ALARMED
         state, noted = self._follower.state, noted_look(self._store)
         if noted is None or self._logged.compared < state.onchain.last:
             why = f": {noted.unchecked}" if noted is not None and noted.unchecked else ""
@@ -160,26 +167,60 @@ class ChainWatcher:
             unchecked_since_ms=since,
         )
         for each in look.findings:
-            self._alarm(each, now)
+            if _alarm(self._store, each, now):
+                log.error("%s. %s", each, each.kind.advice)
+            elif each.kind is Kind.REORGANISED:
+                log.warning("%s", each)
         if not look.findings:
             self._store.set_meta(_COMPARED, str(self._logged.compared).encode())
         self._store.set_meta(_NOTED, json.dumps(asdict(noted)).encode())
         if look.unchecked and (before is None or not before.unchecked):
             log.warning("the chain cannot be compared: %s", look.unchecked)
 
-    def _alarm(self, found: Finding, now: int) -> None:
-        """A block that was undone is none: the operator's next record takes it back."""
-        if found.kind is Kind.REORGANISED:
-            log.warning("%s", found)
-            return
-        is_root = found.kind is Kind.ANOTHER_ROOT
-        kind = AlarmKind.ROOT if is_root else AlarmKind.CHAIN
-        known = [a for a in self._store.alarms(open_only=False) if a.kind in AlarmKind.OF_THE_CHAIN]
-        evidence = (found.kind.name.encode(), found.where.encode())
-        if len(known) < ALARMS_MAX and all(a.evidence != evidence for a in known):
-            log.error("%s. %s", found, found.kind.advice)
-            message = f"the chain and the log do not agree: {found}. Next: {found.kind.advice}"
-            self._store.raise_alarm(kind, message, evidence, now)
+
+def require_agreement(
+    store: Store, state: State, rpc_url: str, clock: Callable[[], int] = now_ms
+) -> None:
+    """Raises StateError where money would go to a chain that does not agree with the log: an alarm about it
+    is open, or a look at the contracts finds what nobody has acknowledged.
+
+    Raises Unreachable, and ConfigError for another chain.
+    """
+    deployment = state.deployment
+    if any(alarm.kind == AlarmKind.CHAIN for alarm in store.alarms()):
+        raise StateError(_ALARMED, _NOTHING_SENT)
+    if deployment is None:
+        return
+    known = {alarm.evidence for alarm in store.alarms(open_only=False)}
+    found = list(differences(ChainReader(Endpoint(rpc_url)), deployment, state.onchain))
+    if new := [each for each in found if _evidence(each) not in known]:
+        for each in new:
+            _alarm(store, each, clock())
+        undone = new[0].kind is Kind.REORGANISED
+        raise StateError(
+            f"the chain does not agree with the log: {new[0]}",
+            f"{new[0].kind.advice}; {'nothing was sent' if undone else _NOTHING_SENT}",
+        )
+
+
+def _alarm(store: Store, found: Finding, now: int) -> bool:
+    """Keeps it, unless it is known. A block that was undone is no alarm: the operator's next record takes it
+    back."""
+    if found.kind is Kind.REORGANISED:
+        return False
+    is_root = found.kind is Kind.ANOTHER_ROOT
+    kind = AlarmKind.ROOT if is_root else AlarmKind.CHAIN
+    known = [a for a in store.alarms(open_only=False) if a.kind in AlarmKind.OF_THE_CHAIN]
+    evidence = _evidence(found)
+    if len(known) >= ALARMS_MAX or any(a.evidence == evidence for a in known):
+        return False
+    message = f"the chain and the log do not agree: {found}. Next: {found.kind.advice}"
+    store.raise_alarm(kind, message, evidence, now)
+    return True
+
+
+def _evidence(found: Finding) -> tuple[bytes, ...]:
+    return found.kind.name.encode(), found.where.encode()
 
 
 def noted_look(store: Store) -> Noted | None:

@@ -31,7 +31,7 @@ class _Least:
 
 def bond(wei: int, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
     """Adds to our bond, which stands for our payout address as a witness, too."""
-    mine = open_chain(directory, passphrase_path)
+    mine = open_chain(directory, passphrase_path, pays=True)
     keys, state, chain = mine.keys, mine.state, mine.chain
     before = chain.bonded(keys.person)[0]
     least = _least(state, keys.person, chain)

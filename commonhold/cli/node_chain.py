@@ -9,6 +9,7 @@ from pathlib import Path
 from commonhold.cli.node_home import open_home, open_keys, open_store, tell_sent
 from commonhold.cli.node_sending import catch_up
 from node.chain import NodeChain
+from node.chainwatch import require_agreement
 from node.config import gas_terms
 from node.follower import Follower
 from node.keys import NodeKeys
@@ -26,8 +27,12 @@ class OnChain:
     chain: NodeChain
 
 
-def open_chain(directory: Path | None, passphrase_path: Path | None) -> OnChain:
-    """Reads the log to its end. Raises ConfigError without an endpoint, StateError without contracts."""
+def open_chain(
+    directory: Path | None, passphrase_path: Path | None, *, pays: bool = False
+) -> OnChain:
+    """Reads the log to its end. Raises ConfigError without an endpoint, StateError without contracts; where
+    the command `pays` more than gas, also on a chain that does not agree with the log.
+    """
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     if not config.rpc_url:
@@ -37,6 +42,8 @@ def open_chain(directory: Path | None, passphrase_path: Path | None) -> OnChain:
         follower.replay()
         asyncio.run(catch_up(home, config, follower))
         state = follower.state
+        if pays:
+            require_agreement(store, state, config.rpc_url)
     if state.deployment is None:
         raise StateError(
             "the network has no contracts yet", "its operator deploys them with `settle`"

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,13 @@ async def test_an_epoch_settles_once_and_again_does_nothing(tmp_path: Path, chai
         # Revenue that comes in is logged once and shared out with the next epoch.
         def deposit() -> None:
             with Operator(home) as operator:
-                deposit_revenue(operator, open_chain(operator), ETHER, 10**18, b"licence 7")
+                view, chain = operator.state.onchain, open_chain(operator)
+                operator.state.onchain = replace(view, last_hash=bytes(32))
+                with pytest.raises(StateError, match="does not agree with the log"):
+                    deposit_revenue(operator, chain, ETHER, 10**18, b"licence 7")
+                assert chain.received(ETHER) == 0
+                operator.state.onchain = view
+                deposit_revenue(operator, chain, ETHER, 10**18, b"licence 7")
 
         await asyncio.to_thread(deposit)
         await asyncio.to_thread(run_settle, home)

@@ -13,10 +13,17 @@ import pytest
 from contracts.watch import Outcome
 from coordinator.chain import OperatorChain
 from node.attest import keep_attesting
-from node.chainwatch import ALARMS_MAX, ChainWatcher, chain_words, noted_look
+from node.chainwatch import (
+    ALARMS_MAX,
+    ChainWatcher,
+    chain_words,
+    noted_look,
+    require_agreement,
+)
 from node.follower import Follower, lies, require_trust
 from node.rows import AlarmKind
 from node.store import Store
+from protocol.errors import ConfigError, StateError
 from protocol.money.eip712 import keccak256
 from protocol.money.settlement import Address
 from tests.contract_chains import devchain
@@ -169,3 +176,37 @@ async def test_a_witness_signs_what_it_has_compared(watching: Watching) -> None:
     while not watching.store.outbox_counts():
         await asyncio.sleep(0.02)
     signing.cancel()
+
+
+def test_no_money_goes_to_a_chain_that_is_not_the_logs(watching: Watching) -> None:
+    feed(watching.follower, watching.lab.net)
+    state, store, url = watching.follower.state, watching.store, watching.lab.lab.url
+    own, view = state.deployment, state.onchain
+    assert own is not None
+    require_agreement(store, state, url)
+
+    state.onchain = replace(view, last_hash=bytes(32))  # as on a chain that was started anew
+    with pytest.raises(StateError, match="is not the one that the log has read"):
+        require_agreement(store, state, url)
+    state.onchain = replace(view, last=10**6)
+    with pytest.raises(StateError, match="no block 1,000,000"):
+        require_agreement(store, state, url)
+    state.onchain = view
+    state.deployment = replace(own, chain_id=1)
+    with pytest.raises(ConfigError, match="settles on chain 1"):
+        require_agreement(store, state, url)
+    assert store.alarms() == [], "these are no alarms"
+
+    state.deployment = replace(own, stake=Address(b"\x5a" * 20))
+    with pytest.raises(StateError, match="does not agree with the log: ") as caught:
+        require_agreement(store, state, url)
+    assert "nothing was sent" in caught.value.advice
+    assert {alarm.kind for alarm in store.alarms()} == {AlarmKind.CHAIN}
+    assert any("there is no contract" in alarm.message for alarm in store.alarms())
+    state.deployment = own
+    with pytest.raises(StateError, match="see `commonhold node alarms`"):
+        require_agreement(store, state, url)
+    store.acknowledge_alarms()
+    require_agreement(store, state, url)
+    state.deployment = replace(own, stake=Address(b"\x5a" * 20))
+    require_agreement(store, state, url)  # the owner has seen it, and goes on

@@ -25,7 +25,7 @@ from node.config import NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
 from node.keys import generate_keys, save_keys
 from node.objection import PATIENCE_LOOKS, Objector, evidence_of
-from node.rows import ClaimRow, OutboxState
+from node.rows import AlarmKind, ClaimRow, OutboxState
 from node.store import Store
 from node.wallet import Wallet
 from protocol.coin.witnesses import Diligence
@@ -457,3 +457,13 @@ def test_a_witness_is_paid_where_its_key_signs(settling: Settling, tmp_path: Pat
     assert (code, "you are a witness" in said) == (EXIT_STATE, True)
     code, said = run("payee", f"0x{settling.wallet.address.hex()}")
     assert (code, json.loads(said)["registered"]) == (0, True), "where she is paid already"
+
+
+def test_a_bond_waits_while_the_chain_does_not_agree(settling: Settling, tmp_path: Path) -> None:
+    run = command_of(settling, tmp_path)
+    settling.store.raise_alarm(AlarmKind.CHAIN, "no contract", (b"NO_CONTRACT", b"Stake"), 1)
+    code, said = run("bond", str(10**17))
+    assert (code, "nothing was sent" in said) == (EXIT_STATE, True)
+    assert run("alarms", "--acknowledge")[0] == 0
+    code, said = run("bond", str(10**17))
+    assert (code, json.loads(said)["bonded_wei"]) == (0, str(10**17))
