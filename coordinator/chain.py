@@ -194,14 +194,20 @@ class OperatorChain:
 
     def claim_for(self, leaf: Leaf, proof: Sequence[bytes], skip: int = 0) -> SentTx:
         """Claim for an account; the money goes to the account. Bit i of `skip` leaves asset i out."""
-        function = self._settlement().claim(
+        return self._client.send(self._claim(leaf, proof, skip))
+
+    def claim_cost_wei(self, leaf: Leaf, proof: Sequence[bytes]) -> int:
+        """Return what claiming all of a leaf takes at most, at the present price of gas."""
+        return self._client.cost(self._claim(leaf, proof, 0)).total
+
+    def _claim(self, leaf: Leaf, proof: Sequence[bytes], skip: int) -> Any:
+        return self._settlement().claim(
             list(proof),
             skip,
             to_checksum_address(leaf.account),
             [to_checksum_address(asset) for asset, _ in leaf.amounts],
             [amount for _, amount in leaf.amounts],
         )
-        return self._client.send(function)
 
     def claimed(self, asset: Address) -> int:
         """Return what the operator's account has claimed of `asset` so far."""

@@ -341,7 +341,7 @@ def test_who_signed_two_roots_is_shown_on_chain_and_loses_the_bond(settling: Set
     [(_, slash)] = state.slashes.scan()
     vouches = state.bonds[slash.bond]
     assert (vouches.person, slash.amount) == (settling.ann.id, vouches.active)
-    assert not state.asks.has("settlement"), "and the next attempt asks anew"
+    assert "settlement" not in state.asks, "and the next attempt asks anew"
 
 
 def test_one_signature_in_the_log_is_no_contradiction(settling: Settling) -> None:
