@@ -55,7 +55,8 @@ def deploy(
                 f"the account 0x{client.address.hex()} sent something else while it deployed",
                 "let nothing else use it, and run `commonhold coordinator settle` again",
             )
-    return Deployment(chain_id, block, terms.finality, **at)
+    places: dict[str, Any] = dict(at)
+    return Deployment(chain_id, block, terms.finality, **places)
 
 
 def constructor_arguments(
@@ -87,6 +88,8 @@ def constructor_arguments(
             seconds("appeal_delay"),
             emission_micro,
             emission_micro * terms.emission_factor,
+            0,
+            0,
         ),
         "stake": (
             where["settlement"],

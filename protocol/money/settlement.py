@@ -47,7 +47,9 @@ def address(raw: bytes) -> Address:
 class Deployment:
     """Where a network settles: the chain, and the contracts in the order in which they were deployed.
 
-    `block`: of the first of them. `finality`: blocks that follow one before it counts as final.
+    `block`: of the first of them. `finality`: blocks that follow one before it counts as final. Of contracts
+    to which the network moved, `start`: the last epoch that was closed before; `carried`: the micro-shares
+    that were earned up to then.
     """
 
     chain_id: int
@@ -61,6 +63,8 @@ class Deployment:
     settlement: Address
     stake: Address
     board: Address
+    start: int = 0
+    carried: int = 0
 
     @property
     def contracts(self) -> dict[Address, str]:

@@ -41,7 +41,9 @@ from tests.chain_says import (
     TOKEN,
     WHERE,
     attest,
+    begin,
     deploy,
+    move,
     posted,
     said,
     says,
@@ -66,7 +68,17 @@ PHASES = (
         "PAUSED",
     ),
     *("ASSENTING", "DEALING", "CHECKING"),
-    *("DEPLOYED", "PROPOSED", "ATTESTED", "FROZEN", "SOLD", "ENROLLED", "UPDATED", "TRAINED"),
+    *(
+        "DEPLOYED",
+        "PROPOSED",
+        "ATTESTED",
+        "FROZEN",
+        "MOVING",
+        "SOLD",
+        "ENROLLED",
+        "UPDATED",
+        "TRAINED",
+    ),
 )
 RANDOM_MUTANTS = 12  # of each kind in each phase
 
@@ -225,6 +237,10 @@ def _settle(net: Network, people: list[Person], snapshot: Callable[[str], None])
     first = max(first for first, _ in net.state.ranges.scan())
     says(net, events.Upheld(1, 9), events.Enacted(1, payload.root), events.SlashOverturned(0))
     net.add(net.operator, "rewind", pb.Rewind(network=NETWORK, first=first))
+    net.add(net.operator, "move", move(net))
+    snapshot("MOVING")
+    attest(net, "move", *people[:3])
+    begin(net, *people[:3])
 
 
 def _sell_and_train(net: Network, people: list[Person], snapshot: Callable[[str], None]) -> None:
