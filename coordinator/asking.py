@@ -39,7 +39,7 @@ def ask(operator: Operator, kind: str, body: Any, report: Report, seconds_max: f
         body.deadline = int(time.time()) + DEADLINE_S
         operator.append(kind, body)
     asked = operator.state.asks[kind]
-    _sign(operator, asked)
+    sign_own(operator, asked)
     return _await_quorum(operator, asked, report, seconds_max)
 
 
@@ -55,7 +55,7 @@ def _stands(present: Ask, kind: str, body: Any, nonce: int) -> bool:
     )
 
 
-def _sign(operator: Operator, asked: Ask) -> None:
+def sign_own(operator: Operator, asked: Ask) -> None:
     """The operator's own word, where it is a witness."""
     keys, state = operator.keys, operator.state
     if keys.account in state.onchain.witnesses:

@@ -18,7 +18,7 @@ from contracts.governor import Governor
 from contracts.signed import Signed, payload_words
 from contracts.spending import Spending
 from coordinator.deploying import deploy
-from coordinator.terms import Terms
+from coordinator.terms import Founding, Terms
 from protocol.errors import ConfigError, StateError
 from protocol.money.payload import Payload
 from protocol.money.settlement import ETHER, Address, Deployment, Leaf
@@ -62,12 +62,11 @@ class OperatorChain:
     def deploy(
         self,
         terms: Terms,
-        witnesses: Sequence[bytes],
-        emission_micro: int,
+        founding: Founding,
         report: Callable[[str], None] = lambda _: None,
     ) -> Deployment:
         """Deploy a network's contracts; they are this chain's from then on."""
-        self._deployment = deploy(self._client, terms, witnesses, emission_micro, report)
+        self._deployment = deploy(self._client, terms, founding, report)
         return self._deployment
 
     def deploy_test_stable(self) -> Address:

@@ -7,14 +7,15 @@ next run deploys all of them again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from eth_utils.address import to_checksum_address
 
 from contracts.client import ChainClient
 from contracts.inspection import ARTIFACTS
-from coordinator.terms import Terms
+from coordinator.terms import Founding, Terms
 from protocol.errors import StateError
 from protocol.money.eip712 import keccak256
 from protocol.money.settlement import CONTRACTS, ETHER, Address, Deployment
@@ -34,17 +35,16 @@ def contract_address(account: Address, nonce: int) -> Address:
 def deploy(
     client: ChainClient,
     terms: Terms,
-    witnesses: Sequence[bytes],
-    emission_micro: int,
+    founding: Founding,
     report: Report,
 ) -> Deployment:
-    """Deploys all eight. `witnesses` ascending; `emission_micro`: what an epoch may mint.
+    """Deploys all eight.
 
     Raises StateError if the account sends something else at the same time, and what the client raises.
     """
     chain_id, first = client.chain_id(), client.nonce()
     at = {name: contract_address(client.address, first + i) for i, name in enumerate(CONTRACTS)}
-    arguments = constructor_arguments(at, terms, witnesses, emission_micro)
+    arguments = constructor_arguments(at, terms, founding)
     block = 0
     for number, name in enumerate(CONTRACTS, start=1):
         report(f"deploying {ARTIFACTS[name]}, {number} of {len(CONTRACTS)}")
@@ -56,11 +56,12 @@ def deploy(
                 "let nothing else use it, and run `commonhold coordinator settle` again",
             )
     places: dict[str, Any] = dict(at)
-    return Deployment(chain_id, block, terms.finality, **places)
+    found = Deployment(chain_id, block, terms.finality, **places)
+    return replace(found, start=founding.start, carried=founding.carried)
 
 
 def constructor_arguments(
-    at: dict[str, Address], terms: Terms, witnesses: Sequence[bytes], emission_micro: int
+    at: dict[str, Address], terms: Terms, founding: Founding
 ) -> dict[str, tuple[Any, ...]]:
     """What each constructor takes, given where the contracts are."""
     where = {name: to_checksum_address(each) for name, each in at.items()}
@@ -72,7 +73,7 @@ def constructor_arguments(
         "timelock": (seconds("timelock_delay"), [where["governor"]], [nobody], nobody),
         "governor": (where["share_token"], where["timelock"], terms.voting()),
         "witness_set": (
-            [to_checksum_address(each) for each in witnesses],
+            [to_checksum_address(each) for each in founding.witnesses],
             where["timelock"],
             seconds("witness_delay"),
         ),
@@ -86,10 +87,10 @@ def constructor_arguments(
             tuple(where[name] for name in parts),
             seconds("delay"),
             seconds("appeal_delay"),
-            emission_micro,
-            emission_micro * terms.emission_factor,
-            0,
-            0,
+            founding.emission_micro,
+            founding.emission_max_micro,
+            founding.start,
+            founding.carried,
         ),
         "stake": (
             where["settlement"],

@@ -5,6 +5,8 @@ The fold refuses a settlement whose root does not follow from the log, an uphold
 set of witnesses that is not the coin's (protocol/rules/settling.py). Beyond that a witness remembers,
 whatever becomes of the log that it is shown, which payload it signed for an epoch and attempt: two are
 proof against it.
+
+Where a network moves to follows from nothing: to that its owner agrees (commonhold/cli/node_move.py).
 """
 
 from __future__ import annotations
@@ -50,8 +52,8 @@ def attestations_due(
     if wallet.address not in state.onchain.witnesses:
         return
     for kind, ask in state.asks.scan():
-        if (ask.digest, wallet.address) in state.attestations:
-            continue
+        if ask.move is not None or (ask.digest, wallet.address) in state.attestations:
+            continue  # a move is its owner's to agree to: `commonhold node move`
         if now_s < ask.deadline_s <= now_s + DEADLINE_S_MAX + _CLOCKS_S:
             signature = wallet.sign_digest(ask.digest)
             yield (

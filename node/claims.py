@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from contracts.spending import TooDear
 from node.follower import Follower
@@ -24,6 +24,9 @@ from protocol.errors import ConfigError, StateError
 from protocol.money.accounts import promised_leaves
 from protocol.money.settlement import Address, Leaf, SettlementTree, build_tree
 from protocol.transition import Applied
+
+if TYPE_CHECKING:
+    from node.chain import NodeChain
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +54,16 @@ class Claimed:
 
 
 class SettlementWatch:
-    """Keeps what the settlement in force pays, and those that wait. Make it before the follower replays."""
+    """Keeps what the settlement in force pays, and those that wait; of contracts that the network has left,
+    too. Make it before the follower replays."""
 
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
         self._leaves: dict[int, list[Leaf]] = {}  # by epoch
         self._settled: Settled | None = None
+        self._left: list[
+            dict[int, list[Leaf]]
+        ] = []  # by the number of the contracts that were left
         follower.subscribe(self._on_entry)
 
     @property
@@ -72,8 +79,17 @@ class SettlementWatch:
             self._settled = Settled(epoch, build_tree(leaves))
         return self._settled if self._settled.tree.root == root.payload.root else None
 
+    def left(self, number: int) -> Iterator[Settled]:
+        """What may be in force on contracts that the network has left: the root that was when it moved, and
+        those that waited then."""
+        for epoch, leaves in sorted(self._left[number].items()):
+            yield Settled(epoch, build_tree(leaves))
+
     def _on_entry(self, applied: Applied) -> None:
         state = self._follower.state
+        if len(state.past) > len(self._left):
+            self._left.append(self._leaves)
+            self._leaves, self._settled = {}, None
         if applied.kind == "settlement" and state.proposed_epoch not in self._leaves:
             # The fold has compared these leaves' root with the logged one an instant ago.
             self._leaves[state.proposed_epoch] = promised_leaves(state)
@@ -87,11 +103,14 @@ def leaf_of(settled: Settled, account: bytes) -> Leaf | None:
     return None if index is None else settled.tree.leaves[index]
 
 
-def unclaimed(settled: Settled, account: bytes, claims: Sequence[ClaimRow]) -> list[Address]:
-    """The assets of which an address is paid more than was claimed from this store, as far as we remember."""
+def unclaimed(
+    settled: Settled, account: bytes, claims: Sequence[ClaimRow], moves: int = 0
+) -> list[Address]:
+    """The assets of which an address is paid more than was claimed from this store, as far as we remember, on
+    the contracts to which the network came by so many `moves`."""
     had: dict[bytes, int] = {}
     for claim in claims:
-        if claim.status == CONFIRMED:
+        if claim.status == CONFIRMED and claim.moves == moves:
             had[claim.asset] = max(had.get(claim.asset, 0), claim.cumulative)
     leaf = leaf_of(settled, account)
     return [] if leaf is None else [a for a, amount in leaf.amounts if amount > had.get(a, 0)]
@@ -127,7 +146,8 @@ class Claimer:
         settled = self._watch.in_force
         if settled is None:
             raise StateError("nothing to claim: no settlement is in force yet", _AFTER_SETTLING)
-        assets = unclaimed(settled, self._wallet.address, self._store.claims())
+        moves = len(self._follower.state.past)
+        assets = unclaimed(settled, self._wallet.address, self._store.claims(), moves)
         wanted = [each for each in assets if asset is None or each == asset]
         if not wanted:
             raise StateError(
@@ -147,6 +167,48 @@ class Claimer:
         settled, deployment = self._watch.in_force, self._follower.state.deployment
         if settled is None or deployment is None:
             raise StateError("nothing to claim: no settlement is in force yet", _AFTER_SETTLING)
+        chain, moves = self._wallet.chain(self._rpc_url, deployment), len(self._follower.state.past)
+        return self._claim(chain, settled, assets, moves, thrifty=thrifty)
+
+    # -- contracts that the network has left
+
+    def left_due(self) -> dict[int, list[Address]]:
+        """Of which assets something is left to claim on contracts that the network has left, by their number.
+        Their shares are not among them: the present contracts mint those again.
+        """
+        found = {}
+        for number, past in self._follower.state.past.scan():
+            settled = next(
+                (s for s in self._watch.left(number) if s.epoch == past.view.epoch), None
+            )
+            if settled is not None:
+                claims, share = self._store.claims(), past.deployment.share_token
+                assets = unclaimed(settled, self._wallet.address, claims, number)
+                found[number] = [asset for asset in assets if asset != share]
+        return {number: assets for number, assets in found.items() if assets}
+
+    def claim_left(self, number: int, assets: Sequence[Address], rpc_url: str) -> Claimed:
+        """Claims on contracts that the network has left; `rpc_url` is an endpoint of their chain. Raises as
+        `claim`, and ConfigError for an endpoint of another chain."""
+        chain = self._wallet.chain(rpc_url, self._follower.state.past[number].deployment)
+        root = chain.root()
+        for settled in self._watch.left(number):
+            if settled.tree.root == root:
+                return self._claim(chain, settled, assets, number)
+        raise StateError(
+            f"the root in force there, 0x{root.hex()}, is none of those that the log had when it moved",
+            "its last witnesses have put another one in force since: ask them, and who holds shares",
+        )
+
+    def _claim(
+        self,
+        chain: NodeChain,
+        settled: Settled,
+        assets: Sequence[Address],
+        moves: int,
+        *,
+        thrifty: bool = False,
+    ) -> Claimed:
         index = settled.tree.index_of(self._wallet.address)
         if index is None:
             raise StateError(
@@ -154,11 +216,10 @@ class Claimer:
                 "see `commonhold node statement` for what you earned",
             )
         leaf, proof = settled.tree.leaves[index], settled.tree.proof(index)
-        chain = self._wallet.chain(self._rpc_url, deployment)
         tx = chain.claim(leaf, proof, settled.tree.root, assets, thrifty=thrifty)
         for asset, paid in tx.paid:
             self._store.save_claim(
-                ClaimRow(asset, leaf.amount(asset), settled.epoch, tx.tx_hash, CONFIRMED)
+                ClaimRow(asset, leaf.amount(asset), settled.epoch, tx.tx_hash, CONFIRMED, moves)
             )
             log.info("claimed %d of asset 0x%s", paid, asset.hex())
         for asset in tx.failed:

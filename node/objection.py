@@ -23,6 +23,7 @@ from protocol.errors import CommonholdError, LocalError, Unreachable
 from protocol.identity import PersonId
 from protocol.money.eip712 import keccak256
 from protocol.money.payload import hash_payload, quorum_of
+from protocol.money.settlement import Deployment
 from protocol.state import State
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Objector:
     ) -> None:
         self._follower, self._wallet, self._person = follower, wallet, person
         self._rpc_url, self._sleep = rpc_url, sleep
-        self._delay_s: int | None = None
+        self._delays_s: dict[Deployment, int] = {}
         self._unproposed: dict[tuple[int, bytes], int] = {}
         self._done: set[tuple[int, bytes]] = set()
 
@@ -98,9 +99,10 @@ class Objector:
         deployment = self._follower.state.deployment
         if deployment is None:
             return _PAUSE_LEAST_S
-        if self._delay_s is None:
-            self._delay_s = self._wallet.chain(self._rpc_url, deployment).objection_s()
-        return min(_PAUSE_MOST_S, max(_PAUSE_LEAST_S, self._delay_s / _LOOKS))
+        if deployment not in self._delays_s:
+            chain = self._wallet.chain(self._rpc_url, deployment)
+            self._delays_s = {deployment: chain.objection_s()}
+        return min(_PAUSE_MOST_S, max(_PAUSE_LEAST_S, self._delays_s[deployment] / _LOOKS))
 
     def look(self) -> list[Posting]:
         """Objects to what is wrong; gives what it objected to. Blocks while transactions are mined."""

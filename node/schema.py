@@ -106,7 +106,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         epoch INTEGER NOT NULL,
         tx_hash BLOB NOT NULL,
         status TEXT NOT NULL CHECK (status IN ('sent', 'confirmed', 'failed')),
-        PRIMARY KEY (asset, cumulative, tx_hash)
+        moves INTEGER NOT NULL,
+        PRIMARY KEY (asset, cumulative, tx_hash, moves)
     ) STRICT;
 
     CREATE TABLE alarms (

@@ -13,14 +13,22 @@ from node.claims import Claimed, Claimer, SettlementWatch
 from node.config import gas_terms
 from node.follower import Follower
 from node.wallet import Wallet
-from protocol.errors import ConfigError
+from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.limits import ADDRESS_BYTES
 from protocol.money.settlement import ETHER, Address
 from protocol.state import SHARES, State
 
 
-def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
-    """Claims all that is due of an asset, or of every one, in one transaction."""
+def claim(
+    asset: str,
+    old_rpc_url: str,
+    directory: Path | None,
+    passphrase_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Claims all that is due of an asset, or of every one: in one transaction on the present contracts, and
+    one on those of each chain that the network has left.
+    """
     home, config = open_home(directory)
     wallet = Wallet(
         open_keys(home, passphrase_path).payout_secret, gas_terms(config, home, tell_sent)
@@ -32,9 +40,11 @@ def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_j
         asyncio.run(catch_up(home, config, follower))
         claimer = Claimer(store, wallet, config.rpc_url, follower, settlements)
         names = _asset_names(follower.state)
-        done = claimer.claim(claimer.due(_parse_asset(asset, names)))
-    rows = [_claim_data(done, asset, paid, names) for asset, paid in done.tx.paid]
-    for failed in done.tx.failed:
+        wanted = _parse_asset(asset, names)
+        done = _claim_left(claimer, follower.state, wanted, old_rpc_url or config.rpc_url)
+        done += _claim_present(claimer, wanted, is_all=not done)
+    rows = [_claim_data(each, a, paid, names) for each in done for a, paid in each.tx.paid]
+    for failed in (failed for each in done for failed in each.tx.failed):
         note(f"{_name(failed, names)} could not be paid now; it stays to be claimed")
     columns = ["asset", "paid", "transaction"]
     emit(
@@ -44,6 +54,36 @@ def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_j
             "Claimed", columns, [[r["name"], _amount(r), r["transaction"]] for r in rows]
         ),
     )
+
+
+def _claim_present(claimer: Claimer, asset: bytes | None, *, is_all: bool) -> list[Claimed]:
+    """`is_all`: nothing was claimed elsewhere, so that it is a fault if there is nothing."""
+    try:
+        return [claimer.claim(claimer.due(asset))]
+    except StateError as error:
+        if is_all:
+            raise
+        note(str(error))
+        return []
+
+
+def _claim_left(claimer: Claimer, state: State, asset: bytes | None, rpc_url: str) -> list[Claimed]:
+    """What is due on contracts that the network has left. A chain that does not answer keeps back no other
+    claim: what it owes stays there."""
+    done: list[Claimed] = []
+    for number, assets in claimer.left_due().items():
+        due = [each for each in assets if asset in (None, each)]
+        if not due:
+            continue
+        chain_id = state.past[number].deployment.chain_id
+        try:
+            done.append(claimer.claim_left(number, due, rpc_url))
+        except CommonholdError as error:
+            note(
+                f"{', '.join(map(asset_name, due))} on chain {chain_id}, which the network has left, stays"
+                f" to be claimed: {error}. --old-rpc-url names an endpoint of that chain"
+            )
+    return done
 
 
 def _asset_names(state: State) -> dict[bytes, str]:

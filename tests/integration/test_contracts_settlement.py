@@ -16,7 +16,7 @@ import pytest
 from contracts.client import ChainClient, ContractRefused, decode_revert
 from coordinator.chain import OperatorChain
 from coordinator.deploying import contract_address
-from coordinator.terms import tryout
+from coordinator.terms import Founding, tryout
 from node.wallet import Wallet
 from protocol.errors import ConfigError, LocalError, Reject, StateError, Unreachable
 from protocol.lifecycle import RootStatus
@@ -314,7 +314,7 @@ def test_no_chain_no_money_and_no_contract_are_told_apart(lab: ChainLab) -> None
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(Unreachable, match="does not answer") as caught:
-        OperatorChain(nowhere, OPERATOR).deploy(tryout(), lab.listed, 1)
+        OperatorChain(nowhere, OPERATOR).deploy(tryout(), Founding(lab.listed, 1, 1))
     assert "chain dev" in caught.value.advice
     with pytest.raises(Unreachable):
         ANN.chain(nowhere, lab.deployment)
