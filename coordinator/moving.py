@@ -58,8 +58,10 @@ def move(
     seconds_max: float,
     *,
     leave_behind: bool = False,
+    anew: bool = False,
 ) -> Moved:
-    """Moves the network to new contracts on the chain of `rpc_url`, or waits for the witnesses who decide.
+    """Moves the network to new contracts on the chain of `rpc_url`, or waits for the witnesses who decide;
+    `anew`: to others than those that are asked for.
 
     Raises:
         StateError: there are no contracts to leave, or money would stay behind unsaid.
@@ -72,7 +74,7 @@ def move(
         )
     operator.join()
     most = _read_present(operator, report)
-    standing = _standing(operator.state)
+    standing = None if anew else _standing(operator.state)
     if standing is None:
         _require_nothing_left(operator.state, report, leave_behind=leave_behind)
         to = _deploy(operator, open_chain(operator, report, rpc_url=rpc_url), most, report)
@@ -116,8 +118,8 @@ def _require_nothing_left(state: State, report: Report, *, leave_behind: bool) -
         raise StateError(
             f"the vault has taken in what no root in force promises, and it would stay there: {words}",
             "close the epoch, and `commonhold coordinator settle` until all is in force; the holders of"
-            " shares can stop what comes in meanwhile (`commonhold node propose unlist-asset`). If the chain is"
-            " gone, or that is worth less than the wait: --leave-behind",
+            " shares can stop what comes in meanwhile (`commonhold node propose unlist-asset`). If the"
+            " chain is gone, or that is worth less than the wait: --leave-behind",
         )
     report(f"WARNING: this stays in the old vault, for nobody: {words}")
 

@@ -137,7 +137,7 @@ class ChainWatch:
         async with self._book.counting() as (state, _):
             past = [each for _, each in state.past.scan()]
             places = [*(each.deployment for each in past[1:]), state.deployment]
-        return [(each, to) for each, to in zip(past, places, strict=True) if to is not None]
+        return [(each, to) for each, to in zip(past, places, strict=False) if to is not None]
 
     def _move(self, moves: Sequence[tuple[Past, Deployment]], index: int) -> None:
         """Follows the moves that come before an entry."""

@@ -1360,14 +1360,14 @@ _TERMS: Final = (
     Mutant(
         "the operator sets the policy for ever",
         _NETWORK,
-        "    return state.settled_epoch > 0\n",
+        "    return any(epoch > contracts.start for epoch, contracts in settled)\n",
         "    return False\n",
         VOTES,
     ),
     Mutant(
         "nobody may set a policy before there are shares",
         _NETWORK,
-        "    return state.settled_epoch > 0\n",
+        "    return any(epoch > contracts.start for epoch, contracts in settled)\n",
         "    return True\n",
         VOTES,
     ),
@@ -1883,6 +1883,20 @@ _MOVED: Final = (
         _CLOSE,
         "    drop_moot(state)\n",
         "",
+        MOVING,
+    ),
+    Mutant(
+        "holders of shares lose their say by a move",
+        _NETWORK,
+        "settled = ((state.settled_epoch, state.deployment), *past)",
+        "settled = ((state.settled_epoch, state.deployment),)",
+        MOVING,
+    ),
+    Mutant(
+        "a move gives a say to holders that there are not yet",
+        _NETWORK,
+        "return any(epoch > contracts.start for epoch",
+        "return any(epoch > 0 for epoch",
         MOVING,
     ),
     Mutant(

@@ -29,6 +29,9 @@ def move(
     leave_behind: Annotated[
         bool, typer.Option("--leave-behind", help="Leave in the old vault what is not promised.")
     ] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="To others than those that are asked for now.")
+    ] = False,
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds to wait for the witnesses.")
     ] = SECONDS_DEFAULT,
@@ -46,7 +49,7 @@ def move(
 
     with Operator(Home.at(directory)) as operator:
         there = rpc_url or operator.config.rpc_url
-        moved = run(operator, there, say, timeout, leave_behind=leave_behind)
+        moved = run(operator, there, say, timeout, leave_behind=leave_behind, anew=anew)
         same = there == operator.config.rpc_url
     data = {
         "moved": moved.is_done,

@@ -6,6 +6,7 @@ from typing import Any
 
 from commonhold.cli.node_home import asset_name
 from commonhold.cli.output import micro, moment
+from commonhold.cli.past_report import past_data
 from node.moving import AskedMove, asked_move
 from protocol.identity import PersonId
 from protocol.money.settlement import CONTRACTS, Amounts
@@ -29,20 +30,6 @@ def asked_data(asked: AskedMove) -> dict[str, Any]:
     }
 
 
-def past_data(state: State) -> list[dict[str, Any]]:
-    """The contracts that the network has left, the first ones first."""
-    return [
-        {
-            "chain_id": each.deployment.chain_id,
-            "settlement": f"0x{each.deployment.settlement.hex()}",
-            "epoch": each.view.epoch,
-            "moved_at": each.moved_at,
-            "left": {asset_name(asset): str(amount) for asset, amount in each.left},
-        }
-        for _, each in state.past.scan()
-    ]
-
-
 def move_data(state: State, person: PersonId) -> dict[str, Any]:
     """Both, for `status`."""
     asked = asked_move(state, person)
@@ -59,15 +46,6 @@ def asked_text(asked: AskedMove) -> list[str]:
         f"left behind, for nobody: {amounts_text(asked.move.left) or 'nothing'}",
         f"until {moment(asked.ask.deadline_s)}; {asked.agreed} of {asked.quorum} witnesses have agreed;"
         f" your word: {asked.mine}",
-    ]
-
-
-def past_text(past: list[dict[str, Any]]) -> list[str]:
-    """What was left, in sentences."""
-    return [
-        f"it has left settlement {each['settlement']} on chain {each['chain_id']}, by entry"
-        f" {each['moved_at']:,}: `commonhold node claim` claims what epoch {each['epoch']} pays there"
-        for each in past
     ]
 
 

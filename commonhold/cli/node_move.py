@@ -8,11 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from commonhold.cli.move_report import amounts_text, asked_data, asked_text, past_data, past_text
+from commonhold.cli.move_report import amounts_text, asked_data, asked_text
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_report import person_of_node
 from commonhold.cli.node_sending import deliver, read_trusted
 from commonhold.cli.output import complain, emit, micro
+from commonhold.cli.past_report import past_data, past_text
 from contracts.arriving import Terms
 from contracts.findings import Finding
 from node.moving import AskedMove, agreement, asked_move, look_there

@@ -8,7 +8,7 @@ does not promise stays in the vault, so a move says how much that is.
 from __future__ import annotations
 
 from protocol.money.onchain import Move
-from protocol.money.settlement import Amounts
+from protocol.money.settlement import Amounts, Deployment
 from protocol.state import SHARES, State
 
 
@@ -19,6 +19,14 @@ def carried_shares(state: State) -> int:
         for (who, asset), amount in state.earned.scan()
         if asset == SHARES and who in state.members
     )
+
+
+def deployment_at(state: State, index: int) -> Deployment | None:
+    """Where the network settled as of an entry of the log."""
+    for _, past in state.past.scan():
+        if index <= past.moved_at:
+            return past.deployment
+    return state.deployment
 
 
 def promised_in_force(state: State) -> Amounts:

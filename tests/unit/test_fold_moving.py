@@ -8,7 +8,8 @@ import pytest
 
 from protocol.money import events
 from protocol.money.accounts import conserves, cumulative_leaves, owed_to
-from protocol.money.moving import left_behind
+from protocol.money.ballot import policy_hash
+from protocol.money.moving import deployment_at, left_behind
 from protocol.money.onchain import OnChain
 from protocol.money.payload import Payload
 from protocol.money.settlement import ETHER, Address
@@ -33,7 +34,7 @@ from tests.chain_says import (
     settlement,
 )
 from tests.fold import changed, closed, refuses, same, shares_of
-from tests.simulated import NETWORK, Network, Person
+from tests.simulated import NETWORK, Network, Person, policy
 
 REVENUE = 1_000_000
 
@@ -201,8 +202,8 @@ def test_other_questions_to_the_witnesses_are_dropped(settled: Network) -> None:
 def test_who_must_keep_a_bond_has_until_the_first_root(settled: Network) -> None:
     ann, bob = settled.people[:2]
     state = settled.state
-    policy: Policy = replace(state.policy, admission=pb.ADMISSION_BOND, bond=100)
-    state.policy = policy
+    by_bond: Policy = replace(state.policy, admission=pb.ADMISSION_BOND, bond=100)
+    state.policy = by_bond
     for each in (ann, bob):
         says(settled, events.Bonded(each.id, Address(each.address), Address(bytes(20)), 100))
         state.members.put(each.id, replace(state.members[each.id], is_bonded=True))
@@ -212,7 +213,7 @@ def test_who_must_keep_a_bond_has_until_the_first_root(settled: Network) -> None
     assert bond_missing(state, settled.people[2].id) == 100
     says(settled, events.Bonded(ann.id, Address(ann.address), Address(bytes(20)), 100))
     closed(settled)
-    state.policy = policy
+    state.policy = by_bond
     settle(settled, 2)
     assert not lacks_bond(state, ann.id)
     assert lacks_bond(state, bob.id)
@@ -233,6 +234,33 @@ def test_the_network_moves_again_but_never_back(settled: Network) -> None:
     assert left_behind(settled.state) == ()
     assert settled.state.earned[settled.people[0].id, SHARES] > 0
     assert same(settled.replay(), settled.state)
+
+
+def test_holders_decide_before_and_after(net: Network) -> None:
+    """And nobody does before there was a root that gave them shares."""
+    net.change_witnesses(*net.people[:4])
+    deploy(net)
+    closed(net)
+    moved(net)
+    begin(net)
+    net.change_policy(reviewers_ppm=300_000)
+    closed(net)
+    settle(net, 2)
+    ask(net, to=replace(THERE, chain_id=9))
+    attest(net, "move", *net.people[:3])
+    begin(net)
+    with refuses("the holders of shares decide on this policy"):
+        net.change_policy(reviewers_ppm=200_000)
+    says(net, events.PolicyDecided(policy_hash(policy(reviewers_ppm=200_000))))
+    net.change_policy(reviewers_ppm=200_000)
+    assert same(net.replay(), net.state)
+
+
+def test_who_reads_an_old_record_reads_it_by_the_contracts_of_then(settled: Network) -> None:
+    moved(settled)
+    index = settled.state.past[0].moved_at
+    found = [deployment_at(settled.state, each) for each in (0, index, index + 1)]
+    assert found == [WHERE, WHERE, settled.state.deployment]
 
 
 def test_a_root_that_waits_is_left_with_its_money(settled: Network) -> None:
