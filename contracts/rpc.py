@@ -139,7 +139,11 @@ def _transaction(mined: Mined) -> dict[str, Any]:
     }
     del fields["transactionHash"]
     if _type(mined):
-        fields |= {"chainId": hex(transaction.chain_id or 0), "accessList": [], "yParity": fields["v"]}
+        fields |= {
+            "chainId": hex(transaction.chain_id or 0),
+            "accessList": [],
+            "yParity": fields["v"],
+        }
         fields["maxFeePerGas"] = hex(transaction.max_fee_per_gas)
         fields["maxPriorityFeePerGas"] = hex(transaction.max_priority_fee_per_gas)
     return fields

@@ -20,6 +20,7 @@ from contracts.spending import Spending
 from coordinator.deploying import deploy
 from coordinator.terms import Founding, Terms
 from protocol.errors import ConfigError, StateError
+from protocol.money.eip712 import hash_words
 from protocol.money.payload import Payload
 from protocol.money.settlement import ETHER, Address, Deployment, Leaf
 from protos.gen import records_pb2 as pb
@@ -111,6 +112,17 @@ class OperatorChain:
     def change_due_s(self) -> int:
         """Return when the waiting set of witnesses may take over; 0 if none waits."""
         return int(self._client.read(self._witness_set().activeAt()))
+
+    def has_witnesses(self, witnesses: Sequence[bytes]) -> bool:
+        """Return whether these are the witnesses in force. Ascending."""
+        nonce = int(self._client.read(self._witness_set().nonce()))
+        name = hash_words((nonce, hash_words(witnesses)))
+        return bytes(self._client.read(self._witness_set().present())) == name
+
+    def waits_for(self, witnesses: Sequence[bytes]) -> bool:
+        """Return whether these are to take over. Ascending."""
+        waiting = bytes(self._client.read(self._witness_set().waiting()))
+        return self.change_due_s() > 0 and waiting == hash_words(witnesses)
 
     def received(self, asset: Address) -> int:
         """Return all that ever came in of an asset."""

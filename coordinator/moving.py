@@ -28,6 +28,7 @@ from protocol.money.moving import carried_shares, left_behind
 from protocol.money.onchain import Ask, Move
 from protocol.money.payload import quorum_of
 from protocol.money.settlement import CONTRACTS, Amounts, Deployment
+from protocol.rules.chain import deployed
 from protocol.rules.settling import witnesses_to_be
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -72,6 +73,8 @@ def move(
         raise StateError(
             "the network has no contracts to move from", "`commonhold coordinator settle` deploys"
         )
+    if not anew and _has_just_moved(state):
+        return _finish(operator, rpc_url, report)
     operator.join()
     most = _read_present(operator, report)
     standing = None if anew else _standing(operator.state)
@@ -82,11 +85,24 @@ def move(
     elif standing[0].deadline_s - time.time() < LEFT_S_MIN:
         standing = _ask(operator, standing[1].to)
     asked, wanted = standing
-    sign_own(operator, asked)
+    sign_own(operator, asked, operator.state.onchain.witnesses)
     moved = _await_quorum(operator, asked, wanted, report, seconds_max)
-    if moved.is_done:
-        read_chain(operator, open_chain(operator, report, rpc_url=rpc_url), report)
-    return moved
+    return _finish(operator, rpc_url, report) if moved.is_done else moved
+
+
+def _has_just_moved(state: State) -> bool:
+    """Whether what was asked for is decided, and no root is in force there yet: not asked for again."""
+    to = state.deployment
+    return to is not None and len(state.past) > 0 and state.settled_epoch == to.start
+
+
+def _finish(operator: Operator, rpc_url: str, report: Report) -> Moved:
+    """The network has moved: the log reads the first words of its contracts."""
+    read_chain(operator, open_chain(operator, report, rpc_url=rpc_url), report)
+    state = operator.state
+    past = state.past[len(state.past) - 1]
+    quorum = quorum_of(len(past.view.witnesses))
+    return Moved(deployed(state), past.left, quorum, quorum, is_done=True)
 
 
 def _standing(state: State) -> tuple[Ask, Move] | None:

@@ -26,6 +26,7 @@ from protocol.identity import PersonId
 from protocol.limits import DEADLINE_S_MAX
 from protocol.money.onchain import Ask
 from protocol.money.payload import hash_payload
+from protocol.rules.asks import signers_of
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -49,9 +50,9 @@ def attestations_due(
     member = state.members.get(me)
     if member is None or member.payout != wallet.address:
         return
-    if wallet.address not in state.onchain.witnesses:
-        return
     for kind, ask in state.asks.scan():
+        if wallet.address not in signers_of(state, kind, ask):
+            continue
         if ask.move is not None or (ask.digest, wallet.address) in state.attestations:
             continue  # a move is its owner's to agree to: `commonhold node move`
         if now_s < ask.deadline_s <= now_s + DEADLINE_S_MAX + _CLOCKS_S:

@@ -191,6 +191,19 @@ def move(net: Network, to: Deployment = THERE, **changes: Any) -> pb.Move:
     return pb.Move(**(names | values | changes))
 
 
+def retire(net: Network, contracts: int = 0, **changes: Any) -> pb.Retire:
+    """What is asked of the last witnesses of contracts that were left."""
+    view = net.state.past[contracts].view
+    values: dict[str, Any] = {
+        "network": NETWORK,
+        "contracts": contracts,
+        "proposal": view.proposals + 1,
+        "witness_nonce": view.nonce,
+        "deadline": view.time_s + 1_800,
+    }
+    return pb.Retire(**(values | changes))
+
+
 def pay(net: Network, amount: int, memo: str = "", asset: bytes = ETHER, fork: int = 0) -> None:
     """Somebody pays in, and the log reads it."""
     word = memo.encode().ljust(32, b"\0")

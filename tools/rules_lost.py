@@ -63,6 +63,7 @@ _ASKS: Final = "protocol/rules/asks.py"
 _ATTESTING: Final = "protocol/rules/attesting.py"
 _MOVING: Final = "protocol/rules/moving.py"
 _CARRIED: Final = "protocol/money/moving.py"
+_RETIRING: Final = "protocol/rules/retiring.py"
 _SETTLING: Final = "protocol/rules/settling.py"
 _STRICT: Final = "protocol/log/strict.py"
 _TEXT: Final = "protocol/text.py"
@@ -1133,7 +1134,7 @@ _ON_CHAIN: Final = (
     Mutant(
         "everybody attests",
         _ATTESTING,
-        "require(signer in state.onchain.witnesses,",
+        "require(signer in signers_of(state, kind, ask),",
         "require(True,",
         SETTLEMENT,
     ),
@@ -1897,6 +1898,48 @@ _MOVED: Final = (
         _NETWORK,
         "return any(epoch > contracts.start for epoch",
         "return any(epoch > 0 for epoch",
+        MOVING,
+    ),
+    Mutant(
+        "who signs now speaks for who signed then",
+        _ASKS,
+        'return state.past[ask.number].view.witnesses if kind == "retire" else state',
+        "return state",
+        MOVING,
+    ),
+    Mutant(
+        "the present chain answers for the one that was left",
+        _ASKS,
+        'return kind != "retire"',
+        "return True",
+        MOVING,
+    ),
+    Mutant(
+        "any set of then is asked",
+        _RETIRING,
+        "require(body.witness_nonce == view.nonce,",
+        "require(True,",
+        MOVING,
+    ),
+    Mutant(
+        "any change of then is asked for",
+        _RETIRING,
+        "require(body.proposal == view.proposals + 1,",
+        "require(True,",
+        MOVING,
+    ),
+    Mutant(
+        "what has passed on the chain of then is asked for",
+        _RETIRING,
+        "require(body.deadline > view.time_s,",
+        "require(True,",
+        MOVING,
+    ),
+    Mutant(
+        "nobody is asked to retire",
+        _RETIRING,
+        "require(bool(view.witnesses),",
+        "require(True,",
         MOVING,
     ),
     Mutant(

@@ -1,4 +1,4 @@
-"""`commonhold coordinator move`: to other contracts, on this chain or another."""
+"""`commonhold coordinator move` and `retire`: to other contracts; what becomes of those that were left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from commonhold.cli.options import HomeOption
-from commonhold.cli.output import JsonFlag, emit, guarded, say
+from commonhold.cli.output import JsonFlag, emit, guarded, moment, say
 from coordinator.config import Home
 from protocol.money.settlement import CONTRACTS
 
@@ -17,6 +17,7 @@ SECONDS_DEFAULT = 600.0
 def register(app: typer.Typer) -> None:
     """Adds the command to `commonhold coordinator`."""
     app.command()(move)
+    app.command()(retire)
 
 
 @guarded
@@ -74,3 +75,40 @@ def move(
                 "now name that endpoint as rpc_url in coordinator.toml, and start the coordinator anew"
             )
     emit(data, as_json, lambda: lines)
+
+
+@guarded
+def retire(
+    *,
+    rpc_url: Annotated[
+        str,
+        typer.Option(
+            help="JSON-RPC endpoint of the chain that was left. Default: the present one."
+        ),
+    ] = "",
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds to wait for the witnesses.")
+    ] = SECONDS_DEFAULT,
+    directory: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """After a move, take the last word from the witnesses of the contracts that were left.
+
+    Nobody takes their place, so no root can replace the one in force there, and what it promises can be
+    claimed for ever. Their nodes sign by themselves; it takes the delay of a change of witnesses. Run it
+    again then.
+    """
+    from coordinator.operator import Operator
+    from coordinator.retiring import Stage
+    from coordinator.retiring import retire as run
+
+    with Operator(Home.at(directory)) as operator:
+        done = run(operator, rpc_url or operator.config.rpc_url, say, timeout)
+    words = "nobody can post a root there any more"
+    if done.stage is Stage.WAITS:
+        words = f"proposed; run this again from {moment(done.due_s)} on"
+    emit(
+        {"contracts": done.contracts, "stage": done.stage.value, "due_s": done.due_s},
+        as_json,
+        lambda: words,
+    )

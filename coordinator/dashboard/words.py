@@ -241,6 +241,10 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
         b.chain_id,
         path="/revenue",
     ),
+    "retire": lambda _: _said(
+        "asked the last witnesses of the contracts that were left to make room for nobody",
+        path="/revenue",
+    ),
     "chain": _chain,
     "rewind": lambda b: _said(
         "took back what the chain said from block {} on: it was reorganised",

@@ -25,6 +25,9 @@ Address = NewType("Address", bytes)
 #: The asset that is not a contract: ether, in wei.
 ETHER: Final = Address(bytes(ADDRESS_BYTES))
 
+#: An account that nobody has the key of: it takes the place of witnesses who are to sign nothing more.
+RETIRED: Final = Address(bytes(ADDRESS_BYTES - 2) + b"\xde\xad")
+
 #: Deepest proof worth reading: 2**40 leaves is more accounts than there are people.
 PROOF_HASHES_MAX: Final = 40
 

@@ -8,6 +8,7 @@ from protocol.errors import Ignore
 from protocol.lifecycle import RootStatus
 from protocol.money.moving import move_stands
 from protocol.money.onchain import Ask
+from protocol.money.settlement import Address
 from protocol.state import State
 
 
@@ -23,6 +24,11 @@ def put_ask(state: State, kind: str, ask: Ask) -> None:
     """From now on this is what they are asked; what a kind of record asked before is asked no longer."""
     drop_ask(state, kind)
     state.asks.put(kind, ask)
+
+
+def signers_of(state: State, kind: str, ask: Ask) -> tuple[Address, ...]:
+    """Whose answers count."""
+    return state.past[ask.number].view.witnesses if kind == "retire" else state.onchain.witnesses
 
 
 def drop_moot(state: State) -> None:
@@ -43,8 +49,8 @@ def drop_ask(state: State, kind: str) -> None:
 def is_moot(state: State, kind: str, ask: Ask) -> bool:
     """Whether what the witnesses are asked is answered, or would not be taken any more."""
     view = state.onchain
-    if ask.nonce != view.nonce:
-        return True
+    if kind == "retire" or ask.nonce != view.nonce:
+        return kind != "retire"  # which is about a chain that nobody reads any more
     if kind == "settlement":
         # What witnesses answer is proof against those of them who signed another root.
         is_next = (ask.number, ask.attempt) == (view.posted + 1, view.attempt)

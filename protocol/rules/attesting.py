@@ -9,7 +9,7 @@ from protocol.money import payout
 from protocol.money.onchain import Ask
 from protocol.money.payload import quorum_of
 from protocol.money.settlement import address
-from protocol.rules.asks import is_moot
+from protocol.rules.asks import is_moot, signers_of
 from protocol.rules.moving import carry_out
 from protocol.rules.record import Record, require, require_member
 from protocol.state import State
@@ -22,7 +22,7 @@ def validate_attest(state: State, record: Record[pb.Attest]) -> None:
     digest = record.body.digest
     kind, ask = _asked(state, digest)
     signer = address(state.members[record.author].payout)
-    require(signer in state.onchain.witnesses, "only the witnesses on chain attest")
+    require(signer in signers_of(state, kind, ask), "only the witnesses on chain attest")
     if (digest, signer) in state.attestations:
         raise Ignore("this witness has attested already")
     if kind == "move" and is_moot(state, kind, ask):

@@ -26,6 +26,7 @@ from protocol.rules import (
     moving,
     network,
     people,
+    retiring,
     sealing,
     settling,
     training,
@@ -169,6 +170,7 @@ _FIRST: Final[dict[str, Rule]] = {
         pb.Deployment, chain.validate_deployment, chain.process_deployment, by_operator=True
     ),
     "move": Rule(pb.Move, moving.validate_move, moving.process_move, by_operator=True),
+    "retire": Rule(pb.Retire, retiring.validate_retire, retiring.process_retire, by_operator=True),
     "chain": Rule(
         pb.Chain,
         chain.validate_chain,

@@ -717,6 +717,20 @@ class Move(_message.Message):
     deadline: int
     def __init__(self, network: _Optional[bytes] = ..., chain_id: _Optional[int] = ..., block: _Optional[int] = ..., finality: _Optional[int] = ..., share_token: _Optional[bytes] = ..., timelock: _Optional[bytes] = ..., governor: _Optional[bytes] = ..., witness_set: _Optional[bytes] = ..., vault: _Optional[bytes] = ..., settlement: _Optional[bytes] = ..., stake: _Optional[bytes] = ..., board: _Optional[bytes] = ..., epoch: _Optional[int] = ..., carried: _Optional[str] = ..., left: _Optional[_Iterable[_Union[AssetTotal, _Mapping]]] = ..., witness_nonce: _Optional[int] = ..., deadline: _Optional[int] = ...) -> None: ...
 
+class Retire(_message.Message):
+    __slots__ = ("network", "contracts", "proposal", "witness_nonce", "deadline")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CONTRACTS_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_NONCE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    contracts: int
+    proposal: int
+    witness_nonce: int
+    deadline: int
+    def __init__(self, network: _Optional[bytes] = ..., contracts: _Optional[int] = ..., proposal: _Optional[int] = ..., witness_nonce: _Optional[int] = ..., deadline: _Optional[int] = ...) -> None: ...
+
 class Chain(_message.Message):
     __slots__ = ("network", "first", "last", "last_hash", "last_time", "logs")
     NETWORK_FIELD_NUMBER: _ClassVar[int]

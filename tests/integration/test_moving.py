@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from commonhold.cli.node_report import remember_names
 from commonhold.demo.stage import Stage
 from contracts import DEVELOPMENT_CHAIN_ID, DEVELOPMENT_CHAIN_IDS
 from contracts.devchain import dev_keys
@@ -20,7 +21,7 @@ from node.wallet import Wallet
 from protocol.identity import name_of
 from protocol.lifecycle import ItemStatus
 from protocol.money.moving import carried_shares
-from protocol.money.settlement import CONTRACTS, ETHER
+from protocol.money.settlement import CONTRACTS, ETHER, RETIRED
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 from tests.contract_chains import devchain
@@ -61,6 +62,9 @@ class Moving:
             self.lab.node(name, reviewer, stand_by=bool(reviewer), rpc_url=self.old)
             for name, reviewer in (("ann", ""), ("ben", LIKES), ("cyn", LIKES), ("dov", ""))
         ]
+        for node in self.nodes:
+            with node.store() as store:
+                remember_names(store, node.keys)
         self.start()
         people = [name_of(node.keys.person) for node in self.nodes]
         self.stage.run("coordinator", "witnesses", *people, *self.at)
@@ -212,6 +216,13 @@ def test_a_network_moves_to_another_chain_and_keeps_what_it_promised(
         }
         assert wallet_of(ann).chain(new, after).balance(after.share_token) == shares
         assert old_wei < wallet_of(ann).chain(old, before).balance(ETHER) + GAS_WEI
+
+        # Nobody can put another root in the old one's place, ever.
+        retire = ("coordinator", "retire", *lab.at, "--rpc-url", old, "--timeout", "20")
+        assert stage.run(*retire)["stage"] == "waits"
+        pass_delay(old)
+        assert stage.run(*retire)["stage"] == stage.run(*retire)["stage"] == "retired"
+        assert chain.has_witnesses((RETIRED,))
         checked = stage.run("verify", lab.lab.link, "--rpc-url", new)
         assert checked["chain"]["outcome"] == "agrees"
         assert [each["chain_id"] for each in checked["past"]] == [DEVELOPMENT_CHAIN_ID]

@@ -45,6 +45,7 @@ from tests.chain_says import (
     deploy,
     move,
     posted,
+    retire,
     said,
     says,
     settlement,
@@ -74,6 +75,7 @@ PHASES = (
         "ATTESTED",
         "FROZEN",
         "MOVING",
+        "MOVED",
         "SOLD",
         "ENROLLED",
         "UPDATED",
@@ -240,7 +242,10 @@ def _settle(net: Network, people: list[Person], snapshot: Callable[[str], None])
     net.add(net.operator, "move", move(net))
     snapshot("MOVING")
     attest(net, "move", *people[:3])
+    snapshot("MOVED")
     begin(net, *people[:3])
+    net.add(net.operator, "retire", retire(net))
+    attest(net, "retire", people[0])
 
 
 def _sell_and_train(net: Network, people: list[Person], snapshot: Callable[[str], None]) -> None:

@@ -11,8 +11,8 @@ from protocol.money.accounts import conserves, cumulative_leaves, owed_to
 from protocol.money.ballot import policy_hash
 from protocol.money.moving import deployment_at, left_behind
 from protocol.money.onchain import OnChain
-from protocol.money.payload import Payload
-from protocol.money.settlement import ETHER, Address
+from protocol.money.payload import Payload, change_digest
+from protocol.money.settlement import ETHER, RETIRED, Address
 from protocol.policy import Policy
 from protocol.rules.admission import bond_missing, lacks_bond
 from protocol.state import SHARES
@@ -28,6 +28,7 @@ from tests.chain_says import (
     move,
     pay,
     posted,
+    retire,
     said,
     says,
     settle,
@@ -261,6 +262,45 @@ def test_who_reads_an_old_record_reads_it_by_the_contracts_of_then(settled: Netw
     index = settled.state.past[0].moved_at
     found = [deployment_at(settled.state, each) for each in (0, index, index + 1)]
     assert found == [WHERE, WHERE, settled.state.deployment]
+
+
+def test_the_witnesses_of_then_make_room_for_nobody(settled: Network) -> None:
+    """And no others: who signs for money now may be somebody else."""
+    with refuses("the network has left no such contracts"):
+        body = pb.Retire(network=NETWORK, proposal=1, deadline=2**32)
+        settled.add(settled.operator, "retire", body)
+    moved(settled)
+    begin(settled, *settled.people[2:5])
+    good = retire(settled)
+    for wrong, message in (
+        (changed(good, contracts=1), "left no such contracts"),
+        (changed(good, proposal=2), "the next change there is 1"),
+        (changed(good, witness_nonce=1), "the witnesses there are set 0"),
+        (changed(good, deadline=settled.state.past[0].view.time_s), "the deadline has passed"),
+    ):
+        with refuses(message):
+            settled.add(settled.operator, "retire", wrong)
+    settled.add(settled.operator, "retire", good)
+    with refuses("asked for this already"):
+        settled.add(settled.operator, "retire", good)
+    with refuses("only the witnesses on chain"):
+        attest(settled, "retire", settled.people[4])
+    attest(settled, "retire", *settled.people[:3])
+    says(settled)  # what the present chain says does not answer it
+    digest = change_digest(WHERE, (RETIRED,), 1, 0, good.deadline)
+    assert settled.state.attestations.count(digest) == 3
+    assert same(settled.replay(), settled.state)
+
+
+def test_contracts_whose_witnesses_the_log_never_read_are_not_retired(net: Network) -> None:
+    net.change_witnesses(*net.people[:4])
+    deploy(net)
+    moved(net)
+    begin(net)
+    past = net.state.past[0]
+    net.state.past.put(0, replace(past, view=replace(past.view, witnesses=())))
+    with refuses("never read who the witnesses there were"):
+        net.add(net.operator, "retire", retire(net))
 
 
 def test_a_root_that_waits_is_left_with_its_money(settled: Network) -> None:
