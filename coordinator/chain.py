@@ -54,6 +54,11 @@ class OperatorChain:
         self._deployment = deployment
 
     @property
+    def deployment(self) -> Deployment | None:
+        """Return whose contracts these are."""
+        return self._deployment
+
+    @property
     def address(self) -> Address:
         """Return the operator's account."""
         return self._client.address

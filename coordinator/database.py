@@ -43,6 +43,8 @@ _EXPECTED: dict[str, dict[str, object]] = {
     "sqlite": {"PRAGMA journal_mode": "wal", "PRAGMA synchronous": 2},
     "postgresql": {"SHOW synchronous_commit": "on", "SHOW fsync": "on"},
 }
+RESTORE = "`commonhold coordinator restore --from SOURCE` makes it anew from any node or copy"
+_DRIVERS = {"postgresql": "postgresql+psycopg"}
 _URLS = "write it as sqlite:////absolute/path/ledger.db or postgresql://user@host/name"
 # Advisory locks are numbered per database: any number does that nobody else picks.
 _ADVISORY_LOCK = 0x636F6D6D6F6E6C67
@@ -72,6 +74,22 @@ def create_store(url: str) -> None:
         raise StoreError(f"cannot create the ledger {path}: {error.strerror}") from error
 
 
+def store_exists(url: str, table: str) -> bool:
+    """Whether there is anything of a ledger: for SQLite its file, elsewhere its `table`.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    if (file := sqlite_file(url)) is not None:
+        return file.exists()
+    engine = open_engine(url)
+    try:
+        with translated_errors("the ledger's database does not answer"):
+            return sa.inspect(engine).has_table(table)
+    finally:
+        engine.dispose()
+
+
 def open_engine(url: str) -> sa.Engine:
     """Return an engine over an existing database whose every connection commits durably."""
     parsed = _parse(url)
@@ -79,16 +97,19 @@ def open_engine(url: str) -> sa.Engine:
     if dialect == "sqlite":
         path = _sqlite_path(parsed)
         if not path.is_file():
-            raise StoreError(
-                f"there is no ledger at {path}",
-                "`commonhold coordinator restore --from SOURCE` makes it anew from any node or copy",
-            )
+            raise StoreError(f"there is no ledger at {path}", RESTORE)
         if path.stat().st_mode & 0o077:
             raise StoreError(f"others may access the ledger {path}", f"Run: chmod 600 {path}")
         # mode=rw: a file that vanishes is an error, never a new and empty log.
         parsed = parsed.set(database=f"file:{path}", query={"mode": "rw", "uri": "true"})
     # Parameters hold sealed openings: they must not reach an exception, and so a log file.
-    engine = sa.create_engine(parsed, hide_parameters=True)
+    try:
+        engine = sa.create_engine(parsed, hide_parameters=True)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"a ledger in {dialect} needs the package {error.name}",
+            f"pip install 'commonhold[{dialect}]'",
+        ) from error
     pool = type(engine.pool)
     logging.getLogger(f"{pool.__module__}.{pool.__name__}").addFilter(_is_fault)
 
@@ -204,7 +225,8 @@ def _parse(url: str) -> sa.URL:
         raise ConfigError(
             f"a ledger lives in {' or '.join(_SETTINGS)}, not {parsed.drivername}", _URLS
         )
-    return parsed
+    # The driver of the extra `postgresql`, unless the URL names another.
+    return parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
 
 
 def _sqlite_path(url: sa.URL) -> Path:

@@ -30,6 +30,7 @@ import sqlalchemy as sa
 
 from coordinator import tables
 from coordinator.database import (
+    RESTORE,
     begin_snapshot,
     create_store,
     open_engine,
@@ -190,6 +191,8 @@ class Ledger:
                 if not readonly:
                     owned.enter_context(writer_lock(engine, url))
                 with engine.connect() as tx:
+                    if not sa.inspect(tx).has_table(tables.meta.name):
+                        raise StoreError("there is no ledger in this database", RESTORE)
                     origin, head = _read_origin(tx), _read_head(tx)
                 has_residue = not readonly and not truncate_wal(engine)
             ledger = cls(engine, owned.pop_all(), origin, head, readonly=readonly, at_step=at_step)

@@ -9,7 +9,7 @@ from typing import Final
 
 from coordinator.chain import OperatorChain
 from coordinator.operator import Operator
-from protocol.errors import StateError
+from protocol.errors import Ignore, Reject, StateError
 from protocol.limits import LICENCE_ID_CHARS_MAX
 from protocol.log.batch import batch_root
 from protocol.log.strict import encode_leaf
@@ -30,8 +30,16 @@ Report = Callable[[str], None]
 def read_chain(operator: Operator, chain: OperatorChain, report: Report) -> int:
     """Logs all that is final and not logged yet; gives the number of deposits in it.
 
+    Another of the operator's commands may read meanwhile: each block is logged once.
+
     Raises StateError if the chain is another one than the log has read, and what the client raises.
     """
+    operator.refresh()
+    if chain.deployment != operator.state.deployment:
+        raise StateError(
+            "the network has moved to other contracts meanwhile",
+            "name an endpoint of their chain as rpc_url in coordinator.toml, and run this again",
+        )
     _rewind(operator, chain, report)
     deposits, last = 0, chain.final_block()
     while (first := next_block(operator.state)) <= last:
@@ -39,7 +47,12 @@ def read_chain(operator: Operator, chain: OperatorChain, report: Report) -> int:
         logs = chain.logs([asset for asset, _ in operator.state.listed.scan()], first, until)
         if not logs and until - first + 1 < BLOCKS_MAX:
             break
-        deposits += _log(operator, chain, report, (first, until), logs)
+        try:
+            deposits += _log(operator, chain, report, (first, until), logs)
+        except (Ignore, Reject):
+            operator.refresh()
+            if next_block(operator.state) == first:
+                raise
     if deposits:
         report(f"found {deposits} new deposits; they are shared out when the epoch closes")
     return deposits

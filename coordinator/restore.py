@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
 from commonground.files import sync_directory
+from coordinator import tables
 from coordinator.config import Home
-from coordinator.database import sqlite_file
+from coordinator.database import sqlite_file, store_exists
 from coordinator.erasure import erasure_of
 from coordinator.heads import KeptHead, require_all
 from coordinator.keys import Keys, load_keys
@@ -102,12 +102,10 @@ def restore(
 
 def _create_missing(url: str, keys: Keys) -> None:
     """A ledger where there is none, or where one was about to be made by a restore that was killed."""
-    file: Path | None = sqlite_file(url)
-    if file is None:
-        return
-    if file.exists() and file.stat().st_size == 0:
+    file = sqlite_file(url)
+    if file is not None and file.exists() and file.stat().st_size == 0:
         file.unlink()
-    if not file.exists():
+    if not store_exists(url, tables.meta.name):
         Ledger.create(url, keys.log_verifier.name).close()
 
 

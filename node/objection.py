@@ -83,7 +83,8 @@ class Objector:
     ) -> None:
         self._follower, self._wallet, self._person = follower, wallet, person
         self._rpc_url, self._sleep = rpc_url, sleep
-        self._delays_s: dict[Deployment, int] = {}
+        self._opened: tuple[Deployment, NodeChain] | None = None
+        self._pause_s = _PAUSE_LEAST_S
         self._unproposed: dict[tuple[int, bytes], int] = {}
         self._done: set[tuple[int, bytes]] = set()
 
@@ -92,24 +93,24 @@ class Objector:
         while True:
             if self._wallet.address in self._follower.state.onchain.witnesses:
                 await asyncio.to_thread(self.look)
-            await self._sleep(await asyncio.to_thread(self._pause_s))
+            await self._sleep(self._pause_s)
 
-    def _pause_s(self) -> float:
-        """By how long a root waits."""
-        deployment = self._follower.state.deployment
-        if deployment is None:
-            return _PAUSE_LEAST_S
-        if deployment not in self._delays_s:
+    def _open(self, deployment: Deployment) -> NodeChain:
+        """Made once for each contracts: that costs more than several looks. A root's time to wait says how
+        often to look."""
+        if self._opened is None or self._opened[0] != deployment:
             chain = self._wallet.chain(self._rpc_url, deployment)
-            self._delays_s = {deployment: chain.objection_s()}
-        return min(_PAUSE_MOST_S, max(_PAUSE_LEAST_S, self._delays_s[deployment] / _LOOKS))
+            pause_s = chain.objection_s() / _LOOKS
+            self._pause_s = min(_PAUSE_MOST_S, max(_PAUSE_LEAST_S, pause_s))
+            self._opened = deployment, chain
+        return self._opened[1]
 
     def look(self) -> list[Posting]:
         """Objects to what is wrong; gives what it objected to. Blocks while transactions are mined."""
         state = self._follower.state
         if state.deployment is None:
             return []
-        chain = self._wallet.chain(self._rpc_url, state.deployment)
+        chain = self._open(state.deployment)
         wrong = [each for each in chain.waiting() if self._is_wrong(state, each)]
         return [
             each

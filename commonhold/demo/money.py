@@ -8,7 +8,7 @@ from commonhold.demo.cast import NAMES
 from commonhold.demo.display import Step
 from commonhold.demo.onchain import asset_of
 from commonhold.demo.scene import POLL_S, WAIT_S, Scene
-from commonhold.demo.stage import DemoError
+from commonhold.demo.stage import DemoError, Server
 from protocol.money.settlement import Address
 from protocol.state import SHARES
 
@@ -18,12 +18,17 @@ Paid = dict[str, dict[str, int]]
 """Name -> asset, in hex -> what the chain has paid."""
 
 
-def settle(scene: Scene, what: str, *assets: Address) -> None:
+def begin_settlement(scene: Scene) -> Server:
+    """A root waits for objections before it is in force; meanwhile other things go on."""
+    return scene.stage.start("coordinator", "settle", "--dir", scene.coordinator)
+
+
+def end_settlement(scene: Scene, begun: Server, what: str, *assets: Address) -> None:
     """Root on chain with the witnesses' signatures; every node checks and claims."""
     show = scene.display
     with show.step(f"{what}: root on chain, signed by witnesses who recomputed it") as step:
-        settled = scene.operate("settle")["settled"]
-        step.say(f"{settled['root'][:12]}… is in force")
+        settled = scene.stage.finish(begun)["settled"]
+        step.say(f"{settled['root'][:12]}… waited for objections, and is in force")
     with show.step("every node checks its leaf against its own recomputation, and claims") as step:
         _await_claims(scene, assets, step)
 

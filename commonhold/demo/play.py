@@ -8,14 +8,14 @@ import time
 from typing import Any
 
 from commonhold.demo.asks import make_asks
-from commonhold.demo.bonded import join_by_bond
+from commonhold.demo.bonded import bond_newcomer, join_newcomer
 from commonhold.demo.cast import cast_players
 from commonhold.demo.check import verify
 from commonhold.demo.contribute import check_receipts, review, submit
 from commonhold.demo.display import Display
 from commonhold.demo.found import found_network
 from commonhold.demo.measure import Measured
-from commonhold.demo.money import SHARE_TOKEN, compare_balances, settle
+from commonhold.demo.money import SHARE_TOKEN, begin_settlement, compare_balances, end_settlement
 from commonhold.demo.scene import Scene
 from commonhold.demo.share import (
     begin_export,
@@ -53,16 +53,19 @@ def play(scene: Scene) -> dict[str, Any]:
     check_receipts(scene)
     act(3, "Review: draw, content over libp2p to those drawn, commit, reveal, verdict")
     review(scene)
-    act(4, "Settlement: shares, claimed on chain")
-    exporting = begin_export(scene)
-    settle(scene, "epoch 1", SHARE_TOKEN)
-    vote, bonding = begin_vote(scene), bond_witness(scene)
-    act(5, "A dataset: exported with proofs, licensed; and an item taken back")
+    act(
+        4,
+        "A root on chain waits for objections; meanwhile a dataset, exported with proofs, licensed",
+    )
+    exporting, settling = begin_export(scene), begin_settlement(scene)
     sold = export(scene, "accepted items become a dataset", exporting)
     stable = sell(scene, sold)
+    end_settlement(scene, settling, "epoch 1", SHARE_TOKEN)
+    act(5, "What everybody may do: have a vote, take an item back, join, object")
+    vote, bonding = begin_vote(scene), bond_witness(scene)
     withdrawn = withdraw(scene, sold)
-    joined = join_by_bond(scene)  # after it: her node does not run, and would keep what it had read
-    exported = export(scene, "the next dataset leaves it out")
+    newcomer = bond_newcomer(scene)  # now: a node at rest would keep what it had read of the item
+    exported = export(scene, "the next dataset leaves the item out")
     theft = steal(scene, bonding)
     act(6, "Training together: the data stays where it is")
     model = train(scene, exported.snapshot)
@@ -70,7 +73,9 @@ def play(scene: Scene) -> dict[str, Any]:
     with scene.display.step("epoch 2 closes"):
         scene.operate("epoch", "close")
     end_vote(scene, vote)
-    settle(scene, "epoch 2", stable, ETHER)
+    settling = begin_settlement(scene)
+    joined = join_newcomer(scene, newcomer)
+    end_settlement(scene, settling, "epoch 2", stable, ETHER)
     voted, unpaid = is_followed(scene), has_failed(scene, theft)
     matches, paid = compare_balances(scene)
     act(8, "From outside: the pages, and the whole log replayed")

@@ -97,6 +97,9 @@ def sell(scene: Scene, exported: Exported) -> Address:
     """A licence in the log, and a buyer who pays for it; gives the stablecoin's address."""
     with scene.display.step("a licence is sold; its buyer pays, and somebody gives ether") as step:
         stable = scene.stable
+        scene.wait_until(
+            lambda: scene.tail.catch_up().deployment is not None, "there are contracts to pay"
+        )
         buyer = OperatorChain(scene.rpc_url, dev_keys()[BUYER].to_bytes(), scene.deployment())
         scene.operate(
             *("licence", "--snapshot", exported.snapshot, "--id", LICENCE_ID),

@@ -7,6 +7,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from protocol.errors import ConfigError, StateError, Unreachable
 from protocol.log.envelope import parse_envelope
 from protocol.money.settlement import ETHER
 from protocol.state import State
+from protos.gen import records_pb2 as pb
 from tests.contract_chains import devchain
 from tests.contract_lab import ask_chain
 from tests.helpers import Person
@@ -99,6 +101,32 @@ async def test_an_epoch_settles_once_and_again_does_nothing(tmp_path: Path, chai
         assert dict(state.received.scan()) == {ETHER: 10**18}
         assert sum(a for (_, asset), a in state.earned.scan() if asset == ETHER) == 10**18
         assert state.claimed[ETHER] > 0, "the treasury's part"
+
+
+@pytest.mark.timeout(180)
+async def test_two_commands_may_read_the_chain_at_once(tmp_path: Path, chain_url: str) -> None:
+    home = home_on(tmp_path / "net", chain_url)
+    async with live(home) as net:
+        await net.close_epoch(1)
+        await asyncio.to_thread(run_settle, home)
+
+        def read() -> tuple[int, int]:
+            with Operator(home) as one, Operator(home) as other:
+                chain, beside = open_chain(one), open_chain(other)
+                chain.deposit(ETHER, 10**18)
+                logs, found = chain.logs, []
+
+                def overtaken(*asked: Any) -> list[pb.ChainLog]:
+                    beside.deposit(ETHER, 10**18)
+                    found.append(read_chain(other, beside, print))
+                    return logs(*asked)
+
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(chain, "logs", overtaken)
+                    return read_chain(one, chain, print), found[0]
+
+        assert await asyncio.to_thread(read) == (0, 2)
+        assert dict(state_of(home).received.scan()) == {ETHER: 2 * 10**18}
 
 
 @pytest.mark.timeout(180)

@@ -14,14 +14,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from commonhold.demo.stage import Stage
 from coordinator.config import Config, Home
+from coordinator.database import open_engine
 from coordinator.founding import found
 from coordinator.operator import Operator
 from node.config import NodeConfig
 from protocol.errors import Unreachable
 from protocol.log.link import parse_link
+from tests.integration.test_ledger import POSTGRES, TABLES
 from tests.live_coordinator import default_policy
 from tests.node_lab import Lab, Node, until
 
@@ -203,3 +206,31 @@ def test_a_backup_in_a_new_place_is_completed_before_it_serves(
     net.home = home
     net.server = net.serve(home)
     assert net.size == GROWN
+
+
+@pytest.mark.skipif(not POSTGRES, reason="COMMONHOLD_TEST_POSTGRES names no empty database")
+def test_a_ledger_in_postgresql_that_is_gone_is_restored(net: Net, nodes: list[Node]) -> None:
+    """And one that came with less. A database of one's own is put in place of the file, in the settings."""
+    settings = net.home.config_path
+    settings.write_text(
+        settings.read_text().replace('ledger_url = ""', f'ledger_url = "{POSTGRES}"')
+    )
+    source = str(nodes[0].home.root)
+    engine = open_engine(POSTGRES)
+    try:
+        done = net.stage.run(
+            "coordinator", "restore", "--from", source, "--dir", str(net.home.path)
+        )
+        assert (done["before"], done["size"]) == (0, GROWN)
+        net.server = net.serve(net.home)
+        net.grow(GROWN + 1)
+        net.stage.stop(net.server)
+        with engine.begin() as tx:
+            tx.execute(sa.text(f"DROP TABLE {', '.join(TABLES)}"))
+        refused = commonhold("coordinator", "serve", "--dir", str(net.home.path))
+        assert refused.returncode == 6, refused.stderr
+        assert "coordinator restore --from" in refused.stderr
+    finally:
+        with engine.begin() as tx:
+            tx.execute(sa.text(f"DROP TABLE IF EXISTS {', '.join(TABLES)}"))
+        engine.dispose()

@@ -70,7 +70,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path}/ledger.db"
         return
     yield POSTGRES
-    engine = sa.create_engine(POSTGRES)
+    engine = open_engine(POSTGRES)
     with engine.begin() as tx:
         tx.execute(sa.text(f"DROP TABLE {', '.join(TABLES)}"))
     engine.dispose()
@@ -167,7 +167,7 @@ class TestLedger:
     def test_the_head_must_be_the_one_we_built_on(self, ledger: Ledger, url: str) -> None:
         commit(ledger, Staged(b"first"))
         # Another writer that got around the lock: same size, another history.
-        engine = sa.create_engine(url)
+        engine = open_engine(url)
         with engine.begin() as tx:
             tx.execute(sa.text("UPDATE checkpoint SET body = :body"), {"body": b"other"})
         engine.dispose()
@@ -185,7 +185,7 @@ class TestLedger:
 
     def test_a_ledger_of_another_format_is_refused(self, ledger: Ledger, url: str) -> None:
         ledger.close()
-        engine = sa.create_engine(url)
+        engine = open_engine(url)
         with engine.begin() as tx:
             tx.execute(sa.text("UPDATE meta SET value = '1' WHERE key = 'format'"))
         engine.dispose()
@@ -204,7 +204,7 @@ class TestLedger:
         commit(ledger, *(Staged(bytes((index,))) for index in range(5)))
         with pytest.raises(StoreError, match="is not ours"):
             ledger.load_tree(Verifier("log.example/other", LOG.public_key))
-        engine = sa.create_engine(url)
+        engine = open_engine(url)
         with engine.begin() as tx:
             tx.execute(
                 sa.text("UPDATE entries SET leaf_hash = :hash WHERE envelope = :envelope"),

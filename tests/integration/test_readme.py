@@ -171,3 +171,13 @@ def test_a_network_of_your_own_is_what_the_readme_says(tmp_path: Path) -> None:
     [settled] = (said[line] for line in lines if "coordinator settle" in line)
     assert "epoch 1 is in force" in settled
     assert set(ended.values()) <= {0, -signal.SIGTERM}, ended
+
+
+def test_each_row_of_what_one_trusts_names_the_test_that_shows_it() -> None:
+    section = README.read_text(encoding="utf-8").partition("## What you trust, and what not")[2]
+    rows = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    there = {file.name for file in README.parent.glob("tests/*/test_*.py")}
+    assert len(rows) > 10
+    for row in rows[1:]:
+        named = set(re.findall(r"`(test_\w+\.py)`", row))
+        assert named and named <= there, row

@@ -250,3 +250,12 @@ def test_the_longest_close_fits_its_bundle() -> None:
     )
     assert fullest <= BUNDLE_BYTES_MAX
     assert OPERATOR_LEAVES_MAX * sizes["royalty"] <= BUNDLE_BYTES_MAX
+
+
+@pytest.mark.parametrize("amount", [1, 25_000 * 10**6, 10**6 * 10**30])
+def test_a_token_of_any_decimals_is_shared_out_to_its_last_unit(sold: Network, amount: int) -> None:
+    """Nobody reads decimals: one whole unit of a token without any, a price in 6, and a million in 30."""
+    pay(sold, amount, asset=TOKEN)
+    sold.close()
+    assert sum(int(line.amount) for line in lines(sold, TOKEN)) == amount
+    assert conserves(sold.state)
