@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from commonhold.cli.node_report import remember_names
@@ -180,21 +181,28 @@ def test_a_network_moves_to_another_chain_and_keeps_what_it_promised(
         minted = lab.state.minted_micro
         assert owed > 0 and minted > 0
 
+        # Nothing is left behind without a word.
+        stage.run("coordinator", "revenue", "deposit", "7", *lab.at)
+        where_to = ("coordinator", "move", *lab.at, "--rpc-url", new)
+        assert "it would stay there: 7 of" in said_no(stage, *where_to)
+
         # Contracts with another carried: no node agrees to them, and the operator alone moves nothing.
         lab.operator.append("move", wrong_move(lab))
         assert "a value in the code is not" in said_no(stage, *lab.agree(ann))
-        asked = lab.move("--anew")
+        asked = lab.move("--anew", "--leave-behind")
         assert (asked["moved"], asked["agreed"], asked["quorum"]) == (False, 0, 3)
 
         # The owners look, and agree, one by one.
         status = stage.run("node", "status", *where(ann))["move"]["asked"]
         assert (status["chain_id"], status["mine"]) == (THERE, "not given")
+        assert "the move leaves behind, for nobody: 7 of ether" in said_no(stage, *lab.agree(ann))
         for node in (ann, others[0]):
-            assert stage.run(*lab.agree(node))["looked"]["findings"] == []
+            assert stage.run(*lab.agree(node), "--leave-behind")["looked"]["findings"] == []
         assert (lab.move()["agreed"], lab.state.deployment) == (2, before)
-        stage.run(*lab.agree(others[1]))
+        stage.run(*lab.agree(others[1]), "--leave-behind")
         moved = lab.move()
-        assert (moved["moved"], moved["start"], moved["left"]) == (True, 2, {})
+        assert (moved["moved"], moved["start"]) == (True, 2)
+        assert list(moved["left"].values()) == ["7"]
         assert int(moved["carried_micro"]) == minted
         after = lab.state.deployment
         assert after is not None and after.chain_id == THERE
@@ -208,12 +216,13 @@ def test_a_network_moves_to_another_chain_and_keeps_what_it_promised(
         for each in (chain, there):
             each.fund([wallet_of(ann).address], GAS_WEI)
         old_wei = wallet_of(ann).chain(old, before).balance(ETHER)
-        claims = stage.run("node", "claim", "--old-rpc-url", old, *where(ann))["claims"]
         shares = lab.state.earned[ann.keys.person, SHARES]
-        assert {(row["name"], int(row["paid"])) for row in claims} == {
-            ("ether", owed),
-            ("shares", shares),
-        }
+        for options, claimed in (
+            ((), ("shares", shares)),  # a chain that is away keeps back no other claim
+            (("--old-rpc-url", old), ("ether", owed)),
+        ):
+            claims = stage.run("node", "claim", *options, *where(ann))["claims"]
+            assert [(row["name"], int(row["paid"])) for row in claims] == [claimed]
         assert wallet_of(ann).chain(new, after).balance(after.share_token) == shares
         assert old_wei < wallet_of(ann).chain(old, before).balance(ETHER) + GAS_WEI
 
@@ -227,6 +236,9 @@ def test_a_network_moves_to_another_chain_and_keeps_what_it_promised(
         assert checked["chain"]["outcome"] == "agrees"
         assert [each["chain_id"] for each in checked["past"]] == [DEVELOPMENT_CHAIN_ID]
         assert stage.run("node", "status", *where(ann))["move"]["past"][0]["epoch"] == 2
+        page = httpx.get(f"http://127.0.0.1:{lab.lab.server.ready['http_port']}/revenue").text
+        assert "Contracts that the network has left" in page
+        assert before.settlement.hex() in page
 
 
 def said_no(stage: Stage, *arguments: str) -> str:
