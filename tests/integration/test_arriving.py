@@ -69,7 +69,7 @@ def test_who_signs_there_and_how_much_it_mints(
     ("values", "variable"),
     [({"start": START + 1}, "START"), ({"carried": CARRIED + 1}, "CARRIED")],
 )
-def test_it_begins_as_the_log_says(lab: ChainLab, values: dict[str, int], variable: str) -> None:
+def test_it_begins_as_the_log_says(lab: ChainLab, values: dict[str, Any], variable: str) -> None:
     found = look(lab, replace(lab.deployment, **values))
     assert found == [Finding(Kind.ANOTHER_VALUE, f"Settlement, {variable}")]
 

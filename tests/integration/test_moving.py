@@ -21,7 +21,7 @@ from coordinator.terms import Founding, tryout
 from node.wallet import Wallet
 from protocol.identity import name_of
 from protocol.lifecycle import ItemStatus
-from protocol.money.moving import carried_shares
+from protocol.money.moving import carried_shares, left_behind
 from protocol.money.settlement import CONTRACTS, ETHER, RETIRED
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
@@ -161,6 +161,7 @@ def wrong_move(lab: Moving) -> pb.Move:
         finality=to.finality,
         epoch=state.closed_epoch,
         carried=str(carried),
+        left=[pb.AssetTotal(asset=a, amount=str(n)) for a, n in left_behind(state)],
         witness_nonce=view.nonce,
         deadline=int(time.time()) + 3_600,
         **{name: getattr(to, name) for name in CONTRACTS},
