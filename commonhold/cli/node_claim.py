@@ -41,7 +41,9 @@ def claim(
         claimer = Claimer(store, wallet, config.rpc_url, follower, settlements)
         names = _asset_names(follower.state)
         wanted = _parse_asset(asset, names)
-        done = _claim_left(claimer, follower.state, wanted, old_rpc_url or config.rpc_url)
+        done = _claim_left(
+            claimer, follower.state, wanted, old_rpc_url or config.old_rpc_url or config.rpc_url
+        )
         done += _claim_present(claimer, wanted, is_all=not done)
     rows = [_claim_data(each, a, paid, names) for each in done for a, paid in each.tx.paid]
     for failed in (failed for each in done for failed in each.tx.failed):

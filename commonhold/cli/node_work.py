@@ -184,7 +184,7 @@ def claim(
     old_rpc_url: Annotated[
         str,
         typer.Option(
-            help="JSON-RPC endpoint of the chain that the network has left. Default: rpc_url."
+            help="JSON-RPC endpoint of a chain that the network has left. Default: node.toml."
         ),
     ] = "",
     directory: DirOption = None,

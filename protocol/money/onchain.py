@@ -117,6 +117,7 @@ class Past:
     deployment: Deployment
     view: OnChain  # as it was read last
     promised: Amounts  # by the root in force
+    proposed: tuple[tuple[int, bytes], ...]  # payloads after it, by their hashes: epoch, hash
     claimed: Amounts  # of that, when the network moved
     left: Amounts  # came in, and was not promised in force: it stays in the vault
     moved_at: int  # log index of the attestation that completed the quorum

@@ -17,7 +17,7 @@ from protocol.money.moving import (
     promised_in_force,
 )
 from protocol.money.onchain import Ask, Move, OnChain, Past
-from protocol.money.payload import move_digest, payload_before
+from protocol.money.payload import hash_payload, move_digest, payload_before
 from protocol.money.settlement import Deployment, address
 from protocol.rules.admission import bond_counted
 from protocol.rules.asks import put_ask, require_new_ask
@@ -80,6 +80,11 @@ def carry_out(state: State, move: Move, index: int) -> None:
         deployed(state),
         state.onchain,
         promised_in_force(state),
+        tuple(
+            (epoch, hash_payload(payload))
+            for epoch, payload in state.payloads.scan()
+            if epoch > state.settled_epoch
+        ),
         tuple((address(asset), n) for asset, n in state.claimed.scan()),
         move.left,
         index,

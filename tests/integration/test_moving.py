@@ -15,6 +15,7 @@ from commonhold.cli.node_report import remember_names
 from commonhold.demo.stage import Stage
 from contracts import DEVELOPMENT_CHAIN_ID, DEVELOPMENT_CHAIN_IDS
 from contracts.devchain import dev_keys
+from contracts.signed import Signed
 from coordinator.chain import OperatorChain
 from coordinator.operator import Operator
 from coordinator.terms import Founding, tryout
@@ -22,12 +23,14 @@ from node.wallet import Wallet
 from protocol.identity import name_of
 from protocol.lifecycle import ItemStatus
 from protocol.money.moving import carried_shares, left_behind
+from protocol.money.onchain import OnChain
+from protocol.money.payload import Payload, hash_payload, post_digest
 from protocol.money.settlement import CONTRACTS, ETHER, RETIRED
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 from tests.contract_chains import devchain
 from tests.contract_lab import GAS_WEI, ask_chain
-from tests.node_lab import Lab, Node, standing_by, wait_for
+from tests.node_lab import Lab, Node, standing_by, until, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 SECRET = dev_keys()[0].to_bytes()
@@ -122,7 +125,8 @@ class Moving:
             self.stage.stop(server)
         paths = [self.lab.home.path / "coordinator.toml", *(n.home.config for n in self.nodes)]
         for path in paths:
-            path.write_text(path.read_text().replace(self.old, self.new))
+            text = path.read_text().replace(self.old, self.new)
+            path.write_text(text.replace('old_rpc_url = ""', f'old_rpc_url = "{self.old}"'))
         self.lab.server = self.lab.serve(self.lab.home)
         link = self.lab.server.ready["link"]
         for node in self.nodes:
@@ -168,6 +172,17 @@ def wrong_move(lab: Moving) -> pb.Move:
     )
 
 
+def post_wrong(chain: OperatorChain, liars: list[Node], view: OnChain, last: Payload) -> None:
+    """A root for the epoch after the last one, by signatures."""
+    assert chain.deployment is not None
+    lie = Payload(last.epoch + 1, b"\7" * 32, last.totals)
+    deadline = chain.head()[1] + 3_600
+    digest = post_digest(chain.deployment, hash_payload(lie), view.attempt, view.nonce, deadline)
+    wallets = sorted((wallet_of(node) for node in liars), key=lambda wallet: wallet.address)
+    signatures = [wallet.sign_digest(digest) for wallet in wallets]
+    chain.post(lie, last, Signed(digest, view.nonce, view.witnesses, signatures, deadline))
+
+
 def test_a_network_moves_to_another_chain_and_keeps_what_it_promised(
     tmp_path: Path, urls: tuple[str, str]
 ) -> None:
@@ -179,8 +194,11 @@ def test_a_network_moves_to_another_chain_and_keeps_what_it_promised(
         assert before is not None
         chain = OperatorChain(old, SECRET, before)
         owed = lab.state.earned[ann.keys.person, ETHER]
-        minted = lab.state.minted_micro
+        minted, last = lab.state.minted_micro, lab.state.payloads[2]
         assert owed > 0 and minted > 0
+
+        chain.fund([wallet_of(ann).address], 2 * 10**17)
+        stage.run("node", "bond", str(10**17), *where(ann))
 
         # Nothing is left behind without a word.
         stage.run("coordinator", "revenue", "deposit", "7", *lab.at)
@@ -208,6 +226,7 @@ def test_a_network_moves_to_another_chain_and_keeps_what_it_promised(
         after = lab.state.deployment
         assert after is not None and after.chain_id == THERE
 
+        view = lab.state.past[0].view
         # The next epoch is settled there, with the shares of all before it.
         lab.follow()
         lab.operator.close_epoch(3)
@@ -219,13 +238,18 @@ def test_a_network_moves_to_another_chain_and_keeps_what_it_promised(
         old_wei = wallet_of(ann).chain(old, before).balance(ETHER)
         shares = lab.state.earned[ann.keys.person, SHARES]
         for options, claimed in (
-            ((), ("shares", shares)),  # a chain that is away keeps back no other claim
-            (("--old-rpc-url", old), ("ether", owed)),
+            # A chain that is away keeps back no other claim.
+            (("--old-rpc-url", new), ("shares", shares)),
+            ((), ("ether", owed)),
         ):
             claims = stage.run("node", "claim", *options, *where(ann))["claims"]
             assert [(row["name"], int(row["paid"])) for row in claims] == [claimed]
         assert wallet_of(ann).chain(new, after).balance(after.share_token) == shares
         assert old_wei < wallet_of(ann).chain(old, before).balance(ETHER) + GAS_WEI
+
+        # A quorum of those who signed there lies, and one honest node looks still.
+        post_wrong(chain, lab.nodes[1:], view, last)
+        until(lambda: chain.waiting(3).status == "frozen" or None, "the objection")
 
         # Nobody can put another root in the old one's place, ever.
         retire = ("coordinator", "retire", *lab.at, "--rpc-url", old, "--timeout", "20")

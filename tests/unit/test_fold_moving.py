@@ -11,7 +11,7 @@ from protocol.money.accounts import conserves, cumulative_leaves, owed_to
 from protocol.money.ballot import policy_hash
 from protocol.money.moving import deployment_at, left_behind
 from protocol.money.onchain import OnChain
-from protocol.money.payload import Payload, change_digest
+from protocol.money.payload import Payload, change_digest, hash_payload
 from protocol.money.settlement import ETHER, RETIRED, Address
 from protocol.policy import Policy
 from protocol.rules.admission import bond_missing, lacks_bond
@@ -308,7 +308,9 @@ def test_a_root_that_waits_is_left_with_its_money(settled: Network) -> None:
     closed(settled)
     settled.add(settled.operator, "settlement", settlement(settled, 2))
     says(settled, posted(settled.state.payloads[2]))
+    waits = hash_payload(settled.state.payloads[2])
     moved(settled)
     assert settled.state.past[0].left == ((ETHER, 9),)
+    assert settled.state.past[0].proposed == ((2, waits),)
     assert settled.state.deployment is not None
     assert settled.state.deployment.start == 2
