@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from eth_account import Account
@@ -26,7 +27,7 @@ from web3.types import RPCEndpoint, RPCResponse
 from contracts import fees, load
 from contracts.account import ChainAccount, Receipt
 from contracts.answers import as_bytes, as_number
-from contracts.endpoint import Clock, Endpoint
+from contracts.endpoint import Clock, Endpoint, no_such_contract
 from contracts.history import History, RawLog, Topic
 from contracts.journal import Order
 from contracts.reverts import ContractRefused, decode_revert, explained
@@ -119,6 +120,11 @@ class ChainClient:
         return self._address
 
     @property
+    def journal(self) -> Path | None:
+        """Return the folder in which what is under way is remembered."""
+        return self._spending.journal
+
+    @property
     def endpoint(self) -> str:
         """Return the endpoint's address without its secrets, for messages."""
         return self._endpoint.shown
@@ -201,19 +207,22 @@ class ChainClient:
         """Return the contract of the artifact `name` at `address`. Asks nobody."""
         return self._web3.eth.contract(address=to_checksum_address(address), abi=load(name).abi)
 
-    def read(self, function: Any) -> Any:
-        """Return what a bound contract function returns, without sending anything."""
+    def read(self, function: Any, caller: Address | None = None) -> Any:
+        """Return what a bound contract function returns to `caller`, or to nobody; nothing is sent."""
         with _translated(), explained():
-            return function.call()
+            return function.call({} if caller is None else {"from": to_checksum_address(caller)})
 
     def deploy(self, name: str, *arguments: Any) -> tuple[Address, SentTx]:
         """Deploy the artifact `name`; return where it is."""
+        receipt = self._send(Order(b"", self.creation(name, *arguments), 0))
+        return Address(receipt.contract), _sent(receipt)
+
+    def creation(self, name: str, *arguments: Any) -> bytes:
+        """Return the bytes that `deploy` sends. Asks nobody."""
         artifact = load(name)
         factory = self._web3.eth.contract(abi=artifact.abi, bytecode=HexBytes(artifact.bytecode))
         with _translated():
-            data = factory.constructor(*arguments).data_in_transaction
-        receipt = self._send(Order(b"", bytes(HexBytes(data)), 0))
-        return Address(receipt.contract), _sent(receipt)
+            return bytes(HexBytes(factory.constructor(*arguments).data_in_transaction))
 
     def send(self, function: Any, wei: int = 0) -> SentTx:
         """Send a call of a bound contract function with `wei`, and wait until it is mined."""
@@ -222,6 +231,11 @@ class ChainClient:
     def transfer(self, to: Address, wei: int) -> SentTx:
         """Send ether."""
         return _sent(self._send(Order(to, b"", wei)))
+
+    def require_gas(self, gas: int) -> None:
+        """Raise Unfunded unless the account can pay for so much gas now, FeeTooHigh above the ceiling."""
+        offer = fees.quote(self._endpoint, self._history, self._spending.fee_wei_max)
+        self._sender.account.afford(gas * offer.fee, self.chain_id())
 
     def cost(self, function: Any, wei: int = 0) -> Cost:
         """Return what `send` would take now. Raises ContractRefused, and FeeTooHigh above the ceiling."""
@@ -245,10 +259,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except BadFunctionCallOutput as error:
-        raise ConfigError(
-            "there is no such contract at that address",
-            "check the chain and the address; a development chain that was restarted has forgotten it",
-        ) from error
+        raise no_such_contract() from error
     except Web3Exception as error:
         raise LocalError(f"the contract cannot be called so: {error}") from error
 

@@ -111,6 +111,14 @@ class _Answer:
     body: bytes
 
 
+def no_such_contract() -> ConfigError:
+    """Return the error for an address where nothing answers."""
+    return ConfigError(
+        "there is no such contract at that address",
+        "check the chain and the address; a development chain that was restarted has forgotten it",
+    )
+
+
 class Endpoint:
     """A connection to one endpoint. Raises ConfigError for what is no address of one."""
 

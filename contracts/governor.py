@@ -14,10 +14,13 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_canonical_address, to_checksum_address
 from hexbytes import HexBytes
+from web3.contract import Contract
 from web3.exceptions import Web3Exception
 
-from contracts.client import ChainClient, SentTx
+from contracts.client import ChainClient, ContractRefused, SentTx
+from contracts.endpoint import no_such_contract
 from contracts.history import RawLog
+from protocol.errors import StateError
 from protocol.money.eip712 import keccak256
 from protocol.money.settlement import Address, Deployment
 
@@ -102,7 +105,12 @@ class Governor:
     # -- what there is
 
     def proposals(self) -> list[Proposal]:
-        """Return all that was ever proposed, in order."""
+        """Return all that was ever proposed, in order.
+
+        Raises ConfigError where there is no governor: nothing was proposed on another chain, either.
+        """
+        if not self._client.code(self._deployment.governor):
+            raise no_such_contract()
         logs = self._client.raw_logs(
             [self._deployment.governor], [_CREATED], self._deployment.block, self._client.head()
         )
@@ -171,8 +179,13 @@ class Governor:
         return self._client.send(self._shares.delegate(self._me))
 
     def propose(self, acts: Sequence[Act], description: str) -> tuple[Proposal, SentTx]:
-        """Propose some acts of the network's own contracts. Nobody else can propose the same words."""
+        """Propose some acts of the network's own contracts. Nobody else can propose the same words.
+
+        Raises StateError, and sends nothing, for what the contracts would not do if it were decided now.
+        """
         words = f"{description}\n#proposer={self._me.lower()}"  # the governor reads this line
+        for act in acts:
+            self._require_possible(act)
         calls = [self._call(act) for act in acts]
         targets = [to_checksum_address(getattr(self._deployment, act.contract)) for act in acts]
         sent = self._client.send(self._functions.propose(targets, [0] * len(acts), calls, words))
@@ -197,17 +210,29 @@ class Governor:
         """Do what was decided and has waited."""
         return self._client.send(self._functions.execute(*proposal.hashed))
 
+    def _require_possible(self, act: Act) -> None:
+        """A vote about what cannot be done costs everybody's time, and its author gas."""
+        function = self._contract(act.contract).functions[act.function](*act.arguments)
+        try:
+            self._client.read(function, caller=self._deployment.timelock)
+        except ContractRefused as refused:
+            raise StateError(
+                f"if this were decided now, it could not be done: {refused}",
+                "propose it when it can be done; nothing was sent",
+            ) from refused
+
     def _call(self, act: Act) -> bytes:
-        contract = self._client.contract(
-            _ARMS[act.contract], getattr(self._deployment, act.contract)
-        )
+        contract = self._contract(act.contract)
         return bytes(HexBytes(contract.encode_abi(act.function, list(act.arguments))))
+
+    def _contract(self, name: str) -> Contract:
+        return self._client.contract(_ARMS[name], getattr(self._deployment, name))
 
     def _act(self, target: str, value: int, call: bytes) -> Act:
         name = self._deployment.contracts.get(Address(to_canonical_address(target)), "")
         if value or name not in _ARMS:
             return Act(target, "")
-        contract = self._client.contract(_ARMS[name], getattr(self._deployment, name))
+        contract = self._contract(name)
         try:
             function, arguments = contract.decode_function_input(HexBytes(call))
         except (ValueError, DecodingError, Web3Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from contracts.answers import as_bytes, as_number
-from contracts.endpoint import Endpoint
+from contracts.endpoint import Endpoint, no_such_contract
 from contracts.history import Block, History, RawLog, Topic
 from protocol.errors import ConfigError, StateError
 from protocol.money.eip712 import WORD_BYTES, keccak256
@@ -64,6 +64,8 @@ class ChainReader:
         }
         at = "latest" if block is None else hex(block)
         found = as_bytes(self._endpoint, self._endpoint.call("eth_call", call, at))
+        if not found:
+            raise no_such_contract()
         if len(found) < WORD_BYTES:
             raise self._endpoint.malformed(f"{function}() gives a word")
         return int.from_bytes(found[:WORD_BYTES], "big")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +20,16 @@ from protocol.money.eip712 import keccak256
 # Solidity's own error, of require(…, "text").
 _TEXT = "Error"
 _TEXT_ABI = {"type": "error", "name": _TEXT, "inputs": [{"name": "reason", "type": "string"}]}
+# What Solidity says by itself: of arithmetic, and of what is looked up and not there.
+_PANIC_ABI = {"type": "error", "name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]}
+# What is too early or too late says when, by the chain's clock; times that no calendar has are numbers.
+_DUE = "due"
+_TIME_S_MAX = 1 << 37
+_ADVICE = {
+    "TooEarly": "run this again then",
+    "TooLate": "it was open until then, and is not any more",
+}
+_NOT_THERE = 0x32  # a number beyond the end of a list
 
 
 class ContractRefused(StateError):
@@ -41,10 +52,19 @@ def decode_revert(data: bytes) -> tuple[str, str]:
         return name, f"the contract refused: {abi['name']}"
     if not name:
         return "", f"the contract refused: {values[0]}"
-    shown = (f"0x{value.hex()}" if isinstance(value, bytes) else str(value) for value in values)
+    if abi is _PANIC_ABI and values[0] == _NOT_THERE:
+        return name, "the contract refused: it names what is not there"
     names = (given["name"] for given in abi["inputs"])
-    arguments = ", ".join(f"{key}={value}" for key, value in zip(names, shown, strict=True))
+    arguments = ", ".join(
+        f"{key}={_shown(key, value)}" for key, value in zip(names, values, strict=True)
+    )
     return name, f"the contract refused: {name}({arguments})"
+
+
+def _shown(key: str, value: Any) -> str:
+    if key == _DUE and value < _TIME_S_MAX:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(value))
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
 def as_revert(refused: RpcRefused) -> ContractRefused | None:
@@ -52,7 +72,7 @@ def as_revert(refused: RpcRefused) -> ContractRefused | None:
     data = _revert_data(refused.data)
     if data:
         name, message = decode_revert(data)
-        return ContractRefused(message, name)
+        return ContractRefused(message, name, _ADVICE.get(name, ""))
     if refused.code == REVERTED or "revert" in refused.said.lower():
         return ContractRefused(f"the contract refused: {refused.said}")
     return None
@@ -73,7 +93,7 @@ def explained() -> Iterator[None]:
 def _errors_by_selector() -> dict[bytes, dict[str, Any]]:
     """Return the ABI of every custom error of our contracts and their libraries."""
     abis = [entry for name in NAMES for entry in load(name).abi if entry["type"] == "error"]
-    abis.append(_TEXT_ABI)
+    abis += [_TEXT_ABI, _PANIC_ABI]
     return {keccak256(abi_to_signature(abi).encode())[:4]: abi for abi in abis}  # type: ignore[arg-type]
 
 

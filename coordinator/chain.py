@@ -17,7 +17,7 @@ from contracts.facts import read_logs
 from contracts.governor import Governor
 from contracts.signed import Signed, payload_words
 from contracts.spending import Spending
-from coordinator.deploying import deploy
+from coordinator.deploying import deploy, forget
 from coordinator.terms import Founding, Terms
 from protocol.errors import ConfigError, StateError
 from protocol.money.eip712 import hash_words
@@ -74,6 +74,10 @@ class OperatorChain:
         """Deploy a network's contracts; they are this chain's from then on."""
         self._deployment = deploy(self._client, terms, founding, report)
         return self._deployment
+
+    def forget_deploying(self) -> None:
+        """Nothing is left to go on with: the log has the contracts."""
+        forget(self._client, self._deployed().chain_id)
 
     def deploy_test_stable(self) -> Address:
         """Deploy a worthless stablecoin for demos; the operator owns all of it."""
@@ -206,14 +210,20 @@ class OperatorChain:
 
     def claim_for(self, leaf: Leaf, proof: Sequence[bytes], skip: int = 0) -> SentTx:
         """Claim for an account; the money goes to the account. Bit i of `skip` leaves asset i out."""
-        function = self._settlement().claim(
+        return self._client.send(self._claim(leaf, proof, skip))
+
+    def claim_cost_wei(self, leaf: Leaf, proof: Sequence[bytes]) -> int:
+        """Return what claiming all of a leaf takes at most, at the present price of gas."""
+        return self._client.cost(self._claim(leaf, proof, 0)).total
+
+    def _claim(self, leaf: Leaf, proof: Sequence[bytes], skip: int) -> Any:
+        return self._settlement().claim(
             list(proof),
             skip,
             to_checksum_address(leaf.account),
             [to_checksum_address(asset) for asset, _ in leaf.amounts],
             [amount for _, amount in leaf.amounts],
         )
-        return self._client.send(function)
 
     def claimed(self, asset: Address) -> int:
         """Return what the operator's account has claimed of `asset` so far."""

@@ -7,8 +7,8 @@ after any failure, and while they decide.
     wait        the network has moved with the attestation that completes a quorum
     read        the new contracts' first words
 
-What was asked for and still stands is waited for; nothing is deployed twice. A crash between the first
-contract and the record leaves contracts that nobody knows of, and into which nothing was paid.
+What was asked for and still stands is waited for, and a deployment that was begun is gone on with: nothing
+is deployed twice.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ def move(
     standing = None if anew else _standing(operator.state)
     if standing is None:
         _require_nothing_left(operator.state, report, leave_behind=leave_behind)
-        to = _deploy(operator, open_chain(operator, report, rpc_url=rpc_url), most, report)
-        standing = _ask(operator, to)
+        chain = open_chain(operator, report, rpc_url=rpc_url)
+        standing = _ask(operator, _deploy(operator, chain, most, report))
+        chain.forget_deploying()
     elif standing[0].deadline_s - time.time() < LEFT_S_MIN:
         standing = _ask(operator, standing[1].to)
     asked, wanted = standing
@@ -147,7 +148,7 @@ def _deploy(
     witnesses = witnesses_to_be(state)
     if len(witnesses) < WITNESSES_SAFE:
         report(few_witnesses(len(witnesses)))
-    report(f"deploying the new contracts, with {len(witnesses)} witnesses")
+    report(f"deploying the new contracts; witnesses: {len(witnesses)}")
     emission = state.onchain.emission_micro or max(1, state.policy.epoch_emission_micro)
     founding = Founding(
         witnesses,

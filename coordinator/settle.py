@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from contracts.spending import WEI_PER_GWEI, Spending
+from contracts.spending import WEI_PER_GWEI, Spending, ether
 from coordinator.asking import ask
 from coordinator.chain import OperatorChain, Waiting
 from coordinator.deciding import follow_decision
@@ -33,7 +33,7 @@ from coordinator.terms import WITNESSES_SAFE, Founding, few_witnesses
 from protocol.errors import ConfigError, StateError
 from protocol.money.accounts import promised_leaves
 from protocol.money.payload import NOTHING, Payload, hash_payload
-from protocol.money.settlement import CONTRACTS, Deployment, address, build_tree
+from protocol.money.settlement import CONTRACTS, ETHER, Deployment, address, build_tree
 from protocol.rules.settling import compute_payload, witnesses_to_be
 from protos.gen import records_pb2 as pb
 
@@ -150,7 +150,7 @@ def _deploy(operator: Operator, chain: OperatorChain, report: Report) -> None:
     state, witnesses = operator.state, witnesses_to_be(operator.state)
     if len(witnesses) < WITNESSES_SAFE:
         report(few_witnesses(len(witnesses)))
-    report(f"deploying the contracts, with {len(witnesses)} witnesses")
+    report(f"deploying the contracts; witnesses: {len(witnesses)}")
     emission, terms = max(1, state.policy.epoch_emission_micro), operator.config.settlement
     founding = Founding(witnesses, emission, emission * terms.emission_factor)
     made = chain.deploy(terms, founding, report)
@@ -162,6 +162,7 @@ def _deploy(operator: Operator, chain: OperatorChain, report: Report) -> None:
         **{name: getattr(made, name) for name in CONTRACTS},
     )
     operator.append("deployment", body)
+    chain.forget_deploying()
 
 
 @dataclass(slots=True)
@@ -291,16 +292,26 @@ class _Run:
         return self._final(self.chain.lapse(root.epoch).block)
 
     def claim_treasury(self) -> None:
-        """Claims what is in force for the operator's account; what was claimed before is left alone."""
+        """Claims what is in force for the operator's account, but not ether alone that its own gas would eat;
+        what was claimed before is left alone."""
         tree = build_tree(promised_leaves(self.state))
         index = tree.index_of(self.chain.address)
         if self.chain.root() != tree.root or index is None:
             return  # a later root waits already; the settlement that enacts it claims
-        leaf = tree.leaves[index]
-        if any(self.chain.claimed(asset) < amount for asset, amount in leaf.amounts):
-            sent = self.chain.claim_for(leaf, tree.proof(index))
-            self.report(f"the treasury has claimed, transaction 0x{sent.tx_hash.hex()}")
-            self.read()
+        leaf, proof = tree.leaves[index], tree.proof(index)
+        owed = {asset: amount - self.chain.claimed(asset) for asset, amount in leaf.amounts}
+        due = {asset: amount for asset, amount in owed.items() if amount > 0}
+        if not due:
+            return
+        if set(due) == {ETHER} and (cost := self.chain.claim_cost_wei(leaf, proof)) >= due[ETHER]:
+            self.report(
+                f"the treasury is owed {ether(due[ETHER])}, and claiming it takes {ether(cost)} now:"
+                " it waits for more, or for cheaper gas"
+            )
+            return
+        sent = self.chain.claim_for(leaf, proof)
+        self.report(f"the treasury has claimed, transaction 0x{sent.tx_hash.hex()}")
+        self.read()
 
     def settled(self) -> Settled:
         """What there is now."""

@@ -119,7 +119,21 @@ def _propose(
 
 
 def execute(operator: Operator, chain: OperatorChain, number: int, report: Report) -> bytes:
-    """Carries out a slash against which nobody appealed in time; gives the transaction."""
+    """Carries out a slash against which nobody appealed in time; gives the transaction.
+
+    Raises StateError if it has ended, or waits for somebody.
+    """
+    read_chain(operator, chain, report)
+    if (found := operator.state.slashes.get(number)) is None:
+        raise StateError(
+            f"there is no slash {number}, or it has ended",
+            "`commonhold coordinator slash` lists those that are open",
+        )
+    if found.is_appealed:
+        raise StateError(
+            f"slash {number} was appealed against: the holders of shares decide",
+            f"`commonhold node propose confirm {number}`, or overturn, asks them",
+        )
     sent = chain.execute_slash(number)
     read_chain(operator, chain, report)
     return sent.tx_hash

@@ -80,7 +80,10 @@ class Table(Generic[K, Row]):
         return len(self._groups.get(first, ()))
 
     def has(self, first: Any) -> bool:
-        """Whether some row's key begins with `first`."""
+        """Whether some row's key begins with `first`. Raises TypeError where keys begin with nothing: they are
+        no tuples, and `in` asks for them."""
+        if _WHOLE in self._groups:
+            raise TypeError("the keys of this table are no tuples")
         return first in self._groups
 
     def firsts(self) -> list[Any]:

@@ -51,7 +51,12 @@ def bond_text(data: dict[str, Any] | None) -> list[str]:
         said.append(f"{data['slashed_wei']} were slashed")
     lines = [f"bond        {'; '.join(said)}"]
     if data["missing_wei"] != "0":
-        lines.append(f"            too little: `commonhold node bond {data['missing_wei']}`")
+        lines.append(
+            f"            too little: `commonhold node bond {data['missing_wei']}`, unless you have,"
+        )
+        lines.append(
+            "            and the log has not read of it yet: its operator reads the chain now and then"
+        )
     for each in data["slashes"]:
         then = "the holders of shares decide" if each["appealed"] else "`commonhold node appeal`"
         lines.append(f"ACCUSED     slash {each['number']} asks for {each['wei']} of it: {then}")

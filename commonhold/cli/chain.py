@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from commonhold.cli.addresses import parse_address
 from commonhold.cli.output import JsonFlag, emit, guarded
 from contracts import DEVELOPMENT_CHAIN_ID, DEVELOPMENT_CHAIN_IDS
 from protocol.errors import ConfigError
@@ -79,7 +80,7 @@ def fund(
     from contracts.funding import fund as give
     from contracts.spending import parse_ether
 
-    accounts, wei = [_address(text) for text in addresses], parse_ether(ether)
+    accounts, wei = [parse_address(text) for text in addresses], parse_ether(ether)
     rows = [
         {
             "address": f"0x{account.hex()}",
@@ -90,18 +91,3 @@ def fund(
     ]
     lines = [f"{row['address']} has got {ether} ether ({row['transaction']})" for row in rows]
     emit({"funded": rows}, as_json, lambda: lines)
-
-
-def _address(text: str) -> bytes:
-    from eth_utils.address import (
-        is_checksum_address,
-        is_checksum_formatted_address,
-        is_hex_address,
-        to_canonical_address,
-    )
-
-    if not is_hex_address(text):
-        raise ConfigError(f"{text!r} is no address", "an address is 0x and 40 hexadecimal digits")
-    if is_checksum_formatted_address(text) and not is_checksum_address(text):
-        raise ConfigError(f"{text!r} has a wrong digit: its capitals do not fit", "copy it again")
-    return to_canonical_address(text)

@@ -35,6 +35,7 @@ from commonhold.cli.options import (
 from commonhold.cli.output import JsonFlag, emit, guarded, note, progress, say, start_logging
 from coordinator.config import Config, Home, default_listen
 from protocol.errors import ConfigError, StoreError
+from protocol.limits import ASSET_AMOUNT_MAX
 
 CHAIN_KEY_BYTES: Final = 32
 
@@ -344,7 +345,9 @@ def epoch_close(
 @revenue_app.command("deposit")
 @guarded
 def revenue_deposit(
-    amount: Annotated[int, typer.Argument(min=1, help="In the asset's smallest unit (wei).")],
+    amount: Annotated[
+        int, typer.Argument(min=1, max=ASSET_AMOUNT_MAX, help="In the asset's smallest unit (wei).")
+    ],
     asset: Annotated[str, typer.Option(help="eth, or a token's 0x address.")] = "eth",
     memo: Annotated[str, typer.Option(help="A reference, at most 32 bytes.")] = "",
     directory: HomeOption = None,
@@ -370,10 +373,16 @@ def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> N
     from coordinator.operator import Operator
     from coordinator.reading import read_chain
     from coordinator.settle import open_chain
+    from protocol.rules.chain import next_block
 
     with Operator(Home.at(directory)) as operator:
         imported = read_chain(operator, open_chain(operator, say), say)
-    emit({"imported": imported}, as_json, lambda: f"{imported} new deposits are in the log")
+        block = next_block(operator.state) - 1
+    emit(
+        {"imported": imported, "block": block},
+        as_json,
+        lambda: f"the log has read the chain up to block {block:,}; {imported} new deposits",
+    )
 
 
 def _read_chain_key(path: Path | None) -> bytes | None:

@@ -37,7 +37,9 @@ def slash(
     fault: Annotated[Fault | None, typer.Option("--for", help="For which fault.")] = None,
     execute: Annotated[
         int | None,
-        typer.Option(min=0, help="Carry out a slash against which nobody appealed in time."),
+        typer.Option(
+            min=0, max=2**32, help="Carry out a slash against which nobody appealed in time."
+        ),
     ] = None,
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds to wait for the witnesses.")

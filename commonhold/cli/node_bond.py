@@ -12,6 +12,7 @@ from typing import Any
 
 from commonhold.cli.node_chain import open_chain
 from commonhold.cli.output import emit, moment
+from contracts.client import ContractRefused, SentTx
 from node.chain import NodeChain
 from protocol.errors import StateError
 from protocol.identity import PersonId
@@ -69,8 +70,13 @@ def unbond(
         said = f"{amount + leaving} wei leave; run this again from {moment(leaves_at_s)} on"
         if is_kept_by_bond(state, keys.person):
             said += ". You submit nothing, are not drawn and invite nobody until you bond again"
+    elif leaving and chain.time_s() < leaves_at_s:
+        raise StateError(
+            f"all of your bond, {leaving} wei, is leaving; it comes back from {moment(leaves_at_s)} on",
+            "run `commonhold node unbond` again then",
+        )
     elif leaving and wei is None:
-        sent = chain.withdraw(keys.person)
+        sent = _withdraw(chain, keys.person)
         said = f"{leaving} wei are back, but for what an open slash asks for"
     else:
         raise StateError("you have no bond", "`commonhold node bond AMOUNT` makes one")
@@ -92,6 +98,19 @@ def appeal(directory: Path | None, passphrase_path: Path | None, as_json: bool) 
     data = {"appealed": due, "tx_hashes": [each.hex() for each in sent]}
     slashes = ", ".join(map(str, due))
     emit(data, as_json, lambda: f"appealed against slash {slashes}: the holders of shares decide")
+
+
+def _withdraw(chain: NodeChain, person: PersonId) -> SentTx:
+    """What has waited long enough, and no open slash asks for."""
+    try:
+        return chain.withdraw(person)
+    except ContractRefused as refused:
+        if refused.error != "InvalidAmount":
+            raise
+        raise StateError(
+            "an open slash asks for all that is leaving",
+            "`commonhold node status` says which; `commonhold node appeal` contests it in time",
+        ) from refused
 
 
 def _least(state: State, person: PersonId, chain: NodeChain) -> _Least:

@@ -21,6 +21,7 @@ from commonhold.cli.options import (
     SilenceTossesOption,
 )
 from commonhold.cli.output import JsonFlag, guarded
+from protocol.limits import ASSET_AMOUNT_MAX
 
 propose_app = typer.Typer(
     no_args_is_help=True, help="Propose something that the holders of shares decide."
@@ -31,7 +32,10 @@ IdArgument = Annotated[
     str, typer.Argument(help="First digits of the proposal's id, as `proposals` shows.")
 ]
 SlashArgument = Annotated[
-    int, typer.Argument(min=0, help="Its number, as `coordinator slash` and `node status` show.")
+    int,
+    typer.Argument(
+        min=0, max=2**32, help="Its number, as `coordinator slash` and `node status` show."
+    ),
 ]
 WaitOption = Annotated[
     float, typer.Option("--wait", min=0, max=86_400, help="Seconds to wait for its time to come.")
@@ -128,7 +132,7 @@ def rules(
 @propose_app.command()
 @guarded
 def cancel(
-    epoch: Annotated[int, typer.Argument(min=1, help="Whose root waits on chain.")],
+    epoch: Annotated[int, typer.Argument(min=1, max=2**32, help="Whose root waits on chain.")],
     why: WhyOption = "",
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
@@ -227,7 +231,9 @@ def overturn(
 @propose_app.command("witness-bond")
 @guarded
 def witness_bond(
-    wei: Annotated[int, typer.Argument(min=1, help="The least, in the smallest unit.")],
+    wei: Annotated[
+        int, typer.Argument(min=1, max=ASSET_AMOUNT_MAX, help="The least, in the smallest unit.")
+    ],
     why: WhyOption = "",
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,

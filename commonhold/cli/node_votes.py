@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from commonhold.cli.addresses import parse_address
 from commonhold.cli.node_chain import open_chain
 from commonhold.cli.output import Printed, emit, micro, moment, say, table
 from commonhold.cli.policy_words import policy_changes
@@ -16,7 +17,6 @@ from contracts.client import ContractRefused
 from contracts.governor import Act, Governor, Proposal, Tally
 from coordinator.policies import changed_policy
 from protocol.errors import ConfigError, StateError
-from protocol.limits import ADDRESS_BYTES
 from protocol.money.ballot import policy_hash, policy_text, rules_hash
 from protocol.rules.network import check_policy
 from protocol.state import State
@@ -80,13 +80,7 @@ def propose_rules(why: str, asked: Asked) -> None:
 
 def propose_asset(function: str, asset: str, why: str, asked: Asked) -> None:
     """That the vault takes a token, or no longer."""
-    try:
-        address = bytes.fromhex(asset.removeprefix("0x"))
-    except ValueError:
-        address = b""
-    if len(address) != ADDRESS_BYTES:
-        raise ConfigError(f"{asset!r} is no address", "write 0x and 40 digits")
-    propose(Act("vault", function, (f"0x{address.hex()}",)), why, asked)
+    propose(Act("vault", function, (parse_address(asset),)), why, asked)
 
 
 def propose(act: Act, why: str, asked: Asked) -> None:

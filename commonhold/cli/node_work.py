@@ -18,6 +18,7 @@ from commonhold.cli.options import (
 )
 from commonhold.cli.output import JsonFlag, emit, guarded, start_logging
 from protocol.errors import ConfigError
+from protocol.limits import ASSET_AMOUNT_MAX
 
 review_app = typer.Typer(help="Answer the items that you were drawn to review.")
 
@@ -203,7 +204,9 @@ def claim(
 
 @guarded
 def bond(
-    wei: Annotated[int, typer.Argument(min=1, help="How much to add, in wei.")],
+    wei: Annotated[
+        int, typer.Argument(min=1, max=ASSET_AMOUNT_MAX, help="How much to add, in wei.")
+    ],
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
     as_json: JsonFlag = False,
@@ -221,7 +224,10 @@ def bond(
 @guarded
 def unbond(
     wei: Annotated[
-        int | None, typer.Argument(min=1, help="How much, in wei; all of it, if not said.")
+        int | None,
+        typer.Argument(
+            min=1, max=ASSET_AMOUNT_MAX, help="How much, in wei; all of it, if not said."
+        ),
     ] = None,
     *,
     directory: DirOption = None,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from eth_utils.address import to_canonical_address
+
 from commonhold.cli.policy_words import policy_changes
 from contracts.governor import Act, Governor, Proposal
 from protocol.limits import PPM
 from protocol.money.ballot import read_policy, rules_hash
+from protocol.money.settlement import ETHER, Address
 from protocol.state import State
 
 # Versions of the rules that a hash is compared with, from the present one on.
@@ -16,8 +19,8 @@ WHY: Final = "why: "
 WHY_CHARS_MAX: Final = 400
 _WORDS: Final = {
     ("settlement", "cancel"): "undo the root of epoch {} that waits, and all behind it",
-    ("vault", "listAsset"): "take the token {} in the vault",
-    ("vault", "unlistAsset"): "take the token {} in the vault no longer",
+    ("vault", "listAsset"): "take {} in the vault",
+    ("vault", "unlistAsset"): "take {} in the vault no longer",
     ("witness_set", "veto"): "drop the witnesses who wait to take over",
     ("stake", "setMinimum"): "set the least bond of a witness to {} wei",
     ("stake", "confirm"): "confirm slash {}",
@@ -49,7 +52,13 @@ def _act(state: State, proposal: Proposal, act: Act) -> list[str]:
     words = _WORDS.get((act.contract, act.function))
     if words is None:
         return [f"call {act.function} of the {act.contract}"]
+    if act.contract == "vault":
+        return [words.format(_asset(act.arguments[0]))]
     return [words.format(*act.arguments)]
+
+
+def _asset(address: str) -> str:
+    return "ether" if Address(to_canonical_address(address)) == ETHER else f"the token {address}"
 
 
 def _decision(state: State, proposal: Proposal, decided: bytes) -> list[str]:

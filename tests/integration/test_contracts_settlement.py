@@ -10,10 +10,12 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contracts.client import ChainClient, ContractRefused, decode_revert
+from contracts.spending import Spending, Unfunded
 from coordinator.chain import OperatorChain
 from coordinator.deploying import contract_address
 from coordinator.terms import Founding, tryout
@@ -23,9 +25,11 @@ from protocol.lifecycle import RootStatus
 from protocol.money.eip712 import keccak256
 from protocol.money.payload import NOTHING, Payload, hash_payload
 from protocol.money.settlement import (
+    CONTRACTS,
     ETHER,
     NOTHING_EARNED,
     Address,
+    Deployment,
     Leaf,
     build_tree,
     sum_totals,
@@ -310,6 +314,54 @@ def test_the_log_follows_the_chain(lab: ChainLab) -> None:
     assert dict(net.state.claimed.scan()) == dict(everything)
 
 
+@pytest.mark.parametrize("made", [0, 3, len(CONTRACTS)])
+def test_a_deployment_that_ended_in_between_is_gone_on_with(
+    rpc_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: int
+) -> None:
+    secret = bytes([0x40 + made]) * 32
+    OperatorChain(rpc_url, OPERATOR).fund([Wallet(secret).address], 10**18)
+    terms, listed = tryout(), [WITNESSES[0].address]
+
+    def run(emission: int = 1, counted: int = len(CONTRACTS)) -> tuple[Deployment, int]:
+        chain = OperatorChain(rpc_url, secret, spending=Spending(journal=tmp_path))
+        deploy, sent = ChainClient.deploy, 0
+
+        def count(client: ChainClient, name: str, *arguments: Any) -> Any:
+            nonlocal sent
+            if sent == counted:
+                raise Unreachable("the power went")
+            sent += 1
+            return deploy(client, name, *arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ChainClient, "deploy", count)
+            founding = Founding(tuple(listed), emission, emission * terms.emission_factor)
+            return chain.deploy(terms, founding), sent
+
+    before = ChainClient(rpc_url, secret).head()
+    if made < len(CONTRACTS):
+        with pytest.raises(Unreachable):
+            run(counted=made)
+        deployment, sent = run()
+        assert sent == len(CONTRACTS) - made, "what is there is not paid for again"
+    else:
+        deployment, _ = run()
+    assert deployment.block == before + 1, "in a block of its own each, from there on"
+    assert run() == (deployment, 0), "all was there, and only the log lacked it"
+    governor = OperatorChain(rpc_url, secret, deployment).governor
+    assert governor.emission_max() == terms.emission_factor
+    other, sent = run(emission=2)
+    assert (other == deployment, sent) == (False, len(CONTRACTS)), "other terms, other contracts"
+
+
+def test_an_account_that_cannot_pay_for_all_deploys_nothing(rpc_url: str) -> None:
+    chain = OperatorChain(rpc_url, b"\x4f" * 32)
+    OperatorChain(rpc_url, OPERATOR).fund([chain.address], 10**16)
+    with pytest.raises(Unfunded):
+        chain.deploy(tryout(), Founding((WITNESSES[0].address,), 1, 1))
+    assert ChainClient(rpc_url, b"\x4f" * 32).nonce() == 0
+
+
 def test_no_chain_no_money_and_no_contract_are_told_apart(lab: ChainLab) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -377,6 +429,19 @@ def test_a_web_server_is_not_a_chain() -> None:
 def test_unknown_reverts_are_admitted() -> None:
     assert decode_revert(b"")[0] == ""
     assert decode_revert(b"\xff" * 40)[0] == ""
+    panic = bytes.fromhex("4e487b71")
+    assert "names what is not there" in decode_revert(panic + (0x32).to_bytes(32))[1]
+    assert "code=17" in decode_revert(panic + (0x11).to_bytes(32))[1]
+
+
+def test_a_time_in_a_revert_is_one_that_people_read() -> None:
+    too_early = keccak256(b"TooEarly(uint256)")[:4]
+    said = decode_revert(too_early + (1_795_771_998).to_bytes(32))[1]
+    assert "due=2026-11-27 09:33:18 UTC" in said
+    assert (
+        "due=1361129467683753853853498429727072845824"
+        in decode_revert(too_early + (2**130).to_bytes(32))[1]
+    )
 
 
 def test_signing_does_not_load_web3() -> None:

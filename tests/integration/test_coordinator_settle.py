@@ -104,6 +104,30 @@ async def test_an_epoch_settles_once_and_again_does_nothing(tmp_path: Path, chai
 
 
 @pytest.mark.timeout(180)
+async def test_the_treasury_leaves_ether_that_its_gas_would_eat(
+    tmp_path: Path, chain_url: str
+) -> None:
+    home, told = home_on(tmp_path / "net", chain_url), list[str]()
+    async with live(home) as net:
+        await net.open_campaign(rounds=patient_rounds(seal_items=20))
+        await net.join(AUTHOR, *REVIEWERS)
+        await earn(net, 1)
+        await asyncio.to_thread(run_settle, home, 60, told.append)
+        assert any("the treasury has claimed" in line for line in told)
+
+        def pay(wei: int, epoch: int) -> str:
+            with Operator(home) as operator:
+                deposit_revenue(operator, open_chain(operator), ETHER, wei, b"a gift")
+                operator.close_epoch(epoch)
+            told.clear()
+            run_settle(home, 60, told.append)
+            return "\n".join(told)
+
+        assert "it waits for more, or for cheaper gas" in await asyncio.to_thread(pay, 1_000, 2)
+        assert "the treasury has claimed" in await asyncio.to_thread(pay, 10**18, 3)
+
+
+@pytest.mark.timeout(180)
 async def test_two_commands_may_read_the_chain_at_once(tmp_path: Path, chain_url: str) -> None:
     home = home_on(tmp_path / "net", chain_url)
     async with live(home) as net:

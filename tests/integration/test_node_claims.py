@@ -339,7 +339,7 @@ def test_who_signed_two_roots_is_shown_on_chain_and_loses_the_bond(settling: Set
     [(_, slash)] = state.slashes.scan()
     vouches = state.bonds[slash.bond]
     assert (vouches.person, slash.amount) == (settling.ann.id, vouches.active)
-    assert not state.asks.has("settlement"), "and the next attempt asks anew"
+    assert "settlement" not in state.asks, "and the next attempt asks anew"
 
 
 def test_one_signature_in_the_log_is_no_contradiction(settling: Settling) -> None:
@@ -440,7 +440,10 @@ def test_a_bond_is_made_and_taken_back_by_command(settling: Settling, tmp_path: 
     code, said = run("unbond")
     assert code == 0, said
     code, said = run("unbond")
-    assert (code, "TooEarly" in said) == (EXIT_STATE, True)
+    assert (code, "is leaving; it comes back from" in said) == (EXIT_STATE, True)
+    for nothing in ("5", "9" * 60):
+        assert run("unbond", nothing)[0] != 0
+    assert run("bond", "9" * 60)[0] == EXIT_USAGE, "more than any contract counts"
     settling.lab.pass_time(201)
     assert run("unbond")[0] == 0
     assert run("unbond")[0] == EXIT_STATE, "nothing is left"

@@ -31,6 +31,7 @@ STOP_S: Final = 20.0
 PICTURES: Final = 6
 LINK: Final = "commonhold://…"
 ACCOUNT: Final = "0x…"
+DEV_CHAIN: Final = "http://127.0.0.1:8545"
 
 
 def lines_of_readme() -> list[str]:
@@ -54,7 +55,7 @@ def prepare(folder: Path) -> dict[str, str]:
     for number in range(PICTURES):
         pixels = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "pictures" / f"{number}.png")
-        labels.append(f"{number}.png,{('cat', 'dog')[number % 2]}")
+        labels.append(f"{number}.png,cat")
     (folder / "labels.csv").write_text("\n".join(labels) + "\n", encoding="utf-8")
     sources = os.pathsep.join([str(README.parent), os.environ.get("PYTHONPATH", "")])
     return os.environ | {"HOME": str(folder), "PYTHONPATH": sources}
@@ -83,6 +84,9 @@ class Reader:
         if ACCOUNT in line:
             assert self.account, f"no line before has printed the account for: {line}"
             line = line.replace(ACCOUNT, self.account)
+        if line.startswith("sleep "):
+            self._await_decisions()
+            return ""
         if line.endswith("&"):
             self._serve(line.removesuffix("&").strip())
             return ""
@@ -93,11 +97,23 @@ class Reader:
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         if found := re.search(r"commonhold://[^\s\"]+", done.stdout):
             self.link = found[0]
-        if found := re.search(r"account on chain.*(0x[0-9a-f]{40})", done.stdout):
+        if found := re.search(r"(?:account on chain|paid at).*(0x[0-9a-f]{40})", done.stdout):
             self.account = found[1]
         return done.stdout
 
+    def _await_decisions(self) -> None:
+        """However busy this machine is."""
+        deadline = time.monotonic() + LINE_S
+        while True:
+            said = self.type("commonhold coordinator status --dir ./hub --json")
+            [campaign] = json.loads(said)["campaigns"]
+            if campaign["accepted"] + campaign["rejected"] == PICTURES:
+                return
+            assert time.monotonic() < deadline, campaign
+            time.sleep(0.5)
+
     def _with_ports(self, line: str) -> str:
+        line = line.replace(DEV_CHAIN, f"http://127.0.0.1:{self.chain_port}")
         if line.startswith("commonhold chain dev"):
             return line.replace("chain dev", f"chain dev --port {self.chain_port}")
         if line.startswith("commonhold coordinator init"):
@@ -151,15 +167,15 @@ def reader(folder: Path) -> Iterator[Reader]:
 def test_a_network_of_your_own_is_what_the_readme_says(tmp_path: Path) -> None:
     lines = lines_of_readme()
     assert lines[0].startswith(". ")
-    assert sum(line.endswith("&") for line in lines) == 3
+    assert sum(line.endswith("&") for line in lines) == 4
     with reader(tmp_path) as someone:
         said = {line: someone.type(line) for line in lines}
         status = json.loads(someone.type("commonhold coordinator status --dir ./hub --json"))
-        assert status["items"] == status["waiting"] == PICTURES
-        assert status["members"] == 2, "the node's owner, and the operator, who settles"
+        assert (status["items"], status["waiting"]) == (PICTURES, 0)
+        assert status["members"] == 3, "two people, and the operator, who settles"
         assert (status["settled_epoch"], status["signers"]) == (1, 1)
         [campaign] = status["campaigns"]
-        assert (campaign["id"], campaign["standing_by"]) == ("cats", 1)
+        assert (campaign["id"], campaign["standing_by"]) == ("cats", 2)
         # An epoch in which nothing was decided is an epoch, for whoever looks at it.
         someone.type("commonhold coordinator epoch close --dir ./hub")
         assert json.loads(someone.type("commonhold node status --json"))["epoch"] == 3
@@ -168,6 +184,9 @@ def test_a_network_of_your_own_is_what_the_readme_says(tmp_path: Path) -> None:
         ended = someone.stop()
     assert lines[-1].startswith("commonhold verify")
     assert "entries hold" in said[lines[-1]]
+    assert "the chain agrees: epoch 1 is in force" in said[lines[-1]]
+    [claimed] = (said[line] for line in lines if "node claim" in line)
+    assert "shares" in claimed, "the walk pays"
     [settled] = (said[line] for line in lines if "coordinator settle" in line)
     assert "epoch 1 is in force" in settled
     assert set(ended.values()) <= {0, -signal.SIGTERM}, ended

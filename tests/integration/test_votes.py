@@ -19,7 +19,7 @@ from coordinator.terms import tryout
 from node.wallet import Wallet
 from protocol.limits import PPM
 from protocol.money.payload import Payload, hash_payload, post_digest
-from protocol.money.settlement import Leaf, build_tree, sum_totals
+from protocol.money.settlement import ETHER, Leaf, build_tree, sum_totals
 from tests.contract_lab import GAS_WEI, ask_chain
 from tests.node_lab import Lab, Node
 
@@ -133,5 +133,18 @@ def test_holders_change_the_policy(tmp_path: Path) -> None:
             stage.run("coordinator", "settle", *home)
             operator.refresh()
             assert operator.state.policies == 2, "a decision is logged once"
+        for nothing, why_not in (
+            (("cancel", "12"), "NotWaiting"),
+            (("veto",), "NothingWaits"),
+            (("overturn", "4"), "names what is not there"),
+            (("list-asset", "0x" + "ab" * 20), "NotAnAsset"),
+            (("unlist-asset", "0x" + "ab" * 20), "NotListed"),
+            (("witness-bond", "1"), "InvalidMinimum"),
+        ):
+            words = refused("node", "propose", *nothing, *of_ada)
+            assert why_not in words
+            assert "nothing was sent" in words
         [row] = stage.run("node", "proposals", *of_ben)["proposals"]
         assert (row["id"], row["state"], row["why"]) == (id_, "executed", why[1])
+        asset = stage.run("node", "propose", "unlist-asset", f"0x{ETHER.hex()}", *of_ada)
+        assert asset["does"] == ["take ether in the vault no longer"]

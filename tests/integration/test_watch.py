@@ -16,12 +16,15 @@ from contracts import load
 from contracts.client import ChainClient
 from contracts.endpoint import Endpoint
 from contracts.findings import Kind
+from contracts.governor import Governor
 from contracts.inspection import ARTIFACTS
 from contracts.reader import ChainReader
 from contracts.watch import LOOKS_PER_INSPECTION, Outcome, Watch
 from coordinator.chain import OperatorChain
+from protocol.errors import ConfigError
 from protocol.money.eip712 import keccak256, word
 from protocol.money.payload import Payload
+from protocol.money.settlement import Address
 from protos.gen import records_pb2 as pb
 from tests.contract_chains import devchain
 from tests.contract_lab import OPERATOR, ChainLab, ask_chain
@@ -138,6 +141,17 @@ def test_contracts_with_another_wire_are_found_where_they_are(fresh: WatchLab) -
     assert [str(each) for each in look.findings] == [
         "Board, timelock: a value in the code is not what the log's deployment says"
     ]
+
+
+def test_where_no_contract_is_nothing_was_proposed_and_nothing_is_believed(fresh: WatchLab) -> None:
+    """A chain that was started anew: an empty list would look as if nobody had proposed anything."""
+    client = ChainClient(fresh.lab.url, OPERATOR)
+    gone = replace(fresh.lab.deployment, governor=Address(b"\x01" * 20))
+    assert Governor(client, fresh.lab.deployment).proposals() == []
+    with pytest.raises(ConfigError, match="no such contract"):
+        Governor(client, gone).proposals()
+    with pytest.raises(ConfigError, match="no such contract"):
+        ChainReader(fresh.endpoint).word(gone.governor, "quorum")
 
 
 def test_roles_of_others_are_found(honest: WatchLab) -> None:

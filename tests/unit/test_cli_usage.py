@@ -19,7 +19,7 @@ from commonhold.cli.root import build
         ),
         ("coordinator epoch close --epoch x", "--epoch is 'x'", "give a whole number from 1 to"),
         ("coordinator settle --timeout 0", "--timeout is '0'", "give a number, 1 or more"),
-        ("coordinator revenue deposit 0", "amount is '0'", "give a whole number, 1 or more"),
+        ("coordinator revenue deposit 0", "amount is '0'", "give a whole number from 1 to"),
         ("coordinator init --name x --port y", "--port is 'y'", "give a whole number"),
         (
             "coordinator export --campaign x --scope y",
