@@ -2,8 +2,8 @@
 so.
 
 The operator asks; the log says what a move has to carry over and what it leaves behind, and everybody
-recomputes it. It takes effect with the attestation that completes the quorum: nobody can keep back what was
-decided. The contracts that it leaves do not change; what their root in force promises is claimed there.
+recomputes it. It takes effect with the attestation that completes the quorum: no further record is
+needed. The contracts that it leaves do not change; what their root in force promises is claimed there.
 """
 
 from __future__ import annotations
