@@ -24,7 +24,7 @@ from contracts.evm import CHAIN_ID, Evm
 from contracts.inspection import ARTIFACTS
 from contracts.signed import Signed
 from coordinator.deploying import constructor_arguments, contract_address
-from coordinator.terms import tryout
+from coordinator.terms import Founding, tryout
 from node.wallet import Wallet
 from protocol.money.payload import NOTHING, Payload, hash_payload, post_digest
 from protocol.money.settlement import (
@@ -96,10 +96,12 @@ def _network(bench: Bench, tokens: list[Address]) -> tuple[Deployment, int]:
     """Deploy everything; return where it is and the gas."""
     at = {name: bench.address_of(bench.nonce + i) for i, name in enumerate(CONTRACTS)}
     terms = tryout(tokens=[f"0x{token.hex()}" for token in tokens])
-    witnesses = [wallet.address for wallet in _WITNESSES]
-    arguments = constructor_arguments(at, terms, witnesses, _EMISSION)
+    witnesses = tuple(wallet.address for wallet in _WITNESSES)
+    founding = Founding(witnesses, _EMISSION, _EMISSION * terms.emission_factor)
+    arguments = constructor_arguments(at, terms, founding)
     gas = sum(bench.deploy(ARTIFACTS[name], *arguments[name])[1] for name in CONTRACTS)
-    return Deployment(CHAIN_ID, 1, 0, **at), gas
+    places: dict[str, Any] = dict(at)
+    return Deployment(CHAIN_ID, 1, 0, **places), gas
 
 
 def _leaves(kinds: dict[str, list[Address]], epoch: int) -> list[Leaf]:

@@ -14,6 +14,8 @@ from typing import Any
 
 #: The chain id that development chains share (anvil and Hardhat, too); wallets warn about it by themselves.
 DEVELOPMENT_CHAIN_ID = 31_337
+#: Those of `commonhold chain dev`: several, so that a network can move from one to another.
+DEVELOPMENT_CHAIN_IDS = range(DEVELOPMENT_CHAIN_ID, DEVELOPMENT_CHAIN_ID + 10)
 NAMES = (
     "Board",
     "NetworkGovernor",

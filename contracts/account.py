@@ -9,7 +9,7 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from contracts import DEVELOPMENT_CHAIN_ID
+from contracts import DEVELOPMENT_CHAIN_IDS
 from contracts.answers import Reader, as_number
 from contracts.endpoint import Endpoint, RpcRefused
 from contracts.journal import Order
@@ -67,7 +67,7 @@ class ChainAccount:
 
     def unfunded(self, why: str, missing: int, chain_id: int) -> Unfunded:
         """Return the error for an account that cannot pay, with the way to fund it."""
-        if chain_id == DEVELOPMENT_CHAIN_ID:
+        if chain_id in DEVELOPMENT_CHAIN_IDS:
             advice = f"run `commonhold chain fund {self.address} --rpc-url {self._endpoint.shown}`"
         else:
             amount = f"at least {ether(missing)}" if missing else "ether"

@@ -150,19 +150,19 @@ def create_app(evm: Evm | None = None) -> Starlette:
     return Starlette(routes=[Route("/", handle, methods=["POST"])])
 
 
-def banner(url: str) -> str:
+def banner(url: str, chain_id: int = CHAIN_ID) -> str:
     """Return what is printed at the start: the warning, the address, accounts and keys."""
     accounts = (
         f"  {to_checksum_address(key.public_key.to_canonical_address())}  {key.to_hex()}"
         for key in dev_keys()
     )
-    return "\n".join([WARNING, f"{url}, chain id {CHAIN_ID}. Accounts and keys:", *accounts])
+    return "\n".join([WARNING, f"{url}, chain id {chain_id}. Accounts and keys:", *accounts])
 
 
-def _server() -> uvicorn.Server:
+def _server(chain_id: int = CHAIN_ID) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
-            create_app(),
+            create_app(Evm(dev_addresses(), chain_id=chain_id)),
             ws="none",  # no WebSockets here; looking for a library imports deprecated ones
             lifespan="off",
             log_level="warning",
@@ -192,19 +192,24 @@ async def serve(
         await (server or _server()).serve(sockets=[listener])
 
 
-def run(host: str = "127.0.0.1", port: int = 8545, ready_file: Path | None = None) -> None:
+def run(
+    host: str = "127.0.0.1",
+    port: int = 8545,
+    ready_file: Path | None = None,
+    chain_id: int = CHAIN_ID,
+) -> None:
     """Run until SIGINT or SIGTERM, then return. Prints the address and the accounts.
 
     When it listens, `ready_file` gets {"url": ...}: written aside and renamed, so that whoever
     waits for the file never reads half of it. It is removed at the end.
     """
-    server = _server()
+    server = _server(chain_id)
 
     def stop(*_: object) -> None:
         server.should_exit = True
 
     def ready(url: str) -> None:
-        print(banner(url), flush=True)
+        print(banner(url, chain_id), flush=True)
         if ready_file is not None:
             partial = ready_file.with_suffix(".partial")
             partial.write_text(json.dumps({"url": url}) + "\n", encoding="utf-8")

@@ -92,8 +92,12 @@ class Evm:
     """A chain whose `funded` addresses start with ACCOUNT_WEI each."""
 
     def __init__(
-        self, funded: Sequence[bytes], clock: Callable[[], int] = lambda: int(time.time())
+        self,
+        funded: Sequence[bytes],
+        clock: Callable[[], int] = lambda: int(time.time()),
+        chain_id: int = CHAIN_ID,
     ) -> None:
+        self.chain_id = chain_id
         self._clock = clock
         self._skew_s = 0
         self._store = MemoryDB()
@@ -111,8 +115,9 @@ class Evm:
         }
         account: AccountDetails = {"balance": ACCOUNT_WEI, "nonce": 0, "code": b"", "storage": {}}
         state = {Address(address): account for address in funded}
-        _Chain.from_genesis(AtomicDB(self._store), genesis, state)
-        self._chain = _Chain(AtomicDB(self._store))
+        self._of_id: type[_Chain] = type("_ChainOfId", (_Chain,), {"chain_id": chain_id})
+        self._of_id.from_genesis(AtomicDB(self._store), genesis, state)
+        self._chain = self._of_id(AtomicDB(self._store))
 
     # -- blocks ---------------------------------------------------------------------------------
 
@@ -233,7 +238,10 @@ class Evm:
         or PyEVMError for bytes that are no transaction.
         """
         transaction = self._chain.get_vm().get_transaction_builder().decode(raw)
-        if transaction.chain_id not in (CHAIN_ID, None):  # None: older than EIP-155, for any chain
+        if transaction.chain_id not in (
+            self.chain_id,
+            None,
+        ):  # None: older than EIP-155, for any chain
             raise ExecutionFailed(f"the transaction was signed for chain {transaction.chain_id}")
         self._chain.set_header_timestamp(self._next_timestamp())
         self._chain.apply_transaction(transaction)
@@ -280,5 +288,5 @@ class Evm:
         content, self._skew_s = self._snapshots[snapshot - 1]
         del self._snapshots[snapshot - 1 :]
         self._store = MemoryDB(content)
-        self._chain = _Chain(AtomicDB(self._store))
+        self._chain = self._of_id(AtomicDB(self._store))
         return True

@@ -22,6 +22,10 @@ class Kind(Enum):
     ANOTHER_CODE = ("the code is not what this software ships", _WARN)
     ANOTHER_VALUE = ("a value in the code is not what the log's deployment says", _WARN)
     ANOTHER_ROLE = ("somebody may do there what only the governor may", _WARN)
+    NOT_FIT = (
+        "it is not as it has to be where the network moves to",
+        "do not agree to the move: ask the operator for other contracts",
+    )
     UNSAFE_TERMS = ("its delays leave nobody the time to object", _WARN)
     REORGANISED = (
         "the block is not the one that the log has read",

@@ -7,7 +7,7 @@ from typing import Final
 
 from eth_account import Account
 
-from contracts import DEVELOPMENT_CHAIN_ID
+from contracts import DEVELOPMENT_CHAIN_IDS
 from contracts.account import Receipt
 from contracts.answers import as_number
 from contracts.dev_accounts import dev_keys
@@ -30,7 +30,7 @@ def fund(rpc_url: str, accounts: Sequence[bytes], wei: int) -> Iterator[Receipt]
     """
     endpoint = Endpoint(rpc_url)
     chain_id = as_number(endpoint, endpoint.call("eth_chainId"))
-    if chain_id != DEVELOPMENT_CHAIN_ID:
+    if chain_id not in DEVELOPMENT_CHAIN_IDS:
         raise ConfigError(
             f"{endpoint.shown} is chain {chain_id}, where money is real",
             "send from an account of your own; this is for `commonhold chain dev` alone",

@@ -135,6 +135,9 @@ def _other_values(
     }
     if name == "stake":
         expected["Stake.asset"] = word(ETHER)
+    if name == "settlement":
+        expected["Terms.START"] = word(deployment.start)
+        expected["Terms.CARRIED"] = word(deployment.carried)
     if name in _DOMAINS:
         expected |= _domain(deployment, name)
     for variable, words in sorted(read.items()):

@@ -50,9 +50,13 @@ class Said:
 
 @dataclass(slots=True)
 class Logged:
-    """Take every entry that is applied. `compared`: what is up to this block was compared before."""
+    """Take every entry that is applied. `compared`: what is up to this block was compared before, on the
+    contracts to which the network came by so many `moves`.
+    """
 
     compared: int = 0
+    moves: int = 0
+    _followed: int = 0  # moves that were taken so far
     _ranges: list[Covered] = field(default_factory=list)
     _payloads: dict[int, Payload] = field(default_factory=dict)
     _posted: dict[int, Payload] = field(default_factory=dict)
@@ -61,6 +65,7 @@ class Logged:
     def take(self, state: State, kind: str, record: AnyRecord) -> None:
         """Notes what an entry says of the chain; `state` is the one after it."""
         body: Any = record.body
+        self.follow(state)
         match kind:
             case "settlement":
                 self._payloads[body.epoch] = payload_of(body)
@@ -72,6 +77,16 @@ class Logged:
                     self._ranges.append(made)
             case "rewind":
                 self._rewind(state, body.first)
+
+    def follow(self, state: State) -> None:
+        """Where the network moved: what was said of contracts that it has left is compared no more."""
+        if self._followed == len(state.past):
+            return
+        self._followed = len(state.past)
+        if self._followed > self.moves:
+            self.compared, self.moves = 0, self._followed
+        self._ranges, self._posted, self._wrong = [], {}, {}
+        self._payloads = dict(state.payloads.scan())
 
     def said(self, state: State) -> Said | None:
         """All of it; None before the network has contracts."""

@@ -15,7 +15,7 @@ from eth.abc import BlockAPI, BlockHeaderAPI, LogAPI
 from eth.exceptions import TransactionNotFound
 from eth_utils.address import to_canonical_address, to_checksum_address
 
-from contracts.evm import CHAIN_ID, Call, Evm, Mined, UnknownBlock
+from contracts.evm import Call, Evm, Mined, UnknownBlock
 from protocol.money.eip712 import keccak256
 
 #: What wallets are told to tip. Blocks are never full, so anything would do.
@@ -139,7 +139,11 @@ def _transaction(mined: Mined) -> dict[str, Any]:
     }
     del fields["transactionHash"]
     if _type(mined):
-        fields |= {"chainId": hex(CHAIN_ID), "accessList": [], "yParity": fields["v"]}
+        fields |= {
+            "chainId": hex(transaction.chain_id or 0),
+            "accessList": [],
+            "yParity": fields["v"],
+        }
         fields["maxFeePerGas"] = hex(transaction.max_fee_per_gas)
         fields["maxPriorityFeePerGas"] = hex(transaction.max_priority_fee_per_gas)
     return fields
@@ -290,8 +294,8 @@ def methods(evm: Evm, accounts: list[bytes]) -> dict[str, Callable[..., Any]]:
     """Return the API over `evm` by method name."""
     return {
         "web3_clientVersion": lambda: "commonhold-devchain/py-evm",
-        "net_version": lambda: str(CHAIN_ID),
-        "eth_chainId": lambda: hex(CHAIN_ID),
+        "net_version": lambda: str(evm.chain_id),
+        "eth_chainId": lambda: hex(evm.chain_id),
         "eth_syncing": lambda: False,
         "eth_accounts": lambda: [_address(account) for account in accounts],
         "eth_blockNumber": lambda: hex(evm.header().block_number),

@@ -97,7 +97,8 @@ class Watch:
             findings += [*self._inspected, *self._event_findings(), *said.wrong]
             failed = could_not_look(error)
             return replace(failed, findings=_bounded(findings), compared=tuple(self._compared))
-        return Look(_bounded(findings), final=final, epoch=epoch, compared=tuple(self._compared))
+        in_force = epoch if epoch > said.deployment.start else 0
+        return Look(_bounded(findings), final=final, epoch=in_force, compared=tuple(self._compared))
 
     # ---- the contracts ----
 
@@ -177,7 +178,8 @@ class Watch:
         payload = said.payloads.get(epoch)
         if epoch and payload is None:
             return  # a finding of its own already
-        totals: Mapping[bytes, int] = dict(payload.totals) if payload is not None else {}
+        begun = payload is not None and epoch > said.deployment.start
+        totals: Mapping[bytes, int] = dict(payload.totals) if payload is not None and begun else {}
         share = said.deployment.share_token
         if self.reader.word(share, "totalSupply", head) != totals.get(share, 0):
             yield Finding(Kind.ANOTHER_SUPPLY, f"the shares in block {head:,}")

@@ -8,7 +8,7 @@ alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from protocol.errors import Ignore, StateError
 from protocol.limits import DEADLINE_S_MAX
 from protocol.money.onchain import Ask
 from protocol.money.payload import quorum_of
+from protocol.money.settlement import Address
 from protos.gen import records_pb2 as pb
 
 Report = Callable[[str], None]
@@ -39,8 +40,9 @@ def ask(operator: Operator, kind: str, body: Any, report: Report, seconds_max: f
         body.deadline = int(time.time()) + DEADLINE_S
         operator.append(kind, body)
     asked = operator.state.asks[kind]
-    _sign(operator, asked)
-    return _await_quorum(operator, asked, report, seconds_max)
+    witnesses = operator.state.onchain.witnesses
+    sign_own(operator, asked, witnesses)
+    return await_quorum(operator, asked, witnesses, report, seconds_max)
 
 
 def _stands(present: Ask, kind: str, body: Any, nonce: int) -> bool:
@@ -55,18 +57,24 @@ def _stands(present: Ask, kind: str, body: Any, nonce: int) -> bool:
     )
 
 
-def _sign(operator: Operator, asked: Ask) -> None:
+def sign_own(operator: Operator, asked: Ask, witnesses: Sequence[Address]) -> None:
     """The operator's own word, where it is a witness."""
     keys, state = operator.keys, operator.state
-    if keys.account in state.onchain.witnesses:
+    if keys.account in witnesses:
         signature = keys.sign_payout(asked.digest)
         body = pb.Attest(network=state.network, digest=asked.digest, signature=signature)
         with suppress(Ignore):  # it may have signed this already
             operator.append("attest", body)
 
 
-def _await_quorum(operator: Operator, asked: Ask, report: Report, seconds_max: float) -> Signed:
-    witnesses = operator.state.onchain.witnesses
+def await_quorum(
+    operator: Operator,
+    asked: Ask,
+    witnesses: tuple[Address, ...],
+    report: Report,
+    seconds_max: float,
+) -> Signed:
+    """The signatures of more than two thirds of them. Raises StateError if too few sign in `seconds_max`."""
     quorum, told = quorum_of(len(witnesses)), -1
     signatures: list[bytes] = []
     for state in operator.updates(max(seconds_max, 1.0)):

@@ -18,8 +18,9 @@ from contracts.governor import Governor
 from contracts.signed import Signed, payload_words
 from contracts.spending import Spending
 from coordinator.deploying import deploy, forget
-from coordinator.terms import Terms
+from coordinator.terms import Founding, Terms
 from protocol.errors import ConfigError, StateError
+from protocol.money.eip712 import hash_words
 from protocol.money.payload import Payload
 from protocol.money.settlement import ETHER, Address, Deployment, Leaf
 from protos.gen import records_pb2 as pb
@@ -53,6 +54,11 @@ class OperatorChain:
         self._deployment = deployment
 
     @property
+    def deployment(self) -> Deployment | None:
+        """Return whose contracts these are."""
+        return self._deployment
+
+    @property
     def address(self) -> Address:
         """Return the operator's account."""
         return self._client.address
@@ -62,12 +68,11 @@ class OperatorChain:
     def deploy(
         self,
         terms: Terms,
-        witnesses: Sequence[bytes],
-        emission_micro: int,
+        founding: Founding,
         report: Callable[[str], None] = lambda _: None,
     ) -> Deployment:
         """Deploy a network's contracts; they are this chain's from then on."""
-        self._deployment = deploy(self._client, terms, witnesses, emission_micro, report)
+        self._deployment = deploy(self._client, terms, founding, report)
         return self._deployment
 
     def forget_deploying(self) -> None:
@@ -116,6 +121,17 @@ class OperatorChain:
     def change_due_s(self) -> int:
         """Return when the waiting set of witnesses may take over; 0 if none waits."""
         return int(self._client.read(self._witness_set().activeAt()))
+
+    def has_witnesses(self, witnesses: Sequence[bytes]) -> bool:
+        """Return whether these are the witnesses in force. Ascending."""
+        nonce = int(self._client.read(self._witness_set().nonce()))
+        name = hash_words((nonce, hash_words(witnesses)))
+        return bytes(self._client.read(self._witness_set().present())) == name
+
+    def waits_for(self, witnesses: Sequence[bytes]) -> bool:
+        """Return whether these are to take over. Ascending."""
+        waiting = bytes(self._client.read(self._witness_set().waiting()))
+        return self.change_due_s() > 0 and waiting == hash_words(witnesses)
 
     def received(self, asset: Address) -> int:
         """Return all that ever came in of an asset."""

@@ -9,8 +9,8 @@ with: from which nonce it began, and what it was to deploy, is on disk before th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from eth_utils.address import to_checksum_address
 from commonground.files import replace_file
 from contracts.client import ChainClient
 from contracts.inspection import ARTIFACTS
-from coordinator.terms import Terms
+from coordinator.terms import Founding, Terms
 from protocol.errors import StateError
 from protocol.money.eip712 import keccak256
 from protocol.money.settlement import CONTRACTS, ETHER, Address, Deployment
@@ -42,21 +42,20 @@ def contract_address(account: Address, nonce: int) -> Address:
 def deploy(
     client: ChainClient,
     terms: Terms,
-    witnesses: Sequence[bytes],
-    emission_micro: int,
+    founding: Founding,
     report: Report,
 ) -> Deployment:
-    """Deploys all eight. `witnesses` ascending; `emission_micro`: what an epoch may mint.
+    """Deploys all eight.
 
     Raises StateError if the account sends something else at the same time, and what the client raises.
     """
     chain_id, present = client.chain_id(), client.nonce()
     begun = _begun(client, chain_id)
-    plan = _plan(client, terms, witnesses, emission_micro, begun.first if begun else present)
+    plan = _plan(client, terms, founding, begun.first if begun else present)
     done = present - begun.first if begun else 0
     if begun is None or not plan.is_gone_on_with(client, begun, done):
         client.require_gas(GAS)  # not one after the other: a part of them is of no use
-        plan, done = _plan(client, terms, witnesses, emission_micro, present), 0
+        plan, done = _plan(client, terms, founding, present), 0
         begun = _Begun(present, client.head() + 1, plan.what)
         _write(client, chain_id, begun)
     else:
@@ -69,7 +68,9 @@ def deploy(
                 f"the account 0x{client.address.hex()} sent something else while it deployed",
                 "let nothing else use it, and run `commonhold coordinator settle` again",
             )
-    return Deployment(chain_id, begun.block, terms.finality, **plan.at)
+    places: dict[str, Any] = dict(plan.at)
+    found = Deployment(chain_id, begun.block, terms.finality, **places)
+    return replace(found, start=founding.start, carried=founding.carried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +102,11 @@ class _Plan:
 def _plan(
     client: ChainClient,
     terms: Terms,
-    witnesses: Sequence[bytes],
-    emission_micro: int,
+    founding: Founding,
     first: int,
 ) -> _Plan:
     at = {name: contract_address(client.address, first + i) for i, name in enumerate(CONTRACTS)}
-    arguments = constructor_arguments(at, terms, witnesses, emission_micro)
+    arguments = constructor_arguments(at, terms, founding)
     created = (client.creation(ARTIFACTS[name], *arguments[name]) for name in CONTRACTS)
     return _Plan(at, arguments, keccak256(b"".join(map(keccak256, created))).hex())
 
@@ -138,7 +138,7 @@ def forget(client: ChainClient, chain_id: int) -> None:
 
 
 def constructor_arguments(
-    at: dict[str, Address], terms: Terms, witnesses: Sequence[bytes], emission_micro: int
+    at: dict[str, Address], terms: Terms, founding: Founding
 ) -> dict[str, tuple[Any, ...]]:
     """What each constructor takes, given where the contracts are."""
     where = {name: to_checksum_address(each) for name, each in at.items()}
@@ -150,7 +150,7 @@ def constructor_arguments(
         "timelock": (seconds("timelock_delay"), [where["governor"]], [nobody], nobody),
         "governor": (where["share_token"], where["timelock"], terms.voting()),
         "witness_set": (
-            [to_checksum_address(each) for each in witnesses],
+            [to_checksum_address(each) for each in founding.witnesses],
             where["timelock"],
             seconds("witness_delay"),
         ),
@@ -164,8 +164,10 @@ def constructor_arguments(
             tuple(where[name] for name in parts),
             seconds("delay"),
             seconds("appeal_delay"),
-            emission_micro,
-            emission_micro * terms.emission_factor,
+            founding.emission_micro,
+            founding.emission_max_micro,
+            founding.start,
+            founding.carried,
         ),
         "stake": (
             where["settlement"],

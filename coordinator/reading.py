@@ -35,6 +35,11 @@ def read_chain(operator: Operator, chain: OperatorChain, report: Report) -> int:
     Raises StateError if the chain is another one than the log has read, and what the client raises.
     """
     operator.refresh()
+    if chain.deployment != operator.state.deployment:
+        raise StateError(
+            "the network has moved to other contracts meanwhile",
+            "name an endpoint of their chain as rpc_url in coordinator.toml, and run this again",
+        )
     _rewind(operator, chain, report)
     deposits, last = 0, chain.final_block()
     while (first := next_block(operator.state)) <= last:

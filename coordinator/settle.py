@@ -32,11 +32,11 @@ from coordinator.chain import OperatorChain, Waiting
 from coordinator.deciding import follow_decision
 from coordinator.operator import Operator
 from coordinator.reading import read_chain
-from coordinator.terms import WITNESSES_SAFE, few_witnesses
+from coordinator.terms import WITNESSES_SAFE, Founding, few_witnesses
 from protocol.errors import ConfigError, StateError
 from protocol.money.accounts import promised_leaves
 from protocol.money.payload import NOTHING, Payload, hash_payload
-from protocol.money.settlement import CONTRACTS, ETHER, address, build_tree
+from protocol.money.settlement import CONTRACTS, ETHER, Deployment, address, build_tree
 from protocol.rules.settling import compute_payload, witnesses_to_be
 from protos.gen import records_pb2 as pb
 
@@ -83,16 +83,25 @@ class Settled:
     waiting: tuple[Waiting, ...] = ()
 
 
-def open_chain(operator: Operator, report: Report = lambda _: None) -> OperatorChain:
-    """The chain of the settings, with the contracts of the log. Raises Unreachable, ConfigError."""
+def open_chain(
+    operator: Operator,
+    report: Report = lambda _: None,
+    *,
+    rpc_url: str = "",
+    deployment: Deployment | None = None,
+) -> OperatorChain:
+    """The chain of the settings, with the contracts of the log; or another one, with others. Raises
+    Unreachable, ConfigError."""
     config = operator.config
     spending = Spending(
         config.max_fee_gwei * WEI_PER_GWEI,
         operator.home.path / "chain",
         lambda tx_hash: report(f"sent transaction 0x{tx_hash.hex()}"),
     )
-    secret, deployment = operator.keys.chain_secret, operator.state.deployment
-    return OperatorChain(config.rpc_url, secret, deployment, spending)
+    secret = operator.keys.chain_secret
+    return OperatorChain(
+        rpc_url or config.rpc_url, secret, deployment or operator.state.deployment, spending
+    )
 
 
 def settle(operator: Operator, chain: OperatorChain, report: Report, seconds_max: float) -> Settled:
@@ -153,8 +162,9 @@ def _deploy(operator: Operator, chain: OperatorChain, report: Report) -> None:
     if len(witnesses) < WITNESSES_SAFE:
         report(few_witnesses(len(witnesses)))
     report(f"deploying the contracts; witnesses: {len(witnesses)}")
-    emission = max(1, state.policy.epoch_emission_micro)
-    made = chain.deploy(operator.config.settlement, witnesses, emission, report)
+    emission, terms = max(1, state.policy.epoch_emission_micro), operator.config.settlement
+    founding = Founding(witnesses, emission, emission * terms.emission_factor)
+    made = chain.deploy(terms, founding, report)
     body = pb.Deployment(
         network=state.network,
         chain_id=made.chain_id,
@@ -317,8 +327,9 @@ class _Run:
     def settled(self) -> Settled:
         """What there is now."""
         epoch, posted = self.chain.epochs()
+        in_force = epoch if epoch > self.state.deployment.start else 0
         waiting = tuple(self.chain.waiting(each) for each in range(epoch + 1, posted + 1))
-        return Settled(epoch, self.chain.root(), posted, self.imported, waiting)
+        return Settled(in_force, self.chain.root(), posted, self.imported, waiting)
 
     def _payload(self, epoch: int) -> Payload:
         """What was proposed once stands: witnesses may have signed it."""

@@ -122,6 +122,19 @@ class Terms:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """What the contracts begin with. `witnesses` ascending; `emission_micro`: what an epoch may mint, and
+    `emission_max_micro`, what a vote may raise it to; `start`, `carried`: as a `Deployment` has them.
+    """
+
+    witnesses: tuple[Address, ...]
+    emission_micro: int
+    emission_max_micro: int
+    start: int = 0
+    carried: int = 0
+
+
 def tryout(**changes: Any) -> Terms:
     """Delays of seconds, for a chain on one's own machine: nobody could object in time."""
     values: dict[str, Any] = {

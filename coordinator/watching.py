@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,7 +22,10 @@ from coordinator.book import Book
 from coordinator.metrics import Metrics
 from coordinator.recovery import leaves_of
 from protocol.log.envelope import parse_envelope
+from protocol.money.onchain import Past
+from protocol.money.settlement import Deployment
 from protocol.rules.chain import process_chain, process_deployment, process_rewind
+from protocol.rules.moving import settle_on
 from protocol.rules.table import rules_of
 from protocol.state import State
 from protocol.transition import open_record
@@ -115,7 +118,9 @@ class ChainWatch:
     async def _read_log(self) -> None:
         """Follows what is new in the ledger, as far as it is about the chain."""
         wanted, size, rules = await self._news()
+        moves = await self._moves()
         for index, kind in wanted:
+            self._move(moves, index)
             entries = await asyncio.to_thread(
                 lambda at=index: list(self._book.ledger.entries(at, at + 1))  # type: ignore[misc]
             )
@@ -124,7 +129,23 @@ class ChainWatch:
                 record = open_record(envelope, leaves_of(entry), index, rules_of(rules))
                 _FOLLOWED[kind](self._state, record)
                 self._logged.take(self._state, kind, record)
+        self._move(moves, size)
         self._read_to = size
+
+    async def _moves(self) -> list[tuple[Past, Deployment]]:
+        """Where the network has moved, so far: what it left, and for what."""
+        async with self._book.counting() as (state, _):
+            past = [each for _, each in state.past.scan()]
+            places = [*(each.deployment for each in past[1:]), state.deployment]
+        return [(each, to) for each, to in zip(past, places, strict=False) if to is not None]
+
+    def _move(self, moves: Sequence[tuple[Past, Deployment]], index: int) -> None:
+        """Follows the moves that come before an entry."""
+        for past, to in moves[len(self._state.past) :]:
+            if past.moved_at < index:
+                settle_on(self._state, to)
+                self._state.past.put(len(self._state.past), past)
+        self._logged.follow(self._state)
 
     def _keep(self, look: Look) -> None:
         now, before = self._clock(), self.checked

@@ -5,6 +5,8 @@ The fold refuses a settlement whose root does not follow from the log, an uphold
 set of witnesses that is not the coin's (protocol/rules/settling.py). Beyond that a witness remembers,
 whatever becomes of the log that it is shown, which payload it signed for an epoch and attempt: two are
 proof against it.
+
+Where a network moves to follows from nothing: to that its owner agrees (commonhold/cli/node_move.py).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from protocol.identity import PersonId
 from protocol.limits import DEADLINE_S_MAX
 from protocol.money.onchain import Ask
 from protocol.money.payload import hash_payload
+from protocol.rules.asks import signers_of
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -47,11 +50,11 @@ def attestations_due(
     member = state.members.get(me)
     if member is None or member.payout != wallet.address:
         return
-    if wallet.address not in state.onchain.witnesses:
-        return
     for kind, ask in state.asks.scan():
-        if (ask.digest, wallet.address) in state.attestations:
+        if wallet.address not in signers_of(state, kind, ask):
             continue
+        if ask.move is not None or (ask.digest, wallet.address) in state.attestations:
+            continue  # a move is its owner's to agree to: `commonhold node move`
         if now_s < ask.deadline_s <= now_s + DEADLINE_S_MAX + _CLOCKS_S:
             signature = wallet.sign_digest(ask.digest)
             yield (

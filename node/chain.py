@@ -46,6 +46,10 @@ class NodeChain:
 
     # -- claims
 
+    def root(self) -> bytes:
+        """Return the root in force."""
+        return bytes(self._client.read(self._settlement().root()))
+
     def claimed(self, account: Address, asset: Address) -> int:
         """Return all that an account ever claimed of an asset."""
         function = self._settlement().claimed(

@@ -90,14 +90,17 @@ class ChainWatcher:
     ) -> None:
         self._store, self._follower, self._clock = store, follower, clock
         self._watch = Watch(ChainReader(Endpoint(rpc_url)))
-        self._logged = Logged(int(store.meta(_COMPARED) or b"0"))
-        self._wanted = asyncio.Event()
+        compared, moves = map(int, (store.meta(_COMPARED) or b"0 0").split())
+        self._logged = Logged(compared, moves)
+        self._wanted, self._moves = asyncio.Event(), 0
         self._current_s = 0.0
         follower.subscribe(self._on_entry)
 
     def _on_entry(self, applied: Applied) -> None:
         self._logged.take(self._follower.state, applied.kind, applied.record)
-        if applied.kind in _WORTH_A_LOOK:
+        moved = len(self._follower.state.past) > self._moves
+        self._moves = len(self._follower.state.past)
+        if moved or applied.kind in _WORTH_A_LOOK:
             self._wanted.set()
 
     async def run(self) -> None:
@@ -172,7 +175,8 @@ class ChainWatcher:
             elif each.kind is Kind.REORGANISED:
                 log.warning("%s", each)
         if not look.findings:
-            self._store.set_meta(_COMPARED, str(self._logged.compared).encode())
+            compared = f"{self._logged.compared} {self._logged.moves}"
+            self._store.set_meta(_COMPARED, compared.encode())
         self._store.set_meta(_NOTED, json.dumps(asdict(noted)).encode())
         if look.unchecked and (before is None or not before.unchecked):
             log.warning("the chain cannot be compared: %s", look.unchecked)

@@ -14,10 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from contracts.spending import TooDear
 from node.follower import Follower
@@ -30,6 +30,9 @@ from protocol.identity import PersonId
 from protocol.money.accounts import promised_leaves
 from protocol.money.settlement import Address, Leaf, SettlementTree, build_tree
 from protocol.transition import Applied
+
+if TYPE_CHECKING:
+    from node.chain import NodeChain
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +68,16 @@ class Claimed:
 
 class SettlementWatch:
     """Keeps what the settlement in force pays, those that wait, and where the node's owner is paid. Make it
-    before the follower replays."""
+    before the follower replays. It knows contracts that the network has left, too."""
 
     def __init__(self, follower: Follower, me: PersonId) -> None:
         self._follower, self._me = follower, me
         self._accounts: dict[Address, None] = {}
         self._leaves: dict[int, list[Leaf]] = {}  # by epoch
         self._settled: Settled | None = None
+        self._left: list[
+            dict[int, list[Leaf]]
+        ] = []  # by the number of the contracts that were left
         follower.subscribe(self._on_entry)
 
     @property
@@ -92,10 +98,19 @@ class SettlementWatch:
             self._settled = Settled(epoch, build_tree(leaves))
         return self._settled if self._settled.tree.root == root.payload.root else None
 
+    def left(self, number: int) -> Iterator[Settled]:
+        """What may be in force on contracts that the network has left: the root that was when it moved, and
+        those that waited then."""
+        for epoch, leaves in sorted(self._left[number].items()):
+            yield Settled(epoch, build_tree(leaves))
+
     def _on_entry(self, applied: Applied) -> None:
         state = self._follower.state
         if applied.kind == "register" and applied.record.author == self._me:
             self._accounts[Address(applied.record.body.payout_address)] = None
+        if len(state.past) > len(self._left):
+            self._left.append(self._leaves)
+            self._leaves, self._settled = {}, None
         if applied.kind == "settlement" and state.proposed_epoch not in self._leaves:
             # The fold has compared these leaves' root with the logged one an instant ago.
             self._leaves[state.proposed_epoch] = promised_leaves(state)
@@ -109,9 +124,12 @@ def leaf_of(settled: Settled, account: bytes) -> Leaf | None:
     return None if index is None else settled.tree.leaves[index]
 
 
-def unclaimed(settled: Settled, account: bytes, claims: Sequence[ClaimRow]) -> list[Address]:
-    """The assets of which an address is paid more than was claimed from this store, as far as we remember."""
-    had, leaf = claimed_by(claims), leaf_of(settled, account)
+def unclaimed(
+    settled: Settled, account: bytes, claims: Sequence[ClaimRow], moves: int = 0
+) -> list[Address]:
+    """The assets of which an address is paid more than was claimed from this store, as far as we remember, on
+    the contracts to which the network came by so many `moves`."""
+    had, leaf = claimed_by(claims, moves), leaf_of(settled, account)
     paid = () if leaf is None else leaf.amounts
     return [asset for asset, amount in paid if amount > had.get((account, asset), 0)]
 
@@ -147,12 +165,7 @@ class Claimer:
         settled = self._watch.in_force
         if settled is None:
             raise StateError("nothing to claim: no settlement is in force yet", _AFTER_SETTLING)
-        claims, found = self._store.claims(), []
-        for account in self._watch.accounts:
-            assets = unclaimed(settled, account, claims)
-            wanted = tuple(each for each in assets if asset is None or each == asset)
-            if wanted:
-                found.append(Due(account, wanted))
+        found = self._due(settled, len(self._follower.state.past), asset)
         if not found:
             raise StateError(
                 f"nothing to claim: all that was earned up to epoch {settled.epoch} is claimed",
@@ -171,6 +184,59 @@ class Claimer:
         settled, deployment = self._watch.in_force, self._follower.state.deployment
         if settled is None or deployment is None:
             raise StateError("nothing to claim: no settlement is in force yet", _AFTER_SETTLING)
+        chain, moves = self._wallet.chain(self._rpc_url, deployment), len(self._follower.state.past)
+        return self._claim(chain, settled, due, moves, thrifty=thrifty)
+
+    # -- contracts that the network has left
+
+    def _due(self, settled: Settled, moves: int, asset: bytes | None) -> list[Due]:
+        claims = self._store.claims()
+        found = []
+        for account in self._watch.accounts:
+            assets = unclaimed(settled, account, claims, moves)
+            found.append(Due(account, tuple(a for a in assets if asset in (None, a))))
+        return [each for each in found if each.assets]
+
+    def left_due(self, asset: bytes | None = None) -> dict[int, list[Due]]:
+        """What is left to claim on contracts that the network has left, by their number: of one asset, or of
+        all. Their shares are not among them: the present contracts mint those again.
+        """
+        found = {}
+        for number, past in self._follower.state.past.scan():
+            settled = next(
+                (s for s in self._watch.left(number) if s.epoch == past.view.epoch), None
+            )
+            if settled is not None:
+                share = past.deployment.share_token
+                every = [
+                    Due(each.account, tuple(a for a in each.assets if a != share))
+                    for each in self._due(settled, number, asset)
+                ]
+                found[number] = [each for each in every if each.assets]
+        return {number: due for number, due in found.items() if due}
+
+    def claim_left(self, number: int, due: Due, rpc_url: str) -> Claimed:
+        """Claims on contracts that the network has left; `rpc_url` is an endpoint of their chain. Raises as
+        `claim`, and ConfigError for an endpoint of another chain."""
+        chain = self._wallet.chain(rpc_url, self._follower.state.past[number].deployment)
+        root = chain.root()
+        for settled in self._watch.left(number):
+            if settled.tree.root == root:
+                return self._claim(chain, settled, due, number)
+        raise StateError(
+            f"the root in force there, 0x{root.hex()}, is none of those that the log had when it moved",
+            "its last witnesses have put another one in force since: ask them, and who holds shares",
+        )
+
+    def _claim(
+        self,
+        chain: NodeChain,
+        settled: Settled,
+        due: Due,
+        moves: int,
+        *,
+        thrifty: bool = False,
+    ) -> Claimed:
         index = settled.tree.index_of(due.account)
         if index is None:
             raise StateError(
@@ -178,11 +244,10 @@ class Claimer:
                 "see `commonhold node statement` for what you earned",
             )
         leaf, proof = settled.tree.leaves[index], settled.tree.proof(index)
-        chain = self._wallet.chain(self._rpc_url, deployment)
         tx = chain.claim(leaf, proof, settled.tree.root, due.assets, thrifty=thrifty)
         for asset, paid in tx.paid:
-            row = (due.account, asset, leaf.amount(asset), settled.epoch, tx.tx_hash, CONFIRMED)
-            self._store.save_claim(ClaimRow(*row))
+            what = (due.account, asset, leaf.amount(asset), settled.epoch)
+            self._store.save_claim(ClaimRow(*what, tx.tx_hash, CONFIRMED, moves))
             log.info("claimed %d of asset 0x%s for 0x%s", paid, asset.hex(), due.account.hex())
         for asset in tx.failed:
             log.warning("asset 0x%s could not be paid now: it stays to be claimed", asset.hex())

@@ -43,7 +43,8 @@ CONFIG_BYTES_MAX: Final = 256 * 1024
 PORT_MAX: Final = 65_535
 ANY_CAMPAIGN: Final = "*"  # in `reviewers`: every campaign that has none of its own
 _KNOWN: Final = {
-    *("network", "listen", "announce", "dial_networks", "rpc_url", "max_fee_gwei"),
+    *("network", "listen", "announce", "dial_networks", "max_fee_gwei"),
+    *("rpc_url", "old_rpc_url"),
     *("page_port", "limits"),
     *("stand_by", "review_campaigns", "review_kinds", "reviewers"),
 }
@@ -124,6 +125,7 @@ class NodeConfig:
     # Networks whose machines we dial although the internet does not reach them.
     dial_networks: tuple[str, ...] = ()
     rpc_url: str = ""  # JSON-RPC endpoint of the chain; empty = no claims, no witnessing
+    old_rpc_url: str = ""  # of one that the network has left; empty = the same
     max_fee_gwei: int = MAX_FEE_GWEI  # the most that a unit of gas may cost us
     stand_by: bool = True  # offer to review
     review_campaigns: tuple[str, ...] = ()  # only these; empty = every campaign
@@ -160,8 +162,8 @@ class NodeConfig:
         for text in self.announce:
             read_place(text)
         read_networks(self.dial_networks)
-        if self.rpc_url:
-            check_endpoint(self.rpc_url)
+        for endpoint in filter(None, (self.rpc_url, self.old_rpc_url)):
+            check_endpoint(endpoint)
         if self.max_fee_gwei <= 0:
             raise ConfigError(
                 f"max_fee_gwei is {self.max_fee_gwei}",
@@ -255,6 +257,7 @@ def _parse(settings: Mapping[str, Any]) -> NodeConfig:
         announce=_strings(settings, "announce"),
         dial_networks=_strings(settings, "dial_networks"),
         rpc_url=_typed(settings, "rpc_url", str, ""),
+        old_rpc_url=_typed(settings, "old_rpc_url", str, ""),
         max_fee_gwei=_typed(settings, "max_fee_gwei", int, MAX_FEE_GWEI),
         stand_by=_typed(settings, "stand_by", bool, True),
         review_campaigns=_strings(settings, "review_campaigns"),
@@ -341,6 +344,8 @@ dial_networks = {_list(config.dial_networks)}
 
 # JSON-RPC endpoint of the chain that pays; empty: no claims.
 rpc_url = {_quote(config.rpc_url)}
+# And of one that the network has left, where something may be left to claim; empty: the same.
+old_rpc_url = {_quote(config.old_rpc_url)}
 
 # The most that a unit of gas may cost this node, in gwei; above it nothing is claimed.
 max_fee_gwei = {config.max_fee_gwei}

@@ -52,6 +52,7 @@ from node.config import NodeConfig, NodeDirectory, gas_terms, locate
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
 from node.follower import Follower, lies, require_trust
+from node.guarding import PastGuard
 from node.keys import NodeKeys
 from node.news import News
 from node.objection import Objector
@@ -307,6 +308,8 @@ class Daemon:
                     keys.payout_key, gas_terms(self._config, self._directory, _log_sent)
                 )
                 parts["object"] = Objector(follower, wallet, keys.person, self._config.rpc_url).run
+                old = self._config.old_rpc_url or self._config.rpc_url
+                parts["guard"] = PastGuard(follower, wallet, keys.person, old).run
             if self._options.auto_claim:
                 wallet = Wallet(
                     keys.payout_secret, gas_terms(self._config, self._directory, _log_sent)

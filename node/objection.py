@@ -41,16 +41,19 @@ PATIENCE_LOOKS: Final = 3
 _DOMAIN: Final = b"commonhold/v1/objection\0"
 
 
-def evidence_of(state: State, posting: Posting) -> bytes:
-    """What an objection shows, as a hash: the network, the epoch, the log's own payload (zeros: none), the
+def evidence_of(network: bytes, own: bytes | None, posting: Posting) -> bytes:
+    """What an objection shows, as a hash: the network, the epoch, the log's own payload (None: none), the
     posted one.
 
     Everybody who replays the log computes the same.
     """
-    own = own_payload(state, posting.epoch) or bytes(32)
-    return keccak256(
-        _DOMAIN + state.network + posting.epoch.to_bytes(32, "big") + own + posting.payload
-    )
+    epoch = posting.epoch.to_bytes(32, "big")
+    return keccak256(_DOMAIN + network + epoch + (own or bytes(32)) + posting.payload)
+
+
+def pause_of(chain: NodeChain) -> float:
+    """Seconds from one look to the next, by how long a root waits there."""
+    return min(_PAUSE_MOST_S, max(_PAUSE_LEAST_S, chain.objection_s() / _LOOKS))
 
 
 def own_payload(state: State, epoch: int) -> bytes | None:
@@ -83,7 +86,7 @@ class Objector:
     ) -> None:
         self._follower, self._wallet, self._person = follower, wallet, person
         self._rpc_url, self._sleep = rpc_url, sleep
-        self._chain: NodeChain | None = None
+        self._opened: tuple[Deployment, NodeChain] | None = None
         self._pause_s = _PAUSE_LEAST_S
         self._unproposed: dict[tuple[int, bytes], int] = {}
         self._done: set[tuple[int, bytes]] = set()
@@ -96,12 +99,13 @@ class Objector:
             await self._sleep(self._pause_s)
 
     def _open(self, deployment: Deployment) -> NodeChain:
-        """Made once: that costs more than several looks. A root's time to wait says how often to look."""
-        if self._chain is None:
-            self._chain = self._wallet.chain(self._rpc_url, deployment)
-            pause_s = self._chain.objection_s() / _LOOKS
-            self._pause_s = min(_PAUSE_MOST_S, max(_PAUSE_LEAST_S, pause_s))
-        return self._chain
+        """Made once for each contracts: that costs more than several looks. A root's time to wait says how
+        often to look."""
+        if self._opened is None or self._opened[0] != deployment:
+            chain = self._wallet.chain(self._rpc_url, deployment)
+            self._pause_s = pause_of(chain)
+            self._opened = deployment, chain
+        return self._opened[1]
 
     def look(self) -> list[Posting]:
         """Objects to what is wrong; gives what it objected to. Blocks while transactions are mined."""
@@ -154,7 +158,8 @@ class Objector:
             )
             self._done.add((posting.epoch, posting.payload))
             return False
-        evidence = evidence_of(state, posting)
+        own = own_payload(state, posting.epoch)
+        evidence = evidence_of(state.network, own, posting)
         try:
             sent = chain.challenge(posting.epoch, evidence, state.onchain.witnesses, self._person)
         except (Unreachable, TooDear) as error:

@@ -173,6 +173,7 @@ class ClaimRow:
     epoch: int
     tx_hash: bytes
     status: str  # sent | confirmed | failed
+    moves: int = 0  # of the network before: on which contracts
 
 
 class AlarmKind:

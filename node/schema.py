@@ -107,7 +107,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         epoch INTEGER NOT NULL,
         tx_hash BLOB NOT NULL,
         status TEXT NOT NULL CHECK (status IN ('sent', 'confirmed', 'failed')),
-        PRIMARY KEY (account, asset, cumulative, tx_hash)
+        moves INTEGER NOT NULL,
+        PRIMARY KEY (account, asset, cumulative, tx_hash, moves)
     ) STRICT;
 
     CREATE TABLE alarms (

@@ -22,7 +22,7 @@ from protocol.log.merkle import MerkleTree
 from protocol.log.strict import parse_leaf, strict_parse
 from protocol.money.accounts import on_chain_asset
 from protocol.rows import Item
-from protocol.state import State
+from protocol.state import SHARES, State
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
 
@@ -225,16 +225,22 @@ def decided_items(
 
 
 def read_balances(store: Store, state: State, lines: Iterable[StatementLine]) -> list[Balance]:
-    """What became of the earnings in all `lines`, by asset."""
+    """What became of the earnings in all `lines`, by asset. Of what was earned before the network moved, its
+    shares: the rest is claimed where it came in (node/claims.py).
+    """
     claimed: dict[bytes, int] = {}
-    for (_, asset), amount in claimed_by(store.claims()).items():
+    for (_, asset), amount in claimed_by(store.claims(), len(state.past)).items():
         claimed[asset] = claimed.get(asset, 0) + amount
     earned: dict[bytes, int] = {}
     published: dict[bytes, int] = {}
+    start = 0 if state.deployment is None else state.deployment.start
     for line in lines:
         asset = line.line.asset
+        if asset != SHARES and line.epoch <= start:
+            continue
         earned[asset] = earned.get(asset, 0) + line.amount
-        settled = line.amount if line.epoch <= state.settled_epoch else 0
+        is_settled = line.epoch <= state.settled_epoch > start
+        settled = line.amount if is_settled else 0
         published[asset] = published.get(asset, 0) + settled
     return [
         Balance(asset, amount, published[asset], claimed.get(_on_chain(state, asset), 0))
@@ -242,11 +248,12 @@ def read_balances(store: Store, state: State, lines: Iterable[StatementLine]) ->
     ]
 
 
-def claimed_by(claims: Iterable[ClaimRow]) -> dict[tuple[bytes, bytes], int]:
-    """All that was ever claimed, by (account, asset), as far as this node remembers."""
+def claimed_by(claims: Iterable[ClaimRow], moves: int) -> dict[tuple[bytes, bytes], int]:
+    """All that was ever claimed on the contracts to which the network came by so many `moves`, by (account,
+    asset), as far as this node remembers."""
     had: dict[tuple[bytes, bytes], int] = {}
     for each in claims:
-        if each.status == CONFIRMED:
+        if each.status == CONFIRMED and each.moves == moves:
             place = each.account, each.asset
             had[place] = max(had.get(place, 0), each.cumulative)
     return had

@@ -116,6 +116,8 @@ RANGES_MAX: Final = 256
 # How long witnesses may be asked to sign for, from now: what they signed and nobody posted binds them as
 # long.
 DEADLINE_S_MAX: Final = 3_600
+# A move is decided by people, each in their own time.
+MOVE_S_MAX: Final = 30 * 86_400
 # What a close says of waiting stands in its log entry, at most 76 bytes a row: an epoch of however many
 # campaigns can be closed.
 WAITING_ROWS_MAX: Final = 512

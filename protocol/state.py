@@ -14,7 +14,7 @@ from protocol.coin.dealing import Deal
 from protocol.coin.group import Point
 from protocol.coin.witnesses import Coin, Diligence, Proposal
 from protocol.identity import NOBODY, KeyId, PersonId
-from protocol.money.onchain import Ask, Bond, Deposit, OnChain, Range, Root, Slash, Vouched
+from protocol.money.onchain import Ask, Bond, Deposit, OnChain, Past, Range, Root, Slash, Vouched
 from protocol.money.payload import Payload
 from protocol.money.settlement import Address, Deployment
 from protocol.policy import Policy
@@ -187,7 +187,8 @@ class State:
     closed_ms: int = 0  # when the last epoch was closed, by its record
 
     # -- the chain, as its contracts say
-    deployment: Deployment | None = None
+    deployment: Deployment | None = None  # the present one
+    past: Table[int, Past] = field(default_factory=Table)  # those before, from 0
     onchain: OnChain = NOTHING_READ
     ranges: Table[int, Range] = field(default_factory=Table)  # by their first block; the latest
     rewinds: int = 0  # ever
@@ -197,6 +198,8 @@ class State:
     roots: Table[int, Root] = field(default_factory=Table)  # by epoch: in force, or waiting
     bonds: Table[bytes, Bond] = field(default_factory=Table)  # by id
     vouched: Table[PersonId, Vouched] = field(default_factory=Table)  # all bonds of each person
+    # What vouched for each person on the contracts before, until a root is in force on these.
+    old_bonds: Table[PersonId, int] = field(default_factory=Table)
     slashes: Table[int, Slash] = field(default_factory=Table)  # that are open
     # Each (bond, evidence) of which a slash was ever proposed, and its number.
     accused: Table[tuple[bytes, bytes], int] = field(default_factory=Table)

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 from protocol.log.strict import encode_leaf
 from protocol.money import events
 from protocol.money.eip712 import keccak256
+from protocol.money.moving import carried_shares, left_behind
 from protocol.money.payload import Payload
-from protocol.money.settlement import ETHER, Address, Deployment
+from protocol.money.settlement import CONTRACTS, ETHER, Address, Deployment
 from protocol.rules.chain import next_block
 from protocol.rules.settling import compute_payload, witnesses_to_be
 from protos.gen import records_pb2 as pb
@@ -39,6 +40,12 @@ WHERE = Deployment(
     stake=contract(7),
     board=contract(8),
 )
+THERE = replace(
+    WHERE,
+    chain_id=2,
+    **{name: contract(at) for at, name in enumerate(CONTRACTS, start=11)},  # type: ignore[arg-type]
+)
+"""Where the network moves to."""
 EMISSION = 10**12
 PAYER = Address(b"\x77" * 20)
 
@@ -88,13 +95,13 @@ def _abi(values: Sequence[Any]) -> bytes:
     return heads + tails
 
 
-def said(event: Any, token: bytes = b"") -> pb.ChainLog:
+def said(event: Any, token: bytes = b"", where: Deployment = WHERE) -> pb.ChainLog:
     """The log of an event, without its place. `token`: whose Transfer it is."""
     name = type(event).__name__
-    where, types, indexed = _ORIGIN.get(name, ("", "address,address,uint256", 2))
+    author, types, indexed = _ORIGIN.get(name, ("", "address,address,uint256", 2))
     values = astuple(event)
     topics = [keccak256(f"{name}({types})".encode()), *map(_word, values[:indexed])]
-    origin = token or getattr(WHERE, where)
+    origin = token or getattr(where, author)
     return pb.ChainLog(contract=origin, topics=topics, data=_abi(values[indexed:]))
 
 
@@ -127,7 +134,8 @@ def chain_record(net: Network, *logs: pb.ChainLog, fork: int = 0) -> tuple[pb.Ch
 
 def says(net: Network, *spoken: Any, fork: int = 0) -> None:
     """The chain says something: events, or logs as they are."""
-    logs = [each if isinstance(each, pb.ChainLog) else said(each) for each in spoken]
+    where = net.state.deployment or WHERE
+    logs = [each if isinstance(each, pb.ChainLog) else said(each, where=where) for each in spoken]
     body, leaves = chain_record(net, *logs, fork=fork)
     net.add(net.operator, "chain", body, leaves)
 
@@ -147,6 +155,11 @@ def deploy(net: Network, *witnesses: Person) -> None:
     """The contracts are there and the log has read their first words; the coin's witnesses are the chain's,
     or those who are given."""
     net.add(net.operator, "deployment", deployment())
+    begin(net, *witnesses)
+
+
+def begin(net: Network, *witnesses: Person) -> None:
+    """The log reads the first words of the contracts."""
     listed = witnesses_to_be(net.state)
     if witnesses:
         listed = tuple(sorted(Address(person.address) for person in witnesses))
@@ -159,6 +172,36 @@ def deploy(net: Network, *witnesses: Person) -> None:
         events.EmissionChanged(EMISSION),
         events.MinimumChanged(10**17),
     )
+
+
+def move(net: Network, to: Deployment = THERE, **changes: Any) -> pb.Move:
+    """What a move to other contracts has to be."""
+    state, names = net.state, {name: address for address, name in to.contracts.items()}
+    values: dict[str, Any] = {
+        "network": NETWORK,
+        "chain_id": to.chain_id,
+        "block": to.block,
+        "finality": to.finality,
+        "epoch": state.closed_epoch,
+        "carried": str(carried_shares(state)),
+        "left": [pb.AssetTotal(asset=a, amount=str(n)) for a, n in left_behind(state)],
+        "witness_nonce": state.onchain.nonce,
+        "deadline": state.onchain.time_s + 1_800,
+    }
+    return pb.Move(**(names | values | changes))
+
+
+def retire(net: Network, contracts: int = 0, **changes: Any) -> pb.Retire:
+    """What is asked of the last witnesses of contracts that were left."""
+    view = net.state.past[contracts].view
+    values: dict[str, Any] = {
+        "network": NETWORK,
+        "contracts": contracts,
+        "proposal": view.proposals + 1,
+        "witness_nonce": view.nonce,
+        "deadline": view.time_s + 1_800,
+    }
+    return pb.Retire(**(values | changes))
 
 
 def pay(net: Network, amount: int, memo: str = "", asset: bytes = ETHER, fork: int = 0) -> None:

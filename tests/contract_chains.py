@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from contracts import DEVELOPMENT_CHAIN_ID
+
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
@@ -20,7 +22,7 @@ _RUN_DEVCHAIN = """
 import sys
 from pathlib import Path
 from contracts.devchain import run
-run(port=0, ready_file=Path(sys.argv[1]))
+run(port=0, ready_file=Path(sys.argv[1]), chain_id=int(sys.argv[2]))
 """
 
 
@@ -34,10 +36,12 @@ def find_anvil() -> str | None:
 
 
 @contextmanager
-def devchain(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def devchain(
+    folder: Path, chain_id: int = DEVELOPMENT_CHAIN_ID
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run the development chain; yield its URL and its process."""
-    ready = folder / "ready"
-    command = [sys.executable, "-c", _RUN_DEVCHAIN, str(ready)]
+    ready = folder / f"ready-{chain_id}"
+    command = [sys.executable, "-c", _RUN_DEVCHAIN, str(ready), str(chain_id)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         try:
             _wait(ready.exists, process)

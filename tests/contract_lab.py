@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from contracts.devchain import dev_keys
 from contracts.signed import Signed
 from coordinator.chain import OperatorChain
-from coordinator.terms import tryout
+from coordinator.terms import Founding, tryout
 from node.wallet import ClaimTx, Wallet
 from protocol.log.strict import encode_leaf
 from protocol.money.payload import (
@@ -18,6 +18,7 @@ from protocol.money.payload import (
     Payload,
     change_digest,
     hash_payload,
+    payload_before,
     post_digest,
     uphold_digest,
 )
@@ -60,6 +61,8 @@ class ChainLab:
     witnesses: Sequence[Wallet] = field(default_factory=lambda: WITNESSES)
     tokens: Sequence[Address] = ()
     voting_s: int = 1
+    start: int = 0
+    carried: int = 0
     chain: OperatorChain = field(init=False)
     deployment: Deployment = field(init=False)
     last: Payload = NOTHING
@@ -78,7 +81,10 @@ class ChainLab:
             witness_delay="60s",
             unbond_delay="200s",
         )
-        self.deployment = self.chain.deploy(terms, self.listed, EMISSION)
+        most = EMISSION * terms.emission_factor
+        founding = Founding(self.listed, EMISSION, most, self.start, self.carried)
+        self.deployment = self.chain.deploy(terms, founding)
+        self.last = payload_before(self.deployment)
 
     @property
     def listed(self) -> tuple[Address, ...]:

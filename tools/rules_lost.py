@@ -32,6 +32,7 @@ NETWORK: Final = "unit/test_fold_network.py"
 PARTS: Final = "unit/test_fold_parts.py"
 REVIEW: Final = "unit/test_fold_review.py"
 ROUNDS: Final = "unit/test_fold_rounds.py"
+MOVING: Final = "unit/test_fold_moving.py"
 SETTLEMENT: Final = "unit/test_fold_settlement.py"
 TAKEN: Final = "unit/test_fold_taken_parts.py"
 VERDICT: Final = "unit/test_fold_verdict.py"
@@ -58,6 +59,11 @@ _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
 _PRINTS: Final = "protocol/review/fingerprints.py"
 _SEALING: Final = "protocol/rules/sealing.py"
+_ASKS: Final = "protocol/rules/asks.py"
+_ATTESTING: Final = "protocol/rules/attesting.py"
+_MOVING: Final = "protocol/rules/moving.py"
+_CARRIED: Final = "protocol/money/moving.py"
+_RETIRING: Final = "protocol/rules/retiring.py"
 _SETTLING: Final = "protocol/rules/settling.py"
 _STRICT: Final = "protocol/log/strict.py"
 _TEXT: Final = "protocol/text.py"
@@ -1085,7 +1091,7 @@ _ON_CHAIN: Final = (
     ),
     Mutant(
         "an old question takes the new one's answers",
-        _SETTLING,
+        _ASKS,
         "present.deadline_s >= ask.deadline_s",
         "False",
         SETTLEMENT,
@@ -1127,14 +1133,14 @@ _ON_CHAIN: Final = (
     ),
     Mutant(
         "everybody attests",
-        _SETTLING,
-        "require(signer in state.onchain.witnesses,",
+        _ATTESTING,
+        "require(signer in signers_of(state, kind, ask),",
         "require(True,",
         SETTLEMENT,
     ),
     Mutant(
         "a witness attests twice",
-        _SETTLING,
+        _ATTESTING,
         "if (digest, signer) in state.attestations:",
         "if False:",
         SETTLEMENT,
@@ -1355,14 +1361,14 @@ _TERMS: Final = (
     Mutant(
         "the operator sets the policy for ever",
         _NETWORK,
-        "    return state.settled_epoch > 0\n",
+        "    return any(epoch > contracts.start for epoch, contracts in settled)\n",
         "    return False\n",
         VOTES,
     ),
     Mutant(
         "nobody may set a policy before there are shares",
         _NETWORK,
-        "    return state.settled_epoch > 0\n",
+        "    return any(epoch > contracts.start for epoch, contracts in settled)\n",
         "    return True\n",
         VOTES,
     ),
@@ -1667,14 +1673,14 @@ _WHO: Final = (
 _BONDED: Final = (
     Mutant(
         "who logs a wrong root takes the proof away",
-        _CHAIN,
-        "if _is_contradicted(state, ask):",
-        "if False:",
+        _ASKS,
+        "return not is_next and not _is_contradicted(state, ask)",
+        "return not is_next",
         SETTLEMENT,
     ),
     Mutant(
         "what was signed before an attempt was undone is kept",
-        _CHAIN,
+        _ASKS,
         "other and root.attempt == ask.attempt",
         "other",
         SETTLEMENT,
@@ -1744,7 +1750,7 @@ _BONDED: Final = (
     ),
     Mutant(
         "a slash that was proposed is asked for still",
-        _CHAIN,
+        _ASKS,
         "return ask.accused is None or ask.accused in state.accused",
         "return False",
         FAULTS,
@@ -1788,8 +1794,8 @@ _BONDED: Final = (
     Mutant(
         "what leaves vouches still",
         _ADMISSION,
-        "state.policy.bond - bond_of(state, person).active)",
-        "state.policy.bond - bond_of(state, person).active - bond_of(state, person).leaving)",
+        "active, deployment = bond_of(state, person).active, state",
+        "its = bond_of(state, person); active, deployment = its.active + its.leaving, state",
         BONDS,
     ),
     Mutant(
@@ -1844,6 +1850,184 @@ _BONDED: Final = (
     ),
 )
 
+_MOVED: Final = (
+    Mutant(
+        "fewer than a quorum move the network",
+        _ATTESTING,
+        "state.attestations.count(digest) >= quorum:",
+        "state.attestations.count(digest) >= 2:",
+        MOVING,
+    ),
+    Mutant(
+        "a move is signed of which the log has gone on",
+        _ATTESTING,
+        'if kind == "move" and is_moot(state, kind, ask):',
+        "if False:",
+        MOVING,
+    ),
+    Mutant(
+        "what was asked of the witnesses before outlives what the log says",
+        _ASKS,
+        "or not move_stands(state, ask.move)",
+        "",
+        MOVING,
+    ),
+    Mutant(
+        "a move can be decided for ever",
+        _ASKS,
+        "return ask.deadline_s <= view.time_s or",
+        "return",
+        MOVING,
+    ),
+    Mutant(
+        "a close leaves a move standing",
+        _CLOSE,
+        "    drop_moot(state)\n",
+        "",
+        MOVING,
+    ),
+    Mutant(
+        "holders of shares lose their say by a move",
+        _NETWORK,
+        "settled = ((state.settled_epoch, state.deployment), *past)",
+        "settled = ((state.settled_epoch, state.deployment),)",
+        MOVING,
+    ),
+    Mutant(
+        "a move gives a say to holders that there are not yet",
+        _NETWORK,
+        "return any(epoch > contracts.start for epoch",
+        "return any(epoch > 0 for epoch",
+        MOVING,
+    ),
+    Mutant(
+        "who signs now speaks for who signed then",
+        _ASKS,
+        'return state.past[ask.number].view.witnesses if kind == "retire" else state',
+        "return state",
+        MOVING,
+    ),
+    Mutant(
+        "the present chain answers for the one that was left",
+        _ASKS,
+        'return kind != "retire"',
+        "return True",
+        MOVING,
+    ),
+    Mutant(
+        "any set of then is asked",
+        _RETIRING,
+        "require(body.witness_nonce == view.nonce,",
+        "require(True,",
+        MOVING,
+    ),
+    Mutant(
+        "any change of then is asked for",
+        _RETIRING,
+        "require(body.proposal == view.proposals + 1,",
+        "require(True,",
+        MOVING,
+    ),
+    Mutant(
+        "what has passed on the chain of then is asked for",
+        _RETIRING,
+        "require(body.deadline > view.time_s,",
+        "require(True,",
+        MOVING,
+    ),
+    Mutant(
+        "nobody is asked to retire",
+        _RETIRING,
+        "require(bool(view.witnesses),",
+        "require(True,",
+        MOVING,
+    ),
+    Mutant(
+        "a network moves back",
+        _MOVING,
+        "used.chain_id != move.to.chain_id or not used.contracts.keys() & move.to.contracts,",
+        "True,",
+        MOVING,
+    ),
+    Mutant(
+        "only where it settles now is closed to a network that moves",
+        _MOVING,
+        "*(each.deployment for _, each in state.past.scan())",
+        "",
+        MOVING,
+    ),
+    Mutant(
+        "a chain is taken for another one with the same addresses",
+        _MOVING,
+        "used.chain_id != move.to.chain_id or ",
+        "",
+        MOVING,
+    ),
+    Mutant(
+        "a move carries any number of shares",
+        _MOVING,
+        "require(move.to.carried == carried,",
+        "require(True,",
+        MOVING,
+    ),
+    Mutant(
+        "a move begins with any epoch",
+        _MOVING,
+        "require(move.to.start == state.closed_epoch,",
+        "require(True,",
+        MOVING,
+    ),
+    Mutant(
+        "a move keeps quiet about what it leaves",
+        _MOVING,
+        "        move.left == left_behind(state),\n",
+        "        True,\n",
+        MOVING,
+    ),
+    Mutant(
+        "a move is to any addresses",
+        _MOVING,
+        "    check_contracts(body)\n",
+        "",
+        MOVING,
+    ),
+    Mutant(
+        "ether is owed on the new chain, too",
+        _MOVING,
+        "            state.earned.remove((who, asset))",
+        "            pass",
+        MOVING,
+    ),
+    Mutant(
+        "shares are not minted again",
+        _MOVING,
+        "            state.owed.put((move.to.start, who, SHARES), amount)",
+        "            pass",
+        MOVING,
+    ),
+    Mutant(
+        "old bonds count no more at once",
+        _MOVING,
+        "        state.old_bonds.put(who, amount)\n",
+        "        pass\n",
+        MOVING,
+    ),
+    Mutant(
+        "old bonds count for ever",
+        _ADMISSION,
+        "or state.settled_epoch > deployment.start:",
+        "or False:",
+        MOVING,
+    ),
+    Mutant(
+        "shares are carried for whom no root can pay",
+        _CARRIED,
+        " and who in state.members",
+        "",
+        MOVING,
+    ),
+)
+
 MUTANTS: Final = (
     *_DECISIONS,
     *_LEAVES,
@@ -1856,4 +2040,5 @@ MUTANTS: Final = (
     *_NAMES,
     *_WHO,
     *_BONDED,
+    *_MOVED,
 )

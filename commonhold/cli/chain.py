@@ -9,6 +9,7 @@ import typer
 
 from commonhold.cli.addresses import parse_address
 from commonhold.cli.output import JsonFlag, emit, guarded
+from contracts import DEVELOPMENT_CHAIN_ID, DEVELOPMENT_CHAIN_IDS
 from protocol.errors import ConfigError
 
 app = typer.Typer(
@@ -31,6 +32,14 @@ def dev(
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets the URL once the chain answers.")
     ] = None,
+    chain_id: Annotated[
+        int,
+        typer.Option(
+            min=DEVELOPMENT_CHAIN_IDS[0],
+            max=DEVELOPMENT_CHAIN_IDS[-1],
+            help="Another one, for a network to move to.",
+        ),
+    ] = DEVELOPMENT_CHAIN_ID,
 ) -> None:
     """Run a chain in memory until interrupted. It forgets everything when it stops.
 
@@ -42,7 +51,7 @@ def dev(
 
     try:
         host.encode("idna")  # as a socket does, which says nothing that helps
-        run(host, port, ready_file)
+        run(host, port, ready_file, chain_id)
     except UnicodeError:
         raise ConfigError(
             f"{host!r} is no address", "name one of this machine with --host"

@@ -14,6 +14,7 @@ from commonhold.cli import (
     coordinator_campaign,
     coordinator_data,
     coordinator_keys,
+    coordinator_move,
     coordinator_people,
     coordinator_slash,
     coordinator_witnesses,
@@ -56,6 +57,7 @@ coordinator_keys.register(app)
 coordinator_people.register(app)
 coordinator_witnesses.register(app)
 coordinator_slash.register(app)
+coordinator_move.register(app)
 
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=1, help="Seconds to wait; what has begun goes on after.")

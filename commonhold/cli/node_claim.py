@@ -14,14 +14,22 @@ from node.claims import Claimed, Claimer, Due, SettlementWatch
 from node.config import gas_terms
 from node.follower import Follower
 from node.wallet import Wallet
-from protocol.errors import ConfigError, StateError
+from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.limits import ADDRESS_BYTES
 from protocol.money.settlement import ETHER, Address
 from protocol.state import SHARES, State
 
 
-def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_json: bool) -> None:
-    """Claims all that is due of an asset, or of every one: a transaction for each account that is paid."""
+def claim(
+    asset: str,
+    old_rpc_url: str,
+    directory: Path | None,
+    passphrase_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Claims all that is due of an asset, or of every one: a transaction for each account that is paid, on
+    the present contracts and on those that the network has left.
+    """
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     wallet = Wallet(keys.payout_secret, gas_terms(config, home, tell_sent))
@@ -32,9 +40,13 @@ def claim(asset: str, directory: Path | None, passphrase_path: Path | None, as_j
         asyncio.run(catch_up(home, config, follower))
         claimer = Claimer(store, wallet, config.rpc_url, follower, settlements)
         names = _asset_names(follower.state)
-        done = _claim_each(claimer, claimer.due(_parse_asset(asset, names)))
-    rows = [_claim_data(each, asset, paid, names) for each in done for asset, paid in each.tx.paid]
-    for failed in [asset for each in done for asset in each.tx.failed]:
+        wanted = _parse_asset(asset, names)
+        done = _claim_left(
+            claimer, follower.state, wanted, old_rpc_url or config.old_rpc_url or config.rpc_url
+        )
+        done += _claim_present(claimer, wanted, is_all=not done)
+    rows = [_claim_data(each, a, paid, names) for each in done for a, paid in each.tx.paid]
+    for failed in (failed for each in done for failed in each.tx.failed):
         note(f"{_name(failed, names)} could not be paid now; it stays to be claimed")
     columns = ["asset", "paid", "to", "transaction"]
     emit(
@@ -62,6 +74,35 @@ def _claim_each(claimer: Claimer, due: Sequence[Due]) -> list[Claimed]:
         raise refused[0]
     for why in refused:
         note(f"{why}. {why.advice}")
+    return done
+
+
+def _claim_present(claimer: Claimer, asset: bytes | None, *, is_all: bool) -> list[Claimed]:
+    """`is_all`: nothing was claimed elsewhere, so that it is a fault if there is nothing."""
+    try:
+        return _claim_each(claimer, claimer.due(asset))
+    except StateError as error:
+        if is_all:
+            raise
+        note(str(error))
+        return []
+
+
+def _claim_left(claimer: Claimer, state: State, asset: bytes | None, rpc_url: str) -> list[Claimed]:
+    """What is due on contracts that the network has left. A chain that does not answer keeps back no other
+    claim: what it owes stays there."""
+    done: list[Claimed] = []
+    for number, dues in claimer.left_due(asset).items():
+        chain_id = state.past[number].deployment.chain_id
+        for due in dues:
+            try:
+                done.append(claimer.claim_left(number, due, rpc_url))
+            except CommonholdError as error:
+                what = ", ".join(map(asset_name, due.assets))
+                note(
+                    f"{what} on chain {chain_id}, which the network has left, stays to be claimed: {error}."
+                    " --old-rpc-url names an endpoint of that chain"
+                )
     return done
 
 

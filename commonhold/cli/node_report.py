@@ -11,6 +11,7 @@ from rich.table import Table
 from commonground.addresses import now_ms
 from commonground.durations import duration_words
 from commonhold.cli.bond_report import bond_data, bond_text
+from commonhold.cli.move_report import move_data, move_text
 from commonhold.cli.node_home import asset_name, is_running
 from commonhold.cli.output import micro, table
 from node.alarms import path_of
@@ -115,6 +116,7 @@ def status(
         "alarms": [alarm.message for alarm in store.alarms()],
         "chain": (running and restart_words(store, config.rpc_url))
         or chain_words(store, config.rpc_url, deployed),
+        "move": move_data(state, person),
         "alarm_files": [str(path_of(home.alarms, alarm)) for alarm in store.alarms()],
         "clock": clock_warning(store, now_ms()),
         "reach": {
@@ -169,6 +171,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
         f"node        {'running' if data['running'] else 'not running'}",
         f"outside     {data['reach']['words']}",
         f"chain       {data['chain']}",
+        *move_text(data["move"]),
         f"reviews     {f'standing by for {standing}' if standing else 'standing by for nothing'}",
         f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",

@@ -23,6 +23,8 @@ from protocol.rules.table import LATEST
 from protocol.state import State
 
 POLL_S: Final = 0.5
+# Before anything can change it is looked at less often: each look takes five calls.
+_PAUSE_MOST_S: Final = 3.0
 # A block of any chain comes in this time; shares that were delegated in one vote from the next one on.
 BLOCK_S: Final = 30.0
 # The latest are shown: each costs a few calls.
@@ -167,7 +169,8 @@ def vote(prefix: str, choice: str, wait_s: float, asked: Asked) -> None:
     tally = governor.tally(proposal)
     _require_open(proposal, tally)
     delegated = _delegate(governor)
-    tally = _await(governor, proposal, lambda now: now.state != "pending", wait_s)
+    opens_s = proposal.starts_s
+    tally = _await(governor, proposal, lambda now: now.state != "pending", wait_s, opens_s)
     if tally.state == "pending":
         raise StateError(
             f"the vote on {name_of(proposal)} begins at {moment(proposal.starts_s)}",
@@ -203,8 +206,9 @@ def enact(prefix: str, wait_s: float, asked: Asked) -> None:
     governor = desk.governor
     proposal = _find(governor, prefix)
     end = time.monotonic() + wait_s
-    tally = _await(governor, proposal, lambda now: now.state not in ("pending", "active"), wait_s)
-    if tally.state in ("pending", "active"):
+    ends_s, open_states = governor.tally(proposal).ends_s, ("pending", "active")
+    tally = _await(governor, proposal, lambda now: now.state not in open_states, wait_s, ends_s)
+    if tally.state in open_states:
         raise StateError(
             f"the vote on {name_of(proposal)} ends at {moment(tally.ends_s)}; so far {_counts(tally)}",
             "run this again then, or with --wait SECONDS",
@@ -279,12 +283,17 @@ def _delegate(governor: Governor) -> bool:
 
 
 def _await(
-    governor: Governor, proposal: Proposal, holds: Callable[[Tally], bool], seconds: float
+    governor: Governor,
+    proposal: Proposal,
+    holds: Callable[[Tally], bool],
+    seconds: float,
+    moment_s: float,
 ) -> Tally:
-    """How it stands once something holds, or after a while; by the chain's clock."""
+    """How it stands once something holds, or after a while; by the chain's clock, it cannot be before
+    `moment_s`."""
     end = time.monotonic() + seconds
     while not holds(tally := governor.tally(proposal)) and time.monotonic() < end:
-        time.sleep(POLL_S)
+        time.sleep(min(_PAUSE_MOST_S, max(POLL_S, moment_s - time.time())))
     return tally
 
 

@@ -1,5 +1,5 @@
 """The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `bond`, `unbond`,
-`appeal`; `page`, `withdraw`, `assent`."""
+`appeal`; `page`, `withdraw`, `assent`, `move`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def register(app: typer.Typer) -> None:
     app.command()(page)
     app.command()(withdraw)
     app.command()(assent)
+    app.command()(move)
 
 
 # ---- start ----
@@ -180,14 +181,25 @@ def claim(
     asset: Annotated[
         str, typer.Option(help="shares, ether, or a token's address. Default: everything.")
     ] = "",
+    *,
+    old_rpc_url: Annotated[
+        str,
+        typer.Option(
+            help="JSON-RPC endpoint of a chain that the network has left. Default: node.toml."
+        ),
+    ] = "",
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Claim on chain what settled epochs pay you, wherever you are paid. This node's account pays the gas."""
+    """Claim on chain what settled epochs pay you, wherever you are paid. This node's account pays the gas.
+
+    After a move of the network, what was in force on the contracts that it left is claimed there: as long as
+    their chain answers.
+    """
     from commonhold.cli import node_claim
 
-    node_claim.claim(asset, directory, passphrase_path, as_json)
+    node_claim.claim(asset, old_rpc_url, directory, passphrase_path, as_json)
 
 
 @guarded
@@ -323,4 +335,39 @@ def assent(
 
     node_assent.assent(
         yes=yes, directory=directory, passphrase_path=passphrase_path, as_json=as_json
+    )
+
+
+@guarded
+def move(
+    *,
+    rpc_url: Annotated[
+        str,
+        typer.Option(
+            help="JSON-RPC endpoint of the chain to go to. Default: rpc_url, on the same chain."
+        ),
+    ] = "",
+    agree: Annotated[bool, typer.Option("--agree", help="Say yes, as a witness on chain.")] = False,
+    leave_behind: Annotated[
+        bool, typer.Option("--leave-behind", help="Agree to leave money in the old vault.")
+    ] = False,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show where the network is asked to move, and look at the contracts there; as a witness, agree.
+
+    More than two thirds of the witnesses on chain move the network to other contracts, on its chain or
+    another. Shares go along. What is in force where it settles now stays to be claimed there; the rest of
+    what came in stays behind. Your node agrees to nothing by itself.
+    """
+    from commonhold.cli import node_move
+
+    node_move.move(
+        rpc_url,
+        agree=agree,
+        leave_behind=leave_behind,
+        directory=directory,
+        passphrase_path=passphrase_path,
+        as_json=as_json,
     )

@@ -53,6 +53,8 @@ EXIT_STATE: Final = 5
 EXIT_STORE: Final = 6
 EXIT_TESTIMONY: Final = 7
 EXIT_UNCHECKED: Final = 8
+#: The last second of the year 9999: a log may name any number.
+MOMENT_S_MAX: Final = 253_402_300_799
 EXIT_BUG: Final = 70  # as sysexits.h has it
 EXIT_INTERRUPTED: Final = 130
 
@@ -258,7 +260,7 @@ def start_logging(level: int | str, form: str) -> None:
 
 def moment(time_s: float) -> str:
     """A time as people read it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_s))
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(time_s, MOMENT_S_MAX)))
 
 
 def micro(amount: int) -> str:

@@ -28,6 +28,7 @@ from commonhold.cli.output import (
     progress,
     table,
 )
+from commonhold.cli.past_report import past_data, past_text
 from contracts.watch import Look, Outcome
 from protocol.identity import PersonId, name_of, short
 from protocol.log.link import SCHEME, parse_link
@@ -106,6 +107,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "shares_minted_micro": state.minted_micro,
         "shares_micro": {name_of(who): amount for who, amount in _shares(report).items()},
         "revenue": {asset.hex(): str(amount) for asset, amount in state.received.scan()},
+        "past": past_data(state),
         "settled_epoch": state.settled_epoch,
         "settlement_root": root.payload.root if root is not None else b"",
     }
@@ -188,6 +190,7 @@ def _findings(report: Report, look: Look | None) -> list[str]:
         ]
     if report.erased:
         lines.append(f"descriptions erased, each withdrawn by its author: {report.erased:,}")
+    lines += past_text(past_data(state))
     lines.append(_chain_words(look))
     return lines
 

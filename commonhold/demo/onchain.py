@@ -43,12 +43,8 @@ class ChainView:
 def deployment_of(status: Mapping[str, Any]) -> Deployment:
     """The contracts that `coordinator status --json` names."""
     made = status["deployment"]
-    return Deployment(
-        made["chain_id"],
-        made["block"],
-        made["finality"],
-        **{name: Address(bytes.fromhex(made[name])) for name in CONTRACTS},
-    )
+    places: dict[str, Any] = {name: Address(bytes.fromhex(made[name])) for name in CONTRACTS}
+    return Deployment(made["chain_id"], made["block"], made["finality"], **places)
 
 
 def asset_of(name: str, deployment: Deployment) -> Address:

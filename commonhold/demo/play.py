@@ -26,7 +26,7 @@ from commonhold.demo.share import (
     withdraw,
 )
 from commonhold.demo.stage import Stage
-from commonhold.demo.thieves import bond_witness, has_failed, steal
+from commonhold.demo.thieves import bond_witness, has_failed, see_frozen, steal
 from commonhold.demo.train import federated_figures, train
 from commonhold.demo.vote import begin_vote, end_vote, is_followed
 from commonhold.demo.watch import watch
@@ -54,32 +54,33 @@ def play(scene: Scene) -> dict[str, Any]:
     act(3, "Review: draw, content over libp2p to those drawn, commit, reveal, verdict")
     review(scene)
     act(
-        4,
-        "A root on chain waits for objections; meanwhile a dataset, exported with proofs, licensed",
+        4, "A root waits on chain for objections; meanwhile a dataset: sold, and an item taken back"
     )
     exporting, settling = begin_export(scene), begin_settlement(scene)
     sold = export(scene, "accepted items become a dataset", exporting)
     stable = sell(scene, sold)
-    end_settlement(scene, settling, "epoch 1", SHARE_TOKEN)
-    act(5, "What everybody may do: have a vote, take an item back, join, object")
-    vote, bonding = begin_vote(scene), bond_witness(scene)
     withdrawn = withdraw(scene, sold)
-    newcomer = bond_newcomer(scene)  # now: a node at rest would keep what it had read of the item
-    exported = export(scene, "the next dataset leaves the item out")
+    exporting = begin_export(scene)
+    end_settlement(scene, settling, "epoch 1", SHARE_TOKEN)
+    act(5, "What everybody may do: have a vote, object, join")
+    vote, bonding = begin_vote(scene), bond_witness(scene)
+    exported = export(scene, "the next dataset leaves out what ada took back", exporting)
     theft = steal(scene, bonding)
+    newcomer = bond_newcomer(scene)  # now: a node at rest would keep what it had read of that item
+    see_frozen(scene, theft)
     act(6, "Training together: the data stays where it is")
     model = train(scene, exported.snapshot)
-    act(7, "Settlement: trainers, royalties, revenue")
+    act(7, "Settlement: trainers, royalties, revenue; meanwhile the pages")
     with scene.display.step("epoch 2 closes"):
         scene.operate("epoch", "close")
     end_vote(scene, vote)
     settling = begin_settlement(scene)
     joined = join_newcomer(scene, newcomer)
+    seen = watch(scene, [exported.snapshot[:12], f"{model['epsilon']:.2f}", "Northwind Robotics"])
     end_settlement(scene, settling, "epoch 2", stable, ETHER)
     voted, unpaid = is_followed(scene), has_failed(scene, theft)
     matches, paid = compare_balances(scene)
-    act(8, "From outside: the pages, and the whole log replayed")
-    seen = watch(scene, [exported.snapshot[:12], f"{model['epsilon']:.2f}", "Northwind Robotics"])
+    act(8, "From outside: the whole log replayed")
     checked = verify(scene)
     measured = Measured(checked.report, checked.history, scene.known)
     return measured.figures(scene.people) | {

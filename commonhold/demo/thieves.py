@@ -34,6 +34,7 @@ class Theft:
 
     thief: Address
     epoch: int
+    chain: OperatorChain
 
 
 def bond_witness(scene: Scene) -> Server:
@@ -42,7 +43,7 @@ def bond_witness(scene: Scene) -> Server:
 
 
 def steal(scene: Scene, bonding: Server) -> Theft:
-    """Posts a root for the next epoch of which the log knows nothing, and sees it frozen."""
+    """Posts a root for the next epoch of which the log knows nothing."""
     thief = Wallet(dev_keys()[_ACCOUNT].to_bytes())
     keys = f"{len(WITNESSES) - 1} of {len(WITNESSES)} witnesses' keys"
     with scene.display.step(f"thieves with {keys} post a root that pays them") as step:
@@ -55,12 +56,17 @@ def steal(scene: Scene, bonding: Server) -> Theft:
         digest = post_digest(deployment, hash_payload(wrong), view.attempt, view.nonce, deadline_s)
         signed = Signed(digest, view.nonce, view.witnesses, _sign(scene, digest), deadline_s)
         chain.post(wrong, last, signed)
-        step.say("posted")
+        step.say("it waits, as any other")
+    return Theft(thief.address, wrong.epoch, chain)
+
+
+def see_frozen(scene: Scene, theft: Theft) -> None:
+    """The honest witness's node has looked at it meanwhile."""
+    with scene.display.step(f"{WITNESS}'s node objects by itself") as step:
         scene.wait_until(
-            lambda: chain.waiting(wrong.epoch).status == "frozen", f"{WITNESS} objects to it"
+            lambda: theft.chain.waiting(theft.epoch).status == "frozen", f"{WITNESS} objects"
         )
-        step.say(f"{WITNESS}'s node freezes it by itself, and nobody stands by it")
-    return Theft(thief.address, wrong.epoch)
+        step.say("the root is frozen, and lapses, since nobody stands by it")
 
 
 def has_failed(scene: Scene, theft: Theft) -> bool:

@@ -20,8 +20,8 @@ _PATIENCE_S: Final = "120"
 # be objected to ends; the contracts ask for appeals that are longer than any vote.
 _DELAYS: Final = {
     "delay": "10s",  # in which a witness objects
-    "voting_delay": "30s",
-    "voting_period": "25s",
+    "voting_delay": "25s",
+    "voting_period": "20s",
     "appeal_delay": "100s",
     "witness_delay": "100s",
     "unbond_delay": "200s",

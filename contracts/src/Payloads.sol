@@ -34,9 +34,15 @@ library Payloads {
         );
     }
 
-    /// @notice The hash of what comes before everything: epoch 0, a root of zeros, no assets.
-    function hashNothing() internal pure returns (bytes32) {
-        return keccak256(abi.encode(PAYLOAD_TYPEHASH, uint256(0), bytes32(0), keccak256(""), keccak256("")));
+    /// @notice The hash of what comes before the first epoch that is settled: a root of zeros, and of assets the shares that
+    /// were carried over from other contracts; none, if there were none.
+    function hashCarried(uint256 start, address shareToken, uint256 carried) internal pure returns (bytes32) {
+        (bytes32 assets, bytes32 totals) = (keccak256(""), keccak256(""));
+        if (carried > 0) {
+            assets = keccak256(abi.encode(shareToken));
+            totals = keccak256(abi.encode(carried));
+        }
+        return keccak256(abi.encode(PAYLOAD_TYPEHASH, start, bytes32(0), assets, totals));
     }
 
     /// @notice Struct hash of a witness's word that a payload is right.

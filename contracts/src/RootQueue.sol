@@ -107,16 +107,19 @@ abstract contract RootQueue is EIP712, Terms {
     error NotBonded(address witness);
     error NoContradiction();
 
-    /// @dev Slot 0 is what comes before the first epoch. The others only are no longer empty: writing to them is paid for
-    /// here, instead of 34,000 gas in each of the first epochs.
+    /// @dev One slot is what comes before the first epoch: a root of zeros that promises what was carried over, so that no
+    /// root can promise less of it, and none more than that and its emission. The others only are no longer empty:
+    /// writing to them is paid for here, instead of 34,000 gas in each of the first epochs.
     constructor() EIP712("Commonhold", "1") {
-        Posting memory nothing = Posting(Payloads.hashNothing(), 1, 1, Status.Waiting, 0, 0, 0);
-        for (uint256 slot = 0; slot < SLOTS; ++slot) _postings[slot] = nothing;
+        bytes32 before = Payloads.hashCarried(START, address(shareToken), CARRIED);
+        Posting memory begun = Posting(before, 1, 1, Status.Waiting, 0, 0, 0);
+        for (uint256 slot = 0; slot < SLOTS; ++slot) _postings[slot] = begun;
+        (epoch, posted) = (uint64(START), uint64(START));
     }
 
     /// @notice Let the root of the next epoch wait. Anybody may send it: the signatures are the authority.
-    /// @param last What was posted before (of epoch 0: a root of zeros, no assets). Passing it along is 30,000 gas cheaper
-    /// than keeping its totals in storage, and makes undoing it free.
+    /// @param last What was posted before (of epoch {START}: a root of zeros, and the shares carried over, if any). Passing
+    /// it along is 30,000 gas cheaper than keeping its totals in storage, and makes undoing it free.
     function post(Payload calldata next, Payload calldata last, Attestation calldata by) external {
         uint256 last_ = posted;
         if (next.epoch != last_ + 1) revert EpochNotNext(next.epoch, last_ + 1);

@@ -70,9 +70,15 @@ contract Settlement is RootQueue, ReentrancyGuardTransient {
     error NotClaimer(address caller);
     error InvalidRecipient(address recipient);
 
-    constructor(Parts memory parts, uint256 delay, uint256 appealDelay, uint256 emission_, uint256 emissionMax)
-        Terms(parts, delay, appealDelay, emission_, emissionMax)
-    {}
+    constructor(
+        Parts memory parts,
+        uint256 delay,
+        uint256 appealDelay,
+        uint256 emission_,
+        uint256 emissionMax,
+        uint64 start,
+        uint256 carried
+    ) Terms(parts, delay, appealDelay, emission_, emissionMax, start, carried) {}
 
     /// @dev Ether comes from the vault alone, so that the balance stays an exact account of what is owed.
     receive() external payable {

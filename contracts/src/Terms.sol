@@ -35,6 +35,13 @@ abstract contract Terms {
     /// @notice The most that {emission} may ever be.
     uint256 public immutable EMISSION_MAX;
 
+    /// @notice The last epoch that was closed before these contracts: they settle those that follow. Zero for a network's
+    /// first contracts.
+    uint256 public immutable START;
+
+    /// @notice Micro-shares that were earned up to {START}: every root promises them, and the first mints them.
+    uint256 public immutable CARRIED;
+
     /// @notice Micro-shares that an epoch may create. (Shares a slot with {RootQueue-posted}, which is written anyway.)
     uint96 public emission;
 
@@ -45,10 +52,19 @@ abstract contract Terms {
     error NotTimelock(address caller);
     error EmissionExceeded(uint256 minted, uint256 emission);
 
-    constructor(Parts memory parts, uint256 delay, uint256 appealDelay, uint256 emission_, uint256 emissionMax) {
+    constructor(
+        Parts memory parts,
+        uint256 delay,
+        uint256 appealDelay,
+        uint256 emission_,
+        uint256 emissionMax,
+        uint64 start,
+        uint256 carried
+    ) {
         (shareToken, vault, witnessSet, stake) = (parts.shareToken, parts.vault, parts.witnessSet, parts.stake);
         timelock = parts.governor.timelock();
         (DELAY, APPEAL_DELAY, EMISSION_MAX) = (delay, appealDelay, emissionMax);
+        (START, CARRIED) = (start, carried);
         _checkWires(parts);
         // The governor must be able to stop an upheld root, and a change of witnesses.
         uint256 longest = parts.governor.longestDecision();

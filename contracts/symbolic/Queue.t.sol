@@ -17,7 +17,7 @@ import {vm} from "../test/Vm.sol";
 contract AnyState is Settlement {
     using Payloads for Payload;
 
-    constructor(Parts memory parts) Settlement(parts, 10, 100, 0, type(uint96).max) {}
+    constructor(Parts memory parts) Settlement(parts, 10, 100, 0, type(uint96).max, 0, 0) {}
 
     function pretend(uint64 epoch_, uint32 attempt_, uint96 emission_, Payload calldata last, uint40 due, Status status)
         external

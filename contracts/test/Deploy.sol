@@ -24,6 +24,8 @@ struct Choices {
     uint256 appealDelay;
     uint256 emission;
     uint256 emissionMax;
+    uint64 start;
+    uint256 carried;
     address bondAsset;
     uint256 unbondDelay;
     uint256 slashDelay;
@@ -71,7 +73,9 @@ library Deploy {
                         terms.delay,
                         terms.appealDelay,
                         terms.emission,
-                        terms.emissionMax
+                        terms.emissionMax,
+                        terms.start,
+                        terms.carried
                     )
                 )
             )

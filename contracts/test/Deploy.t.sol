@@ -71,6 +71,6 @@ contract DeployTest is Fixture {
     }
 
     function deploySettlement(Terms.Parts calldata parts) external returns (address) {
-        return Deploy.create("Settlement", abi.encode(parts, DELAY, APPEAL_DELAY, EMISSION, EMISSION));
+        return Deploy.create("Settlement", abi.encode(parts, DELAY, APPEAL_DELAY, EMISSION, EMISSION, 0, 0));
     }
 }

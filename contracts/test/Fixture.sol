@@ -88,6 +88,8 @@ abstract contract Fixture {
     TestStable public stable;
     uint256[] internal keys; // of the witnesses, ascending by address
     Payload internal last; // posted
+    uint64 internal start; // of contracts to which a network moved: the epoch before their first
+    uint256 internal carried; // and the shares that it brought along
     uint256 internal clock = 1_000 days; // what vm.warp set: block.timestamp may be cached by the optimizer
 
     function setUp() public virtual {
@@ -124,8 +126,19 @@ abstract contract Fixture {
         (terms.timelockDelay, terms.witnessDelay) = (2 days, WITNESS_DELAY);
         (terms.delay, terms.appealDelay) = (DELAY, APPEAL_DELAY);
         (terms.emission, terms.emissionMax) = (EMISSION, 2 * EMISSION);
+        (terms.start, terms.carried) = (start, carried);
         (terms.unbondDelay, terms.slashDelay) = (UNBOND_DELAY, SLASH_DELAY);
         terms.minimum = [BOND / 10, BOND * 10, BOND];
+    }
+
+    /// @dev Deploys contracts to which a network moves; see {RootQueue-constructor}.
+    function moveTo(uint64 start_, uint256 carried_, address[] memory tokens) internal {
+        (start, carried) = (start_, carried_);
+        delete keys;
+        deploy(tokens);
+        last = carried_ == 0
+            ? Payload(start_, 0, new address[](0), new uint256[](0))
+            : Payload(start_, 0, only(address(share)), only(carried_));
     }
 
     // --- time -----------------------------------------------------------------------------------

@@ -27,17 +27,23 @@ contract Handler is Fixture {
     uint256 public claims;
     uint256 public lies;
 
-    constructor() {
+    constructor(uint64 start_, uint256 carried_) {
         bad = new Hostile();
         stable = new TestStable();
         address[] memory tokens = new address[](2);
         (tokens[0], tokens[1]) = (address(bad), address(stable));
-        deploy(tokens);
+        moveTo(start_, carried_ * ACCOUNTS, tokens);
         bad.approve(address(vault), type(uint256).max);
         assets = [ETHER, address(share), address(stable), address(bad)];
         for (uint256 i = 1; i < ASSETS; ++i) {
             for (uint256 j = i + 1; j < ASSETS; ++j) {
                 if (assets[j] < assets[i]) (assets[i], assets[j]) = (assets[j], assets[i]);
+            }
+        }
+        payloads[start] = last;
+        for (uint256 i = 0; i < ACCOUNTS; ++i) {
+            for (uint256 a = 0; a < ASSETS; ++a) {
+                if (assets[a] == address(share)) earned[start][i][a] = carried_;
             }
         }
         honest = bondOf(3);
@@ -152,8 +158,8 @@ contract Handler is Fixture {
     /// @dev From the root in force or the one before, whatever was claimed already.
     function claims_(uint256 who, uint256 skip, bool previous, bool elsewhere) external {
         uint256 epoch = settlement.epoch();
-        if (previous && epoch > 0) --epoch;
-        if (epoch == 0) return;
+        if (previous && epoch > start) --epoch;
+        if (epoch == start) return;
         claimFrom(epoch, who % ACCOUNTS, skip % 16, elsewhere);
     }
 
@@ -175,7 +181,7 @@ contract Handler is Fixture {
     function badTurns(uint256 seed) external {
         bad.rebase(50 + seed % 150);
         bad.blockAccount(account(seed % ACCOUNTS), seed % 2 == 0);
-        if (settlement.epoch() > 0) {
+        if (settlement.epoch() > start) {
             Leaf[] memory leaves = leavesOf(settlement.epoch());
             Leaf memory leaf = leaves[0];
             bad.callBack(
@@ -226,6 +232,11 @@ contract Handler is Fixture {
         return vault.received(assets[a]) - totalOf(epoch, a);
     }
 
+    /// @dev What the root in force promises: before the first, nothing.
+    function inForce(uint256 a) external view returns (uint256) {
+        return settlement.epoch() == start ? 0 : totalOf(settlement.epoch(), a);
+    }
+
     function totalOf(uint256 epoch, uint256 a) public view returns (uint256 total) {
         for (uint256 i = 0; i < ACCOUNTS; ++i) total += earned[epoch][i][a];
     }
@@ -271,10 +282,14 @@ contract InvariantTest {
         bytes4[] selectors;
     }
 
-    Handler private handler;
+    Handler internal handler;
+
+    function made() internal virtual returns (Handler) {
+        return new Handler(0, 0);
+    }
 
     function setUp() public {
-        handler = new Handler();
+        handler = made();
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
@@ -314,11 +329,10 @@ contract InvariantTest {
     /// @dev Of the honest assets nothing is lost and nothing is made: what came in is in the vault, in the settlement, or with
     /// those who earned it; and the settlement has exactly what the root in force promises and nobody has claimed.
     function no_unit_is_lost_or_made() private view {
-        uint256 epoch = handler.settlement().epoch();
         for (uint256 a = 0; a < 4; ++a) {
             address asset = handler.assets(a);
             if (asset == address(handler.bad())) continue;
-            uint256 total = handler.totalOf(epoch, a);
+            uint256 total = handler.inForce(a);
             uint256 owed = balance(asset, address(handler.settlement()));
             require(owed + handler.paid(asset) == total, "what is promised");
             if (asset == address(handler.share())) {
@@ -348,7 +362,9 @@ contract InvariantTest {
     function the_queue_and_the_emission_are_bounded() private view {
         (uint256 epoch, uint256 posted) = (handler.settlement().epoch(), handler.settlement().posted());
         require(epoch <= posted && posted - epoch <= handler.settlement().QUEUE_MAX());
-        require(handler.share().totalSupply() <= epoch * handler.settlement().emission());
+        uint256 settled = epoch - handler.settlement().START();
+        uint256 most = handler.settlement().CARRIED() + settled * handler.settlement().emission();
+        require(handler.share().totalSupply() <= (settled == 0 ? 0 : most));
         for (uint256 a = 0; a < 4; ++a) {
             (uint256 received, uint256 released) = handler.vault().accounts(handler.assets(a));
             require(released <= received);
@@ -358,7 +374,7 @@ contract InvariantTest {
     /// @dev However it went: everybody gets the last unit of what the root in force promises of the honest assets.
     function afterInvariant() external {
         uint256 epoch = handler.settlement().epoch();
-        if (epoch == 0) return;
+        if (epoch == handler.settlement().START()) return;
         for (uint256 i = 0; i < 3; ++i) handler.claimFrom(epoch, i, 0, false);
         for (uint256 a = 0; a < 4; ++a) {
             address asset = handler.assets(a);
@@ -373,5 +389,12 @@ contract InvariantTest {
 
     function balance(address asset, address who) private view returns (uint256) {
         return asset == address(0) ? who.balance : TestStable(asset).balanceOf(who);
+    }
+}
+
+/// @dev The same of contracts to which a network moved.
+contract CarriedInvariantTest is InvariantTest {
+    function made() internal override returns (Handler) {
+        return new Handler(7, 1_234_567e6);
     }
 }

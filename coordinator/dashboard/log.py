@@ -120,14 +120,15 @@ def update_rows(ledger: Ledger, indices: Sequence[int]) -> list[UpdateRow]:
 
 
 def deposit_rows(
-    ledger: Ledger, indices: Sequence[int], deployment: Deployment | None
+    ledger: Ledger, records: Sequence[tuple[int, Deployment | None]]
 ) -> list[DepositRow]:
-    """The deposits in the chain records at these indices."""
-    return (
-        []
-        if deployment is None
-        else [row for index in indices for row in _deposits_in(ledger, index, deployment)]
-    )
+    """The deposits in the chain records at these indices, each with the contracts of then."""
+    return [
+        row
+        for index, deployment in records
+        if deployment is not None
+        for row in _deposits_in(ledger, index, deployment)
+    ]
 
 
 def _deposits_in(ledger: Ledger, index: int, deployment: Deployment) -> Iterator[DepositRow]:

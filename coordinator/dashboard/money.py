@@ -9,7 +9,7 @@ from itertools import islice
 from coordinator.dashboard.paging import ROWS
 from coordinator.overview import RootRow, moment, waiting_roots
 from coordinator.watching import Checked
-from protocol.money.settlement import Deployment
+from protocol.money.settlement import Amounts, Deployment
 from protocol.rows import Licence
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -26,6 +26,18 @@ class AssetRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PastRow:
+    """Contracts that the network has left. `epoch`: of the root that was in force; `index`: of the entry that
+    decided it; `left`: what stayed there, promised to nobody."""
+
+    chain_id: int
+    settlement: str
+    epoch: int
+    index: int
+    left: Amounts
+
+
+@dataclass(frozen=True, slots=True)
 class MoneyView:
     """The page, but for deposits and settlements, which are in the ledger."""
 
@@ -38,6 +50,8 @@ class MoneyView:
     settled_epoch: int
     deployment: Deployment | None
     roots: dict[int, str]  # epoch -> where its root is on chain
+    start: int  # what was settled up to this epoch is on contracts that the network has left
+    past: tuple[PastRow, ...]  # those
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,17 @@ def money_view(state: State) -> MoneyView:
         settled_epoch=state.settled_epoch,
         deployment=state.deployment,
         roots={epoch: root.status.name.lower() for epoch, root in state.roots.scan()},
+        start=0 if state.deployment is None else state.deployment.start,
+        past=tuple(
+            PastRow(
+                each.deployment.chain_id,
+                each.deployment.settlement.hex(),
+                each.view.epoch,
+                each.moved_at,
+                each.left,
+            )
+            for _, each in state.past.scan()
+        ),
     )
 
 
@@ -117,7 +142,7 @@ def chain_view(state: State, checked: Checked | None) -> ChainView | None:
         ),
         block=view.last,
         read=moment(view.time_s) if view.last else "",
-        epoch=view.epoch,
+        epoch=view.epoch if view.epoch > state.deployment.start else 0,
         roots=tuple((row, _due(state, row.epoch)) for row in waiting_roots(state)),
         emission_micro=view.emission_micro,
         bonds=len(bonds),

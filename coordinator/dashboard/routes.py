@@ -27,6 +27,7 @@ from coordinator.tally import ClosedEpoch
 from coordinator.watching import Checked
 from protocol.errors import Reject
 from protocol.identity import KeyId, PersonId, person_of
+from protocol.money.moving import deployment_at
 from protocol.rules.table import RULES
 
 RECENT: Final = 8  # entries on the first page
@@ -233,7 +234,8 @@ class Views:
             chain = money.chain_view(state, self._checked())
             deposits = log.latest(tally.kinds.get("chain", _NOTHING), size, number)
             proposed = log.latest(tally.kinds.get("settlement", _NOTHING), size, 1)
-        rows = await self._read(log.deposit_rows, deposits.rows, view.deployment)
+            records = [(index, deployment_at(state, index)) for index in deposits.rows]
+        rows = await self._read(log.deposit_rows, records)
         settlements = await self._read(log.settlement_rows, proposed.rows)
         values = {
             "money": view,

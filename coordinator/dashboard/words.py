@@ -236,6 +236,15 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
     "deployment": lambda b: _said(
         "deployed the contracts on chain {}", b.chain_id, path="/revenue"
     ),
+    "move": lambda b: _said(
+        "asked the witnesses on chain to move the network to other contracts on chain {}",
+        b.chain_id,
+        path="/revenue",
+    ),
+    "retire": lambda _: _said(
+        "asked the last witnesses of the contracts that were left to make room for nobody",
+        path="/revenue",
+    ),
     "chain": _chain,
     "rewind": lambda b: _said(
         "took back what the chain said from block {} on: it was reorganised",

@@ -39,6 +39,8 @@ KINDS: Final[dict[str, str]] = {
     "verdict": "The verdict on each item of a round, as it follows from the answers.",
     "close": "An epoch closed: a line for everything that anybody earned, and what waits for a later one.",
     "deployment": "The network's contracts on chain.",
+    "retire": "The last witnesses of contracts that the network has left were asked to make room for nobody.",
+    "move": "The witnesses on chain were asked to move the network to other contracts.",
     "chain": "What the chain said: deposits, roots, witnesses, bonds, claims.",
     "rewind": "The chain was reorganised: some of what it said is read again.",
     "settlement": "What everybody may claim on chain, for the witnesses to sign.",

@@ -8,7 +8,7 @@ from typing import Any
 from protocol.identity import PersonId
 from protocol.lifecycle import RootStatus
 from protocol.money.payload import Payload
-from protocol.money.settlement import Address
+from protocol.money.settlement import Address, Amounts, Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,30 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Where a network is to settle; `left`: what came in where it does now, and is not promised in force."""
+
+    to: Deployment
+    left: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Contracts that the network has left: what their root in force promises is claimed there, for ever."""
+
+    deployment: Deployment
+    view: OnChain  # as it was read last
+    promised: Amounts  # by the root in force
+    proposed: tuple[tuple[int, bytes], ...]  # payloads after it, by their hashes: epoch, hash
+    claimed: Amounts  # of that, when the network moved
+    left: Amounts  # came in, and was not promised in force: it stays in the vault
+    moved_at: int  # log index of the attestation that completed the quorum
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """What the log asks of the witnesses now. `number`: the epoch, or the number of the proposed change;
-    `accused`: the bond and the evidence of a slash."""
+    `accused`: the bond and the evidence of a slash; `move`: where to, and what stays behind."""
 
     digest: bytes  # what each of them signs
     nonce: int
@@ -114,3 +135,4 @@ class Ask:
     attempt: int = 0
     witnesses: tuple[Address, ...] = field(default=())  # of a change: the set that is to follow
     accused: tuple[bytes, bytes] | None = None
+    move: Move | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocol.money.eip712 import domain_separator, hash_words, keccak256, typed_digest
-from protocol.money.settlement import Address, Amounts, Deployment
+from protocol.money.settlement import CONTRACTS, Address, Amounts, Deployment
 
 _PAYLOAD: Final = b"Payload(uint256 epoch,bytes32 root,address[] assets,uint256[] totals)"
 _PAYLOAD_TYPE: Final = keccak256(_PAYLOAD)
@@ -22,6 +22,10 @@ _UPHOLD_TYPE: Final = keccak256(
 )
 _CHANGE_TYPE: Final = keccak256(
     b"WitnessChange(address[] witnesses,uint256 proposal,uint256 witnessNonce,uint256 deadline)"
+)
+_MOVE_TYPE: Final = keccak256(
+    b"Move(uint256 chainId,uint256 block,uint256 finality,address[] contracts,uint256 epoch,uint256 carried,"
+    b"address[] assets,uint256[] left,uint256 witnessNonce,uint256 deadline)"
 )
 _SLASH_TYPE: Final = keccak256(
     b"Slash(bytes32 bond,uint256 amount,bytes32 evidence,uint256 witnessNonce,uint256 deadline)"
@@ -39,6 +43,12 @@ class Payload:
 
 NOTHING: Final = Payload(0, bytes(32), ())
 """What comes before the first epoch."""
+
+
+def payload_before(deployment: Deployment) -> Payload:
+    """What comes before the first epoch that some contracts settle: roots promise what was carried over."""
+    shares = ((deployment.share_token, deployment.carried),) if deployment.carried else ()
+    return Payload(deployment.start, bytes(32), shares)
 
 
 def hash_payload(payload: Payload) -> bytes:
@@ -72,6 +82,23 @@ def change_digest(
     """What it signs so that `witnesses`, ascending, take its set's place."""
     struct = hash_words((_CHANGE_TYPE, hash_words(witnesses), proposal, nonce, deadline))
     return typed_digest(domain_separator(deployment.chain_id, deployment.witness_set), struct)
+
+
+def move_digest(
+    present: Deployment, to: Deployment, left: Amounts, nonce: int, deadline: int
+) -> bytes:
+    """What it signs so that the network moves to other contracts. The log reads it, and no contract."""
+    contracts = hash_words(getattr(to, name) for name in CONTRACTS)
+    struct = hash_words(
+        (
+            _MOVE_TYPE,
+            *(to.chain_id, to.block, to.finality, contracts),
+            *(to.start, to.carried),
+            *(hash_words(asset for asset, _ in left), hash_words(amount for _, amount in left)),
+            *(nonce, deadline),
+        )
+    )
+    return typed_digest(domain_separator(present.chain_id, present.settlement), struct)
 
 
 def slash_digest(

@@ -25,6 +25,9 @@ Address = NewType("Address", bytes)
 #: The asset that is not a contract: ether, in wei.
 ETHER: Final = Address(bytes(ADDRESS_BYTES))
 
+#: An account that nobody has the key of: it takes the place of witnesses who are to sign nothing more.
+RETIRED: Final = Address(bytes(ADDRESS_BYTES - 2) + b"\xde\xad")
+
 #: Deepest proof worth reading: 2**40 leaves is more accounts than there are people.
 PROOF_HASHES_MAX: Final = 40
 
@@ -47,7 +50,9 @@ def address(raw: bytes) -> Address:
 class Deployment:
     """Where a network settles: the chain, and the contracts in the order in which they were deployed.
 
-    `block`: of the first of them. `finality`: blocks that follow one before it counts as final.
+    `block`: of the first of them. `finality`: blocks that follow one before it counts as final. Of contracts
+    to which the network moved, `start`: the last epoch that was closed before; `carried`: the micro-shares
+    that were earned up to then.
     """
 
     chain_id: int
@@ -61,6 +66,8 @@ class Deployment:
     settlement: Address
     stake: Address
     board: Address
+    start: int = 0
+    carried: int = 0
 
     @property
     def contracts(self) -> dict[Address, str]:

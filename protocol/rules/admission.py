@@ -103,7 +103,7 @@ def bond_text(state: State, person: PersonId) -> str:
         if amount
     ]
     rest = f" ({', '.join(gone)}, and count no more)" if gone else ""
-    return f"it takes {state.policy.bond} wei, and the log has read of {its.active}{rest}"
+    return f"it takes {state.policy.bond} wei, and the log has read of {bond_counted(state, person)}{rest}"
 
 
 def is_kept_by_bond(state: State, person: PersonId) -> bool:
@@ -137,7 +137,16 @@ def standing_by(state: State, campaign_id: str) -> Iterator[tuple[PersonId, KeyI
 
 def bond_missing(state: State, person: PersonId) -> int:
     """How many wei more it takes until somebody's bond is what the policy asks of who joins by one."""
-    return max(0, state.policy.bond - bond_of(state, person).active)
+    return max(0, state.policy.bond - bond_counted(state, person))
+
+
+def bond_counted(state: State, person: PersonId) -> int:
+    """How many wei vouch for somebody. After a move, until a root is in force on the new contracts, what
+    vouched on those before counts still: who keeps a bond has until then to pay another one in."""
+    active, deployment = bond_of(state, person).active, state.deployment
+    if deployment is None or state.settled_epoch > deployment.start:
+        return active
+    return max(active, state.old_bonds.get(person, 0))
 
 
 # ---- invitations ----

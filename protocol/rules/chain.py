@@ -13,12 +13,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from protocol.errors import Reject
-from protocol.lifecycle import RootEvent, RootStatus, next_root_status
+from protocol.lifecycle import RootEvent, next_root_status
 from protocol.limits import ASSET_AMOUNT_MAX, RANGES_MAX, ROOTS_MAX
 from protocol.money import events
-from protocol.money.onchain import Ask, Deposit, OnChain, Range, Root
+from protocol.money.onchain import Deposit, OnChain, Range, Root
 from protocol.money.payload import Payload
 from protocol.money.settlement import CONTRACTS, Deployment, address
+from protocol.rules.asks import drop_moot
 from protocol.rules.bonds import StakeDraft
 from protocol.rules.record import Record, require, require_hash, require_next
 from protocol.state import State
@@ -45,8 +46,16 @@ CHAIN_TABLES: Final = (
 
 def validate_deployment(state: State, record: Record[pb.Deployment]) -> None:
     """A network settles in one place."""
-    require(state.deployment is None, "the network has its contracts already")
-    body = record.body
+    require(
+        state.deployment is None,
+        "the network has its contracts already",
+        "`commonhold coordinator move` asks its witnesses for others",
+    )
+    check_contracts(record.body)
+
+
+def check_contracts(body: pb.Deployment | pb.Move) -> None:
+    """Raises Reject where no network's contracts can be."""
     require(body.chain_id > 0, "a chain has an id above zero")
     require(body.block > 0, "nothing is deployed in a chain's first block")
     addresses = {address(getattr(body, name)) for name in CONTRACTS}
@@ -58,9 +67,14 @@ def validate_deployment(state: State, record: Record[pb.Deployment]) -> None:
 
 def process_deployment(state: State, record: Record[pb.Deployment]) -> None:
     """From now on shares are an asset with an address, and the chain is read."""
-    body = record.body
-    addresses = {name: address(getattr(body, name)) for name in CONTRACTS}
-    state.deployment = Deployment(body.chain_id, body.block, body.finality, **addresses)
+    state.deployment = deployment_of(record.body)
+
+
+def deployment_of(body: pb.Deployment | pb.Move, start: int = 0, carried: int = 0) -> Deployment:
+    """The contracts that a record names."""
+    addresses: dict[str, Any] = {name: address(getattr(body, name)) for name in CONTRACTS}
+    made = Deployment(body.chain_id, body.block, body.finality, **addresses)
+    return replace(made, start=start, carried=carried)
 
 
 # ---- what its blocks hold ----
@@ -69,7 +83,7 @@ def process_deployment(state: State, record: Record[pb.Deployment]) -> None:
 def validate_chain(state: State, record: Record[pb.Chain]) -> None:
     """The next blocks, with logs that belong, in their order, and that can follow what is known."""
     body, logs = record.body, record.leaves
-    deployment = _deployed(state)
+    deployment = deployed(state)
     first = next_block(state)
     require(body.first == first, f"the log has read the chain up to block {first - 1}")
     require(body.last >= body.first, "the last block comes before the first")
@@ -105,11 +119,11 @@ def process_chain(state: State, record: Record[pb.Chain]) -> None:
 
 def next_block(state: State) -> int:
     """From which block on the log has not read the chain."""
-    return max(state.onchain.last + 1, _deployed(state).block)
+    return max(state.onchain.last + 1, deployed(state).block)
 
 
 def _follow(state: State, record: Record[pb.Chain]) -> _Draft:
-    deployment, body = _deployed(state), record.body
+    deployment, body = deployed(state), record.body
     draft = _Draft(state, deployment)
     for log in record.leaves:
         event = events.decode(deployment, log)
@@ -121,7 +135,8 @@ def _follow(state: State, record: Record[pb.Chain]) -> _Draft:
     return draft
 
 
-def _deployed(state: State) -> Deployment:
+def deployed(state: State) -> Deployment:
+    """Where the network settles; raises Reject before it does."""
     if state.deployment is None:
         raise Reject(
             "the network has no contracts on a chain",
@@ -138,44 +153,6 @@ def _forget_old(state: State) -> None:
     for epoch, _ in list(state.payloads.scan()):
         if epoch + ROOTS_MAX < state.onchain.epoch:
             state.payloads.remove(epoch)
-
-
-def drop_moot(state: State) -> None:
-    """What witnesses are asked and the chain has answered, or would not take any more, is asked no longer."""
-    for kind, ask in list(state.asks.scan()):
-        if _is_moot(state, kind, ask):
-            drop_ask(state, kind)
-
-
-def drop_ask(state: State, kind: str) -> None:
-    """What a kind of record asks of the witnesses is asked no longer."""
-    ask = state.asks.get(kind)
-    if ask is not None:
-        state.asks.remove(kind)
-        state.attestations.clear(ask.digest)
-
-
-def _is_moot(state: State, kind: str, ask: Ask) -> bool:
-    view = state.onchain
-    if ask.nonce != view.nonce:
-        return True
-    if kind == "settlement":
-        if _is_contradicted(state, ask):
-            return False  # what witnesses answer is proof against those of them who signed the other root
-        return ask.number != view.posted + 1 or ask.attempt != view.attempt
-    if kind == "slash":
-        return ask.accused is None or ask.accused in state.accused
-    if kind == "uphold":
-        root = state.roots.get(ask.number)
-        return root is None or root.status is not RootStatus.FROZEN or root.attempt != ask.attempt
-    return ask.number != view.proposals + 1
-
-
-def _is_contradicted(state: State, ask: Ask) -> bool:
-    """Whether another root is on chain for the epoch and attempt that witnesses are asked about."""
-    root = state.roots.get(ask.number)
-    other = root is not None and root.payload != state.payloads.get(ask.number)
-    return root is not None and other and root.attempt == ask.attempt
 
 
 # ---- revenue ----
@@ -227,7 +204,7 @@ def _set_overshared(state: State, asset: bytes, amount: int) -> None:
 
 def validate_rewind(state: State, record: Record[pb.Rewind]) -> None:
     """Back to where a record began that is not too old."""
-    _deployed(state)
+    deployed(state)
     require_next(record.body.serial, state.rewinds, "the operator")
     require(
         record.body.first in state.ranges,

@@ -12,6 +12,7 @@ from protocol.money.earnings import compute_lines, price_lines
 from protocol.money.revenue import due_deposits
 from protocol.review.reputation import keep_evidence
 from protocol.rules.admission import renew_budgets
+from protocol.rules.asks import drop_moot
 from protocol.rules.drawing import can_be_reviewed, give_up
 from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, require
@@ -130,6 +131,7 @@ def process_close(state: State, record: Record[pb.Close]) -> None:
     keep_evidence(state)
     state.epoch += 1
     state.closed_ms = record.body.time_ms
+    drop_moot(state)
     _give_up_what_no_close_frees(state)
     renew_budgets(state)
     if state.policy_to_come is not None:

@@ -16,8 +16,9 @@ from protocol.log.strict import parse_amount
 from protocol.money.eip712 import keccak256
 from protocol.money.onchain import Ask, Bond
 from protocol.money.payload import slash_digest
+from protocol.rules.asks import put_ask, require_new_ask
 from protocol.rules.record import Record, require
-from protocol.rules.settling import put_ask, ready_contracts, require_new_ask
+from protocol.rules.settling import ready_contracts
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

@@ -137,8 +137,13 @@ def process_genesis(state: State, record: Record[pb.Genesis]) -> None:
 
 
 def holders_decide(state: State) -> bool:
-    """Whether a vote is needed: from the first root in force on, others than the operator hold shares."""
-    return state.settled_epoch > 0
+    """Whether a vote is needed: from the first root in force on, wherever that was, others than the operator
+    hold shares."""
+    if state.deployment is None:
+        return False
+    past = ((each.view.epoch, each.deployment) for _, each in state.past.scan())
+    settled = ((state.settled_epoch, state.deployment), *past)
+    return any(epoch > contracts.start for epoch, contracts in settled)
 
 
 def require_decision(state: State, policy: pb.Policy) -> None:

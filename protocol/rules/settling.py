@@ -1,5 +1,5 @@
-"""What the log asks of the witnesses on chain, and their answers: that a root may be posted, that a
-challenged one stands, that others take their place.
+"""What the log asks of the witnesses on chain: that a root may be posted, that a challenged one stands, that
+others take their place. Their answers: `attesting`.
 
 Everything they are asked to sign follows from the log, so that each witness's own replay has recomputed it.
 One payload for an epoch and attempt: asking again changes the deadline and the number of the set, nothing
@@ -8,11 +8,10 @@ else.
 
 from __future__ import annotations
 
-from protocol.errors import Ignore, Reject
+from protocol.errors import Reject
 from protocol.identity import PersonId
 from protocol.lifecycle import RootStatus
 from protocol.log.strict import parse_amount
-from protocol.money import payout
 from protocol.money.accounts import cumulative_leaves, promise_leaves
 from protocol.money.onchain import Ask
 from protocol.money.payload import (
@@ -30,8 +29,8 @@ from protocol.money.settlement import (
     build_tree,
     sum_totals,
 )
-from protocol.rules.chain import drop_ask
-from protocol.rules.record import Record, require, require_member
+from protocol.rules.asks import put_ask, require_new_ask
+from protocol.rules.record import Record, require
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -190,28 +189,6 @@ def _change_ask(state: State, body: pb.WitnessChange) -> Ask:
     return Ask(digest, body.witness_nonce, body.deadline, body.proposal, witnesses=witnesses)
 
 
-# ---- their answers ----
-
-
-def validate_attest(state: State, record: Record[pb.Attest]) -> None:
-    """A witness signs with the payout key, so that the contracts can check it."""
-    require_member(state, record.author)
-    digest = record.body.digest
-    if all(ask.digest != digest for _, ask in state.asks.scan()):
-        raise Ignore("the witnesses are not asked for this now")
-    signer = address(state.members[record.author].payout)
-    require(signer in state.onchain.witnesses, "only the witnesses on chain attest")
-    if (digest, signer) in state.attestations:
-        raise Ignore("this witness has attested already")
-    payout.verify_attestation(digest, signer, record.body.signature)
-
-
-def process_attest(state: State, record: Record[pb.Attest]) -> None:
-    """Counts towards the quorum."""
-    signer = address(state.members[record.author].payout)
-    state.attestations.put((record.body.digest, signer), record.body.signature)
-
-
 # ---- shared ----
 
 
@@ -230,17 +207,3 @@ def ready_contracts(state: State, nonce: int, deadline_s: int) -> Deployment:
     require(nonce == view.nonce, f"the witnesses in force are set {view.nonce}")
     require(deadline_s > view.time_s, "the deadline has passed on chain")
     return deployment
-
-
-def require_new_ask(state: State, kind: str, ask: Ask) -> None:
-    """Raises Ignore where the witnesses are asked for as much already."""
-    present = state.asks.get(kind)
-    if present is not None and present.deadline_s >= ask.deadline_s:
-        # An old record, played again, would only take its witnesses' word from the new one.
-        raise Ignore("the witnesses are asked for this already, until then or later")
-
-
-def put_ask(state: State, kind: str, ask: Ask) -> None:
-    """From now on this is what they are asked; what a kind of record asked before is asked no longer."""
-    drop_ask(state, kind)
-    state.asks.put(kind, ask)

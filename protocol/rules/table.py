@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from protocol.errors import Outdated
 from protocol.rules import (
     answering,
+    attesting,
     campaigns,
     chain,
     close,
@@ -22,8 +23,10 @@ from protocol.rules import (
     drawing,
     faults,
     intake,
+    moving,
     network,
     people,
+    retiring,
     sealing,
     settling,
     training,
@@ -166,6 +169,8 @@ _FIRST: Final[dict[str, Rule]] = {
     "deployment": Rule(
         pb.Deployment, chain.validate_deployment, chain.process_deployment, by_operator=True
     ),
+    "move": Rule(pb.Move, moving.validate_move, moving.process_move, by_operator=True),
+    "retire": Rule(pb.Retire, retiring.validate_retire, retiring.process_retire, by_operator=True),
     "chain": Rule(
         pb.Chain,
         chain.validate_chain,
@@ -191,7 +196,7 @@ _FIRST: Final[dict[str, Rule]] = {
         by_operator=True,
     ),
     "slash": Rule(pb.Slash, faults.validate_slash, faults.process_slash, by_operator=True),
-    "attest": Rule(pb.Attest, settling.validate_attest, settling.process_attest),
+    "attest": Rule(pb.Attest, attesting.validate_attest, attesting.process_attest),
     "snapshot": Rule(
         pb.Snapshot,
         dataset.validate_snapshot,

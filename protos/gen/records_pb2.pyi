@@ -679,6 +679,58 @@ class Deployment(_message.Message):
     board: bytes
     def __init__(self, network: _Optional[bytes] = ..., chain_id: _Optional[int] = ..., block: _Optional[int] = ..., finality: _Optional[int] = ..., share_token: _Optional[bytes] = ..., timelock: _Optional[bytes] = ..., governor: _Optional[bytes] = ..., witness_set: _Optional[bytes] = ..., vault: _Optional[bytes] = ..., settlement: _Optional[bytes] = ..., stake: _Optional[bytes] = ..., board: _Optional[bytes] = ...) -> None: ...
 
+class Move(_message.Message):
+    __slots__ = ("network", "chain_id", "block", "finality", "share_token", "timelock", "governor", "witness_set", "vault", "settlement", "stake", "board", "epoch", "carried", "left", "witness_nonce", "deadline")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    FINALITY_FIELD_NUMBER: _ClassVar[int]
+    SHARE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TIMELOCK_FIELD_NUMBER: _ClassVar[int]
+    GOVERNOR_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_SET_FIELD_NUMBER: _ClassVar[int]
+    VAULT_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
+    STAKE_FIELD_NUMBER: _ClassVar[int]
+    BOARD_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CARRIED_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_NONCE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    chain_id: int
+    block: int
+    finality: int
+    share_token: bytes
+    timelock: bytes
+    governor: bytes
+    witness_set: bytes
+    vault: bytes
+    settlement: bytes
+    stake: bytes
+    board: bytes
+    epoch: int
+    carried: str
+    left: _containers.RepeatedCompositeFieldContainer[AssetTotal]
+    witness_nonce: int
+    deadline: int
+    def __init__(self, network: _Optional[bytes] = ..., chain_id: _Optional[int] = ..., block: _Optional[int] = ..., finality: _Optional[int] = ..., share_token: _Optional[bytes] = ..., timelock: _Optional[bytes] = ..., governor: _Optional[bytes] = ..., witness_set: _Optional[bytes] = ..., vault: _Optional[bytes] = ..., settlement: _Optional[bytes] = ..., stake: _Optional[bytes] = ..., board: _Optional[bytes] = ..., epoch: _Optional[int] = ..., carried: _Optional[str] = ..., left: _Optional[_Iterable[_Union[AssetTotal, _Mapping]]] = ..., witness_nonce: _Optional[int] = ..., deadline: _Optional[int] = ...) -> None: ...
+
+class Retire(_message.Message):
+    __slots__ = ("network", "contracts", "proposal", "witness_nonce", "deadline")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CONTRACTS_FIELD_NUMBER: _ClassVar[int]
+    PROPOSAL_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_NONCE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    contracts: int
+    proposal: int
+    witness_nonce: int
+    deadline: int
+    def __init__(self, network: _Optional[bytes] = ..., contracts: _Optional[int] = ..., proposal: _Optional[int] = ..., witness_nonce: _Optional[int] = ..., deadline: _Optional[int] = ...) -> None: ...
+
 class Chain(_message.Message):
     __slots__ = ("network", "first", "last", "last_hash", "last_time", "logs")
     NETWORK_FIELD_NUMBER: _ClassVar[int]

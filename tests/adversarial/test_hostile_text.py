@@ -104,6 +104,8 @@ COMMANDS: dict[str, list[str]] = {
         "--person {text} --for silence --dir {net}",
         "--person {text} --dir {net}",
     ],
+    "coordinator move": ["--dir {net}", "--rpc-url {text} --dir {net}"],
+    "coordinator retire": ["--dir {net}", "--rpc-url {text} --dir {net}"],
     "coordinator upgrade": ["--dir {net}"],
     "coordinator campaign create": [
         "{file} --dir {net}",
@@ -160,6 +162,7 @@ COMMANDS: dict[str, list[str]] = {
     "node review refuse": ["{item} unsure --dir {desk}", "{item} {text} --dir {desk}"],
     "node review show": ["{item} --dir {desk}", "{text} --dir {desk}"],
     "node bond": ["1 --dir {node}", "{text} --dir {node}"],
+    "node move": ["--dir {node}", "--rpc-url {text} --agree --dir {node}"],
     "node appeal": ["--dir {node}", "--dir {file}"],
     "node unbond": ["--dir {node}", "--dir {file}"],
     "node propose policy": ["--reviewers 5 --why {text} --dir {node}", "--admission {text}"],

@@ -18,7 +18,7 @@ from contracts.client import ChainClient, ContractRefused, decode_revert
 from contracts.spending import Spending, Unfunded
 from coordinator.chain import OperatorChain
 from coordinator.deploying import contract_address
-from coordinator.terms import tryout
+from coordinator.terms import Founding, tryout
 from node.wallet import Wallet
 from protocol.errors import ConfigError, LocalError, Reject, StateError, Unreachable
 from protocol.lifecycle import RootStatus
@@ -335,7 +335,8 @@ def test_a_deployment_that_ended_in_between_is_gone_on_with(
 
         with monkeypatch.context() as patched:
             patched.setattr(ChainClient, "deploy", count)
-            return chain.deploy(terms, listed, emission), sent
+            founding = Founding(tuple(listed), emission, emission * terms.emission_factor)
+            return chain.deploy(terms, founding), sent
 
     before = ChainClient(rpc_url, secret).head()
     if made < len(CONTRACTS):
@@ -357,7 +358,7 @@ def test_an_account_that_cannot_pay_for_all_deploys_nothing(rpc_url: str) -> Non
     chain = OperatorChain(rpc_url, b"\x4f" * 32)
     OperatorChain(rpc_url, OPERATOR).fund([chain.address], 10**16)
     with pytest.raises(Unfunded):
-        chain.deploy(tryout(), [WITNESSES[0].address], 1)
+        chain.deploy(tryout(), Founding((WITNESSES[0].address,), 1, 1))
     assert ChainClient(rpc_url, b"\x4f" * 32).nonce() == 0
 
 
@@ -365,7 +366,7 @@ def test_no_chain_no_money_and_no_contract_are_told_apart(lab: ChainLab) -> None
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(Unreachable, match="does not answer") as caught:
-        OperatorChain(nowhere, OPERATOR).deploy(tryout(), lab.listed, 1)
+        OperatorChain(nowhere, OPERATOR).deploy(tryout(), Founding(lab.listed, 1, 1))
     assert "chain dev" in caught.value.advice
     with pytest.raises(Unreachable):
         ANN.chain(nowhere, lab.deployment)

@@ -24,7 +24,7 @@ from node.claims import Claimer, SettlementWatch, leaf_of, unclaimed
 from node.config import NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
 from node.keys import generate_keys, save_keys
-from node.objection import PATIENCE_LOOKS, Objector, evidence_of
+from node.objection import PATIENCE_LOOKS, Objector, evidence_of, own_payload
 from node.rows import AlarmKind, ClaimRow, OutboxState
 from node.store import Store
 from node.wallet import Wallet
@@ -304,7 +304,9 @@ def test_a_bonded_witness_freezes_a_root_that_is_not_the_logs(settling: Settling
     settling.read()
     root = settling.net.state.roots[1]
     assert (root.status, root.challenger) == (RootStatus.FROZEN, settling.wallet.address)
-    assert root.evidence == evidence_of(settling.net.state, posting)
+    state = settling.net.state
+    own = own_payload(state, posting.epoch)
+    assert root.evidence == evidence_of(state.network, own, posting)
 
 
 def test_a_root_that_is_the_logs_is_left_alone(settling: Settling) -> None:

@@ -41,8 +41,11 @@ from tests.chain_says import (
     TOKEN,
     WHERE,
     attest,
+    begin,
     deploy,
+    move,
     posted,
+    retire,
     said,
     says,
     settlement,
@@ -66,7 +69,18 @@ PHASES = (
         "PAUSED",
     ),
     *("ASSENTING", "DEALING", "CHECKING"),
-    *("DEPLOYED", "PROPOSED", "ATTESTED", "FROZEN", "SOLD", "ENROLLED", "UPDATED", "TRAINED"),
+    *(
+        "DEPLOYED",
+        "PROPOSED",
+        "ATTESTED",
+        "FROZEN",
+        "MOVING",
+        "MOVED",
+        "SOLD",
+        "ENROLLED",
+        "UPDATED",
+        "TRAINED",
+    ),
 )
 RANDOM_MUTANTS = 12  # of each kind in each phase
 
@@ -225,6 +239,13 @@ def _settle(net: Network, people: list[Person], snapshot: Callable[[str], None])
     first = max(first for first, _ in net.state.ranges.scan())
     says(net, events.Upheld(1, 9), events.Enacted(1, payload.root), events.SlashOverturned(0))
     net.add(net.operator, "rewind", pb.Rewind(network=NETWORK, first=first))
+    net.add(net.operator, "move", move(net))
+    snapshot("MOVING")
+    attest(net, "move", *people[:3])
+    snapshot("MOVED")
+    begin(net, *people[:3])
+    net.add(net.operator, "retire", retire(net))
+    attest(net, "retire", people[0])
 
 
 def _sell_and_train(net: Network, people: list[Person], snapshot: Callable[[str], None]) -> None:

@@ -17,6 +17,7 @@ from protocol.money.payload import (
     Payload,
     change_digest,
     hash_payload,
+    move_digest,
     post_digest,
     quorum_of,
     uphold_digest,
@@ -210,4 +211,35 @@ def test_digests_equal_the_wallets(  # noqa: PLR0917
     del message["attempt"]
     assert change_digest(where, witnesses, epoch, nonce, deadline) == signable(
         where, where.witness_set, change, message
+    )
+
+
+@given(deployments, deployments, numbers, amounts, numbers, numbers)
+def test_a_move_is_what_a_wallet_would_sign(  # noqa: PLR0917
+    where: Deployment, to: Deployment, start: int, left: Any, nonce: int, deadline: int
+) -> None:
+    to = replace(to, start=start, carried=start + 1)
+    kinds = {
+        "Move": [
+            *(("uint256", name) for name in ("chainId", "block", "finality")),
+            ("address[]", "contracts"),
+            *(("uint256", name) for name in ("epoch", "carried")),
+            *(("address[]", "assets"), ("uint256[]", "left")),
+            *_NUMBERS[1:],
+        ]
+    }
+    message = {
+        "chainId": to.chain_id,
+        "block": to.block,
+        "finality": to.finality,
+        "contracts": ["0x" + getattr(to, name).hex() for name in CONTRACTS],
+        "epoch": start,
+        "carried": start + 1,
+        "assets": ["0x" + asset.hex() for asset, _ in left],
+        "left": [amount for _, amount in left],
+        "witnessNonce": nonce,
+        "deadline": deadline,
+    }
+    assert move_digest(where, to, left, nonce, deadline) == signable(
+        where, where.settlement, kinds, message
     )

@@ -9,7 +9,7 @@ import pytest
 
 from coordinator.config import Config, Home
 from coordinator.deploying import constructor_arguments
-from coordinator.terms import Terms, few_witnesses, tryout
+from coordinator.terms import Founding, Terms, few_witnesses, tryout
 from protocol.errors import ConfigError
 from protocol.money.settlement import CONTRACTS, Address
 
@@ -58,10 +58,12 @@ def test_they_are_written_and_read_back(tmp_path: Path) -> None:
 
 def test_constructors_name_contracts_that_come_later() -> None:
     at = {name: Address(bytes([n]) * 20) for n, name in enumerate(CONTRACTS, 1)}
-    made = constructor_arguments(at, Terms(), [b"\x21" * 20], 1_000)
+    made = constructor_arguments(
+        at, Terms(), Founding((Address(b"\x21" * 20),), 1_000, 10_000, 7, 600)
+    )
     assert made["share_token"] == ("0x" + "06" * 20,)
     assert made["settlement"][0][3] == "0x" + "07" * 20, "the stake"
-    assert made["settlement"][1:] == (259_200, 950_400, 1_000, 10_000)
+    assert made["settlement"][1:] == (259_200, 950_400, 1_000, 10_000, 7, 600)
     assert made["timelock"][1:3] == (["0x" + "03" * 20], ["0x" + "00" * 20])
     assert len(made) == len(CONTRACTS)
 
