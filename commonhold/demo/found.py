@@ -18,7 +18,7 @@ from protocol.money.settlement import Address
 
 WITNESSES: Final = NAMES[:5]
 # From the first item of a campaign to the last, and for those that a round leaves undecided.
-SEAL_WAIT: Final = "45s"
+SEAL_WAIT: Final = "38s"
 _LOOPBACK: Final = "/ip4/127.0.0.1/tcp/0"
 
 

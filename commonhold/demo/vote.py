@@ -19,7 +19,7 @@ _PATIENCE_S: Final = "120"
 # Long enough for processes on busy machines to be there when a vote begins, and before it or a root's time to
 # be objected to ends; the contracts ask for appeals that are longer than any vote.
 _DELAYS: Final = {
-    "delay": "10s",  # in which a witness objects
+    "delay": "8s",  # in which a witness objects
     "voting_delay": "25s",
     "voting_period": "20s",
     "appeal_delay": "100s",
