@@ -20,6 +20,7 @@ from protocol.limits import PPM
 from protocol.money import events
 from protocol.money.settlement import ETHER, Address
 from protocol.rules.chain import next_block
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 from tests.chain_says import PAYER, block_hash, deploy, said
 from tests.dataset_lab import ALL, DatasetLab
@@ -194,8 +195,8 @@ def test_a_payment_that_finds_no_licence_is_told_to_the_operator(lab: DatasetLab
 class PaidChain:
     """A chain on which somebody paid twice: once for a licence, once with a slip of the pen."""
 
-    def __init__(self, first: int) -> None:
-        self._first = first
+    def __init__(self, state: State) -> None:
+        self._first, self.deployment = next_block(state), state.deployment
 
     def final_block(self) -> int:
         return self._first + 1
@@ -224,7 +225,7 @@ def test_imported_payments_reach_their_licence_or_the_network_with_a_warning(
     licensed(lab)
     deploy(lab.net)
     told: list[str] = []
-    chain: Any = PaidChain(next_block(lab.net.state))
+    chain: Any = PaidChain(lab.net.state)
     assert read_chain(lab.operator, chain, told.append) == 2
     assert [each.paid for each in licences(lab.net.state)] == ["700"]
     assert lab.net.state.received[bytes(20)] == 1_400
