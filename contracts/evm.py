@@ -7,6 +7,7 @@ a crash loses the chain, which is what a development chain is for.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ from contracts import DEVELOPMENT_CHAIN_ID
 CHAIN_ID: Final = DEVELOPMENT_CHAIN_ID
 BLOCK_GAS_LIMIT: Final = 30_000_000  # mainnet's for most of its life
 ACCOUNT_WEI: Final = 10_000 * 10**18
+# py-evm asks for 100,000 when it is imported, at which deeply nested JSON overflows the stack of the whole
+# process instead of raising. 1,024 calls of contracts within each other, 15 frames each, fit.
+RECURSION_MAX: Final = 20_000
+sys.setrecursionlimit(RECURSION_MAX)
 # A snapshot holds the whole database's keys; a test needs one or two.
 SNAPSHOTS_MAX: Final = 64
 # Mining is a loop over real blocks; a test that wants time to pass asks for time instead.

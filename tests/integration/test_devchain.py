@@ -141,6 +141,13 @@ def test_a_revert_carries_its_data(rpc: Rpc) -> None:
     assert rpc("eth_getLogs", {"blockHash": logs[0]["blockHash"], "address": FRIEND}) == []
 
 
+def test_json_that_is_nested_too_deeply_ends_no_process(rpc: Rpc) -> None:
+    with pytest.raises(RecursionError):
+        json.loads("[" * 100_000)  # py-evm is imported here, too
+    assert httpx.post(rpc.url, content=b"[" * 100_000, timeout=20).status_code < 500
+    assert rpc("eth_chainId") == hex(CHAIN_ID)
+
+
 def test_time_and_history_can_be_moved(rpc: Rpc) -> None:
     snapshot = rpc("evm_snapshot")
     before = rpc("eth_getBlockByNumber", "latest", False)
