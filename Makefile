@@ -18,6 +18,8 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --un
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
 DEMO := tests/integration/test_demo.py
+# All but the unit tests, which run traced. Named, since pytest does not heed --ignore for one of its testpaths.
+WIDER := tests/property tests/adversarial tests/crash tests/integration
 COVERED := COVERAGE_FILE=.coverage-protocol $(BIN)/coverage
 PROTOCOL_COVERAGE_MIN := 98.5
 FORGE_MODULES := contracts/node_modules/.installed
@@ -41,7 +43,7 @@ test: $(STAMP) $(TRAINING_STAMP) ## Check format, types and structure, then run 
 	$(BIN)/ruff format --check .
 	$(MAKE) --no-print-directory types
 	$(MAKE) --no-print-directory coverage-protocol
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=$(DEMO) --ignore=tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE) --ignore=$(DEMO) $(WIDER)
 	$(MAKE) --no-print-directory test-federated
 	$(BIN)/python -m pytest $(DEMO)
 

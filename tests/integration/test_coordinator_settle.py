@@ -66,6 +66,10 @@ def run_settle(
         return settle(operator, open_chain(operator), told, seconds_max)
 
 
+def chain_head(url: str) -> int:
+    return int(str(ask_chain(url, "eth_blockNumber")), 16)
+
+
 def state_of(home: Home) -> State:
     with Operator(home) as operator:
         return operator.state
@@ -295,6 +299,13 @@ async def test_a_reorganisation_is_corrected_by_a_record(tmp_path: Path, chain_u
         assert ask_chain(chain_url, "evm_revert", before)
         with pytest.raises(StateError, match="blocks at this endpoint"), Operator(home) as operator:
             await asyncio.to_thread(read_chain, operator, open_chain(operator), told.append)
+        with pytest.raises(StateError, match="has no block"):
+            await asyncio.to_thread(deposit, 3)
+        while chain_head(chain_url) <= state_of(home).onchain.last:
+            ask_chain(chain_url, "evm_mine")
+        with pytest.raises(StateError, match="does not agree with the log"):
+            await asyncio.to_thread(deposit, 3)
+        await asyncio.to_thread(run_settle, home, 60, told.append)
         await asyncio.to_thread(deposit, 3)
         state = state_of(home)
         assert any("reorganised" in line for line in told)
