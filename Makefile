@@ -14,12 +14,14 @@ LOCKED := $(INSTALL) --require-hashes
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --generate-hashes \
     --python-version 3.11 $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE)))
-# Most tests wait for processes; files run side by side. The demo has a dozen processes of its own: it runs alone.
-JOBS ?= 2
-SIDE_BY_SIDE := -n $(JOBS) --dist loadfile
+# Most tests wait for processes, so that two cores do three files side by side. The demo has a dozen processes of its
+# own: it runs alone.
+JOBS ?= 3
+SIDE_BY_SIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 DEMO := tests/integration/test_demo.py
-# All but the unit tests, which run traced. Named, since pytest does not heed --ignore for one of its testpaths.
-WIDER := tests/property tests/adversarial tests/crash tests/integration
+# All but the unit tests, which run traced. Named, since pytest does not heed --ignore for one of its testpaths; in this
+# order, so that files that wait for processes do not come last.
+WIDER := tests/integration tests/adversarial tests/crash tests/property
 COVERED := COVERAGE_FILE=.coverage-protocol $(BIN)/coverage
 PROTOCOL_COVERAGE_MIN := 98.5
 FORGE_MODULES := contracts/node_modules/.installed

@@ -133,7 +133,7 @@ class Endpoint:
                 headers={"Content-Type": "application/json"},
                 timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
                 follow_redirects=False,  # a request that is sent on elsewhere takes the key with it
-                verify=_authorities(),
+                verify=_authorities(url),
                 # A proxy of the environment would look for this machine's chain on its own machine.
                 trust_env=not urls.is_local(url),
             )
@@ -329,8 +329,13 @@ def _parse(body: bytes) -> dict[str, Any] | None:
     return reply if isinstance(reply, dict) else None
 
 
-def _authorities() -> ssl.SSLContext:
-    """Return whom to trust: the usual authorities, or those that SSL_CERT_FILE or SSL_CERT_DIR name."""
+def _authorities(url: str) -> ssl.SSLContext:
+    """Return whom to trust: the usual authorities, or those that SSL_CERT_FILE or SSL_CERT_DIR name.
+
+    Nobody where nothing is encrypted: reading all the authorities takes longer than many a command.
+    """
+    if not urls.is_encrypted(url):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         return httpx.create_ssl_context()
     except OSError as error:

@@ -40,6 +40,12 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{host}{port}" + (f"/{HIDDEN}" if more else "")
 
 
+def is_encrypted(url: str) -> bool:
+    """Return whether what is asked of `url` goes over TLS."""
+    parts = _split(url)
+    return parts is not None and parts.scheme == "https"
+
+
 def is_local(url: str) -> bool:
     """Return whether `url` leads to this machine."""
     parts = _split(url)
