@@ -65,7 +65,7 @@ def move(
     `anew`: to others than those that are asked for.
 
     Raises:
-        StateError: there are no contracts to leave, or money would stay behind unsaid.
+        StateError: there are no contracts to leave, money would stay behind unsaid, or witnesses change.
         Unreachable: the new chain or the coordinator does not answer; run it again.
     """
     state = operator.state
@@ -80,6 +80,7 @@ def move(
     standing = None if anew else _standing(operator.state)
     if standing is None:
         _require_nothing_left(operator.state, report, leave_behind=leave_behind)
+        require_settled_witnesses(operator.state, report, leave_behind=leave_behind)
         chain = open_chain(operator, report, rpc_url=rpc_url)
         standing = _ask(operator, _deploy(operator, chain, most, report))
         chain.forget_deploying()
@@ -139,6 +140,25 @@ def _require_nothing_left(state: State, report: Report, *, leave_behind: bool) -
             " chain is gone, or that is worth less than the wait: --leave-behind",
         )
     report(f"WARNING: this stays in the old vault, for nobody: {words}")
+
+
+def require_settled_witnesses(state: State, report: Report, *, leave_behind: bool) -> None:
+    """Raises StateError while another set of witnesses waits on chain.
+
+    Put in force after the move, by anybody, it would have the last word there, and `retire` asks those of now.
+    """
+    if not state.onchain.active_at_s:
+        return
+    waits = "a change of the witnesses waits on chain"
+    if not leave_behind:
+        raise StateError(
+            f"{waits}, and the log could not follow it after the move",
+            "`commonhold coordinator settle` puts it in force in its time; then move. If the chain is gone:"
+            " --leave-behind",
+        )
+    report(
+        f"WARNING: {waits}; should it come into force there, the old contracts cannot be retired"
+    )
 
 
 def _deploy(

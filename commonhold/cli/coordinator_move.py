@@ -28,7 +28,11 @@ def move(
         typer.Option(help="JSON-RPC endpoint of the chain to go to. Default: the present one."),
     ] = "",
     leave_behind: Annotated[
-        bool, typer.Option("--leave-behind", help="Leave in the old vault what is not promised.")
+        bool,
+        typer.Option(
+            "--leave-behind",
+            help="Leave in the old vault what is not promised, and a change of the witnesses.",
+        ),
     ] = False,
     anew: Annotated[
         bool, typer.Option("--anew", help="To others than those that are asked for now.")

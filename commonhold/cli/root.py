@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.metadata
 import logging
 import sys
 from io import TextIOWrapper
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -61,7 +62,7 @@ def build(*wanted: str) -> typer.Typer:
         pretty_exceptions_enable=False,  # a traceback with values could print a key
         help=HELP,
     )
-    root.callback()(lambda: None)
+    root.callback()(_root)
     for name, (_, _, text) in GROUPS.items():
         if name in wanted:
             _mount(root, name)
@@ -77,6 +78,28 @@ def _mount(root: typer.Typer, name: str) -> None:
         root.add_typer(module.app, name=name, help=text)
     else:
         root.command(name)(module.command)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from protocol.rules.table import LATEST
+
+        typer.echo(f"commonhold {importlib.metadata.version('commonhold')}, rules {LATEST}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_say_version,
+            is_eager=True,
+            help="Show which this is, and up to which rules.",
+        ),
+    ] = False,
+) -> None:
+    """All that may stand before the first command."""
 
 
 def _unused() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
 from commonhold.cli.output import EXIT_BUG
+from protocol.rules.table import LATEST
 
 WITHOUT = """
 import sys
+from importlib.metadata import version
 sys.modules[{module!r}] = None  # what Python does for a package that is not installed
 sys.argv = ["commonhold", *{arguments!r}]
 from commonhold.cli import main
@@ -72,3 +75,9 @@ def test_what_strangers_wrote_forges_no_line_of_a_log_or_a_traceback() -> None:
     assert "\n    ERROR all is lost<U+001B>[2J" in done.stderr
     assert "\nERROR" not in done.stderr and "\x1b" not in done.stderr
     assert done.stdout == "\\u03b5 \\u202e\n"  # a terminal that has no such letters
+
+
+def test_the_version_says_up_to_which_rules() -> None:
+    done = run("sqlalchemy", "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"commonhold {version('commonhold')}, rules {LATEST}\n"
