@@ -145,7 +145,7 @@ def _require_nothing_left(state: State, report: Report, *, leave_behind: bool) -
 def require_settled_witnesses(state: State, report: Report, *, leave_behind: bool) -> None:
     """Raises StateError while another set of witnesses waits on chain.
 
-    Put in force after the move, by anybody, it would have the last word there, and `retire` asks those of now.
+    Put in force after the move, by anybody, it would have the last word there; `retire` asks those of now.
     """
     if not state.onchain.active_at_s:
         return

@@ -31,7 +31,7 @@ def move(
         bool,
         typer.Option(
             "--leave-behind",
-            help="Leave in the old vault what is not promised, and a change of the witnesses.",
+            help="Leave behind what no root promises, and witnesses who wait.",
         ),
     ] = False,
     anew: Annotated[
