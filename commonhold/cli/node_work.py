@@ -1,5 +1,5 @@
-"""The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `bond`, `unbond`,
-`appeal`; `page`, `withdraw`, `assent`, `move`."""
+"""The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `claimer`, `bond`,
+`unbond`, `appeal`; `page`, `withdraw`, `assent`, `move`."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def register(app: typer.Typer) -> None:
     app.command()(start)
     app.add_typer(review_app, name="review")
     app.command()(claim)
+    app.command()(claimer)
     app.command()(bond)
     app.command()(unbond)
     app.command()(appeal)
@@ -182,6 +183,19 @@ def claim(
         str, typer.Option(help="shares, ether, or a token's address. Default: everything.")
     ] = "",
     *,
+    account: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            help="Claim for this account instead, which may be anybody's: you pay the gas, and it is paid.",
+        ),
+    ] = "",
+    to: Annotated[
+        str,
+        typer.Option(
+            help="Send it to this address instead. With --for: if your account is that one's claimer."
+        ),
+    ] = "",
     old_rpc_url: Annotated[
         str,
         typer.Option(
@@ -199,7 +213,41 @@ def claim(
     """
     from commonhold.cli import node_claim
 
-    node_claim.claim(asset, old_rpc_url, directory, passphrase_path, as_json)
+    node_claim.claim(
+        *(asset, account, to, old_rpc_url),
+        directory=directory,
+        passphrase_path=passphrase_path,
+        as_json=as_json,
+    )
+
+
+@guarded
+def claimer(
+    address: Annotated[
+        str, typer.Argument(help="Who may: 0x… Nothing: show who may at present.")
+    ] = "",
+    *,
+    is_none: Annotated[bool, typer.Option("--none", help="Nobody but you, from now on.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let another address send your payments elsewhere: all that is due, and all to come, to any address.
+
+    It claims with `node claim --for YOURS --to ADDRESS`, until you take it back with --none. It can take what
+    you have not claimed, and nothing else.
+    """
+    from commonhold.cli import node_claimer
+
+    node_claimer.claimer(
+        address,
+        is_none=is_none,
+        yes=yes,
+        directory=directory,
+        passphrase_path=passphrase_path,
+        as_json=as_json,
+    )
 
 
 @guarded

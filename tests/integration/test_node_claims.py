@@ -227,6 +227,8 @@ def test_only_the_difference_is_due(settling: Settling) -> None:
     assert unclaimed(settled, settling.wallet.address, [row]) == [asset]
     row = replace(row, cumulative=amount)
     assert unclaimed(settled, settling.wallet.address, [row]) == []
+    row = replace(row, tx_hash=b"")  # the chain's word alone, which may be wrong or taken back
+    assert unclaimed(settled, settling.wallet.address, [row]) == [asset]
 
 
 def test_the_command_claims_and_then_says_that_nothing_is_left(
