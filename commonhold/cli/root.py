@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import typer
 
-from commonhold.cli.output import EXIT_BUG, EXIT_USAGE, complain, say, start_logging
+from commonhold.cli.output import EXIT_BUG, EXIT_USAGE, complain, show, start_logging
 from commonhold.cli.usage import Root
 
 # name -> (module with a Typer group `app` or a function `command`, extra that brings its packages, help)
@@ -84,7 +84,7 @@ def _say_version(wanted: bool) -> None:
     if wanted:
         from protocol.rules.table import LATEST
 
-        say(f"commonhold {importlib.metadata.version('commonhold')}, rules {LATEST}")
+        show(f"commonhold {importlib.metadata.version('commonhold')}, rules {LATEST}")
         raise typer.Exit
 
 
