@@ -6,7 +6,6 @@ missing says which extra to install, and all others work.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import importlib.metadata
 import logging
@@ -16,6 +15,7 @@ from typing import Annotated, Final
 
 import typer
 
+from commonhold.cli.collecting import collect_seldom
 from commonhold.cli.output import EXIT_BUG, EXIT_USAGE, complain, show, start_logging
 from commonhold.cli.usage import Root
 
@@ -44,10 +44,6 @@ GROUPS: Final[dict[str, tuple[str, str, str]]] = {
     "chain": ("commonhold.cli.chain", "chain", "An embedded EVM for development."),
     "demo": ("commonhold.cli.demo", "demo", "The whole way of a contribution, on this machine."),
 }
-
-#: New objects between two looks of the collector for cycles. With Python's 700 it takes a seventh of the time
-#: in which a command's packages are imported, none of which can be collected.
-COLLECT_EVERY: Final = 50_000
 
 HELP: Final = "Build AI training data and models together, and own them together."
 
@@ -108,7 +104,7 @@ def _unused() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
-    gc.set_threshold(COLLECT_EVERY)
+    collect_seldom()
     start_logging(logging.WARNING, "%(levelname)s %(name)s: %(message)s")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal knows every letter
