@@ -185,7 +185,6 @@ def serve(
     import asyncio
 
     from commonground.durations import parse_duration
-    from commonhold.cli.collecting import collect_as_usual
     from coordinator.server import Address
     from coordinator.server import serve as run
 
@@ -197,7 +196,6 @@ def serve(
     def ready(address: Address) -> None:
         say(f"ready: API on port {address.grpc_port}, dashboard on port {address.http_port}")
 
-    collect_as_usual()
     asyncio.run(run(Home.at(directory), ready_file, ready, close_every))
 
 

@@ -85,7 +85,6 @@ def start(
     import logging
     from dataclasses import replace
 
-    from commonhold.cli.collecting import collect_as_usual
     from commonhold.cli.node_home import open_home, open_keys
     from commonhold.cli.node_page import spending_of
     from node.config import read_reviewers
@@ -107,7 +106,6 @@ def start(
     for library in ("libp2p", "trio", "asyncio", "web3", "urllib3", "multiaddr"):
         logging.getLogger(library).setLevel(logging.ERROR)  # their chatter is no news of this node
     options = Options(auto_claim, ready_file, spending_of(home))
-    collect_as_usual()
     asyncio.run(run_until_signal(Daemon(home, config, keys, options)))
 
 
