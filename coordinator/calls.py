@@ -43,8 +43,8 @@ CALL_SECONDS_MAX: Final = 60.0
 INLINE_BYTES_MAX: Final = 16 * 1024
 # Parsing holds the interpreter's lock: more threads than this gain nothing, and each needs memory.
 PARSER_THREADS: Final = 2
-# A refused call stays in a cycle of gRPC's, and with it what has come of its message, up to 8 MiB. Seldom as the
-# collector looks (commonground.collecting), hundreds of them would be held; looking at what is new is quick.
+# A refused call stays in a cycle of gRPC's, and with it what has come of its message, up to 8 MiB. Seldom as
+# the collector looks (commonground.collecting), many would be held; looking at what is new is quick.
 REFUSED_PER_LOOK: Final = 8
 LOOKS_PER_LONGER: Final = 8  # which takes along those that were still under way
 _UNKNOWN: Final = "unknown"  # in metrics: what a stranger calls it is not ours to repeat
