@@ -37,7 +37,7 @@ from tests.integration.test_invitations import refused, run_json
 from tests.integration.test_node_claims import (
     Settling,
     command_of,
-    settling,  # noqa: F401
+    settled_by_ann,
 )
 from tests.integration.test_payee import Safe, node_of_author
 from tests.integration.test_payee import read as read_chain_of
@@ -57,6 +57,12 @@ Run = Callable[..., tuple[int, str]]
 def rpc_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with devchain(tmp_path_factory.mktemp("chain")) as (url, _):
         yield url
+
+
+@pytest.fixture
+def settling(rpc_url: str, tmp_path: Path) -> Iterator[Settling]:
+    with settled_by_ann(rpc_url, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -129,7 +135,7 @@ def agree(lab: Settling, folder: Path) -> bool:
 # ---- our own, elsewhere ----
 
 
-def test_our_own_payments_go_to_another_address(settling: Settling, tmp_path: Path) -> None:  # noqa: F811
+def test_our_own_payments_go_to_another_address(settling: Settling, tmp_path: Path) -> None:
     earned = settling.net.state.earned[settling.ann.id, b""]
     settled(settling)
     run, before = ann_of(settling, tmp_path), shares_of(settling, COLD)
@@ -152,7 +158,7 @@ def test_our_own_payments_go_to_another_address(settling: Settling, tmp_path: Pa
 
 
 def test_an_address_that_is_nobodys_is_refused_before_anything_is_sent(
-    settling: Settling,  # noqa: F811
+    settling: Settling,
     tmp_path: Path,
 ) -> None:
     settled(settling)
@@ -182,7 +188,7 @@ def test_an_address_that_is_nobodys_is_refused_before_anything_is_sent(
 # ---- of others ----
 
 
-def test_anybody_pays_the_gas_and_the_account_is_paid(settling: Settling, tmp_path: Path) -> None:  # noqa: F811
+def test_anybody_pays_the_gas_and_the_account_is_paid(settling: Settling, tmp_path: Path) -> None:
     other = Person("reviewer 0")
     account = Wallet(other.wallet.to_bytes()).address
     earned = settling.net.state.earned[other.id, b""]
@@ -220,7 +226,7 @@ def test_anybody_pays_the_gas_and_the_account_is_paid(settling: Settling, tmp_pa
 
 
 def test_a_claimer_sends_elsewhere_until_it_may_no_more(
-    settling: Settling,  # noqa: F811
+    settling: Settling,
     tmp_path: Path,
 ) -> None:
     other = Person("reviewer 0")
@@ -267,7 +273,7 @@ def test_a_claimer_sends_elsewhere_until_it_may_no_more(
 
 
 def test_what_it_means_is_said_and_asked(
-    settling: Settling,  # noqa: F811
+    settling: Settling,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
