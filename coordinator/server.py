@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import grpc
 
-from commonground.collecting import collect_rarely
 from commonground.files import replace_file
 from commonground.web.connections import Visitors
 from commonground.web.server import listening, serving
@@ -105,7 +104,6 @@ async def serve(
         FatalStoreError: a commit failed; what is in memory no longer counts. Start again.
     """
     give_back_large_blocks()
-    collect_rarely()
     config = home.load()
     if close_every is not None:
         config = replace(config, close_every=close_every)

@@ -34,7 +34,6 @@ from typing import Final
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie
-from commonground.collecting import collect_rarely
 from commonground.directory import Directory
 from commonground.files import replace_file
 from commonground.locks import alone
@@ -370,7 +369,6 @@ class Daemon:
 
 async def run_until_signal(daemon: Daemon) -> None:
     """Runs a daemon in the main thread until SIGINT or SIGTERM, and then ends in time."""
-    collect_rarely()
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(daemon.run())
 
