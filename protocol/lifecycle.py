@@ -1,7 +1,7 @@
 """The state machines, as tables. Transitions happen here and nowhere else.
 
 item   SUBMITTED -> DRAWN -> COMMITTED -> REVEALED -> ACCEPTED | REJECTED | UNDECIDED -> DRAWN ...
-       SUBMITTED -> DUPLICATE
+       SUBMITTED | REVEALED -> DUPLICATE -> SUBMITTED (its author contests it, once)
        any of these but DRAWN, COMMITTED, REVEALED -> WITHDRAWN
 round  OPEN -> SEALED -> COMMITTING -> REVEALING -> OPEN: one campaign's, and no other's business
        SEALED -> OPEN (nobody could be drawn)
@@ -36,7 +36,8 @@ class ItemStatus(Enum):
 class ItemEvent(Enum):
     """What can happen to an item."""
 
-    MATCH = auto()  # an earlier item has the same content, nearly
+    MATCH = auto()  # an earlier item has the same content, nearly; or its reviewers call it a copy
+    CONTEST = auto()  # its author says that it is no copy
     DRAW = auto()
     END_COMMITS = auto()
     END_REVEALS = auto()
@@ -120,6 +121,7 @@ class RootEvent(Enum):
 
 _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
     (ItemStatus.SUBMITTED, ItemEvent.MATCH): ItemStatus.DUPLICATE,
+    (ItemStatus.DUPLICATE, ItemEvent.CONTEST): ItemStatus.SUBMITTED,
     (ItemStatus.SUBMITTED, ItemEvent.DRAW): ItemStatus.DRAWN,
     (ItemStatus.UNDECIDED, ItemEvent.DRAW): ItemStatus.DRAWN,
     (ItemStatus.DRAWN, ItemEvent.END_COMMITS): ItemStatus.COMMITTED,
@@ -127,6 +129,7 @@ _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
     (ItemStatus.REVEALED, ItemEvent.ACCEPT): ItemStatus.ACCEPTED,
     (ItemStatus.REVEALED, ItemEvent.REJECT): ItemStatus.REJECTED,
     (ItemStatus.REVEALED, ItemEvent.LEAVE_UNDECIDED): ItemStatus.UNDECIDED,
+    (ItemStatus.REVEALED, ItemEvent.MATCH): ItemStatus.DUPLICATE,
     (ItemStatus.SUBMITTED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
     (ItemStatus.DUPLICATE, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
     (ItemStatus.ACCEPTED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,

@@ -90,6 +90,11 @@ VERDICT_BYTES_MAX: Final = 320
 BELIEF_NUMBER_BYTES: Final = 3
 # How much more than others a campaign may pay: a weight that dwarfs them all takes the whole emission.
 PRICE_PPM_MAX: Final = 1_000 * PPM
+WHOLE_PERMILLE: Final = 1_000  # of a price: what an item earns that is derived from no other
+# Of one round, items that are flagged as likely copies of one and the same. Each asks its reviewers for a
+# second look and the original's author for one more piece of content: whatever somebody submits to resemble
+# everything costs others no more than this. What is above is compared with the next that it resembles.
+FLAGS_PER_ORIGINAL_MAX: Final = 256
 DAY_MS: Final = 24 * 3600 * 1000
 # A window of a month, and as long for a round to begin: whoever needs longer opens a campaign in parts.
 WINDOW_MS_MAX: Final = 31 * DAY_MS

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from protocol.errors import StateError
 from protocol.identity import NOBODY, PersonId
 from protocol.lifecycle import ItemEvent, ItemStatus, JobStatus, RoundPhase, next_status
+from protocol.limits import WHOLE_PERMILLE
 from protos.gen import records_pb2 as pb
 
 ItemId = bytes
@@ -99,6 +100,7 @@ class Campaign:
     privacy: int  # pb.Privacy
     withdrawal: int  # pb.WithdrawalTerms
     rounds: RoundTerms
+    derivative_permille: int = 0
     paused: bool = False
     pauses: int = 0  # records that paused it or let it go on
 
@@ -106,6 +108,10 @@ class Campaign:
     def is_open(self) -> bool:
         """Whether content may be published, and copies are told apart by it."""
         return self.privacy == pb.PRIVACY_OPEN
+
+    def worth_permille(self, relation: int) -> int:
+        """What an accepted item earns, of the price, by what it is to an earlier one (pb.Relation)."""
+        return self.derivative_permille if relation == pb.RELATION_DERIVATIVE else WHOLE_PERMILLE
 
     @staticmethod
     def of(record: pb.Campaign) -> Campaign:
@@ -143,6 +149,7 @@ class GivenAnswer:
 
     answer: bytes
     refusal: int  # pb.Refusal
+    relation: int = pb.RELATION_NONE  # pb.Relation, of an item that was flagged
 
 
 # ---- items ----
@@ -256,6 +263,10 @@ class Item:
     draws: int = 0
     answered_by: tuple[PersonId, ...] = ()  # reviewers so far, over all rounds
     duplicate_of: ItemId = b""
+    resembles: ItemId = b""  # the earlier item that reviewers compare it with, fixed by a seal
+    relation: int = pb.RELATION_NONE  # pb.Relation: what they decided that it is to that one
+    contested: bool = False  # that it is a copy; once, by its author
+    heard: int = 0  # how many of `answered_by` were on the panel before that
     answer: bytes | None = None  # what was decided; None before, and of refused content
     confidence_ppm: int = 0
     belief_ppm: tuple[int, ...] = ()
@@ -306,6 +317,7 @@ class Contribution:
     rejected: int = 0
     duplicates: int = 0
     undecided: int = 0
+    derivatives: int = 0  # of the accepted
 
 
 # ---- datasets ----

@@ -77,10 +77,12 @@ def policy(**changes: int | str) -> pb.Policy:
 
 @dataclass
 class Person:
-    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None`."""
+    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None`, and
+    call every likely copy what `relation` says."""
 
     name: str
     judge: Callable[[Any], Any] = lambda truth: truth
+    relation: pb.Relation = pb.RELATION_INDEPENDENT
     root: SigningKey = field(init=False)
     signing_key: SigningKey = field(init=False)
     wallet: PrivateKey = field(init=False)
@@ -331,6 +333,9 @@ class Network:
         body = pb.Withdraw(network=NETWORK, item_ids=item_ids, part=part)
         self.add(person, "withdraw", body)
 
+    def contest(self, person: Person, item_id: ItemId) -> None:
+        self.add(person, "contest", pb.Contest(network=NETWORK, item_id=item_id))
+
     def erased_since(self, entry: int = 0) -> set[bytes]:
         """The hashes of all leaves that records from a log index on have taken back."""
         sets = (hashes for each in self.changes[entry:] for hashes in each.erased_leaves.values())
@@ -468,6 +473,8 @@ class Network:
                 answer.refusal = pb.REFUSAL_UNSURE
             else:
                 answer.answer = self.answer(said, c)
+                if self.state.items[item_id].resembles:
+                    answer.relation = person.relation
             leaves.append(encode_leaf(answer))
         return leaves
 
@@ -477,6 +484,7 @@ class Network:
         for leaf in leaves:
             answer = parse_leaf(pb.Answer, leaf)
             answer.ClearField("answer")
+            answer.ClearField("relation")
             answer.refusal = refusal
             refused.append(encode_leaf(answer))
         return refused
@@ -623,6 +631,7 @@ def campaign(**changes: Any) -> pb.Campaign:
         "licences": ["CC-BY-4.0"],
         "reviewers_per_item": 3,
         "price_ppm": PPM,
+        "derivative_permille": 500,
         "privacy": pb.PRIVACY_OPEN,
         "withdrawal": pb.WITHDRAWAL_REPAYS,
         "rounds": rounds(),

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from protocol.limits import AMOUNT_MICRO_MAX, PPM
+from protocol.limits import AMOUNT_MICRO_MAX, PPM, WHOLE_PERMILLE
 from protocol.money.pools import contribution_weight, emission_pools, split
 from protocol.money.revenue import revenue_lines, treasury_line
 from protocol.review.decisions import infer_decided, known_gold
+from protocol.rows import Campaign, Contribution
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 
@@ -60,15 +61,17 @@ def price_lines(state: State, earned: list[pb.RewardLine]) -> list[pb.RewardLine
 def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
     """One line for each contributor and campaign of this epoch, unpriced."""
     for (author, campaign_id), counted in state.contributions.scan():
-        repaid = min(counted.accepted, state.repayable.get((author, campaign_id), 0))
+        campaign = state.campaigns[campaign_id]
+        worth = _worth_permille(campaign, counted)
+        repaid = min(worth, state.repayable.get((author, campaign_id), 0))
         yield pb.RewardLine(
             person=author,
             role=pb.ROLE_CONTRIBUTOR,
             campaign_id=campaign_id,
             weight_micro=contribution_weight(
-                counted.accepted - repaid,
+                worth - repaid,
                 counted.rejected,
-                state.campaigns[campaign_id].price_ppm,
+                campaign.price_ppm,
                 state.policy.rejection_penalty_ppm,
             ),
             evidence=pb.Evidence(
@@ -76,9 +79,16 @@ def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
                 rejected=counted.rejected,
                 duplicates=counted.duplicates,
                 undecided=counted.undecided,
-                repaid=repaid,
+                repaid_permille=repaid,
+                derivatives=counted.derivatives,
             ),
         )
+
+
+def _worth_permille(campaign: Campaign, counted: Contribution) -> int:
+    """Accepted items in thousandths of the price: derivatives at their part of it, all others whole."""
+    derived = counted.derivatives * campaign.worth_permille(pb.RELATION_DERIVATIVE)
+    return (counted.accepted - counted.derivatives) * WHOLE_PERMILLE + derived
 
 
 def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:

@@ -11,11 +11,20 @@ note, or once its note was taken back.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
 
-from protocol.review.fingerprints import DuplicateIndex, Match
+from protocol.review.fingerprints import (
+    NEAR_DUPLICATE_PERMILLE,
+    PERCEPTUAL,
+    DuplicateIndex,
+    Match,
+    distance,
+)
 from protocol.rows import Campaign
+
+LIKELY_PERMILLE: Final = 32
+MAX_FLAGS: Final = 8
 
 ItemId = bytes
 Fingerprints: TypeAlias = tuple[tuple[str, bytes], ...]
@@ -36,6 +45,7 @@ class Copies:
         # By part, in the order of the campaign's: all items here have the same.
         self._parts = defaultdict[str, DuplicateIndex[ItemId]](DuplicateIndex)
         self._items: set[ItemId] = set()
+        self._aside: dict[ItemId, Fingerprints] = {}
 
     def __contains__(self, item_id: ItemId) -> bool:
         return item_id in self._items
@@ -49,8 +59,22 @@ class Copies:
             self._parts[part].add(fingerprint, item_id)
         self._items.add(item_id)
 
+    def set_aside(self, item_id: ItemId) -> None:
+        """Later items are not compared with this one, as it is a copy; its fingerprints are kept: its author
+        may contest that."""
+        fingerprints = self.fingerprints_of(item_id)
+        self.remove(item_id)
+        if fingerprints:
+            self._aside[item_id] = fingerprints
+
+    def restore(self, item_id: ItemId) -> None:
+        """Takes back `set_aside`."""
+        if (fingerprints := self._aside.pop(item_id, None)) is not None:
+            self.add(item_id, fingerprints)
+
     def remove(self, item_id: ItemId) -> None:
         """Forgets an item's fingerprints for good; twice is as well."""
+        self._aside.pop(item_id, None)
         if item_id in self._items:
             self._items.remove(item_id)
             for index in self._parts.values():
@@ -59,7 +83,7 @@ class Copies:
     def fingerprints_of(self, item_id: ItemId) -> Fingerprints:
         """What an item's parts look like, as its author said; empty for one that is not here."""
         if item_id not in self._items:
-            return ()
+            return self._aside.get(item_id, ())
         return tuple((part, index.fingerprint_of(item_id)) for part, index in self._parts.items())
 
     def readings(self, item_id: ItemId) -> list[Fingerprints]:
@@ -91,6 +115,24 @@ class Copies:
                 far = max((match.distance, *(each for each in distances if each is not None)))
                 found.append(Match(match.key, far))
         return found
+
+    def likely(
+        self, reading: Fingerprints, may_be: Callable[[ItemId], bool]
+    ) -> list[Match[ItemId]]:
+        """The items that are likely, but not nearly enough, to be the same, the nearest first, MAX_FLAGS at
+        most: of those that `may_be` says yes to."""
+        (part, fingerprint), others = self._rarest(reading)
+        if fingerprint[0] != PERCEPTUAL:
+            return []
+        found = []
+        for key in self._items:
+            mine = dict(self.fingerprints_of(key))
+            if mine[part][0] != PERCEPTUAL or any(mine[name] != each for name, each in others):
+                continue
+            far = distance(mine[part], fingerprint)
+            if NEAR_DUPLICATE_PERMILLE < far <= LIKELY_PERMILLE and may_be(key):
+                found.append(Match(key, far))
+        return sorted(found, key=lambda match: match.distance)[:MAX_FLAGS]
 
     def _rarest(self, reading: Fingerprints) -> tuple[tuple[str, bytes], Fingerprints]:
         """The part that fewest items share, and the others: a prompt may be everybody's."""

@@ -101,6 +101,7 @@ def validate_reveal(state: State, record: Record[pb.Reveal]) -> None:
     question = question_of(state.campaigns[body.campaign_id])
     for answer in answers:
         _check_answer(question, record.author, answer)
+        _check_relation(answer, is_flagged=bool(state.items[ItemId(answer.item_id)].resembles))
 
 
 def _check_answer(question: Question, author: PersonId, answer: pb.Answer) -> None:
@@ -116,13 +117,30 @@ def _check_answer(question: Question, author: PersonId, answer: pb.Answer) -> No
         raise Reject(f"item {answer.item_id.hex()}: {error}", error.advice) from None
 
 
+def _check_relation(answer: pb.Answer, *, is_flagged: bool) -> None:
+    """A likely copy is called something; nothing else is."""
+    where = f"item {answer.item_id.hex()}"
+    require(answer.relation in pb.Relation.values(), f"{where}: an unknown relation")
+    if answer.refusal or not is_flagged:
+        require(
+            answer.relation == pb.RELATION_NONE,
+            f"{where}: an answer says what it is to another item, and it was not asked that",
+        )
+    else:
+        require(
+            answer.relation != pb.RELATION_NONE,
+            f"{where}: an answer does not say what the item is to the one that it resembles",
+            "say that it is a copy, a derivative or independent, or that you cannot tell",
+        )
+
+
 def process_reveal(state: State, record: Record[pb.Reveal]) -> None:
     """The answers count."""
     campaign_id, author = record.body.campaign_id, record.author
     state.revealed.put((campaign_id, author), record.index)
     for answer in record.leaves:
         item_id = ItemId(answer.item_id)
-        given = GivenAnswer(answer.answer, answer.refusal)
+        given = GivenAnswer(answer.answer, answer.refusal, answer.relation)
         state.answers.put((campaign_id, item_id, author), given)
         item = state.items[item_id]
         state.items.put(item_id, replace(item, answered_by=(*item.answered_by, author)))

@@ -25,6 +25,7 @@ from protocol.limits import (
     ROUND_CELLS_MAX,
     TEXT_CHARS_MAX,
     VERDICT_BYTES_MAX,
+    WHOLE_PERMILLE,
     WINDOW_MS_MAX,
 )
 from protocol.log.batch import BUNDLE_BYTES_MAX
@@ -73,6 +74,11 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
         0 < campaign.price_ppm <= PRICE_PPM_MAX,
         f"the price is {campaign.price_ppm} parts per million",
         f"give 1 to {PRICE_PPM_MAX}; {PPM} is what others pay",
+    )
+    require(
+        campaign.derivative_permille <= WHOLE_PERMILLE,
+        f"a derivative of an earlier item earns {campaign.derivative_permille} thousandths of the price",
+        f"give 0 to {WHOLE_PERMILLE}",
     )
     _check_rounds(campaign.rounds)
     _check_sizes(campaign, ask(campaign.task, campaign.spec))

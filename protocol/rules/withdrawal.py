@@ -110,9 +110,10 @@ def _take_items(state: State, record: Record[pb.Withdraw]) -> None:
         item = state.items[item_id]
         campaign = state.campaigns[item.campaign_id]
         accepted = item.status is ItemStatus.ACCEPTED
-        if accepted and campaign.withdrawal == pb.WITHDRAWAL_REPAYS:
+        worth = campaign.worth_permille(item.relation)
+        if accepted and worth and campaign.withdrawal == pb.WITHDRAWAL_REPAYS:
             key = (item.author, campaign.id)
-            state.repayable.put(key, state.repayable.get(key, 0) + 1)
+            state.repayable.put(key, state.repayable.get(key, 0) + worth)
         if accepted:
             state.accepted.remove((campaign.id, item.place))
         # Answers to an item that was to be drawn again are paid with the next close, and forgotten.

@@ -61,7 +61,7 @@ REPAYS: Final = frozenset({"pictures", "pairs", "rubric"})
 
 
 def _pictures() -> list[bytes]:
-    """Fingerprints of one picture and of nearly the same: each resembles its neighbours most."""
+    """Fingerprints of one picture, of nearly the same, and of likely copies: each resembles its neighbours most."""
     rng = np.random.default_rng(1)
     picture = rng.integers(0, 256, (28, 28))
     noise = rng.normal(0, 5, (28, 28))
@@ -70,6 +70,14 @@ def _pictures() -> list[bytes]:
 
 
 PICTURES: Final = _pictures()
+# What each person calls every likely copy.
+RELATIONS: Final = (
+    pb.RELATION_COPY,
+    pb.RELATION_DERIVATIVE,
+    pb.RELATION_DERIVATIVE,
+    pb.RELATION_INDEPENDENT,
+    pb.RELATION_UNSEEN,
+)
 
 
 def campaigns() -> list[pb.Campaign]:
@@ -166,7 +174,10 @@ class FoldMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        people = [Person(f"p{i}", JUDGES.get(i, lambda truth: truth)) for i in range(PEOPLE)]
+        people = [
+            Person(f"p{i}", JUDGES.get(i, lambda truth: truth), RELATIONS[i % len(RELATIONS)])
+            for i in range(PEOPLE)
+        ]
         self.net = Watched(*people, policy=policy())
         self.people = people
         self.hands = [[person] for person in people]  # each person's devices
@@ -222,6 +233,18 @@ class FoldMachine(RuleBasedStateMachine):
         done = self.attempt(lambda: self.net.withdraw(self.hand(place), sorted(chosen)))
         may = chosen and not chosen & (self._reviewed() | gone)
         assert done == bool(may), "all but what is in review may go, once"
+
+    @rule(picks=picks)
+    def contest(self, picks: list[int]) -> None:
+        """An item that was set aside as a copy, mostly."""
+        every = list(self.net.state.items.scan())
+        aside = [pair for pair in every if pair[1].status is ItemStatus.DUPLICATE]
+        place, chosen = self._choose(aside if aside and picks[-1] % 4 else every, picks[:2])
+        for item_id in sorted(chosen)[:1]:
+            item = self.net.state.items[item_id]
+            done = self.attempt(lambda: self.net.contest(self.hand(place), item_id))
+            may = item.status is ItemStatus.DUPLICATE and not item.contested
+            assert done == (may and not self.net.campaign(item.campaign_id).paused)
 
     @rule(picks=picks, name=st.sampled_from(["back", "back", "back", "image"]))
     def take_a_part_back(self, picks: list[int], name: str) -> None:
@@ -635,17 +658,27 @@ class FoldMachine(RuleBasedStateMachine):
             if (envelope := parse_envelope(entry.raw)).kind == "close":
                 assert state.keys[envelope.key] == state.operator
                 for line in (parse_leaf(pb.RewardLine, leaf) for leaf in entry.leaves):
-                    count = line.evidence.accepted - line.evidence.repaid
-                    paid[line.person, line.campaign_id] += count
+                    found, key = line.evidence, (line.person, line.campaign_id)
+                    paid[key] += self.worth(key[1], found.accepted, found.derivatives)
+                    paid[key] -= found.repaid_permille
         for key, due in state.contributions.scan():
-            paid[key] += due.accepted
+            paid[key] += self.worth(key[1], due.accepted, due.derivatives)
         worth = Counter(dict(state.repayable.scan()))
         for _, item in state.items.scan():
-            worth[item.author, item.campaign_id] += item.status is ItemStatus.ACCEPTED
+            if item.status is ItemStatus.ACCEPTED:
+                derived = item.relation == pb.RELATION_DERIVATIVE
+                worth[item.author, item.campaign_id] += self.worth(item.campaign_id, 1, derived)
         for c in REPAYS:
             assert {k: n for k, n in worth.items() if k[1] == c and n} == {
                 k: n for k, n in paid.items() if k[1] == c and n
             }
+
+    def worth(self, c: str, accepted: int, derivatives: int) -> int:
+        """What accepted items earn, in thousandths of the price."""
+        if not c:
+            return 0
+        part = self.net.campaign(c).derivative_permille
+        return 1_000 * (accepted - derivatives) + part * derivatives
 
     @invariant()
     def snapshots_know_what_was_withdrawn(self) -> None:

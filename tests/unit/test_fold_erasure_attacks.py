@@ -17,6 +17,7 @@ from protocol.review.fingerprints import (
     fingerprint_exact,
 )
 from protocol.rules import sealing
+from protocol.rules.sealing import Found
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 from tests.fold import encoded, ids, items, people, picture, refuses, same, shares_of, waiting
@@ -131,16 +132,18 @@ def test_what_an_erased_item_is_a_copy_of_is_bounded_by_what_is_left(net: Networ
     digits = late.campaigns["digits"]
     impossible = ({second: second}, {second: third}, {second: bytes(32)}, {first: second})
     for claim in impossible:
-        assert sealing.compute_seal(late, digits, claim).duplicates == {}
-    assert sealing.compute_seal(late, digits, {third: first}).duplicates == {}, (
+        assert sealing.compute_seal(late, digits, Found(duplicates=claim)).duplicates == {}
+    assert sealing.compute_seal(late, digits, Found(duplicates={third: first})).duplicates == {}, (
         "these two can be compared"
     )
     chain = {second: first, fourth: second}
-    assert sealing.compute_seal(late, digits, chain).duplicates == {second: first}, (
-        "a copy has no copies"
-    )
+    assert sealing.compute_seal(late, digits, Found(duplicates=chain)).duplicates == {
+        second: first
+    }, "a copy has no copies"
     # This the replay has to take from the log; see docs/adr/0010.
-    assert sealing.compute_seal(late, digits, {third: second}).duplicates == {third: second}
+    assert sealing.compute_seal(late, digits, Found(duplicates={third: second})).duplicates == {
+        third: second
+    }
 
 
 def test_an_erased_item_is_no_copy_of_another_campaigns(net: Network) -> None:
@@ -152,8 +155,10 @@ def test_an_erased_item_is_no_copy_of_another_campaigns(net: Network) -> None:
     first, letter, third = ids(net)
     late = net.replay(gone={third})
     digits = late.campaigns["digits"]
-    assert sealing.compute_seal(late, digits, {third: letter}).duplicates == {}
-    assert sealing.compute_seal(late, digits, {third: first}).duplicates == {third: first}
+    assert sealing.compute_seal(late, digits, Found(duplicates={third: letter})).duplicates == {}
+    assert sealing.compute_seal(late, digits, Found(duplicates={third: first})).duplicates == {
+        third: first
+    }
 
 
 def test_an_erased_leaf_keeps_its_place(net: Network) -> None:
@@ -211,8 +216,11 @@ def test_what_does_not_stand_is_no_original_of_an_erased_item(net: Network) -> N
         transition.apply(state, entry.raw, entry.erased({late_item, gone}))
     digits = state.campaigns["digits"]
     for claimed in (copy, gone, mismatch):
-        assert sealing.compute_seal(state, digits, {late_item: claimed}).duplicates == {}
-    found = sealing.compute_seal(state, digits, {late_item: original}).duplicates
+        assert (
+            sealing.compute_seal(state, digits, Found(duplicates={late_item: claimed})).duplicates
+            == {}
+        )
+    found = sealing.compute_seal(state, digits, Found(duplicates={late_item: original})).duplicates
     assert found == {late_item: original}
 
 
@@ -222,9 +230,11 @@ def test_an_erased_item_is_no_copy_of_a_later_one(net: Network) -> None:
     first, second = ids(net)
     late = net.replay(gone={first})
     digits = late.campaigns["digits"]
-    assert sealing.compute_seal(late, digits, {first: second}).duplicates == {}
+    assert sealing.compute_seal(late, digits, Found(duplicates={first: second})).duplicates == {}
     late = net.replay(gone={second})
-    assert sealing.compute_seal(late, digits, {second: first}).duplicates == {second: first}
+    assert sealing.compute_seal(late, digits, Found(duplicates={second: first})).duplicates == {
+        second: first
+    }
 
 
 # ---- which original ----
@@ -337,12 +347,12 @@ def test_whatever_else_is_erased_the_original_is_the_same(pictures: Network) -> 
     for changes in (ONE, OTHER, LESS, ()):
         net.submit(net.people[0], [shown(net, picture(*changes))], c="pictures")
     everything = ids(net)
-    live = sealing.compute_seal(net.state, net.campaign("pictures")).duplicates
-    assert live
+    live = sealing.compute_seal(net.state, net.campaign("pictures"))
+    assert live.duplicates
     for gone in everything:
         late = net.replay(gone={gone})
         found = sealing.compute_seal(late, late.campaigns["pictures"], live)
-        assert found.duplicates == live
+        assert found.duplicates == live.duplicates
 
 
 def _parts() -> list[pb.PartTerms]:

@@ -219,12 +219,12 @@ def test_verdict_and_shares_stay(scenes: Network) -> None:
     assert shares_of(scenes, ada) == earned > 0
     assert not len(scenes.state.repayable)
     scenes.withdraw(ada, [first])
-    assert dict(scenes.state.repayable.scan()) == {(ada.id, "scenes"): 1}
+    assert dict(scenes.state.repayable.scan()) == {(ada.id, "scenes"): 1_000}
     submit(scenes, 2)
     scenes.run_rounds(*reviewers, c="scenes")
     scenes.close()
     (line,) = last_lines(scenes, pb.ROLE_CONTRIBUTOR)
-    assert line.evidence.repaid == 1
+    assert line.evidence.repaid_permille == 1_000
 
 
 def test_what_lost_a_part_is_not_paid_for_again(scenes: Network) -> None:
