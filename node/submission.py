@@ -18,8 +18,10 @@ from typing import Final
 from commonground.escaping import one_line
 from node.blobs import BlobStore
 from node.drafts import Draft, PartSource, drafts_of_files
-from node.intake import fingerprint_content, read_content
+from node.intake import prepare_content, read_content
 from node.keys import NodeKeys
+from node.media.records import Prepared
+from node.media.worker import DECODER
 from node.quota import may_submit
 from node.rows import ItemRow, Outgoing, PartRow
 from node.store import Store
@@ -31,7 +33,7 @@ from protocol.log.batch import batch_root
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf
-from protocol.media import MEDIA, TEXT, media_type_of
+from protocol.media import MEDIA, OPAQUE, TEXT, Shown, media_type_of
 from protocol.review.copies import fingerprinted
 from protocol.rows import PartTerms
 from protocol.rules.admission import require_bond_kept
@@ -70,13 +72,23 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """One item whose files are not submitted as they are: what was removed, turned or converted."""
+
+    name: str
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
-    """What was queued, what was left out and why, and how many items are for a later epoch."""
+    """What was queued, what was left out and why, what was done to files before, and how many items are
+    for a later epoch."""
 
     batches: tuple[bytes, ...]  # digests of the outgoing records
     items: int
     skipped: tuple[Skipped, ...]
     left: int = 0
+    changed: tuple[Changed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,8 @@ class _CheckedPart:
     size: int
     sha256: bytes
     fingerprint: bytes
+    said: tuple[str, ...]
+    is_changed: bool  # whether what is submitted differs from the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +141,18 @@ class Submitter:
     """Submits the items of one node to one campaign."""
 
     def __init__(
-        self, store: Store, blobs: BlobStore, keys: NodeKeys, state: State, campaign_id: str
+        self,
+        store: Store,
+        blobs: BlobStore,
+        keys: NodeKeys,
+        state: State,
+        campaign_id: str,
+        *,
+        scale: bool = False,
     ) -> None:
-        """`state` is the node's replay. Raises ConfigError when it knows no such campaign, and
+        """`state` is the node's replay; `scale`: whether pictures may be made smaller to fit.
+
+        Raises ConfigError when it knows no such campaign, and
         StateError when that takes nothing at present."""
         campaign = state.campaigns.get(campaign_id)
         if campaign is None:
@@ -141,9 +164,10 @@ class Submitter:
                 "`commonhold node campaigns` says when it goes on",
             )
         self._store, self._blobs, self._keys, self._state = store, blobs, keys, state
-        self._campaign = campaign
+        self._campaign, self._scale = campaign, scale
         self._optional = {part.name for part in campaign.parts if part.optional}
         self._fingerprinted = fingerprinted(campaign)
+        DECODER.start()  # meanwhile folders are listed, and tables read
 
     def submit(
         self,
@@ -181,7 +205,14 @@ class Submitter:
             except CommonholdError:
                 self._discard(made)
                 raise
-        return Submitted(tuple(batches), len(fresh), tuple(skipped), len(new) - len(fresh))
+        changed = (
+            Changed(item.draft.name, tuple(words for part in item.parts for words in part.said))
+            for item in fresh
+        )
+        return Submitted(
+            *(tuple(batches), len(fresh), tuple(skipped), len(new) - len(fresh)),
+            tuple(each for each in changed if each.said),
+        )
 
     def _within_quota(self, new: list[_Checked]) -> list[_Checked]:
         """The first of them, as many as may be submitted now."""
@@ -297,18 +328,28 @@ class Submitter:
 
     def _check_part(self, source: PartSource) -> _CheckedPart:
         """Raises ConfigError (cannot be read) or Reject (is not what the campaign takes)."""
-        terms = next(part for part in self._campaign.parts if part.name == source.name)
         content = _content_of(source)
-        media_type = _media_type_in(terms, content, source)
-        if len(content) > terms.bytes_max:
-            raise Reject(
-                f"{source.name} has {len(content):,} bytes",
-                f"The campaign takes at most {terms.bytes_max:,}.",
-            )
-        fingerprint = fingerprint_content(content, media_type)
+        made = self._prepared(source, content)
         return _CheckedPart(
-            source.name, media_type, len(content), sha256(content).digest(), fingerprint
+            name=source.name,
+            media_type=made.media_type,
+            size=len(made.content),
+            sha256=sha256(made.content).digest(),
+            fingerprint=made.fingerprint,
+            said=made.said,
+            is_changed=made.content != content,
         )
+
+    def _prepared(self, source: PartSource, content: bytes) -> Prepared:
+        """What of a part's source is submitted."""
+        terms = next(part for part in self._campaign.parts if part.name == source.name)
+        media_type = _media_type_in(terms, content, source)
+        try:
+            return prepare_content(
+                content, media_type, terms.media_types, terms.bytes_max, scale=self._scale
+            )
+        except Reject as error:
+            raise Reject(f"{source.name}: {error}", error.advice) from error
 
     # ---- making items ----
 
@@ -363,6 +404,8 @@ class Submitter:
 
     def _store_part(self, source: PartSource, checked: _CheckedPart) -> PartRow:
         content = _content_of(source)
+        if checked.is_changed:  # made again: a folder of photographs does not fit in memory
+            content = self._prepared(source, content).content
         if sha256(content).digest() != checked.sha256:
             raise StateError(f"{source.path} changed while it was read", "run the command again")
         salt = secrets.token_bytes(SALT_BYTES)
@@ -425,9 +468,19 @@ def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
         if not texts:
             raise Reject(f"{source.name} is text", takes)
         return TEXT.name if TEXT.name in texts else texts[0]
-    found = media_type_of(content, source.path.suffix)
+    try:
+        found = media_type_of(content, source.path.suffix)
+    except Reject:
+        if OPAQUE.name in terms.media_types:
+            return OPAQUE.name
+        raise
     if found in terms.media_types:
         return found
+    shown = {MEDIA[name].shown for name in terms.media_types}
+    if MEDIA[found].shown is Shown.PICTURE and Shown.PICTURE in shown:
+        return found  # and is converted
+    if OPAQUE.name in terms.media_types:
+        return OPAQUE.name
     if MEDIA[found].is_text and TEXT.name in terms.media_types:
         return TEXT.name
     raise Reject(f"{source.name} is {found}", takes)

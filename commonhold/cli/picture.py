@@ -31,7 +31,7 @@ def shown_content(path: Path, media_type: str, columns_max: int, colour: bool = 
         with path.open("rb") as file:
             content = file.read(MAX_CONTENT_BYTES + 1)
         if medium is not None and medium.shown is Shown.PICTURE:
-            return half_blocks(read_image(content), columns_max, colour)
+            return half_blocks(read_image(content, media_type), columns_max, colour)
         if medium is not None and medium.shown is Shown.TEXT:
             return _shown_text(content, path)
     except OSError as error:

@@ -227,7 +227,7 @@ def test_a_bad_file_is_named_and_the_others_go_on(
     reasons = {each.name: each.reason for each in done.skipped}
     assert "image is text/plain. The campaign takes image/png." in reasons.pop("note.txt")
     assert "broken PNG" in reasons.pop("cut.png")
-    assert "no content of a known type" in reasons.pop("junk.png")
+    assert "broken JPEG picture: it ends too early" in reasons.pop("junk.png")
     assert reasons.pop("twin.png") == "the same content as 1.png"
     assert "The campaign takes at most 65,536." in reasons.pop("big.png")
     assert "cannot read" in reasons.pop("absent.png")
