@@ -123,14 +123,17 @@ def _report_submitted(store: Store, done: Submitted, as_json: bool) -> None:
             "correct what it says and run the command again; accepted batches are left out",
         )
     skipped = [{"file": each.name, "reason": each.reason} for each in done.skipped]
+    changed = [{"file": each.name, "said": list(each.said)} for each in done.changed]
     data: dict[str, Any] = {
         "items": done.items,
         "skipped": skipped,
+        "changed": changed,
         "left": done.left,
         "batches": [{"entry": row.receipt_index, "state": row.state} for row in rows],
     }
     items = "1 item" if done.items == 1 else f"{done.items:,} items"
     lines = [f"{items} submitted in {len(rows)} {'batch' if len(rows) == 1 else 'batches'}"]
+    lines += [f"changed: {each.name}: {'; '.join(each.said)}" for each in done.changed]
     lines += [f"left out: {each['file']}: {each['reason']}" for each in skipped]
     if done.left:
         lines.append(
