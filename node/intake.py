@@ -52,14 +52,18 @@ def read_image(data: bytes, media_type: str = PNG) -> DecodedImage:
     _check_size(data)
     check_content(media_type, data)
     header, pixels = DECODER.ask("grey", data, media_type=media_type)
-    return DecodedImage(header["width"], header["height"], pixels)
+    image = DecodedImage(int(header["width"]), int(header["height"]), pixels)
+    _require(image.width * image.height == len(pixels) > 0)
+    return image
 
 
 def thumbnail(data: bytes, media_type: str, side: int) -> bytes:
     """A PNG in colour of at most `side` pixels on each side. Raises Reject for anything but a picture."""
     _check_size(data)
     check_content(media_type, data)
-    return DECODER.ask("thumbnail", data, media_type=media_type, side=side)[1]
+    small = DECODER.ask("thumbnail", data, media_type=media_type, side=side)[1]
+    check_content(PNG, small)
+    return small
 
 
 def waveform(data: bytes, media_type: str, columns: int) -> bytes:
@@ -91,8 +95,16 @@ def prepare_content(
         scale=scale,
     )
     content = changed if header["changed"] else data
-    said = tuple(str(each) for each in header["said"])
-    return Prepared(header["media_type"], content, bytes.fromhex(header["fingerprint"]), said)
+    made = Prepared(
+        str(header["media_type"]),
+        content,
+        bytes.fromhex(header["fingerprint"]),
+        tuple(str(each) for each in header["said"]),
+    )
+    _require(made.media_type in takes and len(content) <= bytes_max)
+    _require(is_valid_fingerprint(made.fingerprint))
+    check_content(made.media_type, content)
+    return made
 
 
 def fingerprint_content(data: bytes, media_type: str) -> bytes:
@@ -102,7 +114,9 @@ def fingerprint_content(data: bytes, media_type: str) -> bytes:
     check_content(media_type, data)
     if not _is_decoded(media_type):
         return fingerprint_exact(data)
-    return DECODER.ask("fingerprint", data, media_type=media_type)[1]
+    made = DECODER.ask("fingerprint", data, media_type=media_type)[1]
+    _require(is_valid_fingerprint(made))
+    return made
 
 
 def check_fingerprint(data: bytes, media_type: str, claimed: bytes) -> None:
@@ -117,6 +131,12 @@ def check_fingerprint(data: bytes, media_type: str, claimed: bytes) -> None:
         agrees = fingerprint_exact(data) == claimed
     if not agrees:
         raise Reject("the claimed fingerprint is not that of the content")
+
+
+def _require(holds: bool) -> None:
+    """The process that decodes has read strangers' bytes: what it says is looked at, too."""
+    if not holds:
+        raise Reject("it cannot be decoded: its decoder contradicts itself")
 
 
 def _is_decoded(media_type: str) -> bool:

@@ -17,11 +17,9 @@ from typing import Final
 
 from commonground.escaping import one_line
 from node.blobs import BlobStore
+from node.contents import CheckedPart, Contents
 from node.drafts import Draft, PartSource, drafts_of_files
-from node.intake import prepare_content, read_content
 from node.keys import NodeKeys
-from node.media.records import Prepared
-from node.media.worker import DECODER
 from node.quota import may_submit
 from node.rows import ItemRow, Outgoing, PartRow
 from node.store import Store
@@ -33,9 +31,7 @@ from protocol.log.batch import batch_root
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf
-from protocol.media import MEDIA, OPAQUE, TEXT, Shown, media_type_of
 from protocol.review.copies import fingerprinted
-from protocol.rows import PartTerms
 from protocol.rules.admission import require_bond_kept
 from protocol.rules.items import part_leaf
 from protocol.state import State
@@ -97,7 +93,7 @@ class _Checked:
 
     draft: Draft
     proposal: bytes | None
-    parts: tuple[_CheckedPart, ...]
+    parts: tuple[CheckedPart, ...]
 
     @property
     def sha256(self) -> bytes:
@@ -107,17 +103,6 @@ class _Checked:
         return sha256(
             b"".join(sha256(p.name.encode()).digest() + p.sha256 for p in self.parts)
         ).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class _CheckedPart:
-    name: str
-    media_type: str
-    size: int
-    sha256: bytes
-    fingerprint: bytes
-    said: tuple[str, ...]
-    is_changed: bool  # whether what is submitted differs from the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +137,8 @@ class Submitter:
     ) -> None:
         """`state` is the node's replay; `scale`: whether pictures may be made smaller to fit.
 
-        Raises ConfigError when it knows no such campaign, and
-        StateError when that takes nothing at present."""
+        Raises ConfigError when it knows no such campaign, and StateError when that takes nothing at present.
+        """
         campaign = state.campaigns.get(campaign_id)
         if campaign is None:
             known = ", ".join(name for name, _ in state.campaigns.scan()) or "none yet"
@@ -164,10 +149,10 @@ class Submitter:
                 "`commonhold node campaigns` says when it goes on",
             )
         self._store, self._blobs, self._keys, self._state = store, blobs, keys, state
-        self._campaign, self._scale = campaign, scale
+        self._campaign = campaign
+        self._contents = Contents(campaign.parts, scale=scale)
         self._optional = {part.name for part in campaign.parts if part.optional}
         self._fingerprinted = fingerprinted(campaign)
-        DECODER.start()  # meanwhile folders are listed, and tables read
 
     def submit(
         self,
@@ -300,7 +285,7 @@ class Submitter:
         first_with: dict[bytes, str] = {}
         for draft, answer in zip(drafts, answers, strict=True):
             try:
-                parts = tuple(self._check_part(part) for part in draft.parts)
+                parts = tuple(self._contents.check(part) for part in draft.parts)
             except (Reject, ConfigError) as error:
                 reason = f"{error}. {error.advice}".rstrip()
                 skipped.append(Skipped(draft.name, reason))
@@ -325,31 +310,6 @@ class Submitter:
             f"{part.name}: {', '.join(part.media_types)} of at most {part.bytes_max:,} bytes"
             for part in self._campaign.parts
         )
-
-    def _check_part(self, source: PartSource) -> _CheckedPart:
-        """Raises ConfigError (cannot be read) or Reject (is not what the campaign takes)."""
-        content = _content_of(source)
-        made = self._prepared(source, content)
-        return _CheckedPart(
-            name=source.name,
-            media_type=made.media_type,
-            size=len(made.content),
-            sha256=sha256(made.content).digest(),
-            fingerprint=made.fingerprint,
-            said=made.said,
-            is_changed=made.content != content,
-        )
-
-    def _prepared(self, source: PartSource, content: bytes) -> Prepared:
-        """What of a part's source is submitted."""
-        terms = next(part for part in self._campaign.parts if part.name == source.name)
-        media_type = _media_type_in(terms, content, source)
-        try:
-            return prepare_content(
-                content, media_type, terms.media_types, terms.bytes_max, scale=self._scale
-            )
-        except Reject as error:
-            raise Reject(f"{source.name}: {error}", error.advice) from error
 
     # ---- making items ----
 
@@ -402,12 +362,8 @@ class Submitter:
         )
         return _Made(leaf, tuple(part for _, part in optional), row_)
 
-    def _store_part(self, source: PartSource, checked: _CheckedPart) -> PartRow:
-        content = _content_of(source)
-        if checked.is_changed:  # made again: a folder of photographs does not fit in memory
-            content = self._prepared(source, content).content
-        if sha256(content).digest() != checked.sha256:
-            raise StateError(f"{source.path} changed while it was read", "run the command again")
+    def _store_part(self, source: PartSource, checked: CheckedPart) -> PartRow:
+        content = self._contents.read(source, checked)
         salt = secrets.token_bytes(SALT_BYTES)
         return PartRow(
             name=source.name,
@@ -418,7 +374,7 @@ class Submitter:
             path=one_line(source.path.name) if source.path is not None else "",
         )
 
-    def _part_record(self, row: PartRow, checked: _CheckedPart, source: PartSource) -> pb.Part:
+    def _part_record(self, row: PartRow, checked: CheckedPart, source: PartSource) -> pb.Part:
         return pb.Part(
             name=row.name,
             commitment=row.commitment,
@@ -453,37 +409,6 @@ class Submitter:
     def _discard(self, made: Sequence[_Made]) -> None:
         for part in (part for each in made for part in each.row.parts):
             self._blobs.delete(part.commitment)
-
-
-def _content_of(source: PartSource) -> bytes:
-    return source.text.encode() if source.path is None else read_content(source.path)
-
-
-def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
-    """The type that content has among those that a part may have: by its bytes, and of a text by its
-    file's name; a text may always pass as plain text. Raises Reject."""
-    takes = f"The campaign takes {', '.join(terms.media_types)}."
-    if source.path is None:
-        texts = [name for name in terms.media_types if MEDIA[name].is_text]
-        if not texts:
-            raise Reject(f"{source.name} is text", takes)
-        return TEXT.name if TEXT.name in texts else texts[0]
-    try:
-        found = media_type_of(content, source.path.suffix)
-    except Reject:
-        if OPAQUE.name in terms.media_types:
-            return OPAQUE.name
-        raise
-    if found in terms.media_types:
-        return found
-    shown = {MEDIA[name].shown for name in terms.media_types}
-    if MEDIA[found].shown is Shown.PICTURE and Shown.PICTURE in shown:
-        return found  # and is converted
-    if OPAQUE.name in terms.media_types:
-        return OPAQUE.name
-    if MEDIA[found].is_text and TEXT.name in terms.media_types:
-        return TEXT.name
-    raise Reject(f"{source.name} is {found}", takes)
 
 
 def _problems(problems: Sequence[str], advice: str) -> ConfigError:

@@ -148,13 +148,13 @@ def media_type_of(content: bytes, suffix: str = "") -> str:
 
     A text with any other suffix, or none, is text/plain. Raises Reject for content of no known type.
     """
+    problem = _problem_of_text(content)
+    if not problem:  # even if it begins like something else: "GIF89a is a format"
+        named = _BY_SUFFIX.get(suffix.lower(), TEXT)
+        return named.name if named.is_text else TEXT.name
     for medium in MEDIA.values():
         if _is_signed(medium, content):
             return medium.name
-    named = _BY_SUFFIX.get(suffix.lower(), TEXT)
-    problem = _problem_of_text(content)
-    if not problem:
-        return named.name if named.is_text else TEXT.name
     raise Reject(
         f"this is no content of a known type; nor is it text, since {problem}",
         f"Convert pictures to PNG or JPEG, recordings to FLAC or WAV, texts to UTF-8. Known types: {_LIST}.",

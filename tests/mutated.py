@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Final
 
+from node.media import ogg
 from tests.media_files import (
     PICTURES,
     SOUNDS,
@@ -32,7 +34,9 @@ def seeds() -> Mapping[str, list[bytes]]:
     found["image/png"].append(with_chunk(saved(photo(16, 16).convert("RGBA"), "PNG"), itxt))
     found["image/jpeg"].append(saved(photo(40, 30), "JPEG", progressive=True))
     found["image/webp"].append(saved(photo(40, 30).convert("RGBA"), "WEBP", lossless=True))
-    found["application/json"] = [b'{"messages": [{"role": "user", "content": "h\\u00e9"}], "n": [1.5e3, -2]}']
+    found["application/json"] = [
+        b'{"messages": [{"role": "user", "content": "h\\u00e9"}], "n": [1.5e3, -2]}'
+    ]
     return found
 
 
@@ -42,7 +46,9 @@ def mutations(seed: int) -> Iterator[tuple[str, bytes]]:
     sound = seeds()
     while True:
         media_type = rng.choice(list(sound))
-        yield media_type, mutated(rng.choice(sound[media_type]), rng)
+        damaged = mutated(rng.choice(sound[media_type]), rng)
+        right = _RIGHTED.get(media_type)
+        yield media_type, damaged if right is None or rng.randrange(4) == 0 else right(damaged)
 
 
 def mutated(data: bytes, rng: Random) -> bytes:
@@ -66,3 +72,29 @@ def mutated(data: bytes, rng: Random) -> bytes:
             case _:
                 del changed[at:]
     return bytes(changed)
+
+
+def _right_png(data: bytes) -> bytes:
+    """With checksums that hold, so that damage reaches what lies behind them."""
+    out, at = bytearray(data[:8]), 8
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        body = data[at + 4 : at + 8 + length]
+        out += data[at : at + 4] + body + zlib.crc32(body).to_bytes(4, "big")
+        at += 12 + length
+    return bytes(out) + data[at:]
+
+
+def _right_ogg(data: bytes) -> bytes:
+    """Likewise: each page's own, wherever one begins."""
+    out = bytearray()
+    for page in data.split(b"OggS")[1:]:
+        raw = b"OggS" + page[:18] + bytes(4) + page[22:]
+        out += raw[:22] + ogg.checksum(raw).to_bytes(4, "little") + raw[26:]
+    return bytes(out)
+
+
+_RIGHTED: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    "image/png": _right_png,
+    "audio/ogg": _right_ogg,
+}

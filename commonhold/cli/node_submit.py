@@ -18,6 +18,7 @@ from node.config import NodeConfig
 from node.drafts import Draft, drafts_of_files, expand, read_table
 from node.follower import Follower
 from node.intake import read_labels
+from node.media.worker import DECODER
 from node.outbox import send_again
 from node.registration import joining, require_joining
 from node.rows import OutboxState
@@ -75,6 +76,7 @@ def submit(
     """Submits the items of one campaign that somebody named."""
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
+    DECODER.start()  # meanwhile the log is read
     with open_store(home) as store, BlobStore(home.blobs) as blobs:
         follower = read_trusted(home, config, store)
         state = follower.state

@@ -1,7 +1,7 @@
 """The process that decodes: it reads strangers' bytes, and may die of them.
 
-Started by `worker`, which speaks to it over a socket in place of its standard input. It has little memory,
-little time for each file, no files to write, and nothing of the node: no key, no store, no network.
+Started by `worker`, which speaks to it over a socket in place of its standard input. It has little memory and
+little time for each file, can write none, and is given nothing of the node: no key, no store.
 """
 
 from __future__ import annotations
@@ -31,13 +31,17 @@ def main() -> None:
     """Answers one request after the other until the node hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the node, which then hangs up
     line = socket.socket(fileno=os.dup(0))
+    line.settimeout(float(sys.argv[1]))
     _limit()
     line.sendall(frames.encode({"ready": True}))
     with line.makefile("rb") as reader:
         while True:
             try:
                 header, body = frames.read(lambda count: _exactly(reader.read(count), count))
-            except EOFError:
+            except (
+                EOFError,
+                TimeoutError,
+            ):  # the node hung up, or has asked for nothing in a while
                 return
             _allow_seconds()
             line.sendall(frames.encode(*_answer(header, body)))

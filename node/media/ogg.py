@@ -45,7 +45,7 @@ class _Page:
             *(b"OggS", 0, self.flags, self.position, self.serial, self.number, 0, len(self.lacing))
         )
         raw = head + self.lacing + self.body
-        return raw[:22] + _checksum(raw).to_bytes(4, "little") + raw[26:]
+        return raw[:22] + checksum(raw).to_bytes(4, "little") + raw[26:]
 
 
 def clean(data: bytes) -> Cleaned:
@@ -99,7 +99,7 @@ def _page(data: bytes, at: int) -> tuple[_Page, int]:
     """The page at `at`, and where it ends."""
     if at + _HEADER.size > len(data):
         raise broken("Ogg recording", "it ends too early")
-    mark, version, flags, position, serial, number, checksum, count = _HEADER.unpack_from(data, at)
+    mark, version, flags, position, serial, number, claimed, count = _HEADER.unpack_from(data, at)
     if mark != b"OggS" or version:
         raise broken("Ogg recording", f"there is no page at byte {at:,}")
     lacing = data[at + _HEADER.size : at + _HEADER.size + count]
@@ -108,12 +108,12 @@ def _page(data: bytes, at: int) -> tuple[_Page, int]:
     if len(lacing) < count or end > len(data):
         raise broken("Ogg recording", "it ends too early")
     raw = data[at:end]
-    if _checksum(raw[:22] + bytes(4) + raw[26:]) != checksum:
+    if checksum(raw[:22] + bytes(4) + raw[26:]) != claimed:
         raise broken("Ogg recording", f"the checksum at byte {at:,} is wrong")
     return _Page(flags, position, serial, number, lacing, data[start:end]), end
 
 
-def _checksum(raw: bytes) -> int:
+def checksum(raw: bytes) -> int:
     """Ogg's CRC is that of zlib with every byte and the result turned round, and nothing inverted."""
     turned = zlib.crc32(raw.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int.from_bytes(turned.to_bytes(4, "little").translate(_REVERSED), "big")

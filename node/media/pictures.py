@@ -7,14 +7,15 @@ WebP leave the last bit of a pixel to the decoder, which differs from one releas
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from node.media import gif, jpeg, png, webp
 from node.media.container import UPRIGHT, Cleaned, broken
@@ -41,7 +42,15 @@ DECODERS_PERMILLE: Final = 6
 # another not.
 _CONTRASTS: Final = (0.85, 1.15)
 
-_JPEG_QUALITY: Final = 95  # a picture is coded again but once; nobody sees the difference
+_QUALITY: Final = (
+    95  # where a picture does not say how finely it was coded; nobody sees the difference
+)
+_FULL_COLOUR, _QUARTER_COLOUR = 0, 2  # of JPEG: a colour for each pixel, or for four
+# What the library raises for damaged files.
+_FAILURES: Final = (
+    *(OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError),
+    *(ArithmeticError, AttributeError, struct.error),
+)
 _ROWS: Final = 256  # at once, so that the arithmetic needs little memory
 _SHRINKS_MAX: Final = 8
 
@@ -106,6 +115,7 @@ def normalise(
     ):
         return cleaned.content, tuple(said)
     image = _decode(cleaned.content, media_type)
+    coding = _coding_of(image, cleaned.content, media_type)
     if profile or cleaned.is_cmyk:
         image = _to_srgb(image, profile)
         said.append("colours converted to sRGB")
@@ -114,13 +124,10 @@ def normalise(
         said.append("turned upright")
     if target != media_type:
         said.append(f"made {media.MEDIA[target].words}")
-    lossless = media_type != media.JPEG.name and not (
-        media_type == media.WEBP.name and not webp.is_lossless(cleaned.content)
-    )
     if not scale:
-        return _encode(image, target, lossless=lossless), tuple(said)
+        return _encode(image, target, coding), tuple(said)
     before = image.size
-    image, content = _scaled(image, target, bytes_max, lossless=lossless)
+    image, content = _scaled(image, target, bytes_max, coding)
     if image.size != before:
         said.append("scaled from {} x {} to {} x {} pixels".format(*before, *image.size))
     return content, tuple(said)
@@ -177,10 +184,37 @@ def thumbnail(data: bytes, media_type: str, side: int) -> bytes:
     else:
         small = image.convert("RGBA" if image.has_transparency_data else "RGB")
     small.thumbnail((side, side))
-    return _encode(small, media.PNG.name, lossless=True)
+    return _encode(small, media.PNG.name, _Coding())
 
 
 # ---- decoding and coding ----
+
+
+@dataclass(frozen=True, slots=True)
+class _Coding:
+    """How a picture was coded, for coding it again as finely, and no larger than it was."""
+
+    is_lossless: bool = True
+    jpeg: Mapping[str, Any] = field(
+        default_factory=lambda: {"quality": _QUALITY, "subsampling": _FULL_COLOUR}
+    )
+
+
+def _coding_of(image: Image.Image, data: bytes, media_type: str) -> _Coding:
+    if media_type == media.WEBP.name:
+        return _Coding(webp.is_lossless(data))
+    if media_type != media.JPEG.name:
+        return _Coding()
+    if image.mode not in ("L", "RGB"):
+        return _Coding(is_lossless=False)
+    tables = getattr(image, "quantization", None)
+    sampling = JpegImagePlugin.get_sampling(image)
+    if not tables or image.mode == "L":
+        sampling = _FULL_COLOUR
+    if sampling != _QUARTER_COLOUR:
+        sampling = _FULL_COLOUR  # what is halved in one direction may be turned
+    jpeg_ = {"qtables": tables, "subsampling": sampling} if tables else _Coding().jpeg
+    return _Coding(is_lossless=False, jpeg=jpeg_)
 
 
 def _decode(data: bytes, media_type: str) -> Image.Image:
@@ -194,12 +228,12 @@ def _decode(data: bytes, media_type: str) -> Image.Image:
                 image.load()
     except Image.DecompressionBombError as error:
         raise Reject("a picture of so many pixels is too large", "Scale it down.") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError) as error:
+    except _FAILURES as error:
         raise broken(what, "its pixels cannot be decoded") from error
     return image
 
 
-def _encode(image: Image.Image, target: str, *, lossless: bool) -> bytes:
+def _encode(image: Image.Image, target: str, coding: _Coding) -> bytes:
     """Without anything that the image carries but its pixels and what of them is transparent."""
     clear = image.info.get("transparency")
     image.info.clear()
@@ -207,10 +241,10 @@ def _encode(image: Image.Image, target: str, *, lossless: bool) -> bytes:
         image.info["transparency"] = clear
     out = io.BytesIO()
     if target == media.JPEG.name:
-        _flattened(image).save(out, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        _flattened(image).save(out, "JPEG", **coding.jpeg)
     elif target == media.WEBP.name:
         plain = image if image.mode in ("RGB", "RGBA") else _in_colour(image)
-        plain.save(out, "WEBP", lossless=lossless, quality=_JPEG_QUALITY, exact=True)
+        plain.save(out, "WEBP", lossless=coding.is_lossless, quality=_QUALITY, exact=True)
     elif target == media.GIF.name:
         image.save(out, "GIF")
     else:
@@ -234,7 +268,7 @@ def _flattened(image: Image.Image) -> Image.Image:
 
 
 def _scaled(
-    image: Image.Image, target: str, bytes_max: int, *, lossless: bool
+    image: Image.Image, target: str, bytes_max: int, coding: _Coding
 ) -> tuple[Image.Image, bytes]:
     """As large as the limits let it be, or nearly."""
     factor = min(1.0, MAX_SIDE_PIXELS / max(image.size))
@@ -244,7 +278,7 @@ def _scaled(
             plain = image if image.mode in ("L", "RGB", "RGBA") else _in_colour(image)
             sides = (max(1, int(side * factor)) for side in image.size)
             small = plain.resize((*sides,), Image.Resampling.LANCZOS)  # type: ignore[arg-type]
-        content = _encode(small, target, lossless=lossless)
+        content = _encode(small, target, coding)
         if len(content) <= bytes_max:
             return small, content
         factor *= min(0.9, 0.95 * (bytes_max / len(content)) ** 0.5)

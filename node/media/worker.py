@@ -1,13 +1,14 @@
 """The decoder, from outside: one process for a whole node, started when needed, replaced when it dies.
 
-A file that it dies of is refused. It is tried twice, in a fresh process, since a process may also be ended
-by a machine that is short of memory, which says nothing of the file.
+A file that it dies of is refused. Unless its time was up it is tried twice, in a fresh process, since a
+process may also be ended by a machine that is short of memory, which says nothing of the file.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +22,10 @@ from protocol.errors import Reject, StateError
 # By the clock, for one file: the decoder's own limit is on what it computes, and a machine may be busy.
 REQUEST_SECONDS: Final = 120.0
 START_SECONDS: Final = 60.0
+END_SECONDS: Final = 1.0  # it hears at once that nobody listens, unless it is at work
 TRIES: Final = 2
+# What runs for weeks looks at content now and then, and need not hold 50 MiB in between.
+IDLE_SECONDS: Final = 300.0
 # Threads of numerical libraries take memory, and pictures are small.
 _ONE_THREAD: Final = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
@@ -31,12 +35,16 @@ _ONE_THREAD: Final = dict.fromkeys(
 class Decoder:
     """One decoder, for any thread. Raises StateError where none can be started."""
 
-    def __init__(self, request_seconds: float = REQUEST_SECONDS) -> None:
-        self._request_seconds = request_seconds
+    def __init__(
+        self, request_seconds: float = REQUEST_SECONDS, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
+        """The process ends when nothing was asked for `idle_seconds`; the next question starts another."""
+        self._request_seconds, self._idle_seconds = request_seconds, idle_seconds
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._is_ready = False
+        self._is_closed = False
 
     def start(self) -> None:
         """Starts the process if there is none, without waiting for it: it takes a fifth of a second."""
@@ -44,8 +52,12 @@ class Decoder:
             self._ensure()
 
     def close(self) -> None:
-        """Ends the process, if there is one."""
-        with self._lock:
+        """Ends the process for good, even while another thread waits for it: it must not keep us alive."""
+        self._is_closed = True
+        process = self._process
+        if process is not None:
+            process.kill()
+        with self._lock:  # whoever waits for an answer is told at once
             self._end()
 
     def ask(self, task: str, body: bytes, **options: Any) -> tuple[dict[str, Any], bytes]:
@@ -57,8 +69,12 @@ class Decoder:
                 self._await_ready()
                 try:
                     header, answer = self._exchange(message)
-                except (OSError, EOFError, ValueError, TypeError, KeyError):
+                except TimeoutError:
                     self._end()
+                    break
+                except (OSError, EOFError, ValueError):
+                    if self._end() == -signal.SIGXCPU:
+                        break
                     continue
                 if "reject" in header:
                     words, advice = header["reject"]
@@ -75,6 +91,8 @@ class Decoder:
         return None if self._process is None else self._process.pid
 
     def _ensure(self) -> None:
+        if self._is_closed:
+            raise StateError("the decoder was closed")
         if self._process is not None and self._process.poll() is None:
             return
         self._end()
@@ -83,7 +101,7 @@ class Decoder:
         environment = {"PYTHONPATH": paths, "PATH": os.environ.get("PATH", ""), **_ONE_THREAD}
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "node.media.child"],
+                [sys.executable, "-P", "-m", "node.media.child", str(self._idle_seconds)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # what libraries warn of
@@ -136,13 +154,19 @@ class Decoder:
             count -= len(part)
         return b"".join(parts)
 
-    def _end(self) -> None:
+    def _end(self) -> int:
+        """Ends the process; gives what it ended with, if it did by itself."""
         if self._line is not None:
-            self._line.close()
+            self._line.close()  # which ends a process that is well
+        status = 0
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            try:
+                status = self._process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         self._line = self._process = None
+        return status
 
 
 DECODER: Final = Decoder()

@@ -82,6 +82,7 @@ def test_known_types_are_found_and_others_refused_with_a_list() -> None:
         (b"print()\n", ".py", "text/x-python"),
         (b"text", ".png", "text/plain"),
         (b"text", ".unheard", "text/plain"),
+        (b"GIF89a is a format, as ID3 is one of tags", "", "text/plain"),
         (
             "\U0001f468\u200d\U0001f469 \U0001fae8".encode(),
             ".txt",

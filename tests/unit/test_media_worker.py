@@ -54,6 +54,26 @@ def test_a_file_that_it_dies_of_is_refused_and_the_next_is_taken(decoder: Decode
     assert fingerprint(decoder) == first
 
 
+def test_it_ends_when_nothing_is_asked_and_starts_again() -> None:
+    decoder = Decoder(idle_seconds=0.5)
+    try:
+        first = fingerprint(decoder)
+        process = decoder._process
+        assert process is not None
+        assert process.wait(30) == 0
+        assert fingerprint(decoder) == first
+    finally:
+        decoder.close()
+
+
+def test_a_closed_decoder_starts_nothing(decoder: Decoder) -> None:
+    assert fingerprint(decoder)
+    decoder.close()
+    assert decoder.process_id is None
+    with pytest.raises(StateError, match="was closed"):
+        fingerprint(decoder)
+
+
 def test_a_file_that_takes_too_long_is_refused() -> None:
     decoder = Decoder(request_seconds=0.0)
     try:
