@@ -38,6 +38,7 @@ _ADOBE: Final = b"Adobe"
 _JFIF_BYTES: Final = 14  # without a thumbnail
 _ADOBE_BYTES: Final = 12
 _COMPONENTS_CMYK: Final = 4
+_SCANS_MAX: Final = 100  # progressive pictures have ten; each costs a pass over all pixels
 # The end of a scan: any marker but a stuffed zero and the restarts.
 _SCAN_END: Final = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 
@@ -140,6 +141,8 @@ def _scan(reading: _Reading, header: bytes, at: int) -> int:
         raise broken("JPEG picture", "it ends too early")
     reading.kept += (_segment(_SOS, header), reading.data[at : end.start()])
     reading.scans += 1
+    if reading.scans > _SCANS_MAX:
+        raise broken("JPEG picture", f"it has more than {_SCANS_MAX} scans")
     return end.start()
 
 

@@ -113,7 +113,7 @@ def _check_pixels(stream: bytes, header: bytes) -> None:
         raise broken("PNG picture", "its pixels are damaged") from error
     if found < wanted:
         raise broken("PNG picture", "it lacks some of its pixels")
-    if found > wanted or not inflater.eof:
+    if found > wanted or not inflater.eof or inflater.unused_data:
         raise broken("PNG picture", "it holds more than its pixels")
 
 

@@ -1,7 +1,8 @@
 """The decoder, from outside: one process for a whole node, started when needed, replaced when it dies.
 
-A file that it dies of is refused. Unless its time was up it is tried twice, in a fresh process, since a
-process may also be ended by a machine that is short of memory, which says nothing of the file.
+A file that it dies of is refused. Unless its time was up it is tried twice, in a fresh process, since one may
+also be ended from outside. Where the machine is at fault, busy or short of memory, the error is a StateError,
+which blames no file.
 """
 
 from __future__ import annotations
@@ -64,26 +65,25 @@ class Decoder:
         """What `child` answers. Raises Reject where it refuses, or dies of the content."""
         message = frames.encode({"task": task, **options}, body)
         with self._lock:
-            for _ in range(TRIES):
+            for left in reversed(range(TRIES)):
                 self._ensure()
                 self._await_ready()
                 try:
                     header, answer = self._exchange(message)
-                except TimeoutError:
+                except TimeoutError as error:
                     self._end()
-                    break
-                except (OSError, EOFError, ValueError):
-                    if self._end() == -signal.SIGXCPU:
-                        break
+                    raise StateError(
+                        f"the decoder did not answer within {self._request_seconds:.0f} seconds",
+                        "this machine is busy: try again later",
+                    ) from error
+                except (OSError, EOFError, ValueError) as error:
+                    _look_at(self._end(), left, error)
                     continue
                 if "reject" in header:
                     words, advice = header["reject"]
                     raise Reject(str(words), str(advice))
                 return header, answer
-        raise Reject(
-            "it cannot be decoded: its decoder runs out of time or memory, or fails",
-            "Save it again with another program, or leave it out.",
-        )
+        raise _undecodable("fails")
 
     @property
     def process_id(self) -> int | None:
@@ -167,6 +167,24 @@ class Decoder:
                 self._process.wait()
         self._line = self._process = None
         return status
+
+
+def _look_at(status: int, left: int, error: Exception) -> None:
+    """What a decoder ended with, while it had a file. Raises unless it is worth another try."""
+    if status == -signal.SIGXCPU:
+        raise _undecodable("runs out of time") from error
+    if status == -signal.SIGKILL and not left:
+        # Of its own limits it is told otherwise: this is the machine's, and says nothing of the file.
+        raise StateError(
+            "the decoder was killed, twice", "look for free memory, and try again"
+        ) from error
+
+
+def _undecodable(why: str) -> Reject:
+    return Reject(
+        f"it cannot be decoded: its decoder {why}",
+        "Save it again with another program, or leave it out.",
+    )
 
 
 DECODER: Final = Decoder()

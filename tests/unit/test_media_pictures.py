@@ -193,12 +193,25 @@ def test_a_picture_that_lies_about_its_size_is_refused() -> None:
         made(riff(b"WEBP", [(b"VP8X", canvas), (b"VP8 ", saved(photo(), "WEBP")[20:])]))
 
 
+def test_nothing_hides_behind_the_pixels_of_a_png() -> None:
+    header = struct.pack(">IIBBBBB", 8, 1, 8, 0, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header)
+    row, end = zlib.compress(bytes(9)), png_chunk(b"IEND", b"")
+    assert made(start + png_chunk(b"IDAT", row) + end).said == ()
+    with pytest.raises(Reject, match="more than its pixels"):
+        made(start + png_chunk(b"IDAT", row + b"hidden") + end)
+
+
 def test_what_inflates_without_end_is_refused() -> None:
     header = struct.pack(">IIBBBBB", 4_096, 4_096, 1, 0, 0, 0, 0)
     flood = zlib.compress(bytes(300 << 20), 9)
     bomb = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", flood)
     with pytest.raises(Reject, match="more than its pixels"):
         made(bomb + png_chunk(b"IEND", b""))
+    scans = saved(photo(), "JPEG", progressive=True)
+    at, end = scans.rindex(b"\xff\xda"), len(scans) - 2
+    with pytest.raises(Reject, match="more than 100 scans"):
+        made(scans[:end] + 100 * scans[at:end] + scans[end:])
     text = png_chunk(b"zTXt", b"Comment\0\0" + flood)
     assert made(with_chunk(saved(photo(), "PNG"), text)).said == ("removed: comments",)
 

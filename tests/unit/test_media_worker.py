@@ -49,7 +49,7 @@ def test_a_process_that_was_ended_from_outside_is_replaced_without_a_word(decode
 
 def test_a_file_that_it_dies_of_is_refused_and_the_next_is_taken(decoder: Decoder) -> None:
     first = fingerprint(decoder)
-    with pytest.raises(Reject, match="cannot be decoded: its decoder runs out of time"):
+    with pytest.raises(Reject, match="cannot be decoded: its decoder fails"):
         decoder.ask("no such task", PNG)
     assert fingerprint(decoder) == first
 
@@ -74,13 +74,47 @@ def test_a_closed_decoder_starts_nothing(decoder: Decoder) -> None:
         fingerprint(decoder)
 
 
-def test_a_file_that_takes_too_long_is_refused() -> None:
+def test_a_busy_machine_blames_no_file() -> None:
     decoder = Decoder(request_seconds=0.0)
     try:
-        with pytest.raises(Reject, match="cannot be decoded"):
+        with pytest.raises(StateError, match="did not answer within 0 seconds"):
             fingerprint(decoder)
     finally:
         decoder.close()
+
+
+@pytest.mark.parametrize(
+    ("signals", "error", "message"),
+    [
+        ([signal.SIGXCPU], Reject, "cannot be decoded: its decoder runs out of time"),
+        ([signal.SIGSEGV, signal.SIGSEGV], Reject, "cannot be decoded: its decoder fails"),
+        ([signal.SIGKILL, signal.SIGKILL], StateError, "was killed, twice"),
+        ([signal.SIGSEGV], None, ""),
+    ],
+)
+def test_what_a_decoder_dies_of_says_whose_fault_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+    decoder: Decoder,
+    signals: list[signal.Signals],
+    error: type[Exception] | None,
+    message: str,
+) -> None:
+    """It gets each signal when it is ready, and before it reads the file."""
+    waiting, await_ready = list(signals), decoder._await_ready
+
+    def strike() -> None:
+        await_ready()
+        if waiting and decoder._process is not None:
+            decoder._process.send_signal(waiting.pop(0))
+            decoder._process.wait(30)
+
+    monkeypatch.setattr(decoder, "_await_ready", strike)
+    if error is None:
+        assert fingerprint(decoder)
+    else:
+        with pytest.raises(error, match=message):
+            fingerprint(decoder)
+    assert not waiting
 
 
 def test_a_decoder_that_does_not_start_is_no_fault_of_content(
