@@ -179,10 +179,7 @@ def thumbnail(data: bytes, media_type: str, side: int) -> bytes:
     """A PNG in colour of at most `side` pixels on each side, clean or not. Raises Reject."""
     cleaned = CLEANERS[media_type](data, MAX_SIDE_PIXELS, PIXELS_MAX)
     image = _decode(cleaned.content, media_type)
-    if image.mode.startswith("I"):
-        small = Image.fromarray((np.asarray(image, dtype=np.int64) >> 8).astype(np.uint8))
-    else:
-        small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    small = _in_colour(image)
     small.thumbnail((side, side))
     return _encode(small, media.PNG.name, _Coding())
 
@@ -253,7 +250,15 @@ def _encode(image: Image.Image, target: str, coding: _Coding) -> bytes:
 
 
 def _in_colour(image: Image.Image) -> Image.Image:
+    """In 8 bits of red, green, blue, and alpha if anything is transparent."""
+    if image.mode.startswith("I"):
+        image = _high_bytes(image)
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _high_bytes(image: Image.Image) -> Image.Image:
+    """Of 16-bit grey: libraries would cut it off at 255."""
+    return Image.fromarray((np.asarray(image, dtype=np.int64) >> 8).astype(np.uint8))
 
 
 def _flattened(image: Image.Image) -> Image.Image:
@@ -275,7 +280,8 @@ def _scaled(
     for _ in range(_SHRINKS_MAX):
         small = image
         if factor < 1:
-            plain = image if image.mode in ("L", "RGB", "RGBA") else _in_colour(image)
+            is_plain = image.mode in ("L", "RGB", "RGBA") and "transparency" not in image.info
+            plain = image if is_plain else _in_colour(image)
             sides = (max(1, int(side * factor)) for side in image.size)
             small = plain.resize((*sides,), Image.Resampling.LANCZOS)  # type: ignore[arg-type]
         content = _encode(small, target, coding)
@@ -325,8 +331,8 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """The image in sRGB. Where its profile is not for such an image, it is passed over."""
     alpha = None
     if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image, dtype=np.int64) >> 8).astype(np.uint8))
-    elif image.mode not in ("L", "RGB", "CMYK") or image.has_transparency_data:
+        image = _high_bytes(image)
+    if image.mode not in ("L", "RGB", "CMYK") or image.has_transparency_data:
         colours = _in_colour(image)
         alpha = colours.getchannel("A") if colours.mode == "RGBA" else None
         image = colours.convert("RGB")
@@ -343,10 +349,8 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 def _to_grey(image: Image.Image) -> Grey:
     """Integer luma on a white ground. The arithmetic is ours, so that it is the same under every
     version of the image library."""
-    if image.mode.startswith("I"):  # 16-bit grey: keep the high byte
-        return Grey(
-            *image.size, (np.asarray(image, dtype=np.int64) >> 8).astype(np.uint8).tobytes()
-        )
+    if image.mode.startswith("I"):
+        image = _high_bytes(image)
     if image.mode in ("1", "L") and "transparency" not in image.info:
         return Grey(*image.size, image.convert("L").tobytes())
     if image.mode != "RGB" or "transparency" in image.info:

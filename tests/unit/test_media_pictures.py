@@ -238,6 +238,27 @@ def test_gif_comments_go() -> None:
     assert (pixels(prepared.content) == pixels(gif)).all()
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "I;16"])
+@pytest.mark.parametrize("target", ["image/png", "image/webp", "image/jpeg"])
+def test_every_kind_of_pixel_can_become_another(mode: str, target: str) -> None:
+    """Turned, scaled and converted, it is still the same drawing."""
+    image = drawing(64).convert("L")
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image).astype(np.uint16) << 8)
+    data = saved(image if mode == "I;16" else image.convert(mode), "PNG", exif=exif(3))
+    prepared = prepare_content(data, "image/png", [target], 1 << 20, scale=True)
+    grey = pictures.read(prepared.content, target)
+    wanted = np.asarray(drawing(64).transpose(Image.Transpose.ROTATE_180)).astype(int)
+    found = np.frombuffer(grey.pixels, np.uint8).reshape(64, 64).astype(int)
+    assert np.abs(found - wanted).mean() < (12 if mode == "1" else 4)
+
+
+def test_a_turned_jpeg_is_about_as_large_as_it_was() -> None:
+    for quality in (60, 85):
+        data = saved(photo(640, 480), "JPEG", exif=exif(6), quality=quality)
+        assert abs(len(made(data).content) / len(data) - 1) < 0.2
+
+
 def test_a_picture_becomes_what_the_campaign_takes() -> None:
     jpeg, clear = saved(photo(), "JPEG"), saved(photo().convert("RGBA"), "PNG")
     prepared = prepare_content(jpeg, "image/jpeg", ["image/png"], 1 << 20)
