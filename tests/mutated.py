@@ -40,12 +40,12 @@ def seeds() -> Mapping[str, list[bytes]]:
     return found
 
 
-def mutations(seed: int) -> Iterator[tuple[str, bytes]]:
-    """(media type, damaged file) without end, the same ones for the same seed."""
+def mutations(seed: int, only: str = "") -> Iterator[tuple[str, bytes]]:
+    """(media type, damaged file) without end, the same ones for the same seed; `only`: of one type."""
     rng = Random(seed)
     sound = seeds()
     while True:
-        media_type = rng.choice(list(sound))
+        media_type = only or rng.choice(list(sound))
         damaged = mutated(rng.choice(sound[media_type]), rng)
         right = _RIGHTED.get(media_type)
         yield media_type, damaged if right is None or rng.randrange(4) == 0 else right(damaged)
