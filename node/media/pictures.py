@@ -97,22 +97,14 @@ def normalise(
     limits = (SCALED_SIDE_MAX, SCALED_PIXELS_MAX) if scale else (MAX_SIDE_PIXELS, PIXELS_MAX)
     cleaned = CLEANERS[media_type](data, *limits)
     said = [f"removed: {', '.join(cleaned.removed)}"] if cleaned.removed else []
-    fits = max(cleaned.width, cleaned.height) <= MAX_SIDE_PIXELS
-    fits = fits and cleaned.width * cleaned.height <= PIXELS_MAX
-    fits = fits and (not scale or len(cleaned.content) <= bytes_max)
     profile = cleaned.profile
     if profile and not _is_readable(profile):
         said.append("removed: a colour profile that cannot be read")
         profile = b""
     elif profile and _is_srgb(profile):
         profile = b""
-    if (*(cleaned.orientation, profile, cleaned.is_cmyk, target, fits),) == (
-        UPRIGHT,
-        b"",
-        False,
-        media_type,
-        True,
-    ):
+    is_as_meant = cleaned.orientation == UPRIGHT and not profile and not cleaned.is_cmyk
+    if is_as_meant and target == media_type and _fits(cleaned, bytes_max, scale=scale):
         return cleaned.content, tuple(said)
     image = _decode(cleaned.content, media_type)
     coding = _coding_of(image, cleaned.content, media_type)
@@ -124,13 +116,19 @@ def normalise(
         said.append("turned upright")
     if target != media_type:
         said.append(f"made {media.MEDIA[target].words}")
-    if not scale:
-        return _encode(image, target, coding), tuple(said)
     before = image.size
-    image, content = _scaled(image, target, bytes_max, coding)
+    image, content = _scaled(image, target, bytes_max if scale else 0, coding)
     if image.size != before:
         said.append("scaled from {} x {} to {} x {} pixels".format(*before, *image.size))
     return content, tuple(said)
+
+
+def _fits(cleaned: Cleaned, bytes_max: int, *, scale: bool) -> bool:
+    """Whether it need not be scaled. Without consent nothing is: what is too large is refused later."""
+    if not scale:
+        return True
+    is_small = max(cleaned.width, cleaned.height) <= MAX_SIDE_PIXELS
+    return is_small and len(cleaned.content) <= bytes_max
 
 
 def fingerprint(data: bytes, media_type: str) -> bytes:
@@ -275,7 +273,9 @@ def _flattened(image: Image.Image) -> Image.Image:
 def _scaled(
     image: Image.Image, target: str, bytes_max: int, coding: _Coding
 ) -> tuple[Image.Image, bytes]:
-    """As large as the limits let it be, or nearly."""
+    """As large as the limits let it be, or nearly; as it is where `bytes_max` is 0."""
+    if not bytes_max:
+        return image, _encode(image, target, coding)
     factor = min(1.0, MAX_SIDE_PIXELS / max(image.size))
     for _ in range(_SHRINKS_MAX):
         small = image
