@@ -58,6 +58,8 @@ def _answer(header: dict[str, Any], body: bytes) -> Answer:
         return _TASKS[header["task"]](body, header)
     except Reject as error:
         return {"reject": [str(error), error.advice]}, b""
+    except ImportError as error:  # of a library that is loaded late: no fault of the file
+        return {"lacks": str(error.name)}, b""
     except MemoryError:
         return {"reject": ["it cannot be decoded: it needs too much memory", ""]}, b""
 

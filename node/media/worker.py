@@ -79,6 +79,11 @@ class Decoder:
                 except (OSError, EOFError, ValueError) as error:
                     _look_at(self._end(), left, error)
                     continue
+                if "lacks" in header:
+                    raise StateError(
+                        f"the decoder lacks the library {header['lacks']}",
+                        "install the node again: `pip install 'commonhold[node]'`",
+                    )
                 if "reject" in header:
                     words, advice = header["reject"]
                     raise Reject(str(words), str(advice))

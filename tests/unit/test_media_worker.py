@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from node.media import frames
+from node.media import child, frames
 from node.media.worker import Decoder
 from protocol.errors import Reject, StateError
-from tests.media_files import drawing, saved
+from tests.media_files import drawing, recording, saved
 
 PNG = saved(drawing(), "PNG")
 
@@ -71,6 +71,20 @@ def test_a_closed_decoder_starts_nothing(decoder: Decoder) -> None:
     decoder.close()
     assert decoder.process_id is None
     with pytest.raises(StateError, match="was closed"):
+        fingerprint(decoder)
+
+
+def test_a_library_that_is_missing_blames_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    answer, _ = child._answer(
+        {"task": "fingerprint", "media_type": "audio/wav"}, recording("audio/wav")
+    )
+    assert answer == {"lacks": "soundfile"}
+    decoder = Decoder()
+    monkeypatch.setattr(decoder, "_ensure", lambda: None)
+    monkeypatch.setattr(decoder, "_await_ready", lambda: None)
+    monkeypatch.setattr(decoder, "_exchange", lambda message: (answer, b""))
+    with pytest.raises(StateError, match="lacks the library soundfile"):
         fingerprint(decoder)
 
 
