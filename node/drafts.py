@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from node.intake import bad_line, json_depth, list_files, read_text
+from node.intake import bad_line, list_files, read_text
+from node.media.texts import json_depth
 from protocol.errors import ConfigError, Reject
 from protocol.rows import PartTerms
 from protocol.text import check_name, quoted

@@ -17,8 +17,8 @@ from typing import Final
 
 from commonground.escaping import one_line
 from node.blobs import BlobStore
+from node.contents import CheckedPart, Contents
 from node.drafts import Draft, PartSource, drafts_of_files
-from node.intake import fingerprint_content, read_content
 from node.keys import NodeKeys
 from node.quota import may_submit
 from node.rows import ItemRow, Outgoing, PartRow
@@ -31,9 +31,7 @@ from protocol.log.batch import batch_root
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf
-from protocol.media import MEDIA, TEXT, media_type_of
 from protocol.review.copies import fingerprinted
-from protocol.rows import PartTerms
 from protocol.rules.admission import require_bond_kept
 from protocol.rules.items import part_leaf
 from protocol.state import State
@@ -70,13 +68,23 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """One item whose files are not submitted as they are: what was removed, turned or converted."""
+
+    name: str
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
-    """What was queued, what was left out and why, and how many items are for a later epoch."""
+    """What was queued, what was left out and why, what was done to files before, and how many items are
+    for a later epoch."""
 
     batches: tuple[bytes, ...]  # digests of the outgoing records
     items: int
     skipped: tuple[Skipped, ...]
     left: int = 0
+    changed: tuple[Changed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ class _Checked:
 
     draft: Draft
     proposal: bytes | None
-    parts: tuple[_CheckedPart, ...]
+    parts: tuple[CheckedPart, ...]
 
     @property
     def sha256(self) -> bytes:
@@ -95,15 +103,6 @@ class _Checked:
         return sha256(
             b"".join(sha256(p.name.encode()).digest() + p.sha256 for p in self.parts)
         ).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class _CheckedPart:
-    name: str
-    media_type: str
-    size: int
-    sha256: bytes
-    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +126,19 @@ class Submitter:
     """Submits the items of one node to one campaign."""
 
     def __init__(
-        self, store: Store, blobs: BlobStore, keys: NodeKeys, state: State, campaign_id: str
+        self,
+        store: Store,
+        blobs: BlobStore,
+        keys: NodeKeys,
+        state: State,
+        campaign_id: str,
+        *,
+        scale: bool = False,
     ) -> None:
-        """`state` is the node's replay. Raises ConfigError when it knows no such campaign, and
-        StateError when that takes nothing at present."""
+        """`state` is the node's replay; `scale`: whether pictures may be made smaller to fit.
+
+        Raises ConfigError when it knows no such campaign, and StateError when that takes nothing at present.
+        """
         campaign = state.campaigns.get(campaign_id)
         if campaign is None:
             known = ", ".join(name for name, _ in state.campaigns.scan()) or "none yet"
@@ -142,6 +150,7 @@ class Submitter:
             )
         self._store, self._blobs, self._keys, self._state = store, blobs, keys, state
         self._campaign = campaign
+        self._contents = Contents(campaign.parts, scale=scale)
         self._optional = {part.name for part in campaign.parts if part.optional}
         self._fingerprinted = fingerprinted(campaign)
 
@@ -181,7 +190,14 @@ class Submitter:
             except CommonholdError:
                 self._discard(made)
                 raise
-        return Submitted(tuple(batches), len(fresh), tuple(skipped), len(new) - len(fresh))
+        changed = (
+            Changed(item.draft.name, tuple(words for part in item.parts for words in part.said))
+            for item in fresh
+        )
+        return Submitted(
+            *(tuple(batches), len(fresh), tuple(skipped), len(new) - len(fresh)),
+            tuple(each for each in changed if each.said),
+        )
 
     def _within_quota(self, new: list[_Checked]) -> list[_Checked]:
         """The first of them, as many as may be submitted now."""
@@ -269,7 +285,7 @@ class Submitter:
         first_with: dict[bytes, str] = {}
         for draft, answer in zip(drafts, answers, strict=True):
             try:
-                parts = tuple(self._check_part(part) for part in draft.parts)
+                parts = tuple(self._contents.check(part) for part in draft.parts)
             except (Reject, ConfigError) as error:
                 reason = f"{error}. {error.advice}".rstrip()
                 skipped.append(Skipped(draft.name, reason))
@@ -293,21 +309,6 @@ class Submitter:
         return "; ".join(
             f"{part.name}: {', '.join(part.media_types)} of at most {part.bytes_max:,} bytes"
             for part in self._campaign.parts
-        )
-
-    def _check_part(self, source: PartSource) -> _CheckedPart:
-        """Raises ConfigError (cannot be read) or Reject (is not what the campaign takes)."""
-        terms = next(part for part in self._campaign.parts if part.name == source.name)
-        content = _content_of(source)
-        media_type = _media_type_in(terms, content, source)
-        if len(content) > terms.bytes_max:
-            raise Reject(
-                f"{source.name} has {len(content):,} bytes",
-                f"The campaign takes at most {terms.bytes_max:,}.",
-            )
-        fingerprint = fingerprint_content(content, media_type)
-        return _CheckedPart(
-            source.name, media_type, len(content), sha256(content).digest(), fingerprint
         )
 
     # ---- making items ----
@@ -361,10 +362,8 @@ class Submitter:
         )
         return _Made(leaf, tuple(part for _, part in optional), row_)
 
-    def _store_part(self, source: PartSource, checked: _CheckedPart) -> PartRow:
-        content = _content_of(source)
-        if sha256(content).digest() != checked.sha256:
-            raise StateError(f"{source.path} changed while it was read", "run the command again")
+    def _store_part(self, source: PartSource, checked: CheckedPart) -> PartRow:
+        content = self._contents.read(source, checked)
         salt = secrets.token_bytes(SALT_BYTES)
         return PartRow(
             name=source.name,
@@ -375,7 +374,7 @@ class Submitter:
             path=one_line(source.path.name) if source.path is not None else "",
         )
 
-    def _part_record(self, row: PartRow, checked: _CheckedPart, source: PartSource) -> pb.Part:
+    def _part_record(self, row: PartRow, checked: CheckedPart, source: PartSource) -> pb.Part:
         return pb.Part(
             name=row.name,
             commitment=row.commitment,
@@ -410,27 +409,6 @@ class Submitter:
     def _discard(self, made: Sequence[_Made]) -> None:
         for part in (part for each in made for part in each.row.parts):
             self._blobs.delete(part.commitment)
-
-
-def _content_of(source: PartSource) -> bytes:
-    return source.text.encode() if source.path is None else read_content(source.path)
-
-
-def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
-    """The type that content has among those that a part may have: by its bytes, and of a text by its
-    file's name; a text may always pass as plain text. Raises Reject."""
-    takes = f"The campaign takes {', '.join(terms.media_types)}."
-    if source.path is None:
-        texts = [name for name in terms.media_types if MEDIA[name].is_text]
-        if not texts:
-            raise Reject(f"{source.name} is text", takes)
-        return TEXT.name if TEXT.name in texts else texts[0]
-    found = media_type_of(content, source.path.suffix)
-    if found in terms.media_types:
-        return found
-    if MEDIA[found].is_text and TEXT.name in terms.media_types:
-        return TEXT.name
-    raise Reject(f"{source.name} is {found}", takes)
 
 
 def _problems(problems: Sequence[str], advice: str) -> ConfigError:

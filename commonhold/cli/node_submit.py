@@ -18,6 +18,7 @@ from node.config import NodeConfig
 from node.drafts import Draft, drafts_of_files, expand, read_table
 from node.follower import Follower
 from node.intake import read_labels
+from node.media.worker import DECODER
 from node.outbox import send_again
 from node.registration import joining, require_joining
 from node.rows import OutboxState
@@ -75,6 +76,7 @@ def submit(
     """Submits the items of one campaign that somebody named."""
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
+    DECODER.start()  # meanwhile the log is read
     with open_store(home) as store, BlobStore(home.blobs) as blobs:
         follower = read_trusted(home, config, store)
         state = follower.state
@@ -123,14 +125,17 @@ def _report_submitted(store: Store, done: Submitted, as_json: bool) -> None:
             "correct what it says and run the command again; accepted batches are left out",
         )
     skipped = [{"file": each.name, "reason": each.reason} for each in done.skipped]
+    changed = [{"file": each.name, "said": list(each.said)} for each in done.changed]
     data: dict[str, Any] = {
         "items": done.items,
         "skipped": skipped,
+        "changed": changed,
         "left": done.left,
         "batches": [{"entry": row.receipt_index, "state": row.state} for row in rows],
     }
     items = "1 item" if done.items == 1 else f"{done.items:,} items"
     lines = [f"{items} submitted in {len(rows)} {'batch' if len(rows) == 1 else 'batches'}"]
+    lines += [f"changed: {each.name}: {'; '.join(each.said)}" for each in done.changed]
     lines += [f"left out: {each['file']}: {each['reason']}" for each in skipped]
     if done.left:
         lines.append(

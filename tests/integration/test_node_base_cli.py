@@ -159,7 +159,7 @@ async def test_from_nothing_to_a_logged_submission(operator: Operator, ada: Cont
         assert "0 items wait for round 1" in text
 
         done = (await ada.submit("--json")).json
-        assert (done["items"], done["skipped"]) == (4, [])
+        assert (done["items"], done["skipped"], done["changed"]) == (4, [], [])
         assert done["batches"] == [{"entry": 4, "state": "sent"}]
         again = (await ada.submit("--json")).json
         assert (again["items"], len(again["skipped"])) == (0, 4)

@@ -17,28 +17,23 @@ from node.intake import (
     DecodedImage,
     check_fingerprint,
     fingerprint_content,
-    json_depth,
     list_files,
+    prepare_content,
     read_content,
     read_image,
     read_labels,
 )
+from node.media.texts import json_depth
 from protocol.errors import ConfigError, Reject
-from protocol.media import MEDIA
+from protocol.media import MEDIA, Shown
 from protocol.review.fingerprints import EXACT, PERCEPTUAL
+from tests.media_files import content_of, drawing
 
 
 def png(image: Image.Image, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", **options)
     return buffer.getvalue()
-
-
-def drawing(size: int = 28) -> Image.Image:
-    pixels = np.zeros((size, size), dtype=np.uint8)
-    pixels[size // 4 : size // 2, size // 4 : 3 * size // 4] = 200
-    pixels[size // 4 : 3 * size // 4, size // 3 : size // 2] = 250
-    return Image.fromarray(pixels)
 
 
 def header_only(width: int, height: int) -> bytes:
@@ -108,7 +103,7 @@ def test_content_has_to_be_of_its_media_type() -> None:
         with pytest.raises(Reject, match="not plain text"):
             fingerprint_content(strange, "text/plain")
     with pytest.raises(Reject, match="no media type"):
-        fingerprint_content(b"a", "image/gif")
+        fingerprint_content(b"a", "image/tiff")
 
 
 def wav(*chunks: tuple[bytes, bytes]) -> bytes:
@@ -119,17 +114,16 @@ def wav(*chunks: tuple[bytes, bytes]) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
 
 
+# One channel of eight bits at 8 kHz.
+PCM = struct.pack("<HHIIHH", 1, 1, 8_000, 8_000, 1, 8)
+
+
 def test_every_medium_is_decoded_here() -> None:
-    good = {
-        "image/png": png(drawing()),
-        "audio/wav": wav((b"fmt ", bytes(16)), (b"data", b"abc")),
-        "application/json": b'{"a": [1, 2]}',
-    }
-    for medium in MEDIA.values():
-        content = good.get(medium.name, b"some text")
-        fingerprint = fingerprint_content(content, medium.name)
-        check_fingerprint(content, medium.name, fingerprint)
-        assert fingerprint[0] == (PERCEPTUAL if medium.name == "image/png" else EXACT)
+    for name, medium in MEDIA.items():
+        content = content_of(name)
+        fingerprint = fingerprint_content(content, name)
+        check_fingerprint(content, name, fingerprint)
+        assert fingerprint[0] == (PERCEPTUAL if medium.shown is Shown.PICTURE else EXACT)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +131,10 @@ def test_every_medium_is_decoded_here() -> None:
     [
         ("application/json", b'{"a": '),
         ("application/json", b"[" * 100_000),
-        ("audio/wav", wav((b"fmt ", bytes(16)))),
+        ("audio/wav", wav((b"fmt ", PCM))),
         ("audio/wav", wav((b"data", bytes(16)))),
-        ("audio/wav", wav((b"fmt ", bytes(16)), (b"data", bytes(8)))[:-4]),
-        ("audio/wav", wav((b"fmt ", bytes(16)), (b"data", bytes(8))) + b"trailing"),
+        ("audio/wav", wav((b"fmt ", PCM), (b"data", bytes(8)))[:-4]),
+        ("audio/wav", wav((b"fmt ", bytes(16)), (b"data", bytes(8)))),
         ("audio/wav", b"RIFF\4\0\0\0WAVE"),
     ],
 )
@@ -178,9 +172,18 @@ def test_how_deep_json_nests(text: bytes, depth: int) -> None:
     assert json_depth(text) == depth
 
 
-def test_an_odd_recording_may_lack_its_last_byte() -> None:
-    whole = wav((b"fmt ", bytes(16)), (b"data", b"abc"))
-    assert fingerprint_content(whole[:-1], "audio/wav")
+def test_only_the_bare_recording_is_taken_from_others() -> None:
+    whole = wav((b"fmt ", PCM), (b"data", b"abc"))
+    assert fingerprint_content(whole, "audio/wav")
+    for other in (
+        whole[:-1],
+        whole + b"trailing",
+        wav((b"fmt ", PCM), (b"data", b"abc"), (b"bext", b"")),
+    ):
+        made = prepare_content(other, "audio/wav", ["audio/wav"], 1_000)
+        assert made.content == whole
+        with pytest.raises(Reject, match="only the bare recording is taken"):
+            fingerprint_content(other, "audio/wav")
 
 
 def test_a_reviewer_recomputes_the_claim() -> None:

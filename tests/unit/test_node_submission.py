@@ -12,20 +12,23 @@ from PIL import Image
 from commonhold.cli.node_submit import Items
 from node import submission
 from node.blobs import BlobStore
+from node.contents import Contents
 from node.drafts import Draft, PartSource, expand, read_table
 from node.items import refresh_items
 from node.keys import NodeKeys, generate_keys
 from node.registration import registration
 from node.store import Store
-from node.submission import Submitter, Terms
+from node.submission import Changed, Submitter, Terms
 from protocol import transition
 from protocol.errors import CommonholdError, ConfigError, Reject, StateError
 from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.log.merkle import hash_leaf
+from protocol.rows import PartTerms
 from protocol.rules.intake import validate_openings
 from protocol.state import State
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
+from tests.media_files import exif, photo, saved
 from tests.simulated import LABELS, NETWORK, Network, campaign, part
 
 TERMS = Terms(
@@ -227,12 +230,68 @@ def test_a_bad_file_is_named_and_the_others_go_on(
     reasons = {each.name: each.reason for each in done.skipped}
     assert "image is text/plain. The campaign takes image/png." in reasons.pop("note.txt")
     assert "broken PNG" in reasons.pop("cut.png")
-    assert "no content of a known type" in reasons.pop("junk.png")
+    assert "broken JPEG picture: it ends too early" in reasons.pop("junk.png")
     assert reasons.pop("twin.png") == "the same content as 1.png"
     assert "The campaign takes at most 65,536." in reasons.pop("big.png")
     assert "cannot read" in reasons.pop("absent.png")
     assert reasons == {}
     assert len(stored_blobs(tmp_path)) == 5
+
+
+def test_what_a_file_carries_beside_its_picture_is_left_out_and_said(
+    submitter: Submitter, store: Store, blobs: BlobStore, tmp_path: Path
+) -> None:
+    png, jpeg = tmp_path / "a.png", tmp_path / "b.jpg"
+    png.write_bytes(saved(photo(seed=1), "PNG", exif=exif()) + b"hidden")
+    jpeg.write_bytes(saved(photo(seed=2), "JPEG", exif=exif(6)))
+    done = submitter.submit([png, jpeg], "3", TERMS)
+    assert done.changed == (
+        Changed("a.png", ("removed: the location, the camera's data, 6 bytes after the end",)),
+        Changed(
+            "b.jpg",
+            ("removed: the location, the camera's data", "turned upright", "made a PNG picture"),
+        ),
+    )
+    for item in store.items():
+        [only] = item.parts
+        stream = blobs.open(only.commitment)
+        assert stream is not None
+        with stream:
+            content = stream.read()
+        assert (only.media_type, only.size) == ("image/png", len(content))
+        assert b"Maker" not in content and b"hidden" not in content
+    again = submitter.submit([png, jpeg], "3", TERMS)
+    assert {each.reason for each in again.skipped} == {"submitted before"}
+
+
+def test_a_large_picture_is_made_smaller_where_its_owner_agrees(
+    store: Store, blobs: BlobStore, keys: NodeKeys, state: State, tmp_path: Path
+) -> None:
+    big = tmp_path / "big.png"
+    Image.effect_noise((400, 400), 100.0).save(big)
+    agreed = Submitter(store, blobs, keys, state, "pictures", scale=True)
+    [changed] = agreed.submit([big], "3", TERMS).changed
+    assert changed.said[0].startswith("scaled from 400 x 400 to ")
+    [item] = store.items()
+    assert item.parts[0].size <= 65_536
+
+
+def test_files_of_any_kind_are_taken_only_where_they_are_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "model.bin"
+    file.write_bytes(b"\0\x1b anything")
+    source = PartSource("content", file)
+    anything = Contents(
+        [PartTerms("content", ("image/png", "application/octet-stream"), 100, False)]
+    )
+    assert anything.check(source).media_type == "application/octet-stream"
+    with pytest.raises(Reject, match="no content of a known type"):
+        Contents([PartTerms("content", ("image/png",), 100, False)]).check(source)
+    picture = tmp_path / "a.png"
+    picture.write_bytes(saved(photo(8, 6), "PNG"))
+    terms = [PartTerms("content", ("application/octet-stream",), 1_000, False)]
+    assert Contents(terms).check(PartSource("content", picture)).media_type == (
+        "application/octet-stream"
+    )
 
 
 def test_when_no_file_will_do_the_command_fails(

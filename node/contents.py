@@ -1,0 +1,106 @@
+"""What a file or a text becomes as a part of an item: its media type, and content that the campaign takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from node.drafts import PartSource
+from node.intake import prepare_content, read_content
+from node.media.records import Prepared
+from protocol.errors import Reject, StateError
+from protocol.media import MEDIA, OPAQUE, TEXT, Shown, media_type_of
+from protocol.rows import PartTerms
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPart:
+    """A part that fits the campaign. `said`: what was done to its file, in words."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: bytes
+    fingerprint: bytes
+    said: tuple[str, ...]
+    is_changed: bool  # whether what is submitted differs from the file
+
+
+class Contents:
+    """Makes parts of files and texts, for one campaign."""
+
+    def __init__(self, parts: Sequence[PartTerms], *, scale: bool = False) -> None:
+        """`parts` are the campaign's; `scale`: whether pictures may be made smaller to fit."""
+        self._terms = {part.name: part for part in parts}
+        self._scale = scale
+
+    def check(self, source: PartSource) -> CheckedPart:
+        """Raises ConfigError (cannot be read) or Reject (is not what the campaign takes)."""
+        content = _content_of(source)
+        made = self._prepared(source, content)
+        return CheckedPart(
+            name=source.name,
+            media_type=made.media_type,
+            size=len(made.content),
+            sha256=sha256(made.content).digest(),
+            fingerprint=made.fingerprint,
+            said=made.said,
+            is_changed=made.content != content,
+        )
+
+    def read(self, source: PartSource, checked: CheckedPart) -> bytes:
+        """The content of a part that was checked. Where it differs from the file it is made again: a folder
+        of photographs does not fit in memory. Raises StateError when the file is another one by now."""
+        content = _content_of(source)
+        if checked.is_changed:
+            content = self._prepared(source, content).content
+        if sha256(content).digest() != checked.sha256:
+            raise StateError(f"{source.path} changed while it was read", "run the command again")
+        return content
+
+    def _prepared(self, source: PartSource, content: bytes) -> Prepared:
+        terms = self._terms[source.name]
+        media_type = _media_type_in(terms, content, source)
+        try:
+            return prepare_content(
+                content, media_type, terms.media_types, terms.bytes_max, scale=self._scale
+            )
+        except Reject as error:
+            raise Reject(f"{source.name}: {error}", error.advice) from error
+
+
+def _content_of(source: PartSource) -> bytes:
+    return source.text.encode() if source.path is None else read_content(source.path)
+
+
+def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
+    """The type that content is taken as: by its bytes, and of a text by its file's name. A text may always
+    pass as plain text, a picture becomes one of another type, and whatever else there is passes where
+    files of any kind are asked for. Raises Reject."""
+    takes = f"The campaign takes {', '.join(terms.media_types)}."
+    if source.path is None:
+        texts = [name for name in terms.media_types if MEDIA[name].is_text]
+        if not texts:
+            raise Reject(f"{source.name} is text", takes)
+        return TEXT.name if TEXT.name in texts else texts[0]
+    takes_any = OPAQUE.name in terms.media_types
+    try:
+        found = media_type_of(content, source.path.suffix)
+    except Reject:
+        if takes_any:
+            return OPAQUE.name
+        raise
+    if found in terms.media_types:
+        return found
+    if MEDIA[found].is_text and TEXT.name in terms.media_types:
+        return TEXT.name
+    if takes_any:
+        return OPAQUE.name
+    if MEDIA[found].shown is Shown.PICTURE and _takes_pictures(terms):
+        return found
+    raise Reject(f"{source.name} is {found}", takes)
+
+
+def _takes_pictures(terms: PartTerms) -> bool:
+    return any(MEDIA[name].shown is Shown.PICTURE for name in terms.media_types)
