@@ -17,7 +17,8 @@ from typing import Final
 
 from commonground.escaping import one_line
 from node.blobs import BlobStore
-from node.drafts import Draft, PartSource, drafts_of_files
+from node.bringing.folders import drafts_of_files
+from node.drafts import Draft, PartSource
 from node.intake import fingerprint_content, read_content
 from node.keys import NodeKeys
 from node.quota import may_submit

@@ -14,10 +14,12 @@ from commonhold.cli.node_sending import deliver, read_trusted
 from commonhold.cli.options import Origin
 from commonhold.cli.output import emit, progress
 from node.blobs import BlobStore
+from node.bringing.folders import drafts_of_files, expand
+from node.bringing.labels import read_labels
+from node.bringing.tables import read_table
 from node.config import NodeConfig
-from node.drafts import Draft, drafts_of_files, expand, read_table
+from node.drafts import Draft
 from node.follower import Follower
-from node.intake import read_labels
 from node.outbox import send_again
 from node.registration import joining, require_joining
 from node.rows import OutboxState

@@ -12,7 +12,9 @@ from PIL import Image
 from commonhold.cli.node_submit import Items
 from node import submission
 from node.blobs import BlobStore
-from node.drafts import Draft, PartSource, expand, read_table
+from node.bringing.folders import expand
+from node.bringing.tables import read_table
+from node.drafts import Draft, PartSource
 from node.items import refresh_items
 from node.keys import NodeKeys, generate_keys
 from node.registration import registration

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from node import drafts
-from node.drafts import Draft, PartSource, drafts_of_files, read_table
+from node.bringing import tables
+from node.bringing.folders import drafts_of_files
+from node.bringing.tables import read_table
+from node.drafts import Draft, PartSource
 from protocol.errors import ConfigError
 from protocol.rows import PartTerms
 
@@ -103,10 +105,10 @@ def test_where_a_part_is_called_answer_the_proposal_has_another_column(tmp_path:
 def test_a_table_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = write(tmp_path, "items.csv", "prompt,picture\na,b\nc,d\n")
     assert len(read_table(table, PARTS)) == 2
-    monkeypatch.setattr(drafts, "MAX_ROWS", 1)
+    monkeypatch.setattr(tables, "MAX_ROWS", 1)
     with pytest.raises(ConfigError, match="line 3: more than 1 rows"):
         read_table(table, PARTS)
-    monkeypatch.setattr(drafts, "MAX_TABLE_BYTES", 10)
+    monkeypatch.setattr(tables, "MAX_TABLE_BYTES", 10)
     with pytest.raises(ConfigError, match="larger than 10 bytes"):
         read_table(table, PARTS)
 
