@@ -1,80 +1,184 @@
-"""Items that are files, in folders."""
+"""Items that are files, in folders and the folders in them.
+
+Links are followed as long as they stay in the folder. Hidden files, what systems leave in folders, and tables
+are left out, each with its reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from node.drafts import Draft, PartSource
+from node.bringing.labels import Labels
+from node.bringing.tables import form_of
+from node.drafts import Draft, LeftOut, PartSource
 from protocol.errors import ConfigError
-from protocol.text import quoted
 
 MAX_FOLDER_FILES: Final = 100_000
+MAX_DEPTH: Final = 64  # folders in folders
+_A_TABLE: Final = (
+    "a table: name it itself to submit its rows, or with --labels if it holds the answers"
+)
+LEFT_BY_SYSTEMS: Final = frozenset({"thumbs.db", "desktop.ini", ".ds_store", "icon\r"})
 
 
-def drafts_of_files(
-    paths: Sequence[Path], part: str, labels: Mapping[str, str] | str
-) -> list[Draft]:
-    """One item of one part for each file; `labels` maps file names to answers, or is the one of all.
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that may be an item. `name`: its path below the folder that was named."""
 
-    Raises ConfigError for a label whose file is not among them: it was mistyped, or forgotten.
+    name: str
+    path: Path
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder that it lies in, if that is below the one that was named."""
+        return Path(self.name).parent.name
+
+
+Found: TypeAlias = File | LeftOut
+
+
+def walk(folder: Path, *, tables: bool = False) -> Iterator[Found]:
+    """The folder's files in order, sub-folders after them; and what is left out of it. Of tables
+    (.csv and the like), which hold labels or rows, only if `tables` are items themselves.
+
+    Raises ConfigError when there is no such folder, or it holds more than MAX_FOLDER_FILES files.
     """
-    if not isinstance(labels, str):
-        names = {path.name for path in paths}
-        lost = [name for name in labels if name not in names]
-        if lost:
-            raise ConfigError(
-                f"{quoted(lost[0])} has a label, and is not among the files"
-                + (f"; nor are {len(lost) - 1} more" if len(lost) > 1 else ""),
-                "correct its name in the table of labels, or take its line out",
-            )
-    return [
-        Draft(
-            path.name,
-            (PartSource(part, path),),
-            labels if isinstance(labels, str) else labels.get(path.name, ""),
-        )
-        for path in paths
-    ]
-
-
-def expand(paths: Sequence[Path], *, tables: bool = False) -> list[Path]:
-    """Files as they are, folders as the files in them; see `list_files`. Raises ConfigError."""
-    files: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise ConfigError(f"there is no file {path}", "check its name and its folder")
-        files += list_files(path, tables=tables) if path.is_dir() else [path]
-    if len(set(files)) != len(files):
-        doubled = next(path for path in files if files.count(path) > 1)
-        raise ConfigError(
-            f"the file {doubled} is named twice", "name each file, or its folder, once"
-        )
-    names = [path.name for path in files]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(
-            f"two files are called {twice}, so that their labels cannot be told apart",
-            "submit the folders one after the other",
-        )
-    if not files:
-        raise ConfigError("there are no files to submit", "name files, or folders that hold some")
-    return files
-
-
-def list_files(folder: Path, *, tables: bool = False) -> list[Path]:
-    """The folder's plain files by name, without hidden ones; and without tables (.csv), which hold
-    labels, unless `tables` are items themselves."""
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder", "Give the folder that holds the files.")
-    paths: list[Path] = []
-    for path in folder.iterdir():
-        is_item = tables or path.suffix.lower() != ".csv"
-        if is_item and path.is_file() and not path.name.startswith("."):
-            paths.append(path)
-        if len(paths) > MAX_FOLDER_FILES:
+    for count, found in enumerate(_walk(folder, folder.resolve(), "", 0, tables)):
+        if count == MAX_FOLDER_FILES:
             raise ConfigError(
                 f"{folder} holds more than {MAX_FOLDER_FILES} files", "Split it into folders."
             )
-    return sorted(paths)
+        yield found
+
+
+def _walk(folder: Path, root: Path, prefix: str, depth: int, tables: bool) -> Iterator[Found]:
+    folders: list[tuple[str, Path]] = []
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+    except OSError as error:
+        yield LeftOut(prefix or ".", f"cannot be read: {error.strerror}")
+        return
+    for entry in entries:
+        name, path = prefix + entry.name, folder / entry.name
+        reason = _reason(entry, path, root, tables)
+        if reason:
+            yield LeftOut(name, reason)
+        elif not path.is_dir():
+            yield File(name, path)
+        elif depth == MAX_DEPTH:
+            yield LeftOut(name, f"more than {MAX_DEPTH} folders deep")
+        else:
+            folders.append((f"{name}/", path))
+    for prefix_, path in folders:
+        yield from _walk(path, root, prefix_, depth + 1, tables)
+
+
+def _reason(entry: os.DirEntry[str], path: Path, root: Path, tables: bool) -> str:
+    """Why something in a folder is no item, or an empty string."""
+    if entry.name.casefold() in LEFT_BY_SYSTEMS:
+        return "what a system keeps in folders, and no item"
+    if entry.name.startswith("."):
+        return "hidden"
+    reason = _link_reason(path, root) if entry.is_symlink() else ""
+    if reason or entry.is_dir():
+        return reason
+    if entry.is_file() and (tables or form_of(path) is None):
+        return ""
+    return _A_TABLE if entry.is_file() else "neither a file nor a folder"
+
+
+def _link_reason(path: Path, root: Path) -> str:
+    try:
+        target = path.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return "a link that leads nowhere"
+    if not target.is_relative_to(root):
+        return "a link that leads out of the folder"
+    return "a link to a folder, which is read in its own place" if target.is_dir() else ""
+
+
+def find_files(paths: Sequence[Path], *, tables: bool = False) -> Iterator[Found]:
+    """Files as they are, folders as `walk` finds them. Raises ConfigError."""
+    for path in paths:
+        if not path.exists() and not path.is_symlink():
+            raise ConfigError(f"there is no file {path}", "check its name and its folder")
+    seen: set[Path] = set()
+    names: set[str] = set()
+    for path in paths:
+        found = walk(path, tables=tables) if path.is_dir() else [File(path.name, path)]
+        for each in found:
+            if isinstance(each, File):
+                _require_new(each, seen, names)
+            yield each
+
+
+def _require_new(file: File, seen: set[Path], names: set[str]) -> None:
+    if file.path in seen:
+        raise ConfigError(
+            f"the file {file.path} is named twice", "name each file, or its folder, once"
+        )
+    if file.name in names:
+        raise ConfigError(
+            f"two files are called {file.name}, so that their labels cannot be told apart",
+            "submit the folders one after the other",
+        )
+    seen.add(file.path)
+    names.add(file.name)
+
+
+@dataclass(frozen=True, slots=True)
+class FileItems:
+    """One item of one part for each file, and what is left out."""
+
+    paths: Sequence[Path]
+    part: str
+    answers: Answers
+    tables: bool = False
+    without: frozenset[Path] = field(default_factory=frozenset)  # files that are no items
+
+    def __iter__(self) -> Iterator[Draft | LeftOut]:
+        used: set[str] = set()
+        for found in find_files(self.paths, tables=self.tables):
+            if isinstance(found, LeftOut):
+                if not self._is_without(found.name):
+                    yield found
+            elif found.path.resolve() not in self.without:
+                words = self._words(found, used)
+                yield Draft(found.name, (PartSource(self.part, found.path),), words)
+        if isinstance(self.answers, Labels):
+            for key in self.answers.words:
+                if key not in used:
+                    yield LeftOut(key, "it has a label, and is not among the files")
+
+    def _is_without(self, name: str) -> bool:
+        return any((path / name).resolve() in self.without for path in self.paths)
+
+    def _words(self, file: File, used: set[str]) -> str:
+        if isinstance(self.answers, str):
+            return self.answers
+        if isinstance(self.answers, ByFolder):
+            return file.folder
+        key, words = self.answers.find(file.name)
+        used.add(key)
+        return words
+
+
+@dataclass(frozen=True, slots=True)
+class ByFolder:
+    """The answer is the name of the folder that a file lies in."""
+
+
+Answers: TypeAlias = Labels | ByFolder | str
+"""Of a table, of the folders, or one for all files (nothing: none)."""
+
+
+def drafts_of_files(paths: Sequence[Path], part: str, labels: Mapping[str, str] | str) -> FileItems:
+    """One item of one part for each file; `labels` maps names to answers, or is the one of all."""
+    answers = labels if isinstance(labels, str) else Labels.of(dict(labels))
+    return FileItems(paths, part, answers)

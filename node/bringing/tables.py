@@ -1,158 +1,304 @@
-"""Items that are the rows of a table. Nothing is decoded here.
+"""Tables as programs write them: CSV, TSV, JSON Lines, JSON records, Parquet. See columns.py for what
+columns mean.
 
-A table is CSV with a header, or JSON Lines with one object a line; both in UTF-8. For each part of the
-campaign's items it may have the columns
-
-    PART          a file, as a path below the table's own folder
-    PART_text     the content itself
-    PART_source   who or what made it, where the campaign compares sources
-
-and `answer` for the answer that is proposed, in words (`proposal`, where a part is called answer).
-
-Errors: `ConfigError` with advice; of a table it names the line.
+A table is read as often as somebody asks, a row at a time. Errors: `ConfigError` with advice, for a table
+that is damaged as a whole; a row that is damaged alone is left out, and named.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
-from node.bringing.text import bad_line, read_text
-from node.drafts import Draft, PartSource
-from node.intake import json_depth
-from protocol.errors import ConfigError, Reject
-from protocol.rows import PartTerms
-from protocol.text import check_name, quoted
+from node.bringing.text import bad_line, read_lines, read_text
+from node.intake import JSON_DEPTH_MAX, json_depth
+from protocol.errors import ConfigError
+from protocol.text import quoted
 
-MAX_TABLE_BYTES: Final = 64 << 20  # with texts inside; longer ones lie in files of their own
+MAX_JSON_BYTES: Final = 64 << 20  # a document that is parsed whole
 MAX_ROWS: Final = 100_000  # a submission beyond this is split by hand
-_JSON_LINES: Final = (".jsonl", ".ndjson")
+MAX_COLUMNS: Final = 1_000  # more is a table of numbers
+FIELD_CHARS_MAX: Final = 8 << 20  # as long as the content of a part may be
+SAMPLE_ROWS: Final = 20  # that are looked at to learn what columns hold
+SEPARATORS: Final = (",", ";", "\t")
 _LONE_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")  # JSON can write one, UTF-8 cannot
-_TEXT: Final = "_text"
-_SOURCE: Final = "_source"
+_BATCH_ROWS: Final = 64  # of Parquet that are held at once: pictures may be inside
+
+Cell: TypeAlias = str | bytes
+"""Bytes are what only Parquet holds: the content of a file."""
 
 
-def read_table(path: Path, parts: Sequence[PartTerms]) -> list[Draft]:
-    """One item for each row; files are not opened yet. Raises ConfigError that names the line."""
-    columns = _Columns(path, parts)
-    is_json = path.suffix.lower() in _JSON_LINES
-    rows = _json_rows(path) if is_json else _csv_rows(path, columns)
-    drafts: list[Draft] = []
-    for line, row in rows:
-        columns.check(line, row)
-        if len(drafts) == MAX_ROWS:
-            raise bad_line(path, line, f"more than {MAX_ROWS} rows")
-        drafts.append(columns.draft(line, row))
-    if not drafts:
-        raise ConfigError(f"{path} holds no items", "Add one line for each item.")
-    return drafts
+class Form(StrEnum):
+    """How a table is written."""
+
+    CSV = "csv"
+    TSV = "tsv"
+    JSON_LINES = "jsonl"
+    JSON = "json"
+    PARQUET = "parquet"
 
 
-class _Columns:
-    """What the columns of a table mean in one campaign."""
-
-    def __init__(self, path: Path, parts: Sequence[PartTerms]) -> None:
-        self._path, self._parts = path, parts
-        names = [part.name for part in parts]
-        self._answer = "proposal" if "answer" in names else "answer"
-        derived = [name + end for name in names for end in (_TEXT, _SOURCE)]
-        self._known = dict.fromkeys([*names, *derived, self._answer])
-
-    def check(self, line: int, columns: Mapping[str, str] | Sequence[str]) -> None:
-        """Raises ConfigError for a column that means nothing here, or stands there twice."""
-        seen: set[str] = set()
-        for column in columns:
-            if column not in self._known:
-                raise ConfigError(
-                    f"{self._path}, line {line}: there is no column {quoted(column)} in this campaign",
-                    f"columns are: {', '.join(self._known)}",
-                )
-            if column in seen:
-                raise bad_line(self._path, line, f"the column {column} is there twice")
-            seen.add(column)
-
-    def draft(self, line: int, row: Mapping[str, str]) -> Draft:
-        """The item that a row describes."""
-        found = [self._part(line, row, terms) for terms in self._parts]
-        parts = tuple(part for part in found if part is not None)
-        words = row.get(self._answer, "").strip()
-        return Draft(f"{self._path.name}:{line}", parts, words)
-
-    def _part(self, line: int, row: Mapping[str, str], terms: PartTerms) -> PartSource | None:
-        name = terms.name
-        file, text = row.get(name, ""), row.get(name + _TEXT, "")
-        source = row.get(name + _SOURCE, "").strip()
-        if file and text:
-            raise bad_line(self._path, line, f"it has both {name} and {name}{_TEXT}")
-        if not file and not text:
-            if not terms.optional:
-                raise bad_line(self._path, line, f"it has no {name}, and no {name}{_TEXT}")
-            if source:
-                raise bad_line(self._path, line, f"it has a source of {name}, and no {name}")
-            return None
-        if source:
-            try:
-                check_name(source, f"{name}{_SOURCE}")
-            except Reject as error:
-                raise bad_line(self._path, line, str(error)) from None
-        return PartSource(name, self._file(line, file) if file else None, text, source)
-
-    def _file(self, line: int, text: str) -> Path:
-        """A table may come from somebody else: it names no files but those that came with it."""
-        folder = self._path.parent.resolve()
-        relative = PurePosixPath(text)
-        if "\0" in text or relative.is_absolute() or ".." in relative.parts:
-            raise bad_line(
-                self._path, line, f"{quoted(text)} is not a path below the table's folder"
-            )
-        if not (folder / relative).resolve().is_relative_to(folder):
-            raise bad_line(self._path, line, f"{quoted(text)} leads out of the table's folder")
-        return self._path.parent / relative
+SUFFIXES: Final = {
+    ".csv": Form.CSV,
+    ".tsv": Form.TSV,
+    ".tab": Form.TSV,
+    ".jsonl": Form.JSON_LINES,
+    ".ndjson": Form.JSON_LINES,
+    ".parquet": Form.PARQUET,
+}
 
 
-def _csv_rows(path: Path, columns: _Columns) -> Iterator[tuple[int, dict[str, str]]]:
-    rows = csv.reader(io.StringIO(read_text(path, MAX_TABLE_BYTES), newline=""), strict=True)
-    try:
-        header = next(rows, [])
-        columns.check(1, header)
-        line = rows.line_num + 1  # where a row begins: texts may have several lines
-        for row in rows:
-            if row and len(row) != len(header):
-                raise bad_line(path, line, f"expected {len(header)} fields, found {len(row)}")
-            if row:
-                yield line, dict(zip(header, row, strict=True))
-            line = rows.line_num + 1
-    except csv.Error as error:
-        raise bad_line(path, rows.line_num, str(error)) from error
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row; `problem` says why it means nothing, and then it has no cells."""
+
+    number: int  # the line on which it begins, from 1; of JSON and Parquet, which row it is
+    cells: Mapping[str, Cell]
+    problem: str = ""
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    for line, text in enumerate(read_text(path, MAX_TABLE_BYTES).split("\n"), start=1):
-        if not text.strip():
-            continue
-        if json_depth(text.encode()) > 1:
-            raise bad_line(path, line, "it is more than one object with a string for each column")
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table in a file."""
+
+    path: Path
+    form: Form
+    encoding: str = ""
+    header: bool = True  # else columns are called 1, 2, …
+
+    def rows(self) -> Iterator[Row]:
+        """All rows. Raises ConfigError."""
+        for count, row in enumerate(self._rows()):
+            if count == MAX_ROWS:
+                raise bad_line(self.path, row.number, f"more than {MAX_ROWS} rows")
+            yield row
+
+    def sample(self) -> list[Row]:
+        """The first rows that can be read. Raises ConfigError."""
+        return list(islice((row for row in self.rows() if not row.problem), SAMPLE_ROWS))
+
+    def columns(self) -> list[str]:
+        """In the table's order; of JSON those of the first rows. Raises ConfigError."""
+        if self.form in (Form.CSV, Form.TSV):
+            with_header = Delimited(self.path, self.form, self.encoding, self.header)
+            return with_header.columns
+        if self.form == Form.PARQUET:
+            return _parquet_columns(self.path)
+        return list(dict.fromkeys(name for row in self.sample() for name in row.cells))
+
+    def _rows(self) -> Iterable[Row]:
+        if self.form == Form.JSON_LINES:
+            return _json_lines(self.path, self.encoding)
+        if self.form == Form.JSON:
+            return _json_records(self.path, self.encoding)
+        if self.form == Form.PARQUET:
+            return _parquet_rows(self.path)
+        return Delimited(self.path, self.form, self.encoding, self.header).rows()
+
+
+def form_of(path: Path) -> Form | None:
+    """How a file is written, by its name; None if it is no table."""
+    return SUFFIXES.get(path.suffix.lower())
+
+
+# ---- text with separators ----
+
+
+class Delimited:
+    """CSV and its kin. The separator is the one that the first line has most of."""
+
+    def __init__(self, path: Path, form: Form, encoding: str = "", header: bool = True) -> None:
+        csv.field_size_limit(FIELD_CHARS_MAX)
+        self._path, self._encoding = path, encoding
+        first = next(read_lines(path, encoding), "")
+        self._separator = "\t" if form == Form.TSV else separator_of(first)
+        self._quotes = self._separator != "\t" or self._is_quoted()
+        self._header = header
+        number, cells = next(self._records(), (1, []))
+        names = [each.strip() for each in cells]
+        self.columns = names if header else [str(place + 1) for place in range(len(names))]
+        if len(self.columns) > MAX_COLUMNS:
+            raise bad_line(path, number, f"more than {MAX_COLUMNS} columns")
+        twice = {name for name in self.columns if name and self.columns.count(name) > 1}
+        if twice:
+            raise bad_line(path, number, f"the column {quoted(min(twice))} is there twice")
+
+    def rows(self) -> Iterator[Row]:
+        """All but the header and blank lines."""
+        for number, cells in islice(self._records(), int(self._header), None):
+            if len(cells) == len(self.columns):
+                yield Row(number, dict(zip(self.columns, cells, strict=True)))
+            elif cells:
+                problem = f"expected {len(self.columns)} fields, found {len(cells)}"
+                yield Row(number, {}, problem)
+
+    def _is_quoted(self) -> bool:
+        """Whether quotation marks enclose fields. Texts between tabs often just begin with one."""
+        widths = set()
         try:
-            row = json.loads(text, object_pairs_hook=_no_doubles)
-        except ValueError as error:
-            raise bad_line(path, line, f"it is not JSON: {error}") from None
-        if not isinstance(row, dict):
-            raise bad_line(path, line, "it is not a JSON object")
-        for name, value in row.items():
-            if not isinstance(value, str) or _LONE_SURROGATE.search(value):
-                raise bad_line(path, line, f"{quoted(name)} is not a string")
-        yield line, row
+            for _, cells in self._read(csv.QUOTE_MINIMAL):
+                widths.add(len(cells))
+        except csv.Error:
+            return False
+        return len(widths - {0}) <= 1
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        try:
+            yield from self._read(csv.QUOTE_MINIMAL if self._quotes else csv.QUOTE_NONE)
+        except csv.Error as error:
+            raise bad_line(self._path, self._line, str(error)) from error
+
+    def _read(self, quoting: Any) -> Iterator[tuple[int, list[str]]]:
+        """Records with the lines on which they begin: texts may have several lines."""
+        lines = read_lines(self._path, self._encoding)
+        reader = csv.reader(lines, delimiter=self._separator, quoting=quoting, strict=True)
+        self._line = 1
+        for cells in reader:
+            yield self._line, cells
+            self._line = reader.line_num + 1
+
+
+def separator_of(line: str) -> str:
+    """What separates the fields of a first line, outside of quotation marks."""
+    bare = "".join(line.split('"')[::2])
+    return max(SEPARATORS, key=bare.count)  # the comma, if there is none
+
+
+# ---- JSON ----
+
+
+def _json_lines(path: Path, encoding: str) -> Iterator[Row]:
+    for number, line in enumerate(read_lines(path, encoding), start=1):
+        if line.strip():
+            yield _json_row(number, line)
+
+
+def _json_row(number: int, line: str) -> Row:
+    try:
+        found = parse_json(line)
+    except ValueError as error:
+        return Row(number, {}, f"it is not JSON: {error}")
+    return _row_of(number, found)
+
+
+def _json_records(path: Path, encoding: str) -> Iterator[Row]:
+    found = read_json(path, encoding)
+    if not isinstance(found, list):
+        raise ConfigError(f"{path} holds no list of rows", "write it as [{…}, {…}]")
+    for number, each in enumerate(found, start=1):
+        yield _row_of(number, each)
+
+
+def read_json(path: Path, encoding: str = "") -> Any:
+    """A document, whole. Raises ConfigError."""
+    try:
+        return parse_json(read_text(path, MAX_JSON_BYTES, encoding))
+    except ValueError as error:
+        raise ConfigError(f"{path} is not JSON: {error}", "export it again") from None
+
+
+def parse_json(text: str) -> Any:
+    """Raises ValueError, also for what nests too deep, and where one name is there twice."""
+    if json_depth(text.encode("utf-8", "surrogatepass")) > JSON_DEPTH_MAX:
+        raise ValueError(f"it nests more than {JSON_DEPTH_MAX} deep")
+    return json.loads(text, object_pairs_hook=_no_doubles)
+
+
+def _row_of(number: int, found: Any) -> Row:
+    if not isinstance(found, dict):
+        return Row(number, {}, "it is not an object with a value for each column")
+    if len(found) > MAX_COLUMNS:
+        return Row(number, {}, f"it has more than {MAX_COLUMNS} columns")
+    cells = {name: cell_of(value) for name, value in found.items()}
+    return Row(number, {name: cell for name, cell in cells.items() if cell is not None})
+
+
+def cell_of(value: Any) -> Cell | None:
+    """A value as the cell of a table; None for what is no text, number or picture."""
+    if isinstance(value, dict):
+        value = value.get("bytes")  # a picture or a recording, as `datasets` writes it
+        return value if isinstance(value, bytes) else None
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return None if _LONE_SURROGATE.search(value) else value
+    return value if isinstance(value, bytes) else str(value) if _is_number(value) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Of two fields of one name JSON's readers keep one, and nobody knows which."""
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the field {quoted(twice)} is there twice")
-    return dict(pairs)
+    return found
+
+
+# ---- Parquet ----
+
+
+def _parquet(path: Path) -> Any:
+    try:
+        import pyarrow.parquet as pq
+        from pyarrow.lib import ArrowException
+    except ImportError:
+        raise ConfigError(
+            f"{path} is Parquet, which needs another package",
+            "pip install 'commonhold[node,dataset]'",
+        ) from None
+    try:
+        return pq.ParquetFile(path)
+    except (ArrowException, OSError) as error:
+        raise ConfigError(f"cannot read {path} as Parquet: {error}", "export it again") from error
+
+
+def _parquet_columns(path: Path) -> list[str]:
+    with _parquet(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    number = 0
+    with _parquet(path) as file:
+        names = _class_names(file.schema_arrow)
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            for record in batch.to_pylist():
+                number += 1
+                yield _row_of(number, _named(record, names))
+
+
+def _named(record: dict[str, Any], names: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The record with the names of classes where it has their numbers."""
+    for column, known in names.items():
+        value = record.get(column)
+        if isinstance(value, int) and 0 <= value < len(known):
+            record[column] = known[value]
+    return record
+
+
+def _class_names(schema: Any) -> dict[str, list[str]]:
+    """Names of classes by column, as `datasets` keeps them in the schema's metadata."""
+    try:
+        kept = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = kept.get("info", {}).get("features", {})
+        return {
+            column: [str(name) for name in feature["names"]]
+            for column, feature in features.items()
+            if isinstance(feature, dict) and isinstance(feature.get("names"), list)
+        }
+    except (ValueError, AttributeError):
+        return {}

@@ -203,7 +203,11 @@ async def test_a_table_of_items_of_several_parts(operator: Operator, ada: Contri
         assert "both files and a table" in both.err
         table.write_text('{"prompt": "prompt.txt", "answer_a_text": "a"}\n')
         missing = await ada.run("submit", *terms, code=2)
-        assert "line 1: it has no answer_b" in missing.err.replace("\n", " ")
+        assert "has no column for answer_b" in missing.err.replace("\n", " ")
+        table.write_text('{"prompt": "absent.txt", "answer_a_text": "a", "answer_b_text": "b"}\n')
+        nothing = await ada.run("submit", *terms, code=9)
+        assert "left out: items.jsonl:1: cannot read" in nothing.out
+        assert "nothing was submitted: 1 file or row left out" in nothing.err
 
 
 async def test_what_to_review_is_kept_in_the_settings(operator: Operator, ada: Contributor) -> None:

@@ -1,0 +1,111 @@
+"""Items that are the rows of a table. Files are not opened here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from unicodedata import normalize
+
+from node.bringing.columns import SOURCE, TEXT, Columns, holds_text
+from node.bringing.tables import Cell, Row, Table
+from node.drafts import Draft, LeftOut, PartSource
+from protocol.errors import Reject
+from protocol.rows import PartTerms
+from protocol.text import check_name, quoted
+
+
+class _Unfit(Exception):
+    """Why a row is no item."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableItems:
+    """One item for each row that is one; the others are named."""
+
+    table: Table
+    columns: Columns
+    parts: Sequence[PartTerms]
+    texts: frozenset[str]  # parts whose column holds contents, not names of files
+
+    def __iter__(self) -> Iterator[Draft | LeftOut]:
+        for row in self.table.rows():
+            name = f"{self.table.path.name}:{row.number}"
+            try:
+                yield self._draft(name, row)
+            except _Unfit as reason:
+                yield LeftOut(name, str(reason))
+
+    def _draft(self, name: str, row: Row) -> Draft:
+        if row.problem:
+            raise _Unfit(row.problem)
+        found = [self._part(row, terms) for terms in self.parts]
+        parts = tuple(part for part in found if part is not None)
+        if not parts:
+            raise _Unfit("it is empty")
+        return Draft(name, parts, self._text(row, self.columns.answer).strip())
+
+    def _part(self, row: Row, terms: PartTerms) -> PartSource | None:
+        name = terms.name
+        columns = self.columns.columns
+        cell: Cell = row.cells.get(columns.get(name, ""), "")
+        text = self._text(row, columns.get(name + TEXT, ""))
+        source = self._text(row, columns.get(name + SOURCE, "")).strip()
+        if cell and text:
+            raise _Unfit(f"it has both {name} and {name}{TEXT}")
+        if not cell and not text:
+            if not terms.optional:
+                raise _Unfit(f"it has no {name}")
+            if source:
+                raise _Unfit(f"it has a source of {name}, and no {name}")
+            return None
+        if source:
+            try:
+                check_name(source, f"{name}{SOURCE}")
+            except Reject as error:
+                raise _Unfit(str(error)) from None
+        if isinstance(cell, bytes):
+            return PartSource(name, None, source=source, data=cell)
+        if not cell or name in self.texts:
+            return PartSource(name, None, text or cell, source)
+        return PartSource(name, file_below(self.table.path.parent, cell), source=source)
+
+    def _text(self, row: Row, column: str) -> str:
+        cell = row.cells.get(column, "") if column else ""
+        if isinstance(cell, bytes):
+            raise _Unfit(f"{quoted(column)} is not text")
+        return cell
+
+
+def table_items(table: Table, columns: Columns, parts: Sequence[PartTerms]) -> TableItems:
+    """The items of a table whose columns are known. Raises ConfigError."""
+    sample = table.sample()
+    folder = table.path.parent
+    texts = frozenset(
+        part.name
+        for part in parts
+        if part.name in columns.columns
+        and holds_text(_strings(sample, columns.columns[part.name]), part, folder)
+    )
+    return TableItems(table, columns, parts, texts)
+
+
+def file_below(folder: Path, text: str) -> Path:
+    """A table may come from somebody else: it names no files but those that came with it. A name is found in
+    either Unicode form. Raises what leaves the row out."""
+    relative = PurePosixPath(text)
+    if "\0" in text or relative.is_absolute() or ".." in relative.parts:
+        raise _Unfit(f"{quoted(text)} is not a path below the table's folder")
+    forms = (text, normalize("NFC", text), normalize("NFD", text))
+    try:
+        path = next((path for form in forms if (path := folder / form).exists()), folder / text)
+    except OSError:
+        raise _Unfit(f"{quoted(text)} is longer than a name of a file") from None
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise _Unfit(f"{quoted(text)} leads out of the table's folder")
+    return path
+
+
+def _strings(sample: Sequence[Row], column: str) -> list[str]:
+    cells = (row.cells.get(column, "") for row in sample)
+    return [cell for cell in cells if isinstance(cell, str)]

@@ -1,0 +1,271 @@
+"""What of somebody's drafts would be submitted, found out before anything is stored or sent.
+
+A wrong answer or wrong terms stop all. A file or a row that cannot be read, or that the campaign does not
+take, is named and left out, and so is what is there already. Drafts are not kept: a plan knows their places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+from unicodedata import normalize
+
+from node.drafts import Draft, Drafts, LeftOut, PartSource
+from node.intake import fingerprint_content, read_content
+from node.store import Store
+from protocol.errors import ConfigError, Reject, StateError
+from protocol.media import MEDIA, TEXT, media_type_of
+from protocol.rows import Campaign, PartTerms
+from protocol.state import State
+from protocol.tasks.question import question_of
+from protos.gen import records_pb2 as pb
+
+# Problems that are spelled out; a person corrects the first and finds the others alike.
+PROBLEMS_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the contributor says of all items of a submission."""
+
+    licence: str  # SPDX
+    consent: pb.Consent
+    origin: pb.Origin
+    generator: str = ""
+    personal_data: bool = False
+    derived_from: tuple[bytes, ...] = ()  # item ids
+    transformation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPart:
+    """What the content of one part is."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: bytes
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A draft whose content was read once, and fits the campaign. `parts`: what each became."""
+
+    place: int  # of the draft among all that were brought
+    name: str
+    words: str
+    proposal: bytes | None
+    parts: tuple[CheckedPart, ...]
+
+    @property
+    def size(self) -> int:
+        """In bytes, of all parts."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def sha256(self) -> bytes:
+        """Of its content; never published. Of several parts: of their names and contents."""
+        if len(self.parts) == 1:
+            return self.parts[0].sha256
+        return sha256(
+            b"".join(sha256(p.name.encode()).digest() + p.sha256 for p in self.parts)
+        ).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be submitted, in order, and what not."""
+
+    items: tuple[Planned, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+class Planner:
+    """Looks at what somebody brings to one campaign; writes nothing."""
+
+    def __init__(self, store: Store, state: State, campaign_id: str) -> None:
+        """`state` is the node's replay. Raises ConfigError when it knows no such campaign, and
+        StateError when that takes nothing at present."""
+        campaign = state.campaigns.get(campaign_id)
+        if campaign is None:
+            known = ", ".join(name for name, _ in state.campaigns.scan()) or "none yet"
+            raise ConfigError(f"there is no campaign {campaign_id!r}", f"known are: {known}")
+        if campaign.paused:
+            raise StateError(
+                f"campaign {campaign_id} is paused and takes no submissions",
+                "`commonhold node campaigns` says when it goes on",
+            )
+        self.campaign = campaign
+        self._store = store
+
+    def plan(
+        self, drafts: Drafts, terms: Terms, on_item: Callable[[], object] = lambda: None
+    ) -> Plan:
+        """Reads everything once; `on_item` is called for each draft. Near duplicates within one list are left
+        to the network, as only the person knows whether two photographs are meant to differ.
+
+        Raises ConfigError when terms or answers do not fit the campaign.
+        """
+        self.check_terms(terms)
+        answers = _Answers(self.campaign)
+        items: list[Planned] = []
+        left_out: list[LeftOut] = []
+        first_with: dict[bytes, str] = {}
+        for place, draft in enumerate(drafts):
+            on_item()
+            if isinstance(draft, LeftOut):
+                left_out.append(draft)
+                continue
+            found = self._look(place, draft, answers.read(draft), first_with)
+            if isinstance(found, LeftOut):
+                left_out.append(found)
+            else:
+                items.append(found)
+        answers.require_right()
+        return Plan(tuple(items), tuple(left_out))
+
+    def _look(
+        self, place: int, draft: Draft, proposal: bytes | None, first_with: dict[bytes, str]
+    ) -> Planned | LeftOut:
+        try:
+            parts = tuple(self._check_part(part) for part in draft.parts)
+        except (Reject, ConfigError) as error:
+            return LeftOut(draft.name, f"{error}. {error.advice}".rstrip())
+        item = Planned(place, draft.name, draft.words, proposal, parts)
+        if item.sha256 in first_with:
+            return LeftOut(draft.name, f"the same content as {first_with[item.sha256]}")
+        first_with[item.sha256] = draft.name
+        if self._store.has_content(self.campaign.id, item.sha256):
+            return LeftOut(draft.name, "submitted before", is_there=True)
+        return item
+
+    def check_terms(self, terms: Terms) -> None:
+        """Raises ConfigError for what the campaign does not take."""
+        campaign = self.campaign
+        if terms.licence not in campaign.licences:
+            raise ConfigError(
+                f"the campaign does not take the licence {terms.licence!r}",
+                f"it takes: {', '.join(campaign.licences)}",
+            )
+        if not terms.consent.train:
+            raise ConfigError(
+                "without your consent to training the network cannot use your data",
+                "add --consent train, or do not submit",
+            )
+        if campaign.is_open and not terms.consent.redistribute:
+            raise ConfigError(
+                "this campaign publishes its dataset, so it needs consent to redistribution",
+                "add --consent redistribute, or choose a campaign whose content is not published",
+            )
+        generated = terms.origin in (pb.ORIGIN_AGENT, pb.ORIGIN_SYNTHETIC)
+        if generated and not terms.generator:
+            raise ConfigError("generated items name their generator", "add --generator NAME")
+
+    def takes(self) -> str:
+        """The campaign's media and sizes, in words."""
+        return "; ".join(
+            f"{part.name}: {', '.join(part.media_types)} of at most {part.bytes_max:,} bytes"
+            for part in self.campaign.parts
+        )
+
+    def _check_part(self, source: PartSource) -> CheckedPart:
+        """Raises ConfigError (cannot be read) or Reject (is not what the campaign takes)."""
+        terms = next(part for part in self.campaign.parts if part.name == source.name)
+        content = content_of(source)
+        media_type = _media_type_in(terms, content, source)
+        if len(content) > terms.bytes_max:
+            raise Reject(
+                f"{source.name} has {len(content):,} bytes",
+                f"The campaign takes at most {terms.bytes_max:,}.",
+            )
+        fingerprint = fingerprint_content(content, media_type)
+        return CheckedPart(
+            source.name, media_type, len(content), sha256(content).digest(), fingerprint
+        )
+
+
+def only_part(campaign: Campaign) -> str:
+    """The part that a file is, where an item is one file. Raises ConfigError where it is not."""
+    parts = campaign.parts
+    required = [part.name for part in parts if not part.optional]
+    names = required or [part.name for part in parts]
+    if len(names) != 1:
+        raise ConfigError(
+            f"items of {campaign.id} have several parts: {', '.join(names)}",
+            "describe them in a table, with a column for each part: --table FILE",
+        )
+    return names[0]
+
+
+class _Answers:
+    """Proposed answers in canonical form. All problems at once: a wrong table is wrong all over."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._question = question_of(campaign)
+        self._problems: list[str] = []
+        self._count = 0
+        self._advice = ""
+
+    def read(self, draft: Draft) -> bytes | None:
+        """The answer of a draft; None without one, and where it is wrong."""
+        question = self._question
+        if not draft.words:
+            if self._campaign.proposal == pb.PROPOSAL_REQUIRED:
+                listed = "; ".join(question.kind.choices(question.spec))
+                self._note(
+                    f"{draft.name} has no answer, and the campaign wants one",
+                    f"answers are: {listed}",
+                )
+            return None
+        if self._campaign.proposal == pb.PROPOSAL_NOT_TAKEN:
+            self._note(
+                f"{draft.name} proposes an answer, and the campaign takes none",
+                "leave the answers out",
+            )
+            return None
+        try:
+            return question.kind.read_words(question.spec, normalize("NFC", draft.words))
+        except Reject as error:
+            self._note(f"{draft.name}: {error}", error.advice)
+            return None
+
+    def _note(self, problem: str, advice: str) -> None:
+        self._count += 1
+        self._advice = advice
+        if self._count <= PROBLEMS_SHOWN:
+            self._problems.append(problem)
+
+    def require_right(self) -> None:
+        """Raises ConfigError that names the first that are wrong."""
+        if self._problems:
+            more = self._count - PROBLEMS_SHOWN
+            shown = "; ".join(self._problems) + (f"; and {more} more" if more > 0 else "")
+            raise ConfigError(shown, self._advice)
+
+
+def content_of(source: PartSource) -> bytes:
+    """The content of one part. Raises ConfigError (unreadable) or Reject (empty, too large)."""
+    if source.path is not None:
+        return read_content(source.path)
+    return source.data or source.text.encode()
+
+
+def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
+    """The type that content has among those that a part may have: by its bytes, and of a text by its
+    file's name; a text may always pass as plain text. Raises Reject."""
+    takes = f"The campaign takes {', '.join(terms.media_types)}."
+    if source.path is None and not source.data:
+        texts = [name for name in terms.media_types if MEDIA[name].is_text]
+        if not texts:
+            raise Reject(f"{source.name} is text", takes)
+        return TEXT.name if TEXT.name in texts else texts[0]
+    found = media_type_of(content, source.path.suffix if source.path else "")
+    if found in terms.media_types:
+        return found
+    if MEDIA[found].is_text and TEXT.name in terms.media_types:
+        return TEXT.name
+    raise Reject(f"{source.name} is {found}", takes)
