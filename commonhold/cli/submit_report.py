@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ from node.submission import Submitted
 from protocol.errors import Reject
 
 LISTED: Final = 20  # of what is left out; a longer list is in a file
-LIST_NAME: Final = "left-out.csv"
+LIST_NAME: Final = "left-out.jsonl"
 _SHOWN_ROWS: Final = 3
 _SHOWN_CHARS: Final = 60
 
@@ -145,22 +144,13 @@ def _left_out(left_out: Sequence[LeftOut], file: Path | None) -> list[Renderable
     if len(others) > LISTED and file is None:
         lines.append(f"and {len(others) - LISTED:,} more; --json has all of them")
     elif len(others) > LISTED and file is not None:
-        replace_file(file, _csv(others))
+        replace_file(file, "".join(map(_line, others)))
         lines.append(f"and {len(others) - LISTED:,} more; all of them are in {file}")
     return lines
 
 
-def _csv(left_out: Sequence[LeftOut]) -> str:
-    text = io.StringIO(newline="")
-    rows = csv.writer(text)
-    rows.writerow(["file", "reason"])
-    rows.writerows([_writable(each.name), _writable(each.reason)] for each in left_out)
-    return text.getvalue()
-
-
-def _writable(text: str) -> str:
-    """Names may be any bytes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def _line(each: LeftOut) -> str:
+    return json.dumps({"file": each.name, "reason": each.reason}) + "\n"
 
 
 def _count(number: int, one: str, many: str = "") -> str:
