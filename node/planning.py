@@ -119,7 +119,9 @@ class Planner:
             if isinstance(draft, LeftOut):
                 left_out.append(draft)
                 continue
-            found = self._look(place, draft, answers.read(draft), first_with)
+            found = answers.missing(draft) or self._look(
+                place, draft, answers.read(draft), first_with
+            )
             if isinstance(found, LeftOut):
                 left_out.append(found)
             else:
@@ -207,19 +209,23 @@ class _Answers:
         self._campaign = campaign
         self._question = question_of(campaign)
         self._problems: list[str] = []
+        self._missing: list[str] = []
+        self._drafts = 0
         self._count = 0
         self._advice = ""
+
+    def missing(self, draft: Draft) -> LeftOut | None:
+        """Why a draft without an answer is left out, where the campaign wants one."""
+        self._drafts += 1
+        if draft.words or self._campaign.proposal != pb.PROPOSAL_REQUIRED:
+            return None
+        self._missing.append(draft.name)
+        return LeftOut(draft.name, "it has no answer, and the campaign wants one")
 
     def read(self, draft: Draft) -> bytes | None:
         """The answer of a draft; None without one, and where it is wrong."""
         question = self._question
         if not draft.words:
-            if self._campaign.proposal == pb.PROPOSAL_REQUIRED:
-                listed = "; ".join(question.kind.choices(question.spec))
-                self._note(
-                    f"{draft.name} has no answer, and the campaign wants one",
-                    f"answers are: {listed}",
-                )
             return None
         if self._campaign.proposal == pb.PROPOSAL_NOT_TAKEN:
             self._note(
@@ -240,7 +246,14 @@ class _Answers:
             self._problems.append(problem)
 
     def require_right(self) -> None:
-        """Raises ConfigError that names the first that are wrong."""
+        """Raises ConfigError that names the first that are wrong; or, where most have none, that have none:
+        some were forgotten, but most were meant to be told otherwise."""
+        if 2 * len(self._missing) > self._drafts:
+            listed = "; ".join(self._question.kind.choices(self._question.spec))
+            for name in self._missing:
+                self._note(
+                    f"{name} has no answer, and the campaign wants one", f"answers are: {listed}"
+                )
         if self._problems:
             more = self._count - PROBLEMS_SHOWN
             shown = "; ".join(self._problems) + (f"; and {more} more" if more > 0 else "")

@@ -398,3 +398,16 @@ def test_a_file_whose_name_is_no_text_is_taken_under_a_name_that_is(
     names = {row.name for row in store.items()}
     assert names == {"caf<U+DCE9><U+000A>1.png", pictures[1].name}
     assert {row.parts[0].path for row in store.items()} == names
+
+
+def test_files_that_a_table_forgets_are_left_out_unless_they_are_the_most(
+    submitter: Submitter, pictures: list[Path]
+) -> None:
+    labels = {path.name: LABELS[0] for path in pictures[:3]}
+    done = submitter.submit(pictures, labels, TERMS)
+    assert (done.items, len(done.left_out)) == (3, 2)
+    assert {each.reason for each in done.left_out} == {
+        "it has no answer, and the campaign wants one"
+    }
+    with pytest.raises(ConfigError, match="has no answer, and the campaign wants one"):
+        submitter.submit(pictures, {pictures[0].name: LABELS[0]}, TERMS)
