@@ -12,14 +12,14 @@ from hashlib import sha256
 from typing import Final
 from unicodedata import normalize
 
-from node.drafts import Draft, Drafts, LeftOut, PartSource
-from node.intake import fingerprint_content, read_content
+from node.contents import CheckedPart, Contents
+from node.drafts import Draft, Drafts, LeftOut
 from node.store import Store
 from protocol.errors import ConfigError, Reject, StateError
-from protocol.media import MEDIA, TEXT, media_type_of
-from protocol.rows import Campaign, PartTerms
+from protocol.rows import Campaign
 from protocol.state import State
 from protocol.tasks.question import question_of
+from protocol.text import quoted
 from protos.gen import records_pb2 as pb
 
 # Problems that are spelled out; a person corrects the first and finds the others alike.
@@ -37,17 +37,6 @@ class Terms:
     personal_data: bool = False
     derived_from: tuple[bytes, ...] = ()  # item ids
     transformation: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedPart:
-    """What the content of one part is."""
-
-    name: str
-    media_type: str
-    size: int
-    sha256: bytes
-    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +89,7 @@ class Planner:
             )
         self.campaign = campaign
         self._store = store
+        self._contents = Contents(campaign.parts)
 
     def plan(
         self, drafts: Drafts, terms: Terms, on_item: Callable[[], object] = lambda: None
@@ -133,7 +123,7 @@ class Planner:
         self, place: int, draft: Draft, proposal: bytes | None, first_with: dict[bytes, str]
     ) -> Planned | LeftOut:
         try:
-            parts = tuple(self._check_part(part) for part in draft.parts)
+            parts = tuple(self._contents.check(part) for part in draft.parts)
         except (Reject, ConfigError) as error:
             return LeftOut(draft.name, f"{error}. {error.advice}".rstrip())
         item = Planned(place, draft.name, draft.words, proposal, parts)
@@ -171,21 +161,6 @@ class Planner:
         return "; ".join(
             f"{part.name}: {', '.join(part.media_types)} of at most {part.bytes_max:,} bytes"
             for part in self.campaign.parts
-        )
-
-    def _check_part(self, source: PartSource) -> CheckedPart:
-        """Raises ConfigError (cannot be read) or Reject (is not what the campaign takes)."""
-        terms = next(part for part in self.campaign.parts if part.name == source.name)
-        content = content_of(source)
-        media_type = _media_type_in(terms, content, source)
-        if len(content) > terms.bytes_max:
-            raise Reject(
-                f"{source.name} has {len(content):,} bytes",
-                f"The campaign takes at most {terms.bytes_max:,}.",
-            )
-        fingerprint = fingerprint_content(content, media_type)
-        return CheckedPart(
-            source.name, media_type, len(content), sha256(content).digest(), fingerprint
         )
 
 
@@ -233,11 +208,20 @@ class _Answers:
                 "leave the answers out",
             )
             return None
+        words = normalize("NFC", draft.words.strip())
         try:
-            return question.kind.read_words(question.spec, normalize("NFC", draft.words))
+            answer = question.kind.read_words(question.spec, words)
         except Reject as error:
             self._note(f"{draft.name}: {error}", error.advice)
             return None
+        # A person who types may write it as they like; of a table we cannot know that it means the same.
+        said = question.kind.words(question.spec, answer)
+        if words != said and words.casefold() == said.casefold():
+            self._note(
+                f"{draft.name}: {quoted(words)} is written {quoted(said)} in this campaign",
+                "write answers as the campaign does",
+            )
+        return answer
 
     def _note(self, problem: str, advice: str) -> None:
         self._count += 1
@@ -258,27 +242,3 @@ class _Answers:
             more = self._count - PROBLEMS_SHOWN
             shown = "; ".join(self._problems) + (f"; and {more} more" if more > 0 else "")
             raise ConfigError(shown, self._advice)
-
-
-def content_of(source: PartSource) -> bytes:
-    """The content of one part. Raises ConfigError (unreadable) or Reject (empty, too large)."""
-    if source.path is not None:
-        return read_content(source.path)
-    return source.data or source.text.encode()
-
-
-def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
-    """The type that content has among those that a part may have: by its bytes, and of a text by its
-    file's name; a text may always pass as plain text. Raises Reject."""
-    takes = f"The campaign takes {', '.join(terms.media_types)}."
-    if source.path is None and not source.data:
-        texts = [name for name in terms.media_types if MEDIA[name].is_text]
-        if not texts:
-            raise Reject(f"{source.name} is text", takes)
-        return TEXT.name if TEXT.name in texts else texts[0]
-    found = media_type_of(content, source.path.suffix if source.path else "")
-    if found in terms.media_types:
-        return found
-    if MEDIA[found].is_text and TEXT.name in terms.media_types:
-        return TEXT.name
-    raise Reject(f"{source.name} is {found}", takes)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -19,14 +18,14 @@ from typing import Final
 from commonground.escaping import one_line
 from node.blobs import BlobStore
 from node.bringing.folders import drafts_of_files
+from node.contents import CheckedPart, Contents, changed
 from node.drafts import Draft, Drafts, LeftOut, PartSource
 from node.keys import NodeKeys
-from node.planning import CheckedPart, Plan, Planned, Planner, Terms, content_of, only_part
+from node.planning import Plan, Planned, Planner, Terms, only_part
 from node.quota import within_quota
 from node.rows import ItemRow, Outgoing, PartRow
 from node.store import Store
 from protocol import transition
-from protocol.errors import StateError
 from protocol.limits import SALT_BYTES
 from protocol.log import commitments
 from protocol.log.batch import batch_root
@@ -90,6 +89,7 @@ class Submitter:
         self._planner = Planner(store, state, campaign_id)
         self._campaign = campaign = self._planner.campaign
         self._store, self._blobs, self._keys, self._state = store, blobs, keys, state
+        self._contents = Contents(campaign.parts)
         self._optional = {part.name for part in campaign.parts if part.optional}
         self._fingerprinted = fingerprinted(campaign)
 
@@ -195,9 +195,7 @@ class Submitter:
         return _Made(leaf, tuple(part for _, part in optional), row_)
 
     def _store_part(self, source: PartSource, checked: CheckedPart) -> PartRow:
-        content = content_of(source)
-        if sha256(content).digest() != checked.sha256:
-            raise changed(source.path.name if source.path else source.name)
+        content = self._contents.read(source, checked)
         salt = secrets.token_bytes(SALT_BYTES)
         return PartRow(
             name=source.name,
@@ -266,8 +264,3 @@ def _again(planned: Sequence[Planned], drafts: Drafts) -> Iterator[_Again]:
 def _batches(items: Iterator[_Again]) -> Iterator[list[_Again]]:
     while batch := list(islice(items, BATCH_ITEMS)):
         yield batch
-
-
-def changed(name: str) -> StateError:
-    """The error for what is not what it was a moment ago."""
-    return StateError(f"{name} changed while it was read", "run the command again")

@@ -63,6 +63,10 @@ def submit(
     with open_store(home) as store:
         follower = read_trusted(home, config, store)
         state = follower.state
+        if not how.dry_run:
+            if (record := joining(keys, state)) is not None:
+                store.enqueue(record)
+            require_joining(store, keys.person, state)
         planner = Planner(store, state, campaign)
         brought = _bring(asked, planner.campaign)
         with progress(as_json) as bar:
@@ -71,9 +75,6 @@ def submit(
         if how.dry_run:
             report_plan(plan, brought, as_json)
         else:
-            if (record := joining(keys, state)) is not None:
-                store.enqueue(record)
-            require_joining(store, keys.person, state)
             with BlobStore(home.blobs) as blobs, putting(store, blobs), progress(as_json) as bar:
                 task = bar.add_task("preparing", total=len(plan.items))
                 submitter = Submitter(store, blobs, keys, state, campaign)

@@ -23,7 +23,7 @@ from commonhold.cli.output import (
 )
 from node.bringing.columns import Columns
 from node.bringing.sources import Brought
-from node.bringing.tables import Table
+from node.bringing.tables import Cell, Rows
 from node.drafts import LeftOut
 from node.planning import Plan
 from node.rows import OutboxState
@@ -94,8 +94,9 @@ def end(plan: Plan, takes: str, strict: bool) -> None:
     before is no failure: the command was run again."""
     lost = [each for each in plan.left_out if not each.is_there]
     if not plan.items and len(lost) == len(plan.left_out):
+        counted = _count(len(lost), "file or row", "files or rows")
         complain(
-            f"nothing was submitted: {_count(len(lost), 'file or row', 'files or rows')} left out",
+            f"nothing was submitted: {counted} left out" if lost else "there is nothing to submit",
             f"the campaign takes {takes}",
         )
         raise typer.Exit(EXIT_NOTHING)
@@ -103,15 +104,19 @@ def end(plan: Plan, takes: str, strict: bool) -> None:
         raise typer.Exit(EXIT_SOME)
 
 
-def show_columns(found: Table, columns: Columns) -> None:
+def show_columns(found: Rows, columns: Columns) -> None:
     """Shows the first rows under what their columns may mean."""
     meanings = dict(columns.columns) | ({"answer": columns.answer} if columns.answer else {})
     rows: list[list[object]] = [
-        [str(row.cells.get(column, ""))[:_SHOWN_CHARS] for column in meanings.values()]
+        [_shown(row.cells.get(column, "")) for column in meanings.values()]
         for row in found.sample()[:_SHOWN_ROWS]
     ]
     headings = [f"{name} = {column}" for name, column in meanings.items()]
     say(table(f"{found.path.name} may mean", headings, rows))
+
+
+def _shown(cell: Cell) -> str:
+    return cell[:_SHOWN_CHARS] if isinstance(cell, str) else f"({len(cell):,} bytes)"
 
 
 def _data(left_out: Sequence[LeftOut], brought: Brought) -> dict[str, Any]:
@@ -144,9 +149,17 @@ def _left_out(left_out: Sequence[LeftOut], file: Path | None) -> list[Renderable
     if len(others) > LISTED and file is None:
         lines.append(f"and {len(others) - LISTED:,} more; --json has all of them")
     elif len(others) > LISTED and file is not None:
-        replace_file(file, "".join(map(_line, others)))
-        lines.append(f"and {len(others) - LISTED:,} more; all of them are in {file}")
+        lines.append(f"and {len(others) - LISTED:,} more; {_kept(others, file)}")
     return lines
+
+
+def _kept(left_out: Sequence[LeftOut], file: Path) -> str:
+    """Where the whole list is. What was submitted is not undone by a disk that is full now."""
+    try:
+        replace_file(file, "".join(map(_line, left_out)))
+    except OSError as error:
+        return f"all of them could not be written to {file}: {error.strerror}; --json has them"
+    return f"all of them are in {file}"
 
 
 def _line(each: LeftOut) -> str:

@@ -13,12 +13,14 @@ and `answer` or `label` for the answer that is proposed, in words (`proposal`, w
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from node.bringing.tables import Row
+from node.bringing.tables import Cell, Row
+from node.bringing.text import is_file
 from protocol.errors import ConfigError
 from protocol.media import MEDIA
 from protocol.rows import PartTerms
@@ -26,6 +28,7 @@ from protocol.text import quoted
 
 TEXT: Final = "_text"
 SOURCE: Final = "_source"
+_ANSWERS: Final = ("answer", "label")
 _FILE_NAME: Final = re.compile(r"[^\s]{1,255}\.[A-Za-z0-9]{1,5}")  # what looks like one
 
 
@@ -94,6 +97,13 @@ def find_columns(
     return Columns(columns, answer, tuple(each for each in header if each and each not in used))
 
 
+def find_known(header: Sequence[str], parts: Sequence[PartTerms], named: Named) -> bool:
+    """Whether any column has a name that means something."""
+    meanings = {_key(part.name + end) for part in parts for end in ("", TEXT, SOURCE)}
+    meanings |= {_key(name) for name in (*named.columns.values(), named.answer, *_ANSWERS) if name}
+    return any(_key(column) in meanings for column in header)
+
+
 def lacking(header: Sequence[str], parts: Sequence[PartTerms], named: Named) -> list[str]:
     """The parts that are required and that no column is called as."""
     known = {_key(column) for column in header} | {_key(name) for name in named.columns}
@@ -108,32 +118,44 @@ def propose(
     is_answer: Callable[[str], bool] | None,
 ) -> Columns | None:
     """A guess by what the first rows hold, for somebody to confirm; None where there is none."""
-    texts = {name: [str(row.cells.get(name, "")) for row in sample] for name in header if name}
-    answer = ""
-    if is_answer is not None:
-        fitting = [name for name, cells in texts.items() if cells and all(map(is_answer, cells))]
-        answer = fitting[0] if fitting else ""
-    left = [name for name in texts if name != answer and any(texts[name])]
+    cells = {name: [row.cells.get(name, "") for row in sample] for name in header if name}
+    answer = propose_answer(header, sample, is_answer) if is_answer else ""
+    left = [name for name in cells if name != answer and any(cells[name])]
     required = [part for part in parts if not part.optional]
-    if len(required) == 1 and left:
-        of_files = not takes_text(required[0])
-        fit = [name for name in left if not of_files or all(map(_is_name, texts[name]))]
-        if not fit:
-            return None
-        chosen = [max(fit, key=lambda name: sum(map(len, texts[name])))]
-    elif len(required) == len(left):
-        chosen = left
+    if len(required) == 1:
+        fit = [name for name in left if _fits(cells[name], required[0])]
+        chosen = [max(fit, key=lambda name: sum(map(len, cells[name])))] if fit else []
     else:
+        chosen = left
+    if len(chosen) != len(required):
         return None
     pairs = {part.name: column for part, column in zip(required, chosen, strict=True)}
     return Columns(pairs, answer)
+
+
+def propose_answer(
+    header: Sequence[str], sample: Sequence[Row], is_answer: Callable[[str], bool]
+) -> str:
+    """The first column that holds answers alone, or nothing."""
+    for name in header:
+        cells = [cell for row in sample if (cell := row.cells.get(name, ""))]
+        if name and cells and all(isinstance(cell, str) and is_answer(cell) for cell in cells):
+            return name
+    return ""
+
+
+def _fits(cells: Sequence[Cell], part: PartTerms) -> bool:
+    """Whether these may be the part: texts; or else contents, or names of files."""
+    if takes_text(part):
+        return all(isinstance(cell, str) for cell in cells)
+    return all(isinstance(cell, bytes) or not cell or _is_name(cell) for cell in cells)
 
 
 def holds_text(cells: Sequence[str], part: PartTerms, folder: Path) -> bool:
     """Whether the cells of the column PART are contents, rather than names of files."""
     given = [cell for cell in cells if cell]
     return takes_text(part) and any(
-        not _is_name(cell) and not _is_file(folder, cell) for cell in given
+        not _is_name(cell) and not is_file(folder / cell) for cell in given
     )
 
 
@@ -146,15 +168,8 @@ def _is_name(cell: str) -> bool:
     return _FILE_NAME.fullmatch(cell) is not None
 
 
-def _is_file(folder: Path, cell: str) -> bool:
-    try:
-        return (folder / cell).is_file()
-    except (OSError, ValueError):  # too long for a name, or no name at all
-        return False
-
-
 def _answer_column(known: Mapping[str, str], parts: Sequence[str]) -> str:
-    names = ("proposal",) if "answer" in parts else ("answer", "label")
+    names = ("proposal",) if "answer" in parts else _ANSWERS
     found = [known[name] for name in names if name in known and name not in parts]
     if len(found) > 1:
         raise ConfigError(
@@ -185,6 +200,4 @@ def _key(name: str) -> str:
 
 def _typed(text: str) -> str:
     """As a shell takes it."""
-    import shlex
-
     return shlex.quote(text)

@@ -7,12 +7,14 @@ are left out, each with its reason.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
-from node.bringing.labels import Labels
+from node.bringing.labels import Labels, key_of
 from node.bringing.tables import form_of
 from node.drafts import Draft, LeftOut, PartSource
 from protocol.errors import ConfigError
@@ -22,6 +24,9 @@ MAX_DEPTH: Final = 64  # folders in folders
 _A_TABLE: Final = (
     "a table: name it itself to submit its rows, or with --labels if it holds the answers"
 )
+_ABSENT: Final = "it has a label, and is not among the files"
+_SEVERAL: Final = "several files are called so: write their paths into the table"
+NODE_FILES: Final = ("keys.json", "node.db")  # together they are in a node's directory alone
 LEFT_BY_SYSTEMS: Final = frozenset({"thumbs.db", "desktop.ini", ".ds_store", "icon\r"})
 
 
@@ -59,8 +64,12 @@ def walk(folder: Path, *, tables: bool = False) -> Iterator[Found]:
 
 def _walk(folder: Path, root: Path, prefix: str, depth: int, tables: bool) -> Iterator[Found]:
     folders: list[tuple[str, Path]] = []
+    if all((folder / name).is_file() for name in NODE_FILES):
+        yield LeftOut(prefix or ".", "a node's own directory, which holds its keys")
+        return
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+        found = islice(os.scandir(folder), MAX_FOLDER_FILES + 1)
+        entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
     except OSError as error:
         yield LeftOut(prefix or ".", f"cannot be read: {error.strerror}")
         return
@@ -144,29 +153,43 @@ class FileItems:
 
     def __iter__(self) -> Iterator[Draft | LeftOut]:
         used: set[str] = set()
+        shared = self._shared_names()
         for found in find_files(self.paths, tables=self.tables):
             if isinstance(found, LeftOut):
                 if not self._is_without(found.name):
                     yield found
             elif found.path.resolve() not in self.without:
-                words = self._words(found, used)
+                key, words = self._words(found, shared)
+                used.add(key)
                 yield Draft(found.name, (PartSource(self.part, found.path),), words)
         if isinstance(self.answers, Labels):
             for key in self.answers.words:
                 if key not in used:
-                    yield LeftOut(key, "it has a label, and is not among the files")
+                    yield LeftOut(key, _SEVERAL if key in shared else _ABSENT)
 
     def _is_without(self, name: str) -> bool:
-        return any((path / name).resolve() in self.without for path in self.paths)
+        # Which, unlike `resolve`, says something of links in a circle, too.
+        return any(Path(os.path.realpath(path / name)) in self.without for path in self.paths)
 
-    def _words(self, file: File, used: set[str]) -> str:
+    def _words(self, file: File, shared: set[str]) -> tuple[str, str]:
+        """By what key the table has it, and its answer."""
         if isinstance(self.answers, str):
-            return self.answers
+            return "", self.answers
         if isinstance(self.answers, ByFolder):
-            return file.folder
-        key, words = self.answers.find(file.name)
-        used.add(key)
-        return words
+            return "", file.folder
+        return self.answers.find(file.name, is_only=_plain(file) not in shared)
+
+    def _shared_names(self) -> set[str]:
+        """Names of more than one file, by which a table cannot mean one of them."""
+        if not isinstance(self.answers, Labels):
+            return set()
+        files = find_files(self.paths, tables=self.tables)
+        names = Counter(_plain(each) for each in files if isinstance(each, File))
+        return {name for name, count in names.items() if count > 1}
+
+
+def _plain(file: File) -> str:
+    return PurePosixPath(key_of(file.name)).name
 
 
 @dataclass(frozen=True, slots=True)

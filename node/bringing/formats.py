@@ -1,4 +1,4 @@
-"""What may be named to submit."""
+"""What may be named to submit. A module of its own, as pages of help need it, and nothing else."""
 
 from __future__ import annotations
 
@@ -14,3 +14,7 @@ class Format(StrEnum):
     JSON_LINES = "jsonl"
     JSON = "json"
     PARQUET = "parquet"
+    LABEL_STUDIO = "label-studio"
+    COCO = "coco"
+    YOLO = "yolo"
+    HUGGING_FACE = "hugging-face"

@@ -56,10 +56,11 @@ class Labels:
         """From what `read_labels` gives."""
         return cls({key_of(name): words for name, words in labels.items()})
 
-    def find(self, path: str) -> tuple[str, str]:
-        """The key that it was found by, and the answer; twice nothing if there is none."""
+    def find(self, path: str, is_only: bool = True) -> tuple[str, str]:
+        """The key that it was found by, and the answer; twice nothing if there is none. By its name alone
+        only if it is the only file of that name."""
         key = key_of(path)
-        for each in (key, PurePosixPath(key).name):
+        for each in (key, PurePosixPath(key).name)[: 1 + is_only]:
             if each in self.words:
                 return each, self.words[each]
         return "", ""

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
 from node.bringing.columns import SOURCE, TEXT, Columns, holds_text
-from node.bringing.tables import Cell, Row, Table
+from node.bringing.tables import Cell, Row, Rows
 from node.drafts import Draft, LeftOut, PartSource
 from protocol.errors import Reject
 from protocol.rows import PartTerms
@@ -23,14 +23,15 @@ class _Unfit(Exception):
 class TableItems:
     """One item for each row that is one; the others are named."""
 
-    table: Table
+    table: Rows
     columns: Columns
     parts: Sequence[PartTerms]
     texts: frozenset[str]  # parts whose column holds contents, not names of files
+    name: str  # of the table, for its owner's eyes
 
     def __iter__(self) -> Iterator[Draft | LeftOut]:
         for row in self.table.rows():
-            name = f"{self.table.path.name}:{row.number}"
+            name = f"{self.name}:{row.number}"
             try:
                 yield self._draft(name, row)
             except _Unfit as reason:
@@ -68,7 +69,7 @@ class TableItems:
             return PartSource(name, None, source=source, data=cell)
         if not cell or name in self.texts:
             return PartSource(name, None, text or cell, source)
-        return PartSource(name, file_below(self.table.path.parent, cell), source=source)
+        return PartSource(name, file_below(self.table.folder, cell), source=source)
 
     def _text(self, row: Row, column: str) -> str:
         cell = row.cells.get(column, "") if column else ""
@@ -77,31 +78,47 @@ class TableItems:
         return cell
 
 
-def table_items(table: Table, columns: Columns, parts: Sequence[PartTerms]) -> TableItems:
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Items of several tables, one after the other."""
+
+    tables: Sequence[TableItems]
+
+    def __iter__(self) -> Iterator[Draft | LeftOut]:
+        for each in self.tables:
+            yield from each
+
+
+def table_items(
+    table: Rows, columns: Columns, parts: Sequence[PartTerms], name: str = ""
+) -> TableItems:
     """The items of a table whose columns are known. Raises ConfigError."""
     sample = table.sample()
-    folder = table.path.parent
+    folder = table.folder
     texts = frozenset(
         part.name
         for part in parts
         if part.name in columns.columns
         and holds_text(_strings(sample, columns.columns[part.name]), part, folder)
     )
-    return TableItems(table, columns, parts, texts)
+    return TableItems(table, columns, parts, texts, name or table.path.name)
 
 
 def file_below(folder: Path, text: str) -> Path:
     """A table may come from somebody else: it names no files but those that came with it. A name is found in
     either Unicode form. Raises what leaves the row out."""
+    if "://" in text:
+        raise _Unfit(f"{quoted(text)} is not fetched: save it beside the table, and name the file")
     relative = PurePosixPath(text)
     if "\0" in text or relative.is_absolute() or ".." in relative.parts:
         raise _Unfit(f"{quoted(text)} is not a path below the table's folder")
     forms = (text, normalize("NFC", text), normalize("NFD", text))
     try:
         path = next((path for form in forms if (path := folder / form).exists()), folder / text)
-    except OSError:
-        raise _Unfit(f"{quoted(text)} is longer than a name of a file") from None
-    if not path.resolve().is_relative_to(folder.resolve()):
+        leads_out = not path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # too long; links in a circle; no UTF-8
+        raise _Unfit(f"{quoted(text)} is no name of a file") from None
+    if leads_out:
         raise _Unfit(f"{quoted(text)} leads out of the table's folder")
     return path
 

@@ -1,7 +1,7 @@
 """Tables as programs write them: CSV, TSV, JSON Lines, JSON records, Parquet. See columns.py for what
 columns mean.
 
-A table is read as often as somebody asks, a row at a time. Errors: `ConfigError` with advice, for a table
+A table is read a row at a time. Errors: `ConfigError` with advice, for a table
 that is damaged as a whole; a row that is damaged alone is left out, and named.
 """
 
@@ -10,8 +10,10 @@ from __future__ import annotations
 import csv
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -29,7 +31,7 @@ FIELD_CHARS_MAX: Final = 8 << 20  # as long as the content of a part may be
 SAMPLE_ROWS: Final = 20  # that are looked at to learn what columns hold
 SEPARATORS: Final = (",", ";", "\t")
 _LONE_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")  # JSON can write one, UTF-8 cannot
-_BATCH_ROWS: Final = 64  # of Parquet that are held at once: pictures may be inside
+_BATCH_ROWS: Final = 16  # of Parquet that are held at once: pictures may be inside
 
 Cell: TypeAlias = str | bytes
 """Bytes are what only Parquet holds: the content of a file."""
@@ -57,7 +59,7 @@ SUFFIXES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row; `problem` says why it means nothing, and then it has no cells."""
+    """One row; `problem` says why it means nothing, whatever it holds."""
 
     number: int  # the line on which it begins, from 1; of JSON and Parquet, which row it is
     cells: Mapping[str, Cell]
@@ -65,17 +67,24 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """A table in a file."""
+class Rows(ABC):
+    """What has rows: a table, or an export that is read as one. It is read as often as somebody asks."""
 
     path: Path
-    form: Form
-    encoding: str = ""
-    header: bool = True  # else columns are called 1, 2, …
+    header: bool = field(default=True, kw_only=True)  # else columns are called 1, 2, …
+
+    @property
+    def folder(self) -> Path:
+        """Below which the files are that it names."""
+        return self.path.parent
+
+    @abstractmethod
+    def read(self) -> Iterable[Row]:
+        """All rows, as they come. Raises ConfigError."""
 
     def rows(self) -> Iterator[Row]:
-        """All rows. Raises ConfigError."""
-        for count, row in enumerate(self._rows()):
+        """The same, and no more than MAX_ROWS. Raises ConfigError."""
+        for count, row in enumerate(self.read()):
             if count == MAX_ROWS:
                 raise bad_line(self.path, row.number, f"more than {MAX_ROWS} rows")
             yield row
@@ -85,22 +94,42 @@ class Table:
         return list(islice((row for row in self.rows() if not row.problem), SAMPLE_ROWS))
 
     def columns(self) -> list[str]:
-        """In the table's order; of JSON those of the first rows. Raises ConfigError."""
+        """Of all rows: one that only a late row has is a column, too. Raises ConfigError."""
+        found: dict[str, None] = {}
+        for row in self.rows():
+            found |= dict.fromkeys(row.cells)
+            if len(found) > MAX_COLUMNS:
+                raise bad_line(self.path, row.number, f"more than {MAX_COLUMNS} columns")
+        return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Rows):
+    """A table in a file."""
+
+    form: Form
+    encoding: str = ""
+
+    def columns(self) -> list[str]:
+        """In the table's order. Raises ConfigError."""
         if self.form in (Form.CSV, Form.TSV):
-            with_header = Delimited(self.path, self.form, self.encoding, self.header)
-            return with_header.columns
+            return self._delimited().columns
         if self.form == Form.PARQUET:
             return _parquet_columns(self.path)
-        return list(dict.fromkeys(name for row in self.sample() for name in row.cells))
+        return Rows.columns(self)
 
-    def _rows(self) -> Iterable[Row]:
+    def read(self) -> Iterable[Row]:
+        """All rows. Raises ConfigError."""
         if self.form == Form.JSON_LINES:
             return _json_lines(self.path, self.encoding)
         if self.form == Form.JSON:
             return _json_records(self.path, self.encoding)
         if self.form == Form.PARQUET:
             return _parquet_rows(self.path)
-        return Delimited(self.path, self.form, self.encoding, self.header).rows()
+        return self._delimited().rows()
+
+    def _delimited(self) -> Delimited:
+        return Delimited(self.path, self.form, self.encoding, self.header)
 
 
 def form_of(path: Path) -> Form | None:
@@ -117,11 +146,17 @@ class Delimited:
     def __init__(self, path: Path, form: Form, encoding: str = "", header: bool = True) -> None:
         csv.field_size_limit(FIELD_CHARS_MAX)
         self._path, self._encoding = path, encoding
-        first = next(read_lines(path, encoding), "")
+        lines = read_lines(path, encoding)
+        first = next((line for line in lines if line.strip()), "")
+        if "\0" in first:
+            raise ConfigError(
+                f"{path} has NUL characters, as UTF-16 has without the mark in front",
+                "name what it is in: --encoding utf-16-le; or export it in UTF-8",
+            )
         self._separator = "\t" if form == Form.TSV else separator_of(first)
         self._quotes = self._separator != "\t" or self._is_quoted()
         self._header = header
-        number, cells = next(self._records(), (1, []))
+        number, cells = next(self._filled(), (1, []))
         names = [each.strip() for each in cells]
         self.columns = names if header else [str(place + 1) for place in range(len(names))]
         if len(self.columns) > MAX_COLUMNS:
@@ -132,22 +167,37 @@ class Delimited:
 
     def rows(self) -> Iterator[Row]:
         """All but the header and blank lines."""
-        for number, cells in islice(self._records(), int(self._header), None):
+        for number, cells in islice(self._filled(), int(self._header), None):
             if len(cells) == len(self.columns):
                 yield Row(number, dict(zip(self.columns, cells, strict=True)))
-            elif cells:
+            else:
                 problem = f"expected {len(self.columns)} fields, found {len(cells)}"
                 yield Row(number, {}, problem)
 
     def _is_quoted(self) -> bool:
-        """Whether quotation marks enclose fields. Texts between tabs often just begin with one."""
-        widths = set()
+        """Whether quotation marks between tabs enclose fields, or are letters: texts often begin with one.
+
+        They do if that is how the table can be read. Where a record would then have several lines, which two
+        stray marks look like, every line must be no record by itself.
+        """
+        widths: set[int] = set()
+        has_several_lines = False
         try:
-            for _, cells in self._read(csv.QUOTE_MINIMAL):
+            for start, cells in self._read(csv.QUOTE_MINIMAL):
+                has_several_lines |= self._line > start + 1
                 widths.add(len(cells))
         except csv.Error:
             return False
-        return len(widths - {0}) <= 1
+        if len(widths - {0}) > 1:
+            return False
+        return not has_several_lines or not self._is_even()
+
+    def _is_even(self) -> bool:
+        """Whether all lines have the same number of fields, if quotation marks are letters."""
+        return len({len(cells) for _, cells in self._read(csv.QUOTE_NONE)} - {0}) <= 1
+
+    def _filled(self) -> Iterator[tuple[int, list[str]]]:
+        return ((number, cells) for number, cells in self._records() if cells)
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         try:
@@ -156,13 +206,13 @@ class Delimited:
             raise bad_line(self._path, self._line, str(error)) from error
 
     def _read(self, quoting: Any) -> Iterator[tuple[int, list[str]]]:
-        """Records with the lines on which they begin: texts may have several lines."""
+        """Records with the lines on which they begin; `_line` is that of the next: texts may have several."""
         lines = read_lines(self._path, self._encoding)
         reader = csv.reader(lines, delimiter=self._separator, quoting=quoting, strict=True)
         self._line = 1
         for cells in reader:
-            yield self._line, cells
-            self._line = reader.line_num + 1
+            start, self._line = self._line, reader.line_num + 1
+            yield start, cells
 
 
 def separator_of(line: str) -> str:
@@ -251,7 +301,9 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 # ---- Parquet ----
 
 
-def _parquet(path: Path) -> Any:
+@contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
+    """An open file. Raises ConfigError for what goes wrong in the block, too: much is read only then."""
     try:
         import pyarrow.parquet as pq
         from pyarrow.lib import ArrowException
@@ -261,14 +313,18 @@ def _parquet(path: Path) -> Any:
             "pip install 'commonhold[node,dataset]'",
         ) from None
     try:
-        return pq.ParquetFile(path)
-    except (ArrowException, OSError) as error:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
         raise ConfigError(f"cannot read {path} as Parquet: {error}", "export it again") from error
 
 
 def _parquet_columns(path: Path) -> list[str]:
     with _parquet(path) as file:
-        return list(file.schema_arrow.names)
+        names = list(file.schema_arrow.names)
+    if len(names) > MAX_COLUMNS:
+        raise ConfigError(f"{path} has more than {MAX_COLUMNS} columns", "write those that matter")
+    return names
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:

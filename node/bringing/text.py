@@ -78,6 +78,14 @@ def bad_line(path: Path, line: int, problem: str) -> ConfigError:
     return ConfigError(f"{path}, line {line}: {problem}", "Correct the line and try again.")
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file. What a table holds may be no name at all."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def unreadable(path: Path, error: OSError) -> ConfigError:
     """The error for a file that the system does not let us read."""
     return ConfigError(

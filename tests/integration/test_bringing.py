@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -30,7 +32,7 @@ def operator(tmp_path: Path) -> Operator:
     return Operator(tmp_path / "operator")
 
 
-def texts(proposal: pb.Proposal = pb.PROPOSAL_REQUIRED) -> pb.Campaign:
+def texts(proposal: pb.ProposalTerms = pb.PROPOSAL_REQUIRED) -> pb.Campaign:
     """Short texts, sealed an hour after the first."""
     return campaign(
         id="texts",
@@ -140,3 +142,89 @@ async def test_killed_half_way_nothing_is_lost_doubled_or_orphaned(
     files, named = stored(ada.home)
     assert files == set(named)
     assert len(named) == 120
+
+
+async def test_on_a_full_disk_nothing_stays_and_run_again_everything_is_there(
+    operator: Operator, ada: Contributor, tmp_path: Path
+) -> None:
+    """The disk takes no file as large as one of the texts."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.txt").write_text(f"{number}" + " word" * (2 + 6_500 * number))
+    what = (str(folder), *TEXTS, "--label", "ham")
+    async with operator.serving() as link:
+        await operator.open_campaigns(link, texts())
+        await ada.run("init", "--link", link)
+        await ada.run("campaigns")
+        bytes_max = 60 << 10  # the third has 65,011
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "from commonhold.cli import main; main()", "node", "submit"),
+            *what,
+            env=os.environ | {"COMMONHOLD_NODE": str(ada.home)},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_max, bytes_max)),
+        )
+        _, said = await process.communicate()
+        assert process.returncode == 6, said
+        assert b"cannot store the content: File too large" in said
+        assert stored(ada.home) == (set(), [])
+        assert (await ada.run("submit", *what, "--json")).json["items"] == 3
+    files, named = stored(ada.home)
+    assert files == set(named)
+    assert len(named) == 3
+
+
+async def test_somebody_at_a_terminal_is_shown_what_columns_may_mean(
+    operator: Operator, ada: Contributor, tmp_path: Path
+) -> None:
+    table = tmp_path / "messages.csv"
+    table.write_text("class,message\nham,Ok lar\nspam,Free entry\n")
+    async with operator.serving() as link:
+        await operator.open_campaigns(link, texts())
+        await ada.run("init", "--link", link)
+        for typed, code, items in (("n", 2, 0), ("y", 0, 2)):
+            person, terminal = os.openpty()
+            os.write(person, f"{typed}\n".encode())
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", "from commonhold.cli import main; main()", "node"),
+                *("submit", str(table), *TEXTS),
+                env=os.environ | {"COMMONHOLD_NODE": str(ada.home)},
+                stdin=terminal,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            out, said = (each.decode() for each in await process.communicate())
+            os.close(person)
+            os.close(terminal)
+            assert process.returncode == code, said
+            assert "messages.csv may mean" in said
+            assert "text = message" in said and "answer = class" in said
+            assert ("2 items submitted" in out) == bool(items)
+
+
+async def test_what_label_studio_exports_is_submitted(
+    operator: Operator, ada: Contributor, tmp_path: Path
+) -> None:
+    path = tmp_path / "export.json"
+    path.write_text(
+        json.dumps(
+            [
+                {
+                    "id": number,
+                    "data": {"text": f"message number {number}"},
+                    "annotations": [
+                        {"result": [{"type": "choices", "value": {"choices": [label]}}]}
+                    ],
+                }
+                for number, label in enumerate(["ham", "spam", "ham"])
+            ]
+        )
+    )
+    async with operator.serving() as link:
+        await operator.open_campaigns(link, texts())
+        await ada.run("init", "--link", link)
+        dry = (await ada.run("submit", str(path), *TEXTS, "--dry-run", "--json")).json
+        assert (dry["items"], dry["answers"]) == (3, {"ham": 2, "spam": 1})
+        assert (await ada.run("submit", str(path), *TEXTS, "--json")).json["items"] == 3

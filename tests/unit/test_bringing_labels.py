@@ -111,6 +111,18 @@ def test_a_folder_is_walked_and_what_is_left_out_is_said(tree: Path) -> None:
         list(walk(tree / "absent"))
 
 
+def test_the_directory_of_a_node_is_never_an_item(tree: Path) -> None:
+    """Its keys are a text, which many campaigns take."""
+    home = tree / "sub" / "node"
+    home.mkdir()
+    for name in ("keys.json", "node.db"):
+        (home / name).write_text("secret")
+    for folder, name in ((tree, "sub/node/"), (home, ".")):
+        found = {each.name: each for each in walk(folder)}
+        assert isinstance(found[name], LeftOut)
+        assert not any("keys.json" in each for each in found)
+
+
 def test_labels_name_files_by_path_or_by_name_in_either_unicode_form(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     (folder / "sub").mkdir(parents=True)
@@ -125,6 +137,18 @@ def test_labels_name_files_by_path_or_by_name_in_either_unicode_form(tmp_path: P
         "absent.txt",
         "it has a label, and is not among the files",
     )
+
+
+def test_a_name_that_two_files_have_means_neither(tmp_path: Path) -> None:
+    for name in ("one/a.txt", "two/a.txt", "two/b.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    labels = {"a.txt": "x", "b.txt": "y", "one/a.txt": "z"}
+    found = list(drafts_of_files([tmp_path], "text", labels))
+    words = {each.name: each.words for each in found if isinstance(each, Draft)}
+    assert words == {"one/a.txt": "z", "two/a.txt": "", "two/b.txt": "y"}
+    [lost] = [each for each in found if isinstance(each, LeftOut)]
+    assert (lost.name, "several files are called so" in lost.reason) == ("a.txt", True)
 
 
 def test_files_have_the_answer_of_all_or_of_their_folder(tmp_path: Path) -> None:

@@ -123,6 +123,19 @@ def test_lines_of_json_that_mean_nothing_are_named(tmp_path: Path, text: str, pr
     assert number == Draft("items.jsonl:4", (PartSource("text", None, "7"),))
 
 
+def test_a_column_that_only_a_late_row_has_is_read(tmp_path: Path) -> None:
+    rows = [{"prompt_text": "a b", "picture": f"{n}.png"} for n in range(tables.SAMPLE_ROWS + 1)]
+    rows[-1]["note_text"] = "late"
+    path = write(tmp_path, "items.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    last = read(path)[-1]
+    assert isinstance(last, Draft)
+    assert last.parts[-1] == PartSource("note", None, "late")
+    path = write(tmp_path, "wide.jsonl", json.dumps({str(n): "x" for n in range(900)}) + "\n")
+    path.write_text(path.read_text() + json.dumps({f"a{n}": "x" for n in range(900)}) + "\n")
+    with pytest.raises(ConfigError, match="more than 1000 columns"):
+        Table(path, Form.JSON_LINES).columns()
+
+
 def test_columns_are_found_whatever_their_case_and_others_are_named(tmp_path: Path) -> None:
     header = ["", "Text ", "LABEL", "note"]
     found = find_columns(header, TEXT, Named(), takes_answers=True)
@@ -178,6 +191,11 @@ def test_quotation_marks_between_tabs_are_letters_unless_they_enclose(tmp_path: 
     first, _ = read(loose, TEXT)
     assert isinstance(first, Draft)
     assert first.parts[0].text == '"Wen u miss" someone'
+    stray = write(tmp_path, "c.tsv", 'label\ttext\nham\t"one day\nspam\tthe end"\n')
+    assert [each.parts[0].text for each in read(stray, TEXT) if isinstance(each, Draft)] == [
+        '"one day',
+        'the end"',
+    ]
     enclosing = write(tmp_path, "b.tsv", 'label\ttext\nham\t"two\nlines"\n')
     [draft] = read(enclosing, TEXT)
     assert isinstance(draft, Draft)
@@ -203,6 +221,10 @@ def test_another_encoding_is_named_and_its_first_bad_byte_is_said(tmp_path: Path
     assert rows[1].cells["text"] == "caf\u00e9 it is"
     with pytest.raises(ConfigError, match="no encoding 'hex'"):
         list(Table(path, Form.CSV, "hex").rows())
+    path.write_bytes("text,label\nhello there,ham\n".encode("utf-16-le"))
+    with pytest.raises(ConfigError, match="NUL characters") as caught:
+        list(Table(path, Form.CSV).rows())
+    assert "--encoding utf-16-le" in caught.value.advice
     path.write_bytes(b"\xff\xfea\0b\0c")
     with pytest.raises(ConfigError, match="is not UTF-16"):
         list(Table(path, Form.CSV).rows())

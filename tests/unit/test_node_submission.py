@@ -411,3 +411,17 @@ def test_files_that_a_table_forgets_are_left_out_unless_they_are_the_most(
     }
     with pytest.raises(ConfigError, match="has no answer, and the campaign wants one"):
         submitter.submit(pictures, {pictures[0].name: LABELS[0]}, TERMS)
+
+
+def test_answers_are_written_as_the_campaign_writes_them(
+    net: Network, store: Store, blobs: BlobStore, keys: NodeKeys, tmp_path: Path
+) -> None:
+    """In either Unicode form, and with blanks around; but not in other letters."""
+    spec = encode_spec({"labels": ["NA", "Caf\u00e9"]})
+    net.add(net.operator, "campaign", campaign(id="odd", spec=spec, parts=[part("text")]))
+    (tmp_path / "a.txt").write_text("hello there")
+    submitter = Submitter(store, blobs, keys, net.state, "odd")
+    with pytest.raises(ConfigError, match='"na" is written "NA"') as caught:
+        submitter.submit([tmp_path / "a.txt"], "na", TERMS)
+    assert caught.value.advice
+    assert submitter.submit([tmp_path / "a.txt"], " Cafe\u0301 ", TERMS).items == 1
