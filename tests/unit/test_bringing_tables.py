@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,19 @@ def test_parquet_holds_texts_numbers_pictures_and_names_of_classes(tmp_path: Pat
     path.write_bytes(b"PAR1 and no more")
     with pytest.raises(ConfigError, match="as Parquet"):
         read(path, TEXT)
+
+
+def test_damaged_parquet_is_read_or_refused(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path, chance = tmp_path / "a.parquet", random.Random(1)
+    pq.write_table(pa.table({"text": ["one two"] * 9, "image": [{"bytes": b"x"}] * 9}), path)
+    good, refused = path.read_bytes(), 0
+    for _ in range(200):
+        bad = bytearray(good)
+        bad[chance.randrange(len(bad))] ^= chance.randrange(1, 256)
+        path.write_bytes(bad[: chance.randrange(len(bad) // 2, len(bad) * 2)])
+        try:
+            list(Table(path, Form.PARQUET).rows())
+        except ConfigError:
+            refused += 1
+    assert refused > 100
