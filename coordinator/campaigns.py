@@ -18,6 +18,7 @@ from protocol.limits import (
     PPM,
     PRICE_PPM_MAX,
     REVIEWERS_PER_ITEM_MAX,
+    WHOLE_PERMILLE,
     WINDOW_MS_MAX,
 )
 from protocol.rows import Campaign
@@ -53,6 +54,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "licences": ["CC-BY-4.0"],
     "reviewers_per_item": 3,
     "price_ppm": PPM,
+    "derivative_permille": 500,  # of what a new item earns: half
     "privacy": "reviewers",
     "withdrawal": "repays",
     # A round that a panel can review in a day; whoever is alone waits for ten minutes.
@@ -74,6 +76,7 @@ _NUMBERS: Final = {
     "item_bytes_max": (1, CONTENT_BYTES_MAX),
     "reviewers_per_item": (1, REVIEWERS_PER_ITEM_MAX),
     "price_ppm": (1, PRICE_PPM_MAX),
+    "derivative_permille": (0, WHOLE_PERMILLE),
     "round_items": (1, BATCH_ITEMS_MAX),
     "seal_items": (1, BATCH_ITEMS_MAX),
     "draws_max": (1, DRAWS_MAX),
@@ -148,6 +151,7 @@ def build_campaign(network: bytes, file: Path | None, given: Mapping[str, Any]) 
             licences=fields["licences"],
             reviewers_per_item=fields["reviewers_per_item"],
             price_ppm=fields["price_ppm"],
+            derivative_permille=fields["derivative_permille"],
             privacy=_chosen(fields, "privacy", PRIVACY),
             withdrawal=_chosen(fields, "withdrawal", WITHDRAWAL),
             rounds=_rounds(fields),

@@ -92,6 +92,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         content_path TEXT NOT NULL,
         answer BLOB,
         refusal INTEGER NOT NULL,
+        relation INTEGER NOT NULL, -- of a likely copy
         nonce BLOB NOT NULL,
         failure TEXT NOT NULL,
         PRIMARY KEY (campaign_id, round, position)

@@ -54,10 +54,13 @@ class TaskTables(DatabaseFile):
             task, TaskStatus.FETCHED, (TaskStatus.TODO,), content_path=str(content_path)
         )
 
-    def set_answer(self, task: TaskRow, answer: bytes | None, refusal: int = 0) -> bool:
-        """Records an answer or a refusal, or another one; False once the answers are committed."""
+    def set_answer(
+        self, task: TaskRow, answer: bytes | None, refusal: int = 0, relation: int = 0
+    ) -> bool:
+        """Records an answer, with what a likely copy is, or a refusal, or another one; False once the answers
+        are committed."""
         open_ = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
-        given = {"answer": answer, "refusal": refusal}
+        given = {"answer": answer, "refusal": refusal, "relation": relation}
         return self._step_task(task, TaskStatus.ANSWERED, open_, **given)
 
     def set_committed(self, task: TaskRow, nonce: bytes) -> bool:

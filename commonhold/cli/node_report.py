@@ -300,6 +300,7 @@ def _campaign(state: State, each: Campaign) -> dict[str, Any]:
         "licences": list(each.licences),
         "reviewers_per_item": each.reviewers_per_item,
         "price_ppm": each.price_ppm,
+        "derivative_permille": each.derivative_permille,
         "published": each.is_open,
         "withdrawal": "repays" if each.withdrawal == pb.WITHDRAWAL_REPAYS else "keeps",
         "rounds": asdict(each.rounds),
@@ -342,6 +343,7 @@ def _campaign_text(each: dict[str, Any]) -> list[str]:
         ("answer", _ANSWERS[each["proposal"]]),
         ("licences", ", ".join(each["licences"])),
         ("price", f"{each['price_ppm'] / PPM:g}; {_CONTENT[each['published']]}"),
+        ("", f"{each['derivative_permille'] / 10:g} % of it for a derivative of another item"),
         ("review", f"{each['reviewers_per_item']} reviewers an item; {windows}"),
         (
             "rounds",

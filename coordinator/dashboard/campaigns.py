@@ -190,6 +190,7 @@ def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
     yield "Authors propose the answer", _PROPOSAL[campaign.proposal]
     yield "Reviewers for each item", str(campaign.reviewers_per_item)
     yield "An accepted item weighs", f"{campaign.price_ppm / PPM:g}"
+    yield "A derivative of another item", f"{campaign.derivative_permille / 10:g} % of that"
     yield "Content travels", _PRIVACY[campaign.privacy]
     yield "On withdrawal", _WITHDRAWAL[campaign.withdrawal]
     yield (

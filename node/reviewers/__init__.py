@@ -10,10 +10,13 @@ from node.reviewers.interface import (
     MEANINGS,
     Case,
     Refusal,
+    Relation,
     Reviewer,
     ShownPart,
     ask,
+    ask_relation,
     read_refusal,
+    read_relation,
 )
 from node.reviewers.registry import load_reviewer, load_reviewers, reviewer_names
 
@@ -21,11 +24,14 @@ __all__ = [
     "MEANINGS",
     "Case",
     "Refusal",
+    "Relation",
     "Reviewer",
     "ShownPart",
     "ask",
+    "ask_relation",
     "load_reviewer",
     "load_reviewers",
     "read_refusal",
+    "read_relation",
     "reviewer_names",
 ]

@@ -1,4 +1,5 @@
-"""The fold: likely copies go to reviewers, who say what they are; what is set aside can be contested, once."""
+"""The fold: likely copies go to reviewers, who say what they are; what is set aside can be contested,
+once."""
 
 from __future__ import annotations
 
@@ -181,7 +182,7 @@ def test_who_reviews_a_likely_copy_says_what_it_is_and_nobody_else_does(net: Net
     good = [parse_leaf(pb.Answer, leaf) for leaf in net.answers(ann, C)]
     (flagged,) = (at for at, each in enumerate(good) if each.item_id == likely)
     plain = 1 - flagged
-    wrong = [
+    wrong: list[tuple[int, dict[str, object], str]] = [
         (flagged, {"relation": pb.RELATION_NONE}, "does not say what the item is"),
         (flagged, {"answer": b"", "refusal": pb.REFUSAL_UNSURE}, "was not asked that"),
         (flagged, {"relation": 9}, "an unknown relation"),
