@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from node.answering import Answering
-from node.examine import Examiner, Opinion, Wanted
+from node.examine import Content, Examiner, Opinion
 from node.follower import Follower
 from node.intake import fingerprint_content
 from node.keys import NodeKeys
@@ -41,6 +41,15 @@ def digit(seed: int) -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 255, (28, 28), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def alike(seed: int) -> bytes:
+    """A PNG that resembles that digit: a likely copy, and no strict match."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (28, 28), dtype=np.uint8)
+    noise = np.random.default_rng(99).normal(0, 8, pixels.shape)
+    out = io.BytesIO()
+    Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8)).save(out, "PNG")
     return out.getvalue()
 
 
@@ -90,7 +99,7 @@ class Shelf:
         self.served = 0
 
     async def run_pass(
-        self, wanted: Sequence[Wanted], arrived: Callable[[Wanted, Path | Opinion], None]
+        self, wanted: Sequence[Content], arrived: Callable[[Content, Path | Opinion], None]
     ) -> None:
         for each in wanted:
             if each.item_id in self.contents:
@@ -99,7 +108,7 @@ class Shelf:
                 arrived(each, each.folder_in(self.folder))
 
 
-def lay_out(wanted: Wanted, parts: Mapping[str, bytes], folder: Path) -> None:
+def lay_out(wanted: Content, parts: Mapping[str, bytes], folder: Path) -> None:
     """Writes an item's parts where its reviewer finds them, as a fetch does."""
     for name, content in parts.items():
         path = wanted.path_in(folder, name)

@@ -188,6 +188,7 @@ COMMANDS: dict[str, list[str]] = {
         "--all-of {text} --dir {node}",
         "--all-of {campaign} --dir {node}",
     ],
+    "node contest": ["{text} --dir {node}"],
     "node assent": ["--dir {node}"],
 }
 # Command lines whose result shows the markup, letter by letter.
