@@ -26,6 +26,8 @@ ATTACKS: Final = "unit/test_fold_attacks.py"
 CHAIN: Final = "unit/test_fold_chain.py"
 CLOSE: Final = "unit/test_fold_close.py"
 ERASED: Final = "unit/test_fold_erasure_attacks.py"
+FLAGS: Final = "unit/test_fold_flags.py"
+RELATIONS: Final = "unit/test_relations.py"
 INTAKE: Final = "unit/test_fold_intake.py"
 KINDS: Final = "unit/test_fold_kinds.py"
 NETWORK: Final = "unit/test_fold_network.py"
@@ -51,7 +53,10 @@ _ANSWERING: Final = "protocol/rules/answering.py"
 _CAMPAIGNS: Final = "protocol/rules/campaigns.py"
 _CHAIN: Final = "protocol/rules/chain.py"
 _CLOSE: Final = "protocol/rules/close.py"
+_CONTESTING: Final = "protocol/rules/contesting.py"
 _DRAWING: Final = "protocol/rules/drawing.py"
+_FLAGGING: Final = "protocol/rules/flagging.py"
+_RELATIONS: Final = "protocol/review/relations.py"
 _ITEMS: Final = "protocol/rules/items.py"
 _INTAKE: Final = "protocol/rules/intake.py"
 _INVITATION: Final = "protocol/invitation.py"
@@ -101,7 +106,7 @@ _DECISIONS: Final = (
     Mutant(
         "a refusal counts as an answer",
         _VERDICTS,
-        "given = sum(answer.refusal == pb.REFUSAL_NONE for answer in answers)",
+        "given = sum(answer.refusal == pb.REFUSAL_NONE for answer in answers.values())",
         "given = len(answers)",
         KINDS,
     ),
@@ -264,6 +269,142 @@ _LEAVES: Final = (
     ),
 )
 
+_FLAGS: Final = (
+    Mutant(
+        "an item is flagged as resembling a later one",
+        _FLAGGING,
+        "            original.place < item.place\n",
+        "            original_id != item_id\n",
+        FLAGS,
+    ),
+    Mutant(
+        "what reviewers refused attracts flags",
+        _FLAGGING,
+        "and item.refusal == pb.REFUSAL_NONE and not given_up",
+        "and not given_up",
+        FLAGS,
+    ),
+    Mutant(
+        "one item may have any number of others flagged",
+        _FLAGGING,
+        "< FLAGS_PER_ORIGINAL_MAX",
+        "< 1 << 30",
+        FLAGS,
+    ),
+    Mutant(
+        "the log may say what resembles what though both can be compared",
+        _FLAGGING,
+        "(item.is_erased or original.is_erased)",
+        "True",
+        FLAGS,
+    ),
+    Mutant(
+        "a panel's flag ends at a copy of the original",
+        _FLAGGING,
+        "        at = other.duplicate_of  # an earlier item, so that this ends\n",
+        '        return b""\n',
+        FLAGS,
+    ),
+    Mutant(
+        "half of a panel makes a copy",
+        _RELATIONS,
+        "2 * sum(voice in FOR_A_COPY for voice in voices) > len(voices)",
+        "2 * sum(voice in FOR_A_COPY for voice in voices) >= len(voices)",
+        RELATIONS,
+    ),
+    Mutant(
+        "who did not see the original speaks for the author",
+        _RELATIONS,
+        "FOR_A_COPY | {pb.RELATION_DERIVATIVE, pb.RELATION_UNSEEN}",
+        "FOR_A_COPY | {pb.RELATION_DERIVATIVE}",
+        RELATIONS,
+    ),
+    Mutant(
+        "each of a ring has a voice of its own",
+        _RELATIONS,
+        "if who not in ringed]",
+        "]",
+        RELATIONS,
+    ),
+    Mutant(
+        "an original that was withdrawn still has copies",
+        _RELATIONS,
+        "original is None or original.status is ItemStatus.WITHDRAWN",
+        "original is None",
+        FLAGS,
+    ),
+    Mutant(
+        "an answer need not say what a likely copy is",
+        _ANSWERING,
+        "            answer.relation != pb.RELATION_NONE,\n",
+        "            True,\n",
+        FLAGS,
+    ),
+    Mutant(
+        "an answer may say something of what resembles nothing",
+        _ANSWERING,
+        "            answer.relation == pb.RELATION_NONE,\n",
+        "            True,\n",
+        FLAGS,
+    ),
+    Mutant(
+        "a verdict may call an item anything",
+        _VERDICT,
+        "(verdict.relation, verdict.resembles) == (follows.relation, follows.resembles)",
+        "True",
+        FLAGS,
+    ),
+    Mutant(
+        "the original's author reviews its copies",
+        _DRAWING,
+        "(() if original is None else (original.author,))",
+        "()",
+        FLAGS,
+    ),
+    Mutant(
+        "a derivative earns the whole price",
+        "protocol/rows.py",
+        "self.derivative_permille if relation == pb.RELATION_DERIVATIVE else WHOLE_PERMILLE",
+        "WHOLE_PERMILLE",
+        FLAGS,
+    ),
+    Mutant(
+        "somebody else contests",
+        _CONTESTING,
+        "item is None or item.author != record.author",
+        "item is None",
+        FLAGS,
+    ),
+    Mutant(
+        "a copy is contested again and again",
+        _CONTESTING,
+        "    if item.contested:\n",
+        "    if False:\n",
+        FLAGS,
+    ),
+    Mutant(
+        "a contest is free",
+        _CONTESTING,
+        "    count_submitted(state, item.author, 1)\n",
+        "",
+        FLAGS,
+    ),
+    Mutant(
+        "the first panel is heard again",
+        _CONTESTING,
+        "heard=len(item.answered_by)",
+        "heard=0",
+        FLAGS,
+    ),
+    Mutant(
+        "an item that is contested has copies meanwhile",
+        _SEALING,
+        "stands(item) and not is_pending(self._state, item)",
+        "stands(item)",
+        FLAGS,
+    ),
+)
+
 _COPIES: Final = (
     Mutant(
         "an erased item may count as a copy of another campaign's",
@@ -296,13 +437,13 @@ _COPIES: Final = (
     Mutant(
         "an erased item may count as a copy of what does not stand",
         _SEALING,
-        "        and _stands(original)\n",
+        "        and stands(original)\n",
         "",
         ERASED,
     ),
     Mutant(
         "what has a false fingerprint may count as an original",
-        _SEALING,
+        _FLAGGING,
         "        item.refusal != pb.REFUSAL_MISMATCH\n",
         "        True\n",
         ERASED,
@@ -862,8 +1003,8 @@ _ROUNDS: Final = (
     Mutant(
         "a reviewer may be asked twice",
         _DRAWING,
-        "barred = (item.author, *item.answered_by)",
-        "barred = (item.author,)",
+        "return (item.author, *item.answered_by, *(",
+        "return (item.author, *(",
         "unit/test_fold.py",
     ),
     Mutant(
@@ -963,8 +1104,8 @@ _MONEY: Final = (
     Mutant(
         "what is withdrawn is not repaid",
         "protocol/money/earnings.py",
-        "counted.accepted - repaid,",
-        "counted.accepted,",
+        "worth - repaid,",
+        "worth,",
         WITHDRAWAL,
     ),
     Mutant(
@@ -2031,6 +2172,7 @@ _MOVED: Final = (
 MUTANTS: Final = (
     *_DECISIONS,
     *_LEAVES,
+    *_FLAGS,
     *_COPIES,
     *_COIN,
     *_ROUNDS,

@@ -91,6 +91,10 @@ def campaign_create(
     commit_window: Annotated[str | None, typer.Option(help="Wait for their answers (24h).")] = None,
     reveal_window: Annotated[str | None, typer.Option(help="Wait for their openings (1h).")] = None,
     round_items: Annotated[int | None, typer.Option(help="Most items of a round.")] = None,
+    derivative_permille: Annotated[
+        int | None,
+        typer.Option(help="What a derivative of an earlier item earns: thousandths of the price."),
+    ] = None,
     draws_max: Annotated[
         int | None, typer.Option(help="Rounds that an undecided item gets.")
     ] = None,
@@ -120,6 +124,7 @@ def campaign_create(
         "commit_window": commit_window,
         "reveal_window": reveal_window,
         "round_items": round_items,
+        "derivative_permille": derivative_permille,
         "draws_max": draws_max,
     }
     with Operator(Home.at(directory)) as operator:

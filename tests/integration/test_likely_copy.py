@@ -86,7 +86,7 @@ def answer(person: Node, relation: str = "") -> None:
         for each in json.loads(commonhold("node", "review", "list", "--json", *home))["tasks"]
         if each["status"] == "fetched"
     ]
-    words = ("node", "review", "answer", task["item"], "3", *home)
+    words: tuple[str, ...] = ("node", "review", "answer", task["item"], "3", *home)
     assert bool(task["resembles"]) == bool(relation)
     if relation:
         assert all(Path(each["path"]).exists() for each in task["resembles"]["parts"])

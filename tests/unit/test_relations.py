@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.review.relations import decide_relation
+from protocol.identity import NOBODY, PersonId
+from protocol.review.relations import decide_relation, relation_of
+from protocol.rows import GivenAnswer, Item
+from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 COPY, DERIVATIVE, INDEPENDENT = (
@@ -48,3 +51,17 @@ def test_a_voice_for_the_author_never_takes_from_him(voices: list[int], at: int)
     better = list(voices)
     better[at % len(voices)] = INDEPENDENT
     assert decide_relation(better) >= decide_relation(voices)
+
+
+def test_a_ring_has_one_voice_that_of_its_own_majority() -> None:
+    state, item = State(), Item(NOBODY, "digits", 1, 0, None, resembles=b"original")
+    state.items.put(b"original", Item(NOBODY, "digits", 0, 0, None))
+    who = [PersonId(bytes([number]) * 32) for number in range(5)]
+    said = [COPY, COPY, COPY, INDEPENDENT, INDEPENDENT]
+    answers = {
+        person: GivenAnswer(b"3", pb.REFUSAL_NONE, relation)
+        for person, relation in zip(who, said, strict=True)
+    }
+    assert relation_of(state, item, answers, ringed=()) == COPY
+    assert relation_of(state, item, answers, ringed=who[:3]) == INDEPENDENT
+    assert relation_of(state, item, answers, ringed=who[3:]) == COPY

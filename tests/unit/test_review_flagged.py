@@ -197,10 +197,10 @@ async def test_what_a_plug_in_says_of_a_copy(bench: Bench, said: object, logged:
     task = next(t for t in make_tasks(bench.net.state, bench.me.id, C) if t.item_id == copy)
     wanted = make_wanted(bench.net.state, bench.me.id, task)
     plugin = Comparing(said)
-    assert ask_relation(plugin, wanted.case_in(bench.shelf.folder)) == pb.RELATION_UNSEEN  # type: ignore[arg-type]
+    assert ask_relation(plugin, wanted.case_in(bench.shelf.folder)) == pb.RELATION_UNSEEN
     assert wanted.original is not None
     lay_out(wanted.original, bench.shelf.contents[wanted.original.item_id], bench.shelf.folder)
-    assert ask_relation(plugin, wanted.case_in(bench.shelf.folder)) == logged  # type: ignore[arg-type]
+    assert ask_relation(plugin, wanted.case_in(bench.shelf.folder)) == logged
 
 
 def test_a_relation_that_there_is_not_lists_those_that_there_are() -> None:
