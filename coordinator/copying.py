@@ -1,7 +1,7 @@
 """How near is near in a campaign: thresholds of copies, as its operator writes and reads them.
 
-Written MEDIUM:STRICT:LIKELY, as "picture:9:12": pictures within 9 per mille of an earlier one are copies,
-those within 12 per mille of its shape are shown to reviewers beside it. 0 is never.
+Written MEDIUM:STRICT:LIKELY, as "picture:9:13": pictures within 9 per mille of an earlier one are copies,
+those within 13 per mille of its shape are shown to reviewers beside it. 0 is never.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from protos.gen import records_pb2 as pb
 
 MEDIA: Final = {"picture": "pictures", "text": "texts", "sound": "recordings"}
 _SYNTAX: Final = (
-    f"write MEDIUM:STRICT:LIKELY, as picture:9:12; MEDIUM is {', '.join(MEDIA)}; STRICT a number from 0 to"
+    f"write MEDIUM:STRICT:LIKELY, as picture:9:13; MEDIUM is {', '.join(MEDIA)}; STRICT a number from 0 to"
     f" {STRICT_PERMILLE_MAX}, LIKELY one from 0 to {LIKELY_PERMILLE_MAX}, in per mille; 0 is never"
 )
 

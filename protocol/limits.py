@@ -19,7 +19,7 @@ BATCH_ITEMS_MAX: Final = 8_192
 # With three leaves of parts for each item; or 1,000 items with as many as PARTS_MAX allows.
 BATCH_LEAVES_MAX: Final = 4 * BATCH_ITEMS_MAX
 # An item of one picture is about 1,000 bytes. One of PARTS_MAX pictures with the longest names of everything
-# has 20,304: no item that a campaign takes is too long, and no leaf has room for content.
+# has 20,320: no item that a campaign takes is too long, and no leaf has room for content.
 LEAF_BYTES_MAX: Final = 20_352
 # Leaves of one batch together: what one gRPC message (see below) can carry beside its envelope.
 BATCH_BYTES_MAX: Final = 7 * 1024 * 1024

@@ -160,7 +160,7 @@ def picture(*darker: tuple[int, int]) -> bytes:
     levels[places] = 7
     for which, by in darker:
         levels[places[which]] -= by
-    thumbnail = Thumbnail(levels.reshape(WINDOW, WINDOW), 0, 0)
+    thumbnail = Thumbnail(levels.reshape(WINDOW, WINDOW), 0, 0, is_sure=True)
     even = pack_signs(np.zeros(SIGNS, dtype=np.int64))
     return pack_picture(repr(darker).encode(), thumbnail, even, bytes(SHAPE_BYTES))
 

@@ -97,7 +97,7 @@ def campaign_create(
     copies: Annotated[
         list[str] | None,
         typer.Option(
-            help="How near a copy is, MEDIUM:STRICT:LIKELY in per mille (picture:9:12); repeat."
+            help="How near a copy is, MEDIUM:STRICT:LIKELY in per mille (picture:9:13); repeat."
             " `campaign calibrate` shows what that does to your own files."
         ),
     ] = None,

@@ -27,7 +27,7 @@ Fingerprints: TypeAlias = tuple[tuple[str, bytes], ...]
 # one after the other, lose 2 to a strict threshold of 9, and 6 at 10.
 DEFAULT_COPY_TERMS: Final = CopyTerms(
     picture_strict=9,
-    picture_likely=12,
+    picture_likely=13,
     text_strict=0,
     text_likely=690,
     sound_strict=0,

@@ -11,7 +11,7 @@ pixels or samples of a format that keeps them, of the bytes of any other. What f
 | kind | bytes | what follows |
 |---|---|---|
 | EXACT | 33 | nothing |
-| PICTURE | 817 | where the thumbnail's window is; `thumbnails`, `details`, `shapes` |
+| PICTURE | 818 | where the thumbnail's window is, whether it is sure; `thumbnails`, `details`, `shapes` |
 | TEXT | 33 or 161 | `texts`; nothing of a text that is too short |
 | SOUND | 321 | `sounds` |
 
@@ -45,7 +45,8 @@ IDENTITY_BYTES: Final = 1 + 32  # kind and hash: content with the same is the sa
 _PLACE_BYTES: Final = 2  # top and left of the window, each with WINDOW added
 _THUMBNAIL_BYTES: Final = packed_bytes(WINDOW * WINDOW, LEVEL_BITS)
 PLACE: Final = slice(IDENTITY_BYTES, IDENTITY_BYTES + _PLACE_BYTES)
-THUMBNAIL: Final = slice(PLACE.stop, PLACE.stop + _THUMBNAIL_BYTES)
+SURE: Final = PLACE.stop  # 1 where the thumbnail is
+THUMBNAIL: Final = slice(SURE + 1, SURE + 1 + _THUMBNAIL_BYTES)
 DETAILS: Final = slice(THUMBNAIL.stop, THUMBNAIL.stop + details.DETAILS_BYTES)
 SHAPE: Final = slice(DETAILS.stop, DETAILS.stop + shapes.SHAPE_BYTES)
 HASHES: Final = slice(IDENTITY_BYTES, IDENTITY_BYTES + texts.HASHES)
@@ -107,14 +108,16 @@ def image_of(pixels: bytes, width: int, height: int) -> NDArray[np.uint8]:
 def pack_picture(whole: bytes, thumbnail: Thumbnail, details_: bytes, shape: bytes) -> bytes:
     """A picture's fingerprint of its parts."""
     place = bytes([thumbnail.top + WINDOW, thumbnail.left + WINDOW])
-    return _identity(PICTURE, whole) + place + pack(thumbnail.levels, LEVEL_BITS) + details_ + shape
+    small = bytes([thumbnail.is_sure]) + pack(thumbnail.levels, LEVEL_BITS)
+    return _identity(PICTURE, whole) + place + small + details_ + shape
 
 
 def unpack_thumbnail(fingerprint: bytes) -> Thumbnail:
     """The small picture that a picture's fingerprint reveals."""
     levels = unpack_thumbnails(np.frombuffer(fingerprint[THUMBNAIL], dtype=np.uint8)[None])
     top, left = (each - WINDOW for each in fingerprint[PLACE])
-    return Thumbnail(levels.reshape(WINDOW, WINDOW).astype(np.int64), top, left)
+    square = levels.reshape(WINDOW, WINDOW).astype(np.int64)
+    return Thumbnail(square, top, left, fingerprint[SURE] == 1)
 
 
 def unpack_thumbnails(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -152,6 +155,7 @@ def identity(fingerprint: bytes) -> bytes:
 def _is_picture(fingerprint: bytes) -> bool:
     return (
         max(fingerprint[PLACE]) <= _PLACE_MAX
+        and fingerprint[SURE] <= 1
         and is_packed(fingerprint[THUMBNAIL], WINDOW * WINDOW, LEVEL_BITS)
         and details.is_details(fingerprint[DETAILS])
         and shapes.is_shape(fingerprint[SHAPE])

@@ -19,6 +19,7 @@ from protocol.review.fingerprints import identity, validate_fingerprint
 from protocol.review.likeness import (
     DRAWINGS,
     FARTHEST_PERMILLE,
+    GLANCES,
     SPECTRA,
     THUMBNAILS,
     VIEWS,
@@ -35,7 +36,7 @@ Key = TypeVar("Key", bound=Hashable)
 Chooser: TypeAlias = Callable[[bytes], Likeness | None]
 
 _TEXTS: Final = "texts"
-_LIKENESSES: Final = {each.name: each for each in (THUMBNAILS, DRAWINGS, VIEWS, SPECTRA)}
+_LIKENESSES: Final = {each.name: each for each in (THUMBNAILS, GLANCES, DRAWINGS, VIEWS, SPECTRA)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,7 @@ def strict_distance(a: bytes, b: bytes) -> int:
     Raises Reject if malformed."""
     validate_fingerprint(a)
     validate_fingerprint(b)
-    far = _distance(a, b, strict_likeness)
-    return far if not far or agrees_finely(a, b) else FARTHEST_PERMILLE
+    return _distance(a, b, strict_likeness)
 
 
 def likely_distance(a: bytes, b: bytes) -> int:
@@ -128,18 +128,15 @@ class DuplicateIndex(Generic[Key]):
 
     def near(self, fingerprint: bytes, permille: int) -> list[Match[Key]]:
         """All of the same content, and all within the threshold that need no people, in log order."""
-        found = {
-            row: distance
-            for row, distance in self._within(fingerprint, strict_likeness, permille)
-            if agrees_finely(self._fingerprints[row], fingerprint)
-        }
-        return self._matches(fingerprint, found)
+        found = dict(self._within(fingerprint, strict_likeness, permille))
+        return self._matches(fingerprint, self._agreeing(fingerprint, found))
 
     def likely(self, fingerprint: bytes, permille: int) -> list[Match[Key]]:
         """All of the same content, and all within the threshold that people are to look at, in log order."""
-        return self._matches(
-            fingerprint, dict(self._within(fingerprint, likely_likeness, permille))
-        )
+        found = dict(self._within(fingerprint, likely_likeness, permille))
+        if likely_likeness(fingerprint) is GLANCES:
+            found = self._agreeing(fingerprint, found)
+        return self._matches(fingerprint, found)
 
     def nearest(self, fingerprint: bytes, permille: int) -> Match[Key] | None:
         """The first of the same content, or else the nearest of `near`, and of these the earliest."""
@@ -156,6 +153,13 @@ class DuplicateIndex(Generic[Key]):
         """How many items have this very content."""
         same = identity(fingerprint)
         return (same in self._first_row) + len(self._later_rows.get(same, ()))
+
+    def _agreeing(self, fingerprint: bytes, found: dict[int, int]) -> dict[int, int]:
+        return {
+            row: distance
+            for row, distance in found.items()
+            if agrees_finely(self._fingerprints[row], fingerprint)
+        }
 
     def _matches(self, fingerprint: bytes, found: dict[int, int]) -> list[Match[Key]]:
         found |= {self._row_of[key]: 0 for key in self.same(fingerprint)}
@@ -200,4 +204,6 @@ def _distance(a: bytes, b: bytes, choose: Chooser) -> int:
     if name == _TEXTS:
         return text_distance(a, b)
     likeness = _LIKENESSES[name]
+    if likeness in (THUMBNAILS, GLANCES) and not agrees_finely(a, b):
+        return FARTHEST_PERMILLE
     return int(likeness.distances(likeness.variants(likeness.row(a)), likeness.row(b)[None])[0])

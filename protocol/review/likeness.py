@@ -7,7 +7,7 @@ Each distance is the squared error of two rows of whole numbers, the least over 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -22,6 +22,7 @@ from protocol.review.fingerprints import (
     SHAPE,
     SOUND,
     SPECTRUM,
+    SURE,
     TEXT,
     TEXT_BYTES,
     THUMBNAIL,
@@ -43,7 +44,7 @@ _VIEW_DIVISOR: Final = 4
 Rows: TypeAlias = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Likeness:
     """Rows of whole numbers that are compared. Values are at most 30, so that a sketch, and the product of
     two, are exact in float32."""
@@ -94,6 +95,7 @@ THUMBNAILS: Final = Likeness(
     _thumbnail_variants,
     _blocks(thumbnails.CANVAS, thumbnails.CANVAS, 4, 4),
 )
+GLANCES: Final = replace(THUMBNAILS, name="glances")
 DRAWINGS: Final = Likeness(
     "drawings",
     SHAPE,
@@ -120,16 +122,20 @@ SPECTRA: Final = Likeness(
 
 def strict_likeness(fingerprint: bytes) -> Likeness | None:
     """By which a copy is told without people; None where only the same content is one, and for texts."""
-    if fingerprint[0] == PICTURE and any(fingerprint[THUMBNAIL]):
-        return THUMBNAILS
+    if fingerprint[0] == PICTURE:
+        return THUMBNAILS if fingerprint[SURE] and any(fingerprint[THUMBNAIL]) else None
     return _sound_likeness(fingerprint)
 
 
 def likely_likeness(fingerprint: bytes) -> Likeness | None:
-    """By which people are shown what may be a copy; None where nothing can be told, and for texts."""
-    if fingerprint[0] == PICTURE:
-        return {shapes.DRAWING: DRAWINGS, shapes.VIEW: VIEWS}.get(fingerprint[SHAPE.start])
-    return _sound_likeness(fingerprint)
+    """By which people are shown what may be a copy; None where nothing can be told, and for texts.
+
+    Of a picture without a shape, as a screen is, the thumbnail: there it is not sure enough for more.
+    """
+    if fingerprint[0] != PICTURE:
+        return _sound_likeness(fingerprint)
+    by_shape = {shapes.DRAWING: DRAWINGS, shapes.VIEW: VIEWS}.get(fingerprint[SHAPE.start])
+    return by_shape or (GLANCES if any(fingerprint[THUMBNAIL]) else None)
 
 
 def _sound_likeness(fingerprint: bytes) -> Likeness | None:
@@ -143,7 +149,7 @@ def is_text(fingerprint: bytes) -> bool:
 
 
 def agrees_finely(a: bytes, b: bytes) -> bool:
-    """Whether two fingerprints, alike by `strict_likeness`, agree in what it does not show."""
+    """Whether two fingerprints, alike by a thumbnail or by what has no more to show, agree in the rest."""
     if a[0] in (EXACT, TEXT, SOUND):
         return True
     if any(

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from protocol.review.circle import ONE, circle
 from protocol.review.levels import is_packed, overlaps, pack, packed_bytes, unpack
-from protocol.review.thumbnails import is_fine_print
+from protocol.review.thumbnails import UNSEEN_MAX_PERMILLE, unseen_permille
 
 ANGLES: Final = 64
 RINGS: Final = 8
@@ -37,8 +37,10 @@ NOTHING, DRAWING, VIEW = 0, 1, 2
 
 _CANVAS: Final = 64
 _BEYOND: Final = 24  # the rings of a drawing may reach beyond the canvas
-_EVEN: Final = 40  # grey levels by which an even border may vary: what JPEG of quality 10 does
-_EVEN_MIN_PERCENT: Final = 90  # of a border that is even
+_EVEN: Final = 40  # grey levels by which ground may vary: what JPEG of quality 10 does
+# An even border: (by how many grey levels it may vary, in at least how many percent of it). All of it as it was
+# filled, or else nearly all with what coding and sensors do.
+_BORDERS: Final = ((2, 100), (_EVEN, 90))
 _BORDERS_MAX: Final = 3  # a margin, a frame around it, and the margin of what is in the frame
 _SIDE_MIN: Final = 4  # pixels that are left
 _CUT_MAX: Final = 20  # times what is left: a speck on a large ground is like any other
@@ -68,12 +70,12 @@ Levels = NDArray[np.int64]
 
 def shape_of(image: NDArray[np.uint8]) -> bytes:
     """SHAPE_BYTES of (height, width) greyscale pixels."""
-    inner, ground = _without_borders(image)
+    inner, ground, even = _without_borders(image)
     if min(inner.shape) < _SIDE_MIN or inner.size * _CUT_MAX < image.size:
         return _nothing()
     canvas = _canvas(inner, ground)
     ink = np.abs(canvas - ground)
-    is_drawing = ground >= 0 and _is_on_ground(inner, ground) and _is_ground(ink)
+    is_drawing = ground >= 0 and _is_on_ground(inner, ground, even) and _is_ground(ink)
     made = _drawing(ink) if is_drawing else _view(canvas, inner)
     return _nothing() if made is None else made
 
@@ -115,23 +117,32 @@ def _nothing() -> bytes:
     return bytes(SHAPE_BYTES)
 
 
-def _without_borders(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """What is inside even borders, and the level of the innermost; -1 where there is none."""
-    ground = -1
+def _without_borders(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
+    """What is inside even borders; the level of the innermost, -1 where there is none; how it varies."""
+    ground, varies = -1, 0
     for _ in range(_BORDERS_MAX):
-        ring = _edge(image)
-        level = int(np.sort(ring)[len(ring) // 2])
-        if 100 * int((np.abs(ring - level) <= _EVEN).sum()) < _EVEN_MIN_PERCENT * len(ring):
+        level, even = _border(image)
+        if not even:
             break
-        ground = level
-        is_ink = np.abs(image.astype(np.int16) - level) > _EVEN
+        ground, varies = level, even
+        is_ink = np.abs(image.astype(np.int16) - level) > even
         rows, columns = (_filled(is_ink, axis) for axis in (1, 0))
         inner = image[rows[0] : rows[1], columns[0] : columns[1]]
         if inner.shape == image.shape or min(inner.shape) < _SIDE_MIN:
             image = inner
             break
         image = inner
-    return image, ground
+    return image, ground, varies
+
+
+def _border(image: NDArray[np.uint8]) -> tuple[int, int]:
+    """Its level, and by how much it varies; by 0 where it is not even."""
+    ring = _edge(image)
+    level = int(np.sort(ring)[len(ring) // 2])
+    for even, percent in _BORDERS:
+        if 100 * int((np.abs(ring - level) <= even).sum()) >= percent * len(ring):
+            return level, even
+    return level, 0
 
 
 def _filled(is_ink: NDArray[np.bool_], axis: int) -> tuple[int, int]:
@@ -163,10 +174,10 @@ def _edge(image: NDArray[np.uint8]) -> Levels:
     return np.concatenate(sides).astype(np.int64)
 
 
-def _is_on_ground(image: NDArray[np.uint8], ground: int) -> bool:
+def _is_on_ground(image: NDArray[np.uint8], ground: int, even: int) -> bool:
     """Whether the edges are ground, for the most part."""
     edge = np.abs(_edge(image) - ground)
-    return 100 * int((edge <= _EVEN).sum()) >= _EDGE_MIN_PERCENT * len(edge)
+    return 100 * int((edge <= even).sum()) >= _EDGE_MIN_PERCENT * len(edge)
 
 
 def _is_ground(ink: Levels) -> bool:
@@ -196,7 +207,7 @@ def _drawing(ink: Levels) -> bytes | None:
 
 def _view(canvas: Levels, image: NDArray[np.uint8]) -> bytes | None:
     shorter = _CANVAS * min(image.shape) * _PARTS // max(image.shape)
-    if is_fine_print(image) or _is_mostly_even(canvas, shorter // _PARTS):
+    if unseen_permille(image) > UNSEEN_MAX_PERMILLE or _is_mostly_even(canvas, shorter // _PARTS):
         return None
     middle = (_CANVAS - 1) * _PARTS // 2 + _BEYOND * _PARTS
     soft = _soft(np.pad(canvas, _BEYOND, mode="edge"))
@@ -227,12 +238,8 @@ def _soft(canvas: Levels) -> Levels:
     half = _SOFT // 2
     padded = np.pad(canvas, ((half + 1, half), (half + 1, half)), mode="edge")
     sums = padded.cumsum(axis=0).cumsum(axis=1)
-    return (
-        sums[_SOFT:, _SOFT:]
-        - sums[:-_SOFT, _SOFT:]
-        - sums[_SOFT:, :-_SOFT]
-        + sums[:-_SOFT, :-_SOFT]
-    )
+    columns = sums[:, _SOFT:] - sums[:, :-_SOFT]
+    return np.asarray(columns[_SOFT:] - columns[:-_SOFT])
 
 
 def _rings(canvas: Levels, down: int, across: int, radii: Levels) -> Levels:

@@ -10,8 +10,9 @@ How greyscale pixels become 26 x 26 levels, all in integers:
 5. centre a 26 x 26 window on the centre of mass, fading its edge: shifts;
 6. quantise to 8 levels, 3 bits each.
 
-A thumbnail *abstains*, all levels 0, where it holds too little of its picture: of a flat surface, of one
-speck on a grey ground, of stars, of fine print. Such pictures would all be copies of each other.
+A thumbnail *abstains*, all levels 0, where its picture holds too little to tell: a flat surface, one speck on
+a grey ground, stars. It is *unsure* where much of its picture is too fine for it, as print and the text on a
+screen are. Such pictures would all be copies of each other.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ _FADE: Final = (
 _INK_MIN: Final = 20
 # Of a picture's variance, the part that 56 x 56 pixels do not show: 5 to 30 per mille of photographs, 80 to
 # 170 of drawings, over 600 of scanned text and spectrograms.
-_UNSEEN_MAX_PERMILLE: Final = 400
+UNSEEN_MAX_PERMILLE: Final = 400
+# A screen is mostly of one level, and its text too fine: of screenshots 32 per mille are not shown, and more.
+_SCREEN_UNSEEN_PERMILLE: Final = 20
+_EVEN_STEP: Final = 12  # grey levels from the median
+_EVEN_MIN_PERCENT: Final = 50
 _SHIFTS: Final = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 
 Levels = NDArray[np.int64]
@@ -50,11 +55,13 @@ Levels = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """26 x 26 levels 0..7, and where on the canvas their window begins."""
+    """26 x 26 levels 0..7, where on the canvas their window begins, and whether it shows enough to say,
+    without people, what is a copy."""
 
     levels: Levels
     top: int
     left: int
+    is_sure: bool
 
     @property
     def abstains(self) -> bool:
@@ -77,22 +84,26 @@ def _thumbnails(
     image: NDArray[np.uint8], lighter: tuple[int, ...], slack: tuple[int, ...]
 ) -> list[Thumbnail]:
     canvas = _shrink(image, CANVAS)
-    is_fine = is_fine_print(image)
+    unseen = unseen_permille(image)
+    middle = int(np.sort(canvas, axis=None)[canvas.size // 2])
+    even = int((np.abs(canvas - middle) <= _EVEN_STEP).sum())
+    is_screen = unseen > _SCREEN_UNSEEN_PERMILLE and 100 * even >= _EVEN_MIN_PERCENT * canvas.size
+    is_sure = unseen <= UNSEEN_MAX_PERMILLE and not is_screen
     clean = _remove_specks(canvas)
     found = []
     for each in lighter:
         ink = _stretch_contrast(clean, each)
         rows, columns = (sorted({_start(ink, axis, by) for by in slack}) for axis in (1, 0))
-        found += [_window(ink, top, left, is_fine) for top in rows for left in columns]
+        found += [_window(ink, top, left, is_sure) for top in rows for left in columns]
     return found
 
 
-def _window(ink: Levels, top: int, left: int, is_fine: bool) -> Thumbnail:
+def _window(ink: Levels, top: int, left: int, is_sure: bool) -> Thumbnail:
     levels = _window_levels(ink, top, left)
     total, squares = int(levels.sum()), int((levels * levels).sum())
-    if is_fine or total * total < _INK_MIN * squares:
-        levels = np.zeros_like(levels)
-    return Thumbnail(levels, top, left)
+    if total * total < _INK_MIN * squares:
+        levels, is_sure = np.zeros_like(levels), False
+    return Thumbnail(levels, top, left, is_sure)
 
 
 def shifted(levels: Levels) -> Levels:
@@ -116,11 +127,11 @@ def nearest_shift(a: Levels, b: Levels) -> tuple[int, int]:
     return _SHIFTS[int((shifted(a) @ middle).argmax())]
 
 
-def is_fine_print(image: NDArray[np.uint8]) -> bool:
-    """Whether much of a picture is finer than 56 x 56 pixels show."""
+def unseen_permille(image: NDArray[np.uint8]) -> int:
+    """How much of a picture's variance is finer than 56 x 56 pixels show."""
     height, width = image.shape
     if max(height, width) <= 2 * CANVAS:
-        return False
+        return 0
     count = height * width
     # Exact: at most 255^2 * 4096^2 < 2^53.
     squares = int(np.einsum("ij,ij->", image, image, dtype=np.float64))
@@ -128,7 +139,7 @@ def is_fine_print(image: NDArray[np.uint8]) -> bool:
     shown = _shrink(image, 2 * CANVAS)
     mean_square = int((shown * shown).sum()) * count // shown.size
     variance = squares - total * total // count
-    return bool(1000 * (squares - mean_square) > _UNSEEN_MAX_PERMILLE * variance)
+    return 1000 * max(squares - mean_square, 0) // max(variance, 1)
 
 
 def _shrink(image: NDArray[np.uint8], side: int) -> Levels:
