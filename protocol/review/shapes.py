@@ -38,8 +38,8 @@ NOTHING, DRAWING, VIEW = 0, 1, 2
 _CANVAS: Final = 64
 _BEYOND: Final = 24  # the rings of a drawing may reach beyond the canvas
 _EVEN: Final = 40  # grey levels by which ground may vary: what JPEG of quality 10 does
-# An even border: (by how many grey levels it may vary, in at least how many percent of it). All of it as it was
-# filled, or else nearly all with what coding and sensors do.
+# An even border: (by how many grey levels it may vary, in at least how many percent of it). All of it as it
+# was filled, or else nearly all with what coding and sensors do.
 _BORDERS: Final = ((2, 100), (_EVEN, 90))
 _BORDERS_MAX: Final = 3  # a margin, a frame around it, and the margin of what is in the frame
 _SIDE_MIN: Final = 4  # pixels that are left

@@ -139,7 +139,7 @@ def unseen_permille(image: NDArray[np.uint8]) -> int:
     shown = _shrink(image, 2 * CANVAS)
     mean_square = int((shown * shown).sum()) * count // shown.size
     variance = squares - total * total // count
-    return 1000 * max(squares - mean_square, 0) // max(variance, 1)
+    return int(1000 * max(squares - mean_square, 0) // max(variance, 1))
 
 
 def _shrink(image: NDArray[np.uint8], side: int) -> Levels:
