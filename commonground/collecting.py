@@ -1,4 +1,4 @@
-"""How often a process that holds a whole state looks for reference cycles."""
+"""How often a process looks for reference cycles."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ A method that nobody has is refused in the same way, so that no call is free.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,10 @@ CALL_SECONDS_MAX: Final = 60.0
 INLINE_BYTES_MAX: Final = 16 * 1024
 # Parsing holds the interpreter's lock: more threads than this gain nothing, and each needs memory.
 PARSER_THREADS: Final = 2
+# A refused call stays in a cycle of gRPC's, and with it what has come of its message, up to 8 MiB. Seldom as
+# the collector looks (commonground.collecting), many would be held; looking at what is new is quick.
+REFUSED_PER_LOOK: Final = 8
+LOOKS_PER_LONGER: Final = 8  # which takes along those that were still under way
 _UNKNOWN: Final = "unknown"  # in metrics: what a stranger calls it is not ours to repeat
 
 
@@ -60,6 +65,7 @@ class Calls(grpc.GenericRpcHandler):
     def __init__(self, connections: Connections, traffic: Traffic, metrics: Metrics) -> None:
         self._connections, self._traffic, self._metrics = connections, traffic, metrics
         self._parsers = ThreadPoolExecutor(PARSER_THREADS, "parser")
+        self._refused = 0
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self._unknown: grpc.RpcMethodHandler[Any, Any] = grpc.stream_unary_rpc_method_handler(
             self._refuse_unknown
@@ -162,6 +168,7 @@ class Calls(grpc.GenericRpcHandler):
             yield connection
         except CommonholdError as error:
             _forget_frames(error)
+            self._collect_refused()
             if isinstance(error, Reject):
                 self._traffic.penalise(connection)
             if isinstance(error, Busy):
@@ -185,6 +192,11 @@ class Calls(grpc.GenericRpcHandler):
             await context.abort(code, "internal error; the operator's log has the details")
         finally:
             self._metrics.calls.labels(method, code.name).inc()
+
+    def _collect_refused(self) -> None:
+        self._refused += 1
+        if self._refused % REFUSED_PER_LOOK == 0:
+            gc.collect(int(self._refused % (REFUSED_PER_LOOK * LOOKS_PER_LONGER) == 0))
 
     async def _refuse_unknown(self, _: object, context: Context) -> bytes:
         async with self._guarded(_UNKNOWN, context) as connection:

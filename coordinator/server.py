@@ -18,10 +18,10 @@ from typing import Any, Final
 
 import grpc
 
-from commonground.collecting import collect_rarely
 from commonground.files import replace_file
 from commonground.web.connections import Visitors
 from commonground.web.server import listening, serving
+from coordinator.allocation import give_back_large_blocks
 from coordinator.assurances import Assurances
 from coordinator.backup import require_complete
 from coordinator.calls import Calls
@@ -103,7 +103,7 @@ async def serve(
         ConfigError: settings, keys or ports are wrong.
         FatalStoreError: a commit failed; what is in memory no longer counts. Start again.
     """
-    collect_rarely()
+    give_back_large_blocks()
     config = home.load()
     if close_every is not None:
         config = replace(config, close_every=close_every)

@@ -77,7 +77,7 @@ class Settled:
     """What is in force after a run, and what still waits."""
 
     epoch: int  # in force; 0: none
-    root: bytes
+    root: bytes  # NOTHING_EARNED before the first
     posted: int  # the last epoch that is posted
     imported: int  # deposits that this run found
     waiting: tuple[Waiting, ...] = ()

@@ -1,5 +1,5 @@
-"""A contributor's side of the contracts: claim, bond, object, vote. Every method blocks until its
-transaction is mined.
+"""A contributor's side of the contracts: claim, let others claim, bond, object, vote. Every method blocks
+until its transaction is mined.
 
 Errors are those of `contracts.client.ChainClient`: Unreachable, StateError, ConfigError, LocalError.
 """
@@ -7,21 +7,25 @@ Errors are those of `contracts.client.ChainClient`: Unreachable, StateError, Con
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
-from eth_utils.address import to_checksum_address
+from eth_utils.address import to_canonical_address, to_checksum_address
 
 from contracts.client import ChainClient, ContractRefused, SentTx
 from contracts.facts import chain_log
 from contracts.governor import Governor
 from contracts.signed import Signed, payload_words
 from contracts.spending import Spending, TooDear, ether
-from node.wallet import ClaimTx, Posting
+from node.wallet import ClaimTx, NothingLeft, Posting
 from protocol.errors import Reject, StateError
 from protocol.identity import PersonId
+from protocol.limits import ADDRESS_BYTES
 from protocol.money import events
 from protocol.money.payload import Payload, bond_id
+from protocol.money.payout import set_claimer_call
 from protocol.money.settlement import ETHER, Address, Deployment, Leaf, verify_proof
+
+_ZERO: Final = Address(bytes(ADDRESS_BYTES))  # nobody
 
 
 class NodeChain:
@@ -71,26 +75,29 @@ class NodeChain:
         root: bytes,
         wanted: Sequence[Address],
         *,
+        to: Address | None = None,
         thrifty: bool = False,
     ) -> ClaimTx:
         """Claim the `wanted` assets of a leaf, in one transaction. What was claimed before is left out.
 
-        `thrifty`: raise TooDear where it is ether alone that is due, and its gas would cost as much. What
-        other assets are worth, nobody here knows.
+        `to`: who is paid in place of the leaf's account, which has to be ours, or to let us. `thrifty`: raise
+        TooDear where it is ether alone that is due, and its gas would cost as much. What other assets are
+        worth, nobody here knows.
 
-        Raises StateError when there is nothing to claim or the root is no longer in force, Reject for a proof
-        that does not lead to the root.
+        Raises NothingLeft, StateError when we may not send it to `to` or the root is no longer in force,
+        Reject for a proof that does not lead to the root.
         """
         if not verify_proof(root, leaf, proof):
             raise Reject("the proof does not lead to the settlement's root")
+        recipient = to or leaf.account
+        if recipient != leaf.account:
+            self._require_claimer(leaf.account)
         before = {asset: self.claimed(leaf.account, asset) for asset, _ in leaf.amounts}
         due = [a for a, amount in leaf.amounts if a in wanted and amount > before[a]]
         if not due:
-            raise StateError(
-                "nothing to claim", "everything earned up to this epoch was claimed already"
-            )
+            raise NothingLeft
         skip = sum(1 << at for at, (asset, _) in enumerate(leaf.amounts) if asset not in due)
-        function = self._claim_function(leaf, proof, skip)
+        function = self._claim_function(leaf, recipient, proof, skip)
         if thrifty and due == [ETHER]:
             self._require_gain(function, leaf.amount(ETHER) - before[ETHER])
         sent = self._send_claim(function)
@@ -99,14 +106,16 @@ class NodeChain:
         failed = tuple(asset for asset, amount in gained.items() if not amount)
         return ClaimTx(sent.tx_hash, sent.gas, paid, failed)
 
-    def _claim_function(self, leaf: Leaf, proof: Sequence[bytes], skip: int) -> Any:
-        return self._settlement().claim(
-            list(proof),
-            skip,
-            to_checksum_address(leaf.account),
-            [to_checksum_address(asset) for asset, _ in leaf.amounts],
-            [amount for _, amount in leaf.amounts],
-        )
+    def _claim_function(
+        self, leaf: Leaf, recipient: Address, proof: Sequence[bytes], skip: int
+    ) -> Any:
+        account, there = to_checksum_address(leaf.account), to_checksum_address(recipient)
+        assets = [to_checksum_address(asset) for asset, _ in leaf.amounts]
+        amounts = [amount for _, amount in leaf.amounts]
+        settlement = self._settlement()
+        if there == account:
+            return settlement.claim(list(proof), skip, account, assets, amounts)
+        return settlement.claimTo(list(proof), skip, account, there, assets, amounts)
 
     def _require_gain(self, function: Any, wei: int) -> None:
         cost = self._client.cost(function).total
@@ -121,14 +130,49 @@ class NodeChain:
             return self._client.send(function)
         except ContractRefused as refused:
             if refused.error == "NothingToClaim":
-                raise StateError(
-                    "nothing to claim", "everything earned up to this epoch was claimed already"
-                ) from refused
+                raise NothingLeft from refused
             if refused.error == "RootNotInForce":
                 raise StateError(
                     "this epoch's root is not in force", "claim again once the node has caught up"
                 ) from refused
             raise
+
+    # -- who may send payments elsewhere
+
+    def claimer(self, account: Address) -> Address | None:
+        """Return who may send an account's payments elsewhere, beside itself."""
+        found = self._client.read(self._settlement().claimerOf(to_checksum_address(account)))
+        claimer = Address(to_canonical_address(found))
+        return None if claimer == _ZERO else claimer
+
+    def set_claimer(self, claimer: Address | None) -> SentTx:
+        """Let somebody send our account's payments elsewhere, in place of whoever might before."""
+        return self._client.send(
+            self._settlement().setClaimer(to_checksum_address(claimer or _ZERO))
+        )
+
+    def claimer_call(self, claimer: Address | None) -> str:
+        """Return what `set_claimer` sends, in words, for an account that has no key here."""
+        claimer = claimer or _ZERO
+        return (
+            f"let it send this call, without ether, on chain {self._deployment.chain_id}:\n"
+            f"to        {to_checksum_address(self._deployment.settlement)}, the network's Settlement\n"
+            f"function  setClaimer(address claimer)\n"
+            f"claimer   {to_checksum_address(claimer)}\n"
+            f"calldata  0x{set_claimer_call(claimer).hex()}"
+        )
+
+    def _require_claimer(self, account: Address) -> None:
+        if self.address in (account, self.claimer(account)):
+            return
+        there, ours = to_checksum_address(account), to_checksum_address(self.address)
+        is_contract = bool(self._client.code(account))
+        raise StateError(
+            f"{there} has not let {ours}, this node's account, send its payments elsewhere",
+            f"{self.claimer_call(self.address)}\nand run this again; what is paid to itself anybody claims"
+            if is_contract
+            else f"its owner runs `commonhold node claimer {ours}`; what is paid to itself anybody claims",
+        )
 
     # -- bonds
 

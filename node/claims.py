@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -24,7 +24,7 @@ from node.follower import Follower
 from node.rows import ClaimRow
 from node.statement import CONFIRMED, claimed_by
 from node.store import Store
-from node.wallet import ClaimTx, Wallet
+from node.wallet import ClaimTx, NothingLeft, Wallet
 from protocol.errors import ConfigError, StateError
 from protocol.identity import PersonId
 from protocol.money.accounts import promised_leaves
@@ -64,6 +64,7 @@ class Claimed:
     leaf: Leaf
     epoch: int
     tx: ClaimTx
+    recipient: Address
 
 
 class SettlementWatch:
@@ -124,18 +125,28 @@ def leaf_of(settled: Settled, account: bytes) -> Leaf | None:
     return None if index is None else settled.tree.leaves[index]
 
 
+def _pays_nothing(account: Address) -> StateError:
+    return StateError(
+        f"nothing to claim: the settlement pays 0x{account.hex()} nothing",
+        "see `commonhold node statement` for what you earned, and where it is paid",
+    )
+
+
 def unclaimed(
     settled: Settled, account: bytes, claims: Sequence[ClaimRow], moves: int = 0
 ) -> list[Address]:
     """The assets of which an address is paid more than was claimed from this store, as far as we remember, on
-    the contracts to which the network came by so many `moves`."""
-    had, leaf = claimed_by(claims, moves), leaf_of(settled, account)
+    the contracts to which the network came by so many `moves`. What the chain said of others' claims is asked
+    again: a wrong answer, or a reorganisation, must not hide what is due."""
+    had = claimed_by((each for each in claims if each.tx_hash), moves)
+    leaf = leaf_of(settled, account)
     paid = () if leaf is None else leaf.amounts
     return [asset for asset, amount in paid if amount > had.get((account, asset), 0)]
 
 
 class Claimer:
-    """Claims for one person; `wallet` pays the gas. `rpc_url` is the chain's JSON-RPC endpoint."""
+    """Claims for one person, or for any one `account`; `wallet` pays the gas. `rpc_url` is the chain's
+    JSON-RPC endpoint. `to`: who is paid in place of the account, where that let us say so."""
 
     def __init__(
         self,
@@ -145,10 +156,13 @@ class Claimer:
         follower: Follower,
         watch: SettlementWatch,
         *,
+        account: Address | None = None,
+        to: Address | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._wallet, self._rpc_url = store, wallet, rpc_url
         self._follower, self._watch = follower, watch
+        self._account, self._to = account, to
         # By `run`, of (epoch, account, asset): once is enough.
         self._tried: set[tuple[int, Address, Address]] = set()
         self._clock, self._not_before_s = clock, 0.0
@@ -165,6 +179,8 @@ class Claimer:
         settled = self._watch.in_force
         if settled is None:
             raise StateError("nothing to claim: no settlement is in force yet", _AFTER_SETTLING)
+        if self._account is not None and leaf_of(settled, self._account) is None:
+            raise _pays_nothing(self._account)
         found = self._due(settled, len(self._follower.state.past), asset)
         if not found:
             raise StateError(
@@ -192,7 +208,7 @@ class Claimer:
     def _due(self, settled: Settled, moves: int, asset: bytes | None) -> list[Due]:
         claims = self._store.claims()
         found = []
-        for account in self._watch.accounts:
+        for account in self._watch.accounts if self._account is None else (self._account,):
             assets = unclaimed(settled, account, claims, moves)
             found.append(Due(account, tuple(a for a in assets if asset in (None, a))))
         return [each for each in found if each.assets]
@@ -239,19 +255,29 @@ class Claimer:
     ) -> Claimed:
         index = settled.tree.index_of(due.account)
         if index is None:
-            raise StateError(
-                f"nothing to claim: the settlement pays 0x{due.account.hex()} nothing",
-                "see `commonhold node statement` for what you earned",
-            )
+            raise _pays_nothing(due.account)
         leaf, proof = settled.tree.leaves[index], settled.tree.proof(index)
-        tx = chain.claim(leaf, proof, settled.tree.root, due.assets, thrifty=thrifty)
+        try:
+            tx = chain.claim(
+                leaf, proof, settled.tree.root, due.assets, to=self._to, thrifty=thrifty
+            )
+        except NothingLeft:
+            self._remember(leaf, settled.epoch, due.assets, b"", moves)
+            raise
+        self._remember(leaf, settled.epoch, [asset for asset, _ in tx.paid], tx.tx_hash, moves)
         for asset, paid in tx.paid:
-            what = (due.account, asset, leaf.amount(asset), settled.epoch)
-            self._store.save_claim(ClaimRow(*what, tx.tx_hash, CONFIRMED, moves))
             log.info("claimed %d of asset 0x%s for 0x%s", paid, asset.hex(), due.account.hex())
         for asset in tx.failed:
             log.warning("asset 0x%s could not be paid now: it stays to be claimed", asset.hex())
-        return Claimed(leaf, settled.epoch, tx)
+        return Claimed(leaf, settled.epoch, tx, self._to or leaf.account)
+
+    def _remember(
+        self, leaf: Leaf, epoch: int, assets: Iterable[Address], tx_hash: bytes, moves: int
+    ) -> None:
+        """What was claimed for the owner; the statement adds it up."""
+        for asset in assets if leaf.account in self._watch.accounts else ():
+            what = (leaf.account, asset, leaf.amount(asset), epoch, tx_hash, CONFIRMED, moves)
+            self._store.save_claim(ClaimRow(*what))
 
     async def run(self) -> None:
         """Claims whatever becomes due, for ever. Raises Unreachable: the caller tries again."""

@@ -34,7 +34,6 @@ from typing import Final
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient, Lie
-from commonground.collecting import collect_rarely
 from commonground.directory import Directory
 from commonground.files import replace_file
 from commonground.locks import alone
@@ -56,6 +55,7 @@ from node.guarding import PastGuard
 from node.keys import NodeKeys
 from node.news import News
 from node.objection import Objector
+from node.orphans import sweep
 from node.outbox import keep_flushing, send_postponed
 from node.page.own import OwnRecords
 from node.page.server import serving
@@ -137,6 +137,7 @@ class Daemon:
             BlobStore(self._directory.blobs) as blobs,
         ):
             note_endpoint(store, config.rpc_url)
+            await asyncio.to_thread(sweep, store, blobs)
             plugins = await asyncio.to_thread(load_reviewers, config.reviewers)
             host = PeerHost(
                 self._keys.seed,
@@ -370,7 +371,6 @@ class Daemon:
 
 async def run_until_signal(daemon: Daemon) -> None:
     """Runs a daemon in the main thread until SIGINT or SIGTERM, and then ends in time."""
-    collect_rarely()
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(daemon.run())
 

@@ -41,6 +41,14 @@ class AskedMove:
         """Whether our word is asked for and not given."""
         return self.mine == _OPEN
 
+    @property
+    def words(self) -> str:
+        """How it stands, in one sentence."""
+        return (
+            f"to chain {self.move.to.chain_id} is asked for; {self.agreed} of {self.quorum} witnesses have"
+            f" agreed; your word: {self.mine}"
+        )
+
 
 _OPEN: Final = "not given"
 _GIVEN: Final = "given"

@@ -171,7 +171,7 @@ class ClaimRow:
     asset: bytes
     cumulative: int  # in the asset's smallest unit
     epoch: int
-    tx_hash: bytes
+    tx_hash: bytes  # empty: the chain says that it was claimed, by what this node does not know
     status: str  # sent | confirmed | failed
     moves: int = 0  # of the network before: on which contracts
 

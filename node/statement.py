@@ -57,7 +57,7 @@ class Balance:
     asset: bytes
     earned: int  # in closed epochs
     published: int  # of these, in epochs whose settlement is on chain
-    claimed: int  # of these, by claims of this node that the chain confirmed
+    claimed: int  # of these, by claims that the chain confirmed, as far as this node has seen
 
     @property
     def claimable(self) -> int:

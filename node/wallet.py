@@ -13,7 +13,7 @@ from eth_keys.datatypes import PrivateKey
 from eth_utils.exceptions import ValidationError
 
 from contracts.spending import Spending
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, StateError
 from protocol.money.payout import binding_digest
 from protocol.money.settlement import Address, Deployment
 
@@ -31,6 +31,15 @@ class ClaimTx:
     gas: int
     paid: tuple[tuple[Address, int], ...]
     failed: tuple[Address, ...] = ()
+
+
+class NothingLeft(StateError):
+    """All that a claim would pay was claimed before, whoever sent that."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing to claim", "everything earned up to this epoch was claimed already"
+        )
 
 
 @dataclass(frozen=True, slots=True)

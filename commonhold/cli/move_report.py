@@ -27,6 +27,7 @@ def asked_data(asked: AskedMove) -> dict[str, Any]:
         "agreed": asked.agreed,
         "quorum": asked.quorum,
         "mine": asked.mine,
+        "words": asked.words,
     }
 
 
@@ -53,10 +54,7 @@ def move_text(data: dict[str, Any]) -> list[str]:
     """The lines of `status`."""
     lines = []
     if asked := data["asked"]:
-        lines.append(
-            f"move        to chain {asked['chain_id']} is asked for; {asked['agreed']} of"
-            f" {asked['quorum']} witnesses have agreed; your word: {asked['mine']}; see `node move`"
-        )
+        lines.append(f"move        {asked['words']}; see `node move`")
     return lines + [
         f"left        chain {each['chain_id']}: `node claim` claims what epoch {each['epoch']} pays there"
         for each in data["past"]

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from commonhold.cli.addresses import parse_address, require_somebodys
 from commonhold.cli.node_home import asset_name, open_home, open_keys, open_store, tell_sent
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit, micro, note, table
 from node.claims import Claimed, Claimer, Due, SettlementWatch
 from node.config import gas_terms
 from node.follower import Follower
-from node.wallet import Wallet
+from node.wallet import NothingLeft, Wallet
 from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.limits import ADDRESS_BYTES
 from protocol.money.settlement import ETHER, Address
@@ -22,14 +23,18 @@ from protocol.state import SHARES, State
 
 def claim(
     asset: str,
+    account: str,
+    to: str,
     old_rpc_url: str,
+    *,
     directory: Path | None,
     passphrase_path: Path | None,
     as_json: bool,
 ) -> None:
-    """Claims all that is due of an asset, or of every one: a transaction for each account that is paid, on
-    the present contracts and on those that the network has left.
+    """Claims all that is due of an asset, or of every one: a transaction for each account that is paid, or
+    for `account` alone, on the present contracts and on those that the network has left.
     """
+    named, recipient = (parse_address(each) if each else None for each in (account, to))
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     wallet = Wallet(keys.payout_secret, gas_terms(config, home, tell_sent))
@@ -38,7 +43,11 @@ def claim(
         settlements = SettlementWatch(follower, keys.person)
         follower.replay()
         asyncio.run(catch_up(home, config, follower))
-        claimer = Claimer(store, wallet, config.rpc_url, follower, settlements)
+        if recipient is not None:
+            require_somebodys(follower.state, recipient)
+        claimer = Claimer(
+            *(store, wallet, config.rpc_url, follower, settlements), account=named, to=recipient
+        )
         names = _asset_names(follower.state)
         wanted = _parse_asset(asset, names)
         done = _claim_left(
@@ -55,7 +64,7 @@ def claim(
         lambda: table(
             "Claimed",
             columns,
-            [[r["name"], _amount(r), r["account"], r["transaction"]] for r in rows],
+            [[r["name"], _amount(r), r["recipient"], r["transaction"]] for r in rows],
         ),
     )
 
@@ -97,6 +106,8 @@ def _claim_left(claimer: Claimer, state: State, asset: bytes | None, rpc_url: st
         for due in dues:
             try:
                 done.append(claimer.claim_left(number, due, rpc_url))
+            except NothingLeft:
+                continue
             except CommonholdError as error:
                 what = ", ".join(map(asset_name, due.assets))
                 note(
@@ -138,6 +149,7 @@ def _claim_data(
         "asset": "0x" + asset.hex(),
         "name": _name(asset, names),
         "account": "0x" + claimed.leaf.account.hex(),
+        "recipient": "0x" + claimed.recipient.hex(),
         "paid": str(paid),
         "cumulative": str(claimed.leaf.amount(asset)),
         "epoch": claimed.epoch,

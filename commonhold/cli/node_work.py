@@ -1,5 +1,5 @@
-"""The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `bond`, `unbond`,
-`appeal`; `page`, `withdraw`, `assent`, `move`."""
+"""The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `claimer`, `bond`,
+`unbond`, `appeal`; `page`, `withdraw`, `assent`, `move`."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def register(app: typer.Typer) -> None:
     app.command()(start)
     app.add_typer(review_app, name="review")
     app.command()(claim)
+    app.command()(claimer)
     app.command()(bond)
     app.command()(unbond)
     app.command()(appeal)
@@ -64,6 +65,12 @@ def start(
     *,
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
+    link: Annotated[
+        str,
+        typer.Option(
+            help="Join this network first, if there is no node here yet; - reads the link from input."
+        ),
+    ] = "",
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets name and addresses, as JSON, when ready.")
     ] = None,
@@ -77,6 +84,7 @@ def start(
 ) -> None:
     """Run the node: serve your items to reviewers, review, watch the log. Until interrupted.
 
+    With --link this is all that a newcomer needs: `node init` with ordinary settings, and then the node runs.
     What is said here of campaigns, kinds and reviewers counts for this run, in the place of what
     node.toml says.
     """
@@ -84,11 +92,15 @@ def start(
     import logging
     from dataclasses import replace
 
+    from commonhold.cli import node_setup
     from commonhold.cli.node_home import open_home, open_keys
     from commonhold.cli.node_page import spending_of
+    from commonhold.cli.node_people import read_link
     from node.config import read_reviewers
     from node.daemon import Daemon, Options, run_until_signal
 
+    if link:
+        node_setup.join_first(read_link(link), directory, passphrase_path)
     home, config = open_home(directory)
     config = replace(
         config,
@@ -182,6 +194,19 @@ def claim(
         str, typer.Option(help="shares, ether, or a token's address. Default: everything.")
     ] = "",
     *,
+    account: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            help="Claim for this account instead, which may be anybody's: you pay the gas, and it is paid.",
+        ),
+    ] = "",
+    to: Annotated[
+        str,
+        typer.Option(
+            help="Send it to this address instead. With --for: if your account is that one's claimer."
+        ),
+    ] = "",
     old_rpc_url: Annotated[
         str,
         typer.Option(
@@ -199,7 +224,41 @@ def claim(
     """
     from commonhold.cli import node_claim
 
-    node_claim.claim(asset, old_rpc_url, directory, passphrase_path, as_json)
+    node_claim.claim(
+        *(asset, account, to, old_rpc_url),
+        directory=directory,
+        passphrase_path=passphrase_path,
+        as_json=as_json,
+    )
+
+
+@guarded
+def claimer(
+    address: Annotated[
+        str, typer.Argument(help="Who may: 0x… Nothing: show who may at present.")
+    ] = "",
+    *,
+    is_none: Annotated[bool, typer.Option("--none", help="Nobody but you, from now on.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let another address send your payments elsewhere: all that is due, and all to come, to any address.
+
+    It claims with `node claim --for YOURS --to ADDRESS`, until you take it back with --none. It can take what
+    you have not claimed, and nothing else.
+    """
+    from commonhold.cli import node_claimer
+
+    node_claimer.claimer(
+        address,
+        is_none=is_none,
+        yes=yes,
+        directory=directory,
+        passphrase_path=passphrase_path,
+        as_json=as_json,
+    )
 
 
 @guarded

@@ -6,7 +6,6 @@ missing says which extra to install, and all others work.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import importlib.metadata
 import logging
@@ -16,7 +15,8 @@ from typing import Annotated, Final
 
 import typer
 
-from commonhold.cli.output import EXIT_BUG, EXIT_USAGE, complain, start_logging
+from commonground.collecting import collect_rarely
+from commonhold.cli.output import EXIT_BUG, EXIT_USAGE, complain, show, start_logging
 from commonhold.cli.usage import Root
 
 # name -> (module with a Typer group `app` or a function `command`, extra that brings its packages, help)
@@ -44,10 +44,6 @@ GROUPS: Final[dict[str, tuple[str, str, str]]] = {
     "chain": ("commonhold.cli.chain", "chain", "An embedded EVM for development."),
     "demo": ("commonhold.cli.demo", "demo", "The whole way of a contribution, on this machine."),
 }
-
-#: New objects between two looks of the collector for cycles. With Python's 700 it takes a seventh of the time
-#: in which a command's packages are imported, none of which can be collected.
-COLLECT_EVERY: Final = 50_000
 
 HELP: Final = "Build AI training data and models together, and own them together."
 
@@ -84,7 +80,7 @@ def _say_version(wanted: bool) -> None:
     if wanted:
         from protocol.rules.table import LATEST
 
-        typer.echo(f"commonhold {importlib.metadata.version('commonhold')}, rules {LATEST}")
+        show(f"commonhold {importlib.metadata.version('commonhold')}, rules {LATEST}")
         raise typer.Exit
 
 
@@ -108,7 +104,7 @@ def _unused() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
-    gc.set_threshold(COLLECT_EVERY)
+    collect_rarely()  # of what is imported nothing can be collected, and looking takes a seventh of the time
     start_logging(logging.WARNING, "%(levelname)s %(name)s: %(message)s")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal knows every letter

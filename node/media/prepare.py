@@ -39,7 +39,7 @@ def prepare(
         content = cleaned.content
         said = (f"removed: {', '.join(cleaned.removed)}",) if cleaned.removed else ()
     if len(content) > bytes_max:
-        scaling = ", or agree that it is scaled" if shown is Shown.PICTURE else ""
+        scaling = ", or agree that it is scaled: --scale" if shown is Shown.PICTURE else ""
         raise Reject(
             f"it has {len(content):,} bytes",
             f"The campaign takes at most {bytes_max:,}. Make it smaller{scaling}.",
@@ -55,8 +55,8 @@ def fingerprint(data: bytes, media_type: str) -> bytes:
         return pictures.fingerprint(data, media_type)
     if shown is Shown.SOUND:
         return sounds.fingerprint(data, media_type)
-    if media_type == media.JSON.name:
-        texts.check_json(data)
+    if check := texts.CHECKS.get(media_type):
+        check(data)
     return fingerprint_text(data) if shown is Shown.TEXT else fingerprint_exact(data)
 
 

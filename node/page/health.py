@@ -10,6 +10,7 @@ from node.alarms import path_of
 from node.chainwatch import chain_words
 from node.clocks import clock_warning
 from node.follower import lies
+from node.moving import asked_move
 from node.page.sources import Sources
 from node.page.words import moment
 from node.quota import may_submit
@@ -61,6 +62,8 @@ class HealthView:
     alarm_files: tuple[str, ...]  # of each of them
     alarms_command: str
     chain: str  # whether the chain agrees with the log
+    move: str  # of the network to other contracts, while the witnesses decide on one
+    move_wanted: bool  # whether the owner's word is asked for
     reach: str  # whether others can reach it, and what to do if not
     clock: str  # how the operator's clock differs from ours; empty where it does not
     connected: bool
@@ -89,6 +92,7 @@ def view_health(sources: Sources) -> HealthView:
     connected = replay is not None and replay.is_connected()
     covered = replay.follower.checkpoint if replay else None
     state = replay.follower.state if replay else None
+    move = asked_move(state, sources.me) if state else None
     return HealthView(
         name=short(sources.me),
         full_name=name_of(sources.me),
@@ -109,6 +113,8 @@ def view_health(sources: Sources) -> HealthView:
         alarm_files=tuple(str(path_of(sources.alarms, alarm)) for alarm in raised),
         alarms_command=f"commonhold node alarms{sources.arguments}",
         chain=chain_words(store, sources.rpc_url, state is None or state.deployment is not None),
+        move=move.words if move else "",
+        move_wanted=move is not None and move.is_mine_to_decide,
         reach=reach_words(store, now_ms()),
         clock=clock,
         connected=connected,

@@ -29,6 +29,7 @@ _V_OFFSET: Final = 27  # Ethereum writes the recovery bit as 27 or 28 (Yellow Pa
 _BINDING: Final = keccak256(b"Binding(bytes32 network,bytes32 contributor)")
 _DOMAIN: Final = domain_separator()
 _ACCEPT_PAYEE: Final = keccak256(b"acceptPayee(bytes32)")[:4]
+_SET_CLAIMER: Final = keccak256(b"setClaimer(address)")[:4]
 
 
 def binding_digest(network: bytes, contributor: bytes) -> bytes:
@@ -44,6 +45,12 @@ def binding_digest(network: bytes, contributor: bytes) -> bytes:
 def accept_payee_call(person: bytes) -> bytes:
     """Return the data of the call of the network's Board by which an address without a key agrees."""
     return _ACCEPT_PAYEE + word(person)
+
+
+def set_claimer_call(claimer: Address) -> bytes:
+    """Return the data of the call of the settlement by which an account lets `claimer` send its payments
+    elsewhere; the zero address: nobody."""
+    return _SET_CLAIMER + word(claimer)
 
 
 def recover_signer(digest: bytes, signature: bytes) -> Address:

@@ -31,8 +31,8 @@ RETIRED: Final = Address(bytes(ADDRESS_BYTES - 2) + b"\xde\xad")
 #: Deepest proof worth reading: 2**40 leaves is more accounts than there are people.
 PROOF_HASHES_MAX: Final = 40
 
-#: The root of an epoch up to which nobody has earned anything: the contract takes none of zeros. No leaf
-#: leads to it.
+#: The root of an epoch up to which nobody has earned anything: the contract takes none of zeros, and begins
+#: with this one. No leaf leads to it.
 NOTHING_EARNED: Final = keccak256(b"")
 
 Amounts = tuple[tuple[Address, int], ...]

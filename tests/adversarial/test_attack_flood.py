@@ -7,6 +7,8 @@ monitoring always gets an answer.
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,26 @@ async def test_a_member_is_served_while_its_address_calls_without_end(tmp_path: 
                 await net.append(net.submission(ALICE, [1]))
             ended = "commonhold_ended_connections_total"
             await until(net, ended, lambda count: count >= 1)  # whoever does not wait is sent away
+
+
+@pytest.fixture
+def no_look_by_itself() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(10_000_000)
+    yield
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("no_look_by_itself")
+async def test_refused_calls_are_not_kept(tmp_path: Path) -> None:
+    """Each may hold a message of 8 MiB, however seldom the collector looks by itself."""
+    async with live(limited(found_network(tmp_path / "net"), 20)) as net:
+        gc.collect()
+        async with attacked(attackers.send_messages(target_of(net), 20)):
+            refused = 'commonhold_refused_total{limit="rate"}'
+            await until(net, refused, lambda count: count >= 300)
+            kept = sum(type(each).__name__ == "_ServicerContext" for each in gc.get_objects())
+    assert kept < 150
 
 
 async def test_members_are_limited_too(tmp_path: Path) -> None:

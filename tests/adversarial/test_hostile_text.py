@@ -177,7 +177,11 @@ COMMANDS: dict[str, list[str]] = {
     "node proposals": ["--dir {node}", "--dir {file}"],
     "node vote": ["{text} yes --dir {node}", "0x1 {text} --dir {node}"],
     "node enact": ["{text} --dir {node}"],
-    "node claim": ["--dir {node}", "--asset {text} --dir {node}"],
+    "node claim": [
+        "--dir {node}",
+        *(f"{option} {{text}} --dir {{node}}" for option in ("--asset", "--for", "--to")),
+    ],
+    "node claimer": ["--dir {node}", "{text} --dir {node}"],
     "node page": ["--dir {node}"],
     "node withdraw": [
         "{text} --dir {node} --yes",

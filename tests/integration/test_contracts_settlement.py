@@ -82,6 +82,7 @@ def test_contracts_are_where_the_accounts_nonces_say() -> None:
 
 def test_shares_are_claimed_once_and_later_epochs_pay_the_difference(lab: ChainLab) -> None:
     share = lab.deployment.share_token
+    assert (lab.chain.epochs(), lab.chain.root()) == ((0, 0), NOTHING_EARNED)
     tree = lab.settle(shares(lab, 100, 50))
     assert (lab.chain.epochs(), lab.chain.root()) == ((1, 1), tree.root)
     assert lab.claim(ANN, tree).paid == ((share, 100),)

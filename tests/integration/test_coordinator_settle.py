@@ -16,6 +16,7 @@ from contracts.devchain import dev_keys
 from coordinator.chain import OperatorChain
 from coordinator.config import Home
 from coordinator.ledger import Ledger, StoredEntry
+from coordinator.moving import move
 from coordinator.operator import Operator
 from coordinator.reading import read_chain
 from coordinator.settle import Settled, deposit_revenue, open_chain, settle
@@ -103,6 +104,14 @@ async def test_an_epoch_settles_once_and_again_does_nothing(tmp_path: Path, chai
                 operator.state.onchain = view
                 deposit_revenue(operator, chain, ETHER, 10**18, b"licence 7")
 
+        # Nobody moves while other witnesses are to come.
+        def leave() -> None:
+            with Operator(home) as operator:
+                operator.state.onchain = replace(operator.state.onchain, active_at_s=1)
+                with pytest.raises(StateError, match="a change of the witnesses waits"):
+                    move(operator, chain_url, told.append, 5)
+
+        await asyncio.to_thread(leave)
         await asyncio.to_thread(deposit)
         await asyncio.to_thread(run_settle, home)
         await earn(net, 2)

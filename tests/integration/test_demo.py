@@ -103,11 +103,12 @@ def test_no_secret_is_in_any_log_of_the_demo(played: tuple[dict[str, Any], Path]
         for file in folder.glob("coordinator/*.key")
         if file.name != "tls.key"
     }
-    for file in folder.glob("nodes/*/keys.json"):
+    nodes = list(folder.glob("nodes/*/keys.json"))
+    for file in nodes:
         encoded = json.loads(file.read_text())["secret"]
         held = base64.b64decode(encoded)  # two seeds and the payout key
         secrets |= {encoded, *(held[at : at + 32].hex() for at in range(0, 96, 32))}
-    assert len(secrets) == 4 * 8 + 4
+    assert (len(nodes), len(secrets)) == (9, 4 * 9 + 4), "eight, and who joins by a bond"
     for log in (folder / "logs").iterdir():
         text = log.read_text(errors="replace")
         if log.name == "chain.log":  # prints the keys of its worthless public accounts, on purpose

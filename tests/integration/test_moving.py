@@ -28,6 +28,7 @@ from protocol.money.payload import Payload, hash_payload, post_digest
 from protocol.money.settlement import CONTRACTS, ETHER, RETIRED
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
+from tests.adversarial.settled_network import ether_of
 from tests.contract_chains import devchain
 from tests.contract_lab import GAS_WEI, ask_chain
 from tests.node_lab import Lab, Node, standing_by, until, wait_for
@@ -236,16 +237,17 @@ def test_a_network_moves_to_another_chain_and_keeps_what_it_promised(
         for each in (chain, there):
             each.fund([wallet_of(ann).address], GAS_WEI)
         old_wei = wallet_of(ann).chain(old, before).balance(ETHER)
-        shares = lab.state.earned[ann.keys.person, SHARES]
+        shares, cold = lab.state.earned[ann.keys.person, SHARES], b"\xc0" * 20
         for options, claimed in (
             # A chain that is away keeps back no other claim.
             (("--old-rpc-url", new), ("shares", shares)),
-            ((), ("ether", owed)),
+            (("--to", f"0x{cold.hex()}"), ("ether", owed)),
         ):
             claims = stage.run("node", "claim", *options, *where(ann))["claims"]
             assert [(row["name"], int(row["paid"])) for row in claims] == [claimed]
         assert wallet_of(ann).chain(new, after).balance(after.share_token) == shares
-        assert old_wei < wallet_of(ann).chain(old, before).balance(ETHER) + GAS_WEI
+        assert old_wei > wallet_of(ann).chain(old, before).balance(ETHER), "it paid the gas alone"
+        assert ether_of(old, cold) == owed
 
         # A quorum of those who signed there lies, and one honest node looks still.
         post_wrong(chain, lab.nodes[1:], view, last)

@@ -34,8 +34,8 @@ from protocol.errors import Reject
 from protocol.identity import KeyId, name_of, peer_id_of
 from protocol.log.merkle import verify_inclusion
 from protocol.media import Shown
-from protocol.money.onchain import OnChain
-from protocol.money.settlement import Address
+from protocol.money.onchain import Ask, Move, OnChain
+from protocol.money.settlement import Address, address
 from protocol.rules.table import RULES
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
@@ -510,6 +510,26 @@ async def test_clocks_that_differ_are_told_until_they_agree(world: World) -> Non
             world.store.set_meta("clocks", b"[]")
         assert view_health(world.sources).is_well
         assert "minutes ahead" not in (await client.get("node")).text
+
+
+async def test_a_move_is_shown_while_it_is_decided(world: World) -> None:
+    state, me = replay_of(world).follower.state, world.sources.me
+    before, payout = state.onchain, state.members[me].payout
+    ask = Ask(bytes(32), 0, 2_000_000_000, 1, move=Move(replace(WHERE, chain_id=10), ()))
+    async with reading(world) as client:
+        assert (view_health(world.sources).move, "A move" in (await client.get("node")).text) == (
+            "",
+            False,
+        )
+        state.asks.put("move", ask)
+        try:
+            assert "to chain 10 is asked for; 0 of" in (await client.get("node")).text
+            assert "your word is asked for" not in (await client.get("")).text
+            state.onchain = replace(before, witnesses=(address(payout),))
+            assert "your word is asked for" in (await client.get("")).text
+        finally:
+            state.asks.remove("move")
+            state.onchain = before
 
 
 async def test_addresses_that_mean_nothing(world: World) -> None:
