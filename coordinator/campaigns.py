@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from commonground.durations import duration_words, parse_duration
+from coordinator.copying import parse_copy_terms
 from protocol.errors import ConfigError
 from protocol.limits import (
     BATCH_ITEMS_MAX,
@@ -55,6 +56,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "reviewers_per_item": 3,
     "price_ppm": PPM,
     "derivative_permille": 500,  # of what a new item earns: half
+    "copies": [],  # beside the defaults of protocol.review.copies
     "privacy": "reviewers",
     "withdrawal": "repays",
     # A round that a panel can review in a day; whoever is alone waits for ten minutes.
@@ -70,7 +72,7 @@ _WINDOWS: Final = {
     "commit_window": "commit_ms",
     "reveal_window": "reveal_ms",
 }
-_LISTS: Final = ("labels", "licences", "media_types", "parts")
+_LISTS: Final = ("labels", "licences", "media_types", "parts", "copies")
 # Whole numbers that a campaign has, least and most; what goes together is for the rules to say.
 _NUMBERS: Final = {
     "item_bytes_max": (1, CONTENT_BYTES_MAX),
@@ -155,6 +157,7 @@ def build_campaign(network: bytes, file: Path | None, given: Mapping[str, Any]) 
             privacy=_chosen(fields, "privacy", PRIVACY),
             withdrawal=_chosen(fields, "withdrawal", WITHDRAWAL),
             rounds=_rounds(fields),
+            copies=parse_copy_terms(fields["copies"]),
         )
     except UnicodeEncodeError as error:
         raise ConfigError(

@@ -84,6 +84,19 @@ class RoundTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyTerms:
+    """How near content is to be taken for a copy, in per mille of the distances of `protocol.review`.
+    `strict`: without people, beside what is the same; `likely`: for people to look at. 0: never."""
+
+    picture_strict: int
+    picture_likely: int
+    text_strict: int
+    text_likely: int
+    sound_strict: int
+    sound_likely: int
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """A question, as it was asked; only the last two fields ever change."""
 
@@ -100,6 +113,7 @@ class Campaign:
     privacy: int  # pb.Privacy
     withdrawal: int  # pb.WithdrawalTerms
     rounds: RoundTerms
+    copies: CopyTerms
     derivative_permille: int = 0
     paused: bool = False
     pauses: int = 0  # records that paused it or let it go on
@@ -118,7 +132,10 @@ class Campaign:
         """The row of a campaign's record."""
         parts = tuple(row_of(PartTerms, part) for part in record.parts)
         rounds = row_of(RoundTerms, record.rounds)
-        return row_of(Campaign, record, parts=parts, rounds=rounds, paused=False, pauses=0)
+        copies = row_of(CopyTerms, record.copies)
+        return row_of(
+            Campaign, record, parts=parts, rounds=rounds, copies=copies, paused=False, pauses=0
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,11 @@ from tests.simulated_log import LINK, feed, keys_of
 
 PNG, TEXT = "image/png", "text/plain"
 PATIENT_MS = 60_000
+NOTE = (
+    b"the river rose in the night and by the morning two of the old bridges had gone"
+    b" so people crossed by boat to reach the market"
+)
+LIKELY = NOTE.replace(b"bridges", b"ferries")  # a likely copy, and no strict match
 
 
 def digit(seed: int) -> bytes:
@@ -44,20 +49,20 @@ def digit(seed: int) -> bytes:
     return out.getvalue()
 
 
-def alike(seed: int) -> bytes:
-    """A PNG that resembles that digit: a likely copy, and no strict match."""
-    pixels = np.random.default_rng(seed).integers(0, 255, (28, 28), dtype=np.uint8)
-    noise = np.random.default_rng(99).normal(0, 8, pixels.shape)
-    out = io.BytesIO()
-    Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8)).save(out, "PNG")
-    return out.getvalue()
-
-
 def pictures(id_: str = "pictures", commit_ms: int = PATIENT_MS) -> pb.Campaign:
     """Digits, in PNG."""
     return simulated.campaign(
         id=id_,
         parts=[simulated.part("content", PNG)],
+        rounds=simulated.rounds(commit_ms=commit_ms),
+    )
+
+
+def notes(id_: str = "notes", commit_ms: int = PATIENT_MS) -> pb.Campaign:
+    """Texts."""
+    return simulated.campaign(
+        id=id_,
+        parts=[simulated.part("content", TEXT)],
         rounds=simulated.rounds(commit_ms=commit_ms),
     )
 
@@ -271,4 +276,15 @@ class Bench:
         return [given.refusal or kind.words(spec, given.answer) for given in self.answers(c)]
 
 
-__all__ = ["LABELS", "Bench", "digit", "pairs", "pictures", "put", "rubric"]
+__all__ = [
+    "LABELS",
+    "LIKELY",
+    "NOTE",
+    "Bench",
+    "digit",
+    "notes",
+    "pairs",
+    "pictures",
+    "put",
+    "rubric",
+]

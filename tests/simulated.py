@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
+import numpy as np
 from eth_keys.datatypes import PrivateKey
 from google.protobuf.message import Message
 from nacl.signing import SigningKey
@@ -28,11 +29,16 @@ from protocol.log.batch import Erased, Leaf, batch_root
 from protocol.log.envelope import seal
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import canonical, encode_leaf, parse_leaf
-from protocol.media import MEDIA, Comparison
+from protocol.media import MEDIA, Shown
 from protocol.money import earnings, payout
 from protocol.review import decisions
-from protocol.review.copies import fingerprinted
-from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
+from protocol.review.copies import DEFAULT_COPY_TERMS, fingerprinted
+from protocol.review.fingerprints import (
+    fingerprint_exact,
+    fingerprint_pixels,
+    fingerprint_samples,
+    fingerprint_text,
+)
 from protocol.rows import Campaign, Consent, ItemId, Round
 from protocol.rules import close, dataset, drawing, sealing
 from protocol.rules.dataset import snapshot_leaves
@@ -77,7 +83,7 @@ def policy(**changes: int | str) -> pb.Policy:
 
 @dataclass
 class Person:
-    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None`, and
+    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None` and
     call every likely copy what `relation` says."""
 
     name: str
@@ -586,10 +592,16 @@ _SIDE_PIXELS = 28
 
 def _fingerprint(content: bytes, media_type: str) -> bytes:
     """What reviewers would compute, if pictures were made of their content's bytes by chance."""
-    if MEDIA[media_type].comparison is Comparison.EXACT:
-        return fingerprint_exact(content)
-    pixels = random.Random(content).randbytes(_SIDE_PIXELS**2)
-    return fingerprint_pixels(pixels, _SIDE_PIXELS, _SIDE_PIXELS)
+    match MEDIA[media_type].shown:
+        case Shown.PICTURE:
+            pixels = random.Random(content).randbytes(_SIDE_PIXELS**2)
+            return fingerprint_pixels(pixels, _SIDE_PIXELS, _SIDE_PIXELS)
+        case Shown.SOUND:
+            samples = random.Random(content).randbytes(1 << 14)
+            return fingerprint_samples(np.frombuffer(samples, dtype="<i2"), content)
+        case Shown.TEXT:
+            return fingerprint_text(random.Random(content).randbytes(16).hex().encode())
+    return fingerprint_exact(content)
 
 
 def part(name: str = "image", *media_types: str, **changes: Any) -> pb.PartTerms:
@@ -602,6 +614,11 @@ def rounds(**changes: int) -> pb.RoundTerms:
     values = {"items_max": 8_192, "seal_items": 1, "seal_wait_ms": 1_000, "draws_max": 3}
     windows = {"commit_ms": 1_000, "reveal_ms": 1_000}
     return pb.RoundTerms(**(values | windows | changes))
+
+
+def copies(**changes: int) -> pb.CopyTerms:
+    """The default thresholds."""
+    return pb.CopyTerms(**(asdict(DEFAULT_COPY_TERMS) | changes))
 
 
 def successor(
@@ -635,6 +652,7 @@ def campaign(**changes: Any) -> pb.Campaign:
         "privacy": pb.PRIVACY_OPEN,
         "withdrawal": pb.WITHDRAWAL_REPAYS,
         "rounds": rounds(),
+        "copies": copies(),
     }
     return pb.Campaign(network=NETWORK, **(values | changes))
 

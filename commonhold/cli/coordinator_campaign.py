@@ -98,6 +98,13 @@ def campaign_create(
     draws_max: Annotated[
         int | None, typer.Option(help="Rounds that an undecided item gets.")
     ] = None,
+    copies: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How near a copy is, MEDIUM:STRICT:LIKELY in per mille (picture:9:13); repeat."
+            " `campaign calibrate` shows what that does to your own files."
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Open a campaign. It says once and for all what it asks for, and how its rounds run."""
@@ -126,6 +133,7 @@ def campaign_create(
         "round_items": round_items,
         "derivative_permille": derivative_permille,
         "draws_max": draws_max,
+        "copies": copies,
     }
     with Operator(Home.at(directory)) as operator:
         body = build_campaign(operator.state.network, file, given)

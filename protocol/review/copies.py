@@ -1,8 +1,9 @@
 """What is a copy of what, in one campaign: by the parts that every item has.
 
-An item is a copy of an earlier one if each of these parts is nearly the same. Prompts that many items share
-make no copies; the same picture with the same words does. Where a kind of task compares two parts with each
-other, the same two the other way round are a copy as well.
+An item is a copy of an earlier one if each of these parts is nearly the same, and may be one, for people to
+say, if each of them is like the other's. Prompts that many items share make no copies; the same picture with
+the same words does. Where a kind of task compares two parts with each other, the same two the other way round
+are a copy as well. How near is near, the campaign says, for each kind of media.
 
 What an item may have beside them tells nothing: else the same picture would be paid for again with another
 note, or once its note was taken back.
@@ -14,21 +15,26 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from protocol.review.fingerprints import (
-    NEAR_DUPLICATE_PERMILLE,
-    PERCEPTUAL,
-    DuplicateIndex,
-    Match,
-    distance,
-)
-from protocol.rows import Campaign
-
-LIKELY_PERMILLE: Final = 32
-MAX_FLAGS: Final = 8
+from protocol.review.fingerprints import EXACT, PICTURE, SOUND, TEXT, identity
+from protocol.review.index import DuplicateIndex, Match, likely_distance, strict_distance
+from protocol.rows import Campaign, CopyTerms
 
 ItemId = bytes
 Fingerprints: TypeAlias = tuple[tuple[str, bytes], ...]
 """(part name, fingerprint), in the order of the item's parts."""
+
+# What a campaign takes where its operator says nothing; docs/adr/0038 has the measurements. 60,000 digits,
+# one after the other, lose 2 to a strict threshold of 9, and 6 at 10.
+DEFAULT_COPY_TERMS: Final = CopyTerms(
+    picture_strict=9,
+    picture_likely=13,
+    text_strict=0,
+    text_likely=690,
+    sound_strict=0,
+    sound_likely=300,
+)
+# Reviewers see an item beside those that it may be a copy of, on one screen.
+MAX_FLAGS: Final = 3
 
 
 def fingerprinted(campaign: Campaign) -> frozenset[str]:
@@ -37,10 +43,31 @@ def fingerprinted(campaign: Campaign) -> frozenset[str]:
     return frozenset(required) if campaign.is_open else frozenset()
 
 
+def strict_permille(terms: CopyTerms, fingerprint: bytes) -> int:
+    """Within which distance content of this kind is a copy, without people; 0: only where it is the same."""
+    return {
+        PICTURE: terms.picture_strict,
+        TEXT: terms.text_strict,
+        SOUND: terms.sound_strict,
+        EXACT: 0,
+    }[fingerprint[0]]
+
+
+def likely_permille(terms: CopyTerms, fingerprint: bytes) -> int:
+    """Within which distance people are to look at it; 0: never."""
+    return {
+        PICTURE: terms.picture_likely,
+        TEXT: terms.text_likely,
+        SOUND: terms.sound_likely,
+        EXACT: 0,
+    }[fingerprint[0]]
+
+
 class Copies:
     """The items of a campaign, by fingerprint. `compared`: two parts that may stand for each other."""
 
-    def __init__(self, compared: tuple[str, ...] = ()) -> None:
+    def __init__(self, terms: CopyTerms, compared: tuple[str, ...] = ()) -> None:
+        self._terms = terms
         self._swapped = dict(zip(compared, reversed(compared), strict=True))
         # By part, in the order of the campaign's: all items here have the same.
         self._parts = defaultdict[str, DuplicateIndex[ItemId]](DuplicateIndex)
@@ -96,43 +123,58 @@ class Copies:
         return [own] if other == own else [own, other]
 
     def same(self, reading: Fingerprints) -> Iterator[ItemId]:
-        """Every item with these very fingerprints, in the order in which they came."""
+        """Every item of this very content, in the order in which they came."""
         (part, fingerprint), others = self._rarest(reading)
         for key in self._parts[part].same(fingerprint):
-            if all(self._parts[name].fingerprint_of(key) == each for name, each in others):
+            if self._is_same(key, others):
                 yield key
 
     def near(self, reading: Fingerprints) -> list[Match[ItemId]]:
         """Every item that is nearly but not quite this, in the order in which they came. As far from it as
         the part that is farthest."""
         (part, fingerprint), others = self._rarest(reading)
-        found = []
-        for match in self._parts[part].near(fingerprint):
-            if self.fingerprints_of(match.key) == reading:
-                continue
-            distances = [self._parts[name].distance_to(match.key, each) for name, each in others]
-            if None not in distances:
-                far = max((match.distance, *(each for each in distances if each is not None)))
-                found.append(Match(match.key, far))
-        return found
+        found = self._parts[part].near(fingerprint, strict_permille(self._terms, fingerprint))
+        return self._in_all(found, reading, others, strict_distance, strict_permille)
 
     def likely(
         self, reading: Fingerprints, may_be: Callable[[ItemId], bool]
     ) -> list[Match[ItemId]]:
-        """The items that are likely, but not nearly enough, to be the same, the nearest first, MAX_FLAGS at
-        most: of those that `may_be` says yes to."""
+        """The items that this may be a copy of, of those that `may_be` says yes to: the nearest first, then
+        the earliest; at most MAX_FLAGS, and none that is a copy without people. Whoever asked only afterwards
+        which of them counts could be led astray by MAX_FLAGS others that are nearer."""
         (part, fingerprint), others = self._rarest(reading)
-        if fingerprint[0] != PERCEPTUAL:
-            return []
-        found = []
-        for key in self._items:
-            mine = dict(self.fingerprints_of(key))
-            if mine[part][0] != PERCEPTUAL or any(mine[name] != each for name, each in others):
+        alike = self._parts[part].likely(fingerprint, likely_permille(self._terms, fingerprint))
+        found = self._in_all(alike, reading, others, likely_distance, likely_permille)
+        near = {match.key for match in self.near(reading)} if found else set()
+        flagged = [match for match in found if match.key not in near and may_be(match.key)]
+        return sorted(flagged, key=lambda match: match.distance)[:MAX_FLAGS]
+
+    def _in_all(
+        self,
+        found: list[Match[ItemId]],
+        reading: Fingerprints,
+        others: Fingerprints,
+        distance: Callable[[bytes, bytes], int],
+        threshold: Callable[[CopyTerms, bytes], int],
+    ) -> list[Match[ItemId]]:
+        """Those of one part's matches that are alike in all other parts too, but are not the same."""
+        matches = []
+        for match in found:
+            if self._is_same(match.key, reading):
                 continue
-            far = distance(mine[part], fingerprint)
-            if NEAR_DUPLICATE_PERMILLE < far <= LIKELY_PERMILLE and may_be(key):
-                found.append(Match(key, far))
-        return sorted(found, key=lambda match: match.distance)[:MAX_FLAGS]
+            far = [
+                distance(self._parts[name].fingerprint_of(match.key), each) for name, each in others
+            ]
+            most = [threshold(self._terms, each) for _, each in others]
+            if all(one <= limit for one, limit in zip(far, most, strict=True)):
+                matches.append(Match(match.key, max(match.distance, *far, 0)))
+        return matches
+
+    def _is_same(self, item_id: ItemId, reading: Fingerprints) -> bool:
+        return all(
+            identity(self._parts[name].fingerprint_of(item_id)) == identity(each)
+            for name, each in reading
+        )
 
     def _rarest(self, reading: Fingerprints) -> tuple[tuple[str, bytes], Fingerprints]:
         """The part that fewest items share, and the others: a prompt may be everybody's."""

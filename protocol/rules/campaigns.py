@@ -16,6 +16,7 @@ from protocol.limits import (
     DRAWS_MAX,
     ITEM_CELLS_MAX,
     LICENCES_MAX,
+    LIKELY_PERMILLE_MAX,
     MEDIA_TYPES_MAX,
     NAME_CHARS_MAX,
     PARTS_MAX,
@@ -23,6 +24,7 @@ from protocol.limits import (
     PRICE_PPM_MAX,
     REVIEWERS_PER_ITEM_MAX,
     ROUND_CELLS_MAX,
+    STRICT_PERMILLE_MAX,
     TEXT_CHARS_MAX,
     VERDICT_BYTES_MAX,
     WHOLE_PERMILLE,
@@ -83,6 +85,7 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
     _check_rounds(campaign.rounds)
     _check_sizes(campaign, ask(campaign.task, campaign.spec))
     _check_privacy(campaign)
+    _check_copies(campaign.copies)
 
 
 def _check_parts(parts: Sequence[pb.PartTerms]) -> None:
@@ -194,6 +197,21 @@ def _check_privacy(campaign: pb.Campaign) -> None:
     )
 
 
+def _check_copies(copies: pb.CopyTerms) -> None:
+    for medium, words in (("picture", "pictures"), ("text", "texts"), ("sound", "recordings")):
+        strict, likely = (getattr(copies, f"{medium}_{each}") for each in ("strict", "likely"))
+        require(
+            strict <= STRICT_PERMILLE_MAX,
+            f"{words} up to {strict} per mille apart are copies without people",
+            f"give 0 (only the same are) to {STRICT_PERMILLE_MAX}, or let people look at them",
+        )
+        require(
+            likely <= LIKELY_PERMILLE_MAX,
+            f"{words} up to {likely} per mille apart are shown as likely copies",
+            f"give 0 (never) to {LIKELY_PERMILLE_MAX}; beyond that nearly everything is",
+        )
+
+
 def _check_list(what: str, whose: str, listed: Sequence[str], most: int) -> None:
     """`what` is one of the list, as "licence"."""
     require(0 < len(listed) <= most, f"there are {len(listed)} {what}s{whose}", f"give 1 to {most}")
@@ -208,9 +226,10 @@ def _check_list(what: str, whose: str, listed: Sequence[str], most: int) -> None
 def process_campaign(state: State, record: Record[pb.Campaign]) -> None:
     """Opens the campaign."""
     add_id(state, "campaign", record.body.id)
-    state.campaigns.put(record.body.id, Campaign.of(record.body))
+    campaign = Campaign.of(record.body)
+    state.campaigns.put(campaign.id, campaign)
     kind = ask(record.body.task, record.body.spec).kind
-    state.copies[record.body.id] = Copies(kind.compared_parts)
+    state.copies[record.body.id] = Copies(campaign.copies, kind.compared_parts)
 
 
 def validate_pause(state: State, record: Record[pb.Pause]) -> None:

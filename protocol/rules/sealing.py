@@ -27,7 +27,7 @@ from protocol.limits import (
 )
 from protocol.log.commitments import round_place
 from protocol.review.copies import Fingerprints
-from protocol.review.fingerprints import Match
+from protocol.review.index import Match
 from protocol.rows import Campaign, Contribution, Item, ItemId, Round
 from protocol.rules.admission import standing_by
 from protocol.rules.flagging import Flag, Flags, is_known, is_pending, kept_original, stands

@@ -419,7 +419,7 @@ class Toss(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., point: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds", "derivative_permille")
+    __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds", "derivative_permille", "copies")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -435,6 +435,7 @@ class Campaign(_message.Message):
     WITHDRAWAL_FIELD_NUMBER: _ClassVar[int]
     ROUNDS_FIELD_NUMBER: _ClassVar[int]
     DERIVATIVE_PERMILLE_FIELD_NUMBER: _ClassVar[int]
+    COPIES_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
     title: str
@@ -450,7 +451,24 @@ class Campaign(_message.Message):
     withdrawal: WithdrawalTerms
     rounds: RoundTerms
     derivative_permille: int
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., task: _Optional[str] = ..., spec: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[PartTerms, _Mapping]]] = ..., proposal: _Optional[_Union[ProposalTerms, str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ..., derivative_permille: _Optional[int] = ...) -> None: ...
+    copies: CopyTerms
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., task: _Optional[str] = ..., spec: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[PartTerms, _Mapping]]] = ..., proposal: _Optional[_Union[ProposalTerms, str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ..., derivative_permille: _Optional[int] = ..., copies: _Optional[_Union[CopyTerms, _Mapping]] = ...) -> None: ...
+
+class CopyTerms(_message.Message):
+    __slots__ = ("picture_strict", "picture_likely", "text_strict", "text_likely", "sound_strict", "sound_likely")
+    PICTURE_STRICT_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_LIKELY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_STRICT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_LIKELY_FIELD_NUMBER: _ClassVar[int]
+    SOUND_STRICT_FIELD_NUMBER: _ClassVar[int]
+    SOUND_LIKELY_FIELD_NUMBER: _ClassVar[int]
+    picture_strict: int
+    picture_likely: int
+    text_strict: int
+    text_likely: int
+    sound_strict: int
+    sound_likely: int
+    def __init__(self, picture_strict: _Optional[int] = ..., picture_likely: _Optional[int] = ..., text_strict: _Optional[int] = ..., text_likely: _Optional[int] = ..., sound_strict: _Optional[int] = ..., sound_likely: _Optional[int] = ...) -> None: ...
 
 class PartTerms(_message.Message):
     __slots__ = ("name", "media_types", "bytes_max", "optional")

@@ -21,7 +21,8 @@ from protocol.rows import ItemId
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 from tests.node_lab import Lab, Node, standing_by, until, wait_for
-from tests.review_bench import alike, digit
+from tests.review_bench import LIKELY, NOTE
+from tests.simulated import part
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -106,19 +107,19 @@ def test_half_the_price_for_a_derivative_and_a_contest(tmp_path: Path) -> None:
         lab = Lab(stage, tmp_path)
         lab.found()
         with Operator(lab.home) as operator:
-            lab.open_campaign(operator, reviewers=2)
+            lab.open_campaign(operator, reviewers=2, parts=[part("note", "text/plain")])
             ada, ben = (lab.node(name, stand_by=False) for name in ("ada", "ben"))
             program, person = lab.node("program", reviewer=f"command:{script}"), lab.node("person")
             servers = [lab.start(each) for each in (program, person)]
             stage.wait_ready(*servers)
             wait_for(operator, lambda s: standing_by(s, program, person), "stand-bys")
 
-            submit(ada, tmp_path, "one.png", digit(0))
+            submit(ada, tmp_path, "one.txt", NOTE)
             servers.append(lab.start(ada))
             answer(person)
             original = wait_until(operator, ada, 1, ItemStatus.ACCEPTED)
 
-            submit(ben, tmp_path, "two.png", alike(0))
+            submit(ben, tmp_path, "two.txt", LIKELY)
             servers.append(lab.start(ben))
             answer(person, "derivative")
             likely = wait_until(operator, ben, 1, ItemStatus.ACCEPTED)
@@ -136,8 +137,8 @@ def test_half_the_price_for_a_derivative_and_a_contest(tmp_path: Path) -> None:
             why = f"half price: reviewers called it a derivative of {original.hex()[:12]}"
             until(lambda: _says(why, "node", "statement", "--items", "--json", *home), why)
 
-            # The very picture once more: nobody is asked, until its author contests that.
-            submit(ben, tmp_path, "three.png", digit(0))
+            # The very text once more: nobody is asked, until its author contests that.
+            submit(ben, tmp_path, "three.txt", NOTE)
             copy = wait_until(operator, ben, 2, ItemStatus.DUPLICATE)
             contest = ("node", "contest", copy.hex()[:12], *home)
             assert "joins the next round" in commonhold(*contest)

@@ -36,7 +36,7 @@ from protocol.money import events
 from protocol.money.accounts import conserves, promised_leaves
 from protocol.money.ballot import policy_hash
 from protocol.money.settlement import ETHER
-from protocol.review.fingerprints import fingerprint_pixels, is_near_duplicate
+from protocol.review.fingerprints import fingerprint_pixels
 from protocol.rows import Item, ItemId
 from protocol.rules import sealing
 from protocol.rules.network import holders_decide
@@ -44,7 +44,7 @@ from protocol.state import SHARES, State
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.chain_says import TOKEN, WHERE, attest, deploy, pay, posted, says, settlement
-from tests.fold import held, same
+from tests.fold import held, is_near, same
 from tests.simulated import EVERY_USE, NETWORK, Network, Person, campaign, part, policy, rounds
 from tests.simulated_training import end_of, enrol, finish, model_of, open_job, round_of, update
 
@@ -243,7 +243,7 @@ class FoldMachine(RuleBasedStateMachine):
         place, chosen = self._choose(aside if aside and picks[-1] % 4 else every, picks[:2])
         for item_id in sorted(chosen)[:1]:
             item = self.net.state.items[item_id]
-            done = self.attempt(lambda: self.net.contest(self.hand(place), item_id))
+            done = self.attempt(partial(self.net.contest, self.hand(place), item_id))
             may = item.status is ItemStatus.DUPLICATE and not item.contested
             assert done == (may and not self.net.campaign(item.campaign_id).paused)
 
@@ -736,7 +736,7 @@ def _is_open(item: Item) -> bool:
 
 def alike() -> set[bool]:
     """Whether the first picture is a near duplicate of each other one."""
-    return {is_near_duplicate(PICTURES[0], other) for other in PICTURES[1:]}
+    return {is_near(PICTURES[0], other) for other in PICTURES[1:]}
 
 
 __all__ = ["PICTURES", "FoldMachine", "alike"]

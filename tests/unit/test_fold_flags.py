@@ -10,6 +10,8 @@ from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf, parse_leaf
+from protocol.review.fingerprints import fingerprint_text
+from protocol.review.index import likely_distance
 from protocol.rows import Item, ItemId
 from protocol.rules import flagging, sealing
 from protocol.rules.sealing import Found
@@ -19,33 +21,41 @@ from tests.fold import (
     changed,
     last_lines,
     people,
-    picture,
     refuses,
     same,
     shares_of,
 )
-from tests.simulated import Network, Person, campaign, part, policy
+from tests.simulated import Network, Person, campaign, policy
 
-C = "pictures"
-ALIKE = [(which, 7) for which in range(9)]  # 22 per mille from the original: no strict match
-SAME = [(0, 1)]  # a strict one
+C = "notes"
+TEXT = (
+    "the river rose in the night and by the morning two of the old bridges had gone"
+    " so people crossed by boat to reach the market"
+)
+ALIKE = TEXT.replace("bridges", "ferries")
+OTHER = "a wholly different note about the price of bread and the baker who sells it on sundays"
 COPY, DERIVATIVE = pb.RELATION_COPY, pb.RELATION_DERIVATIVE
 INDEPENDENT, UNSEEN = pb.RELATION_INDEPENDENT, pb.RELATION_UNSEEN
 
 
 @pytest.fixture
 def net() -> Network:
-    """Ada and Ben submit pictures; the others review."""
+    """Ada and Ben submit notes; the others review."""
     made = Network(*people("Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal"))
-    made.add(made.operator, "campaign", campaign(id=C, parts=[part("image", "image/png")]))
+    made.add(made.operator, "campaign", campaign(id=C))
     return made
 
 
-def submit(net: Network, who: int, *darker: tuple[int, int]) -> ItemId:
-    """An item that shows the picture with these pixels darker."""
-    leaf = net.item(1, fingerprint=picture(*darker), c=C)
+def submit(net: Network, who: int, text: str = TEXT) -> ItemId:
+    """An item that is this text."""
+    leaf = net.item(1, fingerprint=fingerprint_text(text.encode()), c=C)
     net.submit(net.people[who], [leaf], C)
     return hash_leaf(leaf)
+
+
+def far(text: str) -> int:
+    """How far a text is from TEXT, in per mille."""
+    return likely_distance(fingerprint_text(TEXT.encode()), fingerprint_text(text.encode()))
 
 
 def judge(net: Network, *relations: pb.Relation) -> tuple[Person, ...]:
@@ -78,7 +88,7 @@ def pair(net: Network, *relations: pb.Relation) -> tuple[ItemId, ItemId]:
     """An original that is accepted, and then one that resembles it, of which the panel says so."""
     original = submit(net, 0)
     run(net, INDEPENDENT)
-    likely = submit(net, 1, *ALIKE)
+    likely = submit(net, 1, ALIKE)
     run(net, *relations)
     return original, likely
 
@@ -88,19 +98,15 @@ def pair(net: Network, *relations: pb.Relation) -> tuple[ItemId, ItemId]:
 
 def test_a_likely_copy_is_reviewed_beside_its_original(net: Network) -> None:
     original = submit(net, 0)
-    copy, likely, other = (
-        submit(net, 1, *SAME),
-        submit(net, 1, *ALIKE),
-        submit(net, 1, (50, 7), *ALIKE[:3]),
-    )
+    copy, likely, other = submit(net, 1), submit(net, 1, ALIKE), submit(net, 1, OTHER)
     net.stand_by(*net.people[2:], c=C)
     net.seal(c=C)
     assert item(net, copy).status is ItemStatus.DUPLICATE
     assert item(net, likely).resembles == original
     assert item(net, original).resembles == b"", "nothing resembles what comes after it"
-    assert item(net, other).status is ItemStatus.DUPLICATE
+    assert item(net, other).resembles == b""
     leaf = next(each for each in map(_leaf, net.log[-1].leaves) if isinstance(each, pb.Resemblance))
-    assert (leaf.item_id, leaf.original, leaf.distance) == (likely, original, 23)
+    assert (leaf.item_id, leaf.original, leaf.distance) == (likely, original, far(ALIKE))
     assert same(net.replay(), net.state)
 
 
@@ -111,13 +117,13 @@ def _leaf(raw: bytes) -> object:
 
 @pytest.mark.parametrize("wrong", ["left out", "invented", "another distance", "twice"])
 def test_flags_are_those_that_everybody_finds(net: Network, wrong: str) -> None:
-    original, likely = submit(net, 0), submit(net, 1, *ALIKE)
+    original, likely = submit(net, 0), submit(net, 1, ALIKE)
     net.stand_by(*net.people[2:], c=C)
-    good = pb.Resemblance(item_id=likely, original=original, distance=23)
+    good = pb.Resemblance(item_id=likely, original=original, distance=far(ALIKE))
     bad = {
         "left out": [],
-        "invented": [good, pb.Resemblance(item_id=original, original=likely, distance=23)],
-        "another distance": [changed(good, distance=22)],
+        "invented": [good, pb.Resemblance(item_id=original, original=likely, distance=far(ALIKE))],
+        "another distance": [changed(good, distance=1)],
         "twice": [good, good],
     }[wrong]
     with refuses("do not follow from the fingerprints"):
@@ -140,7 +146,7 @@ def test_what_reviewers_would_not_have_attracts_no_flags(net: Network) -> None:
         net.reveal(person, said[person.name], C)
     net.verdict(C)
     assert item(net, garbage).status is ItemStatus.REJECTED
-    honest = submit(net, 1, *ALIKE)
+    honest = submit(net, 1, ALIKE)
     assert not sealing.compute_seal(net.state, net.campaign(C)).flags
     run(net, COPY)
     assert item(net, honest).status is ItemStatus.ACCEPTED
@@ -151,16 +157,19 @@ def test_of_what_resembles_one_item_so_many_are_flagged_and_no_more(
 ) -> None:
     monkeypatch.setattr(flagging, "FLAGS_PER_ORIGINAL_MAX", 2)
     original = submit(net, 0)
-    rest = [submit(net, 1, *((at, 7) for at in range(9 * n, 9 * n + 9))) for n in range(4)]
+    words = TEXT.split()
+    rest = [
+        submit(net, 1, " ".join([*words[:at], "zebra", *words[at + 1 :]])) for at in (3, 9, 15, 21)
+    ]
     flags = sealing.compute_seal(net.state, net.campaign(C)).flags
     assert [flags[each].original for each in rest[:2]] == [original, original]
-    assert rest[2] not in flags, "the next that it resembles is too far"
+    assert {flags[each].original for each in rest[2:]} <= set(rest), "the next that they resemble"
 
 
 def test_nobody_reviews_a_copy_of_his_own(net: Network) -> None:
     original = submit(net, 2)
     run(net, INDEPENDENT)
-    likely = submit(net, 1, *ALIKE)
+    likely = submit(net, 1, ALIKE)
     net.stand_by(*net.people[2:], c=C)
     net.seal(c=C)
     net.draw(C)
@@ -173,7 +182,7 @@ def test_nobody_reviews_a_copy_of_his_own(net: Network) -> None:
 
 def test_who_reviews_a_likely_copy_says_what_it_is_and_nobody_else_does(net: Network) -> None:
     submit(net, 0)
-    likely = submit(net, 1, *ALIKE)
+    likely = submit(net, 1, ALIKE)
     reviewers = judge(net, COPY)
     net.stand_by(*reviewers, c=C)
     net.seal(c=C)
@@ -268,7 +277,7 @@ def test_hiding_the_original_neither_saves_nor_ruins(net: Network) -> None:
 def test_where_the_original_went_the_item_is_the_first_of_its_kind(net: Network) -> None:
     original = submit(net, 0)
     run(net, INDEPENDENT)
-    likely = submit(net, 1, *ALIKE)
+    likely = submit(net, 1, ALIKE)
     reviewers = judge(net, COPY)
     net.stand_by(*reviewers, c=C)
     net.seal(c=C)
@@ -286,7 +295,7 @@ def test_where_the_original_went_the_item_is_the_first_of_its_kind(net: Network)
 def test_a_verdict_says_what_follows_from_the_voices(net: Network) -> None:
     submit(net, 0)
     run(net, INDEPENDENT)
-    likely = submit(net, 1, *ALIKE)
+    likely = submit(net, 1, ALIKE)
     reviewers = judge(net, DERIVATIVE)
     net.stand_by(*reviewers, c=C)
     net.seal(c=C)
@@ -312,7 +321,7 @@ def test_a_derivative_that_is_withdrawn_repays_what_it_earned(net: Network) -> N
     net.close()
     net.withdraw(net.people[1], [likely])
     assert dict(net.state.repayable.scan()) == {(net.people[1].id, C): 500}
-    submit(net, 1, (100, 7), *[(at, 7) for at in range(40, 90)])
+    submit(net, 1, OTHER)
     run(net, INDEPENDENT)
     net.close()
     line = line_of(net, net.people[1])
@@ -338,7 +347,7 @@ def set_aside(net: Network) -> tuple[ItemId, ItemId]:
     """An original that is accepted, and a strict match of it."""
     original = submit(net, 0)
     run(net, INDEPENDENT)
-    copy = submit(net, 1, *SAME)
+    copy = submit(net, 1)
     net.stand_by(*net.people[2:], c=C)
     net.seal(c=C)
     net.draw(C)
@@ -409,26 +418,26 @@ def test_an_item_is_contested_by_its_author_once_and_while_it_is_set_aside(net: 
 def test_a_contest_counts_among_what_one_may_submit() -> None:
     small = policy(newcomer_items=1, items_per_standing=0)
     net = Network(*people("Ada", "Ben", "Cleo", "Dan", "Eve", "Fay"), policy=small)
-    net.add(net.operator, "campaign", campaign(id=C, parts=[part("image", "image/png")]))
+    net.add(net.operator, "campaign", campaign(id=C))
     _, copy = set_aside(net)
     with refuses("you may submit 0 more"):
         net.contest(net.people[1], copy)
     net.close()
     net.contest(net.people[1], copy)
     with refuses("you may submit 0 more"):
-        submit(net, 1, (100, 7))
+        submit(net, 1, OTHER)
 
 
 def test_of_what_is_contested_nothing_is_a_copy_meanwhile(net: Network) -> None:
     original, copy = set_aside(net)
     net.contest(net.people[1], copy)
-    third = submit(net, 1, *SAME)
+    third = submit(net, 1)
     assert sealing.compute_seal(net.state, net.campaign(C)).duplicates == {third: original}
 
 
 def test_once_the_original_went_the_first_of_its_copies_takes_its_place(net: Network) -> None:
     original, copy = set_aside(net)
-    other = submit(net, 1, *SAME)
+    other = submit(net, 1)
     net.seal(c=C)
     net.draw(C)
     for each in (copy, other):
@@ -454,13 +463,18 @@ def test_what_a_contested_copy_resembles_is_followed_to_its_original(net: Networ
 
 
 def test_what_an_erased_item_resembles_is_taken_from_the_log_within_bounds(net: Network) -> None:
-    original, likely = submit(net, 0), submit(net, 1, *ALIKE)
-    far = submit(net, 1, *[(at, 7) for at in range(40, 90)])
+    original, likely = submit(net, 0), submit(net, 1, ALIKE)
+    unlike = submit(net, 1, OTHER)
     found = sealing.compute_seal(net.state, net.campaign(C))
-    assert found.flags == {likely: flagging.Flag(original, 23)}
+    assert found.flags == {likely: flagging.Flag(original, far(ALIKE))}
     late = net.replay(gone={likely})
     assert sealing.compute_seal(late, late.campaigns[C], found).flags == found.flags
     assert sealing.compute_seal(late, late.campaigns[C]).flags == {}
-    for lie in ({likely: far}, {likely: likely}, {likely: bytes(32)}, {far: original}):
-        claim = Found(flags={each: flagging.Flag(other, 23) for each, other in lie.items()})
+    for lie in (
+        {likely: unlike},
+        {likely: likely},
+        {likely: bytes(32)},
+        {unlike: original},
+    ):
+        claim = Found(flags={each: flagging.Flag(other, 1) for each, other in lie.items()})
         assert sealing.compute_seal(late, late.campaigns[C], claim).flags == {}

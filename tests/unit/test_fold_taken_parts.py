@@ -12,7 +12,7 @@ from protocol.lifecycle import ItemStatus
 from protocol.log.batch import Erased, Leaf, batch_root
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf, parse_leaf
-from protocol.review.fingerprints import fingerprint_exact
+from protocol.review.fingerprints import fingerprint_text
 from protocol.rows import ItemId
 from protocol.rules.items import part_leaf
 from protos.gen import records_pb2 as pb
@@ -395,7 +395,7 @@ def test_a_part_may_be_forged_as_little_as_an_item(scenes: Network) -> None:
         ({"size": 0}, "note: it has 0 bytes"),
         ({"media_type": "image/png"}, "the campaign takes no image/png"),
         ({"commitment": bytes(31)}, "its commitment is malformed"),
-        ({"fingerprint": fingerprint_exact(b"x")}, "note: a fingerprint shows content"),
+        ({"fingerprint": fingerprint_text(b"x")}, "note: a fingerprint shows content"),
     ):
         optional = [scenes.own_leaf(changed(note, **change))]
         with refuses(message):

@@ -19,10 +19,10 @@ from node.serve import may_read
 from protocol.errors import Reject
 from protocol.rows import ItemId
 from protos.gen import records_pb2 as pb
-from tests.review_bench import Bench, alike, digit, lay_out, pictures
+from tests.review_bench import LIKELY, NOTE, Bench, lay_out, notes
 from tests.simulated import Person
 
-C = "pictures"
+C = "notes"
 SCRIPT = """#!/bin/sh
 read -r asked
 case "$asked" in
@@ -35,8 +35,8 @@ esac
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """An original and a likely copy of it."""
-    made = Bench(tmp_path, pictures(commit_ms=10_000))
-    made.submit(C, digit(0), alike(0))
+    made = Bench(tmp_path, notes(commit_ms=10_000))
+    made.submit(C, NOTE, LIKELY)
     yield made
     made.db.close()
 
@@ -101,7 +101,7 @@ async def test_an_original_that_is_not_served_is_unseen(
 async def test_an_original_that_is_not_what_its_record_says_is_unseen(bench: Bench) -> None:
     await bench.until_drawn(C)
     original, copy = both(bench)
-    bench.shelf.contents[original] = {"content": b"no picture"}
+    bench.shelf.contents[original] = {"content": bytes(9)}
     await review(bench)
     assert relations(bench)[copy] == pb.RELATION_UNSEEN
 
@@ -117,8 +117,8 @@ async def test_a_person_sees_both_and_says_what_it_is(bench: Bench) -> None:
     tasks = {each.item_id: each for each in open_tasks(bench.db, bench.follower.state)}
     assert tasks[original].original is None
     case = tasks[copy].case_in(bench.shelf.folder)
-    assert [part.path.read_bytes() for part in case.original] == [digit(0)]
-    assert [part.path.read_bytes() for part in case.parts] == [alike(0)]
+    assert [part.path.read_bytes() for part in case.original] == [NOTE]
+    assert [part.path.read_bytes() for part in case.parts] == [LIKELY]
     for wanted in tasks.values():
         relation = pb.RELATION_COPY if wanted.original else pb.RELATION_NONE
         bench.db.set_answer(wanted.task, bench.net.answer("3", C), 0, relation)
