@@ -156,6 +156,7 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     net.add(ada, "register", moved)
     _sell_and_train(net, reviewers, snapshot)
     net.withdraw(ada, [i for i, item in net.state.items.scan() if not item.duplicate_of][:2])
+    net.contest(ada, next(i for i, item in net.state.items.scan() if item.duplicate_of))
     authors = {person.key: person for person in (net.operator, *people)}
     authors |= {device.key: device for device in (reviewers[0].device("laptop"),)}
     return {name: (state, _next_of_each(net, at, authors)) for name, (at, state) in places.items()}
