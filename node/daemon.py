@@ -136,7 +136,7 @@ class Daemon:
             BlobStore(self._directory.blobs) as blobs,
         ):
             note_endpoint(store, config.rpc_url)
-            plugins = await asyncio.to_thread(load_reviewers, config.reviewers)
+            plugins = await asyncio.to_thread(load_reviewers, config.reviewers, config.chat)
             host = PeerHost(
                 self._keys.seed,
                 authorise=self._authorise,

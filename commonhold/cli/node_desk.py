@@ -112,6 +112,8 @@ def list_tasks(directory: Path | None, as_json: bool) -> None:
 
 def _cells(row: dict[str, Any]) -> list[object]:
     given = row["answer"] or row["refusal"] or ""
+    if row["program"]:
+        given += f" (by {row['program']})"
     return [row["item"][:ITEM_DIGITS], row["campaign"], row["kind"], row["status"], given]
 
 
@@ -134,6 +136,7 @@ def _task_data(wanted: Wanted) -> dict[str, Any]:
         "choices": case.choices,
         "answer": given,
         "refusal": MEANINGS.get(task.refusal),
+        "program": task.program,
     }
 
 
