@@ -94,7 +94,7 @@ def test_content_cannot_leave_its_string(tmp_path: Path) -> None:
     with serving(saying({"answer": "c"})) as server:
         assert reviewed(server.argument, text(tmp_path, INJECTION.encode())) == b"\0\2"
     raw = server.asked[0]["messages"][1]["content"]
-    assert not any(sign in raw for sign in ("<|", "|>", "[INST]", "[/INST]"))
+    assert not any(sign in raw for sign in ("<", "|", "[INST]", "[/INST]"))
     [document] = server.documents()
     assert document["parts"] == [{"name": "content", "text": INJECTION}], "and reads as it was"
 
@@ -229,8 +229,6 @@ def test_a_server_that_asks_for_an_hour_is_not_waited_for(tmp_path: Path) -> Non
         *(sending(b"no", status) for status in (201, 204, 400, 401, 404, 422)),
         *(sending(body) for body in (b"", b"junk", b"\xff", b"[" * 100_000, b"{}", b"[]")),
         *(sending(b'{"choices": []}'), sending(b'{"choices": [{"message": {"content": null}}]}')),
-        sending(b" " * (REPLY_BYTES_MAX + 1)),
-        flooding,
         sending(b"\x1f\x8b", content_encoding="gzip"),
     ],
 )
@@ -238,6 +236,16 @@ def test_an_answer_of_no_such_server_is_none(tmp_path: Path, answer: Answer) -> 
     with serving(answer) as server:
         assert reviewed(server.argument, text(tmp_path)) is Refusal.UNSURE
     assert len(server.asked) == 1
+
+
+def test_an_answer_without_end_is_cut_off(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    said = json.dumps({"choices": [{"message": {"content": '{"answer": "b"}'}}]}).encode()
+    for answer in (flooding, sending(said.ljust(REPLY_BYTES_MAX + 1))):
+        with serving(answer) as server:
+            assert reviewed(server.argument, text(tmp_path)) is Refusal.UNSURE
+    assert caplog.text.count("says more than 262,144 bytes") == 2
+    with serving(sending(said.ljust(REPLY_BYTES_MAX))) as server:
+        assert reviewed(server.argument, text(tmp_path)) == b"\0\1"
 
 
 @pytest.mark.parametrize("answer", [never, dripping])
@@ -344,23 +352,33 @@ def test_an_address_that_is_none_is_named(address: str, message: str) -> None:
 
 @pytest.mark.parametrize("numbers", [["10.0.0.1"], ["127.0.0.1", "10.0.0.1"], []])
 def test_localhost_that_leads_elsewhere_is_told_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbers: list[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    numbers: list[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 80)) for each in numbers]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    monkeypatch.setattr(socket.socket, "connect", _no_connection)
     assert reviewed("http://localhost:80/v1#m", text(tmp_path)) is Refusal.UNSURE
+    assert "localhost does not lead to this machine" in caplog.text
 
 
-def _no_connection(*_: object) -> None:
-    raise AssertionError("somebody was called")
+def test_localhost_is_looked_up_once_and_called_by_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second look could lead elsewhere."""
+    names: list[object] = []
 
+    def look_up(name: object, *more: object, **others: object) -> object:
+        names.append(name)
+        return lookup(name, *more, **others)  # type: ignore[arg-type]
 
-def test_localhost_is_this_machine(tmp_path: Path) -> None:
+    lookup = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     with serving(saying({"answer": "b"})) as server:
         address = server.argument.replace("127.0.0.1", "localhost")
-        said = reviewed(address, text(tmp_path))
-        assert said == b"\0\1"
+        assert reviewed(address, text(tmp_path)) == b"\0\1"
+    assert names == ["localhost"]
     assert server.headers[0]["Host"] == f"localhost:{server.port}"
 
 
