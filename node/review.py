@@ -136,6 +136,7 @@ def answer_leaf(me: PersonId, task: TaskRow) -> bytes:
             answer=task.answer or b"",
             refusal=task.refusal,  # type: ignore[arg-type]  # an integer of the enum
             relation=task.relation,  # type: ignore[arg-type]
+            program=task.program,
         )
     )
 

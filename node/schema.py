@@ -93,6 +93,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         answer BLOB,
         refusal INTEGER NOT NULL,
         relation INTEGER NOT NULL, -- of a likely copy
+        program TEXT NOT NULL, -- that gave the answer; empty: its owner
         nonce BLOB NOT NULL,
         failure TEXT NOT NULL,
         PRIMARY KEY (campaign_id, round, position)

@@ -151,6 +151,8 @@ def _answers(evidence: pb.Evidence) -> str:
     if evidence.gold_answers:
         parts.append(f"{evidence.gold_right} of {evidence.gold_answers} gold items right")
     parts.append(f"agreement {evidence.agreement_ppm / 10_000:+.1f} % against chance")
+    if evidence.programs:
+        parts[0] += f" ({evidence.programs} of them given by a program)"
     if evidence.ring_size > 1:  # 1 is somebody on their own
         parts.append(f"counted as one vote with a ring of {evidence.ring_size}")
     return ", ".join(parts)
@@ -178,11 +180,12 @@ def _explain_verdict(campaign: Campaign, item: Item) -> str:
     question = question_of(campaign)
     kind, spec = question.kind, question.spec
     said = f" ({kind.explain(spec, item.belief_ppm)})" if item.belief_ppm else ""
+    said += panel_words(item)
     if item.status is ItemStatus.UNDECIDED:
         times = "once" if item.draws == 1 else f"{item.draws} times"
         return f"undecided after being reviewed {times}{said}"
     if item.refusal:
-        return f"refused: most reviewers found it {REFUSALS[item.refusal]}"
+        return f"refused: most reviewers found it {REFUSALS[item.refusal]}{panel_words(item)}"
     if item.answer is None:
         return _STAGES[item.status]
     if item.status is ItemStatus.ACCEPTED:
@@ -201,6 +204,13 @@ def _paid_for(campaign: Campaign, item: Item) -> str:
     permille = campaign.worth_permille(item.relation)
     part = "half" if 2 * permille == WHOLE_PERMILLE else f"{permille / 10:g} % of the"
     return f"; {part} price: reviewers called it a derivative of {original}"
+
+
+def panel_words(item: Item) -> str:
+    """For how many of an item's reviewers a program answered; empty where none did."""
+    if not item.programs:
+        return ""
+    return f"; programs answered for {item.programs} of {len(item.panel)} reviewers"
 
 
 # As reviewers say it; the words of records.proto.

@@ -55,12 +55,17 @@ class TaskTables(DatabaseFile):
         )
 
     def set_answer(
-        self, task: TaskRow, answer: bytes | None, refusal: int = 0, relation: int = 0
+        self,
+        task: TaskRow,
+        answer: bytes | None,
+        refusal: int = 0,
+        program: str = "",
+        relation: int = 0,
     ) -> bool:
         """Records an answer, with what a likely copy is, or a refusal, or another one; False once the answers
-        are committed."""
+        are committed. `program` is what gave it; empty: a person."""
         open_ = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
-        given = {"answer": answer, "refusal": refusal, "relation": relation}
+        given = {"answer": answer, "refusal": refusal, "program": program, "relation": relation}
         return self._step_task(task, TaskStatus.ANSWERED, open_, **given)
 
     def set_committed(self, task: TaskRow, nonce: bytes) -> bool:

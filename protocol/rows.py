@@ -115,6 +115,7 @@ class Campaign:
     rounds: RoundTerms
     copies: CopyTerms
     derivative_permille: int = 0
+    automation: int = pb.AUTOMATION_LOCAL
     paused: bool = False
     pauses: int = 0  # records that paused it or let it go on
 
@@ -166,6 +167,7 @@ class GivenAnswer:
 
     answer: bytes
     refusal: int  # pb.Refusal
+    by_program: bool = False  # which one is in the log, and decides nothing
     relation: int = pb.RELATION_NONE  # pb.Relation, of an item that was flagged
 
 
@@ -289,6 +291,7 @@ class Item:
     belief_ppm: tuple[int, ...] = ()
     proposal: bytes | None = None  # once opened
     refusal: int = 0  # pb.Refusal: why reviewers would not have it
+    programs: int = 0  # of those in `answered_by` at its last verdict: whose answer a program gave
     decided_in: int | None = None  # epoch in which it was decided, or drawn for the last time
     snapshots: tuple[bytes, ...] = ()  # digests of those that hold it
     taken_back: tuple[str, ...] = ()  # parts that its author withdrew, in the order of the log
@@ -302,6 +305,11 @@ class Item:
     def is_erased(self) -> bool:
         """Whether its description is gone; then its author has withdrawn it, or will further on."""
         return self.description is None
+
+    @property
+    def panel(self) -> tuple[PersonId, ...]:
+        """Whoever answered, over all rounds; where it was contested, since then."""
+        return self.answered_by[self.heard :]
 
     def described(self) -> Description:
         """Its description; raises StateError once that is erased."""

@@ -36,6 +36,8 @@ from protos.gen import records_pb2 as pb
 
 # As many digits of an item id as `list` shows; two of one round that share them are told apart by more.
 ITEM_DIGITS: Final = 12
+# A picture fills a terminal; a file, which has no width, gets what a wide one would show.
+PICTURE_COLUMNS_MAX: Final = 240
 _LISTED: Final = "`commonhold node review list` shows what is open"
 # What begins with it is a command; an answer that does is typed with another one before it. So no label of
 # a campaign, whatever it is called, is taken for a command, nor a command for a label.
@@ -80,7 +82,9 @@ class Desk:
         if isinstance(said, Refusal):
             given = self.store.set_answer(wanted.task, None, said.code)
         else:
-            given = self.store.set_answer(wanted.task, said, 0, _relation_code(wanted, relation))
+            given = self.store.set_answer(
+                wanted.task, said, relation=_relation_code(wanted, relation)
+            )
         if not given:
             what = "refusal" if refused else "answer"
             raise StateError(
@@ -143,6 +147,8 @@ def list_tasks(directory: Path | None, as_json: bool) -> None:
 
 def _cells(row: dict[str, Any]) -> list[object]:
     given = row["answer"] or row["refusal"] or ""
+    if row["program"]:
+        given += f" (by {row['program']})"
     return [row["item"][:ITEM_DIGITS], row["campaign"], row["kind"], row["status"], given]
 
 
@@ -165,6 +171,7 @@ def _task_data(wanted: Wanted) -> dict[str, Any]:
         "answer": given,
         "relation": RELATIONS.get(task.relation),
         "refusal": MEANINGS.get(task.refusal),
+        "program": task.program,
     }
 
 
@@ -264,7 +271,7 @@ def _asked(case: Case) -> Panel:
     lines += [letters(f"  {each}") for each in more if each not in case.choices]
     lines.append(letters(_offered(case)))
     title = letters(f"{case.campaign.id}: {case.campaign.title}")
-    return Panel(Group(*lines), title=title, title_align="left")
+    return Panel(Group(*lines), title=title, title_align="left", expand=False)
 
 
 def _offered(case: Case) -> str:
@@ -288,7 +295,7 @@ def _shown(case: Case) -> Group:
 
 
 def _parts_shown(parts: Sequence[ShownPart]) -> list[RenderableType]:
-    width, colour = out.width - 1, out.color_system is not None
+    width, colour = min(out.width, PICTURE_COLUMNS_MAX) - 1, out.color_system is not None
     shown: list[RenderableType] = []
     for part in parts:
         if len(parts) > 1:

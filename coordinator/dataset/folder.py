@@ -194,6 +194,8 @@ def _write_item(
         item.belief_ppm,
         item.confidence_ppm,
         item.decided_in,
+        len(item.panel),
+        item.programs,
         *((item.resembles, item.relation) if item.relation else ()),
     )
     contents = {name: part.content for name, part in opened.items()}

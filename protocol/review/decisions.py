@@ -150,7 +150,12 @@ def decide(
     answer.
     """
     answers = answers_to(state, verdict.item_id)
-    decided = pb.ItemVerdict(item_id=verdict.item_id, belief_ppm=verdict.belief_ppm)
+    decided = pb.ItemVerdict(
+        item_id=verdict.item_id,
+        belief_ppm=verdict.belief_ppm,
+        reviewers=len(answers),
+        programs=sum(answer.by_program for answer in answers.values()),
+    )
     question = question_of(campaign)
     confident = False
     if verdict.belief_ppm:
@@ -191,8 +196,7 @@ def answers_to(state: State, item_id: ItemId) -> dict[PersonId, GivenAnswer]:
     """What was answered of an item, by whom, over all its rounds until it is paid for; where it was
     contested, by the panel that was drawn since."""
     item = state.items[item_id]
-    panel = item.answered_by[item.heard :]
-    found = {who: state.answers.get((item.campaign_id, item_id, who)) for who in panel}
+    found = {who: state.answers.get((item.campaign_id, item_id, who)) for who in item.panel}
     return {who: answer for who, answer in found.items() if answer is not None}
 
 

@@ -38,6 +38,7 @@ _COUNTS: Final = (
     "updates",
     "licensed",
     "derivatives",
+    "programs",
 )
 
 

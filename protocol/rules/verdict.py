@@ -119,6 +119,10 @@ def _check_decisions(
                 (verdict.relation, verdict.resembles) == (follows.relation, follows.resembles),
                 "what it is to another item does not follow from the answers",
             )
+            require(
+                (verdict.reviewers, verdict.programs) == (follows.reviewers, follows.programs),
+                "its verdict miscounts who answered, or for how many a program did",
+            )
         except Reject as error:
             raise Reject(f"item {verdict.item_id.hex()}: {error}", error.advice) from None
 
@@ -189,6 +193,7 @@ def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> N
         belief_ppm=tuple(verdict.belief_ppm),
         refusal=verdict.refusal,
         relation=verdict.relation,
+        programs=verdict.programs,
     )
     if item.status is ItemStatus.UNDECIDED:
         _leave_undecided(state, campaign, item_id, item)

@@ -176,7 +176,9 @@ class FoldMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         people = [
-            Person(f"p{i}", JUDGES.get(i, lambda truth: truth), RELATIONS[i % len(RELATIONS)])
+            Person(
+                f"p{i}", JUDGES.get(i, lambda truth: truth), relation=RELATIONS[i % len(RELATIONS)]
+            )
             for i in range(PEOPLE)
         ]
         self.net = Watched(*people, policy=policy())

@@ -59,7 +59,7 @@ def test_a_ring_has_one_voice_that_of_its_own_majority() -> None:
     who = [PersonId(bytes([number]) * 32) for number in range(5)]
     said = [COPY, COPY, COPY, INDEPENDENT, INDEPENDENT]
     answers = {
-        person: GivenAnswer(b"3", pb.REFUSAL_NONE, relation)
+        person: GivenAnswer(b"3", pb.REFUSAL_NONE, relation=relation)
         for person, relation in zip(who, said, strict=True)
     }
     assert relation_of(state, item, answers, ringed=()) == COPY

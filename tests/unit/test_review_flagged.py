@@ -121,7 +121,7 @@ async def test_a_person_sees_both_and_says_what_it_is(bench: Bench) -> None:
     assert [part.path.read_bytes() for part in case.parts] == [LIKELY]
     for wanted in tasks.values():
         relation = pb.RELATION_COPY if wanted.original else pb.RELATION_NONE
-        bench.db.set_answer(wanted.task, bench.net.answer("3", C), 0, relation)
+        bench.db.set_answer(wanted.task, bench.net.answer("3", C), relation=relation)
     async with asyncio.timeout(5):
         while "commit" not in bench.deliver():
             await asyncio.sleep(0.01)
