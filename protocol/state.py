@@ -14,6 +14,7 @@ from protocol.coin.dealing import Deal
 from protocol.coin.group import Point
 from protocol.coin.witnesses import Coin, Diligence, Proposal
 from protocol.identity import NOBODY, KeyId, PersonId
+from protocol.jobs import Enrolment, Job, Update
 from protocol.money.onchain import Ask, Bond, Deposit, OnChain, Past, Range, Root, Slash, Vouched
 from protocol.money.payload import Payload
 from protocol.money.settlement import Address, Deployment
@@ -24,16 +25,13 @@ from protocol.rows import (
     Campaign,
     CommittedBatch,
     Contribution,
-    Enrolment,
     GivenAnswer,
     Item,
     ItemId,
-    Job,
     Licence,
     Member,
     Round,
     Snapshot,
-    Update,
 )
 from protocol.tables import Table, encode
 
