@@ -77,8 +77,8 @@ def _shown(
 ) -> Printed:
     counts = Counter(pair.verdict for pair in pairs)
     head = (
-        f"{len(samples):,} samples: {counts['copy']:,} pairs are copies,"
-        f" {counts['shown']:,} would be shown to reviewers"
+        f"{len(samples):,} samples. Pairs that are copies: {counts['copy']:,};"
+        f" that reviewers would be shown: {counts['shown']:,}"
     )
     near: list[list[object]] = [
         [_WORDS[pair.verdict], _far(pair.strict), _far(pair.likely), pair.earlier, pair.later]
