@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.report import show
 from protocol.review.copies import DEFAULT_COPY_TERMS
+from protocol.review.details import details_of
 from protocol.review.fingerprints import (
     DETAILS,
     IDENTITY_BYTES,
@@ -30,10 +31,12 @@ from protocol.review.fingerprints import (
     fingerprint_pixels,
     fingerprint_samples,
     fingerprint_text,
+    pack_picture,
 )
 from protocol.review.index import DuplicateIndex, likely_distance, strict_distance
-from protocol.review.shapes import VIEW
+from protocol.review.shapes import SHAPE_BYTES, VIEW
 from protocol.review.sounds import Sampler
+from protocol.review.thumbnails import thumbnail_of
 from tests import looks
 from tests.looks import Grey
 
@@ -45,6 +48,7 @@ SOUNDS: Final = 100
 MANY: Final = 100_000
 QUERIES: Final = 50
 SEED: Final = 38
+NO_SHAPE: Final = bytes(SHAPE_BYTES)
 
 Change = Callable[[Grey], Grey]
 
@@ -82,6 +86,12 @@ def fingerprint(picture: Grey) -> bytes:
     return fingerprint_pixels(np.ascontiguousarray(picture).tobytes(), wide, high)
 
 
+def _without_shape(picture: Grey) -> bytes:
+    """All that the strict rule looks at, in half the time."""
+    thumbnail = thumbnail_of(picture)
+    return pack_picture(picture.tobytes(), thumbnail, details_of(picture, thumbnail), NO_SHAPE)
+
+
 def found_by(index: DuplicateIndex[int], print_: bytes, *, strict: bool, but: int = -1) -> set[int]:
     """Who is within the default threshold."""
     matches = (
@@ -111,11 +121,9 @@ def honest(figures: dict[str, Any], digits: Sequence[Grey]) -> None:
         prints = [fingerprint(each) for each in looks.series(make, PICTURES)]
         strict[kind] = wronged(prints, strict=True)[0]
         likely[kind] = wronged(prints, strict=False)[0] / PICTURES
-    prints = [fingerprint(each) for each in digits]
-    lost, count = wronged(prints, strict=True)
-    likely["digits"] = wronged(prints[:FLAGGED_DIGITS], strict=False)[0] / min(
-        FLAGGED_DIGITS, count
-    )
+    some = [fingerprint(each) for each in digits[:FLAGGED_DIGITS]]
+    likely["digits"] = wronged(some, strict=False)[0] / len(some)
+    lost, count = wronged(map(_without_shape, digits), strict=True)
     figures[f"honest pictures lost, of {PICTURES} of each kind"] = strict
     figures["honest pictures shown to people as likely copies, share"] = likely
     figures["digits lost"] = f"{lost} of {count:,}"
