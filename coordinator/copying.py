@@ -1,4 +1,4 @@
-"""How near is near in a campaign: thresholds of copies, as its operator writes and reads them.
+"""How near is near in a campaign: thresholds of copies, as its operator writes them.
 
 Written MEDIUM:STRICT:LIKELY, as "picture:9:13": pictures within 9 per mille of an earlier one are copies,
 those within 13 per mille of its shape are shown to reviewers beside it. 0 is never.
@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
+from commonground.copying import MEDIA
 from protocol.errors import ConfigError
 from protocol.limits import LIKELY_PERMILLE_MAX, STRICT_PERMILLE_MAX
 from protocol.review.copies import DEFAULT_COPY_TERMS
-from protocol.rows import CopyTerms
 from protos.gen import records_pb2 as pb
 
-MEDIA: Final = {"picture": "pictures", "text": "texts", "sound": "recordings"}
 _SYNTAX: Final = (
     f"write MEDIUM:STRICT:LIKELY, as picture:9:13; MEDIUM is {', '.join(MEDIA)}; STRICT a number from 0 to"
     f" {STRICT_PERMILLE_MAX}, LIKELY one from 0 to {LIKELY_PERMILLE_MAX}, in per mille; 0 is never"
@@ -40,16 +39,3 @@ def parse_copy_terms(said: Sequence[str]) -> pb.CopyTerms:
                 raise ConfigError(f"the threshold of copies {text!r} is out of range", _SYNTAX)
             setattr(terms, f"{medium}_{name}", int(number))
     return terms
-
-
-def copy_words(terms: CopyTerms) -> list[str]:
-    """For people: a line for each kind of media."""
-    lines = []
-    for medium, words in MEDIA.items():
-        strict, likely = getattr(terms, f"{medium}_strict"), getattr(terms, f"{medium}_likely")
-        told = f"within {strict} ‰ of an earlier one" if strict else "the same as an earlier one"
-        shown = (
-            f"those within {likely} ‰ are shown to reviewers" if likely else "none is only likely"
-        )
-        lines.append(f"{words}: copies are {told}; {shown}")
-    return lines

@@ -25,6 +25,8 @@ FAULTS: Final = "unit/test_fold_faults.py"
 ATTACKS: Final = "unit/test_fold_attacks.py"
 CHAIN: Final = "unit/test_fold_chain.py"
 CLOSE: Final = "unit/test_fold_close.py"
+COPIES: Final = "unit/test_copies.py"
+LOOKS: Final = "unit/test_copies_looks.py"
 ERASED: Final = "unit/test_fold_erasure_attacks.py"
 FLAGS: Final = "unit/test_fold_flags.py"
 RELATIONS: Final = "unit/test_relations.py"
@@ -63,7 +65,6 @@ _INTAKE: Final = "protocol/rules/intake.py"
 _INVITATION: Final = "protocol/invitation.py"
 _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
-_PRINTS: Final = "protocol/review/fingerprints.py"
 _SEALING: Final = "protocol/rules/sealing.py"
 _ASKS: Final = "protocol/rules/asks.py"
 _ATTESTING: Final = "protocol/rules/attesting.py"
@@ -536,30 +537,58 @@ _COPIES: Final = (
     Mutant(
         "an item is a copy if one of its parts is",
         "protocol/review/copies.py",
-        "if None not in distances:",
+        "if max(far) <= FARTHEST_PERMILLE:",
         "if True:",
         f"{PARTS} {ERASED}",
     ),
     Mutant(
         "exactly the limit is no longer a near duplicate",
-        _PRINTS,
-        "return distance(a, b) <= NEAR_DUPLICATE_PERMILLE",
-        "return distance(a, b) < NEAR_DUPLICATE_PERMILLE",
-        SIMILARITY,
-    ),
-    Mutant(
-        "exactly the limit is not found",
-        _PRINTS,
-        "if each <= NEAR_DUPLICATE_PERMILLE:",
-        "if each < NEAR_DUPLICATE_PERMILLE:",
+        "protocol/review/scans.py",
+        "if distance <= permille:",
+        "if distance < permille:",
         SIMILARITY,
     ),
     Mutant(
         "exactly the limit is not near in another part",
-        _PRINTS,
-        "return far if far <= NEAR_DUPLICATE_PERMILLE else None",
-        "return far if far < NEAR_DUPLICATE_PERMILLE else None",
-        SIMILARITY,
+        "protocol/review/copies.py",
+        "return far if 0 < permille and far <= permille else",
+        "return far if 0 < permille and far < permille else",
+        COPIES,
+    ),
+    Mutant(
+        "a threshold of 0 takes what only looks the same",
+        "protocol/review/copies.py",
+        "return far if 0 < permille and far <= permille else",
+        "return far if far <= permille else",
+        COPIES,
+    ),
+    Mutant(
+        "reviewers are shown what is a copy without them",
+        "protocol/review/copies.py",
+        "for match in found if match.key not in near",
+        "for match in found",
+        COPIES,
+    ),
+    Mutant(
+        "a thumbnail that is not sure sets pictures aside",
+        "protocol/review/likeness.py",
+        "THUMBNAILS if fingerprint[SURE] and any(",
+        "THUMBNAILS if any(",
+        LOOKS,
+    ),
+    Mutant(
+        "details do not matter",
+        "protocol/review/details.py",
+        "return worst <= _WORST_MAX and",
+        "return True or",
+        LOOKS,
+    ),
+    Mutant(
+        "a defect elsewhere is the same defect",
+        "protocol/review/likeness.py",
+        "abs(one - other) > _PLACES_APART_MAX",
+        "abs(one - other) > 100",
+        LOOKS,
     ),
 )
 

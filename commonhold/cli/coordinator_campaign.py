@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from commonhold.cli.coordinator_calibrate import campaign_calibrate
 from commonhold.cli.options import (
     AdmissionOption,
     BondOption,
@@ -32,6 +33,7 @@ CampaignArgument = Annotated[str, typer.Argument(help="The campaign's id.")]
 
 def register(app: typer.Typer) -> None:
     """Adds these commands to `commonhold coordinator`."""
+    campaign_app.command("calibrate")(campaign_calibrate)
     app.add_typer(campaign_app, name="campaign")
     app.add_typer(policy_app, name="policy")
     app.command()(upgrade)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from commonground.addresses import now_ms
+from commonground.copying import copy_words
 from commonground.durations import duration_words
 from commonhold.cli.bond_report import bond_data, bond_text
 from commonhold.cli.move_report import move_data, move_text
@@ -39,7 +40,7 @@ from protocol.errors import StateError
 from protocol.identity import KeyId, PersonId, name_of, peer_id_of
 from protocol.lifecycle import DealingPhase
 from protocol.limits import NAME_CHARS_MAX, PPM
-from protocol.rows import Campaign
+from protocol.rows import Campaign, CopyTerms
 from protocol.rules.people import keys_of
 from protocol.state import SHARES, State, waits_of
 from protocol.tasks.question import question_of
@@ -305,6 +306,7 @@ def _campaign(state: State, each: Campaign) -> dict[str, Any]:
         "withdrawal": "repays" if each.withdrawal == pb.WITHDRAWAL_REPAYS else "keeps",
         "automation": AUTOMATION[each.automation],
         "rounds": asdict(each.rounds),
+        "copies": asdict(each.copies),
         "paused": each.paused,
         "round": round_.number,
         "phase": round_.phase.name.lower(),
@@ -364,11 +366,18 @@ def _campaign_text(each: dict[str, Any]) -> list[str]:
             f"sealed at {rounds['seal_items']:,} items, or when one has waited"
             f" {duration_words(rounds['seal_wait_ms'])}",
         ),
+        *(("copies" if not at else "", text) for at, text in enumerate(_copies_text(each))),
         ("programs", _PROGRAMS[each["automation"]]),
         ("now", _now_text(each)),
     ]
     head = f"{each['id']}  {each['title']}".rstrip()
     return [f"{head} ({each['task']})", *(f"  {name:<9} {text}" for name, text in lines)]
+
+
+def _copies_text(each: dict[str, Any]) -> list[str]:
+    """Nothing tells copies of content that is not published."""
+    types = [name for part in each["parts"] for name in part["media_types"]]
+    return copy_words(CopyTerms(**each["copies"]), types) if each["published"] else []
 
 
 _ANSWERS: Final = {

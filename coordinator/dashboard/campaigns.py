@@ -12,6 +12,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from commonground.copying import copy_words
 from coordinator.answers import Findings
 from coordinator.dashboard.charts import Series, Text, column_chart
 from coordinator.dashboard.formats import REFUSALS, duration, many, moment, size
@@ -209,6 +210,10 @@ def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
         f"{duration(rounds.commit_ms)} to answer, {duration(rounds.reveal_ms)} to open the answers",
     )
     yield "An item stays undecided", f"after {many(rounds.draws_max, 'draw')}"
+    if campaign.is_open:
+        types = [each for part in campaign.parts for each in part.media_types]
+        for words in copy_words(campaign.copies, types):
+            yield "Copies", words
 
 
 # ---- what reviewers found ----

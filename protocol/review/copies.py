@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 
 from protocol.review.fingerprints import EXACT, PICTURE, SOUND, TEXT, identity
 from protocol.review.index import DuplicateIndex, Match, likely_distance, strict_distance
+from protocol.review.likeness import FARTHEST_PERMILLE
 from protocol.rows import Campaign, CopyTerms
 
 ItemId = bytes
@@ -137,7 +138,7 @@ class Copies:
         return self._in_all(found, reading, others, strict_distance, strict_permille)
 
     def likely(
-        self, reading: Fingerprints, may_be: Callable[[ItemId], bool]
+        self, reading: Fingerprints, may_be: Callable[[ItemId], bool] = lambda _: True
     ) -> list[Match[ItemId]]:
         """The items that this may be a copy of, of those that `may_be` says yes to: the nearest first, then
         the earliest; at most MAX_FLAGS, and none that is a copy without people. Whoever asked only afterwards
@@ -162,12 +163,12 @@ class Copies:
         for match in found:
             if self._is_same(match.key, reading):
                 continue
-            far = [
-                distance(self._parts[name].fingerprint_of(match.key), each) for name, each in others
-            ]
-            most = [threshold(self._terms, each) for _, each in others]
-            if all(one <= limit for one, limit in zip(far, most, strict=True)):
-                matches.append(Match(match.key, max(match.distance, *far, 0)))
+            far = [match.distance]
+            for name, each in others:
+                theirs = self._parts[name].fingerprint_of(match.key)
+                far.append(_within(theirs, each, distance, threshold(self._terms, each)))
+            if max(far) <= FARTHEST_PERMILLE:
+                matches.append(Match(match.key, max(far)))
         return matches
 
     def _is_same(self, item_id: ItemId, reading: Fingerprints) -> bool:
@@ -180,3 +181,12 @@ class Copies:
         """The part that fewest items share, and the others: a prompt may be everybody's."""
         rarest = min(reading, key=lambda pair: self._parts[pair[0]].occurrences(pair[1]))
         return rarest, tuple(pair for pair in reading if pair is not rarest)
+
+
+def _within(a: bytes, b: bytes, distance: Callable[[bytes, bytes], int], permille: int) -> int:
+    """How far apart two fingerprints are; beyond everything where that is beyond the threshold, of which 0
+    takes the same content alone."""
+    if identity(a) == identity(b):
+        return 0
+    far = distance(a, b)
+    return far if permille > 0 and far <= permille else FARTHEST_PERMILLE + 1

@@ -50,6 +50,8 @@ _EVEN_STEP: Final = 12  # grey levels from the median
 _EVEN_MIN_PERCENT: Final = 50
 _SHIFTS: Final = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 
+_SIDE_MIN: Final = 8  # pixels: an icon's
+
 Levels = NDArray[np.int64]
 
 
@@ -69,6 +71,9 @@ class Thumbnail:
         return not self.levels.any()
 
 
+_NOTHING: Final = Thumbnail(np.zeros((WINDOW, WINDOW), dtype=np.int64), 0, 0, is_sure=False)
+
+
 def thumbnail_of(image: NDArray[np.uint8]) -> Thumbnail:
     """Of (height, width) greyscale pixels."""
     return _thumbnails(image, (0,), (0,))[0]
@@ -83,6 +88,8 @@ def thumbnails_nearby(image: NDArray[np.uint8]) -> list[Thumbnail]:
 def _thumbnails(
     image: NDArray[np.uint8], lighter: tuple[int, ...], slack: tuple[int, ...]
 ) -> list[Thumbnail]:
+    if min(image.shape) < _SIDE_MIN:
+        return [_NOTHING]
     canvas = _shrink(image, CANVAS)
     unseen = unseen_permille(image)
     middle = int(np.sort(canvas, axis=None)[canvas.size // 2])
