@@ -25,6 +25,7 @@ from node.rows import ItemRow, Outgoing, PartRow
 from node.store import Store
 from protocol import transition
 from protocol.errors import CommonholdError, ConfigError, Reject, StateError
+from protocol.lifecycle import CampaignStatus
 from protocol.limits import SALT_BYTES
 from protocol.log import commitments
 from protocol.log.batch import batch_root
@@ -135,7 +136,12 @@ class Submitter:
         if campaign is None:
             known = ", ".join(name for name, _ in state.campaigns.scan()) or "none yet"
             raise ConfigError(f"there is no campaign {campaign_id!r}", f"known are: {known}")
-        if campaign.paused:
+        if campaign.status is CampaignStatus.CLOSED:
+            raise StateError(
+                f"campaign {campaign_id} is closed and takes nothing more",
+                "`commonhold node campaigns` lists those that are open",
+            )
+        if campaign.status is CampaignStatus.PAUSED:
             raise StateError(
                 f"campaign {campaign_id} is paused and takes no submissions",
                 "`commonhold node campaigns` says when it goes on",
