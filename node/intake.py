@@ -1,57 +1,35 @@
 """What a contributor's machine does to files before it submits them, and a reviewer's to content.
 
 Content comes from anywhere, and what a reviewer fetches comes from strangers: sizes are checked before
-anything is decoded, and only plain still PNG is decoded to pixels. Both sides use `fingerprint_content`, so a
-claimed fingerprint can be checked by computing it again. What each media type needs for that is one line of
-`_FINGERPRINTS`.
+anything is decoded, and pictures, recordings and JSON are read in a process that may die of them
+(`node.media`). Both sides ask the same of content, so a claimed fingerprint can be checked by computing it
+again.
 
-Errors: `Reject` for content that breaks a rule (whoever sent it), `ConfigError` for files and tables
-that cannot be read; both with advice.
+Errors: `Reject` for content that breaks a rule (whoever sent it), `ConfigError` for files that cannot be
+read; both with advice.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
+from node.media.records import Prepared
+from node.media.texts import CHECKS
+from node.media.worker import DECODER
 from protocol import media
 from protocol.errors import ConfigError, Reject
-from protocol.media import check_content
-from protocol.review.fingerprints import (
-    MAX_SIDE_PIXELS,
-    fingerprint_exact,
-    fingerprint_pixels,
-    is_valid_fingerprint,
-)
+from protocol.media import MEDIA, Shown, check_content
+from protocol.review.fingerprints import fingerprint_exact, is_valid_fingerprint
 
 PNG: Final = media.PNG.name
 TEXT: Final = media.TEXT.name
 MAX_CONTENT_BYTES = 8 << 20  # one part travels in one message stream; campaigns want samples
-MAX_LABEL_BYTES = 8 << 20  # a table of MAX_LABELS lines of ordinary length
-MAX_LABELS = 100_000  # a submission beyond this is split by hand
-MAX_FIELD_CHARS = 255  # the longest file name of common file systems
-MAX_FOLDER_FILES = 100_000
-MAX_PIXELS = 4 << 20  # decoded RGBA is 16 MiB: a reviewer may decode several at once
+MAX_FILE_BYTES = 48 << 20  # what a file may have before it is scaled: a large camera's JPEG
 
-JSON_DEPTH_MAX: Final = 200  # deeper than anything that a person looks at
-
-# To its end, or to the end of all; possessive, so that nothing is read twice.
-_STRING: Final = re.compile(rb'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SHORTEN = "Crop or scale it down, or split it into several items."
-_HEADERS: Final = (["file", "label"], ["file", "answer"])
-_CHUNK_HEADER_BYTES: Final = 8  # of a RIFF chunk: its name and its length
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,211 +41,118 @@ class DecodedImage:
     pixels: bytes
 
 
-def read_image(data: bytes) -> DecodedImage:
-    """Decode one still PNG to greyscale, bit for bit the same everywhere. Raises Reject."""
+def read_image(data: bytes, media_type: str = PNG) -> DecodedImage:
+    """Decode a still picture to greyscale. Raises Reject."""
     _check_size(data)
-    if not data.startswith(_PNG_SIGNATURE):
-        raise Reject("not a PNG image", "Convert it to PNG; the file's name does not matter.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-                _check_dimensions(image)
-                image.verify()  # every checksum; decoding alone forgives a damaged end
-            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:  # verify consumes it
-                return _to_grey(image)
-    except Reject:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Reject("image has too many pixels", _SHORTEN) from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:  # what pillow raises on bad PNG
-        raise Reject(f"broken PNG: {error}", "Save it again with any image program.") from error
+    check_content(media_type, data)
+    header, pixels = DECODER.ask("grey", data, media_type=media_type)
+    image = DecodedImage(int(header["width"]), int(header["height"]), pixels)
+    _require(image.width * image.height == len(pixels) > 0)
+    return image
+
+
+def thumbnail(data: bytes, media_type: str, side: int) -> bytes:
+    """A PNG in colour of at most `side` pixels on each side. Raises Reject for anything but a picture."""
+    _check_size(data)
+    check_content(media_type, data)
+    small = DECODER.ask("thumbnail", data, media_type=media_type, side=side)[1]
+    check_content(PNG, small)
+    return small
+
+
+def waveform(data: bytes, media_type: str, columns: int) -> bytes:
+    """How loud each of `columns` equal stretches of a recording is, 0..255. Raises Reject."""
+    _check_size(data)
+    check_content(media_type, data)
+    return DECODER.ask("waveform", data, media_type=media_type, columns=columns)[1]
+
+
+def prepare_content(
+    data: bytes, media_type: str, takes: Sequence[str], bytes_max: int, *, scale: bool = False
+) -> Prepared:
+    """Content for a part that takes the media types `takes` of at most `bytes_max` bytes: whole, clean,
+    upright (`node.media.prepare`). Raises Reject."""
+    check_content(media_type, data)
+    bytes_max = min(bytes_max, MAX_CONTENT_BYTES)
+    if media_type in takes and not _is_decoded(media_type):
+        _check_size(data)
+        if len(data) > bytes_max:
+            raise Reject(
+                f"it has {len(data):,} bytes", f"The campaign takes at most {bytes_max:,}."
+            )
+        return Prepared(media_type, data, fingerprint_exact(data))
+    header, changed = DECODER.ask(
+        *("prepare", data),
+        media_type=media_type,
+        takes=list(takes),
+        bytes_max=bytes_max,
+        scale=scale,
+    )
+    content = changed if header["changed"] else data
+    made = Prepared(
+        str(header["media_type"]),
+        content,
+        bytes.fromhex(header["fingerprint"]),
+        tuple(str(each) for each in header["said"]),
+    )
+    _require(made.media_type in takes and len(content) <= bytes_max)
+    _require(is_valid_fingerprint(made.fingerprint))
+    check_content(made.media_type, content)
+    return made
 
 
 def fingerprint_content(data: bytes, media_type: str) -> bytes:
-    """The public fingerprint of content of the stated type. Raises Reject if it is not of it."""
+    """The public fingerprint of content that can be committed to as the stated type. Raises Reject for
+    any other."""
     _check_size(data)
     check_content(media_type, data)
-    return _FINGERPRINTS.get(media_type, fingerprint_exact)(data)
+    if not _is_decoded(media_type):
+        return fingerprint_exact(data)
+    made = DECODER.ask("fingerprint", data, media_type=media_type)[1]
+    _require(is_valid_fingerprint(made))
+    return made
 
 
 def check_fingerprint(data: bytes, media_type: str, claimed: bytes) -> None:
     """A reviewer's check of a contributor's claim. Raises Reject if it does not recompute."""
-    if not is_valid_fingerprint(claimed) or fingerprint_content(data, media_type) != claimed:
+    _check_size(data)
+    check_content(media_type, data)
+    agrees = is_valid_fingerprint(claimed)
+    if agrees and _is_decoded(media_type):
+        header, _ = DECODER.ask("agrees", data, media_type=media_type, claimed=claimed.hex())
+        agrees = bool(header["agrees"])
+    elif agrees:
+        agrees = fingerprint_exact(data) == claimed
+    if not agrees:
         raise Reject("the claimed fingerprint is not that of the content")
 
 
-def read_content(path: Path) -> bytes:
+def _require(holds: bool) -> None:
+    """The process that decodes has read strangers' bytes: what it says is looked at, too."""
+    if not holds:
+        raise Reject("it cannot be decoded: its decoder contradicts itself")
+
+
+def _is_decoded(media_type: str) -> bool:
+    """Whether more than its bytes has to be looked at: in the process that may die of it."""
+    return media_type in CHECKS or MEDIA[media_type].shown in (Shown.PICTURE, Shown.SOUND)
+
+
+def read_content(path: Path, bytes_max: int = MAX_FILE_BYTES) -> bytes:
     """What a file holds. Raises ConfigError (unreadable) or Reject (empty, too large)."""
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_CONTENT_BYTES + 1)  # never more, however large the file is
+            data = file.read(bytes_max + 1)  # never more, however large the file is
     except OSError as error:
         raise ConfigError(
             f"cannot read {path}: {error.strerror}", "Check the path and its permissions."
         ) from error
-    _check_size(data)
+    _check_size(data, bytes_max)
     return data
 
 
-def list_files(folder: Path, *, tables: bool = False) -> list[Path]:
-    """The folder's plain files by name, without hidden ones; and without tables (.csv), which hold
-    labels, unless `tables` are items themselves."""
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} is not a folder", "Give the folder that holds the files.")
-    paths: list[Path] = []
-    for path in folder.iterdir():
-        is_item = tables or path.suffix.lower() != ".csv"
-        if is_item and path.is_file() and not path.name.startswith("."):
-            paths.append(path)
-        if len(paths) > MAX_FOLDER_FILES:
-            raise ConfigError(
-                f"{folder} holds more than {MAX_FOLDER_FILES} files", "Split it into folders."
-            )
-    return sorted(paths)
-
-
-def read_labels(path: Path) -> dict[str, str]:
-    """Read a table of answers (CSV, UTF-8, header `file,label` or `file,answer`) as {file name: words}.
-
-    Raises ConfigError naming the line for anything else: a missing column, an empty or overlong
-    field, a file named twice, a path instead of a plain name.
-    """
-    labels: dict[str, str] = {}
-    rows = csv.reader(io.StringIO(read_text(path, MAX_LABEL_BYTES)), strict=True)
-    try:
-        if next(rows, None) not in _HEADERS:
-            raise bad_line(path, 1, "the header must be file,label or file,answer")
-        for row in rows:
-            if not row:  # a blank line, usually the last one
-                continue
-            problem = _row_problem(row, labels)
-            if problem:
-                raise bad_line(path, rows.line_num, problem)
-            if len(labels) == MAX_LABELS:
-                raise bad_line(path, rows.line_num, f"more than {MAX_LABELS} labels")
-            labels[row[0]] = row[1]
-    except csv.Error as error:
-        raise bad_line(path, rows.line_num, str(error)) from error
-    if not labels:
-        raise ConfigError(f"{path} holds no labels", "Add one line per file under the header.")
-    return labels
-
-
-def _row_problem(row: Sequence[str], labels: dict[str, str]) -> str:
-    """What is wrong with one row, or an empty string."""
-    if len(row) != 2:
-        return f"expected 2 fields, found {len(row)}"
-    file, label = row
-    if not file or not label.strip():
-        return "the file name and the label must not be empty"
-    if max(len(file), len(label)) > MAX_FIELD_CHARS:
-        return f"a field is longer than {MAX_FIELD_CHARS} characters"
-    if file in (".", "..") or "/" in file or "\\" in file or "\0" in file:
-        return "give a plain file name, not a path"
-    if file in labels:
-        return f"{file} already has a label"
-    return ""
-
-
-def read_text(path: Path, bytes_max: int) -> str:
-    """A table's text. Raises ConfigError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(bytes_max + 1)
-        if len(data) > bytes_max:
-            raise ConfigError(f"{path} is larger than {bytes_max} bytes", "Split it.")
-        return data.decode("utf-8-sig")  # spreadsheets write a byte order mark
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read {path}: {error.strerror}", "Check the path and its permissions."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8", "Export it as CSV in UTF-8.") from error
-
-
-def bad_line(path: Path, line: int, problem: str) -> ConfigError:
-    """The error for one line of a table."""
-    return ConfigError(f"{path}, line {line}: {problem}", "Correct the line and try again.")
-
-
-def _check_size(data: bytes) -> None:
+def _check_size(data: bytes, bytes_max: int = MAX_CONTENT_BYTES) -> None:
     if not data:
         raise Reject("the content is empty")
-    if len(data) > MAX_CONTENT_BYTES:
-        raise Reject(f"content is larger than {MAX_CONTENT_BYTES} bytes", _SHORTEN)
-
-
-def _check_dimensions(image: Image.Image) -> None:
-    """Only the header has been read here: nothing is decompressed yet."""
-    if max(image.size) > MAX_SIDE_PIXELS or image.width * image.height > MAX_PIXELS:
-        raise Reject(f"image of {image.width} x {image.height} pixels is too large", _SHORTEN)
-    if getattr(image, "n_frames", 1) != 1:
-        raise Reject("animated images are not accepted", "Save one frame as a still PNG.")
-
-
-def _to_grey(image: Image.Image) -> DecodedImage:
-    """Integer luma on a white ground. The arithmetic is ours, so that it is the same under every
-    version of the image library, which only undoes the PNG encoding (lossless by its standard)."""
-    if image.mode.startswith("I"):  # 16-bit grey: keep the high byte
-        grey = np.asarray(image, dtype=np.int64) >> 8
-    elif image.mode in ("1", "L") and "transparency" not in image.info:
-        grey = np.asarray(image.convert("L"), dtype=np.int64)
-    else:
-        grey = _luma_on_white(np.asarray(image.convert("RGBA"), dtype=np.int64))
-    height, width = grey.shape
-    return DecodedImage(width, height, grey.astype(np.uint8).tobytes())
-
-
-def _luma_on_white(rgba: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(h, w, 4) -> (h, w): ITU-R BT.601 luma in per mille, blended with white by alpha."""
-    luma = (rgba[..., 0] * 299 + rgba[..., 1] * 587 + rgba[..., 2] * 114 + 500) // 1000
-    alpha = rgba[..., 3]
-    grey: NDArray[np.int64] = (luma * alpha + 255 * (255 - alpha) + 127) // 255
-    return grey
-
-
-def _fingerprint_png(data: bytes) -> bytes:
-    image = read_image(data)
-    return fingerprint_pixels(image.pixels, image.width, image.height)
-
-
-def _fingerprint_wav(data: bytes) -> bytes:
-    """Whole chunks to the end, a format and samples among them; what they sound like is not compared."""
-    names: list[bytes] = []
-    at = 12  # after RIFF, its length, WAVE
-    while at + _CHUNK_HEADER_BYTES <= len(data):
-        names.append(data[at : at + 4])
-        length = int.from_bytes(data[at + 4 : at + 8], "little")
-        at += _CHUNK_HEADER_BYTES + length + length % 2
-    # Of an odd last chunk many programs leave the padding out.
-    if at not in (len(data), len(data) + 1) or b"fmt " not in names or b"data" not in names:
-        raise Reject("broken WAV recording", "Save it again with any sound program.")
-    return fingerprint_exact(data)
-
-
-def _fingerprint_json(data: bytes) -> bytes:
-    try:
-        if json_depth(data) > JSON_DEPTH_MAX:
-            raise ValueError(f"it nests more than {JSON_DEPTH_MAX} deep")
-        json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Reject(f"broken JSON: {error}", "Write it again with a program.") from error
-    return fingerprint_exact(data)
-
-
-def json_depth(data: bytes) -> int:
-    """How deep JSON nests, whether it is well formed or not; in linear time and without recursion.
-
-    Ask before parsing: libraries raise the interpreter's own limit beyond what its parser survives.
-    """
-    marks = np.frombuffer(_STRING.sub(b"", data), np.uint8)
-    steps = np.isin(marks, list(b"[{")).astype(np.int64) - np.isin(marks, list(b"]}"))
-    return int(np.cumsum(steps).max(initial=0))
-
-
-_FINGERPRINTS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
-    media.PNG.name: _fingerprint_png,
-    media.WAV.name: _fingerprint_wav,
-    media.JSON.name: _fingerprint_json,
-}
+    if len(data) > bytes_max:
+        raise Reject(f"content is larger than {bytes_max} bytes", _SHORTEN)

@@ -30,20 +30,22 @@ class Shown(Enum):
     PICTURE = "picture"
     SOUND = "sound"
     TEXT = "text"
+    FILE = "file"  # not at all: by its name and size
 
 
 @dataclass(frozen=True, slots=True)
 class Medium:
     """A media type. Its files end in one of `suffixes`, the first of which is the one to write."""
 
-    name: str  # as IANA registers it; text/x-python is not registered, but what everybody uses
+    name: str  # as IANA registers it, or has room for; text/x-python is what everybody uses
     words: str  # for people: "a PNG picture"
     comparison: Comparison
     shown: Shown
     suffixes: tuple[str, ...]
-    signature: tuple[
-        tuple[int, bytes], ...
-    ] = ()  # (offset, bytes) that content holds; none for texts
+    # Content holds all (offset, bytes) of one of these; texts and opaque files have none.
+    signatures: tuple[tuple[tuple[int, bytes], ...], ...] = ()
+    # Decoders of one format may differ in the last bit of a pixel, where its standard lets them.
+    is_lossy: bool = False
 
     @property
     def is_text(self) -> bool:
@@ -60,13 +62,33 @@ def _text(name: str, words: str, *suffixes: str) -> Medium:
     return Medium(name, words, Comparison.EXACT, Shown.TEXT, suffixes)
 
 
-PNG: Final = Medium(
-    "image/png",
-    "a PNG picture",
+def _picture(
+    name: str, words: str, *suffixes: str, marks: tuple[bytes, ...], is_lossy: bool = False
+) -> Medium:
+    signatures = tuple(((0, mark),) for mark in marks)
+    return Medium(
+        name, words, Comparison.PERCEPTUAL, Shown.PICTURE, suffixes, signatures, is_lossy=is_lossy
+    )
+
+
+def _sound(name: str, words: str, *suffixes: str, marks: tuple[bytes, ...]) -> Medium:
+    signatures = tuple(((0, mark),) for mark in marks)
+    return Medium(name, words, Comparison.EXACT, Shown.SOUND, suffixes, signatures)
+
+
+PNG: Final = _picture("image/png", "a PNG picture", ".png", marks=(b"\x89PNG\r\n\x1a\n",))
+JPEG: Final = _picture(
+    "image/jpeg", "a JPEG picture", ".jpg", ".jpeg", ".jpe", marks=(b"\xff\xd8\xff",), is_lossy=True
+)
+GIF: Final = _picture("image/gif", "a GIF picture", ".gif", marks=(b"GIF87a", b"GIF89a"))
+WEBP: Final = Medium(
+    "image/webp",
+    "a WebP picture",
     Comparison.PERCEPTUAL,
     Shown.PICTURE,
-    (".png",),
-    ((0, b"\x89PNG\r\n\x1a\n"),),
+    (".webp",),
+    (((0, b"RIFF"), (8, b"WEBP")),),
+    is_lossy=True,
 )
 WAV: Final = Medium(
     "audio/wav",
@@ -74,19 +96,53 @@ WAV: Final = Medium(
     Comparison.EXACT,
     Shown.SOUND,
     (".wav",),
-    ((0, b"RIFF"), (8, b"WAVE")),
+    (((0, b"RIFF"), (8, b"WAVE")),),
+)
+FLAC: Final = _sound("audio/flac", "a FLAC recording", ".flac", marks=(b"fLaC",))
+OGG: Final = _sound("audio/ogg", "an Ogg recording", ".ogg", ".oga", ".opus", marks=(b"OggS",))
+# Layer III of MPEG 1, 2 and 2.5, with and without a checksum; or a tag before it.
+MPEG: Final = _sound(
+    "audio/mpeg",
+    "an MP3 recording",
+    ".mp3",
+    marks=(b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2", b"ID3"),
 )
 TEXT: Final = _text("text/plain", "plain text", ".txt", ".text")
 MARKDOWN: Final = _text("text/markdown", "Markdown", ".md", ".markdown")
 CSV: Final = _text("text/csv", "a table (CSV)", ".csv")
 PYTHON: Final = _text("text/x-python", "Python code", ".py")
 JSON: Final = _text("application/json", "JSON", ".json")
-
-MEDIA: Final[Mapping[str, Medium]] = MappingProxyType(
-    {each.name: each for each in (PNG, WAV, TEXT, MARKDOWN, CSV, PYTHON, JSON)}
+# JSON in a shape that trainers of language models load as it is (node/media/shapes.py).
+CONVERSATION: Final = _text(
+    "application/vnd.commonhold.conversation+json", "a conversation (JSON)", ".json"
+)
+PAIR: Final = _text("application/vnd.commonhold.pair+json", "a pair of answers (JSON)", ".json")
+RECORD: Final = _text("application/vnd.commonhold.record+json", "a flat record (JSON)", ".json")
+# Whatever it is: only where a campaign names it, and never what bytes are recognised as.
+OPAQUE: Final = Medium(
+    "application/octet-stream", "a file of any kind", Comparison.EXACT, Shown.FILE, (".bin",)
 )
 
-_BY_SUFFIX: Final = {suffix: each for each in MEDIA.values() for suffix in each.suffixes}
+MEDIA: Final[Mapping[str, Medium]] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            *(PNG, JPEG, WEBP, GIF),
+            *(WAV, FLAC, MPEG, OGG),
+            *(TEXT, MARKDOWN, CSV, PYTHON, JSON),
+            *(CONVERSATION, PAIR, RECORD),
+            OPAQUE,
+        )
+    }
+)
+
+SHAPES: Final = frozenset({CONVERSATION.name, PAIR.name, RECORD.name})
+"""The types that a file's name does not tell from other JSON."""
+
+# The first of a suffix: a file does not say of which shape its JSON is.
+_BY_SUFFIX: Final = {
+    suffix: each for each in reversed([*MEDIA.values()]) for suffix in each.suffixes
+}
 
 # Control characters but tab, newline and carriage return: no text needs them, and terminals obey them.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -105,21 +161,22 @@ def media_type_of(content: bytes, suffix: str = "") -> str:
 
     A text with any other suffix, or none, is text/plain. Raises Reject for content of no known type.
     """
-    for medium in MEDIA.values():
-        if medium.signature and _is_signed(medium, content):
-            return medium.name
-    named = _BY_SUFFIX.get(suffix.lower(), TEXT)
     problem = _problem_of_text(content)
-    if not problem:
+    if not problem:  # even if it begins like something else: "GIF89a is a format"
+        named = _BY_SUFFIX.get(suffix.lower(), TEXT)
         return named.name if named.is_text else TEXT.name
+    for medium in MEDIA.values():
+        if _is_signed(medium, content):
+            return medium.name
     raise Reject(
         f"this is no content of a known type; nor is it text, since {problem}",
-        f"Convert pictures to PNG, recordings to WAV, texts to UTF-8. Known types: {_LIST}.",
+        f"Convert pictures to PNG or JPEG, recordings to FLAC or WAV, texts to UTF-8. Known types: {_LIST}.",
     )
 
 
 def check_content(media_type: str, content: bytes) -> None:
-    """Raises Reject unless the content can be of that type: its signature, or UTF-8 without controls.
+    """Raises Reject unless the content can be of that type: its signature, UTF-8 without controls, or,
+    of an opaque file, any byte at all.
 
     Whether it also decodes (a whole picture, JSON that parses) is for the node to find out.
     """
@@ -128,6 +185,9 @@ def check_content(media_type: str, content: bytes) -> None:
         problem = _problem_of_text(content)
         if problem:
             raise Reject(f"the content is not {medium.words}: {problem}", "Save it as UTF-8.")
+    elif medium.shown is Shown.FILE:
+        if not content:
+            raise Reject(f"the content is not {medium.words}: it is empty")
     elif not _is_signed(medium, content):
         raise Reject(
             f"the content is not {medium.words}", "Convert it; the file's name does not matter."
@@ -135,7 +195,10 @@ def check_content(media_type: str, content: bytes) -> None:
 
 
 def _is_signed(medium: Medium, content: bytes) -> bool:
-    return all(content.startswith(mark, at) for at, mark in medium.signature)
+    return any(
+        all(content.startswith(mark, at) for at, mark in signature)
+        for signature in medium.signatures
+    )
 
 
 def _problem_of_text(content: bytes) -> str:

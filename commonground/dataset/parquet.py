@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from commonground.dataset.layout import DATA
-from commonground.dataset.rows import IMAGE, Column, Columns
+from commonground.dataset.rows import AUDIO, IMAGE, NESTED, Column, Columns
 from commonground.files import DIRECTORY_MODE, new_file, sync_directory, sync_file
 
 # What a reader holds at once. Random access reads a whole group, so groups of pictures stay small.
@@ -24,7 +24,8 @@ GROUP_BYTES_MAX: Final = 32 * 1024 * 1024
 # About what hubs cut datasets into: large enough to stream, small enough to fetch again.
 FILE_BYTES_MAX: Final = 512 * 1024 * 1024
 
-_PICTURE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_NESTED: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_NESTED_FEATURES: Final = {IMAGE: "Image", AUDIO: "Audio"}
 
 
 def arrow_schema(columns: Columns) -> pa.Schema:
@@ -32,7 +33,7 @@ def arrow_schema(columns: Columns) -> pa.Schema:
     listed: list[pa.Field] = []
     features: dict[str, Any] = {}
     for column in columns:
-        kind = _PICTURE if column.type == IMAGE else pa.type_for_alias(column.type)
+        kind = _NESTED if column.type in NESTED else pa.type_for_alias(column.type)
         # Parquet calls what is in a list its element; any other name would not come back.
         arrow = pa.list_(pa.field("element", kind)) if column.repeated else kind
         listed.append(pa.field(column.name, arrow))
@@ -43,12 +44,18 @@ def arrow_schema(columns: Columns) -> pa.Schema:
 
 def picture_columns(schema: pa.Schema) -> list[str]:
     """The columns of a dataset's file that hold pictures, as {bytes, path}."""
-    return [each.name for each in schema if each.type == _PICTURE]
+    described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    features = described.get("info", {}).get("features", {})
+    return [
+        each.name
+        for each in schema
+        if each.type == _NESTED and features.get(each.name, {}).get("_type") == "Image"
+    ]
 
 
 def _feature(column: Column) -> dict[str, Any]:
-    if column.type == IMAGE:
-        return {"_type": "Image"}
+    if column.type in NESTED:
+        return {"_type": _NESTED_FEATURES[column.type]}
     if column.names:
         return {"names": list(column.names), "_type": "ClassLabel"}
     value = {"dtype": column.type, "_type": "Value"}

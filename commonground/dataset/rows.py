@@ -29,11 +29,15 @@ from protocol.tasks.kind import ColumnType
 from protocol.tasks.question import Question, question_of
 from protos.gen import records_pb2 as pb
 
-# Types of columns: names of Arrow types, and one more.
+# Types of columns: names of Arrow types, and two more.
 IMAGE: Final = "image"  # a picture that loaders decode, as {bytes, path}
+AUDIO: Final = "audio"  # a recording, likewise
 TEXT: Final = "string"
 BYTES: Final = "binary"
-CONTENTS: Final = (IMAGE, TEXT, BYTES)
+CONTENTS: Final = (IMAGE, AUDIO, TEXT, BYTES)
+NESTED: Final = (IMAGE, AUDIO)  # {bytes, path}
+
+_KEPT_AS: Final = {Shown.PICTURE: IMAGE, Shown.SOUND: AUDIO, Shown.TEXT: TEXT, Shown.FILE: BYTES}
 
 LABEL: Final = "label"  # the column of a classify campaign
 
@@ -135,15 +139,14 @@ class Columns:
 
 
 def _kept_as(media_types: Sequence[str]) -> str:
-    """Pictures and texts get columns that loaders decode; a part that mixes media gets bytes."""
+    """Pictures, recordings and texts get columns that loaders decode; a part that mixes them, or takes
+    files of any kind, gets bytes."""
     shown = {MEDIA[name].shown for name in media_types}
-    if shown == {Shown.PICTURE}:
-        return IMAGE
-    return TEXT if shown == {Shown.TEXT} else BYTES
+    return _KEPT_AS[shown.pop()] if len(shown) == 1 else BYTES
 
 
 def _content(part: str, kept_as: str, decided: Decided, contents: Contents) -> Any:
-    """A part's content as its column holds it. A path names a picture; its bytes are in the row."""
+    """A part's content as its column holds it. A path names a file; its bytes are in the row."""
     content = contents.get(part)
     if content is None or kept_as == BYTES:
         return content
@@ -156,7 +159,7 @@ def _content(part: str, kept_as: str, decided: Decided, contents: Contents) -> A
 def _bytes_of(column: Column, cell: Any) -> bytes:
     """The content in a cell."""
     content = cell
-    if column.type == IMAGE:
+    if column.type in NESTED:
         content = cell["bytes"]
     elif column.type == TEXT:
         content = cell.encode()

@@ -1,4 +1,5 @@
-"""Content in a terminal: pictures in half blocks, texts letter by letter, anything else by its file.
+"""Content in a terminal: pictures in half blocks, recordings by their loudness, texts letter by letter,
+anything else by its file.
 
 Content comes from strangers: what cannot be seen is spelt out, and nothing is obeyed.
 """
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 from commonhold.cli.output import letters, prose
-from node.intake import MAX_CONTENT_BYTES, DecodedImage, read_image
+from node.intake import MAX_CONTENT_BYTES, DecodedImage, read_image, waveform
 from protocol.errors import Reject
 from protocol.media import MEDIA, Shown
 
 UPPER_HALF: Final = "▀"
 # Without colours a character shows the mean of its pixels.
 SHADES: Final = " ░▒▓█"
+# How loud a stretch of a recording is.
+BARS: Final = " ▁▂▃▄▅▆▇█"
 # Some pages; whoever wants more opens the file.
 TEXT_CHARS_SHOWN: Final = 20_000
 
@@ -31,7 +34,7 @@ def shown_content(path: Path, media_type: str, columns_max: int, colour: bool = 
         with path.open("rb") as file:
             content = file.read(MAX_CONTENT_BYTES + 1)
         if medium is not None and medium.shown is Shown.PICTURE:
-            return half_blocks(read_image(content), columns_max, colour)
+            return half_blocks(read_image(content, media_type), columns_max, colour)
         if medium is not None and medium.shown is Shown.TEXT:
             return _shown_text(content, path)
     except OSError as error:
@@ -39,7 +42,19 @@ def shown_content(path: Path, media_type: str, columns_max: int, colour: bool = 
     except Reject as error:
         return letters(f"(cannot be shown: {error}; the file is {path})")
     words = media_type if medium is None else medium.words
-    return letters(f"({words}, {len(content):,} bytes: {path})")
+    shown = Text()
+    if medium is not None and medium.shown is Shown.SOUND:
+        shown = _loudness(content, media_type, columns_max)
+    return shown.append_text(letters(f"({words}, {len(content):,} bytes: {path})"))
+
+
+def _loudness(content: bytes, media_type: str, columns_max: int) -> Text:
+    """One line of bars; nothing where the recording cannot be decoded."""
+    try:
+        peaks = waveform(content, media_type, max(1, columns_max))
+    except Reject:
+        return Text()
+    return Text("".join(BARS[peak * (len(BARS) - 1) // 255] for peak in peaks) + "\n")
 
 
 def _shown_text(content: bytes, path: Path) -> Text:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Final
 
 from commonground.dataset.layout import DATA, RANKING
-from commonground.dataset.rows import IMAGE, TEXT
+from commonground.dataset.rows import AUDIO, IMAGE, TEXT
 from commonground.escaping import in_code, in_markdown, one_line
 from coordinator.dataset.facts import Facts, counted, licence_url
 
@@ -25,7 +25,7 @@ _SIZES: Final = (
     *((1_000, "1K<n<10K"), (0, "n<1K")),
 )
 _ROWS_SHOWN: Final = 50  # of a table; the data and croissant.json have all
-_MODALITIES: Final = {IMAGE: "image", TEXT: "text"}
+_MODALITIES: Final = {IMAGE: "image", AUDIO: "audio", TEXT: "text"}
 
 
 def render(facts: Facts) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from commonground.dataset.layout import DATA, FileEntry
-from commonground.dataset.rows import BYTES, IMAGE, TEXT, Column
+from commonground.dataset.rows import AUDIO, BYTES, IMAGE, NESTED, TEXT, Column
 from coordinator.dataset.facts import Facts, counted, licence_url
 from protocol.identity import person_of
 
@@ -23,6 +23,7 @@ _FILES: Final = "parquet-files"
 _ITEMS: Final = "items"
 _TYPES: Final = {
     IMAGE: "sc:ImageObject",
+    AUDIO: "sc:AudioObject",
     TEXT: "sc:Text",
     BYTES: "sc:Text",  # the vocabulary has no word for bytes; the column of the media type says what they are
     "int64": "sc:Integer",
@@ -219,7 +220,7 @@ def _item_set(facts: Facts) -> dict[str, Any]:
 
 def _column_field(column: Column) -> dict[str, Any]:
     field = _field(column.name, _TYPES[column.type], column.description)
-    if column.type == IMAGE:
+    if column.type in NESTED:
         field["source"]["transform"] = {"jsonPath": "bytes"}
     if column.names:
         field["dataType"] = [field["dataType"], "cr:Label"]

@@ -6,17 +6,13 @@ may hold beside them. Nothing is kept: an item that is withdrawn has no picture 
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import Final
 
-from PIL import Image
-
 from node.blobs import BlobStore
-from node.intake import MAX_CONTENT_BYTES, MAX_PIXELS, PNG
+from node.intake import MAX_CONTENT_BYTES, thumbnail
 from node.store import Store
 from protocol.errors import Reject
-from protocol.media import MEDIA, Shown, check_content
+from protocol.media import MEDIA, Shown
 
 # Twice the size that a page shows, for dense screens.
 SIDE_PIXELS: Final = 192
@@ -26,11 +22,15 @@ TEXT_CHARS_SHOWN: Final = 4_000
 
 def picture_of(store: Store, blobs: BlobStore, item_id: bytes, part: str) -> bytes | None:
     """A PNG of at most SIDE_PIXELS on each side; None where there is nothing to show."""
+    row = store.item(item_id)
+    described = None if row is None else row.part(part)
     content = _read(store, blobs, item_id, part, MAX_CONTENT_BYTES + 1)
-    if content is None:
+    if content is None or described is None:
+        return None
+    if MEDIA[described.media_type].shown is not Shown.PICTURE:
         return None
     try:
-        return shrink(content)
+        return thumbnail(content, described.media_type, SIDE_PIXELS)
     except Reject:
         return None
 
@@ -62,25 +62,3 @@ def _read(store: Store, blobs: BlobStore, item_id: bytes, part: str, limit: int)
         return None
     with stream:
         return stream.read(limit)
-
-
-def shrink(content: bytes) -> bytes:
-    """The picture, made smaller where it is larger. Raises Reject for anything but a sound PNG."""
-    if len(content) > MAX_CONTENT_BYTES:
-        raise Reject("the picture is too large")
-    check_content(PNG, content)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise Reject("the image is too large to be shown")
-                small = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Reject("the image has too many pixels") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:  # what pillow raises on bad PNG
-        raise Reject("the image is broken") from error
-    small.thumbnail((SIDE_PIXELS, SIDE_PIXELS))
-    out = io.BytesIO()
-    small.save(out, "PNG")
-    return out.getvalue()

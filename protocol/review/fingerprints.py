@@ -63,6 +63,7 @@ _PEAK_RANK = 8  # 1 % of the canvas may be brighter than "full contrast": left-o
 _MIN_CONTRAST = 16  # below this spread (of 255) an image is blank, or we would amplify noise
 _FLOOR = 48  # of 255; above 3 sigma of Gaussian noise with sigma 15
 _TOP_LEVEL = (1 << LEVEL_BITS) - 1
+_SLACK = 10  # percent of a pixel that the centre of mass moves by between decoders
 _FADE = 4  # edge weights 1/4, 2/4, 3/4: content that crosses the edge fades, it does not jump
 _BLOCK = 4  # a sketch is the sums of 7 x 7 blocks of 4 x 4 pixels
 _SKETCH = (_CANVAS // _BLOCK) ** 2
@@ -84,9 +85,32 @@ def fingerprint_pixels(pixels: bytes, width: int, height: int) -> bytes:
         raise Reject(f"image of {width} x {height} pixels; sides must be 1..{MAX_SIDE_PIXELS}")
     if len(pixels) != width * height:
         raise Reject(f"{len(pixels)} bytes of pixels for {width} x {height}")
+    ink = _stretch_contrast(_canvas(pixels, width, height))
+    top, left = (_start(ink, axis) for axis in (1, 0))
+    return _packed_window(ink, top, left)
+
+
+def fingerprints_nearby(pixels: bytes, width: int, height: int) -> list[bytes]:
+    """The fingerprint, and those that a background one level lighter or darker and a slightly other
+    centre give: what another decoder of a lossy format may make of the same file."""
+    canvas = _canvas(pixels, width, height)
+    found: list[bytes] = []
+    for lighter in (0, -1, 1):
+        ink = _stretch_contrast(canvas, lighter)
+        rows, columns = (
+            sorted({_start(ink, axis, slack) for slack in (0, -_SLACK, _SLACK)}) for axis in (1, 0)
+        )
+        found += [_packed_window(ink, top, left) for top in rows for left in columns]
+    return found
+
+
+def _canvas(pixels: bytes, width: int, height: int) -> Levels:
     image = np.frombuffer(pixels, dtype=np.uint8).reshape(height, width)
-    levels = _window_levels(_stretch_contrast(_remove_specks(_shrink(image))))
-    return bytes([PERCEPTUAL]) + _pack(levels)
+    return _remove_specks(_shrink(image))
+
+
+def _packed_window(ink: Levels, top: int, left: int) -> bytes:
+    return bytes([PERCEPTUAL]) + _pack(_window_levels(ink, top, left))
 
 
 def fingerprint_exact(content: bytes) -> bytes:
@@ -327,9 +351,10 @@ def _remove_specks(canvas: Levels) -> Levels:
     return np.clip(canvas, neighbours[1], neighbours[-2])
 
 
-def _stretch_contrast(canvas: Levels) -> Levels:
-    """Distance from the background, 0..255 - _FLOOR, or all zero for a blank image."""
-    background = np.sort(canvas, axis=None)[canvas.size // 2]
+def _stretch_contrast(canvas: Levels, lighter: int = 0) -> Levels:
+    """Distance from the background, taken as so many levels lighter than it is: 0..255 - _FLOOR, or all
+    zero for a blank image."""
+    background = np.sort(canvas, axis=None)[canvas.size // 2] + lighter
     ink = np.abs(canvas - background)
     peak = np.sort(ink, axis=None)[-_PEAK_RANK]
     if peak < _MIN_CONTRAST:
@@ -338,12 +363,17 @@ def _stretch_contrast(canvas: Levels) -> Levels:
     return np.maximum(stretched - _FLOOR, 0)
 
 
-def _window_levels(ink: Levels) -> Levels:
-    """(26, 26) levels 0..7 around the centre of mass."""
+def _start(ink: Levels, axis: int, slack: int = 0) -> int:
+    """Where the window begins that has the centre of mass in its middle, `slack` percent of a pixel on;
+    rows are summed along axis 1."""
     mass = max(int(ink.sum()), 1)
     doubled = 2 * np.arange(_CANVAS) + 1
-    top = int(ink.sum(axis=1) @ doubled) // (2 * mass) - WINDOW // 2
-    left = int(ink.sum(axis=0) @ doubled) // (2 * mass) - WINDOW // 2
+    moment = int(ink.sum(axis=axis) @ doubled)
+    return (100 * moment + 2 * slack * mass) // (200 * mass) - WINDOW // 2
+
+
+def _window_levels(ink: Levels, top: int, left: int) -> Levels:
+    """(26, 26) levels 0..7 of the window that begins there."""
     padded = np.pad(ink, WINDOW)
     window = padded[top + WINDOW :, left + WINDOW :][:WINDOW, :WINDOW]
     weight = np.minimum(np.minimum(np.arange(WINDOW), np.arange(WINDOW)[::-1]) + 1, _FADE)

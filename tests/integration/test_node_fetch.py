@@ -144,7 +144,7 @@ async def test_what_does_not_fit_its_record_is_told_apart(tmp_path: Path) -> Non
             wanted(11, key, commitment=bytes(32)),
             wanted(12, key, size=3),  # less than is served
             wanted(13, key, size=10_000),  # more than is served
-            wanted(14, key, media_type="audio/ogg"),
+            wanted(14, key, media_type="video/ogg"),
             wanted(15, key, size=MAX_CONTENT_BYTES + 1),
             wanted(17, key, part="prompt", commitment=bytes(32)),  # the first of two
             wanted(16, KeyId(b"\4" * 32)),  # an author who is away

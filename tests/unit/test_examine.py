@@ -11,12 +11,15 @@ import pytest
 
 from node.examine import MISMATCH, UNSURE, Examiner, Opinion, Wanted
 from node.intake import fingerprint_content
+from node.media.worker import Decoder
 from node.reviewers import Case, Refusal, Reviewer, load_reviewer
 from node.rows import TaskRow
+from protocol.errors import StateError
 from protocol.rows import Campaign, Consent, Description, Part
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests import simulated
+from tests.media_files import photo, saved
 from tests.review_bench import PNG, TEXT, digit, put
 
 CONTENT = digit(1)
@@ -88,6 +91,27 @@ async def test_content_is_held_against_its_record(
     folder: Path, item: Wanted, opinion: Opinion
 ) -> None:
     assert await Examiner(plugins()).examine(folder, item) == opinion
+
+
+async def test_a_picture_that_carries_more_than_its_pixels_is_not_what_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    """Whoever made it did not let a node clean it; what is beside the pixels nobody reviews."""
+    bare = saved(photo(), "JPEG")
+    claimed = fingerprint_content(bare, "image/jpeg")
+    item = wanted("image/jpeg", claimed)
+    for content, opinion in ((bare, Opinion(b"\0\1")), (bare + b"hidden", MISMATCH)):
+        put({"content": content}, tmp_path / bytes(32).hex())
+        assert await Examiner(plugins()).examine(tmp_path, item) == opinion
+
+
+async def test_a_decoder_that_does_not_start_rejects_nobody(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.intake.DECODER", closed := Decoder())
+    closed.close()
+    with pytest.raises(StateError, match="the decoder was closed"):
+        await Examiner(plugins()).examine(folder, wanted())
 
 
 async def test_a_refusal_is_an_opinion(folder: Path) -> None:

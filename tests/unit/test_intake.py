@@ -17,28 +17,21 @@ from node.intake import (
     DecodedImage,
     check_fingerprint,
     fingerprint_content,
-    json_depth,
-    list_files,
+    prepare_content,
     read_content,
     read_image,
-    read_labels,
 )
+from node.media.texts import json_depth
 from protocol.errors import ConfigError, Reject
-from protocol.media import MEDIA
+from protocol.media import MEDIA, Shown
 from protocol.review.fingerprints import EXACT, PERCEPTUAL
+from tests.media_files import content_of, drawing
 
 
 def png(image: Image.Image, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", **options)
     return buffer.getvalue()
-
-
-def drawing(size: int = 28) -> Image.Image:
-    pixels = np.zeros((size, size), dtype=np.uint8)
-    pixels[size // 4 : size // 2, size // 4 : 3 * size // 4] = 200
-    pixels[size // 4 : 3 * size // 4, size // 3 : size // 2] = 250
-    return Image.fromarray(pixels)
 
 
 def header_only(width: int, height: int) -> bytes:
@@ -108,7 +101,7 @@ def test_content_has_to_be_of_its_media_type() -> None:
         with pytest.raises(Reject, match="not plain text"):
             fingerprint_content(strange, "text/plain")
     with pytest.raises(Reject, match="no media type"):
-        fingerprint_content(b"a", "image/gif")
+        fingerprint_content(b"a", "image/tiff")
 
 
 def wav(*chunks: tuple[bytes, bytes]) -> bytes:
@@ -119,17 +112,16 @@ def wav(*chunks: tuple[bytes, bytes]) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
 
 
+# One channel of eight bits at 8 kHz.
+PCM = struct.pack("<HHIIHH", 1, 1, 8_000, 8_000, 1, 8)
+
+
 def test_every_medium_is_decoded_here() -> None:
-    good = {
-        "image/png": png(drawing()),
-        "audio/wav": wav((b"fmt ", bytes(16)), (b"data", b"abc")),
-        "application/json": b'{"a": [1, 2]}',
-    }
-    for medium in MEDIA.values():
-        content = good.get(medium.name, b"some text")
-        fingerprint = fingerprint_content(content, medium.name)
-        check_fingerprint(content, medium.name, fingerprint)
-        assert fingerprint[0] == (PERCEPTUAL if medium.name == "image/png" else EXACT)
+    for name, medium in MEDIA.items():
+        content = content_of(name)
+        fingerprint = fingerprint_content(content, name)
+        check_fingerprint(content, name, fingerprint)
+        assert fingerprint[0] == (PERCEPTUAL if medium.shown is Shown.PICTURE else EXACT)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +129,10 @@ def test_every_medium_is_decoded_here() -> None:
     [
         ("application/json", b'{"a": '),
         ("application/json", b"[" * 100_000),
-        ("audio/wav", wav((b"fmt ", bytes(16)))),
+        ("audio/wav", wav((b"fmt ", PCM))),
         ("audio/wav", wav((b"data", bytes(16)))),
-        ("audio/wav", wav((b"fmt ", bytes(16)), (b"data", bytes(8)))[:-4]),
-        ("audio/wav", wav((b"fmt ", bytes(16)), (b"data", bytes(8))) + b"trailing"),
+        ("audio/wav", wav((b"fmt ", PCM), (b"data", bytes(8)))[:-4]),
+        ("audio/wav", wav((b"fmt ", bytes(16)), (b"data", bytes(8)))),
         ("audio/wav", b"RIFF\4\0\0\0WAVE"),
     ],
 )
@@ -178,9 +170,18 @@ def test_how_deep_json_nests(text: bytes, depth: int) -> None:
     assert json_depth(text) == depth
 
 
-def test_an_odd_recording_may_lack_its_last_byte() -> None:
-    whole = wav((b"fmt ", bytes(16)), (b"data", b"abc"))
-    assert fingerprint_content(whole[:-1], "audio/wav")
+def test_only_the_bare_recording_is_taken_from_others() -> None:
+    whole = wav((b"fmt ", PCM), (b"data", b"abc"))
+    assert fingerprint_content(whole, "audio/wav")
+    for other in (
+        whole[:-1],
+        whole + b"trailing",
+        wav((b"fmt ", PCM), (b"data", b"abc"), (b"bext", b"")),
+    ):
+        made = prepare_content(other, "audio/wav", ["audio/wav"], 1_000)
+        assert made.content == whole
+        with pytest.raises(Reject, match="only the bare recording is taken"):
+            fingerprint_content(other, "audio/wav")
 
 
 def test_a_reviewer_recomputes_the_claim() -> None:
@@ -193,69 +194,10 @@ def test_a_reviewer_recomputes_the_claim() -> None:
             check_fingerprint(data, "image/png", lie)
 
 
-def test_a_folder_is_listed_without_tables_unless_they_are_the_items(tmp_path: Path) -> None:
-    for name in ("b.png", "a.txt", "labels.csv", ".hidden"):
-        (tmp_path / name).write_text("x")
-    (tmp_path / "folder").mkdir()
-    assert [path.name for path in list_files(tmp_path)] == ["a.txt", "b.png"]
-    assert [path.name for path in list_files(tmp_path, tables=True)] == [
-        *("a.txt", "b.png", "labels.csv")
-    ]
-
-
-def test_missing_files_and_folders_are_config_errors(tmp_path: Path) -> None:
-    for attempt in (
-        lambda: read_content(tmp_path / "absent.png"),
-        lambda: list_files(tmp_path / "absent"),
-        lambda: read_labels(tmp_path / "absent.csv"),
-    ):
-        with pytest.raises(ConfigError) as caught:
-            attempt()
-        assert caught.value.advice
+def test_missing_files_are_config_errors(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_content(tmp_path / "absent.png")
+    assert caught.value.advice
     (tmp_path / "empty").write_bytes(b"")
     with pytest.raises(Reject, match="empty"):
         read_content(tmp_path / "empty")
-
-
-def test_labels_are_read(tmp_path: Path) -> None:
-    table = tmp_path / "labels.csv"
-    table.write_bytes(b'\xef\xbb\xbffile,label\r\na.png,7\r\n"b,1.png",cat\r\n\r\n')
-    assert read_labels(table) == {"a.png": "7", "b,1.png": "cat"}
-    table.write_text("file,answer\na.png,yes\n")
-    assert read_labels(table) == {"a.png": "yes"}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "line 1: the header"),
-        ("name,label\na,1\n", "line 1: the header"),
-        ("file,label\n", "holds no labels"),
-        ("file,label\na.png,1\nb.png\n", "line 3: expected 2 fields, found 1"),
-        ("file,label\na.png,1,2\n", "line 2: expected 2 fields, found 3"),
-        ("file,label\na.png, \n", "line 2: .* empty"),
-        ("file,label\n../a.png,1\n", "line 2: give a plain file name"),
-        ("file,label\na.png,1\n\na.png,2\n", "line 4: a.png already"),
-        ("file,label\na.png," + "x" * 256, "line 2: .* longer"),
-        ('file,label\n"a.png,1\n', "line 2"),
-        ("file,label\n\udcff,1\n", "not UTF-8"),
-    ],
-)
-def test_bad_label_tables_name_the_line(tmp_path: Path, text: str, message: str) -> None:
-    table = tmp_path / "labels.csv"
-    table.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(ConfigError, match=message):
-        read_labels(table)
-
-
-def test_a_table_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = tmp_path / "labels.csv"
-    table.write_text("file,label\na.png,1\nb.png,2\n")
-    monkeypatch.setattr(intake, "MAX_LABELS", 2)
-    assert len(read_labels(table)) == 2
-    monkeypatch.setattr(intake, "MAX_LABELS", 1)
-    with pytest.raises(ConfigError, match="line 3: more than 1 labels"):
-        read_labels(table)
-    monkeypatch.setattr(intake, "MAX_LABEL_BYTES", 10)
-    with pytest.raises(ConfigError, match="larger than 10 bytes"):
-        read_labels(table)

@@ -7,6 +7,7 @@ import pytest
 from protocol.errors import Reject
 from protocol.media import (
     MEDIA,
+    SHAPES,
     Comparison,
     Shown,
     check_content,
@@ -22,30 +23,46 @@ def test_the_registry_says_how_each_type_is_compared_and_shown() -> None:
     table = {name: (each.comparison.value, each.shown.value) for name, each in MEDIA.items()}
     assert table == {
         "image/png": ("perceptual", "picture"),
+        "image/jpeg": ("perceptual", "picture"),
+        "image/webp": ("perceptual", "picture"),
+        "image/gif": ("perceptual", "picture"),
         "audio/wav": ("exact", "sound"),
+        "audio/flac": ("exact", "sound"),
+        "audio/mpeg": ("exact", "sound"),
+        "audio/ogg": ("exact", "sound"),
         "text/plain": ("exact", "text"),
         "text/markdown": ("exact", "text"),
         "text/csv": ("exact", "text"),
         "text/x-python": ("exact", "text"),
         "application/json": ("exact", "text"),
+        "application/vnd.commonhold.conversation+json": ("exact", "text"),
+        "application/vnd.commonhold.pair+json": ("exact", "text"),
+        "application/vnd.commonhold.record+json": ("exact", "text"),
+        "application/octet-stream": ("exact", "file"),
     }
 
 
 def test_the_registry_is_consistent() -> None:
-    suffixes = [suffix for each in MEDIA.values() for suffix in each.suffixes]
+    told = [each for each in MEDIA.values() if each.name not in SHAPES]
+    suffixes = [suffix for each in told for suffix in each.suffixes]
     assert len(set(suffixes)) == len(suffixes)
     for name, each in MEDIA.items():
         assert each.name == name and each.suffix.startswith(".")
-        assert each.is_text == (each.shown is Shown.TEXT) == (not each.signature)
+        assert each.is_text == (each.shown is Shown.TEXT)
+        assert bool(each.signatures) == (each.shown in (Shown.PICTURE, Shown.SOUND))
+        assert not each.is_lossy or each.comparison is Comparison.PERCEPTUAL
         assert each.shown is Shown.PICTURE or each.comparison is Comparison.EXACT
 
 
 def test_known_types_are_found_and_others_refused_with_a_list() -> None:
     assert check_media_type("image/png").suffix == ".png"
-    for name in ("", "image/gif", "IMAGE/PNG", "image/png ", "\x1b" * 1000):
+    for name in ("", "image/tiff", "IMAGE/PNG", "image/png ", "\x1b" * 1000):
         with pytest.raises(Reject, match="nodes know no media type") as refusal:
             check_media_type(name)
-        assert "image/png, audio/wav, text/plain" in refusal.value.advice
+        assert (
+            "image/gif, audio/wav, audio/flac, audio/mpeg, audio/ogg, text/plain"
+            in refusal.value.advice
+        )
         assert str(refusal.value).isprintable()
 
 
@@ -55,6 +72,14 @@ def test_known_types_are_found_and_others_refused_with_a_list() -> None:
         (PNG, "", "image/png"),
         (PNG, ".txt", "image/png"),  # the bytes decide
         (WAV, ".WAV", "audio/wav"),
+        (b"\xff\xd8\xff\xe0", ".png", "image/jpeg"),
+        (b"RIFF\x24\0\0\0WEBPVP8 ", "", "image/webp"),
+        (b"GIF87a\0", "", "image/gif"),
+        (b"GIF89a\0", "", "image/gif"),
+        (b"fLaC\0", "", "audio/flac"),
+        (b"OggS\0", "", "audio/ogg"),
+        (b"ID3\4\0", "", "audio/mpeg"),
+        (b"\xff\xfb\x90", "", "audio/mpeg"),
         (b"a,b\n1,2\n", ".csv", "text/csv"),
         (b"a,b\n1,2\n", "", "text/plain"),
         (b"# Title", ".MD", "text/markdown"),
@@ -62,6 +87,7 @@ def test_known_types_are_found_and_others_refused_with_a_list() -> None:
         (b"print()\n", ".py", "text/x-python"),
         (b"text", ".png", "text/plain"),
         (b"text", ".unheard", "text/plain"),
+        (b"GIF89a is a format, as ID3 is one of tags", "", "text/plain"),
         (
             "\U0001f468\u200d\U0001f469 \U0001fae8".encode(),
             ".txt",
@@ -80,7 +106,8 @@ def test_types_are_recognised(content: bytes, suffix: str, media_type: str) -> N
         (b"", "it is empty"),
         (b"caf\xe9", "not UTF-8 from byte 4 on"),
         (b"ab\x1b[31m", r"holds U\+001B, a control character, at character 3"),
-        (b"GIF89a\0", r"U\+0000"),
+        (b"GIF88a\0", r"U\+0000"),
+        (b"\xff\xfeh\0i\0", "not UTF-8 from byte 1 on"),  # UTF-16
         (b"RIFF\x24\0\0\0AVI ", r"U\+0000"),
         ("\u009b".encode(), r"U\+009B"),
     ],
@@ -99,4 +126,12 @@ def test_content_of_another_type_is_refused() -> None:
     with pytest.raises(Reject, match="the content is not a WAV recording"):
         check_content("audio/wav", b"RIFF")
     with pytest.raises(Reject, match="nodes know no media type"):
-        check_content("image/gif", b"GIF89a")
+        check_content("image/tiff", b"II*\0")
+
+
+def test_an_opaque_file_is_anything_and_nothing_is_recognised_as_one() -> None:
+    check_content("application/octet-stream", b"\0\x1b")
+    with pytest.raises(Reject, match="it is empty"):
+        check_content("application/octet-stream", b"")
+    with pytest.raises(Reject, match="no content of a known type"):
+        media_type_of(b"\0\x1b", ".bin")

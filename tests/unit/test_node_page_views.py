@@ -19,12 +19,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from commonground.addresses import now_ms
+from node.intake import thumbnail
 from node.page.earnings import CHART_HEIGHT, view_earnings
 from node.page.entries import KINDS, view_entry
 from node.page.health import SigningKey, view_health
 from node.page.items import PAGE_ITEMS, ItemView, view_items
 from node.page.own import Standing
-from node.page.pictures import SIDE_PIXELS, TEXT_CHARS_SHOWN, shrink, texts_of
+from node.page.pictures import SIDE_PIXELS, TEXT_CHARS_SHOWN, texts_of
 from node.page.sources import Replay
 from node.page.work import view_reviews, view_training
 from node.rows import ClaimRow, TaskRow
@@ -248,7 +249,8 @@ def test_a_picture_is_pixels_and_nothing_else() -> None:
     info.add_text("Comment", "<script>alert(1)</script>")
     out = io.BytesIO()
     Image.new("RGB", (900, 300), (200, 10, 10)).save(out, "PNG", pnginfo=info)
-    small = shrink(out.getvalue() + b"<script>alert(2)</script>")
+    content = out.getvalue() + b"<script>alert(2)</script>"
+    small = thumbnail(content, "image/png", SIDE_PIXELS)
     assert b"script" not in small
     with Image.open(io.BytesIO(small)) as image:
         assert image.format == "PNG"
@@ -257,7 +259,7 @@ def test_a_picture_is_pixels_and_nothing_else() -> None:
 
 
 def test_a_small_picture_keeps_its_pixels() -> None:
-    with Image.open(io.BytesIO(shrink(picture(4)))) as image:
+    with Image.open(io.BytesIO(thumbnail(picture(4), "image/png", SIDE_PIXELS))) as image:
         assert image.size == (28, 28)
 
 
@@ -266,7 +268,7 @@ def test_a_picture_of_what_is_none_is_refused() -> None:
     Image.new("1", (5_000, 5_000)).save(wide, "PNG")
     for content in (b"", b"plain text", b"<svg/>", picture(1)[:60], wide.getvalue()):
         with pytest.raises(Reject):
-            shrink(content)
+            thumbnail(content, "image/png", SIDE_PIXELS)
 
 
 async def test_pictures_are_served_for_own_items_alone(world: World) -> None:

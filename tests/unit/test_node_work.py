@@ -28,6 +28,7 @@ from protocol.review.sampling import is_flipped
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests import simulated
+from tests.media_files import recording
 from tests.review_bench import Bench, digit, lay_out, pairs, pictures, put, rubric
 from tests.simulated_log import LINK, feed
 
@@ -315,6 +316,8 @@ def test_each_medium_is_shown_as_a_terminal_can(tmp_path: Path) -> None:
     assert "cannot be shown" in shown(b"no picture", "image/png")
     assert shown(b'{"a": 1}', "application/json") == '{"a": 1}'
     assert "WAV recording, 4 bytes" in shown(b"RIFF", "audio/wav")
+    bars, words = shown(recording("audio/flac"), "audio/flac").splitlines()
+    assert len(bars) == 63 and set(bars[1:-1]) == {"▃"} and "a FLAC recording" in words
     long = shown(b"x" * (TEXT_CHARS_SHOWN + 5), "text/plain")
     assert "5 more characters" in long
     (tmp_path / "content").unlink()

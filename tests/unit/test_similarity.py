@@ -20,6 +20,7 @@ from protocol.review.fingerprints import (
     distance,
     fingerprint_exact,
     fingerprint_pixels,
+    fingerprints_nearby,
     is_near_duplicate,
     is_valid_fingerprint,
 )
@@ -52,6 +53,14 @@ def test_a_fingerprint_is_the_same_on_every_machine() -> None:
     digest = hashlib.sha256(fingerprint(image)).hexdigest()
     assert len(fingerprint(image)) == PERCEPTUAL_BYTES <= 256
     assert digest == "c706b827e68d608de43879371c735fb614dff5d5ab0748b1c0fc35e756479f61"
+
+
+def test_nearby_are_those_at_the_steps_of_the_rule() -> None:
+    image = ring(1, 1)
+    nearby = fingerprints_nearby(image.tobytes(), 28, 28)
+    assert nearby[0] == fingerprint(image)
+    assert all(is_valid_fingerprint(each) for each in nearby)
+    assert 3 <= len(nearby) <= 27  # three backgrounds, and three starts of the window each way
 
 
 @pytest.mark.parametrize(

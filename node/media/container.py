@@ -1,0 +1,157 @@
+"""What the readers of containers have in common: what is left of a file, and what was in it.
+
+A reader takes a file apart by its own fixed rules, before any library sees it, keeps what a loader needs to
+show or play it, and names what it leaves out. What it keeps is the file's own bytes: pixels and samples do
+not change. Content is clean if nothing is left out; a network takes only clean content.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.errors import Reject
+
+UPRIGHT: Final = 1  # of the eight orientations of EXIF
+
+LOCATION: Final = "the location"
+CAMERA: Final = "the camera's data"
+HISTORY: Final = "the history of its editing"
+COMMENTS: Final = "comments"
+THUMBNAIL: Final = "a thumbnail"
+TAGS: Final = "tags"
+OTHER: Final = "other data beside the content"
+
+_SAVE_AGAIN: Final = "Save it again with a program that opens it."
+_IFD_ENTRIES_MAX: Final = 1_000  # cameras write some fifty
+_ORIENTATION: Final = 0x0112
+_GPS: Final = 0x8825
+_XMP_ORIENTATION: Final = re.compile(rb"tiff:Orientation(?:\s*=\s*[\"']|>)\s*([1-8])\b")
+_XMP_LOCATION: Final = re.compile(rb"GPSLatitude|GPSLongitude")
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What is left of a file, and what was in it that the pixels need to be shown as they were meant."""
+
+    content: bytes
+    removed: tuple[str, ...] = ()
+    width: int = 0
+    height: int = 0
+    orientation: int = UPRIGHT
+    profile: bytes = b""  # ICC, left out of content
+    is_cmyk: bool = False
+
+
+class Notes:
+    """What a reader notices on its way through a file."""
+
+    def __init__(self) -> None:
+        self._removed: list[str] = []
+        self._exif_orientation = 0
+        self._xmp_orientation = 0
+        self.profile = b""
+
+    def remove(self, what: str) -> None:
+        if what not in self._removed:
+            self._removed.append(what)
+
+    def exif(self, block: bytes) -> None:
+        """A block of EXIF is left out; what can be read of it is heeded, however damaged the rest is."""
+        tags = exif_tags(block.removeprefix(b"Exif\0\0"))
+        if _GPS in tags:
+            self.remove(LOCATION)
+        self.remove(CAMERA)
+        if 1 <= tags.get(_ORIENTATION, 0) <= 8:
+            self._exif_orientation = tags[_ORIENTATION]
+
+    def xmp(self, packet: bytes) -> None:
+        """So is a packet of XMP."""
+        if _XMP_LOCATION.search(packet):
+            self.remove(LOCATION)
+        self.remove(HISTORY)
+        if found := _XMP_ORIENTATION.search(packet):
+            self._xmp_orientation = int(found[1])
+
+    def trailing(self, length: int) -> None:
+        """Bytes after the end: what hides there is not seen by reviewers."""
+        if length:
+            self.remove(f"{length:,} bytes after the end" if length > 1 else "a byte after the end")
+
+    @property
+    def orientation(self) -> int:
+        """Where both say something, EXIF, as in what shows pictures."""
+        return self._exif_orientation or self._xmp_orientation or UPRIGHT
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        return tuple(self._removed)
+
+
+def broken(what: str, why: str) -> Reject:
+    """The error for a file that breaks its format's rules."""
+    return Reject(f"broken {what}: {why}", _SAVE_AGAIN)
+
+
+def check_sides(width: int, height: int, sides_max: int, pixels_max: int) -> None:
+    """Before anything is decoded. Raises Reject."""
+    if not width or not height:
+        raise broken("picture", f"it has {width} x {height} pixels")
+    if max(width, height) > sides_max or width * height > pixels_max:
+        raise Reject(
+            f"a picture of {width} x {height} pixels is too large",
+            f"Scale it down: at most {sides_max:,} on a side.",
+        )
+
+
+def exif_tags(block: bytes) -> dict[int, int]:
+    """The tags of the first directory, each with its value where that is a short number, or else 0.
+
+    What is damaged is left out: this only tells what is in a block that is removed.
+    """
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < 8:
+        return {}
+    (start,) = struct.unpack_from(f"{order}I", block, 4)
+    if start + 2 > len(block):
+        return {}
+    (count,) = struct.unpack_from(f"{order}H", block, start)
+    tags: dict[int, int] = {}
+    for number in range(min(count, _IFD_ENTRIES_MAX)):
+        at = start + 2 + 12 * number
+        if at + 12 > len(block):
+            break
+        tag, kind, values, value = struct.unpack_from(f"{order}HHIH", block, at)
+        tags[tag] = value if kind == 3 and values == 1 else 0
+    return tags
+
+
+def riff_chunks(data: bytes, what: str, notes: Notes) -> list[tuple[bytes, bytes]]:
+    """The chunks of a RIFF file (WebP, WAV) by name. An odd last one may lack its padding."""
+    size = int.from_bytes(data[4:8], "little") + 8
+    if size - 1 > len(data):
+        raise broken(what, f"it says {size:,} bytes, and has {len(data):,}")
+    notes.trailing(len(data) - size)
+    chunks: list[tuple[bytes, bytes]] = []
+    at, end = 12, min(size, len(data))
+    while at < end:
+        if at + 8 > end:
+            raise broken(what, f"a chunk at byte {at:,} has no length")
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        if at + 8 + length > end:
+            raise broken(what, f"the chunk at byte {at:,} is longer than the file")
+        chunks.append((data[at : at + 4], data[at + 8 : at + 8 + length]))
+        at += 8 + length + length % 2
+    return chunks
+
+
+def riff_of(form: bytes, chunks: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """A RIFF file of these chunks."""
+    body = b"".join(
+        name + len(chunk).to_bytes(4, "little") + chunk + b"\0" * (len(chunk) % 2)
+        for name, chunk in chunks
+    )
+    return b"RIFF" + (len(body) + 4).to_bytes(4, "little") + form + body
