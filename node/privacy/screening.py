@@ -1,0 +1,64 @@
+"""What a contributor's own content is screened for before anything is signed, and what is done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from node.privacy.contact import regions_of
+from node.privacy.documents import Finding, Looked, look_at
+from node.privacy.finders import TextFinder
+from node.privacy.found import masked
+from node.privacy.language import language_of
+
+
+class Choice(StrEnum):
+    """What is done with items in which personal data was found."""
+
+    REDACT = "redact"
+    LEAVE_OUT = "leave-out"
+    KEEP = "keep"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A text as it would be submitted, what was found in it, and its language if that is sure."""
+
+    text: str
+    findings: tuple[Finding, ...]
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """How content is screened; `redacts`: whether what is found is replaced before it is submitted."""
+
+    finder: TextFinder = field(default_factory=TextFinder)
+    redacts: bool = False
+
+    def document(self, text: str, media_type: str) -> Screened:
+        """A whole text. Raises Reject for what cannot be told piece by piece."""
+        language = language_of(text)
+        looked = look_at(text, media_type, self.finder, regions_of(language))
+        return self._screened(text, looked, language)
+
+    def words(self, text: str, where: str) -> Screened:
+        """A short one, of which its place says enough."""
+        found = self.finder.find(text)
+        findings = tuple(
+            Finding(where, each.kind, each.what, masked(text[each.start : each.end]))
+            for each in found
+        )
+        redacted = self.finder.redact(text) if found else text
+        return self._screened(text, Looked(findings, redacted), "")
+
+    def beside(self, text: str, where: str) -> tuple[Finding, ...]:
+        """What is beside the content, and stays here."""
+        return tuple(replace(each, is_submitted=False) for each in self.words(text, where).findings)
+
+    def _screened(self, text: str, looked: Looked, language: str) -> Screened:
+        if not self.redacts:
+            return Screened(text, looked.findings, language)
+        gone = tuple(replace(each, is_submitted=False) for each in looked.findings)
+        return Screened(looked.redacted, gone, language)
