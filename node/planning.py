@@ -7,13 +7,15 @@ take, is named and left out, and so is what is there already. Drafts are not kep
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 from unicodedata import normalize
 
 from node.contents import CheckedPart, Contents
 from node.drafts import Draft, Drafts, LeftOut
+from node.privacy.documents import Finding
+from node.privacy.screening import Screening
 from node.store import Store
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.rows import Campaign
@@ -48,6 +50,17 @@ class Planned:
     words: str
     proposal: bytes | None
     parts: tuple[CheckedPart, ...]
+    in_answer: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The personal data that was found in it and beside it."""
+        return (*(each for part in self.parts for each in part.findings), *self.in_answer)
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether personal data that was found would be submitted."""
+        return any(each.is_submitted for each in self.findings)
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -84,6 +97,23 @@ class Plan:
     items: tuple[Planned, ...]
     left_out: tuple[LeftOut, ...]
 
+    @property
+    def personal(self) -> tuple[Planned, ...]:
+        """The items that would show personal data."""
+        return tuple(item for item in self.items if item.is_personal)
+
+    def without_personal(self) -> Plan:
+        """The same without these, which are left out."""
+        gone = tuple(LeftOut(item.name, _personal_reason(item)) for item in self.personal)
+        kept = tuple(item for item in self.items if not item.is_personal)
+        return replace(self, items=kept, left_out=(*self.left_out, *gone))
+
+
+def _personal_reason(item: Planned) -> str:
+    kinds = dict.fromkeys(each.kind.value for each in item.findings if each.is_submitted)
+    answer = any(each.is_submitted for each in item.in_answer)
+    return f"it holds personal data ({', '.join(kinds)})" + (" in its answer" if answer else "")
+
 
 def changed_of(items: Iterable[Planned]) -> tuple[Changed, ...]:
     """Those of them whose files are not submitted as they are."""
@@ -94,9 +124,16 @@ class Planner:
     """Looks at what somebody brings to one campaign; writes nothing."""
 
     def __init__(
-        self, store: Store, state: State, campaign_id: str, *, scale: bool = False
+        self,
+        store: Store,
+        state: State,
+        campaign_id: str,
+        *,
+        scale: bool = False,
+        screening: Screening | None = None,
     ) -> None:
-        """`state` is the node's replay; `scale`: whether pictures may be made smaller to fit.
+        """`state` is the node's replay; `scale`: whether pictures may be made smaller to fit; `screening`:
+        what looks for personal data.
 
         Raises ConfigError when it knows no such campaign, and StateError when that takes nothing at present.
         """
@@ -111,7 +148,8 @@ class Planner:
             )
         self.campaign = campaign
         self._store = store
-        self._contents = Contents(campaign.parts, scale=scale)
+        self._screening = screening
+        self._contents = Contents(campaign.parts, scale=scale, screening=screening)
 
     def plan(
         self, drafts: Drafts, terms: Terms, on_item: Callable[[], object] = lambda: None
@@ -148,7 +186,8 @@ class Planner:
             parts = tuple(self._contents.check(part) for part in draft.parts)
         except (Reject, ConfigError) as error:
             return LeftOut(draft.name, f"{error}. {error.advice}".rstrip())
-        item = Planned(place, draft.name, draft.words, proposal, parts)
+        in_answer = self._screening.answer(draft.words) if self._screening else ()
+        item = Planned(place, draft.name, draft.words, proposal, parts, in_answer)
         if item.sha256 in first_with:
             return LeftOut(draft.name, f"the same content as {first_with[item.sha256]}")
         first_with[item.sha256] = draft.name

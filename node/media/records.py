@@ -14,3 +14,24 @@ class Prepared:
     content: bytes
     fingerprint: bytes
     said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What content credentials (C2PA) say of how content was made. Nobody checked their signature."""
+
+    generator: str = ""  # the program that made the claim
+    sources: tuple[str, ...] = ()  # digital source types of IPTC, as trainedAlgorithmicMedia
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether a model made it, or some of it."""
+        return any("algorithmic" in each.lower() for each in self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a file holds beside its content: texts, each with what it is ("comments"), and credentials."""
+
+    texts: tuple[tuple[str, str], ...] = ()
+    credentials: Credentials | None = None

@@ -25,9 +25,10 @@ class Choice(StrEnum):
 class Screened:
     """A text as it would be submitted, what was found in it, and its language if that is sure."""
 
-    text: str
-    findings: tuple[Finding, ...]
+    text: str = ""
+    findings: tuple[Finding, ...] = ()
     language: str = ""
+    is_redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +46,29 @@ class Screening:
 
     def words(self, text: str, where: str) -> Screened:
         """A short one, of which its place says enough."""
-        found = self.finder.find(text)
-        findings = tuple(
-            Finding(where, each.kind, each.what, masked(text[each.start : each.end]))
-            for each in found
-        )
-        redacted = self.finder.redact(text) if found else text
-        return self._screened(text, Looked(findings, redacted), "")
+        found = self._found_in(text, where)
+        return self._screened(text, Looked(found, self.finder.redact(text) if found else text), "")
+
+    def answer(self, text: str) -> tuple[Finding, ...]:
+        """In an answer, which is one of the campaign's: it is submitted as it is, or not at all."""
+        return self._found_in(text, "the answer")
 
     def beside(self, text: str, where: str) -> tuple[Finding, ...]:
         """What is beside the content, and stays here."""
-        return tuple(replace(each, is_submitted=False) for each in self.words(text, where).findings)
+        return _gone(self._found_in(text, where))
+
+    def _found_in(self, text: str, where: str) -> tuple[Finding, ...]:
+        return tuple(
+            Finding(where, each.kind, each.what, masked(text[each.start : each.end]))
+            for each in self.finder.find(text)
+        )
 
     def _screened(self, text: str, looked: Looked, language: str) -> Screened:
         if not self.redacts:
             return Screened(text, looked.findings, language)
-        gone = tuple(replace(each, is_submitted=False) for each in looked.findings)
-        return Screened(looked.redacted, gone, language)
+        is_redacted = looked.redacted != text
+        return Screened(looked.redacted, _gone(looked.findings), language, is_redacted)
+
+
+def _gone(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    return tuple(replace(each, is_submitted=False) for each in findings)
