@@ -14,6 +14,7 @@ from unicodedata import normalize
 
 from node.contents import CheckedPart, Contents
 from node.drafts import Draft, Drafts, LeftOut
+from node.media.records import Credentials
 from node.privacy.documents import Finding
 from node.privacy.screening import Screening
 from node.store import Store
@@ -21,11 +22,13 @@ from protocol.errors import ConfigError, Reject, StateError
 from protocol.rows import Campaign
 from protocol.state import State
 from protocol.tasks.question import question_of
-from protocol.text import quoted
+from protocol.text import check_name, quoted
 from protos.gen import records_pb2 as pb
 
 # Problems that are spelled out; a person corrects the first and finds the others alike.
 PROBLEMS_SHOWN: Final = 5
+#: The generator of what content credentials call generated without saying by what.
+UNNAMED: Final = "unnamed model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,11 @@ class Terms:
     derived_from: tuple[bytes, ...] = ()  # item ids
     transformation: str = ""
 
+    @property
+    def is_generated(self) -> bool:
+        """Whether a program made them."""
+        return self.origin in (pb.ORIGIN_AGENT, pb.ORIGIN_SYNTHETIC)
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -51,6 +59,7 @@ class Planned:
     proposal: bytes | None
     parts: tuple[CheckedPart, ...]
     in_answer: tuple[Finding, ...] = ()
+    generator: str = ""  # of an item that its owner calls synthetic, as its content credentials do
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -61,6 +70,21 @@ class Planned:
     def is_personal(self) -> bool:
         """Whether personal data that was found would be submitted."""
         return any(each.is_submitted for each in self.findings)
+
+    @property
+    def credentials(self) -> tuple[Credentials, ...]:
+        """What its files said of how they were made."""
+        return tuple(part.credentials for part in self.parts if part.credentials)
+
+    @property
+    def made_with(self) -> str:
+        """The program that its content credentials name, if it has a name that the log takes."""
+        name = next((each.generator for each in self.credentials if each.is_generated), "")
+        try:
+            check_name(name, "the program")
+        except Reject:
+            return ""
+        return name
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -101,6 +125,19 @@ class Plan:
     def personal(self) -> tuple[Planned, ...]:
         """The items that would show personal data."""
         return tuple(item for item in self.items if item.is_personal)
+
+    @property
+    def generated(self) -> tuple[Planned, ...]:
+        """The items whose content credentials say that a model made them, or a part."""
+        return tuple(i for i in self.items if any(each.is_generated for each in i.credentials))
+
+    def as_generated(self) -> Plan:
+        """The same with these as synthetic."""
+        made = {item.place: item.made_with or UNNAMED for item in self.generated}
+        return replace(
+            self,
+            items=tuple(replace(i, generator=made.get(i.place, "")) for i in self.items),
+        )
 
     def without_personal(self) -> Plan:
         """The same without these, which are left out."""
@@ -213,9 +250,22 @@ class Planner:
                 "this campaign publishes its dataset, so it needs consent to redistribution",
                 "add --consent redistribute, or choose a campaign whose content is not published",
             )
-        generated = terms.origin in (pb.ORIGIN_AGENT, pb.ORIGIN_SYNTHETIC)
-        if generated and not terms.generator:
+        if terms.is_generated and not terms.generator:
             raise ConfigError("generated items name their generator", "add --generator NAME")
+        self._check_words(terms)
+
+    def _check_words(self, terms: Terms) -> None:
+        """What the log would say of each item, for ever."""
+        for option, words in (
+            ("--generator", terms.generator),
+            ("--transformation", terms.transformation),
+        ):
+            found = self._screening.words(words, option).findings if self._screening else ()
+            if found:
+                raise ConfigError(
+                    f"{option} holds personal data ({found[0].kind}), and goes into the public log",
+                    "say it without",
+                )
 
     def takes(self) -> str:
         """The campaign's media and sizes, in words."""

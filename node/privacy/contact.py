@@ -86,12 +86,19 @@ _REGIONS: Final = {
     "pl": ("PL",), "pt": ("BR", "PT"), "ro": ("RO",), "ru": ("RU", "KZ"), "sv": ("SE", "FI"),
     "th": ("TH",), "tr": ("TR",), "uk": ("UA",), "ur": ("PK",), "vi": ("VN",), "zh": ("CN", "TW"),
 }  # fmt: skip
+_LOCALE: Final = re.compile(r"[a-z]{2,3}_([A-Z]{2})(?:[.@]|$)")
 REGIONS_MAX: Final = 8  # each number is tried in each
 
 
 def regions_of(language: str) -> tuple[str, ...]:
     """Where a text in this language may be from; nowhere, if that is not known."""
     return _REGIONS.get(language, ())
+
+
+def region_of_locale(name: str) -> tuple[str, ...]:
+    """Where a machine is set up to be: GB, of en_GB.UTF-8."""
+    found = _LOCALE.match(name)
+    return (found[1],) if found else ()
 
 
 def find_phones(text: str, regions: Sequence[str]) -> Iterator[Found]:
@@ -154,8 +161,6 @@ def _in_use(number: str, region: str | None) -> str:
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:
-        return ""
-    if region is not None and not phonenumbers.is_valid_number_for_region(parsed, region):
         return ""
     found = phonenumbers.region_code_for_number(parsed)
     return found if found and phonenumbers.is_valid_number(parsed) else ""

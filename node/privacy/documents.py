@@ -105,6 +105,8 @@ _ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 # Of a path that is shown: the last steps, and so much of each.
 _STEPS_SHOWN: Final = 6
 _STEP_CHARS_SHOWN: Final = 60
+_UNICODE_CHARS: Final = 6  # of an escape: \\u0040
+_CHARS_MIN: Final = 6  # nothing that is looked for is shorter: a@b.cd
 
 
 def _of_json(text: str, finder: TextFinder, regions: Sequence[str]) -> list[_Piece]:
@@ -112,6 +114,8 @@ def _of_json(text: str, finder: TextFinder, regions: Sequence[str]) -> list[_Pie
     for path, start, end in _values(text):
         token = text[start:end]
         is_bare = not token.startswith('"')
+        if len(token) < _CHARS_MIN:
+            continue
         said, places = (token, None) if is_bare else _unescaped(_inside(token))
         found = finder.find(said, regions)
         if not found:
@@ -143,7 +147,7 @@ def _unescaped(written: str) -> tuple[str, list[int] | None]:
     while at < len(written):
         escape = _ESCAPE.match(written, at)
         raw = escape[0] if escape else written[at]
-        if escape and raw[1] == "u" and 0xD800 <= int(raw[2:], 16) < 0xDC00:
+        if len(raw) == _UNICODE_CHARS and 0xD800 <= int(raw[2:], 16) < 0xDC00:
             low = _ESCAPE.match(written, at + len(raw))  # the other half of the pair
             raw += low[0] if low else ""
         character = _character(raw)

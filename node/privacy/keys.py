@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from hashlib import sha256
 from typing import Final
 
 from node.privacy.found import Found, Kind
@@ -43,7 +44,8 @@ _TOKEN: Final = re.compile(
 # To its end, or to the end of all: half a private key is one, too. Escaped line ends are of code and JSON.
 _PRIVATE: Final = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-    r"[A-Za-z0-9+/=\s\\:,.()-]{0,20000}?-----END (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----",
+    r"(?:[A-Za-z0-9+/=\s\\:,.()]|-(?!----)){0,20000}+"
+    r"-----END (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----",
     re.ASCII,
 )
 _ASSIGNED: Final = re.compile(
@@ -101,6 +103,7 @@ def _is_drawn(value: str) -> bool:
 # ---- recovery phrases ----
 
 _WORDS: Final = (24, 21, 18, 15, 12)  # BIP 39
+_WORD_BITS: Final = 11
 _RUN: Final = re.compile(r"(?<![\w'])[a-z]{3,8}(?:\s{1,3}[a-z]{3,8}){11,400}+(?![\w'])", re.ASCII)
 _WORD: Final = re.compile("[a-z]+", re.ASCII)
 
@@ -124,21 +127,27 @@ def find_phrases(text: str) -> Iterator[Found]:
 
 def _phrase_words(words: list[str]) -> int:
     """How many of the first words are a phrase."""
-    known = next((n for n, word in enumerate(words) if word not in _word_list()), len(words))
-    if known < _WORDS[-1]:
-        return 0
-    from eth_account.hdaccount.mnemonic import Mnemonic
-
-    english = Mnemonic()
+    numbers = _numbers()
+    known = next((n for n, word in enumerate(words) if word not in numbers), len(words))
     for count in _WORDS:
-        if count <= known and english.is_mnemonic_valid(" ".join(words[:count])):
+        if count <= known and _is_phrase([numbers[word] for word in words[:count]]):
             return count
     return 0
 
 
+def _is_phrase(numbers: list[int]) -> bool:
+    """Eleven bits a word; of 33 bits the last is of the checksum."""
+    bits = 0
+    for number in numbers:
+        bits = bits << _WORD_BITS | number
+    check_bits = len(numbers) // 3
+    entropy = (bits >> check_bits).to_bytes((len(numbers) * _WORD_BITS - check_bits) // 8, "big")
+    return sha256(entropy).digest()[0] >> (8 - check_bits) == bits & ((1 << check_bits) - 1)
+
+
 @cache
-def _word_list() -> frozenset[str]:
+def _numbers() -> dict[str, int]:
     """The 2,048 words. Their library takes half a second to import, and most texts have no such run."""
     from eth_account.hdaccount.mnemonic import Mnemonic
 
-    return frozenset(Mnemonic().wordlist)
+    return {word: number for number, word in enumerate(Mnemonic().wordlist)}

@@ -20,7 +20,10 @@ def language_of(text: str) -> str:
     start = text[:CHARS_MAX]
     if sum(map(str.isalpha, start)) < _letters_min(start):
         return ""
-    code, chance = _model().classify(start)
+    model = _model()
+    if model is None:
+        return ""
+    code, chance = model.classify(start)
     return str(code) if chance >= SURE and code not in _NONE else ""
 
 
@@ -31,7 +34,11 @@ def _letters_min(text: str) -> int:
 
 @cache
 def _model() -> Any:
-    """A second to load, a hundred megabytes: only where there is text."""
+    """A second to load, a hundred megabytes: only where there is text. None where the disk has no room to
+    unpack it: what is a guess ends nothing."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    try:
+        return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    except OSError:
+        return None

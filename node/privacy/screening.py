@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from node.privacy.contact import regions_of
 from node.privacy.documents import Finding, Looked, look_at
 from node.privacy.finders import TextFinder
 from node.privacy.found import masked
 from node.privacy.language import language_of
-
-
-class Choice(StrEnum):
-    """What is done with items in which personal data was found."""
-
-    REDACT = "redact"
-    LEAVE_OUT = "leave-out"
-    KEEP = "keep"
-    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
