@@ -17,6 +17,7 @@ from node.privacy.choice import Choice
 from node.privacy.contact import region_of_locale
 from node.privacy.documents import Finding
 from node.privacy.finders import NOT_FOUND, TextFinder
+from node.privacy.plugin import CommandFinder
 from node.privacy.screening import Screening
 from protocol.errors import ConfigError
 
@@ -99,11 +100,9 @@ def opened(regions: Sequence[str], command: str) -> Screening:
     wrong = [each for each in regions if each.upper() not in SUPPORTED_REGIONS]
     if wrong:
         raise ConfigError(f"there is no region {wrong[0]}", "write two letters, as GB, DE, IN")
-    if command:
-        raise ConfigError("not there yet", "")
     here = next((value for name in _LOCALES if (value := os.environ.get(name))), "")
     places = tuple(each.upper() for each in regions) or region_of_locale(here)
-    return Screening(TextFinder(places))
+    return Screening(TextFinder(places, [CommandFinder(command)] if command else []))
 
 
 def ask_what(found: Found, affected: int) -> Choice:

@@ -7,14 +7,16 @@ nothing is found, so that redacting twice is redacting once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Final
 
 from node.privacy.accounts import find_cards, find_ibans
 from node.privacy.contact import find_emails, find_phones
-from node.privacy.found import RANK, Finder, Found, folded
+from node.privacy.found import RANK, Finder, Found, Kind, folded
 from node.privacy.ids import find_national_ids
 from node.privacy.keys import find_keys, find_passwords, find_phrases, find_private_keys
 from node.privacy.network import (
@@ -39,6 +41,8 @@ _FINDERS: Final[tuple[Finder, ...]] = (
     find_mac_addresses,
     find_places,
 )
+
+_PLACEHOLDERS: Final = re.compile("|".join(re.escape(kind.placeholder) for kind in Kind))
 
 #: In one text. Whoever has more submits a directory of people, and redacts nothing of use.
 FOUND_MAX: Final = 10_000
@@ -66,15 +70,23 @@ class TextFinder:
         phones = partial(find_phones, regions=tuple(dict.fromkeys((*self._regions, *regions))))
         found: list[Found] = []
         ours: tuple[Finder, ...] = (*_FINDERS, phones)
-        for each in chain(
-            *(finder(plain) for finder in ours), *(finder(text) for finder in self._more)
-        ):
+        for each in chain(*(finder(plain) for finder in ours), self._found_by_others(text)):
             if len(found) == FOUND_MAX:
                 raise Reject(
                     f"it holds more than {FOUND_MAX:,} pieces of personal data", "Leave it out."
                 )
             found.append(each)
         return merged(found)
+
+    def _found_by_others(self, text: str) -> Iterator[Found]:
+        """What is a placeholder already is no find: to a program it may look like a name."""
+        if not self._more:
+            return
+        placed = [match.span() for match in _PLACEHOLDERS.finditer(text)]
+        for each in chain.from_iterable(finder(text) for finder in self._more):
+            at = bisect_right(placed, each.start, key=lambda span: span[0]) - 1
+            if at < 0 or placed[at][1] < each.end:
+                yield each
 
     def redact(self, text: str, regions: Sequence[str] = ()) -> str:
         """The text with placeholders; all else stays as it is. Raises Reject."""

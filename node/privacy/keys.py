@@ -104,6 +104,9 @@ def _is_drawn(value: str) -> bool:
 
 _WORDS: Final = (24, 21, 18, 15, 12)  # BIP 39
 _WORD_BITS: Final = 11
+_DISTINCT_MIN: Final = (
+    0.75  # of its words: what was drawn hardly repeats itself, and filling text does
+)
 _RUN: Final = re.compile(r"(?<![\w'])[a-z]{3,8}(?:\s{1,3}[a-z]{3,8}){11,400}+(?![\w'])", re.ASCII)
 _WORD: Final = re.compile("[a-z]+", re.ASCII)
 
@@ -130,7 +133,8 @@ def _phrase_words(words: list[str]) -> int:
     numbers = _numbers()
     known = next((n for n, word in enumerate(words) if word not in numbers), len(words))
     for count in _WORDS:
-        if count <= known and _is_phrase([numbers[word] for word in words[:count]]):
+        drawn = len(set(words[:count])) >= count * _DISTINCT_MIN
+        if drawn and count <= known and _is_phrase([numbers[word] for word in words[:count]]):
             return count
     return 0
 

@@ -68,6 +68,7 @@ NEARLY = [
     "0.123456, 0.654321", "48.8584, 2.29", "48.858370, 2.294481, 33.123456", "148.858370, 2.294481",
     "https://example.org/a:b@c", "AKIA123", "ghp_short", "eyJub3QiOiJhIHRva2VuIn0.e30.x",
     "-----BEGIN PUBLIC KEY-----", WORDS.replace("yellow", "zebra"), WORDS.rsplit(" ", 1)[0],
+    "word " * 400,
     "password: none", "token = tokens[0]", "the secret is kindness",
     "550e8400-e29b-41d4-a716-446655440000", "978-3-16-148410-0",
 ]  # fmt: skip
