@@ -63,7 +63,7 @@ _ISSUERS: Final = (
     ("Diners Club", 36, 36, (14,)),
     ("Diners Club", 38, 39, (14, 16)),
     ("JCB", 3528, 3589, (16, 17, 18, 19)),
-    ("Visa", 4, 4, (13, 16, 19)),
+    ("Visa", 4, 4, (16, 19)),  # of 13 digits none are issued any more, and goods are numbered so
     ("Mastercard", 51, 55, (16,)),
     ("Mastercard", 2221, 2720, (16,)),
     ("Discover", 6011, 6011, (16, 19)),
@@ -80,7 +80,7 @@ _CARD: Final = re.compile(
 )
 # As they are printed; other groups are other numbers.
 _GROUPS: Final = frozenset(
-    ((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1), (6, 13), (4, 4, 5))
+    ((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (6, 13), (4, 4, 5))
 )
 _NO_DIGIT: Final = re.compile(r"\D+")
 

@@ -64,16 +64,22 @@ _NUMBER: Final = re.compile(
 )
 _GROUP_END: Final = re.compile(r"\d(?![0-9a-fA-F_%])", re.ASCII)
 _GOES_ON: Final = re.compile(r"[ .,:/-]?\d", re.ASCII)
+_CUT_AT: Final = " (/"
 _CUTS_MAX: Final = (
     4  # groups behind a number, which are no part of it: an age, a price, another number
 )
 _DATE: Final = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\d{4}[./-]\d{1,2}[./-]\d{1,2}\b")
 _ANNOUNCED: Final = re.compile(
-    r"\b(?:t[eé]l|fax|mob|cell|call|phone|ring|dial|text|txt|sms|contact|whatsapp|signal|telegram"
-    r"|handy|ruf|telefon|téléphone|portable|móvil|movil|celular|llama|tlf|tfno|numero|cellulare"
-    r"|telefoon|bel|komórka|тел|звони|电话|手机|電話|전화|फ़ोन|هاتف|تلفن)",
+    r"\b(?:(?:tele)?phone|t[eé]l|fax|mob|cell|whatsapp|handy|ruf|telefon|téléphone|portable|m[oó]vil|celular"
+    r"|tlf|tfno|cellulare|telefoon|komórka|тел|电话|手机|電話|전화|फ़ोन|هاتف|تلفن)"
+    r"|\b(?:call|ring|dial|text|txt|sms|contact|help|stop|llama|bel|звони)(?:s|ing)?"
+    r"(?: (?:me|us|him|her|free|now))?(?: (?:on|at|to))?[ :.-]{0,3}$",
     re.IGNORECASE,
 )
+# What has separators, and is another number.
+_OTHER: Final = re.compile(r"\d{1,4}\.\d+|\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
+_NATIONAL_DIGITS_MAX: Final = 13  # with the zero; Austria has the longest
+_BARE_DIGITS_MIN: Final = 9  # in one piece: shorter ones are orders and dates far more often
 _NORTH_AMERICA: Final = 1
 _AMERICAN: Final = re.compile(r"(?:1[ .-])?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}", re.ASCII)
 # Where a number without a country's code may be from, by the language around it.
@@ -123,8 +129,8 @@ def _ends(text: str, start: int, end: int) -> Iterator[int]:
     ends = [match.end() for match in _GROUP_END.finditer(text, start, end)]
     if text[start] not in "+(0":
         ends = ends[-1:] if ends[-1:] == [end] and not _GOES_ON.match(text, end) else []
-    elif ends[-1:] == [end] and end < len(text) and text[end] in "0123456789abcdefABCDEF_%":
-        ends.pop()
+    else:
+        ends = [each for each in ends if each == end or text[each] in _CUT_AT]
     return reversed(ends[-_CUTS_MAX:])
 
 
@@ -132,6 +138,8 @@ def _region_of(number: str, regions: Sequence[str], announced: bool) -> str:
     """The region or, where several share a code, the code; nothing if it is no number."""
 
     number = number.replace(UNSEEN, "")
+    if _OTHER.fullmatch(number):
+        return ""
     has_groups = not number.lstrip("+").isdigit()
     if number.startswith(("+", "(+")):
         return _in_use("+" + number.lstrip("(+ "), None)
@@ -148,8 +156,11 @@ def _is_dialled(number: str, region: str, has_groups: bool) -> bool:
     """Whether it is written as numbers are there: with what is dialled first, or in groups."""
     import phonenumbers
 
+    digits = sum(map(str.isdigit, number))
+    if digits > _NATIONAL_DIGITS_MAX or (not has_groups and digits < _BARE_DIGITS_MIN):
+        return False
     if phonenumbers.ndd_prefix_for_region(region, True) == "0":
-        return number.lstrip("(").startswith("0")
+        return number.startswith(("0", "("))  # a code in brackets is one of an area
     if phonenumbers.country_code_for_region(region) == _NORTH_AMERICA:
         return _AMERICAN.fullmatch(number) is not None
     return has_groups

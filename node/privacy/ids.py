@@ -8,6 +8,7 @@ each. A number that companies have is none of these.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -153,7 +154,8 @@ def _de(text: str) -> bool:
     product = 10
     for digit in digits[:10]:
         product = 2 * ((digit + product) % 10 or 10) % 11
-    return (11 - product) % 10 == digits[10] and len(set(digits[:10])) in (8, 9)
+    repeated = [count for count in Counter(digits[:10]).values() if count > 1]
+    return (11 - product) % 10 == digits[10] and repeated in ([2], [3])
 
 
 def _be(text: str) -> bool:

@@ -107,7 +107,9 @@ _WORD_BITS: Final = 11
 _DISTINCT_MIN: Final = (
     0.75  # of its words: what was drawn hardly repeats itself, and filling text does
 )
-_RUN: Final = re.compile(r"(?<![\w'])[a-z]{3,8}(?:\s{1,3}[a-z]{3,8}){11,400}+(?![\w'])", re.ASCII)
+_RUN: Final = re.compile(
+    r"(?<![\w'])[a-z]{3,8}(?![\w'])(?:\s{1,3}[a-z]{3,8}(?![\w'])){11,400}+", re.ASCII
+)
 _WORD: Final = re.compile("[a-z]+", re.ASCII)
 
 
