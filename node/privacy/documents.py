@@ -40,7 +40,8 @@ class Looked:
 
 def look_at(text: str, media_type: str, finder: TextFinder, regions: Sequence[str] = ()) -> Looked:
     """Raises Reject for what cannot be told piece by piece."""
-    pieces = _of_json if media_type == media.JSON.name else _of_lines
+    is_json = media_type == media.JSON.name or media_type in media.SHAPES
+    pieces = _of_json if is_json else _of_lines
     findings: list[Finding] = []
     for _ in range(PASSES_MAX):
         found = pieces(text, finder, regions)
