@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -82,35 +83,70 @@ def submit(
             if (record := joining(keys, state)) is not None:
                 store.enqueue(record)
             require_joining(store, keys.person, state)
-        screening = replace(screening, redacts=how.personal_data is Choice.REDACT)
-        planner = Planner(store, state, campaign, scale=how.scale, screening=screening)
-        brought = _bring(asked, planner.campaign)
-        plan = _plan(planner, brought, terms, as_json)
-        found = Found.of(plan)
-        choice = _decide(plan, found, how, as_json)
-        if choice is Choice.REDACT and not screening.redacts:
-            screening = replace(screening, redacts=True)
-            planner = Planner(store, state, campaign, scale=how.scale, screening=screening)
-            plan = _plan(planner, brought, terms, as_json)
-        if choice in (Choice.REDACT, Choice.LEAVE_OUT):
-            plan = plan.without_personal()
-        plan = settle_origin(plan, terms, may_ask=not (as_json or how.dry_run))
+
+        def planner(screening: Screening) -> Planner:
+            return Planner(store, state, campaign, scale=how.scale, screening=screening)
+
+        looked = _look(planner, asked, terms, how, screening, as_json=as_json)
         if how.dry_run:
-            report_plan(plan, brought, found, as_json)
-        elif choice is not Choice.STOP:
+            report_plan(looked.plan, looked.brought, looked.found, as_json)
+        elif looked.choice is not Choice.STOP:
             with BlobStore(home.blobs) as blobs, putting(store, blobs), progress(as_json) as bar:
-                task = bar.add_task("preparing", total=len(plan.items))
+                task = bar.add_task("preparing", total=len(looked.plan.items))
                 submitter = Submitter(
-                    *(store, blobs, keys, state, campaign), scale=how.scale, screening=screening
+                    *(store, blobs, keys, state, campaign),
+                    scale=how.scale,
+                    screening=looked.screening,
                 )
-                done = submitter.queue(plan, brought.drafts, terms, lambda: bar.advance(task))
+                done = submitter.queue(
+                    looked.plan, looked.brought.drafts, terms, lambda: bar.advance(task)
+                )
             asyncio.run(deliver(home, config, store, follower, quiet=as_json, reports="submission"))
             report_submitted(
-                store, done, brought, found, file=home.root / LIST_NAME, as_json=as_json
+                *(store, done, looked.brought, looked.found),
+                file=home.root / LIST_NAME,
+                as_json=as_json,
             )
-    if choice is Choice.STOP:
-        end_stopped(plan, found, how.dry_run, as_json)
-    end(plan, planner.takes(), how.strict)
+    if looked.choice is Choice.STOP:
+        end_stopped(looked.plan, looked.found, how.dry_run, as_json)
+    end(looked.plan, looked.takes, how.strict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What would be submitted as its owner decided, and what was found on the way there."""
+
+    plan: Plan
+    brought: Brought
+    found: Found
+    choice: Choice
+    screening: Screening
+    takes: str  # the campaign's media, in words
+
+
+def _look(
+    planner_with: Callable[[Screening], Planner],
+    asked: Asked,
+    terms: Terms,
+    how: How,
+    screening: Screening,
+    *,
+    as_json: bool,
+) -> _Looked:
+    """Plans, and where personal data is found, asks; who redacts has all read once more."""
+    screening = replace(screening, redacts=how.personal_data is Choice.REDACT)
+    planner = planner_with(screening)
+    brought = _bring(asked, planner.campaign)
+    plan = _plan(planner, brought, terms, as_json)
+    found = Found.of(plan)
+    choice = _decide(plan, found, how, as_json)
+    if choice is Choice.REDACT and not screening.redacts:
+        screening = replace(screening, redacts=True)
+        plan = _plan(planner_with(screening), brought, terms, as_json)
+    if choice in (Choice.REDACT, Choice.LEAVE_OUT):
+        plan = plan.without_personal()
+    plan = settle_origin(plan, terms, may_ask=not (as_json or how.dry_run))
+    return _Looked(plan, brought, found, choice, screening, planner.takes())
 
 
 def _plan(planner: Planner, brought: Brought, terms: Terms, as_json: bool) -> Plan:
