@@ -128,7 +128,7 @@ class Plan:
 
     @property
     def generated(self) -> tuple[Planned, ...]:
-        """The items whose content credentials say that a model made them, or a part."""
+        """The items whose content credentials say that a program generated them, or a part."""
         return tuple(i for i in self.items if any(each.is_generated for each in i.credentials))
 
     def as_generated(self) -> Plan:

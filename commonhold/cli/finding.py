@@ -118,13 +118,15 @@ def ask_what(found: Found, affected: int) -> Choice:
 
 
 def settle_origin(plan: Plan, terms: Terms, *, may_ask: bool) -> Plan:
-    """Where content credentials say that a model made it, and the options that none did: asks. What nobody
+    """Where content credentials say that it is generated, and the options that it is not: asks. What nobody
     says is left as the options have it, and noted."""
     made = plan.generated
     if not made or terms.is_generated:
         return plan
     names = ", ".join(dict.fromkeys(item.made_with or "a program without a name" for item in made))
-    said = f"content credentials say that a model made {len(made):,} of them, or a part ({names})"
+    said = (
+        f"content credentials say that a program generated {len(made):,} items, or a part ({names})"
+    )
     if may_ask and sys.stdin.isatty():
         note(f"{said}; nobody checked their signature")
         return plan.as_generated() if confirm("Submit these as synthetic?") else plan

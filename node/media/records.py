@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,15 @@ class Prepared:
     said: tuple[str, ...] = ()
 
 
+# Of the digital source types of IPTC. What a camera's program enhanced is not among them.
+_GENERATED: Final = frozenset(
+    (
+        *("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"),
+        *("algorithmicMedia", "compositeSynthetic"),
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What content credentials (C2PA) say of how content was made. Nobody checked their signature."""
@@ -25,8 +35,8 @@ class Credentials:
 
     @property
     def is_generated(self) -> bool:
-        """Whether a model made it, or some of it."""
-        return any("algorithmic" in each.lower() for each in self.sources)
+        """Whether a program generated it, or some of it."""
+        return not _GENERATED.isdisjoint(self.sources)
 
 
 @dataclass(frozen=True, slots=True)

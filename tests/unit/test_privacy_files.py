@@ -107,9 +107,18 @@ def test_content_credentials_are_read_before_they_are_cut_off(
     )
 
 
-def test_what_a_camera_signed_is_not_generated() -> None:
-    camera = read_credentials(store(BY_MODEL.replace("trainedAlgorithmicMedia", "digitalCapture")))
-    assert (camera.sources, camera.is_generated) == (("digitalCapture",), False)
+@pytest.mark.parametrize(
+    ("source", "is_generated"),
+    [
+        ("digitalCapture", False),
+        ("algorithmicallyEnhanced", False),
+        ("algorithmicMedia", True),
+        ("compositeWithTrainedAlgorithmicMedia", True),
+    ],
+)
+def test_what_a_camera_signed_is_not_generated(source: str, is_generated: bool) -> None:
+    said = read_credentials(store(BY_MODEL.replace("trainedAlgorithmicMedia", source)))
+    assert (said.sources, said.is_generated) == ((source,), is_generated)
 
 
 @pytest.mark.parametrize(

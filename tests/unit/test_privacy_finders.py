@@ -121,6 +121,8 @@ def test_phone_numbers_depend_on_where_one_is() -> None:
     assert TextFinder(("US",)).find("call (415) 555-2671")[0].what == "US"
     assert TextFinder(("US",)).find("4155552671 units") == []
     assert TextFinder(("ES",)).find("612 345 678 or so")[0].what == "ES"
+    assert TextFinder(("ES",)).find("at 67.6246904 of it") == []  # a decimal
+    assert TextFinder(("IT",)).find("at 164.54.68.94")[0].kind is Kind.IP_ADDRESS
     assert TextFinder().find("tel:+442079460958")[0].what == "GB"
 
 
