@@ -26,12 +26,12 @@ from typing import Any, Final, TypeAlias
 import phonenumbers
 
 from benchmarks.report import show
-from node.privacy.accounts import _IBAN_CHARS
+from node.privacy.accounts import IBAN_CHARS
 from node.privacy.checks import is_luhn
 from node.privacy.finders import TextFinder
 from node.privacy.found import Kind
 from node.privacy.ids import NATIONAL_IDS
-from node.privacy.keys import _is_phrase, _numbers
+from node.privacy.keys import is_phrase, word_numbers
 
 SAMPLES: Final = 400  # of each kind
 OTHERS: Final = 20_000  # texts without personal data
@@ -81,7 +81,7 @@ def phone(rng: Rng, region: str = "GB") -> str:
 
 
 def iban(rng: Rng) -> str:
-    country, length = rng.choice(sorted(_IBAN_CHARS.items()))
+    country, length = rng.choice(sorted(IBAN_CHARS.items()))
     body = digits(rng, length - 4)
     number = int("".join(str(int(c, 36)) for c in body + country + "00"))
     plain = f"{country}{98 - number % 97:02}{body}"
@@ -157,10 +157,10 @@ def private_key(rng: Rng) -> str:
 
 
 def phrase(rng: Rng) -> str:
-    words = sorted(_numbers())
+    words = sorted(word_numbers())
     while True:
         made = rng.choices(words, k=12)
-        if _is_phrase([_numbers()[each] for each in made]):
+        if is_phrase([word_numbers()[each] for each in made]):
             return " ".join(made)
 
 

@@ -10,7 +10,7 @@ from node.privacy.checks import digits_of, is_luhn, is_mod97
 from node.privacy.found import UNSEEN, Found, Kind
 
 # Characters of an IBAN by country: the registry of ISO 13616, release 99.
-_IBAN_CHARS: Final = {
+IBAN_CHARS: Final = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22,
     "BI": 27, "BR": 29, "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27,
     "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18, "FK": 18, "FO": 18, "FR": 27,
@@ -42,7 +42,7 @@ def find_ibans(text: str) -> Iterator[Found]:
 
 def _iban_end(text: str) -> int:
     """Where it ends in what may go on with other words; 0 if it is none."""
-    length = _IBAN_CHARS.get(text[:2].upper(), _IBAN_CHARS_MAX + 1)
+    length = IBAN_CHARS.get(text[:2].upper(), _IBAN_CHARS_MAX + 1)
     places = [match.end() for match in _ALPHANUMERIC.finditer(text)]
     if len(places) < length:
         return 0

@@ -132,16 +132,16 @@ def find_phrases(text: str) -> Iterator[Found]:
 
 def _phrase_words(words: list[str]) -> int:
     """How many of the first words are a phrase."""
-    numbers = _numbers()
+    numbers = word_numbers()
     known = next((n for n, word in enumerate(words) if word not in numbers), len(words))
     for count in _WORDS:
         drawn = len(set(words[:count])) >= count * _DISTINCT_MIN
-        if drawn and count <= known and _is_phrase([numbers[word] for word in words[:count]]):
+        if drawn and count <= known and is_phrase([numbers[word] for word in words[:count]]):
             return count
     return 0
 
 
-def _is_phrase(numbers: list[int]) -> bool:
+def is_phrase(numbers: list[int]) -> bool:
     """Eleven bits a word; of 33 bits the last is of the checksum."""
     bits = 0
     for number in numbers:
@@ -152,7 +152,7 @@ def _is_phrase(numbers: list[int]) -> bool:
 
 
 @cache
-def _numbers() -> dict[str, int]:
+def word_numbers() -> dict[str, int]:
     """The 2,048 words. Their library takes half a second to import, and most texts have no such run."""
     from eth_account.hdaccount.mnemonic import Mnemonic
 
