@@ -11,12 +11,14 @@ read; both with advice.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from node.media.records import Prepared
+from commonground.carried import PART_BYTES_MAX
+from node.media.records import Beside, Credentials, Prepared
 from node.media.texts import CHECKS
 from node.media.worker import DECODER
 from protocol import media
@@ -30,7 +32,6 @@ from protocol.review.fingerprints import (
 
 PNG: Final = media.PNG.name
 TEXT: Final = media.TEXT.name
-MAX_CONTENT_BYTES = 8 << 20  # one part travels in one message stream; campaigns want samples
 MAX_FILE_BYTES = 48 << 20  # what a file may have before it is scaled: a large camera's JPEG
 
 _SHORTEN = "Crop or scale it down, or split it into several items."
@@ -77,7 +78,7 @@ def prepare_content(
     """Content for a part that takes the media types `takes` of at most `bytes_max` bytes: whole, clean,
     upright (`node.media.prepare`). Raises Reject."""
     check_content(media_type, data)
-    bytes_max = min(bytes_max, MAX_CONTENT_BYTES)
+    bytes_max = min(bytes_max, PART_BYTES_MAX)
     if media_type in takes and not _is_decoded(media_type):
         _check_size(data)
         if len(data) > bytes_max:
@@ -103,6 +104,19 @@ def prepare_content(
     _require(is_valid_fingerprint(made.fingerprint))
     check_content(made.media_type, content)
     return made
+
+
+def look_beside(data: bytes, media_type: str) -> Beside:
+    """What a picture or a recording says beside its content: what submitting it cuts off. Raises Reject."""
+    check_content(media_type, data)
+    if MEDIA[media_type].shown not in (Shown.PICTURE, Shown.SOUND):
+        return Beside()
+    told = json.loads(DECODER.ask("beside", data, media_type=media_type)[1])
+    said = told["credentials"]
+    return Beside(
+        tuple((str(what), str(text)) for what, text in told["texts"]),
+        None if said is None else Credentials(str(said[0]), tuple(map(str, said[1]))),
+    )
 
 
 def fingerprint_content(data: bytes, media_type: str) -> bytes:
@@ -160,7 +174,7 @@ def read_content(path: Path, bytes_max: int = MAX_FILE_BYTES) -> bytes:
     return data
 
 
-def _check_size(data: bytes, bytes_max: int = MAX_CONTENT_BYTES) -> None:
+def _check_size(data: bytes, bytes_max: int = PART_BYTES_MAX) -> None:
     if not data:
         raise Reject("the content is empty")
     if len(data) > bytes_max:

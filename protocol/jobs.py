@@ -1,4 +1,4 @@
-"""The rows of training jobs: like those of protocol.rows, frozen values with the names of records.proto."""
+"""The rows of the state's tables about training; see protocol.rows."""
 
 from __future__ import annotations
 

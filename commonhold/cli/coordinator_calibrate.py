@@ -40,7 +40,7 @@ def campaign_calibrate(
     """
     from commonground.copying import copy_words
     from commonhold.calibration import compare, read_samples, steps
-    from coordinator.campaigns import build_campaign
+    from coordinator.campaigns import read_draft
     from coordinator.copying import parse_copy_terms
     from protocol.media import MEDIA
     from protocol.rows import CopyTerms, row_of
@@ -48,7 +48,7 @@ def campaign_calibrate(
     if campaign is None or copies:
         said = parse_copy_terms(copies or [])
     else:
-        said = build_campaign(b"", campaign, {}).copies
+        said = read_draft(b"", campaign, {}).whole().copies
     terms = row_of(CopyTerms, said)
     with progress(as_json) as bar:
         task = bar.add_task("reading", total=None)

@@ -61,15 +61,19 @@ def price_lines(state: State, earned: list[pb.RewardLine]) -> list[pb.RewardLine
 
 
 def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
-    """One line for each contributor and campaign of this epoch, unpriced."""
-    for (author, campaign_id), counted in state.contributions.scan():
-        campaign = state.campaigns[campaign_id]
-        worth = _worth_permille(campaign, counted)
-        repaid = min(worth, state.repayable.get((author, campaign_id), 0))
+    """One line for each contributor and campaign of this epoch, and for each revision of its terms that their
+    items were submitted under, unpriced."""
+    owed: dict[tuple[PersonId, str], int] = {}
+    for (author, campaign_id, revision), counted in state.contributions.scan():
+        campaign, key = state.campaign_under(campaign_id, revision), (author, campaign_id)
+        worth, left = _worth_permille(campaign, counted), owed.get(key, state.repayable.get(key, 0))
+        repaid = min(worth, left)
+        owed[key] = left - repaid
         yield pb.RewardLine(
             person=author,
             role=pb.ROLE_CONTRIBUTOR,
             campaign_id=campaign_id,
+            revision=revision,
             weight_micro=contribution_weight(
                 worth - repaid,
                 counted.rejected,

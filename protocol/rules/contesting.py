@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from protocol.errors import Ignore, Reject
-from protocol.lifecycle import ItemEvent, ItemStatus
+from protocol.lifecycle import CampaignStatus, ItemEvent, ItemStatus
 from protocol.limits import HASH_BYTES
 from protocol.rows import ItemId
 from protocol.rules.admission import count_submitted, require_quota
 from protocol.rules.intake import enqueue
-from protocol.rules.record import Record, require, require_member
+from protocol.rules.record import Record, require, require_member, require_not_closed
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -35,9 +35,11 @@ def validate_contest(state: State, record: Record[pb.Contest]) -> None:
         f"{name} is not set aside as a copy: it is {item.status.name.lower()}",
         "only that can be contested",
     )
+    campaign = state.campaigns[item.campaign_id]
+    require_not_closed(campaign)
     require(
-        not state.campaigns[item.campaign_id].paused,
-        f"campaign {item.campaign_id!r} is paused",
+        campaign.status is not CampaignStatus.PAUSED,
+        f"campaign {campaign.id!r} is paused",
         "`commonhold node campaigns` says when it goes on",
     )
     require_quota(state, record.author, 1)

@@ -28,7 +28,8 @@ class Flag:
 
 
 def stands(item: Item) -> bool:
-    """Whether a copy of the item can be found: it is an original, and its content what it says."""
+    """Whether a copy of the item can be found: it is an original, and its content what it says. One that was
+    taken down still is: a copy of it would be the same again."""
     return item.status not in (ItemStatus.DUPLICATE, ItemStatus.WITHDRAWN) and (
         item.refusal != pb.REFUSAL_MISMATCH
     )
@@ -59,9 +60,15 @@ def is_pending(state: State, item: Item) -> bool:
 
 def _attracts(item: Item) -> bool:
     """Whether likely copies of the item are flagged: not of content that reviewers refused, nor of what
-    nobody could decide. Nobody is paid for it, so what is derived from it takes nothing from anybody."""
+    nobody could decide: nobody is paid for it, so what is derived from it takes nothing from anybody. Nor of
+    what was taken down: nobody is to see it."""
     given_up = item.status is ItemStatus.UNDECIDED and item.decided_in is not None
-    return stands(item) and item.refusal == pb.REFUSAL_NONE and not given_up
+    return (
+        stands(item)
+        and item.refusal == pb.REFUSAL_NONE
+        and not given_up
+        and item.status is not ItemStatus.TAKEN_DOWN
+    )
 
 
 class Flags:
