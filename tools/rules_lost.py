@@ -1170,8 +1170,8 @@ _ROUNDS: Final = (
     Mutant(
         "a change of price holds for what was submitted before",
         "protocol/money/earnings.py",
-        "state.campaign_under(campaign_id, revision).price_ppm,",
-        "state.campaigns[campaign_id].price_ppm,",
+        "campaign, key = state.campaign_under(campaign_id, revision), (",
+        "campaign, key = state.campaigns[campaign_id], (",
         LIFE,
     ),
     Mutant(
