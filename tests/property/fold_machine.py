@@ -64,7 +64,7 @@ def _pictures() -> list[bytes]:
     """Fingerprints of one picture and of nearly the same: each resembles its neighbours most."""
     rng = np.random.default_rng(1)
     picture = rng.integers(0, 256, (28, 28))
-    noise = rng.normal(0, 5, (28, 28))
+    noise = rng.normal(0, 3, (28, 28))
     steps = [np.clip(picture + step * noise, 0, 255).astype(np.uint8) for step in range(4)]
     return [fingerprint_pixels(step.tobytes(), 28, 28) for step in steps]
 
