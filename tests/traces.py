@@ -46,7 +46,7 @@ def found_in(folder: Path, traces: Mapping[str, bytes]) -> dict[str, list[str]]:
 
 
 def _pieces(trace: bytes) -> set[bytes]:
-    """Not from the ends: pictures, and items, begin and end alike; nor what is even, as the details of a small
+    """Not from the ends: pictures, and items, begin and end alike; nor what is even, as details of a small
     picture are."""
-    pieces = {trace[at : at + PIECE_BYTES] for at in (16, len(trace) // 4, len(trace) // 2)}
-    return {piece for piece in pieces if len(piece) == PIECE_BYTES} - {EVEN_PIECE}
+    pieces = {trace[at : at + PIECE_BYTES] for at in (len(trace) // 4, len(trace) // 2)}
+    return pieces - {EVEN_PIECE}

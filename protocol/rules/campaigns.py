@@ -80,6 +80,7 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
     _check_sizes(campaign, ask(campaign.task, campaign.spec))
     _check_privacy(campaign)
     _check_copies(campaign.copies)
+    _check_automation(campaign)
 
 
 def _check_parts(parts: Sequence[pb.PartTerms]) -> None:
@@ -204,6 +205,19 @@ def _check_copies(copies: pb.CopyTerms) -> None:
             f"{words} up to {likely} per mille apart are shown as likely copies",
             f"give 0 (never) to {LIKELY_PERMILLE_MAX}; beyond that nearly everything is",
         )
+
+
+def _check_automation(campaign: pb.Campaign) -> None:
+    require(
+        campaign.automation in pb.Automation.values(),
+        "the campaign does not say whether programs may answer",
+        "say that they may where reviewers run them, anywhere, or not at all",
+    )
+    require(
+        campaign.automation != pb.AUTOMATION_ANYWHERE or campaign.privacy == pb.PRIVACY_OPEN,
+        "items that go to their reviewers only would be sent to programs of others",
+        "let reviewers run the programs, or let items be open",
+    )
 
 
 def _check_list(what: str, whose: str, listed: Sequence[str], most: int) -> None:
