@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from commonground.carried import PART_BYTES_MAX
 from node.bringing.folders import File, walk
-from node.intake import MAX_CONTENT_BYTES, prepare_content, read_content
+from node.intake import prepare_content, read_content
 from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.limits import LIKELY_PERMILLE_MAX, STRICT_PERMILLE_MAX
 from protocol.media import MEDIA, OPAQUE, media_type_of
@@ -94,7 +95,7 @@ def read_samples(
 def _sample(file: File) -> Sample:
     content = read_content(file.path)
     media_type = media_type_of(content, file.path.suffix)
-    made = prepare_content(content, media_type, [media_type], MAX_CONTENT_BYTES, scale=True)
+    made = prepare_content(content, media_type, [media_type], PART_BYTES_MAX, scale=True)
     return Sample(file.name, MEDIA[media_type].shown.value, made.fingerprint)
 
 

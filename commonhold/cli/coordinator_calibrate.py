@@ -38,9 +38,9 @@ def campaign_calibrate(
     Nothing is submitted or logged. A pair of honest samples that is called a copy says that the strict
     threshold is too high for them; 0 leaves it to reviewers.
     """
-    from commonground.copying import copy_words
+    from commonground.copying import words_of
     from commonhold.calibration import compare, read_samples, steps
-    from coordinator.campaigns import build_campaign
+    from coordinator.campaigns import read_draft
     from coordinator.copying import parse_copy_terms
     from protocol.media import MEDIA
     from protocol.rows import CopyTerms, row_of
@@ -48,7 +48,7 @@ def campaign_calibrate(
     if campaign is None or copies:
         said = parse_copy_terms(copies or [])
     else:
-        said = build_campaign(b"", campaign, {}).copies
+        said = read_draft(b"", campaign, {}).whole().copies
     terms = row_of(CopyTerms, said)
     with progress(as_json) as bar:
         task = bar.add_task("reading", total=None)
@@ -68,7 +68,7 @@ def campaign_calibrate(
             "steps": [asdict(step) for step in around],
         },
         as_json,
-        lambda: _shown(samples, pairs, around, copy_words(terms, MEDIA)),
+        lambda: _shown(samples, pairs, around, words_of(terms, MEDIA)),
     )
 
 

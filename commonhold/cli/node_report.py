@@ -20,7 +20,7 @@ from node.chainwatch import chain_words, restart_words
 from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
-from node.items import count_items, refresh_items
+from node.items import count_items, refresh_items, taken_down
 from node.keys import NodeKeys
 from node.quota import may_submit
 from node.reach import reach_words, was_reached
@@ -40,7 +40,7 @@ from protocol.errors import StateError
 from protocol.identity import KeyId, PersonId, name_of, peer_id_of
 from protocol.lifecycle import DealingPhase
 from protocol.limits import NAME_CHARS_MAX, PPM
-from protocol.rows import Campaign, CopyTerms
+from protocol.rows import Campaign
 from protocol.rules.people import keys_of
 from protocol.state import SHARES, State, waits_of
 from protocol.tasks.question import question_of
@@ -108,6 +108,10 @@ def status(
         "log_entries": follower.size,
         "epoch": state.epoch,
         "items": count_items(store, state, person),
+        "taken_down": [
+            {"item": item_id.hex(), "campaign": item.campaign_id, "why": explain_item(state, item)}
+            for item_id, item in taken_down(state, person)
+        ],
         "outbox": store.outbox_counts(),
         "refused": [
             {"kind": row.outgoing.kind, "reason": row.last_error}
@@ -176,6 +180,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
         f"reviews     {f'standing by for {standing}' if standing else 'standing by for nothing'}",
         f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",
+        *(f"            {each['item'][:12]}: {each['why']}" for each in data["taken_down"]),
         *_quota_text(data["may_submit"]),
         *bond_text(data["bond"]),
         f"outbox      {counts_text(data['outbox']) or 'empty'}",
@@ -242,6 +247,7 @@ def statement(
                 "epoch": item.decided_in,
                 "status": item.status.name.lower(),
                 "why": explain_item(state, item),
+                "revision": item.revision,
             }
             for row, item in decided_items(store, state, epoch)
         ]
@@ -306,7 +312,10 @@ def _campaign(state: State, each: Campaign) -> dict[str, Any]:
         "automation": AUTOMATION[each.automation],
         "rounds": asdict(each.rounds),
         "copies": asdict(each.copies),
-        "paused": each.paused,
+        "copy_words": copy_words(each),
+        "status": each.status.name.lower(),
+        "revision": each.revision,
+        "terms_logged_at": each.logged_at,
         "round": round_.number,
         "phase": round_.phase.name.lower(),
         "waiting": waits_of(state, each.id),
@@ -347,10 +356,7 @@ def _campaign_text(each: dict[str, Any]) -> list[str]:
     rounds = each["rounds"]
     windows = ", ".join(
         f"{name} {duration_words(rounds[key])}"
-        for name, key in (
-            ("answers", "commit_ms"),
-            ("opening", "reveal_ms"),
-        )
+        for name, key in (("answers", "commit_ms"), ("opening", "reveal_ms"))
     )
     lines = [
         *(("asks" if not at else "", text) for at, text in enumerate(asks)),
@@ -364,18 +370,17 @@ def _campaign_text(each: dict[str, Any]) -> list[str]:
             f"sealed at {rounds['seal_items']:,} items, or when one has waited"
             f" {duration_words(rounds['seal_wait_ms'])}",
         ),
-        *(("copies" if not at else "", text) for at, text in enumerate(_copies_text(each))),
+        *(("copies" if not at else "", text) for at, text in enumerate(each["copy_words"])),
         ("programs", _PROGRAMS[each["automation"]]),
         ("now", _now_text(each)),
     ]
+    if each["revision"]:
+        entry = each["terms_logged_at"]
+        lines.append(
+            ("changed", f"by log entry {entry}; items from before keep the terms they came under")
+        )
     head = f"{each['id']}  {each['title']}".rstrip()
     return [f"{head} ({each['task']})", *(f"  {name:<9} {text}" for name, text in lines)]
-
-
-def _copies_text(each: dict[str, Any]) -> list[str]:
-    """Nothing tells copies of content that is not published."""
-    types = [name for part in each["parts"] for name in part["media_types"]]
-    return copy_words(CopyTerms(**each["copies"]), types) if each["published"] else []
 
 
 _ANSWERS: Final = {
@@ -393,8 +398,11 @@ def _part_text(part: dict[str, Any]) -> str:
 
 
 def _now_text(each: dict[str, Any]) -> str:
-    if each["paused"]:
+    if each["status"] == "paused":
         return "paused: it takes no submissions"
+    if each["status"] == "closed":
+        under_way = "" if each["phase"] == "open" else f"; round {each['round']} ends"
+        return f"closed: it takes nothing more{under_way}"
     waiting = f"{each['waiting']:,} items wait" if each["waiting"] != 1 else "1 item waits"
     if each["phase"] == "open":
         return f"{waiting} for round {each['round'] + 1}"
@@ -403,7 +411,7 @@ def _now_text(each: dict[str, Any]) -> str:
 
 def counts_text(counts: Mapping[Any, int]) -> str:
     """48 accepted, 2 rejected."""
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
 def _line(each: StatementLine) -> dict[str, Any]:
@@ -411,6 +419,7 @@ def _line(each: StatementLine) -> dict[str, Any]:
         "epoch": each.epoch,
         "role": pb.Role.Name(each.line.role).removeprefix("ROLE_").lower(),
         "campaign": each.line.campaign_id,
+        "revision": each.line.revision,
         "job": each.line.job_id,
         "licence": each.line.licence_id,
         "asset": asset_name(each.line.asset),
