@@ -19,9 +19,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from commonground.dataset import layout
+from commonground.dataset.decided import Decided, Given
 from commonground.dataset.layout import Manifest
 from commonground.dataset.proofs import Proofs, read_lines, read_proofs
-from commonground.dataset.rows import Columns, Decided
+from commonground.dataset.rows import Columns
 from commonground.files import sha256_file
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError
 from protocol.log import commitments
@@ -207,7 +208,19 @@ def _decided(line: Mapping[str, Any], campaign: Campaign, proofs: Proofs) -> Dec
         decision.belief_ppm,
         decision.confidence_ppm,
         proofs.epoch_at(verdict.index),
+        tuple(_given(answer, item_id, proofs) for answer in line["answers"]),
     )
+
+
+def _given(line: Mapping[str, Any], item_id: bytes, proofs: Proofs) -> Given:
+    """One reviewer's answer, which is in what that reviewer revealed."""
+    leaf, reveal = layout.decode(line["leaf"]), proofs.reveals[line["reveal"]]
+    answer = parse_leaf(pb.Answer, leaf)
+    if hash_leaf(leaf) not in reveal.leaves:
+        raise Misbehaviour("an answer is not what its reviewer revealed")
+    if answer.item_id != item_id or answer.reviewer != reveal.author:
+        raise Misbehaviour("an answer is of another item or reviewer")
+    return Given(reveal.author, answer.answer, answer.refusal, proofs.round(reveal.round))
 
 
 def _described(line: Mapping[str, Any], item: pb.Item, campaign: Campaign) -> Description:

@@ -22,7 +22,7 @@ from protocol.identity import KeyId
 from protocol.log.envelope import Envelope, Signer, parse_envelope, seal, verify_signature
 from protocol.rows import Consent
 
-FORMAT: Final = "commonhold-dataset/2"
+FORMAT: Final = "commonhold-dataset/3"
 KIND: Final = "dataset"
 DATA: Final = "data"
 MANIFEST: Final = "manifest.json"

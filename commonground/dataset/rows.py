@@ -6,6 +6,7 @@ that a row which the log does not bear out is found.
     a part's name        its content: a picture, text, or bytes
     answer, confidence   what was decided, in words, and how sure that is
     the kind's own       `Kind.columns`: a label's index, chosen and rejected, a share for each criterion
+    given_…              what each reviewer said, who it was, when: lists of one length
     the rest             name, licence, consent, origin, author, place in the log; each part's medium
 
 Parts have the names that the campaign gave them. Where a column of ours would have the name of a part, it
@@ -19,11 +20,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+from commonground.dataset import policies
+from commonground.dataset.decided import REFUSALS, Contents, Decided, Given, moment
 from protocol.errors import Misbehaviour
-from protocol.identity import PersonId, name_of
+from protocol.identity import name_of
 from protocol.limits import PPM
 from protocol.media import MEDIA, Shown
-from protocol.rows import Campaign, Description, ItemId
+from protocol.rows import Campaign
 from protocol.tasks import kind as kinds
 from protocol.tasks.kind import ColumnType
 from protocol.tasks.question import Question, question_of
@@ -47,24 +50,6 @@ ORIGINS: Final[Mapping[int, str]] = {
     pb.ORIGIN_AGENT: "agent",
     pb.ORIGIN_SYNTHETIC: "synthetic",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """An accepted item, as the log has it."""
-
-    item_id: ItemId
-    described: Description
-    author: PersonId
-    submitted_at: int  # log index
-    answer: bytes
-    belief_ppm: Sequence[int]
-    confidence_ppm: int
-    decided_in: int  # epoch
-
-
-Contents = Mapping[str, bytes]
-"""By the name of the part; an optional part may be absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +90,7 @@ class Columns:
         others = (
             *_decided(question),
             *(_own(question, parts, each) for each in question.kind.columns(question.spec)),
+            *_given(question),
             *_ITEM,
             *(column for part in campaign.parts for column in _of_part(part.name)),
         )
@@ -213,6 +199,45 @@ def _decided(question: Question) -> tuple[Column, ...]:
     )
 
 
+def _given(question: Question) -> tuple[Column, ...]:
+    """What each reviewer said: the columns are lists of one length, an answer at each place."""
+
+    def listed(name: str, words: str, value: Callable[[Given], Any], kept_as: str = TEXT) -> Column:
+        def values(decided: Decided, _: Contents) -> list[Any]:
+            return [value(each) for each in decided.given]
+
+        return Column(name, kept_as, words, values, repeated=True)
+
+    def said(given: Given) -> str:
+        return question.kind.words(question.spec, given.answer) if given.answer else ""
+
+    return (
+        listed("given_by", "Each reviewer who answered.", lambda each: name_of(each.reviewer)),
+        listed("given_answers", "What each said, in words; empty with a refusal.", said),
+        listed(
+            "given_refusals",
+            f"Why they gave no answer: {', '.join(filter(None, REFUSALS.values()))}.",
+            lambda each: REFUSALS[each.refusal],
+        ),
+        listed(
+            "given_rounds",
+            "Round of the campaign in which each answered.",
+            lambda each: each.round.number,
+            "int64",
+        ),
+        listed(
+            "given_after",
+            "When the task was drawn, by the operator's clock.",
+            lambda each: moment(each.round.drawn_ms),
+        ),
+        listed(
+            "given_before",
+            "When answers were no longer taken. Nobody records how long one took.",
+            lambda each: moment(each.round.ended_ms),
+        ),
+    )
+
+
 _ITEM: Final = (
     Column(
         "item_id",
@@ -243,6 +268,18 @@ _ITEM: Final = (
         "bool",
         "The contributor agreed to commercial use.",
         lambda decided, _: decided.described.consent.commercial,
+    ),
+    Column(
+        "policy",
+        "string",
+        "The policy of policy.jsonld (ODRL) that its licence and consent make.",
+        lambda decided, _: policies.policy_of(decided.described).uid,
+    ),
+    Column(
+        "aipref",
+        "string",
+        "The same as a preference in the vocabulary of the IETF's aipref drafts.",
+        lambda decided, _: policies.preference(decided.described.consent),
     ),
     Column(
         "origin",

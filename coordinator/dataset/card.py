@@ -7,9 +7,10 @@ from collections import Counter
 from typing import Final
 
 from commonground.dataset.layout import DATA, RANKING
+from commonground.dataset.policies import licence_url
 from commonground.dataset.rows import AUDIO, IMAGE, TEXT
 from commonground.escaping import in_code, in_markdown, one_line
-from coordinator.dataset.facts import Facts, counted, licence_url
+from coordinator.dataset.facts import Facts, counted
 
 # What a hub calls a licence is its SPDX identifier in lower case, for those that it knows.
 _HUB_LICENCES: Final = frozenset(

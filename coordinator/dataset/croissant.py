@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from commonground.dataset.layout import DATA, FileEntry
+from commonground.dataset.policies import licence_url
 from commonground.dataset.rows import AUDIO, BYTES, IMAGE, NESTED, TEXT, Column
-from coordinator.dataset.facts import Facts, counted, licence_url
+from coordinator.dataset.facts import Facts, counted
 from protocol.identity import person_of
 
 CONFORMS_TO: Final = (

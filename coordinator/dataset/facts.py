@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
 from commonground.dataset.layout import scope_names
-from commonground.dataset.rows import ORIGINS, Columns, Decided
+from commonground.dataset.decided import Decided, Given
+from commonground.dataset.policies import Policy, policy_of
+from commonground.dataset.rows import ORIGINS, Columns
 from commonground.escaping import one_line
 from coordinator.dataset.snapshots import folder_name
 from coordinator.ranking import SourceRanking
-from protocol.identity import name_of
+from protocol.identity import PersonId, name_of
 from protocol.rows import Campaign, Consent
 
 
@@ -37,6 +38,12 @@ class Facts:
     licences: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
     generators: Counter[str] = field(default_factory=Counter)
+    policies: Counter[Policy] = field(default_factory=Counter)
+    formats: Counter[str] = field(default_factory=Counter)  # media types, by parts that have them
+    reviewers: set[PersonId] = field(default_factory=set)
+    given: int = 0  # answers, over all items
+    first_ms: int = 0  # when the first item of all was drawn, by the operator's clock
+    last_ms: int = 0  # and when the last answers were given
     ranking: SourceRanking | None = None
 
     def count(self, decided: Decided, contents: Mapping[str, bytes]) -> None:
@@ -50,8 +57,19 @@ class Facts:
         self.answers[question.kind.words(question.spec, decided.answer)] += 1
         self.licences[described.licence] += 1
         self.origins[ORIGINS[described.origin]] += 1
+        self.policies[policy_of(described)] += 1
+        self.formats.update(part.media_type for part in described.parts)
         if described.generator:
             self.generators[described.generator] += 1
+        for given in decided.given:
+            self._count_answer(given)
+
+    def _count_answer(self, given: Given) -> None:
+        self.given += 1
+        self.reviewers.add(given.reviewer)
+        drawn, ended = given.round.drawn_ms, given.round.ended_ms
+        self.first_ms = min(self.first_ms, drawn) if self.given > 1 else drawn
+        self.last_ms = max(self.last_ms, ended)
 
     @property
     def asks(self) -> list[str]:
@@ -87,11 +105,6 @@ class Facts:
             f"year = {{{self.published[:4]}}}, note = {{snapshot {self.digest.hex()}}}, "
             f"howpublished = {{{self.url}}}}}"
         )
-
-
-def licence_url(spdx: str) -> str:
-    """Where the text of a licence on the SPDX list is."""
-    return f"https://spdx.org/licenses/{quote(spdx, safe='', errors='replace')}.html"
 
 
 def counted(counter: Counter[str]) -> str:

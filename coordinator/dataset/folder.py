@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from commonground.dataset import layout
+from commonground.dataset.decided import Decided
 from commonground.dataset.layout import FileEntry, Manifest
 from commonground.dataset.parquet import ParquetFiles
-from commonground.dataset.rows import Columns, Decided
+from commonground.dataset.rows import Columns
 from commonground.files import DIRECTORY_MODE, sha256_file, sync_directory, writing
 from coordinator.answers import Comparisons
 from coordinator.dataset.card import render
@@ -194,6 +195,7 @@ def _write_item(
         item.belief_ppm,
         item.confidence_ppm,
         item.decided_in,
+        evidence.given(item_id),
     )
     contents = {name: part.content for name, part in opened.items()}
     facts.count(decided, contents)
@@ -201,7 +203,8 @@ def _write_item(
     parquet.add(row, sum(map(len, contents.values())))
     leaf, verdict = evidence.described[item_id], evidence.verdicts[item_id]
     held = snapshot_leaf(source.state, item_id)
-    return item_line(held, leaf, opened, item.submitted_at, verdict)
+    answers = evidence.answers.get(item_id, ())
+    return item_line(held, leaf, opened, item.submitted_at, verdict, answers)
 
 
 def _read_parts(
