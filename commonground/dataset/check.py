@@ -13,6 +13,7 @@ Not checked, because only the network knows: whether somebody has withdrawn sinc
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ from commonground.dataset.decided import Decided, Given
 from commonground.dataset.layout import Manifest
 from commonground.dataset.proofs import Proofs, read_lines, read_proofs
 from commonground.dataset.rows import Columns
+from commonground.dataset.splits import SPLITS, TRAIN, Member, Terms, split_items
 from commonground.files import sha256_file
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError
 from protocol.log import commitments
@@ -107,7 +109,15 @@ def _check_files(folder: Path, manifest: Manifest, progress: Progress) -> None:
     for path in folder.rglob("*.parquet"):
         if path.relative_to(folder).as_posix() not in manifest.files:
             raise Misbehaviour(f"{path.name} does not belong to the dataset")
-    missing = {layout.LOG, layout.ITEMS, layout.CROISSANT, layout.CARD} - set(manifest.files)
+    tables = [name for name in manifest.files if name.endswith(".parquet")]
+    strays = [
+        each
+        for each in tables
+        if not each.startswith(tuple(f"{layout.DATA}/{name}-" for name in SPLITS))
+    ]
+    if strays:
+        raise Misbehaviour(f"{strays[0]} is of no split")
+    missing = set(layout.REQUIRED) - set(manifest.files)
     if missing:
         raise Misbehaviour(f"the manifest lacks {', '.join(sorted(missing))}")
 
@@ -115,14 +125,16 @@ def _check_files(folder: Path, manifest: Manifest, progress: Progress) -> None:
 def _check_items(folder: Path, manifest: Manifest, proofs: Proofs, progress: Progress) -> int:
     """Holds each row against the log; gives the number of contributors."""
     columns = _columns(manifest, proofs)
-    rows = _rows(folder, manifest, columns)
-    contributors, missing, items = set(), [], 0
+    splits = _splits(folder, manifest, proofs)
+    rows = {name: _rows(folder, manifest, columns, name) for name in SPLITS}
+    contributors, missing, counts = set(), [], Counter[str]()
     for number, line in enumerate(read_lines(folder / layout.ITEMS), 1):
         if "item" not in line:
             missing.append(line["id"])
             continue
-        items += 1
-        row = next(rows, None)
+        split = splits.get(line["id"], TRAIN)
+        counts[split] += 1
+        row = next(rows[split], None)
         if row is None:
             raise Misbehaviour(f"the data ends before item {line['id']}")
         try:
@@ -130,11 +142,36 @@ def _check_items(folder: Path, manifest: Manifest, proofs: Proofs, progress: Pro
         except (Misbehaviour, Reject, ValueError, LookupError, TypeError, AttributeError) as error:
             raise Misbehaviour(f"item {number} ({line.get('id')}): {error}") from error
         progress("checking items", number, len(proofs.items))
-    if next(rows, None) is not None:
+    if any(next(each, None) is not None for each in rows.values()):
         raise Misbehaviour("the data holds more rows than there are items")
-    if (missing, items) != (manifest.missing, manifest.items):
+    found = missing, counts.total(), dict(counts)
+    if found != (manifest.missing, manifest.items, manifest.rows):
         raise Misbehaviour("the manifest counts other items than the dataset holds")
     return len(contributors)
+
+
+def _splits(folder: Path, manifest: Manifest, proofs: Proofs) -> dict[str, str]:
+    """The split of each item, by its id, where there are several. By what the items' lines say, each of
+    which is checked later."""
+    if manifest.split is None:
+        return {}
+    terms = Terms.parse(manifest.split)
+    try:
+        members = [
+            _member(line, terms, proofs)
+            for line in read_lines(folder / layout.ITEMS)
+            if "item" in line
+        ]
+        return {item_id.hex(): name for item_id, name in split_items(members, terms).items()}
+    except (Reject, StateError, ValueError, LookupError, TypeError) as error:
+        raise Misbehaviour(f"the split does not follow from the items: {error}") from error
+
+
+def _member(line: Mapping[str, Any], terms: Terms, proofs: Proofs) -> Member:
+    item = parse_leaf(pb.Item, layout.decode(line["item"]))
+    answer = parse_leaf(pb.ItemVerdict, layout.decode(line["item_verdict"])).answer
+    author = proofs.submissions[line["submission"]].author if terms.by_author else None
+    return Member.of(item, bytes.fromhex(line["id"]), answer, author)
 
 
 def _columns(manifest: Manifest, proofs: Proofs) -> Columns:
@@ -243,8 +280,10 @@ def _check_content(part: Part, content: bytes, line: Mapping[str, Any]) -> None:
         raise Misbehaviour(f"its {part.name} is not what its contributor committed to")
 
 
-def _rows(folder: Path, manifest: Manifest, columns: Columns) -> Iterator[dict[str, Any]]:
-    """The rows of all Parquet files, in order; memory holds one row group."""
+def _rows(
+    folder: Path, manifest: Manifest, columns: Columns, split: str
+) -> Iterator[dict[str, Any]]:
+    """The rows of all Parquet files of a split, in order; memory holds one row group."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -257,7 +296,7 @@ def _rows(folder: Path, manifest: Manifest, columns: Columns) -> Iterator[dict[s
         ) from error
     schema = arrow_schema(columns)
     for name in sorted(manifest.files):
-        if not name.endswith(".parquet"):
+        if not name.startswith(f"{layout.DATA}/{split}-"):
             continue
         try:
             with pq.ParquetFile(folder / name) as file:

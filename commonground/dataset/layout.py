@@ -1,7 +1,9 @@
 """The dataset's folder: which file is what, and the signed manifest over all of them.
 
-data/train-….parquet      the rows
+data/train-….parquet      the rows; with a split also data/validation-…, data/test-…
 croissant.json, README.md what they are, for programs and for people
+provenance.json           the fields of the Data Provenance Standards
+policy.jsonld             what may be done with it (ODRL)
 log.jsonl, items.jsonl    what proves them against the log (evidence.py)
 ranking.json              who wrote the better answers, where a campaign compares sources
 manifest.json             which snapshot this is, and the SHA-256 of every other file
@@ -29,9 +31,13 @@ MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.sig"
 CROISSANT: Final = "croissant.json"
 CARD: Final = "README.md"
+PROVENANCE: Final = "provenance.json"
+POLICY: Final = "policy.jsonld"
 LOG: Final = "log.jsonl"
 ITEMS: Final = "items.jsonl"
 RANKING: Final = "ranking.json"
+REQUIRED: Final = (LOG, ITEMS, CROISSANT, CARD, PROVENANCE, POLICY)
+"""What every dataset has beside its rows."""
 WITHDRAWN: Final = "WITHDRAWN.txt"
 SCOPE: Final = ("train", "redistribute", "commercial")
 
@@ -58,6 +64,8 @@ class Manifest:
     scope: list[str]
     items: int  # in the dataset
     missing: list[str]  # ids of the snapshot's items that are not
+    split: Mapping[str, Any] | None  # splits.Terms; None where all rows are for training
+    rows: Mapping[str, int]  # by split
     checkpoint: str  # a signed note: the log that the proofs lead to
     files: Mapping[str, FileEntry]
     format: str = FORMAT

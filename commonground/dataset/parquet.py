@@ -1,4 +1,4 @@
-"""Rows to Parquet files: data/train-00000-of-00002.parquet and so on.
+"""Rows to Parquet files, for each split its own: data/train-00000-of-00002.parquet and so on.
 
 Memory holds one row group, whatever the size of the dataset. The schema carries the feature types
 that Hugging Face `datasets` writes itself, so that pictures and labels load as what they are.
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from commonground.dataset.layout import DATA
 from commonground.dataset.rows import AUDIO, IMAGE, NESTED, Column, Columns
+from commonground.dataset.splits import SPLITS, TRAIN
 from commonground.files import DIRECTORY_MODE, new_file, sync_directory, sync_file
 
 # What a reader holds at once. Random access reads a whole group, so groups of pictures stay small.
@@ -62,18 +63,53 @@ def _feature(column: Column) -> dict[str, Any]:
     return {"feature": value, "_type": "Sequence"} if column.repeated else value
 
 
+def count_rows(path: Path) -> int:
+    """How many rows a file has, by what its end says."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+class SplitFiles:
+    """Writes rows to the files of their splits."""
+
+    def __init__(self, folder: Path, columns: Columns) -> None:
+        """Files go to `folder`/data."""
+        self._folder, self._columns = folder, columns
+        self._files: dict[str, ParquetFiles] = {}
+
+    def add(self, split: str, row: dict[str, Any], content_bytes: int) -> None:
+        """Takes a row."""
+        if split not in self._files:
+            self._files[split] = ParquetFiles(self._folder, self._columns, split)
+        self._files[split].add(row, content_bytes)
+
+    def finish(self) -> list[Path]:
+        """Makes all durable; gives the files, in the order of SPLITS."""
+        written = (self._files[name].finish() for name in SPLITS if name in self._files)
+        return [path for paths in written for path in paths]
+
+    def close(self) -> None:
+        """Lets go of files that are not finished."""
+        for each in self._files.values():
+            each.close()
+
+
 class ParquetFiles:
-    """Writes rows, in their order, to as many files as they need. `finish` names them."""
+    """Writes the rows of a split, in their order, to as many files as they need. `finish` names them."""
 
     def __init__(
-        self, folder: Path, columns: Columns, file_bytes_max: int = FILE_BYTES_MAX
+        self,
+        folder: Path,
+        columns: Columns,
+        split: str = TRAIN,
+        file_bytes_max: int = FILE_BYTES_MAX,
     ) -> None:
-        """Files go to `folder`/data, which must not exist."""
+        """Files go to `folder`/data, which must hold none of this split."""
         self._folder, self._file_bytes_max = folder / DATA, file_bytes_max
+        self._split = split
         self._schema = arrow_schema(columns)
         # Content does not repeat itself, and its smallest and largest value tell nobody anything.
         self._described = [column.name for column in columns if not column.content]
-        self._folder.mkdir(mode=DIRECTORY_MODE)
+        self._folder.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         self._rows: list[dict[str, Any]] = []
         self._rows_bytes = 0  # content of the rows that wait
         self._parts: list[Path] = []
@@ -94,7 +130,7 @@ class ParquetFiles:
         self._end_file()
         named = []
         for at, part in enumerate(self._parts):
-            named.append(part.with_name(f"train-{at:05}-of-{len(self._parts):05}.parquet"))
+            named.append(part.with_name(f"{self._split}-{at:05}-of-{len(self._parts):05}.parquet"))
             os.replace(part, named[-1])
         sync_directory(self._folder)
         return named
@@ -110,7 +146,7 @@ class ParquetFiles:
 
     def _write_group(self) -> None:
         if self._writer is None:
-            part = self._folder / f"{len(self._parts):05}.part"
+            part = self._folder / f"{self._split}-{len(self._parts):05}.part"
             self._file = new_file(part)
             self._parts.append(part)
             self._writer = pq.ParquetWriter(

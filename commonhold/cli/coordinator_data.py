@@ -37,6 +37,16 @@ def export(
     allow_missing: Annotated[
         bool, typer.Option(help="Leave out what cannot be fetched; the manifest lists it.")
     ] = False,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Percent for training, validation and test, as 80/10/10. Default: all for training.",
+        ),
+    ] = "",
+    split_seed: Annotated[int, typer.Option(help="Another seed is another split.")] = 1,
+    split_by_author: Annotated[
+        bool, typer.Option(help="Keep all items of one author in one split.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Export a campaign's accepted items as a dataset: Parquet, Croissant, and proofs.
@@ -44,22 +54,25 @@ def export(
     Fetches content from its contributors' nodes and goes on where it was interrupted.
     """
     try:
+        from coordinator.dataset.export import Wanted
         from coordinator.dataset.export import export as run
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"an export needs the package {error.name}",
             "pip install 'commonhold[coordinator,export]'",
         ) from error
+    from commonground.dataset.splits import Terms
     from coordinator.dataset.snapshots import scope_of
     from coordinator.operator import Operator
 
+    terms = Terms.read(split, split_seed, split_by_author) if split else None
     with Operator(Home.at(directory)) as operator, progress(as_json) as bar:
         task = bar.add_task("preparing", total=None)
         exported = run(
             operator,
             campaign,
             scope_of(scope or list(ConsentTo)),
-            allow_missing,
+            Wanted(allow_missing, terms),
             lambda what, done, total: bar.update(
                 task, description=what, completed=done, total=total
             ),
@@ -71,6 +84,7 @@ def export(
             "index": exported.log_index,
             "path": str(exported.path),
             "items": manifest.items,
+            "rows": dict(manifest.rows),
             "missing": manifest.missing,
             "reasons": dict(exported.missing),
             "scope": manifest.scope,

@@ -24,8 +24,8 @@ from commonground.dataset.layout import encode
 from commonground.dataset.proofs import LEAVES_SHOWN
 from coordinator.ledger import Head, Ledger, StoredEntry
 from protocol.errors import StateError
-from protocol.log.batch import Erased, decode_bundle, leaf_hashes
 from protocol.identity import PersonId
+from protocol.log.batch import Erased, decode_bundle, leaf_hashes
 from protocol.log.envelope import Envelope, parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import Verifier
@@ -117,15 +117,13 @@ class _Wanted:
             case "campaign":
                 body = strict_parse(pb.Campaign, envelope.payload, "the campaign")
                 return body.id == self._campaign_id
-            case "successor":
-                return True
             case "upgrade":  # and the close at which it takes effect, unless a later one moves it
                 epoch = strict_parse(pb.Upgrade, envelope.payload, "the upgrade").epoch
                 self._closes.add(epoch - 1)
                 return True
             case "submission" if entry.index in self._indices:
                 evidence.described |= _described(entry, self._leaves)
-        return entry.index in self._indices
+        return entry.index in self._indices or envelope.kind == "successor"
 
     def _take_round(self, entry: StoredEntry, envelope: Envelope, evidence: Evidence) -> bool:
         """All draws of the campaign, since which of them had an item shows later only; they are short."""
@@ -145,7 +143,9 @@ class _Wanted:
     def _take_answers(self, entry: StoredEntry, evidence: Evidence) -> bool:
         found = False
         for leaf in decode_bundle(entry.bundle or b""):
-            item_id = b"" if isinstance(leaf, Erased) else parse_leaf(pb.Answer, leaf).item_id
+            if isinstance(leaf, Erased):
+                continue
+            item_id = ItemId(parse_leaf(pb.Answer, leaf).item_id)
             if item_id in self._items:
                 found = True
                 evidence.answers.setdefault(item_id, []).append(Logged(entry.index, leaf))
@@ -170,6 +170,7 @@ def item_line(
     held: pb.SnapshotItem,
     leaf: bytes,
     parts: Mapping[str, PartProof],
+    *,
     submission: int,
     verdict: Logged,
     answers: Sequence[Logged],

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Final
 
 from commonground.dataset.layout import Manifest
+from commonground.dataset.splits import Terms
 from commonground.files import DIRECTORY_MODE
 from commonground.locks import alone
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.fetch import fetch_missing, parts_of
-from coordinator.dataset.folder import Source, dataset_path, read_manifest, write_dataset
+from coordinator.dataset.folder import dataset_path, read_manifest, write_dataset
+from coordinator.dataset.items import Source
 from coordinator.dataset.snapshots import log_snapshot
 from coordinator.dataset.sweep import sweep
 from coordinator.ledger import Ledger
@@ -40,6 +42,19 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an export is to be like."""
+
+    allow_missing: bool = False
+    split: Terms | None = None
+
+    def has(self, manifest: Manifest) -> bool:
+        """Whether a dataset that is there is like this, and whole."""
+        split = None if self.split is None else self.split.describe()
+        return not manifest.missing and split == manifest.split
+
+
+@dataclass(frozen=True, slots=True)
 class Exported:
     """A dataset on disk, and what could not be had for it."""
 
@@ -50,13 +65,17 @@ class Exported:
 
 
 def export(
-    operator: Operator, campaign_id: str, scope: Consent, allow_missing: bool, tell: Progress
+    operator: Operator,
+    campaign_id: str,
+    scope: Consent,
+    wanted: Wanted,
+    tell: Progress,
 ) -> Exported:
     """Exports the campaign's snapshot of now.
 
     Raises:
         ConfigError: there is no such campaign.
-        StateError: nothing fits, items could not be fetched, or somebody withdrew meanwhile.
+        StateError: nothing fits, or for a split, items could not be fetched, or somebody withdrew meanwhile.
         Unreachable: the coordinator does not answer; StoreError: our disk failed.
     """
     home = operator.home
@@ -64,14 +83,14 @@ def export(
         digest, snapshot = log_snapshot(operator, campaign_id, scope)
         path = dataset_path(home.datasets_path, digest)
         manifest = read_manifest(path)
-        if manifest is not None and not manifest.missing:
+        if manifest is not None and wanted.has(manifest):
             return Exported(path, manifest, snapshot.logged_at, {})
         content = ContentStore(home.content_path)
         parts = len(parts_of(operator.state, snapshot.items))
         fetching = _counting("fetching", parts, tell)
         try:
             missing = fetch_missing(operator, snapshot.items, content, fetching)
-            if missing and not allow_missing:
+            if missing and not wanted.allow_missing:
                 raise _incomplete(operator.state, missing, len(snapshot.items))
             with Ledger.open(home.ledger_url(operator.config), readonly=True) as ledger:
                 source = Source(
@@ -86,7 +105,9 @@ def export(
                     datetime.now(UTC).date().isoformat(),
                 )
                 writing = _counting("writing", len(snapshot.items), tell)
-                manifest = write_dataset(home.datasets_path, source, missing.keys(), writing)
+                manifest = write_dataset(
+                    home.datasets_path, source, missing.keys(), writing, wanted.split
+                )
         except CommonholdError as error:
             _sweep(operator, digest, error)  # a withdrawal explains it better
             raise

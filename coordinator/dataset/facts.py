@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from commonground.dataset.layout import scope_names
 from commonground.dataset.decided import Decided, Given
+from commonground.dataset.layout import scope_names
 from commonground.dataset.policies import Policy, policy_of
 from commonground.dataset.rows import ORIGINS, Columns
+from commonground.dataset.splits import SPLITS, Terms
 from commonground.escaping import one_line
 from coordinator.dataset.snapshots import folder_name
 from coordinator.ranking import SourceRanking
@@ -28,9 +29,11 @@ class Facts:
     scope: Consent
     columns: Columns
     published: str  # date, YYYY-MM-DD
+    split: Terms | None = None
     items: int = 0
     content_bytes: int = 0
     missing: int = 0
+    in_split: Counter[str] = field(default_factory=Counter)
     personal: int = 0
     derived: int = 0
     contributors: Counter[str] = field(default_factory=Counter)  # by a person's printed name
@@ -46,10 +49,11 @@ class Facts:
     last_ms: int = 0  # and when the last answers were given
     ranking: SourceRanking | None = None
 
-    def count(self, decided: Decided, contents: Mapping[str, bytes]) -> None:
+    def count(self, decided: Decided, contents: Mapping[str, bytes], split: str) -> None:
         """Adds an item."""
         described, question = decided.described, self.columns.question
         self.items += 1
+        self.in_split[split] += 1
         self.content_bytes += sum(map(len, contents.values()))
         self.personal += described.personal_data
         self.derived += bool(described.derived_from)
@@ -82,6 +86,11 @@ class Facts:
         return f"{self.campaign.id}-{folder_name(self.digest)}"
 
     @property
+    def urn(self) -> str:
+        """The snapshot, as other documents name it."""
+        return f"urn:commonhold:snapshot:{self.digest.hex()}"
+
+    @property
     def title(self) -> str:
         """The campaign's title, for people."""
         return self.campaign.title or self.campaign.id
@@ -90,6 +99,28 @@ class Facts:
     def version(self) -> str:
         """Semantic version: a snapshot never changes, and its digest tells it from all others."""
         return f"1.0.0+{self.digest.hex()}"
+
+    @property
+    def description(self) -> str:
+        """What the whole is, for people."""
+        whole = f"{self.items:,} items that {len(self.contributors):,} people contributed"
+        left_out = f"; {self.missing:,} more could not be fetched" if self.missing else ""
+        return (
+            f"{self.title}. {whole} to the network {self.network_name} and reviewed for each other"
+            f"{left_out}{self.split_words}. The question: {' '.join(self.asks)} "
+            f"{self.campaign.guidelines}"
+        ).strip()
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many are in each split that has some, in the order of SPLITS."""
+        return {name: self.in_split[name] for name in SPLITS if self.in_split[name]}
+
+    @property
+    def split_words(self) -> str:
+        """How many rows are in which split; nothing where all are for training."""
+        listed = ", ".join(f"{rows:,} in {name}" for name, rows in self.rows.items())
+        return f"; {listed}" if self.split is not None else ""
 
     @property
     def uses(self) -> list[str]:

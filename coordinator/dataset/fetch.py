@@ -35,7 +35,7 @@ PASSES_MAX: Final = 2
 PASS_PAUSE_SECONDS: Final = 2.0
 # Failures in a row after which a node is left alone for the rest of a pass.
 FAILURES_MAX: Final = 2
-# What the writer could not hold (folder.ITEM_BYTES_MAX) is not read here, either.
+# What the writer could not hold (items.ITEM_BYTES_MAX) is not read here, either.
 CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
 _LISTEN: Final = ("/ip4/127.0.0.1/tcp/0",)  # we dial; nobody needs to reach us
 

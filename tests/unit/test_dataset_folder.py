@@ -66,7 +66,7 @@ def test_every_reviewer_s_answer_stands_beside_what_was_decided(lab: DatasetLab)
     path, _ = lab.export()
     reviewers = {name_of(each.id) for each in lab.reviewers}
     for row in pd.read_parquet(path / "data").to_dict("records"):
-        given = {name: list(row[name]) for name in row if name.startswith("given_")}
+        given = {name: list(row[name]) for name in map(str, row) if name.startswith("given_")}
         assert set(given["given_by"]) <= reviewers and len(set(given["given_by"])) >= 2
         assert {len(each) for each in given.values()} == {len(given["given_by"])}
         assert set(given["given_answers"]) == {row["answer"]}  # they are all right here
