@@ -4,8 +4,10 @@
     files       those that the manifest lists, byte for byte, and no other Parquet file
     log.jsonl   each entry is in the log that the checkpoint signs, and signed by its author
     items       exactly those of the snapshot; each described, submitted and decided as the log says
+    splits      as they follow from the items and the manifest's terms
     rows        every column of each: what is content opens its contributor's commitment, what is not
                 follows from the log
+    copies      in other formats, byte for byte what the rows make
 
 Not checked, because only the network knows: whether somebody has withdrawn since.
 """
@@ -17,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 from commonground.dataset import layout
 from commonground.dataset.decided import Decided, Given
@@ -35,9 +37,6 @@ from protocol.rows import Campaign, Description, Part
 from protocol.text import quoted
 from protos.gen import records_pb2 as pb
 
-# Rows that are Python objects at once; a row group is the least that Parquet reads anyway.
-_BATCH_ROWS: Final = 64
-
 Progress = Callable[[str, int, int], None]
 
 
@@ -48,6 +47,7 @@ class DatasetReport:
     manifest: Manifest
     checkpoint: Checkpoint
     contributors: int
+    copies: tuple[str, ...] = ()  # in other formats
 
 
 def is_dataset(folder: Path) -> bool:
@@ -69,7 +69,12 @@ def check_dataset(folder: Path, verifier: Verifier, progress: Progress) -> Datas
     _check_keys(manifest, verifier, proofs)
     if layout.open_signature(raw, _read(folder / layout.SIGNATURE)) != proofs.operator_key:
         raise Misbehaviour("the manifest is not signed by the network's operator")
-    return DatasetReport(manifest, checkpoint, _check_items(folder, manifest, proofs, progress))
+    contributors = _check_items(folder, manifest, proofs, progress)
+    # Here, since a copy is read with what reads Parquet, which the items' check has asked for.
+    from commonground.dataset.formats.copies import check_copies
+
+    copies = check_copies(folder, manifest, _campaign(proofs))
+    return DatasetReport(manifest, checkpoint, contributors, tuple(copies))
 
 
 def _checkpoint_by(
@@ -126,7 +131,7 @@ def _check_items(folder: Path, manifest: Manifest, proofs: Proofs, progress: Pro
     """Holds each row against the log; gives the number of contributors."""
     columns = _columns(manifest, proofs)
     splits = _splits(folder, manifest, proofs)
-    rows = {name: _rows(folder, manifest, columns, name) for name in SPLITS}
+    rows = {name: _read_rows(folder, manifest, columns, name) for name in SPLITS}
     contributors, missing, counts = set(), [], Counter[str]()
     for number, line in enumerate(read_lines(folder / layout.ITEMS), 1):
         if "item" not in line:
@@ -280,31 +285,14 @@ def _check_content(part: Part, content: bytes, line: Mapping[str, Any]) -> None:
         raise Misbehaviour(f"its {part.name} is not what its contributor committed to")
 
 
-def _rows(
+def _read_rows(
     folder: Path, manifest: Manifest, columns: Columns, split: str
 ) -> Iterator[dict[str, Any]]:
-    """The rows of all Parquet files of a split, in order; memory holds one row group."""
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        from commonground.dataset.parquet import arrow_schema
+        from commonground.dataset.parquet import read_rows
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"checking a dataset needs the package {error.name}",
             "pip install 'commonhold[dataset]'",
         ) from error
-    schema = arrow_schema(columns)
-    for name in sorted(manifest.files):
-        if not name.startswith(f"{layout.DATA}/{split}-"):
-            continue
-        try:
-            with pq.ParquetFile(folder / name) as file:
-                if not file.schema_arrow.equals(schema, check_metadata=True):
-                    raise Misbehaviour(f"{name} has other columns or labels than the campaign")
-                # Group by group: a reader over the whole file keeps what it has read.
-                for group in range(file.num_row_groups):
-                    for batch in file.read_row_group(group).to_batches(_BATCH_ROWS):
-                        yield from batch.to_pylist()
-        except (pa.ArrowException, UnicodeDecodeError) as error:  # text that is no UTF-8
-            raise Misbehaviour(f"{name} cannot be read: {error}") from error
+    return read_rows(folder, manifest, columns, split)

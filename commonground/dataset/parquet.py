@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from commonground.dataset.layout import DATA
+from commonground.dataset.layout import DATA, Manifest
 from commonground.dataset.rows import AUDIO, IMAGE, NESTED, Column, Columns
 from commonground.dataset.splits import SPLITS, TRAIN
 from commonground.files import DIRECTORY_MODE, new_file, sync_directory, sync_file
+from protocol.errors import Misbehaviour
 
 # What a reader holds at once. Random access reads a whole group, so groups of pictures stay small.
 GROUP_ROWS_MAX: Final = 1_000
 GROUP_BYTES_MAX: Final = 32 * 1024 * 1024
 # About what hubs cut datasets into: large enough to stream, small enough to fetch again.
 FILE_BYTES_MAX: Final = 512 * 1024 * 1024
+
+# Rows that are Python objects at once; a row group is the least that Parquet reads anyway.
+_BATCH_ROWS: Final = 64
 
 _NESTED: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _NESTED_FEATURES: Final = {IMAGE: "Image", AUDIO: "Audio"}
@@ -66,6 +71,33 @@ def _feature(column: Column) -> dict[str, Any]:
 def count_rows(path: Path) -> int:
     """How many rows a file has, by what its end says."""
     return int(pq.read_metadata(path).num_rows)
+
+
+def read_rows(
+    folder: Path,
+    manifest: Manifest,
+    columns: Columns,
+    split: str,
+    names: Sequence[str] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The rows of a split, in order, with these columns or all; memory holds one row group.
+
+    Raises Misbehaviour for files that do not hold the campaign's columns, or no Parquet.
+    """
+    schema = arrow_schema(columns)
+    for name in sorted(manifest.files):
+        if not name.startswith(f"{DATA}/{split}-"):
+            continue
+        try:
+            with pq.ParquetFile(folder / name) as file:
+                if not file.schema_arrow.equals(schema, check_metadata=True):
+                    raise Misbehaviour(f"{name} has other columns or labels than the campaign")
+                # Group by group: a reader over the whole file keeps what it has read.
+                for group in range(file.num_row_groups):
+                    for batch in file.read_row_group(group, names).to_batches(_BATCH_ROWS):
+                        yield from batch.to_pylist()
+        except (pa.ArrowException, UnicodeDecodeError) as error:  # text that is no UTF-8
+            raise Misbehaviour(f"{name} cannot be read: {error}") from error
 
 
 class SplitFiles:

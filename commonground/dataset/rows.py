@@ -54,7 +54,8 @@ ORIGINS: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `names`: what the indices of a label mean. `content`: it repeats content, or is some."""
+    """A column. `names`: what the indices of a label mean. `content`: it repeats content, or is some.
+    `own_name`: what it is called where it does not have to make room for a part."""
 
     name: str
     type: str
@@ -63,6 +64,7 @@ class Column:
     repeated: bool = False
     names: tuple[str, ...] = ()
     content: bool = False
+    own_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,11 @@ class Columns:
     @property
     def key(self) -> str:
         """The column that names the item."""
-        return next(column.name for column in self.others if column.value is _ITEM[0].value)
+        return self.name_of("item_id")
+
+    def name_of(self, own_name: str) -> str:
+        """What a column of ours is called here."""
+        return next(each.name for each in self.others if each.own_name == own_name)
 
     def row(self, decided: Decided, contents: Contents) -> dict[str, Any]:
         """The item's row."""
@@ -117,11 +123,11 @@ class Columns:
 
     def contents(self, row: Mapping[str, Any]) -> dict[str, bytes]:
         """The content that a row holds; raises Misbehaviour for a cell of another type."""
-        return {
-            name: _bytes_of(column, row[name])
-            for name, column in self.parts.items()
-            if row[name] is not None
-        }
+        return {name: self.content(name, row[name]) for name in self.parts if row[name] is not None}
+
+    def content(self, part: str, cell: Any) -> bytes:
+        """The content in the cell of a part that is there; raises Misbehaviour as `contents` does."""
+        return _bytes_of(self.parts[part], cell)
 
 
 def _kept_as(media_types: Sequence[str]) -> str:
@@ -347,4 +353,4 @@ def _told_apart(taken: set[str], columns: Sequence[Column]) -> Iterator[Column]:
         while name in taken:
             name = f"item_{name}"
         taken.add(name)
-        yield replace(column, name=name)
+        yield replace(column, name=name, own_name=column.name)

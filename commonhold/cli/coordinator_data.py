@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from commonhold.cli.options import ConsentTo, HomeOption
+from commonhold.cli.options import AnswersShown, ConsentTo, ExportAs, HomeOption
 from commonhold.cli.output import JsonFlag, emit, guarded, progress, table
 from coordinator.config import Home
 from protocol.errors import ConfigError
@@ -37,6 +37,16 @@ def export(
     allow_missing: Annotated[
         bool, typer.Option(help="Leave out what cannot be fetched; the manifest lists it.")
     ] = False,
+    as_format: Annotated[
+        list[ExportAs] | None,
+        typer.Option(
+            "--format", help="Copy it into this format too; repeat. Parquet is always there."
+        ),
+    ] = None,
+    answers: Annotated[
+        AnswersShown,
+        typer.Option(help="In copies: what every reviewer said, or the verdict alone."),
+    ] = AnswersShown.ALL,
     split: Annotated[
         str,
         typer.Option(
@@ -51,7 +61,8 @@ def export(
 ) -> None:
     """Export a campaign's accepted items as a dataset: Parquet, Croissant, and proofs.
 
-    Fetches content from its contributors' nodes and goes on where it was interrupted.
+    Fetches content from its contributors' nodes and goes on where it was interrupted. A copy in another
+    format is a folder in the dataset's, and is checked with it.
     """
     try:
         from coordinator.dataset.export import Wanted
@@ -66,13 +77,17 @@ def export(
     from coordinator.operator import Operator
 
     terms = Terms.read(split, split_seed, split_by_author) if split else None
+    formats = [each for each in as_format or () if each is not ExportAs.PARQUET]
+    wanted = Wanted(
+        allow_missing, terms, tuple(dict.fromkeys(formats)), answers is AnswersShown.ALL
+    )
     with Operator(Home.at(directory)) as operator, progress(as_json) as bar:
         task = bar.add_task("preparing", total=None)
         exported = run(
             operator,
             campaign,
             scope_of(scope or list(ConsentTo)),
-            Wanted(allow_missing, terms),
+            wanted,
             lambda what, done, total: bar.update(
                 task, description=what, completed=done, total=total
             ),
@@ -87,6 +102,7 @@ def export(
             "rows": dict(manifest.rows),
             "missing": manifest.missing,
             "reasons": dict(exported.missing),
+            "copies": {each.name: str(each) for each in exported.copies},
             "scope": manifest.scope,
             "bytes": sum(entry.bytes for entry in manifest.files.values()),
         },
@@ -94,6 +110,7 @@ def export(
         lambda: [
             f"{manifest.items:,} items are in {exported.path}"
             + (f"; {len(manifest.missing):,} are missing" if manifest.missing else ""),
+            *(f"as {each.name} in {each}" for each in exported.copies),
             f"snapshot {manifest.snapshot} (log entry {exported.log_index}), "
             f"for {', '.join(manifest.scope)}",
             f"next: commonhold coordinator licence --snapshot {manifest.snapshot[:12]} …",
