@@ -9,8 +9,9 @@ from hashlib import sha256
 from node.drafts import PartSource
 from node.intake import prepare_content, read_content
 from node.media.records import Prepared
+from node.media.texts import CHECKS
 from protocol.errors import Reject, StateError
-from protocol.media import MEDIA, OPAQUE, TEXT, Shown, media_type_of
+from protocol.media import JSON, MEDIA, OPAQUE, SHAPES, TEXT, Shown, media_type_of
 from protocol.rows import PartTerms
 
 
@@ -23,8 +24,8 @@ class CheckedPart:
     size: int
     sha256: bytes
     fingerprint: bytes
-    said: tuple[str, ...]
-    is_changed: bool  # whether what is submitted differs from the file
+    said: tuple[str, ...] = ()
+    is_changed: bool = False  # whether what is submitted differs from the file
 
 
 class Contents:
@@ -56,7 +57,7 @@ class Contents:
         if checked.is_changed:
             content = self._prepared(source, content).content
         if sha256(content).digest() != checked.sha256:
-            raise StateError(f"{source.path} changed while it was read", "run the command again")
+            raise changed(str(source.path or source.name))
         return content
 
     def _prepared(self, source: PartSource, content: bytes) -> Prepared:
@@ -70,8 +71,15 @@ class Contents:
             raise Reject(f"{source.name}: {error}", error.advice) from error
 
 
+def changed(name: str) -> StateError:
+    """The error for what is not what it was a moment ago."""
+    return StateError(f"{name} changed while it was read", "run the command again")
+
+
 def _content_of(source: PartSource) -> bytes:
-    return source.text.encode() if source.path is None else read_content(source.path)
+    if source.path is not None:
+        return read_content(source.path)
+    return source.data or source.text.encode()
 
 
 def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
@@ -79,18 +87,22 @@ def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
     pass as plain text, a picture becomes one of another type, and whatever else there is passes where
     files of any kind are asked for. Raises Reject."""
     takes = f"The campaign takes {', '.join(terms.media_types)}."
-    if source.path is None:
+    if source.path is None and not source.data:
         texts = [name for name in terms.media_types if MEDIA[name].is_text]
         if not texts:
             raise Reject(f"{source.name} is text", takes)
-        return TEXT.name if TEXT.name in texts else texts[0]
+        return TEXT.name if TEXT.name in texts else _shaped_as(content, texts)
     takes_any = OPAQUE.name in terms.media_types
     try:
-        found = media_type_of(content, source.path.suffix)
+        found = media_type_of(content, source.path.suffix if source.path else "")
     except Reject:
         if takes_any:
             return OPAQUE.name
         raise
+    shapes = [name for name in terms.media_types if name in SHAPES]
+    if found == JSON.name and shapes and found not in terms.media_types:
+        plain = [TEXT.name] if TEXT.name in terms.media_types else []
+        found = _shaped_as(content, shapes + plain)
     if found in terms.media_types:
         return found
     if MEDIA[found].is_text and TEXT.name in terms.media_types:
@@ -100,6 +112,18 @@ def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
     if MEDIA[found].shown is Shown.PICTURE and _takes_pictures(terms):
         return found
     raise Reject(f"{source.name} is {found}", takes)
+
+
+def _shaped_as(content: bytes, texts: Sequence[str]) -> str:
+    """The first of the types of text that content is of; or the first, which it is then checked for."""
+    for name in texts:
+        try:
+            if check := CHECKS.get(name):
+                check(content)
+        except Reject:
+            continue
+        return name
+    return texts[0]
 
 
 def _takes_pictures(terms: PartTerms) -> bool:

@@ -120,6 +120,10 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         acknowledged INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     """,
+    # The sweep of contents that nothing names asks for a range of them; a discard asks for one.
+    """
+    CREATE INDEX parts_commitment ON parts (commitment);
+    """,
 )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
+from node.contenttables import ContentTables
 from node.rows import (
     ITEM_QUEUED,
     ITEM_REFUSED,
@@ -31,7 +32,6 @@ from node.rows import (
     alarm_row,
     outbox_row,
 )
-from node.tasktables import TaskTables
 from protocol.errors import StoreError
 from protocol.log.batch import decode_bundle, encode_bundle, erase
 from protocol.log.envelope import parse_envelope
@@ -46,7 +46,7 @@ _HEAD: Final = "head"  # a size, and a note
 _SIZE_BYTES: Final = 8
 
 
-class Store(TaskTables):
+class Store(ContentTables):
     """The tables of the open database."""
 
     # ---- the log ----
@@ -311,11 +311,6 @@ class Store(TaskTables):
                 if not part.pop("withdrawn"):
                     parts[item_id].append(PartRow(**part))
         return [ItemRow(**row, parts=tuple(parts[row["item_id"]])) for row in rows]
-
-    def has_content(self, campaign_id: str, content_sha256: bytes) -> bool:
-        """Whether this content is, or waits to be, in the campaign."""
-        sql = "SELECT 1 FROM items WHERE campaign_id = ? AND content_sha256 = ? AND status <> ?"
-        return self._row(sql, campaign_id, content_sha256, ITEM_REFUSED) is not None
 
     def item_counts(self) -> dict[str, int]:
         """How many of our items have each status."""

@@ -23,6 +23,7 @@ from commonhold.cli.options import (
     ReviewKindsOption,
 )
 from commonhold.cli.output import JsonFlag, guarded
+from node.bringing.formats import Format
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -229,16 +230,49 @@ def submit(
     table: Annotated[
         Path | None,
         typer.Option(
-            help="Table of items, for those of several parts: CSV, or JSON Lines (.jsonl)."
+            help="Table of items: CSV, TSV, JSON Lines, Parquet. One PATH that is a table will do, too."
         ),
     ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="The answers that you propose for files: CSV with the header file,label."
+            help="The answers that you propose for files: a table with the columns file and label."
         ),
     ] = None,
     label: Annotated[str, typer.Option(help="One answer for all files, instead of a list.")] = "",
+    label_by_folder: Annotated[
+        bool, typer.Option("--label-by-folder", help="A file's answer is the name of its folder.")
+    ] = False,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=COLUMN", help="Which column of a table a part is; repeat for each."
+        ),
+    ] = None,
+    answer_column: Annotated[str, typer.Option(help="Which column holds the answers.")] = "",
+    no_header: Annotated[
+        bool,
+        typer.Option(
+            "--no-header", help="The table has no first row of names: columns are 1, 2 and so on."
+        ),
+    ] = False,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="What PATH is, if it is not what it looks like."),
+    ] = None,
+    encoding: Annotated[
+        str, typer.Option(help="What tables are written in, if not UTF-8 or UTF-16: as cp1252.")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be submitted, and what not.")
+    ] = False,
+    scale: Annotated[
+        bool,
+        typer.Option("--scale", help="Make pictures smaller that are larger than is taken."),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with exit code 10 if anything is left out.")
+    ] = False,
     generator: Annotated[
         str, typer.Option(help="Model or tool, for agent and synthetic items.")
     ] = "",
@@ -254,8 +288,9 @@ def submit(
 ) -> None:
     """Submit files, or the rows of a table, to a campaign.
 
-    A table has a column for each part of an item: PART is a file, as a path below the table's folder,
-    PART_text is the content itself, PART_source says what made it, and answer is what you propose.
+    A table has a column for each part of an item: PART is a file, as a path below the table's folder, or the
+    text itself, PART_text is always the text, PART_source says what made it, and answer or label is what you
+    propose. Where its columns are called otherwise, you are shown what they may mean, and asked.
 
     Files are copied into the node's directory and stay there; only their commitments and fingerprints
     go into the public log. The members drawn to review a file fetch it from your node, which must be
@@ -263,7 +298,9 @@ def submit(
     cannot be read or that the campaign does not take: you are told which.
     """
     from commonhold.cli import node_submit
-    from node.submission import Terms
+    from node.bringing.columns import parse_named
+    from node.bringing.sources import Asked
+    from node.planning import Terms
     from protos.gen import records_pb2 as pb
 
     terms = Terms(
@@ -277,8 +314,19 @@ def submit(
     )
     node_submit.submit(
         campaign,
-        node_submit.Items(paths or [], table, labels, label),
+        Asked(
+            paths or [],
+            table,
+            labels,
+            label,
+            by_folder=label_by_folder,
+            format=form,
+            named=parse_named(column or [], answer_column),
+            encoding=encoding,
+            header=not no_header,
+        ),
         terms,
+        node_submit.How(dry_run=dry_run, scale=scale, strict=strict),
         directory=directory,
         passphrase_path=passphrase_path,
         as_json=as_json,

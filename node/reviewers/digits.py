@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from node.intake import PNG, read_image, read_labels
+from node.bringing.labels import read_labels
+from node.intake import PNG, read_image
 from node.reviewers.interface import Case, Refusal
 from protocol.errors import ConfigError, Reject
 
