@@ -17,16 +17,21 @@ from PIL import Image
 
 from commonground.dataset import layout
 from commonground.dataset.check import check_dataset
+from commonground.dataset.formats.boxes import boxes_of
 from commonground.dataset.formats.copies import COPY, write_copy
 from commonground.dataset.formats.naming import folder_name, label_of
 from commonground.dataset.formats.registry import FORMATS
 from commonground.dataset.formats.sizes import picture_size
+from commonground.dataset.formats.table import Table
+from commonground.dataset.layout import Manifest
 from commonground.dataset.splits import Terms
 from commonhold.cli.options import ExportAs
-from protocol.errors import ConfigError, Misbehaviour
+from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.identity import name_of
+from protocol.media import BOXES
 from protocol.rows import Campaign
 from protocol.tasks.spec import encode_spec
+from protos.gen import records_pb2 as pb
 from tests.dataset_lab import KINDS, VERIFIER, DatasetLab, filled
 from tests.simulated import campaign, part
 
@@ -323,3 +328,71 @@ def test_a_picture_says_how_large_it_is(kind: str, options: dict[str, bool]) -> 
 def test_what_is_no_picture_says_nothing(content: bytes) -> None:
     with pytest.raises(Misbehaviour, match="how large"):
         picture_size(content)
+
+
+BOXED = campaign(
+    id="boxed",
+    task="judge",
+    spec=encode_spec({"criteria": [{"name": "ok", "text": "Is it?", "needs_ppm": 900_000}]}),
+    parts=[part("picture", "image/png"), part("boxes", BOXES.name)],
+    proposal=pb.PROPOSAL_NOT_TAKEN,
+)
+CAT = {"label": "cat", "box": [1, 2, 3.5, 4]}
+DOG = {"label": "dog, or so", "box": [0, 0, 8, 8], "outline": [[0, 0, 8, 0, 8, 8]]}
+IN_PIXELS = {"unit": "pixel", "width": 8, "height": 8, "objects": [CAT, DOG]}
+IN_FRACTIONS = {"unit": "fraction", "objects": [{"label": "cat", "box": [0.125, 0.25, 0.3, 0.5]}]}
+NOTHING = {"unit": "fraction", "objects": []}
+
+
+def boxed(folder: Path, *boxes: object) -> Path:
+    """An exported dataset with these boxes."""
+    lab = DatasetLab(folder, BOXED)
+    contents = [{"boxes": json.dumps(each).encode()} for each in boxes]
+    lab.accept(ada=[lab.item("yes", each) for each in contents])
+    lab.fetch()
+    path, _ = lab.export()
+    for name in ("coco", "yolo"):
+        write_copy(path, Campaign.of(BOXED), name, True)
+    check_dataset(path, VERIFIER, lambda *_: None)
+    return path
+
+
+def test_boxes_that_reviewers_judged_are_boxes_in_coco_and_yolo(tmp_path: Path) -> None:
+    path = boxed(tmp_path, IN_PIXELS, IN_FRACTIONS, NOTHING)
+    rows = [json.loads(row["boxes"]) for row in rows_of(path)]
+    at = [rows.index(each) for each in (IN_PIXELS, IN_FRACTIONS, NOTHING)]
+    found = json.loads((path / "coco/annotations/instances_train.json").read_text())
+    names = {each["id"]: each["name"] for each in found["categories"]}
+    assert list(names.values()) == ["cat", "dog, or so"]
+    images = [each["id"] for each in found["images"]]
+    marked: dict[int, list[Any]] = {images[n]: [] for n in at}
+    for each in found["annotations"]:
+        kept = (names[each["category_id"]], each["bbox"], each["segmentation"], each["area"])
+        marked[each["image_id"]].append(kept)
+        assert each["iscrowd"] == 0
+    assert marked[images[at[0]]] == [
+        ("cat", [1, 2, 3.5, 4], [], 14),
+        ("dog, or so", [0, 0, 8, 8], [[0, 0, 8, 0, 8, 8]], 32),
+    ]
+    assert marked[images[at[1]]] == [("cat", [1, 2, 2.4, 4], [], 9.6)]
+    assert marked[images[at[2]]] == []
+    files = [row["picture"] for row in lines_of(path / "yolo/rows.jsonl")]
+    labels = [
+        (path / "yolo" / file.replace("images/", "labels/", 1)).with_suffix(".txt").read_text()
+        for file in files
+    ]
+    assert labels[at[0]].splitlines() == ["0 0.34375 0.5 0.4375 0.5", "1 0 0 1 0 1 1"]
+    assert labels[at[1]].splitlines() == ["0 0.275 0.5 0.3 0.5"]
+    assert labels[at[2]] == ""
+
+
+def test_boxes_that_are_none_are_said_with_their_item(tmp_path: Path) -> None:
+    path = boxed(tmp_path, IN_PIXELS)
+    manifest = Manifest.parse((path / layout.MANIFEST).read_bytes())
+    table = Table(Campaign.of(BOXED), path, manifest, has_answers=True)
+    [row], column = [*table.rows("train")], table.columns.parts["boxes"]
+    assert boxes_of(table, row, column).in_pixels((8, 8))[0].label == "cat"
+    for boxes in ([], {"unit": "pixel", "objects": []}, {"unit": "fraction"}, "[[[["):
+        text = boxes if isinstance(boxes, str) else json.dumps(boxes)
+        with pytest.raises(StateError, match=r"boxes of item [0-9a-f]+ are malformed"):
+            boxes_of(table, row | {"boxes": text}, column)

@@ -1,7 +1,8 @@
-"""COCO: images/SPLIT/ and annotations/labels_SPLIT.json, where a category is of a picture as a whole.
+"""COCO: images/SPLIT/, and in annotations/ a file for each split.
 
-An annotation has no box: reviewers say what a picture shows and not where. Beside COCO's own fields each has
-`attributes` with the verdict's confidence, and each image the other columns of its row.
+Where reviewers judge boxes, instances_SPLIT.json has these, with their outlines; else labels_SPLIT.json has
+the categories of pictures as wholes, without a box, since reviewers say what a picture shows and not where.
+Each image has the other columns of its row, answers included, as `row`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from commonground.dataset.formats.boxes import area, boxes_of, boxes_part, labels_of
 from commonground.dataset.formats.json_lines import to_json
 from commonground.dataset.formats.sink import Sink, Write
 from commonground.dataset.formats.sizes import picture_size
@@ -21,15 +23,18 @@ _FIRST_ID: Final = 1  # of everything that COCO numbers
 
 def write(table: Table, sink: Sink) -> None:
     """Writes the copy. Raises ConfigError unless items have one picture."""
-    picture = check(table)
+    picture, boxes = check(table), boxes_part(table)
+    labels = table.categories() if boxes is None else labels_of(table, boxes)
+    kind = "labels" if boxes is None else "instances"
     for split in table.splits:
         licences = {each: n for n, each in enumerate(_licences(table, split), _FIRST_ID)}
-        with sink.file(f"annotations/labels_{split}.json") as document:
+        with sink.file(f"annotations/{kind}_{split}.json") as document:
             document(b'{"info":' + to_json({"description": table.campaign.title}))
             _list(document, "licenses", map(_licence, licences.items()))
-            _list(document, "categories", _categories(table))
+            _list(document, "categories", map(_category, enumerate(labels, _FIRST_ID)))
             _list(document, "images", _images(table, sink, split, picture, licences))
-            _list(document, "annotations", _annotations(table, split))
+            found = _wholes(table, split) if boxes is None else _marks(table, split, picture, boxes)
+            _list(document, "annotations", _numbered(found, labels))
             document(b"}\n")
 
 
@@ -45,9 +50,9 @@ def _list(document: Write, name: str, members: Iterable[Any]) -> None:
     document(b"]")
 
 
-def _categories(table: Table) -> Iterator[dict[str, Any]]:
-    for number, name in enumerate(table.categories(), _FIRST_ID):
-        yield {"id": number, "name": name, "supercategory": ""}
+def _category(numbered: tuple[int, str]) -> dict[str, Any]:
+    number, name = numbered
+    return {"id": number, "name": name, "supercategory": ""}
 
 
 def _licence(numbered: tuple[str, int]) -> dict[str, Any]:
@@ -83,15 +88,37 @@ def _other_cells(table: Table, sink: Sink, row: Row, picture: Column) -> Row:
     return {name: cell for name, cell in cells.items() if name != picture.name}
 
 
-def _annotations(table: Table, split: str) -> Iterator[dict[str, Any]]:
-    own = [table.columns.name_of(name) for name in ("answer", "confidence")]
-    number = _FIRST_ID
-    for image, row in enumerate(table.rows(split, own), _FIRST_ID):
-        for place in table.places(row[own[0]]):
-            yield {
-                "id": number,
-                "image_id": image,
-                "category_id": _FIRST_ID + place,
-                "attributes": {"confidence": row[own[1]]},
-            }
-            number += 1
+def _numbered(
+    found: Iterable[tuple[int, str, dict[str, Any]]], labels: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Annotations from (image, label, the rest)."""
+    categories = {label: number for number, label in enumerate(labels, _FIRST_ID)}
+    for number, (image, label, rest) in enumerate(found, _FIRST_ID):
+        yield {"id": number, "image_id": image, "category_id": categories[label], **rest}
+
+
+def _wholes(table: Table, split: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    answer, confidence = (table.columns.name_of(name) for name in ("answer", "confidence"))
+    names = table.categories()
+    for image, row in enumerate(table.rows(split, [answer, confidence]), _FIRST_ID):
+        for place in table.places(row[answer]):
+            yield image, names[place], {"attributes": {"confidence": row[confidence]}}
+
+
+def _marks(
+    table: Table, split: str, picture: Column, boxes: Column
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    names = [picture.name, boxes.name, table.columns.key]
+    for image, row in enumerate(table.rows(split, names), _FIRST_ID):
+        size = picture_size(table.content(row, picture))
+        for each in boxes_of(table, row, boxes).in_pixels(size):
+            yield (
+                image,
+                each.label,
+                {
+                    "bbox": each.box,
+                    "area": area(each),
+                    "segmentation": each.outline,
+                    "iscrowd": 0,
+                },
+            )
