@@ -392,7 +392,8 @@ def test_boxes_that_are_none_are_said_with_their_item(tmp_path: Path) -> None:
     table = Table(Campaign.of(BOXED), path, manifest, has_answers=True)
     [row], column = [*table.rows("train")], table.columns.parts["boxes"]
     assert boxes_of(table, row, column).in_pixels((8, 8))[0].label == "cat"
-    for boxes in ([], {"unit": "pixel", "objects": []}, {"unit": "fraction"}, "[[[["):
+    none: tuple[Any, ...] = ([], {"unit": "pixel", "objects": []}, {"unit": "fraction"}, "[[[[")
+    for boxes in none:
         text = boxes if isinstance(boxes, str) else json.dumps(boxes)
         with pytest.raises(StateError, match=r"boxes of item [0-9a-f]+ are malformed"):
             boxes_of(table, row | {"boxes": text}, column)
