@@ -93,7 +93,6 @@ def test_each_row_names_its_policy(tmp_path: Path) -> None:
     leaves = [
         lab.item(3, consent=free),
         lab.item(4, consent=pb.Consent(train=True, redistribute=True)),
-        lab.item(5, consent=pb.Consent(redistribute=True)),
     ]
     lab.accept(ada=leaves)
     lab.fetch()
