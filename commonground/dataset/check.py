@@ -255,13 +255,13 @@ def _decided(line: Mapping[str, Any], campaign: Campaign, proofs: Proofs) -> Dec
 
 
 def _given(line: Mapping[str, Any], item_id: bytes, proofs: Proofs) -> Given:
-    """One reviewer's answer, which is in what that reviewer revealed."""
+    """One reviewer's answer: theirs is what is in a reveal that they signed."""
     leaf, reveal = layout.decode(line["leaf"]), proofs.reveals[line["reveal"]]
     answer = parse_leaf(pb.Answer, leaf)
     if hash_leaf(leaf) not in reveal.leaves:
         raise Misbehaviour("an answer is not what its reviewer revealed")
-    if answer.item_id != item_id or answer.reviewer != reveal.author:
-        raise Misbehaviour("an answer is of another item or reviewer")
+    if answer.item_id != item_id:
+        raise Misbehaviour("an answer is of another item")
     return Given(reveal.author, answer.answer, answer.refusal, proofs.round(reveal.round))
 
 

@@ -564,7 +564,7 @@ def test_an_answer_is_its_reviewer_s_own_and_of_its_item(lab: DatasetLab) -> Non
     for edit, message in (
         (altered, "not what its reviewer revealed"),
         (of_another_reviewer, "not what its reviewer revealed"),
-        (of_another_item, "of another item or reviewer"),
+        (of_another_item, "an answer is of another item"),
         (left_out, "its given_by is"),
     ):
         edit_lines(path / layout.ITEMS, edit)
