@@ -78,6 +78,14 @@ def test_every_reviewer_s_answer_stands_beside_what_was_decided(lab: DatasetLab)
         assert row["policy"] == "urn:commonhold:policy:CC-BY-4.0:train+redistribute+commercial"
 
 
+def test_the_card_counts_answers_and_reviewers(lab: DatasetLab) -> None:
+    path, manifest = lab.export()
+    given = pd.read_parquet(path / "data")["given_by"]
+    people = {each for row in given for each in row}
+    card = (path / layout.CARD).read_text()
+    assert f"- Answers: {sum(map(len, given))} by {len(people)} reviewers" in card
+
+
 def frame_of(folder: Path, campaign_id: str) -> pd.DataFrame:
     """The rows of three items, in the order of dataset_lab.TRUTHS."""
     lab = filled(folder, campaign_id)
