@@ -79,7 +79,7 @@ def test_every_reviewer_s_answer_stands_beside_what_was_decided(lab: DatasetLab)
 
 
 def test_the_card_counts_answers_and_reviewers(lab: DatasetLab) -> None:
-    path, manifest = lab.export()
+    path, _ = lab.export()
     given = pd.read_parquet(path / "data")["given_by"]
     people = {each for row in given for each in row}
     card = (path / layout.CARD).read_text()
