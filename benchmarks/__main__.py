@@ -19,17 +19,8 @@ RESULTS: Final = Path("bench-results.json")
 
 NAMES = (
     *("ledger", "submissions", "fold", "replay", "inference", "similarity", "transfer", "gas"),
-    *(
-        "dataset",
-        "formats",
-        "round_trip",
-        "pages",
-        "own_page",
-        "startup",
-        "draw",
-        "flood",
-        "gossip",
-    ),
+    *("dataset", "formats", "round_trip", "pages", "own_page", "startup", "draw", "flood"),
+    *("gossip", "privacy"),
 )
 
 

@@ -115,7 +115,9 @@ def _item(terms: Campaign, number: int) -> tuple[Decided, dict[str, bytes]]:
     )
     belief = (980_000, 20_000) if number % 2 == 0 else (20_000, 980_000)
     item_id, author = number.to_bytes(32), PersonId(bytes([number % 200]) * 32)
-    decided = Decided(item_id, described, author, number, answer, belief, 980_000, 1, given)
+    decided = Decided(
+        item_id, described, author, number, answer, belief, 980_000, 1, ANSWERS, 0, given
+    )
     return decided, {kept.name: content}
 
 

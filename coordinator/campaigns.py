@@ -29,6 +29,11 @@ from protos.gen import records_pb2 as pb
 
 PRIVACY: Final = {"open": pb.PRIVACY_OPEN, "reviewers": pb.PRIVACY_REVIEWERS}
 WITHDRAWAL: Final = {"keeps": pb.WITHDRAWAL_KEEPS, "repays": pb.WITHDRAWAL_REPAYS}
+AUTOMATION: Final = {
+    "local": pb.AUTOMATION_LOCAL,
+    "anywhere": pb.AUTOMATION_ANYWHERE,
+    "none": pb.AUTOMATION_NONE,
+}
 PROPOSAL: Final = {
     "required": pb.PROPOSAL_REQUIRED,
     "optional": pb.PROPOSAL_OPTIONAL,
@@ -55,6 +60,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "price_ppm": PPM,
     "privacy": "reviewers",
     "withdrawal": "repays",
+    "automation": "local",  # content stays where its reviewers are
     # A round that a panel can review in a day; whoever is alone waits for ten minutes.
     "round_items": 1_000,
     "seal_items": 100,
@@ -151,6 +157,7 @@ def build_campaign(network: bytes, file: Path | None, given: Mapping[str, Any]) 
             privacy=_chosen(fields, "privacy", PRIVACY),
             withdrawal=_chosen(fields, "withdrawal", WITHDRAWAL),
             rounds=_rounds(fields),
+            automation=_chosen(fields, "automation", AUTOMATION),
         )
     except UnicodeEncodeError as error:
         raise ConfigError(

@@ -99,6 +99,7 @@ class Campaign:
     privacy: int  # pb.Privacy
     withdrawal: int  # pb.WithdrawalTerms
     rounds: RoundTerms
+    automation: int = pb.AUTOMATION_LOCAL
     paused: bool = False
     pauses: int = 0  # records that paused it or let it go on
 
@@ -143,6 +144,7 @@ class GivenAnswer:
 
     answer: bytes
     refusal: int  # pb.Refusal
+    by_program: bool = False  # which one is in the log, and decides nothing
 
 
 # ---- items ----
@@ -261,6 +263,7 @@ class Item:
     belief_ppm: tuple[int, ...] = ()
     proposal: bytes | None = None  # once opened
     refusal: int = 0  # pb.Refusal: why reviewers would not have it
+    programs: int = 0  # of those in `answered_by` at its last verdict: whose answer a program gave
     decided_in: int | None = None  # epoch in which it was decided, or drawn for the last time
     snapshots: tuple[bytes, ...] = ()  # digests of those that hold it
     taken_back: tuple[str, ...] = ()  # parts that its author withdrew, in the order of the log

@@ -250,8 +250,21 @@ def _decided(line: Mapping[str, Any], campaign: Campaign, proofs: Proofs) -> Dec
         decision.belief_ppm,
         decision.confidence_ppm,
         proofs.epoch_at(verdict.index),
-        tuple(_given(answer, item_id, proofs) for answer in line["answers"]),
+        decision.reviewers,
+        decision.programs,
+        _all_given(line, item_id, decision, proofs),
     )
+
+
+def _all_given(
+    line: Mapping[str, Any], item_id: bytes, decision: pb.ItemVerdict, proofs: Proofs
+) -> tuple[Given, ...]:
+    """Every answer: the verdict counts them."""
+    found = tuple(_given(answer, item_id, proofs) for answer in line["answers"])
+    counted = len({each.reviewer for each in found}), sum(bool(each.program) for each in found)
+    if counted != (decision.reviewers, decision.programs) or len(found) != decision.reviewers:
+        raise Misbehaviour("its answers are not all that its verdict counts")
+    return found
 
 
 def _given(line: Mapping[str, Any], item_id: bytes, proofs: Proofs) -> Given:
@@ -262,7 +275,8 @@ def _given(line: Mapping[str, Any], item_id: bytes, proofs: Proofs) -> Given:
         raise Misbehaviour("an answer is not what its reviewer revealed")
     if answer.item_id != item_id:
         raise Misbehaviour("an answer is of another item")
-    return Given(reveal.author, answer.answer, answer.refusal, proofs.round(reveal.round))
+    when = proofs.round(reveal.round)
+    return Given(reveal.author, answer.answer, answer.refusal, when, answer.program)
 
 
 def _described(line: Mapping[str, Any], item: pb.Item, campaign: Campaign) -> Description:

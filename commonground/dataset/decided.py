@@ -41,6 +41,7 @@ class Given:
     answer: bytes
     refusal: int
     round: Round
+    program: str = ""  # what gave it in the reviewer's place, by their own word
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ class Decided:
     belief_ppm: Sequence[int]
     confidence_ppm: int
     decided_in: int  # epoch
-    given: tuple[Given, ...] = ()
+    reviewers: int  # who answered or refused
+    programs: int  # of those: for whom a program did
+    given: tuple[Given, ...]
 
 
 Contents = Mapping[str, bytes]

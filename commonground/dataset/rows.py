@@ -206,6 +206,18 @@ def _decided(question: Question) -> tuple[Column, ...]:
             "criteria, the least sure one.",
             lambda decided, _: decided.confidence_ppm / PPM,
         ),
+        Column(
+            "reviewers",
+            "int64",
+            "How many reviewers answered or refused.",
+            lambda decided, _: decided.reviewers,
+        ),
+        Column(
+            "programs",
+            "int64",
+            "For how many of them a program did, by their own word.",
+            lambda decided, _: decided.programs,
+        ),
     )
 
 
@@ -228,6 +240,11 @@ def _given(question: Question) -> tuple[Column, ...]:
             "given_refusals",
             f"Why they gave no answer: {', '.join(filter(None, REFUSALS.values()))}.",
             lambda each: REFUSALS[each.refusal],
+        ),
+        listed(
+            "given_programs",
+            "The program that answered in a reviewer's place, by their own word; empty for a person.",
+            lambda each: each.program,
         ),
         listed(
             "given_rounds",

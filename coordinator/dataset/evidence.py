@@ -68,7 +68,8 @@ class Evidence:
     def _given(self, logged: Logged) -> Given:
         answer, number = parse_leaf(pb.Answer, logged.leaf), self.rounds[logged.index]
         when = Round(number, self.drawn[number], self.ended[number])
-        return Given(PersonId(answer.reviewer), answer.answer, answer.refusal, when)
+        person = PersonId(answer.reviewer)
+        return Given(person, answer.answer, answer.refusal, when, answer.program)
 
 
 def write_log(

@@ -43,10 +43,12 @@ class Facts:
     generators: Counter[str] = field(default_factory=Counter)
     policies: Counter[Policy] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)  # media types, by parts that have them
-    reviewers: set[PersonId] = field(default_factory=set)
+    people: set[PersonId] = field(default_factory=set)  # who answered
     given: int = 0  # answers, over all items
     first_ms: int = 0  # when the first item of all was drawn, by the operator's clock
     last_ms: int = 0  # and when the last answers were given
+    reviewers: int = 0  # who answered or refused, of all items together
+    programs: int = 0  # of those: for whom a program did
     ranking: SourceRanking | None = None
 
     def count(self, decided: Decided, contents: Mapping[str, bytes], split: str) -> None:
@@ -63,6 +65,8 @@ class Facts:
         self.origins[ORIGINS[described.origin]] += 1
         self.policies[policy_of(described)] += 1
         self.formats.update(part.media_type for part in described.parts)
+        self.reviewers += decided.reviewers
+        self.programs += decided.programs
         if described.generator:
             self.generators[described.generator] += 1
         for given in decided.given:
@@ -70,7 +74,7 @@ class Facts:
 
     def _count_answer(self, given: Given) -> None:
         self.given += 1
-        self.reviewers.add(given.reviewer)
+        self.people.add(given.reviewer)
         drawn, ended = given.round.drawn_ms, given.round.ended_ms
         self.first_ms = min(self.first_ms, drawn) if self.given > 1 else drawn
         self.last_ms = max(self.last_ms, ended)

@@ -122,6 +122,8 @@ class ItemWriter:
             item.belief_ppm,
             item.confidence_ppm,
             item.decided_in,
+            len(item.answered_by),
+            item.programs,
             self.evidence.given(item_id),
         )
 

@@ -77,6 +77,7 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
     _check_rounds(campaign.rounds)
     _check_sizes(campaign, ask(campaign.task, campaign.spec))
     _check_privacy(campaign)
+    _check_automation(campaign)
 
 
 def _check_parts(parts: Sequence[pb.PartTerms]) -> None:
@@ -185,6 +186,19 @@ def _check_privacy(campaign: pb.Campaign) -> None:
         campaign.privacy != pb.PRIVACY_OPEN or campaign.withdrawal == pb.WITHDRAWAL_REPAYS,
         "an open campaign that lets authors keep what withdrawn items earned pays twice",
         "let them repay it, or let items go to their reviewers only",
+    )
+
+
+def _check_automation(campaign: pb.Campaign) -> None:
+    require(
+        campaign.automation in pb.Automation.values(),
+        "the campaign does not say whether programs may answer",
+        "say that they may where reviewers run them, anywhere, or not at all",
+    )
+    require(
+        campaign.automation != pb.AUTOMATION_ANYWHERE or campaign.privacy == pb.PRIVACY_OPEN,
+        "items that go to their reviewers only would be sent to programs of others",
+        "let reviewers run the programs, or let items be open",
     )
 
 

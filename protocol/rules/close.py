@@ -37,6 +37,7 @@ _COUNTS: Final = (
     "repaid",
     "updates",
     "licensed",
+    "programs",
 )
 
 

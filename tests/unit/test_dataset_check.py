@@ -561,11 +561,15 @@ def test_an_answer_is_its_reviewer_s_own_and_of_its_item(lab: DatasetLab) -> Non
     def left_out(lines: list[dict[str, Any]]) -> None:
         del lines[0]["answers"][0]
 
+    def twice(lines: list[dict[str, Any]]) -> None:
+        lines[0]["answers"][0] = lines[0]["answers"][1]
+
     for edit, message in (
         (altered, "not what its reviewer revealed"),
         (of_another_reviewer, "not what its reviewer revealed"),
         (of_another_item, "an answer is of another item"),
-        (left_out, "its given_by is"),
+        (left_out, "not all that its verdict counts"),
+        (twice, "not all that its verdict counts"),
     ):
         edit_lines(path / layout.ITEMS, edit)
         sign_again(lab, path)

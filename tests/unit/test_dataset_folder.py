@@ -52,6 +52,8 @@ def test_pandas_reads_what_the_log_says(lab: DatasetLab) -> None:
         label = int.from_bytes(item.answer or b"")
         assert (row["label"], row["answer"]) == (label, LABELS[label])
         assert row["confidence"] == item.confidence_ppm / 1e6 == row["belief"][label] > 0.9
+        assert row["reviewers"] == len(item.answered_by) >= 3
+        assert row["programs"] == (lab.reviewers[0].id in item.answered_by)
         assert row["author"] == name_of(item.author)
         assert (row["submitted_at"], row["decided_in"]) == (item.submitted_at, 1)
         assert row["consent_train"] and row["consent_redistribute"] and row["consent_commercial"]

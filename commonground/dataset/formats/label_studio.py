@@ -65,6 +65,7 @@ def _annotations(table: Table, row: Row) -> Iterator[dict[str, Any]]:
             "reviewer": given.by,
             "round": given.round,
             "refusal": given.refusal,
+            "program": given.program,
             "drawn_at": given.after,
         }
 

@@ -30,6 +30,7 @@ class Given:
     by: str
     answer: str
     refusal: str
+    program: str
     round: int
     after: str
     before: str
@@ -116,7 +117,7 @@ class Table(Outline):
         """What each reviewer said; nothing where a copy has the verdict alone."""
         if not self.has_answers:
             return []
-        names = ("by", "answers", "refusals", "rounds", "after", "before")
+        names = ("by", "answers", "refusals", "programs", "rounds", "after", "before")
         columns = (self.own(row, f"{_GIVEN}{name}") for name in names)
         return [Given(*each) for each in zip(*columns, strict=True)]
 
