@@ -19,6 +19,7 @@ from node.privacy.documents import Finding
 from node.privacy.screening import Screening
 from node.store import Store
 from protocol.errors import ConfigError, Reject, StateError
+from protocol.lifecycle import CampaignStatus
 from protocol.rows import Campaign
 from protocol.state import State
 from protocol.tasks.question import question_of
@@ -178,7 +179,12 @@ class Planner:
         if campaign is None:
             known = ", ".join(name for name, _ in state.campaigns.scan()) or "none yet"
             raise ConfigError(f"there is no campaign {campaign_id!r}", f"known are: {known}")
-        if campaign.paused:
+        if campaign.status is CampaignStatus.CLOSED:
+            raise StateError(
+                f"campaign {campaign_id} is closed and takes nothing more",
+                "`commonhold node campaigns` lists those that are open",
+            )
+        if campaign.status is CampaignStatus.PAUSED:
             raise StateError(
                 f"campaign {campaign_id} is paused and takes no submissions",
                 "`commonhold node campaigns` says when it goes on",

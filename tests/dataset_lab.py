@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from PIL import Image
 
 from commonground.dataset.layout import Manifest
-from commonground.dataset.splits import Terms
+from commonground.dataset.splits import SplitTerms
 from coordinator.config import Home
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.folder import dataset_path, write_dataset
@@ -272,7 +272,7 @@ class DatasetLab:
         return ledger
 
     def export(
-        self, *scope: str, missing: Sequence[ItemId] = (), split: Terms | None = None
+        self, *scope: str, missing: Sequence[ItemId] = (), split: SplitTerms | None = None
     ) -> tuple[Path, Manifest]:
         """Writes the dataset of now."""
         digest, snapshot = log_snapshot(self.operator, self.c, scope_of(scope or ALL))

@@ -26,7 +26,7 @@ from commonground.dataset.decided import Decided, Given
 from commonground.dataset.layout import Manifest
 from commonground.dataset.proofs import Proofs, read_lines, read_proofs
 from commonground.dataset.rows import Columns
-from commonground.dataset.splits import SPLITS, TRAIN, Member, Terms, split_items
+from commonground.dataset.splits import SPLITS, TRAIN, Member, SplitTerms, split_items
 from commonground.files import sha256_file
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError
 from protocol.log import commitments
@@ -160,7 +160,7 @@ def _splits(folder: Path, manifest: Manifest, proofs: Proofs) -> dict[str, str]:
     which is checked later."""
     if manifest.split is None:
         return {}
-    terms = Terms.parse(manifest.split)
+    terms = SplitTerms.parse(manifest.split)
     try:
         members = [
             _member(line, terms, proofs)
@@ -172,7 +172,7 @@ def _splits(folder: Path, manifest: Manifest, proofs: Proofs) -> dict[str, str]:
         raise Misbehaviour(f"the split does not follow from the items: {error}") from error
 
 
-def _member(line: Mapping[str, Any], terms: Terms, proofs: Proofs) -> Member:
+def _member(line: Mapping[str, Any], terms: SplitTerms, proofs: Proofs) -> Member:
     item = parse_leaf(pb.Item, layout.decode(line["item"]))
     answer = parse_leaf(pb.ItemVerdict, layout.decode(line["item_verdict"])).answer
     author = proofs.submissions[line["submission"]].author if terms.by_author else None

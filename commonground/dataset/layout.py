@@ -64,7 +64,7 @@ class Manifest:
     scope: list[str]
     items: int  # in the dataset
     missing: list[str]  # ids of the snapshot's items that are not
-    split: Mapping[str, Any] | None  # splits.Terms; None where all rows are for training
+    split: Mapping[str, Any] | None  # splits.SplitTerms; None where all rows are for training
     rows: Mapping[str, int]  # by split
     checkpoint: str  # a signed note: the log that the proofs lead to
     files: Mapping[str, FileEntry]

@@ -29,7 +29,7 @@ _DOMAIN: Final = b"commonhold/v1/split\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SplitTerms:
     """How a dataset is split: percent for each of SPLITS."""
 
     shares: tuple[int, ...]
@@ -37,7 +37,7 @@ class Terms:
     by_author: bool = False
 
     @classmethod
-    def read(cls, text: str, seed: int, by_author: bool) -> Terms:
+    def read(cls, text: str, seed: int, by_author: bool) -> SplitTerms:
         """From `80/10/10`. Raises ConfigError."""
         shares = [
             int(each) if each.isascii() and each.isdigit() else -1 for each in text.split("/")
@@ -48,7 +48,7 @@ class Terms:
             raise ConfigError(str(error), "say it like --split 80/10/10 --split-seed 1") from None
 
     @classmethod
-    def parse(cls, found: Any) -> Terms:
+    def parse(cls, found: Any) -> SplitTerms:
         """What a manifest holds; raises Misbehaviour."""
         match found:
             case {"shares": [*shares], "seed": int(seed), "by_author": bool(by_author)}:
@@ -89,7 +89,7 @@ class Member:
         return cls(item_id, answer, tuple(marks))
 
 
-def split_items(members: Sequence[Member], terms: Terms) -> dict[ItemId, str]:
+def split_items(members: Sequence[Member], terms: SplitTerms) -> dict[ItemId, str]:
     """The split of each item. Raises StateError where one that has a share would get nothing."""
     groups = _ordered(_groups(members), terms.seed)
     totals = Counter(member.answer for member in members)

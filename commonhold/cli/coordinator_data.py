@@ -72,11 +72,11 @@ def export(
             f"an export needs the package {error.name}",
             "pip install 'commonhold[coordinator,export]'",
         ) from error
-    from commonground.dataset.splits import Terms
+    from commonground.dataset.splits import SplitTerms
     from coordinator.dataset.snapshots import scope_of
     from coordinator.operator import Operator
 
-    terms = Terms.read(split, split_seed, split_by_author) if split else None
+    terms = SplitTerms.read(split, split_seed, split_by_author) if split else None
     formats = [each for each in as_format or () if each is not ExportAs.PARQUET]
     wanted = Wanted(
         allow_missing, terms, tuple(dict.fromkeys(formats)), answers is AnswersShown.ALL

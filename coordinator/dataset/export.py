@@ -21,7 +21,7 @@ from commonground.dataset.formats.copies import write_copy
 from commonground.dataset.formats.registry import FORMATS
 from commonground.dataset.formats.table import Outline
 from commonground.dataset.layout import Manifest
-from commonground.dataset.splits import Terms
+from commonground.dataset.splits import SplitTerms
 from commonground.files import DIRECTORY_MODE
 from commonground.locks import alone
 from coordinator.campaigns import require_campaign
@@ -51,7 +51,7 @@ class Wanted:
     """What an export is to be like."""
 
     allow_missing: bool = False
-    split: Terms | None = None
+    split: SplitTerms | None = None
     formats: tuple[str, ...] = ()  # of FORMATS, to copy it into
     has_answers: bool = True  # in copies: every reviewer's, or the verdict alone
 
@@ -128,7 +128,7 @@ def _write(
     snapshot: Snapshot,
     missing: Mapping[ItemId, str],
     *,
-    split: Terms | None,
+    split: SplitTerms | None,
     tell: Progress,
 ) -> Manifest:
     home = operator.home

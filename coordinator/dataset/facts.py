@@ -10,12 +10,12 @@ from commonground.dataset.decided import Decided, Given
 from commonground.dataset.layout import scope_names
 from commonground.dataset.policies import Policy, policy_of
 from commonground.dataset.rows import ORIGINS, Columns
-from commonground.dataset.splits import SPLITS, Terms
+from commonground.dataset.splits import SPLITS, SplitTerms
 from commonground.escaping import one_line
 from coordinator.dataset.snapshots import folder_name
 from coordinator.ranking import SourceRanking
 from protocol.identity import PersonId, name_of
-from protocol.rows import Campaign, Consent
+from protocol.rows import Campaign, Consent, Terms
 
 
 @dataclass(slots=True)
@@ -24,12 +24,12 @@ class Facts:
 
     network_name: str
     url: str  # where the network's dashboard is
-    campaign: Campaign
+    campaign: Campaign  # with the latest terms that an item of it was submitted under
     digest: bytes  # of the snapshot record
     scope: Consent
     columns: Columns
     published: str  # date, YYYY-MM-DD
-    split: Terms | None = None
+    split: SplitTerms | None = None
     items: int = 0
     content_bytes: int = 0
     missing: int = 0
@@ -50,6 +50,8 @@ class Facts:
     reviewers: int = 0  # who answered or refused, of all items together
     programs: int = 0  # of those: for whom a program did
     ranking: SourceRanking | None = None
+    # Terms of the campaign before those, and how many items were submitted under each.
+    earlier: tuple[tuple[Terms, int], ...] = ()
 
     def count(self, decided: Decided, contents: Mapping[str, bytes], split: str) -> None:
         """Adds an item."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from commonground.dataset.layout import FileEntry, Manifest
 from commonground.dataset.parquet import count_rows
 from commonground.dataset.policies import describe_policies
 from commonground.dataset.rows import Columns
-from commonground.dataset.splits import Terms
+from commonground.dataset.splits import SplitTerms
 from commonground.files import DIRECTORY_MODE, sha256_file, sync_directory, writing
 from coordinator.dataset.card import render
 from coordinator.dataset.croissant import describe
@@ -52,7 +53,7 @@ def write_dataset(
     source: Source,
     missing: Collection[ItemId],
     on_item: OnItem,
-    split: Terms | None = None,
+    split: SplitTerms | None = None,
 ) -> Manifest:
     """Writes datasets/<snapshot>, in place of one that is there; the items `missing` are left out.
 
@@ -81,10 +82,12 @@ def _fill(
     source: Source,
     missing: Collection[ItemId],
     on_item: OnItem,
-    split: Terms | None,
+    split: SplitTerms | None,
 ) -> Manifest:
     state, snapshot = source.state, source.snapshot
-    campaign = state.campaigns[snapshot.campaign_id]
+    under = Counter(state.items[item_id].revision for item_id in snapshot.items)
+    revisions = [state.campaign_under(snapshot.campaign_id, each) for each in sorted(under)]
+    campaign = revisions[-1]
     facts = Facts(
         state.name,
         source.url,
@@ -96,6 +99,7 @@ def _fill(
         split=split,
         missing=len(missing),
         ranking=rank(source.comparisons),
+        earlier=tuple((each.terms, under[each.revision]) for each in revisions[:-1]),
     )
     with writing(part / layout.LOG) as file:
         evidence = write_log(file, source.ledger, source.keys.log_verifier, state, snapshot)

@@ -10,7 +10,7 @@ from typing import Final
 from commonground.dataset import layout
 from commonground.dataset.decided import Decided
 from commonground.dataset.parquet import SplitFiles
-from commonground.dataset.splits import TRAIN, Member, Terms, split_items
+from commonground.dataset.splits import TRAIN, Member, SplitTerms, split_items
 from commonground.files import writing
 from coordinator.answers import Comparisons
 from coordinator.dataset.content import ContentStore
@@ -84,7 +84,7 @@ class ItemWriter:
         here = [each for each in self.source.snapshot.items if each not in self.missing]
         return split_items([self._member(each, terms) for each in here], terms)
 
-    def _member(self, item_id: ItemId, terms: Terms) -> Member:
+    def _member(self, item_id: ItemId, terms: SplitTerms) -> Member:
         item = self.source.state.items[item_id]
         described = parse_leaf(pb.Item, self.evidence.described[item_id])
         author = item.author if terms.by_author else None

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from commonground.tables import Row, Table, form_of
 from node.bringing.folders import File, find_files
-from node.bringing.tables import Row, Table, form_of
 from node.drafts import LeftOut
 from node.intake import look_beside, read_content
 from node.privacy.documents import Finding

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonground.dataset.splits import SPLITS, Member, Terms, split_items
+from commonground.dataset.splits import SPLITS, Member, SplitTerms, split_items
 from protocol.errors import StateError
 
 MARKS = st.lists(st.integers(0, 40).map(lambda number: b"mark %d" % number), max_size=2)
@@ -40,7 +40,7 @@ def components(members: list[Member]) -> list[set[bytes]]:
 def test_like_items_are_together_and_the_order_says_nothing(
     members: list[Member], shares: tuple[int, ...], seed: int
 ) -> None:
-    terms = Terms(shares, seed)
+    terms = SplitTerms(shares, seed)
     try:
         found = split_items(members, terms)
     except StateError:
@@ -67,7 +67,7 @@ def test_items_that_resemble_nothing_are_split_as_asked_answer_by_answer(
         for number in range(10 * size)
         for item_id in [bytes([answer]) + number.to_bytes(31)]
     ]
-    found = split_items(members, Terms((80, 10, 10), seed))
+    found = split_items(members, SplitTerms((80, 10, 10), seed))
     counts = Counter((member.answer, found[member.item_id]) for member in members)
     for answer, size in enumerate(sizes):
         for name, tenths in zip(SPLITS, (8, 1, 1), strict=True):

@@ -307,6 +307,18 @@ def test_the_card_has_front_matter_that_hubs_read(lab: DatasetLab) -> None:
     assert name_of(lab.authors[0].id) in card.text
 
 
+def test_the_card_has_the_guidelines_of_each_item(lab: DatasetLab) -> None:
+    """Not those that the campaign has now, under which nothing of it was submitted."""
+    lab.net.change(lab.c, guidelines="One <digit>.")
+    lab.accept(ada=[lab.item(7)])
+    lab.net.change(lab.c, guidelines="Later.")
+    lab.fetch()
+    path, _ = lab.export()
+    text = DatasetCard.load(path / "README.md").text
+    assert "\n> One &#60;digit&#62;.\n" in text and "Later." not in text
+    assert "5 of the items were submitted and reviewed under the guidelines of log entry" in text
+
+
 def test_only_its_owner_can_read_it(lab: DatasetLab) -> None:
     path, _ = lab.export()
     for each in [lab.home.datasets_path, lab.home.content_path, path, *path.rglob("*")]:

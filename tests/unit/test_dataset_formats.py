@@ -24,7 +24,7 @@ from commonground.dataset.formats.registry import FORMATS
 from commonground.dataset.formats.sizes import picture_size
 from commonground.dataset.formats.table import Table
 from commonground.dataset.layout import Manifest
-from commonground.dataset.splits import Terms
+from commonground.dataset.splits import SplitTerms
 from commonhold.cli.options import ExportAs
 from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.identity import name_of
@@ -282,7 +282,7 @@ def test_splits_are_splits_in_every_format(tmp_path: Path) -> None:
     lab = DatasetLab(tmp_path)
     lab.accept(ada=[lab.item(3) for _ in range(8)])
     lab.fetch()
-    path, manifest = lab.export(split=Terms((50, 25, 25), 1))
+    path, manifest = lab.export(split=SplitTerms((50, 25, 25), 1))
     for name in FORMATS:
         copied(lab, path, name)
     check_dataset(path, VERIFIER, lambda *_: None)

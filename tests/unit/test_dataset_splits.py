@@ -11,13 +11,13 @@ import pytest
 
 from commonground.dataset import layout
 from commonground.dataset.check import check_dataset
-from commonground.dataset.splits import SEED_MAX, Terms, split_items
+from commonground.dataset.splits import SEED_MAX, SplitTerms, split_items
 from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.log.merkle import hash_leaf
 from tests.dataset_lab import KINDS, VERIFIER, DatasetLab, lineage
 from tests.unit.test_dataset_check import edit_rows, sign_again
 
-HALVES = Terms((50, 25, 25), 7)
+HALVES = SplitTerms((50, 25, 25), 7)
 
 
 @pytest.fixture
@@ -46,9 +46,11 @@ def frames(path: Path) -> dict[str, pd.DataFrame]:
 def test_a_split_that_makes_no_sense_is_refused_and_one_that_does_is_not(
     text: str, seed: int
 ) -> None:
-    assert Terms.read("80/10/10", 1, by_author=True) == Terms((80, 10, 10), 1, by_author=True)
+    assert SplitTerms.read("80/10/10", 1, by_author=True) == SplitTerms(
+        (80, 10, 10), 1, by_author=True
+    )
     with pytest.raises(ConfigError, match=r"split|shares"):
-        Terms.read(text, seed, by_author=False)
+        SplitTerms.read(text, seed, by_author=False)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_a_split_that_makes_no_sense_is_refused_and_one_that_does_is_not(
 )
 def test_a_manifest_s_split_is_well_formed(found: object) -> None:
     with pytest.raises(Misbehaviour, match="split"):
-        Terms.parse(found)
+        SplitTerms.parse(found)
 
 
 def test_loaders_find_the_splits_and_the_counts_are_told(lab: DatasetLab, tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_all_of_one_author_are_together_on_request_alone(lab: DatasetLab) -> Non
     path, _ = lab.export(split=HALVES)
     assert len([1 for frame in frames(path).values() if len(set(frame["author"])) > 0]) == 3
     with pytest.raises(StateError, match="1 groups of like ones leave nothing for test"):
-        lab.export(split=Terms((50, 25, 25), 7, by_author=True))
+        lab.export(split=SplitTerms((50, 25, 25), 7, by_author=True))
 
 
 def test_the_operator_cannot_choose_what_is_tested(lab: DatasetLab) -> None:

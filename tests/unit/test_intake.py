@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from node import intake
+from commonground.carried import PART_BYTES_MAX
+from commonground.depth import json_depth
 from node.intake import (
     DecodedImage,
     check_fingerprint,
@@ -21,7 +22,6 @@ from node.intake import (
     read_content,
     read_image,
 )
-from node.media.texts import json_depth
 from protocol.errors import ConfigError, Reject
 from protocol.media import MEDIA, Shown
 from protocol.review.fingerprints import EXACT, PERCEPTUAL
@@ -89,7 +89,7 @@ def test_broken_and_foreign_files_are_rejected() -> None:
 
 
 def test_too_many_bytes_are_rejected() -> None:
-    largest = b"a" * intake.MAX_CONTENT_BYTES
+    largest = b"a" * PART_BYTES_MAX
     assert fingerprint_content(largest, "text/plain")
     with pytest.raises(Reject, match="larger"):
         fingerprint_content(largest + b"a", "text/plain")

@@ -550,6 +550,23 @@ async def test_neither_sources_nor_proposals_are_shown(tmp_path: Path) -> None:
     assert "proposal_commitment" not in repr(wanted.case_in(tmp_path))
 
 
+def test_reviewers_see_the_guidelines_that_an_item_was_submitted_under() -> None:
+    net = simulated.Network(*(simulated.Person(name) for name in ("ada", "ben", "cyn")))
+    ada, *reviewers = net.people
+    net.change(guidelines="As it was.")
+    net.submit(ada, [net.item(1)])
+    net.change(guidelines="As it is.")
+    net.submit(ada, [net.item(2)])
+    net.stand_by(*reviewers)
+    net.seal()
+    net.draw()
+    for person in reviewers:
+        tasks = make_tasks(net.state, person.id, "digits")
+        wanted = [make_wanted(net.state, person.id, task) for task in tasks]
+        shown = {net.truth[each.task.item_id]: each.campaign.guidelines for each in wanted}
+        assert shown == {1: "As it was.", 2: "As it is."}
+
+
 # ---- deadlines ----
 
 

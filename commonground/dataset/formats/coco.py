@@ -29,7 +29,7 @@ def write(table: Table, sink: Sink) -> None:
     for split in table.splits:
         licences = {each: n for n, each in enumerate(_licences(table, split), _FIRST_ID)}
         with sink.file(f"annotations/{kind}_{split}.json") as document:
-            document(b'{"info":' + to_json({"description": table.campaign.title}))
+            document(b'{"info":' + to_json({"description": table.manifest.campaign}))
             _list(document, "licenses", map(_licence, licences.items()))
             _list(document, "categories", map(_category, enumerate(labels, _FIRST_ID)))
             _list(document, "images", _images(table, sink, split, picture, licences))

@@ -131,7 +131,7 @@ def _readme(kind: Format, table: Table) -> str:
     answers = "every reviewer's answer" if table.has_answers else "the verdict alone"
     return "\n".join(
         [
-            f"# {in_markdown(table.campaign.title or table.campaign.id)}",
+            f"# {in_markdown(manifest.campaign)}",
             "",
             f"{kind.words}; with {answers}. A copy of the dataset of snapshot `{manifest.snapshot}` of "
             f"{in_markdown(manifest.network_name)}: {manifest.items:,} items.",
@@ -156,7 +156,7 @@ def _attribution(table: Table) -> Iterator[str]:
         for row in table.rows(split, own):
             licences[row[own[0]]] += 1
             authors[row[own[1]]] += 1
-    yield f"{one_line(table.campaign.title or table.campaign.id)}, {table.manifest.snapshot}"
+    yield f"{one_line(table.manifest.campaign)}, {table.manifest.snapshot}"
     yield from ("", "Licences:")
     for name, count in _ranked(licences):
         yield f"  {name} ({count:,} items): {licence_url(name)}"

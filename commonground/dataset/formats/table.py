@@ -38,7 +38,8 @@ class Given:
 
 @dataclass(frozen=True)
 class Outline:
-    """What a campaign's datasets are like, before there is one."""
+    """What a campaign's datasets are like, before there is one. Of the campaign a copy holds only what never
+    changes: who checks it has the first record alone."""
 
     campaign: Campaign
 
