@@ -1,9 +1,10 @@
 """What reviewers said, counted by campaign: which answers were decided, why content was refused, how often
 one source was preferred to another, and by whom of which word on gold.
 
-Fed by `coordinator.tally` with every record, so that a page tells of 10^6 items without a walk. Of an item
-that its author withdraws nothing stays: its answer and its votes are taken off again, as a replay of the log
-that finds it erased never counts them. What it said of its reviewers, as gold, is theirs and stays.
+Fed by `coordinator.tally` with every record, so that a page tells of 10^6 items without a walk. Of an
+item that is withdrawn or taken down nothing stays: its answer and its votes are taken off again, as a
+replay of the log that finds it erased never counts them. What it said of its reviewers, as gold, is theirs
+and stays.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Answers:
                 self._pair(item_id, self._questions[after.campaign_id], after.description)
             self._count(before, -1)
             self._count(after, +1)
-        for item_id in changes.erased:
+        for item_id in changes.gone:
             self._forget(item_id, changes.items[item_id][1].campaign_id)
         match record.body:  # of what was asked and answered, Changes says nothing
             case pb.Campaign() as body:

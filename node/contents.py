@@ -9,8 +9,9 @@ from hashlib import sha256
 from node.drafts import PartSource
 from node.intake import prepare_content, read_content
 from node.media.records import Prepared
+from node.media.texts import CHECKS
 from protocol.errors import Reject, StateError
-from protocol.media import MEDIA, OPAQUE, TEXT, Shown, media_type_of
+from protocol.media import JSON, MEDIA, OPAQUE, SHAPES, TEXT, Shown, media_type_of
 from protocol.rows import PartTerms
 
 
@@ -90,7 +91,7 @@ def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
         texts = [name for name in terms.media_types if MEDIA[name].is_text]
         if not texts:
             raise Reject(f"{source.name} is text", takes)
-        return TEXT.name if TEXT.name in texts else texts[0]
+        return TEXT.name if TEXT.name in texts else _shaped_as(content, texts)
     takes_any = OPAQUE.name in terms.media_types
     try:
         found = media_type_of(content, source.path.suffix if source.path else "")
@@ -98,6 +99,10 @@ def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
         if takes_any:
             return OPAQUE.name
         raise
+    shapes = [name for name in terms.media_types if name in SHAPES]
+    if found == JSON.name and shapes and found not in terms.media_types:
+        plain = [TEXT.name] if TEXT.name in terms.media_types else []
+        found = _shaped_as(content, shapes + plain)
     if found in terms.media_types:
         return found
     if MEDIA[found].is_text and TEXT.name in terms.media_types:
@@ -107,6 +112,18 @@ def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
     if MEDIA[found].shown is Shown.PICTURE and _takes_pictures(terms):
         return found
     raise Reject(f"{source.name} is {found}", takes)
+
+
+def _shaped_as(content: bytes, texts: Sequence[str]) -> str:
+    """The first of the types of text that content is of; or the first, which it is then checked for."""
+    for name in texts:
+        try:
+            if check := CHECKS.get(name):
+                check(content)
+        except Reject:
+            continue
+        return name
+    return texts[0]
 
 
 def _takes_pictures(terms: PartTerms) -> bool:

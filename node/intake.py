@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from node.media.records import Prepared
+from node.media.texts import CHECKS
 from node.media.worker import DECODER
 from protocol import media
 from protocol.errors import ConfigError, Reject
@@ -134,7 +135,7 @@ def _require(holds: bool) -> None:
 
 def _is_decoded(media_type: str) -> bool:
     """Whether more than its bytes has to be looked at: in the process that may die of it."""
-    return media_type == media.JSON.name or MEDIA[media_type].shown in (Shown.PICTURE, Shown.SOUND)
+    return media_type in CHECKS or MEDIA[media_type].shown in (Shown.PICTURE, Shown.SOUND)
 
 
 def read_content(path: Path, bytes_max: int = MAX_FILE_BYTES) -> bytes:

@@ -6,6 +6,7 @@ from collections import Counter
 
 from node.store import Store
 from protocol.identity import PersonId
+from protocol.lifecycle import GONE
 from protocol.state import State
 
 
@@ -14,7 +15,7 @@ def refresh_items(store: Store, state: State) -> None:
     statuses = {
         row.item_id: item.status.name.lower()
         for row in store.items()
-        if (item := state.items.get(row.item_id)) is not None
+        if (item := state.items.get(row.item_id)) is not None and item.status not in GONE
     }
     store.set_item_statuses(statuses)
 

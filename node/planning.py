@@ -16,6 +16,7 @@ from node.contents import CheckedPart, Contents
 from node.drafts import Draft, Drafts, LeftOut
 from node.store import Store
 from protocol.errors import ConfigError, Reject, StateError
+from protocol.lifecycle import CampaignStatus
 from protocol.rows import Campaign
 from protocol.state import State
 from protocol.tasks.question import question_of
@@ -104,7 +105,12 @@ class Planner:
         if campaign is None:
             known = ", ".join(name for name, _ in state.campaigns.scan()) or "none yet"
             raise ConfigError(f"there is no campaign {campaign_id!r}", f"known are: {known}")
-        if campaign.paused:
+        if campaign.status is CampaignStatus.CLOSED:
+            raise StateError(
+                f"campaign {campaign_id} is closed and takes nothing more",
+                "`commonhold node campaigns` lists those that are open",
+            )
+        if campaign.status is CampaignStatus.PAUSED:
             raise StateError(
                 f"campaign {campaign_id} is paused and takes no submissions",
                 "`commonhold node campaigns` says when it goes on",

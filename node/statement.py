@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from commonground.takedowns import takedown_words
 from node.rows import ClaimRow, ItemRow, LogRow
 from node.store import Store
 from protocol.identity import PersonId
@@ -116,7 +117,10 @@ def explain(statement: StatementLine) -> str:
                 f"{items}, licensed as {line.licence_id} = {share} of the royalties of that licence"
             )
         case pb.ROLE_CONTRIBUTOR:
-            return f"{_items(evidence)} in {line.campaign_id} = {share} of the contributors' pool"
+            # Which guidelines and which price; most campaigns never change theirs.
+            terms = f", under change {line.revision} of its terms" if line.revision else ""
+            earned = f"{_items(evidence)} in {line.campaign_id}{terms}"
+            return f"{earned} = {share} of the contributors' pool"
         case pb.ROLE_REVIEWER:
             return f"{_answers(evidence)} in {line.campaign_id} = {share} of the reviewers' pool"
         case pb.ROLE_HOLDER:
@@ -172,13 +176,20 @@ def explain_item(state: State, item: Item) -> str:
                 "" if item.proposal is None else f", you said {kind.words(spec, item.proposal)}"
             )
             return f"rejected: it is {kind.words(spec, item.answer)}{proposed}{said}"
-        case ItemStatus.UNDECIDED:
+        case ItemStatus.UNDECIDED if item.draws:
             times = "once" if item.draws == 1 else f"{item.draws} times"
             return f"undecided after being reviewed {times}{said}"
         case ItemStatus.DUPLICATE:
             return f"a copy of {item.duplicate_of.hex()[:12]}, which came before"
         case _:
-            return _STAGES[item.status]
+            return _stage(item)
+
+
+def _stage(item: Item) -> str:
+    why, stage = item.takedown, _STAGES[item.status]
+    if item.status is not ItemStatus.TAKEN_DOWN or why is None:
+        return stage
+    return f"{stage}, since {takedown_words(why.reason, why.words)}"
 
 
 # As reviewers say it; the words of records.proto.
@@ -198,6 +209,8 @@ _STAGES: Final[Mapping[ItemStatus, str]] = {
     ItemStatus.REVEALED: "is being reviewed",
     ItemStatus.ACCEPTED: "accepted",
     ItemStatus.REJECTED: "rejected",
+    ItemStatus.TAKEN_DOWN: "taken down by the operator",
+    ItemStatus.UNDECIDED: "undecided: its campaign was closed before anybody reviewed it",
     ItemStatus.WITHDRAWN: "withdrawn",
 }
 

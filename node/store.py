@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from node.contenttables import ContentTables
 from node.rows import (
+    ITEM_GONE,
     ITEM_QUEUED,
     ITEM_REFUSED,
-    ITEM_WITHDRAWN,
     AlarmRow,
     CheckpointRow,
     ClaimRow,
@@ -342,7 +342,7 @@ class Store(ContentTables):
             )
             changed += self._write_many(
                 "UPDATE items SET status = ? WHERE item_id = ?",
-                [(ITEM_WITHDRAWN, item_id) for item_id in withdrawn.items],
+                [(ITEM_GONE, item_id) for item_id in withdrawn.items],
             )
             changed += self._write_many(
                 "UPDATE parts SET withdrawn = 1 WHERE item_id = ? AND name = ?",
@@ -367,7 +367,7 @@ class Store(ContentTables):
 
     def withdrawn_items(self) -> list[ItemRow]:
         """Our own items whose content may still be here."""
-        return self._with_parts(self._rows("SELECT * FROM items WHERE status = ?", ITEM_WITHDRAWN))
+        return self._with_parts(self._rows("SELECT * FROM items WHERE status = ?", ITEM_GONE))
 
     def withdrawn_parts(self) -> list[tuple[bytes, PartRow]]:
         """Parts of our items that were withdrawn alone and may still be here, with the items' ids."""

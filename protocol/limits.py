@@ -75,6 +75,10 @@ COMPLAIN_MS: Final = 24 * 3600 * 1000
 
 # An item that so many draws could not decide stays undecided: more answers would not help.
 DRAWS_MAX: Final = 8
+# Of a campaign's terms; everybody keeps all of them, with guidelines of up to TEXT_CHARS_MAX each.
+REVISIONS_MAX: Final = 256
+# Why an item is taken down: a sentence or two, in every copy of the log for ever.
+TAKEDOWN_CHARS_MAX: Final = 512
 # Inference holds a number for each answer and possible answer. Of one item:
 ITEM_CELLS_MAX: Final = 4_096
 # and of a round whose items have been drawn as often as they may: 512 MiB.

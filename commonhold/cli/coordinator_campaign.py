@@ -161,7 +161,7 @@ def _pause(directory: Path | None, campaign: str, *, paused: bool, as_json: bool
             network=state.network,
             campaign_id=campaign,
             paused=paused,
-            serial=require_campaign(state, campaign).pauses,
+            serial=require_campaign(state, campaign).serial,
         )
         receipt = operator.append("pause", body)
     emit(

@@ -191,8 +191,8 @@ def campaign_table(rows: Sequence[CampaignRow]) -> Table:
 
 
 def _now(row: CampaignRow) -> str:
-    if row.paused:
-        return "paused"
+    if row.progress is None and row.status != "open":
+        return row.status
     if row.progress is None:
         return f"after round {row.round}" if row.round else "not begun"
     doing = {"sealed": "tosses", "committing": "answers", "revealing": "openings"}

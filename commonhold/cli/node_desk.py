@@ -187,11 +187,11 @@ def review(directory: Path | None) -> None:
 
 def _go_through(desk: Desk, waiting: list[Wanted]) -> int:
     """Shows each item and asks; gives the number of answers."""
-    given, before = 0, ""
+    given, before = 0, None
     for number, wanted in enumerate(waiting, start=1):
         case = _case(wanted)
-        if wanted.campaign.id != before:
-            before = wanted.campaign.id
+        if wanted.campaign != before:  # another one, or with other terms
+            before = wanted.campaign
             print_out(_asked(case))
         print_out(_shown(case))
         said = _ask(f"{number}/{len(waiting)}", case)
@@ -217,7 +217,8 @@ def _asked(case: Case) -> Panel:
     lines.append(letters(sentence, "bold"))
     lines += [letters(f"  {each}") for each in more if each not in case.choices]
     lines.append(letters(_offered(case)))
-    title = letters(f"{case.campaign.id}: {case.campaign.title}")
+    changed = f" (as changed by entry {case.campaign.logged_at})" if case.campaign.revision else ""
+    title = letters(f"{case.campaign.id}: {case.campaign.title}{changed}")
     return Panel(Group(*lines), title=title, title_align="left")
 
 

@@ -241,6 +241,7 @@ def statement(
                 "epoch": item.decided_in,
                 "status": item.status.name.lower(),
                 "why": explain_item(state, item),
+                "revision": item.revision,
             }
             for row, item in decided_items(store, state, epoch)
         ]
@@ -303,7 +304,9 @@ def _campaign(state: State, each: Campaign) -> dict[str, Any]:
         "published": each.is_open,
         "withdrawal": "repays" if each.withdrawal == pb.WITHDRAWAL_REPAYS else "keeps",
         "rounds": asdict(each.rounds),
-        "paused": each.paused,
+        "status": each.status.name.lower(),
+        "revision": each.revision,
+        "terms_logged_at": each.logged_at,
         "round": round_.number,
         "phase": round_.phase.name.lower(),
         "waiting": waits_of(state, each.id),
@@ -350,6 +353,11 @@ def _campaign_text(each: dict[str, Any]) -> list[str]:
         ),
         ("now", _now_text(each)),
     ]
+    if each["revision"]:
+        entry = each["terms_logged_at"]
+        lines.append(
+            ("changed", f"by log entry {entry}; items from before keep the terms they came under")
+        )
     head = f"{each['id']}  {each['title']}".rstrip()
     return [f"{head} ({each['task']})", *(f"  {name:<9} {text}" for name, text in lines)]
 
@@ -369,8 +377,11 @@ def _part_text(part: dict[str, Any]) -> str:
 
 
 def _now_text(each: dict[str, Any]) -> str:
-    if each["paused"]:
+    if each["status"] == "paused":
         return "paused: it takes no submissions"
+    if each["status"] == "closed":
+        under_way = "" if each["phase"] == "open" else f"; round {each['round']} ends"
+        return f"closed: it takes nothing more{under_way}"
     waiting = f"{each['waiting']:,} items wait" if each["waiting"] != 1 else "1 item waits"
     if each["phase"] == "open":
         return f"{waiting} for round {each['round'] + 1}"
@@ -387,6 +398,7 @@ def _line(each: StatementLine) -> dict[str, Any]:
         "epoch": each.epoch,
         "role": pb.Role.Name(each.line.role).removeprefix("ROLE_").lower(),
         "campaign": each.line.campaign_id,
+        "revision": each.line.revision,
         "job": each.line.job_id,
         "licence": each.line.licence_id,
         "asset": asset_name(each.line.asset),

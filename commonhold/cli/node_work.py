@@ -65,6 +65,12 @@ def start(
     *,
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
+    link: Annotated[
+        str,
+        typer.Option(
+            help="Join this network first, if there is no node here yet; - reads the link from input."
+        ),
+    ] = "",
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets name and addresses, as JSON, when ready.")
     ] = None,
@@ -78,6 +84,7 @@ def start(
 ) -> None:
     """Run the node: serve your items to reviewers, review, watch the log. Until interrupted.
 
+    With --link this is all that a newcomer needs: `node init` with ordinary settings, and then the node runs.
     What is said here of campaigns, kinds and reviewers counts for this run, in the place of what
     node.toml says.
     """
@@ -85,11 +92,15 @@ def start(
     import logging
     from dataclasses import replace
 
+    from commonhold.cli import node_setup
     from commonhold.cli.node_home import open_home, open_keys
     from commonhold.cli.node_page import spending_of
+    from commonhold.cli.node_people import read_link
     from node.config import read_reviewers
     from node.daemon import Daemon, Options, run_until_signal
 
+    if link:
+        node_setup.join_first(read_link(link), directory, passphrase_path)
     home, config = open_home(directory)
     config = replace(
         config,

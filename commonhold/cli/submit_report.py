@@ -126,8 +126,10 @@ def _shown(cell: Cell) -> str:
 
 def _data(left_out: Sequence[LeftOut], brought: Brought) -> dict[str, Any]:
     return {
-        "skipped": [{"file": each.name, "reason": each.reason} for each in left_out],
-        "there": sum(each.is_there for each in left_out),
+        "skipped": [
+            {"file": each.name, "reason": each.reason} for each in left_out if not each.is_there
+        ],
+        "there": [each.name for each in left_out if each.is_there],
         "notes": list(brought.notes),
     }
 

@@ -158,7 +158,8 @@ def _campaigns(report: Report) -> dict[str, Any]:
             "rounds_decided": report.rounds[name],
             "answers": answers[name],
             "refusals": dict(refusals.get(name, {})),
-            "paused": campaign.paused,
+            "status": campaign.status.name.lower(),
+            "revision": campaign.revision,
         }
         for name, campaign in state.campaigns.scan()
     }

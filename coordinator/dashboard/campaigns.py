@@ -19,7 +19,7 @@ from coordinator.overview import CampaignRow, campaign_row
 from coordinator.ranking import Ranked, SourceRanking
 from coordinator.tally import PastRound, Statuses, Tally
 from protocol.identity import person_of, short
-from protocol.lifecycle import RoundPhase
+from protocol.lifecycle import CampaignStatus, RoundPhase
 from protocol.limits import NAME_CHARS_MAX, PPM
 from protocol.rows import Campaign, RoundTerms
 from protocol.state import State
@@ -67,7 +67,7 @@ class CampaignLine:
 
     row: CampaignRow
     phase: str  # in a word
-    status: str  # that word, or that it is paused
+    status: str  # that word, or that it is paused or closed
     told: str  # what the round waits for
     ends: str  # when the window is over at the latest; empty while none runs
     left: str  # how long that is from now
@@ -79,13 +79,14 @@ def campaign_line(state: State, tally: Tally, campaign: Campaign, now_ms: int) -
     row = campaign_row(state, campaign, tally.of_campaign(campaign.id))
     round_ = state.round_of(campaign.id)
     phase, progress = PHASES[round_.phase], row.progress
-    window_ms = _window_ms(campaign.rounds, round_.phase)
+    terms = state.campaign_under(campaign.id, round_.revision)
+    window_ms = _window_ms(terms.rounds, round_.phase)
     ends_ms = round_.since_ms + window_ms
     done = PPM * progress.done // progress.expected if progress and progress.expected else 0
     return CampaignLine(
         row=row,
         phase=phase,
-        status="paused" if campaign.paused else phase,
+        status=phase if campaign.status is CampaignStatus.OPEN else row.status,
         told=_told(campaign, row, round_.phase),
         ends=moment(ends_ms) if window_ms else "",
         left=_left(ends_ms - now_ms) if window_ms else "",
@@ -129,7 +130,9 @@ def _missing(row: CampaignRow) -> str:
 
 
 def _gathering(campaign: Campaign, row: CampaignRow) -> str:
-    if campaign.paused:
+    if campaign.status is CampaignStatus.CLOSED:
+        return "closed by the operator: it takes nothing more"
+    if campaign.status is CampaignStatus.PAUSED:
         return "paused by the operator: it takes no items and seals no round"
     if not row.waiting:
         return "nothing waits for review"

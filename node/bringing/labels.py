@@ -41,8 +41,12 @@ def read_labels(path: Path, encoding: str = "", answer: str = "") -> dict[str, s
 
 
 def key_of(name: str) -> str:
-    """By what a name in a table and one on disk are the same: either Unicode form, either kind of slash."""
-    return normalize("NFC", str(PurePosixPath(name.strip().replace("\\", "/"))))
+    """By what a name in a table and one on disk are the same: either Unicode form, either kind of slash,
+    with or without the spaces that a table has round names."""
+    path = normalize("NFC", name).replace("\\", "/").strip()
+    steps = (step.strip() for step in path.split("/"))
+    root = "/" if path.startswith("/") else ""
+    return root + "/".join(step for step in steps if step not in ("", "."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,8 @@ def fingerprint(data: bytes, media_type: str) -> bytes:
         return pictures.fingerprint(data, media_type)
     if shown is Shown.SOUND:
         _require_clean_sound(data, media_type)
-    elif media_type == media.JSON.name:
-        texts.check_json(data)
+    elif check := texts.CHECKS.get(media_type):
+        check(data)
     return fingerprint_exact(data)
 
 

@@ -14,10 +14,11 @@ from node.page.words import moment, percent
 from node.rows import TaskStatus
 from node.statement import StatementLine
 from protocol.identity import PersonId
+from protocol.jobs import Job
 from protocol.lifecycle import JobStatus, RoundPhase
 from protocol.limits import PPM
 from protocol.review.reputation import belief_of, interval_ppm, mean_ppm
-from protocol.rows import Campaign, Job
+from protocol.rows import Campaign
 from protocol.state import State
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb

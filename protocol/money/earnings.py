@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from protocol.identity import PersonId
 from protocol.limits import AMOUNT_MICRO_MAX, PPM
 from protocol.money.pools import contribution_weight, emission_pools, split
 from protocol.money.revenue import revenue_lines, treasury_line
@@ -58,17 +59,23 @@ def price_lines(state: State, earned: list[pb.RewardLine]) -> list[pb.RewardLine
 
 
 def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
-    """One line for each contributor and campaign of this epoch, unpriced."""
-    for (author, campaign_id), counted in state.contributions.scan():
-        repaid = min(counted.accepted, state.repayable.get((author, campaign_id), 0))
+    """One line for each contributor and campaign of this epoch, and for each revision of its terms that their
+    items were submitted under, unpriced."""
+    owed: dict[tuple[PersonId, str], int] = {}
+    for (author, campaign_id, revision), counted in state.contributions.scan():
+        key = (author, campaign_id)
+        left = owed.get(key, state.repayable.get(key, 0))
+        repaid = min(counted.accepted, left)
+        owed[key] = left - repaid
         yield pb.RewardLine(
             person=author,
             role=pb.ROLE_CONTRIBUTOR,
             campaign_id=campaign_id,
+            revision=revision,
             weight_micro=contribution_weight(
                 counted.accepted - repaid,
                 counted.rejected,
-                state.campaigns[campaign_id].price_ppm,
+                state.campaign_under(campaign_id, revision).price_ppm,
                 state.policy.rejection_penalty_ppm,
             ),
             evidence=pb.Evidence(

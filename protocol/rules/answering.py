@@ -50,7 +50,7 @@ def validate_end_commits(state: State, record: Record[pb.EndCommits]) -> None:
     next_phase(round_.phase, RoundEvent.END_COMMITS)
     require_time(round_, body.time_ms)
     waiting = state.tasks.count(body.campaign_id) - state.commits.count(body.campaign_id)
-    window_ms = state.campaigns[body.campaign_id].rounds.commit_ms
+    window_ms = state.campaign_under(body.campaign_id, round_.revision).rounds.commit_ms
     require(
         waiting == 0 or body.time_ms - round_.since_ms >= window_ms,
         f"{waiting} reviewers have time left to commit",

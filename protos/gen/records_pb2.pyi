@@ -41,6 +41,16 @@ class Privacy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PRIVACY_REVIEWERS: _ClassVar[Privacy]
     PRIVACY_PRIVATE: _ClassVar[Privacy]
 
+class TakedownReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TAKEDOWN_UNSPECIFIED: _ClassVar[TakedownReason]
+    TAKEDOWN_RIGHTS: _ClassVar[TakedownReason]
+    TAKEDOWN_PERSONAL: _ClassVar[TakedownReason]
+    TAKEDOWN_UNLAWFUL: _ClassVar[TakedownReason]
+    TAKEDOWN_HARMFUL: _ClassVar[TakedownReason]
+    TAKEDOWN_DEFECT: _ClassVar[TakedownReason]
+    TAKEDOWN_OTHER: _ClassVar[TakedownReason]
+
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
@@ -113,6 +123,13 @@ PRIVACY_UNSPECIFIED: Privacy
 PRIVACY_OPEN: Privacy
 PRIVACY_REVIEWERS: Privacy
 PRIVACY_PRIVATE: Privacy
+TAKEDOWN_UNSPECIFIED: TakedownReason
+TAKEDOWN_RIGHTS: TakedownReason
+TAKEDOWN_PERSONAL: TakedownReason
+TAKEDOWN_UNLAWFUL: TakedownReason
+TAKEDOWN_HARMFUL: TakedownReason
+TAKEDOWN_DEFECT: TakedownReason
+TAKEDOWN_OTHER: TakedownReason
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_ACCEPTED: Outcome
 OUTCOME_REJECTED: Outcome
@@ -473,6 +490,46 @@ class Pause(_message.Message):
     serial: int
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., paused: _Optional[bool] = ..., serial: _Optional[int] = ...) -> None: ...
 
+class Change(_message.Message):
+    __slots__ = ("network", "campaign_id", "title", "guidelines", "price_ppm", "rounds", "serial")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    GUIDELINES_FIELD_NUMBER: _ClassVar[int]
+    PRICE_PPM_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    campaign_id: str
+    title: str
+    guidelines: str
+    price_ppm: int
+    rounds: RoundTerms
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., price_ppm: _Optional[int] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ..., serial: _Optional[int] = ...) -> None: ...
+
+class CloseCampaign(_message.Message):
+    __slots__ = ("network", "campaign_id", "serial")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    campaign_id: str
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., serial: _Optional[int] = ...) -> None: ...
+
+class Takedown(_message.Message):
+    __slots__ = ("network", "item_id", "reason", "words")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    item_id: bytes
+    reason: TakedownReason
+    words: str
+    def __init__(self, network: _Optional[bytes] = ..., item_id: _Optional[bytes] = ..., reason: _Optional[_Union[TakedownReason, str]] = ..., words: _Optional[str] = ...) -> None: ...
+
 class Seal(_message.Message):
     __slots__ = ("network", "campaign_id", "round", "time_ms", "found")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
@@ -600,7 +657,7 @@ class Waiting(_message.Message):
     def __init__(self, campaign_id: _Optional[str] = ..., items: _Optional[int] = ..., reason: _Optional[_Union[WaitingReason, str]] = ...) -> None: ...
 
 class RewardLine(_message.Message):
-    __slots__ = ("person", "role", "campaign_id", "asset", "amount", "weight_micro", "evidence", "job_id", "licence_id")
+    __slots__ = ("person", "role", "campaign_id", "asset", "amount", "weight_micro", "evidence", "job_id", "licence_id", "revision")
     PERSON_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -610,6 +667,7 @@ class RewardLine(_message.Message):
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     LICENCE_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     person: bytes
     role: Role
     campaign_id: str
@@ -619,7 +677,8 @@ class RewardLine(_message.Message):
     evidence: Evidence
     job_id: str
     licence_id: str
-    def __init__(self, person: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ...) -> None: ...
+    revision: int
+    def __init__(self, person: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Evidence(_message.Message):
     __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid", "updates", "licensed")

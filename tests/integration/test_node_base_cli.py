@@ -48,7 +48,7 @@ async def test_from_nothing_to_a_logged_submission(operator: Operator, ada: Cont
         assert (done["items"], done["skipped"], done["changed"]) == (4, [], [])
         assert done["batches"] == [{"entry": 4, "state": "sent"}]
         again = (await ada.submit("--json")).json
-        assert (again["items"], len(again["skipped"])) == (0, 4)
+        assert (again["items"], again["skipped"], len(again["there"])) == (0, [], 4)
 
         shown = (await ada.run("status", "--json")).json
         assert shown["peer_id"] == made["peer_id"]

@@ -12,7 +12,7 @@ import pytest
 from coordinator import conductor
 from coordinator.rounds import GRACE_MS, Clock, Step, Wait, next_step, situation_of
 from protocol.errors import Reject
-from protocol.lifecycle import RoundPhase
+from protocol.lifecycle import CampaignStatus, RoundPhase
 from protocol.rows import Campaign
 from protocol.rules import sealing
 from protocol.state import State
@@ -109,7 +109,7 @@ class TestSealing:
         net = network()
         net.stand_by(*net.people[1:], c="slow")
         submit(net, 5)
-        paused = replace(net.campaign("slow"), paused=True)
+        paused = replace(net.campaign("slow"), status=CampaignStatus.PAUSED)
         net.state.campaigns.put("slow", paused)
         assert step(net, waited_ms=10 * WAIT_MS) == Wait(None)
 
