@@ -142,7 +142,7 @@ class Browser:
         return base64.b64decode(shot["data"])
 
     def violations(self) -> list[str]:
-        """What axe-core finds wrong with the page that is open by WCAG 2.2 AA and good practice, in a line each.
+        """What axe-core finds wrong with the page that is open, by WCAG 2.2 AA and good practice.
 
         Skips the test where it is not installed (`make javascript`).
         """

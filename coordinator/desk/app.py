@@ -43,6 +43,8 @@ def build_app(desk: Desk, known: Secrets, host: str) -> ASGIApp:
         Route("/drafts/{id}", forms.draft),
         Route("/campaigns/{id}", pages.campaign),
         Route("/campaigns/{id}/progress.json", pages.progress),
+        Route("/campaigns/{id}/terms", pages.terms),
+        Route("/campaigns/{id}/change", forms.look_at_change, methods=["POST"]),
         Route("/campaigns/{id}/items", pages.items),
         Route("/campaigns/{id}/gold", pages.gold),
         Route("/campaigns/{id}/gold/review", pages.review),

@@ -48,7 +48,7 @@ NUMBERS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class DraftFile:
     """A draft as a form shows it: texts as they are typed, lists a line each."""
 
     id: str
@@ -75,7 +75,7 @@ def list_drafts(home: Home) -> list[str]:
     return [name for name in names if is_id(name)][:DRAFTS_MAX]
 
 
-def read_draft(home: Home, draft_id: str) -> Draft:
+def load_draft(home: Home, draft_id: str) -> DraftFile:
     """A draft; raises ConfigError: there is none, or its file is no TOML; StoreError: it cannot be read."""
     path = path_of(home, draft_id)
     try:
@@ -91,12 +91,12 @@ def read_draft(home: Home, draft_id: str) -> Draft:
         raise ConfigError(f"{path.name} is not TOML: {error}", "correct it in an editor") from error
     if len(raw) > DRAFT_BYTES_MAX:
         raise ConfigError(f"{path.name} is too large for a draft", "shorten it in an editor")
-    return Draft(
+    return DraftFile(
         draft_id, path, {name: _typed(name, value) for name, value in values.items()}, text
     )
 
 
-def write_draft(home: Home, fields: Mapping[str, str]) -> Draft:
+def save_draft(home: Home, fields: Mapping[str, str]) -> DraftFile:
     """Keeps what a form says, in place of a draft of the same id; durable on return.
 
     Raises ConfigError: there is no id, or a number is none; StoreError: it cannot be written.
@@ -108,7 +108,7 @@ def write_draft(home: Home, fields: Mapping[str, str]) -> Draft:
         replace_file(path, text)
     except OSError as error:
         raise StoreError(f"cannot write {path.name}: {error.strerror}") from error
-    return read_draft(home, path.stem)
+    return load_draft(home, path.stem)
 
 
 def delete_draft(home: Home, draft_id: str) -> None:

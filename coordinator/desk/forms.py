@@ -11,30 +11,31 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from commonground.web.gate import sent_form
-from coordinator.campaigns import PRIVACY, PROPOSAL, WITHDRAWAL, build_campaign
+from coordinator.campaigns import PRIVACY, PROPOSAL, WITHDRAWAL, read_draft
 from coordinator.desk.desk import Desk
 from coordinator.desk.drafts import (
     DRAFT_BYTES_MAX,
     LISTS,
     NUMBERS,
     TEXTS,
-    Draft,
+    DraftFile,
     delete_draft,
-    read_draft,
-    write_draft,
+    load_draft,
+    save_draft,
 )
 from coordinator.desk.experts import check_expert
 from coordinator.desk.gold import import_table, keep_agreed, keep_answer
 from coordinator.desk.items import parse_item_id
 from coordinator.desk.pages import Pages
-from protocol.errors import CommonholdError, ConfigError, Reject, StateError
+from coordinator.desk.terms import FIELDS, change_of, number_in
+from coordinator.dryrun import DryRun, dry_run
+from coordinator.life import close_record, pause_record, takedown_record
+from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.media import MEDIA
 from protocol.tasks import KINDS
 
 # A table of gold has some 70 bytes a line: 100,000 of them.
 UPLOAD_BYTES_MAX: Final = 8 * 1024 * 1024
-# How many experts may be asked to agree before an answer is gold.
-EXPERTS_MAX: Final = 9
 _FIELDS: Final = (*TEXTS, *LISTS, *NUMBERS)
 
 Act = Callable[[Request, FormData], Awaitable[str]]
@@ -53,6 +54,10 @@ class Forms:
             "/new": self.save,
             "/drafts/{id}/open": self.open,
             "/drafts/{id}/delete": self.delete,
+            "/campaigns/{id}/pause": self.pause,
+            "/campaigns/{id}/close": self.close,
+            "/campaigns/{id}/change/log": self.change,
+            "/items/{item_id}/takedown": self.take_down,
             "/campaigns/{id}/gold/import": self.import_gold,
             "/campaigns/{id}/gold/keep": self.keep_gold,
             "/campaigns/{id}/gold/review": self.answer,
@@ -80,7 +85,7 @@ class Forms:
         fields: Mapping[str, str] = {"task": request.query_params.get("task", "classify")[:40]}
         if name:
             try:
-                fields = (await self._desk.do(lambda desk: read_draft(desk.home, name))).fields
+                fields = (await self._desk.do(lambda desk: load_draft(desk.home, name))).fields
             except CommonholdError as error:
                 return self._pages.refused(error)
         return self._pages.page(
@@ -97,7 +102,7 @@ class Forms:
         fields = {name: "\n".join(map(str, form.getlist(name))) for name in _FIELDS}
         if sum(map(len, fields.values())) > DRAFT_BYTES_MAX:
             raise ConfigError("the campaign's texts are too long for a draft", "shorten them")
-        draft = await self._desk.do(lambda desk: write_draft(desk.home, fields))
+        draft = await self._desk.do(lambda desk: save_draft(desk.home, fields))
         return f"drafts/{quote(draft.id)}"
 
     async def draft(self, request: Request) -> Response:
@@ -105,7 +110,7 @@ class Forms:
         name = request.path_params["id"]
 
         def work(desk: Desk) -> dict[str, Any]:
-            draft = read_draft(desk.home, name)
+            draft = load_draft(desk.home, name)
             return {"draft": draft, "check": _check(desk, draft)}
 
         try:
@@ -120,12 +125,12 @@ class Forms:
         _require_sure(form)
 
         def work(desk: Desk) -> None:
-            draft = read_draft(desk.home, name)
+            draft = load_draft(desk.home, name)
             if draft.toml != form.get("shown", "").replace("\r\n", "\n"):  # type: ignore[union-attr]
                 raise StateError(
                     "the draft has changed meanwhile", "look at it again, then open it"
                 )
-            body = build_campaign(desk.state.network, draft.path, {})
+            body = read_draft(desk.state.network, draft.path, {}).whole()
             desk.operator.append("campaign", body)
             delete_draft(desk.home, name)
 
@@ -138,6 +143,71 @@ class Forms:
         name = request.path_params["id"]
         await self._desk.do(lambda desk: delete_draft(desk.home, name))
         return ""
+
+    # ---- the life of a campaign, and of an item
+
+    async def pause(self, request: Request, form: FormData) -> str:
+        """Has a campaign paused, or go on."""
+        name, paused = request.path_params["id"], _text(form, "paused") == "yes"
+
+        def work(desk: Desk) -> None:
+            desk.operator.append("pause", pause_record(desk.state, name, paused))
+
+        await self._desk.do(work)
+        return f"campaigns/{quote(name)}/terms"
+
+    async def close(self, request: Request, form: FormData) -> str:
+        """Closes a campaign for ever."""
+        name = request.path_params["id"]
+        _require_sure(form)
+
+        def work(desk: Desk) -> None:
+            desk.operator.append("close-campaign", close_record(desk.state, name))
+
+        await self._desk.do(work)
+        return f"campaigns/{quote(name)}/terms"
+
+    async def look_at_change(self, request: Request) -> Response:
+        """What a change would change; the page has the form that logs it."""
+        form = await sent_form(request, self._pages.known)
+        name, fields = request.path_params["id"], {each: _text(form, each) for each in FIELDS}
+        serial = _text(form, "serial")
+        try:
+            change = await self._desk.do(
+                lambda desk: change_of(desk.state, name, fields, number_in({"s": serial}, "s"))
+            )
+        except CommonholdError as error:
+            return self._pages.refused(error)
+        return self._pages.page(
+            "change", "A change", id=name, fields=fields, serial=serial, lines=change.lines
+        )
+
+    async def change(self, request: Request, form: FormData) -> str:
+        """Logs a change that was looked at."""
+        name, fields = request.path_params["id"], {each: _text(form, each) for each in FIELDS}
+        _require_sure(form)
+
+        def work(desk: Desk) -> None:
+            serial = number_in({"serial": _text(form, "serial")}, "serial")
+            desk.operator.append("change", change_of(desk.state, name, fields, serial).record)
+
+        await self._desk.do(work)
+        return f"campaigns/{quote(name)}/terms"
+
+    async def take_down(self, request: Request, form: FormData) -> str:
+        """Takes an item down, for a reason that everybody can read."""
+        item, code, words = (
+            request.path_params["item_id"],
+            _text(form, "code"),
+            _text(form, "words"),
+        )
+        _require_sure(form)
+
+        def work(desk: Desk) -> None:
+            desk.operator.append("takedown", takedown_record(desk.state, item, code, words))
+
+        await self._desk.do(work)
+        return f"items/{quote(item)}"
 
     # ---- gold
 
@@ -156,7 +226,7 @@ class Forms:
 
     async def keep_gold(self, request: Request, form: FormData) -> str:
         """Makes gold of what experts agree on."""
-        name, least = request.path_params["id"], _number(form, "experts", EXPERTS_MAX)
+        name, least = request.path_params["id"], number_in({"experts": _text(form, "experts")}, "experts")
         kept = await self._desk.do(lambda desk: keep_agreed(desk, name, least))
         return f"campaigns/{quote(name)}/gold?{urlencode({'kept': kept})}"
 
@@ -173,24 +243,13 @@ class Forms:
         return f"campaigns/{quote(name)}/gold/review?{last}"
 
 
-def _check(desk: Desk, draft: Draft) -> list[CommonholdError]:
-    try:
-        build_campaign(desk.state.network, draft.path, {})
-    except CommonholdError as error:
-        return [error]
-    return []
+def _check(desk: Desk, draft: DraftFile) -> DryRun:
+    return dry_run(read_draft(desk.state.network, draft.path, {}), desk.state)
 
 
 def _text(form: FormData, name: str) -> str:
     value = form.get(name, "")
     return value.strip() if isinstance(value, str) else ""
-
-
-def _number(form: FormData, name: str, most: int) -> int:
-    text = _text(form, name)
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and 1 <= int(text) <= most):
-        raise Reject(f"{name} is no number from 1 to {most}")
-    return int(text)
 
 
 def _require_sure(form: FormData) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from commonground.takedowns import takedown_words
 from coordinator.dashboard.formats import REFUSALS
 from coordinator.dashboard.paging import ROWS, Page, span
 from coordinator.desk.content import Missing
@@ -15,7 +16,7 @@ from coordinator.desk.observations import Observed
 from coordinator.overview import OUTCOMES
 from protocol.errors import Reject
 from protocol.identity import PersonId, name_of, short
-from protocol.lifecycle import ItemStatus
+from protocol.lifecycle import GONE, ItemStatus
 from protocol.limits import HASH_BYTES
 from protocol.log.strict import parse_leaf
 from protocol.media import MEDIA, Shown
@@ -30,6 +31,7 @@ PREFIX_CHARS_MIN: Final = 6
 ROUNDS_SEARCHED: Final = 64
 # What a page shows of a text.
 TEXT_CHARS_SHOWN: Final = 20_000
+_IN_REVIEW: Final = frozenset(OUTCOMES["in review"])
 _ORIGINS: Final[dict[int, str]] = {
     pb.ORIGIN_HUMAN: "by a person",
     pb.ORIGIN_SENSOR: "by a sensor",
@@ -155,7 +157,9 @@ class ItemView:
     derived_from: tuple[str, ...]
     submitted: int  # log index
     answers: tuple[AnswerLine, ...]
-    can_go: bool  # there is something to take down
+    revision: int  # of the campaign's terms that it was submitted under
+    gone: str  # why it was taken down
+    can_go: bool  # it can be taken down now
 
 
 def parse_item_id(text: str) -> ItemId:
@@ -178,15 +182,14 @@ def item_view(desk: Desk, item_id: ItemId) -> ItemView:
     campaign = state.campaigns[item.campaign_id]
     question = question_of(campaign)
     described = item.description
-    if described is not None and desk.is_served:
+    shown = described.parts if described is not None and item.status not in GONE else ()
+    if shown and desk.is_served:
         desk.contents.ask(desk.operator, [item_id])
     return ItemView(
         line=item_line(campaign, item_id, item),
         campaign=campaign,
         author=name_of(item.author),
-        parts=tuple(part_view(desk, item_id, part) for part in described.parts)
-        if described
-        else (),
+        parts=tuple(part_view(desk, item_id, part) for part in shown),
         proposal=question.kind.words(question.spec, item.proposal) if item.proposal else "",
         belief=question.kind.explain(question.spec, item.belief_ppm) if item.belief_ppm else "",
         original=item.duplicate_of.hex(),
@@ -195,7 +198,9 @@ def item_view(desk: Desk, item_id: ItemId) -> ItemView:
         derived_from=tuple(each.hex() for each in described.derived_from) if described else (),
         submitted=item.submitted_at,
         answers=tuple(_answers(desk, campaign, item_id, item)),
-        can_go=described is not None,
+        revision=item.revision,
+        gone=takedown_words(item.takedown.reason, item.takedown.words) if item.takedown else "",
+        can_go=item.status not in GONE | _IN_REVIEW,
     )
 
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from commonground.addresses import now_ms
+from commonground.takedowns import CODES as TAKEDOWNS
 from commonground.web.gate import FORM_FIELD, Secrets
 from commonground.web.pages import environment
 from coordinator.dashboard import charts, formats
@@ -29,9 +30,11 @@ from coordinator.desk.progress import (
     class_series,
     progress_of,
 )
+from coordinator.desk.terms import terms_of
 from coordinator.overview import OUTCOMES
 from protocol.errors import CommonholdError, Reject, Unreachable
-from protocol.limits import PPM
+from protocol.lifecycle import GONE, CampaignStatus
+from protocol.limits import PPM, TAKEDOWN_CHARS_MAX
 from protocol.media import MEDIA, Shown
 from protocol.tasks.question import question_of
 
@@ -136,6 +139,17 @@ class Pages:
 
         return JSONResponse(await self.read(work))
 
+    async def terms(self, request: Request) -> Response:
+        """On which terms a campaign runs, and what may become of it."""
+
+        def work(desk: Desk) -> dict[str, Any]:
+            campaign_id = _campaign(desk, request)
+            values = _campaign_values(desk, campaign_id)
+            campaign = values["campaign"]
+            return values | {"question": question_view(campaign), "fields": terms_of(campaign)}
+
+        return self.page("terms", "Terms", **await self.read(work), statuses=CampaignStatus)
+
     # ---- items
 
     async def items(self, request: Request) -> Response:
@@ -161,7 +175,14 @@ class Pages:
         """One item."""
         item_id = request.path_params["item_id"]
         view = await self.read(lambda desk: item_view(desk, parse_item_id(item_id)))
-        return self.page("item", f"Item {view.line.id[:12]}", item=view, log=self._log())
+        return self.page(
+            "item",
+            f"Item {view.line.id[:12]}",
+            item=view,
+            log=self._log(),
+            codes=TAKEDOWNS,
+            words_max=TAKEDOWN_CHARS_MAX,
+        )
 
     async def content(self, request: Request) -> Response:
         """A picture or a recording as it was submitted, of a type that browsers show as such."""
@@ -170,7 +191,7 @@ class Pages:
         def work(desk: Desk) -> tuple[bytes, str]:
             item_id = parse_item_id(request.path_params["item_id"])
             item = desk.state.items.get(item_id)
-            if item is None or item.description is None:
+            if item is None or item.description is None or item.status in GONE:
                 raise Reject("the log has no such item")
             for part in item.description.parts:
                 content = desk.contents.read(item_id, part) if part.name == name else None
