@@ -34,6 +34,9 @@ ITEMS_ASKED_MAX: Final = 64
 PART_BYTES_MAX: Final = 32 * 1024 * 1024
 # All parts together; then what is there has to go with the desk before more is fetched.
 PARTS_KEPT_MAX: Final = 4_096
+NOT_INSTALLED: Final = (
+    "what fetches it is not installed: pip install 'commonhold[coordinator,export]'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Contents:
         self._store = ContentStore(self._folder)
         self._exported: Path = home.content_path
         self._problems: dict[PartOf, str] = {}
+        self._whole_problem = ""  # why nothing can be fetched
         self._fetching = threading.Lock()
 
     def close(self) -> None:
@@ -67,7 +71,7 @@ class Contents:
         for store in stores:
             if found := store.read(item_id, part.name, part.commitment):
                 return found[1]
-        return Missing(self._problems.get((item_id, part.name), ""))
+        return Missing(self._whole_problem or self._problems.get((item_id, part.name), ""))
 
     def has(self, item_id: ItemId, parts: Sequence[Part]) -> bool:
         """Whether all of these are here."""
@@ -76,8 +80,11 @@ class Contents:
     def ask(self, operator: Operator, item_ids: Sequence[ItemId]) -> None:
         """Begins to fetch what is missing of these items, unless something is being fetched already: whoever
         looks at the page again asks again."""
-        from coordinator.dataset.fetch import parts_of
-
+        try:
+            from coordinator.dataset.fetch import parts_of
+        except ImportError:  # it is asked for by the extra that exports, as all of libp2p is
+            self._whole_problem = NOT_INSTALLED
+            return
         room = PARTS_KEPT_MAX - len(self._store.held())
         wanted = [
             each

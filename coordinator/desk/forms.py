@@ -226,7 +226,10 @@ class Forms:
 
     async def keep_gold(self, request: Request, form: FormData) -> str:
         """Makes gold of what experts agree on."""
-        name, least = request.path_params["id"], number_in({"experts": _text(form, "experts")}, "experts")
+        name, least = (
+            request.path_params["id"],
+            number_in({"experts": _text(form, "experts")}, "experts"),
+        )
         kept = await self._desk.do(lambda desk: keep_agreed(desk, name, least))
         return f"campaigns/{quote(name)}/gold?{urlencode({'kept': kept})}"
 
