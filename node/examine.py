@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from commonground.addresses import Announcement
 from commonground.asking import Asking
+from commonground.carried import PART_BYTES_MAX
 from commonground.directory import Directory
 from node.config import ANY_CAMPAIGN
-from node.intake import MAX_CONTENT_BYTES, check_fingerprint, fingerprint_content
+from node.intake import check_fingerprint, fingerprint_content
 from node.reviewers import Case, Refusal, Reviewer, ShownPart, ask
 from node.rows import TaskRow
 from protocol.errors import Misbehaviour, Reject, Unreachable
@@ -148,7 +149,7 @@ class Fetcher:
 
     def _can_judge(self, each: Wanted) -> bool:
         return each.size <= self._bytes_max and all(
-            part.media_type in MEDIA and part.size <= MAX_CONTENT_BYTES  # read into memory
+            part.media_type in MEDIA and part.size <= PART_BYTES_MAX  # read into memory
             for part in each.item.parts
         )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from commonground.carried import PART_BYTES_MAX
 from node.media.records import Prepared
 from node.media.texts import CHECKS
 from node.media.worker import DECODER
@@ -26,7 +27,6 @@ from protocol.review.fingerprints import fingerprint_exact, is_valid_fingerprint
 
 PNG: Final = media.PNG.name
 TEXT: Final = media.TEXT.name
-MAX_CONTENT_BYTES = 8 << 20  # one part travels in one message stream; campaigns want samples
 MAX_FILE_BYTES = 48 << 20  # what a file may have before it is scaled: a large camera's JPEG
 
 _SHORTEN = "Crop or scale it down, or split it into several items."
@@ -73,7 +73,7 @@ def prepare_content(
     """Content for a part that takes the media types `takes` of at most `bytes_max` bytes: whole, clean,
     upright (`node.media.prepare`). Raises Reject."""
     check_content(media_type, data)
-    bytes_max = min(bytes_max, MAX_CONTENT_BYTES)
+    bytes_max = min(bytes_max, PART_BYTES_MAX)
     if media_type in takes and not _is_decoded(media_type):
         _check_size(data)
         if len(data) > bytes_max:
@@ -151,7 +151,7 @@ def read_content(path: Path, bytes_max: int = MAX_FILE_BYTES) -> bytes:
     return data
 
 
-def _check_size(data: bytes, bytes_max: int = MAX_CONTENT_BYTES) -> None:
+def _check_size(data: bytes, bytes_max: int = PART_BYTES_MAX) -> None:
     if not data:
         raise Reject("the content is empty")
     if len(data) > bytes_max:

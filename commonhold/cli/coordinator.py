@@ -15,6 +15,7 @@ from commonhold.cli import (
     coordinator_data,
     coordinator_desk,
     coordinator_keys,
+    coordinator_life,
     coordinator_move,
     coordinator_people,
     coordinator_slash,
@@ -49,6 +50,7 @@ gold_app = typer.Typer(no_args_is_help=True, help="Items whose answer you know, 
 epoch_app = typer.Typer(no_args_is_help=True, help="The rhythm of reward.")
 revenue_app = typer.Typer(no_args_is_help=True, help="Money that comes in for the network.")
 coordinator_campaign.register(app)
+coordinator_life.register(app)
 app.add_typer(gold_app, name="gold")
 app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")

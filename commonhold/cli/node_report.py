@@ -19,7 +19,7 @@ from node.chainwatch import chain_words, restart_words
 from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
-from node.items import count_items, refresh_items
+from node.items import count_items, refresh_items, taken_down
 from node.keys import NodeKeys
 from node.quota import may_submit
 from node.reach import reach_words, was_reached
@@ -107,6 +107,10 @@ def status(
         "log_entries": follower.size,
         "epoch": state.epoch,
         "items": count_items(store, state, person),
+        "taken_down": [
+            {"item": item_id.hex(), "campaign": item.campaign_id, "why": explain_item(state, item)}
+            for item_id, item in taken_down(state, person)
+        ],
         "outbox": store.outbox_counts(),
         "refused": [
             {"kind": row.outgoing.kind, "reason": row.last_error}
@@ -175,6 +179,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
         f"reviews     {f'standing by for {standing}' if standing else 'standing by for nothing'}",
         f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",
+        *(f"            {each['item'][:12]}: {each['why']}" for each in data["taken_down"]),
         *_quota_text(data["may_submit"]),
         *bond_text(data["bond"]),
         f"outbox      {counts_text(data['outbox']) or 'empty'}",
@@ -390,7 +395,7 @@ def _now_text(each: dict[str, Any]) -> str:
 
 def counts_text(counts: Mapping[Any, int]) -> str:
     """48 accepted, 2 rejected."""
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
 def _line(each: StatementLine) -> dict[str, Any]:

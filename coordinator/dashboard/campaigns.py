@@ -204,6 +204,12 @@ def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
         "Its windows",
         f"{duration(rounds.commit_ms)} to answer, {duration(rounds.reveal_ms)} to open the answers",
     )
+    if campaign.revision:
+        yield (
+            "Changed",
+            f"{many(campaign.revision, 'time')}, last by log entry {campaign.logged_at:,}; what was"
+            " submitted before goes by the terms of then",
+        )
     yield "An item stays undecided", f"after {many(rounds.draws_max, 'draw')}"
 
 

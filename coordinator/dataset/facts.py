@@ -13,7 +13,7 @@ from commonground.escaping import one_line
 from coordinator.dataset.snapshots import folder_name
 from coordinator.ranking import SourceRanking
 from protocol.identity import name_of
-from protocol.rows import Campaign, Consent
+from protocol.rows import Campaign, Consent, Terms
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Facts:
 
     network_name: str
     url: str  # where the network's dashboard is
-    campaign: Campaign
+    campaign: Campaign  # with the latest terms that an item of it was submitted under
     digest: bytes  # of the snapshot record
     scope: Consent
     columns: Columns
@@ -38,6 +38,8 @@ class Facts:
     origins: Counter[str] = field(default_factory=Counter)
     generators: Counter[str] = field(default_factory=Counter)
     ranking: SourceRanking | None = None
+    # Terms of the campaign before those, and how many items were submitted under each.
+    earlier: tuple[tuple[Terms, int], ...] = ()
 
     def count(self, decided: Decided, contents: Mapping[str, bytes]) -> None:
         """Adds an item."""

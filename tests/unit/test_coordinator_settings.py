@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from commonground.durations import duration_words, parse_duration
-from coordinator.campaigns import build_campaign, parse_part
+from coordinator.campaigns import parse_part, read_draft
 from coordinator.config import Config, Home
 from coordinator.founding import found
 from coordinator.gold import read_answers, those_waiting
@@ -26,7 +26,7 @@ from tests.simulated import NETWORK, Network, policy
 
 
 def build(file: Path | None = None, **given: Any) -> pb.Campaign:
-    return build_campaign(NETWORK, file, given)
+    return read_draft(NETWORK, file, given).whole()
 
 
 def terms(**said: Any) -> dict[str, int | str]:
@@ -76,7 +76,7 @@ class TestCampaigns:
             """
             id = "steps"
             task = "rate"
-            spec = {labels = ["bad", "good"]}
+            spec = {steps = ["bad", "good"], tolerance = 0}
             commit_window = "2h"
             reveal_window = "30m"
             round_items = 50
@@ -94,7 +94,7 @@ class TestCampaigns:
         )
         body = build(file, reveal_window="5s", title=None)
         assert (body.id, body.task, body.reviewers_per_item) == ("steps", "rate", 5)
-        assert body.spec == encode_spec({"labels": ["bad", "good"]})
+        assert body.spec == encode_spec({"steps": ["bad", "good"], "tolerance": 0})
         assert (body.rounds.commit_ms, body.rounds.reveal_ms) == (7_200_000, 5_000)
         assert (body.rounds.items_max, body.rounds.seal_items) == (50, 50)
         assert [part.name for part in body.parts] == ["text", "picture"]
@@ -228,9 +228,9 @@ def test_nothing_lasts_no_time() -> None:
 )
 def test_a_field_of_another_type_is_named(field: str, value: object, message: str) -> None:
     fields = {"id": "a", "labels": ["x", "y"]} | ({"labels": []} if field == "spec" else {})
-    assert build_campaign(bytes(32), None, {"id": "a", "labels": ["x", "y"]}).id == "a"
+    assert read_draft(bytes(32), None, {"id": "a", "labels": ["x", "y"]}).whole().id == "a"
     with pytest.raises(ConfigError, match=re.escape(message)):
-        build_campaign(bytes(32), None, fields | {field: value})
+        read_draft(bytes(32), None, fields | {field: value}).whole()
 
 
 class TestGold:

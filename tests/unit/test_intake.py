@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from node import intake
+from commonground.carried import PART_BYTES_MAX
 from node.intake import (
     DecodedImage,
     check_fingerprint,
@@ -89,7 +89,7 @@ def test_broken_and_foreign_files_are_rejected() -> None:
 
 
 def test_too_many_bytes_are_rejected() -> None:
-    largest = b"a" * intake.MAX_CONTENT_BYTES
+    largest = b"a" * PART_BYTES_MAX
     assert fingerprint_content(largest, "text/plain")
     with pytest.raises(Reject, match="larger"):
         fingerprint_content(largest + b"a", "text/plain")
