@@ -118,6 +118,7 @@ CONVERSATION: Final = _text(
 )
 PAIR: Final = _text("application/vnd.commonhold.pair+json", "a pair of answers (JSON)", ".json")
 RECORD: Final = _text("application/vnd.commonhold.record+json", "a flat record (JSON)", ".json")
+BOXES: Final = _text("application/vnd.commonhold.boxes+json", "boxes in a picture (JSON)", ".json")
 # Whatever it is: only where a campaign names it, and never what bytes are recognised as.
 OPAQUE: Final = Medium(
     "application/octet-stream", "a file of any kind", Comparison.EXACT, Shown.FILE, (".bin",)
@@ -130,13 +131,13 @@ MEDIA: Final[Mapping[str, Medium]] = MappingProxyType(
             *(PNG, JPEG, WEBP, GIF),
             *(WAV, FLAC, MPEG, OGG),
             *(TEXT, MARKDOWN, CSV, PYTHON, JSON),
-            *(CONVERSATION, PAIR, RECORD),
+            *(CONVERSATION, PAIR, RECORD, BOXES),
             OPAQUE,
         )
     }
 )
 
-SHAPES: Final = frozenset({CONVERSATION.name, PAIR.name, RECORD.name})
+SHAPES: Final = frozenset({CONVERSATION.name, PAIR.name, RECORD.name, BOXES.name})
 """The types that a file's name does not tell from other JSON."""
 
 # The first of a suffix: a file does not say of which shape its JSON is.

@@ -36,6 +36,10 @@ SHAPED: Final[Mapping[str, Callable[[str], object]]] = {
         "chosen": "yes",
         "rejected": "no",
     },
+    "application/vnd.commonhold.boxes+json": lambda text: {
+        "unit": "fraction",
+        "objects": [{"label": text, "box": [0, 0, 0.5, 1]}],
+    },
     "application/vnd.commonhold.record+json": lambda text: {"text": text, "number": 1.5},
 }
 

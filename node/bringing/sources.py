@@ -8,8 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from node.bringing import coco
+from node.bringing import coco, yolo
+from node.bringing.boxes import boxes_part, picture_part
 from node.bringing.columns import (
+    TEXT,
     Columns,
     Named,
     find_columns,
@@ -26,7 +28,6 @@ from node.bringing.labelstudio import Tasks
 from node.bringing.recognise import recognise
 from node.bringing.rows import TableItems, Together, table_items
 from node.bringing.tables import SAMPLE_ROWS, Form, Rows, Table
-from node.bringing.yolo import class_folders
 from node.drafts import Drafts
 from node.planning import only_part
 from protocol.errors import ConfigError, Reject
@@ -38,6 +39,7 @@ from protocol.text import quoted
 from protos.gen import records_pb2 as pb
 
 _ANNOTATED: Final = "(annotation)"  # the column for what an export has as answers
+_BOXES: Final = "(boxes)"  # and for what it has marked in pictures
 _TRIED_COLUMNS: Final = 20  # of a first row, to see whether it is a header
 
 
@@ -121,7 +123,7 @@ def bring(asked: Asked, campaign: Campaign) -> Brought:
     if form == Format.COCO:
         return _coco(path, campaign)
     if form == Format.YOLO:
-        return Brought(class_folders(path, only_part(campaign)))
+        return Brought(_yolo(path, campaign))
     if form == Format.HUGGING_FACE:
         return _dataset(path, asked, campaign)
     table = Table(path, Form(form), asked.encoding, header=asked.header)
@@ -225,14 +227,25 @@ def _tasks(path: Path, asked: Asked, campaign: Campaign) -> Brought:
 
 
 def _coco(path: Path, campaign: Campaign) -> Brought:
-    answer = _ANNOTATED if _takes_answers(campaign) else ""
-    columns = Columns({only_part(campaign): coco.FILE}, answer)
+    part = boxes_part(campaign)
+    boxes = _BOXES if part is not None else ""
+    answer = _ANNOTATED if _takes_answers(campaign) and not boxes else ""
+    meanings = {picture_part(campaign): coco.FILE} | ({part + TEXT: boxes} if part else {})
+    columns = Columns(meanings, answer)
     paths = coco.files_in(path) if path.is_dir() else [path]
     if not paths:
         raise ConfigError(f"{path} holds no COCO annotations", "name the file that holds them")
-    found = [table_items(coco.Pictures(each, answer), columns, campaign.parts) for each in paths]
+    tables = [coco.Pictures(each, answer, boxes) for each in paths]
+    found = [table_items(each, columns, campaign.parts) for each in tables]
     note = "of COCO only which category a picture shows is read, no boxes and no outlines"
     return Brought(Together(found), (note,) if answer else ())
+
+
+def _yolo(folder: Path, campaign: Campaign) -> Drafts:
+    boxes = boxes_part(campaign)
+    if boxes is not None:
+        return yolo.Marked(folder, picture_part(campaign), boxes, yolo.names_in(folder))
+    return yolo.class_folders(folder, only_part(campaign))
 
 
 def _dataset(folder: Path, asked: Asked, campaign: Campaign) -> Brought:

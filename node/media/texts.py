@@ -132,5 +132,6 @@ CHECKS: Final[Mapping[str, Callable[[bytes], object]]] = {
     media.CONVERSATION.name: _shaped(shapes.problem_of_conversation),
     media.PAIR.name: _shaped(shapes.problem_of_pair),
     media.RECORD.name: _shaped(shapes.problem_of_record),
+    media.BOXES.name: _shaped(shapes.problem_of_boxes),
 }
 """What a text of each type has to be beside UTF-8; each raises Reject."""

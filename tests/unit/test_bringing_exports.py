@@ -12,7 +12,7 @@ from node.bringing.columns import parse_named
 from node.bringing.formats import Format
 from node.bringing.labelstudio import local_name
 from node.bringing.recognise import recognise
-from node.bringing.sources import Asked, UnclearColumns, bring
+from node.bringing.sources import Asked, Brought, UnclearColumns, bring
 from node.drafts import Draft
 from protocol.errors import ConfigError
 from protocol.rows import Campaign
@@ -51,6 +51,22 @@ def campaigns() -> dict[str, Campaign]:
             id="pile",
             spec=encode_spec({"labels": ["cat", "dog"]}),
             parts=[part("image", "image/png")],
+            proposal=pb.PROPOSAL_NOT_TAKEN,
+        ),
+        campaign(
+            id="boxed",
+            task="judge",
+            spec=encode_spec(
+                {
+                    "criteria": [
+                        {"name": "complete", "text": "Has every cat a box?", "needs_ppm": 900_000}
+                    ]
+                }
+            ),
+            parts=[
+                part("picture", "image/png"),
+                part("boxes", "application/vnd.commonhold.boxes+json"),
+            ],
             proposal=pb.PROPOSAL_NOT_TAKEN,
         ),
     ):
@@ -225,7 +241,69 @@ def test_what_coco_says_may_be_anything(tmp_path: Path, campaigns: dict[str, Cam
     assert "not a path below" in reasons[3]
 
 
+def boxes_of(brought: Brought) -> list[Any]:
+    drafts = [each for each in brought.drafts if isinstance(each, Draft)]
+    assert all([part.name for part in each.parts] == ["picture", "boxes"] for each in drafts)
+    return [json.loads(each.parts[1].text) for each in drafts]
+
+
+def test_coco_boxes_are_a_part_where_the_campaign_has_one(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    found = coco((1, "a.png", (1, 2)), (2, "b.png", ()), (3, "c.png", (1,)))
+    for image in found["images"]:
+        image |= {"width": 8, "height": 6}
+    outline = [[0, 0, 1, 0, 1, 1]]
+    found["annotations"][1]["segmentation"] = outline
+    found["annotations"][2]["segmentation"] = {"counts": [1], "size": [8, 6]}
+    path = write(tmp_path / "a.json", found)
+    cat = {"label": "cat", "box": [0, 0, 1, 1]}
+    dog = {"label": "dog", "box": [0, 0, 1, 1], "outline": outline}
+    size = {"unit": "pixel", "width": 8, "height": 6}
+    brought = bring(Asked([path]), campaigns["boxed"])
+    assert boxes_of(brought) == [size | {"objects": [cat, dog]}, size | {"objects": []}]
+    assert "coded by runs" in said(Asked([path]), campaigns["boxed"])["a.json:3"]
+
+
 # ---- YOLO ----
+
+
+def test_yolo_boxes_are_a_part_where_the_campaign_has_one(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    names = ("images/train/a.png", "images/train/b.png", "images/c.png", "d.png", "images/e.png")
+    pictures(tmp_path, *names)
+    write(tmp_path / "labels" / "train" / "a.txt", "1 0.5 0.25 0.2 0.1\n0 0 0 1 0 1 0.5\n")
+    write(tmp_path / "labels" / "c.txt", "2 0.5 0.5 1 1\n")
+    write(tmp_path / "labels" / "e.txt", "0 0.5 0.5 sNaN 1\n")
+    write(tmp_path / "data.yaml", "names:\n  0: cat\n  1: dog\n")
+    outline = [[0.0, 0.0, 1.0, 0.0, 1.0, 0.5]]
+    assert boxes_of(bring(Asked([tmp_path]), campaigns["boxed"])) == [
+        {
+            "unit": "fraction",
+            "objects": [
+                {"label": "dog", "box": [0.4, 0.2, 0.2, 0.1]},
+                {"label": "cat", "box": [0.0, 0.0, 1.0, 0.5], "outline": outline},
+            ],
+        },
+        {"unit": "fraction", "objects": []},
+    ]
+    found = said(Asked([tmp_path]), campaigns["boxed"])
+    assert found["d.png"] == "! it is in no folder images"
+    assert found["images/c.png"] == '! labels/c.txt: "2" is no class of data.yaml'
+    assert found["images/e.png"] == "! labels/e.txt: a line holds what is no number"
+
+
+@pytest.mark.parametrize(
+    "names", ["", "names: cat", "names: [cat, cat]", "names: {1: cat}", "{", "names: []"]
+)
+def test_classes_without_names_are_said(
+    tmp_path: Path, campaigns: dict[str, Campaign], names: str
+) -> None:
+    pictures(tmp_path, "images/a.png")
+    write(tmp_path / "data.yaml", names)
+    with pytest.raises(ConfigError, match=r"data.yaml"):
+        bring(Asked([tmp_path], format=Format.YOLO), campaigns["boxed"])
 
 
 def test_folders_of_splits_and_classes(tmp_path: Path, campaigns: dict[str, Campaign]) -> None:

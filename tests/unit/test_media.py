@@ -38,6 +38,7 @@ def test_the_registry_says_how_each_type_is_compared_and_shown() -> None:
         "application/vnd.commonhold.conversation+json": ("exact", "text"),
         "application/vnd.commonhold.pair+json": ("exact", "text"),
         "application/vnd.commonhold.record+json": ("exact", "text"),
+        "application/vnd.commonhold.boxes+json": ("exact", "text"),
         "application/octet-stream": ("exact", "file"),
     }
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from node.contents import Contents
 from node.drafts import PartSource
 from node.intake import fingerprint_content
-from node.media.shapes import MESSAGES_MAX
+from node.media.shapes import MESSAGES_MAX, OBJECTS_MAX
 from node.media.texts import CHECKS, COLUMNS_MAX, check_csv
 from protocol.errors import Reject
 from protocol.rows import PartTerms
@@ -23,6 +23,9 @@ from tests.media_files import SHAPED
 CONVERSATION, PAIR, RECORD = (
     f"application/vnd.commonhold.{name}+json" for name in ("conversation", "pair", "record")
 )
+BOXES = "application/vnd.commonhold.boxes+json"
+CAT = {"label": "cat", "box": [1.5, 2, 30, 40], "outline": [[1.5, 2, 31, 2, 31, 42]]}
+BOXED = {"unit": "pixel", "width": 64, "height": 48, "objects": [CAT]}
 SAID = {"role": "user", "content": "Wie geht's?"}
 
 
@@ -109,6 +112,20 @@ def test_each_shape_is_taken_as_itself(media_type: str) -> None:
         (PAIR, {"prompt": "a", "chosen": "b"}, "nothing else"),
         (PAIR, {"prompt": "a", "chosen": "b", "rejected": 3}, "rejected: it is a text"),
         (PAIR, {"prompt": "a", "chosen": "b", "rejected": "b"}, "are the same"),
+        (BOXES, [], "boxes are an object"),
+        (BOXES, BOXED | {"unit": "inch"}, "pixel or fraction"),
+        (BOXES, BOXED | {"width": 0}, "numbers above 0"),
+        (BOXES, BOXED | {"width": True}, "numbers above 0"),
+        (BOXES, {"unit": "fraction", "width": 1, "height": 1, "objects": []}, "no more"),
+        (BOXES, BOXED | {"objects": [CAT] * (OBJECTS_MAX + 1)}, "a list of at most 1,000"),
+        (BOXES, BOXED | {"objects": [CAT | {"score": 1}]}, "object 1: it has"),
+        (BOXES, BOXED | {"objects": [CAT, CAT | {"label": ""}]}, "object 2: its label"),
+        (BOXES, BOXED | {"objects": [CAT | {"box": [1, 2, 3]}]}, "left, top, width and height"),
+        (BOXES, BOXED | {"objects": [CAT | {"box": [1, 2, -3, 1]}]}, "not below 0"),
+        (BOXES, BOXED | {"objects": [CAT | {"box": [1, 2, 400, 1]}]}, "out of the picture"),
+        (BOXES, BOXED | {"objects": [CAT | {"outline": [[1, 2, 3, 4]]}]}, "three points"),
+        (BOXES, BOXED | {"objects": [CAT | {"outline": [[1, 2, 3, 4, 5, 999]]}]}, "out of the"),
+        (BOXES, BOXED | {"objects": [CAT | {"outline": [[1] * 20_002]}]}, "10,000 points"),
         (RECORD, {}, "1 to 1,000 fields"),
         (RECORD, ["a"], "an object"),
         (RECORD, {"a": 1, "b": {"c": 2}}, "'b' holds more than one value"),
@@ -126,6 +143,11 @@ def test_any_json_is_of_a_shape_or_refused(found: object) -> None:
     for media_type in (CONVERSATION, PAIR, RECORD):
         with pytest.raises(Reject):
             CHECKS[media_type](data)
+
+
+def test_boxes_are_taken_with_outlines_and_without_any_object() -> None:
+    for found in (BOXED, BOXED | {"objects": []}, {"unit": "fraction", "objects": []}):
+        assert fingerprint_content(json.dumps(found).encode(), BOXES)
 
 
 def test_a_file_of_json_becomes_what_the_campaign_takes(tmp_path: Path) -> None:
