@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import html
+import random
 import re
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+from google.protobuf.message import Message
 
 from commonground.web.gate import FORM_FIELD
 from coordinator.config import Home
 from coordinator.desk.desk import Desk
 from coordinator.desk.server import serving
+from protocol.tasks.spec import encode_spec
+from protos.gen import records_pb2 as pb
 from tests.live_coordinator import CLI, live
 from tests.showcase import served
-from tests.simulated import Network
+from tests.simulated import Network, Person, campaign, part, rounds
 
 DRAFT = """\
 id = "birds"
@@ -102,3 +106,68 @@ class Visitor:
             headers={"origin": self.origin},
         )
         return self.page
+
+
+# ---- a campaign that lasts for weeks ----
+
+MOODS = ("angry", "neutral", "pleased")
+QUARTER_MS = 15 * 60_000
+WEEK_MS = 7 * 86_400_000
+BEGAN_MS = 1_789_000_000_000  # long ago for whoever reads this: no clock is behind it
+# Of twenty texts a week, how many are of each mood. From the fifth on somebody brings complaints.
+WEEKS = ((4, 9, 7), (5, 9, 6), (4, 8, 8), (5, 8, 7), (11, 6, 3), (12, 5, 3), (10, 6, 4))
+TEXTS = (
+    "The parcel was here a day early, and the box was dry although it rained. Thank you!",
+    "I have written to you three times, and three times the same letter came back.",
+    "Where do I find the serial number?",
+    "The new handle is better than the old one was. My mother can open it by herself now.",
+    "It stopped on the second day. I want my money back, not another one.",
+    "Is the shop open on the third of October?",
+)
+
+
+class Unhurried(Network):
+    """Every record of the operator comes a quarter of an hour after the one before."""
+
+    def add(self, person: Person, kind: str, body: Message, leaves: Sequence[bytes] = ()) -> None:
+        if person is self.operator:
+            self.clock_ms += QUARTER_MS
+        super().add(person, kind, body, leaves)
+
+
+def mood_network() -> Network:
+    """Seven weeks of a campaign in which careless reviewers, and what is brought, change; six texts wait."""
+    rng = random.Random(5)
+
+    def careless(share: float) -> Callable[[Any], Any]:
+        return lambda truth: rng.choice(MOODS) if rng.random() < share else truth
+
+    names = ("ada", "ben", "cyn", "dan", "eva", "fay", "gus", "hal")
+    shares = (0.0, 0.0, 0.05, 0.05, 0.1, 0.1, 0.25, 0.4)
+    people = [Person(name, careless(share)) for name, share in zip(names, shares, strict=True)]
+    net = Unhurried(*people)
+    net.clock_ms = BEGAN_MS
+    body = campaign(
+        id="mood",
+        title="How does the writer feel?",
+        guidelines="Judge the words, not what they are about. Neutral is whoever only asks.",
+        spec=encode_spec({"labels": list(MOODS)}),
+        proposal=pb.PROPOSAL_OPTIONAL,
+        parts=[part("text", "text/plain")],
+        rounds=rounds(),
+    )
+    net.add(net.operator, "campaign", body)
+    for number, week in enumerate(WEEKS):
+        truths = [mood for mood, count in zip(MOODS, week, strict=True) for _ in range(count)]
+        for place, author in enumerate(people[:4]):
+            mine = truths[place::4] if place or number < 4 else truths[::4] + truths[1:5]
+            net.submit(author, [net.item(each, c="mood", proposes=False) for each in mine], "mood")
+        waiting = [item_id for _, item_id in net.state.waiting.scan()]
+        net.run_rounds(*people[2:], gold=waiting[:3], c="mood")
+        net.clock_ms += WEEK_MS
+    fresh = [
+        net.item(MOODS[at % 3], c="mood", proposes=False, content=text.encode())
+        for at, text in enumerate(TEXTS)
+    ]
+    net.submit(people[0], fresh, "mood")
+    return net

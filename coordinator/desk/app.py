@@ -4,11 +4,14 @@ pages have. None needs a script.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
@@ -32,29 +35,36 @@ _HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
 }
 
+View = Callable[[Request], Awaitable[Response]]
+
 
 def build_app(desk: Desk, known: Secrets, host: str) -> ASGIApp:
     """The application behind its gate; `host` is "127.0.0.1:PORT"."""
     pages = Pages(desk, known)
     forms = Forms(pages)
-    inside = [
-        Route("/", pages.campaigns),
-        Route("/new", forms.new),
-        Route("/drafts/{id}", forms.draft),
-        Route("/campaigns/{id}", pages.campaign),
-        Route("/campaigns/{id}/progress.json", pages.progress),
-        Route("/campaigns/{id}/terms", pages.terms),
-        Route("/campaigns/{id}/change", forms.look_at_change, methods=["POST"]),
-        Route("/campaigns/{id}/items", pages.items),
-        Route("/campaigns/{id}/gold", pages.gold),
-        Route("/campaigns/{id}/gold/review", pages.review),
-        Route("/items/{item_id}", pages.item),
-        Route("/items/{item_id}/{part}", pages.content),
-        *(Route(path, act, methods=["POST"]) for path, act in forms.actions().items()),
-        Mount("/static", static_files(_STATIC)),
-    ]
+    reads: dict[str, View] = {
+        "": pages.campaigns,
+        "new": forms.new,
+        "drafts/{id}": forms.draft,
+        "campaigns/{id}": pages.campaign,
+        "campaigns/{id}/progress.json": pages.progress,
+        "campaigns/{id}/terms": pages.terms,
+        "campaigns/{id}/items": pages.items,
+        "campaigns/{id}/gold": pages.gold,
+        "campaigns/{id}/gold/review": pages.review,
+        "items/{item_id}": pages.item,
+        "items/{item_id}/{part}": pages.content,
+    }
+    # Each by its whole address: a mount takes no line ends, which an old log's names may have.
     app = Starlette(
-        routes=[Mount(known.path.rstrip("/"), routes=inside)],
+        routes=[
+            *(Route(known.path + path, view) for path, view in reads.items()),
+            *(
+                Route(known.path + path, act, methods=["POST"])
+                for path, act in forms.actions().items()
+            ),
+            Mount(f"{known.path}static", static_files(_STATIC)),
+        ],
         exception_handlers={HTTPException: pages.error, 500: pages.error},
     )
     return SecurityHeaders(Gate(app, known, host, COMMAND, takes_forms=True), _HEADERS)

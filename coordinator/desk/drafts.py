@@ -117,7 +117,7 @@ def delete_draft(home: Home, draft_id: str) -> None:
 
 
 def to_toml(fields: Mapping[str, str]) -> str:
-    """The file that says what a form says; JSON's strings are valid in TOML."""
+    """The file that says what a form says."""
     values: dict[str, Any] = {}
     for name in (*TEXTS, *LISTS, *NUMBERS):
         said = fields.get(name, "").replace("\r\n", "\n").strip()
@@ -133,9 +133,12 @@ def to_toml(fields: Mapping[str, str]) -> str:
         values = {k: v for k, v in values.items() if k not in ("media_types", "item_bytes_max")}
     if values.get("task", "classify") != "classify":
         values.pop("labels", None)
-    return "".join(
-        f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()
-    )
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in values.items())
+
+
+def _toml(value: Any) -> str:
+    """JSON's strings, lists and numbers are valid in TOML, which takes one more character for a control."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _number(name: str, said: str) -> int:

@@ -51,18 +51,19 @@ class Forms:
     def actions(self) -> dict[str, Callable[[Request], Awaitable[Response]]]:
         """By path, what is only posted to."""
         acts: dict[str, Act] = {
-            "/new": self.save,
-            "/drafts/{id}/open": self.open,
-            "/drafts/{id}/delete": self.delete,
-            "/campaigns/{id}/pause": self.pause,
-            "/campaigns/{id}/close": self.close,
-            "/campaigns/{id}/change/log": self.change,
-            "/items/{item_id}/takedown": self.take_down,
-            "/campaigns/{id}/gold/import": self.import_gold,
-            "/campaigns/{id}/gold/keep": self.keep_gold,
-            "/campaigns/{id}/gold/review": self.answer,
+            "new": self.save,
+            "drafts/{id}/open": self.open,
+            "drafts/{id}/delete": self.delete,
+            "campaigns/{id}/pause": self.pause,
+            "campaigns/{id}/close": self.close,
+            "campaigns/{id}/change/log": self.change,
+            "items/{item_id}/takedown": self.take_down,
+            "campaigns/{id}/gold/import": self.import_gold,
+            "campaigns/{id}/gold/keep": self.keep_gold,
+            "campaigns/{id}/gold/review": self.answer,
         }
-        return {path: self._done(act) for path, act in acts.items()}
+        done = {path: self._done(act) for path, act in acts.items()}
+        return done | {"campaigns/{id}/change": self.look_at_change}
 
     def _done(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:

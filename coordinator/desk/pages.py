@@ -212,7 +212,11 @@ class Pages:
             campaign_id = _campaign(desk, request)
             return _campaign_values(desk, campaign_id) | {"gold": gold_view(desk, campaign_id)}
 
-        return self.page("gold", "Gold", **await self.read(work))
+        kept, late = (request.query_params.get(name, "") for name in ("kept", "late"))
+        told = [each if each.isascii() and each.isdecimal() else "" for each in (kept, late)]
+        return self.page(
+            "gold", "Gold", **await self.read(work), kept=told[0][:9], late=told[1][:9]
+        )
 
     async def review(self, request: Request) -> Response:
         """An expert at work."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Final
 
 from markupsafe import Markup
@@ -192,9 +193,13 @@ def class_series(view: Progress, names: Sequence[str]) -> list[Series]:
     groups = [(names[at], [at]) for at in sorted(shown)]
     if others := places[len(shown) :]:
         groups.append((REST, others))
+    columns = [
+        _percents([sum(week.classes[at] for at in some) for _, some in groups])
+        for week in view.weeks
+    ]
     return [
-        Series(name, [_percent(sum(week.classes[at] for at in some), week) for week in view.weeks])
-        for name, some in groups
+        Series(name, [column[place] for column in columns])
+        for place, (name, _) in enumerate(groups)
     ]
 
 
@@ -212,9 +217,11 @@ def class_chart(view: Progress, series: Sequence[Series]) -> Markup:
     return column_chart(text, [week.name for week in view.weeks], series)
 
 
-def _percent(part: int, week: WeekLine) -> float:
-    whole = sum(week.classes)
-    return 100 * part / whole if whole else 0.0
+def _percents(parts: Sequence[int]) -> list[int]:
+    """Whole percents that add up to 100, or to 0 where there is nothing."""
+    whole, edges = sum(parts), [0, *accumulate(parts)]
+    rounded = [round(100 * edge / whole) if whole else 0 for edge in edges]
+    return [after - before for before, after in pairwise(rounded)]
 
 
 def agreement_chart(view: Progress) -> Markup:

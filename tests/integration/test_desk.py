@@ -11,11 +11,15 @@ import pytest
 
 from commonground.web.gate import FORM_FIELD
 from commonhold.demo.stage import Stage
+from coordinator.desk.desk import Desk
+from coordinator.desk.terms import terms_of
 from coordinator.operator import Operator
+from protocol.lifecycle import CampaignStatus, ItemStatus
 from protos.gen import records_pb2 as pb
 from tests.live_coordinator import found_network, serving_process
 from tests.node_lab import Lab, digit, until
-from tests.operators_desk import Visitor, desk_process
+from tests.operators_desk import Visitor, desk_over, desk_process
+from tests.showcase import showcase
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -101,7 +105,7 @@ def test_what_is_too_large_is_not_read(url: str) -> None:
 def test_a_campaign_from_the_form_to_the_log(url: str) -> None:
     with Visitor(url) as visitor:
         visitor.read("new")
-        wrong = visitor.send("new", id="birds", task="rate", title="<b>Birds</b>")
+        wrong = visitor.send("new", id="birds", labels="crow\ncrow", title="<b>Birds</b>")
         assert "cannot be opened" in wrong.text
         assert "&lt;b&gt;" in wrong.text and "<b>Birds" not in wrong.text
         visitor.read("new?draft=birds")
@@ -210,3 +214,58 @@ def test_while_the_coordinator_is_down_everything_can_be_read(tmp_path: Path) ->
         assert answer.status_code == 503
         assert "commonhold coordinator serve" in answer.text
         assert "drafts/birds" in visitor.read("")
+
+
+async def test_terms_are_changed_after_a_look_and_an_item_goes(tmp_path: Path) -> None:
+    async with desk_over(showcase(), tmp_path) as (desk, url):
+        await asyncio.to_thread(change_and_close, desk, url)
+        await asyncio.to_thread(take_down, desk, url)
+
+
+def change_and_close(desk: Desk, url: str) -> None:
+    with Visitor(url) as visitor:
+        path = "campaigns/essays"
+        visitor.read(f"{path}/terms")
+        serial = visitor.hidden("serial")
+        fields = terms_of(desk.state.campaigns["essays"])
+        assert "changes nothing" in visitor.send(f"{path}/change", serial=serial, **fields).text
+        fields |= {"guidelines": "Only the essay.\r\nNot its title.", "commit_window": "48h"}
+        visitor.read(f"{path}/terms")
+        looked = visitor.send(f"{path}/change", serial=serial, **fields)
+        assert "guidelines: Not its title." in looked.text and "commit: 2d" in looked.text
+        assert desk.state.campaigns["essays"].revision == 0, "looking changes nothing"
+        wrong = visitor.send(f"{path}/change/log", serial=serial, **fields)
+        assert wrong.status_code == 400, "without the tick"
+        visitor.read(f"{path}/terms")
+        visitor.send(f"{path}/change/log", serial=serial, sure="yes", **fields)
+        assert desk.state.campaigns["essays"].guidelines == "Only the essay.\nNot its title."
+        visitor.read(f"{path}/terms")
+        stale = visitor.send(f"{path}/change/log", serial=serial, sure="yes", **fields)
+        assert "has changed meanwhile" in stale.text
+        visitor.read(f"{path}/terms")
+        assert "Let it go on" in visitor.send(f"{path}/pause", paused="yes").text
+        assert "Pause it" in visitor.send(f"{path}/pause", paused="no").text
+        assert visitor.send(f"{path}/close").status_code == 400
+        visitor.read(f"{path}/terms")
+        closed = visitor.send(f"{path}/close", sure="yes")
+        assert "It takes nothing any more" in closed.text
+        assert desk.state.campaigns["essays"].status is CampaignStatus.CLOSED
+
+
+def take_down(desk: Desk, url: str) -> None:
+    items = desk.seen.campaigns["digits"].items
+    item_id = next(i for i in items if desk.state.items[i].status is ItemStatus.ACCEPTED)
+    path = f"items/{item_id.hex()}"
+    with Visitor(url) as visitor:
+        assert "Take it down" in visitor.read(path)
+        for fields in ({"code": "rights"}, {"code": "rights", "words": "x"}, {"sure": "yes"}):
+            assert visitor.send(f"{path}/takedown", **fields).status_code == 400, fields
+            visitor.read(path)
+        gone = visitor.send(f"{path}/takedown", code="rights", words="<b>mine</b>", sure="yes")
+        assert gone.status_code == 200
+        assert "&lt;b&gt;mine&lt;/b&gt;" in gone.text and "<b>mine" not in gone.text
+        assert "Nothing is shown any more" in gone.text
+        assert desk.state.items[item_id].status is ItemStatus.TAKEN_DOWN
+        assert item_id.hex() in visitor.read("campaigns/digits/items?state=taken%20down")
+        in_review = next(i for i in items if desk.state.items[i].status is ItemStatus.DRAWN)
+        assert "Not while reviewers are at work" in visitor.read(f"items/{in_review.hex()}")

@@ -17,6 +17,7 @@ from tests.simulated import Network
 
 pytestmark = pytest.mark.timeout(180)
 
+FOCUSED = "document.activeElement.name || document.activeElement.className"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -43,6 +44,7 @@ def paths_of(desk: Desk) -> list[str]:
         "campaigns/digits/items",
         "campaigns/digits/items?find=zz",
         "campaigns/digits/gold",
+        *(f"campaigns/{name}/terms" for name in ("digits", "transcripts")),
         *(f"campaigns/{name}/gold/review?expert=Ann" for name in desk.seen.campaigns),
         f"items/{item}",
         "nothing",
@@ -56,9 +58,10 @@ async def test_every_page_fits_and_is_accessible(
     desk: tuple[Desk, str], width: int, height: int, dark: bool
 ) -> None:
     opened, url = desk
-    small = (
+    small = (  # WCAG 2.2, 2.5.8
         "[...document.querySelectorAll('main input:not([type=hidden]), main button, main select')]"
-        ".filter(e => e.checkVisibility() && Math.min(e.offsetWidth, e.offsetHeight) < 24).map(e => e.outerHTML)"
+        ".filter(e => e.checkVisibility() && Math.min(e.offsetWidth, e.offsetHeight) < 24)"
+        ".map(e => e.outerHTML)"
     )
 
     def look(browser: Browser) -> None:
@@ -108,10 +111,7 @@ async def test_a_draft_by_keyboard_alone_and_without_a_script(desk: tuple[Desk, 
         """Goes on by tabs until the field of this name has the focus, and is seen to have it."""
         for _ in range(60):
             browser.press("Tab", 9)
-            if (
-                browser.evaluate("document.activeElement.name || document.activeElement.className")
-                == name
-            ):
+            if browser.evaluate(FOCUSED) == name:
                 style = "getComputedStyle(document.activeElement).outlineStyle"
                 assert browser.evaluate(style) != "none"
                 return
@@ -125,8 +125,8 @@ async def test_a_draft_by_keyboard_alone_and_without_a_script(desk: tuple[Desk, 
                 reach(browser, name)
                 type_in(browser, text)
             reach(browser, "main")
-            browser.press("Enter", 13, "\r")
-            browser.wait("document.querySelector('h1')?.textContent === 'Draft owls'")
+            browser.follow(lambda: browser.press("Enter", 13, "\r"))
+            assert browser.text("h1") == "Draft owls"
             assert "Nothing is wrong with it." in browser.text()
             assert "seal_items = 7" in browser.text("pre")
 

@@ -18,6 +18,7 @@ from protocol.log.strict import parse_leaf, strict_parse
 from protocol.state import State
 from protocol.transition import open_record, rules_for, validate
 from protos.gen import records_pb2 as pb
+from tests.operators_desk import MOODS, QUARTER_MS, WEEKS, mood_network
 from tests.showcase import showcase
 from tests.simulated import Network
 
@@ -29,6 +30,11 @@ def net() -> Network:
 
 @pytest.fixture(scope="module")
 def folded(net: Network) -> tuple[State, Tally, Observations]:
+    return fold(net)
+
+
+def fold(net: Network) -> tuple[State, Tally, Observations]:
+    """What the desk has of a network's log."""
     state, tally, seen = State(), Tally(), Observations()
     for index, entry in enumerate(net.log):
         envelope = parse_envelope(entry.raw)
@@ -125,6 +131,22 @@ def test_progress_says_what_there_is(folded: Any) -> None:
     names = [line.name for line in view.classes]
     for series in class_series(view, names):
         assert all(0 <= value <= 100 for value in series.values)
+
+
+def test_a_week_in_which_something_else_is_brought_is_seen() -> None:
+    state, tally, seen = fold(mood_network())
+    observed = seen.campaigns["mood"]
+    view = progress_of(state, tally, observed, "mood")
+    weeks = [week for week in view.weeks if week.accepted]
+    assert len(weeks) == len(WEEKS)
+    moves = [week.moved for week in weeks]
+    assert moves[0] is None
+    assert all(move is not None for move in moves[1:])
+    drift = [move or 0.0 for move in moves]
+    assert max(drift[1:4]) < 0.2 < min(drift[4:6])
+    assert view.verdict_ms is not None and view.verdict_ms >= QUARTER_MS
+    for week in zip(*(each.values for each in class_series(view, MOODS)), strict=True):
+        assert sum(week) in (0, 100)
 
 
 def test_a_campaign_without_answers_has_no_agreement(folded: Any) -> None:
