@@ -7,11 +7,12 @@ from typing import Final
 
 from protocol.errors import ConfigError
 from protocol.tasks import KINDS
+from protocol.text import is_id, quoted
 
 _HEAD: Final = """\
 # A campaign. Edit it, then see what it would be, and open it:
-#     commonhold coordinator campaign check {file}
-#     commonhold coordinator campaign create {file}
+#     commonhold coordinator campaign check FILE
+#     commonhold coordinator campaign create FILE
 # What says "for ever" cannot be changed later; for the rest there is `campaign change`.
 
 id = "{id}"                       # for ever: a-z, 0-9 and -
@@ -93,15 +94,18 @@ _SAMPLES: Final[Mapping[str, _Sample]] = {
 }
 
 
-def draft_text(kind: str, campaign_id: str, file: str) -> str:
-    """The text of a file for a campaign of a kind, that opens as it is. Raises ConfigError that lists the
-    kinds."""
+def draft_text(kind: str, campaign_id: str) -> str:
+    """The text of a file for a campaign of a kind, that opens as it is. Raises ConfigError for what is no
+    campaign's id, and for what is no kind, with a list of them."""
+    if not is_id(campaign_id):
+        raise ConfigError(
+            f"{quoted(campaign_id)} is not a campaign's id", "make it of a-z, 0-9 and -"
+        )
     sample = _SAMPLES.get(kind)
     if sample is None:
         raise ConfigError(f"there is no kind of task {kind!r}", f"kinds are: {', '.join(_SAMPLES)}")
     head = _HEAD.format(
         id=campaign_id,
-        file=file,
         kind=kind,
         title=sample.title,
         guidelines=sample.guidelines,

@@ -285,7 +285,7 @@ def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
 @gold_app.command("import")
 @guarded
 def gold_import(
-    file: Annotated[Path, typer.Argument(help="CSV with the columns item_id,answer.")],
+    file: Annotated[Path, typer.Argument(help="Table with the columns item_id and answer.")],
     directory: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:

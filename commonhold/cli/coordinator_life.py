@@ -43,9 +43,11 @@ def campaign_new(
     from coordinator.drafts import draft_text
 
     try:
-        write_new(file, draft_text(kind, campaign_id, str(file)).encode())
+        write_new(file, draft_text(kind, campaign_id).encode())
     except FileExistsError:
         raise ConfigError(f"{file} is there already", "name another file") from None
+    except OSError as error:
+        raise ConfigError(f"cannot write {file}: {error.strerror}", "name another file") from error
     say(f"{file} is written: edit it, then `commonhold coordinator campaign check {file}`")
 
 

@@ -12,6 +12,7 @@ import typer
 from rich.console import RenderableType
 
 from commonground.files import replace_file
+from commonground.tables import Cell, Rows
 from commonhold.cli.output import (
     EXIT_NOTHING,
     EXIT_SOME,
@@ -23,7 +24,6 @@ from commonhold.cli.output import (
 )
 from node.bringing.columns import Columns
 from node.bringing.sources import Brought
-from node.bringing.tables import Cell, Rows
 from node.drafts import LeftOut
 from node.planning import Changed, Plan, changed_of
 from node.rows import OutboxState

@@ -31,6 +31,7 @@ from coordinator.desk.terms import FIELDS, change_of, number_in
 from coordinator.dryrun import DryRun, dry_run
 from coordinator.life import close_record, pause_record, takedown_record
 from protocol.errors import CommonholdError, ConfigError, StateError
+from protocol.limits import NAME_CHARS_MAX
 from protocol.media import MEDIA
 from protocol.tasks import KINDS
 
@@ -216,13 +217,12 @@ class Forms:
         """Imports a table of answers."""
         name, file = request.path_params["id"], form.get("file")
         if not isinstance(file, UploadFile) or not file.size:
-            raise ConfigError(
-                "no file was sent", "choose a CSV file with the columns item_id,answer"
-            )
+            raise ConfigError("no file was sent", "choose a table with the columns item_id,answer")
         content = await file.read(UPLOAD_BYTES_MAX + 1)
         if len(content) > UPLOAD_BYTES_MAX:
             raise ConfigError("the file is too large", "import it in several parts")
-        kept, late = await self._desk.do(lambda desk: import_table(desk, content))
+        called = (file.filename or "the table")[:NAME_CHARS_MAX]
+        kept, late = await self._desk.do(lambda desk: import_table(desk, called, content))
         return f"campaigns/{quote(name)}/gold?{urlencode({'kept': kept, 'late': late})}"
 
     async def keep_gold(self, request: Request, form: FormData) -> str:

@@ -9,13 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from commonground.tables import Form, form_of
 from coordinator.desk.desk import Desk
 from coordinator.desk.experts import Said
 from coordinator.desk.items import PartView, part_view
 from coordinator.desk.statistics import Coincidences, agreement
 from coordinator.gold import read_answers, those_waiting
 from coordinator.sealed import waits
-from protocol.errors import Reject, StateError
+from protocol.errors import CommonholdError, ConfigError, Reject, StateError
 from protocol.identity import short
 from protocol.rows import Campaign, ItemId
 from protocol.state import State
@@ -29,6 +30,8 @@ LINES_SHOWN: Final = 100
 WAITING_SEEN: Final = 10_000
 # Items that are fetched ahead of an expert.
 AHEAD: Final = 8
+# What is read row by row, with nothing but the standard library.
+_FORMS: Final = (Form.CSV, Form.TSV, Form.JSON_LINES)
 CANNOT_TELL: Final = "cannot tell"
 
 
@@ -138,15 +141,21 @@ def keep_agreed(desk: Desk, campaign_id: str, experts_min: int) -> int:
     return len(answers)
 
 
-def import_table(desk: Desk, content: bytes) -> tuple[int, int]:
-    """Imports a CSV file of answers; gives how many, and how many came too late.
+def import_table(desk: Desk, name: str, content: bytes) -> tuple[int, int]:
+    """Imports a table of answers; gives how many, and how many came too late. `name` is what its owner calls
+    the file: its end says of which form it is.
 
-    Raises what `read_answers`, `those_waiting` and `Operator.import_gold` raise.
+    Raises ConfigError: names the line that is wrong; and what `those_waiting` and `Operator.import_gold` raise.
     """
+    named = form_of(Path(name))
+    form = named if named in _FORMS else Form.CSV
     with tempfile.TemporaryDirectory(dir=desk.home.path / "desk") as folder:
-        path = Path(folder) / "answers.csv"
+        path = Path(folder) / f"answers.{form}"
         path.write_bytes(content)
-        answers = read_answers(path, desk.state)
+        try:
+            answers = read_answers(path, desk.state)
+        except CommonholdError as error:
+            raise ConfigError(str(error).replace(str(path), name), error.advice) from error
     waiting = those_waiting(desk.state, answers)
     desk.operator.import_gold(waiting)
     return len(waiting), len(answers) - len(waiting)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from commonground.lines import is_file
+from commonground.tables import Cell, Row, Rows, read_json
 from node.bringing.boxes import boxes_text
-from node.bringing.tables import Cell, Row, Rows, read_json
-from node.bringing.text import is_file
 from protocol.errors import ConfigError
 from protocol.text import quoted
 

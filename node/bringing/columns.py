@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from node.bringing.tables import Cell, Row
-from node.bringing.text import is_file
+from commonground.lines import is_file
+from commonground.tables import Cell, Row
 from protocol.errors import ConfigError
 from protocol.media import MEDIA
 from protocol.rows import PartTerms

@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
+from commonground.tables import form_of
 from node.bringing.labels import Labels, key_of
-from node.bringing.tables import form_of
 from node.drafts import Draft, LeftOut, PartSource
 from protocol.errors import ConfigError
 

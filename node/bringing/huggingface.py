@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from commonground.tables import Form, Table, form_of
 from node.bringing.folders import File, walk
 from node.bringing.rows import TableItems
-from node.bringing.tables import Form, Table, form_of
 from node.drafts import Draft, LeftOut
 from protocol.errors import ConfigError
 

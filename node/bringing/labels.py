@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from unicodedata import normalize
 
-from node.bringing.tables import Form, Table, form_of
-from node.bringing.text import bad_line
+from commonground.lines import bad_line
+from commonground.tables import Form, Table, form_of
 from protocol.errors import ConfigError
 
 MAX_FILE_CHARS: Final = 4_096  # the longest path of common systems

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from node.bringing.tables import Cell, Row, Rows, cell_of, read_json
-from node.bringing.text import is_file
+from commonground.lines import is_file
+from commonground.tables import Cell, Row, Rows, cell_of, read_json
 from protocol.errors import ConfigError
 from protocol.text import quoted
 

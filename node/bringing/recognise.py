@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from commonground.tables import form_of, read_json
 from node.bringing import coco, huggingface, labelstudio, yolo
 from node.bringing.formats import Format
-from node.bringing.tables import form_of, read_json
 from protocol.media import CSV, JSON
 
 

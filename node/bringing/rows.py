@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
+from commonground.tables import Cell, Row, Rows
 from node.bringing.columns import SOURCE, TEXT, Columns, holds_text
-from node.bringing.tables import Cell, Row, Rows
 from node.drafts import Draft, LeftOut, PartSource
 from protocol.errors import Reject
 from protocol.rows import PartTerms

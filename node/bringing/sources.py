@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from commonground.tables import SAMPLE_ROWS, Form, Rows, Table
 from node.bringing import coco, yolo
 from node.bringing.boxes import boxes_part, picture_part
 from node.bringing.columns import (
@@ -27,7 +28,6 @@ from node.bringing.labels import Labels, read_labels
 from node.bringing.labelstudio import Tasks
 from node.bringing.recognise import recognise
 from node.bringing.rows import TableItems, Together, table_items
-from node.bringing.tables import SAMPLE_ROWS, Form, Rows, Table
 from node.drafts import Drafts
 from node.planning import only_part
 from protocol.errors import ConfigError, Reject

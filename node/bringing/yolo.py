@@ -17,9 +17,9 @@ from typing import Any, Final
 
 import yaml
 
+from commonground.lines import is_file, read_text
 from node.bringing.boxes import boxes_text
 from node.bringing.folders import walk
-from node.bringing.text import is_file, read_text
 from node.drafts import Draft, LeftOut, PartSource
 from protocol.errors import ConfigError
 from protocol.text import quoted

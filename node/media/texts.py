@@ -14,17 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
-import numpy as np
-
+from commonground.depth import JSON_DEPTH_MAX, json_depth
 from node.media import shapes
 from protocol import media
 from protocol.errors import Reject
 
-JSON_DEPTH_MAX: Final = 200  # deeper than anything that a person looks at
 _DIGITS_MAX: Final = 300  # beyond it is no float, and Python's own limit may be set to any number
 
-# To its end, or to the end of all; possessive, so that nothing is read twice.
-_STRING: Final = re.compile(rb'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 COLUMNS_MAX: Final = 1_000  # of a table: wider ones are no longer looked at row by row
@@ -79,16 +75,6 @@ def check_json(data: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise Reject(f"broken JSON: {error}", "Write it again with a program.") from error
     return found
-
-
-def json_depth(data: bytes) -> int:
-    """How deep JSON nests, whether it is well formed or not; in linear time and without recursion.
-
-    Ask before parsing: libraries raise the interpreter's own limit beyond what its parser survives.
-    """
-    marks = np.frombuffer(_STRING.sub(b"", data), np.uint8)
-    steps = np.isin(marks, list(b"[{")).astype(np.int64) - np.isin(marks, list(b"]}"))
-    return int(np.cumsum(steps).max(initial=0))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -200,7 +200,8 @@ def test_experts_make_gold_of_what_waits(tmp_path: Path) -> None:
                 assert "sealed answers, of 3 items that wait" in visitor.read(path)
                 visitor.read(path)
                 file = {"file": ("gold.csv", b"nothing", "text/csv")}
-                assert visitor.send(f"{path}/import", files=file).status_code == 400
+                wrong = visitor.send(f"{path}/import", files=file)
+                assert wrong.status_code == 400 and "gold.csv does not have" in wrong.text
             assert not (lab.home.path / "desk" / "content").exists()
 
 

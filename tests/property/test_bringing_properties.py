@@ -11,12 +11,12 @@ from pathlib import Path
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from commonground.tables import Form, Table
 from node.bringing.coco import FILE, Pictures
 from node.bringing.columns import Columns
 from node.bringing.labels import key_of
 from node.bringing.labelstudio import Tasks
 from node.bringing.rows import table_items
-from node.bringing.tables import Form, Table
 from protocol.errors import ConfigError
 from protocol.rows import PartTerms
 

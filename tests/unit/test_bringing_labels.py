@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.bringing import tables
+from commonground import tables
 from node.bringing.folders import ByFolder, FileItems, drafts_of_files, find_files, walk
 from node.bringing.labels import Labels, read_labels
 from node.drafts import Draft, LeftOut, PartSource

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from node.bringing import tables
+from commonground import tables
+from commonground.tables import Form, Table, form_of, separator_of
 from node.bringing.columns import Named, find_columns, parse_named, propose
 from node.bringing.rows import table_items
-from node.bringing.tables import Form, Table, form_of, separator_of
 from node.drafts import Draft, LeftOut, PartSource
 from protocol.errors import ConfigError
 from protocol.rows import PartTerms

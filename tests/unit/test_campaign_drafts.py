@@ -153,7 +153,7 @@ def test_what_it_costs_follows_from_the_policy_and_from_who_stands_by() -> None:
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_new_file_opens_as_it_is(kind: str, tmp_path: Path) -> None:
     file = tmp_path / "new.toml"
-    file.write_text(draft_text(kind, "mine", str(file)))
+    file.write_text(draft_text(kind, "mine"))
     found = dry_run(read_draft(NETWORK, file, {}), None)
     assert (found.errors, found.advice) == ((), ())
     body = read_draft(NETWORK, file, {}).whole()
@@ -162,4 +162,6 @@ def test_a_new_file_opens_as_it_is(kind: str, tmp_path: Path) -> None:
 
 def test_a_file_is_of_a_kind_that_there_is() -> None:
     with pytest.raises(ConfigError, match="no kind of task 'guess'"):
-        draft_text("guess", "mine", "new.toml")
+        draft_text("guess", "mine")
+    with pytest.raises(ConfigError, match="is not a campaign's id"):
+        draft_text("rate", 'mine"')

@@ -245,13 +245,32 @@ class TestGold:
         file = self.table(tmp_path, f"{first.hex()},1", f"{second.hex()},7")
         assert read_answers(file, net.state) == {first: b"\0\x01", second: b"\0\x07"}
 
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("gold.csv", "\ufeffitem_id,answer\n{0},1\n"),
+            ("gold.csv", "answer;item_id\r\n1;{0}\r\n"),
+            ("gold.tsv", "item_id\tanswer\n{0}\t1\n"),
+            ("gold.jsonl", '{{"item_id": "{0}", "answer": "1"}}\n'),
+        ],
+    )
+    def test_tables_are_read_as_contributors_are(
+        self, tmp_path: Path, net: Network, name: str, content: str
+    ) -> None:
+        net.submit(net.people[0], [net.item(1)])
+        [item_id] = ids(net)
+        file = tmp_path / name
+        file.write_bytes(content.format(item_id.hex()).encode())
+        assert read_answers(file, net.state) == {item_id: b"\0\x01"}
+
     def test_what_is_wrong_is_named_with_its_line(self, tmp_path: Path, net: Network) -> None:
         net.submit(net.people[0], [net.item(1)])
         [item_id] = ids(net)
         row = f"{item_id.hex()},1"
         for rows, says in (
             ([f"{item_id.hex()},ten"], "gold.csv:2: there is no label"),
-            ([f"{item_id.hex()}"], "gold.csv:2: there is no label"),
+            ([f"{item_id.hex()}"], "line 2: expected 2 fields, found 1"),
+            ([f"{item_id.hex()},1,ten"], "line 2: expected 2 fields, found 3"),
             (["xyz,1"], 'gold.csv:2: "xyz" is not an item'),
             ([row, row], f"gold.csv:3: the item {item_id.hex()[:12]} is there twice"),
             ([], "holds no answers"),
@@ -260,7 +279,9 @@ class TestGold:
                 read_answers(self.table(tmp_path, *rows), net.state)
             assert caught.value.advice
         (tmp_path / "other.csv").write_text(f"item,label\n{row}\n")
-        with pytest.raises(ConfigError, match="names of its columns") as caught:
+        with pytest.raises(
+            ConfigError, match="does not have the columns item_id and answer"
+        ) as caught:
             read_answers(tmp_path / "other.csv", net.state)
         assert "item_id,answer" in caught.value.advice
         with pytest.raises(StateError, match="nobody has submitted"):

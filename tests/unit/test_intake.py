@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from commonground.carried import PART_BYTES_MAX
+from commonground.depth import json_depth
 from node.intake import (
     DecodedImage,
     check_fingerprint,
@@ -21,7 +22,6 @@ from node.intake import (
     read_content,
     read_image,
 )
-from node.media.texts import json_depth
 from protocol.errors import ConfigError, Reject
 from protocol.media import MEDIA, Shown
 from protocol.review.fingerprints import EXACT, PERCEPTUAL

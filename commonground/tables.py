@@ -19,8 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from node.bringing.text import bad_line, read_lines, read_text
-from node.media.texts import JSON_DEPTH_MAX, json_depth
+from commonground.depth import JSON_DEPTH_MAX, json_depth
+from commonground.lines import bad_line, read_lines, read_text
 from protocol.errors import ConfigError
 from protocol.text import quoted
 
