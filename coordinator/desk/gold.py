@@ -145,7 +145,8 @@ def import_table(desk: Desk, name: str, content: bytes) -> tuple[int, int]:
     """Imports a table of answers; gives how many, and how many came too late. `name` is what its owner calls
     the file: its end says of which form it is.
 
-    Raises ConfigError: names the line that is wrong; and what `those_waiting` and `Operator.import_gold` raise.
+    Raises ConfigError: names the line that is wrong; and what `those_waiting` and `Operator.import_gold`
+    raise.
     """
     named = form_of(Path(name))
     form = named if named in _FORMS else Form.CSV
