@@ -133,6 +133,19 @@ def test_progress_says_what_there_is(folded: Any) -> None:
         assert all(0 <= value <= 100 for value in series.values)
 
 
+def test_what_is_drawn_again_is_counted_by_the_round() -> None:
+    net = mood_network()
+    _, _, seen = fold(net)
+    observed, units = seen.campaigns["mood"], said(net, "mood")
+    assert len(units) > len({item_id for _, item_id in units}), "some are drawn again"
+    assert observed.total.answers == sum(map(len, units.values()))
+    places = [index for each in observed.rounds for index in each.reveals]
+    reveals = [
+        index for index, entry in enumerate(net.log) if parse_envelope(entry.raw).kind == "reveal"
+    ]
+    assert places == reveals
+
+
 def test_a_week_in_which_something_else_is_brought_is_seen() -> None:
     state, tally, seen = fold(mood_network())
     observed = seen.campaigns["mood"]
