@@ -9,6 +9,7 @@ content         what items hold, through the coordinator's peer
 experts         answers of people who know, on their way to gold
 gold            gold: imported, waiting, retired; items that experts have still to see
 drafts          campaigns that are not open yet, as files
+terms           other terms for a campaign that is open
 pages, forms    what can be read, and what may be posted
 app             the addresses
 server          a socket on this machine
