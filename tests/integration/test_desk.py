@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,6 +183,11 @@ def test_experts_make_gold_of_what_waits(tmp_path: Path) -> None:
                 assert "Nothing waits that you have not seen" in done
                 page = visitor.read(path)
                 assert page.count("they disagree") == 2 and page.count("<td>agreed</td>") == 1
+                again = re.search(rf"{path}/review\?expert=Bo&amp;item=[0-9a-f]{{64}}", page)
+                assert again is not None
+                answered = visitor.read(html.unescape(again[0]))
+                assert "You said" in answered, "one's own answer, and nobody else's"
+                visitor.read(path)
                 nonsense = visitor.send(f"{path}/review", expert="Ann", item=item, answer="77")
                 assert nonsense.status_code == 400
                 visitor.read(path)
