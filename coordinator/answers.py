@@ -33,6 +33,9 @@ class Findings:
     # By place in the kind's summary: items whose answer counts for it.
     marks: Counter[int] = field(default_factory=Counter)
     refused: Counter[int] = field(default_factory=Counter)  # items by pb.Refusal
+    # Who answered or refused, of all these items together; and of those, for whom a program did.
+    reviewers: int = 0
+    programs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class Answers:
         if item is None or item.status not in _DECIDED:
             return
         found = self.findings.setdefault(item.campaign_id, Findings())
+        found.reviewers += sign * len(item.answered_by)
+        found.programs += sign * item.programs
         if item.refusal:
             found.refused[item.refusal] += sign
         elif item.answer is not None:

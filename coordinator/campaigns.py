@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from commonground.carried import PART_BYTES_MAX
 from commonground.durations import duration_words, parse_duration
+from coordinator.parts import parse_part, part_of_table
 from protocol.errors import CommonholdError, ConfigError, Reject
 from protocol.limits import (
     BATCH_ITEMS_MAX,
@@ -34,6 +35,11 @@ T = TypeVar("T")
 
 PRIVACY: Final = {"open": pb.PRIVACY_OPEN, "reviewers": pb.PRIVACY_REVIEWERS}
 WITHDRAWAL: Final = {"keeps": pb.WITHDRAWAL_KEEPS, "repays": pb.WITHDRAWAL_REPAYS}
+AUTOMATION: Final = {
+    "local": pb.AUTOMATION_LOCAL,
+    "anywhere": pb.AUTOMATION_ANYWHERE,
+    "none": pb.AUTOMATION_NONE,
+}
 PROPOSAL: Final = {
     "required": pb.PROPOSAL_REQUIRED,
     "optional": pb.PROPOSAL_OPTIONAL,
@@ -60,6 +66,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "price_ppm": PPM,
     "privacy": "reviewers",
     "withdrawal": "repays",
+    "automation": "local",  # content stays where its reviewers are
     # A round that a panel can review in a day; whoever is alone waits for ten minutes.
     "round_items": 1_000,
     "seal_items": 100,
@@ -91,8 +98,6 @@ _OPTIONS: Final = {
     "parts": "--part",
     "reviewers_per_item": "--reviewers",
 }
-_PART_FIELDS: Final = ("name", "media_types", "bytes_max", "optional")
-_PART_SYNTAX: Final = "write it as NAME:MEDIA/TYPE[,MEDIA/TYPE]:BYTES[:optional]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,9 @@ def read_draft(network: bytes, file: Path | None, given: Mapping[str, Any]) -> D
             wrong, lambda: _chosen(fields, "withdrawal", WITHDRAWAL), pb.WITHDRAWAL_REPAYS
         ),
         rounds=_tried(wrong, lambda: _rounds(fields), _rounds(_Fields({}, {}, None))),
+        automation=_tried(
+            wrong, lambda: _chosen(fields, "automation", AUTOMATION), pb.AUTOMATION_LOCAL
+        ),
     )
     _tried(wrong, partial(_set_texts, body, fields), None)
     return Draft(body, (*wrong, *_refused(body)))
@@ -379,47 +387,12 @@ def _parts(fields: _Fields) -> list[pb.PartTerms]:
                 f"{fields.called(name)} is for items of one part, and {fields.called('parts')} names parts",
                 "say it of each part",
             )
-    made = [_part_of(each) if isinstance(each, dict) else parse_part(str(each)) for each in parts]
+    made = [
+        part_of_table(each) if isinstance(each, dict) else parse_part(str(each)) for each in parts
+    ]
     for part in made:
         _check_number(f"the most bytes of part {part.name!r}", part.bytes_max, 1, CONTENT_BYTES_MAX)
     return made
-
-
-def _part_of(table: Mapping[str, Any]) -> pb.PartTerms:
-    for key in table:
-        if key not in _PART_FIELDS:
-            raise ConfigError(
-                f"a part has no field {key!r}", f"its fields are {', '.join(_PART_FIELDS)}"
-            )
-    try:
-        return pb.PartTerms(**table)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"the part {table.get('name', '')!r} is malformed: {error}",
-            'write name = "…", media_types = ["…"], bytes_max = a number',
-        ) from error
-
-
-def parse_part(text: str) -> pb.PartTerms:
-    """A part as the command line writes it; raises ConfigError that says how."""
-    name, _, rest = text.partition(":")
-    media, _, rest = rest.partition(":")
-    size, _, optional = rest.partition(":")
-    if not (name and media and size.isascii() and size.isdecimal()):
-        raise ConfigError(f"the part {text!r} is malformed", _PART_SYNTAX)
-    if optional not in ("", "optional") or text.endswith(":"):
-        raise ConfigError(f"the part {text!r} ends in {optional!r}", _PART_SYNTAX)
-    try:
-        return pb.PartTerms(
-            name=name,
-            media_types=media.split(","),
-            bytes_max=int(size),
-            optional=optional == "optional",
-        )
-    except ValueError:  # a size beyond 64 bits
-        raise ConfigError(
-            f"the part {text!r} is too large", f"give it {CONTENT_BYTES_MAX:,} bytes at most"
-        ) from None
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -33,6 +33,7 @@ _TAIL: Final = """\
 licences = ["CC-BY-4.0"]          # for ever: SPDX identifiers that a contributor may choose
 privacy = "open"                  # for ever: "open" can be exported; "reviewers": content goes to them only
 withdrawal = "repays"             # for ever: shares earned with items that are withdrawn later
+automation = "local"              # for ever: programs may review at their owners'; "anywhere", "none"
 reviewers_per_item = 3            # for ever
 draws_max = 3                     # for ever: rounds that an undecided item gets
 

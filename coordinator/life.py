@@ -26,6 +26,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "reviewers_per_item": "the reviewers of an item",
     "privacy": "who sees content",
     "withdrawal": "what becomes of withdrawn items",
+    "automation": "which programs may review",
 }
 
 

@@ -138,7 +138,7 @@ class Daemon:
         ):
             note_endpoint(store, config.rpc_url)
             await asyncio.to_thread(sweep, store, blobs)
-            plugins = await asyncio.to_thread(load_reviewers, config.reviewers)
+            plugins = await asyncio.to_thread(load_reviewers, config.reviewers, config.chat)
             host = PeerHost(
                 self._keys.seed,
                 authorise=self._authorise,

@@ -110,6 +110,7 @@ def answer_leaf(me: PersonId, task: TaskRow) -> bytes:
             nonce=task.nonce,
             answer=task.answer or b"",
             refusal=task.refusal,  # type: ignore[arg-type]  # an integer of the enum
+            program=task.program,
         )
     )
 

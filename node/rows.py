@@ -159,6 +159,7 @@ class TaskRow:
     content_path: str = ""  # the folder with one file for each part, once they are here
     answer: bytes | None = None  # in the canonical form of the campaign's kind
     refusal: int = 0  # pb.Refusal
+    program: str = ""  # that gave the answer; empty: its owner
     nonce: bytes = field(default=b"", repr=False)
     failure: str = ""
 

@@ -92,6 +92,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         content_path TEXT NOT NULL,
         answer BLOB,
         refusal INTEGER NOT NULL,
+        program TEXT NOT NULL, -- that gave the answer; empty: its owner
         nonce BLOB NOT NULL,
         failure TEXT NOT NULL,
         PRIMARY KEY (campaign_id, round, position)

@@ -153,6 +153,8 @@ def _answers(evidence: pb.Evidence) -> str:
     if evidence.gold_answers:
         parts.append(f"{evidence.gold_right} of {evidence.gold_answers} gold items right")
     parts.append(f"agreement {evidence.agreement_ppm / 10_000:+.1f} % against chance")
+    if evidence.programs:
+        parts[0] += f" ({evidence.programs} of them given by a program)"
     if evidence.ring_size > 1:  # 1 is somebody on their own
         parts.append(f"counted as one vote with a ring of {evidence.ring_size}")
     return ", ".join(parts)
@@ -166,11 +168,13 @@ def explain_item(state: State, item: Item) -> str:
     question = question_of(state.campaigns[item.campaign_id])
     kind, spec = question.kind, question.spec
     said = f" ({kind.explain(spec, item.belief_ppm)})" if item.belief_ppm else ""
+    said += panel_words(item)
     match item.status:
         case ItemStatus.ACCEPTED if item.answer is not None:
             return f"accepted as {kind.words(spec, item.answer)}{said}"
         case ItemStatus.REJECTED if item.refusal:
-            return f"refused: most reviewers found it {REFUSALS[item.refusal]}"
+            found = f"refused: most reviewers found it {REFUSALS[item.refusal]}"
+            return found + panel_words(item)
         case ItemStatus.REJECTED if item.answer is not None:
             proposed = (
                 "" if item.proposal is None else f", you said {kind.words(spec, item.proposal)}"
@@ -190,6 +194,13 @@ def _stage(item: Item) -> str:
     if item.status is not ItemStatus.TAKEN_DOWN or why is None:
         return stage
     return f"{stage}, since {takedown_words(why.reason, why.words)}"
+
+
+def panel_words(item: Item) -> str:
+    """For how many of an item's reviewers a program answered; empty where none did."""
+    if not item.programs:
+        return ""
+    return f"; programs answered for {item.programs} of {len(item.answered_by)} reviewers"
 
 
 # As reviewers say it; the words of records.proto.

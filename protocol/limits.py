@@ -28,6 +28,9 @@ MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 KIND_CHARS_MAX: Final = 32
 NAME_CHARS_MAX: Final = 64
+# Of the program that gave an answer: its name, version and model. In the longest letters, beside each of
+# BATCH_ITEMS_MAX answers, that is 4 of BATCH_BYTES_MAX's 7 MiB.
+PROGRAM_CHARS_MAX: Final = 128
 TEXT_CHARS_MAX: Final = 16_384  # guidelines: some pages
 # No living spelling piles more marks on a letter (Tibetan and Burmese come closest); heaps overrun pages.
 MARKS_IN_A_ROW_MAX: Final = 8

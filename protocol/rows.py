@@ -116,6 +116,7 @@ class Campaign:
     privacy: int  # pb.Privacy
     withdrawal: int  # pb.WithdrawalTerms
     rounds: RoundTerms
+    automation: int = pb.AUTOMATION_LOCAL
     logged_at: int = 0  # of the present terms, as Terms has it
     revision: int = 0  # of these: how often they changed
     status: CampaignStatus = CampaignStatus.OPEN
@@ -189,6 +190,7 @@ class GivenAnswer:
 
     answer: bytes
     refusal: int  # pb.Refusal
+    by_program: bool = False  # which one is in the log, and decides nothing
 
 
 # ---- items ----
@@ -317,6 +319,7 @@ class Item:
     belief_ppm: tuple[int, ...] = ()
     proposal: bytes | None = None  # once opened
     refusal: int = 0  # pb.Refusal: why reviewers would not have it
+    programs: int = 0  # of those in `answered_by` at its last verdict: whose answer a program gave
     decided_in: int | None = None  # epoch in which it was decided, or drawn for the last time
     snapshots: tuple[bytes, ...] = ()  # digests of those that hold it
     taken_back: tuple[str, ...] = ()  # parts that its author withdrew, in the order of the log

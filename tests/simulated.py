@@ -77,10 +77,12 @@ def policy(**changes: int | str) -> pb.Policy:
 
 @dataclass
 class Person:
-    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None`."""
+    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None`;
+    `program` is what does it in their place."""
 
     name: str
     judge: Callable[[Any], Any] = lambda truth: truth
+    program: str = ""
     root: SigningKey = field(init=False)
     signing_key: SigningKey = field(init=False)
     wallet: PrivateKey = field(init=False)
@@ -490,7 +492,9 @@ class Network:
         leaves = []
         for item_id in self.state.tasks[c, person.id]:
             said = person.judge(self.truth[item_id])
-            answer = pb.Answer(item_id=item_id, reviewer=person.id, nonce=self.fresh())
+            answer = pb.Answer(
+                item_id=item_id, reviewer=person.id, nonce=self.fresh(), program=person.program
+            )
             if said is None:
                 answer.refusal = pb.REFUSAL_UNSURE
             else:

@@ -30,6 +30,7 @@ INTAKE: Final = "unit/test_fold_intake.py"
 KINDS: Final = "unit/test_fold_kinds.py"
 NETWORK: Final = "unit/test_fold_network.py"
 PARTS: Final = "unit/test_fold_parts.py"
+PROGRAMS: Final = "unit/test_fold_programs.py"
 REVIEW: Final = "unit/test_fold_review.py"
 ROUNDS: Final = "unit/test_fold_rounds.py"
 LIFE: Final = "unit/test_fold_life.py"
@@ -150,6 +151,41 @@ _DECISIONS: Final = (
         "if (campaign_id, person) not in state.revealed:",
         "if (campaign_id, person) not in state.commits:",
         REVIEW,
+    ),
+    Mutant(
+        "programs answer where people are asked",
+        _ANSWERING,
+        "campaign.automation != pb.AUTOMATION_NONE",
+        "True",
+        PROGRAMS,
+    ),
+    Mutant(
+        "a program may have any name",
+        _ANSWERING,
+        'check_name(program, "the program that gave an answer", PROGRAM_CHARS_MAX)',
+        "pass",
+        PROGRAMS,
+    ),
+    Mutant(
+        "what only reviewers may see is sent to programs of others",
+        _CAMPAIGNS,
+        "campaign.automation != pb.AUTOMATION_ANYWHERE or campaign.privacy == pb.PRIVACY_OPEN",
+        "True",
+        PROGRAMS,
+    ),
+    Mutant(
+        "a verdict may hide that programs answered",
+        _VERDICT,
+        "(verdict.reviewers, verdict.programs) == (follows.reviewers, follows.programs)",
+        "True",
+        PROGRAMS,
+    ),
+    Mutant(
+        "refusals count as what a program answered",
+        "protocol/money/earnings.py",
+        "if given.by_program and given.answer and",
+        "if given.by_program and",
+        PROGRAMS,
     ),
     Mutant(
         "some gold may stay unopened",

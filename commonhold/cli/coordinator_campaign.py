@@ -82,6 +82,12 @@ def campaign_create(
     withdrawal: Annotated[
         str | None, typer.Option(help="Shares earned with items withdrawn later: repays or keeps.")
     ] = None,
+    automation: Annotated[
+        str | None,
+        typer.Option(
+            help="Programs that may review: local (on reviewers' machines), anywhere, none."
+        ),
+    ] = None,
     seal_items: Annotated[
         int | None, typer.Option(help="A round begins when so many items wait,")
     ] = None,
@@ -115,6 +121,7 @@ def campaign_create(
         "reviewers_per_item": reviewers,
         "privacy": privacy,
         "withdrawal": withdrawal,
+        "automation": automation,
         "seal_items": seal_items,
         "seal_wait": seal_wait,
         "commit_window": commit_window,

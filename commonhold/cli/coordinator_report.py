@@ -41,6 +41,7 @@ def line_data(line: pb.RewardLine) -> dict[str, Any]:
         "accepted": line.evidence.accepted,
         "rejected": line.evidence.rejected,
         "answers": line.evidence.answers,
+        "programs": line.evidence.programs,
     }
 
 

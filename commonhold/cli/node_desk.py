@@ -26,6 +26,8 @@ from protocol.tasks.question import question_of
 
 # As many digits of an item id as `list` shows; two of one round that share them are told apart by more.
 ITEM_DIGITS: Final = 12
+# A picture fills a terminal; a file, which has no width, gets what a wide one would show.
+PICTURE_COLUMNS_MAX: Final = 240
 _LISTED: Final = "`commonhold node review list` shows what is open"
 # What begins with it is a command; an answer that does is typed with another one before it. So no label of
 # a campaign, whatever it is called, is taken for a command, nor a command for a label.
@@ -112,6 +114,8 @@ def list_tasks(directory: Path | None, as_json: bool) -> None:
 
 def _cells(row: dict[str, Any]) -> list[object]:
     given = row["answer"] or row["refusal"] or ""
+    if row["program"]:
+        given += f" (by {row['program']})"
     return [row["item"][:ITEM_DIGITS], row["campaign"], row["kind"], row["status"], given]
 
 
@@ -134,6 +138,7 @@ def _task_data(wanted: Wanted) -> dict[str, Any]:
         "choices": case.choices,
         "answer": given,
         "refusal": MEANINGS.get(task.refusal),
+        "program": task.program,
     }
 
 
@@ -219,7 +224,7 @@ def _asked(case: Case) -> Panel:
     lines.append(letters(_offered(case)))
     changed = f" (as changed by entry {case.campaign.logged_at})" if case.campaign.revision else ""
     title = letters(f"{case.campaign.id}: {case.campaign.title}{changed}")
-    return Panel(Group(*lines), title=title, title_align="left")
+    return Panel(Group(*lines), title=title, title_align="left", expand=False)
 
 
 def _offered(case: Case) -> str:
@@ -239,7 +244,7 @@ def _has_numbers(case: Case) -> bool:
 
 def _shown(case: Case) -> Group:
     """An item's parts, in this reviewer's order."""
-    width, colour = out.width - 1, out.color_system is not None
+    width, colour = min(out.width, PICTURE_COLUMNS_MAX) - 1, out.color_system is not None
     parts: list[RenderableType] = []
     for part in case.parts:
         if len(case.parts) > 1:

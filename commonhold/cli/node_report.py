@@ -308,6 +308,7 @@ def _campaign(state: State, each: Campaign) -> dict[str, Any]:
         "price_ppm": each.price_ppm,
         "published": each.is_open,
         "withdrawal": "repays" if each.withdrawal == pb.WITHDRAWAL_REPAYS else "keeps",
+        "automation": AUTOMATION[each.automation],
         "rounds": asdict(each.rounds),
         "status": each.status.name.lower(),
         "revision": each.revision,
@@ -322,6 +323,19 @@ _PROPOSALS: Final[Mapping[int, str]] = {
     pb.PROPOSAL_REQUIRED: "required",
     pb.PROPOSAL_OPTIONAL: "optional",
     pb.PROPOSAL_NOT_TAKEN: "none",
+}
+
+
+# What programs may review, in a word for scripts.
+AUTOMATION: Final[Mapping[int, str]] = {
+    pb.AUTOMATION_LOCAL: "local",
+    pb.AUTOMATION_ANYWHERE: "anywhere",
+    pb.AUTOMATION_NONE: "none",
+}
+_PROGRAMS: Final = {
+    "local": "may answer where their owner runs them",
+    "anywhere": "may answer, and content be sent to them",
+    "none": "may not answer: people only",
 }
 
 
@@ -356,6 +370,7 @@ def _campaign_text(each: dict[str, Any]) -> list[str]:
             f"sealed at {rounds['seal_items']:,} items, or when one has waited"
             f" {duration_words(rounds['seal_wait_ms'])}",
         ),
+        ("programs", _PROGRAMS[each["automation"]]),
         ("now", _now_text(each)),
     ]
     if each["revision"]:

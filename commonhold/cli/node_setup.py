@@ -13,6 +13,7 @@ from commonhold.cli.output import emit, say
 from node.config import NodeConfig, load_config, locate, write_config
 from node.keys import passphrase_file
 from node.registration import registration, why_not_joined
+from node.reviewers import check_reviewer
 from protocol.errors import ConfigError, Unreachable
 from protocol.identity import name_of
 from protocol.invitation import Ticket
@@ -50,8 +51,11 @@ def init(
 ) -> None:
     """Makes what is missing; what an interrupted call made already is kept.
 
-    Raises Reject, after all is made, when the network does not take the person in.
+    Raises ConfigError, before anything is made, for a reviewer that there is not; and Reject, after all is
+    made, when the network does not take the person in.
     """
+    for specification in filter(None, config.reviewers.values()):
+        check_reviewer(specification, config.chat)
     home = locate(directory)
     if home.config.exists():
         raise ConfigError(

@@ -179,6 +179,8 @@ def show(
 def review(context: typer.Context, directory: DirOption = None) -> None:
     """Go through the items one by one, in this terminal."""
     if context.invoked_subcommand is not None:
+        # The directory may stand before the command, too.
+        context.default_map = {context.invoked_subcommand: {"directory": directory}}
         return
     from commonhold.cli import node_desk
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -71,11 +72,18 @@ _EXITS: Final[tuple[tuple[type[CommonholdError], int], ...]] = (
 )
 
 
+COLUMNS_VARIABLE: Final = "COLUMNS"
+# A file or another program has no width, and nothing is to be missing there. Tables are as wide as they need.
+PIPED_COLUMNS: Final = 10_000
+
+
 class Screen(Console):
     """A terminal to which text is text, whichever way it comes: the last defence behind all that is below."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, markup=False, emoji=False, **options)
+        if not self.is_terminal and COLUMNS_VARIABLE not in os.environ:
+            self.width = PIPED_COLUMNS
 
     def render_str(self, text: str, **options: Any) -> Text:
         """A string that is printed as it is."""

@@ -56,6 +56,11 @@ _WITHDRAWAL: Final[dict[int, str]] = {
     pb.WITHDRAWAL_KEEPS: "shares stay with the author",
     pb.WITHDRAWAL_REPAYS: "shares are repaid with the author's next items",
 }
+_AUTOMATION: Final[dict[int, str]] = {
+    pb.AUTOMATION_LOCAL: "if they run on their reviewers' own machines",
+    pb.AUTOMATION_ANYWHERE: "of anybody; content may be sent to them",
+    pb.AUTOMATION_NONE: "no: people only, by their word",
+}
 
 
 # ---- where its round is ----
@@ -194,6 +199,7 @@ def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
     yield "Reviewers for each item", str(campaign.reviewers_per_item)
     yield "An accepted item weighs", f"{campaign.price_ppm / PPM:g}"
     yield "Content travels", _PRIVACY[campaign.privacy]
+    yield "Programs may answer", _AUTOMATION[campaign.automation]
     yield "On withdrawal", _WITHDRAWAL[campaign.withdrawal]
     yield (
         "A round begins",
@@ -236,6 +242,8 @@ class FindingsView:
     rest: int  # items whose answer is not listed
     histogram: Markup  # empty for kinds whose answers have no order
     refused: tuple[Found, ...]  # by reason, of all items that have a verdict
+    reviewers: int  # who answered or refused, of all these items together
+    programs: int  # of those: for whom a program did
 
 
 def findings_view(campaign: Campaign, findings: Findings) -> FindingsView:
@@ -261,6 +269,8 @@ def findings_view(campaign: Campaign, findings: Findings) -> FindingsView:
             for reason, items in findings.refused.most_common()
             if items
         ),
+        reviewers=findings.reviewers,
+        programs=findings.programs,
     )
 
 

@@ -166,6 +166,7 @@ def _origin(facts: Facts) -> list[str]:
         f"- With personal data, by their contributors' word: {facts.personal:,}",
         f"- Reviewers per item: {facts.campaign.reviewers_per_item}, drawn at random, "
         "answering independently",
+        f"- Answers that programs gave, by their reviewers' word: {facts.programs:,} of {facts.reviewers:,}",
         "",
     ]
 

@@ -37,6 +37,8 @@ class Facts:
     licences: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
     generators: Counter[str] = field(default_factory=Counter)
+    reviewers: int = 0  # who answered or refused, of all items together
+    programs: int = 0  # of those: for whom a program did
     ranking: SourceRanking | None = None
     # Terms of the campaign before those, and how many items were submitted under each.
     earlier: tuple[tuple[Terms, int], ...] = ()
@@ -52,6 +54,8 @@ class Facts:
         self.answers[question.kind.words(question.spec, decided.answer)] += 1
         self.licences[described.licence] += 1
         self.origins[ORIGINS[described.origin]] += 1
+        self.reviewers += decided.reviewers
+        self.programs += decided.programs
         if described.generator:
             self.generators[described.generator] += 1
 

@@ -198,6 +198,8 @@ def _write_item(
         item.belief_ppm,
         item.confidence_ppm,
         item.decided_in,
+        len(item.answered_by),
+        item.programs,
     )
     contents = {name: part.content for name, part in opened.items()}
     facts.count(decided, contents)

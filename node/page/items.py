@@ -18,7 +18,7 @@ from node.statement import REFUSALS
 from node.withdrawal import parts_alone
 from protocol.lifecycle import GONE, CampaignStatus, ItemStatus
 from protocol.media import MEDIA, Shown
-from protocol.rows import Campaign, Item, ItemId
+from protocol.rows import Campaign, GivenAnswer, Item, ItemId
 from protocol.rules.withdrawal import in_review
 from protocol.state import State
 from protocol.tasks.question import Question, question_of
@@ -287,12 +287,16 @@ def _count(answers: Answers, question: Question, item: Item) -> str:
     if not answers:
         return plural(len(item.answered_by), "reviewer") if item.answered_by else ""
     parts = [
-        told("{} found it {}", count, REFUSALS[given.refusal])
+        told("{} found it {}", _who(given, count), REFUSALS[given.refusal])
         if given.refusal
-        else told("{} said {}", count, quote(_words(question, given.answer)))
+        else told("{} said {}", _who(given, count), quote(_words(question, given.answer)))
         for given, count in answers.most_common()
     ]
     return told("{}: {}", plural(answers.total(), "reviewer"), Markup(", ").join(parts))
+
+
+def _who(given: GivenAnswer, count: int) -> str:
+    return f"{count} by a program" if given.by_program else str(count)
 
 
 def _withdraw(sources: Sources, state: State, item_id: ItemId, item: Item, reviewing: bool) -> str:

@@ -73,6 +73,7 @@ class ReviewedView:
     gold: str  # "3 of 4"; empty without gold
     agreement: str
     ring: int  # reviewers whose answers counted as one with ours; 0 = none
+    programs: int  # of our answers, those that a program gave
     entry: int
 
 
@@ -178,6 +179,7 @@ def _reviewed(line: StatementLine) -> ReviewedView:
         gold=gold,
         agreement=f"{evidence.agreement_ppm / 10_000:+.1f}\N{NO-BREAK SPACE}%",
         ring=evidence.ring_size if evidence.ring_size > 1 else 0,
+        programs=evidence.programs,
         entry=line.entry_index,
     )
 

@@ -10,6 +10,7 @@ training digits it gets 97.5 % of the others right; tests/unit/test_reviewers.py
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,7 @@ class DigitsReviewer:
     if the campaign has no label of the name that the classifier prefers."""
 
     name = "digits"
+    version = version("commonhold")
     at_once: Final = 4  # answering only reads what training left
 
     def __init__(self, argument: str) -> None:

@@ -7,6 +7,7 @@ as the policy says; all other revenue follows the shares held after the epoch (p
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -95,7 +96,7 @@ def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:
         table = infer_decided(state, campaign, known_gold(state, campaign.id))
         if table is None:
             continue
-        scores = table.result.scores()
+        scores, programs = table.result.scores(), answers_by_programs(state, campaign.id)
         for position, reviewer in enumerate(table.reviewers):
             weight, answers = int(scores.micro[position]), int(scores.answers[position])
             lines.append(
@@ -110,10 +111,20 @@ def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:
                         gold_right=int(scores.gold_right[position]),
                         agreement_ppm=round(float(scores.agreement[position]) * PPM),
                         ring_size=int(scores.ring_size[position]),
+                        programs=programs[reviewer],
                     ),
                 )
             )
     yield from sorted(lines, key=lambda line: (line.person, line.campaign_id))
+
+
+def answers_by_programs(state: State, campaign_id: str) -> Counter[PersonId]:
+    """How many answers to what was decided programs gave, by the reviewer in whose place."""
+    return Counter(
+        reviewer
+        for (_, item_id, reviewer), given in state.answers.scan(campaign_id)
+        if given.by_program and given.answer and state.items[item_id].decided_in is not None
+    )
 
 
 def trainer_lines(state: State) -> Iterator[pb.RewardLine]:

@@ -68,6 +68,7 @@ def checks(campaign: pb.Campaign) -> Iterator[Callable[[], None]]:
     yield from (partial(check_licence, licence) for licence in campaign.licences)
     yield partial(check_sizes, campaign)
     yield partial(_check_privacy, campaign)
+    yield partial(_check_automation, campaign)
 
 
 def term_checks(terms: pb.Campaign | pb.Change) -> Iterator[Callable[[], None]]:
@@ -212,6 +213,19 @@ def _check_privacy(campaign: pb.Campaign) -> None:
         campaign.privacy != pb.PRIVACY_OPEN or campaign.withdrawal == pb.WITHDRAWAL_REPAYS,
         "an open campaign that lets authors keep what withdrawn items earned pays twice",
         "let them repay it, or let items go to their reviewers only",
+    )
+
+
+def _check_automation(campaign: pb.Campaign) -> None:
+    require(
+        campaign.automation in pb.Automation.values(),
+        "the campaign does not say whether programs may answer",
+        "say that they may where reviewers run them, anywhere, or not at all",
+    )
+    require(
+        campaign.automation != pb.AUTOMATION_ANYWHERE or campaign.privacy == pb.PRIVACY_OPEN,
+        "items that go to their reviewers only would be sent to programs of others",
+        "let reviewers run the programs, or let items be open",
     )
 
 

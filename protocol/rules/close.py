@@ -38,6 +38,7 @@ _COUNTS: Final = (
     "repaid",
     "updates",
     "licensed",
+    "programs",
 )
 
 

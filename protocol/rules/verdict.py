@@ -119,6 +119,10 @@ def _check_decisions(
                 == (follows.outcome, follows.answer, follows.confidence_ppm, follows.refusal),
                 "its outcome does not follow from its belief",
             )
+            require(
+                (verdict.reviewers, verdict.programs) == (follows.reviewers, follows.programs),
+                "its verdict miscounts who answered, or for how many a program did",
+            )
         except Reject as error:
             raise Reject(f"item {verdict.item_id.hex()}: {error}", error.advice) from None
 
@@ -187,6 +191,7 @@ def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> N
         confidence_ppm=verdict.confidence_ppm,
         belief_ppm=tuple(verdict.belief_ppm),
         refusal=verdict.refusal,
+        programs=verdict.programs,
     )
     if item.status is ItemStatus.UNDECIDED:
         _leave_undecided(state, campaign, item_id, item)

@@ -34,6 +34,12 @@ class WithdrawalTerms(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WITHDRAWAL_KEEPS: _ClassVar[WithdrawalTerms]
     WITHDRAWAL_REPAYS: _ClassVar[WithdrawalTerms]
 
+class Automation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AUTOMATION_LOCAL: _ClassVar[Automation]
+    AUTOMATION_ANYWHERE: _ClassVar[Automation]
+    AUTOMATION_NONE: _ClassVar[Automation]
+
 class Privacy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PRIVACY_UNSPECIFIED: _ClassVar[Privacy]
@@ -119,6 +125,9 @@ PROPOSAL_OPTIONAL: ProposalTerms
 PROPOSAL_NOT_TAKEN: ProposalTerms
 WITHDRAWAL_KEEPS: WithdrawalTerms
 WITHDRAWAL_REPAYS: WithdrawalTerms
+AUTOMATION_LOCAL: Automation
+AUTOMATION_ANYWHERE: Automation
+AUTOMATION_NONE: Automation
 PRIVACY_UNSPECIFIED: Privacy
 PRIVACY_OPEN: Privacy
 PRIVACY_REVIEWERS: Privacy
@@ -419,7 +428,7 @@ class Toss(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., point: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds")
+    __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds", "automation")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -434,6 +443,7 @@ class Campaign(_message.Message):
     PRIVACY_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWAL_FIELD_NUMBER: _ClassVar[int]
     ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    AUTOMATION_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
     title: str
@@ -448,7 +458,8 @@ class Campaign(_message.Message):
     privacy: Privacy
     withdrawal: WithdrawalTerms
     rounds: RoundTerms
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., task: _Optional[str] = ..., spec: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[PartTerms, _Mapping]]] = ..., proposal: _Optional[_Union[ProposalTerms, str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ...) -> None: ...
+    automation: Automation
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., task: _Optional[str] = ..., spec: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[PartTerms, _Mapping]]] = ..., proposal: _Optional[_Union[ProposalTerms, str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ..., automation: _Optional[_Union[Automation, str]] = ...) -> None: ...
 
 class PartTerms(_message.Message):
     __slots__ = ("name", "media_types", "bytes_max", "optional")
@@ -609,7 +620,7 @@ class Verdict(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., time_ms: _Optional[int] = ..., verdicts: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class ItemVerdict(_message.Message):
-    __slots__ = ("item_id", "outcome", "belief_ppm", "answer", "confidence_ppm", "proposal", "proposal_salt", "gold", "gold_salt", "refusal")
+    __slots__ = ("item_id", "outcome", "belief_ppm", "answer", "confidence_ppm", "proposal", "proposal_salt", "gold", "gold_salt", "refusal", "reviewers", "programs")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     BELIEF_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -620,6 +631,8 @@ class ItemVerdict(_message.Message):
     GOLD_FIELD_NUMBER: _ClassVar[int]
     GOLD_SALT_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    REVIEWERS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     outcome: Outcome
     belief_ppm: _containers.RepeatedScalarFieldContainer[int]
@@ -630,7 +643,9 @@ class ItemVerdict(_message.Message):
     gold: bytes
     gold_salt: bytes
     refusal: Refusal
-    def __init__(self, item_id: _Optional[bytes] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., belief_ppm: _Optional[_Iterable[int]] = ..., answer: _Optional[bytes] = ..., confidence_ppm: _Optional[int] = ..., proposal: _Optional[bytes] = ..., proposal_salt: _Optional[bytes] = ..., gold: _Optional[bytes] = ..., gold_salt: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ...) -> None: ...
+    reviewers: int
+    programs: int
+    def __init__(self, item_id: _Optional[bytes] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., belief_ppm: _Optional[_Iterable[int]] = ..., answer: _Optional[bytes] = ..., confidence_ppm: _Optional[int] = ..., proposal: _Optional[bytes] = ..., proposal_salt: _Optional[bytes] = ..., gold: _Optional[bytes] = ..., gold_salt: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., reviewers: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
 
 class Close(_message.Message):
     __slots__ = ("network", "epoch", "time_ms", "lines", "waiting")
@@ -681,7 +696,7 @@ class RewardLine(_message.Message):
     def __init__(self, person: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid", "updates", "licensed")
+    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid", "updates", "licensed", "programs")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
@@ -695,6 +710,7 @@ class Evidence(_message.Message):
     REPAID_FIELD_NUMBER: _ClassVar[int]
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     LICENSED_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     accepted: int
     rejected: int
     duplicates: int
@@ -708,7 +724,8 @@ class Evidence(_message.Message):
     repaid: int
     updates: int
     licensed: int
-    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid: _Optional[int] = ..., updates: _Optional[int] = ..., licensed: _Optional[int] = ...) -> None: ...
+    programs: int
+    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid: _Optional[int] = ..., updates: _Optional[int] = ..., licensed: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
 
 class Deployment(_message.Message):
     __slots__ = ("network", "chain_id", "block", "finality", "share_token", "timelock", "governor", "witness_set", "vault", "settlement", "stake", "board")
@@ -1155,18 +1172,20 @@ class Reveal(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., answers: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("item_id", "reviewer", "nonce", "answer", "refusal")
+    __slots__ = ("item_id", "reviewer", "nonce", "answer", "refusal", "program")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     REVIEWER_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     reviewer: bytes
     nonce: bytes
     answer: bytes
     refusal: Refusal
-    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ...) -> None: ...
+    program: str
+    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., program: _Optional[str] = ...) -> None: ...
 
 class Attest(_message.Message):
     __slots__ = ("network", "digest", "signature")

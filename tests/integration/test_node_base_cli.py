@@ -105,6 +105,27 @@ async def test_what_to_review_is_kept_in_the_settings(operator: Operator, ada: C
     assert config.reviewers == {"digits": "constant:3", "*": "constant:4"}
 
 
+@pytest.mark.parametrize(
+    ("reviewer", "said"),
+    [
+        ("comand:x", 'no reviewer is called "comand"|Known are: chat, command, constant, digits'),
+        ("digits=comand:x", "no reviewer is called"),
+        ("chat:http://127.0.0.1:8080/v1", "the name of the model has 0 characters"),
+        ("chat:https://models.example.org/v1#m", "content would leave it|allow_remote = true"),
+        ("refuse:boring", "there is no reason 'boring'"),
+    ],
+)
+async def test_a_reviewer_that_there_is_not_is_refused_before_anything_is_made(
+    operator: Operator, ada: Contributor, reviewer: str, said: str
+) -> None:
+    async with operator.serving() as link:
+        refused = await ada.run("init", "--link", link, "--reviewer", reviewer, code=2)
+        for words in said.split("|"):
+            assert words in " ".join(refused.err.split())
+        assert not ada.home.exists()
+        await ada.run("init", "--link", link, "--reviewer", "chat:http://127.0.0.1:8080/v1#m")
+
+
 async def test_an_epoch_that_paid_nobody_is_an_epoch(operator: Operator, ada: Contributor) -> None:
     async with operator.serving() as link:
         await ada.run("init", "--link", link)

@@ -156,6 +156,13 @@ class TestWindows:
             net.commit(person, net.answers(person))
         assert step(net, c="digits") is Step.END_COMMITS
 
+    def test_a_round_keeps_the_window_that_it_was_sealed_with(self) -> None:
+        net = network()
+        drawn(net)
+        net.change(rounds=rounds(commit_ms=5_000))
+        assert step(net, c="digits") == Wait(net.round().since_ms + 1_000)
+        assert step(net, 1_000, c="digits") is Step.END_COMMITS
+
     def test_reveals(self) -> None:
         net = network()
         drawn(net)

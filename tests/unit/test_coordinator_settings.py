@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from commonground.durations import duration_words, parse_duration
-from coordinator.campaigns import parse_part, read_draft
+from coordinator.campaigns import read_draft
 from coordinator.config import Config, Home
 from coordinator.founding import found
 from coordinator.gold import read_answers, those_waiting
+from coordinator.parts import parse_part
 from coordinator.policies import changed_policy, read_terms
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import PPM
