@@ -31,6 +31,7 @@ TEXTS: Final = (
     "spec",
     "proposal",
     "privacy",
+    "automation",
     "withdrawal",
     "seal_wait",
     "commit_window",

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from commonground.web.gate import sent_form
-from coordinator.campaigns import PRIVACY, PROPOSAL, WITHDRAWAL, read_draft
+from coordinator.campaigns import AUTOMATION, PRIVACY, PROPOSAL, WITHDRAWAL, read_draft
 from coordinator.desk.desk import Desk
 from coordinator.desk.drafts import (
     DRAFT_BYTES_MAX,
@@ -96,7 +96,12 @@ class Forms:
             fields={field: fields.get(field, "") for field in _FIELDS},
             kinds=list(KINDS),
             media=list(MEDIA.values()),
-            choices={"privacy": PRIVACY, "proposal": PROPOSAL, "withdrawal": WITHDRAWAL},
+            choices={
+                "automation": AUTOMATION,
+                "privacy": PRIVACY,
+                "proposal": PROPOSAL,
+                "withdrawal": WITHDRAWAL,
+            },
         )
 
     async def save(self, request: Request, form: FormData) -> str:

@@ -137,6 +137,7 @@ class AnswerLine:
     """What one reviewer said, and the log entry that has it."""
 
     reviewer: str
+    program: str  # what gave it in the reviewer's place, as the reviewer says
     said: str
     index: int
 
@@ -240,5 +241,5 @@ def _answers(desk: Desk, campaign: Campaign, item_id: ItemId, item: Item) -> Ite
                         if answer.answer
                         else REFUSALS[answer.refusal]
                     )
-                    yield AnswerLine(short(PersonId(answer.reviewer)), said, index)
+                    yield AnswerLine(short(PersonId(answer.reviewer)), answer.program, said, index)
                     left -= 1
