@@ -11,13 +11,14 @@ read; both with advice.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from commonground.carried import PART_BYTES_MAX
-from node.media.records import Prepared
+from node.media.records import Beside, Credentials, Prepared
 from node.media.texts import CHECKS
 from node.media.worker import DECODER
 from protocol import media
@@ -99,6 +100,19 @@ def prepare_content(
     _require(is_valid_fingerprint(made.fingerprint))
     check_content(made.media_type, content)
     return made
+
+
+def look_beside(data: bytes, media_type: str) -> Beside:
+    """What a picture or a recording says beside its content: what submitting it cuts off. Raises Reject."""
+    check_content(media_type, data)
+    if MEDIA[media_type].shown not in (Shown.PICTURE, Shown.SOUND):
+        return Beside()
+    told = json.loads(DECODER.ask("beside", data, media_type=media_type)[1])
+    said = told["credentials"]
+    return Beside(
+        tuple((str(what), str(text)) for what, text in told["texts"]),
+        None if said is None else Credentials(str(said[0]), tuple(map(str, said[1]))),
+    )
 
 
 def fingerprint_content(data: bytes, media_type: str) -> bytes:

@@ -7,24 +7,29 @@ take, is named and left out, and so is what is there already. Drafts are not kep
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 from unicodedata import normalize
 
 from node.contents import CheckedPart, Contents
 from node.drafts import Draft, Drafts, LeftOut
+from node.media.records import Credentials
+from node.privacy.documents import Finding
+from node.privacy.screening import Screening
 from node.store import Store
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.lifecycle import CampaignStatus
 from protocol.rows import Campaign
 from protocol.state import State
 from protocol.tasks.question import question_of
-from protocol.text import quoted
+from protocol.text import check_name, quoted
 from protos.gen import records_pb2 as pb
 
 # Problems that are spelled out; a person corrects the first and finds the others alike.
 PROBLEMS_SHOWN: Final = 5
+#: The generator of what content credentials call generated without saying by what.
+UNNAMED: Final = "unnamed model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,11 @@ class Terms:
     derived_from: tuple[bytes, ...] = ()  # item ids
     transformation: str = ""
 
+    @property
+    def is_generated(self) -> bool:
+        """Whether a program made them."""
+        return self.origin in (pb.ORIGIN_AGENT, pb.ORIGIN_SYNTHETIC)
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -49,6 +59,33 @@ class Planned:
     words: str
     proposal: bytes | None
     parts: tuple[CheckedPart, ...]
+    in_answer: tuple[Finding, ...] = ()
+    generator: str = ""  # of an item that its owner calls synthetic, as its content credentials do
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The personal data that was found in it and beside it."""
+        return (*(each for part in self.parts for each in part.findings), *self.in_answer)
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether personal data that was found would be submitted."""
+        return any(each.is_submitted for each in self.findings)
+
+    @property
+    def credentials(self) -> tuple[Credentials, ...]:
+        """What its files said of how they were made."""
+        return tuple(part.credentials for part in self.parts if part.credentials)
+
+    @property
+    def made_with(self) -> str:
+        """The program that its content credentials name, if it has a name that the log takes."""
+        name = next((each.generator for each in self.credentials if each.is_generated), "")
+        try:
+            check_name(name, "the program")
+        except Reject:
+            return ""
+        return name
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -85,6 +122,36 @@ class Plan:
     items: tuple[Planned, ...]
     left_out: tuple[LeftOut, ...]
 
+    @property
+    def personal(self) -> tuple[Planned, ...]:
+        """The items that would show personal data."""
+        return tuple(item for item in self.items if item.is_personal)
+
+    @property
+    def generated(self) -> tuple[Planned, ...]:
+        """The items whose content credentials say that a program generated them, or a part."""
+        return tuple(i for i in self.items if any(each.is_generated for each in i.credentials))
+
+    def as_generated(self) -> Plan:
+        """The same with these as synthetic."""
+        made = {item.place: item.made_with or UNNAMED for item in self.generated}
+        return replace(
+            self,
+            items=tuple(replace(i, generator=made.get(i.place, "")) for i in self.items),
+        )
+
+    def without_personal(self) -> Plan:
+        """The same without these, which are left out."""
+        gone = tuple(LeftOut(item.name, _personal_reason(item)) for item in self.personal)
+        kept = tuple(item for item in self.items if not item.is_personal)
+        return replace(self, items=kept, left_out=(*self.left_out, *gone))
+
+
+def _personal_reason(item: Planned) -> str:
+    kinds = dict.fromkeys(each.kind.value for each in item.findings if each.is_submitted)
+    answer = any(each.is_submitted for each in item.in_answer)
+    return f"it holds personal data ({', '.join(kinds)})" + (" in its answer" if answer else "")
+
 
 def changed_of(items: Iterable[Planned]) -> tuple[Changed, ...]:
     """Those of them whose files are not submitted as they are."""
@@ -95,9 +162,16 @@ class Planner:
     """Looks at what somebody brings to one campaign; writes nothing."""
 
     def __init__(
-        self, store: Store, state: State, campaign_id: str, *, scale: bool = False
+        self,
+        store: Store,
+        state: State,
+        campaign_id: str,
+        *,
+        scale: bool = False,
+        screening: Screening | None = None,
     ) -> None:
-        """`state` is the node's replay; `scale`: whether pictures may be made smaller to fit.
+        """`state` is the node's replay; `scale`: whether pictures may be made smaller to fit; `screening`:
+        what looks for personal data.
 
         Raises ConfigError when it knows no such campaign, and StateError when that takes nothing at present.
         """
@@ -117,7 +191,8 @@ class Planner:
             )
         self.campaign = campaign
         self._store = store
-        self._contents = Contents(campaign.parts, scale=scale)
+        self._screening = screening
+        self._contents = Contents(campaign.parts, scale=scale, screening=screening)
 
     def plan(
         self, drafts: Drafts, terms: Terms, on_item: Callable[[], object] = lambda: None
@@ -154,7 +229,8 @@ class Planner:
             parts = tuple(self._contents.check(part) for part in draft.parts)
         except (Reject, ConfigError) as error:
             return LeftOut(draft.name, f"{error}. {error.advice}".rstrip())
-        item = Planned(place, draft.name, draft.words, proposal, parts)
+        in_answer = self._screening.answer(draft.words) if self._screening else ()
+        item = Planned(place, draft.name, draft.words, proposal, parts, in_answer)
         if item.sha256 in first_with:
             return LeftOut(draft.name, f"the same content as {first_with[item.sha256]}")
         first_with[item.sha256] = draft.name
@@ -180,9 +256,22 @@ class Planner:
                 "this campaign publishes its dataset, so it needs consent to redistribution",
                 "add --consent redistribute, or choose a campaign whose content is not published",
             )
-        generated = terms.origin in (pb.ORIGIN_AGENT, pb.ORIGIN_SYNTHETIC)
-        if generated and not terms.generator:
+        if terms.is_generated and not terms.generator:
             raise ConfigError("generated items name their generator", "add --generator NAME")
+        self._check_words(terms)
+
+    def _check_words(self, terms: Terms) -> None:
+        """What the log would say of each item, for ever."""
+        for option, words in (
+            ("--generator", terms.generator),
+            ("--transformation", terms.transformation),
+        ):
+            found = self._screening.words(words, option).findings if self._screening else ()
+            if found:
+                raise ConfigError(
+                    f"{option} holds personal data ({found[0].kind}), and goes into the public log",
+                    "say it without",
+                )
 
     def takes(self) -> str:
         """The campaign's media and sizes, in words."""

@@ -22,6 +22,7 @@ from node.contents import CheckedPart, Contents, changed
 from node.drafts import Draft, Drafts, LeftOut, PartSource
 from node.keys import NodeKeys
 from node.planning import Changed, Plan, Planned, Planner, Terms, changed_of, only_part
+from node.privacy.screening import Screening
 from node.quota import within_quota
 from node.rows import ItemRow, Outgoing, PartRow
 from node.store import Store
@@ -92,15 +93,17 @@ class Submitter:
         campaign_id: str,
         *,
         scale: bool = False,
+        screening: Screening | None = None,
     ) -> None:
-        """`state` is the node's replay; `scale`: whether pictures may be made smaller to fit.
+        """`state` is the node's replay; `scale`: whether pictures may be made smaller to fit; `screening`:
+        what looks for personal data.
 
         Raises ConfigError when it knows no such campaign, and StateError when that takes nothing at present.
         """
-        self._planner = Planner(store, state, campaign_id, scale=scale)
+        self._planner = Planner(store, state, campaign_id, scale=scale, screening=screening)
         self._campaign = campaign = self._planner.campaign
         self._store, self._blobs, self._keys, self._state = store, blobs, keys, state
-        self._contents = Contents(campaign.parts, scale=scale)
+        self._contents = Contents(campaign.parts, scale=scale, screening=screening)
         self._optional = {part.name for part in campaign.parts if part.optional}
         self._fingerprinted = fingerprinted(campaign)
 
@@ -171,7 +174,7 @@ class Submitter:
             for source, checked in zip(item.draft.parts, planned.parts, strict=True):
                 row = self._store_part(source, checked)
                 rows.append(row)
-                part = self._part_record(row, checked, source)
+                part = self._part_record(row, checked)
                 if row.name in self._optional:
                     optional.append(part_leaf(part))
                 else:
@@ -192,9 +195,9 @@ class Submitter:
                 proposal_commitment=committed,
                 licence=terms.licence,
                 consent=terms.consent,
-                origin=terms.origin,
-                generator=terms.generator,
-                personal_data=terms.personal_data,
+                origin=pb.ORIGIN_SYNTHETIC if planned.generator else terms.origin,
+                generator=planned.generator or terms.generator,
+                personal_data=terms.personal_data or planned.is_personal,
                 derived_from=terms.derived_from,
                 transformation=terms.transformation,
             )
@@ -223,7 +226,7 @@ class Submitter:
             path=one_line(source.path.name) if source.path is not None else "",
         )
 
-    def _part_record(self, row: PartRow, checked: CheckedPart, source: PartSource) -> pb.Part:
+    def _part_record(self, row: PartRow, checked: CheckedPart) -> pb.Part:
         return pb.Part(
             name=row.name,
             commitment=row.commitment,
@@ -231,7 +234,7 @@ class Submitter:
             media_type=row.media_type,
             # A fingerprint shows content, so that only what copies are told by has one.
             fingerprint=checked.fingerprint if row.name in self._fingerprinted else b"",
-            source=source.source,
+            source=checked.source,
         )
 
     def _queue(self, made: Sequence[_Made]) -> bytes:

@@ -10,20 +10,17 @@ from typing import Annotated
 
 import typer
 
-from commonhold.cli import node_vote, node_work
+from commonhold.cli import node_bring, node_vote, node_work
 from commonhold.cli.options import (
-    ConsentTo,
     DirOption,
     InviteCountOption,
     InviteEpochsOption,
-    Origin,
     PassphraseOption,
     ReviewCampaignsOption,
     ReviewersOption,
     ReviewKindsOption,
 )
 from commonhold.cli.output import JsonFlag, guarded
-from node.bringing.formats import Format
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -216,144 +213,6 @@ def invite(
 
 @app.command()
 @guarded
-def submit(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Files, or folders of files.")] = None,
-    *,
-    campaign: Annotated[str, typer.Option(help="See `commonhold node campaigns`.")],
-    licence: Annotated[
-        str, typer.Option(help="SPDX identifier that the campaign takes, as CC-BY-4.0.")
-    ],
-    consent: Annotated[
-        list[ConsentTo], typer.Option(help="What the network may do with it; repeat for each.")
-    ],
-    origin: Annotated[Origin, typer.Option(help="How the items were made.")],
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            help="Table of items: CSV, TSV, JSON Lines, Parquet. One PATH that is a table will do, too."
-        ),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            help="The answers that you propose for files: a table with the columns file and label."
-        ),
-    ] = None,
-    label: Annotated[str, typer.Option(help="One answer for all files, instead of a list.")] = "",
-    label_by_folder: Annotated[
-        bool, typer.Option("--label-by-folder", help="A file's answer is the name of its folder.")
-    ] = False,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PART=COLUMN", help="Which column of a table a part is; repeat for each."
-        ),
-    ] = None,
-    answer_column: Annotated[str, typer.Option(help="Which column holds the answers.")] = "",
-    no_header: Annotated[
-        bool,
-        typer.Option(
-            "--no-header", help="The table has no first row of names: columns are 1, 2 and so on."
-        ),
-    ] = False,
-    form: Annotated[
-        Format | None,
-        typer.Option("--format", help="What PATH is, if it is not what it looks like."),
-    ] = None,
-    encoding: Annotated[
-        str, typer.Option(help="What tables are written in, if not UTF-8 or UTF-16: as cp1252.")
-    ] = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be submitted, and what not.")
-    ] = False,
-    scale: Annotated[
-        bool,
-        typer.Option("--scale", help="Make pictures smaller that are larger than is taken."),
-    ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="End with exit code 10 if anything is left out.")
-    ] = False,
-    generator: Annotated[
-        str, typer.Option(help="Model or tool, for agent and synthetic items.")
-    ] = "",
-    personal_data: Annotated[bool, typer.Option(help="The items show or name people.")] = False,
-    derived_from: Annotated[
-        list[str] | None,
-        typer.Option(help="Item id (hex) that these derive from; repeat for each."),
-    ] = None,
-    transformation: Annotated[str, typer.Option(help="How they were derived.")] = "",
-    directory: DirOption = None,
-    passphrase_path: PassphraseOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Submit files, or the rows of a table, to a campaign.
-
-    A table has a column for each part of an item: PART is a file, as a path below the table's folder, or the
-    text itself, PART_text is always the text, PART_source says what made it, and answer or label is what you
-    propose. Where its columns are called otherwise, you are shown what they may mean, and asked.
-
-    Files are copied into the node's directory and stay there; only their commitments and fingerprints
-    go into the public log. The members drawn to review a file fetch it from your node, which must be
-    running then: `commonhold node start`. What you submitted before is left out, and so is a file that
-    cannot be read or that the campaign does not take: you are told which.
-    """
-    from commonhold.cli import node_submit
-    from node.bringing.columns import parse_named
-    from node.bringing.sources import Asked
-    from node.planning import Terms
-    from protos.gen import records_pb2 as pb
-
-    terms = Terms(
-        licence=licence,
-        consent=pb.Consent(**{each.value: True for each in consent}),
-        origin=node_submit.ORIGINS[origin],
-        generator=generator,
-        personal_data=personal_data,
-        derived_from=tuple(node_submit.item_id(each) for each in derived_from or ()),
-        transformation=transformation,
-    )
-    node_submit.submit(
-        campaign,
-        Asked(
-            paths or [],
-            table,
-            labels,
-            label,
-            by_folder=label_by_folder,
-            format=form,
-            named=parse_named(column or [], answer_column),
-            encoding=encoding,
-            header=not no_header,
-        ),
-        terms,
-        node_submit.How(dry_run=dry_run, scale=scale, strict=strict),
-        directory=directory,
-        passphrase_path=passphrase_path,
-        as_json=as_json,
-    )
-
-
-@app.command()
-@guarded
-def send(
-    directory: DirOption = None,
-    again: Annotated[
-        bool,
-        typer.Option(
-            "--again",
-            help="Send your proposed answers once more, too: if the operator lost them, and asks for it.",
-        ),
-    ] = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Send what is queued, now. A running node does this by itself."""
-    from commonhold.cli import node_submit
-
-    node_submit.send(directory, again, as_json)
-
-
-@app.command()
-@guarded
 def status(
     directory: DirOption = None,
     offline: Annotated[
@@ -432,5 +291,6 @@ def copy(
     node_show.copy(folder, directory, as_json)
 
 
+node_bring.register(app)
 node_work.register(app)
 node_vote.register(app)

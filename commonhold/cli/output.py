@@ -7,7 +7,8 @@ Exit codes: 0 done, 1 a check failed (verify, demo), 2 wrong use or configuratio
 cannot be reached or is busy (the work is kept), 4 the other side refused, 5 the state does not allow
 it now, 6 our own disk failed, 7 an alarm is one node's word (verify --alarm), 8 what was asked for could
 not be checked, which is no pass (verify --rpc-url), 9 nothing of what was named could be submitted, 10 some
-of it was left out (node submit --strict), 130 interrupted. Any other non-zero code is a bug.
+of it was left out (node submit --strict), 11 personal data was found (node submit, node scan), 130
+interrupted. Any other non-zero code is a bug.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ EXIT_UNCHECKED: Final = 8
 MOMENT_S_MAX: Final = 253_402_300_799
 EXIT_NOTHING: Final = 9
 EXIT_SOME: Final = 10
+EXIT_PERSONAL: Final = 11
 EXIT_BUG: Final = 70  # as sysexits.h has it
 EXIT_INTERRUPTED: Final = 130
 

@@ -13,8 +13,10 @@ from rich.console import RenderableType
 
 from commonground.files import replace_file
 from commonground.tables import Cell, Rows
+from commonhold.cli.finding import Found
 from commonhold.cli.output import (
     EXIT_NOTHING,
+    EXIT_PERSONAL,
     EXIT_SOME,
     complain,
     emit,
@@ -26,6 +28,7 @@ from node.bringing.columns import Columns
 from node.bringing.sources import Brought
 from node.drafts import LeftOut
 from node.planning import Changed, Plan, changed_of
+from node.privacy.finders import NOT_FOUND
 from node.rows import OutboxState
 from node.store import Store
 from node.submission import Submitted
@@ -38,7 +41,7 @@ _SHOWN_CHARS: Final = 60
 
 
 def report_submitted(
-    store: Store, done: Submitted, brought: Brought, *, file: Path, as_json: bool
+    store: Store, done: Submitted, brought: Brought, found: Found, *, file: Path, as_json: bool
 ) -> None:
     """Says what became of a submission; a long list of what was left out goes to `file`.
 
@@ -51,12 +54,16 @@ def report_submitted(
             f"the network refused {len(refused)} of {len(rows)} batches: {refused[0].last_error}",
             "correct what it says and run the command again; accepted batches are left out",
         )
-    data = _data(done.left_out, brought) | {
-        "changed": _changed_data(done.changed),
-        "items": done.items,
-        "left": done.left,
-        "batches": [{"entry": row.receipt_index, "state": row.state} for row in rows],
-    }
+    data = (
+        _data(done.left_out, brought)
+        | found.data()
+        | {
+            "changed": _changed_data(done.changed),
+            "items": done.items,
+            "left": done.left,
+            "batches": [{"entry": row.receipt_index, "state": row.state} for row in rows],
+        }
+    )
     batches = f"{len(rows)} {'batch' if len(rows) == 1 else 'batches'}"
     lines: list[RenderableType] = [f"{_count(done.items, 'item')} submitted in {batches}"]
     if done.left:
@@ -72,25 +79,29 @@ def report_submitted(
     _emit(data, lines + _left_out(done.left_out, file), brought, as_json)
 
 
-def report_plan(plan: Plan, brought: Brought, as_json: bool) -> None:
+def report_plan(plan: Plan, brought: Brought, found: Found, as_json: bool) -> None:
     """Says what would be submitted; writes nothing."""
     sizes = sum(item.size for item in plan.items)
     answers = Counter(item.words for item in plan.items)
     changed = changed_of(plan.items)
-    data = _data(plan.left_out, brought) | {
-        "changed": _changed_data(changed),
-        "dry_run": True,
-        "items": len(plan.items),
-        "bytes": sizes,
-        "answers": dict(answers),
-    }
+    data = (
+        _data(plan.left_out, brought)
+        | found.data()
+        | {
+            "changed": _changed_data(changed),
+            "dry_run": True,
+            "items": len(plan.items),
+            "bytes": sizes,
+            "answers": dict(answers),
+        }
+    )
     lines: list[RenderableType] = [
         f"{_count(len(plan.items), 'item')} would be submitted, {sizes:,} bytes; nothing was written"
     ]
     if plan.items:
         rows: list[list[object]] = [[words or "(none)", n] for words, n in answers.most_common()]
         lines.append(table("By answer", ["answer", "items"], rows))
-    lines += _changed(changed)
+    lines += [*found.lines(), *_changed(changed), NOT_FOUND]
     _emit(data, lines + _left_out(plan.left_out, None), brought, as_json)
 
 
@@ -107,6 +118,19 @@ def end(plan: Plan, takes: str, strict: bool) -> None:
         raise typer.Exit(EXIT_NOTHING)
     if strict and lost:
         raise typer.Exit(EXIT_SOME)
+
+
+def end_stopped(plan: Plan, found: Found, was_dry: bool, as_json: bool) -> None:
+    """Ends the command, since personal data was found and nobody said what to do."""
+    count = _count(len(plan.personal), "item")
+    if as_json and not was_dry:
+        emit(found.data() | {"items": 0}, as_json, lambda: ())
+    complain(
+        f"nothing was submitted: personal data was found in {count}",
+        "--personal-data redact puts placeholders in its place, leave-out leaves these items out, keep"
+        " submits them and has the log say that they hold personal data",
+    )
+    raise typer.Exit(EXIT_PERSONAL)
 
 
 def show_columns(found: Rows, columns: Columns) -> None:

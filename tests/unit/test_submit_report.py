@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from commonhold.cli.finding import Found
 from commonhold.cli.submit_report import LISTED, end, report_plan, report_submitted
 from node.bringing.sources import Brought
 from node.contents import CheckedPart
@@ -17,6 +18,7 @@ from node.store import Store
 from node.submission import Submitted
 
 ITEM = Planned(0, "a.txt", "ham", b"\0\0", (CheckedPart("text", "text/plain", 7, b"x", b""),))
+NONE_FOUND = Found((), ())
 LOST = LeftOut("b.txt", "the content is empty")
 THERE = LeftOut("c.txt", "submitted before", is_there=True)
 
@@ -50,11 +52,13 @@ def test_a_long_list_is_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[
     lost = tuple(LeftOut(f"\udce9{number}.txt", "empty") for number in range(LISTED + 5))
     done, file = Submitted((), 0, (*lost, THERE)), tmp_path / "left-out.jsonl"
     with Store(tmp_path / "node.db") as store:
-        report_submitted(store, done, Brought([]), file=file, as_json=False)
+        report_submitted(store, done, Brought([]), NONE_FOUND, file=file, as_json=False)
         said = " ".join(capsys.readouterr().out.split())
-        report_submitted(store, done, Brought([]), file=tmp_path / "a" / "b", as_json=False)
+        report_submitted(
+            store, done, Brought([]), NONE_FOUND, file=tmp_path / "a" / "b", as_json=False
+        )
         unwritten = " ".join(capsys.readouterr().out.split())
-        report_submitted(store, done, Brought([], ("n",)), file=file, as_json=True)
+        report_submitted(store, done, Brought([], ("n",)), NONE_FOUND, file=file, as_json=True)
         data = json.loads(capsys.readouterr().out)
     assert "submitted before: 1" in said
     assert f"left out: {LISTED + 5}" in said
@@ -68,7 +72,8 @@ def test_a_long_list_is_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_dry_run_counts_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    report_plan(Plan((ITEM, ITEM), (LOST,)), Brought([], ("the column x is not read",)), False)
+    brought = Brought([], ("the column x is not read",))
+    report_plan(Plan((ITEM, ITEM), (LOST,)), brought, NONE_FOUND, False)
     said = capsys.readouterr()
     assert "2 items would be submitted, 14 bytes; nothing was written" in said.out
     assert "left out: b.txt: the content is empty" in said.out
