@@ -2,7 +2,8 @@
 
 Content is served to reviewers while a review needs it, and to the network's operator where its author
 agreed to have it published: once it is accepted, for datasets, and while it waits, for experts who make gold
-of it. To nobody else. The author's own replay of the log says who that is. A peer that asks before our replay has got there is refused and asks again.
+of it. To nobody else. The author's own replay of the log says who that is. A peer that asks before our replay
+has got there is refused and asks again.
 """
 
 from __future__ import annotations
