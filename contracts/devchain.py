@@ -49,6 +49,7 @@ WARNING: Final = (
     "DEVELOPMENT CHAIN. Its accounts and keys are public, its money is worth nothing, and it\n"
     "forgets everything when it stops. Never send real money to any of these addresses."
 )
+from protocol.depth import load_json
 
 # JSON-RPC 2.0 section 5.1, and geth's code for a revert, by which clients know to decode `data`.
 PARSE_ERROR: Final = -32700
@@ -107,8 +108,8 @@ class Dispatcher:
     def answer_body(self, body: bytes) -> Any:
         """Return what to send back for the body of one HTTP request; None for nothing."""
         try:
-            decoded = json.loads(body)
-        except (ValueError, RecursionError):
+            decoded = load_json(body)
+        except ValueError:
             return _error(None, PARSE_ERROR, "the body is not JSON")
         if not isinstance(decoded, list):
             return self.answer(decoded)

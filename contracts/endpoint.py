@@ -325,7 +325,7 @@ class Endpoint:
 def _parse(body: bytes) -> dict[str, Any] | None:
     try:
         reply = load_json(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     return reply if isinstance(reply, dict) else None
 
