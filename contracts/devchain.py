@@ -31,6 +31,7 @@ from starlette.routing import Route
 from contracts import rpc
 from contracts.dev_accounts import dev_addresses, dev_keys
 from contracts.evm import CHAIN_ID, Evm, ExecutionFailed, Reverted, UnknownBlock
+from protocol.depth import load_json
 
 __all__ = ["create_app", "dev_addresses", "dev_keys", "run", "serve"]
 
@@ -49,7 +50,6 @@ WARNING: Final = (
     "DEVELOPMENT CHAIN. Its accounts and keys are public, its money is worth nothing, and it\n"
     "forgets everything when it stops. Never send real money to any of these addresses."
 )
-from protocol.depth import load_json
 
 # JSON-RPC 2.0 section 5.1, and geth's code for a revert, by which clients know to decode `data`.
 PARSE_ERROR: Final = -32700
