@@ -103,6 +103,20 @@ class Opinion:
     refusal: pb.Refusal = pb.REFUSAL_NONE
 
 
+def drafted(campaign: Campaign, task: TaskRow) -> Opinion | None:
+    """What a person's draft says; None where there is none, or a part of an answer."""
+    if task.draft_refusal:
+        return Opinion(None, pb.Refusal.ValueType(task.draft_refusal))
+    if task.draft is None:
+        return None
+    question = question_of(campaign)
+    try:
+        question.kind.check_answer(question.spec, task.draft)
+    except Reject:
+        return None
+    return Opinion(task.draft)
+
+
 UNSURE: Final = Opinion(None, pb.REFUSAL_UNSURE)
 UNAVAILABLE: Final = Opinion(None, pb.REFUSAL_UNAVAILABLE)
 MISMATCH: Final = Opinion(None, pb.REFUSAL_MISMATCH)

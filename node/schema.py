@@ -94,6 +94,12 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         refusal INTEGER NOT NULL,
         nonce BLOB NOT NULL,
         failure TEXT NOT NULL,
+        -- What its reviewer has said so far and not sealed; each change has the next version.
+        draft BLOB,
+        draft_refusal INTEGER NOT NULL,
+        draft_version INTEGER NOT NULL,
+        draft_mark BLOB NOT NULL, -- of the change that made it, so that its repetition is known
+        spent_ms INTEGER NOT NULL,
         PRIMARY KEY (campaign_id, round, position)
     ) STRICT;
     CREATE INDEX tasks_item ON tasks (item_id);

@@ -165,9 +165,52 @@ def show(
 
 @review_app.callback(invoke_without_command=True)
 @guarded
-def review(context: typer.Context, directory: DirOption = None) -> None:
-    """Go through the items one by one, in this terminal."""
+def review(
+    context: typer.Context,
+    *,
+    web: Annotated[
+        bool, typer.Option("--web", help="In a browser on this machine, until interrupted.")
+    ] = False,
+    phone: Annotated[
+        bool,
+        typer.Option(
+            "--phone", help="With --web: also on one phone in the local network, by a code."
+        ),
+    ] = False,
+    address: Annotated[
+        str, typer.Option(help="With --phone: this machine's address there. Default: found out.")
+    ] = "",
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65_535, help="With --web: the port. Default: as last time, or a free one."
+        ),
+    ] = 0,
+    new: Annotated[
+        bool,
+        typer.Option(
+            "--new", help="With --web: earlier addresses and phones open nothing any more."
+        ),
+    ] = False,
+    directory: DirOption = None,
+) -> None:
+    """Go through the items one by one: in this terminal, or with --web in a browser.
+
+    The browser's page keeps every answer at once, and seals none before you confirm it. Its address is all
+    that it takes to open it: treat it like a password.
+    """
     if context.invoked_subcommand is not None:
+        if directory is not None:  # said before the command it counts for the command
+            context.default_map = {context.invoked_subcommand: {"directory": str(directory)}}
+        return
+    if not web and (phone or address or port or new):
+        raise ConfigError("that is of the page in a browser", "say --web as well")
+    if web:
+        from commonhold.cli import node_review_page
+
+        node_review_page.serve(
+            directory, node_review_page.Options(phone, address, port, is_new=new)
+        )
         return
     from commonhold.cli import node_desk
 

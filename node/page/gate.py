@@ -32,7 +32,7 @@ TOKEN_FIELD: Final = "token"  # noqa: S105
 
 _METHODS: Final = frozenset({"GET", "HEAD"})
 # What a browser says of a request that another site, or another port of this host, made it send.
-_STRANGERS: Final = frozenset({"cross-site", "same-site"})
+STRANGERS: Final = frozenset({"cross-site", "same-site"})
 
 
 def _secret(size: int) -> str:
@@ -74,7 +74,7 @@ class Gate:
             return PlainTextResponse("this is not the host that you asked for\n", 421)
         if scope["method"] not in _METHODS:
             return PlainTextResponse("only GET\n", 405, headers={"allow": "GET, HEAD"})
-        if headers.get("sec-fetch-site") in _STRANGERS:
+        if headers.get("sec-fetch-site") in STRANGERS:
             return PlainTextResponse("not for other sites\n", 403)
         return None
 
@@ -83,14 +83,14 @@ class Gate:
         known = self._known
         at_door = scope["path"] == known.path
         token = parse_qs(scope["query_string"].decode("latin-1")).get(TOKEN_FIELD, [""])[0]
-        if at_door and _same(token, known.token):
+        if at_door and same(token, known.token):
             answer = RedirectResponse(known.path, 303)
             answer.set_cookie(
                 COOKIE, known.cookie, path=known.path, httponly=True, samesite="strict"
             )
             return answer
         inside = scope["path"].startswith(known.path)
-        if inside and not token and _same(_cookie_of(scope), known.cookie):
+        if inside and not token and same(cookie_of(scope), known.cookie):
             return None
         return PlainTextResponse(
             "This page is its owner's. `commonhold node page` prints the address that opens it.\n",
@@ -98,7 +98,7 @@ class Gate:
         )
 
 
-def _cookie_of(scope: Scope) -> str:
+def cookie_of(scope: Scope) -> str:
     try:
         cookies = SimpleCookie(Headers(scope=scope).get("cookie", ""))
     except CookieError:
@@ -106,5 +106,5 @@ def _cookie_of(scope: Scope) -> str:
     return cookies[COOKIE].value if COOKIE in cookies else ""
 
 
-def _same(given: str, known: str) -> bool:
+def same(given: str, known: str) -> bool:
     return hmac.compare_digest(given.encode(), known.encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from protocol.errors import Reject
 from protocol.rows import Campaign
+from protocol.tasks.kind import Form
 from protocol.tasks.question import question_of
 from protocol.tasks.shown import Shown
 from protocol.tasks.spec import decode_spec
@@ -112,6 +113,13 @@ class Case:
         """What may be answered, if that is a short list; else what to write, in one line."""
         question = question_of(self.campaign)
         return list(self._shown.answers) or question.kind.choices(question.spec)
+
+    @property
+    def form(self) -> Form:
+        """What a person fills in, in this reviewer's words."""
+        question = question_of(self.campaign)
+        form = question.kind.form(question.spec)
+        return replace(form, names=tuple(self._shown.answers)) if self._shown.answers else form
 
     def read(self, words: str) -> bytes:
         """The answer that these words are; raises Reject that lists what could be said."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,8 @@ from commonhold.cli.picture import (
     shown_content,
 )
 from node.config import NodeConfig, NodeDirectory, write_config
-from node.follower import Follower
 from node.intake import DecodedImage
-from node.review import REVIEWER, make_tasks, make_wanted
+from node.review import make_tasks
 from node.rows import TaskRow, TaskStatus
 from node.store import Store
 from protocol.review.sampling import is_flipped
@@ -29,8 +28,8 @@ from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests import simulated
 from tests.media_files import recording
-from tests.review_bench import Bench, digit, lay_out, pairs, pictures, put, rubric
-from tests.simulated_log import LINK, feed
+from tests.review_bench import Bench, digit, drawn, pairs, pictures, put, rubric
+from tests.simulated_log import LINK
 
 PAIR = {"prompt": b"Why?", "answer_a": b"The first reason.", "answer_b": b"Another reason."}
 SOLUTION = {"problem": b"1 + 1", "solution": b"It is 3."}
@@ -53,29 +52,6 @@ def animals() -> pb.Campaign:
         parts=[simulated.part("content", "image/png")],
         rounds=simulated.rounds(commit_ms=60_000),
     )
-
-
-def drawn(
-    folder: Path, *campaigns: pb.Campaign, **items: Sequence[Mapping[str, bytes] | bytes]
-) -> Bench:
-    """A node whose owner was drawn for these items, by campaign; all of them are here."""
-    bench = Bench(folder, *campaigns)
-    for c, contents in items.items():
-        bench.submit(c, *contents)
-        bench.net.stand_by(bench.me, *bench.others, c=c)
-        bench.net.seal(c=c)
-        bench.net.draw(c)
-    write_config(NodeDirectory(folder), NodeConfig(LINK))
-    feed(Follower(bench.db, LINK), bench.net)
-    bench.db.set_meta(REVIEWER, bench.me.id)
-    for c in items:
-        tasks = make_tasks(bench.net.state, bench.me.id, c)
-        bench.db.add_tasks(tasks)
-        for task in tasks:
-            wanted = make_wanted(bench.net.state, bench.me.id, task)
-            lay_out(wanted, bench.shelf.contents[task.item_id], folder / "review")
-            bench.db.set_fetched(task, folder / "review" / task.item_id.hex())
-    return bench
 
 
 def close(bench: Bench) -> Path:
