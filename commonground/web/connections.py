@@ -19,7 +19,8 @@ from commonground.networks import network_of
 
 # From the connection, or from the last answer, to the whole of the next request.
 REQUEST_SECONDS: Final = 10.0
-# Head and body: what we serve is read, and nothing is sent to us but forms.
+# Head and body: what we serve is read, and nothing is sent to us but small forms. A page that takes files says
+# how large they may be.
 REQUEST_BYTES_MAX: Final = 64 * 1024
 # The largest file of the log, 16 MiB, at 2.3 Mbit/s.
 ANSWER_SECONDS: Final = 60.0
@@ -33,8 +34,15 @@ _Protocol: Any = AutoHTTPProtocol
 class Visitors:
     """All connections of one server: at most `most`, and `each` of one network. For the event loop."""
 
-    def __init__(self, most: int, each: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        most: int,
+        each: int,
+        clock: Callable[[], float] = time.monotonic,
+        request_bytes_max: int = REQUEST_BYTES_MAX,
+    ) -> None:
         self._most, self._each, self._clock = most, each, clock
+        self.request_bytes_max = request_bytes_max
         self._here: dict[Visitor, None] = {}  # in the order of their coming
         self._crowds = Counter[str]()
 
@@ -123,7 +131,7 @@ class Visitor(_Protocol):  # type: ignore[misc]  # which of uvicorn's two it is,
         if self.transport.is_closing():
             return
         self._request_bytes += len(data)
-        if self._request_bytes > REQUEST_BYTES_MAX:
+        if self._request_bytes > self._visitors.request_bytes_max:
             self.end()
             return
         waited = self.waits

@@ -5,7 +5,6 @@ sources    what pages may read of a node
 items, earnings, work, health, entries     what each page says, as data
 words      how amounts, chances and times are said
 pictures   small pictures of our own content
-gate       who may see it
 app        the addresses
 server     a socket on this machine, and the file that names it
 """

@@ -18,12 +18,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from commonground.web.gate import Gate, Secrets
 from commonground.web.headers import SecurityHeaders
 from commonground.web.pages import environment, static_files
 from node.intake import PNG
 from node.page.earnings import view_earnings
 from node.page.entries import view_entry
-from node.page.gate import Gate, Secrets
 from node.page.health import view_health
 from node.page.items import STANDING_WORDS, describe, latest, view_items
 from node.page.own import Standing
@@ -231,4 +231,4 @@ def build_app(sources: Sources, known: Secrets, host: str) -> ASGIApp:
         routes=[Mount(known.path.rstrip("/"), routes=inside)],
         exception_handlers={HTTPException: pages.error, 500: pages.error},
     )
-    return SecurityHeaders(Gate(app, known, host), _HEADERS)
+    return SecurityHeaders(Gate(app, known, host, "commonhold node page"), _HEADERS)

@@ -10,8 +10,8 @@ from typing import Final
 from commonground.files import replace_file
 from commonground.web import server
 from commonground.web.connections import Visitors
+from commonground.web.gate import Secrets
 from node.page.app import build_app
-from node.page.gate import Secrets
 from node.page.sources import Sources
 from protocol.errors import StoreError
 

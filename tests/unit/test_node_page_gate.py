@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from node.page.gate import COOKIE, Secrets
+from commonground.web.gate import COOKIE, Secrets
 from node.page.server import serving
 from protocol.errors import ConfigError
 from tests.own_page import World
