@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from commonground.addresses import Announcement
 from commonground.asking import Asking
@@ -106,7 +106,7 @@ class Opinion:
 def drafted(campaign: Campaign, task: TaskRow) -> Opinion | None:
     """What a person's draft says; None where there is none, or a part of an answer."""
     if task.draft_refusal:
-        return Opinion(None, pb.Refusal.ValueType(task.draft_refusal))
+        return Opinion(None, cast("pb.Refusal", task.draft_refusal))
     if task.draft is None:
         return None
     question = question_of(campaign)

@@ -19,11 +19,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+_AXE: Final = Path(__file__).parent / "javascript" / "node_modules" / "axe-core" / "axe.min.js"
 _BROWSER: Final = shutil.which("chromium")
 # The browser must start no conversation of its own, and needs neither a graphics card nor its sandbox,
 # which a container does not allow: it opens loopback pages only.
@@ -138,6 +140,21 @@ class Browser:
             **({"clip": self._whole()} if whole else {}),
         )
         return base64.b64decode(shot["data"])
+
+    def violations(self) -> list[str]:
+        """What axe-core finds wrong with the page that is open, by WCAG 2.2 AA and good practice.
+
+        Skips the test where it is not installed (`make javascript`).
+        """
+        if not _AXE.exists():
+            pytest.skip("no axe-core: make javascript")
+        self.evaluate(f"{_AXE.read_text()}; true")
+        found = self.evaluate(
+            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',"
+            " 'best-practice']}).then(r => r.violations.flatMap(v => v.nodes.map("
+            "n => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary}`)))"
+        )
+        return [str(each) for each in found]
 
     def _whole(self) -> dict[str, object]:
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]

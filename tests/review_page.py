@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from node.follower import Follower
 from node.reviewpage.desk import Desk
-from node.reviewpage.server import serving
+from node.reviewpage.server import Served, Way, serving
 from node.reviewpage.session import load
 from node.store import Store
 from protocol.tasks.spec import encode_spec
@@ -170,9 +170,19 @@ class ReviewWorld:
         follower.replay()
         return Desk(self.store, follower, by_person)
 
+    @property
+    def session(self) -> Path:
+        return self.folder / "review.json"
+
+    @asynccontextmanager
+    async def serve(self, phone: str = "") -> AsyncIterator[Served]:
+        """Serves the page, on `phone`, too."""
+        way = Way(self.session, self.folder / "phone.pem", phone=phone)
+        async with serving(self.desk(), load(self.session), way) as served:
+            yield served
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
         """Serves the page; gives the address that opens it."""
-        file = self.folder / "review.json"
-        async with serving(self.desk(), load(file), file) as url:
-            yield url
+        async with self.serve() as served:
+            yield served.url

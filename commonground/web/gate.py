@@ -39,7 +39,7 @@ FORM_FIELD: Final = "form"
 _READS: Final = frozenset({"GET", "HEAD"})
 _WRITES: Final = _READS | {"POST"}
 # What a browser says of a request that another site, or another port of this host, made it send.
-_STRANGERS: Final = frozenset({"cross-site", "same-site"})
+STRANGERS: Final = frozenset({"cross-site", "same-site"})
 
 
 def _secret(size: int) -> str:
@@ -88,7 +88,7 @@ class Gate:
             return PlainTextResponse(f"only {allowed}\n", 405, headers={"allow": allowed})
         # A browser names the origin of every form that it sends, and of no page that it only asks for.
         origin = headers.get("origin", "" if scope["method"] == "POST" else self._origin)
-        if headers.get("sec-fetch-site") in _STRANGERS or origin != self._origin:
+        if headers.get("sec-fetch-site") in STRANGERS or origin != self._origin:
             return PlainTextResponse("not for other sites\n", 403)
         return None
 
@@ -101,21 +101,22 @@ class Gate:
         known = self._known
         at_door = scope["path"] == known.path
         token = parse_qs(scope["query_string"].decode("latin-1")).get(TOKEN_FIELD, [""])[0]
-        if at_door and _same(token, known.token):
+        if at_door and same(token, known.token):
             answer = RedirectResponse(known.path, 303)
             answer.set_cookie(
                 COOKIE, known.cookie, path=known.path, httponly=True, samesite="strict"
             )
             return answer
         inside = scope["path"].startswith(known.path)
-        if inside and not token and _same(_cookie_of(scope), known.cookie):
+        if inside and not token and same(cookie_of(scope), known.cookie):
             return None
         return PlainTextResponse(
             f"This page is its owner's. `{self._command}` prints the address that opens it.\n", 403
         )
 
 
-def _cookie_of(scope: Scope) -> str:
+def cookie_of(scope: Scope) -> str:
+    """The value of our cookie that a request shows; empty without one."""
     try:
         cookies = SimpleCookie(Headers(scope=scope).get("cookie", ""))
     except CookieError:
@@ -123,7 +124,8 @@ def _cookie_of(scope: Scope) -> str:
     return cookies[COOKIE].value if COOKIE in cookies else ""
 
 
-def _same(given: str, known: str) -> bool:
+def same(given: str, known: str) -> bool:
+    """Whether they are the same, in a time that does not tell how far."""
     return hmac.compare_digest(given.encode(), known.encode())
 
 
@@ -134,6 +136,6 @@ async def sent_form(request: Request, known: Secrets, *, files_max: int = 0) -> 
     """
     form = await request.form(max_files=files_max, max_fields=FIELDS_MAX)
     given = form.get(FORM_FIELD)
-    if not (isinstance(given, str) and _same(given, known.form)):
+    if not (isinstance(given, str) and same(given, known.form)):
         raise HTTPException(403)
     return form

@@ -12,7 +12,8 @@ from commonhold.cli.output import say, show
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
 from node.reviewpage.desk import Desk
-from node.reviewpage.server import serving
+from node.reviewpage.pairing import Offer
+from node.reviewpage.server import Way, local_address, serving
 from node.reviewpage.session import fresh, load
 from node.store import Store
 
@@ -38,15 +39,27 @@ async def _serve(home: NodeDirectory, config: NodeConfig, store: Store, options:
     follower = Follower(store, config.link)
     follower.replay()
     desk = Desk(store, follower, by_person=lambda campaign: not config.reviewer_for(campaign))
-    file = home.review_session
-    session = fresh() if options.is_new else load(file)
-    async with serving(desk, session, file, options.port) as url:
+    session = fresh() if options.is_new else load(home.review_session)
+    phone = (options.address or local_address()) if options.phone else ""
+    way = Way(home.review_session, home.review_certificate, options.port, phone)
+    async with serving(desk, session, way) as served:
         if not is_running(home):
             say(
-                "the node is not running: what you seal is committed once it is (`commonhold node start`)"
+                "the node is not running: what you seal is committed once it is"
+                " (`commonhold node start`)"
             )
-        show(url)
+        show(served.url)
+        if served.pairing is not None:
+            show(*_told(served.pairing.offer()))
         await _until_interrupted()
+
+
+def _told(offer: Offer) -> list[str]:
+    return [
+        f"on the phone, in the same network: {offer.url}",
+        f"its browser must show this SHA-256 fingerprint of the certificate: {offer.fingerprint}",
+        f"the code, for one phone and five minutes: {offer.code[:4]} {offer.code[4:]}",
+    ]
 
 
 async def _until_interrupted() -> None:

@@ -3,6 +3,7 @@
     /                           which rounds wait
     /item/CAMPAIGN/ROUND/PLACE  an item, with a form that answers it
     /answers/CAMPAIGN/ROUND     all answers, and the form that seals them
+    /phone                      lets a phone in, on this machine alone
     /desk /pulse                what a script needs to begin, and to notice that something changed
     /change /summary/… /seal    what it sends
     /content/… /peaks/…         parts of items
@@ -25,20 +26,19 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from commonground.web.gate import Secrets, same
 from commonground.web.headers import SecurityHeaders
 from commonground.web.pages import static_files
-from node.page.gate import same
 from node.reviewers import ShownPart
 from node.reviewpage.asked import Hand, key_in, read_item_id, read_key
 from node.reviewpage.contents import content_of, peaks_of
 from node.reviewpage.desk import Desk, case_of, desk_data, item_data, read_change, reasons
 from node.reviewpage.forms import Forms
-from node.reviewpage.gate import Entrance, Gate
-from node.reviewpage.session import Session
+from node.reviewpage.pairing import Pairing
 from protocol.errors import Reject, StateError
 
 _HERE: Final = Path(__file__).parent
-CSRF_HEADER: Final = "x-commonhold-csrf"
+FORM_HEADER: Final = "x-commonhold-form"
 _HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
@@ -55,8 +55,8 @@ _HEADERS: Final = {
 class Scripts:
     """What the page's scripts ask, one handler for each path."""
 
-    def __init__(self, desk: Desk, hand: Hand, csrf: str) -> None:
-        self._desk, self._hand, self._csrf = desk, hand, csrf
+    def __init__(self, desk: Desk, hand: Hand, known: Secrets) -> None:
+        self._desk, self._hand, self._known = desk, hand, known
 
     async def desk(self, _: Request) -> Response:
         """Everything but the content."""
@@ -128,7 +128,7 @@ class Scripts:
 
     async def _posted(self, request: Request) -> dict[str, Any]:
         """The object that a script sent, with the secret of our pages."""
-        if not same(request.headers.get(CSRF_HEADER, ""), self._csrf):
+        if not same(request.headers.get(FORM_HEADER, ""), self._known.form):
             raise HTTPException(403)
         try:
             body = await request.json()
@@ -149,15 +149,16 @@ async def _late(_: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{error}\n", 410)
 
 
-def build_app(desk: Desk, hand: Hand, session: Session, entrance: Entrance) -> ASGIApp:
-    """The application behind its gate."""
-    path = session.secrets.path
-    scripts, forms = Scripts(desk, hand, session.csrf), Forms(desk, hand, path, session.csrf)
+def build_app(desk: Desk, hand: Hand, known: Secrets, pairing: Pairing | None) -> ASGIApp:
+    """The application, to be put behind a gate. `pairing` is how a phone comes in, for its owner alone."""
+    path = known.path
+    scripts, forms = Scripts(desk, hand, known), Forms(desk, hand, known, pairing)
     of_round = "{campaign}/{round:int}"
     routes = [
         Route("/", forms.rounds),
         Route(f"/item/{of_round}/{{place:int}}", forms.item, methods=["GET", "POST"]),
         Route(f"/answers/{of_round}", forms.answers, methods=["GET", "POST"]),
+        Route("/phone", forms.phone, methods=["GET", "POST"]),
         Route("/desk", scripts.desk),
         Route("/pulse", scripts.pulse),
         Route("/change", scripts.change, methods=["POST"]),
@@ -167,8 +168,20 @@ def build_app(desk: Desk, hand: Hand, session: Session, entrance: Entrance) -> A
         Route(f"/peaks/{of_round}/{{item_id}}/{{at:int}}", scripts.peaks),
         Mount("/static", static_files(_HERE / "static")),
     ]
-    app = Starlette(
-        routes=[Mount(path.rstrip("/"), routes=routes)],
-        exception_handlers={Reject: _refused, StateError: _late, HTTPException: forms.error},
+    return Starlette(
+        routes=[
+            Mount(path.rstrip("/"), routes=routes),
+            Mount("/static", static_files(_HERE / "static")),
+        ],
+        exception_handlers={
+            Reject: _refused,
+            StateError: _late,
+            HTTPException: forms.error,
+            500: forms.error,
+        },
     )
-    return SecurityHeaders(Gate(app, path, entrance), _HEADERS)
+
+
+def guarded(gate: ASGIApp) -> ASGIApp:
+    """What is served: all that a gate lets pass, and what it says itself, with what browsers must know."""
+    return SecurityHeaders(gate, _HEADERS)

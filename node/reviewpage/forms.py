@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from commonground.web.gate import Secrets, sent_form
 from commonground.web.pages import environment
 from node.answering import RoundKey
 from node.examine import Wanted
-from node.page.gate import same
 from node.page.words import moment, plural
 from node.reviewpage.answers import Said, in_words, say
 from node.reviewpage.asked import Hand, key_in
@@ -33,6 +33,7 @@ from node.reviewpage.desk import (
     reasons,
     refusal_word,
 )
+from node.reviewpage.pairing import Pairing
 from protocol.errors import StateError
 from protocol.media import MEDIA, Shown
 from protocol.tasks.kind import Form, FormStyle
@@ -65,11 +66,13 @@ class AnswerView:
 class Forms:
     """One handler for each page."""
 
-    def __init__(self, desk: Desk, hand: Hand, base: str, csrf: str) -> None:
-        """`base` is the path that every address begins with."""
-        self._desk, self._hand, self._base, self._csrf = desk, hand, base, csrf
+    def __init__(self, desk: Desk, hand: Hand, known: Secrets, pairing: Pairing | None) -> None:
+        self._desk, self._hand, self._known, self._pairing = desk, hand, known, pairing
+        base = self._base = known.path
         self._templates = environment(_HERE / "templates", f"{base}static")
-        self._templates.globals.update(base=base, csrf=csrf, plural=plural, moment=_moment)
+        self._templates.globals.update(
+            base=base, csrf=known.form, plural=plural, moment=_moment, phone=pairing is not None
+        )
 
     def _page(self, name: str, code: int = 200, **views: Any) -> Response:
         page = self._templates.get_template(f"{name}.html").render(here=name, **views)
@@ -87,7 +90,7 @@ class Forms:
     async def item(self, request: Request) -> Response:
         """An item, and what is said of it."""
         key, place = key_in(request), request.path_params["place"]
-        form = await self._form(request) if request.method == "POST" else None
+        form = await sent_form(request, self._known) if request.method == "POST" else None
         return await self._hand.run(lambda: self._item(key, place, form))
 
     def _item(self, key: RoundKey, place: int, form: FormData | None) -> Response:
@@ -130,7 +133,7 @@ class Forms:
     async def answers(self, request: Request) -> Response:
         """All answers of a round, and the form that seals them."""
         key = key_in(request)
-        form = await self._form(request) if request.method == "POST" else None
+        form = await sent_form(request, self._known) if request.method == "POST" else None
 
         def look() -> Response:
             if form is not None:
@@ -154,11 +157,18 @@ class Forms:
         status = error.status_code if isinstance(error, HTTPException) else 500
         return self._page("error", status, status=status, why=_WHY.get(status, ""))
 
-    async def _form(self, request: Request) -> FormData:
-        form = await request.form(max_files=0)
-        if not same(str(form.get("csrf", "")), self._csrf):
-            raise HTTPException(403)
-        return form
+    async def phone(self, request: Request) -> Response:
+        """How a phone comes in, and how the one that did is sent away."""
+        if self._pairing is None:
+            raise HTTPException(404)
+        offer = None
+        if request.method == "POST":
+            form = await sent_form(request, self._known)
+            if form.get("do") == "end":
+                self._pairing.end()
+            else:
+                offer = self._pairing.offer()
+        return self._page("phone", offer=offer, has_phone=self._pairing.has_phone)
 
     def _round(self, key: RoundKey) -> RoundDesk:
         self._desk.refresh()

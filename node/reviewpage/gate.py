@@ -1,84 +1,81 @@
-"""Who may see and change the review: its owner's browser, or the phone that they let in, and no web site.
+"""Who may see and change the review from a phone: the one that its owner let in by a code (pairing.py).
 
-As the contributor's page (node/page/gate.py), and beyond it, since this page takes answers: a change comes
-from this very origin (Origin), and shows a secret that only our pages hold (`Session.csrf`). So no form and
-no script of another site can make one.
+On this machine the gate is the one of every page of one's own (commonground/web/gate.py). This one stands on
+the local network, so it is reached by TLS only, its door is a form for the code, and its cookie is another
+one, which the owner can make worthless at any time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from node.page.gate import COOKIE, STRANGERS, TOKEN_FIELD, Secrets, cookie_of, same
+from commonground.web.gate import COOKIE, Gate, Secrets, cookie_of
+from commonground.web.pages import environment
+from node.reviewpage.pairing import Pairing
 
-_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
-
-_CLOSED: Final = (
-    "This page is its owner's. `commonhold node review --web` prints the address that opens it.\n"
-)
-
-Door = Callable[[Request], Awaitable[Response | None]]
-"""Answers whoever has no cookie; None: it is not their door."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entrance:
-    """One way in: the only origin that is served, "http://127.0.0.1:PORT", and who may enter."""
-
-    origin: str
-    opens: Callable[[str], bool]  # whether a cookie does
-    door: Door
+_HERE: Final = Path(__file__).parent
+DOOR: Final = "/"  # an address that can be typed
+_LOOKS: Final = "/static/"  # of the door's page, too
+# A phone's browser keeps its cookie between two sittings.
+PHONE_SECONDS: Final = 30 * 24 * 3_600
+_COMMAND: Final = "commonhold node review --web --phone"
 
 
-class Gate:
-    """Lets requests to `app` pass when they come through the entrance, and show a cookie."""
+class PhoneGate(Gate):
+    """Lets the phone in that knows the code, and after that the one that has its cookie."""
 
-    def __init__(self, app: ASGIApp, path: str, entrance: Entrance) -> None:
-        """All pages are below `path`."""
-        self._app, self._path, self._entrance = app, path, entrance
+    def __init__(self, app: ASGIApp, known: Secrets, host: str, pairing: Pairing) -> None:
+        """`host` is "ADDRESS:PORT"."""
+        super().__init__(app, known, host, _COMMAND, takes_forms=True)
+        self._pairing = pairing
+        self._templates = environment(_HERE / "templates", _LOOKS.rstrip("/"))
+
+    @property
+    def _origin(self) -> str:
+        return f"https://{self._host}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._refusal(scope)
-        if answer is None and not self._is_known(scope):
-            answer = await self._entrance.door(Request(scope, receive)) or PlainTextResponse(
-                _CLOSED, 403
-            )
+        answer = self._refusal(scope) or await self._welcome(Request(scope, receive))
         await (answer or self._app)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Response | None:
-        headers, origin = Headers(scope=scope), self._entrance.origin
-        if headers.get("host") != origin.partition("://")[2]:
-            return PlainTextResponse("this is not the host that you asked for\n", 421)
-        if scope["method"] not in _METHODS:
-            return PlainTextResponse("only GET and POST\n", 405, headers={"allow": "GET, POST"})
-        if headers.get("sec-fetch-site") in STRANGERS:
-            return PlainTextResponse("not for other sites\n", 403)
-        if scope["method"] == "POST" and headers.get("origin") != origin:
-            return PlainTextResponse("not for other sites\n", 403)
-        return None
-
-    def _is_known(self, scope: Scope) -> bool:
-        has_token = f"{TOKEN_FIELD}=".encode() in scope["query_string"]
-        inside = scope["path"].startswith(self._path) and not has_token
-        return inside and self._entrance.opens(cookie_of(scope))
-
-
-def door_of(known: Secrets) -> Door:
-    """The exchange of the token for a cookie, after which the browser is sent on without it."""
-
-    async def door(request: Request) -> Response | None:
-        token = request.query_params.get(TOKEN_FIELD, "")
-        if request.url.path != known.path or not same(token, known.token):
+    async def _welcome(self, request: Request) -> Response | None:
+        """The door, or a refusal; None for the phone."""
+        path = request.url.path
+        if path.startswith(self._known.path) and self._pairing.opens(cookie_of(request.scope)):
             return None
-        answer = RedirectResponse(known.path, 303)
-        answer.set_cookie(COOKIE, known.cookie, path=known.path, httponly=True, samesite="strict")
+        if path.startswith(_LOOKS):
+            return None
+        if path != DOOR:
+            return RedirectResponse(DOOR, 303)
+        if request.method != "POST":
+            return self._door()
+        form = await request.form(max_files=0, max_fields=2)
+        cookie = self._pairing.take(str(form.get("code", "")))
+        if cookie is None:
+            return self._door(403)
+        answer = RedirectResponse(self._known.path, 303)
+        answer.set_cookie(
+            *(COOKIE, cookie, PHONE_SECONDS),
+            path=self._known.path,
+            secure=True,
+            httponly=True,
+            samesite="strict",
+        )
         return answer
 
-    return door
+    def _door(self, code: int = 200) -> Response:
+        page = self._templates.get_template("door.html").render(
+            here="door",
+            base=DOOR,
+            csrf="",
+            phone=False,
+            is_wrong=code != 200,
+            waits=self._pairing.waits,
+            fingerprint=self._pairing.fingerprint,
+        )
+        return HTMLResponse(page, code)

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from commonground.files import replace_file
-from node.page.gate import Secrets
+from commonground.web.gate import Secrets
 from protocol.errors import StoreError
 
-_CSRF_BYTES: Final = 32
 _BYTES_MAX: Final = 4_096
 
 
@@ -26,18 +25,10 @@ _BYTES_MAX: Final = 4_096
 class Session:
     """The secrets of the page, its ports, and the one phone that may come in."""
 
-    room: str = field(repr=False)
-    token: str = field(repr=False)
-    cookie: str = field(repr=False)
-    csrf: str = field(repr=False)  # what forms and scripts show beside the cookie
+    secrets: Secrets
     port: int = 0  # on loopback; 0 before it is chosen
     phone_port: int = 0
     phone: str = field(default="", repr=False)  # SHA-256 of the phone's cookie; empty: none
-
-    @property
-    def secrets(self) -> Secrets:
-        """As a gate takes them."""
-        return Secrets(self.room, self.token, self.cookie)
 
     def is_phone(self, cookie: str) -> bool:
         """Whether that is the cookie of the phone that was let in."""
@@ -50,8 +41,7 @@ class Session:
 
 def fresh() -> Session:
     """A session that nobody knows."""
-    known = Secrets()
-    return Session(known.room, known.token, known.cookie, secrets.token_hex(_CSRF_BYTES))
+    return Session(Secrets())
 
 
 def load(path: Path) -> Session:
@@ -59,8 +49,8 @@ def load(path: Path) -> Session:
     try:
         with path.open("rb") as file:
             fields: dict[str, Any] = json.loads(file.read(_BYTES_MAX))
-        return Session(**fields)
-    except (OSError, ValueError, TypeError):
+        return Session(**fields | {"secrets": Secrets(**fields["secrets"])})
+    except (OSError, ValueError, TypeError, KeyError):
         return fresh()  # none yet, or not ours: whoever has its address opens the page anew
 
 

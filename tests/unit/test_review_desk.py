@@ -10,7 +10,7 @@ import pytest
 
 from node.answering import RoundKey
 from node.examine import Wanted, drafted
-from node.reviewpage.answers import NOT_YET, in_words, read_said, say
+from node.reviewpage.answers import NOT_YET, Said, in_words, read_said, say
 from node.reviewpage.desk import (
     OVER_MAX,
     SPENT_MS_MAX,
@@ -201,12 +201,13 @@ def test_a_part_of_an_answer_is_a_draft_and_never_sealed(world: ReviewWorld) -> 
 
 def test_answers_go_there_and_back(shared: ReviewWorld) -> None:
     desk = shared.desk()
-    for key, saids in {
+    every: dict[RoundKey, list[Said]] = {
         NOTES: [0, 1, None],
         PAIRS: [0, 1, 2],
         PATCHES: [[1, 0, None], [0, 0, 0]],
         CALLS: [[0, 0, 0, 0], [1, 0, 1, 0]],
-    }.items():
+    }
+    for key, saids in every.items():
         for wanted in items(desk, key):
             case = case_of(wanted)
             for said in saids:

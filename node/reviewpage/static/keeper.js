@@ -167,7 +167,7 @@ export class Keeper {
   post(path, body) {
     return fetch(this.base + path, {
       method: "POST",
-      headers: { "content-type": "application/json", "x-commonhold-csrf": this.csrf },
+      headers: { "content-type": "application/json", "x-commonhold-form": this.csrf },
       body: JSON.stringify(body),
     });
   }

@@ -82,7 +82,7 @@ class App {
         this.#home();
       } }, "Rounds"),
       this.title, make("div", { class: "how" }, this.progress, this.counted), this.status,
-      make("nav", { "aria-label": "Review" }, act("Undo", "undo"), act("Grid", "grid"), act("All answers", "answers"), act("Keys", "keys")));
+      make("nav", { "aria-label": "Review" }, act("Undo", "undo"), act("Grid", "grid"), act("Answers", "answers"), act("Keys", "keys")));
     document.querySelector("main").before(this.bar, this.told);
     setInterval(() => this.#paintStatus(), 15_000);
   }
@@ -118,6 +118,7 @@ class App {
     });
     const main = make("main", { id: "main", class: "plain", tabindex: -1 }, make("h1", {}, "Reviews that wait"),
       cards.length ? cards : make("p", { class: "lead" }, "Nothing waits for you. Items come here when you are drawn to review some, and your node has fetched them."));
+    if (document.body.dataset.phone !== undefined) main.append(make("p", { class: "phone" }, make("a", { href: `${this.base}phone` }, "Review on your phone")));
     document.querySelector("main").replaceWith(main);
     document.body.className = "scripted";
     this.#paint(true);
