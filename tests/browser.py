@@ -118,6 +118,13 @@ class Browser:
         for event in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=event, button="left", clickCount=1, **place)
 
+    def follow(self, selector: str) -> None:
+        """The same of what leads to another page; waits until that and its files are there."""
+        self._loaded = False
+        self.click(selector)
+        while not self._loaded:
+            self._receive()
+
     def press(self, key: str, code: int, text: str = "", modifiers: int = 0) -> None:
         """Presses a key: ("Tab", 9), ("Enter", 13, "\\r"); modifiers: 8 is Shift."""
         for event in ("keyDown", "keyUp"):
@@ -178,17 +185,23 @@ class Browser:
 
 @contextmanager
 def chromium(
-    width: int, height: int, *, dark: bool = False, javascript: bool = True
+    width: int,
+    height: int,
+    *,
+    dark: bool = False,
+    javascript: bool = True,
+    profile: Path | None = None,
 ) -> Iterator[Browser]:
-    """A fresh browser whose viewport measures `width` by `height` CSS pixels.
+    """A fresh browser whose viewport measures `width` by `height` CSS pixels; it ends by a kill.
 
+    With a `profile` it is one that was killed before: what it had stored by then is there.
     Skips the test where the browser is not installed; fails it when a page complained on its console.
     """
     if _BROWSER is None:
         pytest.skip("needs a browser: apt-get install chromium")
     with (
-        tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile,
-        _started(_BROWSER, profile) as address,
+        tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as fresh,
+        _started(_BROWSER, str(profile or fresh)) as address,
         connect(address, max_size=_MESSAGE_BYTES_MAX, compression=None, proxy=None) as connection,
     ):
         browser = Browser(connection)

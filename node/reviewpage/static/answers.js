@@ -9,6 +9,7 @@ const NONE = "not answered yet";
 export class AnswersScreen {
   #only = null; // words that are looked at alone
   #shown = ROWS;
+  #built = ""; // what the screen says
 
   constructor({ model, go, tell }) {
     Object.assign(this, { model, go, tell });
@@ -18,12 +19,23 @@ export class AnswersScreen {
   show() {
     this.#only = null;
     this.#shown = ROWS;
-    this.paint();
+    this.#build(this.#words());
   }
 
+  /** Answers that come to rest change nothing here: what has the focus keeps it. */
   paint() {
+    const words = this.#words();
+    if (words.join("\n") !== this.#built) this.#build(words);
+  }
+
+  #words() {
     const { round } = this.model;
-    const words = round.items.map((item) => (this.model.isDone(item) ? inWords(round.form, item) : NONE));
+    return round.items.map((item) => (this.model.isDone(item) ? inWords(round.form, item) : NONE));
+  }
+
+  #build(words) {
+    const { round } = this.model;
+    this.#built = words.join("\n");
     const counts = new Map();
     for (const each of words) counts.set(each, (counts.get(each) ?? 0) + 1);
     const done = this.model.count();
@@ -39,7 +51,7 @@ export class AnswersScreen {
   relabel() {}
 
   do(action) {
-    if (action !== "back" && action !== "undo") return false;
+    if (action !== "back") return false;
     this.go.items();
     return true;
   }
@@ -52,7 +64,7 @@ export class AnswersScreen {
       return make("li", {}, make("button", { type: "button", "aria-pressed": String(this.#only === words), class: words === NONE ? "count open" : "count", onclick: () => {
         this.#only = this.#only === words ? null : words;
         this.#shown = ROWS;
-        this.paint();
+        this.#build(this.#words());
       } }, make("span", {}, said(words)), make("span", { class: "n" }, count.toLocaleString("en")), bar));
     }));
   }
@@ -67,7 +79,7 @@ export class AnswersScreen {
     return make("section", { "aria-label": "Each answer" }, make("ol", { class: "rows" }, rows),
       rest > 0 ? make("button", { type: "button", class: "button quiet", onclick: () => {
         this.#shown += 10 * ROWS;
-        this.paint();
+        this.#build(words);
       } }, `${plural(rest, "more", "more")}`) : null);
   }
 

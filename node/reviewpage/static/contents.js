@@ -84,6 +84,7 @@ export class Contents {
     switch (kindOf(medium)) {
       case "picture": {
         const picture = new Image();
+        picture.decoding = "sync"; // it is decoded by then, and painted with the rest
         picture.src = address;
         await picture.decode();
         return picture;

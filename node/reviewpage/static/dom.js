@@ -32,7 +32,11 @@ export const button = (words, run, { key = "", ...properties } = {}) =>
 export const dialog = (title, ...children) => {
   const heading = make("h2", { id: "dialog-title" }, title);
   const box = make("dialog", { "aria-labelledby": "dialog-title" }, heading, ...children);
-  box.addEventListener("close", () => box.remove());
+  box.addEventListener("close", () => box.remove()); // by Escape
+  box.close = () => {
+    HTMLDialogElement.prototype.close.call(box);
+    box.remove(); // at once: the next key is for the page
+  };
   document.body.append(box);
   box.showModal();
   return box;

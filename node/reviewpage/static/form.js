@@ -54,6 +54,7 @@ const makeSeveral = ({ names }, keys, answer) => {
   const toggle = (at) => {
     const next = names.map((_, place) => now?.[place] ?? 0);
     next[at] = 1 - next[at];
+    now = next; // keys may be faster than the screen
     answer(next, false);
   };
   const none = make("button", { type: "button", class: "choice none", "aria-pressed": "false", onclick: () => answer(names.map(() => 0), true) }, "None of them fits");
@@ -77,15 +78,16 @@ const makeEach = ({ names, notes }, keys, answer) => {
   const give = (place, byte) => {
     const next = names.map((_, each) => now?.[each] ?? null);
     next[place] = byte;
+    now = next; // keys may be faster than the screen
     at = next.indexOf(null) < 0 ? place : next.indexOf(null);
     answer(next, !next.includes(null));
   };
   const rows = names.map((name, place) => {
     const buttons = WORDS.map((word, key) =>
-      make("button", { type: "button", class: "choice", "aria-pressed": "false", "aria-label": `${name}: ${word}`, onclick: () => give(place, 1 - key) },
+      make("button", { type: "button", class: "choice", "aria-pressed": "false", onclick: () => give(place, 1 - key) },
         word, make("kbd", { "aria-hidden": "true", dataset: { key: `choice${key}` } }, keys.shown(`choice${key}`))));
     return make("li", { class: "criterion" },
-      make("div", {}, make("h3", {}, words(name)), notes[place] ? make("p", { dir: "auto" }, notes[place]) : null),
+      make("div", {}, make("h2", {}, words(name)), notes[place] ? make("p", { dir: "auto" }, notes[place]) : null),
       make("div", { class: "yesno", role: "group", "aria-label": name }, buttons));
   });
   const mark = () => rows.forEach((row, place) => row.classList.toggle("here", place === at));

@@ -158,7 +158,9 @@ export class ItemScreen {
     };
     box.addEventListener("keydown", (event) => {
       const reason = model.reasons[Number(event.key) - 1];
-      if (reason) pick(reason[0]);
+      if (!reason) return;
+      event.stopPropagation(); // or it would answer the next item
+      pick(reason[0]);
     });
   }
 

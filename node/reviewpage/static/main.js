@@ -127,6 +127,7 @@ class App {
 
   /** Once for all that changed before the next frame. */
   #paintSoon() {
+    this.#countKept();
     this.#frameAsked ||= requestAnimationFrame(() => {
       this.#frameAsked = 0;
       this.#paint();
@@ -160,8 +161,13 @@ class App {
       : time;
     if (this.status.textContent !== text) this.status.textContent = text;
     this.status.classList.toggle("away", keeper.isAway);
+    this.#countKept();
+  }
+
+  /** For whoever has to know whether everything said is safe: here, and at the node. */
+  #countKept() {
     document.body.dataset.unkept = this.model.unkept;
-    document.body.dataset.waiting = keeper.count;
+    document.body.dataset.waiting = this.model.keeper.count;
   }
 
   #tell(text, ...more) {

@@ -69,7 +69,7 @@ const conversation = (text) => {
 
 const showTurns = (turns) =>
   make("ol", { class: "turns" }, turns.map(({ role, content }) =>
-    make("li", { class: role === "user" ? "asks" : "" }, make("h3", {}, said(role)), make("p", { class: "prose", dir: "auto" }, content))));
+    make("li", { class: role === "user" ? "asks" : "" }, make("p", { class: "role" }, said(role)), make("p", { class: "prose", dir: "auto" }, content))));
 
 // ---- differences ----
 
