@@ -3,10 +3,10 @@
     python -m benchmarks.review_page [--json] [--items N] [--kills N]
 
 `commonhold node review --web` serves 5,000 pictures as a process of its own; there is no coordinator and no
-running node, so the network is cut. A key answers, and the time is from the key's event to the first task after
-the frame that has the next picture in it, decoded; a key comes 100 ms after that, faster than people press.
+running node, so the network is cut. A key answers, and the time is from the key's event to the first task
+after the frame that has the next picture in it; the next key comes 100 ms later, faster than people press.
 
-Then an answer is given, and node or browser, by turns, are killed (SIGKILL) at a random moment of the next few.
+Then answers are given, and node and browser, by turns, are killed (SIGKILL) at a random moment among more.
 An answer counts as given once the page says of everything that node or browser have it: then it must be in
 node.db in the end. axe-core goes over every page of the product, wide and narrow.
 """
@@ -35,8 +35,9 @@ from tests.integration.test_node_page_browser import PAGES, enter
 from tests.live_coordinator import live
 from tests.own_page import live_world
 from tests.review_bench import digit, drawn
-from tests.review_page import ReviewWorld, campaign, fruit, simulated
+from tests.review_page import ReviewWorld, campaign, fruit
 from tests.showcase import served, showcase
+from tests.simulated import part
 
 ITEMS: Final = 5_000
 KILLS: Final = 100
@@ -85,7 +86,7 @@ def _fill(home: Path, count: int) -> None:
     """A node whose owner was drawn for so many pictures."""
     asked = campaign(
         "pictures", "classify", {"labels": ["apple", "lemon", "lime"]},
-        simulated.part("photo", "image/png"), title="Fruits in a bowl",
+        part("photo", "image/png"), title="Fruits in a bowl",
     )  # fmt: skip
     bench = drawn(home, asked, pictures=[digit(seed) for seed in range(count)])
     shown = [fruit(seed) for seed in range(PICTURES)]  # larger than what makes items differ

@@ -1,4 +1,4 @@
-"""The review page as its reviewer has it: a real browser, keys or fingers, a node that goes away, two windows."""
+"""The review page as its reviewer has it: a browser, keys or fingers, a node that goes away, two windows."""
 
 from __future__ import annotations
 
@@ -91,8 +91,10 @@ class Reviewer:
 
 
 @contextmanager
-def reviewer(url: str, width: int = 1280, height: int = 860, **how: bool) -> Iterator[Reviewer]:
-    with chromium(width, height, **how) as browser:
+def reviewer(
+    url: str, width: int = 1280, height: int = 860, *, dark: bool = False, javascript: bool = True
+) -> Iterator[Reviewer]:
+    with chromium(width, height, dark=dark, javascript=javascript) as browser:
         yield Reviewer(browser, url)
 
 

@@ -1,4 +1,4 @@
-"""The review page over real sockets: who may come in and change something, what content is served as, and a phone."""
+"""The review page over real sockets: who may change something, what content is served as, and a phone."""
 
 from __future__ import annotations
 
@@ -78,15 +78,15 @@ async def test_only_our_own_pages_change_anything(world: ReviewWorld) -> None:
             {FORM_HEADER: "0" * 64},
             {FORM_HEADER: ""},
         ):
-            assert (await page.change(item, **stranger)).status_code in (403, 421), stranger
+            assert (await page.change(item, 1, **stranger)).status_code in (403, 421), stranger
         bare = await client.post(page.base + "change", json={}, headers={FORM_HEADER: page.form})
         assert bare.status_code == 403, "a browser names where a change comes from"
         assert (await client.put(page.base + "change")).status_code == 405
         assert not any(task.has_draft for task in world.store.tasks("notes", 1))
-        assert (await page.change(item)).status_code == 200
+        assert (await page.change(item, 1)).status_code == 200
         assert (await page.change(item, mark=2)).status_code == 409
         client.cookies.clear()
-        assert (await page.change(item)).status_code == 403
+        assert (await page.change(item, 1)).status_code == 403
 
 
 async def test_forms_of_other_sittings_change_nothing(world: ReviewWorld) -> None:
@@ -139,7 +139,8 @@ async def test_content_is_served_as_what_it_is_and_never_as_a_page(world: Review
         heard = await page.get(f"content/calls/1/{sound['id']}/0", range="bytes=0-3")
         assert (heard.status_code, heard.content) == (206, b"RIFF")
         assert heard.headers["content-type"] == "audio/wav"
-        assert len((await page.get(f"peaks/calls/1/{sound['id']}/0")).content) == PEAKS
+        peaks = (await page.get(f"peaks/calls/1/{sound['id']}/0")).content
+        assert 100 < len(peaks) <= PEAKS
         for path in (f"{sound['id']}/1", "00" * 32 + "/0", "zz/0"):
             assert (await page.get(f"content/calls/1/{path}")).status_code in (404, 410), path
 
@@ -233,28 +234,18 @@ async def test_a_phone_that_is_sent_away_stays_away_and_what_it_said_stays(
         assert not load(world.session).phone
 
 
-async def test_a_phone_that_was_let_in_comes_back_after_a_kill(world: ReviewWorld) -> None:
-    async with phone_client_of(world) as (phone, base), world.serve(phone="127.0.0.1"):
-        assert (await phone.get(f"{base}desk")).status_code == 200
-
-
-def phone_client_of(world: ReviewWorld):  # type: ignore[no-untyped-def]
-    from contextlib import asynccontextmanager
-
-    @asynccontextmanager
-    async def made():  # type: ignore[no-untyped-def]
-        async with world.serve(phone="127.0.0.1") as served:
-            assert served.pairing is not None
-            offer = served.pairing.offer()
-            phone = phone_client(world)
-            origin = offer.url.rstrip("/")
-            inside = await phone.post(
-                offer.url, data={"code": offer.code}, headers={"origin": origin}
-            )
-        async with phone:
-            yield phone, origin + inside.headers["location"]
-
-    return made()
+async def test_a_phone_that_was_let_in_comes_back_after_a_restart(world: ReviewWorld) -> None:
+    async with world.serve(phone="127.0.0.1") as served:
+        assert served.pairing is not None
+        offer = served.pairing.offer()
+        origin, sent = offer.url.rstrip("/"), {"code": offer.code}
+        async with phone_client(world) as phone:
+            inside = await phone.post(offer.url, data=sent, headers={"origin": origin})
+            cookies = dict(phone.cookies)
+    async with world.serve(phone="127.0.0.1"), phone_client(world) as phone:
+        shown = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+        answer = await phone.get(f"{origin}{inside.headers['location']}desk", headers=shown)
+        assert answer.status_code == 200
 
 
 def test_a_code_is_short_lived_and_takes_few_tries(tmp_path: Path) -> None:
