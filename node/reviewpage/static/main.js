@@ -146,7 +146,7 @@ class App {
       this.counted.textContent = `${done.toLocaleString("en")} / ${all.toLocaleString("en")}`;
     }
     const grid = this.bar.querySelector("[data-action=grid]");
-    grid.hidden = !fitsGrid(model.round);
+    if (isOther) grid.hidden = !fitsGrid(model.round);
     grid.firstElementChild.textContent = this.#screen === this.grid ? "One by one" : "Grid";
     this.bar.querySelector("[data-action=undo]").disabled = !model.canUndo;
     this.#paintStatus();

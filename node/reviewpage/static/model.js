@@ -19,6 +19,7 @@ export class Model extends EventTarget {
   round = null;
   at = 0;
   #past = [];
+  #unkept = new Set();
   #since = 0;
   #touched = 0;
 
@@ -43,7 +44,7 @@ export class Model extends EventTarget {
     const { changes, past } = await this.keeper.open();
     for (const change of changes) {
       const item = this.#find(change);
-      if (item) Object.assign(item, { said: change.said, refused: change.refused, isKept: true, isSaved: false, mark: change.mark });
+      if (item) Object.assign(item, { said: change.said, refused: change.refused, isSaved: false, mark: change.mark });
     }
     this.#past = past;
     setInterval(() => this.#pulse(), LOOK_MS);
@@ -80,7 +81,8 @@ export class Model extends EventTarget {
   }
 
   #set(item, said, refused) {
-    Object.assign(item, { said, refused, isKept: false, isSaved: false });
+    Object.assign(item, { said, refused, isSaved: false });
+    this.#unkept.add(item);
     const { campaign, number } = item.round;
     item.mark = this.keeper.keep({
       campaign, round: number, item: item.id, said, refused, base: item.v, ms: Math.round(this.spent(item)),
@@ -99,10 +101,9 @@ export class Model extends EventTarget {
     return round.items.reduce((sum, item) => sum + this.isDone(item), 0);
   }
 
-  /** Answers that neither the node nor the browser has yet. */
+  /** How many answers neither the node nor the browser has yet. */
   get unkept() {
-    return this.rounds.reduce(
-      (sum, round) => sum + round.items.filter((item) => item.isSaved === false && !item.isKept).length, 0);
+    return this.#unkept.size;
   }
 
   // ---- going ----
@@ -207,7 +208,7 @@ export class Model extends EventTarget {
   #told(change) {
     const item = this.#find(change);
     if (item?.mark !== change.mark) return;
-    item.isKept = true;
+    this.#unkept.delete(item);
     this.#emit("said", item);
   }
 
@@ -215,7 +216,10 @@ export class Model extends EventTarget {
     const item = this.#find(change);
     if (!item) return;
     item.v = known.v;
-    if (item.mark === change.mark) item.isSaved = true;
+    if (item.mark === change.mark) {
+      item.isSaved = true;
+      this.#unkept.delete(item);
+    }
     this.#emit("said", item);
   }
 
@@ -223,7 +227,8 @@ export class Model extends EventTarget {
     const item = this.#find(change);
     if (!item) return;
     const mine = { said: change.said, refused: change.refused };
-    Object.assign(item, { isSaved: true, isKept: false });
+    item.isSaved = true;
+    this.#unkept.delete(item);
     if (known === null) {
       this.#emit("late", item);
       this.#look().catch(() => this.#emit("away", true));

@@ -19,9 +19,15 @@ export const onSwipe = (stage, swiped, moving) => {
     start = isOurs ? { x: event.touches[0].clientX, y: event.touches[0].clientY } : null;
   }, { passive: true });
   stage.addEventListener("touchmove", (event) => {
-    if (start && event.touches.length > 1) end();
-    else if (start) moving(across(event.touches[0]));
-  }, { passive: true });
+    if (!start) return;
+    if (event.touches.length > 1) {
+      end();
+      return;
+    }
+    const x = across(event.touches[0]);
+    if (x) event.preventDefault(); // else the browser slides on, and swallows the next touch to stop at it
+    moving(x);
+  }, { passive: false });
   stage.addEventListener("touchend", (event) => {
     if (!start) return;
     const x = across(event.changedTouches[0]);
