@@ -11,6 +11,7 @@
 //   listener.away(is)              the node stopped answering, or answers again
 
 const DATABASE = "commonhold-review";
+const LEFT = "commonhold-review-left"; // what was not in the database when the page was left
 const AGAIN_MS = 500;
 const AGAIN_MS_MAX = 8000;
 const OVER_MAX = 16; // as many as the node takes
@@ -36,6 +37,7 @@ const randomMark = () =>
 export class Keeper {
   #database = null; // null where the browser has none: then changes live in memory
   #waiting = new Map(); // by item, in the order of their first change
+  #unstored = new Map(); // of these, what the database does not have yet
   #sending = null;
   #isAway = false;
   #wait = AGAIN_MS;
@@ -43,6 +45,10 @@ export class Keeper {
 
   constructor(base, csrf, listener) {
     Object.assign(this, { base, csrf, listener });
+    // Whoever leaves at once after an answer leaves no time for the database.
+    addEventListener("pagehide", () => {
+      if (this.#unstored.size) localStorage.setItem(LEFT, JSON.stringify([...this.#unstored.values()]));
+    });
   }
 
   /** Opens the database; gives the changes that the node may not have yet, and what can be undone. */
@@ -59,9 +65,10 @@ export class Keeper {
       promised(past.getAllKeys()),
       promised(past.getAll()),
     ]);
-    for (const change of changes) this.#waiting.set(change.name, change);
+    for (const change of changes) this.#waiting.set(change.name, { ...change, wasSent: true }); // perhaps
+    for (const change of this.#left()) this.#put({ ...change, wasSent: true });
     this.#next();
-    return { changes, past: values.map((value, at) => ({ ...value, key: keys[at] })) };
+    return { changes: [...this.#waiting.values()], past: values.map((value, at) => ({ ...value, key: keys[at] })) };
   }
 
   /** How many changes the node does not have yet. */
@@ -79,13 +86,30 @@ export class Keeper {
     const earlier = this.#waiting.get(name);
     const change = { ...wanted, name, mark: randomMark(), base: earlier ? earlier.base : wanted.base };
     change.over = earlier ? [...earlier.over, ...(earlier.wasSent ? [earlier.mark] : [])].slice(-OVER_MAX) : [];
-    this.#waiting.set(name, change);
-    this.#store("changes", (store) => store.put(change)).then(() => {
-      change.isKept = true;
-      this.listener.kept(change);
-    });
+    this.#put(change);
     this.#next();
     return change;
+  }
+
+  #put(change) {
+    this.#waiting.set(change.name, change);
+    this.#unstored.set(change.name, change);
+    if (!this.#database) return;
+    this.#store("changes", (store) => store.put(change)).then(
+      () => {
+        if (this.#unstored.get(change.name) === change) this.#unstored.delete(change.name);
+        this.listener.kept(change);
+      },
+      () => {}, // the browser has no room: it counts as kept once the node has it
+    );
+  }
+
+  #left() {
+    try {
+      return JSON.parse(localStorage.getItem(LEFT) ?? "[]");
+    } finally {
+      localStorage.removeItem(LEFT);
+    }
   }
 
   /** Remembers what can be undone; gives its key. */
@@ -103,7 +127,7 @@ export class Keeper {
     return !this.#waiting.size;
   }
 
-  /** Tries again at once. */
+  /** Tries again at once: a phone that wakes up waits for nothing. */
   retry() {
     clearTimeout(this.#timer);
     this.#next();
@@ -141,6 +165,7 @@ export class Keeper {
     const now = this.#waiting.get(change.name);
     if (now === change || status !== 200) {
       this.#waiting.delete(change.name);
+      this.#unstored.delete(change.name);
       this.#store("changes", (store) => store.delete(change.name));
     } else {
       Object.assign(now, { base: item.v, over: [] });

@@ -48,6 +48,7 @@ export class Model extends EventTarget {
     }
     this.#past = past;
     setInterval(() => this.#pulse(), LOOK_MS);
+    document.addEventListener("visibilitychange", () => document.hidden || this.keeper.retry());
   }
 
   // ---- saying ----
