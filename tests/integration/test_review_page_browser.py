@@ -193,7 +193,7 @@ async def test_what_strangers_wrote_is_text(shared: ReviewWorld) -> None:
         for javascript in (True, False):
             with reviewer(url, javascript=javascript) as person:  # an alert fails it
                 person.browser.open(f"{person.base}item/notes/1/{place}")
-                person.browser.wait("document.querySelector('.prose').checkVisibility()")
+                person.browser.wait("document.querySelector('.part .prose')")
                 shown = person.browser.evaluate("document.body.textContent")
                 assert "<script>alert(1)</script>" in shown
                 assert "<U+202E>gnp.exe" in shown

@@ -2,6 +2,7 @@
 
 import { dialog, make, plural, said } from "./dom.js";
 import { inWords } from "./form.js";
+import { countdown } from "./item.js";
 
 const ROWS = 100;
 const NONE = "not answered yet";
@@ -41,7 +42,7 @@ export class AnswersScreen {
     const done = this.model.count();
     this.element.replaceChildren(
       make("h1", {}, "Your answers"),
-      make("p", { class: "lead" }, said(round.title), `: ${done.toLocaleString("en")} of ${plural(round.items.length, "item")} answered${round.coming ? `, ${round.coming} still on the way` : ""}. Nobody sees them before all reviewers have sealed theirs.`),
+      make("p", { class: "lead" }, said(round.title), `: ${done.toLocaleString("en")} of ${plural(round.items.length, "item")} answered${round.coming ? `, ${round.coming} still on the way` : ""}. Nobody sees them before all reviewers have sealed theirs.${round.ends ? ` ${countdown(round.ends)}: then those that are not sealed are taken as they stand.` : ""}`),
       this.#counts(counts, round.items.length),
       this.#list(words),
       this.#seal(done, round.items.length - done),

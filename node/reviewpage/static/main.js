@@ -113,7 +113,7 @@ class App {
       };
       return make("section", { class: "round" },
         make("h2", {}, said(round.title)), make("p", {}, said(round.asks)),
-        make("p", { class: "quiet" }, `${done.toLocaleString("en")} of ${plural(round.items.length, "item")} answered${round.coming ? `, ${round.coming} still on the way` : ""}. ${countdown(round.ends)}`),
+        make("p", { class: "quiet" }, `${done.toLocaleString("en")} of ${plural(round.items.length, "item")} answered${round.coming ? `, ${round.coming} still on the way` : ""}. ${countdown(round.ends)}${round.ends ? ": what you have answered by then is taken as it stands." : ""}`),
         round.items.length ? make("button", { type: "button", class: "button", onclick: begin }, done ? "Go on" : "Begin") : null);
     });
     const main = make("main", { id: "main", class: "plain", tabindex: -1 }, make("h1", {}, "Reviews that wait"),
