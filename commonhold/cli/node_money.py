@@ -1,4 +1,4 @@
-"""The commands of `commonhold node` about its owner's money: `claim`, `claimer`, `bond`, `unbond`, `appeal`."""
+"""The commands of `commonhold node` about money: `claim`, `claimer`, `bond`, `unbond`, `appeal`."""
 
 from __future__ import annotations
 

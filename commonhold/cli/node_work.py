@@ -1,4 +1,4 @@
-"""The commands of `commonhold node` that do its work: `start`, `review`; `page`, `withdraw`, `assent`, `move`."""
+"""The commands of `commonhold node` that do its work: `start`, `review`, `page`, `withdraw`, `assent`, `move`."""
 
 from __future__ import annotations
 
