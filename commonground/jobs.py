@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol.identity import name_of
+from protocol.jobs import Job
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
-from protocol.rows import Job
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

@@ -19,7 +19,7 @@ from protocol.errors import ConfigError
 
 LABELS = tuple("0123456789")
 SIDE = 28  # pixels
-LABELS_FILE = "labels.csv"  # beside the images, `file,label` (node/intake.py reads it)
+LABELS_FILE = "labels.csv"  # beside the images, `file,label` (node/bringing/labels.py reads it)
 
 Digit = NDArray[np.uint8]  # (28, 28)
 Digits = NDArray[np.uint8]  # (n, 28, 28)

@@ -1,9 +1,10 @@
 """What reviewers said, counted by campaign: which answers were decided, why content was refused, how often
 one source was preferred to another, and by whom of which word on gold.
 
-Fed by `coordinator.tally` with every record, so that a page tells of 10^6 items without a walk. Of an item
-that its author withdraws nothing stays: its answer and its votes are taken off again, as a replay of the log
-that finds it erased never counts them. What it said of its reviewers, as gold, is theirs and stays.
+Fed by `coordinator.tally` with every record, so that a page tells of 10^6 items without a walk. Of an
+item that is withdrawn or taken down nothing stays: its answer and its votes are taken off again, as a
+replay of the log that finds it erased never counts them. What it said of its reviewers, as gold, is theirs
+and stays.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ class Findings:
     # By place in the kind's summary: items whose answer counts for it.
     marks: Counter[int] = field(default_factory=Counter)
     refused: Counter[int] = field(default_factory=Counter)  # items by pb.Refusal
+    # Who answered or refused, of all these items together; and of those, for whom a program did.
+    reviewers: int = 0
+    programs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Answers:
                 self._pair(item_id, self._questions[after.campaign_id], after.description)
             self._count(before, -1)
             self._count(after, +1)
-        for item_id in changes.erased:
+        for item_id in changes.gone:
             self._forget(item_id, changes.items[item_id][1].campaign_id)
         match record.body:  # of what was asked and answered, Changes says nothing
             case pb.Campaign() as body:
@@ -104,6 +108,8 @@ class Answers:
         if item is None or item.status not in _DECIDED:
             return
         found = self.findings.setdefault(item.campaign_id, Findings())
+        found.reviewers += sign * len(item.answered_by)
+        found.programs += sign * item.programs
         if item.refusal:
             found.refused[item.refusal] += sign
         elif item.answer is not None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from commonground.carried import PART_BYTES_MAX
 from commonground.durations import duration_words, parse_duration
-from protocol.errors import ConfigError
+from coordinator.parts import parse_part, part_of_table
+from protocol.errors import CommonholdError, ConfigError, Reject
 from protocol.limits import (
     BATCH_ITEMS_MAX,
     CONTENT_BYTES_MAX,
@@ -21,14 +24,22 @@ from protocol.limits import (
     WINDOW_MS_MAX,
 )
 from protocol.rows import Campaign
+from protocol.rules import campaigns
 from protocol.state import State
-from protocol.tasks import kind_of
+from protocol.tasks import KINDS, kind_of
 from protocol.tasks.kind import Kind
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 
+T = TypeVar("T")
+
 PRIVACY: Final = {"open": pb.PRIVACY_OPEN, "reviewers": pb.PRIVACY_REVIEWERS}
 WITHDRAWAL: Final = {"keeps": pb.WITHDRAWAL_KEEPS, "repays": pb.WITHDRAWAL_REPAYS}
+AUTOMATION: Final = {
+    "local": pb.AUTOMATION_LOCAL,
+    "anywhere": pb.AUTOMATION_ANYWHERE,
+    "none": pb.AUTOMATION_NONE,
+}
 PROPOSAL: Final = {
     "required": pb.PROPOSAL_REQUIRED,
     "optional": pb.PROPOSAL_OPTIONAL,
@@ -48,13 +59,14 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "spec": None,
     "parts": [],
     "media_types": ["image/png"],
-    "item_bytes_max": 10 * 1024 * 1024,
+    "item_bytes_max": PART_BYTES_MAX,
     "proposal": None,  # required where the kind takes proposals
     "licences": ["CC-BY-4.0"],
     "reviewers_per_item": 3,
     "price_ppm": PPM,
     "privacy": "reviewers",
     "withdrawal": "repays",
+    "automation": "local",  # content stays where its reviewers are
     # A round that a panel can review in a day; whoever is alone waits for ten minutes.
     "round_items": 1_000,
     "seal_items": 100,
@@ -86,8 +98,6 @@ _OPTIONS: Final = {
     "parts": "--part",
     "reviewers_per_item": "--reviewers",
 }
-_PART_FIELDS: Final = ("name", "media_types", "bytes_max", "optional")
-_PART_SYNTAX: Final = "write it as NAME:MEDIA/TYPE[,MEDIA/TYPE]:BYTES[:optional]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,53 +131,138 @@ def require_campaign(state: State, campaign_id: str) -> Campaign:
     return campaign
 
 
-def build_campaign(network: bytes, file: Path | None, given: Mapping[str, Any]) -> pb.Campaign:
-    """The record: what is `given` wins over the file, the file over the defaults.
+# What stands in a draft in the place of a field that is wrong, so that the others are looked at, too.
+_HARMLESS_ID: Final = "draft"
+_HARMLESS_QUESTION: Final = (KINDS["classify"], encode_spec({"labels": ["no", "yes"]}))
+_HARMLESS_PART: Final = pb.PartTerms(name=CONTENT_PART, media_types=["text/plain"], bytes_max=1)
 
-    Raises:
-        ConfigError: a field is missing, unknown, of the wrong type or out of its range.
-        Reject: the kind of task or its spec makes no sense. What else the fields may hold is for the
-            rules of the protocol to say.
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A campaign as somebody wrote it. `wrong`: all that keeps it from being one; where that is a field, the
+    body has something harmless in its place.
     """
-    options = {key: value for key, value in given.items() if value is not None}
-    fields = _Fields(options, _read(file) if file else {}, file)
-    _check_types(fields)
+
+    body: pb.Campaign
+    wrong: tuple[CommonholdError, ...]
+
+    def whole(self) -> pb.Campaign:
+        """The record. Raises the first of what is wrong."""
+        for error in self.wrong:
+            raise error
+        return self.body
+
+
+def read_draft(network: bytes, file: Path | None, given: Mapping[str, Any]) -> Draft:
+    """A campaign: what is `given` wins over the file, the file over the defaults. Raises ConfigError for a
+    file that cannot be read as TOML.
+
+    Wrong is a field that is missing, unknown, of the wrong type or out of its range; what the rules of the
+    protocol refuse; and what no node could serve, since a campaign is for ever.
+    """
+    wrong: list[CommonholdError] = []
+    fields = _known(_Fields(_said(given), _read(file) if file else {}, file), wrong)
     if not fields["id"]:
-        raise ConfigError("the campaign has no id", "give --id, or id in the TOML file")
-    kind = kind_of(fields["task"])
+        wrong.append(ConfigError("the campaign has no id", "give --id, or id in the TOML file"))
+    kind, spec = _tried(wrong, lambda: (kind_of(fields["task"]), _spec(fields)), _HARMLESS_QUESTION)
+    body = pb.Campaign(
+        network=network,
+        id=fields["id"] or _HARMLESS_ID,
+        task=kind.name,
+        spec=spec,
+        parts=_tried(wrong, lambda: _parts(fields), [_HARMLESS_PART]),
+        proposal=_tried(wrong, lambda: _proposal(fields, kind), pb.PROPOSAL_NOT_TAKEN),
+        reviewers_per_item=fields["reviewers_per_item"],
+        price_ppm=fields["price_ppm"],
+        privacy=_tried(wrong, lambda: _chosen(fields, "privacy", PRIVACY), pb.PRIVACY_REVIEWERS),
+        withdrawal=_tried(
+            wrong, lambda: _chosen(fields, "withdrawal", WITHDRAWAL), pb.WITHDRAWAL_REPAYS
+        ),
+        rounds=_tried(wrong, lambda: _rounds(fields), _rounds(_Fields({}, {}, None))),
+        automation=_tried(
+            wrong, lambda: _chosen(fields, "automation", AUTOMATION), pb.AUTOMATION_LOCAL
+        ),
+    )
+    _tried(wrong, partial(_set_texts, body, fields), None)
+    return Draft(body, (*wrong, *_refused(body)))
+
+
+def _set_texts(body: pb.Campaign, fields: _Fields) -> None:
     try:
-        return pb.Campaign(
-            network=network,
-            id=fields["id"],
-            title=fields["title"] or fields["id"],
-            guidelines=fields["guidelines"],
-            task=kind.name,
-            spec=_spec(fields),
-            parts=_parts(fields),
-            proposal=_proposal(fields, kind),
-            licences=fields["licences"],
-            reviewers_per_item=fields["reviewers_per_item"],
-            price_ppm=fields["price_ppm"],
-            privacy=_chosen(fields, "privacy", PRIVACY),
-            withdrawal=_chosen(fields, "withdrawal", WITHDRAWAL),
-            rounds=_rounds(fields),
-        )
+        body.title = fields["title"] or body.id
+        body.guidelines = fields["guidelines"]
+        body.licences.extend(fields["licences"])
     except UnicodeEncodeError as error:
         raise ConfigError(
             f"a text of the campaign is not text: {error.reason}", "write it as UTF-8"
         ) from None
 
 
-def _check_types(fields: _Fields) -> None:
+def _refused(body: pb.Campaign) -> Iterator[CommonholdError]:
+    """What the rules say of a body, each once."""
+    said = set()
+    all_checks: list[Callable[[], None]] = [*campaigns.checks(body)]
+    all_checks += (partial(_check_carried, part) for part in body.parts)
+    for check in all_checks:
+        try:
+            check()
+        except CommonholdError as error:
+            if str(error) not in said:
+                said.add(str(error))
+                yield error
+
+
+def _check_carried(part: pb.PartTerms) -> None:
+    if part.bytes_max > PART_BYTES_MAX:
+        raise ConfigError(
+            f"part {part.name!r} may have {part.bytes_max:,} bytes, and nodes carry {PART_BYTES_MAX:,}",
+            "let it have no more, and say in the guidelines how to cut or scale what is larger",
+        )
+
+
+def _tried(wrong: list[CommonholdError], make: Callable[[], T], otherwise: T) -> T:
+    """What is made; or something harmless, and a word about it in `wrong`."""
+    try:
+        return make()
+    except (ConfigError, Reject) as error:
+        wrong.append(error)
+        return otherwise
+
+
+def _said(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _known(fields: _Fields, wrong: list[CommonholdError]) -> _Fields:
+    """The fields that a campaign has and whose values are of the right type."""
+    for name in fields.in_file:
+        if name not in _DEFAULTS:
+            wrong.append(
+                ConfigError(
+                    f"{fields.file}: a campaign has no field {name!r}",
+                    f"its fields are {', '.join(_DEFAULTS)}",
+                )
+            )
+    good = {
+        name
+        for name in dict.fromkeys((*fields.options, *fields.in_file))
+        if name in _DEFAULTS and _tried(wrong, partial(_has_type, fields, name), False)
+    }
+    options = {name: value for name, value in fields.options.items() if name in good}
+    in_file = {name: value for name, value in fields.in_file.items() if name in good}
+    return _Fields(options, in_file, fields.file)
+
+
+def _has_type(fields: _Fields, name: str) -> bool:
     """Whoever writes TOML may forget brackets, or quote a number; in letters that would be a campaign."""
-    for name in (*fields.options, *fields.in_file):
-        value, called = fields[name], fields.called(name)
-        if name in _NUMBERS:
-            _check_number(called, value, *_NUMBERS[name])
-        elif name in _LISTS:
-            _check_list(called, name, value)
-        elif name != "spec" and not isinstance(value, str):
-            raise ConfigError(f"{called} is {value!r}, not a text", f'write it as {name} = "…"')
+    value, called = fields[name], fields.called(name)
+    if name in _NUMBERS:
+        _check_number(called, value, *_NUMBERS[name])
+    elif name in _LISTS:
+        _check_list(called, name, value)
+    elif name != "spec" and not isinstance(value, str):
+        raise ConfigError(f"{called} is {value!r}, not a text", f'write it as {name} = "…"')
+    return True
 
 
 def _check_number(called: str, value: object, least: int, most: int) -> None:
@@ -292,47 +387,12 @@ def _parts(fields: _Fields) -> list[pb.PartTerms]:
                 f"{fields.called(name)} is for items of one part, and {fields.called('parts')} names parts",
                 "say it of each part",
             )
-    made = [_part_of(each) if isinstance(each, dict) else parse_part(str(each)) for each in parts]
+    made = [
+        part_of_table(each) if isinstance(each, dict) else parse_part(str(each)) for each in parts
+    ]
     for part in made:
         _check_number(f"the most bytes of part {part.name!r}", part.bytes_max, 1, CONTENT_BYTES_MAX)
     return made
-
-
-def _part_of(table: Mapping[str, Any]) -> pb.PartTerms:
-    for key in table:
-        if key not in _PART_FIELDS:
-            raise ConfigError(
-                f"a part has no field {key!r}", f"its fields are {', '.join(_PART_FIELDS)}"
-            )
-    try:
-        return pb.PartTerms(**table)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"the part {table.get('name', '')!r} is malformed: {error}",
-            'write name = "…", media_types = ["…"], bytes_max = a number',
-        ) from error
-
-
-def parse_part(text: str) -> pb.PartTerms:
-    """A part as the command line writes it; raises ConfigError that says how."""
-    name, _, rest = text.partition(":")
-    media, _, rest = rest.partition(":")
-    size, _, optional = rest.partition(":")
-    if not (name and media and size.isascii() and size.isdecimal()):
-        raise ConfigError(f"the part {text!r} is malformed", _PART_SYNTAX)
-    if optional not in ("", "optional") or text.endswith(":"):
-        raise ConfigError(f"the part {text!r} ends in {optional!r}", _PART_SYNTAX)
-    try:
-        return pb.PartTerms(
-            name=name,
-            media_types=media.split(","),
-            bytes_max=int(size),
-            optional=optional == "optional",
-        )
-    except ValueError:  # a size beyond 64 bits
-        raise ConfigError(
-            f"the part {text!r} is too large", f"give it {CONTENT_BYTES_MAX:,} bytes at most"
-        ) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -342,11 +402,6 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{file} is not TOML: {error}", "correct it there; docs/coordinator.md has examples"
         ) from error
-    for key in fields:
-        if key not in _DEFAULTS:
-            raise ConfigError(
-                f"{file}: a campaign has no field {key!r}", f"its fields are {', '.join(_DEFAULTS)}"
-            )
     return fields
 
 

@@ -2,7 +2,8 @@
 
 It follows from what the record changed, whatever its kind. A withdrawn item takes its leaf out of its batch,
 with those of its parts; a part that is taken back alone takes its own.
-An item that is settled (decided, found to be a copy, withdrawn) takes the opening of its proposal along, and
+An item that is settled (decided, found to be a copy, withdrawn, taken down, left over by a campaign that
+was closed) takes the opening of its proposal along, and
 the answer that the operator imported for it. A round that ends takes its gold: its verdict has opened it, or
 nobody could be drawn, and the next seal commits to the imported answer under another salt.
 
@@ -16,14 +17,12 @@ from collections import defaultdict
 from coordinator.ledger import Erasure
 from coordinator.sealed import forget, gold_key, known_key, proposals_key, without
 from coordinator.tables import Rewrite
-from protocol.lifecycle import ItemStatus
+from protocol.lifecycle import GONE, ItemStatus
 from protocol.rows import Item, ItemId
 from protocol.transition import AnyRecord, Changes
 from protos.gen import records_pb2 as pb
 
-_SETTLED = frozenset(
-    {ItemStatus.DUPLICATE, ItemStatus.ACCEPTED, ItemStatus.REJECTED, ItemStatus.WITHDRAWN}
-)
+_SETTLED = frozenset({ItemStatus.DUPLICATE, ItemStatus.ACCEPTED, ItemStatus.REJECTED, *GONE})
 
 
 def erasure_of(record: AnyRecord, changes: Changes) -> Erasure:

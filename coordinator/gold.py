@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from commonground.lines import bad_line
+from commonground.tables import Cell, Form, Table, form_of
 from coordinator.sealed import waits
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import HASH_BYTES
@@ -16,39 +17,35 @@ from protocol.tasks.question import question_of
 from protocol.text import quoted
 
 COLUMNS: Final = ("item_id", "answer")
-_NAME_A_TABLE: Final = f"name a CSV file with the columns {','.join(COLUMNS)}"
 
 
 def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
-    """Answers by item, from a CSV file with the columns item_id (hex) and answer (as the kind of task
-    takes it in words).
+    """Answers by item, from a table with the columns item_id (hex) and answer (as the kind of task takes it
+    in words). It is read as contributors' tables are: with or without a byte order mark, apart by commas,
+    semicolons or tabs, or as JSON Lines.
 
     Raises:
         ConfigError: names the line that is wrong.
         StateError: names the item that nobody has submitted.
     """
     answers: dict[ItemId, bytes] = {}
-    try:
-        with path.open(newline="") as file:
-            rows = csv.DictReader(file)
-            if tuple(rows.fieldnames or ()) != COLUMNS:
-                raise ConfigError(
-                    f"{path} does not begin with the names of its columns",
-                    f"let its first line be {','.join(COLUMNS)}, and each other one an item and its answer",
-                )
-            for row in rows:
-                where = f"{path}:{rows.line_num}"
-                item_id, answer = _parse_row(row, state, where)
-                if item_id in answers:
-                    raise ConfigError(
-                        f"{where}: the item {item_id.hex()[:12]} is there twice",
-                        "leave the line with its right answer",
-                    )
-                answers[item_id] = answer
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}", _NAME_A_TABLE) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path} is not a CSV file in UTF-8: {error}", _NAME_A_TABLE) from error
+    table = Table(path, form_of(path) or Form.CSV)
+    if set(table.columns()) != set(COLUMNS):
+        raise ConfigError(
+            f"{path} does not have the columns {' and '.join(COLUMNS)}, and no others",
+            f"let its first line be {','.join(COLUMNS)}, and each other one an item and its answer",
+        )
+    for row in table.rows():
+        if row.problem:
+            raise bad_line(path, row.number, row.problem)
+        where = f"{path}:{row.number}"
+        item_id, answer = _parse_row(row.cells, state, where)
+        if item_id in answers:
+            raise ConfigError(
+                f"{where}: the item {item_id.hex()[:12]} is there twice",
+                "leave the line with its right answer",
+            )
+        answers[item_id] = answer
     if not answers:
         raise ConfigError(f"{path} holds no answers", "add a line for each item")
     return answers
@@ -69,14 +66,15 @@ def those_waiting(state: State, answers: Mapping[ItemId, bytes]) -> dict[ItemId,
     return waiting
 
 
-def _parse_row(row: dict[str, str | None], state: State, where: str) -> tuple[ItemId, bytes]:
+def _parse_row(cells: Mapping[str, Cell], state: State, where: str) -> tuple[ItemId, bytes]:
+    said, answer = (str(cells.get(name, "")) for name in COLUMNS)
     try:
-        item_id = bytes.fromhex(row["item_id"] or "")
+        item_id = bytes.fromhex(said)
     except ValueError:
         item_id = b""
     if len(item_id) != HASH_BYTES:
         raise ConfigError(
-            f"{where}: {quoted(row['item_id'] or '')} is not an item's id",
+            f"{where}: {quoted(said)} is not an item's id",
             "write all of its 64 hexadecimal digits",
         )
     item = state.items.get(item_id)
@@ -84,6 +82,6 @@ def _parse_row(row: dict[str, str | None], state: State, where: str) -> tuple[It
         raise StateError(f"{where}: nobody has submitted this item", "submit it, then import again")
     question = question_of(state.campaigns[item.campaign_id])
     try:
-        return item_id, question.kind.read_words(question.spec, row["answer"] or "")
+        return item_id, question.kind.read_words(question.spec, answer)
     except Reject as error:
         raise ConfigError(f"{where}: {error}", error.advice) from None

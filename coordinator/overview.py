@@ -26,6 +26,7 @@ OUTCOMES: Final[dict[str, tuple[ItemStatus, ...]]] = {
     "copies": (ItemStatus.DUPLICATE,),
     "in review": (ItemStatus.DRAWN, ItemStatus.COMMITTED, ItemStatus.REVEALED),
     "new": (ItemStatus.SUBMITTED,),
+    "taken down": (ItemStatus.TAKEN_DOWN,),
     "withdrawn": (ItemStatus.WITHDRAWN,),
 }
 
@@ -47,7 +48,7 @@ class CampaignRow:
     title: str
     task: str  # kind of question
     licences: str
-    paused: bool
+    status: str  # open, paused or closed
     round: int  # the present or last one; 0 before the first
     phase: str
     since_ms: int  # when the phase began
@@ -157,7 +158,7 @@ def campaign_row(state: State, campaign: Campaign, items: Statuses) -> CampaignR
         title=campaign.title,
         task=campaign.task,
         licences=", ".join(campaign.licences),
-        paused=campaign.paused,
+        status=campaign.status.name.lower(),
         round=round_.number,
         phase=round_.phase.name.lower(),
         since_ms=round_.since_ms,

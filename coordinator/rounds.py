@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from protocol.lifecycle import RoundPhase
+from protocol.lifecycle import CampaignStatus, RoundPhase
 from protocol.rows import Campaign
 from protocol.rules.admission import standing_by
 from protocol.rules.drawing import can_be_reviewed
@@ -55,7 +55,8 @@ class Clock:
 
 def next_step(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
     """The record that may and should be logged now, or how long there is none."""
-    round_, terms, c = state.round_of(campaign.id), campaign.rounds, campaign.id
+    c, round_ = campaign.id, state.round_of(campaign.id)
+    terms = state.campaign_under(c, round_.revision).rounds
     match round_.phase:
         case RoundPhase.OPEN:
             return _gather(state, campaign, clock)
@@ -77,7 +78,11 @@ def _gather(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
     """Seals when enough waits and enough reviewers stand by, or when the oldest item has waited long
     enough; and never for nobody, or the log would fill with empty rounds."""
     c = campaign.id
-    if campaign.paused or not state.queues.has(c) or not state.standbys.has(c):
+    if (
+        campaign.status is not CampaignStatus.OPEN
+        or not state.queues.has(c)
+        or not state.standbys.has(c)
+    ):
         return Wait(None)
     due_ms = clock.waiting_since_ms + campaign.rounds.seal_wait_ms
     enough = (

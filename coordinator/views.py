@@ -12,7 +12,7 @@ from typing import Final
 from protocol.state import State
 
 # Of the campaign alone; those of all the others are left out.
-_TABLES: Final = ("tasks", "commits", "revealed", "answers", "evidence", "gold")
+_TABLES: Final = ("tasks", "commits", "revealed", "answers", "evidence", "gold", "past_terms")
 _VALUES: Final = ("network", "rules", "operator", "operator_key", "policy", "epoch")
 
 

@@ -26,7 +26,7 @@ from federated.model import Weights, digest, encode
 from federated.partner import vector_digest
 from protocol.errors import Reject, StateError
 from protocol.identity import PersonId, short
-from protocol.rows import JobTerms
+from protocol.jobs import JobTerms
 from protos.gen import records_pb2 as pb
 
 POLL_SECONDS: Final = 0.1

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocol.errors import Reject
+from protocol.jobs import JobTerms
 from protocol.limits import PPM
-from protocol.rows import Campaign, JobTerms
+from protocol.rows import Campaign
 from protocol.tasks.classify import Labels
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb

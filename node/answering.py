@@ -175,7 +175,7 @@ class Answering:
             here.task_done()
 
     def _answer(self, task: TaskRow, opinion: Opinion) -> None:
-        self._store.set_answer(task, opinion.answer, opinion.refusal)
+        self._store.set_answer(task, opinion.answer, opinion.refusal, opinion.program)
 
     def _tasks(self, key: RoundKey, status: TaskStatus) -> list[TaskRow]:
         return self._store.tasks(key.campaign_id, key.round, status)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -31,6 +33,7 @@ from protocol.log.commitments import CONTENT_DOMAIN
 
 # Large enough that hashing, not system calls, takes the time; small enough to be flat in memory.
 CHUNK_BYTES: Final = 1024 * 1024
+_NAME: Final = re.compile(f"[0-9a-f]{{{2 * HASH_BYTES}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ class BlobStore:
 
     def __init__(self, root: Path, size_max: int = CONTENT_BYTES_MAX) -> None:
         """Open (and create) the store at `root`; `size_max` bytes bounds each blob."""
-        self._root, self._size_max = root, size_max
+        self.root = root
+        self._size_max = size_max
         try:
             private_directory(root)
             # Another process may still be writing what looks like a crash's.
@@ -80,7 +84,7 @@ class BlobStore:
 
     def _sweep(self) -> None:
         """Remove what crashes left."""
-        for part in self._root.glob("??/*.part"):
+        for part in self.root.glob("??/*.part"):
             part.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -101,10 +105,10 @@ class BlobStore:
         if len(commitment) != HASH_BYTES:
             raise Reject(f"a commitment has {HASH_BYTES} bytes, not {len(commitment)}")
         name = commitment.hex()
-        directory = self._root / name[:2]
+        directory = self.root / name[:2]
         if not directory.is_dir():
             directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-            sync_directory(self._root)
+            sync_directory(self.root)
         return directory / name
 
     def put(self, content: Path | bytes, salt: bytes) -> BlobRef:
@@ -120,7 +124,7 @@ class BlobStore:
 
     def _put(self, source: BinaryIO, salt: bytes) -> BlobRef:
         # The name is known only at the end, so that the part lies in a directory of its own name.
-        waiting = self._root / "in"
+        waiting = self.root / "in"
         waiting.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         part = part_of(waiting / "blob")
         try:
@@ -153,6 +157,14 @@ class BlobStore:
         with stream:
             found, _ = commit_content(salt, stream)
         return found == commitment
+
+    def by_folder(self) -> Iterator[tuple[bytes, bytes, set[bytes]]]:
+        """What is stored, one folder at a time, with the first and the last name that it may hold."""
+        for folder in sorted(self.root.glob("[0-9a-f][0-9a-f]")):
+            names = {path.name for path in folder.iterdir() if _NAME.fullmatch(path.name)}
+            prefix = bytes.fromhex(folder.name)
+            rest = HASH_BYTES - len(prefix)
+            yield prefix + bytes(rest), prefix + b"\xff" * rest, set(map(bytes.fromhex, names))
 
     def delete(self, commitment: bytes) -> bool:
         """Remove content, durably; False when it was not here."""

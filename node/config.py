@@ -28,6 +28,7 @@ from commonground.files import private_directory, replace_file
 from commonground.places import read_networks, read_place
 from contracts.spending import MAX_FEE_GWEI, WEI_PER_GWEI, Spending
 from contracts.url import check as check_endpoint
+from node.chat_terms import ChatTerms
 from protocol.errors import ConfigError
 from protocol.limits import CONTENT_BYTES_MAX
 from protocol.log.link import NetworkLink, parse_link
@@ -45,7 +46,7 @@ ANY_CAMPAIGN: Final = "*"  # in `reviewers`: every campaign that has none of its
 _KNOWN: Final = {
     *("network", "listen", "announce", "dial_networks", "max_fee_gwei"),
     *("rpc_url", "old_rpc_url"),
-    *("page_port", "limits"),
+    *("page_port", "limits", "chat"),
     *("stand_by", "review_campaigns", "review_kinds", "reviewers"),
 }
 
@@ -142,6 +143,7 @@ class NodeConfig:
     review_kinds: tuple[str, ...] = ()  # only tasks of these kinds; empty = every kind
     # Plug-ins that answer, by campaign id or ANY_CAMPAIGN; where none is, a person answers.
     reviewers: Mapping[str, str] = field(default_factory=dict)
+    chat: ChatTerms = field(default_factory=ChatTerms)  # of those that ask a model
     page_port: int = 0  # of the owner's page, on loopback; 0 = any free one
     limits: Limits = field(default_factory=Limits)
 
@@ -273,6 +275,7 @@ def _parse(settings: Mapping[str, Any]) -> NodeConfig:
         review_campaigns=_strings(settings, "review_campaigns"),
         review_kinds=_strings(settings, "review_kinds"),
         reviewers=_parse_reviewers(_typed(settings, "reviewers", dict, {})),
+        chat=ChatTerms.parse(_typed(settings, "chat", dict, {})),
         page_port=_parse_port(settings),
         limits=_parse_limits(_typed(settings, "limits", dict, {})),
     )
@@ -334,6 +337,9 @@ def _render(config: NodeConfig) -> str:
     limits = "".join(
         f"{each.name} = {getattr(config.limits, each.name)}\n" for each in fields(Limits)
     )
+    chat = "".join(
+        f"{each.name} = {_literal(getattr(config.chat, each.name))}\n" for each in fields(ChatTerms)
+    )
     reviewers = "".join(
         f"{_quote(name)} = {_quote(text)}\n" for name, text in config.reviewers.items()
     )
@@ -371,8 +377,16 @@ page_port = {config.page_port}
 # Plug-ins that review, by campaign; "*" = in all others. Without one you answer: `commonhold node review`.
 [reviewers]
 {reviewers}
+# Of the reviewer "chat:http://127.0.0.1:8080/v1#MODEL", which asks a language model. `allow_remote` lets the
+# content of campaigns that allow it leave this machine; docs/contributor.md says what the others do.
+[chat]
+{chat}
 [limits]
 {limits}"""
+
+
+def _literal(value: bool | int | str) -> str:
+    return _quote(value) if isinstance(value, str) else str(value).lower()
 
 
 def _list(texts: Iterable[str]) -> str:

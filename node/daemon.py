@@ -55,6 +55,7 @@ from node.guarding import PastGuard
 from node.keys import NodeKeys
 from node.news import News
 from node.objection import Objector
+from node.orphans import sweep
 from node.outbox import keep_flushing, send_postponed
 from node.page.own import OwnRecords
 from node.page.server import serving
@@ -136,7 +137,8 @@ class Daemon:
             BlobStore(self._directory.blobs) as blobs,
         ):
             note_endpoint(store, config.rpc_url)
-            plugins = await asyncio.to_thread(load_reviewers, config.reviewers)
+            await asyncio.to_thread(sweep, store, blobs)
+            plugins = await asyncio.to_thread(load_reviewers, config.reviewers, config.chat)
             host = PeerHost(
                 self._keys.seed,
                 authorise=self._authorise,

@@ -1,13 +1,13 @@
-"""Erases in this home what its authors withdrew: our own content and salts, and copies of others'.
+"""Erases in this home what was withdrawn or taken down: our own content and salts.
 
-    the follower folds a `withdraw`     Store.erase: leaves, tasks, and a mark on our own items
+    the follower folds the record       Store.erase: leaves, tasks, and a mark on our own items
                                         or on parts of them
     finish_erasure                      files, then the rows that name them, then the older pages that
                                         the database's write-ahead log still holds
 
 Each step leaves what the next one needs to know, and may be repeated: if we crash anywhere, the next
 replay and the next call do the rest. Content that we fetched to review it is gone long before, since
-an item cannot be withdrawn while it is reviewed; see ReviewDuties.
+no item goes while it is reviewed; see ReviewDuties.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 
 def finish_erasure(store: Store, blobs: BlobStore) -> bool:
-    """Deletes what is left of withdrawn items; False, to be called again, while others read the database."""
+    """Deletes what is left of items that are gone; False, to be called again, while others read
+    the database."""
     if not store.has_residue():
         return True
     # Parts first: with its item a part's row goes, and with that the name of its file.
@@ -33,7 +34,11 @@ def finish_erasure(store: Store, blobs: BlobStore) -> bool:
     store.forget_parts([(item_id, part.name) for item_id, part in parts])
     store.forget_items([item.item_id for item in items])
     if items or parts:
-        log.info("erased %d items of ours that were withdrawn, %d parts", len(items), len(parts))
+        log.info(
+            "erased %d items of ours that were withdrawn or taken down, %d parts",
+            len(items),
+            len(parts),
+        )
     return store.clear_residue()
 
 

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from commonground.addresses import Announcement
 from commonground.asking import Asking
+from commonground.carried import PART_BYTES_MAX
 from commonground.directory import Directory
 from node.config import ANY_CAMPAIGN
-from node.intake import MAX_CONTENT_BYTES, check_fingerprint, fingerprint_content
-from node.reviewers import Case, Refusal, Reviewer, ShownPart, ask
+from node.intake import check_fingerprint, fingerprint_content
+from node.reviewers import Case, Refusal, Reviewer, ShownPart, ask, hindrance, program_of
 from node.rows import TaskRow
 from protocol.errors import Misbehaviour, Reject, Unreachable
 from protocol.identity import KeyId, PersonId, peer_id_of, short
@@ -101,6 +102,7 @@ class Opinion:
 
     answer: bytes | None
     refusal: pb.Refusal = pb.REFUSAL_NONE
+    program: str = ""  # that gave it; empty: none of the owner's
 
 
 def drafted(campaign: Campaign, task: TaskRow) -> Opinion | None:
@@ -162,7 +164,7 @@ class Fetcher:
 
     def _can_judge(self, each: Wanted) -> bool:
         return each.size <= self._bytes_max and all(
-            part.media_type in MEDIA and part.size <= MAX_CONTENT_BYTES  # read into memory
+            part.media_type in MEDIA and part.size <= PART_BYTES_MAX  # read into memory
             for part in each.item.parts
         )
 
@@ -205,6 +207,7 @@ class Examiner:
             for plugin in plugins.values()
             if plugin is not None
         }
+        self._told: set[str] = set()  # campaigns of which it is said that a person has to answer
 
     async def examine(self, folder: Path, wanted: Wanted) -> Opinion | None:
         """An opinion, or None when a person has to give it. Raises OSError when content is unreadable.
@@ -213,18 +216,27 @@ class Examiner:
         whoever waits sets the deadline.
         """
         checked = await _in_thread(lambda: check_parts(folder, wanted))
-        plugin = self._plugin(wanted.campaign.id)
+        plugin = self._plugin(wanted.campaign)
         if not checked:
             return MISMATCH
         if plugin is None:
             return None
-        case = wanted.case_in(folder)
+        case, program = wanted.case_in(folder), program_of(plugin)
         async with self._turns[id(plugin)]:
             said = await _in_thread(lambda: ask(plugin, case))
-        return Opinion(None, said.code) if isinstance(said, Refusal) else Opinion(said)
+        if isinstance(said, Refusal):
+            return Opinion(None, said.code, program)
+        return Opinion(said, program=program)
 
-    def _plugin(self, campaign_id: str) -> Reviewer | None:
-        return self._plugins.get(campaign_id, self._plugins.get(ANY_CAMPAIGN))
+    def _plugin(self, campaign: Campaign) -> Reviewer | None:
+        """Whoever is to answer: a plug-in, if the campaign lets this one."""
+        plugin = self._plugins.get(campaign.id, self._plugins.get(ANY_CAMPAIGN))
+        if plugin is None or not (why := hindrance(plugin, campaign)):
+            return plugin
+        if campaign.id not in self._told:
+            self._told.add(campaign.id)
+            log.warning("%s is not for %s: %s; answer yourself", campaign.id, plugin.name, why)
+        return None
 
 
 def check_parts(folder: Path, wanted: Wanted) -> bool:

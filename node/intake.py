@@ -5,20 +5,21 @@ anything is decoded, and pictures, recordings and JSON are read in a process tha
 (`node.media`). Both sides ask the same of content, so a claimed fingerprint can be checked by computing it
 again.
 
-Errors: `Reject` for content that breaks a rule (whoever sent it), `ConfigError` for files and tables
-that cannot be read; both with advice.
+Errors: `Reject` for content that breaks a rule (whoever sent it), `ConfigError` for files that cannot be
+read; both with advice.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from node.media.records import Prepared
+from commonground.carried import PART_BYTES_MAX
+from node.media.records import Beside, Credentials, Prepared
+from node.media.texts import CHECKS
 from node.media.worker import DECODER
 from protocol import media
 from protocol.errors import ConfigError, Reject
@@ -27,15 +28,9 @@ from protocol.review.fingerprints import fingerprint_exact, is_valid_fingerprint
 
 PNG: Final = media.PNG.name
 TEXT: Final = media.TEXT.name
-MAX_CONTENT_BYTES = 8 << 20  # one part travels in one message stream; campaigns want samples
-MAX_LABEL_BYTES = 8 << 20  # a table of MAX_LABELS lines of ordinary length
-MAX_LABELS = 100_000  # a submission beyond this is split by hand
-MAX_FIELD_CHARS = 255  # the longest file name of common file systems
-MAX_FOLDER_FILES = 100_000
 MAX_FILE_BYTES = 48 << 20  # what a file may have before it is scaled: a large camera's JPEG
 
 _SHORTEN = "Crop or scale it down, or split it into several items."
-_HEADERS: Final = (["file", "label"], ["file", "answer"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ def prepare_content(
     """Content for a part that takes the media types `takes` of at most `bytes_max` bytes: whole, clean,
     upright (`node.media.prepare`). Raises Reject."""
     check_content(media_type, data)
-    bytes_max = min(bytes_max, MAX_CONTENT_BYTES)
+    bytes_max = min(bytes_max, PART_BYTES_MAX)
     if media_type in takes and not _is_decoded(media_type):
         _check_size(data)
         if len(data) > bytes_max:
@@ -105,6 +100,19 @@ def prepare_content(
     _require(is_valid_fingerprint(made.fingerprint))
     check_content(made.media_type, content)
     return made
+
+
+def look_beside(data: bytes, media_type: str) -> Beside:
+    """What a picture or a recording says beside its content: what submitting it cuts off. Raises Reject."""
+    check_content(media_type, data)
+    if MEDIA[media_type].shown not in (Shown.PICTURE, Shown.SOUND):
+        return Beside()
+    told = json.loads(DECODER.ask("beside", data, media_type=media_type)[1])
+    said = told["credentials"]
+    return Beside(
+        tuple((str(what), str(text)) for what, text in told["texts"]),
+        None if said is None else Credentials(str(said[0]), tuple(map(str, said[1]))),
+    )
 
 
 def fingerprint_content(data: bytes, media_type: str) -> bytes:
@@ -141,7 +149,7 @@ def _require(holds: bool) -> None:
 
 def _is_decoded(media_type: str) -> bool:
     """Whether more than its bytes has to be looked at: in the process that may die of it."""
-    return media_type == media.JSON.name or MEDIA[media_type].shown in (Shown.PICTURE, Shown.SOUND)
+    return media_type in CHECKS or MEDIA[media_type].shown in (Shown.PICTURE, Shown.SOUND)
 
 
 def read_content(path: Path, bytes_max: int = MAX_FILE_BYTES) -> bytes:
@@ -157,88 +165,7 @@ def read_content(path: Path, bytes_max: int = MAX_FILE_BYTES) -> bytes:
     return data
 
 
-def list_files(folder: Path, *, tables: bool = False) -> list[Path]:
-    """The folder's plain files by name, without hidden ones; and without tables (.csv), which hold
-    labels, unless `tables` are items themselves."""
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} is not a folder", "Give the folder that holds the files.")
-    paths: list[Path] = []
-    for path in folder.iterdir():
-        is_item = tables or path.suffix.lower() != ".csv"
-        if is_item and path.is_file() and not path.name.startswith("."):
-            paths.append(path)
-        if len(paths) > MAX_FOLDER_FILES:
-            raise ConfigError(
-                f"{folder} holds more than {MAX_FOLDER_FILES} files", "Split it into folders."
-            )
-    return sorted(paths)
-
-
-def read_labels(path: Path) -> dict[str, str]:
-    """Read a table of answers (CSV, UTF-8, header `file,label` or `file,answer`) as {file name: words}.
-
-    Raises ConfigError naming the line for anything else: a missing column, an empty or overlong
-    field, a file named twice, a path instead of a plain name.
-    """
-    labels: dict[str, str] = {}
-    rows = csv.reader(io.StringIO(read_text(path, MAX_LABEL_BYTES)), strict=True)
-    try:
-        if next(rows, None) not in _HEADERS:
-            raise bad_line(path, 1, "the header must be file,label or file,answer")
-        for row in rows:
-            if not row:  # a blank line, usually the last one
-                continue
-            problem = _row_problem(row, labels)
-            if problem:
-                raise bad_line(path, rows.line_num, problem)
-            if len(labels) == MAX_LABELS:
-                raise bad_line(path, rows.line_num, f"more than {MAX_LABELS} labels")
-            labels[row[0]] = row[1]
-    except csv.Error as error:
-        raise bad_line(path, rows.line_num, str(error)) from error
-    if not labels:
-        raise ConfigError(f"{path} holds no labels", "Add one line per file under the header.")
-    return labels
-
-
-def _row_problem(row: Sequence[str], labels: dict[str, str]) -> str:
-    """What is wrong with one row, or an empty string."""
-    if len(row) != 2:
-        return f"expected 2 fields, found {len(row)}"
-    file, label = row
-    if not file or not label.strip():
-        return "the file name and the label must not be empty"
-    if max(len(file), len(label)) > MAX_FIELD_CHARS:
-        return f"a field is longer than {MAX_FIELD_CHARS} characters"
-    if file in (".", "..") or "/" in file or "\\" in file or "\0" in file:
-        return "give a plain file name, not a path"
-    if file in labels:
-        return f"{file} already has a label"
-    return ""
-
-
-def read_text(path: Path, bytes_max: int) -> str:
-    """A table's text. Raises ConfigError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(bytes_max + 1)
-        if len(data) > bytes_max:
-            raise ConfigError(f"{path} is larger than {bytes_max} bytes", "Split it.")
-        return data.decode("utf-8-sig")  # spreadsheets write a byte order mark
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read {path}: {error.strerror}", "Check the path and its permissions."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8", "Export it as CSV in UTF-8.") from error
-
-
-def bad_line(path: Path, line: int, problem: str) -> ConfigError:
-    """The error for one line of a table."""
-    return ConfigError(f"{path}, line {line}: {problem}", "Correct the line and try again.")
-
-
-def _check_size(data: bytes, bytes_max: int = MAX_CONTENT_BYTES) -> None:
+def _check_size(data: bytes, bytes_max: int = PART_BYTES_MAX) -> None:
     if not data:
         raise Reject("the content is empty")
     if len(data) > bytes_max:

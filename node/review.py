@@ -69,7 +69,8 @@ def make_tasks(state: State, me: PersonId, campaign_id: str) -> list[TaskRow]:
 
 def make_wanted(state: State, me: PersonId, task: TaskRow) -> Wanted:
     """A task of the present round, with what the log says of its item."""
-    item, campaign = state.items[task.item_id], state.campaigns[task.campaign_id]
+    item = state.items[task.item_id]
+    campaign = state.campaign_under(task.campaign_id, item.revision)
     return Wanted(
         task,
         campaign,
@@ -126,6 +127,7 @@ def answer_leaf(me: PersonId, task: TaskRow) -> bytes:
             nonce=task.nonce,
             answer=task.answer or b"",
             refusal=task.refusal,  # type: ignore[arg-type]  # an integer of the enum
+            program=task.program,
         )
     )
 
@@ -187,7 +189,8 @@ class ReviewDuties:
             match round_.phase:
                 case RoundPhase.COMMITTING:
                     if self._is_due(campaign_id, round_):
-                        end = round_.since_ms + campaign.rounds.commit_ms
+                        terms = self._state.campaign_under(campaign_id, round_.revision).rounds
+                        end = round_.since_ms + terms.commit_ms
                         due[RoundKey(campaign_id, round_.number)] = end
                 case RoundPhase.REVEALING:
                     self._reveal(campaign_id, round_)
@@ -256,7 +259,8 @@ class ReviewDuties:
                 task.result()  # raises what the work raised
 
     async def _answer_and_commit(self, key: RoundKey) -> None:
-        campaign = self._state.campaigns[key.campaign_id]
+        round_ = self._state.round_of(key.campaign_id)
+        campaign = self._state.campaign_under(key.campaign_id, round_.revision)
         self._store.set_meta(REVIEWER, self._me)
         self._store.add_tasks(make_tasks(self._state, self._me, campaign.id))
         wanted = [

@@ -7,7 +7,6 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
-from protocol.lifecycle import ItemStatus
 from protocol.log.batch import decode_bundle, require_whole
 from protocol.transition import Changes
 from protos.gen import api_pb2 as api
@@ -34,10 +33,11 @@ class TaskStatus(StrEnum):
     FAILED = "failed"  # it can no longer be answered: the round went on without us
 
 
-#: Status of an item before the log has it; afterwards it is the lower-case name of its ItemStatus.
+#: Status of an item before the log has it; afterwards it is the lower-case name of its ItemStatus,
 ITEM_QUEUED = "queued"
 ITEM_REFUSED = "refused"
-ITEM_WITHDRAWN = ItemStatus.WITHDRAWN.name.lower()
+#: or, once it is withdrawn or taken down, this, until its content and its row are deleted.
+ITEM_GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class ItemRow:
 
 @dataclass(slots=True)
 class Withdrawn:
-    """What entries of the log took back, to be erased here. It grows while they are folded.
+    """What entries of the log took back or down, to be erased here. It grows while they are folded.
 
     leaves: hashes of leaves, by the log index of their submission. items, and parts of others by name.
     """
@@ -136,11 +136,11 @@ class Withdrawn:
     parts: set[tuple[bytes, str]] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.items or self.parts)
+        return bool(self.items or self.parts or self.leaves)
 
     def add(self, changes: Changes) -> None:
         """What one more entry took back."""
-        self.items.update(changes.erased)
+        self.items.update(changes.gone)
         self.parts.update(changes.erased_parts)
         for index, hashes in changes.erased_leaves.items():
             self.leaves.setdefault(index, set()).update(hashes)
@@ -159,6 +159,7 @@ class TaskRow:
     content_path: str = ""  # the folder with one file for each part, once they are here
     answer: bytes | None = None  # in the canonical form of the campaign's kind
     refusal: int = 0  # pb.Refusal
+    program: str = ""  # that gave the answer; empty: its owner
     nonce: bytes = field(default=b"", repr=False)
     failure: str = ""
     # What a person has said so far, and may still change; perhaps a part of an answer.

@@ -92,6 +92,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         content_path TEXT NOT NULL,
         answer BLOB,
         refusal INTEGER NOT NULL,
+        program TEXT NOT NULL, -- that gave the answer; empty: its owner
         nonce BLOB NOT NULL,
         failure TEXT NOT NULL,
         -- What its reviewer has said so far and not sealed; each change has the next version.
@@ -125,6 +126,10 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         raised_ms INTEGER NOT NULL,
         acknowledged INTEGER NOT NULL DEFAULT 0
     ) STRICT;
+    """,
+    # The sweep of contents that nothing names asks for a range of them; a discard asks for one.
+    """
+    CREATE INDEX parts_commitment ON parts (commitment);
     """,
 )
 

@@ -15,6 +15,7 @@ from node.follower import Follower
 from node.keys import NodeKeys
 from node.rows import Outgoing
 from node.store import Store
+from protocol.lifecycle import CampaignStatus
 from protocol.rows import Campaign
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -60,7 +61,8 @@ class Standing:
 
     def stand(self, campaign: Campaign) -> None:
         """Stands by for the campaign, or down."""
-        standing, wanted = self._state.standbys.get((campaign.id, self._me)), self._wants(campaign)
+        standing = self._state.standbys.get((campaign.id, self._me))
+        wanted = campaign.status is not CampaignStatus.CLOSED and self._wants(campaign)
         if (standing is None and wanted) or (standing == self._key and not wanted):
             record = pb.Standby(
                 network=self._state.network,

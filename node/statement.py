@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from commonground.takedowns import takedown_words
 from node.rows import ClaimRow, ItemRow, LogRow
 from node.store import Store
 from protocol.identity import PersonId
@@ -116,7 +117,10 @@ def explain(statement: StatementLine) -> str:
                 f"{items}, licensed as {line.licence_id} = {share} of the royalties of that licence"
             )
         case pb.ROLE_CONTRIBUTOR:
-            return f"{_items(evidence)} in {line.campaign_id} = {share} of the contributors' pool"
+            # Which guidelines and which price; most campaigns never change theirs.
+            terms = f", under change {line.revision} of its terms" if line.revision else ""
+            earned = f"{_items(evidence)} in {line.campaign_id}{terms}"
+            return f"{earned} = {share} of the contributors' pool"
         case pb.ROLE_REVIEWER:
             return f"{_answers(evidence)} in {line.campaign_id} = {share} of the reviewers' pool"
         case pb.ROLE_HOLDER:
@@ -149,6 +153,8 @@ def _answers(evidence: pb.Evidence) -> str:
     if evidence.gold_answers:
         parts.append(f"{evidence.gold_right} of {evidence.gold_answers} gold items right")
     parts.append(f"agreement {evidence.agreement_ppm / 10_000:+.1f} % against chance")
+    if evidence.programs:
+        parts[0] += f" ({evidence.programs} of them given by a program)"
     if evidence.ring_size > 1:  # 1 is somebody on their own
         parts.append(f"counted as one vote with a ring of {evidence.ring_size}")
     return ", ".join(parts)
@@ -162,23 +168,39 @@ def explain_item(state: State, item: Item) -> str:
     question = question_of(state.campaigns[item.campaign_id])
     kind, spec = question.kind, question.spec
     said = f" ({kind.explain(spec, item.belief_ppm)})" if item.belief_ppm else ""
+    said += panel_words(item)
     match item.status:
         case ItemStatus.ACCEPTED if item.answer is not None:
             return f"accepted as {kind.words(spec, item.answer)}{said}"
         case ItemStatus.REJECTED if item.refusal:
-            return f"refused: most reviewers found it {REFUSALS[item.refusal]}"
+            found = f"refused: most reviewers found it {REFUSALS[item.refusal]}"
+            return found + panel_words(item)
         case ItemStatus.REJECTED if item.answer is not None:
             proposed = (
                 "" if item.proposal is None else f", you said {kind.words(spec, item.proposal)}"
             )
             return f"rejected: it is {kind.words(spec, item.answer)}{proposed}{said}"
-        case ItemStatus.UNDECIDED:
+        case ItemStatus.UNDECIDED if item.draws:
             times = "once" if item.draws == 1 else f"{item.draws} times"
             return f"undecided after being reviewed {times}{said}"
         case ItemStatus.DUPLICATE:
             return f"a copy of {item.duplicate_of.hex()[:12]}, which came before"
         case _:
-            return _STAGES[item.status]
+            return _stage(item)
+
+
+def _stage(item: Item) -> str:
+    why, stage = item.takedown, _STAGES[item.status]
+    if item.status is not ItemStatus.TAKEN_DOWN or why is None:
+        return stage
+    return f"{stage}, since {takedown_words(why.reason, why.words)}"
+
+
+def panel_words(item: Item) -> str:
+    """For how many of an item's reviewers a program answered; empty where none did."""
+    if not item.programs:
+        return ""
+    return f"; programs answered for {item.programs} of {len(item.answered_by)} reviewers"
 
 
 # As reviewers say it; the words of records.proto.
@@ -198,6 +220,8 @@ _STAGES: Final[Mapping[ItemStatus, str]] = {
     ItemStatus.REVEALED: "is being reviewed",
     ItemStatus.ACCEPTED: "accepted",
     ItemStatus.REJECTED: "rejected",
+    ItemStatus.TAKEN_DOWN: "taken down by the operator",
+    ItemStatus.UNDECIDED: "undecided: its campaign was closed before anybody reviewed it",
     ItemStatus.WITHDRAWN: "withdrawn",
 }
 

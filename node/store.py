@@ -14,10 +14,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final
 
+from node.contenttables import ContentTables
 from node.rows import (
+    ITEM_GONE,
     ITEM_QUEUED,
     ITEM_REFUSED,
-    ITEM_WITHDRAWN,
     AlarmRow,
     CheckpointRow,
     ClaimRow,
@@ -31,7 +32,6 @@ from node.rows import (
     alarm_row,
     outbox_row,
 )
-from node.tasktables import TaskTables
 from protocol.errors import StoreError
 from protocol.log.batch import decode_bundle, encode_bundle, erase
 from protocol.log.envelope import parse_envelope
@@ -46,7 +46,7 @@ _HEAD: Final = "head"  # a size, and a note
 _SIZE_BYTES: Final = 8
 
 
-class Store(TaskTables):
+class Store(ContentTables):
     """The tables of the open database."""
 
     # ---- the log ----
@@ -312,11 +312,6 @@ class Store(TaskTables):
                     parts[item_id].append(PartRow(**part))
         return [ItemRow(**row, parts=tuple(parts[row["item_id"]])) for row in rows]
 
-    def has_content(self, campaign_id: str, content_sha256: bytes) -> bool:
-        """Whether this content is, or waits to be, in the campaign."""
-        sql = "SELECT 1 FROM items WHERE campaign_id = ? AND content_sha256 = ? AND status <> ?"
-        return self._row(sql, campaign_id, content_sha256, ITEM_REFUSED) is not None
-
     def item_counts(self) -> dict[str, int]:
         """How many of our items have each status."""
         rows = self._rows("SELECT status, count(*) AS n FROM items GROUP BY status ORDER BY status")
@@ -347,7 +342,7 @@ class Store(TaskTables):
             )
             changed += self._write_many(
                 "UPDATE items SET status = ? WHERE item_id = ?",
-                [(ITEM_WITHDRAWN, item_id) for item_id in withdrawn.items],
+                [(ITEM_GONE, item_id) for item_id in withdrawn.items],
             )
             changed += self._write_many(
                 "UPDATE parts SET withdrawn = 1 WHERE item_id = ? AND name = ?",
@@ -372,7 +367,7 @@ class Store(TaskTables):
 
     def withdrawn_items(self) -> list[ItemRow]:
         """Our own items whose content may still be here."""
-        return self._with_parts(self._rows("SELECT * FROM items WHERE status = ?", ITEM_WITHDRAWN))
+        return self._with_parts(self._rows("SELECT * FROM items WHERE status = ?", ITEM_GONE))
 
     def withdrawn_parts(self) -> list[tuple[bytes, PartRow]]:
         """Parts of our items that were withdrawn alone and may still be here, with the items' ids."""

@@ -62,10 +62,13 @@ class TaskTables(DatabaseFile):
             task, TaskStatus.FETCHED, (TaskStatus.TODO,), content_path=str(content_path)
         )
 
-    def set_answer(self, task: TaskRow, answer: bytes | None, refusal: int = 0) -> bool:
-        """Records an answer or a refusal, or another one; False once the answers are committed."""
+    def set_answer(
+        self, task: TaskRow, answer: bytes | None, refusal: int = 0, program: str = ""
+    ) -> bool:
+        """Records an answer or a refusal, or another one; False once the answers are committed.
+        `program` is what gave it; empty: a person."""
         open_ = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
-        given = {"answer": answer, "refusal": refusal}
+        given = {"answer": answer, "refusal": refusal, "program": program}
         return self._step_task(task, TaskStatus.ANSWERED, open_, **given)
 
     def save_draft(self, task: TaskRow, change: Change) -> TaskRow:

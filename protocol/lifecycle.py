@@ -2,7 +2,9 @@
 
 item   SUBMITTED -> DRAWN -> COMMITTED -> REVEALED -> ACCEPTED | REJECTED | UNDECIDED -> DRAWN ...
        SUBMITTED -> DUPLICATE
-       any of these but DRAWN, COMMITTED, REVEALED -> WITHDRAWN
+       SUBMITTED -> UNDECIDED (its campaign was closed)
+       any of these but DRAWN, COMMITTED, REVEALED -> TAKEN_DOWN; any of those, and TAKEN_DOWN -> WITHDRAWN
+campaign OPEN <-> PAUSED, and either -> CLOSED
 round  OPEN -> SEALED -> COMMITTING -> REVEALING -> OPEN: one campaign's, and no other's business
        SEALED -> OPEN (nobody could be drawn)
 job    OPEN -> TRAINING -> TRAINING ... -> COMPLETED | ENDED
@@ -30,7 +32,12 @@ class ItemStatus(Enum):
     ACCEPTED = auto()
     REJECTED = auto()
     UNDECIDED = auto()
+    TAKEN_DOWN = auto()
     WITHDRAWN = auto()
+
+
+GONE: Final = frozenset({ItemStatus.TAKEN_DOWN, ItemStatus.WITHDRAWN})
+"""Items whose content nobody keeps, shows or uses any more."""
 
 
 class ItemEvent(Enum):
@@ -43,7 +50,25 @@ class ItemEvent(Enum):
     ACCEPT = auto()
     REJECT = auto()
     LEAVE_UNDECIDED = auto()
-    WITHDRAW = auto()
+    END = auto()  # its campaign takes it to no round any more
+    TAKE_DOWN = auto()  # by the operator
+    WITHDRAW = auto()  # by its author
+
+
+class CampaignStatus(Enum):
+    """Where a campaign is in its life."""
+
+    OPEN = auto()
+    PAUSED = auto()  # takes nothing and seals nothing, for a while
+    CLOSED = auto()  # for ever
+
+
+class CampaignEvent(Enum):
+    """What the operator can do with a campaign."""
+
+    PAUSE = auto()
+    RESUME = auto()
+    CLOSE = auto()
 
 
 class RoundPhase(Enum):
@@ -127,11 +152,26 @@ _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
     (ItemStatus.REVEALED, ItemEvent.ACCEPT): ItemStatus.ACCEPTED,
     (ItemStatus.REVEALED, ItemEvent.REJECT): ItemStatus.REJECTED,
     (ItemStatus.REVEALED, ItemEvent.LEAVE_UNDECIDED): ItemStatus.UNDECIDED,
+    (ItemStatus.SUBMITTED, ItemEvent.END): ItemStatus.UNDECIDED,
+    (ItemStatus.UNDECIDED, ItemEvent.END): ItemStatus.UNDECIDED,
+    (ItemStatus.SUBMITTED, ItemEvent.TAKE_DOWN): ItemStatus.TAKEN_DOWN,
+    (ItemStatus.DUPLICATE, ItemEvent.TAKE_DOWN): ItemStatus.TAKEN_DOWN,
+    (ItemStatus.ACCEPTED, ItemEvent.TAKE_DOWN): ItemStatus.TAKEN_DOWN,
+    (ItemStatus.REJECTED, ItemEvent.TAKE_DOWN): ItemStatus.TAKEN_DOWN,
+    (ItemStatus.UNDECIDED, ItemEvent.TAKE_DOWN): ItemStatus.TAKEN_DOWN,
     (ItemStatus.SUBMITTED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
     (ItemStatus.DUPLICATE, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
     (ItemStatus.ACCEPTED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
     (ItemStatus.REJECTED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
     (ItemStatus.UNDECIDED, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
+    (ItemStatus.TAKEN_DOWN, ItemEvent.WITHDRAW): ItemStatus.WITHDRAWN,
+}
+
+_CAMPAIGN: Final[dict[tuple[CampaignStatus, CampaignEvent], CampaignStatus]] = {
+    (CampaignStatus.OPEN, CampaignEvent.PAUSE): CampaignStatus.PAUSED,
+    (CampaignStatus.PAUSED, CampaignEvent.RESUME): CampaignStatus.OPEN,
+    (CampaignStatus.OPEN, CampaignEvent.CLOSE): CampaignStatus.CLOSED,
+    (CampaignStatus.PAUSED, CampaignEvent.CLOSE): CampaignStatus.CLOSED,
 }
 
 _ROUND: Final[dict[tuple[RoundPhase, RoundEvent], RoundPhase]] = {
@@ -175,6 +215,14 @@ def next_status(status: ItemStatus, event: ItemEvent) -> ItemStatus:
         return _ITEM[status, event]
     except KeyError:
         raise Reject(f"an item that is {status.name} cannot {event.name}") from None
+
+
+def next_campaign_status(status: CampaignStatus, event: CampaignEvent) -> CampaignStatus:
+    """The status after the event; raises Reject where the table has none."""
+    try:
+        return _CAMPAIGN[status, event]
+    except KeyError:
+        raise Reject(f"a campaign that is {status.name} cannot {event.name}") from None
 
 
 def next_phase(phase: RoundPhase, event: RoundEvent) -> RoundPhase:

@@ -28,6 +28,9 @@ MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 KIND_CHARS_MAX: Final = 32
 NAME_CHARS_MAX: Final = 64
+# Of the program that gave an answer: its name, version and model. In the longest letters, beside each of
+# BATCH_ITEMS_MAX answers, that is 4 of BATCH_BYTES_MAX's 7 MiB.
+PROGRAM_CHARS_MAX: Final = 128
 TEXT_CHARS_MAX: Final = 16_384  # guidelines: some pages
 # No living spelling piles more marks on a letter (Tibetan and Burmese come closest); heaps overrun pages.
 MARKS_IN_A_ROW_MAX: Final = 8
@@ -75,6 +78,10 @@ COMPLAIN_MS: Final = 24 * 3600 * 1000
 
 # An item that so many draws could not decide stays undecided: more answers would not help.
 DRAWS_MAX: Final = 8
+# Of a campaign's terms; everybody keeps all of them, with guidelines of up to TEXT_CHARS_MAX each.
+REVISIONS_MAX: Final = 256
+# Why an item is taken down: a sentence or two, in every copy of the log for ever.
+TAKEDOWN_CHARS_MAX: Final = 512
 # Inference holds a number for each answer and possible answer. Of one item:
 ITEM_CELLS_MAX: Final = 4_096
 # and of a round whose items have been drawn as often as they may: 512 MiB.

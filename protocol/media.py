@@ -37,7 +37,7 @@ class Shown(Enum):
 class Medium:
     """A media type. Its files end in one of `suffixes`, the first of which is the one to write."""
 
-    name: str  # as IANA registers it; text/x-python is not registered, but what everybody uses
+    name: str  # as IANA registers it, or has room for; text/x-python is what everybody uses
     words: str  # for people: "a PNG picture"
     comparison: Comparison
     shown: Shown
@@ -112,6 +112,13 @@ MARKDOWN: Final = _text("text/markdown", "Markdown", ".md", ".markdown")
 CSV: Final = _text("text/csv", "a table (CSV)", ".csv")
 PYTHON: Final = _text("text/x-python", "Python code", ".py")
 JSON: Final = _text("application/json", "JSON", ".json")
+# JSON in a shape that trainers of language models load as it is (node/media/shapes.py).
+CONVERSATION: Final = _text(
+    "application/vnd.commonhold.conversation+json", "a conversation (JSON)", ".json"
+)
+PAIR: Final = _text("application/vnd.commonhold.pair+json", "a pair of answers (JSON)", ".json")
+RECORD: Final = _text("application/vnd.commonhold.record+json", "a flat record (JSON)", ".json")
+BOXES: Final = _text("application/vnd.commonhold.boxes+json", "boxes in a picture (JSON)", ".json")
 # Whatever it is: only where a campaign names it, and never what bytes are recognised as.
 OPAQUE: Final = Medium(
     "application/octet-stream", "a file of any kind", Comparison.EXACT, Shown.FILE, (".bin",)
@@ -124,12 +131,19 @@ MEDIA: Final[Mapping[str, Medium]] = MappingProxyType(
             *(PNG, JPEG, WEBP, GIF),
             *(WAV, FLAC, MPEG, OGG),
             *(TEXT, MARKDOWN, CSV, PYTHON, JSON),
+            *(CONVERSATION, PAIR, RECORD, BOXES),
             OPAQUE,
         )
     }
 )
 
-_BY_SUFFIX: Final = {suffix: each for each in MEDIA.values() for suffix in each.suffixes}
+SHAPES: Final = frozenset({CONVERSATION.name, PAIR.name, RECORD.name, BOXES.name})
+"""The types that a file's name does not tell from other JSON."""
+
+# The first of a suffix: a file does not say of which shape its JSON is.
+_BY_SUFFIX: Final = {
+    suffix: each for each in reversed([*MEDIA.values()]) for suffix in each.suffixes
+}
 
 # Control characters but tab, newline and carriage return: no text needs them, and terminals obey them.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")

@@ -12,7 +12,13 @@ from typing import Any, Protocol, TypeVar
 
 from protocol.errors import StateError
 from protocol.identity import NOBODY, PersonId
-from protocol.lifecycle import ItemEvent, ItemStatus, JobStatus, RoundPhase, next_status
+from protocol.lifecycle import (
+    CampaignStatus,
+    ItemEvent,
+    ItemStatus,
+    RoundPhase,
+    next_status,
+)
 from protos.gen import records_pb2 as pb
 
 ItemId = bytes
@@ -83,8 +89,19 @@ class RoundTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a campaign's operator may change, for items and rounds that come later."""
+
+    title: str
+    guidelines: str
+    price_ppm: int
+    rounds: RoundTerms
+    logged_at: int = 0  # log index of the record that set them
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
-    """A question, as it was asked; only the last two fields ever change."""
+    """A question, as it was asked. Its Terms may change, under a new revision; its status by its life."""
 
     id: str
     title: str
@@ -99,8 +116,28 @@ class Campaign:
     privacy: int  # pb.Privacy
     withdrawal: int  # pb.WithdrawalTerms
     rounds: RoundTerms
-    paused: bool = False
-    pauses: int = 0  # records that paused it or let it go on
+    automation: int = pb.AUTOMATION_LOCAL
+    logged_at: int = 0  # of the present terms, as Terms has it
+    revision: int = 0  # of these: how often they changed
+    status: CampaignStatus = CampaignStatus.OPEN
+    serial: int = 0  # records on its life so far
+
+    @property
+    def terms(self) -> Terms:
+        """What may change, as it is now."""
+        return Terms(self.title, self.guidelines, self.price_ppm, self.rounds, self.logged_at)
+
+    def under(self, terms: Terms, revision: int) -> Campaign:
+        """The same campaign with the terms of another revision."""
+        return replace(
+            self,
+            title=terms.title,
+            guidelines=terms.guidelines,
+            price_ppm=terms.price_ppm,
+            rounds=terms.rounds,
+            logged_at=terms.logged_at,
+            revision=revision,
+        )
 
     @property
     def is_open(self) -> bool:
@@ -108,11 +145,20 @@ class Campaign:
         return self.privacy == pb.PRIVACY_OPEN
 
     @staticmethod
-    def of(record: pb.Campaign) -> Campaign:
-        """The row of a campaign's record."""
+    def of(record: pb.Campaign, logged_at: int = 0) -> Campaign:
+        """The row of a campaign's record, which is or would be the log's entry at that index."""
         parts = tuple(row_of(PartTerms, part) for part in record.parts)
         rounds = row_of(RoundTerms, record.rounds)
-        return row_of(Campaign, record, parts=parts, rounds=rounds, paused=False, pauses=0)
+        return row_of(
+            Campaign,
+            record,
+            parts=parts,
+            rounds=rounds,
+            logged_at=logged_at,
+            revision=0,
+            status=CampaignStatus.OPEN,
+            serial=0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +173,7 @@ class Round:
     gold_hashes: tuple[bytes, ...] = ()  # opened by the verdict
     coin: int = 0  # nonce of the witnesses who toss for it
     place: bytes = b""  # what they toss for
+    revision: int = 0  # of the campaign's terms: the windows are those of its seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +190,7 @@ class GivenAnswer:
 
     answer: bytes
     refusal: int  # pb.Refusal
+    by_program: bool = False  # which one is in the log, and decides nothing
 
 
 # ---- items ----
@@ -243,6 +291,16 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
+class Takedown:
+    """Why the operator took an item out, and what it was before."""
+
+    reason: int  # pb.TakedownReason
+    words: str
+    before: ItemStatus
+    logged_at: int  # log index
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """What the rules need to know of an item."""
 
@@ -261,14 +319,25 @@ class Item:
     belief_ppm: tuple[int, ...] = ()
     proposal: bytes | None = None  # once opened
     refusal: int = 0  # pb.Refusal: why reviewers would not have it
+    programs: int = 0  # of those in `answered_by` at its last verdict: whose answer a program gave
     decided_in: int | None = None  # epoch in which it was decided, or drawn for the last time
     snapshots: tuple[bytes, ...] = ()  # digests of those that hold it
     taken_back: tuple[str, ...] = ()  # parts that its author withdrew, in the order of the log
+    revision: int = 0  # of the campaign's terms, that it was submitted under
+    takedown: Takedown | None = None  # stays when its author withdraws it, too
 
     @property
     def place(self) -> tuple[int, int]:
         """Where it is in the log's order."""
         return self.submitted_at, self.position
+
+    @property
+    def waits(self) -> bool:
+        """Whether a round may still take it, if its campaign seals another."""
+        return self.decided_in is None and self.status in (
+            ItemStatus.SUBMITTED,
+            ItemStatus.UNDECIDED,
+        )
 
     @property
     def is_erased(self) -> bool:
@@ -313,14 +382,14 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A dataset that can be licensed while nothing in it is withdrawn."""
+    """A dataset that can be licensed while nothing in it is withdrawn or taken down."""
 
     campaign_id: str
     scope: Consent
     items: tuple[ItemId, ...]
     credits: tuple[tuple[PersonId, int], ...]  # accepted items by author: splits a royalty
     logged_at: int  # log index
-    withdrawn: int = 0  # items of it, and parts of items, since
+    withdrawn: int = 0  # items of it, and parts of items, since: by their authors, or taken down
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,100 +403,3 @@ class Licence:
     asset: bytes
     price: str
     paid: int = 0
-
-
-# ---- training ----
-
-
-@dataclass(frozen=True, slots=True)
-class JobTerms:
-    """All that decides a job's privacy, pay and partners; fields as in records.proto."""
-
-    id: str
-    title: str
-    campaign_id: str
-    snapshot: bytes
-    model: str
-    initial_model: bytes
-    columns: tuple[str, ...]
-    partners: tuple[PersonId, ...]
-    quorum: int
-    rounds: int
-    sampling_ppm: int
-    clip_micro: int
-    noise_micro: int
-    learning_rate_micro: int
-    momentum_ppm: int
-    epsilon_micro: int
-    delta_ppb: int
-    expected_examples: int
-    price_ppm: int
-    round_seconds: int
-    endpoint: str
-    tls_certificate: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """A partner who joined."""
-
-    data_commitment: bytes
-    transport_key: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """A partner's signed update of the round that runs."""
-
-    round: int
-    base_model: bytes
-    update: bytes
-    data_commitment: bytes
-    epsilon_micro: int
-    delta_ppb: int
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRound:
-    """A round that is done."""
-
-    round: int
-    base_model: bytes
-    model: bytes
-    partners: tuple[PersonId, ...]
-    epsilon_micro: int
-    accuracy_ppm: int
-
-
-@dataclass(frozen=True, slots=True)
-class JobResult:
-    """How a job ended."""
-
-    outcome: int  # pb.JobOutcome
-    reason: str
-    weights: bytes
-    artifact: bytes
-    card: bytes
-    accuracy_fp32_ppm: int
-    accuracy_int8_ppm: int
-    held_back: int
-    fp32_bytes: int
-    int8_bytes: int
-    epsilon_micro: int
-    energy_millijoules: int
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A federated training job."""
-
-    terms: JobTerms
-    model: bytes  # SHA-256 of the model that the next round starts from
-    status: JobStatus = JobStatus.OPEN
-    rounds: tuple[TrainingRound, ...] = ()
-    result: JobResult | None = None
-
-    @property
-    def epsilon_micro(self) -> int:
-        """What the rounds so far have spent, at the job's delta."""
-        return self.rounds[-1].epsilon_micro if self.rounds else 0

@@ -14,6 +14,7 @@ from protocol.coin.dealing import Deal
 from protocol.coin.group import Point
 from protocol.coin.witnesses import Coin, Diligence, Proposal
 from protocol.identity import NOBODY, KeyId, PersonId
+from protocol.jobs import Enrolment, Job, Update
 from protocol.money.onchain import Ask, Bond, Deposit, OnChain, Past, Range, Root, Slash, Vouched
 from protocol.money.payload import Payload
 from protocol.money.settlement import Address, Deployment
@@ -24,16 +25,14 @@ from protocol.rows import (
     Campaign,
     CommittedBatch,
     Contribution,
-    Enrolment,
     GivenAnswer,
     Item,
     ItemId,
-    Job,
     Licence,
     Member,
     Round,
     Snapshot,
-    Update,
+    Terms,
 )
 from protocol.tables import Table, encode
 
@@ -95,6 +94,8 @@ class State:
 
     # -- campaigns and their rounds
     campaigns: Table[str, Campaign] = field(default_factory=Table)
+    # Of each campaign that changed: its terms before, by their revision.
+    past_terms: Table[tuple[str, int], Terms] = field(default_factory=Table)
     rounds: Table[str, Round] = field(default_factory=Table)
     # Who reviews, and with which machine's key.
     standbys: Table[tuple[str, PersonId], KeyId] = field(default_factory=Table)
@@ -137,7 +138,8 @@ class State:
     )  # known answers, opened by a verdict
     # The latest items that were decided, by campaign and ticket: their answers tell who knows what.
     evidence: Table[tuple[str, int], ItemId] = field(default_factory=Table)
-    contributions: Table[tuple[PersonId, str], Contribution] = field(default_factory=Table)
+    # By the revision of the terms, too: each has its price.
+    contributions: Table[tuple[PersonId, str, int], Contribution] = field(default_factory=Table)
     trained: Table[tuple[PersonId, str], int] = field(
         default_factory=Table
     )  # updates in rounds of a job
@@ -230,6 +232,13 @@ class State:
     def round_of(self, campaign_id: str) -> Round:
         """A campaign's present or last round."""
         return self.rounds.get(campaign_id, Round())
+
+    def campaign_under(self, campaign_id: str, revision: int) -> Campaign:
+        """A campaign with the terms of one of its revisions: those that an item, or a round, goes by."""
+        campaign = self.campaigns[campaign_id]
+        if revision == campaign.revision:
+            return campaign
+        return campaign.under(self.past_terms[campaign_id, revision], revision)
 
     def rows(self) -> Iterator[tuple[str, bytes, bytes]]:
         """Everything as (field, canonical key, canonical row), in one order."""

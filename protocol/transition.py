@@ -18,7 +18,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from protocol.errors import Ignore, Misbehaviour, Outdated, Reject
-from protocol.lifecycle import ItemStatus
+from protocol.lifecycle import GONE, ItemStatus
 from protocol.limits import BATCH_LEAVES_MAX, LEAF_BYTES_MAX, OPERATOR_LEAVES_MAX
 from protocol.log.batch import Erased, Leaf, batch_root, leaf_hashes
 from protocol.log.envelope import Envelope, parse_envelope, signing_input, verify_signature
@@ -51,6 +51,15 @@ class Changes:
     def erased(self) -> list[ItemId]:
         """Items that were withdrawn."""
         return self._now(ItemStatus.WITHDRAWN)
+
+    @property
+    def gone(self) -> list[ItemId]:
+        """Items whose content nobody keeps any more: taken down, or withdrawn, be it after that."""
+        return [
+            item_id
+            for item_id, (before, after) in self.items.items()
+            if after.status in GONE and (before is None or before.status is not after.status)
+        ]
 
     @property
     def erased_parts(self) -> list[tuple[ItemId, str]]:

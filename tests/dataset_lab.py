@@ -154,6 +154,7 @@ class DatasetLab:
         self.home = Home(self.folder)
         self.authors = [Person("ada"), Person("ben")]
         self.reviewers = [Person(f"reviewer {number}") for number in range(4)]
+        self.reviewers[0].program = "chat 0.1.0 small-model"
         self.net = Network(*self.authors, *self.reviewers)
         self.net.add(self.net.operator, "campaign", self.campaign)
         self.keys = Keys(

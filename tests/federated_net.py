@@ -15,7 +15,7 @@ from commonhold.demo.stage import Server, Stage
 from commonhold.digits import load_digits, write_folder
 from coordinator.operator import Operator
 from protocol.identity import name_of
-from protocol.rows import Job
+from protocol.jobs import Job
 from tests.node_lab import Lab, Node
 
 JOB = "digits-1"

@@ -101,6 +101,9 @@ def operated(folder: Path) -> Home:
     net = showcase(title=HOSTILE, guidelines=LONG, source=HOSTILE, job=HOSTILE, licensee=HOSTILE)
     net.add(net.operator, "campaign", asked())
     _decide(net, [net.item(label, c=CAMPAIGN) for label in (0, 1, 2, 3, 0, 1)])
+    net.take_down(
+        max(i for i, item in net.state.items.scan() if item.campaign_id == CAMPAIGN), words=LONG
+    )
     snapshot = net.snapshot(campaign_id=CAMPAIGN)
     net.license(snapshot, id=f"{CAMPAIGN}-1", licensee=LONG, terms=HOSTILE)
     pay(net, 7 * PPM, "[/x]\x1b]0;t\x07\n\u202e<b>")
@@ -120,6 +123,8 @@ def member(folder: Path) -> World:
     world.give_parts(CAMPAIGN, HOSTILE, {"words": LONG.encode()}, said="[neg]", table=FILE_SHOWN)
     net.run_rounds(*net.people[1:], c=CAMPAIGN)
     net.close()
+    [first, *_] = (i for i, item in net.state.items.scan() if item.campaign_id == CAMPAIGN)
+    net.take_down(first, words=HOSTILE)
     world.give([1, 2], name=FILE_SHOWN)
     world.train(1, title=HOSTILE)
     world.review()

@@ -6,7 +6,7 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -24,6 +24,23 @@ SOUNDS: Final = {
     "audio/flac": ("FLAC", "PCM_16"),
     "audio/mpeg": ("MP3", "MPEG_LAYER_III"),
     "audio/ogg": ("OGG", "VORBIS"),
+}
+
+SHAPED: Final[Mapping[str, Callable[[str], object]]] = {
+    "application/json": lambda text: [text],
+    "application/vnd.commonhold.conversation+json": lambda text: {
+        "messages": [{"role": "user", "content": text}]
+    },
+    "application/vnd.commonhold.pair+json": lambda text: {
+        "prompt": text,
+        "chosen": "yes",
+        "rejected": "no",
+    },
+    "application/vnd.commonhold.boxes+json": lambda text: {
+        "unit": "fraction",
+        "objects": [{"label": text, "box": [0, 0, 0.5, 1]}],
+    },
+    "application/vnd.commonhold.record+json": lambda text: {"text": text, "number": 1.5},
 }
 
 
@@ -71,8 +88,8 @@ def content_of(media_type: str, seed: int = 0) -> bytes:
         raw = saved(photo(seed=seed), PICTURES[media_type])
     elif media_type in SOUNDS:
         raw = recording(media_type, seed)
-    elif media_type == "application/json":
-        raw = json.dumps({"seed": seed}).encode()
+    elif media_type in SHAPED:
+        raw = json.dumps(SHAPED[media_type](f"text {seed}")).encode()
     else:
         raw = f"text {seed}".encode()
     return prepare_content(raw, media_type, [media_type], 1 << 20).content

@@ -10,6 +10,7 @@ from typing import Final
 from node.media import ogg
 from tests.media_files import (
     PICTURES,
+    SHAPED,
     SOUNDS,
     content_of,
     exif,
@@ -37,6 +38,8 @@ def seeds() -> Mapping[str, list[bytes]]:
     found["application/json"] = [
         b'{"messages": [{"role": "user", "content": "h\\u00e9"}], "n": [1.5e3, -2]}'
     ]
+    found |= {name: [content_of(name)] for name in SHAPED if name not in found}
+    found["text/csv"] = [b'a,b\n1,"two, or ""three"""\n"x\ny",\n']
     return found
 
 

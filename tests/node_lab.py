@@ -24,9 +24,10 @@ from node.config import ANY_CAMPAIGN, NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
 from node.keys import NodeKeys, generate_keys, save_keys
 from node.outbox import flush
+from node.planning import Terms
 from node.registration import registration
 from node.store import Store
-from node.submission import Submitter, Terms
+from node.submission import Submitter
 from protocol.log.link import parse_link
 from protocol.state import State
 from protos.gen import records_pb2 as pb

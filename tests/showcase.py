@@ -85,9 +85,13 @@ def careless(truth: Any) -> Any:
 def showcase(began_ms: int = BEGAN_MS, /, **texts: str) -> Network:
     """The network. `texts` replace the title and guidelines of a campaign, the name of a source, the title
     of a job and the licensee, whoever of them is named."""
-    # One is careless, one abstains, so that verdicts and reputations differ.
+    # One is careless, one abstains, so that verdicts and reputations differ; for one a program answers.
     judges = {"ivy": careless, "jon": lambda _: None}
-    people = [Person(name, judges.get(name, lambda truth: truth)) for name in _NAMES]
+    programs = {"eva": "chat 0.1.0 small-model"}
+    people = [
+        Person(name, judges.get(name, lambda truth: truth), programs.get(name, ""))
+        for name in _NAMES
+    ]
     net = Showcase(*people, policy=policy(trainers_ppm=100_000))
     net.clock_ms = began_ms
     _open_campaigns(net, texts)

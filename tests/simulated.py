@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from eth_keys.datatypes import PrivateKey
@@ -33,7 +33,7 @@ from protocol.money import earnings, payout
 from protocol.review import decisions
 from protocol.review.copies import fingerprinted
 from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
-from protocol.rows import Campaign, Consent, ItemId, Round
+from protocol.rows import Campaign, Consent, ItemId, Round, RoundTerms
 from protocol.rules import close, dataset, drawing, sealing
 from protocol.rules.dataset import snapshot_leaves
 from protocol.rules.items import part_leaf
@@ -77,10 +77,12 @@ def policy(**changes: int | str) -> pb.Policy:
 
 @dataclass
 class Person:
-    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None`."""
+    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None`;
+    `program` is what does it in their place."""
 
     name: str
     judge: Callable[[Any], Any] = lambda truth: truth
+    program: str = ""
     root: SigningKey = field(init=False)
     signing_key: SigningKey = field(init=False)
     wallet: PrivateKey = field(init=False)
@@ -313,9 +315,36 @@ class Network:
 
     def pause(self, paused: bool = True, c: str = "digits") -> None:
         body = pb.Pause(
-            network=NETWORK, campaign_id=c, paused=paused, serial=self.campaign(c).pauses
+            network=NETWORK, campaign_id=c, paused=paused, serial=self.campaign(c).serial
         )
         self.add(self.operator, "pause", body)
+
+    def change(self, c: str = "digits", **changes: Any) -> None:
+        """Other terms for a campaign: all that `changes` does not name stay."""
+        campaign = self.campaign(c)
+        values: dict[str, Any] = {
+            "network": NETWORK,
+            "campaign_id": c,
+            "title": campaign.title,
+            "guidelines": campaign.guidelines,
+            "price_ppm": campaign.price_ppm,
+            "rounds": pb.RoundTerms(**asdict(campaign.rounds)),
+            "serial": campaign.serial,
+        }
+        self.add(self.operator, "change", pb.Change(**(values | changes)))
+
+    def close_campaign(self, c: str = "digits") -> None:
+        body = pb.CloseCampaign(network=NETWORK, campaign_id=c, serial=self.campaign(c).serial)
+        self.add(self.operator, "close-campaign", body)
+
+    def take_down(self, item_id: ItemId, **changes: Any) -> None:
+        values: dict[str, Any] = {
+            "network": NETWORK,
+            "item_id": item_id,
+            "reason": pb.TAKEDOWN_RIGHTS,
+            "words": "The photographer asked for it.",
+        }
+        self.add(self.operator, "takedown", pb.Takedown(**(values | changes)))
 
     def change_policy(self, **changes: int) -> None:
         """From the end of the epoch on."""
@@ -463,7 +492,9 @@ class Network:
         leaves = []
         for item_id in self.state.tasks[c, person.id]:
             said = person.judge(self.truth[item_id])
-            answer = pb.Answer(item_id=item_id, reviewer=person.id, nonce=self.fresh())
+            answer = pb.Answer(
+                item_id=item_id, reviewer=person.id, nonce=self.fresh(), program=person.program
+            )
             if said is None:
                 answer.refusal = pb.REFUSAL_UNSURE
             else:
@@ -486,7 +517,7 @@ class Network:
 
     def end_commits(self, c: str = "digits") -> None:
         silent = self.state.tasks.count(c) > self.state.commits.count(c)
-        self._pass_window(self.campaign(c).rounds.commit_ms if silent else 0)
+        self._pass_window(self.windows(c).commit_ms if silent else 0)
         self.add(self.operator, "end-commits", pb.EndCommits(**self.place(c)))
 
     def reveal(self, person: Person, leaves: Sequence[bytes], c: str = "digits") -> None:
@@ -512,7 +543,7 @@ class Network:
         self, published: Sequence[pb.ItemVerdict], c: str = "digits", **changes: Any
     ) -> None:
         silent = self.state.commits.count(c) > self.state.revealed.count(c)
-        self._pass_window(self.campaign(c).rounds.reveal_ms if silent else 0)
+        self._pass_window(self.windows(c).reveal_ms if silent else 0)
         leaves = [encode_leaf(verdict) for verdict in published]
         body = pb.Verdict(**(self.place(c) | changes), verdicts=batch(leaves))
         self.add(self.operator, "verdict", body, leaves)
@@ -556,6 +587,10 @@ class Network:
         """Everything from stand-by to close."""
         self.run_rounds(*reviewers, gold=gold)
         self.close()
+
+    def windows(self, c: str = "digits") -> RoundTerms:
+        """What the campaign's present round was sealed with."""
+        return self.state.campaign_under(c, self.round(c).revision).rounds
 
     def place(self, c: str = "digits") -> dict[str, Any]:
         """What every record of the operator about a round begins with."""

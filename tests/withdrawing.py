@@ -8,8 +8,9 @@ from pathlib import Path
 
 from node.blobs import BlobStore
 from node.follower import Follower
+from node.planning import Terms
 from node.store import Store
-from node.submission import Submitter, Terms
+from node.submission import Submitter
 from protocol.log.batch import erase
 from protocol.log.merkle import hash_leaf
 from protocol.rows import ItemId

@@ -30,11 +30,14 @@ INTAKE: Final = "unit/test_fold_intake.py"
 KINDS: Final = "unit/test_fold_kinds.py"
 NETWORK: Final = "unit/test_fold_network.py"
 PARTS: Final = "unit/test_fold_parts.py"
+PROGRAMS: Final = "unit/test_fold_programs.py"
 REVIEW: Final = "unit/test_fold_review.py"
 ROUNDS: Final = "unit/test_fold_rounds.py"
+LIFE: Final = "unit/test_fold_life.py"
 MOVING: Final = "unit/test_fold_moving.py"
 SETTLEMENT: Final = "unit/test_fold_settlement.py"
 TAKEN: Final = "unit/test_fold_taken_parts.py"
+TAKEDOWN: Final = "unit/test_fold_takedown.py"
 VERDICT: Final = "unit/test_fold_verdict.py"
 VOTES: Final = "unit/test_fold_votes.py"
 WITHDRAWAL: Final = "unit/test_fold_withdrawal.py"
@@ -55,8 +58,10 @@ _DRAWING: Final = "protocol/rules/drawing.py"
 _ITEMS: Final = "protocol/rules/items.py"
 _INTAKE: Final = "protocol/rules/intake.py"
 _INVITATION: Final = "protocol/invitation.py"
+_LIFE: Final = "protocol/rules/life.py"
 _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
+_TAKEDOWN: Final = "protocol/rules/takedown.py"
 _PRINTS: Final = "protocol/review/fingerprints.py"
 _SEALING: Final = "protocol/rules/sealing.py"
 _ASKS: Final = "protocol/rules/asks.py"
@@ -146,6 +151,41 @@ _DECISIONS: Final = (
         "if (campaign_id, person) not in state.revealed:",
         "if (campaign_id, person) not in state.commits:",
         REVIEW,
+    ),
+    Mutant(
+        "programs answer where people are asked",
+        _ANSWERING,
+        "campaign.automation != pb.AUTOMATION_NONE",
+        "True",
+        PROGRAMS,
+    ),
+    Mutant(
+        "a program may have any name",
+        _ANSWERING,
+        'check_name(program, "the program that gave an answer", PROGRAM_CHARS_MAX)',
+        "pass",
+        PROGRAMS,
+    ),
+    Mutant(
+        "what only reviewers may see is sent to programs of others",
+        _CAMPAIGNS,
+        "campaign.automation != pb.AUTOMATION_ANYWHERE or campaign.privacy == pb.PRIVACY_OPEN",
+        "True",
+        PROGRAMS,
+    ),
+    Mutant(
+        "a verdict may hide that programs answered",
+        _VERDICT,
+        "(verdict.reviewers, verdict.programs) == (follows.reviewers, follows.programs)",
+        "True",
+        PROGRAMS,
+    ),
+    Mutant(
+        "refusals count as what a program answered",
+        "protocol/money/earnings.py",
+        "if given.by_program and given.answer and",
+        "if given.by_program and",
+        PROGRAMS,
     ),
     Mutant(
         "some gold may stay unopened",
@@ -771,8 +811,8 @@ _ROUNDS: Final = (
     Mutant(
         "the reveals' window lasts a moment longer",
         _VERDICT,
-        ">= campaign.rounds.reveal_ms",
-        "> campaign.rounds.reveal_ms",
+        ">= window_ms,",
+        "> window_ms,",
         ROUNDS,
     ),
     Mutant(
@@ -867,25 +907,158 @@ _ROUNDS: Final = (
         "unit/test_fold.py",
     ),
     Mutant(
-        "a campaign may be paused in mid-round",
-        _CAMPAIGNS,
-        "round_.phase is RoundPhase.OPEN",
-        "True",
-        ROUNDS,
-    ),
-    Mutant(
         "a paused campaign takes submissions",
         _INTAKE,
-        "not campaign.paused,",
+        "campaign.status is not CampaignStatus.PAUSED,",
         "True,",
-        ROUNDS,
+        LIFE,
     ),
     Mutant(
         "a paused campaign is sealed",
         _SEALING,
-        "require(not campaign.paused,",
+        "require(campaign.status is not CampaignStatus.PAUSED,",
         "require(True,",
-        ROUNDS,
+        LIFE,
+    ),
+    Mutant(
+        "a closed campaign takes what it likes",
+        "protocol/rules/record.py",
+        "campaign.status is not CampaignStatus.CLOSED,",
+        "True,",
+        LIFE,
+    ),
+    Mutant(
+        "a closed campaign takes submissions",
+        _INTAKE,
+        "    require_not_closed(campaign)\n",
+        "",
+        LIFE,
+    ),
+    Mutant(
+        "a closed campaign is sealed",
+        _SEALING,
+        "    require_not_closed(campaign)\n",
+        "",
+        LIFE,
+    ),
+    Mutant(
+        "reviewers stand by for a closed campaign",
+        _DRAWING,
+        "        require_not_closed(campaign)\n",
+        "        pass\n",
+        LIFE,
+    ),
+    Mutant(
+        "what waits in a closed campaign waits for ever",
+        _LIFE,
+        "            end(state, item_id)\n",
+        "            pass\n",
+        LIFE,
+    ),
+    Mutant(
+        "what nobody was drawn for waits in a closed campaign",
+        _DRAWING,
+        "].status is CampaignStatus.CLOSED:",
+        "].status is CampaignStatus.PAUSED:",
+        LIFE,
+    ),
+    Mutant(
+        "what stays undecided is drawn again in a closed campaign",
+        _VERDICT,
+        " or campaign.status is CampaignStatus.CLOSED:",
+        ":",
+        LIFE,
+    ),
+    Mutant(
+        "a change is not checked as a campaign is",
+        _LIFE,
+        "        check()\n",
+        "        pass\n",
+        LIFE,
+    ),
+    Mutant(
+        "a change makes rounds that nobody can infer",
+        _LIFE,
+        "    check_sizes(changed)\n",
+        "",
+        LIFE,
+    ),
+    Mutant(
+        "a change moves the draws of an item",
+        _LIFE,
+        "changed.rounds.draws_max == campaign.rounds.draws_max,",
+        "True,",
+        LIFE,
+    ),
+    Mutant(
+        "a campaign changes without end",
+        _LIFE,
+        "campaign.revision < REVISIONS_MAX,",
+        "True,",
+        LIFE,
+    ),
+    Mutant(
+        "a change of price holds for what was submitted before",
+        "protocol/money/earnings.py",
+        "state.campaign_under(campaign_id, revision).price_ppm,",
+        "state.campaigns[campaign_id].price_ppm,",
+        LIFE,
+    ),
+    Mutant(
+        "a change of windows holds for the round under way: to commit",
+        _ANSWERING,
+        "state.campaign_under(body.campaign_id, round_.revision).rounds.commit_ms",
+        "state.campaigns[body.campaign_id].rounds.commit_ms",
+        LIFE,
+    ),
+    Mutant(
+        "a change of windows holds for the round under way: to open",
+        _VERDICT,
+        "state.campaign_under(campaign.id, round_.revision).rounds.reveal_ms",
+        "campaign.rounds.reveal_ms",
+        LIFE,
+    ),
+    Mutant(
+        "what is owed is repaid once for each revision",
+        "protocol/money/earnings.py",
+        "owed[key] = left - repaid",
+        "owed[key] = left",
+        LIFE,
+    ),
+    Mutant(
+        "a takedown says nothing",
+        _TAKEDOWN,
+        'check_text(body.words, "why it is taken down", TAKEDOWN_CHARS_MAX)',
+        "pass",
+        TAKEDOWN,
+    ),
+    Mutant(
+        "an item is taken down in mid-review",
+        _TAKEDOWN,
+        '    require_not_in_review(state, ItemId(body.item_id), "take it down")\n',
+        "",
+        TAKEDOWN,
+    ),
+    Mutant(
+        "what was taken down may be licensed",
+        _TAKEDOWN,
+        "    spoil_snapshots(state, item)\n",
+        "",
+        TAKEDOWN,
+    ),
+    Mutant(
+        "what was taken down waits for its round",
+        _TAKEDOWN,
+        "    leave_review(state, [item_id])\n",
+        "",
+        TAKEDOWN,
+    ),
+    Mutant(
+        "who withdraws what was taken down owes nothing",
+        _WITHDRAWAL,
+        "was = item.status if item.takedown is None else item.takedown.before",
+        "was = item.status",
+        TAKEDOWN,
     ),
     Mutant(
         "an old word may be said again",

@@ -207,6 +207,8 @@ def _decided(line: Mapping[str, Any], campaign: Campaign, proofs: Proofs) -> Dec
         decision.belief_ppm,
         decision.confidence_ppm,
         proofs.epoch_at(verdict.index),
+        decision.reviewers,
+        decision.programs,
     )
 
 

@@ -61,6 +61,8 @@ class Decided:
     belief_ppm: Sequence[int]
     confidence_ppm: int
     decided_in: int  # epoch
+    reviewers: int  # who answered or refused
+    programs: int  # of those: for whom a program did
 
 
 Contents = Mapping[str, bytes]
@@ -209,6 +211,18 @@ def _decided(question: Question) -> tuple[Column, ...]:
             "How sure that is, from 0 to 1: of a rating, that it is within the tolerance; of several "
             "criteria, the least sure one.",
             lambda decided, _: decided.confidence_ppm / PPM,
+        ),
+        Column(
+            "reviewers",
+            "int64",
+            "How many reviewers answered or refused.",
+            lambda decided, _: decided.reviewers,
+        ),
+        Column(
+            "programs",
+            "int64",
+            "For how many of them a program did, by their own word.",
+            lambda decided, _: decided.programs,
         ),
     )
 

@@ -19,8 +19,8 @@ from commonground.networks import network_of
 
 # From the connection, or from the last answer, to the whole of the next request.
 REQUEST_SECONDS: Final = 10.0
-# Head and body: what we serve is read, and nothing is sent to us but small forms. A page that takes files says
-# how large they may be.
+# Head and body: what we serve is read, and nothing is sent to us but small forms. A page that takes files
+# says how large they may be.
 REQUEST_BYTES_MAX: Final = 64 * 1024
 # The largest file of the log, 16 MiB, at 2.3 Mbit/s.
 ANSWER_SECONDS: Final = 60.0

@@ -106,6 +106,10 @@ class Report:
                 answers[campaign_id] += 1
         return answers, refusals
 
+    def programs(self) -> Counter[str]:
+        """How many answers and refusals each program gave, as its owners say."""
+        return Counter(answer.program for answer in self.answers if answer.program)
+
 
 def _is_decided_now(before: Item | None, after: Item) -> bool:
     return after.decided_in is not None and (before is None or before.decided_in is None)

@@ -14,6 +14,7 @@ from commonhold.cli import (
     coordinator_campaign,
     coordinator_data,
     coordinator_keys,
+    coordinator_life,
     coordinator_move,
     coordinator_people,
     coordinator_slash,
@@ -48,6 +49,7 @@ gold_app = typer.Typer(no_args_is_help=True, help="Items whose answer you know, 
 epoch_app = typer.Typer(no_args_is_help=True, help="The rhythm of reward.")
 revenue_app = typer.Typer(no_args_is_help=True, help="Money that comes in for the network.")
 coordinator_campaign.register(app)
+coordinator_life.register(app)
 app.add_typer(gold_app, name="gold")
 app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")
@@ -281,7 +283,7 @@ def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
 @gold_app.command("import")
 @guarded
 def gold_import(
-    file: Annotated[Path, typer.Argument(help="CSV with the columns item_id,answer.")],
+    file: Annotated[Path, typer.Argument(help="Table with the columns item_id and answer.")],
     directory: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -82,6 +82,12 @@ def campaign_create(
     withdrawal: Annotated[
         str | None, typer.Option(help="Shares earned with items withdrawn later: repays or keeps.")
     ] = None,
+    automation: Annotated[
+        str | None,
+        typer.Option(
+            help="Programs that may review: local (on reviewers' machines), anywhere, none."
+        ),
+    ] = None,
     seal_items: Annotated[
         int | None, typer.Option(help="A round begins when so many items wait,")
     ] = None,
@@ -96,8 +102,8 @@ def campaign_create(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Open a campaign. It says once and for all what it asks for, and how its rounds run."""
-    from coordinator.campaigns import build_campaign
+    """Open a campaign. What it asks for is for ever; `campaign check` says before what it would be."""
+    from coordinator.campaigns import read_draft
     from coordinator.operator import Operator
 
     given = {
@@ -115,6 +121,7 @@ def campaign_create(
         "reviewers_per_item": reviewers,
         "privacy": privacy,
         "withdrawal": withdrawal,
+        "automation": automation,
         "seal_items": seal_items,
         "seal_wait": seal_wait,
         "commit_window": commit_window,
@@ -123,7 +130,7 @@ def campaign_create(
         "draws_max": draws_max,
     }
     with Operator(Home.at(directory)) as operator:
-        body = build_campaign(operator.state.network, file, given)
+        body = read_draft(operator.state.network, file, given).whole()
         receipt = operator.append("campaign", body)
     emit(
         {"id": body.id, "index": receipt.index},
@@ -137,7 +144,7 @@ def campaign_create(
 def campaign_pause(
     campaign: CampaignArgument, directory: HomeOption = None, as_json: JsonFlag = False
 ) -> None:
-    """Take no submissions and begin no round; between two rounds only."""
+    """Take no submissions and begin no round; one that is under way ends."""
     _pause(directory, campaign, paused=True, as_json=as_json)
 
 
@@ -151,19 +158,11 @@ def campaign_resume(
 
 
 def _pause(directory: Path | None, campaign: str, *, paused: bool, as_json: bool) -> None:
-    from coordinator.campaigns import require_campaign
+    from coordinator.life import pause_record
     from coordinator.operator import Operator
-    from protos.gen import records_pb2 as pb
 
     with Operator(Home.at(directory)) as operator:
-        state = operator.state
-        body = pb.Pause(
-            network=state.network,
-            campaign_id=campaign,
-            paused=paused,
-            serial=require_campaign(state, campaign).pauses,
-        )
-        receipt = operator.append("pause", body)
+        receipt = operator.append("pause", pause_record(operator.state, campaign, paused))
     emit(
         {"id": campaign, "paused": paused, "index": receipt.index},
         as_json,

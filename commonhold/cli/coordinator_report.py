@@ -41,6 +41,7 @@ def line_data(line: pb.RewardLine) -> dict[str, Any]:
         "accepted": line.evidence.accepted,
         "rejected": line.evidence.rejected,
         "answers": line.evidence.answers,
+        "programs": line.evidence.programs,
     }
 
 
@@ -191,8 +192,8 @@ def campaign_table(rows: Sequence[CampaignRow]) -> Table:
 
 
 def _now(row: CampaignRow) -> str:
-    if row.paused:
-        return "paused"
+    if row.progress is None and row.status != "open":
+        return row.status
     if row.progress is None:
         return f"after round {row.round}" if row.round else "not begun"
     doing = {"sealed": "tosses", "committing": "answers", "revealing": "openings"}

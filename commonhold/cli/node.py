@@ -10,13 +10,11 @@ from typing import Annotated
 
 import typer
 
-from commonhold.cli import node_vote, node_work
+from commonhold.cli import node_bring, node_vote, node_work
 from commonhold.cli.options import (
-    ConsentTo,
     DirOption,
     InviteCountOption,
     InviteEpochsOption,
-    Origin,
     PassphraseOption,
     ReviewCampaignsOption,
     ReviewersOption,
@@ -215,97 +213,6 @@ def invite(
 
 @app.command()
 @guarded
-def submit(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Files, or folders of files.")] = None,
-    *,
-    campaign: Annotated[str, typer.Option(help="See `commonhold node campaigns`.")],
-    licence: Annotated[
-        str, typer.Option(help="SPDX identifier that the campaign takes, as CC-BY-4.0.")
-    ],
-    consent: Annotated[
-        list[ConsentTo], typer.Option(help="What the network may do with it; repeat for each.")
-    ],
-    origin: Annotated[Origin, typer.Option(help="How the items were made.")],
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            help="Table of items, for those of several parts: CSV, or JSON Lines (.jsonl)."
-        ),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            help="The answers that you propose for files: CSV with the header file,label."
-        ),
-    ] = None,
-    label: Annotated[str, typer.Option(help="One answer for all files, instead of a list.")] = "",
-    generator: Annotated[
-        str, typer.Option(help="Model or tool, for agent and synthetic items.")
-    ] = "",
-    personal_data: Annotated[bool, typer.Option(help="The items show or name people.")] = False,
-    derived_from: Annotated[
-        list[str] | None,
-        typer.Option(help="Item id (hex) that these derive from; repeat for each."),
-    ] = None,
-    transformation: Annotated[str, typer.Option(help="How they were derived.")] = "",
-    directory: DirOption = None,
-    passphrase_path: PassphraseOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Submit files, or the rows of a table, to a campaign.
-
-    A table has a column for each part of an item: PART is a file, as a path below the table's folder,
-    PART_text is the content itself, PART_source says what made it, and answer is what you propose.
-
-    Files are copied into the node's directory and stay there; only their commitments and fingerprints
-    go into the public log. The members drawn to review a file fetch it from your node, which must be
-    running then: `commonhold node start`. What you submitted before is left out, and so is a file that
-    cannot be read or that the campaign does not take: you are told which.
-    """
-    from commonhold.cli import node_submit
-    from node.submission import Terms
-    from protos.gen import records_pb2 as pb
-
-    terms = Terms(
-        licence=licence,
-        consent=pb.Consent(**{each.value: True for each in consent}),
-        origin=node_submit.ORIGINS[origin],
-        generator=generator,
-        personal_data=personal_data,
-        derived_from=tuple(node_submit.item_id(each) for each in derived_from or ()),
-        transformation=transformation,
-    )
-    node_submit.submit(
-        campaign,
-        node_submit.Items(paths or [], table, labels, label),
-        terms,
-        directory=directory,
-        passphrase_path=passphrase_path,
-        as_json=as_json,
-    )
-
-
-@app.command()
-@guarded
-def send(
-    directory: DirOption = None,
-    again: Annotated[
-        bool,
-        typer.Option(
-            "--again",
-            help="Send your proposed answers once more, too: if the operator lost them, and asks for it.",
-        ),
-    ] = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Send what is queued, now. A running node does this by itself."""
-    from commonhold.cli import node_submit
-
-    node_submit.send(directory, again, as_json)
-
-
-@app.command()
-@guarded
 def status(
     directory: DirOption = None,
     offline: Annotated[
@@ -384,5 +291,6 @@ def copy(
     node_show.copy(folder, directory, as_json)
 
 
+node_bring.register(app)
 node_work.register(app)
 node_vote.register(app)

@@ -29,6 +29,8 @@ from protocol.tasks.question import question_of
 
 # As many digits of an item id as `list` shows; two of one round that share them are told apart by more.
 ITEM_DIGITS: Final = 12
+# A picture fills a terminal; a file, which has no width, gets what a wide one would show.
+PICTURE_COLUMNS_MAX: Final = 240
 _LISTED: Final = "`commonhold node review list` shows what is open"
 # What begins with it is a command; an answer that does is typed with another one before it. So no label of
 # a campaign, whatever it is called, is taken for a command, nor a command for a label.
@@ -139,6 +141,8 @@ def list_tasks(directory: Path | None, as_json: bool) -> None:
 
 def _cells(row: dict[str, Any]) -> list[object]:
     given = row["answer"] or row["refusal"] or ""
+    if row["program"]:
+        given += f" (by {row['program']})"
     return [row["item"][:ITEM_DIGITS], row["campaign"], row["kind"], row["status"], given]
 
 
@@ -161,6 +165,7 @@ def _task_data(wanted: Wanted) -> dict[str, Any]:
         "choices": case.choices,
         "answer": given,
         "refusal": MEANINGS.get(task.refusal),
+        "program": task.program,
     }
 
 
@@ -231,12 +236,12 @@ def review(directory: Path | None) -> None:
 
 def _go_through(desk: Desk, waiting: list[Wanted]) -> None:
     """Shows each item and asks, forwards and back."""
-    at, before = 0, ""
+    at, before = 0, None
     while at < len(waiting):
         wanted = waiting[at]
         case = _case(wanted)
-        if wanted.campaign.id != before:
-            before = wanted.campaign.id
+        if wanted.campaign != before:  # another one, or with other terms
+            before = wanted.campaign
             print_out(_asked(case))
         print_out(_shown(case))
         place = f"{at + 1}/{len(waiting)} {wanted.item_id.hex()[:ITEM_DIGITS]}"
@@ -273,8 +278,9 @@ def _asked(case: Case) -> Panel:
     lines.append(letters(sentence, "bold"))
     lines += [letters(f"  {each}") for each in more if each not in case.choices]
     lines.append(letters(_offered(case)))
-    title = letters(f"{case.campaign.id}: {case.campaign.title}")
-    return Panel(Group(*lines), title=title, title_align="left")
+    changed = f" (as changed by entry {case.campaign.logged_at})" if case.campaign.revision else ""
+    title = letters(f"{case.campaign.id}: {case.campaign.title}{changed}")
+    return Panel(Group(*lines), title=title, title_align="left", expand=False)
 
 
 def _offered(case: Case) -> str:
@@ -294,7 +300,7 @@ def _has_numbers(case: Case) -> bool:
 
 def _shown(case: Case) -> Group:
     """An item's parts, in this reviewer's order."""
-    width, colour = out.width - 1, out.color_system is not None
+    width, colour = min(out.width, PICTURE_COLUMNS_MAX) - 1, out.color_system is not None
     parts: list[RenderableType] = []
     for part in case.parts:
         if len(case.parts) > 1:

@@ -19,7 +19,7 @@ from node.chainwatch import chain_words, restart_words
 from node.clocks import clock_warning
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
-from node.items import count_items, refresh_items
+from node.items import count_items, refresh_items, taken_down
 from node.keys import NodeKeys
 from node.quota import may_submit
 from node.reach import reach_words, was_reached
@@ -107,6 +107,10 @@ def status(
         "log_entries": follower.size,
         "epoch": state.epoch,
         "items": count_items(store, state, person),
+        "taken_down": [
+            {"item": item_id.hex(), "campaign": item.campaign_id, "why": explain_item(state, item)}
+            for item_id, item in taken_down(state, person)
+        ],
         "outbox": store.outbox_counts(),
         "refused": [
             {"kind": row.outgoing.kind, "reason": row.last_error}
@@ -175,6 +179,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
         f"reviews     {f'standing by for {standing}' if standing else 'standing by for nothing'}",
         f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",
+        *(f"            {each['item'][:12]}: {each['why']}" for each in data["taken_down"]),
         *_quota_text(data["may_submit"]),
         *bond_text(data["bond"]),
         f"outbox      {counts_text(data['outbox']) or 'empty'}",
@@ -241,6 +246,7 @@ def statement(
                 "epoch": item.decided_in,
                 "status": item.status.name.lower(),
                 "why": explain_item(state, item),
+                "revision": item.revision,
             }
             for row, item in decided_items(store, state, epoch)
         ]
@@ -302,8 +308,11 @@ def _campaign(state: State, each: Campaign) -> dict[str, Any]:
         "price_ppm": each.price_ppm,
         "published": each.is_open,
         "withdrawal": "repays" if each.withdrawal == pb.WITHDRAWAL_REPAYS else "keeps",
+        "automation": AUTOMATION[each.automation],
         "rounds": asdict(each.rounds),
-        "paused": each.paused,
+        "status": each.status.name.lower(),
+        "revision": each.revision,
+        "terms_logged_at": each.logged_at,
         "round": round_.number,
         "phase": round_.phase.name.lower(),
         "waiting": waits_of(state, each.id),
@@ -314,6 +323,19 @@ _PROPOSALS: Final[Mapping[int, str]] = {
     pb.PROPOSAL_REQUIRED: "required",
     pb.PROPOSAL_OPTIONAL: "optional",
     pb.PROPOSAL_NOT_TAKEN: "none",
+}
+
+
+# What programs may review, in a word for scripts.
+AUTOMATION: Final[Mapping[int, str]] = {
+    pb.AUTOMATION_LOCAL: "local",
+    pb.AUTOMATION_ANYWHERE: "anywhere",
+    pb.AUTOMATION_NONE: "none",
+}
+_PROGRAMS: Final = {
+    "local": "may answer where their owner runs them",
+    "anywhere": "may answer, and content be sent to them",
+    "none": "may not answer: people only",
 }
 
 
@@ -348,8 +370,14 @@ def _campaign_text(each: dict[str, Any]) -> list[str]:
             f"sealed at {rounds['seal_items']:,} items, or when one has waited"
             f" {duration_words(rounds['seal_wait_ms'])}",
         ),
+        ("programs", _PROGRAMS[each["automation"]]),
         ("now", _now_text(each)),
     ]
+    if each["revision"]:
+        entry = each["terms_logged_at"]
+        lines.append(
+            ("changed", f"by log entry {entry}; items from before keep the terms they came under")
+        )
     head = f"{each['id']}  {each['title']}".rstrip()
     return [f"{head} ({each['task']})", *(f"  {name:<9} {text}" for name, text in lines)]
 
@@ -369,8 +397,11 @@ def _part_text(part: dict[str, Any]) -> str:
 
 
 def _now_text(each: dict[str, Any]) -> str:
-    if each["paused"]:
+    if each["status"] == "paused":
         return "paused: it takes no submissions"
+    if each["status"] == "closed":
+        under_way = "" if each["phase"] == "open" else f"; round {each['round']} ends"
+        return f"closed: it takes nothing more{under_way}"
     waiting = f"{each['waiting']:,} items wait" if each["waiting"] != 1 else "1 item waits"
     if each["phase"] == "open":
         return f"{waiting} for round {each['round'] + 1}"
@@ -379,7 +410,7 @@ def _now_text(each: dict[str, Any]) -> str:
 
 def counts_text(counts: Mapping[Any, int]) -> str:
     """48 accepted, 2 rejected."""
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
 def _line(each: StatementLine) -> dict[str, Any]:
@@ -387,6 +418,7 @@ def _line(each: StatementLine) -> dict[str, Any]:
         "epoch": each.epoch,
         "role": pb.Role.Name(each.line.role).removeprefix("ROLE_").lower(),
         "campaign": each.line.campaign_id,
+        "revision": each.line.revision,
         "job": each.line.job_id,
         "licence": each.line.licence_id,
         "asset": asset_name(each.line.asset),

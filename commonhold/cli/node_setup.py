@@ -10,12 +10,34 @@ from commonhold.cli.node_home import make_keys, open_store
 from commonhold.cli.node_people import refusal
 from commonhold.cli.node_sending import deliver
 from commonhold.cli.output import emit, say
-from node.config import NodeConfig, locate, write_config
+from node.config import NodeConfig, load_config, locate, write_config
 from node.keys import passphrase_file
 from node.registration import registration, why_not_joined
+from node.reviewers import check_reviewer
 from protocol.errors import ConfigError, Unreachable
 from protocol.identity import name_of
 from protocol.invitation import Ticket
+from protocol.log.link import NetworkLink
+
+
+def join_first(link: NetworkLink, directory: Path | None, passphrase_path: Path | None) -> None:
+    """Makes a node with ordinary settings where there is none yet, so that one command joins and goes on.
+
+    Raises ConfigError where there is one of another network.
+    """
+    home = locate(directory)
+    if not home.config.exists():
+        config = NodeConfig(link.without_invitation())
+        init(
+            *(config, link.invitation, directory),
+            encrypt=False,
+            passphrase_path=passphrase_path,
+            as_json=False,
+        )
+    elif load_config(home).link.network != link.network:
+        raise ConfigError(
+            f"the node in {home.root} is of another network", "use another directory with --dir"
+        )
 
 
 def init(
@@ -29,8 +51,11 @@ def init(
 ) -> None:
     """Makes what is missing; what an interrupted call made already is kept.
 
-    Raises Reject, after all is made, when the network does not take the person in.
+    Raises ConfigError, before anything is made, for a reviewer that there is not; and Reject, after all is
+    made, when the network does not take the person in.
     """
+    for specification in filter(None, config.reviewers.values()):
+        check_reviewer(specification, config.chat)
     home = locate(directory)
     if home.config.exists():
         raise ConfigError(

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from commonground.client import CoordinatorClient
+from commonhold.cli.finding import Found, ask_what, settle_origin
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_report import counts_text
 from commonhold.cli.node_sending import deliver, read_trusted
 from commonhold.cli.options import Origin
-from commonhold.cli.output import emit, progress
+from commonhold.cli.output import confirm, emit, progress
+from commonhold.cli.submit_report import (
+    LIST_NAME,
+    end,
+    end_stopped,
+    report_plan,
+    report_submitted,
+    show_columns,
+)
 from node.blobs import BlobStore
+from node.bringing.columns import Named
+from node.bringing.sources import Asked, Brought, UnclearColumns, bring
 from node.config import NodeConfig
-from node.drafts import Draft, drafts_of_files, expand, read_table
 from node.follower import Follower
-from node.intake import read_labels
 from node.media.worker import DECODER
+from node.orphans import putting
 from node.outbox import send_again
+from node.planning import Plan, Planner, Terms
+from node.privacy.choice import Choice
+from node.privacy.screening import Screening
 from node.registration import joining, require_joining
-from node.rows import OutboxState
 from node.store import Store
-from node.submission import Submitted, Submitter, Terms
-from protocol.errors import ConfigError, Reject
+from node.submission import Submitter
+from protocol.errors import ConfigError
 from protocol.limits import HASH_BYTES
-from protocol.media import CSV
 from protocol.rows import Campaign
 from protos.gen import records_pb2 as pb
 
@@ -39,35 +52,21 @@ ORIGINS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Items:
-    """What is submitted: the rows of a table; or files, whose answers are in a list, or all the same."""
+class How:
+    """What is to be done beside submitting."""
 
-    paths: list[Path]
-    table: Path | None = None
-    labels: Path | None = None
-    label: str = ""
-
-    def __post_init__(self) -> None:
-        if bool(self.paths) == bool(self.table):
-            raise ConfigError(
-                "both files and a table are named" if self.paths else "nothing is named to submit",
-                "name files or folders, or a table of items: --table FILE",
-            )
-        if self.labels is not None and self.label:
-            raise ConfigError(
-                "both a list of answers and one for all files are given",
-                "give --labels FILE, or --label LABEL",
-            )
-        if self.table is not None and (self.labels is not None or self.label):
-            raise ConfigError(
-                "a table has its answers inside", "write them into its column `answer`"
-            )
+    dry_run: bool = False  # only say what would be submitted
+    scale: bool = False  # pictures that are too large are made smaller
+    strict: bool = False  # anything left out is a failure
+    personal_data: Choice | None = None  # what to do where some is found; None: ask
 
 
 def submit(
     campaign: str,
-    what: Items,
+    asked: Asked,
     terms: Terms,
+    how: How,
+    screening: Screening,
     *,
     directory: Path | None,
     passphrase_path: Path | None,
@@ -77,32 +76,109 @@ def submit(
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     DECODER.start()  # meanwhile the log is read
-    with open_store(home) as store, BlobStore(home.blobs) as blobs:
+    with open_store(home) as store:
         follower = read_trusted(home, config, store)
         state = follower.state
-        if (record := joining(keys, state)) is not None:
-            store.enqueue(record)
-        require_joining(store, keys.person, state)
-        submitter = Submitter(store, blobs, keys, state, campaign)
-        drafts = _drafts(what, submitter, state.campaigns[campaign])
-        with progress(as_json) as bar:
-            task = bar.add_task("preparing", total=len(drafts))
-            done = submitter.submit_drafts(drafts, terms, lambda: bar.advance(task))
-        asyncio.run(deliver(home, config, store, follower, quiet=as_json, reports="submission"))
-        _report_submitted(store, done, as_json)
+        if not how.dry_run:
+            if (record := joining(keys, state)) is not None:
+                store.enqueue(record)
+            require_joining(store, keys.person, state)
+
+        def planner(screening: Screening) -> Planner:
+            return Planner(store, state, campaign, scale=how.scale, screening=screening)
+
+        looked = _look(planner, asked, terms, how, screening, as_json=as_json)
+        if how.dry_run:
+            report_plan(looked.plan, looked.brought, looked.found, as_json)
+        elif looked.choice is not Choice.STOP:
+            with BlobStore(home.blobs) as blobs, putting(store, blobs), progress(as_json) as bar:
+                task = bar.add_task("preparing", total=len(looked.plan.items))
+                submitter = Submitter(
+                    *(store, blobs, keys, state, campaign),
+                    scale=how.scale,
+                    screening=looked.screening,
+                )
+                done = submitter.queue(
+                    looked.plan, looked.brought.drafts, terms, lambda: bar.advance(task)
+                )
+            asyncio.run(deliver(home, config, store, follower, quiet=as_json, reports="submission"))
+            report_submitted(
+                *(store, done, looked.brought, looked.found),
+                file=home.root / LIST_NAME,
+                as_json=as_json,
+            )
+    if looked.choice is Choice.STOP:
+        end_stopped(looked.plan, looked.found, how.dry_run, as_json)
+    end(looked.plan, looked.takes, how.strict)
 
 
-def _drafts(what: Items, submitter: Submitter, campaign: Campaign) -> list[Draft]:
-    if what.table is not None:
-        return read_table(what.table, campaign.parts)
-    part = submitter.only_part()
-    takes = next(each.media_types for each in campaign.parts if each.name == part)
-    files = expand(what.paths, tables=CSV.name in takes)
-    if what.labels is None:
-        return drafts_of_files(files, part, what.label)
-    answers = read_labels(what.labels)  # which says if there is no such file
-    files = [path for path in files if not path.samefile(what.labels)]
-    return drafts_of_files(files, part, answers)
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What would be submitted as its owner decided, and what was found on the way there."""
+
+    plan: Plan
+    brought: Brought
+    found: Found
+    choice: Choice
+    screening: Screening
+    takes: str  # the campaign's media, in words
+
+
+def _look(
+    planner_with: Callable[[Screening], Planner],
+    asked: Asked,
+    terms: Terms,
+    how: How,
+    screening: Screening,
+    *,
+    as_json: bool,
+) -> _Looked:
+    """Plans, and where personal data is found, asks; who redacts has all read once more."""
+    screening = replace(screening, redacts=how.personal_data is Choice.REDACT)
+    planner = planner_with(screening)
+    brought = _bring(asked, planner.campaign)
+    plan = _plan(planner, brought, terms, as_json)
+    found = Found.of(plan)
+    choice = _decide(plan, found, how, as_json)
+    if choice is Choice.REDACT and not screening.redacts:
+        screening = replace(screening, redacts=True)
+        plan = _plan(planner_with(screening), brought, terms, as_json)
+    if choice in (Choice.REDACT, Choice.LEAVE_OUT):
+        plan = plan.without_personal()
+    plan = settle_origin(plan, terms, may_ask=not (as_json or how.dry_run))
+    return _Looked(plan, brought, found, choice, screening, planner.takes())
+
+
+def _plan(planner: Planner, brought: Brought, terms: Terms, as_json: bool) -> Plan:
+    with progress(as_json) as bar:
+        task = bar.add_task("reading", total=None)
+        return planner.plan(brought.drafts, terms, lambda: bar.advance(task))
+
+
+def _decide(plan: Plan, found: Found, how: How, as_json: bool) -> Choice:
+    """What is done with what was found. Where nothing would leave this machine, nothing is asked."""
+    if how.dry_run or as_json:
+        chosen = how.personal_data or Choice.STOP
+    elif how.personal_data is not None or not plan.personal:
+        found.tell()
+        chosen = how.personal_data or Choice.STOP
+    else:
+        chosen = ask_what(found, len(plan.personal))
+    return chosen if plan.personal or chosen is Choice.REDACT else Choice.KEEP
+
+
+def _bring(asked: Asked, campaign: Campaign) -> Brought:
+    """Asks what the columns of a table mean, where they do not say it and somebody is there to answer."""
+    try:
+        return bring(asked, campaign)
+    except UnclearColumns as unclear:
+        if unclear.proposal is None or not sys.stdin.isatty():
+            raise
+        show_columns(unclear.table, unclear.proposal)
+        if not confirm("Is this what the columns mean?"):
+            raise
+        named = Named(unclear.proposal.columns, unclear.proposal.answer)
+        return bring(replace(asked, named=named, header=unclear.table.header), campaign)
 
 
 def item_id(text: str) -> bytes:
@@ -114,39 +190,6 @@ def item_id(text: str) -> bytes:
     if len(digest) != HASH_BYTES:
         raise ConfigError(f"{text!r} is not an item id", "an item id has 64 hexadecimal digits")
     return digest
-
-
-def _report_submitted(store: Store, done: Submitted, as_json: bool) -> None:
-    rows = [row for digest in done.batches if (row := store.outbox_row(digest)) is not None]
-    refused = [row for row in rows if row.state == "refused"]
-    if refused:
-        raise Reject(
-            f"the network refused {len(refused)} of {len(rows)} batches: {refused[0].last_error}",
-            "correct what it says and run the command again; accepted batches are left out",
-        )
-    skipped = [{"file": each.name, "reason": each.reason} for each in done.skipped]
-    changed = [{"file": each.name, "said": list(each.said)} for each in done.changed]
-    data: dict[str, Any] = {
-        "items": done.items,
-        "skipped": skipped,
-        "changed": changed,
-        "left": done.left,
-        "batches": [{"entry": row.receipt_index, "state": row.state} for row in rows],
-    }
-    items = "1 item" if done.items == 1 else f"{done.items:,} items"
-    lines = [f"{items} submitted in {len(rows)} {'batch' if len(rows) == 1 else 'batches'}"]
-    lines += [f"changed: {each.name}: {'; '.join(each.said)}" for each in done.changed]
-    lines += [f"left out: {each['file']}: {each['reason']}" for each in skipped]
-    if done.left:
-        lines.append(
-            f"left for a later epoch: {done.left:,}, since you may submit no more in this one;"
-            " run the command again then"
-        )
-    if any(row.state == OutboxState.POSTPONED for row in rows):
-        lines.append(
-            "some are more than you may submit in this epoch; they are sent again in the next"
-        )
-    emit(data, as_json, lambda: lines)
 
 
 def send(directory: Path | None, again: bool, as_json: bool) -> None:

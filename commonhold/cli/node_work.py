@@ -1,4 +1,4 @@
-"""The commands of `commonhold node` that do its work: `start`, `review`, `page`, `withdraw`, `assent`, `move`."""
+"""The commands of `commonhold node` that do its work: `start`, `review`, `page`, `withdraw`, `move` …"""
 
 from __future__ import annotations
 
@@ -60,6 +60,12 @@ def start(
     *,
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
+    link: Annotated[
+        str,
+        typer.Option(
+            help="Join this network first, if there is no node here yet; - reads the link from input."
+        ),
+    ] = "",
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets name and addresses, as JSON, when ready.")
     ] = None,
@@ -73,6 +79,7 @@ def start(
 ) -> None:
     """Run the node: serve your items to reviewers, review, watch the log. Until interrupted.
 
+    With --link this is all that a newcomer needs: `node init` with ordinary settings, and then the node runs.
     What is said here of campaigns, kinds and reviewers counts for this run, in the place of what
     node.toml says.
     """
@@ -80,11 +87,15 @@ def start(
     import logging
     from dataclasses import replace
 
+    from commonhold.cli import node_setup
     from commonhold.cli.node_home import open_home, open_keys
     from commonhold.cli.node_page import spending_of
+    from commonhold.cli.node_people import read_link
     from node.config import read_reviewers
     from node.daemon import Daemon, Options, run_until_signal
 
+    if link:
+        node_setup.join_first(read_link(link), directory, passphrase_path)
     home, config = open_home(directory)
     config = replace(
         config,
@@ -195,8 +206,8 @@ def review(
     that it takes to open it: treat it like a password.
     """
     if context.invoked_subcommand is not None:
-        if directory is not None:  # said before the command it counts for the command
-            context.default_map = {context.invoked_subcommand: {"directory": str(directory)}}
+        # The directory may stand before the command, too.
+        context.default_map = {context.invoked_subcommand: {"directory": directory}}
         return
     if not web and (phone or address or port or new):
         raise ConfigError("that is of the page in a browser", "say --web as well")

@@ -44,7 +44,8 @@ ReviewersOption = Annotated[
     typer.Option(
         "--reviewer",
         metavar="[CAMPAIGN=]SPEC",
-        help="Plug-in that reviews for you, in one campaign or in all others; repeat."
+        help="Program that reviews for you, in one campaign or in all others: chat:URL#MODEL,"
+        " command:PROGRAM, digits:FOLDER, or a plug-in's NAME:…; repeat."
         " Default: you do, `commonhold node review`.",
     ),
 ]

@@ -6,7 +6,9 @@ is spelt out. A string is one line, whoever wrote it; layout is ours, made of li
 Exit codes: 0 done, 1 a check failed (verify, demo), 2 wrong use or configuration, 3 the other side
 cannot be reached or is busy (the work is kept), 4 the other side refused, 5 the state does not allow
 it now, 6 our own disk failed, 7 an alarm is one node's word (verify --alarm), 8 what was asked for could
-not be checked, which is no pass (verify --rpc-url), 130 interrupted. Any other non-zero code is a bug.
+not be checked, which is no pass (verify --rpc-url), 9 nothing of what was named could be submitted, 10 some
+of it was left out (node submit --strict), 11 personal data was found (node submit, node scan), 130
+interrupted. Any other non-zero code is a bug.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,6 +58,9 @@ EXIT_TESTIMONY: Final = 7
 EXIT_UNCHECKED: Final = 8
 #: The last second of the year 9999: a log may name any number.
 MOMENT_S_MAX: Final = 253_402_300_799
+EXIT_NOTHING: Final = 9
+EXIT_SOME: Final = 10
+EXIT_PERSONAL: Final = 11
 EXIT_BUG: Final = 70  # as sysexits.h has it
 EXIT_INTERRUPTED: Final = 130
 
@@ -68,11 +74,18 @@ _EXITS: Final[tuple[tuple[type[CommonholdError], int], ...]] = (
 )
 
 
+COLUMNS_VARIABLE: Final = "COLUMNS"
+# A file or another program has no width, and nothing is to be missing there. Tables are as wide as they need.
+PIPED_COLUMNS: Final = 10_000
+
+
 class Screen(Console):
     """A terminal to which text is text, whichever way it comes: the last defence behind all that is below."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, markup=False, emoji=False, **options)
+        if not self.is_terminal and COLUMNS_VARIABLE not in os.environ:
+            self.width = PIPED_COLUMNS
 
     def render_str(self, text: str, **options: Any) -> Text:
         """A string that is printed as it is."""

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
+from commonground.carried import PART_BYTES_MAX
 from commonhold.cli.output import letters, prose
-from node.intake import MAX_CONTENT_BYTES, DecodedImage, read_image, waveform
+from node.intake import DecodedImage, read_image, waveform
 from protocol.errors import Reject
 from protocol.media import MEDIA, Shown
 
@@ -32,7 +33,7 @@ def shown_content(path: Path, media_type: str, columns_max: int, colour: bool = 
     medium = MEDIA.get(media_type)
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_CONTENT_BYTES + 1)
+            content = file.read(PART_BYTES_MAX + 1)
         if medium is not None and medium.shown is Shown.PICTURE:
             return half_blocks(read_image(content, media_type), columns_max, colour)
         if medium is not None and medium.shown is Shown.TEXT:

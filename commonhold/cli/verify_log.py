@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 from rich.console import RenderableType
@@ -35,6 +35,9 @@ from protocol.log.link import SCHEME, parse_link
 from protocol.log.note import Verifier
 from protocol.log.tiles import CHECKPOINT_PATH
 from protocol.state import SHARES, State
+
+# Owners name their programs as they like; what is rarer is summed up.
+PROGRAMS_SHOWN: Final = 10
 
 
 def check(
@@ -95,6 +98,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "root": report.checkpoint.root,
         "records": dict(report.kinds),
         "campaigns": _campaigns(report),
+        "programs": dict(report.programs()),
         "items": dict(sum(items.values(), start=Counter[str]())),
         "erased": report.erased,
         "persons": _persons(state),
@@ -158,7 +162,8 @@ def _campaigns(report: Report) -> dict[str, Any]:
             "rounds_decided": report.rounds[name],
             "answers": answers[name],
             "refusals": dict(refusals.get(name, {})),
-            "paused": campaign.paused,
+            "status": campaign.status.name.lower(),
+            "revision": campaign.revision,
         }
         for name, campaign in state.campaigns.scan()
     }
@@ -190,9 +195,19 @@ def _findings(report: Report, look: Look | None) -> list[str]:
         ]
     if report.erased:
         lines.append(f"descriptions erased, each withdrawn by its author: {report.erased:,}")
+    if programs := report.programs():
+        lines.append(_program_words(programs, len(report.answers)))
     lines += past_text(past_data(state))
     lines.append(_chain_words(look))
     return lines
+
+
+def _program_words(programs: Counter[str], answers: int) -> str:
+    """Which programs answered in their owners' place."""
+    listed = [f"{name} ({count:,})" for name, count in programs.most_common(PROGRAMS_SHOWN)]
+    if len(programs) > PROGRAMS_SHOWN:
+        listed.append(f"and {len(programs) - PROGRAMS_SHOWN:,} more")
+    return f"programs gave {programs.total():,} of {answers:,} answers: {', '.join(listed)}"
 
 
 def _chain_words(look: Look | None) -> str:

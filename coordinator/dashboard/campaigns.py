@@ -19,7 +19,7 @@ from coordinator.overview import CampaignRow, campaign_row
 from coordinator.ranking import Ranked, SourceRanking
 from coordinator.tally import PastRound, Statuses, Tally
 from protocol.identity import person_of, short
-from protocol.lifecycle import RoundPhase
+from protocol.lifecycle import CampaignStatus, RoundPhase
 from protocol.limits import NAME_CHARS_MAX, PPM
 from protocol.rows import Campaign, RoundTerms
 from protocol.state import State
@@ -56,6 +56,11 @@ _WITHDRAWAL: Final[dict[int, str]] = {
     pb.WITHDRAWAL_KEEPS: "shares stay with the author",
     pb.WITHDRAWAL_REPAYS: "shares are repaid with the author's next items",
 }
+_AUTOMATION: Final[dict[int, str]] = {
+    pb.AUTOMATION_LOCAL: "if they run on their reviewers' own machines",
+    pb.AUTOMATION_ANYWHERE: "of anybody; content may be sent to them",
+    pb.AUTOMATION_NONE: "no: people only, by their word",
+}
 
 
 # ---- where its round is ----
@@ -67,7 +72,7 @@ class CampaignLine:
 
     row: CampaignRow
     phase: str  # in a word
-    status: str  # that word, or that it is paused
+    status: str  # that word, or that it is paused or closed
     told: str  # what the round waits for
     ends: str  # when the window is over at the latest; empty while none runs
     left: str  # how long that is from now
@@ -79,13 +84,14 @@ def campaign_line(state: State, tally: Tally, campaign: Campaign, now_ms: int) -
     row = campaign_row(state, campaign, tally.of_campaign(campaign.id))
     round_ = state.round_of(campaign.id)
     phase, progress = PHASES[round_.phase], row.progress
-    window_ms = _window_ms(campaign.rounds, round_.phase)
+    terms = state.campaign_under(campaign.id, round_.revision)
+    window_ms = _window_ms(terms.rounds, round_.phase)
     ends_ms = round_.since_ms + window_ms
     done = PPM * progress.done // progress.expected if progress and progress.expected else 0
     return CampaignLine(
         row=row,
         phase=phase,
-        status="paused" if campaign.paused else phase,
+        status=phase if campaign.status is CampaignStatus.OPEN else row.status,
         told=_told(campaign, row, round_.phase),
         ends=moment(ends_ms) if window_ms else "",
         left=_left(ends_ms - now_ms) if window_ms else "",
@@ -129,7 +135,9 @@ def _missing(row: CampaignRow) -> str:
 
 
 def _gathering(campaign: Campaign, row: CampaignRow) -> str:
-    if campaign.paused:
+    if campaign.status is CampaignStatus.CLOSED:
+        return "closed by the operator: it takes nothing more"
+    if campaign.status is CampaignStatus.PAUSED:
         return "paused by the operator: it takes no items and seals no round"
     if not row.waiting:
         return "nothing waits for review"
@@ -191,6 +199,7 @@ def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
     yield "Reviewers for each item", str(campaign.reviewers_per_item)
     yield "An accepted item weighs", f"{campaign.price_ppm / PPM:g}"
     yield "Content travels", _PRIVACY[campaign.privacy]
+    yield "Programs may answer", _AUTOMATION[campaign.automation]
     yield "On withdrawal", _WITHDRAWAL[campaign.withdrawal]
     yield (
         "A round begins",
@@ -201,6 +210,12 @@ def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
         "Its windows",
         f"{duration(rounds.commit_ms)} to answer, {duration(rounds.reveal_ms)} to open the answers",
     )
+    if campaign.revision:
+        yield (
+            "Changed",
+            f"{many(campaign.revision, 'time')}, last by log entry {campaign.logged_at:,}; what was"
+            " submitted before goes by the terms of then",
+        )
     yield "An item stays undecided", f"after {many(rounds.draws_max, 'draw')}"
 
 
@@ -227,6 +242,8 @@ class FindingsView:
     rest: int  # items whose answer is not listed
     histogram: Markup  # empty for kinds whose answers have no order
     refused: tuple[Found, ...]  # by reason, of all items that have a verdict
+    reviewers: int  # who answered or refused, of all these items together
+    programs: int  # of those: for whom a program did
 
 
 def findings_view(campaign: Campaign, findings: Findings) -> FindingsView:
@@ -252,6 +269,8 @@ def findings_view(campaign: Campaign, findings: Findings) -> FindingsView:
             for reason, items in findings.refused.most_common()
             if items
         ),
+        reviewers=findings.reviewers,
+        programs=findings.programs,
     )
 
 

@@ -16,8 +16,9 @@ from typing import Final
 
 from coordinator.dashboard.paging import ROWS
 from protocol.identity import PersonId
+from protocol.jobs import JobResult
 from protocol.lifecycle import JobStatus
-from protocol.rows import Consent, JobResult, Licence
+from protocol.rows import Consent, Licence
 from protocol.state import State
 
 # Twelve hexadecimal digits name a dataset: enough that two of one network never share them.

@@ -11,8 +11,8 @@ from commonground.jobs import accuracy_ppm, is_over
 from coordinator.dashboard.charts import Series, Text, line_chart
 from coordinator.tally import Tally
 from protocol.identity import PersonId
+from protocol.jobs import Job, JobResult, JobTerms, TrainingRound
 from protocol.limits import PPM
-from protocol.rows import Job, JobResult, JobTerms, TrainingRound
 from protocol.state import State
 
 

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from markupsafe import Markup
 
+from commonground.takedowns import takedown_words
 from commonground.web.pages import segment
 from coordinator.dashboard.formats import (
     amount,
@@ -139,6 +140,19 @@ def _pause(body: pb.Pause) -> Said:
     return _said(f"{verb} the campaign {{}}", body.campaign_id, path=_to(body))
 
 
+def _change(body: pb.Change) -> Said:
+    return _said("changed the terms of the campaign {}", body.campaign_id, path=_to(body))
+
+
+def _close_campaign(body: pb.CloseCampaign) -> Said:
+    return _said("closed the campaign {}", body.campaign_id, path=_to(body))
+
+
+def _takedown(body: pb.Takedown) -> Said:
+    why = takedown_words(body.reason, body.words)
+    return _said("took the item {} down, since {}", _ours(body.item_id.hex()[:12]), why)
+
+
 def _chain(body: pb.Chain) -> Said:
     return _said(
         "read the chain up to block {}: {}",
@@ -220,6 +234,9 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
         "opened the campaign {}", b.title or b.id, path=f"/campaigns/{segment(b.id)}"
     ),
     "pause": _pause,
+    "change": _change,
+    "close-campaign": _close_campaign,
+    "takedown": _takedown,
     "submission": lambda b: _said(
         "submitted {} to {}", _items(b.items.count - b.parts), b.campaign_id, path=_to(b)
     ),

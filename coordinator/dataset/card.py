@@ -10,6 +10,7 @@ from commonground.dataset.layout import DATA, RANKING
 from commonground.dataset.rows import AUDIO, IMAGE, TEXT
 from commonground.escaping import in_code, in_markdown, one_line
 from coordinator.dataset.facts import Facts, counted, licence_url
+from protocol.rows import Terms
 
 # What a hub calls a licence is its SPDX identifier in lower case, for those that it knows.
 _HUB_LICENCES: Final = frozenset(
@@ -92,8 +93,23 @@ def _question(facts: Facts) -> list[str]:
         *([""] if rest else []),
         f"An item has these parts: {', '.join(parts)}.",
         "",
-        *(f"> {in_markdown(line)}" for line in facts.campaign.guidelines.splitlines()),
-        *([""] if facts.campaign.guidelines else []),
+        *_guidelines(facts.campaign.guidelines),
+        *(line for each in facts.earlier for line in _changed(*each)),
+    ]
+
+
+def _guidelines(text: str) -> list[str]:
+    return [*(f"> {in_markdown(line)}" for line in text.splitlines()), *([""] if text else [])]
+
+
+def _changed(terms: Terms, items: int) -> list[str]:
+    """Guidelines that were changed later, for the items that were submitted and reviewed under them."""
+    said = _guidelines(terms.guidelines) or ["None were given.", ""]
+    return [
+        f"{items:,} of the items were submitted and reviewed under the guidelines of log entry"
+        f" {terms.logged_at:,}:",
+        "",
+        *said,
     ]
 
 
@@ -150,6 +166,7 @@ def _origin(facts: Facts) -> list[str]:
         f"- With personal data, by their contributors' word: {facts.personal:,}",
         f"- Reviewers per item: {facts.campaign.reviewers_per_item}, drawn at random, "
         "answering independently",
+        f"- Answers that programs gave, by their reviewers' word: {facts.programs:,} of {facts.reviewers:,}",
         "",
     ]
 

@@ -13,7 +13,7 @@ from commonground.escaping import one_line
 from coordinator.dataset.snapshots import folder_name
 from coordinator.ranking import SourceRanking
 from protocol.identity import name_of
-from protocol.rows import Campaign, Consent
+from protocol.rows import Campaign, Consent, Terms
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Facts:
 
     network_name: str
     url: str  # where the network's dashboard is
-    campaign: Campaign
+    campaign: Campaign  # with the latest terms that an item of it was submitted under
     digest: bytes  # of the snapshot record
     scope: Consent
     columns: Columns
@@ -37,7 +37,11 @@ class Facts:
     licences: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
     generators: Counter[str] = field(default_factory=Counter)
+    reviewers: int = 0  # who answered or refused, of all items together
+    programs: int = 0  # of those: for whom a program did
     ranking: SourceRanking | None = None
+    # Terms of the campaign before those, and how many items were submitted under each.
+    earlier: tuple[tuple[Terms, int], ...] = ()
 
     def count(self, decided: Decided, contents: Mapping[str, bytes]) -> None:
         """Adds an item."""
@@ -50,6 +54,8 @@ class Facts:
         self.answers[question.kind.words(question.spec, decided.answer)] += 1
         self.licences[described.licence] += 1
         self.origins[ORIGINS[described.origin]] += 1
+        self.reviewers += decided.reviewers
+        self.programs += decided.programs
         if described.generator:
             self.generators[described.generator] += 1
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,9 @@ def write_dataset(
 
 def _fill(part: Path, source: Source, missing: Collection[ItemId], on_item: OnItem) -> Manifest:
     state, snapshot = source.state, source.snapshot
-    campaign = state.campaigns[snapshot.campaign_id]
+    under = Counter(state.items[item_id].revision for item_id in snapshot.items)
+    revisions = [state.campaign_under(snapshot.campaign_id, each) for each in sorted(under)]
+    campaign = revisions[-1]
     facts = Facts(
         state.name,
         source.url,
@@ -113,6 +116,7 @@ def _fill(part: Path, source: Source, missing: Collection[ItemId], on_item: OnIt
         source.published,
         missing=len(missing),
         ranking=rank(source.comparisons),
+        earlier=tuple((each.terms, under[each.revision]) for each in revisions[:-1]),
     )
     with writing(part / layout.LOG) as file:
         evidence = write_log(file, source.ledger, source.keys.log_verifier, state, snapshot)
@@ -194,6 +198,8 @@ def _write_item(
         item.belief_ppm,
         item.confidence_ppm,
         item.decided_in,
+        len(item.answered_by),
+        item.programs,
     )
     contents = {name: part.content for name, part in opened.items()}
     facts.count(decided, contents)

@@ -1,4 +1,4 @@
-"""Deletes what somebody withdrew: fetched content, and every exported dataset that holds it.
+"""Deletes what was withdrawn or taken down: fetched content, and every exported dataset that holds it.
 
 What is deleted follows from the log and from the names on disk, so that the sweep can be killed and
 repeated at any time. The server sweeps at its start and whenever the log holds a new withdrawal; an
@@ -23,7 +23,7 @@ from coordinator.config import Home
 from coordinator.dataset.content import ContentStore, PartOf
 from coordinator.dataset.snapshots import folder_name
 from protocol.errors import StoreError
-from protocol.lifecycle import ItemStatus
+from protocol.lifecycle import GONE
 from protocol.state import State
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def doomed(state: State, held: Iterable[PartOf]) -> Doomed:
         (item_id, part)
         for item_id, part in held
         if (item := state.items.get(item_id)) is not None
-        and (item.status is ItemStatus.WITHDRAWN or part in item.taken_back)
+        and (item.status in GONE or part in item.taken_back)
     )
     spoilt = ((digest, each.withdrawn) for digest, each in state.snapshots.scan())
     return Doomed(gone, tuple((digest, count) for digest, count in spoilt if count))
@@ -82,7 +82,8 @@ def _empty(folder: Path, digest: bytes, count: int) -> bool:
         with writing(note) as file:
             file.write(
                 f"This was the dataset of snapshot {digest.hex()}.\n"
-                f"{count} items or parts of it were withdrawn by their contributors, so it was deleted.\n"
+                f"{count} items or parts of it were withdrawn by their contributors or taken down by the\n"
+                "operator, so it was deleted.\n"
                 "Copies made before have to be deleted, too. `commonhold coordinator export` makes "
                 "a new snapshot without these.\n".encode()
             )
@@ -130,4 +131,4 @@ async def _sweep_once(book: Book, home: Home) -> None:
         size, doom = state.size, doomed(state, held)
     await book.wait_beyond(size - 1)  # memory may be ahead of the disk: delete what is logged
     for name in await asyncio.to_thread(delete, home, doom):
-        _log.warning("dataset %s is deleted: contributors withdrew from it", name)
+        _log.warning("dataset %s is deleted: something in it was withdrawn or taken down", name)

@@ -39,8 +39,8 @@ from federated.privacy import noise_multiplier_for
 from federated.spec import labels_of
 from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.identity import PersonId, name_of
+from protocol.jobs import Job
 from protocol.limits import PPM, TRAINING_ROUNDS_MAX
-from protocol.rows import Job
 from protocol.rules.training import ROUND_SECONDS_MAX
 from protocol.state import State
 from protos.gen import records_pb2 as pb

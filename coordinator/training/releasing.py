@@ -22,8 +22,8 @@ from federated.signed_card import sign
 from federated.spec import TrainingSpec, labels_of, spec_of
 from protocol.errors import ConfigError, StoreError
 from protocol.identity import PersonId
+from protocol.jobs import Job
 from protocol.log.envelope import parse_envelope
-from protocol.rows import Job
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

@@ -1,7 +1,7 @@
 """The job's snapshot as a yardstick: how a round's model does on data that reviewers accepted.
 
 It is read from the exported dataset. An item that its author withdraws while the job runs, or whose picture,
-is dropped from the next round on.
+or that the operator takes down, is dropped from the next round on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from coordinator.operator import Operator
 from federated.features import SIDE
 from federated.model import Labelled, Weights, accuracy
 from protocol.errors import ConfigError
-from protocol.lifecycle import ItemStatus
+from protocol.lifecycle import GONE
 from protocol.limits import PPM
 from protocol.rows import ItemId
 from protocol.state import State
@@ -39,13 +39,10 @@ class Yardstick:
     part: str  # that the images are
 
     def accuracy_ppm(self, state: State, weights: Weights) -> int:
-        """Of the items whose picture is not withdrawn; 0 when none is left."""
+        """Of the items whose picture is not withdrawn or taken down; 0 when none is left."""
         items = [state.items[each] for each in self.item_ids]
         kept = np.array(
-            [
-                each.status is not ItemStatus.WITHDRAWN and self.part not in each.taken_back
-                for each in items
-            ],
+            [each.status not in GONE and self.part not in each.taken_back for each in items],
             bool,
         )
         if not kept.any():

@@ -6,6 +6,7 @@ little time for each file, can write none, and is given nothing of the node: no 
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from node.media import frames, pictures, prepare, sounds
+from node.media.beside import beside
 from protocol.errors import Reject
 
 # Beyond what the libraries take by themselves: a picture of 64 megapixels, and what it is made into.
@@ -99,8 +101,19 @@ def _waveform(body: bytes, options: Mapping[str, Any]) -> Answer:
     return {}, sounds.waveform(body, options["media_type"], options["columns"])
 
 
+def _beside(body: bytes, options: Mapping[str, Any]) -> Answer:
+    found = beside(body, options["media_type"])
+    said = found.credentials
+    told = {
+        "texts": found.texts,
+        "credentials": None if said is None else [said.generator, said.sources],
+    }
+    return {}, json.dumps(told).encode()  # too much for a header
+
+
 _TASKS: Final[Mapping[str, Callable[[bytes, Mapping[str, Any]], Answer]]] = {
     "prepare": _prepare,
+    "beside": _beside,
     "fingerprint": _fingerprint,
     "agrees": _agrees,
     "grey": _grey,

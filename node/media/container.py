@@ -23,7 +23,10 @@ HISTORY: Final = "the history of its editing"
 COMMENTS: Final = "comments"
 THUMBNAIL: Final = "a thumbnail"
 TAGS: Final = "tags"
+CREDENTIALS: Final = "content credentials"
 OTHER: Final = "other data beside the content"
+
+BESIDE_BYTES_MAX: Final = 4 << 20  # of what is removed, for its owner to be told what it was
 
 _SAVE_AGAIN: Final = "Save it again with a program that opens it."
 _IFD_ENTRIES_MAX: Final = 1_000  # cameras write some fifty
@@ -44,6 +47,7 @@ class Cleaned:
     orientation: int = UPRIGHT
     profile: bytes = b""  # ICC, left out of content
     is_cmyk: bool = False
+    beside: tuple[tuple[str, bytes], ...] = ()  # what was removed: what it is, and its bytes
 
 
 class Notes:
@@ -51,20 +55,26 @@ class Notes:
 
     def __init__(self) -> None:
         self._removed: list[str] = []
+        self._beside: list[tuple[str, bytes]] = []
+        self._beside_bytes = 0
         self._exif_orientation = 0
         self._xmp_orientation = 0
         self.profile = b""
 
-    def remove(self, what: str) -> None:
+    def remove(self, what: str, block: bytes = b"") -> None:
+        """Something is left out; of `block` its owner may want to know what was in it."""
         if what not in self._removed:
             self._removed.append(what)
+        if block and self._beside_bytes + len(block) <= BESIDE_BYTES_MAX:
+            self._beside.append((what, block))
+            self._beside_bytes += len(block)
 
     def exif(self, block: bytes) -> None:
         """A block of EXIF is left out; what can be read of it is heeded, however damaged the rest is."""
         tags = exif_tags(block.removeprefix(b"Exif\0\0"))
         if _GPS in tags:
             self.remove(LOCATION)
-        self.remove(CAMERA)
+        self.remove(CAMERA, block)
         if 1 <= tags.get(_ORIENTATION, 0) <= 8:
             self._exif_orientation = tags[_ORIENTATION]
 
@@ -72,7 +82,7 @@ class Notes:
         """So is a packet of XMP."""
         if _XMP_LOCATION.search(packet):
             self.remove(LOCATION)
-        self.remove(HISTORY)
+        self.remove(HISTORY, packet)
         if found := _XMP_ORIENTATION.search(packet):
             self._xmp_orientation = int(found[1])
 
@@ -85,6 +95,11 @@ class Notes:
     def orientation(self) -> int:
         """Where both say something, EXIF, as in what shows pictures."""
         return self._exif_orientation or self._xmp_orientation or UPRIGHT
+
+    @property
+    def beside(self) -> tuple[tuple[str, bytes], ...]:
+        """What was removed, in the file's order."""
+        return tuple(self._beside)
 
     @property
     def removed(self) -> tuple[str, ...]:

@@ -34,15 +34,15 @@ def clean(data: bytes) -> Cleaned:
             continue
         changed = True
         if kind != _PADDING:
-            notes.remove(TAGS if kind in (_COMMENT, _PICTURE, _CUES) else OTHER)
+            notes.remove(TAGS if kind in (_COMMENT, _PICTURE, _CUES) else OTHER, body)
     frames = data[at:]
     if frames[-ID3V1_BYTES:].startswith(b"TAG") and len(frames) > ID3V1_BYTES:
+        notes.remove(TAGS, frames[-ID3V1_BYTES:])
         frames = frames[:-ID3V1_BYTES]
-        notes.remove(TAGS)
         changed = True
     if frames[:1] != b"\xff":
         raise broken("FLAC recording", "it holds no samples")
-    return Cleaned(_whole(kept, frames) if changed else data, notes.removed)
+    return Cleaned(_whole(kept, frames) if changed else data, notes.removed, beside=notes.beside)
 
 
 def samples(data: bytes) -> int:

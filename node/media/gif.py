@@ -91,8 +91,10 @@ def _blocks_end(data: bytes, at: int) -> int:
 
 def _leave_out(extension: bytes, notes: Notes) -> None:
     if extension[1] == _COMMENT:
-        notes.remove(COMMENTS)
+        notes.remove(COMMENTS, extension)
     elif extension[1] == _APPLICATION and b"XMP DataXMP" in extension[:16]:
         notes.xmp(extension)
     else:
-        notes.remove(OTHER)  # how often an animation is repeated, plain text, what programs add
+        notes.remove(
+            OTHER, extension
+        )  # how often an animation is repeated, plain text, what programs add

@@ -11,6 +11,7 @@ from typing import Final
 
 from node.media.container import (
     COMMENTS,
+    CREDENTIALS,
     OTHER,
     THUMBNAIL,
     Cleaned,
@@ -35,6 +36,8 @@ _MORE_XMP: Final = b"http://ns.adobe.com/xmp/extension/\0"
 _ICC: Final = b"ICC_PROFILE\0"
 _JFIF: Final = b"JFIF\0"
 _ADOBE: Final = b"Adobe"
+_BOXES: Final = b"JP"
+_BOXES_HEADER: Final = 8
 _JFIF_BYTES: Final = 14  # without a thumbnail
 _ADOBE_BYTES: Final = 12
 _COMPONENTS_CMYK: Final = 4
@@ -53,6 +56,7 @@ class _Reading:
         self.frame = b""
         self.scans = 0
         self.profile: dict[int, bytes] = {}
+        self.credentials: dict[bytes, bytes] = {}
 
 
 def clean(data: bytes, sides_max: int, pixels_max: int) -> Cleaned:
@@ -77,13 +81,16 @@ def clean(data: bytes, sides_max: int, pixels_max: int) -> Cleaned:
         elif marker in _APPS:
             _application(reading, marker, body)
         elif marker == _COM:
-            reading.notes.remove(COMMENTS)
+            reading.notes.remove(COMMENTS, body)
         else:
             raise broken(
                 "JPEG picture", f"of a kind that loaders do not read (marker {marker:02X})"
             )
     if not reading.scans:
         raise broken("JPEG picture", "it holds no pixels")
+    if reading.credentials:
+        joined = b"".join(part for _, part in sorted(reading.credentials.items()))
+        reading.notes.remove(CREDENTIALS, joined)
     reading.notes.trailing(len(data) - at)
     reading.kept.append(bytes([0xFF, _EOI]))
     return _cleaned(reading)
@@ -101,6 +108,7 @@ def _cleaned(reading: _Reading) -> Cleaned:
         notes.orientation,
         profile or (b"damaged" if reading.profile else b""),
         is_cmyk=frame[5] == _COMPONENTS_CMYK,
+        beside=notes.beside,
     )
 
 
@@ -163,5 +171,18 @@ def _application(reading: _Reading, marker: int, body: bytes) -> None:
     elif marker == 0xE2 and body.startswith(_ICC) and len(body) > len(_ICC) + 2:
         # Numbered from 1, since a segment holds 64 KiB.
         reading.profile[body[len(_ICC)]] = body[len(_ICC) + 2 :]
+    elif marker == 0xEB and body.startswith(_BOXES) and len(body) >= _BOXES_HEADER + 8:
+        _add_credentials(reading, body)
     else:
-        notes.remove(OTHER)
+        notes.remove(OTHER, body)
+
+
+def _add_credentials(reading: _Reading, body: bytes) -> None:
+    """Boxes of JUMBF in segments (ISO/IEC 19566-5, annex D): a number of the box, one of the segment, and
+    after the first the box's header again."""
+    place = body[2:_BOXES_HEADER]
+    start = _BOXES_HEADER
+    if int.from_bytes(place[2:], "big") > 1:
+        is_long = int.from_bytes(body[start : start + 4], "big") == 1
+        start += 16 if is_long else 8
+    reading.credentials[place] = body[start:]

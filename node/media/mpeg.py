@@ -29,7 +29,7 @@ def clean(data: bytes) -> Cleaned:
     notes = Notes()
     start, end = _without_tags(data)
     if start or end < len(data):
-        notes.remove(TAGS)
+        notes.remove(TAGS, data[:start] + data[end:])
     at = start
     while length := _frame_bytes(data, at):
         if at + length > end:
@@ -38,7 +38,7 @@ def clean(data: bytes) -> Cleaned:
     if at - start <= end - at:
         raise broken("MP3 recording", f"there is no whole frame at byte {at:,}")
     notes.trailing(end - at)
-    return Cleaned(data[start:at] if notes.removed else data, notes.removed)
+    return Cleaned(data[start:at] if notes.removed else data, notes.removed, beside=notes.beside)
 
 
 def _without_tags(data: bytes) -> tuple[int, int]:

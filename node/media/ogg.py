@@ -67,13 +67,13 @@ def clean(data: bytes) -> Cleaned:
     if not packets[1].startswith(comment[:7]):
         raise broken("Ogg recording", "its comments are not where they belong")
     if packets[1] != comment:
-        notes.remove(TAGS)
+        notes.remove(TAGS, packets[1])
         packets[1] = comment
     if not notes.removed:
         return Cleaned(data)
     kept = [pages[0], *_paged(packets[1:], pages[0].serial), *pages[used:]]
     whole = b"".join(replace(page, number=at).encode() for at, page in enumerate(kept))
-    return Cleaned(whole, notes.removed)
+    return Cleaned(whole, notes.removed, beside=notes.beside)
 
 
 def _pages(data: bytes) -> tuple[list[_Page], int]:

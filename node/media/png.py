@@ -9,7 +9,7 @@ import struct
 import zlib
 from typing import Final
 
-from node.media.container import COMMENTS, OTHER, Cleaned, Notes, broken, check_sides
+from node.media.container import COMMENTS, CREDENTIALS, OTHER, Cleaned, Notes, broken, check_sides
 from protocol.errors import Reject
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -74,7 +74,15 @@ def clean(data: bytes, sides_max: int, pixels_max: int) -> Cleaned:
     _check_pixels(b"".join(pixels), header)
     width, height = struct.unpack_from(">II", header)
     content = data if not notes.removed and not notes.profile else SIGNATURE + b"".join(kept)
-    return Cleaned(content, notes.removed, width, height, notes.orientation, notes.profile)
+    return Cleaned(
+        content,
+        notes.removed,
+        width,
+        height,
+        notes.orientation,
+        notes.profile,
+        beside=notes.beside,
+    )
 
 
 def _chunk(data: bytes, at: int) -> tuple[bytes, bytes, bytes]:
@@ -139,9 +147,21 @@ def _leave_out(name: bytes, body: bytes, notes: Notes) -> None:
     elif name in _TEXTS and body.startswith(_XMP):
         notes.xmp(_xmp_packet(body))
     elif name in _TEXTS:
-        notes.remove(COMMENTS)
+        notes.remove(COMMENTS, _text_of(name, body))
+    elif name == b"caBX":
+        notes.remove(CREDENTIALS, body)
     else:
-        notes.remove(OTHER)
+        notes.remove(OTHER, body)
+
+
+def _text_of(name: bytes, body: bytes) -> bytes:
+    """The keyword and the text, which may be compressed."""
+    keyword, _, text = body.partition(b"\0")
+    if name == b"zTXt":
+        return keyword + b"\0" + _inflated(text[1:])
+    if name == b"iTXt" and text[:1] == b"\1":
+        return keyword + b"\0" + _inflated(text[2:].split(b"\0", 2)[-1])
+    return body
 
 
 def _xmp_packet(body: bytes) -> bytes:

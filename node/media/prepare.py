@@ -38,7 +38,7 @@ def prepare(
         content = cleaned.content
         said = (f"removed: {', '.join(cleaned.removed)}",) if cleaned.removed else ()
     if len(content) > bytes_max:
-        scaling = ", or agree that it is scaled" if shown is Shown.PICTURE else ""
+        scaling = ", or agree that it is scaled: --scale" if shown is Shown.PICTURE else ""
         raise Reject(
             f"it has {len(content):,} bytes",
             f"The campaign takes at most {bytes_max:,}. Make it smaller{scaling}.",
@@ -54,8 +54,8 @@ def fingerprint(data: bytes, media_type: str) -> bytes:
         return pictures.fingerprint(data, media_type)
     if shown is Shown.SOUND:
         _require_clean_sound(data, media_type)
-    elif media_type == media.JSON.name:
-        texts.check_json(data)
+    elif check := texts.CHECKS.get(media_type):
+        check(data)
     return fingerprint_exact(data)
 
 

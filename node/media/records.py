@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +15,33 @@ class Prepared:
     content: bytes
     fingerprint: bytes
     said: tuple[str, ...] = ()
+
+
+# Of the digital source types of IPTC. What a camera's program enhanced is not among them.
+_GENERATED: Final = frozenset(
+    (
+        *("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"),
+        *("algorithmicMedia", "compositeSynthetic"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What content credentials (C2PA) say of how content was made. Nobody checked their signature."""
+
+    generator: str = ""  # the program that made the claim
+    sources: tuple[str, ...] = ()  # digital source types of IPTC, as trainedAlgorithmicMedia
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether a program generated it, or some of it."""
+        return not _GENERATED.isdisjoint(self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a file holds beside its content: texts, each with what it is ("comments"), and credentials."""
+
+    texts: tuple[tuple[str, str], ...] = ()
+    credentials: Credentials | None = None

@@ -1,7 +1,8 @@
-"""JSON that every parser reads alike: what the standard leaves open is refused.
+"""JSON and tables that every program reads alike: what their standards leave open is refused.
 
 <https://www.rfc-editor.org/rfc/rfc8259> leaves open what a name twice, a number too large, NaN, or half a
-surrogate pair means; libraries differ, and one that a buyer uses may fail.
+surrogate pair means, and <https://www.rfc-editor.org/rfc/rfc4180> what rows of several lengths and stray
+quotes do; libraries differ, and one that a buyer uses may fail.
 """
 
 from __future__ import annotations
@@ -10,26 +11,58 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
-import numpy as np
-
+from commonground.depth import JSON_DEPTH_MAX, json_depth
+from node.media import shapes
+from protocol import media
 from protocol.errors import Reject
 
-JSON_DEPTH_MAX: Final = 200  # deeper than anything that a person looks at
 _DIGITS_MAX: Final = 300  # beyond it is no float, and Python's own limit may be set to any number
 
-# To its end, or to the end of all; possessive, so that nothing is read twice.
-_STRING: Final = re.compile(rb'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
+COLUMNS_MAX: Final = 1_000  # of a table: wider ones are no longer looked at row by row
+# A field and what ends it, RFC 4180; possessive, so that nothing is read twice. For some programs only, a
+# lone CR ends a line, and a quote inside a bare field begins a quoted one.
+_FIELD: Final = re.compile(rb'(?:"(?:[^"]|"")*+"|[^",\r\n]*+)(,|\r\n|\n|\Z)')
 
-def check_json(data: bytes) -> None:
-    """Raises Reject."""
+
+def check_csv(data: bytes) -> None:
+    """Raises Reject unless it has commas, quotes where they are due, and all rows as long as the first."""
+    columns = at = 0
+    fields, line = 0, 1
+    while at < len(data):
+        found = _FIELD.match(data, at)
+        if found is None:
+            raise _broken_csv(line, "a quote that is not closed, or stands inside a field")
+        fields += 1
+        line += found[0].count(b"\n")
+        at = found.end()
+        if fields > COLUMNS_MAX:
+            raise _broken_csv(line, f"more than {COLUMNS_MAX:,} columns")
+        if found[1] == b"," and at < len(data):
+            continue
+        fields += found[1] == b","  # a comma at the very end: one more field, an empty one
+        if columns and fields != columns:
+            raise _broken_csv(line, f"{fields} fields where the first row has {columns}")
+        columns, fields = fields, 0
+
+
+def _broken_csv(line: int, problem: str) -> Reject:
+    return Reject(
+        f"broken table (CSV), near line {line}: {problem}",
+        "Export it again: fields apart by commas, in double quotes where they hold any.",
+    )
+
+
+def check_json(data: bytes) -> Any:
+    """What JSON holds. Raises Reject."""
     try:
         if json_depth(data) > JSON_DEPTH_MAX:
             raise ValueError(f"it nests more than {JSON_DEPTH_MAX} deep")
-        json.loads(
+        found = json.loads(
             data,
             object_pairs_hook=_object,
             parse_constant=_constant,
@@ -41,16 +74,7 @@ def check_json(data: bytes) -> None:
             raise ValueError("a string holds half a surrogate pair")
     except (ValueError, RecursionError) as error:
         raise Reject(f"broken JSON: {error}", "Write it again with a program.") from error
-
-
-def json_depth(data: bytes) -> int:
-    """How deep JSON nests, whether it is well formed or not; in linear time and without recursion.
-
-    Ask before parsing: libraries raise the interpreter's own limit beyond what its parser survives.
-    """
-    marks = np.frombuffer(_STRING.sub(b"", data), np.uint8)
-    steps = np.isin(marks, list(b"[{")).astype(np.int64) - np.isin(marks, list(b"]}"))
-    return int(np.cumsum(steps).max(initial=0))
+    return found
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -78,3 +102,22 @@ def _float(digits: str) -> float:
     if not math.isfinite(number):
         raise ValueError("a number is too large")
     return number
+
+
+def _shaped(check: Callable[[Any], str]) -> Callable[[bytes], None]:
+    def check_shape(data: bytes) -> None:
+        if problem := check(check_json(data)):
+            raise Reject(f"it has another shape: {problem}", shapes.ADVICE)
+
+    return check_shape
+
+
+CHECKS: Final[Mapping[str, Callable[[bytes], object]]] = {
+    media.CSV.name: check_csv,
+    media.JSON.name: check_json,
+    media.CONVERSATION.name: _shaped(shapes.problem_of_conversation),
+    media.PAIR.name: _shaped(shapes.problem_of_pair),
+    media.RECORD.name: _shaped(shapes.problem_of_record),
+    media.BOXES.name: _shaped(shapes.problem_of_boxes),
+}
+"""What a text of each type has to be beside UTF-8; each raises Reject."""

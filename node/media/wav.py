@@ -5,7 +5,16 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from node.media.container import COMMENTS, OTHER, Cleaned, Notes, broken, riff_chunks, riff_of
+from node.media.container import (
+    COMMENTS,
+    CREDENTIALS,
+    OTHER,
+    Cleaned,
+    Notes,
+    broken,
+    riff_chunks,
+    riff_of,
+)
 
 _KEPT: Final = (b"fmt ", b"fact", b"data")
 # What people write of a recording: who, where, when, with what.
@@ -27,15 +36,18 @@ def clean(data: bytes) -> Cleaned:
     if names.index(b"fmt ") > names.index(b"data"):
         raise broken("WAV recording", "its samples come before their format")
     _check_format(parts[b"fmt "], len(parts[b"data"]))
-    for name in names:
+    for name, chunk in chunks:
         if name in _WRITTEN:
-            notes.remove(COMMENTS)
+            notes.remove(COMMENTS, chunk)
+        elif name == b"C2PA":
+            notes.remove(CREDENTIALS, chunk)
         elif name not in _KEPT:
-            notes.remove(OTHER)
+            notes.remove(OTHER, chunk)
     kept = [(name, parts[name]) for name in _KEPT if name in parts]
     whole = riff_of(b"WAVE", kept)
     # An odd last chunk without its padding is made whole without a word.
-    return Cleaned(whole if notes.removed or len(whole) != len(data) else data, notes.removed)
+    is_bare = not notes.removed and len(whole) == len(data)
+    return Cleaned(data if is_bare else whole, notes.removed, beside=notes.beside)
 
 
 def _check_format(header: bytes, length: int) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from node.media.container import OTHER, Cleaned, Notes, broken, check_sides, riff_chunks, riff_of
+from node.media.container import (
+    CREDENTIALS,
+    OTHER,
+    Cleaned,
+    Notes,
+    broken,
+    check_sides,
+    riff_chunks,
+    riff_of,
+)
 from protocol.errors import Reject
 
 _ALPHA: Final = 0x10  # of the flags of VP8X: those of what is left out are cleared
@@ -38,7 +47,15 @@ def clean(data: bytes, sides_max: int, pixels_max: int) -> Cleaned:
     content = data
     if notes.removed or notes.profile:
         content = riff_of(b"WEBP", _kept(chunks, images[0]))
-    return Cleaned(content, notes.removed, width, height, notes.orientation, notes.profile)
+    return Cleaned(
+        content,
+        notes.removed,
+        width,
+        height,
+        notes.orientation,
+        notes.profile,
+        beside=notes.beside,
+    )
 
 
 def is_lossless(data: bytes) -> bool:
@@ -63,8 +80,10 @@ def _leave_out(name: bytes, chunk: bytes, notes: Notes) -> None:
         notes.xmp(chunk)
     elif name == b"ICCP":
         notes.profile = chunk or b"damaged"
+    elif name == b"C2PA":
+        notes.remove(CREDENTIALS, chunk)
     elif name not in (_EXTENDED, _LOSSY, _LOSSLESS, b"ALPH"):
-        notes.remove(OTHER)
+        notes.remove(OTHER, chunk)
 
 
 def _sides(name: bytes, chunk: bytes) -> tuple[int, int]:

@@ -32,7 +32,7 @@ from node.page.sources import Replay, Sources
 from node.page.words import brief, plural, quote, size
 from node.page.work import TrainingView, view_reviews, view_training
 from protocol.errors import CommonholdError
-from protocol.lifecycle import ItemStatus
+from protocol.lifecycle import GONE
 from protocol.limits import HASH_BYTES
 
 _HERE: Final = Path(__file__).parent
@@ -127,7 +127,7 @@ class Pages:
             raise HTTPException(404)
         sources = self._sources
         texts: dict[str, str] = {}
-        if item.status is not ItemStatus.WITHDRAWN:
+        if item.status not in GONE:
             texts = await asyncio.to_thread(texts_of, sources.store, sources.blobs, item_id)
         [view] = describe(sources, replay, [item_id])
         return self._page("item", item=view, texts={} if not view.parts else texts)
@@ -161,10 +161,10 @@ class Pages:
         return self._page("entry", entry=view)
 
     async def picture(self, request: Request) -> Response:
-        """A picture in an item of ours, unless it is withdrawn: its file may still be here for a moment."""
+        """A picture in an item of ours, unless that is gone: its file may still be here for a moment."""
         sources, item_id = self._sources, _item_id(request)
         item = self._replay().follower.state.items.get(item_id)
-        if item is None or item.author != sources.me or item.status is ItemStatus.WITHDRAWN:
+        if item is None or item.author != sources.me or item.status in GONE:
             raise HTTPException(404)
         async with self._decoding:
             picture = await asyncio.to_thread(

@@ -8,6 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from commonground.takedowns import takedown_words
 from node.page.own import Answers, Standing, standing_of
 from node.page.sources import Replay, Sources
 from node.page.words import certainty, plural, quote, told
@@ -15,9 +16,9 @@ from node.quota import may_submit
 from node.rows import ItemRow, PartRow
 from node.statement import REFUSALS
 from node.withdrawal import parts_alone
-from protocol.lifecycle import ItemStatus
+from protocol.lifecycle import GONE, CampaignStatus, ItemStatus
 from protocol.media import MEDIA, Shown
-from protocol.rows import Campaign, Item, ItemId
+from protocol.rows import Campaign, GivenAnswer, Item, ItemId
 from protocol.rules.withdrawal import in_review
 from protocol.state import State
 from protocol.tasks.question import Question, question_of
@@ -26,6 +27,7 @@ from protos.gen import records_pb2 as pb
 PAGE_ITEMS: Final = 50
 
 _SAID: Final[Mapping[ItemStatus, str]] = {
+    ItemStatus.UNDECIDED: "The operator closed the campaign before anybody reviewed it.",
     ItemStatus.DRAWN: "Reviewers were drawn for it. They fetch it from this machine: leave the node"
     " running.",
     ItemStatus.COMMITTED: "The reviewers have sealed their answers; they are opened next.",
@@ -39,6 +41,7 @@ STANDING_WORDS: Final[Mapping[Standing, str]] = {
     Standing.REJECTED: "Not accepted",
     Standing.UNDECIDED: "Undecided",
     Standing.COPY: "Set aside as a copy",
+    Standing.TAKEN_DOWN: "Taken down",
     Standing.WITHDRAWN: "Withdrawn",
 }
 
@@ -85,6 +88,9 @@ class ItemView:
     parts: tuple[PartView, ...]  # empty once they are forgotten
     withdraw: str  # the command, or when it can be given
     can_withdraw: bool
+    terms: (
+        int | None
+    )  # log entry of the campaign's terms that it goes by; None while it has no others
     repays: bool  # accepted items that are withdrawn make as many later ones earn nothing
     taken_back: tuple[str, ...]  # parts that I withdrew alone
     part_commands: tuple[str, ...]  # that withdraw each of the parts which can go alone
@@ -149,7 +155,7 @@ def _describe(sources: Sources, replay: Replay, item_id: ItemId) -> ItemView:
     item = state.items[item_id]
     campaign, standing = state.campaigns[item.campaign_id], standing_of(item)
     question, is_gone = question_of(campaign), standing is Standing.WITHDRAWN
-    row = None if is_gone else sources.store.item(item_id)
+    row = None if item.status in GONE else sources.store.item(item_id)
     proposal = item.proposal if row is None else row.proposal
     reviewing = in_review(state, item_id, item)
     withdraw = _withdraw(sources, state, item_id, item, reviewing)
@@ -172,10 +178,15 @@ def _describe(sources: Sources, replay: Replay, item_id: ItemId) -> ItemView:
         parts=() if row is None else tuple(_parts(sources, item, row)),
         withdraw=withdraw,
         can_withdraw=not is_gone and not reviewing,
+        terms=_terms(state, item) if campaign.revision else None,
         repays=campaign.withdrawal == pb.WITHDRAWAL_REPAYS,
         taken_back=item.taken_back,
         part_commands=tuple(f"{withdraw} --part {name}" for name in alone),
     )
+
+
+def _terms(state: State, item: Item) -> int:
+    return state.campaign_under(item.campaign_id, item.revision).logged_at
 
 
 def _words(question: Question, answer: bytes) -> str:
@@ -215,9 +226,9 @@ def _why(state: State, question: Question, item: Item, proposal: bytes | None) -
     match item.status:
         case ItemStatus.ACCEPTED | ItemStatus.REJECTED:
             return _verdict(question, item, proposal)
-        case ItemStatus.UNDECIDED:
-            drawn, more = plural(item.draws, "draw"), item.draws < campaign.rounds.draws_max
-            goes_on = "it goes to others" if more else "it stays open"
+        case ItemStatus.UNDECIDED if item.draws:
+            drawn = plural(item.draws, "draw")
+            goes_on = "it goes to others" if item.waits else "it stays open"
             return f"The reviewers could not settle it in {drawn}; {goes_on}."
         case ItemStatus.DUPLICATE:
             whose = "you" if _is_own(state, item) else "somebody else"
@@ -225,12 +236,22 @@ def _why(state: State, question: Question, item: Item, proposal: bytes | None) -
         case ItemStatus.SUBMITTED:
             return _waits(state, campaign)
         case _:
-            return _SAID[item.status]
+            return _stage(item)
+
+
+def _stage(item: Item) -> str:
+    why = item.takedown
+    if item.status is ItemStatus.TAKEN_DOWN and why is not None:
+        return told(
+            "The operator took it down, since {}. Its content is deleted; what it earned is yours.",
+            takedown_words(why.reason, why.words),
+        )
+    return _SAID[item.status]
 
 
 def _waits(state: State, campaign: Campaign) -> str:
     """What has to happen before somebody looks at it."""
-    if campaign.paused:
+    if campaign.status is CampaignStatus.PAUSED:
         return "It waits for review: the operator has paused the campaign."
     if not state.standbys.has(campaign.id):
         return "It waits for review: nobody stands by for the campaign yet."
@@ -266,12 +287,16 @@ def _count(answers: Answers, question: Question, item: Item) -> str:
     if not answers:
         return plural(len(item.answered_by), "reviewer") if item.answered_by else ""
     parts = [
-        told("{} found it {}", count, REFUSALS[given.refusal])
+        told("{} found it {}", _who(given, count), REFUSALS[given.refusal])
         if given.refusal
-        else told("{} said {}", count, quote(_words(question, given.answer)))
+        else told("{} said {}", _who(given, count), quote(_words(question, given.answer)))
         for given, count in answers.most_common()
     ]
     return told("{}: {}", plural(answers.total(), "reviewer"), Markup(", ").join(parts))
+
+
+def _who(given: GivenAnswer, count: int) -> str:
+    return f"{count} by a program" if given.by_program else str(count)
 
 
 def _withdraw(sources: Sources, state: State, item_id: ItemId, item: Item, reviewing: bool) -> str:

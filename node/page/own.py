@@ -31,6 +31,7 @@ class Standing(Enum):
     REJECTED = "rejected"
     UNDECIDED = "undecided"
     COPY = "copy"
+    TAKEN_DOWN = "taken-down"
     WITHDRAWN = "withdrawn"
 
 
@@ -39,6 +40,7 @@ _STANDINGS: Final[dict[ItemStatus, Standing]] = {
     ItemStatus.REJECTED: Standing.REJECTED,
     ItemStatus.UNDECIDED: Standing.UNDECIDED,
     ItemStatus.DUPLICATE: Standing.COPY,
+    ItemStatus.TAKEN_DOWN: Standing.TAKEN_DOWN,
     ItemStatus.WITHDRAWN: Standing.WITHDRAWN,
 }
 # By reviewers, now.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from commonground.carried import PART_BYTES_MAX
 from node.blobs import BlobStore
-from node.intake import MAX_CONTENT_BYTES, thumbnail
+from node.intake import thumbnail
 from node.store import Store
 from protocol.errors import Reject
 from protocol.media import MEDIA, Shown
@@ -24,7 +25,7 @@ def picture_of(store: Store, blobs: BlobStore, item_id: bytes, part: str) -> byt
     """A PNG of at most SIDE_PIXELS on each side; None where there is nothing to show."""
     row = store.item(item_id)
     described = None if row is None else row.part(part)
-    content = _read(store, blobs, item_id, part, MAX_CONTENT_BYTES + 1)
+    content = _read(store, blobs, item_id, part, PART_BYTES_MAX + 1)
     if content is None or described is None:
         return None
     if MEDIA[described.media_type].shown is not Shown.PICTURE:

@@ -14,10 +14,11 @@ from node.page.words import moment, percent
 from node.rows import TaskStatus
 from node.statement import StatementLine
 from protocol.identity import PersonId
+from protocol.jobs import Job
 from protocol.lifecycle import JobStatus, RoundPhase
 from protocol.limits import PPM
 from protocol.review.reputation import belief_of, interval_ppm, mean_ppm
-from protocol.rows import Campaign, Job
+from protocol.rows import Campaign
 from protocol.state import State
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
@@ -72,6 +73,7 @@ class ReviewedView:
     gold: str  # "3 of 4"; empty without gold
     agreement: str
     ring: int  # reviewers whose answers counted as one with ours; 0 = none
+    programs: int  # of our answers, those that a program gave
     entry: int
 
 
@@ -177,6 +179,7 @@ def _reviewed(line: StatementLine) -> ReviewedView:
         gold=gold,
         agreement=f"{evidence.agreement_ppm / 10_000:+.1f}\N{NO-BREAK SPACE}%",
         ring=evidence.ring_size if evidence.ring_size > 1 else 0,
+        programs=evidence.programs,
         entry=line.entry_index,
     )
 

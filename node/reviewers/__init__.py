@@ -1,7 +1,8 @@
 """Automatic reviewers: plug-ins that answer for their owner when a draw names this node.
 
 interface.py is what a plug-in implements, registry.py finds and loads one by its specification,
-and the rest are the built-in ones: `digits`, `command`, and `constant` for tests and demos.
+and the rest are the built-in ones: `chat` for a model behind HTTP, `command`, `digits`, and `constant`
+for tests and demos.
 """
 
 from __future__ import annotations
@@ -13,9 +14,16 @@ from node.reviewers.interface import (
     Reviewer,
     ShownPart,
     ask,
+    hindrance,
+    program_of,
     read_refusal,
 )
-from node.reviewers.registry import load_reviewer, load_reviewers, reviewer_names
+from node.reviewers.registry import (
+    check_reviewer,
+    load_reviewer,
+    load_reviewers,
+    reviewer_names,
+)
 
 __all__ = [
     "MEANINGS",
@@ -24,8 +32,11 @@ __all__ = [
     "Reviewer",
     "ShownPart",
     "ask",
+    "check_reviewer",
+    "hindrance",
     "load_reviewer",
     "load_reviewers",
+    "program_of",
     "read_refusal",
     "reviewer_names",
 ]

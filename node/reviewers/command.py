@@ -31,9 +31,10 @@ import signal
 import subprocess
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
-from node.reviewers.interface import ANSWER_CHARS_MAX, Case, Refusal, read_refusal
+from node.reviewers.interface import ANSWER_CHARS_MAX, Case, Refusal, read_reply
 from protocol.errors import ConfigError
 
 # Answers are committed together; a slow one must not cost the others. Shorter windows end it earlier.
@@ -44,7 +45,8 @@ _PASSED_ENVIRONMENT: Final = ("HOME", "LANG", "PATH")
 
 
 class CommandReviewer:
-    """Runs the command once per item; a failure raises, and `ask` is unsure."""
+    """Runs the command once per item; a failure raises, and `ask` is unsure. Where the program sends what it
+    reads, nobody can tell from here: that is its owner's to know."""
 
     name = "command"
     at_once: Final = 4  # processes, each of another campaign
@@ -58,6 +60,7 @@ class CommandReviewer:
             ) from error
         if not self._command:
             raise ConfigError("command needs a program", "Write command:/path/to/program.")
+        self.model = Path(self._command[0]).name
         self._timeout_seconds = timeout_seconds
 
     def prepare(self) -> None:
@@ -69,7 +72,8 @@ class CommandReviewer:
 
     def answer(self, case: Case) -> str | Refusal:
         """Run the command. Raises ValueError, Reject, TimeoutExpired or CalledProcessError."""
-        return read_reply(self._run(json.dumps(encode_case(case)).encode()))
+        printed = self._run(json.dumps(encode_case(case)).encode())
+        return read_reply(printed.decode()) if printed.strip() else Refusal.UNSURE
 
     def _run(self, asked: bytes) -> bytes:
         """Output goes to a file, not a pipe, so that a babbling command cannot fill our memory;
@@ -97,19 +101,6 @@ class CommandReviewer:
                 raise ValueError("the command printed more than an answer")
             sink.seek(0)
             return sink.read(MAX_OUTPUT_BYTES)
-
-
-def read_reply(printed: bytes) -> str | Refusal:
-    """What the command said. Raises ValueError unless it is one object of one answer or one reason, and
-    Reject for a reason that there is not."""
-    if not printed.strip():
-        return Refusal.UNSURE
-    match json.loads(printed.decode("utf-8")):
-        case {"answer": str(words), **more} if not more:
-            return words
-        case {"refuse": str(reason), **more} if not more:
-            return read_refusal(reason)
-    raise ValueError("the command printed neither an answer nor a refusal")
 
 
 def encode_case(case: Case) -> dict[str, object]:

@@ -10,13 +10,15 @@ training digits it gets 97.5 % of the others right; tests/unit/test_reviewers.py
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from node.intake import PNG, read_image, read_labels
+from node.bringing.labels import read_labels
+from node.intake import PNG, read_image
 from node.reviewers.interface import Case, Refusal
 from protocol.errors import ConfigError, Reject
 
@@ -38,6 +40,7 @@ class DigitsReviewer:
     if the campaign has no label of the name that the classifier prefers."""
 
     name = "digits"
+    version = version("commonhold")
     at_once: Final = 4  # answering only reads what training left
 
     def __init__(self, argument: str) -> None:

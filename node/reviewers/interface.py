@@ -1,7 +1,8 @@
-"""What a reviewer plug-in implements, what it is given, and the one place that calls it."""
+"""What a reviewer plug-in implements, is given and says of itself, and the one place that calls it."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,11 +12,13 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, runtime_checkable
 
 from protocol.errors import Reject
+from protocol.limits import PROGRAM_CHARS_MAX
 from protocol.rows import Campaign
 from protocol.tasks.kind import Form
-from protocol.tasks.question import question_of
+from protocol.tasks.question import Question, question_of
 from protocol.tasks.shown import Shown
 from protocol.tasks.spec import decode_spec
+from protocol.text import check_name
 from protos.gen import records_pb2 as pb
 
 _log = logging.getLogger(__name__)
@@ -99,8 +102,14 @@ class Case:
         return self.campaign.task
 
     @property
+    def question(self) -> Question:
+        """The kind, and its terms as a type of their own: `match case.question.spec` finds Labels, Scale,
+        Pair, Rubric or Tagging of protocol.tasks."""
+        return question_of(self.campaign)
+
+    @property
     def spec(self) -> dict[str, Any]:
-        """The kind's own terms: labels, steps, criteria."""
+        """The same terms as JSON has them: labels, steps, criteria."""
         return decode_spec(self.campaign.spec)
 
     @property
@@ -111,7 +120,7 @@ class Case:
     @property
     def choices(self) -> list[str]:
         """What may be answered, if that is a short list; else what to write, in one line."""
-        question = question_of(self.campaign)
+        question = self.question
         return list(self._shown.answers) or question.kind.choices(question.spec)
 
     @property
@@ -121,18 +130,28 @@ class Case:
         form = question.kind.form(question.spec)
         return replace(form, names=tuple(self._shown.answers)) if self._shown.answers else form
 
+    @property
+    def answers(self) -> list[str]:
+        """Every answer that there is, in words; empty where they are too many to list."""
+        try:
+            for choice in self.choices:
+                self.read(choice)
+        except Reject:
+            return []  # that line says how to write one
+        return self.choices
+
     def read(self, words: str) -> bytes:
         """The answer that these words are; raises Reject that lists what could be said."""
         if self._shown.answers:
             return self._shown.read(words)
-        question = question_of(self.campaign)
+        question = self.question
         return question.kind.read_words(question.spec, words)
 
     def words(self, answer: bytes) -> str:
         """What this reviewer calls an answer, as `read` takes it."""
         if self._shown.answers:
             return self._shown.words(answer)
-        question = question_of(self.campaign)
+        question = self.question
         return question.kind.words(question.spec, answer)
 
 
@@ -140,10 +159,12 @@ class Case:
 class Reviewer(Protocol):
     """Answers what a campaign asks of an item.
 
-    Content comes from strangers: a plug-in must not trust it, nor let it leave the machine.
+    Content comes from strangers: a plug-in must not trust it, nor let it leave the machine. One that does
+    says so in an attribute `sends_content`, and is asked only where a campaign lets content leave.
 
     A plug-in that may be asked from several threads says at most how many in an attribute `at_once`;
-    without it, one item is asked after the other, whatever campaigns they are of.
+    without it, one item is asked after the other, whatever campaigns they are of. Attributes `version` and
+    `model` are logged with its name beside each answer.
     """
 
     @property
@@ -160,12 +181,34 @@ class Reviewer(Protocol):
         """The answer in words, as the kind reads them, or why there is none."""
 
 
+def program_of(reviewer: Reviewer) -> str:
+    """What is logged beside a plug-in's answers: its name, and its version and model if it says them.
+
+    Raises Reject if that could not be logged.
+    """
+    said = (reviewer.name, getattr(reviewer, "version", ""), getattr(reviewer, "model", ""))
+    program = " ".join(part for part in said if part)
+    check_name(program, "what the reviewer says of itself", PROGRAM_CHARS_MAX)
+    return program
+
+
+def hindrance(reviewer: Reviewer, campaign: Campaign) -> str:
+    """Why a campaign's items are not for this plug-in, in words; empty where they are."""
+    if campaign.automation == pb.AUTOMATION_NONE:
+        return "the campaign asks people only"
+    sends = bool(getattr(reviewer, "sends_content", False))
+    if sends and not (campaign.is_open and campaign.automation == pb.AUTOMATION_ANYWHERE):
+        return "it sends content to another machine, and the campaign does not let content leave this one"
+    return ""
+
+
 def ask(reviewer: Reviewer, case: Case) -> bytes | Refusal:
     """The reviewer's answer in canonical form; UNSURE and a warning if the plug-in misbehaves.
 
     A plug-in is foreign code: whatever it raises must not stop the node, which has other reviews
     to commit in time. The warning never quotes content, nor what was answered, nor an exception's
-    message, since all of them may quote content.
+    message, since all of them may quote content. Whether the campaign lets it be asked at all, the caller
+    has looked at (`hindrance`).
     """
     try:
         said = reviewer.answer(case)
@@ -184,6 +227,27 @@ def ask(reviewer: Reviewer, case: Case) -> bytes | Refusal:
             *(reviewer.name, case.kind, case.campaign.id),
         )
         return Refusal.UNSURE
+
+
+def read_reply(text: str | bytes) -> str | Refusal:
+    """What a program said: one JSON object of one answer in words, or of one reason for none.
+
+    Raises ValueError (RecursionError for what is nested too deep) unless it is that and nothing else, and
+    Reject for a reason that there is not.
+    """
+    match json.loads(text, object_pairs_hook=_no_doubles):
+        case {"answer": str(words), **more} if not more:
+            return words
+        case {"refuse": str(reason), **more} if not more:
+            return read_refusal(reason)
+    raise ValueError("it is neither an answer nor a refusal")
+
+
+def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two answers are none."""
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a field is there twice")
+    return dict(pairs)
 
 
 def read_refusal(text: str) -> Refusal:

@@ -12,8 +12,9 @@ from typing import Final
 
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from commonground.carried import PART_BYTES_MAX
 from commonground.escaping import visible
-from node.intake import MAX_CONTENT_BYTES, waveform
+from node.intake import waveform
 from node.reviewers import ShownPart
 from protocol.errors import Reject
 from protocol.media import MEDIA, Shown
@@ -46,7 +47,7 @@ def content_of(part: ShownPart) -> Response:
 def text_of(path: Path, chars: int = TEXT_CHARS_SHOWN) -> str:
     """A text for eyes; what is beyond `chars` is said to be there."""
     with path.open("rb") as file:
-        content = file.read(MAX_CONTENT_BYTES + 1)
+        content = file.read(PART_BYTES_MAX + 1)
     text = content.decode("utf-8", "replace")
     rest = len(text) - chars
     more = f"\n… {rest:,} more characters" if rest > 0 else ""

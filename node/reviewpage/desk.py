@@ -221,17 +221,22 @@ def desk_data(desk: RoundDesk) -> dict[str, Any]:
     form = question.kind.form(question.spec)
     if desk.wanted:
         form = case_of(desk.wanted[0]).form
+    # A campaign's terms may change in mid-round; each item goes by those under which it came.
+    guidelines = list(dict.fromkeys(each.campaign.guidelines for each in desk.wanted))
+    terms = [guidelines.index(each.campaign.guidelines) for each in desk.wanted]
     return {
         "campaign": desk.campaign.id,
         "round": desk.key.round,
         "title": desk.campaign.title or desk.campaign.id,
         "asks": question.kind.asks(question.spec)[0],
-        "guidelines": desk.campaign.guidelines,
+        "guidelines": guidelines,
         "form": {"style": form.style.value, "names": form.names, "notes": form.notes},
         "coming": desk.coming,
         "sealed": desk.sealed,
         "ends": desk.ends_ms,
-        "items": [item_data(each) for each in desk.wanted],
+        "items": [
+            item_data(each) | {"terms": at} for each, at in zip(desk.wanted, terms, strict=True)
+        ],
     }
 
 

@@ -23,8 +23,8 @@ from node.store import Store
 from node.training.node_log import NodeLog
 from protocol.errors import ConfigError, Ignore, StateError
 from protocol.identity import PersonId
+from protocol.jobs import Enrolment, Job, JobResult
 from protocol.limits import PPM
-from protocol.rows import Enrolment, Job, JobResult
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 

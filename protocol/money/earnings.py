@@ -7,9 +7,11 @@ as the policy says; all other revenue follows the shares held after the epoch (p
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from protocol.identity import PersonId
 from protocol.limits import AMOUNT_MICRO_MAX, PPM
 from protocol.money.pools import contribution_weight, emission_pools, split
 from protocol.money.revenue import revenue_lines, treasury_line
@@ -58,17 +60,23 @@ def price_lines(state: State, earned: list[pb.RewardLine]) -> list[pb.RewardLine
 
 
 def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
-    """One line for each contributor and campaign of this epoch, unpriced."""
-    for (author, campaign_id), counted in state.contributions.scan():
-        repaid = min(counted.accepted, state.repayable.get((author, campaign_id), 0))
+    """One line for each contributor and campaign of this epoch, and for each revision of its terms that their
+    items were submitted under, unpriced."""
+    owed: dict[tuple[PersonId, str], int] = {}
+    for (author, campaign_id, revision), counted in state.contributions.scan():
+        key = (author, campaign_id)
+        left = owed.get(key, state.repayable.get(key, 0))
+        repaid = min(counted.accepted, left)
+        owed[key] = left - repaid
         yield pb.RewardLine(
             person=author,
             role=pb.ROLE_CONTRIBUTOR,
             campaign_id=campaign_id,
+            revision=revision,
             weight_micro=contribution_weight(
                 counted.accepted - repaid,
                 counted.rejected,
-                state.campaigns[campaign_id].price_ppm,
+                state.campaign_under(campaign_id, revision).price_ppm,
                 state.policy.rejection_penalty_ppm,
             ),
             evidence=pb.Evidence(
@@ -88,7 +96,7 @@ def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:
         table = infer_decided(state, campaign, known_gold(state, campaign.id))
         if table is None:
             continue
-        scores = table.result.scores()
+        scores, programs = table.result.scores(), answers_by_programs(state, campaign.id)
         for position, reviewer in enumerate(table.reviewers):
             weight, answers = int(scores.micro[position]), int(scores.answers[position])
             lines.append(
@@ -103,10 +111,20 @@ def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:
                         gold_right=int(scores.gold_right[position]),
                         agreement_ppm=round(float(scores.agreement[position]) * PPM),
                         ring_size=int(scores.ring_size[position]),
+                        programs=programs[reviewer],
                     ),
                 )
             )
     yield from sorted(lines, key=lambda line: (line.person, line.campaign_id))
+
+
+def answers_by_programs(state: State, campaign_id: str) -> Counter[PersonId]:
+    """How many answers to what was decided programs gave, by the reviewer in whose place."""
+    return Counter(
+        reviewer
+        for (_, item_id, reviewer), given in state.answers.scan(campaign_id)
+        if given.by_program and given.answer and state.items[item_id].decided_in is not None
+    )
 
 
 def trainer_lines(state: State) -> Iterator[pb.RewardLine]:

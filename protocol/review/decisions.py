@@ -130,7 +130,12 @@ def decide(
     more than half of the reviewers whom the campaign asks for. Gold needs nobody to agree; it is
     decided by the first answer, since from the verdict on everybody knows it.
     """
-    decided = pb.ItemVerdict(item_id=verdict.item_id, belief_ppm=verdict.belief_ppm)
+    decided = pb.ItemVerdict(
+        item_id=verdict.item_id,
+        belief_ppm=verdict.belief_ppm,
+        reviewers=len(answers),
+        programs=sum(answer.by_program for answer in answers),
+    )
     question = question_of(campaign)
     confident = False
     if verdict.belief_ppm:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemEvent, RoundEvent, RoundPhase, next_phase
-from protocol.limits import SALT_BYTES
-from protocol.rows import CommittedBatch, GivenAnswer, ItemId
+from protocol.limits import PROGRAM_CHARS_MAX, SALT_BYTES
+from protocol.rows import Campaign, CommittedBatch, GivenAnswer, ItemId
 from protocol.rules.record import Record, commitment_of, require, require_round
 from protocol.rules.sealing import require_time
 from protocol.state import State
 from protocol.tasks.question import Question, question_of
+from protocol.text import check_name
 from protos.gen import records_pb2 as pb
 
 
@@ -50,7 +51,7 @@ def validate_end_commits(state: State, record: Record[pb.EndCommits]) -> None:
     next_phase(round_.phase, RoundEvent.END_COMMITS)
     require_time(round_, body.time_ms)
     waiting = state.tasks.count(body.campaign_id) - state.commits.count(body.campaign_id)
-    window_ms = state.campaigns[body.campaign_id].rounds.commit_ms
+    window_ms = state.campaign_under(body.campaign_id, round_.revision).rounds.commit_ms
     require(
         waiting == 0 or body.time_ms - round_.since_ms >= window_ms,
         f"{waiting} reviewers have time left to commit",
@@ -98,9 +99,11 @@ def validate_reveal(state: State, record: Record[pb.Reveal]) -> None:
         tuple(answer.item_id for answer in answers) == state.tasks[key],
         "the answers are not those of the tasks drawn",
     )
-    question = question_of(state.campaigns[body.campaign_id])
+    campaign = state.campaigns[body.campaign_id]
+    question = question_of(campaign)
     for answer in answers:
         _check_answer(question, record.author, answer)
+        _check_program(campaign, answer.program)
 
 
 def _check_answer(question: Question, author: PersonId, answer: pb.Answer) -> None:
@@ -116,13 +119,25 @@ def _check_answer(question: Question, author: PersonId, answer: pb.Answer) -> No
         raise Reject(f"item {answer.item_id.hex()}: {error}", error.advice) from None
 
 
+def _check_program(campaign: Campaign, program: str) -> None:
+    """What gave an answer is told by whoever signs it: nobody else could know."""
+    if not program:
+        return
+    check_name(program, "the program that gave an answer", PROGRAM_CHARS_MAX)
+    require(
+        campaign.automation != pb.AUTOMATION_NONE,
+        f"a program gave an answer, and {campaign.id} asks people only",
+        "answer it yourself",
+    )
+
+
 def process_reveal(state: State, record: Record[pb.Reveal]) -> None:
     """The answers count."""
     campaign_id, author = record.body.campaign_id, record.author
     state.revealed.put((campaign_id, author), record.index)
     for answer in record.leaves:
         item_id = ItemId(answer.item_id)
-        given = GivenAnswer(answer.answer, answer.refusal)
+        given = GivenAnswer(answer.answer, answer.refusal, bool(answer.program))
         state.answers.put((campaign_id, item_id, author), given)
         item = state.items[item_id]
         state.items.put(item_id, replace(item, answered_by=(*item.answered_by, author)))

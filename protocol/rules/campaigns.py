@@ -1,13 +1,11 @@
-"""Campaigns: what is asked, of which items, and how its rounds run."""
+"""Campaigns: what is asked, of which items, and how its rounds run. What becomes of them is in life.py."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
-from protocol.errors import Ignore
-from protocol.lifecycle import RoundPhase
 from protocol.limits import (
     BATCH_ITEMS_MAX,
     BELIEF_NUMBER_BYTES,
@@ -34,14 +32,12 @@ from protocol.rows import Campaign
 from protocol.rules.record import (
     Record,
     add_id,
-    campaign_of,
     require,
     require_new_id,
-    require_next,
 )
 from protocol.spdx import check_licence
 from protocol.state import State
-from protocol.tasks.question import Question, ask
+from protocol.tasks.question import ask
 from protocol.text import check_distinct, check_text, is_id, quoted
 from protos.gen import records_pb2 as pb
 
@@ -53,30 +49,52 @@ _WINDOWS: Final = {
 
 
 def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
-    """A campaign says once and for all what it asks for."""
-    campaign = record.body
+    """A campaign says once and for all what it asks for. Its terms may change: protocol.rules.life."""
+    for check in checks(record.body):
+        check()
+    require_new_id(state, "campaign", record.body.id)
+
+
+def checks(campaign: pb.Campaign) -> Iterator[Callable[[], None]]:
+    """All that a campaign has to be by itself, in parts that each raise Reject: a rule stops at the first one
+    that does, and a draft is told of all."""
+    yield partial(_check_id, campaign.id)
+    yield from term_checks(campaign)
+    yield partial(_check_parts, campaign.parts)
+    yield from (partial(_check_part, part) for part in campaign.parts)
+    yield partial(_check_question, campaign)
+    yield partial(_check_reviewers, campaign)
+    yield partial(_check_list, "licence", "", campaign.licences, LICENCES_MAX)
+    yield from (partial(check_licence, licence) for licence in campaign.licences)
+    yield partial(check_sizes, campaign)
+    yield partial(_check_privacy, campaign)
+    yield partial(_check_automation, campaign)
+
+
+def term_checks(terms: pb.Campaign | pb.Change) -> Iterator[Callable[[], None]]:
+    """The same of what may change."""
+    yield partial(check_text, terms.title, "the title", TEXT_CHARS_MAX)
+    if terms.guidelines:
+        yield partial(check_text, terms.guidelines, "the guidelines", TEXT_CHARS_MAX, lines=True)
+    yield partial(_check_price, terms.price_ppm)
+    yield partial(_check_rounds, terms.rounds)
+    yield from (partial(_check_window, terms.rounds, name) for name in _WINDOWS)
+
+
+def _check_id(id_: str) -> None:
     require(
-        is_id(campaign.id),
-        f"{quoted(campaign.id)} is not a campaign's id",
+        is_id(id_),
+        f"{quoted(id_)} is not a campaign's id",
         f"make it of a-z, 0-9 and -, at most {NAME_CHARS_MAX} of them",
     )
-    require_new_id(state, "campaign", campaign.id)
-    check_text(campaign.title, "the title", TEXT_CHARS_MAX)
-    if campaign.guidelines:
-        check_text(campaign.guidelines, "the guidelines", TEXT_CHARS_MAX, lines=True)
-    _check_parts(campaign.parts)
-    _check_question(campaign, ask(campaign.task, campaign.spec))
-    _check_list("licence", "", campaign.licences, LICENCES_MAX)
-    for licence in campaign.licences:
-        check_licence(licence)
+
+
+def _check_price(price_ppm: int) -> None:
     require(
-        0 < campaign.price_ppm <= PRICE_PPM_MAX,
-        f"the price is {campaign.price_ppm} parts per million",
+        0 < price_ppm <= PRICE_PPM_MAX,
+        f"the price is {price_ppm} parts per million",
         f"give 1 to {PRICE_PPM_MAX}; {PPM} is what others pay",
     )
-    _check_rounds(campaign.rounds)
-    _check_sizes(campaign, ask(campaign.task, campaign.spec))
-    _check_privacy(campaign)
 
 
 def _check_parts(parts: Sequence[pb.PartTerms]) -> None:
@@ -92,18 +110,21 @@ def _check_parts(parts: Sequence[pb.PartTerms]) -> None:
             f"make it of a-z, 0-9 and _, at most {NAME_CHARS_MAX} of them",
         )
     check_distinct([part.name for part in parts], "parts")
-    for part in parts:
-        _check_list("media type", f" of part {part.name!r}", part.media_types, MEDIA_TYPES_MAX)
-        for media_type in part.media_types:
-            check_media_type(media_type)
-        require(
-            0 < part.bytes_max <= CONTENT_BYTES_MAX,
-            f"part {part.name!r} may have {part.bytes_max} bytes at most",
-            f"let it have 1 to {CONTENT_BYTES_MAX} bytes",
-        )
 
 
-def _check_question(campaign: pb.Campaign, question: Question) -> None:
+def _check_part(part: pb.PartTerms) -> None:
+    _check_list("media type", f" of part {part.name!r}", part.media_types, MEDIA_TYPES_MAX)
+    for media_type in part.media_types:
+        check_media_type(media_type)
+    require(
+        0 < part.bytes_max <= CONTENT_BYTES_MAX,
+        f"part {part.name!r} may have {part.bytes_max} bytes at most",
+        f"let it have 1 to {CONTENT_BYTES_MAX} bytes",
+    )
+
+
+def _check_question(campaign: pb.Campaign) -> None:
+    question = ask(campaign.task, campaign.spec)
     kind, spec = question.kind, question.spec
     required = [part.name for part in campaign.parts if not part.optional]
     kind.check_parts(spec, [part.name for part in campaign.parts], required)
@@ -117,12 +138,16 @@ def _check_question(campaign: pb.Campaign, question: Question) -> None:
         f"in a {kind.name} campaign the item is what is proposed, and nothing is beside it",
         "say that no proposal is taken",
     )
+
+
+def _check_reviewers(campaign: pb.Campaign) -> None:
+    question = ask(campaign.task, campaign.spec)
     require(
         1 <= campaign.reviewers_per_item <= REVIEWERS_PER_ITEM_MAX,
         f"an item is to have {campaign.reviewers_per_item} reviewers",
         f"give it 1 to {REVIEWERS_PER_ITEM_MAX}",
     )
-    most = ITEM_CELLS_MAX // kind.belief_size(spec)
+    most = ITEM_CELLS_MAX // question.kind.belief_size(question.spec)
     require(
         campaign.reviewers_per_item <= most,
         f"{campaign.reviewers_per_item} reviewers an item are too many for so many possible answers",
@@ -141,13 +166,6 @@ def _check_rounds(rounds: pb.RoundTerms) -> None:
         f"a round begins when {rounds.seal_items} items wait",
         f"let it begin at 1 to {rounds.items_max}, as many as it has",
     )
-    for name, words in _WINDOWS.items():
-        require(
-            0 < getattr(rounds, name) <= WINDOW_MS_MAX,
-            f"{words} lasts {getattr(rounds, name)} ms",
-            f"let it last at least 1 ms, and at most {WINDOW_MS_MAX // DAY_MS} days;"
-            " whoever needs longer asks in several campaigns",
-        )
     require(
         1 <= rounds.draws_max <= DRAWS_MAX,
         f"an undecided item gets {rounds.draws_max} rounds",
@@ -155,10 +173,20 @@ def _check_rounds(rounds: pb.RoundTerms) -> None:
     )
 
 
-def _check_sizes(campaign: pb.Campaign, question: Question) -> None:
+def _check_window(rounds: pb.RoundTerms, name: str) -> None:
+    require(
+        0 < getattr(rounds, name) <= WINDOW_MS_MAX,
+        f"{_WINDOWS[name]} lasts {getattr(rounds, name)} ms",
+        f"let it last at least 1 ms, and at most {WINDOW_MS_MAX // DAY_MS} days;"
+        " whoever needs longer asks in several campaigns",
+    )
+
+
+def check_sizes(campaign: pb.Campaign | Campaign) -> None:
     """A round can be inferred by everybody, and its verdict be published; or it would never end."""
-    size, rounds = question.kind.belief_size(question.spec), campaign.rounds
-    cells = size * campaign.reviewers_per_item * rounds.draws_max
+    question, rounds = ask(campaign.task, campaign.spec), campaign.rounds
+    size = question.kind.belief_size(question.spec)
+    cells = max(1, size * campaign.reviewers_per_item * rounds.draws_max)  # 0 in a draft
     verdict_bytes = VERDICT_BYTES_MAX + BELIEF_NUMBER_BYTES * size
     most = min(ROUND_CELLS_MAX // cells, BUNDLE_BYTES_MAX // verdict_bytes)
     require(
@@ -188,6 +216,19 @@ def _check_privacy(campaign: pb.Campaign) -> None:
     )
 
 
+def _check_automation(campaign: pb.Campaign) -> None:
+    require(
+        campaign.automation in pb.Automation.values(),
+        "the campaign does not say whether programs may answer",
+        "say that they may where reviewers run them, anywhere, or not at all",
+    )
+    require(
+        campaign.automation != pb.AUTOMATION_ANYWHERE or campaign.privacy == pb.PRIVACY_OPEN,
+        "items that go to their reviewers only would be sent to programs of others",
+        "let reviewers run the programs, or let items be open",
+    )
+
+
 def _check_list(what: str, whose: str, listed: Sequence[str], most: int) -> None:
     """`what` is one of the list, as "licence"."""
     require(0 < len(listed) <= most, f"there are {len(listed)} {what}s{whose}", f"give 1 to {most}")
@@ -202,32 +243,6 @@ def _check_list(what: str, whose: str, listed: Sequence[str], most: int) -> None
 def process_campaign(state: State, record: Record[pb.Campaign]) -> None:
     """Opens the campaign."""
     add_id(state, "campaign", record.body.id)
-    state.campaigns.put(record.body.id, Campaign.of(record.body))
+    state.campaigns.put(record.body.id, Campaign.of(record.body, record.index))
     kind = ask(record.body.task, record.body.spec).kind
     state.copies[record.body.id] = Copies(kind.compared_parts)
-
-
-def validate_pause(state: State, record: Record[pb.Pause]) -> None:
-    """Only between two rounds: reviewers who are at work finish it, and are paid."""
-    campaign = campaign_of(state, record.body.campaign_id)
-    require_next(record.body.serial, campaign.pauses, "the operator")
-    if campaign.paused == record.body.paused:
-        raise Ignore(
-            f"{campaign.id} is paused already"
-            if campaign.paused
-            else f"{campaign.id} is not paused",
-            "nothing is to be done",
-        )
-    round_ = state.round_of(campaign.id)
-    require(
-        round_.phase is RoundPhase.OPEN,
-        f"round {round_.number} of {campaign.id} is under way",
-        "pause the campaign when its verdict is logged",
-    )
-
-
-def process_pause(state: State, record: Record[pb.Pause]) -> None:
-    """Or goes on."""
-    campaign = state.campaigns[record.body.campaign_id]
-    changed = replace(campaign, paused=record.body.paused, pauses=campaign.pauses + 1)
-    state.campaigns.put(campaign.id, changed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from protocol.identity import PersonId
-from protocol.lifecycle import RoundPhase
+from protocol.lifecycle import CampaignStatus, RoundPhase
 from protocol.limits import TOLERANCE_PPM, WAITING_ROWS_MAX
 from protocol.money.accounts import credit
 from protocol.money.earnings import compute_lines, price_lines
@@ -24,6 +24,7 @@ from protos.gen import records_pb2 as pb
 # them, counted once in agreement and at most twice on gold: so many tolerances for each answer.
 WEIGHT_TOLERANCES_PER_ANSWER: Final = 4
 
+_NAMED: Final = ("person", "role", "campaign_id", "asset", "job_id", "licence_id", "revision")
 _COUNTS: Final = (
     "accepted",
     "rejected",
@@ -37,6 +38,7 @@ _COUNTS: Final = (
     "repaid",
     "updates",
     "licensed",
+    "programs",
 )
 
 
@@ -51,7 +53,7 @@ def compute_waiting(state: State) -> list[pb.Waiting]:
             waiting.append(_waiting(campaign_id, len(round_.items), pb.WAITING_IN_REVIEW))
         if not queued:
             continue
-        if campaign.paused:
+        if campaign.status is CampaignStatus.PAUSED:
             reason = pb.WAITING_PAUSED
         elif not can_be_reviewed(state, campaign_id):
             reason = pb.WAITING_FOR_REVIEWERS
@@ -88,8 +90,7 @@ def validate_close(state: State, record: Record[pb.Close]) -> None:
 
 def _require_close(line: pb.RewardLine, own: pb.RewardLine) -> None:
     require(
-        (line.person, line.role, line.campaign_id, line.asset, line.job_id, line.licence_id)
-        == (own.person, own.role, own.campaign_id, own.asset, own.job_id, own.licence_id),
+        all(getattr(line, name) == getattr(own, name) for name in _NAMED),
         "a line is not the one that follows from the log",
     )
     slack = 0

@@ -101,7 +101,7 @@ def usable_snapshot(state: State, digest: bytes) -> Snapshot:
         raise Reject(f"the log holds no snapshot {digest.hex()}")
     require(
         snapshot.withdrawn == 0,
-        f"{snapshot.withdrawn} items or parts of snapshot {digest.hex()[:12]} were withdrawn",
+        f"{snapshot.withdrawn} items or parts of snapshot {digest.hex()[:12]} were withdrawn or taken down",
         "export a new one",
     )
     return snapshot

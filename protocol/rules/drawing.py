@@ -14,7 +14,7 @@ from protocol.coin.toss import Share, check_share, combine
 from protocol.coin.witnesses import Diligence
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId
-from protocol.lifecycle import ItemEvent, RoundEvent, RoundPhase, next_phase
+from protocol.lifecycle import CampaignStatus, ItemEvent, RoundEvent, RoundPhase, next_phase
 from protocol.review.reputation import belief_of, draw_weight
 from protocol.review.sampling import Candidate, Task, assign, select, tasks_of
 from protocol.rows import Campaign, Item, ItemId
@@ -26,6 +26,7 @@ from protocol.rules.record import (
     require,
     require_member,
     require_next,
+    require_not_closed,
     require_round,
 )
 from protocol.rules.sealing import count, require_time, seats
@@ -38,7 +39,9 @@ def validate_standby(state: State, record: Record[pb.Standby]) -> None:
     """For every round of a campaign that is sealed from now on."""
     body = record.body
     require_member(state, record.author)
-    campaign_of(state, body.campaign_id)
+    campaign = campaign_of(state, body.campaign_id)
+    if body.stands:
+        require_not_closed(campaign)
     key = (body.campaign_id, record.author)
     require_next(body.serial, state.words.get(key, 0), "this person")
     present = state.standbys.get(key)
@@ -247,6 +250,14 @@ def _leave_out(state: State, item_id: ItemId, *, somebody: bool) -> None:
         give_up(state, item_id)
 
 
+def end(state: State, item_id: ItemId) -> None:
+    """The item stays undecided, since its campaign is closed. No line of a close is about it: a campaign may
+    have more authors waiting than a close has lines."""
+    item = state.items[item_id]
+    status = item.after(ItemEvent.END)
+    state.items.put(item_id, replace(item, status=status, decided_in=state.epoch))
+
+
 def give_up(state: State, item_id: ItemId) -> None:
     """The item stays undecided; its answers are paid with the next close, and forgotten."""
     item = replace(state.items[item_id], decided_in=state.epoch)
@@ -255,7 +266,11 @@ def give_up(state: State, item_id: ItemId) -> None:
 
 
 def requeue(state: State, item_id: ItemId) -> None:
-    """The item waits again, behind all others of its author: in front it would hold them up for ever."""
+    """The item waits again, behind all others of its author: in front it would hold them up for ever. Of a
+    closed campaign it waits for nothing."""
+    if state.campaigns[state.items[item_id].campaign_id].status is CampaignStatus.CLOSED:
+        end(state, item_id)
+        return
     item = replace(state.items[item_id], ticket=state.tickets)
     state.tickets += 1
     state.items.put(item_id, item)

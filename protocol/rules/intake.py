@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from protocol.errors import Reject
+from protocol.lifecycle import CampaignStatus
 from protocol.limits import HASH_BYTES, LINEAGE_MAX, NAME_CHARS_MAX
 from protocol.log import commitments
 from protocol.media import MEDIA, Comparison
@@ -14,7 +15,7 @@ from protocol.review.fingerprints import EXACT, PERCEPTUAL, validate_fingerprint
 from protocol.rows import Campaign, Description, Item, ItemId, PartTerms
 from protocol.rules.admission import count_submitted, require_quota
 from protocol.rules.items import item_count, read_items
-from protocol.rules.record import Record, campaign_of, require, require_member
+from protocol.rules.record import Record, campaign_of, require, require_member, require_not_closed
 from protocol.state import ITSELF, State
 from protocol.tasks.question import question_of
 from protocol.text import check_name, check_text
@@ -28,8 +29,9 @@ def validate_submission(state: State, record: Record[pb.Submission]) -> None:
     require_member(state, record.author)
     campaign = campaign_of(state, record.body.campaign_id)
     # An erased leaf is met in a replay alone, where the campaign was open when it came.
+    require_not_closed(campaign)
     require(
-        not campaign.paused,
+        campaign.status is not CampaignStatus.PAUSED,
         f"campaign {campaign.id!r} is paused and takes no submissions",
         "`commonhold node campaigns` says when it goes on",
     )
@@ -60,7 +62,15 @@ def process_submission(state: State, record: Record[pb.Submission]) -> None:
     for position, given in enumerate(items):
         item_id, leaf = given.item_id, given.leaf
         described = None if leaf is None else Description.of(leaf, given.parts, campaign)
-        item = Item(author, campaign.id, record.index, position, described, state.tickets)
+        item = Item(
+            author,
+            campaign.id,
+            record.index,
+            position,
+            described,
+            state.tickets,
+            revision=campaign.revision,
+        )
         state.items.put(item_id, item)
         enqueue(state, item_id, item)
         state.tickets += 1

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from protocol.errors import Ignore, Reject
 from protocol.identity import NOBODY, KeyId, PersonId
+from protocol.lifecycle import CampaignStatus
 from protocol.limits import HASH_BYTES
 from protocol.rows import Campaign, Round
 from protocol.state import State
@@ -60,6 +61,15 @@ def campaign_of(state: State, campaign_id: str) -> Campaign:
             "`commonhold node campaigns`, or `coordinator campaign list`, lists them",
         )
     return campaign
+
+
+def require_not_closed(campaign: Campaign) -> None:
+    """What is closed stays as it is. Raises Reject."""
+    require(
+        campaign.status is not CampaignStatus.CLOSED,
+        f"campaign {campaign.id!r} is closed: it takes nothing more",
+        "`commonhold node campaigns` lists those that are open",
+    )
 
 
 def require_new_id(state: State, what: str, id_: str) -> None:

@@ -16,7 +16,14 @@ from typing import Final
 from google.protobuf.message import Message
 
 from protocol.errors import Reject
-from protocol.lifecycle import ItemEvent, ItemStatus, RoundEvent, RoundPhase, next_phase
+from protocol.lifecycle import (
+    CampaignStatus,
+    ItemEvent,
+    ItemStatus,
+    RoundEvent,
+    RoundPhase,
+    next_phase,
+)
 from protocol.limits import (
     EARNED_LINES_MAX,
     HASH_BYTES,
@@ -30,7 +37,7 @@ from protocol.review.fingerprints import Match
 from protocol.rows import Campaign, Contribution, Item, ItemId, Round
 from protocol.rules.admission import standing_by
 from protocol.rules.intake import dequeue
-from protocol.rules.record import Record, campaign_of, require
+from protocol.rules.record import Record, campaign_of, require, require_not_closed
 from protocol.state import State
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
@@ -76,7 +83,9 @@ def close_due(state: State, campaign: Campaign) -> str:
 
 def _lines_to_come(state: State, campaign: Campaign) -> int:
     """Lines that the campaign's next round may add to a close, with those of rounds that are under way."""
-    authors = min(campaign.rounds.items_max, state.queues.count(campaign.id))
+    # An author has a line for each revision of the terms that items of the round were submitted under.
+    most = state.queues.count(campaign.id) * (campaign.revision + 1)
+    authors = min(campaign.rounds.items_max, most)
     reviewers = min(seats(campaign), state.standbys.count(campaign.id))
     return (
         authors
@@ -163,7 +172,8 @@ def _is_plausible(
 
 
 def _stands(item: Item) -> bool:
-    """Whether a copy of the item can be found: it is an original, and its content what it says."""
+    """Whether a copy of the item can be found: it is an original, and its content what it says. One that was
+    taken down still is: a copy of it would be the same again."""
     return item.status not in (ItemStatus.DUPLICATE, ItemStatus.WITHDRAWN) and (
         item.refusal != pb.REFUSAL_MISMATCH
     )
@@ -248,7 +258,8 @@ def validate_seal(state: State, record: Record[pb.Seal]) -> None:
     next_phase(round_.phase, RoundEvent.SEAL)
     require(body.round == round_.number + 1, f"round {round_.number + 1} is the next")
     require_time(round_, body.time_ms)
-    require(not campaign.paused, f"campaign {campaign.id!r} is paused")
+    require_not_closed(campaign)
+    require(campaign.status is not CampaignStatus.PAUSED, f"campaign {campaign.id!r} is paused")
     require(state.queues.has(campaign.id), "nothing waits for review")
     if due := close_due(state, campaign):
         raise Reject(f"the epoch has to be closed first: {due}")
@@ -305,13 +316,14 @@ def process_seal(state: State, record: Record[pb.Seal]) -> None:
             gold_hashes=tuple(hashes),
             coin=nonce,
             place=round_place(state.network, campaign.id, body.round, record.digest, nonce),
+            revision=campaign.revision,
         ),
     )
 
 
 def count(state: State, item: Item, **by: int) -> None:
     """Adds to what the next close says of an author."""
-    key = (item.author, item.campaign_id)
+    key = (item.author, item.campaign_id, item.revision)
     known = state.contributions.get(key, Contribution())
     changed = {name: getattr(known, name) + more for name, more in by.items()}
     state.contributions.put(key, replace(known, **changed))

@@ -23,12 +23,14 @@ from protocol.rules import (
     drawing,
     faults,
     intake,
+    life,
     moving,
     network,
     people,
     retiring,
     sealing,
     settling,
+    takedown,
     training,
     verdict,
     withdrawal,
@@ -94,7 +96,16 @@ _FIRST: Final[dict[str, Rule]] = {
     "campaign": Rule(
         pb.Campaign, campaigns.validate_campaign, campaigns.process_campaign, by_operator=True
     ),
-    "pause": Rule(pb.Pause, campaigns.validate_pause, campaigns.process_pause, by_operator=True),
+    "pause": Rule(pb.Pause, life.validate_pause, life.process_pause, by_operator=True),
+    "change": Rule(pb.Change, life.validate_change, life.process_change, by_operator=True),
+    "close-campaign": Rule(
+        pb.CloseCampaign,
+        life.validate_close_campaign,
+        life.process_close_campaign,
+        by_operator=True,
+        erases=True,
+        heavy=True,
+    ),
     "submission": Rule(
         pb.Submission,
         intake.validate_submission,
@@ -110,6 +121,13 @@ _FIRST: Final[dict[str, Rule]] = {
         withdrawal.process_withdraw,
         erases=True,
         heavy=True,
+    ),
+    "takedown": Rule(
+        pb.Takedown,
+        takedown.validate_takedown,
+        takedown.process_takedown,
+        by_operator=True,
+        erases=True,
     ),
     "standby": Rule(pb.Standby, drawing.validate_standby, drawing.process_standby),
     "seal": Rule(

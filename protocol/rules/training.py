@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId, short
+from protocol.jobs import Enrolment, Job, JobResult, JobTerms, TrainingRound, Update
 from protocol.lifecycle import JobEvent, next_job_status
 from protocol.limits import (
     CERTIFICATE_BYTES_MAX,
@@ -23,7 +24,7 @@ from protocol.limits import (
     TRAINING_ROUNDS_MAX,
     TRANSPORT_KEY_BYTES_MAX,
 )
-from protocol.rows import Enrolment, Job, JobResult, JobTerms, TrainingRound, Update, row_of
+from protocol.rows import row_of
 from protocol.rules.dataset import usable_snapshot
 from protocol.rules.record import (
     Record,

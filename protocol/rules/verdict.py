@@ -8,7 +8,7 @@ from typing import Final
 
 from protocol.errors import Reject
 from protocol.identity import PersonId
-from protocol.lifecycle import ItemEvent, ItemStatus, RoundEvent, next_phase
+from protocol.lifecycle import CampaignStatus, ItemEvent, ItemStatus, RoundEvent, next_phase
 from protocol.limits import EVIDENCE_ITEMS_MAX, PPM, SALT_BYTES, TOLERANCE_PPM
 from protocol.log import commitments
 from protocol.review import decisions
@@ -37,8 +37,9 @@ def validate_verdict(state: State, record: Record[pb.Verdict]) -> None:
     require_time(round_, body.time_ms)
     campaign = state.campaigns[body.campaign_id]
     sealed = state.commits.count(campaign.id) - state.revealed.count(campaign.id)
+    window_ms = state.campaign_under(campaign.id, round_.revision).rounds.reveal_ms
     require(
-        sealed == 0 or body.time_ms - round_.since_ms >= campaign.rounds.reveal_ms,
+        sealed == 0 or body.time_ms - round_.since_ms >= window_ms,
         f"{sealed} reviewers have time left to open their answers",
     )
     published: Sequence[pb.ItemVerdict] = record.leaves
@@ -118,6 +119,10 @@ def _check_decisions(
                 == (follows.outcome, follows.answer, follows.confidence_ppm, follows.refusal),
                 "its outcome does not follow from its belief",
             )
+            require(
+                (verdict.reviewers, verdict.programs) == (follows.reviewers, follows.programs),
+                "its verdict miscounts who answered, or for how many a program did",
+            )
         except Reject as error:
             raise Reject(f"item {verdict.item_id.hex()}: {error}", error.advice) from None
 
@@ -186,6 +191,7 @@ def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> N
         confidence_ppm=verdict.confidence_ppm,
         belief_ppm=tuple(verdict.belief_ppm),
         refusal=verdict.refusal,
+        programs=verdict.programs,
     )
     if item.status is ItemStatus.UNDECIDED:
         _leave_undecided(state, campaign, item_id, item)
@@ -213,7 +219,7 @@ def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> N
 def _leave_undecided(state: State, campaign: Campaign, item_id: ItemId, item: Item) -> None:
     """Drawn again, in front of its author's others, until it was drawn often enough."""
     state.items.put(item_id, item)
-    if item.draws >= campaign.rounds.draws_max:
+    if item.draws >= campaign.rounds.draws_max or campaign.status is CampaignStatus.CLOSED:
         give_up(state, item_id)
     elif item.answered_by:
         enqueue(state, item_id, item)

@@ -10,6 +10,7 @@ its verdict and shares; of the part nothing stays but its name and the hash of i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from protocol.errors import Ignore, Reject
@@ -37,12 +38,7 @@ def validate_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
             raise Reject(f"{item_id.hex()} is not an item of this author")
         if item.status is ItemStatus.WITHDRAWN:
             raise Ignore(f"{item_id.hex()} was withdrawn already")
-        if in_review(state, item_id, item):
-            round_ = state.round_of(item.campaign_id)
-            raise Reject(
-                f"{item_id.hex()} is being reviewed",
-                f"withdraw it after round {round_.number} of {item.campaign_id}",
-            )
+        require_not_in_review(state, item_id, "withdraw it")
         if part == ITSELF:
             next_status(item.status, ItemEvent.WITHDRAW)
         else:
@@ -79,13 +75,23 @@ def in_review(state: State, item_id: ItemId, item: Item) -> bool:
     )
 
 
+def require_not_in_review(state: State, item_id: ItemId, what: str) -> None:
+    """Raises Reject that says when to do `what` instead. Whoever was drawn has to find what was sealed."""
+    item = state.items[item_id]
+    round_ = state.round_of(item.campaign_id)
+    require(
+        not in_review(state, item_id, item),
+        f"{item_id.hex()} is being reviewed",
+        f"{what} after round {round_.number} of {item.campaign_id}",
+    )
+
+
 def process_withdraw(state: State, record: Record[pb.Withdraw]) -> None:
     """Forgets the descriptions. Verdicts and shares stay, or are repaid, as the campaign says; where an item
     loses a part only, they stay."""
     for item_id in record.body.item_ids:
-        for digest in state.items[item_id].snapshots:
-            snapshot = state.snapshots[digest]
-            state.snapshots.put(digest, replace(snapshot, withdrawn=snapshot.withdrawn + 1))
+        if state.items[item_id].status is not ItemStatus.TAKEN_DOWN:
+            spoil_snapshots(state, state.items[item_id])
     if record.body.part == ITSELF:
         _take_items(state, record)
     else:
@@ -104,22 +110,40 @@ def _take_parts(state: State, record: Record[pb.Withdraw]) -> None:
 
 
 def _take_items(state: State, record: Record[pb.Withdraw]) -> None:
-    named = [state.items[item_id] for item_id in record.body.item_ids]
-    dequeue(state, [item for item in named if item.decided_in is None and not item.duplicate_of])
+    leave_review(state, record.body.item_ids)
     for item_id in record.body.item_ids:
         item = state.items[item_id]
         campaign = state.campaigns[item.campaign_id]
-        accepted = item.status is ItemStatus.ACCEPTED
-        if accepted and campaign.withdrawal == pb.WITHDRAWAL_REPAYS:
+        # What was taken down is still paid for: its author gives it back like any other.
+        was = item.status if item.takedown is None else item.takedown.before
+        if was is ItemStatus.ACCEPTED and campaign.withdrawal == pb.WITHDRAWAL_REPAYS:
             key = (item.author, campaign.id)
             state.repayable.put(key, state.repayable.get(key, 0) + 1)
-        if accepted:
-            state.accepted.remove((campaign.id, item.place))
-        # Answers to an item that was to be drawn again are paid with the next close, and forgotten.
-        ended = state.epoch if item.answered_by and item.decided_in is None else item.decided_in
-        withdrawn = item.after(ItemEvent.WITHDRAW)
+        ended, withdrawn = ended_in(state, item), item.after(ItemEvent.WITHDRAW)
         state.items.put(
             item_id, replace(item, status=withdrawn, description=None, decided_in=ended)
         )
         state.copies[campaign.id].remove(item_id)
         state.unexplained.clear(item_id)
+
+
+def spoil_snapshots(state: State, item: Item) -> None:
+    """Those that hold the item lose it, or a part of it."""
+    for digest in item.snapshots:
+        snapshot = state.snapshots[digest]
+        state.snapshots.put(digest, replace(snapshot, withdrawn=snapshot.withdrawn + 1))
+
+
+def leave_review(state: State, item_ids: Iterable[ItemId]) -> None:
+    """The items wait for no round any more, and for no snapshot."""
+    named = [state.items[item_id] for item_id in item_ids]
+    dequeue(state, [item for item in named if item.waits])
+    for item in named:
+        if item.status is ItemStatus.ACCEPTED:
+            state.accepted.remove((item.campaign_id, item.place))
+
+
+def ended_in(state: State, item: Item) -> int | None:
+    """The epoch in which an item that goes now was decided. Answers to one that was to be drawn again are
+    paid with the next close, and forgotten."""
+    return state.epoch if item.answered_by and item.decided_in is None else item.decided_in

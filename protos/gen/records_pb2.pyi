@@ -34,12 +34,28 @@ class WithdrawalTerms(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WITHDRAWAL_KEEPS: _ClassVar[WithdrawalTerms]
     WITHDRAWAL_REPAYS: _ClassVar[WithdrawalTerms]
 
+class Automation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AUTOMATION_LOCAL: _ClassVar[Automation]
+    AUTOMATION_ANYWHERE: _ClassVar[Automation]
+    AUTOMATION_NONE: _ClassVar[Automation]
+
 class Privacy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PRIVACY_UNSPECIFIED: _ClassVar[Privacy]
     PRIVACY_OPEN: _ClassVar[Privacy]
     PRIVACY_REVIEWERS: _ClassVar[Privacy]
     PRIVACY_PRIVATE: _ClassVar[Privacy]
+
+class TakedownReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TAKEDOWN_UNSPECIFIED: _ClassVar[TakedownReason]
+    TAKEDOWN_RIGHTS: _ClassVar[TakedownReason]
+    TAKEDOWN_PERSONAL: _ClassVar[TakedownReason]
+    TAKEDOWN_UNLAWFUL: _ClassVar[TakedownReason]
+    TAKEDOWN_HARMFUL: _ClassVar[TakedownReason]
+    TAKEDOWN_DEFECT: _ClassVar[TakedownReason]
+    TAKEDOWN_OTHER: _ClassVar[TakedownReason]
 
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -109,10 +125,20 @@ PROPOSAL_OPTIONAL: ProposalTerms
 PROPOSAL_NOT_TAKEN: ProposalTerms
 WITHDRAWAL_KEEPS: WithdrawalTerms
 WITHDRAWAL_REPAYS: WithdrawalTerms
+AUTOMATION_LOCAL: Automation
+AUTOMATION_ANYWHERE: Automation
+AUTOMATION_NONE: Automation
 PRIVACY_UNSPECIFIED: Privacy
 PRIVACY_OPEN: Privacy
 PRIVACY_REVIEWERS: Privacy
 PRIVACY_PRIVATE: Privacy
+TAKEDOWN_UNSPECIFIED: TakedownReason
+TAKEDOWN_RIGHTS: TakedownReason
+TAKEDOWN_PERSONAL: TakedownReason
+TAKEDOWN_UNLAWFUL: TakedownReason
+TAKEDOWN_HARMFUL: TakedownReason
+TAKEDOWN_DEFECT: TakedownReason
+TAKEDOWN_OTHER: TakedownReason
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_ACCEPTED: Outcome
 OUTCOME_REJECTED: Outcome
@@ -402,7 +428,7 @@ class Toss(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., point: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds")
+    __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds", "automation")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -417,6 +443,7 @@ class Campaign(_message.Message):
     PRIVACY_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWAL_FIELD_NUMBER: _ClassVar[int]
     ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    AUTOMATION_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
     title: str
@@ -431,7 +458,8 @@ class Campaign(_message.Message):
     privacy: Privacy
     withdrawal: WithdrawalTerms
     rounds: RoundTerms
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., task: _Optional[str] = ..., spec: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[PartTerms, _Mapping]]] = ..., proposal: _Optional[_Union[ProposalTerms, str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ...) -> None: ...
+    automation: Automation
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., task: _Optional[str] = ..., spec: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[PartTerms, _Mapping]]] = ..., proposal: _Optional[_Union[ProposalTerms, str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ..., automation: _Optional[_Union[Automation, str]] = ...) -> None: ...
 
 class PartTerms(_message.Message):
     __slots__ = ("name", "media_types", "bytes_max", "optional")
@@ -472,6 +500,46 @@ class Pause(_message.Message):
     paused: bool
     serial: int
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., paused: _Optional[bool] = ..., serial: _Optional[int] = ...) -> None: ...
+
+class Change(_message.Message):
+    __slots__ = ("network", "campaign_id", "title", "guidelines", "price_ppm", "rounds", "serial")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    GUIDELINES_FIELD_NUMBER: _ClassVar[int]
+    PRICE_PPM_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    campaign_id: str
+    title: str
+    guidelines: str
+    price_ppm: int
+    rounds: RoundTerms
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., price_ppm: _Optional[int] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ..., serial: _Optional[int] = ...) -> None: ...
+
+class CloseCampaign(_message.Message):
+    __slots__ = ("network", "campaign_id", "serial")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    campaign_id: str
+    serial: int
+    def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., serial: _Optional[int] = ...) -> None: ...
+
+class Takedown(_message.Message):
+    __slots__ = ("network", "item_id", "reason", "words")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    item_id: bytes
+    reason: TakedownReason
+    words: str
+    def __init__(self, network: _Optional[bytes] = ..., item_id: _Optional[bytes] = ..., reason: _Optional[_Union[TakedownReason, str]] = ..., words: _Optional[str] = ...) -> None: ...
 
 class Seal(_message.Message):
     __slots__ = ("network", "campaign_id", "round", "time_ms", "found")
@@ -552,7 +620,7 @@ class Verdict(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., time_ms: _Optional[int] = ..., verdicts: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class ItemVerdict(_message.Message):
-    __slots__ = ("item_id", "outcome", "belief_ppm", "answer", "confidence_ppm", "proposal", "proposal_salt", "gold", "gold_salt", "refusal")
+    __slots__ = ("item_id", "outcome", "belief_ppm", "answer", "confidence_ppm", "proposal", "proposal_salt", "gold", "gold_salt", "refusal", "reviewers", "programs")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     BELIEF_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -563,6 +631,8 @@ class ItemVerdict(_message.Message):
     GOLD_FIELD_NUMBER: _ClassVar[int]
     GOLD_SALT_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    REVIEWERS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     outcome: Outcome
     belief_ppm: _containers.RepeatedScalarFieldContainer[int]
@@ -573,7 +643,9 @@ class ItemVerdict(_message.Message):
     gold: bytes
     gold_salt: bytes
     refusal: Refusal
-    def __init__(self, item_id: _Optional[bytes] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., belief_ppm: _Optional[_Iterable[int]] = ..., answer: _Optional[bytes] = ..., confidence_ppm: _Optional[int] = ..., proposal: _Optional[bytes] = ..., proposal_salt: _Optional[bytes] = ..., gold: _Optional[bytes] = ..., gold_salt: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ...) -> None: ...
+    reviewers: int
+    programs: int
+    def __init__(self, item_id: _Optional[bytes] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., belief_ppm: _Optional[_Iterable[int]] = ..., answer: _Optional[bytes] = ..., confidence_ppm: _Optional[int] = ..., proposal: _Optional[bytes] = ..., proposal_salt: _Optional[bytes] = ..., gold: _Optional[bytes] = ..., gold_salt: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., reviewers: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
 
 class Close(_message.Message):
     __slots__ = ("network", "epoch", "time_ms", "lines", "waiting")
@@ -600,7 +672,7 @@ class Waiting(_message.Message):
     def __init__(self, campaign_id: _Optional[str] = ..., items: _Optional[int] = ..., reason: _Optional[_Union[WaitingReason, str]] = ...) -> None: ...
 
 class RewardLine(_message.Message):
-    __slots__ = ("person", "role", "campaign_id", "asset", "amount", "weight_micro", "evidence", "job_id", "licence_id")
+    __slots__ = ("person", "role", "campaign_id", "asset", "amount", "weight_micro", "evidence", "job_id", "licence_id", "revision")
     PERSON_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -610,6 +682,7 @@ class RewardLine(_message.Message):
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     LICENCE_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     person: bytes
     role: Role
     campaign_id: str
@@ -619,10 +692,11 @@ class RewardLine(_message.Message):
     evidence: Evidence
     job_id: str
     licence_id: str
-    def __init__(self, person: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ...) -> None: ...
+    revision: int
+    def __init__(self, person: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid", "updates", "licensed")
+    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid", "updates", "licensed", "programs")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
@@ -636,6 +710,7 @@ class Evidence(_message.Message):
     REPAID_FIELD_NUMBER: _ClassVar[int]
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     LICENSED_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     accepted: int
     rejected: int
     duplicates: int
@@ -649,7 +724,8 @@ class Evidence(_message.Message):
     repaid: int
     updates: int
     licensed: int
-    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid: _Optional[int] = ..., updates: _Optional[int] = ..., licensed: _Optional[int] = ...) -> None: ...
+    programs: int
+    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid: _Optional[int] = ..., updates: _Optional[int] = ..., licensed: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
 
 class Deployment(_message.Message):
     __slots__ = ("network", "chain_id", "block", "finality", "share_token", "timelock", "governor", "witness_set", "vault", "settlement", "stake", "board")
@@ -1096,18 +1172,20 @@ class Reveal(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., answers: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("item_id", "reviewer", "nonce", "answer", "refusal")
+    __slots__ = ("item_id", "reviewer", "nonce", "answer", "refusal", "program")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     REVIEWER_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     reviewer: bytes
     nonce: bytes
     answer: bytes
     refusal: Refusal
-    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ...) -> None: ...
+    program: str
+    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., program: _Optional[str] = ...) -> None: ...
 
 class Attest(_message.Message):
     __slots__ = ("network", "digest", "signature")

@@ -109,7 +109,7 @@ def test_a_network_is_led_from_the_command_line(tmp_path: Path) -> None:
         assert "paused already" in said
         run(home.path, "campaign", "resume", "digits")
         run(home.path, "campaign", "pause", "digits")  # again, and not the pause of before
-        assert run_json(home.path, "status")["campaigns"][0]["paused"]
+        assert run_json(home.path, "status")["campaigns"][0]["status"] == "paused"
         run(home.path, "campaign", "resume", "digits")
         run(home.path, "policy", "set", "--emission", "500", "--contributors", "50")
         said = run(home.path, "policy", "set", "--contributors", "80", code=2)
@@ -147,7 +147,7 @@ def test_a_close_says_what_waits_and_why(tmp_path: Path) -> None:
         run(home.path, "campaign", "pause", "digits")
         assert "the campaign is paused" in run(home.path, "epoch", "close")
         row = run_json(home.path, "status")["campaigns"][0]
-        assert (row["waiting"], row["paused"], row["standing_by"]) == (2, True, 0)
+        assert (row["waiting"], row["status"], row["standing_by"]) == (2, "paused", 0)
 
 
 def submit(keys: Keys, port: int, author: Person, request: api_pb2.AppendRequest) -> None:

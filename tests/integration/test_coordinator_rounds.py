@@ -234,7 +234,7 @@ async def test_reviewers_who_answer_nothing_do_not_fill_the_log(tmp_path: Path) 
         assert not state.standbys.has("digits")
 
 
-async def test_a_campaign_is_paused_between_two_rounds_only(tmp_path: Path) -> None:
+async def test_a_round_ends_in_a_campaign_that_is_paused_meanwhile(tmp_path: Path) -> None:
     async with live(found_network(tmp_path / "net")) as net:
         await net.open_campaign()
         request = net.submission(AUTHOR, [1, 2, 3])
@@ -244,15 +244,10 @@ async def test_a_campaign_is_paused_between_two_rounds_only(tmp_path: Path) -> N
         async with reviewing(reviewers):
             await net.append(request)
             await reviewers.until(in_phase("digits", RoundPhase.COMMITTING))
-            with pytest.raises(
-                grpc.aio.AioRpcError, match="round 1 of digits is under way"
-            ) as caught:
-                await net.log(net.operator, "pause", pause)
-            assert "when its verdict is logged" in (caught.value.details() or "")
+            await net.log(net.operator, "pause", pause)
             reviewers.silent.clear()
             await net.join(Person("somebody"))  # lets them look again
             await reviewers.until(lambda s: rounds_of(s, "digits") == 1)
-            await net.log(net.operator, "pause", pause)
             with pytest.raises(grpc.aio.AioRpcError, match="is paused"):
                 await net.append(net.submission(AUTHOR, [4]))
 

@@ -5,135 +5,21 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-import os
 import sqlite3
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image
 
-from commonground.client import CoordinatorClient
-from coordinator.config import Config, Home
-from coordinator.founding import found
-from coordinator.keys import Keys
-from coordinator.operator import Operator as OperatorClient
-from coordinator.server import announced, running
 from node.config import NodeDirectory, load_config
 from node.keys import load_keys
 from node.store import Store
 from protocol.identity import name_of
-from protocol.log.envelope import seal
-from protocol.log.link import parse_link
-from protocol.log.strict import canonical
-from protocol.tasks.spec import encode_spec
-from protos.gen import records_pb2 as pb
-from tests.live_coordinator import default_policy
-from tests.simulated import campaign, part, rounds
-
-TERMS = (
-    *("--campaign", "digits", "--licence", "CC-BY-4.0", "--origin", "human"),
-    *("--consent", "train", "--consent", "redistribute"),
-)
-
-
-@dataclass
-class Result:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-class Contributor:
-    """Somebody at a terminal, with a node directory and some pictures."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home, self.pictures = folder / "node", folder / "pictures"
-        self.pictures.mkdir(parents=True)
-        labels = ["file,label"]
-        for number in range(4):
-            image = Image.new("L", (28, 28))
-            for place in range(60):
-                image.putpixel(((place * (number + 3)) % 28, (place * 5 + number) % 28), 255)
-            image.save(self.pictures / f"{number}.png")
-            labels.append(f"{number}.png,{number}")
-        self.labels = folder / "labels.csv"
-        self.labels.write_text("\n".join(labels) + "\n")
-
-    async def run(self, *arguments: str, code: int = 0, **environment: str) -> Result:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", "from commonhold.cli import main; main()", "node"),
-            *arguments,
-            env=os.environ | {"COMMONHOLD_NODE": str(self.home)} | environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        result = Result(process.returncode or 0, out.decode(), err.decode())
-        assert result.code == code, result
-        assert "Traceback" not in result.err
-        return result
-
-    async def submit(self, *more: str, code: int = 0) -> Result:
-        labels = ("--labels", str(self.labels))
-        return await self.run("submit", str(self.pictures), *TERMS, *labels, *more, code=code)
+from tests.contributor_lab import TERMS, Contributor, Operator
 
 
 @pytest.fixture
 def ada(tmp_path: Path) -> Contributor:
     return Contributor(tmp_path / "ada")
-
-
-class Operator:
-    """A founded network whose server can come and go on one port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = Home(folder)
-        self.config = Config("digits for all", grpc_port=0, http_port=0)
-        self.keys: Keys = found(self.home, self.config, default_policy())
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[str]:
-        failures: list[Exception] = []
-        async with running(self.home, self.config, self.keys, failures.append) as address:
-            self.config = replace(self.config, grpc_port=address.grpc_port)
-            with announced(address, [self.home.server_path]):
-                yield address.link
-        assert failures == []
-
-    def close_epoch(self, epoch: int) -> None:
-        with OperatorClient(self.home) as client:
-            client.close_epoch(epoch)
-
-    async def open_campaigns(self, link: str) -> None:
-        """Pictures of digits, sealed an hour after the first; and pairs of answers, at any time."""
-        slow = rounds(seal_items=100, seal_wait_ms=3_600_000)
-        pictures = campaign(parts=[part("image", "image/png")], rounds=slow)
-        pairs = campaign(
-            id="pairs",
-            task="prefer",
-            title="Which [bold]one[/]?",
-            spec=encode_spec({"ties": True}),
-            parts=[part("prompt"), part("answer_a"), part("answer_b")],
-            proposal=pb.PROPOSAL_NOT_TAKEN,
-            rounds=slow,
-        )
-        async with CoordinatorClient(parse_link(link)) as client:
-            for body in (pictures, pairs):
-                body.network = self.keys.network
-                sealed = seal(
-                    "campaign", canonical(body), self.keys.record_key, self.keys.sign_record
-                )
-                await client.append(sealed)
 
 
 @pytest.fixture
@@ -162,7 +48,7 @@ async def test_from_nothing_to_a_logged_submission(operator: Operator, ada: Cont
         assert (done["items"], done["skipped"], done["changed"]) == (4, [], [])
         assert done["batches"] == [{"entry": 4, "state": "sent"}]
         again = (await ada.submit("--json")).json
-        assert (again["items"], len(again["skipped"])) == (0, 4)
+        assert (again["items"], again["skipped"], len(again["there"])) == (0, [], 4)
 
         shown = (await ada.run("status", "--json")).json
         assert shown["peer_id"] == made["peer_id"]
@@ -203,7 +89,11 @@ async def test_a_table_of_items_of_several_parts(operator: Operator, ada: Contri
         assert "both files and a table" in both.err
         table.write_text('{"prompt": "prompt.txt", "answer_a_text": "a"}\n')
         missing = await ada.run("submit", *terms, code=2)
-        assert "line 1: it has no answer_b" in missing.err.replace("\n", " ")
+        assert "has no column for answer_b" in missing.err.replace("\n", " ")
+        table.write_text('{"prompt": "absent.txt", "answer_a_text": "a", "answer_b_text": "b"}\n')
+        nothing = await ada.run("submit", *terms, code=9)
+        assert "left out: items.jsonl:1: cannot read" in nothing.out
+        assert "nothing was submitted: 1 file or row left out" in nothing.err
 
 
 async def test_what_to_review_is_kept_in_the_settings(operator: Operator, ada: Contributor) -> None:
@@ -213,6 +103,27 @@ async def test_what_to_review_is_kept_in_the_settings(operator: Operator, ada: C
     config = load_config(NodeDirectory(ada.home))
     assert (config.review_campaigns, config.review_kinds) == (("digits",), ("classify",))
     assert config.reviewers == {"digits": "constant:3", "*": "constant:4"}
+
+
+@pytest.mark.parametrize(
+    ("reviewer", "said"),
+    [
+        ("comand:x", 'no reviewer is called "comand"|Known are: chat, command, constant, digits'),
+        ("digits=comand:x", "no reviewer is called"),
+        ("chat:http://127.0.0.1:8080/v1", "the name of the model has 0 characters"),
+        ("chat:https://models.example.org/v1#m", "content would leave it|allow_remote = true"),
+        ("refuse:boring", "there is no reason 'boring'"),
+    ],
+)
+async def test_a_reviewer_that_there_is_not_is_refused_before_anything_is_made(
+    operator: Operator, ada: Contributor, reviewer: str, said: str
+) -> None:
+    async with operator.serving() as link:
+        refused = await ada.run("init", "--link", link, "--reviewer", reviewer, code=2)
+        for words in said.split("|"):
+            assert words in " ".join(refused.err.split())
+        assert not ada.home.exists()
+        await ada.run("init", "--link", link, "--reviewer", "chat:http://127.0.0.1:8080/v1#m")
 
 
 async def test_an_epoch_that_paid_nobody_is_an_epoch(operator: Operator, ada: Contributor) -> None:

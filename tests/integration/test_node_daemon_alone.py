@@ -9,11 +9,13 @@ import pytest
 
 from commonhold.cli.node_report import remember_names
 from commonhold.demo.stage import Stage
+from node.blobs import BlobStore
 from node.config import NodeConfig, NodeDirectory, write_config
 from node.keys import generate_keys, save_keys
 from node.registration import registration
 from node.rows import OutboxState
 from node.store import Store
+from protocol.limits import SALT_BYTES
 from tests.node_lab import LISTEN, until
 from tests.simulated_log import LINK
 
@@ -26,6 +28,8 @@ def test_alone_it_keeps_its_work_and_ends_in_time(tmp_path: Path, number: signal
     home.create()
     save_keys(home.keys, keys)
     write_config(home, NodeConfig(LINK, LISTEN))
+    with BlobStore(home.blobs) as blobs:
+        orphan = blobs.put(b"of a submission that was killed", bytes(SALT_BYTES)).commitment
     with Store(home.database) as store, Stage(tmp_path) as stage:
         outgoing = registration(keys, LINK.network)
         store.enqueue(outgoing)
@@ -33,6 +37,8 @@ def test_alone_it_keeps_its_work_and_ends_in_time(tmp_path: Path, number: signal
         stage.wait_ready(daemon)
         assert daemon.ready["peer_id"] == keys.peer_id
         assert daemon.ready["addresses"]
+        with BlobStore(home.blobs) as blobs:
+            assert blobs.find(orphan) is None
 
         def tried() -> bool | None:
             row = store.outbox_row(outgoing.digest)

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from commonground.addresses import Announcement, now_ms
+from commonground.carried import PART_BYTES_MAX
 from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost
 from commonground.p2p.limits import REQUESTS_BURST
 from node.examine import MISMATCH, UNSURE, Fetcher, Opinion, Wanted
-from node.intake import MAX_CONTENT_BYTES
 from node.rows import TaskRow
 from protocol.identity import KeyId
 from protocol.log import commitments
@@ -116,7 +116,7 @@ async def run_pass(folder: Path, items: Iterable[Wanted], *machines: PeerHost) -
 
     async with Library().peer(2) as reader:
         book = Book(*machines)
-        fetcher = Fetcher(reader, book, folder, MAX_CONTENT_BYTES)  # type: ignore[arg-type]
+        fetcher = Fetcher(reader, book, folder, PART_BYTES_MAX)  # type: ignore[arg-type]
         await fetcher.run_pass(list(items), arrived)
     return outcomes
 
@@ -145,7 +145,7 @@ async def test_what_does_not_fit_its_record_is_told_apart(tmp_path: Path) -> Non
             wanted(12, key, size=3),  # less than is served
             wanted(13, key, size=10_000),  # more than is served
             wanted(14, key, media_type="video/ogg"),
-            wanted(15, key, size=MAX_CONTENT_BYTES + 1),
+            wanted(15, key, size=PART_BYTES_MAX + 1),
             wanted(17, key, part="prompt", commitment=bytes(32)),  # the first of two
             wanted(16, KeyId(b"\4" * 32)),  # an author who is away
         ]

@@ -11,7 +11,8 @@ same state.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from typing import Final
@@ -28,7 +29,7 @@ from hypothesis.stateful import (
 
 from protocol import transition
 from protocol.errors import Misbehaviour
-from protocol.lifecycle import ItemStatus, JobStatus, RoundPhase
+from protocol.lifecycle import GONE, CampaignStatus, ItemStatus, JobStatus, RoundPhase
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import LEAF_TYPES, parse_leaf
@@ -159,6 +160,13 @@ class Watched(Network):
         assert sorted(changes.erased) == sorted(
             i for i in gone if before.get(i) is None or before[i].status is not ItemStatus.WITHDRAWN
         )
+        assert set(changes.gone) == {
+            i for i in told if after[i].status in GONE and _status(before, i) is not after[i].status
+        }
+
+
+def _status(items: Mapping[ItemId, Item], item_id: ItemId) -> ItemStatus | None:
+    return items[item_id].status if item_id in items else None
 
 
 class FoldMachine(RuleBasedStateMachine):
@@ -212,7 +220,7 @@ class FoldMachine(RuleBasedStateMachine):
                 )
             )
         taken = self.attempt(lambda: net.submit(self.hand(who), leaves, c))
-        assert taken != net.campaign(c).paused
+        assert taken == self._is_live(c)
 
     @rule(picks=picks)
     def withdraw(self, picks: list[int]) -> None:
@@ -234,7 +242,9 @@ class FoldMachine(RuleBasedStateMachine):
         may = name == "back" and chosen and not chosen & (self._reviewed() | lacking)
         assert done == bool(may), "what may be missing may go, once"
         if done:
-            self.taken_back += ((len(self.net.log) - 1, item_id) for item_id in chosen)
+            at, items_now = len(self.net.log) - 1, self.net.state.items
+            whole = (i for i in chosen if items_now[i].status is not ItemStatus.TAKEN_DOWN)
+            self.taken_back += ((at, item_id) for item_id in whole)
 
     def _choose(
         self, items: Sequence[tuple[ItemId, Item]], picks: Sequence[int]
@@ -253,7 +263,8 @@ class FoldMachine(RuleBasedStateMachine):
     @rule(who=some, c=where)
     def stand_by(self, who: set[int], c: str) -> None:
         for place in sorted(who):
-            assert self.attempt(partial(self.net.stand_by, self.hand(place), c=c))
+            closed = self.net.campaign(c).status is CampaignStatus.CLOSED
+            assert closed != self.attempt(partial(self.net.stand_by, self.hand(place), c=c))
 
     @rule(who=who, c=where)
     def stand_down(self, who: int, c: str) -> None:
@@ -307,7 +318,7 @@ class FoldMachine(RuleBasedStateMachine):
             return
         fresh = sealing.compute_seal(net.state, net.campaign(c)).items
         sealed = self.attempt(lambda: net.seal(fresh[:1] if gold else (), c))
-        assert sealed != net.campaign(c).paused, "what waits can always be sealed"
+        assert sealed == self._is_live(c), "what waits can always be sealed"
 
     @rule(who=most, c=where, kinds=kinds)
     def live_a_round(self, who: frozenset[int], c: str, kinds: list[str]) -> None:
@@ -344,10 +355,43 @@ class FoldMachine(RuleBasedStateMachine):
 
     @rule(c=where, paused=st.booleans())
     def pause(self, c: str, paused: bool) -> None:
-        between = self.net.round(c).phase is RoundPhase.OPEN
-        other = self.net.campaign(c).paused != paused
+        status = self.net.campaign(c).status
+        other = (status is CampaignStatus.PAUSED) != paused
         done = self.attempt(partial(self.net.pause, paused, c))
-        assert done == (between and other)
+        assert done == (other and status is not CampaignStatus.CLOSED)
+
+    def _is_live(self, c: str) -> bool:
+        return self.net.campaign(c).status is CampaignStatus.OPEN
+
+    @rule(c=where, price_ppm=st.sampled_from([400_000, 1_000_000]), window_ms=st.integers(1, 2))
+    def change_terms(self, c: str, price_ppm: int, window_ms: int) -> None:
+        """At any time, and it moves nothing that was submitted or sealed before."""
+        before = self.net.campaign(c)
+        terms = asdict(before.rounds) | {"commit_ms": window_ms}
+        other = (before.price_ppm, before.rounds.commit_ms) != (price_ppm, window_ms)
+        act = partial(self.net.change, c, price_ppm=price_ppm, rounds=pb.RoundTerms(**terms))
+        done = self.attempt(act)
+        assert done == (other and before.status is not CampaignStatus.CLOSED)
+        old = self.net.state.campaign_under(c, before.revision)
+        assert (old.terms, old.revision) == (before.terms, before.revision)
+
+    @rule(c=where, chance=st.integers(0, 7))
+    def close_a_campaign(self, c: str, chance: int) -> None:
+        """At any time, and seldom: nothing more happens in it."""
+        if chance:
+            return
+        closed = self.net.campaign(c).status is CampaignStatus.CLOSED
+        assert closed != self.attempt(partial(self.net.close_campaign, c))
+        assert not self.net.state.queues.has(c)
+
+    @rule(pick=st.integers(0, 2**16))
+    def take_down(self, pick: int) -> None:
+        items = list(self.net.state.items.scan())
+        if not items:
+            return
+        item_id, item = items[pick % len(items)]
+        done = self.attempt(partial(self.net.take_down, item_id))
+        assert done == (item.status not in GONE and item_id not in self._reviewed())
 
     @rule(
         decay=st.sampled_from([0, 900_000, 1_000_000]), accept=st.sampled_from([600_000, 900_000])
@@ -555,7 +599,7 @@ class FoldMachine(RuleBasedStateMachine):
     def items_are_consistent(self) -> None:
         state = self.net.state
         for item_id, item in state.items.scan():
-            if item.status is not ItemStatus.WITHDRAWN:
+            if item.status not in GONE:
                 assert (item.status is ItemStatus.DUPLICATE) == bool(item.duplicate_of)
             assert item.is_erased == (item.status is ItemStatus.WITHDRAWN)
             assert item.duplicate_of != item_id
@@ -638,10 +682,12 @@ class FoldMachine(RuleBasedStateMachine):
                     count = line.evidence.accepted - line.evidence.repaid
                     paid[line.person, line.campaign_id] += count
         for key, due in state.contributions.scan():
-            paid[key] += due.accepted
+            paid[key[:2]] += due.accepted
         worth = Counter(dict(state.repayable.scan()))
         for _, item in state.items.scan():
-            worth[item.author, item.campaign_id] += item.status is ItemStatus.ACCEPTED
+            was = item.status if item.takedown is None else item.takedown.before
+            earned = was is ItemStatus.ACCEPTED and item.status is not ItemStatus.WITHDRAWN
+            worth[item.author, item.campaign_id] += earned
         for c in REPAYS:
             assert {k: n for k, n in worth.items() if k[1] == c and n} == {
                 k: n for k, n in paid.items() if k[1] == c and n
@@ -651,7 +697,7 @@ class FoldMachine(RuleBasedStateMachine):
     def snapshots_know_what_was_withdrawn(self) -> None:
         state = self.net.state
         for _, snapshot in state.snapshots.scan():
-            gone = [i for i in snapshot.items if state.items[i].status is ItemStatus.WITHDRAWN]
+            gone = [i for i in snapshot.items if state.items[i].status in GONE]
             parts = [
                 i for at, i in self.taken_back if at > snapshot.logged_at and i in snapshot.items
             ]
@@ -694,7 +740,7 @@ def _is_open(item: Item) -> bool:
     """Whether a verdict on the item is still to come."""
     return item.decided_in is None and item.status not in (
         ItemStatus.DUPLICATE,
-        ItemStatus.WITHDRAWN,
+        *GONE,
     )
 
 

@@ -150,12 +150,16 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     net.pause()
     snapshot("PAUSED")
     net.pause(False)
+    net.change(price_ppm=2)
     _settle(net, people, snapshot)
     net.add(net.operator, "campaign", campaign(id="more-letters"))
     moved = net.registration(ada, 2, Person("another"))
     net.add(ada, "register", moved)
     _sell_and_train(net, reviewers, snapshot)
-    net.withdraw(ada, [i for i, item in net.state.items.scan() if not item.duplicate_of][:2])
+    first, second, third = [i for i, it in net.state.items.scan() if not it.duplicate_of][:3]
+    net.withdraw(ada, [first, second])
+    net.take_down(third)
+    net.close_campaign("more-letters")
     authors = {person.key: person for person in (net.operator, *people)}
     authors |= {device.key: device for device in (reviewers[0].device("laptop"),)}
     return {name: (state, _next_of_each(net, at, authors)) for name, (at, state) in places.items()}

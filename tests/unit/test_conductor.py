@@ -12,7 +12,7 @@ import pytest
 from coordinator import conductor
 from coordinator.rounds import GRACE_MS, Clock, Step, Wait, next_step, situation_of
 from protocol.errors import Reject
-from protocol.lifecycle import RoundPhase
+from protocol.lifecycle import CampaignStatus, RoundPhase
 from protocol.rows import Campaign
 from protocol.rules import sealing
 from protocol.state import State
@@ -109,7 +109,7 @@ class TestSealing:
         net = network()
         net.stand_by(*net.people[1:], c="slow")
         submit(net, 5)
-        paused = replace(net.campaign("slow"), paused=True)
+        paused = replace(net.campaign("slow"), status=CampaignStatus.PAUSED)
         net.state.campaigns.put("slow", paused)
         assert step(net, waited_ms=10 * WAIT_MS) == Wait(None)
 
@@ -155,6 +155,13 @@ class TestWindows:
         for person in net.people[1:]:
             net.commit(person, net.answers(person))
         assert step(net, c="digits") is Step.END_COMMITS
+
+    def test_a_round_keeps_the_window_that_it_was_sealed_with(self) -> None:
+        net = network()
+        drawn(net)
+        net.change(rounds=rounds(commit_ms=5_000))
+        assert step(net, c="digits") == Wait(net.round().since_ms + 1_000)
+        assert step(net, 1_000, c="digits") is Step.END_COMMITS
 
     def test_reveals(self) -> None:
         net = network()

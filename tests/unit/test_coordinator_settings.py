@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from commonground.durations import duration_words, parse_duration
-from coordinator.campaigns import build_campaign, parse_part
+from coordinator.campaigns import read_draft
 from coordinator.config import Config, Home
 from coordinator.founding import found
 from coordinator.gold import read_answers, those_waiting
+from coordinator.parts import parse_part
 from coordinator.policies import changed_policy, read_terms
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import PPM
@@ -26,7 +27,7 @@ from tests.simulated import NETWORK, Network, policy
 
 
 def build(file: Path | None = None, **given: Any) -> pb.Campaign:
-    return build_campaign(NETWORK, file, given)
+    return read_draft(NETWORK, file, given).whole()
 
 
 def terms(**said: Any) -> dict[str, int | str]:
@@ -76,7 +77,7 @@ class TestCampaigns:
             """
             id = "steps"
             task = "rate"
-            spec = {labels = ["bad", "good"]}
+            spec = {steps = ["bad", "good"], tolerance = 0}
             commit_window = "2h"
             reveal_window = "30m"
             round_items = 50
@@ -94,7 +95,7 @@ class TestCampaigns:
         )
         body = build(file, reveal_window="5s", title=None)
         assert (body.id, body.task, body.reviewers_per_item) == ("steps", "rate", 5)
-        assert body.spec == encode_spec({"labels": ["bad", "good"]})
+        assert body.spec == encode_spec({"steps": ["bad", "good"], "tolerance": 0})
         assert (body.rounds.commit_ms, body.rounds.reveal_ms) == (7_200_000, 5_000)
         assert (body.rounds.items_max, body.rounds.seal_items) == (50, 50)
         assert [part.name for part in body.parts] == ["text", "picture"]
@@ -228,9 +229,9 @@ def test_nothing_lasts_no_time() -> None:
 )
 def test_a_field_of_another_type_is_named(field: str, value: object, message: str) -> None:
     fields = {"id": "a", "labels": ["x", "y"]} | ({"labels": []} if field == "spec" else {})
-    assert build_campaign(bytes(32), None, {"id": "a", "labels": ["x", "y"]}).id == "a"
+    assert read_draft(bytes(32), None, {"id": "a", "labels": ["x", "y"]}).whole().id == "a"
     with pytest.raises(ConfigError, match=re.escape(message)):
-        build_campaign(bytes(32), None, fields | {field: value})
+        read_draft(bytes(32), None, fields | {field: value}).whole()
 
 
 class TestGold:
@@ -245,13 +246,32 @@ class TestGold:
         file = self.table(tmp_path, f"{first.hex()},1", f"{second.hex()},7")
         assert read_answers(file, net.state) == {first: b"\0\x01", second: b"\0\x07"}
 
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("gold.csv", "\ufeffitem_id,answer\n{0},1\n"),
+            ("gold.csv", "answer;item_id\r\n1;{0}\r\n"),
+            ("gold.tsv", "item_id\tanswer\n{0}\t1\n"),
+            ("gold.jsonl", '{{"item_id": "{0}", "answer": "1"}}\n'),
+        ],
+    )
+    def test_tables_are_read_as_contributors_are(
+        self, tmp_path: Path, net: Network, name: str, content: str
+    ) -> None:
+        net.submit(net.people[0], [net.item(1)])
+        [item_id] = ids(net)
+        file = tmp_path / name
+        file.write_bytes(content.format(item_id.hex()).encode())
+        assert read_answers(file, net.state) == {item_id: b"\0\x01"}
+
     def test_what_is_wrong_is_named_with_its_line(self, tmp_path: Path, net: Network) -> None:
         net.submit(net.people[0], [net.item(1)])
         [item_id] = ids(net)
         row = f"{item_id.hex()},1"
         for rows, says in (
             ([f"{item_id.hex()},ten"], "gold.csv:2: there is no label"),
-            ([f"{item_id.hex()}"], "gold.csv:2: there is no label"),
+            ([f"{item_id.hex()}"], "line 2: expected 2 fields, found 1"),
+            ([f"{item_id.hex()},1,ten"], "line 2: expected 2 fields, found 3"),
             (["xyz,1"], 'gold.csv:2: "xyz" is not an item'),
             ([row, row], f"gold.csv:3: the item {item_id.hex()[:12]} is there twice"),
             ([], "holds no answers"),
@@ -260,7 +280,9 @@ class TestGold:
                 read_answers(self.table(tmp_path, *rows), net.state)
             assert caught.value.advice
         (tmp_path / "other.csv").write_text(f"item,label\n{row}\n")
-        with pytest.raises(ConfigError, match="names of its columns") as caught:
+        with pytest.raises(
+            ConfigError, match="does not have the columns item_id and answer"
+        ) as caught:
             read_answers(tmp_path / "other.csv", net.state)
         assert "item_id,answer" in caught.value.advice
         with pytest.raises(StateError, match="nobody has submitted"):

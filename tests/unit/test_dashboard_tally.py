@@ -175,6 +175,8 @@ def recounted(state: State) -> dict[str, Findings]:
         if item.status not in (ItemStatus.ACCEPTED, ItemStatus.REJECTED):
             continue
         found = made.setdefault(item.campaign_id, Findings())
+        found.reviewers += len(item.answered_by)
+        found.programs += item.programs
         if item.answer is None:
             found.refused[item.refusal] += 1
             continue

@@ -39,6 +39,7 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
         assert fields["network"] == NETWORK.hex()
     assert words.SENTENCES.keys() - told.keys() == {
         *("upgrade", "successor", "complain", "rewind", "slash", "move", "retire"),
+        *("change", "close-campaign", "takedown"),
     }
     assert told["chain"].startswith("read the chain up to block ")
     assert told["uphold"] == "asked the witnesses to stand by epoch 4, which one of them challenged"
@@ -67,6 +68,23 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
             "rewind",
             pb.Rewind(first=9),
             "took back what the chain said from block 9 on: it was reorganised",
+        ),
+        (
+            "change",
+            pb.Change(network=NETWORK, campaign_id="digits", title="Ours"),
+            "changed the terms of the campaign digits",
+        ),
+        (
+            "close-campaign",
+            pb.CloseCampaign(network=NETWORK, campaign_id="digits"),
+            "closed the campaign digits",
+        ),
+        (
+            "takedown",
+            pb.Takedown(
+                network=NETWORK, item_id=b"\xab" * 32, reason=pb.TAKEDOWN_RIGHTS, words="Hers."
+            ),
+            "took the item abababababab down, since somebody else holds rights in it: Hers.",
         ),
         (
             "upgrade",

@@ -52,6 +52,8 @@ def test_pandas_reads_what_the_log_says(lab: DatasetLab) -> None:
         label = int.from_bytes(item.answer or b"")
         assert (row["label"], row["answer"]) == (label, LABELS[label])
         assert row["confidence"] == item.confidence_ppm / 1e6 == row["belief"][label] > 0.9
+        assert row["reviewers"] == len(item.answered_by) >= 3
+        assert row["programs"] == (lab.reviewers[0].id in item.answered_by)
         assert row["author"] == name_of(item.author)
         assert (row["submitted_at"], row["decided_in"]) == (item.submitted_at, 1)
         assert row["consent_train"] and row["consent_redistribute"] and row["consent_commercial"]
@@ -279,6 +281,18 @@ def test_the_card_has_front_matter_that_hubs_read(lab: DatasetLab) -> None:
     assert manifest.snapshot in card.text
     assert "<b>" not in card.text  # a contributor's words stay words
     assert name_of(lab.authors[0].id) in card.text
+
+
+def test_the_card_has_the_guidelines_of_each_item(lab: DatasetLab) -> None:
+    """Not those that the campaign has now, under which nothing of it was submitted."""
+    lab.net.change(lab.c, guidelines="One <digit>.")
+    lab.accept(ada=[lab.item(7)])
+    lab.net.change(lab.c, guidelines="Later.")
+    lab.fetch()
+    path, _ = lab.export()
+    text = DatasetCard.load(path / "README.md").text
+    assert "\n> One &#60;digit&#62;.\n" in text and "Later." not in text
+    assert "5 of the items were submitted and reviewed under the guidelines of log entry" in text
 
 
 def test_only_its_owner_can_read_it(lab: DatasetLab) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from commonground.p2p import Denial, Grant
-from coordinator.campaigns import build_campaign
+from coordinator.campaigns import read_draft
 from coordinator.dataset.snapshots import find_snapshot, log_snapshot, scope_of
 from coordinator.licences import licences, parse_asset, sell
 from coordinator.reading import misdirected, read_chain
@@ -236,9 +236,9 @@ def test_imported_payments_reach_their_licence_or_the_network_with_a_warning(
 
 def test_a_campaign_says_what_a_withdrawal_costs() -> None:
     given = {"id": "digits", "labels": ["0", "1"]}
-    assert build_campaign(NETWORK, None, given).withdrawal == pb.WITHDRAWAL_REPAYS
-    keeps = build_campaign(NETWORK, None, given | {"withdrawal": "keeps"})
+    assert read_draft(NETWORK, None, given).whole().withdrawal == pb.WITHDRAWAL_REPAYS
+    keeps = read_draft(NETWORK, None, given | {"withdrawal": "keeps"}).whole()
     assert (keeps.withdrawal, keeps.price_ppm) == (pb.WITHDRAWAL_KEEPS, PPM)
     for wrong, says in (("burns", "--withdrawal is 'burns'"), (["keeps"], "not a text")):
         with pytest.raises(ConfigError, match=says):
-            build_campaign(NETWORK, None, given | {"withdrawal": wrong})
+            read_draft(NETWORK, None, given | {"withdrawal": wrong}).whole()

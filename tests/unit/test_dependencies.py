@@ -30,7 +30,8 @@ PROVIDERS = packages_distributions()
 
 # Where a command begins -> the extras that its user was told to install.
 ENTRIES = {
-    ("commonhold.cli.node",): ("node",),
+    # `dataset` for whoever submits the rows of Parquet, who is told so.
+    ("commonhold.cli.node",): ("node", "dataset"),
     ("coordinator.service", "coordinator.server", "coordinator.http"): ("coordinator",),
     ("commonhold.cli.coordinator",): ("coordinator", "export"),
     ("commonhold.cli.verify",): ("node", "dataset"),

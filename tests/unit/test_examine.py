@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from node.examine import MISMATCH, UNSURE, Examiner, Opinion, Wanted
+from node.examine import MISMATCH, Examiner, Opinion, Wanted
 from node.intake import fingerprint_content
 from node.media.worker import Decoder
 from node.reviewers import Case, Refusal, Reviewer, load_reviewer
@@ -25,6 +25,9 @@ from tests.review_bench import PNG, TEXT, digit, put
 CONTENT = digit(1)
 LABELS = ["zero", "one", "two"]
 WORDS = b"What is it?"
+ONE = Opinion(b"\0\1", program="constant")
+TWO = Opinion(b"\0\2", program="constant")
+STUCK = Opinion(None, pb.REFUSAL_UNSURE, "stuck")
 
 
 def wanted(
@@ -34,6 +37,7 @@ def wanted(
     task: TaskRow | None = None,
     text: bytes | None = None,
     campaign_id: str = "digits",
+    **terms: object,
 ) -> Wanted:
     """A picture, and a text beside it if `text` is what its record describes."""
     own = fingerprint_content(CONTENT, PNG)
@@ -45,6 +49,7 @@ def wanted(
             id=campaign_id,
             spec=encode_spec({"labels": LABELS}),
             parts=[simulated.part(name, kind) for name, kind, _, _ in described],
+            **terms,
         )
     )
     return Wanted(
@@ -76,9 +81,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("item", "opinion"),
     [
-        (wanted(), Opinion(b"\0\1")),
-        (wanted(text=WORDS), Opinion(b"\0\1")),
-        (wanted(fingerprint=b""), Opinion(b"\0\1")),  # a campaign whose content is not published
+        (wanted(), ONE),
+        (wanted(text=WORDS), ONE),
+        (wanted(fingerprint=b""), ONE),  # a campaign whose content is not published
         (wanted(TEXT, fingerprint=b""), MISMATCH),
         (wanted(TEXT), MISMATCH),
         (wanted("audio/wav", fingerprint=b""), MISMATCH),
@@ -100,7 +105,7 @@ async def test_a_picture_that_carries_more_than_its_pixels_is_not_what_was_asked
     bare = saved(photo(), "JPEG")
     claimed = fingerprint_content(bare, "image/jpeg")
     item = wanted("image/jpeg", claimed)
-    for content, opinion in ((bare, Opinion(b"\0\1")), (bare + b"hidden", MISMATCH)):
+    for content, opinion in ((bare, ONE), (bare + b"hidden", MISMATCH)):
         put({"content": content}, tmp_path / bytes(32).hex())
         assert await Examiner(plugins()).examine(tmp_path, item) == opinion
 
@@ -116,7 +121,7 @@ async def test_a_decoder_that_does_not_start_rejects_nobody(
 
 async def test_a_refusal_is_an_opinion(folder: Path) -> None:
     examiner = Examiner(plugins("refuse:harmful"))
-    assert await examiner.examine(folder, wanted()) == Opinion(None, pb.REFUSAL_HARMFUL)
+    assert await examiner.examine(folder, wanted()) == Opinion(None, pb.REFUSAL_HARMFUL, "refuse")
 
 
 async def test_without_a_plug_in_a_person_decides(folder: Path) -> None:
@@ -129,7 +134,7 @@ async def test_each_campaign_asks_its_own_plug_in(folder: Path) -> None:
         {"*": load_reviewer("constant:one"), "mine": load_reviewer("constant:two"), "hand": None}
     )
     asked = [examiner.examine(folder, wanted(campaign_id=c)) for c in ("other", "mine", "hand")]
-    assert await asyncio.gather(*asked) == [Opinion(b"\0\1"), Opinion(b"\0\2"), None]
+    assert await asyncio.gather(*asked) == [ONE, TWO, None]
 
 
 async def test_missing_content_is_an_error_of_ours(tmp_path: Path) -> None:
@@ -162,6 +167,39 @@ class Stuck:
         return Refusal.UNSURE
 
 
+class Sender(Stuck):
+    """A plug-in whose model is on another machine."""
+
+    name, version, model = "sender", "2.1", "large"
+    sends_content = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go.set()
+
+
+@pytest.mark.parametrize(
+    ("automation", "privacy", "local", "sender"),
+    [
+        (pb.AUTOMATION_LOCAL, pb.PRIVACY_OPEN, True, False),
+        (pb.AUTOMATION_ANYWHERE, pb.PRIVACY_OPEN, True, True),
+        (pb.AUTOMATION_NONE, pb.PRIVACY_OPEN, False, False),
+        (pb.AUTOMATION_LOCAL, pb.PRIVACY_REVIEWERS, True, False),
+        (pb.AUTOMATION_NONE, pb.PRIVACY_REVIEWERS, False, False),
+        # No log holds such a campaign; a node that met one would not send its content either.
+        (pb.AUTOMATION_ANYWHERE, pb.PRIVACY_REVIEWERS, True, False),
+    ],
+)
+async def test_a_program_is_asked_only_where_the_campaign_lets_it(
+    folder: Path, automation: pb.Automation, privacy: pb.Privacy, local: bool, sender: bool
+) -> None:
+    item, elsewhere = wanted(automation=automation, privacy=privacy), Sender()
+    assert await Examiner(plugins()).examine(folder, item) == (ONE if local else None)
+    said = await Examiner({"*": elsewhere}).examine(folder, item)
+    assert said == (Opinion(None, pb.REFUSAL_UNSURE, "sender 2.1 large") if sender else None)
+    assert bool(elsewhere.most) == sender
+
+
 @pytest.mark.parametrize(("at_once", "most"), [(None, 1), (2, 2), (0, 1)])
 async def test_a_plug_in_is_asked_as_many_items_at_once_as_it_says(
     folder: Path, at_once: int | None, most: int
@@ -174,7 +212,7 @@ async def test_a_plug_in_is_asked_as_many_items_at_once_as_it_says(
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
     plugin.go.set()
-    assert await asyncio.gather(*asked) == [UNSURE] * 3
+    assert await asyncio.gather(*asked) == [STUCK] * 3
     assert plugin.most == most
 
 
@@ -192,6 +230,6 @@ async def test_a_stuck_plug_in_of_one_campaign_holds_up_no_other(folder: Path) -
     while not plugin.inside:
         await asyncio.sleep(0.01)
     async with asyncio.timeout(5):
-        assert await examiner.examine(folder, wanted()) == Opinion(b"\0\1")
+        assert await examiner.examine(folder, wanted()) == ONE
     plugin.go.set()
-    assert await slow == UNSURE
+    assert await slow == STUCK

@@ -275,7 +275,7 @@ def test_what_no_close_frees_is_given_up_and_paid(monkeypatch: pytest.MonkeyPatc
     assert last_lines(net, pb.ROLE_REVIEWER) == [], "nothing was decided"
     assert waiting(net, "few") == [third]
     assert [item.decided_in for item in items(net)] == [2, 2, None]
-    assert net.state.contributions[ada.id, "few"] == Contribution(undecided=2)
+    assert net.state.contributions[ada.id, "few", 0] == Contribution(undecided=2)
     with refuses("the epoch has to be closed first"):
         net.seal(c="few")
     net.close()

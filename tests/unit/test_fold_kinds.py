@@ -263,7 +263,10 @@ def test_what_most_reviewers_refuse_is_rejected_and_the_log_says_why(
     if status is ItemStatus.REJECTED:
         assert item.answer is None, "refused content has no answer"
         assert item.proposal is not None
-        assert (item.decided_in, net.state.contributions[item.author, "digits"].rejected) == (1, 1)
+        assert (item.decided_in, net.state.contributions[item.author, "digits", 0].rejected) == (
+            1,
+            1,
+        )
         for person in item.answered_by:
             assert (person, pb.ROLE_REVIEWER, "digits") not in net.state.beliefs, "nobody was wrong"
     (item_id,) = ids(net)

@@ -27,7 +27,7 @@ from tests.fold import (
     submitted,
     waiting,
 )
-from tests.simulated import NETWORK, Network, Person, batch, campaign, part, rounds
+from tests.simulated import Network, Person, batch, campaign, part, rounds
 
 DAY_MS = 24 * 3600 * 1000
 WINDOWS = {
@@ -413,55 +413,7 @@ def test_later_rounds_learn_from_the_items_decided_last(
     assert not len(net.state.evidence)
 
 
-# ---- pauses ----
-
-
-def test_a_campaign_is_paused_between_two_rounds(net: Network) -> None:
-    ada, *reviewers = net.people
-    net.submit(ada, [net.item(1)])
-    net.stand_by(*reviewers)
-    net.seal()
-    with refuses("round 1 of digits is under way"):
-        net.pause()
-    net.draw()
-    with refuses("is under way"):
-        net.pause()
-    net.review(*reviewers)
-    with refuses("is under way"):
-        net.pause()
-    net.verdict()
-    with refuses("digits is not paused"):
-        net.pause(False)
-    net.pause()
-    with refuses("is paused already"):
-        net.pause()
-    with refuses("campaign 'digits' is paused and takes no submissions"):
-        net.submit(ada, [net.item(1)])
-    net.pause(False)
-    net.submit(ada, [net.item(1)])
-    net.pause()
-    with refuses("campaign 'digits' is paused"):
-        net.seal()
-    net.close()
-    net.pause(False)
-    net.run_epoch(*reviewers)
-    assert statuses(net) == [ItemStatus.ACCEPTED] * 2
-
-
-def test_an_old_pause_cannot_be_played_again(net: Network) -> None:
-    net.pause()
-    pause = net.log[-1]
-    net.pause(False)
-    with refuses("the operator said something else since"):
-        net.add_raw(pause.raw)
-    body = pb.Pause(network=NETWORK, campaign_id="digits", paused=True, serial=3)
-    with refuses("its serial is 2"):
-        net.add(net.operator, "pause", body)
-    with refuses("only the network's operator"):
-        net.add(net.people[0], "pause", changed(body, serial=2))
-    with refuses("there is no campaign 'letters'"):
-        net.add(net.operator, "pause", changed(body, campaign_id="letters"))
-    net.add(net.operator, "pause", changed(body, serial=2))
+# ---- one campaign and another ----
 
 
 def test_a_paused_campaign_holds_up_no_other(two: Network) -> None:

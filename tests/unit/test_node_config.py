@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from node.chat_terms import ChatTerms
 from node.config import (
     Limits,
     NodeConfig,
@@ -43,6 +44,7 @@ def test_settings_come_back_as_they_were_written(home: NodeDirectory) -> None:
         review_campaigns=("digits", "letters"),
         review_kinds=("rate",),
         reviewers={"*": "constant:3", "digits": 'command:"true" --a=b'},
+        chat=ChatTerms(allow_remote=True, key_file='/a "key"', answer_seconds=5),
         limits=Limits(1, 2),
     )
     write_config(home, config)
@@ -85,6 +87,14 @@ def test_no_node_yet(home: NodeDirectory) -> None:
         ('[reviewers]\n"a b" = "constant:3"', "not the id of a campaign"),
         ("[limits]\nreview_bytes_max = 0", "review_bytes_max"),
         ("[limits]\nmore = 1", "more"),
+        ("[chat]\nmore = 1", "chat.more"),
+        ('[chat]\nallow_remote = "false"', "chat.allow_remote is 'false'"),
+        ("[chat]\nallow_remote = 1", "chat.allow_remote is 1"),
+        ("[chat]\nanswer_seconds = true", "chat.answer_seconds is True"),
+        ("[chat]\nanswer_seconds = 0", "chat.answer_seconds is 0"),
+        ("[chat]\nanswer_seconds = 3601", "chat.answer_seconds is 3601"),
+        ("[chat]\nkey_file = 3", "chat.key_file"),
+        ("chat = 3", "chat"),
         ('listen = ["anywhere"]', '"anywhere" is no address'),
         ('rpc_url = "localhost:8545"', "rpc_url"),
         ("= broken", "TOML"),

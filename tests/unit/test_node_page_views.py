@@ -144,6 +144,27 @@ def test_a_part_that_may_be_missing_can_be_taken_back_alone(tmp_path: Path) -> N
     world.close()
 
 
+def test_what_was_taken_down_or_left_says_why(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    [item_id] = world.give([3])
+    world.follow()
+    waiting = one(world, Standing.WAITING)
+    assert (waiting.terms, len(waiting.parts)) == (None, 1)
+    world.net.change(guidelines="Others.")
+    world.net.close_campaign()
+    world.follow()
+    left = one(world, Standing.UNDECIDED)
+    assert left.why == "The operator closed the campaign before anybody reviewed it."
+    assert left.terms == 1, "the entry of the terms that it came under"
+    world.net.take_down(item_id, words="<b>Hers.")
+    world.follow()
+    gone = one(world, Standing.TAKEN_DOWN)
+    world.close()
+    assert "since somebody else holds rights in it: <b>Hers." in plain(gone.why)
+    assert "<b>" not in gone.why
+    assert (gone.parts, gone.can_withdraw) == ((), True)
+
+
 def test_content_that_nobody_would_have_says_why(tmp_path: Path) -> None:
     world = World(tmp_path)
     [item_id] = world.give([3])

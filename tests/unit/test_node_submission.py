@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from commonhold.cli.node_submit import Items
 from node import submission
 from node.blobs import BlobStore
+from node.bringing.sources import Asked, bring
 from node.contents import Contents
-from node.drafts import Draft, PartSource, expand, read_table
+from node.drafts import Draft, PartSource
 from node.items import refresh_items
 from node.keys import NodeKeys, generate_keys
+from node.planning import Changed, Terms
 from node.registration import registration
 from node.store import Store
-from node.submission import Changed, Submitter, Terms
+from node.submission import Submitter
 from protocol import transition
-from protocol.errors import CommonholdError, ConfigError, Reject, StateError
+from protocol.errors import ConfigError, Reject, StateError
 from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.log.merkle import hash_leaf
 from protocol.rows import PartTerms
@@ -101,7 +102,7 @@ def pictures(tmp_path: Path) -> list[Path]:
         for place in range(60):
             image.putpixel(((place * (number + 3)) % 28, (place * 5 + number) % 28), 255)
         image.save(folder / f"{number}.png")
-    return expand([folder])
+    return sorted(folder.iterdir())
 
 
 def stored_blobs(tmp_path: Path) -> list[Path]:
@@ -117,7 +118,7 @@ def test_a_submission_is_one_that_the_network_takes_and_the_verdict_can_open(
 ) -> None:
     labels = {path.name: LABELS[i] for i, path in enumerate(pictures)}
     done = submitter.submit(pictures, labels, TERMS)
-    assert (done.items, len(done.batches), done.skipped) == (5, 1, ())
+    assert (done.items, len(done.batches), done.left_out) == (5, 1, ())
 
     row = store.next_queued()
     assert row is not None
@@ -163,8 +164,8 @@ def test_files_that_were_submitted_before_are_left_out(
     submitter.submit(pictures[:3], "3", TERMS)
     again = submitter.submit(pictures, "3", TERMS)
     assert again.items == 2
-    assert [each.name for each in again.skipped] == [path.name for path in pictures[:3]]
-    assert {each.reason for each in again.skipped} == {"submitted before"}
+    assert [each.name for each in again.left_out] == [path.name for path in pictures[:3]]
+    assert {each.reason for each in again.left_out} == {"submitted before"}
     nothing = submitter.submit(pictures, "3", TERMS)
     assert (nothing.items, nothing.batches) == (0, ())
 
@@ -225,15 +226,14 @@ def test_a_bad_file_is_named_and_the_others_go_on(
     (folder / "twin.png").write_bytes(pictures[1].read_bytes())
     big = Image.effect_noise((400, 400), 100.0)
     big.save(folder / "big.png")
-    done = submitter.submit([*expand([folder]), folder / "absent.png"], "3", TERMS)
+    done = submitter.submit([folder], "3", TERMS)
     assert done.items == 5
-    reasons = {each.name: each.reason for each in done.skipped}
+    reasons = {each.name: each.reason for each in done.left_out}
     assert "image is text/plain. The campaign takes image/png." in reasons.pop("note.txt")
     assert "broken PNG" in reasons.pop("cut.png")
     assert "broken JPEG picture: it ends too early" in reasons.pop("junk.png")
     assert reasons.pop("twin.png") == "the same content as 1.png"
     assert "The campaign takes at most 65,536." in reasons.pop("big.png")
-    assert "cannot read" in reasons.pop("absent.png")
     assert reasons == {}
     assert len(stored_blobs(tmp_path)) == 5
 
@@ -261,7 +261,7 @@ def test_what_a_file_carries_beside_its_picture_is_left_out_and_said(
         assert (only.media_type, only.size) == ("image/png", len(content))
         assert b"Maker" not in content and b"hidden" not in content
     again = submitter.submit([png, jpeg], "3", TERMS)
-    assert {each.reason for each in again.skipped} == {"submitted before"}
+    assert {each.reason for each in again.left_out} == {"submitted before"}
 
 
 def test_a_large_picture_is_made_smaller_where_its_owner_agrees(
@@ -294,14 +294,14 @@ def test_files_of_any_kind_are_taken_only_where_they_are_asked_for(tmp_path: Pat
     )
 
 
-def test_when_no_file_will_do_the_command_fails(
+def test_when_no_file_will_do_nothing_is_queued(
     submitter: Submitter, store: Store, tmp_path: Path
 ) -> None:
     text = tmp_path / "note.txt"
     text.write_text("hello")
-    with pytest.raises(ConfigError, match=r"note\.txt: image is text/plain") as caught:
-        submitter.submit([text], "3", TERMS)
-    assert "image/png of at most 65,536 bytes" in caught.value.advice
+    done = submitter.submit([text], "3", TERMS)
+    assert (done.items, done.batches) == (0, ())
+    assert "image is text/plain" in done.left_out[0].reason
     assert store.next_queued() is None
 
 
@@ -327,9 +327,9 @@ def test_a_table_becomes_items_of_several_parts(
         ",Which one?,0.png,1.png,,model x,model y\n"
         "prompt.md,,2.png,,no picture,model x,\n"
     )
-    drafts = read_table(table, state.campaigns["pairs"].parts)
+    drafts = bring(Asked([], table), state.campaigns["pairs"]).drafts
     done = pairs.submit_drafts(drafts, TERMS)
-    assert (done.items, done.skipped) == (2, ())
+    assert (done.items, done.left_out) == (2, ())
     row = store.next_queued()
     assert row is not None
     assert row.outgoing.openings == ()
@@ -356,7 +356,7 @@ def test_a_table_becomes_items_of_several_parts(
             assert blobs.verify(kept.commitment, kept.salt)
     assert [each.name for each in store.items()] == ["items.csv:2", "items.csv:3"]
     again = pairs.submit_drafts(drafts, TERMS)
-    assert [each.reason for each in again.skipped] == ["submitted before"] * 2
+    assert [each.reason for each in again.left_out] == ["submitted before"] * 2
 
 
 def test_parts_in_other_places_make_another_item(pairs: Submitter) -> None:
@@ -367,7 +367,7 @@ def test_parts_in_other_places_make_another_item(pairs: Submitter) -> None:
 
     done = pairs.submit_drafts([draft("x", "y"), draft("y", "x"), draft("x", "y")], TERMS)
     assert done.items == 2
-    assert [each.reason for each in done.skipped] == ["the same content as xy"]
+    assert [each.reason for each in done.left_out] == ["the same content as xy"]
 
 
 def test_one_bad_part_leaves_its_item_out_and_no_content_behind(
@@ -379,9 +379,9 @@ def test_one_bad_part_leaves_its_item_out_and_no_content_behind(
         '{"prompt_text": "Which?", "answer_a": "0.png", "answer_b": "1.png"}\n'
         '{"prompt": "0.png", "answer_a": "0.png", "answer_b": "1.png"}\n'
     )
-    done = pairs.submit_drafts(read_table(table, state.campaigns["pairs"].parts), TERMS)
+    done = pairs.submit_drafts(bring(Asked([], table), state.campaigns["pairs"]).drafts, TERMS)
     assert done.items == 1
-    absent, picture = done.skipped
+    absent, picture = done.left_out
     assert absent.name == "items.jsonl:1"
     assert "absent.png" in absent.reason
     assert picture.reason.startswith("prompt is image/png. The campaign takes text/plain")
@@ -435,25 +435,9 @@ def test_an_unknown_campaign_names_the_known_ones(
     assert "digits" in caught.value.advice
 
 
-def test_two_files_of_one_name_are_refused_because_labels_go_by_name(
-    pictures: list[Path], tmp_path: Path
-) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "0.png").write_bytes(pictures[0].read_bytes())
-    with pytest.raises(ConfigError, match="two files"):
-        expand([pictures[0].parent, other])
-    with pytest.raises(CommonholdError):
-        expand([])
-    with pytest.raises(ConfigError, match=r"there is no file .*absent.png"):
-        expand([pictures[0], other / "absent.png"])
-    with pytest.raises(ConfigError, match=r"the file .*named twice"):
-        expand([pictures[0], pictures[0]])
-
-
 def test_what_is_submitted_is_said_once(tmp_path: Path) -> None:
     file, table = tmp_path / "a.png", tmp_path / "a.csv"
-    assert Items([file], label="3").paths == [file]
+    assert Asked([file], label="3").paths == [file]
     for wrong, says in (
         ({"paths": []}, "nothing is named"),
         ({"paths": [file], "table": table}, "both files and a table"),
@@ -461,7 +445,7 @@ def test_what_is_submitted_is_said_once(tmp_path: Path) -> None:
         ({"paths": [], "table": table, "label": "3"}, "a table has its answers inside"),
     ):
         with pytest.raises(ConfigError, match=says) as caught:
-            Items(**wrong)
+            Asked(**wrong)
         assert caught.value.advice
 
 
@@ -473,3 +457,30 @@ def test_a_file_whose_name_is_no_text_is_taken_under_a_name_that_is(
     names = {row.name for row in store.items()}
     assert names == {"caf<U+DCE9><U+000A>1.png", pictures[1].name}
     assert {row.parts[0].path for row in store.items()} == names
+
+
+def test_files_that_a_table_forgets_are_left_out_unless_they_are_the_most(
+    submitter: Submitter, pictures: list[Path]
+) -> None:
+    labels = {path.name: LABELS[0] for path in pictures[:3]}
+    done = submitter.submit(pictures, labels, TERMS)
+    assert (done.items, len(done.left_out)) == (3, 2)
+    assert {each.reason for each in done.left_out} == {
+        "it has no answer, and the campaign wants one"
+    }
+    with pytest.raises(ConfigError, match="has no answer, and the campaign wants one"):
+        submitter.submit(pictures, {pictures[0].name: LABELS[0]}, TERMS)
+
+
+def test_answers_are_written_as_the_campaign_writes_them(
+    net: Network, store: Store, blobs: BlobStore, keys: NodeKeys, tmp_path: Path
+) -> None:
+    """In either Unicode form, and with blanks around; but not in other letters."""
+    spec = encode_spec({"labels": ["NA", "Caf\u00e9"]})
+    net.add(net.operator, "campaign", campaign(id="odd", spec=spec, parts=[part("text")]))
+    (tmp_path / "a.txt").write_text("hello there")
+    submitter = Submitter(store, blobs, keys, net.state, "odd")
+    with pytest.raises(ConfigError, match='"na" is written "NA"') as caught:
+        submitter.submit([tmp_path / "a.txt"], "na", TERMS)
+    assert caught.value.advice
+    assert submitter.submit([tmp_path / "a.txt"], " Cafe\u0301 ", TERMS).items == 1

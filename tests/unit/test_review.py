@@ -47,6 +47,8 @@ async def test_a_round_from_stand_by_to_reveal(bench: Bench) -> None:
     bench.finish_commits(C)
     assert await bench.act() == ["reveal"]
     assert bench.said(C) == ["3"] * 3
+    assert {task.program for task in bench.db.tasks(C, 1)} == {"constant"}
+    assert all(given.by_program for given in bench.answers(C)), "and the log says so"
 
 
 async def test_a_step_done_twice_queues_once(bench: Bench) -> None:
@@ -193,6 +195,27 @@ async def test_a_person_answers_through_the_store(bench: Bench) -> None:
     bench.finish_commits(C)
     await bench.act()
     assert bench.said(C) == ["5"] * 3
+    assert not any(given.by_program for given in bench.answers(C))
+
+
+async def test_where_people_are_asked_a_program_is_not(tmp_path: Path) -> None:
+    people = pictures()
+    people.automation = pb.AUTOMATION_NONE
+    bench = Bench(tmp_path, people)
+    bench.submit(C, *map(digit, range(2)))
+    number = await bench.until_drawn(C)
+    await bench.duties.step()
+    async with asyncio.timeout(5):
+        while {task.status for task in bench.db.tasks(C, number)} != {TaskStatus.FETCHED}:
+            await asyncio.sleep(0.01)
+    for task in bench.db.tasks(C, number):
+        bench.db.set_answer(task, bench.net.answer("4", C))
+    await bench.duties.finish()
+    assert bench.deliver() == ["commit"]
+    bench.finish_commits(C)
+    assert await bench.act() == ["reveal"]
+    assert bench.said(C) == ["4"] * 2
+    assert not any(given.by_program for given in bench.answers(C))
 
 
 async def test_what_a_person_leaves_open_is_unsure_when_time_is_up(tmp_path: Path) -> None:
@@ -545,6 +568,23 @@ async def test_neither_sources_nor_proposals_are_shown(tmp_path: Path) -> None:
     assert "model-x" in repr(wanted.item)
     assert "model-x" not in repr(wanted.case_in(tmp_path))
     assert "proposal_commitment" not in repr(wanted.case_in(tmp_path))
+
+
+def test_reviewers_see_the_guidelines_that_an_item_was_submitted_under() -> None:
+    net = simulated.Network(*(simulated.Person(name) for name in ("ada", "ben", "cyn")))
+    ada, *reviewers = net.people
+    net.change(guidelines="As it was.")
+    net.submit(ada, [net.item(1)])
+    net.change(guidelines="As it is.")
+    net.submit(ada, [net.item(2)])
+    net.stand_by(*reviewers)
+    net.seal()
+    net.draw()
+    for person in reviewers:
+        tasks = make_tasks(net.state, person.id, "digits")
+        wanted = [make_wanted(net.state, person.id, task) for task in tasks]
+        shown = {net.truth[each.task.item_id]: each.campaign.guidelines for each in wanted}
+        assert shown == {1: "As it was.", 2: "As it is."}
 
 
 # ---- deadlines ----

@@ -62,8 +62,6 @@ export class ItemScreen {
     this.#form = makeForm(round.form, this.keys, (answer, isWhole) => this.#answer(answer, isWhole));
     this.question.replaceChildren(said(round.asks));
     this.holder.replaceChildren(this.#form.element);
-    this.guidelines.hidden = !round.guidelines;
-    this.guidelines.replaceChildren(make("summary", {}, "Guidelines"), make("p", { class: "prose", dir: "auto" }, round.guidelines));
     this.relabel();
   }
 
@@ -88,7 +86,17 @@ export class ItemScreen {
     this.#shown = item;
     this.stage.replaceChildren(stage);
     if (isOther) this.stage.scrollTop = 0;
+    this.#guide(item);
     this.#paintPanel(item, isOther);
+  }
+
+  /** Terms may change in mid-round: each item has the guidelines under which it came. */
+  #guide(item) {
+    const text = this.#round.guidelines[item.terms];
+    if (this.guidelines.dataset.text === text) return;
+    this.guidelines.dataset.text = text;
+    this.guidelines.hidden = !text;
+    this.guidelines.replaceChildren(make("summary", {}, "Guidelines"), make("p", { class: "prose", dir: "auto" }, text));
   }
 
   #wait(item) {

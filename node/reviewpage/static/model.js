@@ -194,7 +194,7 @@ export class Model extends EventTarget {
       const mine = known.get(item.id);
       if (!mine) return Object.assign(item, { round });
       // What is on its way to the node is newer than what it says.
-      if (mine.isSaved !== false) Object.assign(mine, { v: item.v, said: item.said, refused: item.refused });
+      if (mine.isSaved !== false) Object.assign(mine, { v: item.v, said: item.said, refused: item.refused, terms: item.terms });
       return mine;
     });
     round.places = new Map(round.items.map((item, at) => [item.id, at]));

@@ -1,0 +1,194 @@
+"""The commands of `commonhold coordinator` for the life of a campaign: `campaign new`, `check`, `change`,
+`close`; and `takedown`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commonhold.cli.coordinator_campaign import CampaignArgument, campaign_app
+from commonhold.cli.options import HomeOption
+from commonhold.cli.output import JsonFlag, confirm, emit, guarded, micro, say
+from coordinator.config import Home
+from protocol.errors import ConfigError
+
+if TYPE_CHECKING:
+    from coordinator.dryrun import DryRun
+
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+DraftArgument = Annotated[Path, typer.Argument(help="The campaign's TOML file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `takedown` to `commonhold coordinator`; the others belong to `campaign`."""
+    app.command()(takedown)
+
+
+@campaign_app.command("new")
+@guarded
+def campaign_new(
+    kind: Annotated[
+        str, typer.Argument(help="Kind of question: classify, rate, prefer, judge, tags.")
+    ],
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("campaign.toml"),
+    campaign_id: Annotated[
+        str, typer.Option("--id", help="Short name: a-z, 0-9, -.")
+    ] = "my-campaign",
+) -> None:
+    """Write the file of a campaign to edit, with a word on each field."""
+    from commonground.files import write_new
+    from coordinator.drafts import draft_text
+
+    try:
+        write_new(file, draft_text(kind, campaign_id).encode())
+    except FileExistsError:
+        raise ConfigError(f"{file} is there already", "name another file") from None
+    except OSError as error:
+        raise ConfigError(f"cannot write {file}: {error.strerror}", "name another file") from error
+    say(f"{file} is written: edit it, then `commonhold coordinator campaign check {file}`")
+
+
+@campaign_app.command("check")
+@guarded
+def campaign_check(
+    file: DraftArgument, directory: HomeOption = None, as_json: JsonFlag = False
+) -> None:
+    """Say what a campaign would be, and open nothing: all that is wrong, what it costs, what it needs.
+
+    Ends with 2 if it could not be opened. Where there is no coordinator, costs are left out.
+    """
+    from coordinator.campaigns import read_draft
+    from coordinator.dryrun import dry_run
+    from coordinator.operator import Operator
+
+    home = Home.at(directory)
+    if directory is None and not home.config_path.exists():
+        found = dry_run(read_draft(b"", file, {}), None)
+    else:
+        with Operator(home) as operator:
+            found = dry_run(read_draft(operator.state.network, file, {}), operator.state)
+    emit(asdict(found) | {"good": found.is_good}, as_json, lambda: _told(found))
+    if not found.is_good:
+        raise typer.Exit(2)
+
+
+def _told(found: DryRun) -> list[str]:
+    lines = [f"wrong: {text}; {what}" if what else f"wrong: {text}" for text, what in found.errors]
+    if lines:
+        return [*lines, f"{found.id} cannot be opened"]
+    lines = [
+        f"{found.id} can be opened",
+        f"a full round: {found.round_items:,} items, {found.round_answers:,} answers, about"
+        f" {found.round_minutes:,} minutes of review, {found.reviewer_minutes:,} of each reviewer",
+        f"gold: {found.gold_items:,} items a round whose answer you know; an undecided item takes"
+        f" up to {found.rounds_max} rounds",
+        f"export: {', '.join(found.exported_as)}" if found.exported_as else "export: not possible",
+    ]
+    if found.cost is not None:
+        lines.append(
+            f"cost: an epoch gives authors {micro(found.cost.contributors_micro)} shares and reviewers"
+            f" {micro(found.cost.reviewers_micro)}; with one full round in it,"
+            f" {micro(found.cost.item_micro)} an item and {micro(found.cost.answer_micro)} an answer"
+        )
+    return [*lines, *(f"advice: {text}; {what}" for text, what in found.advice)]
+
+
+@campaign_app.command("change")
+@guarded
+def campaign_change(
+    campaign: CampaignArgument,
+    file: DraftArgument,
+    yes: YesOption = False,
+    directory: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Change title, guidelines, price or windows, for what is submitted and sealed from then on.
+
+    What was submitted before keeps its guidelines and its price, and a round its windows. All else in the
+    file has to be as the campaign was opened.
+    """
+    from coordinator.campaigns import require_campaign
+    from coordinator.life import change_record, changed_lines
+    from coordinator.operator import Operator
+
+    with Operator(Home.at(directory)) as operator:
+        body = change_record(operator.state, campaign, file)
+        lines = changed_lines(require_campaign(operator.state, campaign), body)
+        if not as_json:
+            say(lines or ["nothing changes"])
+        if lines and not yes and not confirm(f"Change {campaign}? It is logged."):
+            raise typer.Abort
+        receipt = operator.append("change", body)
+        revision = operator.state.campaigns[campaign].revision
+    emit(
+        {"id": campaign, "revision": revision, "changed": lines, "index": receipt.index},
+        as_json,
+        lambda: f"{campaign} is changed, for what comes from now on (log entry {receipt.index})",
+    )
+
+
+@campaign_app.command("close")
+@guarded
+def campaign_close(
+    campaign: CampaignArgument,
+    yes: YesOption = False,
+    directory: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Close a campaign for ever: it takes nothing more, and what waits for a round stays undecided.
+
+    A round that is under way ends. What was accepted stays, and can be exported.
+    """
+    from coordinator.life import close_record
+    from coordinator.operator import Operator
+    from protocol.state import waits_of
+
+    with Operator(Home.at(directory)) as operator:
+        body = close_record(operator.state, campaign)
+        waiting = waits_of(operator.state, campaign)
+        question = f"Close {campaign} for ever? {waiting:,} items wait, and stay undecided."
+        if not yes and not confirm(question):
+            raise typer.Abort
+        receipt = operator.append("close-campaign", body)
+    emit(
+        {"id": campaign, "undecided": waiting, "index": receipt.index},
+        as_json,
+        lambda: f"{campaign} is closed (log entry {receipt.index})",
+    )
+
+
+@guarded
+def takedown(
+    item: Annotated[str, typer.Argument(help="The item's id, all of its digits.")],
+    *,
+    reason: Annotated[
+        str, typer.Option(help="Why, in a sentence: everybody reads it for ever. No personal data.")
+    ],
+    code: Annotated[
+        str,
+        typer.Option(help="Kind of reason: rights, personal, unlawful, harmful, defect, other."),
+    ] = "other",
+    yes: YesOption = False,
+    directory: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take an item out: nobody serves, shows, exports or trains on it from then on.
+
+    Every dataset that holds it is deleted here. Its author keeps what it earned, and is told the reason.
+    """
+    from coordinator.life import takedown_record
+    from coordinator.operator import Operator
+
+    with Operator(Home.at(directory)) as operator:
+        body = takedown_record(operator.state, item, code, reason)
+        if not yes and not confirm(f"Take {item[:12]} down? It cannot be undone."):
+            raise typer.Abort
+        receipt = operator.append("takedown", body)
+    emit(
+        {"item": item, "code": code, "index": receipt.index},
+        as_json,
+        lambda: f"{item[:12]} is taken down (log entry {receipt.index})",
+    )

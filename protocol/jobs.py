@@ -1,0 +1,102 @@
+"""The rows of the state's tables about training; see protocol.rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.identity import PersonId
+from protocol.lifecycle import JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class JobTerms:
+    """All that decides a job's privacy, pay and partners; fields as in records.proto."""
+
+    id: str
+    title: str
+    campaign_id: str
+    snapshot: bytes
+    model: str
+    initial_model: bytes
+    columns: tuple[str, ...]
+    partners: tuple[PersonId, ...]
+    quorum: int
+    rounds: int
+    sampling_ppm: int
+    clip_micro: int
+    noise_micro: int
+    learning_rate_micro: int
+    momentum_ppm: int
+    epsilon_micro: int
+    delta_ppb: int
+    expected_examples: int
+    price_ppm: int
+    round_seconds: int
+    endpoint: str
+    tls_certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A partner who joined."""
+
+    data_commitment: bytes
+    transport_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A partner's signed update of the round that runs."""
+
+    round: int
+    base_model: bytes
+    update: bytes
+    data_commitment: bytes
+    epsilon_micro: int
+    delta_ppb: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRound:
+    """A round that is done."""
+
+    round: int
+    base_model: bytes
+    model: bytes
+    partners: tuple[PersonId, ...]
+    epsilon_micro: int
+    accuracy_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How a job ended."""
+
+    outcome: int  # pb.JobOutcome
+    reason: str
+    weights: bytes
+    artifact: bytes
+    card: bytes
+    accuracy_fp32_ppm: int
+    accuracy_int8_ppm: int
+    held_back: int
+    fp32_bytes: int
+    int8_bytes: int
+    epsilon_micro: int
+    energy_millijoules: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A federated training job."""
+
+    terms: JobTerms
+    model: bytes  # SHA-256 of the model that the next round starts from
+    status: JobStatus = JobStatus.OPEN
+    rounds: tuple[TrainingRound, ...] = ()
+    result: JobResult | None = None
+
+    @property
+    def epsilon_micro(self) -> int:
+        """What the rounds so far have spent, at the job's delta."""
+        return self.rounds[-1].epsilon_micro if self.rounds else 0

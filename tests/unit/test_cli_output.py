@@ -1,0 +1,49 @@
+"""What commands print where nobody looks: a file or another program gets all of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from commonhold.cli.node import app
+from commonhold.cli.output import COLUMNS_VARIABLE
+
+LONG = "x" * 200
+PRINTED = f"from commonhold.cli.output import show, table; show(table('T', ['a'], [['{LONG}']]))"
+
+
+@pytest.mark.parametrize(("columns", "whole"), [("", True), ("60", False)])
+def test_a_table_is_cut_only_where_somebody_says_how_wide_it_may_be(
+    columns: str, whole: bool
+) -> None:
+    others = {k: v for k, v in os.environ.items() if k != COLUMNS_VARIABLE}
+    given = {COLUMNS_VARIABLE: columns} if columns else {}
+    command = [sys.executable, "-c", PRINTED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=others | given)
+    assert (LONG in done.stdout) == whole
+    assert len(done.stdout.splitlines()[1]) < 210, "and no wider than it needs"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["review", "--dir", "MINE", "list"],
+        ["review", "list", "--dir", "MINE"],
+        ["review", "--dir", "OTHER", "list", "--dir", "MINE"],
+        ["review", "--dir", "MINE", "show", "12"],
+        ["review", "--dir", "MINE", "answer", "12", "cat"],
+        ["review", "--dir", "MINE", "refuse", "12", "unsure"],
+        ["review", "--dir", "MINE"],
+    ],
+)
+def test_the_directory_may_stand_before_what_is_done_in_it(
+    tmp_path: Path, words: list[str]
+) -> None:
+    places = {"MINE": str(tmp_path / "mine"), "OTHER": str(tmp_path / "other")}
+    done = CliRunner().invoke(app, [places.get(word, word) for word in words])
+    assert f"there is no node in {tmp_path / 'mine'}" in done.output

@@ -1,0 +1,91 @@
+"""Where personal data is in texts and JSON, and that redacting changes nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from node.privacy.documents import look_at
+from node.privacy.finders import TextFinder
+from node.privacy.found import Kind
+from node.privacy.language import language_of
+from node.privacy.screening import Screening
+
+FINDER = TextFinder(("GB",))
+TEXT, JSON = "text/plain", "application/json"
+
+
+def test_lines_and_columns_are_those_of_characters() -> None:
+    looked = look_at("a\r\nbé\U0001f600 e\u0301 jo@ex.org\rx a@b.org\n", TEXT, FINDER)
+    assert [each.where for each in looked.findings] == ["2:8", "3:3"]
+    assert looked.redacted == "a\r\nbé\U0001f600 e\u0301 [E-MAIL]\rx [E-MAIL]\n"
+
+
+def test_json_is_looked_at_as_it_is_meant_and_replaced_as_it_is_written() -> None:
+    text = (
+        '{ "messages":[{"role":"user", "content":"\\ud83d\\ude00 jo\\u0040ex.org \\"x\\" 020 7946 0958"}],\n'
+        '"a@b.org" : 4111111111111111, "n": [1.50, [{"k":"a@b.org"}]]}\r\n'
+    )
+    looked = look_at(text, JSON, FINDER)
+    assert looked.redacted == (
+        '{ "messages":[{"role":"user", "content":"\\ud83d\\ude00 [E-MAIL] \\"x\\" [PHONE]"}],\n'
+        '"[E-MAIL]" : "[PAYMENT CARD]", "n": [1.50, [{"k":"[E-MAIL]"}]]}\r\n'
+    )
+    assert (
+        json.loads(looked.redacted)["messages"][0]["content"] == '\U0001f600 [E-MAIL] "x" [PHONE]'
+    )
+    assert [(each.where, each.kind) for each in looked.findings] == [
+        ("messages[0].content", Kind.E_MAIL),
+        ("messages[0].content", Kind.PHONE),
+        ("the name [E-MAIL]", Kind.E_MAIL),
+        ("[E-MAIL]", Kind.CARD),
+        ("n[1][0].k", Kind.E_MAIL),
+    ]
+
+
+@pytest.mark.parametrize("text", ['{"a": "b', '["\\', '"\\ud83d', "}}]]", '{"a":{"a":[', '"\\u00'])
+def test_broken_json_is_looked_at_as_far_as_it_goes(text: str) -> None:
+    assert look_at(text, JSON, FINDER).redacted == text
+
+
+def test_placeholders_are_nothing_to_find() -> None:
+    text = "password: " + "".join(kind.placeholder for kind in Kind) + " 4111111111111111@ex.org"
+    once = look_at(text, TEXT, FINDER).redacted
+    assert look_at(once, TEXT, FINDER).findings == ()
+
+
+def test_a_screening_that_redacts_says_that_nothing_is_left() -> None:
+    looks, redacts = Screening(FINDER), Screening(FINDER, redacts=True)
+    text = "mail jo@ex.org today"
+    (found,) = looks.document(text, TEXT).findings
+    assert found.is_submitted and looks.document(text, TEXT).text == text
+    screened = redacts.document(text, TEXT)
+    assert (screened.text, screened.is_redacted) == ("mail [E-MAIL] today", True)
+    assert not screened.findings[0].is_submitted
+    # An answer is the campaign's: it cannot be redacted.
+    assert redacts.answer("jo@ex.org")[0].is_submitted
+    assert not looks.beside("by jo@ex.org", "comments")[0].is_submitted
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Das Haus am Ende der Straße steht seit Jahren leer.", "de"),
+        ("Je ne sais pas encore si je viendrai demain soir.", "fr"),
+        ("There is nobody who would have thought of that before.", "en"),
+        ("これは日本語で書かれた文章です。", "ja"),
+        ("Ok lar", ""),
+        ("1234567890 " * 9, ""),
+        ("", ""),
+    ],
+)
+def test_a_language_is_said_where_it_is_sure(text: str, language: str) -> None:
+    assert language_of(text) == language
+
+
+def test_the_language_of_a_text_says_where_its_numbers_are_from() -> None:
+    german = "Bitte rufen Sie mich morgen früh zurück, meine Nummer ist 030 901820, danke."
+    (found,) = Screening().document(german, TEXT).findings
+    assert (found.kind, found.what) == (Kind.PHONE, "DE")
+    assert Screening().document("030 901820", TEXT).findings == ()

@@ -1,0 +1,80 @@
+"""What a person is told of a submission: counts, what was left out and why, and an exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from commonhold.cli.finding import Found
+from commonhold.cli.submit_report import LISTED, end, report_plan, report_submitted
+from node.bringing.sources import Brought
+from node.contents import CheckedPart
+from node.drafts import LeftOut
+from node.planning import Plan, Planned
+from node.store import Store
+from node.submission import Submitted
+
+ITEM = Planned(0, "a.txt", "ham", b"\0\0", (CheckedPart("text", "text/plain", 7, b"x", b""),))
+NONE_FOUND = Found((), ())
+LOST = LeftOut("b.txt", "the content is empty")
+THERE = LeftOut("c.txt", "submitted before", is_there=True)
+
+
+@pytest.mark.parametrize(
+    ("items", "left_out", "strict", "code"),
+    [
+        ((ITEM,), (), True, None),
+        ((ITEM,), (LOST,), False, None),
+        ((ITEM,), (LOST,), True, 10),
+        ((ITEM,), (THERE,), True, None),
+        ((), (THERE,), True, None),
+        ((), (THERE, LOST), False, None),
+        ((), (THERE, LOST), True, 10),
+        ((), (LOST,), False, 9),
+        ((), (), False, 9),
+    ],
+)
+def test_exit_codes_tell_nothing_submitted_from_some_left_out(
+    items: tuple[Planned, ...], left_out: tuple[LeftOut, ...], strict: bool, code: int | None
+) -> None:
+    if code is None:
+        end(Plan(items, left_out), "texts", strict)
+        return
+    with pytest.raises(typer.Exit) as caught:
+        end(Plan(items, left_out), "texts", strict)
+    assert caught.value.exit_code == code
+
+
+def test_a_long_list_is_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lost = tuple(LeftOut(f"\udce9{number}.txt", "empty") for number in range(LISTED + 5))
+    done, file = Submitted((), 0, (*lost, THERE)), tmp_path / "left-out.jsonl"
+    with Store(tmp_path / "node.db") as store:
+        report_submitted(store, done, Brought([]), NONE_FOUND, file=file, as_json=False)
+        said = " ".join(capsys.readouterr().out.split())
+        report_submitted(
+            store, done, Brought([]), NONE_FOUND, file=tmp_path / "a" / "b", as_json=False
+        )
+        unwritten = " ".join(capsys.readouterr().out.split())
+        report_submitted(store, done, Brought([], ("n",)), NONE_FOUND, file=file, as_json=True)
+        data = json.loads(capsys.readouterr().out)
+    assert "submitted before: 1" in said
+    assert f"left out: {LISTED + 5}" in said
+    assert said.count("left out: <U+DCE9>") == LISTED
+    assert "and 5 more; all of them are in" in said
+    assert [json.loads(line)["file"] for line in file.read_text().splitlines()] == [
+        each.name for each in lost
+    ]
+    assert "could not be written" in unwritten
+    assert (len(data["skipped"]), data["there"], data["notes"]) == (LISTED + 5, ["c.txt"], ["n"])
+
+
+def test_a_dry_run_counts_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    brought = Brought([], ("the column x is not read",))
+    report_plan(Plan((ITEM, ITEM), (LOST,)), brought, NONE_FOUND, False)
+    said = capsys.readouterr()
+    assert "2 items would be submitted, 14 bytes; nothing was written" in said.out
+    assert "left out: b.txt: the content is empty" in said.out
+    assert "the column x is not read" in said.err
