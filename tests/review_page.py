@@ -32,14 +32,18 @@ PERSIAN = (
 
 def fruit(seed: int, width: int = 480, height: int = 360) -> bytes:
     """A coloured picture, another one for each seed."""
-    image = Image.new("RGB", (width, height), (236 - seed % 40, 232, 220))
+    image = Image.new("RGB", (2 * width, 2 * height), (236 - seed % 40, 232, 220))
     draw = ImageDraw.Draw(image)
-    x, y, r = 120 + seed * 37 % (width - 240), 90 + seed * 53 % (height - 180), 50 + seed * 13 % 40
+    x, y, r = (
+        240 + seed * 74 % (2 * width - 480),
+        180 + seed * 106 % (2 * height - 360),
+        100 + seed * 26 % 80,
+    )
     colour = ((200, 40, 40), (240, 190, 40), (90, 160, 60))[seed % 3]
-    draw.ellipse((x - r, y - r * 0.95, x + r, y + r), fill=colour, outline=(60, 40, 30), width=3)
-    draw.line((x, y - r, x + 8, y - r - 24), fill=(90, 60, 40), width=6)
-    for dot in range(seed % 23):
-        draw.point((3 + 7 * dot, 5), fill=(0, 0, 0))
+    draw.line((x, y - r + 8, x + 16, y - r - 48), fill=(90, 60, 40), width=12)
+    draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+    draw.ellipse((x - r // 2, y - r // 2, x - r // 4, y - r // 5), fill=(255, 255, 255))
+    image = image.resize((width, height), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()

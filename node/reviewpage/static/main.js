@@ -147,7 +147,7 @@ class App {
     }
     const grid = this.bar.querySelector("[data-action=grid]");
     if (isOther) grid.hidden = !fitsGrid(model.round);
-    grid.firstElementChild.textContent = this.#screen === this.grid ? "One by one" : "Grid";
+    grid.firstElementChild.textContent = this.#screen === this.grid ? "One" : "Grid";
     this.bar.querySelector("[data-action=undo]").disabled = !model.canUndo;
     this.#paintStatus();
   }
