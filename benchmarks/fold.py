@@ -18,8 +18,10 @@ import numpy as np
 
 from protocol.limits import BATCH_ITEMS_MAX
 from protocol.money.earnings import compute_lines
+from protocol.review.copies import DEFAULT_COPY_TERMS
 from protocol.review.decisions import infer_round
-from protocol.review.fingerprints import DuplicateIndex, fingerprint_pixels
+from protocol.review.fingerprints import fingerprint_pixels
+from protocol.review.index import DuplicateIndex
 from protocol.rules.drawing import compute_draw
 from protocol.rules.sealing import compute_seal
 from protocol.state import State
@@ -59,7 +61,7 @@ def _seek_noise() -> float:
     fingerprints = [_fingerprint(rng, SIDE_PIXELS) for _ in range(NOISE)]
     began = time.perf_counter()
     for key, fingerprint in enumerate(fingerprints):
-        if index.nearest(fingerprint) is None:
+        if index.nearest(fingerprint, DEFAULT_COPY_TERMS.picture_strict) is None:
             index.add(fingerprint, key)
     return time.perf_counter() - began
 

@@ -259,7 +259,7 @@ def _look_at_review(url: str) -> list[str]:
     for width, height in WIDTHS.items():
         with chromium(width, height) as browser:
             base = enter(browser, url)
-            for name in ("fruits", "pairs", "patches", "calls", "notes"):
+            for name in ("fruits", "pairs", "patches", "calls", "notes", "reports"):
                 browser.open(f"{base}item/{name}/1/0")
                 browser.wait(READY)
                 found += [f"{name} at {width}: {each}" for each in browser.violations()]

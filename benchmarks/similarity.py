@@ -20,13 +20,16 @@ from scipy import ndimage
 
 from benchmarks.report import show
 from commonhold.digits import Digit, load_digits, noisy, shifted
+from protocol.review.copies import DEFAULT_COPY_TERMS
 from protocol.review.fingerprints import (
-    NEAR_DUPLICATE_PERMILLE,
-    DuplicateIndex,
+    IDENTITY_BYTES,
+    THUMBNAIL,
     fingerprint_pixels,
-    unpack_levels,
+    unpack_thumbnail,
 )
+from protocol.review.index import DuplicateIndex
 
+NEAR = DEFAULT_COPY_TERMS.picture_strict
 COPIES = 1000  # per perturbation
 QUERIES = 100
 BLOCK = 500  # rows of the pair matrix at a time
@@ -93,7 +96,7 @@ def recall(index: DuplicateIndex[int], images: NDArray[np.uint8]) -> dict[str, f
     for name, perturb in PERTURBATIONS.items():
         hits = 0
         for seed, original in enumerate(chosen):
-            match = index.nearest(fingerprint(perturb(images[original], seed)))
+            match = index.nearest(fingerprint(perturb(images[original], seed)), NEAR)
             hits += match is not None and match.key == original
         found[name] = hits / len(chosen)
     return found
@@ -101,7 +104,7 @@ def recall(index: DuplicateIndex[int], images: NDArray[np.uint8]) -> dict[str, f
 
 def nearest_pairs(prints: Sequence[bytes], count: int) -> list[tuple[float, int, int]]:
     """The `count` nearest of all pairs, by brute force: (distance in per mille, i, j), i > j."""
-    levels = np.stack([unpack_levels(each) for each in prints]).astype(np.float32)
+    levels = np.stack([unpack_thumbnail(each).levels for each in prints]).astype(np.float32)
     flat = levels.reshape(len(levels), -1)
     energy = (flat * flat).sum(axis=1)
     pairs: list[tuple[float, int, int]] = []
@@ -127,7 +130,7 @@ def honest_losses(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> dict[
     lost = dict.fromkeys(range(10), 0)
     for row, (image, label) in enumerate(zip(images, labels, strict=True)):
         print_ = fingerprint(image)
-        lost[int(label)] += index.nearest(print_) is not None
+        lost[int(label)] += index.nearest(print_, NEAR) is not None
         index.add(print_, row)
     return lost
 
@@ -138,11 +141,12 @@ def query_cost(prints: Sequence[bytes], rows: int) -> dict[str, float]:
     index: DuplicateIndex[int] = DuplicateIndex()
     started = time.perf_counter()
     for row, (a, b) in enumerate(rng.integers(0, len(prints), (rows, 2))):
-        cut = 60 + row % 130
-        index.add(prints[a][:cut] + prints[b][cut:], row)
+        cut = THUMBNAIL.start + 25 + row % 130
+        identity = prints[a][:1] + row.to_bytes(IDENTITY_BYTES - 1, "big")
+        index.add(identity + prints[a][IDENTITY_BYTES:cut] + prints[b][cut:], row)
     added = time.perf_counter()
     for query in range(QUERIES):
-        index.nearest(prints[query * 47 % len(prints)])
+        index.nearest(prints[query * 47 % len(prints)], NEAR)
     done = time.perf_counter()
     return {"add_us": 1e6 * (added - started) / rows, "query_ms": 1e3 * (done - added) / QUERIES}
 
@@ -160,7 +164,7 @@ def run(rows: Sequence[int] = (100_000, 1_000_000), mnist: Path | None = None) -
 
     figures["recall"] = recall(index, digits.images)
     pairs = nearest_pairs(prints, 10)
-    figures["false_pairs"] = sum(apart < NEAR_DUPLICATE_PERMILLE + 1 for apart, _, _ in pairs)
+    figures["false_pairs"] = sum(apart < NEAR + 1 for apart, _, _ in pairs)
     figures["pairs"] = len(prints) * (len(prints) - 1) // 2
     figures["nearest pairs, per mille apart"] = {
         f"{i} ({digits.labels[i]}) and {j} ({digits.labels[j]})": apart for apart, i, j in pairs

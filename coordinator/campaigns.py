@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from commonground.carried import PART_BYTES_MAX
 from commonground.durations import duration_words, parse_duration
+from coordinator.copying import parse_copy_terms
 from coordinator.parts import parse_part, part_of_table
 from protocol.errors import CommonholdError, ConfigError, Reject
 from protocol.limits import (
@@ -21,6 +22,7 @@ from protocol.limits import (
     PPM,
     PRICE_PPM_MAX,
     REVIEWERS_PER_ITEM_MAX,
+    WHOLE_PERMILLE,
     WINDOW_MS_MAX,
 )
 from protocol.rows import Campaign
@@ -64,6 +66,8 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "licences": ["CC-BY-4.0"],
     "reviewers_per_item": 3,
     "price_ppm": PPM,
+    "derivative_permille": 500,  # of what a new item earns: half
+    "copies": [],  # beside the defaults of protocol.review.copies
     "privacy": "reviewers",
     "withdrawal": "repays",
     "automation": "local",  # content stays where its reviewers are
@@ -80,12 +84,13 @@ _WINDOWS: Final = {
     "commit_window": "commit_ms",
     "reveal_window": "reveal_ms",
 }
-_LISTS: Final = ("labels", "licences", "media_types", "parts")
+_LISTS: Final = ("labels", "licences", "media_types", "parts", "copies")
 # Whole numbers that a campaign has, least and most; what goes together is for the rules to say.
 _NUMBERS: Final = {
     "item_bytes_max": (1, CONTENT_BYTES_MAX),
     "reviewers_per_item": (1, REVIEWERS_PER_ITEM_MAX),
     "price_ppm": (1, PRICE_PPM_MAX),
+    "derivative_permille": (0, WHOLE_PERMILLE),
     "round_items": (1, BATCH_ITEMS_MAX),
     "seal_items": (1, BATCH_ITEMS_MAX),
     "draws_max": (1, DRAWS_MAX),
@@ -174,6 +179,8 @@ def read_draft(network: bytes, file: Path | None, given: Mapping[str, Any]) -> D
         proposal=_tried(wrong, lambda: _proposal(fields, kind), pb.PROPOSAL_NOT_TAKEN),
         reviewers_per_item=fields["reviewers_per_item"],
         price_ppm=fields["price_ppm"],
+        derivative_permille=fields["derivative_permille"],
+        copies=_tried(wrong, lambda: parse_copy_terms(fields["copies"]), parse_copy_terms([])),
         privacy=_tried(wrong, lambda: _chosen(fields, "privacy", PRIVACY), pb.PRIVACY_REVIEWERS),
         withdrawal=_tried(
             wrong, lambda: _chosen(fields, "withdrawal", WITHDRAWAL), pb.WITHDRAWAL_REPAYS

@@ -2,10 +2,10 @@
 
 It follows from what the record changed, whatever its kind. A withdrawn item takes its leaf out of its batch,
 with those of its parts; a part that is taken back alone takes its own.
-An item that is settled (decided, found to be a copy, withdrawn, taken down, left over by a campaign that
-was closed) takes the opening of its proposal along, and
-the answer that the operator imported for it. A round that ends takes its gold: its verdict has opened it, or
-nobody could be drawn, and the next seal commits to the imported answer under another salt.
+An item that is settled (decided, withdrawn, taken down, left over by a campaign that was closed, or called a
+copy once more after its author contested that) takes the opening of its proposal along, and the answer that
+the operator imported for it. A round that ends takes its gold: its verdict has opened it, or nobody could be
+drawn, and the next seal commits to the imported answer under another salt.
 
 Gold that was opened is known to everybody, so what was imported goes with it, decided or not.
 """
@@ -22,7 +22,7 @@ from protocol.rows import Item, ItemId
 from protocol.transition import AnyRecord, Changes
 from protos.gen import records_pb2 as pb
 
-_SETTLED = frozenset({ItemStatus.DUPLICATE, ItemStatus.ACCEPTED, ItemStatus.REJECTED, *GONE})
+_SETTLED = frozenset({ItemStatus.ACCEPTED, ItemStatus.REJECTED, *GONE})
 
 
 def erasure_of(record: AnyRecord, changes: Changes) -> Erasure:
@@ -46,5 +46,7 @@ def erasure_of(record: AnyRecord, changes: Changes) -> Erasure:
 
 
 def is_settled(item: Item) -> bool:
-    """Whether nobody needs an item's proposal any more."""
+    """Whether nobody needs an item's proposal any more. A copy may be contested, and then is reviewed."""
+    if item.status is ItemStatus.DUPLICATE:
+        return item.contested
     return item.status in _SETTLED or item.decided_in is not None

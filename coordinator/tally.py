@@ -79,13 +79,14 @@ class PastRound:
     accepted: int = 0
     rejected: int = 0
     undecided: int = 0
+    copies: int = 0  # that reviewers called so
     ended_ms: int = 0
     index: int = 0  # of the record that ended it
 
     @property
     def decided(self) -> int:
         """Items that it settled for good, one way or the other."""
-        return self.accepted + self.rejected
+        return self.accepted + self.rejected + self.copies
 
 
 def _places() -> array[int]:
@@ -203,6 +204,7 @@ class Tally:
                 accepted=decided[ItemStatus.ACCEPTED],
                 rejected=decided[ItemStatus.REJECTED],
                 undecided=decided[ItemStatus.UNDECIDED],
+                copies=decided[ItemStatus.DUPLICATE],
             )
         if after.phase is RoundPhase.OPEN:
             row = replace(row, ended_ms=after.since_ms, index=index)

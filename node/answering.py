@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Final
 
 from commonground.addresses import now_ms
-from node.examine import UNAVAILABLE, UNSURE, Examiner, Fetcher, Opinion, Wanted, drafted
+from node.examine import (
+    UNAVAILABLE,
+    UNSURE,
+    Content,
+    Examiner,
+    Fetcher,
+    Opinion,
+    Wanted,
+    drafted,
+)
 from node.rows import TaskRow, TaskStatus
 from node.store import Store
 from protocol.errors import Unreachable
@@ -104,10 +113,10 @@ class Answering:
             log.warning("the time for answers in %s is up", key.campaign_id)
         for task in self._tasks(key, TaskStatus.TODO):
             self._answer(task, UNAVAILABLE)
-        campaigns = {each.item_id: each.campaign for each in wanted}
+        asked = {each.item_id: each for each in wanted}
         for task in self._tasks(key, TaskStatus.FETCHED):
             # Whoever was kept from sealing has said it all the same, and guessed nothing.
-            self._answer(task, drafted(campaigns[task.item_id], task) or UNSURE)
+            self._answer(task, drafted(asked[task.item_id], task) or UNSURE)
 
     async def _collect(
         self, key: RoundKey, wanted: Sequence[Wanted], began_ms: int, fetch_seconds: float
@@ -118,17 +127,10 @@ class Answering:
             if each.task.status is TaskStatus.FETCHED:
                 here.put_nowait(each)
 
-        def arrived(each: Wanted, outcome: Path | Opinion) -> None:
-            if isinstance(outcome, Opinion):
-                self._answer(each.task, outcome)
-            else:
-                self._store.set_fetched(each.task, outcome)
-                here.put_nowait(each)
-
         async with asyncio.TaskGroup() as group:
             examining = group.create_task(self._examine(here))
             items = {each.item_id: each for each in wanted}
-            await self._fetch(items, key, _left(began_ms, fetch_seconds), arrived)
+            await self._fetch(items, key, _left(began_ms, fetch_seconds), here)
             await here.join()
             examining.cancel()
 
@@ -137,24 +139,58 @@ class Answering:
         wanted: Mapping[bytes, Wanted],
         key: RoundKey,
         seconds: float,
-        arrived: Callable[[Wanted, Path | Opinion], None],
+        here: asyncio.Queue[Wanted],
     ) -> None:
-        pause = RETRY_SECONDS
+        """A likely copy is here once its original is, too, or is not to come."""
+        pause, unseen = RETRY_SECONDS, set[bytes]()  # copies whose originals no pass can bring
+
+        def missing(each: Wanted) -> list[Content]:
+            beside = None if each.item_id in unseen else each.original
+            both: list[Content | None] = [each, beside if beside and beside.compared else None]
+            return [content for content in both if content and not content.is_in(self.folder)]
+
+        def arrived(content: Content, outcome: Path | Opinion) -> None:
+            each = content if isinstance(content, Wanted) else wanted[content.copy]
+            if isinstance(outcome, Opinion):
+                if isinstance(content, Wanted):
+                    self._answer(content.task, outcome)
+                    return
+                unseen.add(each.item_id)
+            if not missing(each):
+                self._here(each, here)
+
         try:
             async with asyncio.timeout(seconds):
-                while missing := self._tasks(key, TaskStatus.TODO):
-                    await self._pass([wanted[task.item_id] for task in missing], arrived)
+                while tasks := self._tasks(key, TaskStatus.TODO):
+                    lacking = {task.item_id: missing(wanted[task.item_id]) for task in tasks}
+                    for item_id, contents in lacking.items():
+                        if not contents:  # fetched before we were started again
+                            self._here(wanted[item_id], here)
+                    await self._pass([each for some in lacking.values() for each in some], arrived)
                     if not self._tasks(key, TaskStatus.TODO):
                         return
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, RETRY_SECONDS_MAX)
         except TimeoutError:
-            for task in self._tasks(key, TaskStatus.TODO):
-                log.warning("item %s was not served in time", task.item_id.hex()[:16])
-                self._answer(task, UNAVAILABLE)
+            self._wait_no_more(
+                [wanted[task.item_id] for task in self._tasks(key, TaskStatus.TODO)], here
+            )
+
+    def _wait_no_more(self, late: Iterable[Wanted], here: asyncio.Queue[Wanted]) -> None:
+        """What is here is reviewed without its original; what is not, is refused."""
+        for each in late:
+            if each.is_in(self.folder):
+                self._here(each, here)
+            else:
+                log.warning("item %s was not served in time", each.item_id.hex()[:16])
+                self._answer(each.task, UNAVAILABLE)
+
+    def _here(self, each: Wanted, here: asyncio.Queue[Wanted]) -> None:
+        self._store.set_fetched(each.task, each.folder_in(self.folder))
+        here.put_nowait(each)
 
     async def _pass(
-        self, missing: Sequence[Wanted], arrived: Callable[[Wanted, Path | Opinion], None]
+        self, missing: Sequence[Content], arrived: Callable[[Content, Path | Opinion], None]
     ) -> None:
         try:
             await self._fetcher.run_pass(missing, arrived)
@@ -175,7 +211,8 @@ class Answering:
             here.task_done()
 
     def _answer(self, task: TaskRow, opinion: Opinion) -> None:
-        self._store.set_answer(task, opinion.answer, opinion.refusal, opinion.program)
+        said = (opinion.answer, opinion.refusal, opinion.program, opinion.relation)
+        self._store.set_answer(task, *said)
 
     def _tasks(self, key: RoundKey, status: TaskStatus) -> list[TaskRow]:
         return self._store.tasks(key.campaign_id, key.round, status)

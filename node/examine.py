@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -21,7 +23,17 @@ from commonground.carried import PART_BYTES_MAX
 from commonground.directory import Directory
 from node.config import ANY_CAMPAIGN
 from node.intake import check_fingerprint, fingerprint_content
-from node.reviewers import Case, Refusal, Reviewer, ShownPart, ask, hindrance, program_of
+from node.original import Original
+from node.reviewers import (
+    Case,
+    Refusal,
+    Reviewer,
+    ShownPart,
+    ask,
+    ask_relation,
+    hindrance,
+    program_of,
+)
 from node.rows import TaskRow
 from protocol.errors import Misbehaviour, Reject, Unreachable
 from protocol.identity import KeyId, PersonId, peer_id_of, short
@@ -53,6 +65,7 @@ class Wanted:
     fingerprints: Mapping[str, bytes]  # by part; empty where the campaign takes none
     keys: tuple[KeyId, ...]  # of the author's machines, one of which has the content
     flipped: bool  # whether this reviewer sees the other of two answers first
+    original: Original | None = None  # of a likely copy
 
     @property
     def item_id(self) -> bytes:
@@ -71,7 +84,7 @@ class Wanted:
     def parts(self) -> list[Part]:
         """In the order in which this reviewer sees them. They are fetched in it, too: a file has a time."""
         by_name = {part.name: part for part in self.item.parts}
-        return [by_name[name] for name in self._shown.order(list(by_name))]
+        return [by_name[name] for name in self.shown.order(list(by_name))]
 
     def folder_in(self, folder: Path) -> Path:
         """Where its parts rest while we review it."""
@@ -79,45 +92,63 @@ class Wanted:
 
     def path_in(self, folder: Path, part: str) -> Path:
         """Where a part rests: a file's name, too, says no more than its reviewer is to know."""
-        return self.folder_in(folder) / self._shown.name_of(part)
+        return self.folder_in(folder) / self.shown.name_of(part)
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether all of it is here."""
+        return all(self.path_in(folder, part.name).exists() for part in self.item.parts)
 
     def case_in(self, folder: Path) -> Case:
-        """What a reviewer is shown."""
-        shown = self._shown
-        parts = tuple(
-            ShownPart(shown.name_of(part.name), part.media_type, self.path_in(folder, part.name))
-            for part in self.parts
-        )
-        return Case(self.campaign, parts, shown)
+        """What a reviewer is shown: of a likely copy, what it resembles, if that was served."""
+        original = self.original
+        seen = original is not None and original.is_in(folder)
+        beside = _shown_parts(original, folder) if original is not None and seen else ()
+        return Case(self.campaign, _shown_parts(self, folder), self.shown, beside)
 
     @property
-    def _shown(self) -> Shown:
+    def shown(self) -> Shown:
+        """The order and the names in which this reviewer sees parts and answers."""
         question = question_of(self.campaign)
         return question.kind.shown(question.spec, self.flipped)
 
 
+def _shown_parts(content: Wanted | Original, folder: Path) -> tuple[ShownPart, ...]:
+    return tuple(
+        ShownPart(
+            content.shown.name_of(part.name), part.media_type, content.path_in(folder, part.name)
+        )
+        for part in content.parts
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """An answer in canonical form, or None and why not (pb.Refusal)."""
+    """An answer in canonical form, with what a likely copy is; or None and why not (pb.Refusal)."""
 
     answer: bytes | None
     refusal: pb.Refusal = pb.REFUSAL_NONE
     program: str = ""  # that gave it; empty: none of the owner's
+    relation: pb.Relation = pb.RELATION_NONE
 
 
-def drafted(campaign: Campaign, task: TaskRow) -> Opinion | None:
-    """What a person's draft says; None where there is none, or a part of an answer."""
+def drafted(wanted: Wanted, task: TaskRow) -> Opinion | None:
+    """What a person's draft says; None where there is none, or a part of an answer. What a likely copy is
+    belongs to its answer."""
     if task.draft_refusal:
         return Opinion(None, cast("pb.Refusal", task.draft_refusal))
-    if task.draft is None:
+    relation = cast("pb.Relation", task.draft_relation)
+    if task.draft is None or (wanted.original is not None) != bool(relation):
         return None
-    question = question_of(campaign)
+    question = question_of(wanted.campaign)
     try:
         question.kind.check_answer(question.spec, task.draft)
     except Reject:
         return None
-    return Opinion(task.draft)
+    return Opinion(task.draft, relation=relation)
 
+
+Content = Wanted | Original
+"""What is fetched from one author."""
 
 UNSURE: Final = Opinion(None, pb.REFUSAL_UNSURE)
 UNAVAILABLE: Final = Opinion(None, pb.REFUSAL_UNAVAILABLE)
@@ -131,18 +162,18 @@ class Fetcher:
         """Content goes to `folder`; items above `bytes_max` bytes are not fetched."""
         self._host, self._folder, self._bytes_max = host, folder, bytes_max
         # A machine that failed is not waited for again in the same pass.
-        self._asking = Asking[Wanted](directory, at_once=FETCHES_MAX, failures_max=1)
+        self._asking = Asking[Content](directory, at_once=FETCHES_MAX, failures_max=1)
 
     async def run_pass(
-        self, wanted: Sequence[Wanted], arrived: Callable[[Wanted, Path | Opinion], None]
+        self, wanted: Sequence[Content], arrived: Callable[[Content, Path | Opinion], None]
     ) -> None:
-        """Tells for each item the folder of its parts, or why there is nothing to judge; nothing if it may
-        still come.
+        """Tells for each item, and each that a likely copy resembles, the folder of its parts, or why there
+        is nothing to judge; nothing if it may still come.
 
         Raises Unreachable when the directory is, and StoreError when our disk fails.
         """
 
-        async def attempt(each: Wanted, where: Announcement) -> bool:
+        async def attempt(each: Content, where: Announcement) -> bool:
             outcome = await self._try(each, where)
             if outcome is not None:
                 arrived(each, outcome)
@@ -150,11 +181,12 @@ class Fetcher:
 
         await self._asking.run_pass(wanted, attempt)
 
-    async def _try(self, each: Wanted, where: Announcement) -> Path | Opinion | None:
+    async def _try(self, each: Content, where: Announcement) -> Path | Opinion | None:
         """The folder with all parts, a reason to refuse the item, or None if it may still come."""
         if not self._can_judge(each):
             return UNSURE  # no fault of the author: this machine cannot judge it
         folder = each.folder_in(self._folder)
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         for part in each.parts:
             outcome = await self._part(each, part, each.path_in(self._folder, part.name), where)
@@ -162,14 +194,14 @@ class Fetcher:
                 return outcome
         return folder
 
-    def _can_judge(self, each: Wanted) -> bool:
+    def _can_judge(self, each: Content) -> bool:
         return each.size <= self._bytes_max and all(
             part.media_type in MEDIA and part.size <= PART_BYTES_MAX  # read into memory
-            for part in each.item.parts
+            for part in each.parts
         )
 
     async def _part(
-        self, each: Wanted, part: Part, path: Path, where: Announcement
+        self, each: Content, part: Part, path: Path, where: Announcement
     ) -> Path | Opinion | None:
         if path.exists():
             return path  # from an earlier pass: a file has its name once it is whole and checked
@@ -219,14 +251,19 @@ class Examiner:
         plugin = self._plugin(wanted.campaign)
         if not checked:
             return MISMATCH
+        if wanted.original is not None:
+            await _in_thread(partial(_check_original, folder, wanted.original))
         if plugin is None:
             return None
         case, program = wanted.case_in(folder), program_of(plugin)
         async with self._turns[id(plugin)]:
             said = await _in_thread(lambda: ask(plugin, case))
-        if isinstance(said, Refusal):
-            return Opinion(None, said.code, program)
-        return Opinion(said, program=program)
+            if isinstance(said, Refusal):
+                return Opinion(None, said.code, program)
+            if wanted.original is None:
+                return Opinion(said, program=program)
+            relation = await _in_thread(lambda: ask_relation(plugin, case))
+        return Opinion(said, program=program, relation=relation)
 
     def _plugin(self, campaign: Campaign) -> Reviewer | None:
         """Whoever is to answer: a plug-in, if the campaign lets this one."""
@@ -239,9 +276,15 @@ class Examiner:
         return None
 
 
-def check_parts(folder: Path, wanted: Wanted) -> bool:
+def _check_original(folder: Path, original: Original) -> None:
+    """What is not what the log says of it was not served: it goes."""
+    if original.is_in(folder) and not check_parts(folder, original):
+        shutil.rmtree(original.folder_in(folder))
+
+
+def check_parts(folder: Path, wanted: Content) -> bool:
     """Whether every part is what the log says of it. Raises OSError when one cannot be read."""
-    for part in wanted.item.parts:
+    for part in wanted.parts:
         content = wanted.path_in(folder, part.name).read_bytes()
         claimed = wanted.fingerprints.get(part.name)
         try:

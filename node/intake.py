@@ -24,7 +24,11 @@ from node.media.worker import DECODER
 from protocol import media
 from protocol.errors import ConfigError, Reject
 from protocol.media import MEDIA, Shown, check_content
-from protocol.review.fingerprints import fingerprint_exact, is_valid_fingerprint
+from protocol.review.fingerprints import (
+    fingerprint_exact,
+    fingerprint_text,
+    is_valid_fingerprint,
+)
 
 PNG: Final = media.PNG.name
 TEXT: Final = media.TEXT.name
@@ -81,7 +85,7 @@ def prepare_content(
             raise Reject(
                 f"it has {len(data):,} bytes", f"The campaign takes at most {bytes_max:,}."
             )
-        return Prepared(media_type, data, fingerprint_exact(data))
+        return Prepared(media_type, data, _fingerprint_bare(data, media_type))
     header, changed = DECODER.ask(
         *("prepare", data),
         media_type=media_type,
@@ -121,7 +125,7 @@ def fingerprint_content(data: bytes, media_type: str) -> bytes:
     _check_size(data)
     check_content(media_type, data)
     if not _is_decoded(media_type):
-        return fingerprint_exact(data)
+        return _fingerprint_bare(data, media_type)
     made = DECODER.ask("fingerprint", data, media_type=media_type)[1]
     _require(is_valid_fingerprint(made))
     return made
@@ -136,9 +140,14 @@ def check_fingerprint(data: bytes, media_type: str, claimed: bytes) -> None:
         header, _ = DECODER.ask("agrees", data, media_type=media_type, claimed=claimed.hex())
         agrees = bool(header["agrees"])
     elif agrees:
-        agrees = fingerprint_exact(data) == claimed
+        agrees = _fingerprint_bare(data, media_type) == claimed
     if not agrees:
         raise Reject("the claimed fingerprint is not that of the content")
+
+
+def _fingerprint_bare(data: bytes, media_type: str) -> bytes:
+    """Of what needs no decoding."""
+    return fingerprint_text(data) if MEDIA[media_type].is_text else fingerprint_exact(data)
 
 
 def _require(holds: bool) -> None:

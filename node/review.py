@@ -9,6 +9,13 @@ Campaigns do not wait for each other: whatever takes time, answering, is a task 
 
 The author's proposed answer is sealed until the verdict, and who made a part is for nobody's eyes: there
 is nothing here that could show them.
+
+For whoever shows tasks: `open_tasks` gives each as `Wanted`. Of a likely copy `Wanted.original` is the
+earlier item that it resembles (its id and the parts by which copies are told); `Case.original` has those
+parts as files, in this reviewer's order, or none where they were not served. An answer to it takes a
+relation, `Store.set_answer(…, relation=…)`: copy, derivative, independent or unsure, and RELATION_UNSEEN
+where there is nothing to compare with (`Case.original` is empty); an answer to any other item, and a refusal,
+takes none.
 """
 
 from __future__ import annotations
@@ -17,6 +24,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Final
 
 from commonground.addresses import now_ms
@@ -25,6 +33,7 @@ from node.answering import Answering, Deadlines, RoundKey, remove_contents
 from node.examine import Wanted
 from node.follower import Follower
 from node.keys import NodeKeys
+from node.original import Original
 from node.rows import TaskRow, TaskStatus
 from node.standing import Standing, Wants
 from node.store import Store
@@ -34,7 +43,7 @@ from protocol.limits import SALT_BYTES
 from protocol.log.batch import batch_root
 from protocol.log.strict import encode_leaf
 from protocol.review.sampling import is_flipped
-from protocol.rows import Campaign, ItemId, Round
+from protocol.rows import Campaign, Item, ItemId, Round
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -71,13 +80,30 @@ def make_wanted(state: State, me: PersonId, task: TaskRow) -> Wanted:
     """A task of the present round, with what the log says of its item."""
     item = state.items[task.item_id]
     campaign = state.campaign_under(task.campaign_id, item.revision)
-    return Wanted(
+    wanted = Wanted(
         task,
         campaign,
         item.described(),
         dict(state.copies[campaign.id].fingerprints_of(task.item_id)),
         keys_of_person(state, item.author),
         is_flipped(state.round_of(campaign.id).seed, task.item_id, me),
+    )
+    return replace(wanted, original=_original(state, item, wanted)) if item.resembles else wanted
+
+
+def _original(state: State, item: Item, wanted: Wanted) -> Original:
+    """What a likely copy is compared with."""
+    earlier = state.items[item.resembles]
+    prints = dict(state.copies[item.campaign_id].fingerprints_of(item.resembles))
+    parts = earlier.description.parts if earlier.description is not None else ()
+    return Original(
+        item_id=item.resembles,
+        author=earlier.author,
+        keys=keys_of_person(state, earlier.author),
+        compared=tuple(part for part in parts if part.name in prints),
+        fingerprints=prints,
+        copy=wanted.item_id,
+        shown=wanted.shown,
     )
 
 
@@ -127,6 +153,7 @@ def answer_leaf(me: PersonId, task: TaskRow) -> bytes:
             nonce=task.nonce,
             answer=task.answer or b"",
             refusal=task.refusal,  # type: ignore[arg-type]  # an integer of the enum
+            relation=task.relation,  # type: ignore[arg-type]
             program=task.program,
         )
     )

@@ -160,11 +160,13 @@ class TaskRow:
     answer: bytes | None = None  # in the canonical form of the campaign's kind
     refusal: int = 0  # pb.Refusal
     program: str = ""  # that gave the answer; empty: its owner
+    relation: int = 0  # pb.Relation, of a likely copy
     nonce: bytes = field(default=b"", repr=False)
     failure: str = ""
     # What a person has said so far, and may still change; perhaps a part of an answer.
     draft: bytes | None = None
     draft_refusal: int = 0
+    draft_relation: int = 0
     draft_version: int = 0  # how often it was changed
     draft_mark: bytes = b""
     spent_ms: int = 0  # how long the item lay before its reviewer; told to nobody
@@ -172,7 +174,7 @@ class TaskRow:
     @property
     def has_draft(self) -> bool:
         """Whether its reviewer has said anything."""
-        return self.draft is not None or self.draft_refusal != 0
+        return self.draft is not None or self.draft_refusal != 0 or self.draft_relation != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,7 @@ class Change:
     mark: bytes
     over: tuple[bytes, ...] = ()
     spent_ms: int = 0
+    relation: int = 0  # pb.Relation, of a likely copy
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,12 +92,14 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         content_path TEXT NOT NULL,
         answer BLOB,
         refusal INTEGER NOT NULL,
+        relation INTEGER NOT NULL, -- of a likely copy
         program TEXT NOT NULL, -- that gave the answer; empty: its owner
         nonce BLOB NOT NULL,
         failure TEXT NOT NULL,
         -- What its reviewer has said so far and not sealed; each change has the next version.
         draft BLOB,
         draft_refusal INTEGER NOT NULL,
+        draft_relation INTEGER NOT NULL,
         draft_version INTEGER NOT NULL,
         draft_mark BLOB NOT NULL, -- of the change that made it, so that its repetition is known
         spent_ms INTEGER NOT NULL,

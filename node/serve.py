@@ -1,4 +1,4 @@
-"""What this node gives to peers: its own content, to the reviewers drawn for it.
+"""What this node gives to peers: its own content, to the reviewers drawn for it, or for a likely copy of it.
 
 Content is served to reviewers while a review needs it, and to the network's operator once it is
 accepted for a dataset that its author agreed to; to nobody else. The author's own replay of the log
@@ -15,6 +15,7 @@ from node.blobs import BlobStore
 from node.store import Store
 from protocol.identity import KeyId, PersonId
 from protocol.lifecycle import ItemStatus, RoundPhase
+from protocol.review.copies import fingerprinted
 from protocol.rows import Item, ItemId
 from protocol.state import State
 
@@ -37,9 +38,21 @@ def may_read(
     if state.round_of(item.campaign_id).phase is not RoundPhase.COMMITTING:
         return Denial("no review of it is running")
     reader = state.keys.get(peer)
-    if reader not in state.assignments.get((item.campaign_id, item_id), ()):
-        return Denial("not assigned to whom this key signs for")
-    return Grant()
+    assigned = state.assignments.get((item.campaign_id, item_id), ())
+    if reader in assigned or _compares(state, reader, item_id, item, part):
+        return Grant()
+    return Denial("not assigned to whom this key signs for")
+
+
+def _compares(
+    state: State, reader: PersonId | None, item_id: ItemId, item: Item, part: str
+) -> bool:
+    """Whether somebody was drawn for a likely copy of the item: then the parts are theirs to read by which
+    copies are told, and no others."""
+    tasks = () if reader is None else state.tasks.get((item.campaign_id, reader), ())
+    return part in fingerprinted(state.campaigns[item.campaign_id]) and any(
+        state.items[task].resembles == item_id for task in tasks
+    )
 
 
 def _is_for_datasets(state: State, item: Item) -> bool:

@@ -16,13 +16,13 @@ from node.rows import ClaimRow, ItemRow, LogRow
 from node.store import Store
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
-from protocol.limits import PPM
+from protocol.limits import PPM, WHOLE_PERMILLE
 from protocol.log.batch import check_batch, leaf_hashes, require_whole
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import MerkleTree
 from protocol.log.strict import parse_leaf, strict_parse
 from protocol.money.accounts import on_chain_asset
-from protocol.rows import Item
+from protocol.rows import Campaign, Item
 from protocol.state import SHARES, State
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
@@ -135,13 +135,15 @@ def explain(statement: StatementLine) -> str:
 
 def _items(evidence: pb.Evidence) -> str:
     total = evidence.accepted + evidence.rejected + evidence.duplicates + evidence.undecided
+    repaid = evidence.repaid_permille / WHOLE_PERMILLE
     others = [
-        f"{count} {word}"
+        f"{count:g} {word}"
         for count, word in (
+            (evidence.derivatives, "of them paid in part, as derivatives"),
             (evidence.rejected, "rejected"),
             (evidence.duplicates, "duplicate" if evidence.duplicates == 1 else "duplicates"),
             (evidence.undecided, "undecided"),
-            (evidence.repaid, "unpaid for as many withdrawn before"),
+            (repaid, "unpaid for as many withdrawn before"),
         )
         if count
     ]
@@ -165,28 +167,47 @@ def _answers(evidence: pb.Evidence) -> str:
 
 def explain_item(state: State, item: Item) -> str:
     """What became of an item, in words: the answer, how sure it is, and what the reviewers said."""
-    question = question_of(state.campaigns[item.campaign_id])
+    match item.status:
+        case ItemStatus.ACCEPTED | ItemStatus.REJECTED | ItemStatus.UNDECIDED:
+            return _explain_verdict(state.campaigns[item.campaign_id], item)
+        case ItemStatus.DUPLICATE:
+            said = "reviewers called it " if item.relation else ""
+            return f"{said}a copy of {item.duplicate_of.hex()[:12]}, which came before"
+        case _ if item.contested and item.decided_in is None:
+            original = item.resembles.hex()[:12]
+            return f"{_STAGES[item.status]}: you contested that it is a copy of {original}"
+        case _:
+            return _STAGES[item.status]
+
+
+def _explain_verdict(campaign: Campaign, item: Item) -> str:
+    question = question_of(campaign)
     kind, spec = question.kind, question.spec
     said = f" ({kind.explain(spec, item.belief_ppm)})" if item.belief_ppm else ""
     said += panel_words(item)
-    match item.status:
-        case ItemStatus.ACCEPTED if item.answer is not None:
-            return f"accepted as {kind.words(spec, item.answer)}{said}"
-        case ItemStatus.REJECTED if item.refusal:
-            found = f"refused: most reviewers found it {REFUSALS[item.refusal]}"
-            return found + panel_words(item)
-        case ItemStatus.REJECTED if item.answer is not None:
-            proposed = (
-                "" if item.proposal is None else f", you said {kind.words(spec, item.proposal)}"
-            )
-            return f"rejected: it is {kind.words(spec, item.answer)}{proposed}{said}"
-        case ItemStatus.UNDECIDED if item.draws:
-            times = "once" if item.draws == 1 else f"{item.draws} times"
-            return f"undecided after being reviewed {times}{said}"
-        case ItemStatus.DUPLICATE:
-            return f"a copy of {item.duplicate_of.hex()[:12]}, which came before"
-        case _:
-            return _stage(item)
+    if item.status is ItemStatus.UNDECIDED and item.draws:
+        times = "once" if item.draws == 1 else f"{item.draws} times"
+        return f"undecided after being reviewed {times}{said}"
+    if item.refusal:
+        return f"refused: most reviewers found it {REFUSALS[item.refusal]}{panel_words(item)}"
+    if item.answer is None:
+        return _STAGES[item.status]
+    if item.status is ItemStatus.ACCEPTED:
+        return f"accepted as {kind.words(spec, item.answer)}{said}{_paid_for(campaign, item)}"
+    proposed = "" if item.proposal is None else f", you said {kind.words(spec, item.proposal)}"
+    return f"rejected: it is {kind.words(spec, item.answer)}{proposed}{said}"
+
+
+def _paid_for(campaign: Campaign, item: Item) -> str:
+    """What part of the price an accepted item earned, and why, where it was compared with another one."""
+    if item.relation == pb.RELATION_NONE:
+        return ""
+    original = item.resembles.hex()[:12]
+    if item.relation == pb.RELATION_INDEPENDENT:
+        return f"; whole price: reviewers called it independent of {original}"
+    permille = campaign.worth_permille(item.relation)
+    part = "half" if 2 * permille == WHOLE_PERMILLE else f"{permille / 10:g} % of the"
+    return f"; {part} price: reviewers called it a derivative of {original}"
 
 
 def _stage(item: Item) -> str:
@@ -200,7 +221,7 @@ def panel_words(item: Item) -> str:
     """For how many of an item's reviewers a program answered; empty where none did."""
     if not item.programs:
         return ""
-    return f"; programs answered for {item.programs} of {len(item.answered_by)} reviewers"
+    return f"; programs answered for {item.programs} of {len(item.panel)} reviewers"
 
 
 # As reviewers say it; the words of records.proto.
@@ -212,6 +233,14 @@ REFUSALS: Final[Mapping[int, str]] = {
     pb.REFUSAL_HARMFUL: "harmful",
     pb.REFUSAL_UNSURE: "impossible to tell",
     pb.REFUSAL_UNAVAILABLE: "out of reach",
+}
+# What a reviewer says of a likely copy, after "called it".
+RELATIONS: Final[Mapping[int, str]] = {
+    pb.RELATION_COPY: "a copy",
+    pb.RELATION_DERIVATIVE: "a derivative",
+    pb.RELATION_INDEPENDENT: "independent",
+    pb.RELATION_UNSURE: "hard to tell from a copy",
+    pb.RELATION_UNSEEN: "one of two, the other not being served",
 }
 _STAGES: Final[Mapping[ItemStatus, str]] = {
     ItemStatus.SUBMITTED: "waits for a round",

@@ -234,7 +234,7 @@ class Store(ContentTables):
         sql = (
             "SELECT * FROM outbox WHERE kind = 'submission' AND state = 'sent' AND openings <> x''"
             " AND EXISTS (SELECT 1 FROM items WHERE submission = digest AND status NOT IN"
-            " ('accepted', 'rejected', 'duplicate', 'withdrawn')) ORDER BY position"
+            " ('accepted', 'rejected', 'withdrawn')) ORDER BY position"
         )
         return [outbox_row(row) for row in self._rows(sql)]
 

@@ -63,12 +63,17 @@ class TaskTables(DatabaseFile):
         )
 
     def set_answer(
-        self, task: TaskRow, answer: bytes | None, refusal: int = 0, program: str = ""
+        self,
+        task: TaskRow,
+        answer: bytes | None,
+        refusal: int = 0,
+        program: str = "",
+        relation: int = 0,
     ) -> bool:
-        """Records an answer or a refusal, or another one; False once the answers are committed.
-        `program` is what gave it; empty: a person."""
+        """Records an answer, with what a likely copy is, or a refusal, or another one; False once the answers
+        are committed. `program` is what gave it; empty: a person."""
         open_ = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
-        given = {"answer": answer, "refusal": refusal, "program": program}
+        given = {"answer": answer, "refusal": refusal, "program": program, "relation": relation}
         return self._step_task(task, TaskStatus.ANSWERED, open_, **given)
 
     def save_draft(self, task: TaskRow, change: Change) -> TaskRow:
@@ -88,14 +93,16 @@ class TaskTables(DatabaseFile):
                 row,
                 draft=change.draft,
                 draft_refusal=change.refusal,
+                draft_relation=change.relation,
                 draft_mark=change.mark,
                 draft_version=row.draft_version + 1,
                 spent_ms=max(row.spent_ms, change.spent_ms),
             )
             self._write(
-                "UPDATE tasks SET draft = ?, draft_refusal = ?, draft_mark = ?, draft_version = ?,"
-                " spent_ms = ? WHERE campaign_id = ? AND round = ? AND position = ?",
-                *(now.draft, now.draft_refusal, now.draft_mark, now.draft_version, now.spent_ms),
+                "UPDATE tasks SET draft = ?, draft_refusal = ?, draft_relation = ?, draft_mark = ?,"
+                " draft_version = ?, spent_ms = ? WHERE campaign_id = ? AND round = ? AND position = ?",
+                *(now.draft, now.draft_refusal, now.draft_relation, now.draft_mark),
+                *(now.draft_version, now.spent_ms),
                 *(row.campaign_id, row.round, row.position),
             )
             return now
@@ -107,7 +114,8 @@ class TaskTables(DatabaseFile):
             if now != list(tasks):
                 return False
             self._write_many(
-                "UPDATE tasks SET status = ?, answer = draft, refusal = draft_refusal"
+                "UPDATE tasks SET status = ?, answer = draft, refusal = draft_refusal,"
+                " relation = draft_relation"
                 " WHERE campaign_id = ? AND round = ? AND position = ?",
                 [(TaskStatus.ANSWERED, t.campaign_id, t.round, t.position) for t in tasks],
             )

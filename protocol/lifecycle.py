@@ -1,7 +1,7 @@
 """The state machines, as tables. Transitions happen here and nowhere else.
 
 item   SUBMITTED -> DRAWN -> COMMITTED -> REVEALED -> ACCEPTED | REJECTED | UNDECIDED -> DRAWN ...
-       SUBMITTED -> DUPLICATE
+       SUBMITTED | REVEALED -> DUPLICATE -> SUBMITTED (its author contests it, once)
        SUBMITTED -> UNDECIDED (its campaign was closed)
        any of these but DRAWN, COMMITTED, REVEALED -> TAKEN_DOWN; any of those, and TAKEN_DOWN -> WITHDRAWN
 campaign OPEN <-> PAUSED, and either -> CLOSED
@@ -43,7 +43,8 @@ GONE: Final = frozenset({ItemStatus.TAKEN_DOWN, ItemStatus.WITHDRAWN})
 class ItemEvent(Enum):
     """What can happen to an item."""
 
-    MATCH = auto()  # an earlier item has the same content, nearly
+    MATCH = auto()  # an earlier item has the same content, nearly; or its reviewers call it a copy
+    CONTEST = auto()  # its author says that it is no copy
     DRAW = auto()
     END_COMMITS = auto()
     END_REVEALS = auto()
@@ -145,6 +146,7 @@ class RootEvent(Enum):
 
 _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
     (ItemStatus.SUBMITTED, ItemEvent.MATCH): ItemStatus.DUPLICATE,
+    (ItemStatus.DUPLICATE, ItemEvent.CONTEST): ItemStatus.SUBMITTED,
     (ItemStatus.SUBMITTED, ItemEvent.DRAW): ItemStatus.DRAWN,
     (ItemStatus.UNDECIDED, ItemEvent.DRAW): ItemStatus.DRAWN,
     (ItemStatus.DRAWN, ItemEvent.END_COMMITS): ItemStatus.COMMITTED,
@@ -152,6 +154,7 @@ _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
     (ItemStatus.REVEALED, ItemEvent.ACCEPT): ItemStatus.ACCEPTED,
     (ItemStatus.REVEALED, ItemEvent.REJECT): ItemStatus.REJECTED,
     (ItemStatus.REVEALED, ItemEvent.LEAVE_UNDECIDED): ItemStatus.UNDECIDED,
+    (ItemStatus.REVEALED, ItemEvent.MATCH): ItemStatus.DUPLICATE,
     (ItemStatus.SUBMITTED, ItemEvent.END): ItemStatus.UNDECIDED,
     (ItemStatus.UNDECIDED, ItemEvent.END): ItemStatus.UNDECIDED,
     (ItemStatus.SUBMITTED, ItemEvent.TAKE_DOWN): ItemStatus.TAKEN_DOWN,

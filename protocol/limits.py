@@ -18,9 +18,9 @@ ENTRY_BYTES_MAX: Final = 65_535
 BATCH_ITEMS_MAX: Final = 8_192
 # With three leaves of parts for each item; or 1,000 items with as many as PARTS_MAX allows.
 BATCH_LEAVES_MAX: Final = 4 * BATCH_ITEMS_MAX
-# An item of one picture is about 400 bytes. One of PARTS_MAX pictures with the longest names of everything
-# has 11,370: no item that a campaign takes is too long, and no leaf has room for content.
-LEAF_BYTES_MAX: Final = 11_392
+# An item of one picture is about 1,000 bytes. One of PARTS_MAX pictures with the longest names of everything
+# has 20,320: no item that a campaign takes is too long, and no leaf has room for content.
+LEAF_BYTES_MAX: Final = 20_352
 # Leaves of one batch together: what one gRPC message (see below) can carry beside its envelope.
 BATCH_BYTES_MAX: Final = 7 * 1024 * 1024
 # gRPC's own default is 4 MiB; 8,192 items of 400 bytes need a little less than this.
@@ -68,6 +68,10 @@ KEYS_PER_PERSON_MAX: Final = 16
 # Prompt, two answers, context, and room: reviewers see all of an item's parts on one page.
 PARTS_MAX: Final = 16
 MEDIA_TYPES_MAX: Final = 16
+# How far apart what is taken for a copy may be, of 1,000. Without people: beyond that, honest pictures and
+# texts of most collections are copies. For people to look at: nobody would, of texts that share an eighth.
+STRICT_PERMILLE_MAX: Final = 100
+LIKELY_PERMILLE_MAX: Final = 875
 
 # Each deals to each: 32 deals are 52 KB of log, and a witness checks its 32 in a tenth of a second. Whoever
 # wants to foresee the draw has to bribe 17.
@@ -97,6 +101,11 @@ VERDICT_BYTES_MAX: Final = 320
 BELIEF_NUMBER_BYTES: Final = 3
 # How much more than others a campaign may pay: a weight that dwarfs them all takes the whole emission.
 PRICE_PPM_MAX: Final = 1_000 * PPM
+WHOLE_PERMILLE: Final = 1_000  # of a price: what an item earns that is derived from no other
+# Of one round, items that are flagged as likely copies of one and the same. Each asks its reviewers for a
+# second look and the original's author for one more piece of content: whatever somebody submits to resemble
+# everything costs others no more than this. What is above is compared with the next that it resembles.
+FLAGS_PER_ORIGINAL_MAX: Final = 256
 DAY_MS: Final = 24 * 3600 * 1000
 # A window of a month, and as long for a round to begin: whoever needs longer opens a campaign in parts.
 WINDOW_MS_MAX: Final = 31 * DAY_MS

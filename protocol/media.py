@@ -1,7 +1,7 @@
 """Media: the one list of what items can be made of, and what nodes need to know of each.
 
-A campaign names the types that it takes. A type belongs here if every node can tell copies of it apart
-(`comparison`), check that content is of it (`check_content`), and show it to a person (`shown`). Decoding is
+A campaign names the types that it takes. A type belongs here if every node can check that content
+is of it (`check_content`), show it to a person, and tell copies of it (`shown`). Decoding is
 not for this package: it needs libraries, and a screen.
 """
 
@@ -17,15 +17,8 @@ from typing import Final
 from protocol.errors import Reject
 
 
-class Comparison(Enum):
-    """How copies are told (`protocol.review.fingerprints`)."""
-
-    PERCEPTUAL = "perceptual"  # by how it looks: scaled, shifted or noisy copies are copies
-    EXACT = "exact"  # by its bytes
-
-
 class Shown(Enum):
-    """As what a person sees it."""
+    """As what a person sees it; and by what copies of it are told (`protocol.review.fingerprints`)."""
 
     PICTURE = "picture"
     SOUND = "sound"
@@ -39,12 +32,11 @@ class Medium:
 
     name: str  # as IANA registers it, or has room for; text/x-python is what everybody uses
     words: str  # for people: "a PNG picture"
-    comparison: Comparison
     shown: Shown
     suffixes: tuple[str, ...]
     # Content holds all (offset, bytes) of one of these; texts and opaque files have none.
     signatures: tuple[tuple[tuple[int, bytes], ...], ...] = ()
-    # Decoders of one format may differ in the last bit of a pixel, where its standard lets them.
+    # Decoders of one format may differ in the last bit of a pixel or sample, where its standard lets them.
     is_lossy: bool = False
 
     @property
@@ -59,21 +51,21 @@ class Medium:
 
 
 def _text(name: str, words: str, *suffixes: str) -> Medium:
-    return Medium(name, words, Comparison.EXACT, Shown.TEXT, suffixes)
+    return Medium(name, words, Shown.TEXT, suffixes)
 
 
 def _picture(
     name: str, words: str, *suffixes: str, marks: tuple[bytes, ...], is_lossy: bool = False
 ) -> Medium:
     signatures = tuple(((0, mark),) for mark in marks)
-    return Medium(
-        name, words, Comparison.PERCEPTUAL, Shown.PICTURE, suffixes, signatures, is_lossy=is_lossy
-    )
+    return Medium(name, words, Shown.PICTURE, suffixes, signatures, is_lossy=is_lossy)
 
 
-def _sound(name: str, words: str, *suffixes: str, marks: tuple[bytes, ...]) -> Medium:
+def _sound(
+    name: str, words: str, *suffixes: str, marks: tuple[bytes, ...], is_lossy: bool = False
+) -> Medium:
     signatures = tuple(((0, mark),) for mark in marks)
-    return Medium(name, words, Comparison.EXACT, Shown.SOUND, suffixes, signatures)
+    return Medium(name, words, Shown.SOUND, suffixes, signatures, is_lossy=is_lossy)
 
 
 PNG: Final = _picture("image/png", "a PNG picture", ".png", marks=(b"\x89PNG\r\n\x1a\n",))
@@ -84,7 +76,6 @@ GIF: Final = _picture("image/gif", "a GIF picture", ".gif", marks=(b"GIF87a", b"
 WEBP: Final = Medium(
     "image/webp",
     "a WebP picture",
-    Comparison.PERCEPTUAL,
     Shown.PICTURE,
     (".webp",),
     (((0, b"RIFF"), (8, b"WEBP")),),
@@ -93,19 +84,21 @@ WEBP: Final = Medium(
 WAV: Final = Medium(
     "audio/wav",
     "a WAV recording",
-    Comparison.EXACT,
     Shown.SOUND,
     (".wav",),
     (((0, b"RIFF"), (8, b"WAVE")),),
 )
 FLAC: Final = _sound("audio/flac", "a FLAC recording", ".flac", marks=(b"fLaC",))
-OGG: Final = _sound("audio/ogg", "an Ogg recording", ".ogg", ".oga", ".opus", marks=(b"OggS",))
+OGG: Final = _sound(
+    "audio/ogg", "an Ogg recording", ".ogg", ".oga", ".opus", marks=(b"OggS",), is_lossy=True
+)
 # Layer III of MPEG 1, 2 and 2.5, with and without a checksum; or a tag before it.
 MPEG: Final = _sound(
     "audio/mpeg",
     "an MP3 recording",
     ".mp3",
     marks=(b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2", b"ID3"),
+    is_lossy=True,
 )
 TEXT: Final = _text("text/plain", "plain text", ".txt", ".text")
 MARKDOWN: Final = _text("text/markdown", "Markdown", ".md", ".markdown")
@@ -120,9 +113,7 @@ PAIR: Final = _text("application/vnd.commonhold.pair+json", "a pair of answers (
 RECORD: Final = _text("application/vnd.commonhold.record+json", "a flat record (JSON)", ".json")
 BOXES: Final = _text("application/vnd.commonhold.boxes+json", "boxes in a picture (JSON)", ".json")
 # Whatever it is: only where a campaign names it, and never what bytes are recognised as.
-OPAQUE: Final = Medium(
-    "application/octet-stream", "a file of any kind", Comparison.EXACT, Shown.FILE, (".bin",)
-)
+OPAQUE: Final = Medium("application/octet-stream", "a file of any kind", Shown.FILE, (".bin",))
 
 MEDIA: Final[Mapping[str, Medium]] = MappingProxyType(
     {

@@ -19,6 +19,7 @@ from protocol.lifecycle import (
     RoundPhase,
     next_status,
 )
+from protocol.limits import WHOLE_PERMILLE
 from protos.gen import records_pb2 as pb
 
 ItemId = bytes
@@ -89,6 +90,19 @@ class RoundTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyTerms:
+    """How near content is to be taken for a copy, in per mille of the distances of `protocol.review`.
+    `strict`: without people, beside what is the same; `likely`: for people to look at. 0: never."""
+
+    picture_strict: int
+    picture_likely: int
+    text_strict: int
+    text_likely: int
+    sound_strict: int
+    sound_likely: int
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What a campaign's operator may change, for items and rounds that come later."""
 
@@ -116,6 +130,8 @@ class Campaign:
     privacy: int  # pb.Privacy
     withdrawal: int  # pb.WithdrawalTerms
     rounds: RoundTerms
+    copies: CopyTerms
+    derivative_permille: int = 0
     automation: int = pb.AUTOMATION_LOCAL
     logged_at: int = 0  # of the present terms, as Terms has it
     revision: int = 0  # of these: how often they changed
@@ -144,16 +160,22 @@ class Campaign:
         """Whether content may be published, and copies are told apart by it."""
         return self.privacy == pb.PRIVACY_OPEN
 
+    def worth_permille(self, relation: int) -> int:
+        """What an accepted item earns, of the price, by what it is to an earlier one (pb.Relation)."""
+        return self.derivative_permille if relation == pb.RELATION_DERIVATIVE else WHOLE_PERMILLE
+
     @staticmethod
     def of(record: pb.Campaign, logged_at: int = 0) -> Campaign:
         """The row of a campaign's record, which is or would be the log's entry at that index."""
         parts = tuple(row_of(PartTerms, part) for part in record.parts)
         rounds = row_of(RoundTerms, record.rounds)
+        copies = row_of(CopyTerms, record.copies)
         return row_of(
             Campaign,
             record,
             parts=parts,
             rounds=rounds,
+            copies=copies,
             logged_at=logged_at,
             revision=0,
             status=CampaignStatus.OPEN,
@@ -191,6 +213,7 @@ class GivenAnswer:
     answer: bytes
     refusal: int  # pb.Refusal
     by_program: bool = False  # which one is in the log, and decides nothing
+    relation: int = pb.RELATION_NONE  # pb.Relation, of an item that was flagged
 
 
 # ---- items ----
@@ -314,6 +337,10 @@ class Item:
     draws: int = 0
     answered_by: tuple[PersonId, ...] = ()  # reviewers so far, over all rounds
     duplicate_of: ItemId = b""
+    resembles: ItemId = b""  # the earlier item that reviewers compare it with, fixed by a seal
+    relation: int = pb.RELATION_NONE  # pb.Relation: what they decided that it is to that one
+    contested: bool = False  # that it is a copy; once, by its author
+    heard: int = 0  # how many of `answered_by` were on the panel before that
     answer: bytes | None = None  # what was decided; None before, and of refused content
     confidence_ppm: int = 0
     belief_ppm: tuple[int, ...] = ()
@@ -343,6 +370,11 @@ class Item:
     def is_erased(self) -> bool:
         """Whether its description is gone; then its author has withdrawn it, or will further on."""
         return self.description is None
+
+    @property
+    def panel(self) -> tuple[PersonId, ...]:
+        """Whoever answered, over all rounds; where it was contested, since then."""
+        return self.answered_by[self.heard :]
 
     def described(self) -> Description:
         """Its description; raises StateError once that is erased."""
@@ -375,6 +407,7 @@ class Contribution:
     rejected: int = 0
     duplicates: int = 0
     undecided: int = 0
+    derivatives: int = 0  # of the accepted
 
 
 # ---- datasets ----

@@ -176,6 +176,14 @@ def skeleton(name: str) -> str:
     return shape.translate(_ALIKE)
 
 
+def same_shape(text: str) -> str:
+    """The text without case, its letters replaced by those of the same shape in another script. For texts,
+    in which 0 and o, or m and rn, are too common to be made one."""
+    for _ in range(2):  # folding may bring forth a letter that has a twin
+        text = text.translate(_TWINS).casefold()
+    return text
+
+
 def check_distinct(names: Sequence[str], what: str) -> None:
     """Raises Reject if two of the names, which `what` are ("labels"), are the same, look alike, or differ
     only in case."""

@@ -14,7 +14,13 @@ from google.protobuf.message import Message
 from protocol.errors import Misbehaviour
 from protocol.lifecycle import ItemStatus
 from protocol.log.strict import encode_leaf, parse_leaf
-from protocol.review.fingerprints import PERCEPTUAL, WINDOW
+from protocol.review.copies import DEFAULT_COPY_TERMS
+from protocol.review.details import SIGNS
+from protocol.review.fingerprints import pack_picture
+from protocol.review.index import strict_distance
+from protocol.review.levels import pack_signs
+from protocol.review.shapes import SHAPE_BYTES
+from protocol.review.thumbnails import WINDOW, Thumbnail
 from protocol.rows import Item, ItemId
 from protocol.rules import sealing
 from protocol.state import SHARES, State
@@ -138,23 +144,30 @@ def encoded(messages: Iterable[Message]) -> list[bytes]:
 
 # ---- pictures that are as near as a test needs ----
 
-_ENERGY_PIXELS = 200
+NEAR = DEFAULT_COPY_TERMS.picture_strict
+_ENERGY_PIXELS = 340
 _LEVELS = WINDOW * WINDOW
 
 
 def picture(*darker: tuple[int, int]) -> bytes:
-    """A fingerprint of 200 bright pixels; `darker` are (which of them, by how many of 7 levels).
+    """A fingerprint of 340 bright pixels; `darker` are (which of them, by how many of 7 levels).
 
-    A pixel that is wholly dark makes 5 per mille of squared error, so that four in one picture and four
-    others in another are 10 from it and 20 from each other.
+    A pixel that is wholly dark makes one and a half per mille of squared error, so that four in one picture
+    and four others in another are 5 from it and 11 from each other.
     """
-    levels = np.zeros(_LEVELS, dtype=np.uint8)
+    levels = np.zeros(_LEVELS, dtype=np.int64)
     places = np.random.default_rng(7).permutation(_LEVELS)[:_ENERGY_PIXELS]
     levels[places] = 7
     for which, by in darker:
         levels[places[which]] -= by
-    bits = (levels[:, None] >> np.array([2, 1, 0])) & 1
-    return bytes([PERCEPTUAL]) + np.packbits(bits.astype(np.uint8)).tobytes()
+    thumbnail = Thumbnail(levels.reshape(WINDOW, WINDOW), 0, 0, is_sure=True)
+    even = pack_signs(np.zeros(SIGNS, dtype=np.int64))
+    return pack_picture(repr(darker).encode(), thumbnail, even, bytes(SHAPE_BYTES))
+
+
+def is_near(a: bytes, b: bytes) -> bool:
+    """Whether the later of two fingerprints is a copy where a campaign says nothing else."""
+    return strict_distance(a, b) <= NEAR
 
 
 # ---- whole steps ----

@@ -11,7 +11,7 @@ from protocol.log import commitments
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf
 from protocol.money import payout
-from protocol.review.fingerprints import fingerprint_exact
+from protocol.review.fingerprints import fingerprint_text
 from protocol.rules.people import delegation_message
 from protos.gen import api_pb2
 from protos.gen import records_pb2 as pb
@@ -63,13 +63,13 @@ def campaign_record(network: bytes, **changes: object) -> pb.Campaign:
 
 def make_item(rng: random.Random, label: int, **changes: object) -> tuple[bytes, api_pb2.Opening]:
     """An item's leaf, and the opening of its proposal. `changes` are of the item, or of its one part."""
-    content, salt = rng.randbytes(64), rng.randbytes(32)
+    content, salt = rng.randbytes(32).hex().encode(), rng.randbytes(32)
     part = pb.Part(
         name="image",
         commitment=commitments.content_commitment(rng.randbytes(32), content),
         size=len(content),
         media_type="text/plain",
-        fingerprint=fingerprint_exact(content),
+        fingerprint=fingerprint_text(content),
     )
     item = pb.Item(
         proposal_commitment=commitments.proposal_commitment(salt, answer_of(label)),

@@ -15,7 +15,7 @@ from PIL import Image
 
 from node.answering import Answering
 from node.config import NodeConfig, NodeDirectory, write_config
-from node.examine import Examiner, Opinion, Wanted
+from node.examine import Content, Examiner, Opinion
 from node.follower import Follower
 from node.intake import fingerprint_content
 from node.keys import NodeKeys
@@ -35,6 +35,11 @@ from tests.simulated_log import LINK, feed, keys_of
 
 PNG, TEXT = "image/png", "text/plain"
 PATIENT_MS = 60_000
+NOTE = (
+    b"the river rose in the night and by the morning two of the old bridges had gone"
+    b" so people crossed by boat to reach the market"
+)
+LIKELY = NOTE.replace(b"bridges", b"ferries")  # a likely copy, and no strict match
 
 
 def digit(seed: int) -> bytes:
@@ -50,6 +55,15 @@ def pictures(id_: str = "pictures", commit_ms: int = PATIENT_MS) -> pb.Campaign:
     return simulated.campaign(
         id=id_,
         parts=[simulated.part("content", PNG)],
+        rounds=simulated.rounds(commit_ms=commit_ms),
+    )
+
+
+def notes(id_: str = "notes", commit_ms: int = PATIENT_MS) -> pb.Campaign:
+    """Texts."""
+    return simulated.campaign(
+        id=id_,
+        parts=[simulated.part("content", TEXT)],
         rounds=simulated.rounds(commit_ms=commit_ms),
     )
 
@@ -91,7 +105,7 @@ class Shelf:
         self.served = 0
 
     async def run_pass(
-        self, wanted: Sequence[Wanted], arrived: Callable[[Wanted, Path | Opinion], None]
+        self, wanted: Sequence[Content], arrived: Callable[[Content, Path | Opinion], None]
     ) -> None:
         for each in wanted:
             if each.item_id in self.contents:
@@ -100,7 +114,7 @@ class Shelf:
                 arrived(each, each.folder_in(self.folder))
 
 
-def lay_out(wanted: Wanted, parts: Mapping[str, bytes], folder: Path) -> None:
+def lay_out(wanted: Content, parts: Mapping[str, bytes], folder: Path) -> None:
     """Writes an item's parts where its reviewer finds them, as a fetch does."""
     for name, content in parts.items():
         path = wanted.path_in(folder, name)
@@ -263,7 +277,18 @@ class Bench:
         return [given.refusal or kind.words(spec, given.answer) for given in self.answers(c)]
 
 
-__all__ = ["LABELS", "Bench", "digit", "pairs", "pictures", "put", "rubric"]
+__all__ = [
+    "LABELS",
+    "LIKELY",
+    "NOTE",
+    "Bench",
+    "digit",
+    "notes",
+    "pairs",
+    "pictures",
+    "put",
+    "rubric",
+]
 
 
 def drawn(
@@ -287,3 +312,15 @@ def drawn(
             lay_out(wanted, bench.shelf.contents[task.item_id], folder / "review")
             bench.db.set_fetched(task, folder / "review" / task.item_id.hex())
     return bench
+
+
+def lay_out_originals(bench: Bench, c: str) -> None:
+    """Writes what likely copies resemble beside them, as a fetch does."""
+    for task in bench.db.tasks(c, 1):
+        earlier = make_wanted(bench.net.state, bench.me.id, task).original
+        if earlier is None:
+            continue
+        contents = bench.shelf.contents[earlier.item_id]
+        for part in earlier.compared:
+            path = earlier.path_in(bench.folder / "review", part.name)
+            put({path.name: contents[part.name]}, path.parent)

@@ -19,7 +19,7 @@ from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests import simulated
 from tests.media_files import recording
-from tests.review_bench import Bench, drawn
+from tests.review_bench import LIKELY, NOTE, Bench, drawn, lay_out_originals
 from tests.simulated_log import LINK
 
 WINDOW_MS = 48 * 3_600_000
@@ -111,6 +111,20 @@ def notes() -> pb.Campaign:
     )  # fmt: skip
 
 
+def reports() -> pb.Campaign:
+    return campaign(
+        "reports", "classify", {"labels": ["flood", "drought", "other"]},
+        simulated.part("report"), title="What happened?", guidelines="Take what is told first.",
+    )  # fmt: skip
+
+
+NOTES = (
+    b"Thank you for coming all the way to the harbour yesterday.",
+    b"Close that window, it is freezing in here!",
+    b"Could somebody please bring six chairs and a kettle?",
+    b"Your invoice was wrong again. Fix it.",
+    b"We would be delighted if Grandmother joined us on Sunday.",
+)
 PATCH: Mapping[str, bytes] = {
     "before": b"""def mean(numbers):
     total = 0
@@ -139,12 +153,13 @@ def everything() -> tuple[
     Sequence[pb.Campaign], Mapping[str, Sequence[Mapping[str, bytes] | bytes]]
 ]:
     """A campaign of each form, and items."""
-    return (fruits(), pairs(), rubric(), calls(), notes()), {
+    return (fruits(), pairs(), rubric(), calls(), notes(), reports()), {
         "fruits": [fruit(seed) for seed in range(30)],
         "pairs": [pair(number) for number in range(3)],
         "patches": [PATCH],
         "calls": [recording("audio/wav", seed, 3.0) for seed in range(2)],
-        "notes": [*(f"Note {n}: thank you.".encode() for n in range(5)), HOSTILE.encode(), PERSIAN.encode()],
+        "notes": [*NOTES, HOSTILE.encode(), PERSIAN.encode()],
+        "reports": [NOTE, LIKELY],
     }  # fmt: skip
 
 
@@ -164,6 +179,8 @@ class ReviewWorld:
             *(each for each in campaigns if each.id in wanted),
             **{name: items[name] for name in wanted},
         )
+        if "reports" in wanted:
+            lay_out_originals(self.bench, "reports")
 
     @property
     def store(self) -> Store:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
+import numpy as np
 from eth_keys.datatypes import PrivateKey
 from google.protobuf.message import Message
 from nacl.signing import SigningKey
@@ -28,11 +29,16 @@ from protocol.log.batch import Erased, Leaf, batch_root
 from protocol.log.envelope import seal
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import canonical, encode_leaf, parse_leaf
-from protocol.media import MEDIA, Comparison
+from protocol.media import MEDIA, Shown
 from protocol.money import earnings, payout
 from protocol.review import decisions
-from protocol.review.copies import fingerprinted
-from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
+from protocol.review.copies import DEFAULT_COPY_TERMS, fingerprinted
+from protocol.review.fingerprints import (
+    fingerprint_exact,
+    fingerprint_pixels,
+    fingerprint_samples,
+    fingerprint_text,
+)
 from protocol.rows import Campaign, Consent, ItemId, Round, RoundTerms
 from protocol.rules import close, dataset, drawing, sealing
 from protocol.rules.dataset import snapshot_leaves
@@ -77,12 +83,13 @@ def policy(**changes: int | str) -> pb.Policy:
 
 @dataclass
 class Person:
-    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None`;
-    `program` is what does it in their place."""
+    """Somebody with a root key, a key and a wallet. Reviewers answer with `judge(truth) -> truth or None` and
+    call every likely copy what `relation` says; `program` is what does it in their place."""
 
     name: str
     judge: Callable[[Any], Any] = lambda truth: truth
     program: str = ""
+    relation: pb.Relation = pb.RELATION_INDEPENDENT
     root: SigningKey = field(init=False)
     signing_key: SigningKey = field(init=False)
     wallet: PrivateKey = field(init=False)
@@ -360,6 +367,9 @@ class Network:
         body = pb.Withdraw(network=NETWORK, item_ids=item_ids, part=part)
         self.add(person, "withdraw", body)
 
+    def contest(self, person: Person, item_id: ItemId) -> None:
+        self.add(person, "contest", pb.Contest(network=NETWORK, item_id=item_id))
+
     def erased_since(self, entry: int = 0) -> set[bytes]:
         """The hashes of all leaves that records from a log index on have taken back."""
         sets = (hashes for each in self.changes[entry:] for hashes in each.erased_leaves.values())
@@ -499,6 +509,8 @@ class Network:
                 answer.refusal = pb.REFUSAL_UNSURE
             else:
                 answer.answer = self.answer(said, c)
+                if self.state.items[item_id].resembles:
+                    answer.relation = person.relation
             leaves.append(encode_leaf(answer))
         return leaves
 
@@ -508,6 +520,7 @@ class Network:
         for leaf in leaves:
             answer = parse_leaf(pb.Answer, leaf)
             answer.ClearField("answer")
+            answer.ClearField("relation")
             answer.refusal = refusal
             refused.append(encode_leaf(answer))
         return refused
@@ -613,10 +626,16 @@ _SIDE_PIXELS = 28
 
 def _fingerprint(content: bytes, media_type: str) -> bytes:
     """What reviewers would compute, if pictures were made of their content's bytes by chance."""
-    if MEDIA[media_type].comparison is Comparison.EXACT:
-        return fingerprint_exact(content)
-    pixels = random.Random(content).randbytes(_SIDE_PIXELS**2)
-    return fingerprint_pixels(pixels, _SIDE_PIXELS, _SIDE_PIXELS)
+    match MEDIA[media_type].shown:
+        case Shown.PICTURE:
+            pixels = random.Random(content).randbytes(_SIDE_PIXELS**2)
+            return fingerprint_pixels(pixels, _SIDE_PIXELS, _SIDE_PIXELS)
+        case Shown.SOUND:
+            samples = random.Random(content).randbytes(1 << 14)
+            return fingerprint_samples(np.frombuffer(samples, dtype="<i2"), content)
+        case Shown.TEXT:
+            return fingerprint_text(random.Random(content).randbytes(16).hex().encode())
+    return fingerprint_exact(content)
 
 
 def part(name: str = "image", *media_types: str, **changes: Any) -> pb.PartTerms:
@@ -629,6 +648,11 @@ def rounds(**changes: int) -> pb.RoundTerms:
     values = {"items_max": 8_192, "seal_items": 1, "seal_wait_ms": 1_000, "draws_max": 3}
     windows = {"commit_ms": 1_000, "reveal_ms": 1_000}
     return pb.RoundTerms(**(values | windows | changes))
+
+
+def copies(**changes: int) -> pb.CopyTerms:
+    """The default thresholds."""
+    return pb.CopyTerms(**(asdict(DEFAULT_COPY_TERMS) | changes))
 
 
 def successor(
@@ -658,9 +682,11 @@ def campaign(**changes: Any) -> pb.Campaign:
         "licences": ["CC-BY-4.0"],
         "reviewers_per_item": 3,
         "price_ppm": PPM,
+        "derivative_permille": 500,
         "privacy": pb.PRIVACY_OPEN,
         "withdrawal": pb.WITHDRAWAL_REPAYS,
         "rounds": rounds(),
+        "copies": copies(),
     }
     return pb.Campaign(network=NETWORK, **(values | changes))
 

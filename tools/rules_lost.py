@@ -25,7 +25,11 @@ FAULTS: Final = "unit/test_fold_faults.py"
 ATTACKS: Final = "unit/test_fold_attacks.py"
 CHAIN: Final = "unit/test_fold_chain.py"
 CLOSE: Final = "unit/test_fold_close.py"
+COPIES: Final = "unit/test_copies.py"
+LOOKS: Final = "unit/test_copies_looks.py"
 ERASED: Final = "unit/test_fold_erasure_attacks.py"
+FLAGS: Final = "unit/test_fold_flags.py"
+RELATIONS: Final = "unit/test_relations.py"
 INTAKE: Final = "unit/test_fold_intake.py"
 KINDS: Final = "unit/test_fold_kinds.py"
 NETWORK: Final = "unit/test_fold_network.py"
@@ -54,7 +58,10 @@ _ANSWERING: Final = "protocol/rules/answering.py"
 _CAMPAIGNS: Final = "protocol/rules/campaigns.py"
 _CHAIN: Final = "protocol/rules/chain.py"
 _CLOSE: Final = "protocol/rules/close.py"
+_CONTESTING: Final = "protocol/rules/contesting.py"
 _DRAWING: Final = "protocol/rules/drawing.py"
+_FLAGGING: Final = "protocol/rules/flagging.py"
+_RELATIONS: Final = "protocol/review/relations.py"
 _ITEMS: Final = "protocol/rules/items.py"
 _INTAKE: Final = "protocol/rules/intake.py"
 _INVITATION: Final = "protocol/invitation.py"
@@ -62,7 +69,6 @@ _LIFE: Final = "protocol/rules/life.py"
 _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
 _TAKEDOWN: Final = "protocol/rules/takedown.py"
-_PRINTS: Final = "protocol/review/fingerprints.py"
 _SEALING: Final = "protocol/rules/sealing.py"
 _ASKS: Final = "protocol/rules/asks.py"
 _ATTESTING: Final = "protocol/rules/attesting.py"
@@ -106,7 +112,7 @@ _DECISIONS: Final = (
     Mutant(
         "a refusal counts as an answer",
         _VERDICTS,
-        "given = sum(answer.refusal == pb.REFUSAL_NONE for answer in answers)",
+        "given = sum(answer.refusal == pb.REFUSAL_NONE for answer in answers.values())",
         "given = len(answers)",
         KINDS,
     ),
@@ -304,6 +310,142 @@ _LEAVES: Final = (
     ),
 )
 
+_FLAGS: Final = (
+    Mutant(
+        "an item is flagged as resembling a later one",
+        _FLAGGING,
+        "            original.place < item.place\n",
+        "            original_id != item_id\n",
+        FLAGS,
+    ),
+    Mutant(
+        "what reviewers refused attracts flags",
+        _FLAGGING,
+        "        and item.refusal == pb.REFUSAL_NONE\n",
+        "",
+        FLAGS,
+    ),
+    Mutant(
+        "one item may have any number of others flagged",
+        _FLAGGING,
+        "< FLAGS_PER_ORIGINAL_MAX",
+        "< 1 << 30",
+        FLAGS,
+    ),
+    Mutant(
+        "the log may say what resembles what though both can be compared",
+        _FLAGGING,
+        "(item.is_erased or original.is_erased)",
+        "True",
+        FLAGS,
+    ),
+    Mutant(
+        "a panel's flag ends at a copy of the original",
+        _FLAGGING,
+        "        at = other.duplicate_of  # an earlier item, so that this ends\n",
+        '        return b""\n',
+        FLAGS,
+    ),
+    Mutant(
+        "half of a panel makes a copy",
+        _RELATIONS,
+        "2 * sum(voice in FOR_A_COPY for voice in voices) > len(voices)",
+        "2 * sum(voice in FOR_A_COPY for voice in voices) >= len(voices)",
+        RELATIONS,
+    ),
+    Mutant(
+        "who did not see the original speaks for the author",
+        _RELATIONS,
+        "FOR_A_COPY | {pb.RELATION_DERIVATIVE, pb.RELATION_UNSEEN}",
+        "FOR_A_COPY | {pb.RELATION_DERIVATIVE}",
+        RELATIONS,
+    ),
+    Mutant(
+        "each of a ring has a voice of its own",
+        _RELATIONS,
+        "if who not in ringed]",
+        "]",
+        RELATIONS,
+    ),
+    Mutant(
+        "an original that was withdrawn still has copies",
+        _RELATIONS,
+        "original is None or original.status is ItemStatus.WITHDRAWN",
+        "original is None",
+        FLAGS,
+    ),
+    Mutant(
+        "an answer need not say what a likely copy is",
+        _ANSWERING,
+        "            answer.relation != pb.RELATION_NONE,\n",
+        "            True,\n",
+        FLAGS,
+    ),
+    Mutant(
+        "an answer may say something of what resembles nothing",
+        _ANSWERING,
+        "            answer.relation == pb.RELATION_NONE,\n",
+        "            True,\n",
+        FLAGS,
+    ),
+    Mutant(
+        "a verdict may call an item anything",
+        _VERDICT,
+        "(verdict.relation, verdict.resembles) == (follows.relation, follows.resembles)",
+        "True",
+        FLAGS,
+    ),
+    Mutant(
+        "the original's author reviews its copies",
+        _DRAWING,
+        "(() if original is None else (original.author,))",
+        "()",
+        FLAGS,
+    ),
+    Mutant(
+        "a derivative earns the whole price",
+        "protocol/rows.py",
+        "self.derivative_permille if relation == pb.RELATION_DERIVATIVE else WHOLE_PERMILLE",
+        "WHOLE_PERMILLE",
+        FLAGS,
+    ),
+    Mutant(
+        "somebody else contests",
+        _CONTESTING,
+        "item is None or item.author != record.author",
+        "item is None",
+        FLAGS,
+    ),
+    Mutant(
+        "a copy is contested again and again",
+        _CONTESTING,
+        "    if item.contested:\n",
+        "    if False:\n",
+        FLAGS,
+    ),
+    Mutant(
+        "a contest is free",
+        _CONTESTING,
+        "    count_submitted(state, item.author, 1)\n",
+        "",
+        FLAGS,
+    ),
+    Mutant(
+        "the first panel is heard again",
+        _CONTESTING,
+        "heard=len(item.answered_by)",
+        "heard=0",
+        FLAGS,
+    ),
+    Mutant(
+        "an item that is contested has copies meanwhile",
+        _SEALING,
+        "stands(item) and not is_pending(self._state, item)",
+        "stands(item)",
+        FLAGS,
+    ),
+)
+
 _COPIES: Final = (
     Mutant(
         "an erased item may count as a copy of another campaign's",
@@ -336,13 +478,13 @@ _COPIES: Final = (
     Mutant(
         "an erased item may count as a copy of what does not stand",
         _SEALING,
-        "        and _stands(original)\n",
+        "        and stands(original)\n",
         "",
         ERASED,
     ),
     Mutant(
         "what has a false fingerprint may count as an original",
-        _SEALING,
+        _FLAGGING,
         "        item.refusal != pb.REFUSAL_MISMATCH\n",
         "        True\n",
         ERASED,
@@ -399,30 +541,58 @@ _COPIES: Final = (
     Mutant(
         "an item is a copy if one of its parts is",
         "protocol/review/copies.py",
-        "if None not in distances:",
+        "if max(far) <= FARTHEST_PERMILLE:",
         "if True:",
         f"{PARTS} {ERASED}",
     ),
     Mutant(
         "exactly the limit is no longer a near duplicate",
-        _PRINTS,
-        "return distance(a, b) <= NEAR_DUPLICATE_PERMILLE",
-        "return distance(a, b) < NEAR_DUPLICATE_PERMILLE",
-        SIMILARITY,
-    ),
-    Mutant(
-        "exactly the limit is not found",
-        _PRINTS,
-        "if each <= NEAR_DUPLICATE_PERMILLE:",
-        "if each < NEAR_DUPLICATE_PERMILLE:",
+        "protocol/review/scans.py",
+        "if distance <= permille:",
+        "if distance < permille:",
         SIMILARITY,
     ),
     Mutant(
         "exactly the limit is not near in another part",
-        _PRINTS,
-        "return far if far <= NEAR_DUPLICATE_PERMILLE else None",
-        "return far if far < NEAR_DUPLICATE_PERMILLE else None",
-        SIMILARITY,
+        "protocol/review/copies.py",
+        "return far if 0 < permille and far <= permille else",
+        "return far if 0 < permille and far < permille else",
+        COPIES,
+    ),
+    Mutant(
+        "a threshold of 0 takes what only looks the same",
+        "protocol/review/copies.py",
+        "return far if 0 < permille and far <= permille else",
+        "return far if far <= permille else",
+        COPIES,
+    ),
+    Mutant(
+        "reviewers are shown what is a copy without them",
+        "protocol/review/copies.py",
+        "for match in found if match.key not in near",
+        "for match in found",
+        COPIES,
+    ),
+    Mutant(
+        "a thumbnail that is not sure sets pictures aside",
+        "protocol/review/likeness.py",
+        "THUMBNAILS if fingerprint[SURE] and any(",
+        "THUMBNAILS if any(",
+        LOOKS,
+    ),
+    Mutant(
+        "details do not matter",
+        "protocol/review/details.py",
+        "return worst <= _WORST_MAX and",
+        "return True or",
+        LOOKS,
+    ),
+    Mutant(
+        "a defect elsewhere is the same defect",
+        "protocol/review/likeness.py",
+        "abs(one - other) > _PLACES_APART_MAX",
+        "abs(one - other) > 100",
+        LOOKS,
     ),
 )
 
@@ -902,8 +1072,8 @@ _ROUNDS: Final = (
     Mutant(
         "a reviewer may be asked twice",
         _DRAWING,
-        "barred = (item.author, *item.answered_by)",
-        "barred = (item.author,)",
+        "return (item.author, *item.answered_by, *(",
+        "return (item.author, *(",
         "unit/test_fold.py",
     ),
     Mutant(
@@ -1000,8 +1170,8 @@ _ROUNDS: Final = (
     Mutant(
         "a change of price holds for what was submitted before",
         "protocol/money/earnings.py",
-        "state.campaign_under(campaign_id, revision).price_ppm,",
-        "state.campaigns[campaign_id].price_ppm,",
+        "campaign, key = state.campaign_under(campaign_id, revision), (",
+        "campaign, key = state.campaigns[campaign_id], (",
         LIFE,
     ),
     Mutant(
@@ -1136,8 +1306,8 @@ _MONEY: Final = (
     Mutant(
         "what is withdrawn is not repaid",
         "protocol/money/earnings.py",
-        "counted.accepted - repaid,",
-        "counted.accepted,",
+        "worth - repaid,",
+        "worth,",
         WITHDRAWAL,
     ),
     Mutant(
@@ -2204,6 +2374,7 @@ _MOVED: Final = (
 MUTANTS: Final = (
     *_DECISIONS,
     *_LEAVES,
+    *_FLAGS,
     *_COPIES,
     *_COIN,
     *_ROUNDS,

@@ -209,6 +209,8 @@ def _decided(line: Mapping[str, Any], campaign: Campaign, proofs: Proofs) -> Dec
         proofs.epoch_at(verdict.index),
         decision.reviewers,
         decision.programs,
+        decision.resembles,
+        decision.relation,
     )
 
 

@@ -49,6 +49,14 @@ ORIGINS: Final[Mapping[int, str]] = {
 }
 
 
+RELATIONS: Final[Mapping[int, str]] = {
+    pb.RELATION_NONE: "",
+    pb.RELATION_DERIVATIVE: "derivative",
+    pb.RELATION_INDEPENDENT: "independent",
+}
+"""What an accepted item may be to the one that it resembles."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """An accepted item, as the log has it."""
@@ -63,6 +71,16 @@ class Decided:
     decided_in: int  # epoch
     reviewers: int  # who answered or refused
     programs: int  # of those: for whom a program did
+    resembles: ItemId = b""  # the earlier item that reviewers compared it with
+    relation: int = pb.RELATION_NONE  # pb.Relation: what they say it is to that one
+
+    @property
+    def derived_from(self) -> tuple[ItemId, ...]:
+        """What its author names, and what its reviewers say that it was made from."""
+        named = self.described.derived_from
+        if self.relation != pb.RELATION_DERIVATIVE or self.resembles in named:
+            return named
+        return (*named, self.resembles)
 
 
 Contents = Mapping[str, bytes]
@@ -273,9 +291,21 @@ _ITEM: Final = (
     Column(
         "derived_from",
         "string",
-        "Items that it was derived from.",
-        lambda decided, _: [each.hex() for each in decided.described.derived_from],
+        "Items that it was derived from, by its contributor's word or by that of its reviewers.",
+        lambda decided, _: [each.hex() for each in decided.derived_from],
         repeated=True,
+    ),
+    Column(
+        "resembles",
+        "string",
+        "The earlier item that reviewers compared it with; empty where it resembles none.",
+        lambda decided, _: decided.resembles.hex(),
+    ),
+    Column(
+        "relation",
+        "string",
+        "What they say it is to that item: derivative or independent; empty where it resembles none.",
+        lambda decided, _: RELATIONS[decided.relation],
     ),
     Column(
         "transformation",

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from commonhold.cli.coordinator_calibrate import campaign_calibrate
 from commonhold.cli.options import (
     AdmissionOption,
     BondOption,
@@ -32,6 +33,7 @@ CampaignArgument = Annotated[str, typer.Argument(help="The campaign's id.")]
 
 def register(app: typer.Typer) -> None:
     """Adds these commands to `commonhold coordinator`."""
+    campaign_app.command("calibrate")(campaign_calibrate)
     app.add_typer(campaign_app, name="campaign")
     app.add_typer(policy_app, name="policy")
     app.command()(upgrade)
@@ -97,8 +99,19 @@ def campaign_create(
     commit_window: Annotated[str | None, typer.Option(help="Wait for their answers (24h).")] = None,
     reveal_window: Annotated[str | None, typer.Option(help="Wait for their openings (1h).")] = None,
     round_items: Annotated[int | None, typer.Option(help="Most items of a round.")] = None,
+    derivative_permille: Annotated[
+        int | None,
+        typer.Option(help="What a derivative of an earlier item earns: thousandths of the price."),
+    ] = None,
     draws_max: Annotated[
         int | None, typer.Option(help="Rounds that an undecided item gets.")
+    ] = None,
+    copies: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How near a copy is, MEDIUM:STRICT:LIKELY in per mille (picture:9:13); repeat."
+            " `campaign calibrate` shows what that does to your own files."
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -127,7 +140,9 @@ def campaign_create(
         "commit_window": commit_window,
         "reveal_window": reveal_window,
         "round_items": round_items,
+        "derivative_permille": derivative_permille,
         "draws_max": draws_max,
+        "copies": copies,
     }
     with Operator(Home.at(directory)) as operator:
         body = read_draft(operator.state.network, file, given).whole()

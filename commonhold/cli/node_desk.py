@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -20,12 +20,22 @@ from commonhold.cli.picture import shown_content
 from node.examine import Wanted, drafted
 from node.follower import Follower
 from node.review import open_tasks
-from node.reviewers import MEANINGS, Case, Refusal, read_refusal
+from node.reviewers import (
+    MEANINGS,
+    Case,
+    Refusal,
+    Relation,
+    ShownPart,
+    read_refusal,
+    read_relation,
+)
 from node.reviewpage.desk import MARK_BYTES
 from node.rows import Change, TaskRow, TaskStatus
+from node.statement import RELATIONS
 from node.store import Store
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.tasks.question import question_of
+from protos.gen import records_pb2 as pb
 
 # As many digits of an item id as `list` shows; two of one round that share them are told apart by more.
 ITEM_DIGITS: Final = 12
@@ -68,13 +78,17 @@ class Desk:
             )
         return StateError(f"the round of {item} went on: it cannot be answered any more", _LISTED)
 
-    def draft(self, wanted: Wanted, said: bytes | Refusal) -> None:
+    def draft(
+        self, wanted: Wanted, said: bytes | Refusal, relation: Relation | None = None
+    ) -> None:
         """Keeps what is said of an item, which may be changed until it is sealed."""
         now = self.store.task(wanted.task.campaign_id, wanted.task.round, wanted.item_id)
         base = 0 if now is None else now.draft_version
-        given = (None, said.code) if isinstance(said, Refusal) else (said, 0)
-        draft, refusal = given
-        change = Change(draft, refusal, base, secrets.token_bytes(MARK_BYTES))
+        mark = secrets.token_bytes(MARK_BYTES)
+        if isinstance(said, Refusal):
+            change = Change(None, said.code, base, mark)
+        else:
+            change = Change(said, 0, base, mark, relation=_relation_code(wanted, relation))
         if self.store.save_draft(wanted.task, change).draft_mark != change.mark:
             raise StateError(
                 "that comes too late: the item is sealed, or its round is over", _LISTED
@@ -89,19 +103,42 @@ class Desk:
             for each, task in here
             if task is not None
             and task.status is TaskStatus.FETCHED
-            and drafted(each.campaign, task) is not None
+            and drafted(each, task) is not None
         ]
 
-    def give(self, wanted: Wanted, said: bytes | Refusal) -> None:
-        """Records an answer or a refusal; the running node commits when all of the round are there."""
+    def give(self, wanted: Wanted, said: bytes | Refusal, relation: Relation | None = None) -> None:
+        """Records an answer, with what a likely copy is, or a refusal; the running node commits when all of
+        the round are there."""
         refused = isinstance(said, Refusal)
-        given = (None, said.code) if isinstance(said, Refusal) else (said, 0)
-        if not self.store.set_answer(wanted.task, *given):
+        if isinstance(said, Refusal):
+            given = self.store.set_answer(wanted.task, None, said.code)
+        else:
+            given = self.store.set_answer(
+                wanted.task, said, relation=_relation_code(wanted, relation)
+            )
+        if not given:
             what = "refusal" if refused else "answer"
             raise StateError(
                 f"the {what} comes too late: the answers of this round are committed",
                 _LISTED,
             )
+
+
+def _relation_code(wanted: Wanted, relation: Relation | None) -> pb.Relation:
+    """What is logged; raises ConfigError where something is said of nothing, or nothing of a likely copy."""
+    item = wanted.item_id.hex()[:ITEM_DIGITS]
+    if wanted.original is None:
+        if relation is not None:
+            raise ConfigError(f"{item} resembles no earlier item", "leave out what it is to one")
+        return pb.RELATION_NONE
+    if not _case(wanted).original:
+        return pb.RELATION_UNSEEN  # whatever is said: there is nothing to compare with
+    if relation is None:
+        raise ConfigError(
+            f"{item} resembles an earlier item, and nothing is said of that",
+            f"`commonhold node review show {item}` shows both; add --relation: {', '.join(Relation)}",
+        )
+    return relation.code
 
 
 @contextmanager
@@ -154,19 +191,30 @@ def _task_data(wanted: Wanted) -> dict[str, Any]:
         "campaign": task.campaign_id,
         "kind": case.kind,
         "status": task.status.value,
-        "parts": [
-            {
-                "name": part.name,
-                "media_type": part.media_type,
-                "path": str(part.path) if task.content_path else None,
-            }
-            for part in case.parts
-        ],
+        "parts": _parts_data(case.parts, is_here=bool(task.content_path)),
+        "resembles": None
+        if wanted.original is None
+        else {
+            "item": wanted.original.item_id.hex(),
+            "parts": _parts_data(case.original, is_here=True),
+        },
         "choices": case.choices,
         "answer": given,
+        "relation": RELATIONS.get(task.relation),
         "refusal": MEANINGS.get(task.refusal),
         "program": task.program,
     }
+
+
+def _parts_data(parts: Iterable[ShownPart], *, is_here: bool) -> list[dict[str, str | None]]:
+    return [
+        {
+            "name": part.name,
+            "media_type": part.media_type,
+            "path": str(part.path) if is_here else None,
+        }
+        for part in parts
+    ]
 
 
 def show(item: str, directory: Path | None) -> None:
@@ -175,19 +223,22 @@ def show(item: str, directory: Path | None) -> None:
         wanted = desk.find(item)
         if not wanted.task.content_path:
             raise StateError("the item is still on its way", "try again in a moment")
-        print_out(_asked(_case(wanted)), _shown(_case(wanted)))
+        print_out(_asked(_case(wanted)), _shown(_case(wanted)), *_beside(wanted))
 
 
-def answer(item: str, words: str, directory: Path | None, as_json: bool) -> None:
-    """Answers the item whose id begins so."""
+def answer(
+    item: str, words: str, relation: str | None, directory: Path | None, as_json: bool
+) -> None:
+    """Answers the item whose id begins so; of a likely copy, says what it is to the earlier one, too."""
     with _desk(directory) as desk:
         wanted = desk.find(item)
         case = _case(wanted)
         try:
             given = read_answer(case, words)
+            compared = None if relation is None else read_relation(relation)
         except Reject as error:
             raise ConfigError(str(error), error.advice) from error
-        desk.give(wanted, given)
+        desk.give(wanted, given, compared)
         said = case.words(given)
     emit({"item": wanted.item_id, "answer": said}, as_json, lambda: f"answered {said}")
 
@@ -243,7 +294,7 @@ def _go_through(desk: Desk, waiting: list[Wanted]) -> None:
         if wanted.campaign != before:  # another one, or with other terms
             before = wanted.campaign
             print_out(_asked(case))
-        print_out(_shown(case))
+        print_out(_shown(case), *_beside(wanted))
         place = f"{at + 1}/{len(waiting)} {wanted.item_id.hex()[:ITEM_DIGITS]}"
         match _ask(place, case, _said_before(desk, wanted)):
             case Move.STOP:
@@ -252,8 +303,9 @@ def _go_through(desk: Desk, waiting: list[Wanted]) -> None:
                 at = max(0, at - 1)
                 continue
             case (bytes() | Refusal()) as said:
+                asked = case.original and not isinstance(said, Refusal)
                 try:
-                    desk.draft(wanted, said)
+                    desk.draft(wanted, said, _ask_relation() if asked else None)
                 except StateError as late:
                     say(str(late))
         at += 1
@@ -300,13 +352,48 @@ def _has_numbers(case: Case) -> bool:
 
 def _shown(case: Case) -> Group:
     """An item's parts, in this reviewer's order."""
+    return Group(*_parts_shown(case.parts))
+
+
+def _parts_shown(parts: Sequence[ShownPart]) -> list[RenderableType]:
     width, colour = min(out.width, PICTURE_COLUMNS_MAX) - 1, out.color_system is not None
-    parts: list[RenderableType] = []
-    for part in case.parts:
-        if len(case.parts) > 1:
-            parts.append(letters(f"── {part.name} ──", "bold"))
-        parts.append(shown_content(part.path, part.media_type, width, colour))
-    return Group(*parts)
+    shown: list[RenderableType] = []
+    for part in parts:
+        if len(parts) > 1:
+            shown.append(letters(f"── {part.name} ──", "bold"))
+        shown.append(shown_content(part.path, part.media_type, width, colour))
+    return shown
+
+
+def _beside(wanted: Wanted) -> list[RenderableType]:
+    """The earlier item that a likely copy resembles."""
+    if wanted.original is None:
+        return []
+    title = letters(f"It resembles the earlier item {wanted.original.item_id.hex()[:ITEM_DIGITS]}")
+    case = _case(wanted)
+    if not case.original:
+        return [Panel(letters("Its author did not serve it."), title=title, title_align="left")]
+    meanings = [letters(f"  {each} = {each.meaning}") for each in Relation]
+    shown = Group(*_parts_shown(case.original))
+    return [
+        Panel(shown, title=title, title_align="left"),
+        letters("What is it?", "bold"),
+        *meanings,
+    ]
+
+
+def _ask_relation() -> Relation:
+    """What a likely copy is; asks again for anything else. A number names one."""
+    choices = list(Relation)
+    offered = "  ".join(f"{number} = {each}" for number, each in enumerate(choices, start=1))
+    while True:
+        typed = ask(f"[to the earlier one] {offered}", default="", show_default=False).strip()
+        if typed in {str(number) for number in range(1, len(choices) + 1)}:
+            return choices[int(typed) - 1]
+        try:
+            return read_relation(typed)
+        except Reject as error:
+            say(f"{error}: {error.advice}")
 
 
 def _ask(place: str, case: Case, before: str) -> bytes | Refusal | Move:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from commonhold.cli import node_report
+from commonhold.cli import campaign_report, node_report
 from commonhold.cli.node_home import is_running, open_home, open_store
 from commonhold.cli.node_sending import catch_up
 from commonhold.cli.output import emit, show
@@ -57,8 +57,8 @@ def campaigns(directory: Path | None, as_json: bool) -> None:
         follower.replay()
         if not lies(store):
             asyncio.run(catch_up(home, config, follower))
-        data = node_report.campaigns(follower.state)
-    emit(data, as_json, lambda: node_report.campaigns_text(data))
+        data = campaign_report.campaigns(follower.state)
+    emit(data, as_json, lambda: campaign_report.campaigns_text(data))
 
 
 def _alarms_text(found: list[dict[str, object]]) -> list[str]:

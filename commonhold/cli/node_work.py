@@ -1,4 +1,4 @@
-"""The commands of `commonhold node` that do its work: `start`, `review`, `page`, `withdraw`, `move` …"""
+"""The commands of `commonhold node` that do its work: `start`, `review`, `page`, `withdraw`, `contest` …"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from commonhold.cli import node_money
+from commonhold.cli.node_contesting import contest
 from commonhold.cli.options import (
     DirOption,
     PassphraseOption,
@@ -41,6 +42,15 @@ class RefusalReason(StrEnum):
     HARMFUL = "harmful"
 
 
+class CopyRelation(StrEnum):
+    """As in node/reviewers, likewise."""
+
+    COPY = "copy"
+    DERIVATIVE = "derivative"
+    INDEPENDENT = "independent"
+    UNSURE = "unsure"
+
+
 def register(app: typer.Typer) -> None:
     """Adds these commands to `commonhold node`."""
     app.command()(start)
@@ -48,6 +58,7 @@ def register(app: typer.Typer) -> None:
     node_money.register(app)
     app.command()(page)
     app.command()(withdraw)
+    app.command()(contest)
     app.command()(assent)
     app.command()(move)
 
@@ -134,13 +145,18 @@ def answer(
     words: Annotated[
         str, typer.Argument(help="The answer, or the number of a choice, as `show` prints them.")
     ],
+    *,
+    relation: Annotated[
+        CopyRelation | None,
+        typer.Option(help="What it is to the earlier item that it resembles, where it does."),
+    ] = None,
     directory: DirOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Answer one item; until the commit you may change it."""
     from commonhold.cli import node_desk
 
-    node_desk.answer(item, words, directory, as_json)
+    node_desk.answer(item, words, relation and relation.value, directory, as_json)
 
 
 @review_app.command()

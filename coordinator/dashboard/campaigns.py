@@ -12,6 +12,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from commonground.copying import copy_words
 from coordinator.answers import Findings
 from coordinator.dashboard.charts import Series, Text, column_chart
 from coordinator.dashboard.formats import REFUSALS, duration, many, moment, size
@@ -198,6 +199,7 @@ def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
     yield "Authors propose the answer", _PROPOSAL[campaign.proposal]
     yield "Reviewers for each item", str(campaign.reviewers_per_item)
     yield "An accepted item weighs", f"{campaign.price_ppm / PPM:g}"
+    yield "A derivative of another item", f"{campaign.derivative_permille / 10:g} % of that"
     yield "Content travels", _PRIVACY[campaign.privacy]
     yield "Programs may answer", _AUTOMATION[campaign.automation]
     yield "On withdrawal", _WITHDRAWAL[campaign.withdrawal]
@@ -217,6 +219,10 @@ def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
             " submitted before goes by the terms of then",
         )
     yield "An item stays undecided", f"after {many(rounds.draws_max, 'draw')}"
+    if campaign.is_open:
+        types = [each for part in campaign.parts for each in part.media_types]
+        for words in copy_words(campaign.copies, types):
+            yield "Copies", words
 
 
 # ---- what reviewers found ----

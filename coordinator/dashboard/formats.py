@@ -8,7 +8,7 @@ from typing import Final
 from markupsafe import Markup
 
 from protocol.identity import name_of, peer_id_of, short, short_key
-from protocol.limits import ADDRESS_BYTES, PPM
+from protocol.limits import ADDRESS_BYTES, PPM, WHOLE_PERMILLE
 from protocol.money.settlement import ETHER
 from protocol.rows import Consent
 from protocol.state import SHARES
@@ -144,10 +144,12 @@ def evidence(line: pb.RewardLine) -> str:
             extra = {
                 "copies": found.duplicates,
                 "undecided": found.undecided,
-                "repaid": found.repaid,
+                "derivatives": found.derivatives,
             }
             counts |= {name: number for name, number in extra.items() if number}
-            return ", ".join(f"{count(number)} {name}" for name, number in counts.items())
+            told = ", ".join(f"{count(number)} {name}" for name, number in counts.items())
+            repaid = found.repaid_permille / WHOLE_PERMILLE
+            return f"{told}, {repaid:g} repaid" if repaid else told
         case pb.ROLE_REVIEWER:
             told = many(found.answers, "answer")
             if found.gold_answers:

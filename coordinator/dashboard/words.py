@@ -112,7 +112,7 @@ def _standby(body: pb.Standby) -> Said:
 
 def _seal(body: pb.Seal) -> Said:
     said = _round("fixed the items of", body)
-    found = Markup("; {} beside it, of copies and of hidden answers").format(
+    found = Markup("; {} beside it, of copies, likely ones and hidden answers").format(
         _many(body.found.count, "line")
     )
     return Said(said.text + found if body.found.count else said.text, said.path)
@@ -241,6 +241,7 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
         "submitted {} to {}", _items(b.items.count - b.parts), b.campaign_id, path=_to(b)
     ),
     "withdraw": _withdraw,
+    "contest": lambda b: _said("contested that item {} is a copy", _ours(b.item_id.hex()[:12])),
     "standby": _standby,
     "seal": _seal,
     "toss": lambda b: _round("tossed the coin for", b),

@@ -198,8 +198,9 @@ def _write_item(
         item.belief_ppm,
         item.confidence_ppm,
         item.decided_in,
-        len(item.answered_by),
+        len(item.panel),
         item.programs,
+        *((item.resembles, item.relation) if item.relation else ()),
     )
     contents = {name: part.content for name, part in opened.items()}
     facts.count(decided, contents)

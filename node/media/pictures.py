@@ -21,23 +21,14 @@ from node.media import gif, jpeg, png, webp
 from node.media.container import UPRIGHT, Cleaned, broken
 from protocol import media
 from protocol.errors import Reject
-from protocol.review.fingerprints import (
-    MAX_SIDE_PIXELS,
-    distance,
-    fingerprint_pixels,
-    fingerprints_nearby,
-)
+from protocol.review.fingerprints import MAX_SIDE_PIXELS, fingerprint_pixels, fingerprints_nearby
+from protocol.review.likeness import is_decoded_alike
 
 # The largest square that fingerprints take: a photograph of 12 megapixels, a screen of 4K. 64 MiB decoded.
 PIXELS_MAX: Final = MAX_SIDE_PIXELS * MAX_SIDE_PIXELS
 # What is scaled down before it is submitted, if the person agrees: a phone's 48 megapixels. 256 MiB decoded.
 SCALED_SIDE_MAX: Final = 16_384
 SCALED_PIXELS_MAX: Final = 64 << 20
-# The claim for a JPEG or WebP may be this far, in per mille of `fingerprints.distance`, from what this
-# machine's decoder makes of it, or from what is next to that (`fingerprints_nearby`). Of 200 soft photographs
-# with noise of one and two levels in each pixel, more than decoders differ by, 199 are within 4, and all
-# within 6; a near copy is anything within 16.
-DECODERS_PERMILLE: Final = 6
 # Where a picture has just too little contrast to be told apart, one decoder may find it blank, and
 # another not.
 _CONTRASTS: Final = (0.85, 1.15)
@@ -133,22 +124,34 @@ def _fits(cleaned: Cleaned, bytes_max: int, *, scale: bool) -> bool:
 
 def fingerprint(data: bytes, media_type: str) -> bytes:
     """Of a clean picture. Raises Reject for any other: what is beside the picture nobody reviews."""
-    grey = read(data, media_type)
-    return fingerprint_pixels(grey.pixels, grey.width, grey.height)
+    image = _read(data, media_type)
+    grey = _to_grey(image)
+    return fingerprint_pixels(grey.pixels, grey.width, grey.height, _whole(image, data, media_type))
 
 
 def agrees(data: bytes, media_type: str, claimed: bytes) -> bool:
     """Whether a claimed fingerprint is that of a clean picture, as far as decoders agree. Raises Reject."""
-    grey = read(data, media_type)
-    if fingerprint_pixels(grey.pixels, grey.width, grey.height) == claimed:
+    image = _read(data, media_type)
+    grey, whole = _to_grey(image), _whole(image, data, media_type)
+    if fingerprint_pixels(grey.pixels, grey.width, grey.height, whole) == claimed:
         return True
     if not media.MEDIA[media_type].is_lossy:
         return False
+    # What is next to what this machine's decoder makes of it: another one's may be nearer to that.
     return any(
-        distance(each, claimed) <= DECODERS_PERMILLE
+        is_decoded_alike(each, claimed)
         for pixels in _contrasts(grey.pixels)
-        for each in fingerprints_nearby(pixels, grey.width, grey.height)
+        for each in fingerprints_nearby(pixels, grey.width, grey.height, whole)
     )
+
+
+def _whole(image: Image.Image, data: bytes, media_type: str) -> bytes:
+    """What only the same picture has: its pixels in colour, where every decoder finds the same ones."""
+    if media.MEDIA[media_type].is_lossy:
+        return data
+    if image.mode.startswith("I"):
+        image = _high_bytes(image)
+    return b"%d x %d\0" % image.size + image.convert("RGBA").tobytes()
 
 
 def _contrasts(pixels: bytes) -> Iterator[bytes]:
@@ -163,6 +166,10 @@ def _contrasts(pixels: bytes) -> Iterator[bytes]:
 
 def read(data: bytes, media_type: str) -> Grey:
     """The pixels of a clean picture, as grey. Raises Reject."""
+    return _to_grey(_read(data, media_type))
+
+
+def _read(data: bytes, media_type: str) -> Image.Image:
     cleaned = CLEANERS[media_type](data, MAX_SIDE_PIXELS, PIXELS_MAX)
     if cleaned.removed or cleaned.profile or cleaned.is_cmyk or cleaned.orientation != UPRIGHT:
         beside = ", ".join(cleaned.removed) or "colours of its own"
@@ -170,7 +177,7 @@ def read(data: bytes, media_type: str) -> Grey:
             f"the picture carries {beside}, and only the bare picture is taken",
             "Submit it with a node, which removes them.",
         )
-    return _to_grey(_decode(data, media_type))
+    return _decode(data, media_type)
 
 
 def thumbnail(data: bytes, media_type: str, side: int) -> bytes:

@@ -1,9 +1,14 @@
-"""Recordings, decoded from beginning to end, in little memory. libsndfile reads all four formats."""
+"""Recordings, decoded from beginning to end, in little memory. libsndfile reads all four formats.
+
+What decoders of MP3 and Ogg leave open, `prepare.agrees` allows for.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +18,8 @@ from node.media import flac, mpeg, ogg, wav
 from node.media.container import Cleaned, broken
 from protocol import media
 from protocol.errors import Reject
+from protocol.review.fingerprints import fingerprint_samples
+from protocol.review.sounds import Sampler
 
 SECONDS_MAX: Final = (
     1_800  # nobody judges half an hour at once; and it decodes within the worker's time
@@ -21,6 +28,7 @@ CHANNELS_MAX: Final = 8
 HERTZ_MAX: Final = 192_000
 SAMPLES_MAX: Final = 2 * 48_000 * SECONDS_MAX  # of all channels: stereo for that long
 _BLOCK_FRAMES: Final = 1 << 16
+_FULL: Final = 1 << 15  # of 16-bit samples
 
 CLEANERS: Final[Mapping[str, Callable[[bytes], Cleaned]]] = {
     media.WAV.name: wav.clean,
@@ -33,51 +41,89 @@ CLEANERS: Final[Mapping[str, Callable[[bytes], Cleaned]]] = {
 def clean(data: bytes, media_type: str) -> Cleaned:
     """The recording without anything beside it, and decoded once to its end. Raises Reject."""
     cleaned = CLEANERS[media_type](data)
-    frames = sum(len(block) for block in _blocks(cleaned.content, media_type))
-    what = media.MEDIA[media_type].words.split(" ", 1)[1]
-    if not frames:
-        raise broken(what, "it holds no samples")
-    if media_type == media.FLAC.name and flac.samples(cleaned.content) not in (0, frames):
-        raise broken(what, "it lacks some of its samples")
+    with _opened(cleaned.content, media_type) as file:
+        _require_whole(sum(len(block) for block in _blocks(file)), cleaned.content, media_type)
     return cleaned
+
+
+def fingerprint(data: bytes, media_type: str) -> bytes:
+    """Of a clean recording. Raises Reject for any other: what is beside it nobody hears."""
+    cleaned = CLEANERS[media_type](data)
+    if cleaned.content != data:
+        beside = ", ".join(cleaned.removed) or "padding"
+        raise Reject(
+            f"the recording carries {beside}, and only the bare recording is taken",
+            "Submit it with a node, which removes them.",
+        )
+    with _opened(data, media_type) as file:
+        samples, frames, whole = _heard(file)
+    _require_whole(frames, data, media_type)
+    return fingerprint_samples(samples, data if media.MEDIA[media_type].is_lossy else whole)
 
 
 def waveform(data: bytes, media_type: str, columns: int) -> bytes:
     """The loudest sample of each of `columns` equal stretches, 0..255; fewer where it is shorter."""
-    peaks = [
-        np.abs(block).max(axis=1).reshape(-1)
-        for block in _blocks(CLEANERS[media_type](data).content, media_type, shortened=True)
-    ]
+    with _opened(CLEANERS[media_type](data).content, media_type) as file:
+        peaks = [_loudest(block) for block in _blocks(file)]
     loud = np.concatenate(peaks) if peaks else np.zeros(1)
     stretches = np.array_split(loud, min(columns, len(loud)))
     return bytes(min(255, round(255 * float(each.max()))) for each in stretches)
 
 
-def _blocks(
-    data: bytes, media_type: str, *, shortened: bool = False
-) -> Iterator[NDArray[np.float32]]:
-    """(frames, channels) samples, -1..1; `shortened`: the loudest of each stretch of 64 for each channel."""
+def _heard(file: Any) -> tuple[NDArray[np.int16], int, bytes]:
+    """What fingerprints are made of; how many frames; and a hash of all samples, the same in every format
+    that keeps them."""
+    sampler, frames = Sampler(file.samplerate), 0
+    every = hashlib.sha256(b"%d Hz, %d channels\0" % (file.samplerate, file.channels))
+    for block in _blocks(file):
+        frames += len(block)
+        every.update(block.astype("<f8").tobytes())
+        # Exact for up to 16 bits; of finer samples the rest is cut off.
+        levels = np.clip(np.floor(block * _FULL), -_FULL, _FULL - 1).astype(np.int64)
+        sampler.add((levels.sum(axis=1) // file.channels).astype(np.int16))
+    return sampler.samples(), frames, every.digest()
+
+
+@contextmanager
+def _opened(data: bytes, media_type: str) -> Iterator[Any]:
+    """A recording of a form that is taken; whatever the library says of it is our Reject."""
     import soundfile  # a fifth of a second, and no picture needs it
 
-    what = media.MEDIA[media_type].words.split(" ", 1)[1]
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             _check_form(file)
-            total = 0
-            while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-                total += block.size
-                _check_length(total, file)
-                if not np.isfinite(block).all():
-                    raise broken(what, "some of its samples are no numbers")
-                yield _loudest(block) if shortened else block
+            yield file
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-        raise broken(what, "it cannot be decoded to its end") from error
+        raise broken(_words(media_type), "it cannot be decoded to its end") from error
 
 
-def _loudest(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    padded = np.pad(np.abs(block), ((0, -len(block) % 64), (0, 0)))
-    peaks: NDArray[np.float32] = padded.reshape(-1, 64, block.shape[1]).max(axis=1)
+def _blocks(file: Any) -> Iterator[NDArray[np.float64]]:
+    """(frames, channels) samples, -1..1."""
+    total = 0
+    while len(block := file.read(_BLOCK_FRAMES, dtype="float64", always_2d=True)):
+        total += block.size
+        _check_length(total, file)
+        if not np.isfinite(block).all():
+            raise broken("recording", "some of its samples are no numbers")
+        yield block
+
+
+def _loudest(block: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Of each stretch of 64 frames."""
+    padded = np.pad(np.abs(block).max(axis=1), (0, -len(block) % 64))
+    peaks: NDArray[np.float32] = padded.reshape(-1, 64).max(axis=1).astype(np.float32)
     return peaks
+
+
+def _require_whole(frames: int, data: bytes, media_type: str) -> None:
+    if not frames:
+        raise broken(_words(media_type), "it holds no samples")
+    if media_type == media.FLAC.name and flac.samples(data) not in (0, frames):
+        raise broken(_words(media_type), "it lacks some of its samples")
+
+
+def _words(media_type: str) -> str:
+    return media.MEDIA[media_type].words.split(" ", 1)[1]
 
 
 def _check_form(file: Any) -> None:

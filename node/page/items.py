@@ -14,7 +14,7 @@ from node.page.sources import Replay, Sources
 from node.page.words import certainty, plural, quote, told
 from node.quota import may_submit
 from node.rows import ItemRow, PartRow
-from node.statement import REFUSALS
+from node.statement import REFUSALS, RELATIONS
 from node.withdrawal import parts_alone
 from protocol.lifecycle import GONE, CampaignStatus, ItemStatus
 from protocol.media import MEDIA, Shown
@@ -94,6 +94,9 @@ class ItemView:
     repays: bool  # accepted items that are withdrawn make as many later ones earn nothing
     taken_back: tuple[str, ...]  # parts that I withdrew alone
     part_commands: tuple[str, ...]  # that withdraw each of the parts which can go alone
+    contest: (
+        str  # the command that says that it is no copy; empty where there is nothing to contest
+    )
 
     @property
     def picture(self) -> str:
@@ -182,6 +185,7 @@ def _describe(sources: Sources, replay: Replay, item_id: ItemId) -> ItemView:
         repays=campaign.withdrawal == pb.WITHDRAWAL_REPAYS,
         taken_back=item.taken_back,
         part_commands=tuple(f"{withdraw} --part {name}" for name in alone),
+        contest=_contest(sources, item_id, item),
     )
 
 
@@ -225,14 +229,15 @@ def _why(state: State, question: Question, item: Item, proposal: bytes | None) -
     campaign = state.campaigns[item.campaign_id]
     match item.status:
         case ItemStatus.ACCEPTED | ItemStatus.REJECTED:
-            return _verdict(question, item, proposal)
+            return _verdict(question, item, proposal) + _novelty(campaign, item)
         case ItemStatus.UNDECIDED if item.draws:
             drawn = plural(item.draws, "draw")
             goes_on = "it goes to others" if item.waits else "it stays open"
             return f"The reviewers could not settle it in {drawn}; {goes_on}."
         case ItemStatus.DUPLICATE:
-            whose = "you" if _is_own(state, item) else "somebody else"
-            return f"It is the same, or nearly, as an item that {whose} submitted earlier."
+            return _copy(state, item)
+        case ItemStatus.SUBMITTED if item.contested:
+            return "You contested that it is a copy. It waits for reviewers who have not seen it."
         case ItemStatus.SUBMITTED:
             return _waits(state, campaign)
         case _:
@@ -271,15 +276,38 @@ def _verdict(question: Question, item: Item, proposal: bytes | None) -> str:
     return told("You said {}; the reviewers say {}{}: {}.", yours, quote(said), close, sure)
 
 
-def _is_own(state: State, item: Item) -> bool:
-    return state.items[item.duplicate_of].author == item.author
+def _copy(state: State, item: Item) -> str:
+    """Who says so, and what can be done about it."""
+    whose = "you" if _is_own(state, item, item.duplicate_of) else "somebody else"
+    if item.relation == pb.RELATION_NONE:
+        said = f"It is the same, or nearly, as an item that {whose} submitted earlier."
+    else:
+        said = f"Its reviewers call it a copy of an item that {whose} submitted earlier."
+    return f"{said} You contested that; this is final." if item.contested else said
+
+
+def _novelty(campaign: Campaign, item: Item) -> str:
+    """What it earned, where it was compared with an earlier item."""
+    if item.status is not ItemStatus.ACCEPTED or item.relation == pb.RELATION_NONE:
+        return ""
+    if item.relation == pb.RELATION_INDEPENDENT:
+        return (
+            " It resembles an earlier item, and they call it independent: it earns the whole price."
+        )
+    part = f"{campaign.worth_permille(item.relation) / 10:g} %"
+    return f" They call it a derivative of an earlier item: it earns {part} of the price."
+
+
+def _is_own(state: State, item: Item, other: ItemId) -> bool:
+    return state.items[other].author == item.author
 
 
 def _original(state: State, item: Item) -> Original | None:
-    if item.status is not ItemStatus.DUPLICATE:
+    """The earlier item that it is said to be a copy of, or that its reviewers compare it with."""
+    other = item.duplicate_of or item.resembles
+    if not other or item.status is ItemStatus.WITHDRAWN:
         return None
-    earlier = state.items[item.duplicate_of]
-    return Original(item.duplicate_of.hex(), _is_own(state, item), earlier.submitted_at)
+    return Original(other.hex(), _is_own(state, item, other), state.items[other].submitted_at)
 
 
 def _count(answers: Answers, question: Question, item: Item) -> str:
@@ -290,9 +318,16 @@ def _count(answers: Answers, question: Question, item: Item) -> str:
         told("{} found it {}", _who(given, count), REFUSALS[given.refusal])
         if given.refusal
         else told("{} said {}", _who(given, count), quote(_words(question, given.answer)))
+        + (Markup(" and called it ") + RELATIONS[given.relation] if given.relation else "")
         for given, count in answers.most_common()
     ]
     return told("{}: {}", plural(answers.total(), "reviewer"), Markup(", ").join(parts))
+
+
+def _contest(sources: Sources, item_id: ItemId, item: Item) -> str:
+    if item.status is not ItemStatus.DUPLICATE or item.contested:
+        return ""
+    return f"commonhold node contest {item_id.hex()}{sources.arguments}"
 
 
 def _who(given: GivenAnswer, count: int) -> str:

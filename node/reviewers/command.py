@@ -17,6 +17,10 @@ reason why it gives none (unsure, unreadable, off-topic, personal, harmful):
 
 So no label, whatever it is called, can be taken for a refusal. It prints nothing if it is unsure.
 
+Of an item that is likely to be a copy it is asked a second time, what the item is to the earlier one that it
+resembles: `kind` is then "relation", `choices` are copy, derivative, independent and unsure, and `original`
+has the parts of the earlier one, as `parts` has those of the item.
+
 It is started once for each item, without a shell, with only PATH, HOME and LANG of our environment (no
 keys leak into it), and is killed, with everything it started, when it takes too long.
 """
@@ -30,11 +34,19 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from node.reviewers.interface import ANSWER_CHARS_MAX, Case, Refusal, read_reply
+from node.reviewers.interface import (
+    ANSWER_CHARS_MAX,
+    Case,
+    Refusal,
+    Relation,
+    ShownPart,
+    read_reply,
+)
 from protocol.errors import ConfigError
 
 # Answers are committed together; a slow one must not cost the others. Shorter windows end it earlier.
@@ -75,6 +87,17 @@ class CommandReviewer:
         printed = self._run(json.dumps(encode_case(case)).encode())
         return read_reply(printed.decode()) if printed.strip() else Refusal.UNSURE
 
+    def relation(self, case: Case) -> str:
+        """Run the command with the other question. Raises as `answer` does."""
+        asked = encode_case(case) | {
+            "kind": "relation",
+            "spec": {},
+            "choices": list(Relation),
+            "original": _encode_parts(case.original),
+        }
+        said = read_reply(self._run(json.dumps(asked).encode()))
+        return Relation.UNSURE if isinstance(said, Refusal) else said
+
     def _run(self, asked: bytes) -> bytes:
         """Output goes to a file, not a pipe, so that a babbling command cannot fill our memory;
         it can fill the disk only until it is killed."""
@@ -111,8 +134,11 @@ def encode_case(case: Case) -> dict[str, object]:
         "spec": case.spec,
         "guidelines": case.guidelines,
         "choices": case.choices,
-        "parts": [
-            {"name": part.name, "media_type": part.media_type, "path": str(part.path)}
-            for part in case.parts
-        ],
+        "parts": _encode_parts(case.parts),
     }
+
+
+def _encode_parts(parts: Sequence[ShownPart]) -> list[dict[str, str]]:
+    return [
+        {"name": part.name, "media_type": part.media_type, "path": str(part.path)} for part in parts
+    ]

@@ -50,6 +50,42 @@ class Refusal(StrEnum):
         return MEANINGS[self.code]
 
 
+class Relation(StrEnum):
+    """What a likely copy is to the earlier item that it resembles, as people and programs write it."""
+
+    COPY = "copy"
+    DERIVATIVE = "derivative"
+    INDEPENDENT = "independent"
+    UNSURE = "unsure"
+
+    @property
+    def code(self) -> pb.Relation:
+        """The same, as it is logged."""
+        return _RELATIONS[self]
+
+    @property
+    def meaning(self) -> str:
+        """What it says, for people who choose."""
+        return RELATION_MEANINGS[self]
+
+
+_RELATIONS: Final[Mapping[Relation, pb.Relation]] = MappingProxyType(
+    {
+        Relation.COPY: pb.RELATION_COPY,
+        Relation.DERIVATIVE: pb.RELATION_DERIVATIVE,
+        Relation.INDEPENDENT: pb.RELATION_INDEPENDENT,
+        Relation.UNSURE: pb.RELATION_UNSURE,
+    }
+)
+RELATION_MEANINGS: Final[Mapping[Relation, str]] = MappingProxyType(
+    {
+        Relation.COPY: "the same, for what the campaign asks",
+        Relation.DERIVATIVE: "made from the earlier one, and adds something of its own",
+        Relation.INDEPENDENT: "not made from the earlier one, however alike",
+        Relation.UNSURE: "I cannot tell",
+    }
+)
+
 _CODES: Final[Mapping[Refusal, pb.Refusal]] = MappingProxyType(
     {
         Refusal.UNSURE: pb.REFUSAL_UNSURE,
@@ -90,11 +126,15 @@ class Case:
     Parts are in the order in which this reviewer is to see them: where position sways people, half of the
     reviewers see another one first, all under names that say nothing but the place. Which part that is, who
     made it, and what the author proposes, a reviewer is not told.
+
+    `original`: of a likely copy, the parts of the earlier item that it resembles; empty where it resembles
+    none, or that one was not served.
     """
 
     campaign: Campaign
     parts: tuple[ShownPart, ...]
     _shown: Shown = field(repr=False)
+    original: tuple[ShownPart, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -165,6 +205,10 @@ class Reviewer(Protocol):
     A plug-in that may be asked from several threads says at most how many in an attribute `at_once`;
     without it, one item is asked after the other, whatever campaigns they are of. Attributes `version` and
     `model` are logged with its name beside each answer.
+
+    A plug-in that can compare has a method `relation(case) -> str` that says of a likely copy, beside
+    `case.original`, what it is: copy, derivative, independent or unsure. For one without, it is unsure: a
+    program that never looked must not say independent, nor outvote who did.
     """
 
     @property
@@ -227,6 +271,32 @@ def ask(reviewer: Reviewer, case: Case) -> bytes | Refusal:
             *(reviewer.name, case.kind, case.campaign.id),
         )
         return Refusal.UNSURE
+
+
+def ask_relation(reviewer: Reviewer, case: Case) -> pb.Relation:
+    """What the reviewer says that a likely copy is; unseen without an original to compare it with, unsure
+    where the plug-in does not compare or misbehaves."""
+    if not case.original:
+        return pb.RELATION_UNSEEN
+    compare = getattr(reviewer, "relation", None)
+    if compare is None:
+        return pb.RELATION_UNSURE
+    try:
+        return read_relation(str(compare(case))).code
+    except Exception as error:  # foreign code, see `ask`
+        _log.warning(
+            "reviewer %s failed with %s to compare: unsure", reviewer.name, type(error).__name__
+        )
+        return pb.RELATION_UNSURE
+
+
+def read_relation(text: str) -> Relation:
+    """What somebody wrote that a likely copy is; raises Reject that lists what may be said."""
+    wanted = text.strip().casefold()
+    for relation in Relation:
+        if relation.value == wanted:
+            return relation
+    raise Reject(f"{text.strip()[:40]!r} is no relation", f"say one of: {', '.join(Relation)}")
 
 
 def read_reply(text: str | bytes) -> str | Refusal:

@@ -32,7 +32,15 @@ from commonground.web.pages import static_files
 from node.reviewers import ShownPart
 from node.reviewpage.asked import Hand, key_in, read_item_id, read_key
 from node.reviewpage.contents import content_of, peaks_of
-from node.reviewpage.desk import Desk, case_of, desk_data, item_data, read_change, reasons
+from node.reviewpage.desk import (
+    Desk,
+    case_of,
+    desk_data,
+    item_data,
+    read_change,
+    reasons,
+    relations,
+)
 from node.reviewpage.forms import Forms
 from node.reviewpage.pairing import Pairing
 from protocol.errors import Reject, StateError
@@ -64,7 +72,9 @@ class Scripts:
         def look() -> bytes:
             self._desk.refresh()
             rounds = [desk_data(each) for each in self._desk.rounds()]
-            return json.dumps({"rounds": rounds, "reasons": list(reasons())}).encode()
+            return json.dumps(
+                {"rounds": rounds, "reasons": list(reasons()), "relations": list(relations())}
+            ).encode()
 
         return Response(await self._hand.run(look), media_type="application/json")
 
@@ -88,7 +98,7 @@ class Scripts:
 
         def keep() -> Response:
             wanted = self._desk.find(key, item_id)
-            kept = self._desk.change(wanted, read_change(case_of(wanted), body))
+            kept = self._desk.change(wanted, read_change(wanted, body))
             return JSONResponse(item_data(kept.wanted), 200 if kept.is_kept else 409)
 
         return await self._hand.run(keep)
@@ -118,7 +128,8 @@ class Scripts:
     async def _of_part(self, request: Request, show: Callable[[ShownPart], Response]) -> Response:
         key, item_id = key_in(request), read_item_id(request.path_params["item_id"])
         wanted = await self._hand.run(lambda: self._desk.find(key, item_id))
-        parts, at = case_of(wanted).parts, request.path_params["at"]
+        case, at = case_of(wanted), request.path_params["at"]
+        parts = (*case.parts, *case.original)
         if not wanted.task.content_path or at >= len(parts):
             raise HTTPException(404)
         try:

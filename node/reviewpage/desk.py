@@ -21,13 +21,14 @@ from node.answering import Deadlines, RoundKey
 from node.examine import Wanted, drafted
 from node.follower import Follower
 from node.review import OPEN, began_ms, is_answerable, make_wanted, open_tasks, reviewer_of
-from node.reviewers import MEANINGS, Case, Refusal
+from node.reviewers import MEANINGS, Case, Refusal, Relation
 from node.reviewpage.answers import read_said, say
 from node.rows import Change, TaskRow, TaskStatus
 from node.store import Store
 from protocol.errors import Reject, StateError
 from protocol.rows import Campaign
 from protocol.tasks.question import question_of
+from protos.gen import records_pb2 as pb
 
 MARK_BYTES: Final = 16
 # An item that lies open for a day was not looked at for so long.
@@ -176,7 +177,7 @@ def name_of(key: RoundKey) -> str:
 
 def is_whole(wanted: Wanted) -> bool:
     """Whether its draft is an answer or a refusal."""
-    return drafted(wanted.campaign, wanted.task) is not None
+    return drafted(wanted, wanted.task) is not None
 
 
 def case_of(wanted: Wanted) -> Case:
@@ -189,8 +190,14 @@ def refusal_word(task: TaskRow) -> str:
     return next((each.value for each in Refusal if each.code == task.draft_refusal), "")
 
 
-def read_change(case: Case, body: dict[str, Any]) -> Change:
+def relation_word(task: TaskRow) -> str:
+    """What its draft says that a likely copy is; empty if it does not."""
+    return next((each.value for each in Relation if each.code == task.draft_relation), "")
+
+
+def read_change(wanted: Wanted, body: dict[str, Any]) -> Change:
     """A browser's change. Raises Reject for anything that our scripts do not send."""
+    case = case_of(wanted)
     refused, base, spent = body.get("refused"), body.get("base"), body.get("ms", 0)
     over = body.get("over", [])
     try:
@@ -205,7 +212,20 @@ def read_change(case: Case, body: dict[str, Any]) -> Change:
     if not _counts(spent):
         raise _NO_CHANGE
     draft = None if refusal else read_said(case, body.get("said"))
-    return Change(draft, refusal, base, mark, tuple(earlier), min(spent, SPENT_MS_MAX))
+    relation = 0 if refusal else _read_relation(wanted, case, body.get("relation"))
+    return Change(draft, refusal, base, mark, tuple(earlier), min(spent, SPENT_MS_MAX), relation)
+
+
+def _read_relation(wanted: Wanted, case: Case, said: object) -> int:
+    """What a likely copy is; 0 where that is not asked, or not said yet."""
+    if wanted.original is None:
+        return 0
+    if not case.original:
+        return pb.RELATION_UNSEEN
+    try:
+        return Relation(str(said)).code if said else 0
+    except ValueError:
+        raise _NO_CHANGE from None
 
 
 def _counts(value: object) -> TypeGuard[int]:
@@ -244,17 +264,32 @@ def item_data(wanted: Wanted) -> dict[str, Any]:
     """One item: its parts, and what its reviewer has said."""
     case, task = case_of(wanted), wanted.task
     sizes = [part.size for part in wanted.parts]
+    earlier = wanted.original
+    beside = None
+    if earlier is not None:
+        shown = zip(case.original, earlier.parts, strict=True) if case.original else ()
+        beside = {
+            "id": earlier.item_id.hex(),
+            "parts": [[part.name, part.media_type, each.size] for part, each in shown],
+        }
     return {
         "id": task.item_id.hex(),
         "place": task.position,
         "v": task.draft_version,
         "said": say(case, task.draft),
         "refused": refusal_word(task),
+        "relation": relation_word(task),
+        "beside": beside,  # the earlier item that a likely copy resembles
         "ms": task.spent_ms,
         "parts": [
             [part.name, part.media_type, size] for part, size in zip(case.parts, sizes, strict=True)
         ],
     }
+
+
+def relations() -> Iterator[tuple[str, str]]:
+    """What a likely copy may be: the word, and what it means."""
+    return ((each.value, each.meaning) for each in Relation)
 
 
 def reasons() -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ With scripts, the same addresses are where they begin; see static/main.js.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from commonground.web.pages import environment
 from node.answering import RoundKey
 from node.examine import Wanted
 from node.page.words import moment, plural
+from node.reviewers import ShownPart
 from node.reviewpage.answers import Said, in_words, say
 from node.reviewpage.asked import Hand, key_in
 from node.reviewpage.contents import text_of
@@ -32,6 +34,8 @@ from node.reviewpage.desk import (
     read_change,
     reasons,
     refusal_word,
+    relation_word,
+    relations,
 )
 from node.reviewpage.pairing import Pairing
 from protocol.errors import StateError
@@ -100,7 +104,7 @@ class Forms:
             raise HTTPException(404)
         if form is None:
             return self._show(desk, wanted)
-        kept = self._desk.change(wanted, read_change(case_of(wanted), _change(wanted, form)))
+        kept = self._desk.change(wanted, read_change(wanted, _change(wanted, form)))
         if not kept.is_kept:
             return self._show(desk, kept.wanted, 409)
         after = [each for each in desk.wanted if each.task.position > place]
@@ -121,7 +125,11 @@ class Forms:
             number=at + 1,
             back=places[at - 1] if at else None,
             next=places[at + 1] if at + 1 < len(places) else None,
-            parts=_parts(wanted),
+            parts=_parts_of(case.parts),
+            earlier=wanted.original,
+            beside=_parts_of(case.original, len(case.parts)),
+            relation=relation_word(wanted.task),
+            relations=list(relations()),
             form=case.form,
             said=say(case, wanted.task.draft),
             words=_words(wanted),
@@ -190,6 +198,7 @@ def _change(wanted: Wanted, form: FormData) -> dict[str, Any]:
     return {
         "said": None if refused or taken_back else _said(case.form, form),
         "refused": refused,
+        "relation": "" if refused or taken_back else str(form.get("relation", "")),
         "base": int(base) if base.isascii() and base.isdigit() else None,
         "mark": secrets.token_hex(MARK_BYTES),
     }
@@ -232,9 +241,10 @@ def _asks(desk: RoundDesk) -> list[str]:
     return question.kind.asks(question.spec)
 
 
-def _parts(wanted: Wanted) -> list[PartView]:
+def _parts_of(parts: Sequence[ShownPart], start: int = 0) -> list[PartView]:
+    """How parts are shown; `start` is the place of the first one among all of an item's."""
     made = []
-    for at, part in enumerate(case_of(wanted).parts):
+    for at, part in enumerate(parts, start):
         shown = MEDIA[part.media_type].shown
         text = text_of(part.path) if shown is Shown.TEXT else ""
         made.append(PartView(part.name, shown.value, at, text))
@@ -243,7 +253,8 @@ def _parts(wanted: Wanted) -> list[PartView]:
 
 def _words(wanted: Wanted) -> str:
     case = case_of(wanted)
-    return refusal_word(wanted.task) or in_words(case.form, say(case, wanted.task.draft))
+    said = in_words(case.form, say(case, wanted.task.draft))
+    return refusal_word(wanted.task) or "; ".join(filter(None, (said, relation_word(wanted.task))))
 
 
 def _answer_view(wanted: Wanted) -> AnswerView:

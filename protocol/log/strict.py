@@ -39,6 +39,7 @@ LEAF_TYPES: Final[Mapping[str, int]] = MappingProxyType(
         "SnapshotItem": 8,
         "Part": 9,
         "ChainLog": 11,  # 10 is how most messages begin that lack a type
+        "Resemblance": 12,
     }
 )
 _LENGTH_DELIMITED: Final = 2  # the wire type of bytes, text and messages

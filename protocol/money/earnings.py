@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from protocol.identity import PersonId
-from protocol.limits import AMOUNT_MICRO_MAX, PPM
+from protocol.limits import AMOUNT_MICRO_MAX, PPM, WHOLE_PERMILLE
 from protocol.money.pools import contribution_weight, emission_pools, split
 from protocol.money.revenue import revenue_lines, treasury_line
 from protocol.review.decisions import infer_decided, known_gold
+from protocol.rows import Campaign, Contribution
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
 
@@ -64,9 +65,9 @@ def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
     items were submitted under, unpriced."""
     owed: dict[tuple[PersonId, str], int] = {}
     for (author, campaign_id, revision), counted in state.contributions.scan():
-        key = (author, campaign_id)
-        left = owed.get(key, state.repayable.get(key, 0))
-        repaid = min(counted.accepted, left)
+        campaign, key = state.campaign_under(campaign_id, revision), (author, campaign_id)
+        worth, left = _worth_permille(campaign, counted), owed.get(key, state.repayable.get(key, 0))
+        repaid = min(worth, left)
         owed[key] = left - repaid
         yield pb.RewardLine(
             person=author,
@@ -74,9 +75,9 @@ def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
             campaign_id=campaign_id,
             revision=revision,
             weight_micro=contribution_weight(
-                counted.accepted - repaid,
+                worth - repaid,
                 counted.rejected,
-                state.campaign_under(campaign_id, revision).price_ppm,
+                campaign.price_ppm,
                 state.policy.rejection_penalty_ppm,
             ),
             evidence=pb.Evidence(
@@ -84,9 +85,16 @@ def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
                 rejected=counted.rejected,
                 duplicates=counted.duplicates,
                 undecided=counted.undecided,
-                repaid=repaid,
+                repaid_permille=repaid,
+                derivatives=counted.derivatives,
             ),
         )
+
+
+def _worth_permille(campaign: Campaign, counted: Contribution) -> int:
+    """Accepted items in thousandths of the price: derivatives at their part of it, all others whole."""
+    derived = counted.derivatives * campaign.worth_permille(pb.RELATION_DERIVATIVE)
+    return (counted.accepted - counted.derivatives) * WHOLE_PERMILLE + derived
 
 
 def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:

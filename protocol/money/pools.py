@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from protocol.limits import PPM
+from protocol.limits import PPM, WHOLE_PERMILLE
 
 
 def split(pool: int, weights: Sequence[int]) -> list[int]:
@@ -44,9 +44,13 @@ def emission_pools(
     return Pools(contributors, reviewers, trainers, emission - contributors - reviewers - trainers)
 
 
-def contribution_weight(accepted: int, rejected: int, price_ppm: int, penalty_ppm: int) -> int:
-    """The weight of a contributor: accepted items at their price, less a penalty for each rejected one.
+def contribution_weight(
+    accepted_permille: int, rejected: int, price_ppm: int, penalty_ppm: int
+) -> int:
+    """The weight of a contributor: accepted items, each at what it is worth in thousandths of the price, less
+    a penalty for each rejected one.
 
     Volume alone earns nothing: whoever is right less often than policy demands comes out at zero.
     """
-    return max(0, price_ppm * accepted - price_ppm * rejected * penalty_ppm // PPM)
+    earned = price_ppm * accepted_permille // WHOLE_PERMILLE
+    return max(0, earned - price_ppm * rejected * penalty_ppm // PPM)

@@ -14,6 +14,7 @@ from typing import Final, cast
 import numpy as np
 
 from protocol.identity import PersonId
+from protocol.review.relations import relation_of
 from protocol.rows import Campaign, GivenAnswer, ItemId
 from protocol.state import State
 from protocol.tasks.kind import Ballots, Inferred, Known, Ruling
@@ -25,6 +26,9 @@ OUTCOMES: Final = {
     Ruling.REFUSE: pb.OUTCOME_REJECTED,
     Ruling.UNSURE: pb.OUTCOME_UNDECIDED,
 }
+
+# After one of these others may still be asked, who must not know the proposal.
+SEALED: Final = (pb.OUTCOME_UNDECIDED, pb.OUTCOME_COPY)
 
 # A reviewer who says one of these says that the item is of no use, and not only that he cannot tell.
 USELESS: Final = frozenset(
@@ -54,6 +58,11 @@ class Table:
         """What is believed of each item that was answered, in ppm."""
         rows = self.result.belief_ppm.tolist()
         return {item: tuple(row) for item, row in zip(self.item_ids, rows, strict=True)}
+
+    def ringed(self) -> frozenset[PersonId]:
+        """Reviewers whose answers count as one vote with those of others."""
+        sizes = self.result.scores().ring_size.tolist()
+        return frozenset(who for who, size in zip(self.reviewers, sizes, strict=True) if size > 1)
 
 
 def infer_round(state: State, campaign: Campaign, gold: Mapping[ItemId, bytes]) -> Table | None:
@@ -116,25 +125,36 @@ def known_gold(state: State, campaign_id: str) -> dict[ItemId, bytes]:
     return {item_id: answer for (_, item_id), answer in state.gold.scan(campaign_id)}
 
 
+def ringed_in(state: State, campaign: Campaign, table: Table | None) -> frozenset[PersonId]:
+    """Who shares a voice on likely copies of the round; nobody is looked for where it has none."""
+    round_ = state.round_of(campaign.id)
+    if table is None or not any(state.items[item_id].resembles for item_id in round_.items):
+        return frozenset()
+    return table.ringed()
+
+
 def decide(
     state: State,
     campaign: Campaign,
     verdict: pb.ItemVerdict,
-    answers: list[GivenAnswer],
+    ringed: Collection[PersonId],
     *,
     is_gold: bool,
 ) -> pb.ItemVerdict:
-    """The verdict that follows from a belief and an opened proposal: outcome, answer, confidence, refusal.
+    """The verdict that follows from the answers, their belief and an opened proposal: outcome, answer,
+    confidence, refusal, and what the item is to the one that it resembles.
 
     Where all others are silent, one reviewer would decide alone, and agree with himself: it takes
     more than half of the reviewers whom the campaign asks for. Gold needs nobody to agree; it is
-    decided by the first answer, since from the verdict on everybody knows it.
+    decided by the first answer, since from the verdict on everybody knows it. A copy is one whatever the
+    answer.
     """
+    answers = answers_to(state, verdict.item_id)
     decided = pb.ItemVerdict(
         item_id=verdict.item_id,
         belief_ppm=verdict.belief_ppm,
         reviewers=len(answers),
-        programs=sum(answer.by_program for answer in answers),
+        programs=sum(answer.by_program for answer in answers.values()),
     )
     question = question_of(campaign)
     confident = False
@@ -146,13 +166,20 @@ def decide(
         decided.answer, decided.confidence_ppm = decision.answer, decision.confidence_ppm
         decided.outcome = OUTCOMES[decision.ruling]
         confident = decided.outcome != pb.OUTCOME_UNDECIDED
-    given = sum(answer.refusal == pb.REFUSAL_NONE for answer in answers)
-    quorate = is_gold or 2 * given > campaign.reviewers_per_item
-    decided.refusal = cast("pb.Refusal", refusal_of(campaign, answers))
+    given = sum(answer.refusal == pb.REFUSAL_NONE for answer in answers.values())
+    many = 2 * given > campaign.reviewers_per_item
+    item = state.items[verdict.item_id]
+    relation = relation_of(state, item, answers, ringed) if many else pb.RELATION_NONE
+    quorate = is_gold or many
+    decided.refusal = cast("pb.Refusal", refusal_of(campaign, list(answers.values())))
     if decided.refusal:
         decided.outcome = pb.OUTCOME_REJECTED
+    elif relation == pb.RELATION_COPY:
+        decided.outcome = pb.OUTCOME_COPY
     elif not (quorate and confident):
         decided.outcome = pb.OUTCOME_UNDECIDED
+    if relation and not decided.refusal and decided.outcome != pb.OUTCOME_UNDECIDED:
+        decided.relation, decided.resembles = relation, item.resembles
     return decided
 
 
@@ -165,11 +192,12 @@ def refusal_of(campaign: Campaign, answers: list[GivenAnswer]) -> int:
     return pb.REFUSAL_NONE
 
 
-def answers_to(state: State, item_id: ItemId) -> list[GivenAnswer]:
-    """What was answered of an item, over all its rounds, until it is paid for."""
+def answers_to(state: State, item_id: ItemId) -> dict[PersonId, GivenAnswer]:
+    """What was answered of an item, by whom, over all its rounds until it is paid for; where it was
+    contested, by the panel that was drawn since."""
     item = state.items[item_id]
-    found = (state.answers.get((item.campaign_id, item_id, who)) for who in item.answered_by)
-    return [answer for answer in found if answer is not None]
+    found = {who: state.answers.get((item.campaign_id, item_id, who)) for who in item.panel}
+    return {who: answer for who, answer in found.items() if answer is not None}
 
 
 def compute_verdicts(
@@ -181,19 +209,20 @@ def compute_verdicts(
     """The verdicts of the round, as the operator publishes them.
 
     `proposals` and `gold` map item ids to (salt, answer): what contributors sealed, and what the operator
-    committed to with the seal. Undecided items keep their proposal sealed, since they are drawn again.
+    committed to with the seal. Undecided items keep their proposal sealed, since they are drawn again, and
+    copies, since their author may contest that.
     """
     known = known_gold(state, campaign.id) | {item: answer for item, (_, answer) in gold.items()}
     table = infer_round(state, campaign, known)
     beliefs = table.beliefs() if table is not None else {}
+    ringed = ringed_in(state, campaign, table)
     verdicts = []
     drawn = state.round_of(campaign.id).items
     for item_id in drawn:
         draft = pb.ItemVerdict(item_id=item_id, belief_ppm=beliefs.get(item_id, ()))
         draft.proposal_salt, draft.proposal = proposals.get(item_id, (b"", b""))
-        answers = answers_to(state, item_id)
-        verdict = decide(state, campaign, draft, answers, is_gold=item_id in known)
-        if verdict.outcome != pb.OUTCOME_UNDECIDED:
+        verdict = decide(state, campaign, draft, ringed, is_gold=item_id in known)
+        if verdict.outcome not in SEALED:
             verdict.proposal_salt, verdict.proposal = draft.proposal_salt, draft.proposal
         if item_id in gold:
             verdict.gold_salt, verdict.gold = gold[item_id]

@@ -103,6 +103,7 @@ def validate_reveal(state: State, record: Record[pb.Reveal]) -> None:
     question = question_of(campaign)
     for answer in answers:
         _check_answer(question, record.author, answer)
+        _check_relation(answer, is_flagged=bool(state.items[ItemId(answer.item_id)].resembles))
         _check_program(campaign, answer.program)
 
 
@@ -117,6 +118,23 @@ def _check_answer(question: Question, author: PersonId, answer: pb.Answer) -> No
         question.kind.check_answer(question.spec, answer.answer)
     except Reject as error:
         raise Reject(f"item {answer.item_id.hex()}: {error}", error.advice) from None
+
+
+def _check_relation(answer: pb.Answer, *, is_flagged: bool) -> None:
+    """A likely copy is called something; nothing else is."""
+    where = f"item {answer.item_id.hex()}"
+    require(answer.relation in pb.Relation.values(), f"{where}: an unknown relation")
+    if answer.refusal or not is_flagged:
+        require(
+            answer.relation == pb.RELATION_NONE,
+            f"{where}: an answer says what it is to another item, and it was not asked that",
+        )
+    else:
+        require(
+            answer.relation != pb.RELATION_NONE,
+            f"{where}: an answer does not say what the item is to the one that it resembles",
+            "say that it is a copy, a derivative or independent, or that you cannot tell",
+        )
 
 
 def _check_program(campaign: Campaign, program: str) -> None:
@@ -137,7 +155,9 @@ def process_reveal(state: State, record: Record[pb.Reveal]) -> None:
     state.revealed.put((campaign_id, author), record.index)
     for answer in record.leaves:
         item_id = ItemId(answer.item_id)
-        given = GivenAnswer(answer.answer, answer.refusal, bool(answer.program))
+        given = GivenAnswer(
+            answer.answer, answer.refusal, bool(answer.program), relation=answer.relation
+        )
         state.answers.put((campaign_id, item_id, author), given)
         item = state.items[item_id]
         state.items.put(item_id, replace(item, answered_by=(*item.answered_by, author)))

@@ -14,6 +14,7 @@ from protocol.limits import (
     DRAWS_MAX,
     ITEM_CELLS_MAX,
     LICENCES_MAX,
+    LIKELY_PERMILLE_MAX,
     MEDIA_TYPES_MAX,
     NAME_CHARS_MAX,
     PARTS_MAX,
@@ -21,8 +22,10 @@ from protocol.limits import (
     PRICE_PPM_MAX,
     REVIEWERS_PER_ITEM_MAX,
     ROUND_CELLS_MAX,
+    STRICT_PERMILLE_MAX,
     TEXT_CHARS_MAX,
     VERDICT_BYTES_MAX,
+    WHOLE_PERMILLE,
     WINDOW_MS_MAX,
 )
 from protocol.log.batch import BUNDLE_BYTES_MAX
@@ -68,6 +71,8 @@ def checks(campaign: pb.Campaign) -> Iterator[Callable[[], None]]:
     yield from (partial(check_licence, licence) for licence in campaign.licences)
     yield partial(check_sizes, campaign)
     yield partial(_check_privacy, campaign)
+    yield partial(_check_copies, campaign.copies)
+    yield partial(_check_derivatives, campaign.derivative_permille)
     yield partial(_check_automation, campaign)
 
 
@@ -94,6 +99,14 @@ def _check_price(price_ppm: int) -> None:
         0 < price_ppm <= PRICE_PPM_MAX,
         f"the price is {price_ppm} parts per million",
         f"give 1 to {PRICE_PPM_MAX}; {PPM} is what others pay",
+    )
+
+
+def _check_derivatives(permille: int) -> None:
+    require(
+        permille <= WHOLE_PERMILLE,
+        f"a derivative of an earlier item earns {permille} thousandths of the price",
+        f"give 0 to {WHOLE_PERMILLE}",
     )
 
 
@@ -216,6 +229,21 @@ def _check_privacy(campaign: pb.Campaign) -> None:
     )
 
 
+def _check_copies(copies: pb.CopyTerms) -> None:
+    for medium, words in (("picture", "pictures"), ("text", "texts"), ("sound", "recordings")):
+        strict, likely = (getattr(copies, f"{medium}_{each}") for each in ("strict", "likely"))
+        require(
+            strict <= STRICT_PERMILLE_MAX,
+            f"{words} up to {strict} per mille apart are copies without people",
+            f"give 0 (only the same are) to {STRICT_PERMILLE_MAX}, or let people look at them",
+        )
+        require(
+            likely <= LIKELY_PERMILLE_MAX,
+            f"{words} up to {likely} per mille apart are shown as likely copies",
+            f"give 0 (never) to {LIKELY_PERMILLE_MAX}; beyond that nearly everything is",
+        )
+
+
 def _check_automation(campaign: pb.Campaign) -> None:
     require(
         campaign.automation in pb.Automation.values(),
@@ -243,6 +271,7 @@ def _check_list(what: str, whose: str, listed: Sequence[str], most: int) -> None
 def process_campaign(state: State, record: Record[pb.Campaign]) -> None:
     """Opens the campaign."""
     add_id(state, "campaign", record.body.id)
-    state.campaigns.put(record.body.id, Campaign.of(record.body, record.index))
+    campaign = Campaign.of(record.body, record.index)
+    state.campaigns.put(campaign.id, campaign)
     kind = ask(record.body.task, record.body.spec).kind
-    state.copies[record.body.id] = Copies(kind.compared_parts)
+    state.copies[record.body.id] = Copies(campaign.copies, kind.compared_parts)

@@ -35,9 +35,10 @@ _COUNTS: Final = (
     "gold_right",
     "ring_size",
     "shares_micro",
-    "repaid",
+    "repaid_permille",
     "updates",
     "licensed",
+    "derivatives",
     "programs",
 )
 
@@ -121,9 +122,9 @@ def process_close(state: State, record: Record[pb.Close]) -> None:
         credit(state, who, line.asset, amount)
         if line.asset == SHARES:
             state.minted_micro += amount
-        if line.evidence.repaid:
+        if line.evidence.repaid_permille:
             key = (who, line.campaign_id)
-            left = state.repayable[key] - line.evidence.repaid
+            left = state.repayable[key] - line.evidence.repaid_permille
             if left:
                 state.repayable.put(key, left)
             else:

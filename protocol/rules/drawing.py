@@ -127,26 +127,32 @@ def _voices(state: State, people: Iterable[PersonId]) -> dict[bytes, PersonId]:
 def _excluded(
     state: State, item_id: ItemId, voices: Mapping[bytes, PersonId]
 ) -> frozenset[PersonId]:
-    """The author and whoever has answered, and who is paid at the same address as one of them."""
-    item = state.items[item_id]
-    barred = (item.author, *item.answered_by)
+    """Whoever is barred, and who is paid at the same address as one of them."""
+    barred = _barred(state, state.items[item_id])
     same_address = (voices.get(state.members[who].payout) for who in barred)
     return frozenset((*barred, *(who for who in same_address if who is not None)))
 
 
+def _barred(state: State, item: Item) -> tuple[PersonId, ...]:
+    """The author, whoever has answered, and the author of what the item resembles: who would judge his own
+    case."""
+    original = state.items.get(item.resembles)
+    return (item.author, *item.answered_by, *(() if original is None else (original.author,)))
+
+
 def can_be_reviewed(state: State, campaign_id: str) -> bool:
-    """Whether somebody stands by who may review something that waits: not its author, nobody who has
-    answered, and nobody who is paid at the address of one of these."""
+    """Whether somebody stands by who may review something that waits: nobody who is barred from it, or paid
+    at the address of one who is."""
     voices = {_voice(state, person) for person, _ in standing_by(state, campaign_id)}
     for queue, first_ticket in state.queues.scan(campaign_id):
         others = voices - {_voice(state, queue[1])}
         if not others:
             continue
         first = state.waiting[queue, first_ticket]
-        if others - _answered(state, state.items[first]):
+        if others - _barred_voices(state, state.items[first]):
             return True
         waiting = (state.items[item_id] for _, item_id in state.waiting.scan(queue))
-        if any(others - _answered(state, item) for item in waiting):
+        if any(others - _barred_voices(state, item) for item in waiting):
             return True
     return False
 
@@ -156,8 +162,8 @@ def _voice(state: State, person: PersonId) -> bytes:
     return state.members[person].payout
 
 
-def _answered(state: State, item: Item) -> set[bytes]:
-    return {_voice(state, person) for person in item.answered_by}
+def _barred_voices(state: State, item: Item) -> set[bytes]:
+    return {_voice(state, person) for person in _barred(state, item)}
 
 
 def draw_leaves(assignments: Mapping[ItemId, tuple[PersonId, ...]]) -> list[pb.Assignment]:

@@ -9,9 +9,9 @@ from protocol.errors import Reject
 from protocol.lifecycle import CampaignStatus
 from protocol.limits import HASH_BYTES, LINEAGE_MAX, NAME_CHARS_MAX
 from protocol.log import commitments
-from protocol.media import MEDIA, Comparison
+from protocol.media import MEDIA
 from protocol.review.copies import fingerprinted
-from protocol.review.fingerprints import EXACT, PERCEPTUAL, validate_fingerprint
+from protocol.review.fingerprints import KIND_OF, validate_fingerprint
 from protocol.rows import Campaign, Description, Item, ItemId, PartTerms
 from protocol.rules.admission import count_submitted, require_quota
 from protocol.rules.items import item_count, read_items
@@ -213,9 +213,8 @@ def _check_part(part: pb.Part, terms: PartTerms, *, compared: bool) -> None:
         )
         return
     validate_fingerprint(part.fingerprint)
-    version = PERCEPTUAL if MEDIA[part.media_type].comparison is Comparison.PERCEPTUAL else EXACT
     require(
-        part.fingerprint[0] == version,
+        part.fingerprint[0] == KIND_OF[MEDIA[part.media_type].shown],
         f"{part.name}: its fingerprint is not of the kind that {part.media_type} has",
     )
 

@@ -1,4 +1,5 @@
-"""Sealing a round: which items it has, and which of those that waited are copies of earlier ones.
+"""Sealing a round: which items it has, and which of those that waited are copies of earlier ones, or likely
+to be.
 
 The seal is written down, not only computed: a fingerprint may be erased later, since its author withdrew
 the item, and a replay must still come to the same round. It also commits to the gold of the round, before
@@ -8,8 +9,8 @@ anybody knows who reviews what, so that no gold can be invented afterwards.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
@@ -19,7 +20,6 @@ from protocol.errors import Reject
 from protocol.lifecycle import (
     CampaignStatus,
     ItemEvent,
-    ItemStatus,
     RoundEvent,
     RoundPhase,
     next_phase,
@@ -33,9 +33,10 @@ from protocol.limits import (
 )
 from protocol.log.commitments import round_place
 from protocol.review.copies import Fingerprints
-from protocol.review.fingerprints import Match
+from protocol.review.index import Match
 from protocol.rows import Campaign, Contribution, Item, ItemId, Round
 from protocol.rules.admission import standing_by
+from protocol.rules.flagging import Flag, Flags, is_known, is_pending, kept_original, stands
 from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, campaign_of, require, require_not_closed
 from protocol.state import State
@@ -45,10 +46,17 @@ from protos.gen import records_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The items of a round, and what was found to be a copy of what; both in log order."""
+    """The items of a round, what was found to be a copy of what, and what resembles what; all in log
+    order."""
 
-    items: tuple[ItemId, ...]
-    duplicates: Mapping[ItemId, ItemId]  # copy -> original
+    items: tuple[ItemId, ...] = ()
+    duplicates: Mapping[ItemId, ItemId] = field(default_factory=dict)  # copy -> original
+    flags: Mapping[ItemId, Flag] = field(
+        default_factory=dict
+    )  # of the items; see protocol.rules.flagging
+
+
+NOTHING_LOGGED: Final = Found()
 
 
 # Reviewers of one campaign's round; a close has a line for each, beside those of other campaigns.
@@ -117,29 +125,32 @@ def next_items(state: State, campaign: Campaign) -> Iterator[ItemId]:
             break
 
 
-def compute_seal(
-    state: State, campaign: Campaign, logged: Mapping[ItemId, ItemId] | None = None
-) -> Found:
+def compute_seal(state: State, campaign: Campaign, logged: Found = NOTHING_LOGGED) -> Found:
     """Takes what waits and sets duplicates aside: the first submitter keeps the credit. So a round with
-    copies is the smaller for them, and a seal has something to look at, however many there are.
+    copies is the smaller for them, and a seal has something to look at, however many there are. Of the rest
+    it flags what is likely to be a copy.
 
-    An item that was erased cannot be compared any more; it is taken from `logged`, the duplicates that the
-    log holds, which everybody checked who was there.
+    An item that was erased cannot be compared any more; it is taken from `logged`, the duplicates and flags
+    that the log holds, which everybody checked who was there.
     """
-    logged = {} if logged is None else logged
     duplicates: dict[ItemId, ItemId] = {}
     search = _Search(state, campaign, duplicates)
+    flags = Flags(state, campaign, logged.flags, search.is_original)
     fresh: list[ItemId] = []
     # Earlier ones first, whoever's turn it was: a copy of what is itself a copy is none of it.
     for item_id in _next_in_log_order(state, campaign):
-        original = logged.get(item_id)
+        if is_known(state, state.items[item_id]):
+            fresh.append(item_id)
+            continue
+        original = logged.duplicates.get(item_id)
         if not _is_plausible(state, item_id, original, duplicates):
             original = search.original_of(item_id)
         if original is None:
             fresh.append(item_id)
+            flags.look(item_id)
         else:
             duplicates[item_id] = original
-    return Found(tuple(fresh), duplicates)
+    return Found(tuple(fresh), duplicates, flags.found)
 
 
 def _next_in_log_order(state: State, campaign: Campaign) -> list[ItemId]:
@@ -166,16 +177,8 @@ def _is_plausible(
         (item.is_erased or original.is_erased)
         and original.campaign_id == item.campaign_id
         and original.place < item.place
-        and _stands(original)
+        and stands(original)
         and original_id not in duplicates
-    )
-
-
-def _stands(item: Item) -> bool:
-    """Whether a copy of the item can be found: it is an original, and its content what it says. One that was
-    taken down still is: a copy of it would be the same again."""
-    return item.status not in (ItemStatus.DUPLICATE, ItemStatus.WITHDRAWN) and (
-        item.refusal != pb.REFUSAL_MISMATCH
     )
 
 
@@ -197,7 +200,7 @@ class _Search:
     def original_of(self, item_id: ItemId) -> ItemId | None:
         """The same content first, then the nearest, then the earliest; None for an original."""
         item = self._state.items[item_id]
-        if item.is_erased or item.draws:  # undecided: it was found to be an original before
+        if item.is_erased:
             return None
         readings = self._copies.readings(item_id)
         same = [first for each in readings if (first := self._first(each, item)) is not None]
@@ -215,7 +218,7 @@ class _Search:
         if reading not in self._same:
             self._same[reading] = deque(self._copies.same(reading))
         same = self._same[reading]
-        while same and not self._is_original(same[0]):
+        while same and not self.is_original(same[0]):
             same.popleft()
         return same[0] if same and self._precedes(same[0], item) else None
 
@@ -225,10 +228,14 @@ class _Search:
         return self._near[reading]
 
     def _precedes(self, other_id: ItemId, item: Item) -> bool:
-        return self._state.items[other_id].place < item.place and self._is_original(other_id)
+        return self._state.items[other_id].place < item.place and self.is_original(other_id)
 
-    def _is_original(self, item_id: ItemId) -> bool:
-        return item_id not in self._duplicates and _stands(self._state.items[item_id])
+    def is_original(self, item_id: ItemId) -> bool:
+        """Whether an item may have copies, as far as this seal has got."""
+        item = self._state.items[item_id]
+        return (
+            item_id not in self._duplicates and stands(item) and not is_pending(self._state, item)
+        )
 
 
 def seal_leaves(found: Found, gold_hashes: Sequence[bytes]) -> list[Message]:
@@ -237,17 +244,27 @@ def seal_leaves(found: Found, gold_hashes: Sequence[bytes]) -> list[Message]:
         pb.Duplicate(item_id=copy, duplicate_of=original)
         for copy, original in found.duplicates.items()
     ]
-    return [*copies, *(pb.GoldHash(hash=each) for each in gold_hashes)]
+    likely = [
+        pb.Resemblance(item_id=item_id, original=flag.original, distance=flag.distance)
+        for item_id, flag in found.flags.items()
+    ]
+    return [*copies, *likely, *(pb.GoldHash(hash=each) for each in gold_hashes)]
 
 
-def split_leaves(leaves: Sequence[Message]) -> tuple[dict[ItemId, ItemId], list[bytes]]:
-    """Copy -> original, and the gold hashes, from the leaves of a seal."""
+def split_leaves(leaves: Sequence[Message]) -> tuple[Found, list[bytes]]:
+    """What the leaves of a seal say was found, without its items, and the gold hashes."""
     duplicates = {
         ItemId(leaf.item_id): ItemId(leaf.duplicate_of)
         for leaf in leaves
         if isinstance(leaf, pb.Duplicate)
     }
-    return duplicates, [leaf.hash for leaf in leaves if isinstance(leaf, pb.GoldHash)]
+    flags = {
+        ItemId(leaf.item_id): Flag(ItemId(leaf.original), leaf.distance)
+        for leaf in leaves
+        if isinstance(leaf, pb.Resemblance)
+    }
+    hashes = [leaf.hash for leaf in leaves if isinstance(leaf, pb.GoldHash)]
+    return Found(duplicates=duplicates, flags=flags), hashes
 
 
 def validate_seal(state: State, record: Record[pb.Seal]) -> None:
@@ -268,11 +285,11 @@ def validate_seal(state: State, record: Record[pb.Seal]) -> None:
         "the rounds of other campaigns fill what one close can pay",
         "seal this one when some of them have their verdict",
     )
-    duplicates, hashes = split_leaves(record.leaves)
-    found = compute_seal(state, campaign, duplicates)
+    logged, hashes = split_leaves(record.leaves)
+    found = compute_seal(state, campaign, logged)
     require(
         list(record.leaves) == seal_leaves(found, hashes),
-        "the duplicates do not follow from the fingerprints",
+        "the duplicates and flags do not follow from the fingerprints",
     )
     require(all(len(each) == HASH_BYTES for each in hashes), "a gold hash has 32 bytes")
     require(len(set(hashes)) == len(hashes), "a gold hash stands twice")
@@ -292,20 +309,21 @@ def process_seal(state: State, record: Record[pb.Seal]) -> None:
     foresee."""
     body = record.body
     campaign = state.campaigns[body.campaign_id]
-    duplicates, hashes = split_leaves(record.leaves)
+    logged, hashes = split_leaves(record.leaves)
     looked_at = _next_in_log_order(state, campaign)
     dequeue(state, [state.items[item_id] for item_id in looked_at])
-    for item_id, original in duplicates.items():
+    for item_id, original in logged.duplicates.items():
         item = state.items[item_id]
         status = item.after(ItemEvent.MATCH)
         state.items.put(item_id, replace(item, status=status, duplicate_of=original))
-        state.copies[campaign.id].remove(item_id)
+        state.copies[campaign.id].set_aside(item_id)
         count(state, item, duplicates=1)
+    fresh = tuple(item_id for item_id in looked_at if item_id not in logged.duplicates)
+    _flag(state, fresh, logged.flags)
     for person, key in standing_by(state, campaign.id):
         state.candidates.put((campaign.id, person), key)
     nonce = state.coin_nonce
     state.awaited.put((nonce, campaign.id), body.round)
-    fresh = tuple(item_id for item_id in looked_at if item_id not in duplicates)
     state.rounds.put(
         campaign.id,
         Round(
@@ -319,6 +337,16 @@ def process_seal(state: State, record: Record[pb.Seal]) -> None:
             revision=campaign.revision,
         ),
     )
+
+
+def _flag(state: State, items: Iterable[ItemId], flags: Mapping[ItemId, Flag]) -> None:
+    """Fixes what reviewers of each item compare it with in this round, whatever becomes of that meanwhile."""
+    for item_id in items:
+        item = state.items[item_id]
+        flag = flags.get(item_id)
+        resembles = kept_original(state, item) if flag is None else flag.original
+        if resembles != item.resembles:
+            state.items.put(item_id, replace(item, resembles=resembles))
 
 
 def count(state: State, item: Item, **by: int) -> None:

@@ -26,6 +26,7 @@ _EVENTS: Final = {
     pb.OUTCOME_ACCEPTED: ItemEvent.ACCEPT,
     pb.OUTCOME_REJECTED: ItemEvent.REJECT,
     pb.OUTCOME_UNDECIDED: ItemEvent.LEAVE_UNDECIDED,
+    pb.OUTCOME_COPY: ItemEvent.MATCH,
 }
 
 
@@ -102,22 +103,22 @@ def _check_decisions(
     gold = decisions.known_gold(state, campaign.id) | dict(opened)
     table = decisions.infer_round(state, campaign, gold)
     beliefs = table.beliefs() if table is not None else {}
+    ringed = decisions.ringed_in(state, campaign, table)
     question = question_of(campaign)
     for verdict in decided:
         try:
             _check_belief(verdict, beliefs.get(verdict.item_id, ()))
             _check_proposal(state.items[verdict.item_id], question, verdict)
-            follows = decisions.decide(
-                state,
-                campaign,
-                verdict,
-                decisions.answers_to(state, ItemId(verdict.item_id)),
-                is_gold=verdict.item_id in gold,
-            )
+            is_gold = verdict.item_id in gold
+            follows = decisions.decide(state, campaign, verdict, ringed, is_gold=is_gold)
             require(
                 (verdict.outcome, verdict.answer, verdict.confidence_ppm, verdict.refusal)
                 == (follows.outcome, follows.answer, follows.confidence_ppm, follows.refusal),
                 "its outcome does not follow from its belief",
+            )
+            require(
+                (verdict.relation, verdict.resembles) == (follows.relation, follows.resembles),
+                "what it is to another item does not follow from the answers",
             )
             require(
                 (verdict.reviewers, verdict.programs) == (follows.reviewers, follows.programs),
@@ -141,10 +142,11 @@ def _check_belief(verdict: pb.ItemVerdict, recomputed: Sequence[int]) -> None:
 
 
 def _check_proposal(item: Item, question: Question, verdict: pb.ItemVerdict) -> None:
-    """Undecided items keep theirs sealed; of all others it is opened, as it was committed to."""
-    if verdict.outcome == pb.OUTCOME_UNDECIDED:
+    """What others may still be asked about keeps its own sealed; of all else it is opened, as it was
+    committed to."""
+    if verdict.outcome in decisions.SEALED:
         sealed = not verdict.proposal_salt and not verdict.proposal
-        require(sealed, "it is undecided, so its proposal stays sealed")
+        require(sealed, "it is undecided, or a copy, so its proposal stays sealed")
         return
     if not verdict.proposal_salt:
         require(not verdict.proposal, "its proposal is opened without a salt")
@@ -165,7 +167,7 @@ def process_verdict(state: State, record: Record[pb.Verdict]) -> None:
     campaign = state.campaigns[body.campaign_id]
     for verdict in record.leaves:
         # Gold that nobody could review is known from now on, and measures nobody in a later round.
-        decided = verdict.outcome in (pb.OUTCOME_ACCEPTED, pb.OUTCOME_REJECTED)
+        decided = verdict.outcome not in (pb.OUTCOME_UNSPECIFIED, pb.OUTCOME_UNDECIDED)
         if verdict.gold_salt and decided:
             state.gold.put((campaign.id, verdict.item_id), verdict.gold)
     for verdict in record.leaves:
@@ -191,29 +193,42 @@ def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> N
         confidence_ppm=verdict.confidence_ppm,
         belief_ppm=tuple(verdict.belief_ppm),
         refusal=verdict.refusal,
+        relation=verdict.relation,
         programs=verdict.programs,
     )
     if item.status is ItemStatus.UNDECIDED:
         _leave_undecided(state, campaign, item_id, item)
         return
-    # Refused content has no answer: nobody who gave one was right or wrong.
-    answer = None if verdict.refusal else verdict.answer
+    # Refused content has no answer, nor has a copy: nobody who gave one was right or wrong.
+    is_copy = item.status is ItemStatus.DUPLICATE
+    answer = None if verdict.refusal or is_copy else verdict.answer
     proposal = verdict.proposal if verdict.proposal_salt else None
     item = replace(item, answer=answer, proposal=proposal, decided_in=state.epoch)
+    if is_copy:
+        item = replace(item, duplicate_of=item.resembles)
+        state.copies[campaign.id].set_aside(item_id)
     state.items.put(item_id, item)
     if verdict.refusal == pb.REFUSAL_MISMATCH:
         # Or it would keep the true original of its fingerprint out. An item that was rejected for its
         # answer stays, or whoever reads the right one here could submit the content again.
         state.copies[campaign.id].remove(item_id)
     _remember(state, campaign.id, item_id)
+    _count_item(state, item_id, item)
+    _count_review_evidence(state, campaign, item_id, item)
+
+
+def _count_item(state: State, item_id: ItemId, item: Item) -> None:
+    """For the next close, and as evidence about its author: a copy is none, as a duplicate is none."""
+    if item.status is ItemStatus.DUPLICATE:
+        count(state, item, duplicates=1)
+        return
     accepted = item.status is ItemStatus.ACCEPTED
     if accepted:
-        state.accepted.put((campaign.id, item.place), item_id)
-        count(state, item, accepted=1)
+        state.accepted.put((item.campaign_id, item.place), item_id)
+        count(state, item, accepted=1, derivatives=item.relation == pb.RELATION_DERIVATIVE)
     else:
         count(state, item, rejected=1)
-    observe(state, item.author, pb.ROLE_CONTRIBUTOR, campaign.id, PPM if accepted else 0)
-    _count_review_evidence(state, campaign, item_id, item)
+    observe(state, item.author, pb.ROLE_CONTRIBUTOR, item.campaign_id, PPM if accepted else 0)
 
 
 def _leave_undecided(state: State, campaign: Campaign, item_id: ItemId, item: Item) -> None:

@@ -116,9 +116,10 @@ def _take_items(state: State, record: Record[pb.Withdraw]) -> None:
         campaign = state.campaigns[item.campaign_id]
         # What was taken down is still paid for: its author gives it back like any other.
         was = item.status if item.takedown is None else item.takedown.before
-        if was is ItemStatus.ACCEPTED and campaign.withdrawal == pb.WITHDRAWAL_REPAYS:
+        worth = campaign.worth_permille(item.relation)
+        if was is ItemStatus.ACCEPTED and worth and campaign.withdrawal == pb.WITHDRAWAL_REPAYS:
             key = (item.author, campaign.id)
-            state.repayable.put(key, state.repayable.get(key, 0) + 1)
+            state.repayable.put(key, state.repayable.get(key, 0) + worth)
         ended, withdrawn = ended_in(state, item), item.after(ItemEvent.WITHDRAW)
         state.items.put(
             item_id, replace(item, status=withdrawn, description=None, decided_in=ended)

@@ -57,12 +57,22 @@ class TakedownReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TAKEDOWN_DEFECT: _ClassVar[TakedownReason]
     TAKEDOWN_OTHER: _ClassVar[TakedownReason]
 
+class Relation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RELATION_NONE: _ClassVar[Relation]
+    RELATION_COPY: _ClassVar[Relation]
+    RELATION_DERIVATIVE: _ClassVar[Relation]
+    RELATION_INDEPENDENT: _ClassVar[Relation]
+    RELATION_UNSURE: _ClassVar[Relation]
+    RELATION_UNSEEN: _ClassVar[Relation]
+
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
     OUTCOME_ACCEPTED: _ClassVar[Outcome]
     OUTCOME_REJECTED: _ClassVar[Outcome]
     OUTCOME_UNDECIDED: _ClassVar[Outcome]
+    OUTCOME_COPY: _ClassVar[Outcome]
 
 class WaitingReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -139,10 +149,17 @@ TAKEDOWN_UNLAWFUL: TakedownReason
 TAKEDOWN_HARMFUL: TakedownReason
 TAKEDOWN_DEFECT: TakedownReason
 TAKEDOWN_OTHER: TakedownReason
+RELATION_NONE: Relation
+RELATION_COPY: Relation
+RELATION_DERIVATIVE: Relation
+RELATION_INDEPENDENT: Relation
+RELATION_UNSURE: Relation
+RELATION_UNSEEN: Relation
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_ACCEPTED: Outcome
 OUTCOME_REJECTED: Outcome
 OUTCOME_UNDECIDED: Outcome
+OUTCOME_COPY: Outcome
 WAITING_UNSPECIFIED: WaitingReason
 WAITING_IN_REVIEW: WaitingReason
 WAITING_FOR_SEAL: WaitingReason
@@ -428,7 +445,7 @@ class Toss(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., point: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds", "automation")
+    __slots__ = ("network", "id", "title", "guidelines", "task", "spec", "parts", "proposal", "licences", "reviewers_per_item", "price_ppm", "privacy", "withdrawal", "rounds", "derivative_permille", "copies", "automation")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -443,6 +460,8 @@ class Campaign(_message.Message):
     PRIVACY_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWAL_FIELD_NUMBER: _ClassVar[int]
     ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    DERIVATIVE_PERMILLE_FIELD_NUMBER: _ClassVar[int]
+    COPIES_FIELD_NUMBER: _ClassVar[int]
     AUTOMATION_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
@@ -458,8 +477,26 @@ class Campaign(_message.Message):
     privacy: Privacy
     withdrawal: WithdrawalTerms
     rounds: RoundTerms
+    derivative_permille: int
+    copies: CopyTerms
     automation: Automation
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., task: _Optional[str] = ..., spec: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[PartTerms, _Mapping]]] = ..., proposal: _Optional[_Union[ProposalTerms, str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ..., automation: _Optional[_Union[Automation, str]] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., guidelines: _Optional[str] = ..., task: _Optional[str] = ..., spec: _Optional[bytes] = ..., parts: _Optional[_Iterable[_Union[PartTerms, _Mapping]]] = ..., proposal: _Optional[_Union[ProposalTerms, str]] = ..., licences: _Optional[_Iterable[str]] = ..., reviewers_per_item: _Optional[int] = ..., price_ppm: _Optional[int] = ..., privacy: _Optional[_Union[Privacy, str]] = ..., withdrawal: _Optional[_Union[WithdrawalTerms, str]] = ..., rounds: _Optional[_Union[RoundTerms, _Mapping]] = ..., derivative_permille: _Optional[int] = ..., copies: _Optional[_Union[CopyTerms, _Mapping]] = ..., automation: _Optional[_Union[Automation, str]] = ...) -> None: ...
+
+class CopyTerms(_message.Message):
+    __slots__ = ("picture_strict", "picture_likely", "text_strict", "text_likely", "sound_strict", "sound_likely")
+    PICTURE_STRICT_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_LIKELY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_STRICT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_LIKELY_FIELD_NUMBER: _ClassVar[int]
+    SOUND_STRICT_FIELD_NUMBER: _ClassVar[int]
+    SOUND_LIKELY_FIELD_NUMBER: _ClassVar[int]
+    picture_strict: int
+    picture_likely: int
+    text_strict: int
+    text_likely: int
+    sound_strict: int
+    sound_likely: int
+    def __init__(self, picture_strict: _Optional[int] = ..., picture_likely: _Optional[int] = ..., text_strict: _Optional[int] = ..., text_likely: _Optional[int] = ..., sound_strict: _Optional[int] = ..., sound_likely: _Optional[int] = ...) -> None: ...
 
 class PartTerms(_message.Message):
     __slots__ = ("name", "media_types", "bytes_max", "optional")
@@ -563,6 +600,16 @@ class Duplicate(_message.Message):
     duplicate_of: bytes
     def __init__(self, item_id: _Optional[bytes] = ..., duplicate_of: _Optional[bytes] = ...) -> None: ...
 
+class Resemblance(_message.Message):
+    __slots__ = ("item_id", "original", "distance")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    item_id: bytes
+    original: bytes
+    distance: int
+    def __init__(self, item_id: _Optional[bytes] = ..., original: _Optional[bytes] = ..., distance: _Optional[int] = ...) -> None: ...
+
 class GoldHash(_message.Message):
     __slots__ = ("hash",)
     HASH_FIELD_NUMBER: _ClassVar[int]
@@ -620,7 +667,7 @@ class Verdict(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., time_ms: _Optional[int] = ..., verdicts: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class ItemVerdict(_message.Message):
-    __slots__ = ("item_id", "outcome", "belief_ppm", "answer", "confidence_ppm", "proposal", "proposal_salt", "gold", "gold_salt", "refusal", "reviewers", "programs")
+    __slots__ = ("item_id", "outcome", "belief_ppm", "answer", "confidence_ppm", "proposal", "proposal_salt", "gold", "gold_salt", "refusal", "resembles", "relation", "reviewers", "programs")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     BELIEF_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -631,6 +678,8 @@ class ItemVerdict(_message.Message):
     GOLD_FIELD_NUMBER: _ClassVar[int]
     GOLD_SALT_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    RESEMBLES_FIELD_NUMBER: _ClassVar[int]
+    RELATION_FIELD_NUMBER: _ClassVar[int]
     REVIEWERS_FIELD_NUMBER: _ClassVar[int]
     PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
@@ -643,9 +692,11 @@ class ItemVerdict(_message.Message):
     gold: bytes
     gold_salt: bytes
     refusal: Refusal
+    resembles: bytes
+    relation: Relation
     reviewers: int
     programs: int
-    def __init__(self, item_id: _Optional[bytes] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., belief_ppm: _Optional[_Iterable[int]] = ..., answer: _Optional[bytes] = ..., confidence_ppm: _Optional[int] = ..., proposal: _Optional[bytes] = ..., proposal_salt: _Optional[bytes] = ..., gold: _Optional[bytes] = ..., gold_salt: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., reviewers: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
+    def __init__(self, item_id: _Optional[bytes] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., belief_ppm: _Optional[_Iterable[int]] = ..., answer: _Optional[bytes] = ..., confidence_ppm: _Optional[int] = ..., proposal: _Optional[bytes] = ..., proposal_salt: _Optional[bytes] = ..., gold: _Optional[bytes] = ..., gold_salt: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., resembles: _Optional[bytes] = ..., relation: _Optional[_Union[Relation, str]] = ..., reviewers: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
 
 class Close(_message.Message):
     __slots__ = ("network", "epoch", "time_ms", "lines", "waiting")
@@ -696,7 +747,7 @@ class RewardLine(_message.Message):
     def __init__(self, person: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid", "updates", "licensed", "programs")
+    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid_permille", "updates", "licensed", "derivatives", "programs")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
@@ -707,9 +758,10 @@ class Evidence(_message.Message):
     AGREEMENT_PPM_FIELD_NUMBER: _ClassVar[int]
     RING_SIZE_FIELD_NUMBER: _ClassVar[int]
     SHARES_MICRO_FIELD_NUMBER: _ClassVar[int]
-    REPAID_FIELD_NUMBER: _ClassVar[int]
+    REPAID_PERMILLE_FIELD_NUMBER: _ClassVar[int]
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     LICENSED_FIELD_NUMBER: _ClassVar[int]
+    DERIVATIVES_FIELD_NUMBER: _ClassVar[int]
     PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     accepted: int
     rejected: int
@@ -721,11 +773,12 @@ class Evidence(_message.Message):
     agreement_ppm: int
     ring_size: int
     shares_micro: int
-    repaid: int
+    repaid_permille: int
     updates: int
     licensed: int
+    derivatives: int
     programs: int
-    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid: _Optional[int] = ..., updates: _Optional[int] = ..., licensed: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
+    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid_permille: _Optional[int] = ..., updates: _Optional[int] = ..., licensed: _Optional[int] = ..., derivatives: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
 
 class Deployment(_message.Message):
     __slots__ = ("network", "chain_id", "block", "finality", "share_token", "timelock", "governor", "witness_set", "vault", "settlement", "stake", "board")
@@ -1172,20 +1225,22 @@ class Reveal(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., answers: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("item_id", "reviewer", "nonce", "answer", "refusal", "program")
+    __slots__ = ("item_id", "reviewer", "nonce", "answer", "refusal", "relation", "program")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     REVIEWER_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    RELATION_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     reviewer: bytes
     nonce: bytes
     answer: bytes
     refusal: Refusal
+    relation: Relation
     program: str
-    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., program: _Optional[str] = ...) -> None: ...
+    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., relation: _Optional[_Union[Relation, str]] = ..., program: _Optional[str] = ...) -> None: ...
 
 class Attest(_message.Message):
     __slots__ = ("network", "digest", "signature")
@@ -1206,6 +1261,14 @@ class Withdraw(_message.Message):
     item_ids: _containers.RepeatedScalarFieldContainer[bytes]
     part: str
     def __init__(self, network: _Optional[bytes] = ..., item_ids: _Optional[_Iterable[bytes]] = ..., part: _Optional[str] = ...) -> None: ...
+
+class Contest(_message.Message):
+    __slots__ = ("network", "item_id")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    item_id: bytes
+    def __init__(self, network: _Optional[bytes] = ..., item_id: _Optional[bytes] = ...) -> None: ...
 
 class Enrol(_message.Message):
     __slots__ = ("network", "job_id", "data_commitment", "transport_key")

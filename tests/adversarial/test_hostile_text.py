@@ -125,6 +125,9 @@ COMMANDS: dict[str, list[str]] = {
     "coordinator campaign pause": ["{text} --dir {net}", "{campaign} --dir {net}"],
     "coordinator campaign resume": ["{text} --dir {net}"],
     "coordinator campaign list": ["--dir {net}"],
+    "coordinator campaign calibrate": [
+        *("{file}", "{text}", "{file} --copies {text}", "{file} --campaign {toml}"),
+    ],
     "coordinator policy set": ["--dir {net} --emission 5"],
     "coordinator gold import": ["{file} --dir {net}", "{csv} --dir {net}"],
     "coordinator epoch close": ["--dir {net}", "--epoch 1 --dir {net}"],
@@ -198,6 +201,7 @@ COMMANDS: dict[str, list[str]] = {
         "--all-of {text} --dir {node}",
         "--all-of {campaign} --dir {node}",
     ],
+    "node contest": ["{text} --dir {node}"],
     "node assent": ["--dir {node}"],
 }
 # Command lines whose result shows the markup, letter by letter.

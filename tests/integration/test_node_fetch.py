@@ -13,7 +13,7 @@ from commonground.addresses import Announcement, now_ms
 from commonground.carried import PART_BYTES_MAX
 from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost
 from commonground.p2p.limits import REQUESTS_BURST
-from node.examine import MISMATCH, UNSURE, Fetcher, Opinion, Wanted
+from node.examine import MISMATCH, UNSURE, Content, Fetcher, Opinion, Wanted
 from node.rows import TaskRow
 from protocol.identity import KeyId
 from protocol.log import commitments
@@ -111,7 +111,8 @@ async def run_pass(folder: Path, items: Iterable[Wanted], *machines: PeerHost) -
     """One pass of a reviewer's node; what became of each item, by its number."""
     outcomes: dict[int, object] = {}
 
-    def arrived(each: Wanted, outcome: Path | Opinion) -> None:
+    def arrived(each: Content, outcome: Path | Opinion) -> None:
+        assert isinstance(each, Wanted)
         outcomes[each.task.position] = outcome
 
     async with Library().peer(2) as reader:

@@ -37,7 +37,7 @@ from protocol.money import events
 from protocol.money.accounts import conserves, promised_leaves
 from protocol.money.ballot import policy_hash
 from protocol.money.settlement import ETHER
-from protocol.review.fingerprints import fingerprint_pixels, is_near_duplicate
+from protocol.review.fingerprints import fingerprint_pixels
 from protocol.rows import Item, ItemId
 from protocol.rules import sealing
 from protocol.rules.network import holders_decide
@@ -45,7 +45,7 @@ from protocol.state import SHARES, State
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.chain_says import TOKEN, WHERE, attest, deploy, pay, posted, says, settlement
-from tests.fold import held, same
+from tests.fold import held, is_near, same
 from tests.simulated import EVERY_USE, NETWORK, Network, Person, campaign, part, policy, rounds
 from tests.simulated_training import end_of, enrol, finish, model_of, open_job, round_of, update
 
@@ -62,15 +62,24 @@ REPAYS: Final = frozenset({"pictures", "pairs", "rubric"})
 
 
 def _pictures() -> list[bytes]:
-    """Fingerprints of one picture and of nearly the same: each resembles its neighbours most."""
+    """Fingerprints of one picture, of nearly the same, and of likely copies: each resembles its neighbours
+    most."""
     rng = np.random.default_rng(1)
     picture = rng.integers(0, 256, (28, 28))
     noise = rng.normal(0, 5, (28, 28))
-    steps = [np.clip(picture + step * noise, 0, 255).astype(np.uint8) for step in range(4)]
+    steps = [np.clip(picture + step * noise, 0, 255).astype(np.uint8) for step in (0, 0.6, 1.2, 3)]
     return [fingerprint_pixels(step.tobytes(), 28, 28) for step in steps]
 
 
 PICTURES: Final = _pictures()
+# What each person calls every likely copy.
+RELATIONS: Final = (
+    pb.RELATION_COPY,
+    pb.RELATION_DERIVATIVE,
+    pb.RELATION_DERIVATIVE,
+    pb.RELATION_INDEPENDENT,
+    pb.RELATION_UNSEEN,
+)
 
 
 def campaigns() -> list[pb.Campaign]:
@@ -174,7 +183,12 @@ class FoldMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        people = [Person(f"p{i}", JUDGES.get(i, lambda truth: truth)) for i in range(PEOPLE)]
+        people = [
+            Person(
+                f"p{i}", JUDGES.get(i, lambda truth: truth), relation=RELATIONS[i % len(RELATIONS)]
+            )
+            for i in range(PEOPLE)
+        ]
         self.net = Watched(*people, policy=policy())
         self.people = people
         self.hands = [[person] for person in people]  # each person's devices
@@ -230,6 +244,19 @@ class FoldMachine(RuleBasedStateMachine):
         done = self.attempt(lambda: self.net.withdraw(self.hand(place), sorted(chosen)))
         may = chosen and not chosen & (self._reviewed() | gone)
         assert done == bool(may), "all but what is in review may go, once"
+
+    @rule(picks=picks)
+    def contest(self, picks: list[int]) -> None:
+        """An item that was set aside as a copy, mostly."""
+        every = list(self.net.state.items.scan())
+        aside = [pair for pair in every if pair[1].status is ItemStatus.DUPLICATE]
+        place, chosen = self._choose(aside if aside and picks[-1] % 4 else every, picks[:2])
+        for item_id in sorted(chosen)[:1]:
+            item = self.net.state.items[item_id]
+            done = self.attempt(partial(self.net.contest, self.hand(place), item_id))
+            may = item.status is ItemStatus.DUPLICATE and not item.contested
+            status = self.net.campaign(item.campaign_id).status
+            assert done == (may and status is CampaignStatus.OPEN)
 
     @rule(picks=picks, name=st.sampled_from(["back", "back", "back", "image"]))
     def take_a_part_back(self, picks: list[int], name: str) -> None:
@@ -492,9 +519,11 @@ class FoldMachine(RuleBasedStateMachine):
 
     @rule(place=st.integers(0, 10_000))
     def play_again(self, place: int) -> None:
-        """Whatever everybody can read in the log changes nothing a second time."""
+        """Whatever everybody can read in the log changes nothing a second time; but what the chain took back
+        may be asked for again, in the very words."""
         entry = self.net.log[place % len(self.net.log)]
-        assert not self.attempt(lambda: self.net.add_raw(entry.raw, entry.leaves))
+        undone = parse_envelope(entry.raw).kind == "settlement" and self.net.state.rewinds > 0
+        assert not self.attempt(lambda: self.net.add_raw(entry.raw, entry.leaves)) or undone
 
     # ---- money ----
 
@@ -679,19 +708,28 @@ class FoldMachine(RuleBasedStateMachine):
             if (envelope := parse_envelope(entry.raw)).kind == "close":
                 assert state.keys[envelope.key] == state.operator
                 for line in (parse_leaf(pb.RewardLine, leaf) for leaf in entry.leaves):
-                    count = line.evidence.accepted - line.evidence.repaid
-                    paid[line.person, line.campaign_id] += count
-        for key, due in state.contributions.scan():
-            paid[key[:2]] += due.accepted
+                    found, key = line.evidence, (line.person, line.campaign_id)
+                    paid[key] += self.worth(key[1], found.accepted, found.derivatives)
+                    paid[key] -= found.repaid_permille
+        for (author, c, _), due in state.contributions.scan():
+            paid[author, c] += self.worth(c, due.accepted, due.derivatives)
         worth = Counter(dict(state.repayable.scan()))
         for _, item in state.items.scan():
             was = item.status if item.takedown is None else item.takedown.before
-            earned = was is ItemStatus.ACCEPTED and item.status is not ItemStatus.WITHDRAWN
-            worth[item.author, item.campaign_id] += earned
+            if was is ItemStatus.ACCEPTED and item.status is not ItemStatus.WITHDRAWN:
+                derived = item.relation == pb.RELATION_DERIVATIVE
+                worth[item.author, item.campaign_id] += self.worth(item.campaign_id, 1, derived)
         for c in REPAYS:
             assert {k: n for k, n in worth.items() if k[1] == c and n} == {
                 k: n for k, n in paid.items() if k[1] == c and n
             }
+
+    def worth(self, c: str, accepted: int, derivatives: int) -> int:
+        """What accepted items earn, in thousandths of the price."""
+        if not c:
+            return 0
+        part = self.net.campaign(c).derivative_permille
+        return 1_000 * (accepted - derivatives) + part * derivatives
 
     @invariant()
     def snapshots_know_what_was_withdrawn(self) -> None:
@@ -746,7 +784,7 @@ def _is_open(item: Item) -> bool:
 
 def alike() -> set[bool]:
     """Whether the first picture is a near duplicate of each other one."""
-    return {is_near_duplicate(PICTURES[0], other) for other in PICTURES[1:]}
+    return {is_near(PICTURES[0], other) for other in PICTURES[1:]}
 
 
 __all__ = ["PICTURES", "FoldMachine", "alike"]

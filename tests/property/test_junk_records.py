@@ -160,6 +160,7 @@ def life() -> dict[str, tuple[State, dict[str, Sample]]]:
     net.withdraw(ada, [first, second])
     net.take_down(third)
     net.close_campaign("more-letters")
+    net.contest(ada, next(i for i, it in net.state.items.scan() if it.duplicate_of))
     authors = {person.key: person for person in (net.operator, *people)}
     authors |= {device.key: device for device in (reviewers[0].device("laptop"),)}
     return {name: (state, _next_of_each(net, at, authors)) for name, (at, state) in places.items()}

@@ -67,6 +67,7 @@ def test_a_rejected_item_never_pays(accepted: int, rejected: int, penalty: int) 
     weight = contribution_weight(accepted, rejected, PPM, penalty)
     assert 0 <= weight <= contribution_weight(accepted, 0, PPM, penalty)
     assert contribution_weight(accepted + 1, rejected, PPM, penalty) >= weight
+    assert contribution_weight(1_000 * accepted, 0, PPM, penalty) == PPM * accepted
 
 
 def _person(number: int) -> PersonId:

@@ -38,7 +38,7 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
         fields = dict(words.fields_of(envelope))
         assert fields["network"] == NETWORK.hex()
     assert words.SENTENCES.keys() - told.keys() == {
-        *("upgrade", "successor", "complain", "rewind", "slash", "move", "retire"),
+        *("upgrade", "successor", "complain", "rewind", "slash", "move", "retire", "contest"),
         *("change", "close-campaign", "takedown"),
     }
     assert told["chain"].startswith("read the chain up to block ")
@@ -59,6 +59,11 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
 @pytest.mark.parametrize(
     ("kind", "body", "text"),
     [
+        (
+            "contest",
+            pb.Contest(item_id=b"\xab" * 32),
+            "contested that item abababababab is a copy",
+        ),
         (
             "slash",
             pb.Slash(network=NETWORK, amount="50"),

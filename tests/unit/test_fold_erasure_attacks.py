@@ -10,16 +10,13 @@ from protocol.lifecycle import ItemStatus
 from protocol.log.batch import Erased, Leaf
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf, parse_leaf
-from protocol.review.fingerprints import (
-    NEAR_DUPLICATE_PERMILLE,
-    DuplicateIndex,
-    distance,
-    fingerprint_exact,
-)
+from protocol.review.fingerprints import fingerprint_text
+from protocol.review.index import DuplicateIndex, strict_distance
 from protocol.rules import sealing
+from protocol.rules.sealing import Found
 from protocol.state import State
 from protos.gen import records_pb2 as pb
-from tests.fold import encoded, ids, items, people, picture, refuses, same, shares_of, waiting
+from tests.fold import NEAR, encoded, ids, items, people, picture, refuses, same, shares_of, waiting
 from tests.simulated import Network, campaign, part
 
 
@@ -76,19 +73,19 @@ def test_a_copy_stays_one_when_its_original_is_withdrawn(net: Network) -> None:
 
 def test_erasing_costs_no_search_and_leaves_the_next_one_in_place() -> None:
     index = DuplicateIndex[int]()
-    picture, other = fingerprint_exact(b"picture"), fingerprint_exact(b"other")
+    picture, other = fingerprint_text(b"picture"), fingerprint_text(b"other")
     for key, fingerprint in enumerate((picture, other, picture, picture)):
         index.add(fingerprint, key)
     for gone, left in ((2, 0), (0, 3)):
         index.remove(gone)
-        match = index.nearest(picture)
+        match = index.nearest(picture, NEAR)
         assert match is not None
         assert match.key == left
     index.remove(3)
-    assert index.nearest(picture) is None
-    assert index.nearest(other) is not None
+    assert index.nearest(picture, NEAR) is None
+    assert index.nearest(other, NEAR) is not None
     index.add(picture, 4)
-    assert index.nearest(picture) is not None
+    assert index.nearest(picture, NEAR) is not None
 
 
 # ---- the operator ----
@@ -131,16 +128,18 @@ def test_what_an_erased_item_is_a_copy_of_is_bounded_by_what_is_left(net: Networ
     digits = late.campaigns["digits"]
     impossible = ({second: second}, {second: third}, {second: bytes(32)}, {first: second})
     for claim in impossible:
-        assert sealing.compute_seal(late, digits, claim).duplicates == {}
-    assert sealing.compute_seal(late, digits, {third: first}).duplicates == {}, (
+        assert sealing.compute_seal(late, digits, Found(duplicates=claim)).duplicates == {}
+    assert sealing.compute_seal(late, digits, Found(duplicates={third: first})).duplicates == {}, (
         "these two can be compared"
     )
     chain = {second: first, fourth: second}
-    assert sealing.compute_seal(late, digits, chain).duplicates == {second: first}, (
-        "a copy has no copies"
-    )
+    assert sealing.compute_seal(late, digits, Found(duplicates=chain)).duplicates == {
+        second: first
+    }, "a copy has no copies"
     # This the replay has to take from the log; see docs/adr/0010.
-    assert sealing.compute_seal(late, digits, {third: second}).duplicates == {third: second}
+    assert sealing.compute_seal(late, digits, Found(duplicates={third: second})).duplicates == {
+        third: second
+    }
 
 
 def test_an_erased_item_is_no_copy_of_another_campaigns(net: Network) -> None:
@@ -152,8 +151,10 @@ def test_an_erased_item_is_no_copy_of_another_campaigns(net: Network) -> None:
     first, letter, third = ids(net)
     late = net.replay(gone={third})
     digits = late.campaigns["digits"]
-    assert sealing.compute_seal(late, digits, {third: letter}).duplicates == {}
-    assert sealing.compute_seal(late, digits, {third: first}).duplicates == {third: first}
+    assert sealing.compute_seal(late, digits, Found(duplicates={third: letter})).duplicates == {}
+    assert sealing.compute_seal(late, digits, Found(duplicates={third: first})).duplicates == {
+        third: first
+    }
 
 
 def test_an_erased_leaf_keeps_its_place(net: Network) -> None:
@@ -211,8 +212,11 @@ def test_what_does_not_stand_is_no_original_of_an_erased_item(net: Network) -> N
         transition.apply(state, entry.raw, entry.erased({late_item, gone}))
     digits = state.campaigns["digits"]
     for claimed in (copy, gone, mismatch):
-        assert sealing.compute_seal(state, digits, {late_item: claimed}).duplicates == {}
-    found = sealing.compute_seal(state, digits, {late_item: original}).duplicates
+        assert (
+            sealing.compute_seal(state, digits, Found(duplicates={late_item: claimed})).duplicates
+            == {}
+        )
+    found = sealing.compute_seal(state, digits, Found(duplicates={late_item: original})).duplicates
     assert found == {late_item: original}
 
 
@@ -222,9 +226,11 @@ def test_an_erased_item_is_no_copy_of_a_later_one(net: Network) -> None:
     first, second = ids(net)
     late = net.replay(gone={first})
     digits = late.campaigns["digits"]
-    assert sealing.compute_seal(late, digits, {first: second}).duplicates == {}
+    assert sealing.compute_seal(late, digits, Found(duplicates={first: second})).duplicates == {}
     late = net.replay(gone={second})
-    assert sealing.compute_seal(late, digits, {second: first}).duplicates == {second: first}
+    assert sealing.compute_seal(late, digits, Found(duplicates={second: first})).duplicates == {
+        second: first
+    }
 
 
 # ---- which original ----
@@ -240,7 +246,7 @@ def pictures() -> Network:
 def shown(net: Network, fingerprint: bytes, caption: bytes = b"a caption") -> bytes:
     """The leaf of an item with this picture."""
     item = parse_leaf(pb.Item, net.item(1, c="pictures"))
-    item.parts[0].fingerprint = fingerprint_exact(caption)
+    item.parts[0].fingerprint = fingerprint_text(caption)
     item.parts[1].fingerprint = fingerprint
     leaf = encode_leaf(item)
     net.openings[hash_leaf(leaf)], net.truth[hash_leaf(leaf)] = (
@@ -256,9 +262,9 @@ LESS = [(which, 7) for which in range(8, 10)]
 
 
 def test_of_two_originals_that_are_as_near_the_earlier_counts(pictures: Network) -> None:
-    near = {distance(picture(), picture(*changes)) for changes in (ONE, OTHER)}
-    assert near == {10}
-    assert distance(picture(*ONE), picture(*OTHER)) > NEAR_DUPLICATE_PERMILLE
+    near = {strict_distance(picture(), picture(*changes)) for changes in (ONE, OTHER)}
+    assert near == {5}
+    assert strict_distance(picture(*ONE), picture(*OTHER)) > NEAR
     for order in ((ONE, OTHER), (OTHER, ONE)):
         net = Network(*pictures.people)
         net.add(net.operator, "campaign", campaign(id="pictures", parts=_parts()))
@@ -272,12 +278,12 @@ def test_of_two_originals_that_are_as_near_the_earlier_counts(pictures: Network)
 
 def test_the_nearer_original_counts_though_it_came_later(pictures: Network) -> None:
     net = pictures
-    assert distance(picture(), picture(*LESS)) < distance(picture(), picture(*ONE))
+    assert strict_distance(picture(), picture(*LESS)) < strict_distance(picture(), picture(*ONE))
     for changes in (ONE, LESS, ()):
         net.submit(net.people[0], [shown(net, picture(*changes))], c="pictures")
     first, nearer, copy = ids(net)
     found = sealing.compute_seal(net.state, net.campaign("pictures"))
-    assert distance(picture(*ONE), picture(*LESS)) <= NEAR_DUPLICATE_PERMILLE
+    assert strict_distance(picture(*ONE), picture(*LESS)) <= NEAR
     assert found.duplicates == {nearer: first, copy: first}, "a copy has no copies"
     net.seal(c="pictures")
     assert net.round("pictures").items == (first,)
@@ -289,7 +295,7 @@ def test_the_same_content_counts_before_what_is_only_near(pictures: Network) -> 
     for changes in (ONE, OTHER, (), OTHER):
         net.submit(net.people[0], [shown(net, picture(*changes))], c="pictures")
     first, other, between, same_as_other = ids(net)
-    assert distance(picture(), picture(*OTHER)) <= NEAR_DUPLICATE_PERMILLE
+    assert strict_distance(picture(), picture(*OTHER)) <= NEAR
     found = sealing.compute_seal(net.state, net.campaign("pictures"))
     assert found.duplicates == {between: first, same_as_other: other}
 
@@ -337,12 +343,12 @@ def test_whatever_else_is_erased_the_original_is_the_same(pictures: Network) -> 
     for changes in (ONE, OTHER, LESS, ()):
         net.submit(net.people[0], [shown(net, picture(*changes))], c="pictures")
     everything = ids(net)
-    live = sealing.compute_seal(net.state, net.campaign("pictures")).duplicates
-    assert live
+    live = sealing.compute_seal(net.state, net.campaign("pictures"))
+    assert live.duplicates
     for gone in everything:
         late = net.replay(gone={gone})
         found = sealing.compute_seal(late, late.campaigns["pictures"], live)
-        assert found.duplicates == live
+        assert found.duplicates == live.duplicates
 
 
 def _parts() -> list[pb.PartTerms]:

@@ -9,7 +9,7 @@ from protocol.errors import Reject
 from protocol.lifecycle import ItemStatus
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
-from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
+from protocol.review.fingerprints import fingerprint_pixels, fingerprint_text
 from protocol.rules import intake
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -153,6 +153,6 @@ def test_only_open_campaigns_take_fingerprints(net: Network) -> None:
     net.add(net.operator, "campaign", closed)
     leaf = net.item(1, consent=pb.Consent(train=True), c="private-letters")
     with refuses("a fingerprint shows content"):
-        shown = changed_item(leaf, fingerprint=fingerprint_exact(b"x"))
+        shown = changed_item(leaf, fingerprint=fingerprint_text(b"x"))
         net.submit(net.people[0], [shown], c="private-letters")
     net.submit(net.people[0], [leaf], c="private-letters")

@@ -330,7 +330,7 @@ def test_what_is_owed_is_repaid_once_over_all_revisions(net: Network) -> None:
     net.submit(ada, [net.item(6), net.item(7)])
     net.run_epoch(*reviewers)
     lines = last_lines(net, pb.ROLE_CONTRIBUTOR)
-    assert [line.evidence.repaid for line in lines] == [2, 1]
+    assert [line.evidence.repaid_permille for line in lines] == [2_000, 1_000]
     assert [line.weight_micro for line in lines] == [0, 3 * PPM]
     assert not len(net.state.repayable)
     folds_again(net)

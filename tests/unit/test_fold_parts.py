@@ -14,7 +14,7 @@ from protocol.limits import (
     PPM,
 )
 from protocol.log.strict import encode_leaf, parse_leaf
-from protocol.review.fingerprints import fingerprint_exact, fingerprint_pixels
+from protocol.review.fingerprints import fingerprint_pixels, fingerprint_text
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.fold import changed, changed_item, ids, refuses
@@ -111,8 +111,8 @@ def test_a_fingerprint_is_of_the_kind_that_its_media_type_has(asked: Network) ->
     item = whole(asked)
     picture = fingerprint_pixels(bytes(range(256)) * 4, 32, 32)
     for place, fingerprint, other in (
-        (0, fingerprint_exact(b"x"), picture),
-        (1, picture, fingerprint_exact(b"x")),
+        (0, fingerprint_text(b"x"), picture),
+        (1, picture, fingerprint_text(b"x")),
     ):
         for value, may in (
             (fingerprint, True),
@@ -152,7 +152,7 @@ def test_only_what_copies_are_told_by_has_a_fingerprint(asked: Network) -> None:
     assert all(part.fingerprint for part in item.parts)
     assert not note(asked, item).fingerprint
     with refuses("note: a fingerprint shows content"):
-        submit(asked, with_note(asked, item, fingerprint=fingerprint_exact(b"x")))
+        submit(asked, with_note(asked, item, fingerprint=fingerprint_text(b"x")))
     submit(asked, item)
 
 
@@ -178,7 +178,7 @@ def test_a_leaf_may_be_as_long_as_the_limit_and_no_longer(
 ) -> None:
     """At the limit it is still read, and found to name a generator that no name is as long as."""
     item = parse_leaf(pb.Item, net.item(1))
-    item.generator = "x" * (LEAF_BYTES_MAX + more - len(encode_leaf(item)) - 3)
+    item.generator = "x" * (LEAF_BYTES_MAX + more - len(encode_leaf(item)) - 4)
     leaf = encode_leaf(item)
     assert len(leaf) == LEAF_BYTES_MAX + more
     with refuses(message):

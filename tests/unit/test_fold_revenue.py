@@ -205,7 +205,7 @@ def test_the_longest_close_fits_its_bundle() -> None:
         amount=shares,
         weight_micro=2**64 - 1,
         evidence=pb.Evidence(
-            accepted=many, rejected=many, duplicates=many, undecided=many, repaid=many
+            accepted=many, rejected=many, duplicates=many, undecided=many, repaid_permille=many
         ),
     )
     reviewer = pb.RewardLine(

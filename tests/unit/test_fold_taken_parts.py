@@ -12,7 +12,7 @@ from protocol.lifecycle import ItemStatus
 from protocol.log.batch import Erased, Leaf, batch_root
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf, parse_leaf
-from protocol.review.fingerprints import fingerprint_exact
+from protocol.review.fingerprints import fingerprint_text
 from protocol.rows import ItemId
 from protocol.rules.items import part_leaf
 from protos.gen import records_pb2 as pb
@@ -219,12 +219,12 @@ def test_verdict_and_shares_stay(scenes: Network) -> None:
     assert shares_of(scenes, ada) == earned > 0
     assert not len(scenes.state.repayable)
     scenes.withdraw(ada, [first])
-    assert dict(scenes.state.repayable.scan()) == {(ada.id, "scenes"): 1}
+    assert dict(scenes.state.repayable.scan()) == {(ada.id, "scenes"): 1_000}
     submit(scenes, 2)
     scenes.run_rounds(*reviewers, c="scenes")
     scenes.close()
     (line,) = last_lines(scenes, pb.ROLE_CONTRIBUTOR)
-    assert line.evidence.repaid == 1
+    assert line.evidence.repaid_permille == 1_000
 
 
 def test_what_lost_a_part_is_not_paid_for_again(scenes: Network) -> None:
@@ -395,7 +395,7 @@ def test_a_part_may_be_forged_as_little_as_an_item(scenes: Network) -> None:
         ({"size": 0}, "note: it has 0 bytes"),
         ({"media_type": "image/png"}, "the campaign takes no image/png"),
         ({"commitment": bytes(31)}, "its commitment is malformed"),
-        ({"fingerprint": fingerprint_exact(b"x")}, "note: a fingerprint shows content"),
+        ({"fingerprint": fingerprint_text(b"x")}, "note: a fingerprint shows content"),
     ):
         optional = [scenes.own_leaf(changed(note, **change))]
         with refuses(message):

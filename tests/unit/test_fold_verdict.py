@@ -120,7 +120,17 @@ def test_the_close_is_recomputed(net: Network) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["accepted", "rejected", "duplicates", "undecided", "repaid", "updates", "licensed"]
+    "name",
+    [
+        "accepted",
+        "rejected",
+        "duplicates",
+        "undecided",
+        "repaid_permille",
+        "updates",
+        "licensed",
+        "derivatives",
+    ],
 )
 def test_the_evidence_of_a_line_is_recomputed(net: Network, name: str) -> None:
     net.submit(net.people[0], [net.item(i) for i in range(6)])

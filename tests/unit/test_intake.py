@@ -23,8 +23,8 @@ from node.intake import (
     read_image,
 )
 from protocol.errors import ConfigError, Reject
-from protocol.media import MEDIA, Shown
-from protocol.review.fingerprints import EXACT, PERCEPTUAL
+from protocol.media import MEDIA
+from protocol.review.fingerprints import KIND_OF
 from tests.media_files import content_of, drawing
 
 
@@ -121,7 +121,7 @@ def test_every_medium_is_decoded_here() -> None:
         content = content_of(name)
         fingerprint = fingerprint_content(content, name)
         check_fingerprint(content, name, fingerprint)
-        assert fingerprint[0] == (PERCEPTUAL if medium.shown is Shown.PICTURE else EXACT)
+        assert fingerprint[0] == KIND_OF[medium.shown]
 
 
 @pytest.mark.parametrize(

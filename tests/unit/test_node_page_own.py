@@ -126,7 +126,9 @@ def test_refusals_of_two_rounds_are_kept_apart_from_answers(tmp_path: Path) -> N
     world = World(tmp_path)
     own = own_of(world)
     [item_id] = world.give([3])
-    world.net.people[1].judge = lambda _: None
+    unsure = iter([None])  # whoever is asked first
+    for person in world.net.people:
+        person.judge = lambda truth: next(unsure, truth)
     world.review()
     refused = GivenAnswer(b"", pb.REFUSAL_UNSURE)
     said = own.answers_to(item_id)

@@ -178,7 +178,7 @@ def _line(
             "1.500000 shares held = 50.0 % of the holders' part of the revenue",
         ),
         (
-            _line(pb.ROLE_CONTRIBUTOR, 45, 90, accepted=48, rejected=2, repaid=3),
+            _line(pb.ROLE_CONTRIBUTOR, 45, 90, accepted=48, rejected=2, repaid_permille=3_000),
             "48 of 50 items accepted, 2 rejected, 3 unpaid for as many withdrawn before in digits"
             " = 50.0 % of the contributors' pool",
         ),

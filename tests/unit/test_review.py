@@ -142,7 +142,7 @@ async def test_content_that_is_not_as_described_is_a_mismatch(tmp_path: Path) ->
     await bench.act()
     bench.finish_commits(C)
     await bench.act()
-    assert sorted(bench.said(C), key=str) == ["3", pb.REFUSAL_MISMATCH]
+    assert set(bench.said(C)) == {"3", pb.REFUSAL_MISMATCH}
 
 
 async def test_one_bad_part_is_a_bad_item(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ from protocol.errors import Reject, StateError
 from protos.gen import records_pb2 as pb
 from tests.review_page import ReviewWorld
 
-KINDS = ("notes", "pairs", "patches", "calls")
-NOTES, PAIRS, PATCHES, CALLS = (RoundKey(c, 1) for c in KINDS)
+KINDS = ("notes", "pairs", "patches", "calls", "reports")
+NOTES, PAIRS, PATCHES, CALLS, REPORTS = (RoundKey(c, 1) for c in KINDS)
 
 
 @pytest.fixture(scope="module")
@@ -190,10 +191,47 @@ def test_a_part_of_an_answer_is_a_draft_and_never_sealed(world: ReviewWorld) -> 
     desk.change(item, change(bytes([1, NOT_YET, 0]), 0, 1))
     [item] = items(desk, PATCHES)
     assert item_data(item)["said"] == [1, None, 0]
-    assert drafted(item.campaign, item.task) is None
+    assert drafted(item, item.task) is None
     assert desk.summary(PATCHES).wanted == ()
     desk.change(item, change(bytes([1, 1, 0]), 1, 2))
     assert desk.seal(PATCHES, desk.summary(PATCHES).token) == 1
+
+
+# ---- a likely copy ----
+
+
+def test_a_likely_copy_is_whole_once_it_is_said_what_it_is(world: ReviewWorld) -> None:
+    desk = world.desk()
+    [earlier, copy] = sorted(items(desk, REPORTS), key=lambda each: each.original is not None)
+    assert earlier.original is None and copy.original is not None
+    shown = item_data(copy)
+    assert shown["beside"]["id"] == earlier.item_id.hex()
+    assert [name for name, *_ in shown["beside"]["parts"]] == ["report"]
+    body = BODY | {"relation": "derivative"}
+    assert read_change(earlier, body).relation == 0, "there is nothing to compare it with"
+    assert read_change(copy, body | {"refused": "unsure"}).relation == 0
+    assert read_change(copy, BODY).relation == 0, "not said yet"
+    with pytest.raises(Reject):
+        read_change(copy, BODY | {"relation": "cousin"})
+    desk.change(copy, read_change(copy, BODY))
+    assert desk.summary(REPORTS).wanted == (), "an answer without it is a part of one"
+    again = body | {"base": 1, "mark": "cd" * 16}
+    desk.change(copy, read_change(copy, again))
+    assert desk.seal(REPORTS, desk.summary(REPORTS).token) == 1
+    task = world.store.task("reports", 1, copy.item_id)
+    assert task is not None
+    assert (task.answer, task.relation) == (b"\0\1", pb.RELATION_DERIVATIVE)
+
+
+def test_a_likely_copy_whose_original_was_not_served_is_answered_alone(world: ReviewWorld) -> None:
+    desk = world.desk()
+    [copy] = [each for each in items(desk, REPORTS) if each.original is not None]
+    shutil.rmtree(Path(copy.task.content_path) / ".original")
+    assert item_data(copy)["beside"]["parts"] == []
+    change_ = read_change(copy, BODY | {"relation": "copy"})
+    assert change_.relation == pb.RELATION_UNSEEN
+    desk.change(copy, change_)
+    assert len(desk.summary(REPORTS).wanted) == 1
 
 
 # ---- answers on the wire ----
@@ -235,11 +273,11 @@ BODY = {"said": 1, "refused": "", "base": 0, "mark": "ab" * 16, "over": [], "ms"
 
 
 def test_a_change_is_read(shared: ReviewWorld) -> None:
-    case = case_of(items(shared.desk(), NOTES)[0])
-    assert read_change(case, BODY) == Change(b"\0\1", 0, 0, b"\xab" * 16, (), 5)
-    refused = read_change(case, BODY | {"refused": "unsure"})
+    item = items(shared.desk(), NOTES)[0]
+    assert read_change(item, BODY) == Change(b"\0\1", 0, 0, b"\xab" * 16, (), 5)
+    refused = read_change(item, BODY | {"refused": "unsure"})
     assert (refused.draft, refused.refusal) == (None, pb.REFUSAL_UNSURE)
-    assert read_change(case, BODY | {"ms": 2**50}).spent_ms == SPENT_MS_MAX
+    assert read_change(item, BODY | {"ms": 2**50}).spent_ms == SPENT_MS_MAX
 
 
 @pytest.mark.parametrize(
@@ -262,7 +300,7 @@ def test_a_change_that_makes_no_sense_is_refused(
     shared: ReviewWorld, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(Reject):
-        read_change(case_of(items(shared.desk(), NOTES)[0]), BODY | wrong)
+        read_change(items(shared.desk(), NOTES)[0], BODY | wrong)
 
 
 def test_answers_in_words(shared: ReviewWorld) -> None:

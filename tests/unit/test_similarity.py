@@ -10,21 +10,19 @@ from numpy.typing import NDArray
 
 from protocol.errors import Reject, StateError
 from protocol.review.fingerprints import (
-    EXACT_BYTES,
-    FARTHEST_PERMILLE,
+    IDENTITY_BYTES,
     MAX_SIDE_PIXELS,
-    NEAR_DUPLICATE_PERMILLE,
-    PERCEPTUAL_BYTES,
-    DuplicateIndex,
-    Match,
-    distance,
+    PICTURE_BYTES,
+    TEXT_BYTES,
     fingerprint_exact,
     fingerprint_pixels,
     fingerprints_nearby,
-    is_near_duplicate,
     is_valid_fingerprint,
+    unpack_thumbnail,
 )
-from tests.fold import picture
+from protocol.review.index import DuplicateIndex, Match, strict_distance
+from protocol.review.likeness import FARTHEST_PERMILLE
+from tests.fold import NEAR, is_near, picture
 
 Image = NDArray[np.uint8]
 
@@ -51,14 +49,14 @@ def test_a_fingerprint_is_the_same_on_every_machine() -> None:
     image = ring()
     image[3:9, 5] = np.arange(6) * 30
     digest = hashlib.sha256(fingerprint(image)).hexdigest()
-    assert len(fingerprint(image)) == PERCEPTUAL_BYTES <= 256
-    assert digest == "c706b827e68d608de43879371c735fb614dff5d5ab0748b1c0fc35e756479f61"
+    assert len(fingerprint(image)) == PICTURE_BYTES
+    assert digest == "56e84871cf3d0abdce6885a75f1b0aab750fe86699c6839d7a1a7370c4efd8da"
 
 
 def test_nearby_are_those_at_the_steps_of_the_rule() -> None:
     image = ring(1, 1)
-    nearby = fingerprints_nearby(image.tobytes(), 28, 28)
-    assert nearby[0] == fingerprint(image)
+    nearby = fingerprints_nearby(image.tobytes(), 28, 28, b"whole")
+    assert nearby[0] == fingerprint_pixels(image.tobytes(), 28, 28, b"whole")
     assert all(is_valid_fingerprint(each) for each in nearby)
     assert 3 <= len(nearby) <= 27  # three backgrounds, and three starts of the window each way
 
@@ -77,27 +75,29 @@ def test_nearby_are_those_at_the_steps_of_the_rule() -> None:
     ids=["shift", "shift2", "contrast", "inverted", "brightness", "double", "stretched"],
 )
 def test_copies_are_near_and_another_drawing_is_not(copy: Image) -> None:
-    assert is_near_duplicate(fingerprint(ring()), fingerprint(copy.astype(np.uint8)))
-    assert not is_near_duplicate(fingerprint(bar()), fingerprint(copy.astype(np.uint8)))
+    assert is_near(fingerprint(ring()), fingerprint(copy.astype(np.uint8)))
+    assert not is_near(fingerprint(bar()), fingerprint(copy.astype(np.uint8)))
 
 
 def test_specks_do_not_hide_a_copy() -> None:
     speckled = ring()
     speckled[[1, 6, 14, 20, 26], [2, 25, 13, 1, 20]] = 255
-    assert distance(fingerprint(ring()), fingerprint(speckled)) <= 2
+    assert strict_distance(fingerprint(ring()), fingerprint(speckled)) <= 2
 
 
-def test_blank_images_are_all_the_same_and_unlike_a_drawing() -> None:
-    black, grey = np.zeros((28, 28), dtype=np.uint8), np.full((40, 30), 130, dtype=np.uint8)
-    assert distance(fingerprint(black), fingerprint(grey)) == 0
-    assert distance(fingerprint(black), fingerprint(ring())) == FARTHEST_PERMILLE
+def test_a_flat_colour_is_a_copy_of_the_same_pixels_alone() -> None:
+    black, grey = np.zeros((28, 28), dtype=np.uint8), np.full((28, 28), 130, dtype=np.uint8)
+    assert unpack_thumbnail(fingerprint(black)).abstains
+    assert strict_distance(fingerprint(black), fingerprint(black.copy())) == 0
+    for other in (grey, ring(), np.zeros((28, 29), dtype=np.uint8)):
+        assert strict_distance(fingerprint(black), fingerprint(other)) == FARTHEST_PERMILLE
 
 
 def test_exact_fingerprints_match_only_themselves() -> None:
     a, b = fingerprint_exact(b"one text"), fingerprint_exact(b"another")
-    assert len(a) == EXACT_BYTES
-    assert distance(a, a) == 0
-    assert distance(a, b) == distance(a, fingerprint(ring())) == FARTHEST_PERMILLE
+    assert len(a) == IDENTITY_BYTES
+    assert strict_distance(a, a) == 0
+    assert strict_distance(a, b) == strict_distance(a, fingerprint(ring())) == FARTHEST_PERMILLE
 
 
 @pytest.mark.parametrize(("width", "height"), [(0, 4), (4, 0), (MAX_SIDE_PIXELS + 1, 1), (5, 4)])
@@ -111,13 +111,16 @@ def test_impossible_sizes_are_rejected(width: int, height: int) -> None:
     "malformed",
     [
         b"",
-        b"\x03" + bytes(PERCEPTUAL_BYTES - 1),
-        b"\x01" + bytes(PERCEPTUAL_BYTES - 2),
-        b"\x01" + bytes(PERCEPTUAL_BYTES),
-        b"\x01" + bytes(PERCEPTUAL_BYTES - 2) + b"\x01",
-        b"\x02" + bytes(EXACT_BYTES),
+        b"\x09" + bytes(PICTURE_BYTES - 1),
+        b"\x01" + bytes(PICTURE_BYTES - 2),
+        b"\x01" + bytes(PICTURE_BYTES),
+        b"\x01" + bytes(PICTURE_BYTES - 2) + b"\x01",
+        b"\x01" + b"\xff" * (PICTURE_BYTES - 1),
+        b"\x02" + bytes(IDENTITY_BYTES),
+        b"\x03" + bytes(TEXT_BYTES),
+        b"\x04" + bytes(IDENTITY_BYTES),
     ],
-    ids=["empty", "version", "short", "long", "padding", "long exact"],
+    ids=["empty", "kind", "short", "long", "nothing", "full", "exact", "text", "sound"],
 )
 def test_malformed_fingerprints_are_rejected_everywhere(malformed: bytes) -> None:
     good = fingerprint(ring())
@@ -125,9 +128,9 @@ def test_malformed_fingerprints_are_rejected_everywhere(malformed: bytes) -> Non
     assert not is_valid_fingerprint(malformed)
     index: DuplicateIndex[int] = DuplicateIndex()
     for attempt in (
-        lambda: distance(good, malformed),
+        lambda: strict_distance(good, malformed),
         lambda: index.add(malformed, 1),
-        lambda: index.nearest(malformed),
+        lambda: index.nearest(malformed, NEAR),
     ):
         with pytest.raises(Reject):
             attempt()
@@ -136,15 +139,15 @@ def test_malformed_fingerprints_are_rejected_everywhere(malformed: bytes) -> Non
 
 def test_the_first_of_equal_matches_wins() -> None:
     index: DuplicateIndex[str] = DuplicateIndex()
-    assert index.nearest(fingerprint(ring())) is None
+    assert index.nearest(fingerprint(ring()), NEAR) is None
     index.add(fingerprint(bar()), "bar")
     index.add(fingerprint(ring()), "first")
     index.add(fingerprint(ring()), "second")
-    assert index.nearest(fingerprint(ring(dy=1))) == Match("first", 0)
+    assert index.nearest(fingerprint(ring(dy=1)), NEAR) == Match("first", 0)
     exact = fingerprint_exact(b"text")
-    assert index.nearest(exact) is None
+    assert index.nearest(exact, NEAR) is None
     index.add(exact, "text")
-    assert index.nearest(exact) == Match("text", 0)
+    assert index.nearest(exact, NEAR) == Match("text", 0)
 
 
 def test_a_key_is_used_once() -> None:
@@ -162,30 +165,29 @@ def test_an_erased_fingerprint_leaves_nothing_behind() -> None:
         index.add(fingerprint(item), key)
     index.remove("a")
     index.remove("a")
-    assert index.nearest(fingerprint(ring())) == Match("b", 0)
+    assert index.nearest(fingerprint(ring()), NEAR) == Match("b", 0)
     index.remove("b")
-    near = index.nearest(fingerprint(ring()))
+    near = index.nearest(fingerprint(ring()), NEAR)
     assert near is not None
     assert near.key == "c"
-    assert near.distance <= NEAR_DUPLICATE_PERMILLE
+    assert near.distance <= NEAR
     index.remove("c")
-    assert index.nearest(fingerprint(ring())) is None
+    assert index.nearest(fingerprint(ring()), NEAR) is None
     assert len(index) == 0
 
 
-AT_LIMIT = [*((which, 7) for which in range(6)), (6, 5)]
+AT_LIMIT = [*((which, 7) for which in range(6)), (6, 4)]
 BEYOND = [*((which, 7) for which in range(7))]
 
 
 def test_exactly_the_limit_is_a_near_duplicate_wherever_it_is_asked() -> None:
     original, at_limit, beyond = picture(), picture(*AT_LIMIT), picture(*BEYOND)
-    assert distance(original, at_limit) == NEAR_DUPLICATE_PERMILLE == 16
-    assert distance(original, beyond) == NEAR_DUPLICATE_PERMILLE + 1
-    assert is_near_duplicate(original, at_limit)
-    assert not is_near_duplicate(original, beyond)
+    assert strict_distance(original, at_limit) == NEAR == 9
+    assert strict_distance(original, beyond) == NEAR + 1
+    assert is_near(original, at_limit)
+    assert not is_near(original, beyond)
     index = DuplicateIndex[str]()
     index.add(original, "original")
-    for asked, found in ((at_limit, [Match("original", 16)]), (beyond, [])):
-        assert index.near(asked) == found
-        assert index.nearest(asked) == (found[0] if found else None)
-        assert index.distance_to("original", asked) == (16 if found else None)
+    for asked, found in ((at_limit, [Match("original", 9)]), (beyond, [])):
+        assert index.near(asked, NEAR) == found
+        assert index.nearest(asked, NEAR) == (found[0] if found else None)

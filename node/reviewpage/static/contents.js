@@ -12,6 +12,9 @@ export const kindOf = (medium) => {
   return medium === "application/octet-stream" ? "file" : "text";
 };
 
+/** An item's own parts, and those of the earlier one that it resembles. */
+export const partsOf = (item) => [...item.parts, ...(item.beside?.parts ?? [])];
+
 export class Contents {
   #kept = new Map(); // by item: { parts, ready: promise, isReady }
   #queue = [];
@@ -71,7 +74,7 @@ export class Contents {
     wanted.isBegun = true;
     this.#running += 1;
     const { round, item } = wanted;
-    wanted.parts = await Promise.all(item.parts.map((part, at) => this.#load(round, item, part, at).catch(() => null)));
+    wanted.parts = await Promise.all(partsOf(item).map((part, at) => this.#load(round, item, part, at).catch(() => null)));
     if (wanted.parts.includes(null)) this.#kept.delete(item.id); // so that it is asked for again
     wanted.isReady = true;
     wanted.settle();

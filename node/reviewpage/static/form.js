@@ -109,9 +109,27 @@ const makeEach = ({ names, notes }, keys, answer) => {
   };
 };
 
+/** What a likely copy is to the earlier item beside it. `answer(word)` is called with what a press means. */
+export const makeRelation = (relations, keys, answer) => {
+  const buttons = relations.map(([word, meaning], at) =>
+    make("button", { type: "button", class: "choice", "aria-pressed": "false", onclick: () => answer(word) },
+      make("span", {}, make("strong", {}, word), make("br"), meaning),
+      make("kbd", { "aria-hidden": "true", dataset: { key: `relation${at}` } }, keys.shown(`relation${at}`))));
+  return {
+    element: make("section", { class: "relation", "aria-labelledby": "relation" },
+      make("h2", { id: "relation" }, "To the earlier one it is"), make("div", { class: "choices", role: "group", "aria-labelledby": "relation" }, buttons)),
+    paint: ({ relation }) => buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(relations[at][0] === relation))),
+    actions: Object.fromEntries(relations.map(([word], at) => [`relation${at}`, () => answer(word)])),
+  };
+};
+
 /** What was said of an item, for its reviewer's eyes. */
-export const inWords = (form, { said, refused }) => {
-  if (refused) return `skipped: ${refused}`;
+export const inWords = (form, item) => {
+  if (item.refused) return `skipped: ${item.refused}`;
+  return [answerInWords(form, item.said), item.relation].filter(Boolean).join("; ");
+};
+
+const answerInWords = (form, said) => {
   if (said === null) return "";
   if (!Array.isArray(said)) return form.names[said];
   if (form.style === "several") return form.names.filter((_, at) => said[at]).join(", ") || "none of them";

@@ -12,7 +12,7 @@ const NARROW = 700; // pixels
 const TEXT_CHARS = 240;
 
 /** Whether a round's items can be judged at a glance: one answer each. */
-export const fitsGrid = (round) => round?.form.style === "one" && round.items.every((item) => item.parts.length === 1);
+export const fitsGrid = (round) => round?.form.style === "one" && round.items.every((item) => item.parts.length === 1 && !item.beside);
 
 export class GridScreen {
   #brush = 0;

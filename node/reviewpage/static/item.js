@@ -1,7 +1,7 @@
 // The screen of one item: the stage with its parts, and beside it the question, the answers, the guidelines.
 
 import { button, dialog, make, plural, said } from "./dom.js";
-import { makeForm } from "./form.js";
+import { makeForm, makeRelation } from "./form.js";
 import { showParts } from "./parts.js";
 import { onSwipe } from "./swipe.js";
 
@@ -10,6 +10,7 @@ const LATER_MS = 150; // from here on one is told that an item is on its way
 export class ItemScreen {
   #round = null;
   #form = null;
+  #relation = null;
   #shown = null; // the item on the stage
   #actions = {};
 
@@ -61,7 +62,8 @@ export class ItemScreen {
     this.#round = round;
     this.#form = makeForm(round.form, this.keys, (answer, isWhole) => this.#answer(answer, isWhole));
     this.question.replaceChildren(said(round.asks));
-    this.holder.replaceChildren(this.#form.element);
+    this.#relation = makeRelation(this.model.relations, this.keys, (relation) => this.#compare(relation));
+    this.holder.replaceChildren(this.#form.element, this.#relation.element);
     this.relabel();
   }
 
@@ -111,6 +113,8 @@ export class ItemScreen {
     this.stage.setAttribute("aria-label", `Item ${model.at + 1} of ${model.round.items.length}`);
     this.stage.dataset.item = this.#shown?.id ?? "";
     this.#form.paint(item, isOther);
+    this.#relation.element.hidden = !model.isCompared(item);
+    this.#relation.paint(item);
     this.number.replaceChildren(`Item ${(model.at + 1).toLocaleString("en")} of ${model.round.items.length.toLocaleString("en")} `, make("code", { title: item.id }, item.id.slice(0, 12)));
     this.skipped.hidden = !item.refused;
     this.skipped.textContent = item.refused ? `Skipped: ${item.refused}` : "";
@@ -128,8 +132,15 @@ export class ItemScreen {
   // ---- what one does ----
 
   #answer(answer, isWhole) {
-    this.model.say(this.model.item, answer);
-    if (isWhole) this.go.next();
+    const { item } = this.model;
+    this.model.say(item, answer);
+    if (isWhole && this.model.isDone(item)) this.go.next();
+  }
+
+  #compare(relation) {
+    const { item } = this.model;
+    this.model.say(item, item.said, { relation });
+    if (this.model.isDone(item)) this.go.next();
   }
 
   /** Does an action; false where there is nothing to do. */
@@ -146,6 +157,7 @@ export class ItemScreen {
         this.#paintTimer();
       },
       ...this.#form?.actions,
+      ...(this.model.isCompared(this.model.item) ? this.#relation?.actions : {}),
       ...this.#actions,
     };
     if (action === "stop" || !own[action]) return false;
@@ -161,7 +173,7 @@ export class ItemScreen {
     make("p", {}, make("button", { type: "button", class: "button quiet", onclick: () => box.close() }, "Not now")));
     const pick = (word) => {
       box.close();
-      model.say(item, null, word);
+      model.say(item, null, { refused: word });
       this.go.next();
     };
     box.addEventListener("keydown", (event) => {

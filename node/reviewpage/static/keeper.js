@@ -80,7 +80,7 @@ export class Keeper {
     return this.#isAway;
   }
 
-  /** Keeps a change { campaign, round, item, said, refused, base, ms }, and sends it. */
+  /** Keeps a change { campaign, round, item, said, refused, relation, base, ms }, and sends it. */
   keep(wanted) {
     const name = `${wanted.campaign}/${wanted.round}/${wanted.item}`;
     const earlier = this.#waiting.get(name);
@@ -175,9 +175,9 @@ export class Keeper {
     else this.listener.refused(now ?? change, item);
   }
 
-  async #send({ campaign, round, item, said, refused, base, mark, over, ms }) {
+  async #send({ campaign, round, item, said, refused, relation, base, mark, over, ms }) {
     try {
-      const answer = await this.post("change", { campaign, round, item, said, refused, base, mark, over, ms });
+      const answer = await this.post("change", { campaign, round, item, said, refused, relation, base, mark, over, ms });
       if (answer.status >= 500 || answer.status === 403) throw new Error(`status ${answer.status}`);
       const isItem = answer.status === 200 || answer.status === 409;
       const known = isItem ? await answer.json() : null;

@@ -10,6 +10,10 @@ const choice = (at) => ({ name: `choice${at}`, words: `Answer ${at + 1}`, key: S
 
 export const ACTIONS = [
   ...Array.from({ length: CHOICES_WITH_KEYS }, (_, at) => choice(at)),
+  { name: "relation0", words: "It is a copy", key: "c" },
+  { name: "relation1", words: "It is a derivative", key: "v" },
+  { name: "relation2", words: "It is independent", key: "i" },
+  { name: "relation3", words: "I cannot tell what it is to the other", key: "x" },
   { name: "next", words: "Next item", key: "ArrowRight" },
   { name: "back", words: "Item before", key: "ArrowLeft" },
   { name: "nextOpen", words: "Next without an answer", key: "n" },

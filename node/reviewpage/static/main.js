@@ -180,7 +180,7 @@ class App {
     const words = (each) => inWords(form, each) || "nothing";
     const use = button("Use mine", () => {
       this.told.replaceChildren();
-      this.model.say(item, mine.said, mine.refused);
+      this.model.say(item, mine.said, mine);
     }, { class: "button" });
     this.#tell(`Item ${item.round.places.get(item.id) + 1} was answered in another window: there “${words(item)}”, here “${words(mine)}”. What is said there stands.`, use);
   }

@@ -11,11 +11,14 @@ import { Keeper } from "./keeper.js";
 const LOOK_MS = 4000;
 const IDLE_MS = 120_000; // whoever does nothing for so long is not looking
 
+/** What was said of an item. */
+const words = ({ said, refused, relation }) => ({ said, refused, relation });
 const isSame = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 export class Model extends EventTarget {
   rounds = [];
   reasons = [];
+  relations = [];
   round = null;
   at = 0;
   #past = [];
@@ -44,7 +47,7 @@ export class Model extends EventTarget {
     const { changes, past } = await this.keeper.open();
     for (const change of changes) {
       const item = this.#find(change);
-      if (item) Object.assign(item, { said: change.said, refused: change.refused, isSaved: false, mark: change.mark });
+      if (item) Object.assign(item, { ...words(change), isSaved: false, mark: change.mark });
     }
     this.#past = past;
     setInterval(() => this.#pulse(), LOOK_MS);
@@ -53,13 +56,17 @@ export class Model extends EventTarget {
 
   // ---- saying ----
 
-  /** Says something of an item: a form's answer, or a reason to refuse; both empty take it back. */
-  say(item, said, refused = "") {
-    if (isSame([item.said, item.refused], [said, refused])) return;
-    const step = { round: this.round.name, id: item.id, said: item.said, refused: item.refused };
+  /**
+   * Says something of an item: a form's answer, and what a likely copy is, or a reason to refuse; all empty
+   * take it back.
+   */
+  say(item, said, { refused = "", relation = refused ? "" : item.relation } = {}) {
+    const wanted = { said, refused, relation };
+    if (isSame(words(item), wanted)) return;
+    const step = { round: this.round.name, id: item.id, ...words(item) };
     this.#past.push(step);
     this.keeper.remember(step).then((key) => (step.key = key));
-    this.#set(item, said, refused);
+    this.#set(item, wanted);
   }
 
   /** Undoes the last change; gives its item, or null. */
@@ -71,7 +78,7 @@ export class Model extends EventTarget {
       const at = round?.places.get(step.id) ?? -1;
       if (at < 0) continue; // it is sealed
       this.go(round, at);
-      this.#set(round.items[at], step.said, step.refused);
+      this.#set(round.items[at], words(step));
       return round.items[at];
     }
     return null;
@@ -81,12 +88,12 @@ export class Model extends EventTarget {
     return this.#past.length > 0;
   }
 
-  #set(item, said, refused) {
-    Object.assign(item, { said, refused, isSaved: false });
+  #set(item, wanted) {
+    Object.assign(item, wanted, { isSaved: false });
     this.#unkept.add(item);
     const { campaign, number } = item.round;
     item.mark = this.keeper.keep({
-      campaign, round: number, item: item.id, said, refused, base: item.v, ms: Math.round(this.spent(item)),
+      campaign, round: number, item: item.id, ...wanted, base: item.v, ms: Math.round(this.spent(item)),
     }).mark;
     this.#emit("said", item);
   }
@@ -94,8 +101,13 @@ export class Model extends EventTarget {
   /** Whether an item needs nothing more. */
   isDone(item) {
     if (item.refused) return true;
-    if (item.said === null) return false;
+    if (item.said === null || (this.isCompared(item) && !item.relation)) return false;
     return !Array.isArray(item.said) || !item.said.includes(null);
+  }
+
+  /** Whether its reviewer says what it is to an earlier item, which is here. */
+  isCompared(item) {
+    return Boolean(item.beside?.parts.length);
   }
 
   count(round = this.round) {
@@ -175,9 +187,9 @@ export class Model extends EventTarget {
   async #look() {
     const answer = await fetch(`${this.base}desk`);
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const { rounds, reasons } = await answer.json();
+    const { rounds, reasons, relations } = await answer.json();
     const here = this.item;
-    this.reasons = reasons;
+    Object.assign(this, { reasons, relations });
     this.rounds = rounds.map((fresh) => this.#merged(fresh));
     this.round = this.rounds.find((round) => round.name === this.round?.name) ?? this.rounds[0] ?? null;
     const at = here && this.round ? this.round.places.get(here.id) : undefined;
@@ -194,7 +206,7 @@ export class Model extends EventTarget {
       const mine = known.get(item.id);
       if (!mine) return Object.assign(item, { round });
       // What is on its way to the node is newer than what it says.
-      if (mine.isSaved !== false) Object.assign(mine, { v: item.v, said: item.said, refused: item.refused, terms: item.terms });
+      if (mine.isSaved !== false) Object.assign(mine, { v: item.v, ...words(item), terms: item.terms, beside: item.beside });
       return mine;
     });
     round.places = new Map(round.items.map((item, at) => [item.id, at]));
@@ -227,7 +239,7 @@ export class Model extends EventTarget {
   #refused(change, known) {
     const item = this.#find(change);
     if (!item) return;
-    const mine = { said: change.said, refused: change.refused };
+    const mine = words(change);
     item.isSaved = true;
     this.#unkept.delete(item);
     if (known === null) {
@@ -235,9 +247,9 @@ export class Model extends EventTarget {
       this.#look().catch(() => this.#emit("away", true));
       return;
     }
-    Object.assign(item, { v: known.v, said: known.said, refused: known.refused });
+    Object.assign(item, { v: known.v, ...words(known) });
     this.#emit("said", item);
-    if (!isSame([mine.said, mine.refused], [item.said, item.refused])) this.#emit("conflict", { item, mine });
+    if (!isSame(mine, words(item))) this.#emit("conflict", { item, mine });
   }
 
   #emit(name, detail) {

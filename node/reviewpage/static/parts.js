@@ -9,24 +9,38 @@ import { showSound } from "./sound.js";
 const CODE = new Set(["text/x-python", "application/json", "text/csv"]);
 const LINES_NUMBERED_MAX = 5000;
 
-/** The parts of an item; `of` gives what the keys of pictures and sounds do, by name. */
+/** The parts of an item, and beside them those of an earlier one that it resembles; `actions` are what keys do. */
 export const showParts = (item, parts, compared) => {
   const actions = {};
-  const shown = item.parts.map(([name, medium, size], at) => {
-    const body = parts[at] === null ? missing() : showPart(name, medium, size, parts[at], actions);
-    const id = `part-${at}`;
-    const isAlone = item.parts.length === 1;
-    return make(
-      "section",
-      { class: `part ${kindOf(medium)}`, "aria-labelledby": isAlone ? null : id, "aria-label": isAlone ? name : null },
-      isAlone ? null : make("h2", { id }, said(name)),
-      body,
-    );
-  });
+  const shown = item.parts.map((part, at) => showOne(part, at, parts[at], actions, item.parts.length === 1));
   const pair = comparable(item, parts);
-  if (pair) actions.difference = () => toggleDifference(stage, shown, pair, item);
-  const stage = make("div", { class: compared ? "parts pair" : "parts" }, shown);
+  const own = make("div", { class: compared ? "parts pair" : "parts" }, shown);
+  if (!item.beside) {
+    if (pair) actions.difference = () => toggleDifference(own, shown, pair);
+    return { stage: own, actions };
+  }
+  const count = item.parts.length;
+  const earlier = item.beside.parts.map((part, at) => showOne(part, count + at, parts[count + at], actions, false));
+  const stage = make("div", { class: "beside" },
+    make("section", { "aria-labelledby": "this-item" }, make("h2", { id: "this-item" }, "This item"), own),
+    make("section", { "aria-labelledby": "earlier-item" },
+      make("h2", { id: "earlier-item" }, "It resembles the earlier item ", make("code", {}, item.beside.id.slice(0, 12))),
+      earlier.length ? make("div", { class: "parts" }, earlier) : make("p", { class: "empty" }, "Its author did not serve it, so there is nothing to compare.")));
+  const texts = [[...item.beside.parts, ...item.parts], [...parts.slice(count), ...parts.slice(0, count)]];
+  const both = comparable({ parts: texts[0] }, texts[1]);
+  if (both && earlier.length) actions.difference = () => toggleDifference(stage, [...earlier, ...shown], both);
   return { stage, actions };
+};
+
+const showOne = ([name, medium, size], at, content, actions, isAlone) => {
+  const id = `part-${at}`;
+  const body = content === null ? missing() : showPart(name, medium, size, content, actions);
+  return make(
+    "section",
+    { class: `part ${kindOf(medium)}`, "aria-labelledby": isAlone ? null : id, "aria-label": isAlone ? name : null },
+    isAlone ? null : make("h2", { id }, said(name)),
+    body,
+  );
 };
 
 const missing = () => make("p", { class: "empty" }, "This part cannot be had now. It is tried again when you come back to it.");

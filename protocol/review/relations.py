@@ -1,0 +1,51 @@
+"""What a panel says of a likely copy: a copy, a derivative, or independent. Integers alone.
+
+To call an item a copy takes everything from its author, to call it a derivative a part: each takes more than
+half of the voices, and whoever says nothing against the author counts for him. So ties favour the author, and
+the steps are in order: a voice for a copy is one for a derivative, too. An original that was not served is a
+voice for a derivative: else its author's accomplice would earn whole by hiding it, and lose all if somebody
+else hides his.
+
+Reviewers whom the answers show to be a ring share one voice, that of their own majority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from protocol.identity import PersonId
+from protocol.lifecycle import ItemStatus
+from protocol.rows import GivenAnswer, Item
+from protocol.state import State
+from protos.gen import records_pb2 as pb
+
+FOR_A_COPY: Final = frozenset({pb.RELATION_COPY})
+FOR_A_PART: Final = FOR_A_COPY | {pb.RELATION_DERIVATIVE, pb.RELATION_UNSEEN}
+
+
+def decide_relation(voices: Sequence[int]) -> pb.Relation:
+    """What follows from voices (pb.Relation) that count the same; NONE from none."""
+    if not voices:
+        return pb.RELATION_NONE
+    if 2 * sum(voice in FOR_A_COPY for voice in voices) > len(voices):
+        return pb.RELATION_COPY
+    if 2 * sum(voice in FOR_A_PART for voice in voices) > len(voices):
+        return pb.RELATION_DERIVATIVE
+    return pb.RELATION_INDEPENDENT
+
+
+def relation_of(
+    state: State, item: Item, answers: Mapping[PersonId, GivenAnswer], ringed: Collection[PersonId]
+) -> pb.Relation:
+    """What a panel's answers make an item to the one that it resembles; NONE where it resembles none, or that
+    one was withdrawn: then it is the first of its kind."""
+    original = state.items.get(item.resembles)
+    if original is None or original.status is ItemStatus.WITHDRAWN:
+        return pb.RELATION_NONE
+    said = {who: each.relation for who, each in answers.items() if each.relation}
+    voices = [relation for who, relation in said.items() if who not in ringed]
+    together = [relation for who, relation in said.items() if who in ringed]
+    if together:
+        voices.append(decide_relation(together))
+    return decide_relation(voices)

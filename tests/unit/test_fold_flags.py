@@ -1,0 +1,480 @@
+"""The fold: likely copies go to reviewers, who say what they are; what is set aside can be contested,
+once."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol import transition
+from protocol.lifecycle import ItemStatus
+from protocol.limits import PPM
+from protocol.log.merkle import hash_leaf
+from protocol.log.strict import encode_leaf, parse_leaf
+from protocol.review.fingerprints import fingerprint_text
+from protocol.review.index import likely_distance
+from protocol.rows import Item, ItemId
+from protocol.rules import flagging, sealing
+from protocol.rules.sealing import Found
+from protocol.state import State
+from protos.gen import records_pb2 as pb
+from tests.fold import (
+    changed,
+    last_lines,
+    people,
+    refuses,
+    same,
+    shares_of,
+)
+from tests.simulated import Network, Person, campaign, policy
+
+C = "notes"
+TEXT = (
+    "the river rose in the night and by the morning two of the old bridges had gone"
+    " so people crossed by boat to reach the market"
+)
+ALIKE = TEXT.replace("bridges", "ferries")
+OTHER = "a wholly different note about the price of bread and the baker who sells it on sundays"
+COPY, DERIVATIVE = pb.RELATION_COPY, pb.RELATION_DERIVATIVE
+INDEPENDENT, UNSEEN = pb.RELATION_INDEPENDENT, pb.RELATION_UNSEEN
+
+
+@pytest.fixture
+def net() -> Network:
+    """Ada and Ben submit notes; the others review."""
+    made = Network(*people("Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal"))
+    made.add(made.operator, "campaign", campaign(id=C))
+    return made
+
+
+def submit(net: Network, who: int, text: str = TEXT) -> ItemId:
+    """An item that is this text."""
+    leaf = net.item(1, fingerprint=fingerprint_text(text.encode()), c=C)
+    net.submit(net.people[who], [leaf], C)
+    return hash_leaf(leaf)
+
+
+def far(text: str) -> int:
+    """How far a text is from TEXT, in per mille."""
+    return likely_distance(fingerprint_text(TEXT.encode()), fingerprint_text(text.encode()))
+
+
+def judge(net: Network, *relations: pb.Relation) -> tuple[Person, ...]:
+    """Has the reviewers call likely copies so, in turn; gives them."""
+    reviewers = net.people[2:]
+    for at, person in enumerate(reviewers):
+        person.relation = relations[at % len(relations)]
+    return reviewers
+
+
+def run(net: Network, *relations: pb.Relation) -> None:
+    """A round from its seal to its verdict."""
+    reviewers = judge(net, *relations)
+    net.stand_by(*reviewers, c=C)
+    net.seal(c=C)
+    net.run_round(*reviewers, c=C)
+
+
+def item(net: Network, item_id: ItemId) -> Item:
+    return net.state.items[item_id]
+
+
+def line_of(net: Network, person: Person) -> pb.RewardLine:
+    """A contributor's line of the last close."""
+    lines = last_lines(net, pb.ROLE_CONTRIBUTOR)
+    return next(line for line in lines if line.person == person.id)
+
+
+def pair(net: Network, *relations: pb.Relation) -> tuple[ItemId, ItemId]:
+    """An original that is accepted, and then one that resembles it, of which the panel says so."""
+    original = submit(net, 0)
+    run(net, INDEPENDENT)
+    likely = submit(net, 1, ALIKE)
+    run(net, *relations)
+    return original, likely
+
+
+# ---- flags ----
+
+
+def test_a_likely_copy_is_reviewed_beside_its_original(net: Network) -> None:
+    original = submit(net, 0)
+    copy, likely, other = submit(net, 1), submit(net, 1, ALIKE), submit(net, 1, OTHER)
+    net.stand_by(*net.people[2:], c=C)
+    net.seal(c=C)
+    assert item(net, copy).status is ItemStatus.DUPLICATE
+    assert item(net, likely).resembles == original
+    assert item(net, original).resembles == b"", "nothing resembles what comes after it"
+    assert item(net, other).resembles == b""
+    leaf = next(each for each in map(_leaf, net.log[-1].leaves) if isinstance(each, pb.Resemblance))
+    assert (leaf.item_id, leaf.original, leaf.distance) == (likely, original, far(ALIKE))
+    assert same(net.replay(), net.state)
+
+
+def _leaf(raw: bytes) -> object:
+    kinds = {6: pb.Duplicate, 12: pb.Resemblance, 7: pb.GoldHash}
+    return parse_leaf(kinds[raw[0]], raw)
+
+
+@pytest.mark.parametrize("wrong", ["left out", "invented", "another distance", "twice"])
+def test_flags_are_those_that_everybody_finds(net: Network, wrong: str) -> None:
+    original, likely = submit(net, 0), submit(net, 1, ALIKE)
+    net.stand_by(*net.people[2:], c=C)
+    good = pb.Resemblance(item_id=likely, original=original, distance=far(ALIKE))
+    bad = {
+        "left out": [],
+        "invented": [good, pb.Resemblance(item_id=original, original=likely, distance=far(ALIKE))],
+        "another distance": [changed(good, distance=1)],
+        "twice": [good, good],
+    }[wrong]
+    with refuses("do not follow from the fingerprints"):
+        net.add_seal([encode_leaf(each) for each in bad], C)
+    net.add_seal([encode_leaf(good)], C)
+
+
+def test_what_reviewers_would_not_have_attracts_no_flags(net: Network) -> None:
+    garbage = submit(net, 0)
+    reviewers = judge(net, INDEPENDENT)
+    net.stand_by(*reviewers, c=C)
+    net.seal(c=C)
+    net.draw(C)
+    drawn = [person for person in reviewers if (C, person.id) in net.state.tasks]
+    said = {p.name: net.refuse(net.answers(p, C), pb.REFUSAL_OFF_TOPIC) for p in drawn}
+    for person in drawn:
+        net.commit(person, said[person.name], C)
+    net.end_commits(C)
+    for person in drawn:
+        net.reveal(person, said[person.name], C)
+    net.verdict(C)
+    assert item(net, garbage).status is ItemStatus.REJECTED
+    honest = submit(net, 1, ALIKE)
+    assert not sealing.compute_seal(net.state, net.campaign(C)).flags
+    run(net, COPY)
+    assert item(net, honest).status is ItemStatus.ACCEPTED
+
+
+def test_of_what_resembles_one_item_so_many_are_flagged_and_no_more(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flagging, "FLAGS_PER_ORIGINAL_MAX", 2)
+    original = submit(net, 0)
+    words = TEXT.split()
+    rest = [
+        submit(net, 1, " ".join([*words[:at], "zebra", *words[at + 1 :]])) for at in (3, 9, 15, 21)
+    ]
+    flags = sealing.compute_seal(net.state, net.campaign(C)).flags
+    assert [flags[each].original for each in rest[:2]] == [original, original]
+    assert {flags[each].original for each in rest[2:]} <= set(rest), "the next that they resemble"
+
+
+def test_nobody_reviews_a_copy_of_his_own(net: Network) -> None:
+    original = submit(net, 2)
+    run(net, INDEPENDENT)
+    likely = submit(net, 1, ALIKE)
+    net.stand_by(*net.people[2:], c=C)
+    net.seal(c=C)
+    net.draw(C)
+    assert item(net, likely).resembles == original
+    assert net.people[2].id not in net.state.assignments[C, likely]
+
+
+# ---- answers ----
+
+
+def test_who_reviews_a_likely_copy_says_what_it_is_and_nobody_else_does(net: Network) -> None:
+    submit(net, 0)
+    likely = submit(net, 1, ALIKE)
+    reviewers = judge(net, COPY)
+    net.stand_by(*reviewers, c=C)
+    net.seal(c=C)
+    net.draw(C)
+    ann = next(p for p in reviewers if len(net.state.tasks.get((C, p.id), ())) == 2)
+    good = [parse_leaf(pb.Answer, leaf) for leaf in net.answers(ann, C)]
+    (flagged,) = (at for at, each in enumerate(good) if each.item_id == likely)
+    plain = 1 - flagged
+    wrong: list[tuple[int, dict[str, object], str]] = [
+        (flagged, {"relation": pb.RELATION_NONE}, "does not say what the item is"),
+        (flagged, {"answer": b"", "refusal": pb.REFUSAL_UNSURE}, "was not asked that"),
+        (flagged, {"relation": 9}, "an unknown relation"),
+        (plain, {"relation": pb.RELATION_COPY}, "was not asked that"),
+    ]
+    for at, change, message in wrong:
+        bad = list(good)
+        bad[at] = changed(good[at], **change)
+        assert _reveal(net, ann, bad, refused=message)
+    assert _reveal(net, ann, good)
+
+
+def _reveal(net: Network, who: Person, said: list[pb.Answer], refused: str = "") -> bool:
+    """Whether these answers pass, or are refused so, in a log that goes on from here with nobody else's."""
+    state = State()
+    for entry in net.log:
+        transition.apply(state, entry.raw, entry.leaves)
+    other = Network.__new__(Network)
+    other.__dict__ |= net.__dict__ | {"state": state, "log": list(net.log), "changes": []}
+    leaves = [encode_leaf(each) for each in said]
+    other.commit(who, leaves, C)
+    other.end_commits(C)
+    if refused:
+        with refuses(refused):
+            other.reveal(who, leaves, C)
+    else:
+        other.reveal(who, leaves, C)
+    return True
+
+
+# ---- verdicts and money ----
+
+
+def test_a_copy_earns_nothing_and_has_no_copies(net: Network) -> None:
+    original, likely = pair(net, COPY)
+    found = item(net, likely)
+    assert (found.status, found.duplicate_of) == (ItemStatus.DUPLICATE, original)
+    assert (found.relation, found.answer, found.proposal) == (COPY, None, None)
+    net.close()
+    line = line_of(net, net.people[1])
+    assert (line.amount, line.evidence.duplicates, line.evidence.accepted) == ("0", 1, 0)
+    assert same(net.replay(), net.state)
+
+
+def test_reviewers_of_a_copy_are_paid_for_their_answers(net: Network) -> None:
+    pair(net, COPY)
+    net.close()
+    lines = last_lines(net, pb.ROLE_REVIEWER)
+    assert sum(line.evidence.answers for line in lines) == 6, "three of each"
+    assert not net.state.answers.count(C)
+
+
+def test_a_derivative_earns_the_campaigns_part_of_the_price(net: Network) -> None:
+    original, likely = pair(net, DERIVATIVE)
+    found = item(net, likely)
+    assert (found.status, found.relation, found.resembles) == (
+        ItemStatus.ACCEPTED,
+        DERIVATIVE,
+        original,
+    )
+    net.close()
+    line = line_of(net, net.people[1])
+    assert (line.evidence.accepted, line.evidence.derivatives) == (1, 1)
+    assert line.weight_micro == PPM // 2
+    assert shares_of(net, net.people[0]) == 2 * shares_of(net, net.people[1]) > 0
+    pool = policy().epoch_emission_micro * 600_000 // PPM
+    assert shares_of(net, net.people[0]) + shares_of(net, net.people[1]) == pool
+
+
+@pytest.mark.parametrize("relation", [INDEPENDENT, pb.RELATION_UNSURE])
+def test_what_is_independent_earns_the_price(net: Network, relation: pb.Relation) -> None:
+    _, likely = pair(net, relation)
+    assert item(net, likely).status is ItemStatus.ACCEPTED
+    net.close()
+    assert shares_of(net, net.people[0]) == shares_of(net, net.people[1]) > 0
+
+
+def test_hiding_the_original_neither_saves_nor_ruins(net: Network) -> None:
+    _, likely = pair(net, UNSEEN)
+    assert item(net, likely).relation == DERIVATIVE
+
+
+def test_where_the_original_went_the_item_is_the_first_of_its_kind(net: Network) -> None:
+    original = submit(net, 0)
+    run(net, INDEPENDENT)
+    likely = submit(net, 1, ALIKE)
+    reviewers = judge(net, COPY)
+    net.stand_by(*reviewers, c=C)
+    net.seal(c=C)
+    net.draw(C)
+    net.withdraw(net.people[0], [original])
+    net.review(*reviewers, c=C)
+    net.verdict(C)
+    assert (item(net, likely).status, item(net, likely).relation) == (
+        ItemStatus.ACCEPTED,
+        pb.RELATION_NONE,
+    )
+    assert same(net.replay(gone={original}), net.state)
+
+
+def test_a_verdict_says_what_follows_from_the_voices(net: Network) -> None:
+    submit(net, 0)
+    run(net, INDEPENDENT)
+    likely = submit(net, 1, ALIKE)
+    reviewers = judge(net, DERIVATIVE)
+    net.stand_by(*reviewers, c=C)
+    net.seal(c=C)
+    net.draw(C)
+    net.review(*reviewers, c=C)
+    (good,) = net.compute_verdicts(C)
+    for bad in (
+        changed(good, relation=INDEPENDENT),
+        changed(good, resembles=b""),
+        changed(good, resembles=likely),
+    ):
+        with refuses("does not follow from the answers"):
+            net.add_verdict([bad], C)
+    with refuses("outcome does not follow"):
+        net.add_verdict(
+            [changed(good, outcome=pb.OUTCOME_COPY, proposal=b"", proposal_salt=b"")], C
+        )
+    net.add_verdict([good], C)
+
+
+def test_a_derivative_that_is_withdrawn_repays_what_it_earned(net: Network) -> None:
+    _, likely = pair(net, DERIVATIVE)
+    net.close()
+    net.withdraw(net.people[1], [likely])
+    assert dict(net.state.repayable.scan()) == {(net.people[1].id, C): 500}
+    submit(net, 1, OTHER)
+    run(net, INDEPENDENT)
+    net.close()
+    line = line_of(net, net.people[1])
+    assert (line.evidence.accepted, line.evidence.repaid_permille) == (1, 500)
+    assert line.weight_micro == PPM // 2
+    assert not len(net.state.repayable)
+
+
+@pytest.mark.parametrize(("permille", "taken"), [(0, True), (1_000, True), (1_001, False)])
+def test_the_part_for_a_derivative_is_a_part(net: Network, permille: int, taken: bool) -> None:
+    made = campaign(id="others", derivative_permille=permille)
+    if taken:
+        net.add(net.operator, "campaign", made)
+        return
+    with refuses("earns 1001 thousandths"):
+        net.add(net.operator, "campaign", made)
+
+
+# ---- contests ----
+
+
+def set_aside(net: Network) -> tuple[ItemId, ItemId]:
+    """An original that is accepted, and a strict match of it."""
+    original = submit(net, 0)
+    run(net, INDEPENDENT)
+    copy = submit(net, 1)
+    net.stand_by(*net.people[2:], c=C)
+    net.seal(c=C)
+    net.draw(C)
+    assert item(net, copy).status is ItemStatus.DUPLICATE
+    return original, copy
+
+
+@pytest.mark.parametrize(
+    ("relation", "status", "weight"),
+    [
+        (INDEPENDENT, ItemStatus.ACCEPTED, PPM),
+        (DERIVATIVE, ItemStatus.ACCEPTED, PPM // 2),
+        (COPY, ItemStatus.DUPLICATE, 0),
+    ],
+)
+def test_a_panel_decides_what_a_fingerprint_set_aside(
+    net: Network, relation: pb.Relation, status: ItemStatus, weight: int
+) -> None:
+    original, copy = set_aside(net)
+    net.contest(net.people[1], copy)
+    assert item(net, copy).status is ItemStatus.SUBMITTED
+    run(net, relation)
+    found = item(net, copy)
+    assert (found.status, found.relation, found.resembles) == (status, relation, original)
+    net.close()
+    assert line_of(net, net.people[1]).weight_micro == weight
+    assert same(net.replay(), net.state)
+    net.withdraw(net.people[1], [copy])
+    assert same(net.replay(gone={copy}), net.state)
+
+
+def test_a_panel_that_called_it_a_copy_is_followed_by_another_one(net: Network) -> None:
+    _, likely = pair(net, COPY)
+    first = set(item(net, likely).answered_by)
+    net.contest(net.people[1], likely)
+    run(net, INDEPENDENT)
+    found = item(net, likely)
+    assert (found.status, found.relation) == (ItemStatus.ACCEPTED, INDEPENDENT)
+    assert first.isdisjoint(found.answered_by[found.heard :])
+    net.close()
+    line = line_of(net, net.people[1])
+    assert (line.evidence.accepted, line.evidence.duplicates) == (1, 1)
+    assert not net.state.answers.count(C), "both panels are paid"
+
+
+def test_an_item_is_contested_by_its_author_once_and_while_it_is_set_aside(net: Network) -> None:
+    original, copy = set_aside(net)
+    with refuses("not an item of this author"):
+        net.contest(net.people[0], copy)
+    with refuses("not an item of this author"):
+        net.contest(net.people[1], bytes(32))
+    with refuses("is not set aside as a copy: it is accepted"):
+        net.contest(net.people[0], original)
+    with refuses("id is malformed"):
+        net.contest(net.people[1], copy[:31])
+    net.pause(c=C)
+    with refuses("is paused"):
+        net.contest(net.people[1], copy)
+    net.pause(paused=False, c=C)
+    net.contest(net.people[1], copy)
+    with refuses("contested already"):
+        net.contest(net.people[1], copy)
+    run(net, COPY)
+    with refuses("contested already"):
+        net.contest(net.people[1], copy)
+
+
+def test_a_contest_counts_among_what_one_may_submit() -> None:
+    small = policy(newcomer_items=1, items_per_standing=0)
+    net = Network(*people("Ada", "Ben", "Cleo", "Dan", "Eve", "Fay"), policy=small)
+    net.add(net.operator, "campaign", campaign(id=C))
+    _, copy = set_aside(net)
+    with refuses("you may submit 0 more"):
+        net.contest(net.people[1], copy)
+    net.close()
+    net.contest(net.people[1], copy)
+    with refuses("you may submit 0 more"):
+        submit(net, 1, OTHER)
+
+
+def test_of_what_is_contested_nothing_is_a_copy_meanwhile(net: Network) -> None:
+    original, copy = set_aside(net)
+    net.contest(net.people[1], copy)
+    third = submit(net, 1)
+    assert sealing.compute_seal(net.state, net.campaign(C)).duplicates == {third: original}
+
+
+def test_once_the_original_went_the_first_of_its_copies_takes_its_place(net: Network) -> None:
+    original, copy = set_aside(net)
+    other = submit(net, 1)
+    net.seal(c=C)
+    net.draw(C)
+    for each in (copy, other):
+        net.contest(net.people[1], each)
+    net.withdraw(net.people[0], [original])
+    run(net, COPY)
+    assert (item(net, copy).status, item(net, copy).relation) == (
+        ItemStatus.ACCEPTED,
+        pb.RELATION_NONE,
+    )
+    assert (item(net, other).status, item(net, other).duplicate_of) == (ItemStatus.DUPLICATE, copy)
+
+
+def test_what_a_contested_copy_resembles_is_followed_to_its_original(net: Network) -> None:
+    """A copy of a likely copy that turns out to be one is compared with the original of that."""
+    original, likely = pair(net, COPY)
+    net.state.items.put(likely, item(net, likely))
+    third = Item(net.people[1].id, C, 0, 0, None, resembles=likely, draws=1)
+    assert flagging.kept_original(net.state, third) == original
+
+
+# ---- a log whose leaves are gone ----
+
+
+def test_what_an_erased_item_resembles_is_taken_from_the_log_within_bounds(net: Network) -> None:
+    original, likely = submit(net, 0), submit(net, 1, ALIKE)
+    unlike = submit(net, 1, OTHER)
+    found = sealing.compute_seal(net.state, net.campaign(C))
+    assert found.flags == {likely: flagging.Flag(original, far(ALIKE))}
+    late = net.replay(gone={likely})
+    assert sealing.compute_seal(late, late.campaigns[C], found).flags == found.flags
+    assert sealing.compute_seal(late, late.campaigns[C]).flags == {}
+    for lie in (
+        {likely: unlike},
+        {likely: likely},
+        {likely: bytes(32)},
+        {unlike: original},
+    ):
+        claim = Found(flags={each: flagging.Flag(other, 1) for each, other in lie.items()})
+        assert sealing.compute_seal(late, late.campaigns[C], claim).flags == {}
