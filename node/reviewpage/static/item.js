@@ -16,7 +16,7 @@ export class ItemScreen {
 
   constructor({ model, contents, keys, go }) {
     Object.assign(this, { model, contents, keys, go });
-    this.stage = make("section", { class: "stage", tabindex: -1, id: "stage" });
+    this.stage = make("section", { class: "stage", tabindex: 0, id: "stage" });
     this.hint = make("p", { class: "hint quiet", "aria-hidden": "true" });
     this.question = make("h1", {});
     this.holder = make("div", {});

@@ -20,7 +20,7 @@ export const showParts = (item, parts, compared) => {
     return { stage: own, actions };
   }
   const count = item.parts.length;
-  const earlier = item.beside.parts.map((part, at) => showOne(part, count + at, parts[count + at], actions, false));
+  const earlier = item.beside.parts.map((part, at) => showOne(part, count + at, parts[count + at], actions, item.beside.parts.length === 1, "the earlier item"));
   const stage = make("div", { class: "beside" },
     make("section", { "aria-labelledby": "this-item" }, make("h2", { id: "this-item" }, "This item"), own),
     make("section", { "aria-labelledby": "earlier-item" },
@@ -32,12 +32,12 @@ export const showParts = (item, parts, compared) => {
   return { stage, actions };
 };
 
-const showOne = ([name, medium, size], at, content, actions, isAlone) => {
+const showOne = ([name, medium, size], at, content, actions, isAlone, of = "") => {
   const id = `part-${at}`;
   const body = content === null ? missing() : showPart(name, medium, size, content, actions);
   return make(
     "section",
-    { class: `part ${kindOf(medium)}`, "aria-labelledby": isAlone ? null : id, "aria-label": isAlone ? name : null },
+    { class: `part ${kindOf(medium)}`, "aria-labelledby": isAlone || of ? null : id, "aria-label": of ? `${name} of ${of}` : isAlone ? name : null },
     isAlone ? null : make("h2", { id }, said(name)),
     body,
   );
