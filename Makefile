@@ -28,11 +28,13 @@ FORGE_MODULES := contracts/node_modules/.installed
 # slither and halmos need older versions of what the product uses, so they have an environment of their own.
 AUDIT := .tools/contracts
 AUDIT_BIN := $(CURDIR)/.tools/bin:$(CURDIR)/$(AUDIT)/bin
+# The tools of other formats bring old releases of what the product uses.
+FORMATS := .tools/formats
 PEER_MODULES := tests/javascript/node_modules/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-federated coverage coverage-protocol explore mutants check types format protos \
-    lock sbom audit javascript contracts-test contracts-test-deep contracts-build slither halmos bench clean
+    lock sbom audit javascript contracts-test contracts-test-deep contracts-build slither halmos round-trip bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -116,6 +118,9 @@ slither: $(AUDIT)/.installed ## Look for known mistakes in the Solidity sources
 halmos: $(AUDIT)/.installed ## Prove what no signature can change (several minutes)
 	cd contracts && FOUNDRY_PROFILE=halmos PATH="$(AUDIT_BIN):$$PATH" halmos --forge-build-out out/halmos
 
+round-trip: $(STAMP) $(FORMATS)/.installed ## See that no format loses anything, by its own tools (needs a gigabyte of them)
+	$(BIN)/python -m benchmarks.round_trip
+
 bench: $(STAMP) $(TRAINING_STAMP) ## Measure every figure that the docs claim (about a quarter of an hour)
 	rm -f bench-results.json
 	$(BIN)/python -m benchmarks
@@ -148,6 +153,11 @@ $(TRAINING_VENV)/.locked: requirements-federated.lock requirements-build.lock
 
 %/node_modules/.installed: %/package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $*
+	@touch $@
+
+$(FORMATS)/.installed: benchmarks/requirements-formats.txt
+	$(PYTHON) -m venv $(FORMATS)
+	$(FORMATS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 $(AUDIT)/.installed: contracts/tools/requirements.txt $(FORGE_MODULES)

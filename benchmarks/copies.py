@@ -77,6 +77,10 @@ LIKELY: Final[dict[str, dict[str, Change]]] = {
         for share in (0.05, 0.15)
         for level in (0, 255)
     },
+    "image_noise": {
+        "noise, sigma 15": lambda picture: looks.with_noise(picture, 15),
+        "shift by two, noise 10": STRICT["shift by two, noise 10"],
+    },
     "image_jpeg": {f"quality {q}": partial(looks.as_jpeg, quality=q) for q in (10, 20, 40)},
 }
 

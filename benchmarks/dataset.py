@@ -55,8 +55,8 @@ def _measure(items: int, size: int) -> dict[str, object]:
             lab.fetch(hash_leaf(leaves[-1]))
             lab.kept.clear()
         lab.accept(ada=leaves)
-        (path, manifest), seconds, peak = _watched(lab.export)
-        _, check_seconds, check_peak = _watched(
+        (path, manifest), seconds, peak = watched(lab.export)
+        _, check_seconds, check_peak = watched(
             lambda: check_dataset(path, VERIFIER, lambda *_: None)
         )
         proofs = sum(manifest.files[name].bytes for name in ("log.jsonl", "items.jsonl"))
@@ -79,7 +79,7 @@ def _recording(rng: random.Random, size: int) -> bytes:
     return out.getvalue()
 
 
-def _watched(work: Callable[[], T]) -> tuple[T, float, float]:
+def watched(work: Callable[[], T]) -> tuple[T, float, float]:
     """What work gives, its seconds, and by how much the largest resident set grew, in MiB."""
     _CLEAR_REFS.write_text(_RESET_PEAK)
     before, start = _peak_mib(), time.perf_counter()

@@ -190,6 +190,9 @@ def read_draft(network: bytes, file: Path | None, given: Mapping[str, Any]) -> D
             wrong, lambda: _chosen(fields, "automation", AUTOMATION), pb.AUTOMATION_LOCAL
         ),
     )
+    body.copies.CopyFrom(
+        _tried(wrong, lambda: parse_copy_terms(fields["copies"]), parse_copy_terms([]))
+    )
     _tried(wrong, partial(_set_texts, body, fields), None)
     return Draft(body, (*wrong, *_refused(body)))
 

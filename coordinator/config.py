@@ -8,6 +8,8 @@ backup.json         in a backup that was not completed yet; see coordinator/back
 server.json         where the running server listens; rewritten at every start
 content/            what was fetched from contributors for datasets, and its salts
 datasets/           exported datasets, each named by its snapshot
+drafts/             campaigns that are not open yet; see coordinator/desk/drafts.py
+desk/               answers of experts, and content while the desk is open
 chain/              the transaction that the account on chain has under way
 """
 

@@ -7,7 +7,7 @@ The server holds the only right to write. The state is read from the same disk, 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -22,7 +22,7 @@ from coordinator.heads import KeptHead, missing_entries
 from coordinator.keys import TLS_NAME, Keys, delegation_of, load_keys
 from coordinator.ledger import Ledger
 from coordinator.recovery import entries_beyond, fold, leaves_of
-from coordinator.sealed import Opening
+from coordinator.sealed import Opening, known_of
 from coordinator.tally import Tally
 from protocol.errors import Unreachable
 from protocol.identity import KeyId
@@ -33,7 +33,7 @@ from protocol.log.strict import canonical, parse_leaf
 from protocol.money.payout import binding_digest
 from protocol.rows import ItemId
 from protocol.state import State
-from protocol.transition import AnyRecord
+from protocol.transition import AnyRecord, Changes
 from protos.gen import api_pb2, api_pb2_grpc
 from protos.gen import records_pb2 as pb
 
@@ -53,17 +53,24 @@ _START_SERVER: Final = "start it with `commonhold coordinator serve`"
 
 T = TypeVar("T")
 
+OnRecord = Callable[[AnyRecord, Changes], None]
+
+
+def _ignore(_record: AnyRecord, _changes: Changes) -> None:
+    """Of whoever needs no more than state and tally."""
+
 
 class Operator:
     """Use it as a context manager. `state` and `tally` are of what the log had at the last `refresh`."""
 
-    def __init__(self, home: Home) -> None:
-        """Replays the ledger.
+    def __init__(self, home: Home, on_record: OnRecord = _ignore) -> None:
+        """Replays the ledger. `on_record` sees every record that is applied, now and at each refresh.
 
         Raises:
             ConfigError, StoreError: there is no coordinator here, or it is damaged.
         """
         self.home = home
+        self._on_record = on_record
         self.config: Config = home.load()
         self.keys: Keys = load_keys(home, self.config)
         self.state = State()
@@ -96,6 +103,7 @@ class Operator:
 
     def _apply(self, state: State, kind: str, record: AnyRecord) -> None:
         changes = self.tally.process(state, kind, record)
+        self._on_record(record, changes)
         if changes.closed is not None:
             self._last_close = (changes.closed, changes.lines)
 
@@ -105,12 +113,17 @@ class Operator:
         closed, lines = self._last_close
         if closed == epoch:
             return list(lines)
+        # Those of a close are never erased.
+        return [parse_leaf(pb.RewardLine, leaf) for leaf in self.leaves(index)]
+
+    def leaves(self, index: int) -> list[bytes]:
+        """The leaves beside a log entry, but for erased ones."""
         [entry] = self._ledger.entries(index, index + 1)
-        return [
-            parse_leaf(pb.RewardLine, leaf)
-            for leaf in leaves_of(entry)
-            if isinstance(leaf, bytes)  # those of a close are never erased
-        ]
+        return [leaf for leaf in leaves_of(entry) if isinstance(leaf, bytes)]
+
+    def known(self, item_ids: Iterable[ItemId]) -> dict[ItemId, bytes]:
+        """The answers that were imported for some items that wait."""
+        return known_of(self._ledger, item_ids)
 
     @property
     def link(self) -> str:
@@ -118,10 +131,14 @@ class Operator:
         return str(self._address()["link"])
 
     @property
+    def http_url(self) -> str:
+        """Where the dashboard and the log are on this machine, if the server runs."""
+        return f"http://{_bracketed(_near(self.config.http_listen))}:{self._address()['http_port']}"
+
+    @property
     def local_host(self) -> str:
         """Where the server is reached on this machine, whatever name others know it by."""
-        listen = self.config.listen
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen, listen)  # noqa: S104
+        return _near(self.config.listen)
 
     # -- Asking the server
 
@@ -231,10 +248,18 @@ class Operator:
         """The generated stub, which has no annotations."""
         if self._channel is None:
             credentials = grpc.ssl_channel_credentials(self.keys.tls_certificate)
-            host = self.local_host
-            target = f"{f'[{host}]' if ':' in host else host}:{self._address()['grpc_port']}"
+            target = f"{_bracketed(self.local_host)}:{self._address()['grpc_port']}"
             self._channel = grpc.secure_channel(target, credentials, options=_OPTIONS)
         return api_pb2_grpc.CoordinatorStub(self._channel)  # type: ignore[no-untyped-call]
+
+
+def _near(listen: str) -> str:
+    """An address of this machine, of all that a server listens at."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen, listen)  # noqa: S104
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _retried(call: Callable[[], T]) -> T:

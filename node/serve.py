@@ -1,14 +1,16 @@
 """What this node gives to peers: its own content, to the reviewers drawn for it, or for a likely copy of it.
 
-Content is served to reviewers while a review needs it, and to the network's operator once it is
-accepted for a dataset that its author agreed to; to nobody else. The author's own replay of the log
-says who that is. A peer that asks before our replay has got there is refused and asks again.
+Content is served to reviewers while a review needs it, and to the network's operator where its author
+agreed to have it published: once it is accepted, for datasets, and while it waits, for experts who make gold
+of it. To nobody else. The author's own replay of the log says who that is. A peer that asks before our replay
+has got there is refused and asks again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from typing import Final
 
 from commonground.p2p import Denial, Grant, OpenBlob
 from node.blobs import BlobStore
@@ -18,6 +20,8 @@ from protocol.lifecycle import ItemStatus, RoundPhase
 from protocol.review.copies import fingerprinted
 from protocol.rows import Item, ItemId
 from protocol.state import State
+
+_FOR_OPERATOR: Final = frozenset({ItemStatus.SUBMITTED, ItemStatus.UNDECIDED, ItemStatus.ACCEPTED})
 
 
 def may_read(
@@ -33,7 +37,7 @@ def may_read(
         return Denial("not an item of ours")
     if part in item.taken_back:
         return Denial("the part was taken back")
-    if peer == state.operator_key and _is_for_datasets(state, item):
+    if peer == state.operator_key and _is_for_operator(state, item):
         return Grant()
     if state.round_of(item.campaign_id).phase is not RoundPhase.COMMITTING:
         return Denial("no review of it is running")
@@ -55,10 +59,11 @@ def _compares(
     )
 
 
-def _is_for_datasets(state: State, item: Item) -> bool:
-    """Whether the operator may put the item into datasets: asked for, accepted, and not withdrawn."""
+def _is_for_operator(state: State, item: Item) -> bool:
+    """Whether the operator may have the item: published anyway if it is accepted, and not under review, when
+    nobody may see it who could tell its reviewers what to say."""
     return (
-        item.status is ItemStatus.ACCEPTED
+        item.status in _FOR_OPERATOR
         and item.description is not None
         and state.campaigns[item.campaign_id].is_open
         and item.description.consent.redistribute

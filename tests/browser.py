@@ -17,7 +17,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -83,6 +83,13 @@ class Browser:
         self._loaded = False
         failure = self.call("Page.navigate", url=url).get("errorText")
         assert failure is None, f"{url}: {failure}"
+        while not self._loaded:
+            self._receive()
+
+    def follow(self, act: Callable[[], None]) -> None:
+        """Does what leads to another page, and waits until it and its files are there."""
+        self._loaded = False
+        act()
         while not self._loaded:
             self._receive()
 

@@ -16,9 +16,11 @@ from google.protobuf.message import Message
 from PIL import Image
 
 from commonground.dataset.layout import Manifest
+from commonground.dataset.splits import SplitTerms
 from coordinator.config import Home
 from coordinator.dataset.content import ContentStore
-from coordinator.dataset.folder import Source, dataset_path, write_dataset
+from coordinator.dataset.folder import dataset_path, write_dataset
+from coordinator.dataset.items import Source
 from coordinator.dataset.snapshots import log_snapshot, scope_of
 from coordinator.keys import Keys
 from coordinator.ledger import Ledger, Staged
@@ -269,7 +271,9 @@ class DatasetLab:
         ledger.commit(staged, head, 0)
         return ledger
 
-    def export(self, *scope: str, missing: Sequence[ItemId] = ()) -> tuple[Path, Manifest]:
+    def export(
+        self, *scope: str, missing: Sequence[ItemId] = (), split: SplitTerms | None = None
+    ) -> tuple[Path, Manifest]:
         """Writes the dataset of now."""
         digest, snapshot = log_snapshot(self.operator, self.c, scope_of(scope or ALL))
         with self.ledger() as ledger:
@@ -285,7 +289,7 @@ class DatasetLab:
                 "2026-03-01",
             )
             manifest = write_dataset(
-                self.home.datasets_path, source, frozenset(missing), lambda: None
+                self.home.datasets_path, source, frozenset(missing), lambda: None, split
             )
         return dataset_path(self.home.datasets_path, digest), manifest
 

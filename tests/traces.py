@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from node.rows import ItemRow
 from protocol.log.strict import parse_leaf
+from protocol.review.levels import TRITS_IN_BYTE, pack_signs
 from protos.gen import records_pb2 as pb
 
 # A page that was reused keeps parts: of each trace several pieces of this length are looked for.
 PIECE_BYTES = 16
+EVEN_PIECE = pack_signs(np.zeros(PIECE_BYTES * TRITS_IN_BYTE, dtype=np.int64))
 
 
 def traces_of(row: ItemRow, leaf: bytes, content: bytes) -> dict[str, bytes]:
@@ -42,5 +46,7 @@ def found_in(folder: Path, traces: Mapping[str, bytes]) -> dict[str, list[str]]:
 
 
 def _pieces(trace: bytes) -> set[bytes]:
-    """Not from the ends: pictures, and items, begin and end alike."""
-    return {trace[at : at + PIECE_BYTES] for at in (len(trace) // 4, len(trace) // 2)}
+    """Not from the ends: pictures, and items, begin and end alike; nor what is even, as details of a small
+    picture are."""
+    pieces = {trace[at : at + PIECE_BYTES] for at in (len(trace) // 4, len(trace) // 2)}
+    return pieces - {EVEN_PIECE}

@@ -555,14 +555,14 @@ _COPIES: Final = (
     Mutant(
         "exactly the limit is not near in another part",
         "protocol/review/copies.py",
-        "return far if 0 < permille and far <= permille else",
-        "return far if 0 < permille and far < permille else",
+        "return far if permille > 0 and far <= permille else",
+        "return far if permille > 0 and far < permille else",
         COPIES,
     ),
     Mutant(
         "a threshold of 0 takes what only looks the same",
         "protocol/review/copies.py",
-        "return far if 0 < permille and far <= permille else",
+        "return far if permille > 0 and far <= permille else",
         "return far if far <= permille else",
         COPIES,
     ),

@@ -4,8 +4,10 @@
     files       those that the manifest lists, byte for byte, and no other Parquet file
     log.jsonl   each entry is in the log that the checkpoint signs, and signed by its author
     items       exactly those of the snapshot; each described, submitted and decided as the log says
+    splits      as they follow from the items and the manifest's terms
     rows        every column of each: what is content opens its contributor's commitment, what is not
                 follows from the log
+    copies      in other formats, byte for byte what the rows make
 
 Not checked, because only the network knows: whether somebody has withdrawn since.
 """
@@ -13,15 +15,18 @@ Not checked, because only the network knows: whether somebody has withdrawn sinc
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 from commonground.dataset import layout
+from commonground.dataset.decided import Decided, Given
 from commonground.dataset.layout import Manifest
 from commonground.dataset.proofs import Proofs, read_lines, read_proofs
-from commonground.dataset.rows import Columns, Decided
+from commonground.dataset.rows import Columns
+from commonground.dataset.splits import SPLITS, TRAIN, Member, SplitTerms, split_items
 from commonground.files import sha256_file
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError
 from protocol.log import commitments
@@ -31,9 +36,6 @@ from protocol.log.strict import parse_leaf
 from protocol.rows import Campaign, Description, Part
 from protocol.text import quoted
 from protos.gen import records_pb2 as pb
-
-# Rows that are Python objects at once; a row group is the least that Parquet reads anyway.
-_BATCH_ROWS: Final = 64
 
 Progress = Callable[[str, int, int], None]
 
@@ -45,6 +47,7 @@ class DatasetReport:
     manifest: Manifest
     checkpoint: Checkpoint
     contributors: int
+    copies: tuple[str, ...] = ()  # in other formats
 
 
 def is_dataset(folder: Path) -> bool:
@@ -66,7 +69,12 @@ def check_dataset(folder: Path, verifier: Verifier, progress: Progress) -> Datas
     _check_keys(manifest, verifier, proofs)
     if layout.open_signature(raw, _read(folder / layout.SIGNATURE)) != proofs.operator_key:
         raise Misbehaviour("the manifest is not signed by the network's operator")
-    return DatasetReport(manifest, checkpoint, _check_items(folder, manifest, proofs, progress))
+    contributors = _check_items(folder, manifest, proofs, progress)
+    # Here, since a copy is read with what reads Parquet, which the items' check has asked for.
+    from commonground.dataset.formats.copies import check_copies
+
+    copies = check_copies(folder, manifest, _campaign(proofs))
+    return DatasetReport(manifest, checkpoint, contributors, tuple(copies))
 
 
 def _checkpoint_by(
@@ -106,7 +114,15 @@ def _check_files(folder: Path, manifest: Manifest, progress: Progress) -> None:
     for path in folder.rglob("*.parquet"):
         if path.relative_to(folder).as_posix() not in manifest.files:
             raise Misbehaviour(f"{path.name} does not belong to the dataset")
-    missing = {layout.LOG, layout.ITEMS, layout.CROISSANT, layout.CARD} - set(manifest.files)
+    tables = [name for name in manifest.files if name.endswith(".parquet")]
+    strays = [
+        each
+        for each in tables
+        if not each.startswith(tuple(f"{layout.DATA}/{name}-" for name in SPLITS))
+    ]
+    if strays:
+        raise Misbehaviour(f"{strays[0]} is of no split")
+    missing = set(layout.REQUIRED) - set(manifest.files)
     if missing:
         raise Misbehaviour(f"the manifest lacks {', '.join(sorted(missing))}")
 
@@ -114,14 +130,16 @@ def _check_files(folder: Path, manifest: Manifest, progress: Progress) -> None:
 def _check_items(folder: Path, manifest: Manifest, proofs: Proofs, progress: Progress) -> int:
     """Holds each row against the log; gives the number of contributors."""
     columns = _columns(manifest, proofs)
-    rows = _rows(folder, manifest, columns)
-    contributors, missing, items = set(), [], 0
+    splits = _splits(folder, manifest, proofs)
+    rows = {name: _read_rows(folder, manifest, columns, name) for name in SPLITS}
+    contributors, missing, counts = set(), [], Counter[str]()
     for number, line in enumerate(read_lines(folder / layout.ITEMS), 1):
         if "item" not in line:
             missing.append(line["id"])
             continue
-        items += 1
-        row = next(rows, None)
+        split = splits.get(line["id"], TRAIN)
+        counts[split] += 1
+        row = next(rows[split], None)
         if row is None:
             raise Misbehaviour(f"the data ends before item {line['id']}")
         try:
@@ -129,11 +147,36 @@ def _check_items(folder: Path, manifest: Manifest, proofs: Proofs, progress: Pro
         except (Misbehaviour, Reject, ValueError, LookupError, TypeError, AttributeError) as error:
             raise Misbehaviour(f"item {number} ({line.get('id')}): {error}") from error
         progress("checking items", number, len(proofs.items))
-    if next(rows, None) is not None:
+    if any(next(each, None) is not None for each in rows.values()):
         raise Misbehaviour("the data holds more rows than there are items")
-    if (missing, items) != (manifest.missing, manifest.items):
+    found = missing, counts.total(), dict(counts)
+    if found != (manifest.missing, manifest.items, manifest.rows):
         raise Misbehaviour("the manifest counts other items than the dataset holds")
     return len(contributors)
+
+
+def _splits(folder: Path, manifest: Manifest, proofs: Proofs) -> dict[str, str]:
+    """The split of each item, by its id, where there are several. By what the items' lines say, each of
+    which is checked later."""
+    if manifest.split is None:
+        return {}
+    terms = SplitTerms.parse(manifest.split)
+    try:
+        members = [
+            _member(line, terms, proofs)
+            for line in read_lines(folder / layout.ITEMS)
+            if "item" in line
+        ]
+        return {item_id.hex(): name for item_id, name in split_items(members, terms).items()}
+    except (Reject, StateError, ValueError, LookupError, TypeError) as error:
+        raise Misbehaviour(f"the split does not follow from the items: {error}") from error
+
+
+def _member(line: Mapping[str, Any], terms: SplitTerms, proofs: Proofs) -> Member:
+    item = parse_leaf(pb.Item, layout.decode(line["item"]))
+    answer = parse_leaf(pb.ItemVerdict, layout.decode(line["item_verdict"])).answer
+    author = proofs.submissions[line["submission"]].author if terms.by_author else None
+    return Member.of(item, bytes.fromhex(line["id"]), answer, author)
 
 
 def _columns(manifest: Manifest, proofs: Proofs) -> Columns:
@@ -209,9 +252,33 @@ def _decided(line: Mapping[str, Any], campaign: Campaign, proofs: Proofs) -> Dec
         proofs.epoch_at(verdict.index),
         decision.reviewers,
         decision.programs,
+        _all_given(line, item_id, decision, proofs),
         decision.resembles,
         decision.relation,
     )
+
+
+def _all_given(
+    line: Mapping[str, Any], item_id: bytes, decision: pb.ItemVerdict, proofs: Proofs
+) -> tuple[Given, ...]:
+    """Every answer: the verdict counts them."""
+    found = tuple(_given(answer, item_id, proofs) for answer in line["answers"])
+    counted = len({each.reviewer for each in found}), sum(bool(each.program) for each in found)
+    if counted != (decision.reviewers, decision.programs) or len(found) != decision.reviewers:
+        raise Misbehaviour("its answers are not all that its verdict counts")
+    return found
+
+
+def _given(line: Mapping[str, Any], item_id: bytes, proofs: Proofs) -> Given:
+    """One reviewer's answer: theirs is what is in a reveal that they signed."""
+    leaf, reveal = layout.decode(line["leaf"]), proofs.reveals[line["reveal"]]
+    answer = parse_leaf(pb.Answer, leaf)
+    if hash_leaf(leaf) not in reveal.leaves:
+        raise Misbehaviour("an answer is not what its reviewer revealed")
+    if answer.item_id != item_id:
+        raise Misbehaviour("an answer is of another item")
+    when = proofs.round(reveal.round)
+    return Given(reveal.author, answer.answer, answer.refusal, when, answer.program)
 
 
 def _described(line: Mapping[str, Any], item: pb.Item, campaign: Campaign) -> Description:
@@ -234,29 +301,14 @@ def _check_content(part: Part, content: bytes, line: Mapping[str, Any]) -> None:
         raise Misbehaviour(f"its {part.name} is not what its contributor committed to")
 
 
-def _rows(folder: Path, manifest: Manifest, columns: Columns) -> Iterator[dict[str, Any]]:
-    """The rows of all Parquet files, in order; memory holds one row group."""
+def _read_rows(
+    folder: Path, manifest: Manifest, columns: Columns, split: str
+) -> Iterator[dict[str, Any]]:
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        from commonground.dataset.parquet import arrow_schema
+        from commonground.dataset.parquet import read_rows
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"checking a dataset needs the package {error.name}",
             "pip install 'commonhold[dataset]'",
         ) from error
-    schema = arrow_schema(columns)
-    for name in sorted(manifest.files):
-        if not name.endswith(".parquet"):
-            continue
-        try:
-            with pq.ParquetFile(folder / name) as file:
-                if not file.schema_arrow.equals(schema, check_metadata=True):
-                    raise Misbehaviour(f"{name} has other columns or labels than the campaign")
-                # Group by group: a reader over the whole file keeps what it has read.
-                for group in range(file.num_row_groups):
-                    for batch in file.read_row_group(group).to_batches(_BATCH_ROWS):
-                        yield from batch.to_pylist()
-        except (pa.ArrowException, UnicodeDecodeError) as error:  # text that is no UTF-8
-            raise Misbehaviour(f"{name} cannot be read: {error}") from error
+    return read_rows(folder, manifest, columns, split)

@@ -1,7 +1,9 @@
 """The dataset's folder: which file is what, and the signed manifest over all of them.
 
-data/train-….parquet      the rows
+data/train-….parquet      the rows; with a split also data/validation-…, data/test-…
 croissant.json, README.md what they are, for programs and for people
+provenance.json           the fields of the Data Provenance Standards
+policy.jsonld             what may be done with it (ODRL)
 log.jsonl, items.jsonl    what proves them against the log (evidence.py)
 ranking.json              who wrote the better answers, where a campaign compares sources
 manifest.json             which snapshot this is, and the SHA-256 of every other file
@@ -22,16 +24,20 @@ from protocol.identity import KeyId
 from protocol.log.envelope import Envelope, Signer, parse_envelope, seal, verify_signature
 from protocol.rows import Consent
 
-FORMAT: Final = "commonhold-dataset/2"
+FORMAT: Final = "commonhold-dataset/3"
 KIND: Final = "dataset"
 DATA: Final = "data"
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.sig"
 CROISSANT: Final = "croissant.json"
 CARD: Final = "README.md"
+PROVENANCE: Final = "provenance.json"
+POLICY: Final = "policy.jsonld"
 LOG: Final = "log.jsonl"
 ITEMS: Final = "items.jsonl"
 RANKING: Final = "ranking.json"
+REQUIRED: Final = (LOG, ITEMS, CROISSANT, CARD, PROVENANCE, POLICY)
+"""What every dataset has beside its rows."""
 WITHDRAWN: Final = "WITHDRAWN.txt"
 SCOPE: Final = ("train", "redistribute", "commercial")
 
@@ -58,6 +64,8 @@ class Manifest:
     scope: list[str]
     items: int  # in the dataset
     missing: list[str]  # ids of the snapshot's items that are not
+    split: Mapping[str, Any] | None  # splits.SplitTerms; None where all rows are for training
+    rows: Mapping[str, int]  # by split
     checkpoint: str  # a signed note: the log that the proofs lead to
     files: Mapping[str, FileEntry]
     format: str = FORMAT

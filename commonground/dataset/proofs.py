@@ -9,6 +9,8 @@ and each is read by the rules that governed when it was logged:
     register, delegate      for whom the contributors' keys sign
     campaign, snapshot      what was asked, and which items there are
     submission, verdict     what the items are, and what was decided of them
+    draw, end-commits       between which times the answers of a round were given
+    reveal                  what a reviewer answered
     close                   between which of them a verdict lies says in which epoch it fell; and when the
                             rules change
 """
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from commonground.dataset import layout
+from commonground.dataset.decided import Round
 from commonground.dataset.layout import Manifest
 from protocol.errors import Misbehaviour, Reject
 from protocol.identity import NOBODY, KeyId, PersonId
@@ -48,11 +51,12 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ProvedBatch:
-    """A submission or a verdict that is in the log, and the hashes of its leaves."""
+    """A submission, reveal or verdict that is in the log, and the hashes of its leaves."""
 
     index: int
     author: PersonId
     leaves: frozenset[bytes]
+    round: int = 0  # of a reveal
 
 
 @dataclass(slots=True)
@@ -71,6 +75,9 @@ class Proofs:
     items: list[pb.SnapshotItem] = field(default_factory=list)  # of the snapshot
     submissions: dict[int, ProvedBatch] = field(default_factory=dict)  # by log index
     verdicts: dict[int, ProvedBatch] = field(default_factory=dict)
+    reveals: dict[int, ProvedBatch] = field(default_factory=dict)
+    drawn: dict[int, int] = field(default_factory=dict)  # when, by round
+    ended: dict[int, int] = field(default_factory=dict)  # when commits did, by round
     closes: list[tuple[int, int]] = field(default_factory=list)  # (log index, epoch), in order
 
     def epoch_at(self, index: int) -> int:
@@ -80,6 +87,10 @@ class Proofs:
         if at < len(self.closes) and self.closes[at][1] != epoch:
             raise Misbehaviour(f"{layout.LOG} lacks the close before log entry {index}")
         return epoch
+
+    def round(self, number: int) -> Round:
+        """When the answers of a round were given; raises KeyError where no entry says so."""
+        return Round(number, self.drawn[number], self.ended[number])
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +238,28 @@ def _take_snapshot(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
 
 
 def _take_submission(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    author, leaves = _author(proofs, entry), frozenset(entry.leaves)
+    proofs.submissions[entry.index] = ProvedBatch(entry.index, author, leaves)
+
+
+def _take_reveal(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    author, leaves = _author(proofs, entry), frozenset(entry.leaves)
+    proofs.reveals[entry.index] = ProvedBatch(entry.index, author, leaves, entry.body.round)
+
+
+def _author(proofs: Proofs, entry: _Entry) -> PersonId:
     author = proofs.keys.get(entry.envelope.key)
     if author is None:
         raise Misbehaviour("nobody has delegated the key that signed it")
-    proofs.submissions[entry.index] = ProvedBatch(entry.index, author, frozenset(entry.leaves))
+    return author
+
+
+def _take_draw(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    proofs.drawn[entry.body.round] = entry.body.time_ms
+
+
+def _take_end_commits(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
+    proofs.ended[entry.body.round] = entry.body.time_ms
 
 
 def _take_verdict(proofs: Proofs, entry: _Entry, _: Manifest) -> None:
@@ -261,8 +290,11 @@ _TAKEN: Final[dict[str, Callable[[Proofs, _Entry, Manifest], None]]] = {
     "campaign": _take_campaign,
     "snapshot": _take_snapshot,
     "submission": _take_submission,
+    "draw": _take_draw,
+    "end-commits": _take_end_commits,
+    "reveal": _take_reveal,
     "verdict": _take_verdict,
     "close": _take_close,
 }
-LEAVES_SHOWN: Final = ("submission", "verdict")
+LEAVES_SHOWN: Final = ("submission", "reveal", "verdict")
 """Kinds whose lines carry the hashes of their leaves."""

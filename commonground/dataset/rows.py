@@ -6,6 +6,7 @@ that a row which the log does not bear out is found.
     a part's name        its content: a picture, text, or bytes
     answer, confidence   what was decided, in words, and how sure that is
     the kind's own       `Kind.columns`: a label's index, chosen and rejected, a share for each criterion
+    given_…              what each reviewer said, who it was, when: lists of one length
     the rest             name, licence, consent, origin, author, place in the log; each part's medium
 
 Parts have the names that the campaign gave them. Where a column of ours would have the name of a part, it
@@ -16,14 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
+from commonground.dataset import policies
+from commonground.dataset.decided import REFUSALS, Contents, Decided, Given, moment
 from protocol.errors import Misbehaviour
-from protocol.identity import PersonId, name_of
+from protocol.identity import name_of
 from protocol.limits import PPM
 from protocol.media import MEDIA, Shown
-from protocol.rows import Campaign, Description, ItemId
+from protocol.rows import Campaign
 from protocol.tasks import kind as kinds
 from protocol.tasks.kind import ColumnType
 from protocol.tasks.question import Question, question_of
@@ -40,6 +43,10 @@ NESTED: Final = (IMAGE, AUDIO)  # {bytes, path}
 _KEPT_AS: Final = {Shown.PICTURE: IMAGE, Shown.SOUND: AUDIO, Shown.TEXT: TEXT, Shown.FILE: BYTES}
 
 LABEL: Final = "label"  # the column of a classify campaign
+
+# Persons whose printed names are kept: a few review most of a campaign, and a name takes 50 us.
+_NAMES_KEPT: Final = 4_096
+_name: Final = lru_cache(_NAMES_KEPT)(name_of)
 
 ORIGINS: Final[Mapping[int, str]] = {
     pb.ORIGIN_HUMAN: "human",
@@ -58,38 +65,9 @@ RELATIONS: Final[Mapping[int, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """An accepted item, as the log has it."""
-
-    item_id: ItemId
-    described: Description
-    author: PersonId
-    submitted_at: int  # log index
-    answer: bytes
-    belief_ppm: Sequence[int]
-    confidence_ppm: int
-    decided_in: int  # epoch
-    reviewers: int  # who answered or refused
-    programs: int  # of those: for whom a program did
-    resembles: ItemId = b""  # the earlier item that reviewers compared it with
-    relation: int = pb.RELATION_NONE  # pb.Relation: what they say it is to that one
-
-    @property
-    def derived_from(self) -> tuple[ItemId, ...]:
-        """What its author names, and what its reviewers say that it was made from."""
-        named = self.described.derived_from
-        if self.relation != pb.RELATION_DERIVATIVE or self.resembles in named:
-            return named
-        return (*named, self.resembles)
-
-
-Contents = Mapping[str, bytes]
-"""By the name of the part; an optional part may be absent."""
-
-
-@dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `names`: what the indices of a label mean. `content`: it repeats content, or is some."""
+    """A column. `names`: what the indices of a label mean. `content`: it repeats content, or is some.
+    `own_name`: what it is called where it does not have to make room for a part."""
 
     name: str
     type: str
@@ -98,6 +76,7 @@ class Column:
     repeated: bool = False
     names: tuple[str, ...] = ()
     content: bool = False
+    own_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +104,7 @@ class Columns:
         others = (
             *_decided(question),
             *(_own(question, parts, each) for each in question.kind.columns(question.spec)),
+            *_given(question),
             *_ITEM,
             *(column for part in campaign.parts for column in _of_part(part.name)),
         )
@@ -143,7 +123,11 @@ class Columns:
     @property
     def key(self) -> str:
         """The column that names the item."""
-        return next(column.name for column in self.others if column.value is _ITEM[0].value)
+        return self.name_of("item_id")
+
+    def name_of(self, own_name: str) -> str:
+        """What a column of ours is called here."""
+        return next(each.name for each in self.others if each.own_name == own_name)
 
     def row(self, decided: Decided, contents: Contents) -> dict[str, Any]:
         """The item's row."""
@@ -151,11 +135,11 @@ class Columns:
 
     def contents(self, row: Mapping[str, Any]) -> dict[str, bytes]:
         """The content that a row holds; raises Misbehaviour for a cell of another type."""
-        return {
-            name: _bytes_of(column, row[name])
-            for name, column in self.parts.items()
-            if row[name] is not None
-        }
+        return {name: self.content(name, row[name]) for name in self.parts if row[name] is not None}
+
+    def content(self, part: str, cell: Any) -> bytes:
+        """The content in the cell of a part that is there; raises Misbehaviour as `contents` does."""
+        return _bytes_of(self.parts[part], cell)
 
 
 def _kept_as(media_types: Sequence[str]) -> str:
@@ -245,6 +229,50 @@ def _decided(question: Question) -> tuple[Column, ...]:
     )
 
 
+def _given(question: Question) -> tuple[Column, ...]:
+    """What each reviewer said: the columns are lists of one length, an answer at each place."""
+
+    def listed(name: str, words: str, value: Callable[[Given], Any], kept_as: str = TEXT) -> Column:
+        def values(decided: Decided, _: Contents) -> list[Any]:
+            return [value(each) for each in decided.given]
+
+        return Column(name, kept_as, words, values, repeated=True)
+
+    def said(given: Given) -> str:
+        return question.kind.words(question.spec, given.answer) if given.answer else ""
+
+    return (
+        listed("given_by", "Each reviewer who answered.", lambda each: _name(each.reviewer)),
+        listed("given_answers", "What each said, in words; empty with a refusal.", said),
+        listed(
+            "given_refusals",
+            f"Why they gave no answer: {', '.join(filter(None, REFUSALS.values()))}.",
+            lambda each: REFUSALS[each.refusal],
+        ),
+        listed(
+            "given_programs",
+            "The program that answered in a reviewer's place, by their own word; empty for a person.",
+            lambda each: each.program,
+        ),
+        listed(
+            "given_rounds",
+            "Round of the campaign in which each answered.",
+            lambda each: each.round.number,
+            "int64",
+        ),
+        listed(
+            "given_after",
+            "When the task was drawn, by the operator's clock.",
+            lambda each: moment(each.round.drawn_ms),
+        ),
+        listed(
+            "given_before",
+            "When answers were no longer taken. Nobody records how long one took.",
+            lambda each: moment(each.round.ended_ms),
+        ),
+    )
+
+
 _ITEM: Final = (
     Column(
         "item_id",
@@ -275,6 +303,18 @@ _ITEM: Final = (
         "bool",
         "The contributor agreed to commercial use.",
         lambda decided, _: decided.described.consent.commercial,
+    ),
+    Column(
+        "policy",
+        "string",
+        "The policy of policy.jsonld (ODRL) that its licence and consent make.",
+        lambda decided, _: policies.policy_of(decided.described).uid,
+    ),
+    Column(
+        "aipref",
+        "string",
+        "The same as a preference in the vocabulary of the IETF's aipref drafts.",
+        lambda decided, _: policies.preference(decided.described.consent),
     ),
     Column(
         "origin",
@@ -323,7 +363,7 @@ _ITEM: Final = (
         "author",
         "string",
         "The contributor, to whom it is attributed.",
-        lambda decided, _: name_of(decided.author),
+        lambda decided, _: _name(decided.author),
     ),
     Column(
         "submitted_at",
@@ -354,4 +394,4 @@ def _told_apart(taken: set[str], columns: Sequence[Column]) -> Iterator[Column]:
         while name in taken:
             name = f"item_{name}"
         taken.add(name)
-        yield replace(column, name=name)
+        yield replace(column, name=name, own_name=column.name)

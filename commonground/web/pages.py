@@ -26,10 +26,11 @@ class _Page(Template):
         return in_page(super().render(*args, **values))
 
 
-def environment(templates: Path, static: str) -> Environment:
-    """The templates of a site whose static files are below the path `static`. All text is escaped."""
+def environment(templates: Path, static: str, *further: Path) -> Environment:
+    """The templates of a site whose static files are below the path `static`, and `further` ones that it
+    borrows. All text is escaped."""
     made = Environment(
-        loader=FileSystemLoader([templates, _SHARED]),
+        loader=FileSystemLoader([templates, *further, _SHARED]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

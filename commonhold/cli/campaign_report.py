@@ -9,7 +9,7 @@ from typing import Any, Final
 from commonground.copying import copy_words
 from commonground.durations import duration_words
 from protocol.limits import NAME_CHARS_MAX, PPM
-from protocol.rows import Campaign, CopyTerms
+from protocol.rows import Campaign
 from protocol.state import State, waits_of
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
@@ -40,6 +40,7 @@ def _campaign(state: State, each: Campaign) -> dict[str, Any]:
         "automation": AUTOMATION[each.automation],
         "rounds": asdict(each.rounds),
         "copies": asdict(each.copies),
+        "copy_words": copy_words(each),
         "status": each.status.name.lower(),
         "revision": each.revision,
         "terms_logged_at": each.logged_at,
@@ -101,7 +102,7 @@ def _campaign_text(each: dict[str, Any]) -> list[str]:
             f"sealed at {rounds['seal_items']:,} items, or when one has waited"
             f" {duration_words(rounds['seal_wait_ms'])}",
         ),
-        *(("copies" if not at else "", text) for at, text in enumerate(_copies_text(each))),
+        *(("copies" if not at else "", text) for at, text in enumerate(each["copy_words"])),
         ("programs", _PROGRAMS[each["automation"]]),
         ("now", _now_text(each)),
     ]
@@ -112,12 +113,6 @@ def _campaign_text(each: dict[str, Any]) -> list[str]:
         )
     head = f"{each['id']}  {each['title']}".rstrip()
     return [f"{head} ({each['task']})", *(f"  {name:<9} {text}" for name, text in lines)]
-
-
-def _copies_text(each: dict[str, Any]) -> list[str]:
-    """Nothing tells copies of content that is not published."""
-    types = [name for part in each["parts"] for name in part["media_types"]]
-    return copy_words(CopyTerms(**each["copies"]), types) if each["published"] else []
 
 
 _ANSWERS: Final = {

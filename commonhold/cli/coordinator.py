@@ -13,6 +13,7 @@ from commonhold.cli import (
     coordinator_backup,
     coordinator_campaign,
     coordinator_data,
+    coordinator_desk,
     coordinator_keys,
     coordinator_life,
     coordinator_move,
@@ -55,6 +56,7 @@ app.add_typer(epoch_app, name="epoch")
 app.add_typer(revenue_app, name="revenue")
 coordinator_backup.register(app)
 coordinator_data.register(app)
+coordinator_desk.register(app)
 coordinator_keys.register(app)
 coordinator_people.register(app)
 coordinator_witnesses.register(app)

@@ -38,7 +38,7 @@ def campaign_calibrate(
     Nothing is submitted or logged. A pair of honest samples that is called a copy says that the strict
     threshold is too high for them; 0 leaves it to reviewers.
     """
-    from commonground.copying import copy_words
+    from commonground.copying import words_of
     from commonhold.calibration import compare, read_samples, steps
     from coordinator.campaigns import read_draft
     from coordinator.copying import parse_copy_terms
@@ -68,7 +68,7 @@ def campaign_calibrate(
             "steps": [asdict(step) for step in around],
         },
         as_json,
-        lambda: _shown(samples, pairs, around, copy_words(terms, MEDIA)),
+        lambda: _shown(samples, pairs, around, words_of(terms, MEDIA)),
     )
 
 

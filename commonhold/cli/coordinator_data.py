@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from commonhold.cli.options import ConsentTo, HomeOption
+from commonhold.cli.options import AnswersShown, ConsentTo, ExportAs, HomeOption
 from commonhold.cli.output import JsonFlag, emit, guarded, progress, table
 from coordinator.config import Home
 from protocol.errors import ConfigError
@@ -37,29 +37,57 @@ def export(
     allow_missing: Annotated[
         bool, typer.Option(help="Leave out what cannot be fetched; the manifest lists it.")
     ] = False,
+    as_format: Annotated[
+        list[ExportAs] | None,
+        typer.Option(
+            "--format", help="Copy it into this format too; repeat. Parquet is always there."
+        ),
+    ] = None,
+    answers: Annotated[
+        AnswersShown,
+        typer.Option(help="In copies: what every reviewer said, or the verdict alone."),
+    ] = AnswersShown.ALL,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Percent for training, validation and test, as 80/10/10. Default: all for training.",
+        ),
+    ] = "",
+    split_seed: Annotated[int, typer.Option(help="Another seed is another split.")] = 1,
+    split_by_author: Annotated[
+        bool, typer.Option(help="Keep all items of one author in one split.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Export a campaign's accepted items as a dataset: Parquet, Croissant, and proofs.
 
-    Fetches content from its contributors' nodes and goes on where it was interrupted.
+    Fetches content from its contributors' nodes and goes on where it was interrupted. A copy in another
+    format is a folder in the dataset's, and is checked with it.
     """
     try:
+        from coordinator.dataset.export import Wanted
         from coordinator.dataset.export import export as run
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"an export needs the package {error.name}",
             "pip install 'commonhold[coordinator,export]'",
         ) from error
+    from commonground.dataset.splits import SplitTerms
     from coordinator.dataset.snapshots import scope_of
     from coordinator.operator import Operator
 
+    terms = SplitTerms.read(split, split_seed, split_by_author) if split else None
+    formats = [each for each in as_format or () if each is not ExportAs.PARQUET]
+    wanted = Wanted(
+        allow_missing, terms, tuple(dict.fromkeys(formats)), answers is AnswersShown.ALL
+    )
     with Operator(Home.at(directory)) as operator, progress(as_json) as bar:
         task = bar.add_task("preparing", total=None)
         exported = run(
             operator,
             campaign,
             scope_of(scope or list(ConsentTo)),
-            allow_missing,
+            wanted,
             lambda what, done, total: bar.update(
                 task, description=what, completed=done, total=total
             ),
@@ -71,8 +99,10 @@ def export(
             "index": exported.log_index,
             "path": str(exported.path),
             "items": manifest.items,
+            "rows": dict(manifest.rows),
             "missing": manifest.missing,
             "reasons": dict(exported.missing),
+            "copies": {each.name: str(each) for each in exported.copies},
             "scope": manifest.scope,
             "bytes": sum(entry.bytes for entry in manifest.files.values()),
         },
@@ -80,6 +110,7 @@ def export(
         lambda: [
             f"{manifest.items:,} items are in {exported.path}"
             + (f"; {len(manifest.missing):,} are missing" if manifest.missing else ""),
+            *(f"as {each.name} in {each}" for each in exported.copies),
             f"snapshot {manifest.snapshot} (log entry {exported.log_index}), "
             f"for {', '.join(manifest.scope)}",
             f"next: commonhold coordinator licence --snapshot {manifest.snapshot[:12]} …",

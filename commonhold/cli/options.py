@@ -131,6 +131,25 @@ class Origin(StrEnum):
     SYNTHETIC = "synthetic"
 
 
+class ExportAs(StrEnum):
+    """The formats of a dataset; all but Parquet are copies of that one."""
+
+    PARQUET = "parquet"
+    JSON_LINES = "jsonl"
+    CSV = "csv"
+    LABEL_STUDIO = "label-studio"
+    COCO = "coco"
+    YOLO = "yolo"
+    HUGGING_FACE = "hugging-face"
+
+
+class AnswersShown(StrEnum):
+    """What a copy says of the answers."""
+
+    ALL = "all"
+    VERDICT = "verdict"
+
+
 class ConsentTo(StrEnum):
     """What the network may do with an item; what every contributor of a dataset has agreed to."""
 

@@ -57,6 +57,7 @@ def _summary(report: DatasetReport) -> dict[str, object]:
         "size": report.checkpoint.size,
         "root": report.checkpoint.root,
         "contributors": report.contributors,
+        "copies": list(report.copies),
     }
 
 
@@ -68,6 +69,7 @@ def _text(report: DatasetReport) -> list[str]:
         f"{report.contributors:,} contributors hold{missing}",
         f"snapshot {manifest.snapshot}, for {', '.join(manifest.scope)}",
         f"{len(manifest.columns)} columns, of which content: {', '.join(manifest.parts)}",
+        *([f"copies that hold: {', '.join(report.copies)}"] if report.copies else []),
         f"proved against the log of {report.checkpoint.size:,} entries, "
         f"root {report.checkpoint.root.hex()}",
         "not checked: whether somebody has withdrawn since; the network's dashboard says so",

@@ -219,10 +219,8 @@ def _terms(campaign: Campaign) -> Iterator[tuple[str, str]]:
             " submitted before goes by the terms of then",
         )
     yield "An item stays undecided", f"after {many(rounds.draws_max, 'draw')}"
-    if campaign.is_open:
-        types = [each for part in campaign.parts for each in part.media_types]
-        for words in copy_words(campaign.copies, types):
-            yield "Copies", words
+    for words in copy_words(campaign):
+        yield "Copies", words
 
 
 # ---- what reviewers found ----

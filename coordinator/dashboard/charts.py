@@ -42,9 +42,11 @@ PATTERNS: Final = Markup(
     '<path class="ink-5" d="M1.5 0V5" stroke-width="2.4"/></pattern>'
     '<pattern id="fill-6" width="6" height="6" patternUnits="userSpaceOnUse">'
     '<path class="ink-6" d="M0 0 6 6M-1 5 1 7M5-1 7 1" stroke-width="1.4"/></pattern>'
+    '<pattern id="fill-7" width="5" height="5" patternUnits="userSpaceOnUse">'
+    '<path class="ink-7" d="M0 2.5H5M2.5 0V5" stroke-width="1"/></pattern>'
     "</defs></svg>"
 )
-SERIES_MAX: Final = 7
+SERIES_MAX: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

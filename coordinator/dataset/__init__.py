@@ -5,7 +5,9 @@
     ranking     the file that says whose answers were preferred, for campaigns that compare sources
     evidence    what proves the items against the log
     facts       what the descriptions say of the whole, counted while rows are written
+    items       rows and proofs, item by item
     croissant   croissant.json (MLCommons Croissant 1.1)
+    provenance  provenance.json (Data Provenance Standards 1.0.0)
     card        README.md, the dataset card
     folder      all of it into datasets/<snapshot>, signed
     sweep       deletes what somebody withdrew

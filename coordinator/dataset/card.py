@@ -7,9 +7,10 @@ from collections import Counter
 from typing import Final
 
 from commonground.dataset.layout import DATA, RANKING
+from commonground.dataset.policies import licence_url, preference
 from commonground.dataset.rows import AUDIO, IMAGE, TEXT
 from commonground.escaping import in_code, in_markdown, one_line
-from coordinator.dataset.facts import Facts, counted, licence_url
+from coordinator.dataset.facts import Facts, counted
 from protocol.rows import Terms
 
 # What a hub calls a licence is its SPDX identifier in lower case, for those that it knows.
@@ -47,6 +48,7 @@ def render(facts: Facts) -> str:
             *_question(facts),
             *_use(facts),
             *_origin(facts),
+            *_splits(facts),
             "## Answers",
             "",
             *_table(("answer", "items"), facts.answers),
@@ -120,7 +122,7 @@ def _use(facts: Facts) -> list[str]:
         "",
         "```python",
         "import datasets",
-        f'data = datasets.load_dataset("parquet", data_files="{DATA}/*.parquet", split="train")',
+        'data = datasets.load_dataset(".", split="train")',
         *(
             [f"pairs = data.filter(lambda row: row[{json.dumps(pairs[0])}] is not None)"]
             if pairs
@@ -136,7 +138,9 @@ def _use(facts: Facts) -> list[str]:
             if pairs
             else []
         ),
-        "`croissant.json` describes it for every other loader (MLCommons Croissant 1.1).",
+        "`croissant.json` describes it for every other loader (MLCommons Croissant 1.1), "
+        "`provenance.json` by the Data Provenance Standards; `policy.jsonld` says what may be done "
+        "with it (ODRL).",
         "",
         "## Check it",
         "",
@@ -153,6 +157,8 @@ def _use(facts: Facts) -> list[str]:
         "contributor withdraws an item, no later snapshot has it, and this one can no longer be "
         "licensed: delete the item then.",
         "",
+        f"As a preference for programs (IETF aipref): {in_code(preference(facts.scope))}.",
+        "",
     ]
 
 
@@ -166,7 +172,27 @@ def _origin(facts: Facts) -> list[str]:
         f"- With personal data, by their contributors' word: {facts.personal:,}",
         f"- Reviewers per item: {facts.campaign.reviewers_per_item}, drawn at random, "
         "answering independently",
+        f"- Answers: {facts.given:,} by {len(facts.people):,} reviewers, each in the columns given_…",
         f"- Answers that programs gave, by their reviewers' word: {facts.programs:,} of {facts.reviewers:,}",
+        "",
+    ]
+
+
+def _splits(facts: Facts) -> list[str]:
+    """How many rows each split has, where there are several."""
+    if facts.split is None:
+        return []
+    together = ", and all items of one author" if facts.split.by_author else ""
+    return [
+        "## Splits",
+        "",
+        "Items that were derived from each other or share a part are in one split"
+        f"{together}; asked for were {'/'.join(map(str, facts.split.shares))} percent, "
+        f"seed {facts.split.seed}.",
+        "",
+        "| split | items |",
+        "|---|---:|",
+        *(f"| {name} | {rows:,} |" for name, rows in facts.rows.items()),
         "",
     ]
 
@@ -211,9 +237,12 @@ def _front_matter(facts: Facts) -> list[str]:
         "configs:",
         "- config_name: default",
         "  data_files:",
-        "  - split: train",
-        f"    path: {DATA}/train-*.parquet",
+        *(line for name in facts.rows for line in _data_files(name)),
     ]
+
+
+def _data_files(split: str) -> list[str]:
+    return [f"  - split: {split}", f"    path: {DATA}/{split}-*.parquet"]
 
 
 def _categories(facts: Facts) -> list[str]:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from commonground.dataset.layout import DATA, FileEntry
+from commonground.dataset.policies import licence_url
 from commonground.dataset.rows import AUDIO, BYTES, IMAGE, NESTED, TEXT, Column
-from coordinator.dataset.facts import Facts, counted, licence_url
+from coordinator.dataset.facts import Facts, counted
 from protocol.identity import person_of
 
 CONFORMS_TO: Final = (
@@ -62,15 +63,17 @@ _CONTEXT: Final[dict[str, Any]] = {
 }
 
 
-def describe(facts: Facts, files: Mapping[str, FileEntry]) -> dict[str, Any]:
-    """The JSON-LD document; `files` are the Parquet files, by their path in the folder."""
+def describe(
+    facts: Facts, files: Mapping[str, FileEntry], rows: Mapping[str, int]
+) -> dict[str, Any]:
+    """The JSON-LD document; `files` are the Parquet files and `rows` how many each has, by path."""
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": list(CONFORMS_TO),
         "name": facts.name,
         "alternateName": facts.title,
-        "description": _description(facts),
+        "description": facts.description,
         "url": facts.url,
         "version": facts.version,
         "datePublished": facts.published,
@@ -84,21 +87,12 @@ def describe(facts: Facts, files: Mapping[str, FileEntry]) -> dict[str, Any]:
         "usageInfo": _usage(facts),
         **_provenance(facts),
         **_responsible_ai(facts),
-        "distribution": [*_file_objects(files), _file_set()],
+        "distribution": [*_file_objects(files, rows), _file_set()],
         "recordSet": [
             *(_names_set(column) for column in facts.columns if column.names),
             _item_set(facts),
         ],
     }
-
-
-def _description(facts: Facts) -> str:
-    whole = f"{facts.items:,} items that {len(facts.contributors):,} people contributed"
-    left_out = f"; {facts.missing:,} more could not be fetched" if facts.missing else ""
-    return (
-        f"{facts.title}. {whole} to the network {facts.network_name} and reviewed for each other"
-        f"{left_out}. The question: {' '.join(facts.asks)} {facts.campaign.guidelines}"
-    ).strip()
 
 
 def _usage(facts: Facts) -> dict[str, Any]:
@@ -120,7 +114,7 @@ def _usage(facts: Facts) -> dict[str, Any]:
 def _provenance(facts: Facts) -> dict[str, Any]:
     """PROV-O: from which snapshot, by which activity, and whose it is."""
     return {
-        "prov:wasDerivedFrom": {"@id": f"urn:commonhold:snapshot:{facts.digest.hex()}"},
+        "prov:wasDerivedFrom": {"@id": facts.urn},
         "prov:wasGeneratedBy": {
             "@type": "prov:Activity",
             "prov:label": (
@@ -166,7 +160,7 @@ def _responsible_ai(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _file_objects(files: Mapping[str, FileEntry]) -> list[dict[str, Any]]:
+def _file_objects(files: Mapping[str, FileEntry], rows: Mapping[str, int]) -> list[dict[str, Any]]:
     return [
         {
             "@type": "cr:FileObject",
@@ -176,6 +170,7 @@ def _file_objects(files: Mapping[str, FileEntry]) -> list[dict[str, Any]]:
             "contentSize": f"{entry.bytes} B",
             "encodingFormat": _PARQUET,
             "sha256": entry.sha256,
+            "description": f"{rows[path]:,} rows",
         }
         for path, entry in sorted(files.items())
     ]
@@ -187,7 +182,7 @@ def _file_set() -> dict[str, Any]:
         "@id": _FILES,
         "name": _FILES,
         "encodingFormat": _PARQUET,
-        "includes": f"{DATA}/train-*.parquet",
+        "includes": f"{DATA}/*.parquet",
     }
 
 
@@ -212,7 +207,8 @@ def _item_set(facts: Facts) -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": _ITEMS,
         "name": _ITEMS,
-        "description": "One record for each item, in the order of the log.",
+        "description": f"{facts.items:,} records, one for each item, in the order of the log"
+        f"{facts.split_words}.",
         "key": {"@id": f"{_ITEMS}/{facts.columns.key}"},
         "field": [_column_field(column) for column in facts.columns],
     }

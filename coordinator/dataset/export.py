@@ -3,6 +3,7 @@
 snapshot   logged once; the same items and scope are the same snapshot
 fetch      what is not in content/ yet, from contributors' nodes
 write      into a hidden folder, renamed when it is whole
+copy       into the formats of other tools, each a folder in the dataset's
 sweep      somebody may have withdrawn meanwhile: then the dataset is deleted again
 """
 
@@ -16,20 +17,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from commonground.dataset.formats.copies import write_copy
+from commonground.dataset.formats.registry import FORMATS
+from commonground.dataset.formats.table import Outline
 from commonground.dataset.layout import Manifest
+from commonground.dataset.splits import SplitTerms
 from commonground.files import DIRECTORY_MODE
 from commonground.locks import alone
+from coordinator.campaigns import require_campaign
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.fetch import fetch_missing, parts_of
-from coordinator.dataset.folder import Source, dataset_path, read_manifest, write_dataset
+from coordinator.dataset.folder import dataset_path, read_manifest, write_dataset
+from coordinator.dataset.items import Source
 from coordinator.dataset.snapshots import log_snapshot
 from coordinator.dataset.sweep import sweep
 from coordinator.ledger import Ledger
 from coordinator.operator import Operator
-from protocol.errors import CommonholdError, StateError
+from protocol.errors import CommonholdError, StateError, StoreError
 from protocol.identity import name_of
 from protocol.log.link import parse_link
-from protocol.rows import Consent, ItemId
+from protocol.rows import Campaign, Consent, ItemId, Snapshot
 from protocol.state import State
 
 # Contributors, or rather what is the matter with them, that a message names.
@@ -40,6 +47,21 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an export is to be like."""
+
+    allow_missing: bool = False
+    split: SplitTerms | None = None
+    formats: tuple[str, ...] = ()  # of FORMATS, to copy it into
+    has_answers: bool = True  # in copies: every reviewer's, or the verdict alone
+
+    def has(self, manifest: Manifest) -> bool:
+        """Whether a dataset that is there is like this, and whole."""
+        split = None if self.split is None else self.split.describe()
+        return not manifest.missing and split == manifest.split
+
+
+@dataclass(frozen=True, slots=True)
 class Exported:
     """A dataset on disk, and what could not be had for it."""
 
@@ -47,52 +69,94 @@ class Exported:
     manifest: Manifest
     log_index: int  # of the snapshot record
     missing: Mapping[str, str]  # item id -> why; empty for a dataset that was there already
+    copies: tuple[Path, ...] = ()
 
 
 def export(
-    operator: Operator, campaign_id: str, scope: Consent, allow_missing: bool, tell: Progress
+    operator: Operator,
+    campaign_id: str,
+    scope: Consent,
+    wanted: Wanted,
+    tell: Progress,
 ) -> Exported:
     """Exports the campaign's snapshot of now.
 
     Raises:
         ConfigError: there is no such campaign.
-        StateError: nothing fits, items could not be fetched, or somebody withdrew meanwhile.
+        ConfigError: a format does not take the campaign's items.
+        StateError: nothing fits, or for a split, items could not be fetched, or somebody withdrew meanwhile.
         Unreachable: the coordinator does not answer; StoreError: our disk failed.
     """
     home = operator.home
+    outline = Outline(require_campaign(operator.state, campaign_id))
+    for name in wanted.formats:
+        FORMATS[name].check(outline)
     with _alone(home.datasets_path):
         digest, snapshot = log_snapshot(operator, campaign_id, scope)
         path = dataset_path(home.datasets_path, digest)
-        manifest = read_manifest(path)
-        if manifest is not None and not manifest.missing:
-            return Exported(path, manifest, snapshot.logged_at, {})
-        content = ContentStore(home.content_path)
-        parts = len(parts_of(operator.state, snapshot.items))
-        fetching = _counting("fetching", parts, tell)
+        manifest, missing = read_manifest(path), dict[ItemId, str]()
         try:
-            missing = fetch_missing(operator, snapshot.items, content, fetching)
-            if missing and not allow_missing:
-                raise _incomplete(operator.state, missing, len(snapshot.items))
-            with Ledger.open(home.ledger_url(operator.config), readonly=True) as ledger:
-                source = Source(
-                    operator.state,
-                    digest,
-                    snapshot,
-                    operator.tally.answers.comparisons_in(campaign_id),
-                    ledger,
-                    operator.keys,
-                    content,
-                    parse_link(operator.link).http_url,
-                    datetime.now(UTC).date().isoformat(),
+            if manifest is None or not wanted.has(manifest):
+                missing = _fetch(operator, snapshot, wanted, tell)
+                manifest = _write(
+                    operator, digest, snapshot, missing, split=wanted.split, tell=tell
                 )
-                writing = _counting("writing", len(snapshot.items), tell)
-                manifest = write_dataset(home.datasets_path, source, missing.keys(), writing)
+            copies = _copy(path, outline.campaign, wanted, tell)
         except CommonholdError as error:
             _sweep(operator, digest, error)  # a withdrawal explains it better
             raise
         _sweep(operator, digest, None)
     why = {item_id.hex(): reason for item_id, reason in missing.items()}
-    return Exported(path, manifest, snapshot.logged_at, why)
+    return Exported(path, manifest, snapshot.logged_at, why, copies)
+
+
+def _fetch(
+    operator: Operator, snapshot: Snapshot, wanted: Wanted, tell: Progress
+) -> dict[ItemId, str]:
+    """Fetches the content; gives what could not be had, where that is allowed, and why."""
+    content = ContentStore(operator.home.content_path)
+    parts = len(parts_of(operator.state, snapshot.items))
+    missing = fetch_missing(operator, snapshot.items, content, _counting("fetching", parts, tell))
+    if missing and not wanted.allow_missing:
+        raise _incomplete(operator.state, missing, len(snapshot.items))
+    return missing
+
+
+def _write(
+    operator: Operator,
+    digest: bytes,
+    snapshot: Snapshot,
+    missing: Mapping[ItemId, str],
+    *,
+    split: SplitTerms | None,
+    tell: Progress,
+) -> Manifest:
+    home = operator.home
+    with Ledger.open(home.ledger_url(operator.config), readonly=True) as ledger:
+        source = Source(
+            operator.state,
+            digest,
+            snapshot,
+            operator.tally.answers.comparisons_in(snapshot.campaign_id),
+            ledger,
+            operator.keys,
+            ContentStore(home.content_path),
+            parse_link(operator.link).http_url,
+            datetime.now(UTC).date().isoformat(),
+        )
+        writing = _counting("writing", len(snapshot.items), tell)
+        return write_dataset(home.datasets_path, source, missing.keys(), writing, split)
+
+
+def _copy(path: Path, campaign: Campaign, wanted: Wanted, tell: Progress) -> tuple[Path, ...]:
+    made = []
+    for done, name in enumerate(wanted.formats):
+        tell(f"copying to {name}", done, len(wanted.formats))
+        try:
+            made.append(write_copy(path, campaign, name, wanted.has_answers))
+        except OSError as error:
+            raise StoreError(f"cannot write {path / name}: {error.strerror or error}") from error
+    return tuple(made)
 
 
 def _sweep(operator: Operator, digest: bytes, cause: CommonholdError | None) -> None:

@@ -35,7 +35,7 @@ PASSES_MAX: Final = 2
 PASS_PAUSE_SECONDS: Final = 2.0
 # Failures in a row after which a node is left alone for the rest of a pass.
 FAILURES_MAX: Final = 2
-# What the writer could not hold (folder.ITEM_BYTES_MAX) is not read here, either.
+# What the writer could not hold (items.ITEM_BYTES_MAX) is not read here, either.
 CHECKED_BYTES_MAX: Final = 64 * 1024 * 1024
 _LISTEN: Final = ("/ip4/127.0.0.1/tcp/0",)  # we dial; nobody needs to reach us
 
@@ -151,7 +151,7 @@ def fetch_missing(
             wanted.append(each)
     if not wanted:
         return {}
-    problems = asyncio.run(_fetch(operator, wanted, content, on_part))
+    problems = asyncio.run(fetch_parts(operator, wanted, content, on_part))
     return {item_id: why for (item_id, _), why in reversed(problems.items())}
 
 
@@ -171,9 +171,10 @@ def parts_of(state: State, items: Sequence[ItemId]) -> list[Wanted]:
     ]
 
 
-async def _fetch(
+async def fetch_parts(
     operator: Operator, wanted: Sequence[Wanted], content: ContentStore, on_part: OnPart
 ) -> dict[PartOf, str]:
+    """Fetches these parts; gives why some of them could not be had. Raises as `fetch_missing`."""
     host = fetching_host(bytes(operator.keys.operator_key), parse_link(operator.link).host)
     # The server is on this machine, whatever name others know it by.
     link = replace(parse_link(operator.link), host=operator.local_host)

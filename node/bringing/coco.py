@@ -22,6 +22,7 @@ from protocol.text import quoted
 FILE: Final = "file_name"
 _ANNOTATIONS: Final = "annotations"
 _BESIDE: Final = "_annotations.coco.json"  # among the pictures of a split
+_KINDS: Final = ("instances", "labels")  # of files: objects, or categories of whole pictures
 _PLACES: Final = ("", "images", "data")
 _Mark: TypeAlias = tuple[str, dict[str, Any]]
 """The name of a category, and the annotation that says it."""
@@ -82,7 +83,8 @@ class Pictures(Rows):
 def files_in(folder: Path) -> list[Path]:
     """The files of annotations in a folder, where the usual tools put them."""
     beside = [*folder.glob(f"*/{_BESIDE}"), *folder.glob(_BESIDE)]
-    return sorted(beside) or sorted(folder.glob(f"{_ANNOTATIONS}/instances_*.json"))
+    apart = (sorted(folder.glob(f"{_ANNOTATIONS}/{each}_*.json")) for each in _KINDS)
+    return sorted(beside) or next(filter(None, apart), [])
 
 
 def is_coco(found: Any) -> bool:

@@ -67,10 +67,11 @@ class Tasks(Rows):
         return Row(number, cells | ({self.answer: words} if self.answer else {}))
 
     def _words(self, task: Mapping[str, Any]) -> str:
+        given = [each for each in _dicts(task.get("annotations")) if not each.get("was_cancelled")]
         found: set[str] = set()
-        for annotation in _dicts(task.get("annotations")):
-            if not annotation.get("was_cancelled"):
-                found |= set(self._answers(_dicts(annotation.get("result"))))
+        # Who marked one as the truth has decided between them.
+        for annotation in [each for each in given if each.get("ground_truth")] or given:
+            found |= set(self._answers(_dicts(annotation.get("result"))))
         if len(found) > 1:
             raise _Unread(f"its annotations disagree: {', '.join(sorted(map(quoted, found)))}")
         return next(iter(found), "")

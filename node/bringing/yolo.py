@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+from urllib.parse import unquote
 
 import yaml
 
@@ -51,7 +52,8 @@ class ClassFolders:
             if len(parts) < _DEPTH or parts[0] not in SPLITS:
                 yield LeftOut(found.name, "it is not in a folder SPLIT/CLASS, as train/cat")
             else:
-                yield Draft(found.name, (PartSource(self.part, found.path),), parts[1])
+                label = unquote(parts[1])  # as exports spell what no file system takes
+                yield Draft(found.name, (PartSource(self.part, found.path),), label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,4 +274,4 @@ def process_campaign(state: State, record: Record[pb.Campaign]) -> None:
     campaign = Campaign.of(record.body, record.index)
     state.campaigns.put(campaign.id, campaign)
     kind = ask(record.body.task, record.body.spec).kind
-    state.copies[record.body.id] = Copies(campaign.copies, kind.compared_parts)
+    state.copies[campaign.id] = Copies(campaign.copies, kind.compared_parts)

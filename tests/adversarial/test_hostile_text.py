@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,8 @@ from commonhold.cli import output, training
 from commonhold.cli.root import GROUPS, build
 from coordinator.config import Home
 from coordinator.dashboard.site import Site
+from coordinator.desk.desk import Desk
+from coordinator.desk.server import serving
 from node.store import Store
 from protos.gen import records_pb2 as pb
 from tests.dataset_lab import DatasetLab
@@ -84,6 +87,7 @@ COMMANDS: dict[str, list[str]] = {
         "--name x --dir {new}-x",
         "--name x --host {text}",
     ],
+    "coordinator desk": ["--dir {file}"],
     "coordinator serve": ["--dir {file}", "--dir {net} --close-every {text}"],
     "coordinator status": ["--dir {net}", "--dir {file}"],
     "coordinator settle": ["--dir {net}"],
@@ -403,9 +407,25 @@ async def test_a_members_page_shows_it(patch: pytest.MonkeyPatch, tmp_path: Path
     world.close()
 
 
+async def test_the_desk_shows_it(patch: pytest.MonkeyPatch, things: dict[str, str]) -> None:
+    home = Home(Path(things["net"]))
+    async with live(home):
+        with await asyncio.to_thread(Desk, home) as desk:
+            async with (
+                serving(desk) as url,
+                httpx.AsyncClient(follow_redirects=True, timeout=30) as client,
+            ):
+                pages = await crawl(client, url)
+    whole = " ".join(pages.values())
+    assert "[/x] [link=https://example.org]go[/link]" in whole
+    assert "<U+001B>]0;t" in whole and "<U+202E>txt" in whole
+    for place in ("/items/", "/gold", "/terms", "/new"):
+        assert any(place in path for path in pages), place
+
+
 async def crawl(client: httpx.AsyncClient, url: str) -> dict[str, str]:
-    """The text of every page that can be reached, by its address."""
-    pages, waiting = dict[str, str](), [url]
+    """The text of every page of its own that can be reached, by its address."""
+    pages, waiting, base = dict[str, str](), [url], url.partition("?")[0]
     while waiting:
         address = waiting.pop()
         answer = await client.get(address)
@@ -416,7 +436,8 @@ async def crawl(client: httpx.AsyncClient, url: str) -> dict[str, str]:
         page_of(address, answer.text)
         page = Page(answer.text)
         pages[address] = page.text
-        waiting += [urljoin(address, each["href"]).partition("#")[0] for each in page.all("a")]
+        links = [urljoin(address, each["href"]).partition("#")[0] for each in page.all("a")]
+        waiting += [link for link in links if link.startswith(base)]
     return pages
 
 

@@ -155,6 +155,20 @@ def test_a_dataset_is_exported_checked_sold_and_withdrawn(scene: Scene, tmp_path
     held = command("verify", str(folder), "--key", lab.link, "--json")
     assert (held["ok"], held["items"], held["contributors"]) == (True, ITEMS, 1)
 
+    copied = scene.run(*export, "--format", "csv", "--format", "yolo", "--answers", "verdict")
+    assert copied["snapshot"] == made["snapshot"] and set(copied["copies"]) == {"csv", "yolo"}
+    assert "given_by" not in (folder / "csv" / "train.csv").read_text().splitlines()[0]
+    held = command("verify", str(folder), "--key", lab.link, "--json")
+    assert held["copies"] == ["csv", "yolo"]
+    assert "add up to 90" in scene.run(*export, "--split", "80/10/0", code=2)
+    split = scene.run(
+        *export, "--split", "34/33/33"
+    )  # another split: written again, without copies
+    assert split["rows"] == {"train": 1, "validation": 1, "test": 1}
+    held = command("verify", str(folder), "--key", lab.link, "--json")
+    assert (held["copies"], held["split"]["shares"]) == ([], [34, 33, 33])
+    assert scene.run(*export, "--format", "jsonl")["rows"] == {"train": ITEMS}
+
     sale = ("licence", "--snapshot", made["snapshot"][:12], "--licensee", "Northwind")
     terms = ("--terms", "CC-BY-4.0", "--asset", "eth")
     sold = scene.run(*sale, *terms, "--id", "northwind-1", "--price", "700")

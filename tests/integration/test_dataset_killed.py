@@ -17,11 +17,15 @@ import pytest
 
 from commonground.dataset import layout
 from commonground.dataset.check import check_dataset
-from tests.dataset_lab import VERIFIER, DatasetLab
+from commonground.dataset.formats.copies import write_copy
+from protocol.rows import Campaign
+from tests.dataset_lab import PICTURES, VERIFIER, DatasetLab
 
-# 1 makes the lab's ledger. Then: log, items, data, its name, its directory, Croissant, card, manifest,
-# signature, the hidden directory, its name, the directory above.
-STEPS = range(2, 14)
+# 1 makes the lab's ledger. Then: log, items, data, its name, its directory, Croissant, provenance, policy,
+# card, manifest, signature, the hidden directory, its name, the directory above.
+STEPS = range(2, 16)
+# Of a copy, after these: what describes it, its name, the dataset's directory.
+COPY_STEPS = range(16, 19)
 
 
 def made(folder: Path) -> DatasetLab:
@@ -49,17 +53,24 @@ def die_at(step: int) -> None:
     os.fsync, os.replace = counted(os.fsync), counted(os.replace)
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_an_export_that_is_killed_leaves_no_half_dataset(tmp_path: Path, step: int) -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    killed = subprocess.run(
-        [sys.executable, "-m", "tests.integration.test_dataset_killed", str(tmp_path), str(step)],
-        env=environment,
+def copy_of(path: Path) -> None:
+    write_copy(path, Campaign.of(PICTURES), "csv", has_answers=True)
+
+
+def kill_at(folder: Path, step: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.integration.test_dataset_killed", str(folder), str(step)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_export_that_is_killed_leaves_no_half_dataset(tmp_path: Path, step: int) -> None:
+    killed = kill_at(tmp_path, step)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     lab = made(tmp_path)
     shown = list(lab.home.datasets_path.glob("[!.]*"))
@@ -72,7 +83,19 @@ def test_an_export_that_is_killed_leaves_no_half_dataset(tmp_path: Path, step: i
     assert (path / layout.MANIFEST).exists()
 
 
+@pytest.mark.parametrize("step", COPY_STEPS)
+def test_a_copy_that_is_killed_leaves_the_dataset_as_it_was(tmp_path: Path, step: int) -> None:
+    killed = kill_at(tmp_path, step)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    [path] = made(tmp_path).home.datasets_path.glob("[!.]*")
+    report = check_dataset(path, VERIFIER, lambda *_: None)
+    assert report.copies == (("csv",) if step == COPY_STEPS[-1] else ())
+    copy_of(path)
+    assert check_dataset(path, VERIFIER, lambda *_: None).copies == ("csv",)
+    assert not [each for each in path.iterdir() if each.name.startswith(".")]
+
+
 if __name__ == "__main__":
     doomed = made(Path(sys.argv[1]))
     die_at(int(sys.argv[2]))
-    doomed.export()
+    copy_of(doomed.export()[0])

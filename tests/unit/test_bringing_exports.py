@@ -134,6 +134,18 @@ def test_choices_of_label_studio(tmp_path: Path, campaigns: dict[str, Campaign])
     }
 
 
+def test_an_annotation_that_is_the_truth_decides(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    ham, spam = ([result("choices", choices=[name])] for name in ("ham", "spam"))
+    decided = task("they disagree", ham, spam)
+    decided["annotations"][1]["ground_truth"] = True
+    refused = task("cancelled", ham, spam)
+    refused["annotations"][1] |= {"ground_truth": True, "was_cancelled": True}
+    path = write(tmp_path / "export.json", [decided, refused])
+    assert list(said(Asked([path]), campaigns["texts"]).values()) == ["spam", "ham"]
+
+
 def test_several_questions_of_label_studio(tmp_path: Path, campaigns: dict[str, Campaign]) -> None:
     both = [result("choices", "kind", choices=["ham"]), result("choices", "tone", choices=["x"])]
     path = write(tmp_path / "export.json", [task("hello there", both)])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from commonground.copying import copy_words
+from commonground.copying import words_of
 from commonhold.cli.root import build
 from coordinator.copying import parse_copy_terms
 from protocol.errors import ConfigError
@@ -110,8 +110,8 @@ def test_thresholds_are_written_in_one_way(wrong: str) -> None:
 
 
 def test_thresholds_are_read_in_words() -> None:
-    words = copy_words(DEFAULT_COPY_TERMS, MEDIA)
+    words = words_of(DEFAULT_COPY_TERMS, MEDIA)
     assert words[0].startswith("pictures: a copy is within 9 ‰ of an earlier one")
     assert words[1].startswith("texts: a copy is the same as an earlier one; reviewers are shown")
     assert len(words) == 3
-    assert not copy_words(DEFAULT_COPY_TERMS, ["application/octet-stream"])
+    assert not words_of(DEFAULT_COPY_TERMS, ["application/octet-stream"])

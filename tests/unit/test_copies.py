@@ -27,7 +27,7 @@ def one(words: str) -> Fingerprints:
 
 
 def both(words: str, print_: bytes) -> Fingerprints:
-    return (("caption", text(words)), ("image", print_))
+    return (("image", print_), ("caption", text(words)))
 
 
 def filled(*readings: Fingerprints, terms: CopyTerms = DEFAULT_COPY_TERMS) -> Copies:

@@ -107,7 +107,7 @@ def test_what_is_no_finite_number_is_refused(value: float) -> None:
         line_chart(TEXT, [1], [Series("accuracy", [value])])
     with pytest.raises(ValueError, match="finite numbers, none below zero"):
         column_chart(TEXT, ["1", "2"], [Series("too short", [1])])
-    with pytest.raises(ValueError, match="1 to 7 series"):
+    with pytest.raises(ValueError, match=f"1 to {SERIES_MAX} series"):
         column_chart(TEXT, ["1"], [])
 
 

@@ -21,6 +21,7 @@ from commonhold.cli import verify_dataset
 from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.log.envelope import parse_envelope
 from protocol.log.note import Verifier
+from protocol.log.strict import encode_leaf, parse_leaf
 from protocol.rules.table import RULES
 from protocol.state import State
 from protocol.transition import apply
@@ -512,7 +513,11 @@ def test_each_entry_is_read_by_the_rules_that_governed_it(
     assert check(path).manifest.items == 4
     shown = [json.loads(line) for line in (path / layout.LOG).read_text().splitlines()]
     kinds = [parse_envelope(layout.decode(line["envelope"])).kind for line in shown]
-    assert [kinds.count(kind) for kind in ("register", "upgrade", "delegate")] == [1, 2, 1]
+    assert [kinds.count(kind) for kind in ("register", "upgrade", "delegate")] == [
+        5,
+        2,
+        1,
+    ]  # ada, and four reviewers
 
     turn = next(at for at, line in enumerate(shown) if line["index"] == rules_change(net))
     edit_lines(path / layout.LOG, lambda lines: lines.pop(turn))
@@ -534,3 +539,42 @@ def rules_change(net: Network) -> int:
         if state.rules != 1:
             return index
     raise AssertionError("the rules never changed")
+
+
+def test_an_answer_is_its_reviewer_s_own_and_of_its_item(lab: DatasetLab) -> None:
+    path, _ = lab.export()
+    honest = (path / layout.ITEMS).read_bytes()
+
+    def altered(lines: list[dict[str, Any]]) -> None:
+        first = lines[0]["answers"][0]
+        answer = parse_leaf(pb.Answer, layout.decode(first["leaf"]))
+        answer.answer = (5).to_bytes(2)
+        first["leaf"] = layout.encode(encode_leaf(answer))
+
+    def of_another_reviewer(lines: list[dict[str, Any]]) -> None:
+        first, second = lines[0]["answers"][:2]
+        first["reveal"], second["reveal"] = second["reveal"], first["reveal"]
+
+    def of_another_item(lines: list[dict[str, Any]]) -> None:
+        lines[0]["answers"] = lines[1]["answers"]
+
+    def left_out(lines: list[dict[str, Any]]) -> None:
+        del lines[0]["answers"][0]
+
+    def twice(lines: list[dict[str, Any]]) -> None:
+        lines[0]["answers"][0] = lines[0]["answers"][1]
+
+    for edit, message in (
+        (altered, "not what its reviewer revealed"),
+        (of_another_reviewer, "not what its reviewer revealed"),
+        (of_another_item, "an answer is of another item"),
+        (left_out, "not all that its verdict counts"),
+        (twice, "not all that its verdict counts"),
+    ):
+        edit_lines(path / layout.ITEMS, edit)
+        sign_again(lab, path)
+        with pytest.raises(Misbehaviour, match=message):
+            check(path)
+        (path / layout.ITEMS).write_bytes(honest)
+    sign_again(lab, path)
+    check(path)

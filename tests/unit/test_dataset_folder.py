@@ -64,6 +64,30 @@ def test_pandas_reads_what_the_log_says(lab: DatasetLab) -> None:
     assert frame["personal_data"].sum() == 1
 
 
+def test_every_reviewer_s_answer_stands_beside_what_was_decided(lab: DatasetLab) -> None:
+    path, _ = lab.export()
+    reviewers = {name_of(each.id) for each in lab.reviewers}
+    for row in pd.read_parquet(path / "data").to_dict("records"):
+        given = {name: list(row[name]) for name in map(str, row) if name.startswith("given_")}
+        assert set(given["given_by"]) <= reviewers and len(set(given["given_by"])) >= 2
+        assert {len(each) for each in given.values()} == {len(given["given_by"])}
+        assert set(given["given_answers"]) == {row["answer"]}  # they are all right here
+        assert set(given["given_refusals"]) == {""}
+        assert set(given["given_rounds"]) == {1}
+        [after], [before] = set(given["given_after"]), set(given["given_before"])
+        assert "1970-01-01T00:00:00.000Z" <= after <= before
+        assert row["aipref"] == "train-ai=y"
+        assert row["policy"] == "urn:commonhold:policy:CC-BY-4.0:train+redistribute+commercial"
+
+
+def test_the_card_counts_answers_and_reviewers(lab: DatasetLab) -> None:
+    path, _ = lab.export()
+    given = pd.read_parquet(path / "data")["given_by"]
+    people = {each for row in given for each in row}
+    card = (path / layout.CARD).read_text()
+    assert f"- Answers: {sum(map(len, given))} by {len(people)} reviewers" in card
+
+
 def frame_of(folder: Path, campaign_id: str) -> pd.DataFrame:
     """The rows of three items, in the order of dataset_lab.TRUTHS."""
     lab = filled(folder, campaign_id)

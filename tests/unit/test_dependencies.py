@@ -26,6 +26,8 @@ PACKAGES = {
 }
 OURS = {*PACKAGES, "tests", "benchmarks", "tools", "rules_lost"}
 LOCK_OF = {"dev": "requirements.lock", "federated-dev": "requirements-federated.lock"}
+# Runs where other formats' tools are, by `make round-trip`.
+ORACLES = Path("benchmarks/oracles.py")
 PROVIDERS = packages_distributions()
 
 # Where a command begins -> the extras that its user was told to install.
@@ -128,10 +130,20 @@ def test_every_import_is_declared(extra: str, training: bool) -> None:
         for folder in OURS
         for path in (each.relative_to(ROOT) for each in (ROOT / folder).rglob("*.py"))
         if "node_modules" not in path.parts and runs_in_training(path) == training
+        if path != ORACLES
         for module in imports(path)
         if module.partition(".")[0] not in OURS and undeclared(module, allowed)
     }
     assert not strangers
+
+
+def test_the_oracles_import_what_their_environment_has() -> None:
+    lines = (ROOT / "benchmarks/requirements-formats.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [Requirement(line) for line in lines if not line.startswith("#")]
+    assert all(str(each.specifier).startswith("==") for each in wanted)
+    allowed: set[str] = {canonicalize_name(each.name) for each in wanted}
+    # And nothing of ours: none of it is installed there.
+    assert not {each for each in imports(ROOT / ORACLES) if undeclared(each, allowed)}
 
 
 @pytest.mark.parametrize("entries", ENTRIES, ids=lambda entries: entries[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -129,6 +129,20 @@ def test_the_operator_reads_what_is_accepted_for_datasets(review: Review) -> Non
     assert not any(review.may(person) for person in review.reviewers)
     net.withdraw(review.author, [review.item_id])
     assert not review.may(net.operator)
+
+
+def test_the_operator_reads_what_waits_in_an_open_campaign(review: Review) -> None:
+    """Experts make gold of it. What reviewers are at work on, nobody else sees."""
+    net = review.net
+    consent = pb.Consent(train=True, redistribute=True)
+    net.submit(review.author, [net.item("b", c="pairs", consent=consent)], c="pairs")
+    waiting = next(i for i, item in net.state.items.scan() if item.status.name == "SUBMITTED")
+    assert review.may(net.operator, item_id=waiting)
+    assert not any(review.may(person, item_id=waiting) for person in review.reviewers)
+    assert not review.may(net.operator), "under review"
+    closed = replace(net.state.campaigns["pairs"], privacy=pb.PRIVACY_REVIEWERS)
+    net.state.campaigns.put("pairs", closed)
+    assert not review.may(net.operator, item_id=waiting)
 
 
 def test_a_former_key_of_the_operator_reads_nothing(review: Review) -> None:

@@ -1,0 +1,42 @@
+"""What a dataset says of an item that resembles another one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from commonground.dataset.decided import Decided
+from commonground.dataset.rows import Columns
+from protocol.identity import NOBODY
+from protocol.rows import Campaign, Consent, Description
+from protos.gen import records_pb2 as pb
+from tests import simulated
+
+NAMED, ORIGINAL = b"\1" * 32, b"\2" * 32
+DESCRIBED = Description(
+    (), b"", "CC-BY-4.0", Consent(train=True), pb.ORIGIN_HUMAN, "", False, (NAMED,), ""
+)
+PLAIN = Decided(b"\3" * 32, DESCRIBED, NOBODY, 1, b"\0\1", (), 0, 1, 3, 0, ())
+
+
+def cells(decided: Decided) -> dict[str, object]:
+    columns = Columns.of(Campaign.of(simulated.campaign()))
+    wanted = ("resembles", "relation", "derived_from")
+    return {each.name: each.value(decided, {}) for each in columns.others if each.name in wanted}
+
+
+def test_a_derivative_names_its_original_in_its_lineage() -> None:
+    derivative = replace(PLAIN, resembles=ORIGINAL, relation=pb.RELATION_DERIVATIVE)
+    assert cells(derivative) == {
+        "resembles": ORIGINAL.hex(),
+        "relation": "derivative",
+        "derived_from": [NAMED.hex(), ORIGINAL.hex()],
+    }
+    own_word = replace(derivative, resembles=NAMED)
+    assert cells(own_word)["derived_from"] == [NAMED.hex()], "named once"
+
+
+def test_what_is_independent_is_derived_from_nothing_more() -> None:
+    independent = replace(PLAIN, resembles=ORIGINAL, relation=pb.RELATION_INDEPENDENT)
+    assert cells(independent)["relation"] == "independent"
+    assert cells(independent)["derived_from"] == [NAMED.hex()]
+    assert cells(PLAIN) == {"resembles": "", "relation": "", "derived_from": [NAMED.hex()]}
