@@ -125,13 +125,6 @@ class Browser:
         for event in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=event, button="left", clickCount=1, **place)
 
-    def follow(self, selector: str) -> None:
-        """The same of what leads to another page; waits until that and its files are there."""
-        self._loaded = False
-        self.click(selector)
-        while not self._loaded:
-            self._receive()
-
     def press(self, key: str, code: int, text: str = "", modifiers: int = 0) -> None:
         """Presses a key: ("Tab", 9), ("Enter", 13, "\\r"); modifiers: 8 is Shift."""
         for event in ("keyDown", "keyUp"):

@@ -4,6 +4,7 @@ const AHEAD = 12;
 const BEHIND = 4;
 const AT_ONCE = 4;
 const KEPT_MAX = 64; // items; pictures are large
+export const SMALL = 200; // pixels: a picture below is shown pixel by pixel
 
 export const kindOf = (medium) => {
   const [kind] = medium.split("/");
@@ -19,6 +20,7 @@ export class Contents {
   #kept = new Map(); // by item: { parts, ready: promise, isReady }
   #queue = [];
   #running = 0;
+  room = null; // { width, height } of a picture on the stage, once it is known
 
   constructor(base) {
     this.base = base;
@@ -82,6 +84,24 @@ export class Contents {
     this.#pump();
   }
 
+  /**
+   * A picture at the size that it is shown at: a browser that scales it when it paints takes longer than a
+   * frame. Null for one of few pixels, which costs nothing, and are to be seen.
+   */
+  async #fit(picture) {
+    const [width, height] = [picture.naturalWidth, picture.naturalHeight];
+    if (!this.room || Math.max(width, height) < SMALL) return null;
+    const ratio = window.devicePixelRatio || 1;
+    const scale = Math.min(this.room.width / width, this.room.height / height) * ratio;
+    const size = { resizeWidth: Math.max(1, Math.round(width * scale)), resizeHeight: Math.max(1, Math.round(height * scale)) };
+    const bitmap = await createImageBitmap(picture, { ...size, resizeQuality: "medium" });
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+    canvas.getContext("2d", { willReadFrequently: true }).drawImage(bitmap, 0, 0); // in memory, not with a graphics card
+    bitmap.close();
+    return canvas;
+  }
+
   async #load(round, item, [, medium], at) {
     const address = this.address(round, item, at);
     switch (kindOf(medium)) {
@@ -90,7 +110,7 @@ export class Contents {
         picture.decoding = "sync"; // it is decoded by then, and painted with the rest
         picture.src = address;
         await picture.decode();
-        return picture;
+        return { picture, fitted: await this.#fit(picture) };
       }
       case "sound": {
         const answer = await fetch(this.address(round, item, at, "peaks"));

@@ -86,8 +86,10 @@ export class GridScreen {
     if (kindOf(medium) === "picture") {
       body.append(make("img", { src: this.contents.address(this.#round, item, 0), alt: `${name} ${item.id.slice(0, 6)}` }));
     } else {
+      body.textContent = `${name} ${item.id.slice(0, 6)}`;
+      if (kindOf(medium) !== "text") return tile;
       this.contents.of(this.#round, item).then(([content]) => {
-        body.textContent = typeof content === "string" && kindOf(medium) === "text" ? content.slice(0, TEXT_CHARS) : `${name} ${item.id.slice(0, 6)}`;
+        if (content !== null) body.textContent = content.slice(0, TEXT_CHARS);
       });
     }
     return tile;

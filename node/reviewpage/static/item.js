@@ -88,6 +88,8 @@ export class ItemScreen {
     this.#shown = item;
     this.stage.replaceChildren(stage);
     if (isOther) this.stage.scrollTop = 0;
+    const frame = this.stage.querySelector(".frame");
+    if (frame) this.contents.room = { width: frame.clientWidth, height: frame.clientHeight };
     this.#guide(item);
     this.#paintPanel(item, isOther);
   }

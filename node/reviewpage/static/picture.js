@@ -1,24 +1,35 @@
 // A picture with zoom and pan: by wheel, by two fingers, by keys and by buttons.
 
+import { SMALL } from "./contents.js";
 import { make } from "./dom.js";
 
 const STEP = 1.5;
 const SCALE_MAX = 24;
 const PIXELATED_FROM = 3; // from here on single pixels are what one looks for
 
-/** The picture in a frame; puts what keys do into `actions`. */
-export const showPicture = (picture, name, actions) => {
+/**
+ * The picture in a frame; puts what keys do into `actions`. `fitted` is the same at the size of the frame, made
+ * before; as soon as one zooms, the picture itself takes its place.
+ */
+export const showPicture = ({ picture, fitted }, name, actions) => {
   const view = { scale: 1, x: 0, y: 0 };
   const [width, height] = [picture.naturalWidth, picture.naturalHeight];
   picture.alt = `${name}: a picture of ${width} by ${height}`;
   picture.draggable = false;
   picture.className = "picture";
   picture.style.transform = "";
-  const frame = make("div", { class: "frame" }, picture);
+  const frame = make("div", { class: "frame" }, fitted ?? picture);
+  if (fitted) {
+    fitted.className = "picture";
+    fitted.setAttribute("role", "img");
+    fitted.setAttribute("aria-label", picture.alt);
+  }
   const level = make("output", { "aria-live": "off" }, "100 %");
-  picture.classList.toggle("small", width < 200 && height < 200); // enlarged, so that it can be seen
+  picture.classList.toggle("small", Math.max(width, height) < SMALL);
 
   const paint = () => {
+    const shown = fitted && view.scale === 1 ? fitted : picture;
+    if (shown.parentElement !== frame) frame.replaceChildren(shown);
     picture.style.transform = view.scale === 1 ? "" : `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
     picture.classList.toggle("pixels", view.scale >= PIXELATED_FROM);
     frame.classList.toggle("zoomed", view.scale > 1);
