@@ -358,9 +358,7 @@ async def test_a_picture_is_zoomed_by_key_and_wheel(shared: ReviewWorld) -> None
     def work(url: str) -> None:
         with reviewer(url) as person:
             person.at("fruits")
-            scale = (
-                "new DOMMatrix(getComputedStyle(document.querySelector('.frame .picture')).transform).a"
-            )
+            scale = "new DOMMatrix(getComputedStyle(document.querySelector('.frame .picture')).transform).a"
             person.keys("+", "+")
             assert person.browser.evaluate(scale) == 2.25
             person.keys("=")

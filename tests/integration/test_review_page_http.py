@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -285,3 +287,31 @@ async def test_a_port_that_is_taken_is_said(world: ReviewWorld) -> None:
             async with world.serve():
                 raise AssertionError
     assert json.loads(world.session.read_text())["port"]
+
+
+def test_the_command_serves_the_page_and_a_kill_loses_nothing(tmp_path: Path) -> None:
+    """`commonhold node review --web`, killed and started again: the same address, and the draft is there."""
+    world = ReviewWorld(tmp_path, KINDS)
+    world.store.close()
+    urls, versions = [], []
+    for _ in range(2):
+        command = [sys.executable, "-m", "commonhold", "node", "review", "--web", "--dir"]
+        with subprocess.Popen(
+            [*command, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdout is not None
+            urls.append(process.stdout.readline().strip())
+            base, origin = urls[-1].partition("?")[0], "/".join(urls[-1].split("/")[:3])
+            secret = {FORM_HEADER: load(world.session).secrets.form, "origin": origin}
+            with httpx.Client() as client:
+                client.get(urls[-1])
+                rounds = client.get(f"{base}desk").json()["rounds"]
+                [item] = [each["items"][0] for each in rounds if each["campaign"] == "notes"]
+                versions.append(item["v"])
+                body = {"campaign": "notes", "round": 1, "item": item["id"], "said": 1}
+                body |= {"base": item["v"], "mark": f"{item['v'] + 1:032x}"}
+                kept = client.post(f"{base}change", json=body, headers=secret)
+                assert kept.status_code == 200
+            process.kill()
+    assert urls[0] == urls[1]
+    assert versions == [0, 1]

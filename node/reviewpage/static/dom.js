@@ -17,6 +17,12 @@ export const make = (tag, properties = {}, ...children) => {
 /** Words of others, isolated: from right to left, they turn nothing around. */
 export const said = (text) => make("bdi", {}, text);
 
+/** Runs work once what changed is on the screen; at once where nobody looks. */
+export const afterPaint = (work) => {
+  if (document.hidden) work();
+  else requestAnimationFrame(() => setTimeout(work));
+};
+
 export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
 /** A button that shows its key. */

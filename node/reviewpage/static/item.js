@@ -1,6 +1,6 @@
 // The screen of one item: the stage with its parts, and beside it the question, the answers, the guidelines.
 
-import { button, dialog, make, plural, said } from "./dom.js";
+import { afterPaint, button, dialog, make, plural, said } from "./dom.js";
 import { makeForm, makeRelation } from "./form.js";
 import { showParts } from "./parts.js";
 import { onSwipe } from "./swipe.js";
@@ -50,7 +50,7 @@ export class ItemScreen {
       clearTimeout(later);
       if (model.item === item && this.element.isConnected) this.#put(item, arrived);
     }
-    this.contents.around(round, model.at);
+    afterPaint(() => model.round && this.contents.around(model.round, model.at));
   }
 
   /** Shows what is said of the item; it may have changed. */

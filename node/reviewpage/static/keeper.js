@@ -10,6 +10,8 @@
 //   listener.refused(change, item) another window came first; item is as it is there; null: it is too late
 //   listener.away(is)              the node stopped answering, or answers again
 
+import { afterPaint } from "./dom.js";
+
 const DATABASE = "commonhold-review";
 const LEFT = "commonhold-review-left"; // what was not in the database when the page was left
 const AGAIN_MS = 500;
@@ -87,14 +89,18 @@ export class Keeper {
     const change = { ...wanted, name, mark: randomMark(), base: earlier ? earlier.base : wanted.base };
     change.over = earlier ? [...earlier.over, ...(earlier.wasSent ? [earlier.mark] : [])].slice(-OVER_MAX) : [];
     this.#put(change);
-    this.#next();
+    afterPaint(() => this.#next());
     return change;
   }
 
   #put(change) {
     this.#waiting.set(change.name, change);
     this.#unstored.set(change.name, change);
-    if (!this.#database) return;
+    if (this.#database) afterPaint(() => this.#write(change));
+  }
+
+  #write(change) {
+    if (this.#waiting.get(change.name) !== change) return; // the node has it, or there is a later one
     this.#store("changes", (store) => store.put(change)).then(
       () => {
         if (this.#unstored.get(change.name) === change) this.#unstored.delete(change.name);
