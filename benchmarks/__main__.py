@@ -19,8 +19,8 @@ RESULTS: Final = Path("bench-results.json")
 
 NAMES = (
     *("ledger", "submissions", "fold", "replay", "inference", "similarity", "transfer", "gas"),
-    *("dataset", "formats", "round_trip", "pages", "own_page", "startup", "draw", "flood"),
-    *("gossip", "privacy"),
+    *("dataset", "formats", "round_trip", "pages", "own_page", "review_page", "startup", "draw"),
+    *("flood", "gossip", "privacy"),
 )
 
 

@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Final
 
 from commonground.addresses import now_ms
-from node.examine import UNAVAILABLE, UNSURE, Content, Examiner, Fetcher, Opinion, Wanted
+from node.examine import (
+    UNAVAILABLE,
+    UNSURE,
+    Content,
+    Examiner,
+    Fetcher,
+    Opinion,
+    Wanted,
+    drafted,
+)
 from node.rows import TaskRow, TaskStatus
 from node.store import Store
 from protocol.errors import Unreachable
@@ -104,8 +113,10 @@ class Answering:
             log.warning("the time for answers in %s is up", key.campaign_id)
         for task in self._tasks(key, TaskStatus.TODO):
             self._answer(task, UNAVAILABLE)
+        asked = {each.item_id: each for each in wanted}
         for task in self._tasks(key, TaskStatus.FETCHED):
-            self._answer(task, UNSURE)
+            # Whoever was kept from sealing has said it all the same, and guessed nothing.
+            self._answer(task, drafted(asked[task.item_id], task) or UNSURE)
 
     async def _collect(
         self, key: RoundKey, wanted: Sequence[Wanted], began_ms: int, fetch_seconds: float

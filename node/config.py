@@ -84,6 +84,16 @@ class NodeDirectory:
         return self.root / "page.url"
 
     @property
+    def review_session(self) -> Path:
+        """What opens the review page: secrets, and its ports."""
+        return self.root / "review.json"
+
+    @property
+    def review_certificate(self) -> Path:
+        """Key and certificate that a phone is shown."""
+        return self.root / "review-phone.pem"
+
+    @property
     def alarms(self) -> Path:
         """Evidence, as files that may be given to anybody."""
         return self.root / "alarms"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from commonground.addresses import Announcement
 from commonground.asking import Asking
@@ -129,6 +129,22 @@ class Opinion:
     refusal: pb.Refusal = pb.REFUSAL_NONE
     program: str = ""  # that gave it; empty: none of the owner's
     relation: pb.Relation = pb.RELATION_NONE
+
+
+def drafted(wanted: Wanted, task: TaskRow) -> Opinion | None:
+    """What a person's draft says; None where there is none, or a part of an answer. What a likely copy is
+    belongs to its answer."""
+    if task.draft_refusal:
+        return Opinion(None, cast("pb.Refusal", task.draft_refusal))
+    relation = cast("pb.Relation", task.draft_relation)
+    if task.draft is None or (wanted.original is not None) != bool(relation):
+        return None
+    question = question_of(wanted.campaign)
+    try:
+        question.kind.check_answer(question.spec, task.draft)
+    except Reject:
+        return None
+    return Opinion(task.draft, relation=relation)
 
 
 Content = Wanted | Original

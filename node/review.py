@@ -61,6 +61,7 @@ OPEN: Final = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
 _UNFINISHED: Final = (*OPEN, TaskStatus.COMMITTED)
 # Whose tasks the store holds; programs that show them have no keys to tell.
 REVIEWER: Final = "reviewer"
+_BEGAN: Final = "review_began."
 
 
 # ---- what follows from the state: pure ----
@@ -108,18 +109,34 @@ def _original(state: State, item: Item, wanted: Wanted) -> Original:
 
 def open_tasks(store: Store, state: State) -> list[Wanted]:
     """What may still be answered now, in all campaigns; for whoever shows it to a person."""
-    me = store.meta(REVIEWER)
+    me = reviewer_of(store)
     if me is None:
         return []  # never drawn
     return [
-        make_wanted(state, PersonId(me), task)
+        make_wanted(state, me, task)
         for status in OPEN
         for task in store.tasks_with(status)
-        if _is_in_commits(state, RoundKey(task.campaign_id, task.round))
-        and (task.campaign_id, PersonId(me)) not in state.commits
+        if is_answerable(state, me, RoundKey(task.campaign_id, task.round))
         # Another process may be ahead of this replay, and have erased what was withdrawn since.
         and not state.unexplained.has(task.item_id)
     ]
+
+
+def reviewer_of(store: Store) -> PersonId | None:
+    """Whose tasks the store holds; None before the first draw."""
+    me = store.meta(REVIEWER)
+    return None if me is None else PersonId(me)
+
+
+def is_answerable(state: State, me: PersonId, key: RoundKey) -> bool:
+    """Whether answers of a round may still be given, as far as the log says."""
+    return _is_in_commits(state, key) and (key.campaign_id, me) not in state.commits
+
+
+def began_ms(store: Store, key: RoundKey) -> int | None:
+    """When this node's time to answer in a round began, in milliseconds since 1970; None before it has."""
+    known = (store.meta(f"{_BEGAN}{key.campaign_id}") or b"").decode().split()
+    return int(known[1]) if len(known) == 2 and known[0] == str(key.round) else None
 
 
 def _is_in_commits(state: State, key: RoundKey) -> bool:
@@ -283,13 +300,12 @@ class ReviewDuties:
 
     def _began(self, key: RoundKey, campaign: Campaign) -> int:
         """When the time to answer began; kept, so that a restart does not begin again."""
-        name, number = f"review_began.{key.campaign_id}", str(key.round)
         with self._store.transaction():
-            known = (self._store.meta(name) or b"").decode().split()
-            if len(known) == 2 and known[0] == number:
-                return int(known[1])
+            known = began_ms(self._store, key)
+            if known is not None:
+                return known
             began = draw_seen(self._state.round_of(campaign.id), campaign, now_ms())
-            self._store.set_meta(name, f"{number} {began}".encode())
+            self._store.set_meta(f"{_BEGAN}{key.campaign_id}", f"{key.round} {began}".encode())
         return began
 
     # -- commit and reveal

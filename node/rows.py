@@ -163,6 +163,46 @@ class TaskRow:
     relation: int = 0  # pb.Relation, of a likely copy
     nonce: bytes = field(default=b"", repr=False)
     failure: str = ""
+    # What a person has said so far, and may still change; perhaps a part of an answer.
+    draft: bytes | None = None
+    draft_refusal: int = 0
+    draft_relation: int = 0
+    draft_version: int = 0  # how often it was changed
+    draft_mark: bytes = b""
+    spent_ms: int = 0  # how long the item lay before its reviewer; told to nobody
+
+    @property
+    def has_draft(self) -> bool:
+        """Whether its reviewer has said anything."""
+        return self.draft is not None or self.draft_refusal != 0 or self.draft_relation != 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSum:
+    """How many tasks of a round have a status, and how often their drafts were changed in all."""
+
+    campaign_id: str
+    round: int
+    status: TaskStatus
+    count: int
+    versions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a reviewer wants a draft to say: an answer or a part of one, a refusal, or neither again.
+
+    `base` is the version that they saw; `mark`, chosen at random, tells a repetition from another change;
+    `over` are marks of their own earlier changes that may have come here or not.
+    """
+
+    draft: bytes | None
+    refusal: int  # pb.Refusal
+    base: int
+    mark: bytes
+    over: tuple[bytes, ...] = ()
+    spent_ms: int = 0
+    relation: int = 0  # pb.Relation, of a likely copy
 
 
 @dataclass(frozen=True, slots=True)

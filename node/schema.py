@@ -96,6 +96,13 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         program TEXT NOT NULL, -- that gave the answer; empty: its owner
         nonce BLOB NOT NULL,
         failure TEXT NOT NULL,
+        -- What its reviewer has said so far and not sealed; each change has the next version.
+        draft BLOB,
+        draft_refusal INTEGER NOT NULL,
+        draft_relation INTEGER NOT NULL,
+        draft_version INTEGER NOT NULL,
+        draft_mark BLOB NOT NULL, -- of the change that made it, so that its repetition is known
+        spent_ms INTEGER NOT NULL,
         PRIMARY KEY (campaign_id, round, position)
     ) STRICT;
     CREATE INDEX tasks_item ON tasks (item_id);

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from node.database import DatabaseFile
-from node.rows import TaskRow, TaskStatus
+from node.rows import Change, TaskRow, TaskStatus, TaskSum
 
 
 class TaskTables(DatabaseFile):
@@ -48,6 +48,14 @@ class TaskTables(DatabaseFile):
         )
         return [TaskRow(**row | {"status": TaskStatus(row["status"])}) for row in rows]
 
+    def task_sums(self) -> list[TaskSum]:
+        """What may still be answered, or may become answerable, summed up."""
+        rows = self._rows(
+            "SELECT campaign_id, round, status, count(*) AS count, sum(draft_version) AS versions"
+            " FROM tasks WHERE status IN ('todo', 'fetched', 'answered') GROUP BY campaign_id, round, status"
+        )
+        return [TaskSum(**row | {"status": TaskStatus(row["status"])}) for row in rows]
+
     def set_fetched(self, task: TaskRow, content_path: Path) -> None:
         """All parts are here, in this folder; an answer that came first is kept."""
         self._step_task(
@@ -67,6 +75,51 @@ class TaskTables(DatabaseFile):
         open_ = (TaskStatus.TODO, TaskStatus.FETCHED, TaskStatus.ANSWERED)
         given = {"answer": answer, "refusal": refusal, "program": program, "relation": relation}
         return self._step_task(task, TaskStatus.ANSWERED, open_, **given)
+
+    def save_draft(self, task: TaskRow, change: Change) -> TaskRow:
+        """Keeps what a person has said of an item, durably, and gives the row as it is then.
+
+        It has the change's mark if that was kept, now or before. If not, somebody else came first (its
+        version is not the change's base), or the item cannot be answered any more (it is not FETCHED).
+        """
+        with self.transaction():
+            row = self.task(task.campaign_id, task.round, task.item_id)
+            if row is None:  # withdrawn
+                return replace(task, status=TaskStatus.FAILED)
+            is_next = row.draft_version == change.base or row.draft_mark in change.over
+            if row.status is not TaskStatus.FETCHED or row.draft_mark == change.mark or not is_next:
+                return row
+            now = replace(
+                row,
+                draft=change.draft,
+                draft_refusal=change.refusal,
+                draft_relation=change.relation,
+                draft_mark=change.mark,
+                draft_version=row.draft_version + 1,
+                spent_ms=max(row.spent_ms, change.spent_ms),
+            )
+            self._write(
+                "UPDATE tasks SET draft = ?, draft_refusal = ?, draft_relation = ?, draft_mark = ?,"
+                " draft_version = ?, spent_ms = ? WHERE campaign_id = ? AND round = ? AND position = ?",
+                *(now.draft, now.draft_refusal, now.draft_relation, now.draft_mark),
+                *(now.draft_version, now.spent_ms),
+                *(row.campaign_id, row.round, row.position),
+            )
+            return now
+
+    def seal_drafts(self, tasks: Collection[TaskRow]) -> bool:
+        """Makes these drafts the answers, all of them; none, and False, if any has changed since."""
+        with self.transaction():
+            now = [self.task(each.campaign_id, each.round, each.item_id) for each in tasks]
+            if now != list(tasks):
+                return False
+            self._write_many(
+                "UPDATE tasks SET status = ?, answer = draft, refusal = draft_refusal,"
+                " relation = draft_relation"
+                " WHERE campaign_id = ? AND round = ? AND position = ?",
+                [(TaskStatus.ANSWERED, t.campaign_id, t.round, t.position) for t in tasks],
+            )
+        return True
 
     def set_committed(self, task: TaskRow, nonce: bytes) -> bool:
         """Fixes the answer and its nonce; in one `transaction` with the commit's `enqueue`."""

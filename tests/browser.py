@@ -185,17 +185,23 @@ class Browser:
 
 @contextmanager
 def chromium(
-    width: int, height: int, *, dark: bool = False, javascript: bool = True
+    width: int,
+    height: int,
+    *,
+    dark: bool = False,
+    javascript: bool = True,
+    profile: Path | None = None,
 ) -> Iterator[Browser]:
-    """A fresh browser whose viewport measures `width` by `height` CSS pixels.
+    """A fresh browser whose viewport measures `width` by `height` CSS pixels; it ends by a kill.
 
+    With a `profile` it is one that was killed before: what it had stored by then is there.
     Skips the test where the browser is not installed; fails it when a page complained on its console.
     """
     if _BROWSER is None:
         pytest.skip("needs a browser: apt-get install chromium")
     with (
-        tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile,
-        _started(_BROWSER, profile) as address,
+        tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as fresh,
+        _started(_BROWSER, str(profile or fresh)) as address,
         connect(address, max_size=_MESSAGE_BYTES_MAX, compression=None, proxy=None) as connection,
     ):
         browser = Browser(connection)

@@ -30,10 +30,11 @@ from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.chain_says import pay
 from tests.own_page import World
+from tests.review_bench import drawn
 from tests.showcase import served, showcase
 from tests.simulated import Network, campaign, part, rounds
 from tests.simulated_log import LINK, keys_of
-from tests.unit.test_node_work import close, drawn
+from tests.unit.test_node_work import close
 
 HOSTILE: Final = (
     "[/x] [link=https://example.org]go[/link] :warning: \x1b]0;t\x07\x1b[2J\x9b2J \u202etxt\u2066 a\u200bb"

@@ -14,11 +14,12 @@ import numpy as np
 from PIL import Image
 
 from node.answering import Answering
+from node.config import NodeConfig, NodeDirectory, write_config
 from node.examine import Content, Examiner, Opinion
 from node.follower import Follower
 from node.intake import fingerprint_content
 from node.keys import NodeKeys
-from node.review import ReviewDuties
+from node.review import REVIEWER, ReviewDuties, make_tasks, make_wanted
 from node.reviewers import load_reviewers
 from node.store import Store
 from protocol.identity import PersonId
@@ -288,3 +289,38 @@ __all__ = [
     "put",
     "rubric",
 ]
+
+
+def drawn(
+    folder: Path, *campaigns: pb.Campaign, **items: Sequence[Mapping[str, bytes] | bytes]
+) -> Bench:
+    """A node whose owner was drawn for these items, by campaign; all of them are here."""
+    bench = Bench(folder, *campaigns)
+    for c, contents in items.items():
+        bench.submit(c, *contents)
+        bench.net.stand_by(bench.me, *bench.others, c=c)
+        bench.net.seal(c=c)
+        bench.net.draw(c)
+    write_config(NodeDirectory(folder), NodeConfig(LINK))
+    feed(Follower(bench.db, LINK), bench.net)
+    bench.db.set_meta(REVIEWER, bench.me.id)
+    for c in items:
+        tasks = make_tasks(bench.net.state, bench.me.id, c)
+        bench.db.add_tasks(tasks)
+        for task in tasks:
+            wanted = make_wanted(bench.net.state, bench.me.id, task)
+            lay_out(wanted, bench.shelf.contents[task.item_id], folder / "review")
+            bench.db.set_fetched(task, folder / "review" / task.item_id.hex())
+    return bench
+
+
+def lay_out_originals(bench: Bench, c: str) -> None:
+    """Writes what likely copies resemble beside them, as a fetch does."""
+    for task in bench.db.tasks(c, 1):
+        earlier = make_wanted(bench.net.state, bench.me.id, task).original
+        if earlier is None:
+            continue
+        contents = bench.shelf.contents[earlier.item_id]
+        for part in earlier.compared:
+            path = earlier.path_in(bench.folder / "review", part.name)
+            put({path.name: contents[part.name]}, path.parent)

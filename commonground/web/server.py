@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -52,8 +53,10 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, bound: socket.socket, visitors: Visitors) -> AsyncIterator[None]:
-    """Serves while the block runs."""
+async def serving(
+    app: ASGIApp, bound: socket.socket, visitors: Visitors, pem: Path | None = None
+) -> AsyncIterator[None]:
+    """Serves while the block runs; over TLS, if there is a file with a key and a certificate."""
     server = _Server(
         uvicorn.Config(
             app,
@@ -68,6 +71,7 @@ async def serving(app: ASGIApp, bound: socket.socket, visitors: Visitors) -> Asy
             lifespan="off",
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            ssl_certfile=pem,
         )
     )
     task = asyncio.create_task(server.serve(sockets=[bound]), name="http")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +14,10 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 
 from commonhold.cli.node_home import is_running, open_home, open_store
-from commonhold.cli.output import ask, emit, letters, out, prose, say, table
+from commonhold.cli.output import ask, confirm, emit, letters, out, prose, say, table
 from commonhold.cli.output import show as print_out
 from commonhold.cli.picture import shown_content
-from node.examine import Wanted
+from node.examine import Wanted, drafted
 from node.follower import Follower
 from node.review import open_tasks
 from node.reviewers import (
@@ -27,7 +29,8 @@ from node.reviewers import (
     read_refusal,
     read_relation,
 )
-from node.rows import TaskStatus
+from node.reviewpage.desk import MARK_BYTES
+from node.rows import Change, TaskRow, TaskStatus
 from node.statement import RELATIONS
 from node.store import Store
 from protocol.errors import ConfigError, Reject, StateError
@@ -42,7 +45,7 @@ _LISTED: Final = "`commonhold node review list` shows what is open"
 # What begins with it is a command; an answer that does is typed with another one before it. So no label of
 # a campaign, whatever it is called, is taken for a command, nor a command for a label.
 COMMAND: Final = ":"
-_HELP: Final = ":u = unsure, :r REASON = refuse, Enter = skip, :q = stop"
+_HELP: Final = ":u = unsure, :r REASON = refuse, Enter = later, :b = back, :q = stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,34 @@ class Desk:
                 f"what you said of {item} is committed already, and cannot be changed", _LISTED
             )
         return StateError(f"the round of {item} went on: it cannot be answered any more", _LISTED)
+
+    def draft(
+        self, wanted: Wanted, said: bytes | Refusal, relation: Relation | None = None
+    ) -> None:
+        """Keeps what is said of an item, which may be changed until it is sealed."""
+        now = self.store.task(wanted.task.campaign_id, wanted.task.round, wanted.item_id)
+        base = 0 if now is None else now.draft_version
+        mark = secrets.token_bytes(MARK_BYTES)
+        if isinstance(said, Refusal):
+            change = Change(None, said.code, base, mark)
+        else:
+            change = Change(said, 0, base, mark, relation=_relation_code(wanted, relation))
+        if self.store.save_draft(wanted.task, change).draft_mark != change.mark:
+            raise StateError(
+                "that comes too late: the item is sealed, or its round is over", _LISTED
+            )
+
+    def drafted(self, wanted: Sequence[Wanted]) -> list[TaskRow]:
+        """The tasks among these whose drafts are whole."""
+        now = [self.store.task(w.task.campaign_id, w.task.round, w.item_id) for w in wanted]
+        here = zip(wanted, now, strict=True)
+        return [
+            task
+            for each, task in here
+            if task is not None
+            and task.status is TaskStatus.FETCHED
+            and drafted(each, task) is not None
+        ]
 
     def give(self, wanted: Wanted, said: bytes | Refusal, relation: Relation | None = None) -> None:
         """Records an answer, with what a likely copy is, or a refusal; the running node commits when all of
@@ -223,8 +254,16 @@ def refuse(item: str, reason: str, directory: Path | None, as_json: bool) -> Non
 # ---- one by one ----
 
 
+class Move(Enum):
+    """What a reviewer does instead of saying something of an item."""
+
+    LATER = auto()
+    BACK = auto()
+    STOP = auto()
+
+
 def review(directory: Path | None) -> None:
-    """Goes through all that has arrived, one by one."""
+    """Goes through all that has arrived, one by one, and seals what was said when that is confirmed."""
     with _desk(directory) as desk:
         waiting = [each for each in desk.tasks if each.task.status is TaskStatus.FETCHED]
         missing = sum(each.task.status is TaskStatus.TODO for each in desk.tasks)
@@ -233,31 +272,52 @@ def review(directory: Path | None) -> None:
                 "nothing to review now",
                 f"{missing} items are still on their way" if missing else "wait for a draw",
             )
-        given = _go_through(desk, waiting)
-    print_out(f"{given} of {len(waiting)} answered")
+        _go_through(desk, waiting)
+        tasks = desk.drafted(waiting)
+        print_out(f"{len(tasks)} of {len(waiting)} answered")
+        if not tasks:
+            return
+        if not confirm(f"Seal them? Nobody can change {len(tasks)} sealed answers"):
+            say("they are kept, and not sealed: `commonhold node review` goes on with them")
+            return
+        if not desk.store.seal_drafts(tasks):
+            raise StateError("some were changed in another window", "look at them again")
+    print_out(f"{len(tasks)} sealed")
 
 
-def _go_through(desk: Desk, waiting: list[Wanted]) -> int:
-    """Shows each item and asks; gives the number of answers."""
-    given, before = 0, None
-    for number, wanted in enumerate(waiting, start=1):
+def _go_through(desk: Desk, waiting: list[Wanted]) -> None:
+    """Shows each item and asks, forwards and back."""
+    at, before = 0, None
+    while at < len(waiting):
+        wanted = waiting[at]
         case = _case(wanted)
         if wanted.campaign != before:  # another one, or with other terms
             before = wanted.campaign
             print_out(_asked(case))
         print_out(_shown(case), *_beside(wanted))
-        said = _ask(f"{number}/{len(waiting)}", case)
-        if said is None:
-            break
-        if said != b"":
-            asked = case.original and not isinstance(said, Refusal)
-            try:
-                desk.give(wanted, said, _ask_relation() if asked else None)
-            except StateError as late:
-                say(str(late))
+        place = f"{at + 1}/{len(waiting)} {wanted.item_id.hex()[:ITEM_DIGITS]}"
+        match _ask(place, case, _said_before(desk, wanted)):
+            case Move.STOP:
+                return
+            case Move.BACK:
+                at = max(0, at - 1)
                 continue
-            given += 1
-    return given
+            case (bytes() | Refusal()) as said:
+                asked = case.original and not isinstance(said, Refusal)
+                try:
+                    desk.draft(wanted, said, _ask_relation() if asked else None)
+                except StateError as late:
+                    say(str(late))
+        at += 1
+
+
+def _said_before(desk: Desk, wanted: Wanted) -> str:
+    """What the item's draft says; empty without one."""
+    for task in desk.drafted([wanted]):
+        if task.draft is not None:
+            return _case(wanted).words(task.draft)
+        return MEANINGS[task.draft_refusal]
+    return ""
 
 
 def _asked(case: Case) -> Panel:
@@ -336,11 +396,12 @@ def _ask_relation() -> Relation:
             say(f"{error}: {error.advice}")
 
 
-def _ask(place: str, case: Case) -> bytes | Refusal | None:
-    """An answer or a refusal; empty to skip, None to stop; asks again for anything else."""
+def _ask(place: str, case: Case, before: str) -> bytes | Refusal | Move:
+    """An answer, a refusal, or where to go; asks again for anything else."""
     while True:
         offered = _offered(case)
-        question = f"[{place}] {offered} ({_HELP})"
+        said = f", you said {before}" if before else ""
+        question = f"[{place}{said}] {offered} ({_HELP})"
         typed = ask(question, default="", show_default=False).strip()
         try:
             return _read(case, typed)
@@ -348,16 +409,18 @@ def _ask(place: str, case: Case) -> bytes | Refusal | None:
             say(f"{error}: {error.advice}")
 
 
-def _read(case: Case, typed: str) -> bytes | Refusal | None:
+def _read(case: Case, typed: str) -> bytes | Refusal | Move:
     if not typed.startswith(COMMAND):
-        return read_answer(case, typed) if typed else b""
+        return read_answer(case, typed) if typed else Move.LATER
     if typed.startswith(2 * COMMAND):
         return read_answer(case, typed.removeprefix(COMMAND))
     match typed.removeprefix(COMMAND).split():
         case ["u"]:
             return Refusal.UNSURE
+        case ["b"]:
+            return Move.BACK
         case ["q"]:
-            return None
+            return Move.STOP
         case ["r", reason]:
             return read_refusal(reason)
     raise Reject(

@@ -1,5 +1,4 @@
-"""The commands of `commonhold node` that do its work: `start`, `review`, `claim`, `claimer`, `bond`,
-`unbond`, `appeal`; `page`, `withdraw`, `contest`, `assent`, `move`."""
+"""The commands of `commonhold node` that do its work: `start`, `review`, `page`, `withdraw`, `contest` …"""
 
 from __future__ import annotations
 
@@ -9,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from commonhold.cli import node_money
 from commonhold.cli.node_contesting import contest
 from commonhold.cli.options import (
     DirOption,
@@ -19,7 +19,6 @@ from commonhold.cli.options import (
 )
 from commonhold.cli.output import JsonFlag, emit, guarded, start_logging
 from protocol.errors import ConfigError
-from protocol.limits import ASSET_AMOUNT_MAX
 
 review_app = typer.Typer(help="Answer the items that you were drawn to review.")
 
@@ -56,11 +55,7 @@ def register(app: typer.Typer) -> None:
     """Adds these commands to `commonhold node`."""
     app.command()(start)
     app.add_typer(review_app, name="review")
-    app.command()(claim)
-    app.command()(claimer)
-    app.command()(bond)
-    app.command()(unbond)
-    app.command()(appeal)
+    node_money.register(app)
     app.command()(page)
     app.command()(withdraw)
     app.command()(contest)
@@ -192,148 +187,56 @@ def show(
 
 @review_app.callback(invoke_without_command=True)
 @guarded
-def review(context: typer.Context, directory: DirOption = None) -> None:
-    """Go through the items one by one, in this terminal."""
+def review(
+    context: typer.Context,
+    *,
+    web: Annotated[
+        bool, typer.Option("--web", help="In a browser on this machine, until interrupted.")
+    ] = False,
+    phone: Annotated[
+        bool,
+        typer.Option(
+            "--phone", help="With --web: also on one phone in the local network, by a code."
+        ),
+    ] = False,
+    address: Annotated[
+        str, typer.Option(help="With --phone: this machine's address there. Default: found out.")
+    ] = "",
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65_535, help="With --web: the port. Default: as last time, or a free one."
+        ),
+    ] = 0,
+    new: Annotated[
+        bool,
+        typer.Option(
+            "--new", help="With --web: earlier addresses and phones open nothing any more."
+        ),
+    ] = False,
+    directory: DirOption = None,
+) -> None:
+    """Go through the items one by one: in this terminal, or with --web in a browser.
+
+    The browser's page keeps every answer at once, and seals none before you confirm it. Its address is all
+    that it takes to open it: treat it like a password.
+    """
     if context.invoked_subcommand is not None:
         # The directory may stand before the command, too.
         context.default_map = {context.invoked_subcommand: {"directory": directory}}
         return
+    if not web and (phone or address or port or new):
+        raise ConfigError("that is of the page in a browser", "say --web as well")
+    if web:
+        from commonhold.cli import node_review_page
+
+        node_review_page.serve(
+            directory, node_review_page.Options(phone, address, port, is_new=new)
+        )
+        return
     from commonhold.cli import node_desk
 
     node_desk.review(directory)
-
-
-# ---- claim ----
-
-
-@guarded
-def claim(
-    asset: Annotated[
-        str, typer.Option(help="shares, ether, or a token's address. Default: everything.")
-    ] = "",
-    *,
-    account: Annotated[
-        str,
-        typer.Option(
-            "--for",
-            help="Claim for this account instead, which may be anybody's: you pay the gas, and it is paid.",
-        ),
-    ] = "",
-    to: Annotated[
-        str,
-        typer.Option(
-            help="Send it to this address instead. With --for: if your account is that one's claimer."
-        ),
-    ] = "",
-    old_rpc_url: Annotated[
-        str,
-        typer.Option(
-            help="JSON-RPC endpoint of a chain that the network has left. Default: node.toml."
-        ),
-    ] = "",
-    directory: DirOption = None,
-    passphrase_path: PassphraseOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Claim on chain what settled epochs pay you, wherever you are paid. This node's account pays the gas.
-
-    After a move of the network, what was in force on the contracts that it left is claimed there: as long as
-    their chain answers.
-    """
-    from commonhold.cli import node_claim
-
-    node_claim.claim(
-        *(asset, account, to, old_rpc_url),
-        directory=directory,
-        passphrase_path=passphrase_path,
-        as_json=as_json,
-    )
-
-
-@guarded
-def claimer(
-    address: Annotated[
-        str, typer.Argument(help="Who may: 0x… Nothing: show who may at present.")
-    ] = "",
-    *,
-    is_none: Annotated[bool, typer.Option("--none", help="Nobody but you, from now on.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    directory: DirOption = None,
-    passphrase_path: PassphraseOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Let another address send your payments elsewhere: all that is due, and all to come, to any address.
-
-    It claims with `node claim --for YOURS --to ADDRESS`, until you take it back with --none. It can take what
-    you have not claimed, and nothing else.
-    """
-    from commonhold.cli import node_claimer
-
-    node_claimer.claimer(
-        address,
-        is_none=is_none,
-        yes=yes,
-        directory=directory,
-        passphrase_path=passphrase_path,
-        as_json=as_json,
-    )
-
-
-@guarded
-def bond(
-    wei: Annotated[
-        int, typer.Argument(min=1, max=ASSET_AMOUNT_MAX, help="How much to add, in wei.")
-    ],
-    directory: DirOption = None,
-    passphrase_path: PassphraseOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Vouch for yourself, with ether of your payout address: where one joins by a bond, and as a witness.
-
-    A newcomer bonds first, and then registers. A witness's node may freeze a wrong root by it. It is at
-    stake if you sign two roots for one epoch, and comes back by `unbond`.
-    """
-    from commonhold.cli import node_bond
-
-    node_bond.bond(wei, directory, passphrase_path, as_json)
-
-
-@guarded
-def unbond(
-    wei: Annotated[
-        int | None,
-        typer.Argument(
-            min=1, max=ASSET_AMOUNT_MAX, help="How much, in wei; all of it, if not said."
-        ),
-    ] = None,
-    *,
-    directory: DirOption = None,
-    passphrase_path: PassphraseOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Begin to take your bond back; after its delay, run it again to have it.
-
-    Who joined by a bond submits nothing, is not drawn and invites nobody without it, and keeps all they
-    earned.
-    """
-    from commonhold.cli import node_bond
-
-    node_bond.unbond(wei, directory, passphrase_path, as_json)
-
-
-@guarded
-def appeal(
-    directory: DirOption = None,
-    passphrase_path: PassphraseOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Contest every slash of your bond that is open: then the holders of shares decide.
-
-    In time it costs nothing but gas; without it a slash is carried out when its delay has passed.
-    """
-    from commonhold.cli import node_bond
-
-    node_bond.appeal(directory, passphrase_path, as_json)
 
 
 # ---- page, withdraw ----

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from protocol.depth import load_json
 from protocol.errors import Reject
 from protocol.limits import PROGRAM_CHARS_MAX
 from protocol.rows import Campaign
+from protocol.tasks.kind import Form
 from protocol.tasks.question import Question, question_of
 from protocol.tasks.shown import Shown
 from protocol.tasks.spec import decode_spec
@@ -161,6 +162,13 @@ class Case:
         """What may be answered, if that is a short list; else what to write, in one line."""
         question = self.question
         return list(self._shown.answers) or question.kind.choices(question.spec)
+
+    @property
+    def form(self) -> Form:
+        """What a person fills in, in this reviewer's words."""
+        question = question_of(self.campaign)
+        form = question.kind.form(question.spec)
+        return replace(form, names=tuple(self._shown.answers)) if self._shown.answers else form
 
     @property
     def answers(self) -> list[str]:

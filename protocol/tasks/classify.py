@@ -13,6 +13,8 @@ from protocol.tasks.kind import (
     Column,
     ColumnType,
     Decision,
+    Form,
+    FormStyle,
     Inferred,
     Known,
     Summary,
@@ -101,6 +103,9 @@ class Classify:
 
     def choices(self, spec: Labels) -> list[str]:
         return list(spec.names)
+
+    def form(self, spec: Labels) -> Form:
+        return Form(FormStyle.ONE, spec.names)
 
     def explain(self, spec: Labels, belief: Sequence[int]) -> str:
         return shares(spec.names, belief)

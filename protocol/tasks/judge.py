@@ -19,6 +19,8 @@ from protocol.tasks.kind import (
     Column,
     ColumnType,
     Decision,
+    Form,
+    FormStyle,
     Inferred,
     Known,
     Ruling,
@@ -170,6 +172,12 @@ class Judge:
             f"{criterion.name}{MARK} yes or no" for criterion in spec.criteria
         )
         return [f"for each criterion: {wanted}"]
+
+    def form(self, spec: Rubric) -> Form:
+        criteria = spec.criteria
+        return Form(
+            FormStyle.EACH, tuple(c.name for c in criteria), tuple(c.text for c in criteria)
+        )
 
     def explain(self, spec: Rubric, belief: Sequence[int]) -> str:
         each = zip(spec.criteria, belief, strict=True)

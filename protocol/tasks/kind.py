@@ -104,6 +104,26 @@ class Column:
     names: tuple[str, ...] = ()
 
 
+class FormStyle(Enum):
+    """What there is to fill in."""
+
+    ONE = "one"  # one of the names
+    EACH = "each"  # yes or no to each of them
+    SEVERAL = "several"  # those that fit, or none
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """An answer as a person fills it in on a screen. `notes` say more of each name, if anything does.
+
+    Of EACH and SEVERAL an answer has a byte for each name, 1 or 0.
+    """
+
+    style: FormStyle
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a page counts the verdicts of a campaign by. `names` are what there is to count; `ordered`: they
@@ -185,6 +205,10 @@ class Kind(Protocol[SpecT]):
 
     def choices(self, spec: SpecT) -> list[str]:
         """What a reviewer may answer, in words, if that is a short list; else what to write, in one line."""
+
+    def form(self, spec: SpecT) -> Form:
+        """What a person fills in. Where `shown` has names for the answers, those stand in the place of
+        the form's."""
 
     def explain(self, spec: SpecT, belief: Sequence[int]) -> str:
         """A belief in words, for statements and pages: "cat 97.1 %, dog 2.9 %"."""

@@ -17,6 +17,8 @@ from protocol.tasks.kind import (
     Column,
     ColumnType,
     Decision,
+    Form,
+    FormStyle,
     Inferred,
     Known,
     Summary,
@@ -132,6 +134,9 @@ class Prefer:
 
     def choices(self, spec: Pair) -> list[str]:
         return list(spec.names)
+
+    def form(self, spec: Pair) -> Form:
+        return Form(FormStyle.ONE, spec.names)
 
     def explain(self, spec: Pair, belief: Sequence[int]) -> str:
         return shares(spec.names, belief)

@@ -14,6 +14,8 @@ from protocol.tasks.kind import (
     Column,
     ColumnType,
     Decision,
+    Form,
+    FormStyle,
     Inferred,
     Known,
     Summary,
@@ -105,6 +107,9 @@ class Rate:
 
     def choices(self, spec: Scale) -> list[str]:
         return list(spec.steps)
+
+    def form(self, spec: Scale) -> Form:
+        return Form(FormStyle.ONE, spec.steps)
 
     def explain(self, spec: Scale, belief: Sequence[int]) -> str:
         return f"median {spec.steps[median(belief)]}; {shares(spec.steps, belief)}"

@@ -17,6 +17,8 @@ from protocol.tasks.kind import (
     Column,
     ColumnType,
     Decision,
+    Form,
+    FormStyle,
     Inferred,
     Known,
     Summary,
@@ -123,6 +125,9 @@ class Tags:
 
     def choices(self, spec: Tagging) -> list[str]:
         return [f"those that fit, with commas between, or {NONE}: {', '.join(spec.tags)}"]
+
+    def form(self, spec: Tagging) -> Form:
+        return Form(FormStyle.SEVERAL, spec.tags)
 
     def explain(self, spec: Tagging, belief: Sequence[int]) -> str:
         each = zip(spec.tags, belief, strict=True)

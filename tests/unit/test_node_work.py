@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,8 @@ from commonhold.cli.picture import (
     shown_content,
 )
 from node.config import NodeConfig, NodeDirectory, write_config
-from node.follower import Follower
 from node.intake import DecodedImage
-from node.review import REVIEWER, make_tasks, make_wanted
+from node.review import make_tasks
 from node.rows import TaskRow, TaskStatus
 from node.store import Store
 from protocol.review.sampling import is_flipped
@@ -29,8 +28,8 @@ from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests import simulated
 from tests.media_files import recording
-from tests.review_bench import Bench, digit, lay_out, pairs, pictures, put, rubric
-from tests.simulated_log import LINK, feed
+from tests.review_bench import Bench, digit, drawn, pairs, pictures, put, rubric
+from tests.simulated_log import LINK
 
 PAIR = {"prompt": b"Why?", "answer_a": b"The first reason.", "answer_b": b"Another reason."}
 SOLUTION = {"problem": b"1 + 1", "solution": b"It is 3."}
@@ -53,29 +52,6 @@ def animals() -> pb.Campaign:
         parts=[simulated.part("content", "image/png")],
         rounds=simulated.rounds(commit_ms=60_000),
     )
-
-
-def drawn(
-    folder: Path, *campaigns: pb.Campaign, **items: Sequence[Mapping[str, bytes] | bytes]
-) -> Bench:
-    """A node whose owner was drawn for these items, by campaign; all of them are here."""
-    bench = Bench(folder, *campaigns)
-    for c, contents in items.items():
-        bench.submit(c, *contents)
-        bench.net.stand_by(bench.me, *bench.others, c=c)
-        bench.net.seal(c=c)
-        bench.net.draw(c)
-    write_config(NodeDirectory(folder), NodeConfig(LINK))
-    feed(Follower(bench.db, LINK), bench.net)
-    bench.db.set_meta(REVIEWER, bench.me.id)
-    for c in items:
-        tasks = make_tasks(bench.net.state, bench.me.id, c)
-        bench.db.add_tasks(tasks)
-        for task in tasks:
-            wanted = make_wanted(bench.net.state, bench.me.id, task)
-            lay_out(wanted, bench.shelf.contents[task.item_id], folder / "review")
-            bench.db.set_fetched(task, folder / "review" / task.item_id.hex())
-    return bench
 
 
 def close(bench: Bench) -> Path:
@@ -177,7 +153,7 @@ def test_one_item_is_shown_with_its_question(home: Path, store: Store) -> None:
 
 
 def test_going_through_the_items_of_all_campaigns(home: Path, store: Store) -> None:
-    shown = run(home, typed="nonsense\nb\nsecond\n3\n4\n")
+    shown = run(home, typed="nonsense\nb\nsecond\n3\n4\ny\n")
     assert shown.exit_code == 0
     assert "3 of 3 answered" in shown.stdout
     assert any(shade in shown.stdout for shade in SHADES[1:] + UPPER_HALF)
@@ -187,6 +163,23 @@ def test_going_through_the_items_of_all_campaigns(home: Path, store: Store) -> N
     second = Path(pair["parts"][-1]["path"]).read_bytes()
     is_b = second == PAIR["answer_b"]
     assert [task.answer for task in tasks_of(store, "pairs")] == [bytes([is_b])]
+
+
+def test_one_goes_back_and_changes_what_one_said(home: Path, store: Store) -> None:
+    shown = run(home, typed="tie\n3\n:b\n:b\n\n7\n4\ny\n")
+    items = [task.item_id.hex()[:12] for task in tasks_of(store)]
+    words = shown.stderr + shown.stdout
+    assert all(item in words for item in items), "each item is named"
+    assert "you said 3" in words and "3 sealed" in words
+    assert [task.answer for task in tasks_of(store)] == [b"\0\7", b"\0\4"]
+
+
+def test_nothing_is_sealed_that_was_not_confirmed(home: Path, store: Store) -> None:
+    assert run(home, typed="tie\n3\n4\nn\n").exit_code == 0
+    assert {task.status for task in tasks_of(store)} == {TaskStatus.FETCHED}
+    assert [task.draft for task in tasks_of(store)] == [b"\0\3", b"\0\4"]
+    assert "3 sealed" in run(home, typed="\n\n\ny\n").stdout, "they are still there"
+    assert [task.answer for task in tasks_of(store)] == [b"\0\3", b"\0\4"]
 
 
 @pytest.mark.parametrize("typed", ["\n\n\n", ":q\n", "q\n:q\n"])
@@ -206,13 +199,13 @@ def test_skipping_answers_nothing(home: Path, store: Store, typed: str) -> None:
     ],
 )
 def test_a_refusal_is_an_answer(home: Path, store: Store, typed: str, refusal: int) -> None:
-    assert run(home, typed=f"{typed}\n:q\n").exit_code == 0
+    assert run(home, typed=f"{typed}\n:q\ny\n").exit_code == 0
     assert tasks_of(store, "pairs")[0].refusal == refusal
 
 
 def test_a_choice_by_its_number_and_a_label_that_looks_like_a_command(tmp_path: Path) -> None:
     home = close(drawn(tmp_path, animals(), animals=[digit(n) for n in range(4)]))
-    shown = run(home, typed="2\nu\n:u\nCAT\n")
+    shown = run(home, typed="2\nu\n:u\nCAT\ny\n")
     assert "1 = cat  2 = dog  3 = u" in shown.stdout.replace("\n", " ")
     assert "Look at the [red]ears[/]." in shown.stdout  # letter by letter
     with Store(home / "node.db") as store:
@@ -229,7 +222,7 @@ def test_no_label_is_taken_for_a_command(tmp_path: Path, numbers: bool) -> None:
     home = close(drawn(tmp_path, asked, animals=[digit(n) for n in range(len(labels) + 1)]))
     by_words = [f":{label}" if label.startswith(":") else label for label in labels]
     by_number = [str(n + 1) for n in range(len(labels))]
-    shown = run(home, typed="\n".join([*(by_number if numbers else by_words), ":u", ""]))
+    shown = run(home, typed="\n".join([*(by_number if numbers else by_words), ":u", "y", ""]))
     assert shown.exit_code == 0
     if not numbers:
         assert ", ".join(by_words) in shown.stdout.replace("\n", " ")  # as they are to be typed
@@ -240,13 +233,13 @@ def test_no_label_is_taken_for_a_command(tmp_path: Path, numbers: bool) -> None:
 
 
 def test_labels_that_are_numbers_have_no_other_numbers(home: Path, store: Store) -> None:
-    run(home, typed="tie\n3\n:q\n")
+    run(home, typed="tie\n3\n:q\ny\n")
     assert tasks_of(store)[0].answer == b"\0\3"  # the label 3, not the third
 
 
 def test_a_rubric_is_shown_and_answered(tmp_path: Path) -> None:
     home = close(drawn(tmp_path, rubric(), rubric=[SOLUTION]))
-    shown = run(home, typed="maybe\nyes, no\n")
+    shown = run(home, typed="maybe\nyes, no\ny\n")
     for words in ("correct: Is it correct?", "clear: Is it clear?", "It is 3.", "1 of 1 answered"):
         assert words in shown.stdout
     with Store(home / "node.db") as store:

@@ -15,7 +15,7 @@ from node.answering import COMMIT_SECONDS_MAX, Deadlines, remove_contents, secon
 from node.intake import fingerprint_content
 from node.keys import NodeKeys
 from node.review import draw_seen, make_tasks, make_wanted, open_tasks
-from node.rows import TaskStatus
+from node.rows import Change, TaskStatus
 from node.store import Store
 from protocol.errors import StoreError
 from protocol.review.sampling import is_flipped
@@ -227,6 +227,26 @@ async def test_what_a_person_leaves_open_is_unsure_when_time_is_up(tmp_path: Pat
     bench.finish_commits(C)
     await bench.act()
     assert bench.said(C) == [pb.REFUSAL_UNSURE] * 2
+
+
+async def test_what_a_person_drafted_counts_when_time_is_up(tmp_path: Path) -> None:
+    """Whole drafts do; a part of an answer, and nothing, are unsure."""
+    bench = Bench(tmp_path, rubric(commit_ms=600))
+    bench.restart(plugin="")
+    bench.submit("rubric", *({"problem": b"1", "solution": b"%d" % n} for n in range(3)))
+    await bench.until_drawn("rubric")
+    working = asyncio.create_task(bench.step())
+    await _until_served(bench, 3)
+    whole, part, _ = bench.db.tasks("rubric", 1)
+    assert bench.db.save_draft(whole, Change(b"\1\0", 0, 0, b"a")).draft_version == 1
+    assert bench.db.save_draft(part, Change(b"\1\xff", 0, 0, b"b")).draft_version == 1
+    await working
+    assert bench.deliver() == ["commit"]
+    bench.net.truth = dict.fromkeys(bench.net.truth, "yes, yes")
+    bench.finish_commits("rubric")
+    await bench.act()
+    assert pb.REFUSAL_UNSURE == 1
+    assert sorted(map(str, bench.said("rubric"))) == ["1", "1", "correct: yes, clear: no"]
 
 
 async def _until_served(bench: Bench, times: int) -> None:

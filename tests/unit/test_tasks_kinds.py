@@ -11,7 +11,7 @@ import pytest
 from protocol.errors import Reject
 from protocol.limits import CRITERIA_MAX, LABELS_MAX, PPM, SPEC_BYTES_MAX, STEPS_MAX
 from protocol.tasks import KINDS, kind_of
-from protocol.tasks.kind import Decision, Ruling
+from protocol.tasks.kind import Decision, FormStyle, Ruling
 from protocol.tasks.spec import SPEC_DEPTH_MAX, decode_spec, encode_spec
 from protocol.tasks.words import percent
 
@@ -385,6 +385,26 @@ class TestDecisions:
 
     def test_what_is_proposed_is_judged_as_a_part(self) -> None:
         assert [name for name, kind in KINDS.items() if not kind.takes_proposals] == ["judge"]
+
+
+class TestForms:
+    """What a person fills in makes answers, and nothing but answers."""
+
+    @pytest.mark.parametrize("name", list(KINDS))
+    def test_every_form_makes_answers(self, name: str) -> None:
+        kind, spec = kind_of(name), parsed(name, SPECS[name])
+        form = kind.form(spec)
+        assert len(form.names) > 1 and len(form.notes) in (0, len(form.names))
+        if form.style is FormStyle.ONE:
+            answers = [kind.read_words(spec, each) for each in form.names]
+            assert len(set(answers)) == len(answers)
+        else:
+            answers = [bytes(len(form.names)), bytes([1] * len(form.names))]
+        for answer in answers:
+            kind.check_answer(spec, answer)
+        if form.style is FormStyle.EACH:
+            with pytest.raises(Reject):
+                kind.check_answer(spec, bytes([0xFF]) + answers[0][1:])  # not yet
 
 
 class TestWords:

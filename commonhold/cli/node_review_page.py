@@ -1,0 +1,70 @@
+"""`commonhold node review --web`: the review page, served until it is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from commonhold.cli.node_home import is_running, open_home, open_store
+from commonhold.cli.output import say, show
+from node.config import NodeConfig, NodeDirectory
+from node.follower import Follower
+from node.reviewpage.desk import Desk
+from node.reviewpage.pairing import Offer
+from node.reviewpage.server import Way, local_address, serving
+from node.reviewpage.session import fresh, load
+from node.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command says."""
+
+    phone: bool = False
+    address: str = ""
+    port: int = 0
+    is_new: bool = False
+
+
+def serve(directory: Path | None, options: Options) -> None:
+    """Serves the page over the node's store. Raises ConfigError, StoreError."""
+    home, config = open_home(directory)
+    with open_store(home) as store:
+        asyncio.run(_serve(home, config, store, options))
+
+
+async def _serve(home: NodeDirectory, config: NodeConfig, store: Store, options: Options) -> None:
+    follower = Follower(store, config.link)
+    follower.replay()
+    desk = Desk(store, follower, by_person=lambda campaign: not config.reviewer_for(campaign))
+    session = fresh() if options.is_new else load(home.review_session)
+    phone = (options.address or local_address()) if options.phone else ""
+    way = Way(home.review_session, home.review_certificate, options.port, phone)
+    async with serving(desk, session, way) as served:
+        if not is_running(home):
+            say(
+                "the node is not running: what you seal is committed once it is"
+                " (`commonhold node start`)"
+            )
+        show(served.url)
+        if served.pairing is not None:
+            show(*_told(served.pairing.offer()))
+        await _until_interrupted()
+
+
+def _told(offer: Offer) -> list[str]:
+    return [
+        f"on the phone, in the same network: {offer.url}",
+        f"its browser must show this SHA-256 fingerprint of the certificate: {offer.fingerprint}",
+        f"the code, for one phone and five minutes: {offer.code[:4]} {offer.code[4:]}",
+    ]
+
+
+async def _until_interrupted() -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    await ended.wait()

@@ -1,0 +1,76 @@
+"""The certificate that a phone is shown. Nobody vouches for it but its fingerprint, which its owner compares;
+so it stays the same, and a phone that has trusted it once needs not ask again."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from commonground.files import replace_file
+from protocol.errors import StoreError
+
+_DAYS: Final = 365
+_NAME: Final = "Commonhold review page"
+
+
+def fingerprint_of(path: Path, address: str) -> str:
+    """Makes sure that `path` holds a key and a certificate for the address, and gives its SHA-256.
+
+    Raises StoreError.
+    """
+    try:
+        pem = path.read_bytes() if path.exists() else b""
+        certificate = _usable(pem, address)
+        if certificate is None:
+            pem = _made(address)
+            replace_file(path, pem)
+            certificate = x509.load_pem_x509_certificate(pem)
+    except OSError as error:
+        raise StoreError(f"cannot use {path}: {error.strerror}") from error
+    digest = sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest().upper()
+    return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+
+
+def _usable(pem: bytes, address: str) -> x509.Certificate | None:
+    """The certificate in a file, unless it is of another address or nearly over."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        return None
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+    is_ours = ipaddress.ip_address(address) in names.get_values_for_type(x509.IPAddress)
+    return certificate if is_ours and certificate.not_valid_after_utc > soon else None
+
+
+def _made(address: str) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
+    now = datetime.datetime.now(datetime.UTC)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))  # a phone's clock may be slow
+        .not_valid_after(now + datetime.timedelta(days=_DAYS))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return secret + certificate.public_bytes(serialization.Encoding.PEM)

@@ -1,0 +1,211 @@
+// Brings every change of an answer to the node, and loses none on the way: a change is in the browser's own
+// database before it is sent, and leaves it when the node says that it has it, durably. While the node is away
+// changes stay, the last one of each item, and go when it is back; also after browser or node were killed.
+//
+// A change says which version it is of. `over` names changes of ours that the node may have or not: nobody
+// knows of an answer that never came. So our own earlier change is no conflict, and a repeated one is one.
+//
+//   listener.kept(change)          the browser has it
+//   listener.saved(change, item)   the node has it
+//   listener.refused(change, item) another window came first; item is as it is there; null: it is too late
+//   listener.away(is)              the node stopped answering, or answers again
+
+import { afterPaint } from "./dom.js";
+
+const DATABASE = "commonhold-review";
+const LEFT = "commonhold-review-left"; // what was not in the database when the page was left
+const AGAIN_MS = 500;
+const AGAIN_MS_MAX = 8000;
+const OVER_MAX = 16; // as many as the node takes
+
+const promised = (request) =>
+  new Promise((keep, fail) => {
+    request.onsuccess = () => keep(request.result);
+    request.onerror = () => fail(request.error);
+  });
+
+const openDatabase = () => {
+  const request = indexedDB.open(DATABASE, 1);
+  request.onupgradeneeded = () => {
+    request.result.createObjectStore("changes", { keyPath: "name" });
+    request.result.createObjectStore("past", { autoIncrement: true });
+  };
+  return promised(request);
+};
+
+const randomMark = () =>
+  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+export class Keeper {
+  #database = null; // null where the browser has none: then changes live in memory
+  #waiting = new Map(); // by item, in the order of their first change
+  #unstored = new Map(); // of these, what the database does not have yet
+  #sending = null;
+  #isAway = false;
+  #wait = AGAIN_MS;
+  #timer = 0;
+
+  constructor(base, csrf, listener) {
+    Object.assign(this, { base, csrf, listener });
+    // Whoever leaves at once after an answer leaves no time for the database.
+    addEventListener("pagehide", () => {
+      if (this.#unstored.size) localStorage.setItem(LEFT, JSON.stringify([...this.#unstored.values()]));
+    });
+  }
+
+  /** Opens the database; gives the changes that the node may not have yet, and what can be undone. */
+  async open() {
+    try {
+      this.#database = await openDatabase();
+    } catch {
+      return { changes: [], past: [] };
+    }
+    const read = this.#database.transaction(["changes", "past"]);
+    const past = read.objectStore("past");
+    const [changes, keys, values] = await Promise.all([
+      promised(read.objectStore("changes").getAll()),
+      promised(past.getAllKeys()),
+      promised(past.getAll()),
+    ]);
+    for (const change of changes) this.#waiting.set(change.name, { ...change, wasSent: true }); // perhaps
+    for (const change of this.#left()) this.#put({ ...change, wasSent: true });
+    this.#next();
+    return { changes: [...this.#waiting.values()], past: values.map((value, at) => ({ ...value, key: keys[at] })) };
+  }
+
+  /** How many changes the node does not have yet. */
+  get count() {
+    return this.#waiting.size;
+  }
+
+  get isAway() {
+    return this.#isAway;
+  }
+
+  /** Keeps a change { campaign, round, item, said, refused, relation, base, ms }, and sends it. */
+  keep(wanted) {
+    const name = `${wanted.campaign}/${wanted.round}/${wanted.item}`;
+    const earlier = this.#waiting.get(name);
+    const change = { ...wanted, name, mark: randomMark(), base: earlier ? earlier.base : wanted.base };
+    change.over = earlier ? [...earlier.over, ...(earlier.wasSent ? [earlier.mark] : [])].slice(-OVER_MAX) : [];
+    this.#put(change);
+    afterPaint(() => this.#next());
+    return change;
+  }
+
+  #put(change) {
+    this.#waiting.set(change.name, change);
+    this.#unstored.set(change.name, change);
+    if (this.#database) afterPaint(() => this.#write(change));
+  }
+
+  #write(change) {
+    if (this.#waiting.get(change.name) !== change) return; // the node has it, or there is a later one
+    this.#store("changes", (store) => store.put(change)).then(
+      () => {
+        if (this.#unstored.get(change.name) === change) this.#unstored.delete(change.name);
+        this.listener.kept(change);
+      },
+      () => {}, // the browser has no room: it counts as kept once the node has it
+    );
+  }
+
+  #left() {
+    try {
+      return JSON.parse(localStorage.getItem(LEFT) ?? "[]");
+    } finally {
+      localStorage.removeItem(LEFT);
+    }
+  }
+
+  /** Remembers what can be undone; gives its key. */
+  async remember(step) {
+    return this.#store("past", (store) => store.add(step));
+  }
+
+  forget(key) {
+    if (key !== undefined) this.#store("past", (store) => store.delete(key));
+  }
+
+  /** Waits until the node has everything; false if it is away. */
+  async flush() {
+    while (this.#waiting.size && !this.#isAway) await new Promise((kept) => setTimeout(kept, 20));
+    return !this.#waiting.size;
+  }
+
+  /** Tries again at once: a phone that wakes up waits for nothing. */
+  retry() {
+    clearTimeout(this.#timer);
+    this.#next();
+  }
+
+  async #store(name, work) {
+    if (!this.#database) return undefined;
+    const transaction = this.#database.transaction(name, "readwrite");
+    const request = work(transaction.objectStore(name));
+    await new Promise((kept, failed) => {
+      transaction.oncomplete = kept;
+      transaction.onabort = () => failed(transaction.error);
+    });
+    return request.result;
+  }
+
+  async #next() {
+    if (this.#sending || !this.#waiting.size) return;
+    const [change] = this.#waiting.values();
+    this.#sending = change;
+    change.wasSent = true;
+    const answer = await this.#send(change);
+    this.#sending = null;
+    if (answer === null) {
+      this.#timer = setTimeout(() => this.#next(), this.#wait);
+      this.#wait = Math.min(2 * this.#wait, AGAIN_MS_MAX);
+      return;
+    }
+    this.#wait = AGAIN_MS;
+    this.#settle(change, answer);
+    this.#next();
+  }
+
+  #settle(change, { status, item }) {
+    const now = this.#waiting.get(change.name);
+    if (now === change || status !== 200) {
+      this.#waiting.delete(change.name);
+      this.#unstored.delete(change.name);
+      this.#store("changes", (store) => store.delete(change.name));
+    } else {
+      Object.assign(now, { base: item.v, over: [] });
+      this.#store("changes", (store) => store.put(now));
+    }
+    if (status === 200) this.listener.saved(change, item);
+    else this.listener.refused(now ?? change, item);
+  }
+
+  async #send({ campaign, round, item, said, refused, relation, base, mark, over, ms }) {
+    try {
+      const answer = await this.post("change", { campaign, round, item, said, refused, relation, base, mark, over, ms });
+      if (answer.status >= 500 || answer.status === 403) throw new Error(`status ${answer.status}`);
+      const isItem = answer.status === 200 || answer.status === 409;
+      const known = isItem ? await answer.json() : null;
+      this.#tell(false);
+      return { status: answer.status, item: known };
+    } catch {
+      this.#tell(true);
+      return null;
+    }
+  }
+
+  post(path, body) {
+    return fetch(this.base + path, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-commonhold-form": this.csrf },
+      body: JSON.stringify(body),
+    });
+  }
+
+  #tell(isAway) {
+    if (isAway === this.#isAway) return;
+    this.#isAway = isAway;
+    this.listener.away(isAway);
+  }
+}

@@ -1,0 +1,317 @@
+"""The review page over real sockets: who may change something, what content is served as, and a phone."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from node.reviewpage import pairing
+from node.reviewpage.app import FORM_HEADER
+from node.reviewpage.certificate import fingerprint_of
+from node.reviewpage.contents import PEAKS
+from node.reviewpage.pairing import CODE_SECONDS, TRIES_MAX, Pairing
+from node.reviewpage.server import Served
+from node.reviewpage.session import fresh, load, save
+from protocol.errors import ConfigError
+from tests.review_page import HOSTILE, ReviewWorld
+
+pytestmark = pytest.mark.timeout(60)
+
+KINDS = ("notes", "calls")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[ReviewWorld]:
+    made = ReviewWorld(tmp_path, KINDS)
+    yield made
+    made.store.close()
+
+
+class Page:
+    """The owner's browser, as far as requests go."""
+
+    def __init__(self, client: httpx.AsyncClient, served: Served, world: ReviewWorld) -> None:
+        self.client, self.served = client, served
+        self.origin = served.url.partition("/")[0] + "//" + served.url.split("/")[2]
+        self.base = served.url.partition("?")[0]
+        self.form = load(world.session).secrets.form
+
+    async def enter(self) -> None:
+        assert (await self.client.get(self.served.url)).status_code == 303
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        return await self.client.get(self.base + path, headers=headers)
+
+    async def post(self, path: str, body: object, **headers: str) -> httpx.Response:
+        sent = {"origin": self.origin, FORM_HEADER: self.form} | headers
+        return await self.client.post(self.base + path, json=body, headers=sent)
+
+    async def change(
+        self, item: dict[str, object], mark: int = 1, **headers: str
+    ) -> httpx.Response:
+        body = {"campaign": "notes", "round": 1, "item": item["id"], "said": 1, "refused": ""}
+        body |= {"base": item["v"], "mark": f"{mark:032x}", "over": [], "ms": 10}
+        return await self.post("change", body, **headers)
+
+    async def items(self, campaign: str = "notes") -> list[dict[str, object]]:
+        rounds = (await self.get("desk")).json()["rounds"]
+        [found] = [each["items"] for each in rounds if each["campaign"] == campaign]
+        return list(found)
+
+
+async def test_only_our_own_pages_change_anything(world: ReviewWorld) -> None:
+    async with world.serve() as served, httpx.AsyncClient() as client:
+        page = Page(client, served, world)
+        assert (await page.get("desk")).status_code == 403, "without the cookie"
+        await page.enter()
+        [item, *_] = await page.items()
+        for stranger in (
+            {"origin": "http://evil.example"},
+            {"origin": "null"},
+            {"origin": page.origin, "sec-fetch-site": "cross-site"},
+            {"host": "evil.example"},
+            {FORM_HEADER: "0" * 64},
+            {FORM_HEADER: ""},
+        ):
+            assert (await page.change(item, 1, **stranger)).status_code in (403, 421), stranger
+        bare = await client.post(page.base + "change", json={}, headers={FORM_HEADER: page.form})
+        assert bare.status_code == 403, "a browser names where a change comes from"
+        assert (await client.put(page.base + "change")).status_code == 405
+        assert not any(task.has_draft for task in world.store.tasks("notes", 1))
+        assert (await page.change(item, 1)).status_code == 200
+        assert (await page.change(item, mark=2)).status_code == 409
+        client.cookies.clear()
+        assert (await page.change(item, 1)).status_code == 403
+
+
+async def test_forms_of_other_sittings_change_nothing(world: ReviewWorld) -> None:
+    async with world.serve() as served, httpx.AsyncClient() as client:
+        page = Page(client, served, world)
+        await page.enter()
+        form = {"said": "1", "base": "0", "form": "0" * 64}
+        address = page.base + "item/notes/1/0"
+        headers = {"origin": page.origin}
+        assert (await client.post(address, data=form, headers=headers)).status_code == 403
+        mine = form | {"form": page.form}
+        assert (await client.post(address, data=mine, headers=headers)).status_code == 303
+        late = await client.post(address, data=mine, headers=headers)
+        assert late.status_code == 409
+        assert "answered in another window" in late.text
+        sealing = {"form": page.form, "token": "0" * 64, "sure": "yes"}
+        for wrong, status in ((sealing | {"sure": ""}, 400), (sealing, 410)):
+            sent = await client.post(page.base + "answers/notes/1", data=wrong, headers=headers)
+            assert sent.status_code == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{", b"null", b'{"campaign": 1}', b'{"campaign": "notes", "round": "1"}'],
+)
+async def test_nonsense_is_refused(world: ReviewWorld, body: bytes) -> None:
+    async with world.serve() as served, httpx.AsyncClient() as client:
+        page = Page(client, served, world)
+        await page.enter()
+        for path in ("change", "seal"):
+            headers = {"origin": page.origin, FORM_HEADER: page.form}
+            answer = await client.post(page.base + path, content=body, headers=headers)
+            assert answer.status_code == 400
+
+
+async def test_content_is_served_as_what_it_is_and_never_as_a_page(world: ReviewWorld) -> None:
+    async with world.serve() as served, httpx.AsyncClient() as client:
+        page = Page(client, served, world)
+        await page.enter()
+        texts = []
+        for item in await page.items():
+            answer = await page.get(f"content/notes/1/{item['id']}/0")
+            assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+            assert "sandbox" in answer.headers["content-security-policy"]
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["cache-control"] == "no-store"
+            texts.append(answer.text)
+        assert HOSTILE.replace("\u202e", "<U+202E>") in texts
+        [sound, *_] = await page.items("calls")
+        heard = await page.get(f"content/calls/1/{sound['id']}/0", range="bytes=0-3")
+        assert (heard.status_code, heard.content) == (206, b"RIFF")
+        assert heard.headers["content-type"] == "audio/wav"
+        peaks = (await page.get(f"peaks/calls/1/{sound['id']}/0")).content
+        assert 100 < len(peaks) <= PEAKS
+        for path in (f"{sound['id']}/1", "00" * 32 + "/0", "zz/0"):
+            assert (await page.get(f"content/calls/1/{path}")).status_code in (404, 410), path
+
+
+async def test_the_scripts_may_run_and_nothing_else(world: ReviewWorld) -> None:
+    async with world.serve() as served, httpx.AsyncClient() as client:
+        page = Page(client, served, world)
+        await page.enter()
+        answer = await page.get("")
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "<script>" not in answer.text and " style=" not in answer.text
+        cookie = (await client.get(served.url)).headers["set-cookie"]
+        assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+
+
+async def test_the_session_outlives_the_process_and_is_its_owners_alone(world: ReviewWorld) -> None:
+    async with world.serve() as served:
+        first = served.url
+        assert world.session.stat().st_mode & 0o777 == 0o600
+    async with world.serve() as served:
+        assert served.url == first
+    save(fresh(), world.session)
+    async with world.serve() as served:
+        assert served.url != first
+    world.session.write_text("{")
+    async with world.serve() as served:
+        assert served.url != first
+
+
+# ---- a phone ----
+
+
+def phone_client(world: ReviewWorld) -> httpx.AsyncClient:
+    """A browser that trusts the certificate that it is shown, as one that compared it."""
+    context = ssl.create_default_context(cafile=str(world.folder / "phone.pem"))
+    return httpx.AsyncClient(verify=context)
+
+
+async def test_a_phone_comes_in_by_the_code_once(world: ReviewWorld) -> None:
+    async with world.serve(phone="127.0.0.1") as served, phone_client(world) as phone:
+        assert served.pairing is not None
+        offer = served.pairing.offer()
+        headers = {"origin": offer.url.rstrip("/")}
+        door = await phone.get(offer.url)
+        assert offer.fingerprint in door.text and offer.code not in door.text
+        wrong = f"{(int(offer.code) + 1) % 10**8:08}"
+        assert (
+            await phone.post(offer.url, data={"code": wrong}, headers=headers)
+        ).status_code == 403
+        inside = await phone.post(offer.url, data={"code": offer.code}, headers=headers)
+        assert inside.status_code == 303
+        cookie = inside.headers["set-cookie"]
+        assert all(each in cookie for each in ("Secure", "HttpOnly", "SameSite=strict"))
+        base = offer.url.rstrip("/") + inside.headers["location"]
+        assert len((await phone.get(f"{base}desk")).json()["rounds"]) == len(KINDS)
+        assert (await phone.get(f"{base}phone")).status_code == 404, "a phone lets in nobody"
+        async with phone_client(world) as other:
+            again = await other.post(offer.url, data={"code": offer.code}, headers=headers)
+            assert again.status_code == 403, "a code is used up"
+            assert (await other.get(f"{base}desk")).status_code == 303
+            code = served.pairing.offer().code
+            await other.post(offer.url, data={"code": code}, headers=headers)
+            assert (await other.get(f"{base}desk")).status_code == 200
+        assert (await phone.get(f"{base}desk")).status_code == 303, "one phone at a time"
+
+
+async def test_a_phone_that_is_sent_away_stays_away_and_what_it_said_stays(
+    world: ReviewWorld,
+) -> None:
+    async with world.serve(phone="127.0.0.1") as served, phone_client(world) as phone:
+        assert served.pairing is not None
+        offer = served.pairing.offer()
+        origin = offer.url.rstrip("/")
+        inside = await phone.post(offer.url, data={"code": offer.code}, headers={"origin": origin})
+        base = origin + inside.headers["location"]
+        item = (await phone.get(f"{base}desk")).json()["rounds"][0]["items"][0]
+        [name] = [
+            each["campaign"]
+            for each in (await phone.get(f"{base}desk")).json()["rounds"]
+            if item in each["items"]
+        ]
+        body = {"campaign": name, "round": 1, "item": item["id"], "refused": "unsure"}
+        body |= {"base": 0, "mark": "0" * 32}
+        secret = {FORM_HEADER: load(world.session).secrets.form, "origin": origin}
+        assert (await phone.post(f"{base}change", json=body, headers=secret)).status_code == 200
+        served.pairing.end()
+        assert (await phone.get(f"{base}desk")).status_code == 303
+        assert any(task.has_draft for task in world.store.tasks(name, 1))
+    async with world.serve(phone="127.0.0.1"):
+        assert not load(world.session).phone
+
+
+async def test_a_phone_that_was_let_in_comes_back_after_a_restart(world: ReviewWorld) -> None:
+    async with world.serve(phone="127.0.0.1") as served:
+        assert served.pairing is not None
+        offer = served.pairing.offer()
+        origin, sent = offer.url.rstrip("/"), {"code": offer.code}
+        async with phone_client(world) as phone:
+            inside = await phone.post(offer.url, data=sent, headers={"origin": origin})
+            cookies = dict(phone.cookies)
+    async with world.serve(phone="127.0.0.1"), phone_client(world) as phone:
+        shown = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+        answer = await phone.get(f"{origin}{inside.headers['location']}desk", headers=shown)
+        assert answer.status_code == 200
+
+
+def test_a_code_is_short_lived_and_takes_few_tries(tmp_path: Path) -> None:
+    now = [0.0]
+    made = Pairing(fresh(), tmp_path / "s", "https://x/", "AB", lambda: now[0])
+    assert made.take("") is None and not made.waits
+    code = made.offer().code
+    now[0] = CODE_SECONDS
+    assert made.take(code) is None, "too late"
+    code = made.offer().code
+    for _ in range(TRIES_MAX):
+        assert made.take("x") is None
+    assert made.take(code) is None, "too many tries"
+    code = made.offer().code
+    assert code.isdecimal() and len(code) == pairing.CODE_DIGITS
+    cookie = made.take(f"{code[:4]} {code[4:]}")
+    assert cookie is not None and made.opens(cookie)
+    assert not made.opens("") and not made.opens(cookie[:-1])
+    assert cookie not in (tmp_path / "s").read_text(), "its hash is kept, and not itself"
+    made.end()
+    assert not made.opens(cookie)
+
+
+def test_the_certificate_stays_the_same_for_the_same_address(tmp_path: Path) -> None:
+    path = tmp_path / "phone.pem"
+    first = fingerprint_of(path, "192.168.1.5")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert fingerprint_of(path, "192.168.1.5") == first
+    assert fingerprint_of(path, "192.168.1.6") != first
+    path.write_bytes(b"no certificate")
+    assert len(fingerprint_of(path, "192.168.1.6")) == 32 * 3 - 1
+
+
+async def test_a_port_that_is_taken_is_said(world: ReviewWorld) -> None:
+    async with world.serve():
+        with pytest.raises(ConfigError, match="cannot serve the review page"):
+            async with world.serve():
+                raise AssertionError
+    assert json.loads(world.session.read_text())["port"]
+
+
+def test_the_command_serves_the_page_and_a_kill_loses_nothing(tmp_path: Path) -> None:
+    """`commonhold node review --web`, killed and started again: the same address, and the draft is there."""
+    world = ReviewWorld(tmp_path, KINDS)
+    world.store.close()
+    urls, versions = [], []
+    for _ in range(2):
+        command = [sys.executable, "-m", "commonhold", "node", "review", "--web", "--dir"]
+        with subprocess.Popen(
+            [*command, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdout is not None
+            urls.append(process.stdout.readline().strip())
+            base, origin = urls[-1].partition("?")[0], "/".join(urls[-1].split("/")[:3])
+            secret = {FORM_HEADER: load(world.session).secrets.form, "origin": origin}
+            with httpx.Client() as client:
+                client.get(urls[-1])
+                rounds = client.get(f"{base}desk").json()["rounds"]
+                [item] = [each["items"][0] for each in rounds if each["campaign"] == "notes"]
+                versions.append(item["v"])
+                body = {"campaign": "notes", "round": 1, "item": item["id"], "said": 1}
+                body |= {"base": item["v"], "mark": f"{item['v'] + 1:032x}"}
+                kept = client.post(f"{base}change", json=body, headers=secret)
+                assert kept.status_code == 200
+            process.kill()
+    assert urls[0] == urls[1]
+    assert versions == [0, 1]
