@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from commonground.files import replace_file
 from commonhold.cli.node_home import is_running, open_home, open_store
+from commonhold.cli.node_running import node_running
 from commonhold.cli.output import say, show
 from node.config import NodeConfig, NodeDirectory
 from node.follower import Follower
@@ -26,12 +30,21 @@ class Options:
     address: str = ""
     port: int = 0
     is_new: bool = False
+    ready_file: Path | None = None
 
 
-def serve(directory: Path | None, options: Options) -> None:
-    """Serves the page over the node's store. Raises ConfigError, StoreError."""
+def serve(
+    directory: Path | None, options: Options, start_node: bool, passphrase_path: Path | None
+) -> None:
+    """Serves the page over the node's store; `start_node`: and runs the node where it does not run.
+
+    Raises LocalError.
+    """
     home, config = open_home(directory)
-    with open_store(home) as store:
+    with ExitStack() as stack:
+        if start_node:
+            stack.enter_context(node_running(home, passphrase_path))
+        store = stack.enter_context(open_store(home))
         asyncio.run(_serve(home, config, store, options))
 
 
@@ -46,9 +59,11 @@ async def _serve(home: NodeDirectory, config: NodeConfig, store: Store, options:
         if not is_running(home):
             say(
                 "the node is not running: what you seal is committed once it is"
-                " (`commonhold node start`)"
+                " (`commonhold node start`, or --start-node here)"
             )
         show(served.url)
+        if options.ready_file is not None:
+            replace_file(options.ready_file, json.dumps({"page": served.url}))
         if served.pairing is not None:
             show(*_told(served.pairing.offer()))
         await _until_interrupted()

@@ -214,25 +214,47 @@ def review(
             "--new", help="With --web: earlier addresses and phones open nothing any more."
         ),
     ] = False,
+    start_node: Annotated[
+        bool,
+        typer.Option(
+            "--start-node",
+            help="With --web: run your node, too, where it does not run; it ends with the page.",
+        ),
+    ] = False,
+    link: Annotated[
+        str,
+        typer.Option(
+            help="With --web: join this network first, if there is no node here yet; - reads the link"
+            " from input."
+        ),
+    ] = "",
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(help="With --web: file that gets the page's address, as JSON, when ready."),
+    ] = None,
     directory: DirOption = None,
+    passphrase_path: PassphraseOption = None,
 ) -> None:
     """Go through the items one by one: in this terminal, or with --web in a browser.
 
     The browser's page keeps every answer at once, and seals none before you confirm it. Its address is all
-    that it takes to open it: treat it like a password.
+    that it takes to open it: treat it like a password. With --link and --start-node this is all that somebody
+    needs who only wants to review.
     """
     if context.invoked_subcommand is not None:
         # The directory may stand before the command, too.
         context.default_map = {context.invoked_subcommand: {"directory": directory}}
         return
-    if not web and (phone or address or port or new):
+    if not web and (phone or address or port or new or start_node or link or ready_file):
         raise ConfigError("that is of the page in a browser", "say --web as well")
     if web:
-        from commonhold.cli import node_review_page
+        from commonhold.cli import node_review_page, node_setup
+        from commonhold.cli.node_people import read_link
 
-        node_review_page.serve(
-            directory, node_review_page.Options(phone, address, port, is_new=new)
-        )
+        if link:
+            node_setup.join_first(read_link(link), directory, passphrase_path)
+        options = node_review_page.Options(phone, address, port, is_new=new, ready_file=ready_file)
+        node_review_page.serve(directory, options, start_node, passphrase_path)
         return
     from commonhold.cli import node_desk
 
