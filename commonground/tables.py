@@ -8,7 +8,6 @@ that is damaged as a whole; a row that is damaged alone is left out, and named.
 from __future__ import annotations
 
 import csv
-import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,8 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from commonground.depth import JSON_DEPTH_MAX, json_depth
 from commonground.lines import bad_line, read_lines, read_text
+from protocol.depth import load_json
 from protocol.errors import ConfigError
 from protocol.text import quoted
 
@@ -256,9 +255,7 @@ def read_json(path: Path, encoding: str = "") -> Any:
 
 def parse_json(text: str) -> Any:
     """Raises ValueError, also for what nests too deep, and where one name is there twice."""
-    if json_depth(text.encode("utf-8", "surrogatepass")) > JSON_DEPTH_MAX:
-        raise ValueError(f"it nests more than {JSON_DEPTH_MAX} deep")
-    return json.loads(text, object_pairs_hook=_no_doubles)
+    return load_json(text, object_pairs_hook=_no_doubles)
 
 
 def _row_of(number: int, found: Any) -> Row:
@@ -349,7 +346,7 @@ def _named(record: dict[str, Any], names: Mapping[str, list[str]]) -> dict[str, 
 def _class_names(schema: Any) -> dict[str, list[str]]:
     """Names of classes by column, as `datasets` keeps them in the schema's metadata."""
     try:
-        kept = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        kept = load_json((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = kept.get("info", {}).get("features", {})
         return {
             column: [str(name) for name in feature["names"]]

@@ -31,6 +31,7 @@ from starlette.routing import Route
 from contracts import rpc
 from contracts.dev_accounts import dev_addresses, dev_keys
 from contracts.evm import CHAIN_ID, Evm, ExecutionFailed, Reverted, UnknownBlock
+from protocol.depth import load_json
 
 __all__ = ["create_app", "dev_addresses", "dev_keys", "run", "serve"]
 
@@ -107,8 +108,8 @@ class Dispatcher:
     def answer_body(self, body: bytes) -> Any:
         """Return what to send back for the body of one HTTP request; None for nothing."""
         try:
-            decoded = json.loads(body)
-        except (ValueError, RecursionError):
+            decoded = load_json(body)
+        except ValueError:
             return _error(None, PARSE_ERROR, "the body is not JSON")
         if not isinstance(decoded, list):
             return self.answer(decoded)

@@ -24,6 +24,7 @@ from typing import Any, Final
 import httpx
 
 from contracts import url as urls
+from protocol.depth import load_json
 from protocol.errors import ConfigError, LocalError, Unreachable
 
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -323,8 +324,8 @@ class Endpoint:
 
 def _parse(body: bytes) -> dict[str, Any] | None:
     try:
-        reply = json.loads(body)
-    except (ValueError, RecursionError):
+        reply = load_json(body)
+    except ValueError:
         return None
     return reply if isinstance(reply, dict) else None
 

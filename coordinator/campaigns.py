@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from commonground.carried import PART_BYTES_MAX
 from commonground.durations import duration_words, parse_duration
 from coordinator.copying import parse_copy_terms
 from coordinator.parts import parse_part, part_of_table
+from protocol.depth import load_json
 from protocol.errors import CommonholdError, ConfigError, Reject
 from protocol.limits import (
     BATCH_ITEMS_MAX,
@@ -373,8 +373,8 @@ def _read_json(text: str) -> dict[str, object]:
     if not text.lstrip().startswith(("{", "[")):
         where, text = text, _read_text(Path(text), _SPEC_SYNTAX)
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = load_json(text)
+    except ValueError as error:
         raise ConfigError(f"{where} is not JSON: {error}", _SPEC_SYNTAX) from error
     if not isinstance(value, dict):
         raise ConfigError(f"{where} is not a JSON object", _SPEC_SYNTAX)

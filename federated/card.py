@@ -6,7 +6,6 @@ a figure finds the very same bytes. How it is signed and checked: federated/sign
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from federated.privacy import bound, towards_coordinator, towards_partner
 from federated.release import Artifact, Release
 from federated.signed_card import FORMAT, canonical
 from federated.spec import TrainingSpec
+from protocol.depth import load_json
 from protocol.identity import PersonId, name_of
 from protocol.limits import PPM
 
@@ -145,7 +145,7 @@ def interval_ppm(accuracy_ppm: int, examples: int) -> tuple[int, int]:
 
 def to_markdown(card: bytes) -> str:
     """The card for people, without a signature of its own."""
-    its: dict[str, Any] = json.loads(card)
+    its: dict[str, Any] = load_json(card)
     lineage, training = its["lineage"], its["training"]
     privacy, quality, energy = its["privacy"], its["quality"], its["energy"]
     partners = [f"| {in_code(peer)} | {rounds} |" for peer, rounds in lineage["partners"].items()]

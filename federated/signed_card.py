@@ -12,6 +12,7 @@ from typing import Final
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
+from protocol.depth import load_json
 from protocol.errors import Reject
 from protocol.identity import KeyId, key_of, peer_id_of
 from protocol.log.envelope import Signer, signing_input
@@ -34,7 +35,7 @@ def sign(card: bytes, key: bytes, signer: Signer) -> bytes:
 def _signed(key: bytes, card: bytes, signature: bytes) -> bytes:
     document = {
         "key": peer_id_of(key),
-        "card": json.loads(card),
+        "card": load_json(card),
         "signature": signature.hex(),
     }
     return canonical(document)
@@ -47,13 +48,13 @@ def verify(signed: bytes) -> tuple[KeyId, bytes]:
             raise ValueError("too large")
         if signed.count(b"[") + signed.count(b"{") > CARD_BRACKETS_MAX:
             raise ValueError("too deep")
-        document = json.loads(signed)
+        document = load_json(signed)
         key, card = key_of(str(document["key"])), canonical(document["card"])
         signature = bytes.fromhex(document["signature"])
         if document["card"]["format"] != FORMAT or _signed(key, card, signature) != signed:
             raise ValueError("not canonical")
         VerifyKey(key).verify(signing_input(_KIND, card), signature)
-    except (ValueError, KeyError, TypeError, RecursionError, BadSignatureError) as error:
+    except (ValueError, KeyError, TypeError, BadSignatureError) as error:
         raise Reject(
             "this is not a model card as its author signed it", "get it from the coordinator again"
         ) from error

@@ -20,6 +20,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from protocol.depth import load_json
 from protocol.errors import ConfigError, Reject
 from protocol.identity import KeyId
 from protocol.log.envelope import Envelope, Signer, signing_input, verify_signature
@@ -73,7 +74,7 @@ class AlarmFile:
 def parse_alarm_file(data: bytes) -> AlarmFile:
     """Reads one; raises ConfigError for what has not its form, or is not signed by whom it names."""
     try:
-        whole = json.loads(data)
+        whole = load_json(data)
         alarm, by = whole["alarm"], bytes.fromhex(whole["by"])
         if alarm["format"] != FORMAT:
             raise ConfigError(f"the alarm's format is {alarm['format']!r}", "upgrade commonhold")
@@ -94,7 +95,7 @@ def parse_alarm_file(data: bytes) -> AlarmFile:
             verify_signature(Envelope(_KIND, KeyId(by), _canonical(alarm), signature, data))
     except Reject as error:
         raise ConfigError("the alarm is not signed by the node that it names", _BROKEN) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError("the file is no alarm", _BROKEN) from error
     return read
 

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from protocol.depth import load_json
 from protocol.errors import Misbehaviour, Reject
 from protocol.identity import KeyId
 from protocol.log.envelope import Envelope, Signer, parse_envelope, seal, verify_signature
@@ -78,7 +79,7 @@ class Manifest:
     def parse(cls, raw: bytes) -> Manifest:
         """The manifest behind `encode`; raises Misbehaviour when it is something else."""
         try:
-            data: dict[str, Any] = json.loads(raw)
+            data: dict[str, Any] = load_json(raw)
             files = {path: FileEntry(**entry) for path, entry in data.pop("files").items()}
             manifest = cls(**data, files=files)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -19,6 +19,7 @@ from commonground.dataset.layout import DATA, Manifest
 from commonground.dataset.rows import AUDIO, IMAGE, NESTED, Column, Columns
 from commonground.dataset.splits import SPLITS, TRAIN
 from commonground.files import DIRECTORY_MODE, new_file, sync_directory, sync_file
+from protocol.depth import load_json
 from protocol.errors import Misbehaviour
 
 # What a reader holds at once. Random access reads a whole group, so groups of pictures stay small.
@@ -50,7 +51,7 @@ def arrow_schema(columns: Columns) -> pa.Schema:
 
 def picture_columns(schema: pa.Schema) -> list[str]:
     """The columns of a dataset's file that hold pictures, as {bytes, path}."""
-    described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    described = load_json((schema.metadata or {}).get(b"huggingface", b"{}"))
     features = described.get("info", {}).get("features", {})
     return [
         each.name

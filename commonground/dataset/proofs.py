@@ -17,7 +17,6 @@ and each is read by the rules that governed when it was logged:
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from typing import Any, Final
 from commonground.dataset import layout
 from commonground.dataset.decided import Round
 from commonground.dataset.layout import Manifest
+from protocol.depth import load_json
 from protocol.errors import Misbehaviour, Reject
 from protocol.identity import NOBODY, KeyId, PersonId
 from protocol.limits import OPERATOR_LEAVES_MAX
@@ -131,8 +131,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         while line := file.readline(LINE_BYTES_MAX + 1):
             try:
-                data = json.loads(line) if len(line) <= LINE_BYTES_MAX else None
-            except (ValueError, RecursionError):
+                data = load_json(line) if len(line) <= LINE_BYTES_MAX else None
+            except ValueError:
                 data = None
             if not isinstance(data, dict):
                 raise Misbehaviour(f"{path.name} holds a line that is no JSON object")

@@ -33,7 +33,8 @@ _LABELS: Final = "labels"
 _BOX_NUMBERS: Final = 4
 _POLYGON_NUMBERS: Final = 6  # three points
 MAX_LABELS_BYTES: Final = 1 << 20  # of one picture: beyond what a part of an item may hold of them
-MAX_SETTINGS_BYTES: Final = 1 << 20  # 10,000 names of classes
+MAX_SETTINGS_BYTES: Final = 256 << 10  # 10,000 names of classes
+_SETTINGS_DEPTH: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ def names_in(folder: Path) -> tuple[str, ...]:
     if path is None:
         raise ConfigError(f"{folder} has no data.yaml, which names the classes", "export it again")
     try:
-        found = yaml.safe_load(read_text(path, MAX_SETTINGS_BYTES))
-    except (yaml.YAMLError, RecursionError) as error:
+        found = _settings(read_text(path, MAX_SETTINGS_BYTES))
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path} is no YAML", "export it again") from error
     names = found.get("names") if isinstance(found, dict) else None
     if isinstance(names, dict) and set(names) == set(range(len(names))):
@@ -102,6 +103,17 @@ def names_in(folder: Path) -> tuple[str, ...]:
     if not isinstance(names, list) or not names or len(set(map(str, names))) != len(names):
         raise ConfigError(f"{path} does not name each class once: names: [cat, dog]", "correct it")
     return tuple(map(str, names))
+
+
+def _settings(text: str) -> Any:
+    """What YAML says. Raises ValueError for what nests deep, for which its reader takes minutes."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _SETTINGS_DEPTH:
+            raise ValueError("it nests too deep")
+    return yaml.safe_load(text)
 
 
 def _labels_of(parts: tuple[str, ...]) -> PurePosixPath:

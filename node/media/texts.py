@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
-from commonground.depth import JSON_DEPTH_MAX, json_depth
 from node.media import shapes
 from protocol import media
+from protocol.depth import load_json
 from protocol.errors import Reject
 
 _DIGITS_MAX: Final = 300  # beyond it is no float, and Python's own limit may be set to any number
@@ -45,6 +45,8 @@ def check_csv(data: bytes) -> None:
         if found[1] == b"," and at < len(data):
             continue
         fields += found[1] == b","  # a comma at the very end: one more field, an empty one
+        if fields == 1 and not found[0].strip(b"\r\n"):
+            raise _broken_csv(line, "an empty line, which some programs take for a row")
         if columns and fields != columns:
             raise _broken_csv(line, f"{fields} fields where the first row has {columns}")
         columns, fields = fields, 0
@@ -60,9 +62,7 @@ def _broken_csv(line: int, problem: str) -> Reject:
 def check_json(data: bytes) -> Any:
     """What JSON holds. Raises Reject."""
     try:
-        if json_depth(data) > JSON_DEPTH_MAX:
-            raise ValueError(f"it nests more than {JSON_DEPTH_MAX} deep")
-        found = json.loads(
+        found = load_json(
             data,
             object_pairs_hook=_object,
             parse_constant=_constant,
@@ -72,7 +72,7 @@ def check_json(data: bytes) -> Any:
         # Only escapes can make half a pair: the bytes themselves are UTF-8.
         if b"\\u" in data and _SURROGATE.search(json.dumps(json.loads(data), ensure_ascii=False)):
             raise ValueError("a string holds half a surrogate pair")
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Reject(f"broken JSON: {error}", "Write it again with a program.") from error
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import math
 import re
 from collections import Counter
@@ -15,6 +14,7 @@ from hashlib import sha256
 from typing import Final
 
 from node.privacy.found import Found, Kind
+from protocol.depth import load_json
 
 # Issuer, and the form of what it issues: as their documentation says, for secret scanners to find them.
 _ISSUED: Final = (
@@ -72,8 +72,8 @@ def find_keys(text: str) -> Iterator[Found]:
 def _is_header(text: str) -> bool:
     """Whether it says how the token is signed (RFC 7519)."""
     try:
-        header = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, binascii.Error, RecursionError):
+        header = load_json(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, binascii.Error):
         return False
     return isinstance(header, dict) and "alg" in header
 

@@ -26,6 +26,7 @@ from contextlib import suppress
 from typing import Final
 
 from node.privacy.found import Found, Kind
+from protocol.depth import load_json
 from protocol.errors import ConfigError, StateError
 
 # For one text, and for the first with what it has to load.
@@ -111,7 +112,7 @@ class CommandFinder:
 
 def read_reply(printed: bytes, chars: int) -> list[Found]:
     """What the program said of a text of `chars` characters. Raises ValueError."""
-    match json.loads(printed.decode("utf-8")):
+    match load_json(printed.decode("utf-8")):
         case {"spans": list(spans), **more} if not more:
             return [_found(each, chars) for each in spans]
     raise ValueError("it printed no spans")

@@ -104,7 +104,7 @@ def _read(case: Case, said: str) -> str | Refusal:
             raise Reject("too long")
         reply = read_reply(said)
         return reply if isinstance(reply, Refusal) else case.words(case.read(reply))
-    except (Reject, ValueError, RecursionError):
+    except (Reject, ValueError):
         raise Reject("it said what is no answer to the question") from None
 
 

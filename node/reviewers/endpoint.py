@@ -28,6 +28,7 @@ import httpx
 
 from commonground.backoff import persistent_async
 from node.chat_terms import ANSWER_SECONDS_MAX, Key
+from protocol.depth import load_json
 from protocol.errors import ConfigError, Misbehaviour, Reject, Unreachable
 from protocol.limits import NAME_CHARS_MAX
 from protocol.text import check_name, quoted
@@ -207,9 +208,9 @@ def _retry_after(response: httpx.Response) -> float:
 def _said(raw: bytes) -> str:
     """The words in a reply of the chat-completions API."""
     try:
-        match json.loads(raw):
+        match load_json(raw):
             case {"choices": [{"message": {"content": str(words)}}, *_]}:
                 return words
-    except (ValueError, RecursionError):
+    except ValueError:
         pass
     raise Misbehaviour("the server's answer is not one of the chat-completions API")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Protocol, runtime_checkable
 
+from protocol.depth import load_json
 from protocol.errors import Reject
 from protocol.limits import PROGRAM_CHARS_MAX
 from protocol.rows import Campaign
@@ -302,10 +302,9 @@ def read_relation(text: str) -> Relation:
 def read_reply(text: str | bytes) -> str | Refusal:
     """What a program said: one JSON object of one answer in words, or of one reason for none.
 
-    Raises ValueError (RecursionError for what is nested too deep) unless it is that and nothing else, and
-    Reject for a reason that there is not.
+    Raises ValueError unless it is that and nothing else, and Reject for a reason that there is not.
     """
-    match json.loads(text, object_pairs_hook=_no_doubles):
+    match load_json(text, object_pairs_hook=_no_doubles):
         case {"answer": str(words), **more} if not more:
             return words
         case {"refuse": str(reason), **more} if not more:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
+from protocol.depth import load_json
 from protocol.errors import Reject
 from protocol.limits import SPEC_BYTES_MAX
 from protocol.text import check_distinct, check_name, quoted
@@ -44,8 +45,8 @@ def decode_spec(spec: bytes) -> dict[str, object]:
     if len(spec) > SPEC_BYTES_MAX:
         raise Reject(f"a spec of {len(spec)} bytes is longer than {SPEC_BYTES_MAX}")
     try:
-        value = json.loads(spec.decode(), parse_float=_no_float, parse_constant=_no_float)
-    except (ValueError, RecursionError):
+        value = load_json(spec.decode(), parse_float=_no_float, parse_constant=_no_float)
+    except ValueError:
         raise Reject("a spec is not JSON", "write it with encode_spec") from None
     if type(value) is not dict:
         raise Reject("a spec is not a JSON object", 'write it as {"name": value}')

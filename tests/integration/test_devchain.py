@@ -192,7 +192,7 @@ def test_batches_are_answered_in_order_and_notifications_are_not(rpc: Rpc) -> No
         (b"[]", -32600),
         (b"null", -32600),
         (b'{"id": 1}', -32600),
-        (b'{"id": ' + b"[" * 9_000 + b"]" * 9_000 + b', "method": "eth_chainId"}', -32600),
+        (b'{"id": ' + b"[" * 9_000 + b"]" * 9_000 + b', "method": "eth_chainId"}', -32700),
         (b'{"id": 1, "method": "eth_mine_bitcoin"}', -32601),
         (b'{"id": 1, "method": "eth_call", "params": {}}', -32602),
         (b'{"id": 1, "method": "eth_getBalance", "params": ["0x1"]}', -32602),

@@ -307,7 +307,8 @@ def test_yolo_boxes_are_a_part_where_the_campaign_has_one(
 
 
 @pytest.mark.parametrize(
-    "names", ["", "names: cat", "names: [cat, cat]", "names: {1: cat}", "{", "names: []"]
+    "names",
+    ["", "names: cat", "names: [cat, cat]", "names: {1: cat}", "{", "names: []", "[" * 200_000],
 )
 def test_classes_without_names_are_said(
     tmp_path: Path, campaigns: dict[str, Campaign], names: str

@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from commonground.carried import PART_BYTES_MAX
-from commonground.depth import json_depth
 from node.intake import (
     DecodedImage,
     check_fingerprint,
@@ -22,6 +21,7 @@ from node.intake import (
     read_content,
     read_image,
 )
+from protocol.depth import json_depth
 from protocol.errors import ConfigError, Reject
 from protocol.media import MEDIA
 from protocol.review.fingerprints import KIND_OF

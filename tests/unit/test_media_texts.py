@@ -38,6 +38,7 @@ SAID = {"role": "user", "content": "Wie geht's?"}
         b"a,\n1,\n",
         b"a,\n1,",
         b"a\n1\n",
+        b'a\n""\n1\n',
         b"\xef\xbb\xbfa,b\n1,2\n",
         b"," * (COLUMNS_MAX - 1) + b"\n",
     ],
@@ -51,7 +52,8 @@ def test_a_table_is_taken(table: bytes) -> None:
     [
         (b"a,b\n1,2,3\n", "near line 3: 3 fields where the first row has 2"),
         (b"a,b\n1\n", "1 fields"),
-        (b"a,b\n\n1,2\n", "1 fields"),
+        (b"a,b\n\n1,2\n", "an empty line"),
+        (b"a\n\n1\n", "an empty line"),
         (b'a,b\n"1,2\n', "a quote that is not closed"),
         (b'a,b\n1 "one",2\n', "stands inside a field"),
         (b"a,b\r1,2\r", "line 1"),

@@ -6,7 +6,6 @@ else they are computed in decimals, so that the way back gives the same digits.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +13,7 @@ from typing import Any
 
 from commonground.dataset.formats.table import Outline, Row, Table
 from commonground.dataset.rows import Column
+from protocol.depth import load_json
 from protocol.errors import StateError
 from protocol.media import BOXES
 
@@ -62,11 +62,11 @@ def boxes_of(table: Table, row: Row, part: Column) -> Boxes:
     if row[part.name] is None:
         return Boxes(None, ())
     try:
-        found = json.loads(table.content(row, part))
+        found = load_json(table.content(row, part))
         is_pixels = found["unit"] == "pixel"
         size = (found["width"], found["height"]) if is_pixels else None
         return Boxes(size, tuple(map(_marked, found["objects"])))
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise StateError(
             f"the {part.name} of item {table.own(row, 'item_id')} are malformed: {error}",
             "export it as jsonl or csv, which keep them as they are",

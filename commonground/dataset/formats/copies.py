@@ -26,6 +26,7 @@ from commonground.dataset.layout import FileEntry, Manifest
 from commonground.dataset.policies import licence_url
 from commonground.escaping import in_markdown, one_line
 from commonground.files import DIRECTORY_MODE, sha256_file, sync_directory, writing
+from protocol.depth import load_json
 from protocol.errors import Misbehaviour
 from protocol.rows import Campaign
 
@@ -88,8 +89,8 @@ def _read(copy: Path) -> dict[str, Any]:
     path = copy / COPY
     try:
         raw = path.read_bytes() if path.stat().st_size <= COPY_BYTES_MAX else b""
-        found = json.loads(raw)
-    except (OSError, ValueError, RecursionError):
+        found = load_json(raw)
+    except (OSError, ValueError):
         found = None
     if not isinstance(found, dict):
         raise Misbehaviour(f"{copy.name}/{COPY} is missing or malformed")
