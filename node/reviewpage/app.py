@@ -43,6 +43,7 @@ from node.reviewpage.desk import (
 )
 from node.reviewpage.forms import Forms
 from node.reviewpage.pairing import Pairing
+from protocol.depth import load_json
 from protocol.errors import Reject, StateError
 
 _HERE: Final = Path(__file__).parent
@@ -142,7 +143,7 @@ class Scripts:
         if not same(request.headers.get(FORM_HEADER, ""), self._known.form):
             raise HTTPException(403)
         try:
-            body = await request.json()
+            body = load_json(await request.body())
         except ValueError:
             raise HTTPException(400) from None
         if not isinstance(body, dict):

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from commonground.files import replace_file
 from commonground.web.gate import Secrets
+from protocol.depth import load_json
 from protocol.errors import StoreError
 
 _BYTES_MAX: Final = 4_096
@@ -48,7 +49,7 @@ def load(path: Path) -> Session:
     """The session that was kept, or a fresh one."""
     try:
         with path.open("rb") as file:
-            fields: dict[str, Any] = json.loads(file.read(_BYTES_MAX))
+            fields: dict[str, Any] = load_json(file.read(_BYTES_MAX))
         return Session(**fields | {"secrets": Secrets(**fields["secrets"])})
     except (OSError, ValueError, TypeError, KeyError):
         return fresh()  # none yet, or not ours: whoever has its address opens the page anew
