@@ -2050,6 +2050,13 @@ _BONDED: Final = (
         FAULTS,
     ),
     Mutant(
+        "the author of everything has a share of the work",
+        "protocol/review/sampling.py",
+        "able = sum(candidate.person not in barred for candidate in candidates)",
+        "able = len(candidates)",
+        "property/test_money_and_draws.py",
+    ),
+    Mutant(
         "evidence of a slash is anything",
         _FAULTS,
         "require(body.evidence == evidence,",

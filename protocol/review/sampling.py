@@ -45,7 +45,7 @@ def assign(
 
     Candidates are taken in the order of persons, tasks as given, so that equal inputs draw equally.
     """
-    urn = _Urn(candidates, _load_cap(tasks, len(candidates)))
+    urn = _Urn(candidates, _load_cap(tasks, candidates))
     return {task.item_id: _pick(seed, task, urn) for task in tasks}
 
 
@@ -58,9 +58,12 @@ def select(seed: bytes, candidates: Sequence[Candidate], seats: int) -> list[Can
     return [candidate for candidate in candidates if candidate.person in chosen]
 
 
-def _load_cap(tasks: Sequence[Task], reviewers: int) -> int:
+def _load_cap(tasks: Sequence[Task], candidates: Sequence[Candidate]) -> int:
+    """Whoever may review none of the tasks, as the author of all of them, has no share of the work."""
     wanted = sum(task.reviewers for task in tasks)
-    even_share = -(-wanted // max(1, reviewers))
+    barred = frozenset.intersection(*(task.excluded for task in tasks)) if tasks else frozenset()
+    able = sum(candidate.person not in barred for candidate in candidates)
+    even_share = -(-wanted // max(1, able))
     return -(-even_share * _LOAD_CAP_TENTHS // 10)
 
 

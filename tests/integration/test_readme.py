@@ -34,9 +34,9 @@ ACCOUNT: Final = "0x…"
 DEV_CHAIN: Final = "http://127.0.0.1:8545"
 
 
-def lines_of_readme() -> list[str]:
-    """The commands of the block, without comments, continued lines joined."""
-    section = README.read_text(encoding="utf-8").partition(HEADING)[2]
+def commands_in(page: Path, heading: str) -> list[str]:
+    """The commands of the block below a heading, without comments, continued lines joined."""
+    section = page.read_text(encoding="utf-8").partition(heading)[2]
     block = section.partition("```sh\n")[2].partition("\n```")[0]
     joined = block.replace("\\\n", " ")
     return [line for text in joined.splitlines() if (line := re.sub(r"\s+# .*", "", text).strip())]
@@ -69,6 +69,7 @@ class Reader:
         self.activated = ":"
         self.link = self.account = ""
         self.servers: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self.ready: list[dict[str, str]] = []  # what each said when it was
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.chain_port = free.getsockname()[1]
@@ -139,6 +140,8 @@ class Reader:
             assert process.poll() is None, f"{line}\n{log.read_text()}"
             assert time.monotonic() < deadline, f"not ready: {line}\n{log.read_text()}"
             time.sleep(0.05)
+        self.ready.append(json.loads(ready.read_text()))
+        self.link = self.ready[-1].get("link", self.link)
 
     def stop(self) -> dict[str, int]:
         """Ends the servers, the last one first; gives how each ended."""
@@ -165,7 +168,7 @@ def reader(folder: Path) -> Iterator[Reader]:
 
 @pytest.mark.timeout(600)
 def test_a_network_of_your_own_is_what_the_readme_says(tmp_path: Path) -> None:
-    lines = lines_of_readme()
+    lines = commands_in(README, HEADING)
     assert lines[0].startswith(". ")
     assert sum(line.endswith("&") for line in lines) == 4
     with reader(tmp_path) as someone:

@@ -101,6 +101,18 @@ def test_reviewers_are_drawn_in_proportion_to_their_weight() -> None:
     assert 0.87 < first[heavy.person] / 2000 < 0.93
 
 
+def test_an_author_of_everything_leaves_the_work_to_the_others() -> None:
+    author, friend, other = (Candidate(_person(n), 1) for n in range(3))
+    own = [Task(bytes([n]), frozenset({author.person}), 1) for n in range(40)]
+    alone = tasks_of(assign(b"seed", own, [author, friend]))
+    assert alone == {friend.person: tuple(task.item_id for task in own)}
+    shared = tasks_of(assign(b"seed", own, [author, friend, other]))
+    assert all(len(shared[each.person]) <= 30 for each in (friend, other)), "1.5 even shares"
+    mixed = [*own[:-1], Task(b"last", frozenset(), 1)]
+    capped = tasks_of(assign(b"seed", mixed, [author, friend]))
+    assert len(capped[friend.person]) == 30, "whoever may review something has a share"
+
+
 @given(st.binary(min_size=32, max_size=32), st.integers(0, 40), st.integers(1, 45))
 def test_seats_are_taken_by_whom_the_seed_says(seed: bytes, people: int, seats: int) -> None:
     candidates = [Candidate(_person(i), 1 + i * 1000) for i in range(people)]
