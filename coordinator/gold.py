@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from commonground.lines import bad_line
-from commonground.tables import Cell, Form, Table, form_of
+from commonground.tables import Form, Table, form_of
 from coordinator.sealed import waits
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.limits import HASH_BYTES
@@ -16,13 +16,14 @@ from protocol.state import State
 from protocol.tasks.question import question_of
 from protocol.text import quoted
 
-COLUMNS: Final = ("item_id", "answer")
+ITEM: Final = "item_id"
+ANSWERS: Final = ("answer", "label")  # either, as in the tables of contributors
 
 
 def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
-    """Answers by item, from a table with the columns item_id (hex) and answer (as the kind of task takes it
-    in words). It is read as contributors' tables are: with or without a byte order mark, apart by commas,
-    semicolons or tabs, or as JSON Lines.
+    """Answers by item, from a table with the columns item_id (hex) and answer or label (as the kind of task
+    takes it in words). It is read as contributors' tables are: with or without a byte order mark, apart by
+    commas, semicolons or tabs, or as JSON Lines.
 
     Raises:
         ConfigError: names the line that is wrong.
@@ -30,16 +31,18 @@ def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
     """
     answers: dict[ItemId, bytes] = {}
     table = Table(path, form_of(path) or Form.CSV)
-    if set(table.columns()) != set(COLUMNS):
+    answered = next((name for name in ANSWERS if set(table.columns()) == {ITEM, name}), None)
+    if answered is None:
         raise ConfigError(
-            f"{path} does not have the columns {' and '.join(COLUMNS)}, and no others",
-            f"let its first line be {','.join(COLUMNS)}, and each other one an item and its answer",
+            f"{path} does not have the columns {ITEM} and {' or '.join(ANSWERS)}, and no others",
+            f"let its first line be {ITEM},{ANSWERS[0]}, and each other one an item and its answer",
         )
     for row in table.rows():
         if row.problem:
             raise bad_line(path, row.number, row.problem)
         where = f"{path}:{row.number}"
-        item_id, answer = _parse_row(row.cells, state, where)
+        named, words = (str(row.cells.get(name, "")) for name in (ITEM, answered))
+        item_id, answer = _parse_row(named, words, state, where)
         if item_id in answers:
             raise ConfigError(
                 f"{where}: the item {item_id.hex()[:12]} is there twice",
@@ -66,8 +69,7 @@ def those_waiting(state: State, answers: Mapping[ItemId, bytes]) -> dict[ItemId,
     return waiting
 
 
-def _parse_row(cells: Mapping[str, Cell], state: State, where: str) -> tuple[ItemId, bytes]:
-    said, answer = (str(cells.get(name, "")) for name in COLUMNS)
+def _parse_row(said: str, answer: str, state: State, where: str) -> tuple[ItemId, bytes]:
     try:
         item_id = bytes.fromhex(said)
     except ValueError:

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate
 from typing import Any, Final
-
-import numpy as np
 
 JSON_DEPTH_MAX: Final = 200  # deeper than anything that a person looks at
 
+_STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_OTHERS: Final = bytes(set(range(256)) - set(_STEPS))
 # To its end, or to the end of all; possessive, so that nothing is read twice.
 _STRING: Final = re.compile(rb'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
 
 
 def json_depth(data: bytes) -> int:
     """How deep JSON nests, whether it is well formed or not; in linear time and without recursion."""
-    marks = np.frombuffer(_STRING.sub(b"", data), np.uint8)
-    steps = np.isin(marks, list(b"[{")).astype(np.int64) - np.isin(marks, list(b"]}"))
-    return int(np.cumsum(steps).max(initial=0))
+    brackets = _STRING.sub(b"", data).translate(None, delete=_OTHERS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 def load_json(data: bytes | str, **hooks: Any) -> Any:

@@ -279,6 +279,8 @@ class TestGold:
             with pytest.raises(ConfigError, match=says) as caught:
                 read_answers(self.table(tmp_path, *rows), net.state)
             assert caught.value.advice
+        (tmp_path / "label.csv").write_text(f"item_id,label\n{row.upper()}\n")
+        assert list(read_answers(tmp_path / "label.csv", net.state)) == [item_id]
         (tmp_path / "other.csv").write_text(f"item,label\n{row}\n")
         with pytest.raises(
             ConfigError, match="does not have the columns item_id and answer"

@@ -156,7 +156,7 @@ RAW_CALLS = {
 # a reviewer of the demo, whose answer is JSON.
 OWN_WORDS = {"contracts/devchain.py": {"print"}, "commonhold/demo/opinion.py": {"print"}}
 # A spreadsheet obeys cells that begin with = + - @. The one table that is written is for our own commands.
-TABLES = {"commonhold/demo/contribute.py"}
+TABLES = {"commonhold/demo/contribute.py", "commonhold/demo/people.py"}
 
 
 def named(path: Path) -> Iterator[str]:
