@@ -22,7 +22,7 @@ _STRING: Final = re.compile(rb'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
 def json_depth(data: bytes) -> int:
     """How deep JSON nests, whether it is well formed or not; in linear time and without recursion."""
     brackets = _STRING.sub(b"", data).translate(None, delete=_OTHERS)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+    return max(accumulate(map(_STEPS.__getitem__, brackets), initial=0))
 
 
 def load_json(data: bytes | str, **hooks: Any) -> Any:
