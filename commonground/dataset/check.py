@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from commonground.dataset import layout
-from commonground.dataset.decided import Decided, Given
+from commonground.dataset.decided import Decided, Given, lineage
 from commonground.dataset.layout import Manifest
 from commonground.dataset.proofs import Proofs, read_lines, read_proofs
 from commonground.dataset.rows import Columns
@@ -174,9 +174,10 @@ def _splits(folder: Path, manifest: Manifest, proofs: Proofs) -> dict[str, str]:
 
 def _member(line: Mapping[str, Any], terms: SplitTerms, proofs: Proofs) -> Member:
     item = parse_leaf(pb.Item, layout.decode(line["item"]))
-    answer = parse_leaf(pb.ItemVerdict, layout.decode(line["item_verdict"])).answer
+    verdict = parse_leaf(pb.ItemVerdict, layout.decode(line["item_verdict"]))
     author = proofs.submissions[line["submission"]].author if terms.by_author else None
-    return Member.of(item, bytes.fromhex(line["id"]), answer, author)
+    made_from = lineage(item.derived_from, verdict.resembles, verdict.relation)
+    return Member.of(item, bytes.fromhex(line["id"]), verdict.answer, made_from, author)
 
 
 def _columns(manifest: Manifest, proofs: Proofs) -> Columns:

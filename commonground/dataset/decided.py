@@ -66,10 +66,14 @@ class Decided:
     @property
     def derived_from(self) -> tuple[ItemId, ...]:
         """What its author names, and what its reviewers say that it was made from."""
-        named = self.described.derived_from
-        if self.relation != pb.RELATION_DERIVATIVE or self.resembles in named:
-            return named
-        return (*named, self.resembles)
+        return lineage(self.described.derived_from, self.resembles, self.relation)
+
+
+def lineage(named: Sequence[ItemId], resembles: ItemId, relation: int) -> tuple[ItemId, ...]:
+    """What an item was made from: as its author says, and the one that reviewers call it a derivative of."""
+    if relation != pb.RELATION_DERIVATIVE or resembles in named:
+        return tuple(named)
+    return (*named, resembles)
 
 
 Contents = Mapping[str, bytes]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from commonground.dataset.decided import Decided
+from commonground.dataset.decided import Decided, lineage
 from commonground.dataset.rows import Columns
+from commonground.dataset.splits import Member, SplitTerms, split_items
 from protocol.identity import NOBODY
 from protocol.rows import Campaign, Consent, Description
 from protos.gen import records_pb2 as pb
@@ -40,3 +41,21 @@ def test_what_is_independent_is_derived_from_nothing_more() -> None:
     assert cells(independent)["relation"] == "independent"
     assert cells(independent)["derived_from"] == [NAMED.hex()]
     assert cells(PLAIN) == {"resembles": "", "relation": "", "derived_from": [NAMED.hex()]}
+
+
+def test_a_derivative_trains_where_its_original_does() -> None:
+    ids = [bytes([number]) * 32 for number in range(40)]
+    originals, made = ids[:20], ids[20:]
+
+    def is_together(relation: int) -> bool:
+        """Whether each of twenty items is in the split of the one that it was compared with."""
+        members = [Member.of(pb.Item(), each, b"", (), None) for each in originals]
+        members += [
+            Member.of(pb.Item(), each, b"", lineage((), original, relation), None)
+            for each, original in zip(made, originals, strict=True)
+        ]
+        found = split_items(members, SplitTerms((50, 0, 50), seed=1))
+        return all(found[a] == found[b] for a, b in zip(made, originals, strict=True))
+
+    assert is_together(pb.RELATION_DERIVATIVE)
+    assert not is_together(pb.RELATION_INDEPENDENT)
