@@ -62,7 +62,6 @@ BATCH_ITEMS: Final = 8_192
 GATHER_SECONDS: Final = 5.0  # an attack grows before it is measured
 SUBMIT_SECONDS_MAX: Final = 60.0
 RECOVERY_SECONDS: Final = 10.0
-_MIB: Final = 1024 * 1024
 
 
 # ---- the member ----

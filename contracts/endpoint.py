@@ -40,7 +40,6 @@ _BUSY_BACKOFF_S: Final = 1.0
 PAUSE_S_MAX: Final = 60.0
 #: Logs of thousands of blocks have a few megabytes.
 ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
-_CHUNK_BYTES: Final = 64 * 1024
 _MESSAGE_CHARS_MAX: Final = 200
 GET_LOGS: Final = "eth_getLogs"
 

@@ -177,7 +177,7 @@ def explain_item(state: State, item: Item) -> str:
             original = item.resembles.hex()[:12]
             return f"{_STAGES[item.status]}: you contested that it is a copy of {original}"
         case _:
-            return _STAGES[item.status]
+            return _stage(item)
 
 
 def _explain_verdict(campaign: Campaign, item: Item) -> str:

@@ -21,7 +21,6 @@ from node.media.container import (
 )
 from protocol.errors import Reject
 
-_SOI: Final = 0xD8
 _EOI: Final = 0xD9
 _SOS: Final = 0xDA
 _COM: Final = 0xFE

@@ -54,9 +54,11 @@ async def until(reached: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def served(most: int, each: int) -> AsyncIterator[Server]:
+async def served(
+    most: int, each: int, request_bytes_max: int = connections.REQUEST_BYTES_MAX
+) -> AsyncIterator[Server]:
     clock = Clock()
-    visitors = Visitors(most, each, clock)
+    visitors = Visitors(most, each, clock, request_bytes_max)
 
     async def answer(_: Request) -> Response:
         here.asked += 1
@@ -158,9 +160,8 @@ async def test_an_answer_has_to_be_read_in_time() -> None:
 
 
 @pytest.mark.parametrize("begin", [b"GET /", b"GET / HTTP/1.1\r\nx: ", b"POST / HTTP/1.1\r\n"])
-async def test_a_request_is_small(monkeypatch: pytest.MonkeyPatch, begin: bytes) -> None:
-    monkeypatch.setattr(connections, "REQUEST_BYTES_MAX", 512)
-    async with served(most=8, each=8) as server:
+async def test_a_request_is_small(begin: bytes) -> None:
+    async with served(most=8, each=8, request_bytes_max=512) as server:
         reader, writer = await server.connect(HALF + b"x" * 400 + b"\r\n\r\n")
         assert await answered(reader)
         writer.write(HALF + b"x" * 400 + b"\r\n\r\n")  # the next one is counted anew
