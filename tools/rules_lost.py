@@ -2050,6 +2050,20 @@ _BONDED: Final = (
         FAULTS,
     ),
     Mutant(
+        "the first of the same is the first in the index",
+        "protocol/rules/sealing.py",
+        "found = sorted(self._copies.same(reading), key=lambda key: self._state.items[key].place)",
+        "found = list(self._copies.same(reading))",
+        "unit/test_fold_flags.py",
+    ),
+    Mutant(
+        "one answer decides gold that may be a copy",
+        "protocol/review/decisions.py",
+        "quorate = many or (is_gold and not item.resembles)",
+        "quorate = many or is_gold",
+        "unit/test_fold_flags.py",
+    ),
+    Mutant(
         "the author of everything has a share of the work",
         "protocol/review/sampling.py",
         "able = sum(candidate.person not in barred for candidate in candidates)",

@@ -62,6 +62,14 @@ def walk(folder: Path, *, tables: bool = False) -> Iterator[Found]:
         yield found
 
 
+def entries(folder: Path) -> list[Path]:
+    """What is in a folder; nothing where it cannot be read, which `walk` says."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
 def _walk(folder: Path, root: Path, prefix: str, depth: int, tables: bool) -> Iterator[Found]:
     folders: list[tuple[str, Path]] = []
     if all((folder / name).is_file() for name in NODE_FILES):

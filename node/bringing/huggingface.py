@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from commonground.lines import is_file
 from commonground.tables import Form, Table, form_of
-from node.bringing.folders import File, walk
+from node.bringing.folders import File, entries, walk
 from node.bringing.rows import TableItems
 from node.drafts import Draft, LeftOut
 from protocol.errors import ConfigError
@@ -66,9 +67,9 @@ def find_tables(folder: Path, encoding: str = "") -> list[tuple[str, Table]]:
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether a folder looks like one, by what is at its top and one below."""
-    tops = [folder, *(each for each in folder.iterdir() if each.is_dir() and not each.is_symlink())]
-    return any(_is_sign(path) for top in tops for path in top.iterdir() if path.is_file())
+    """Whether a folder looks like one, by what is at its top and one below, as far as that can be read."""
+    tops = [folder, *(each for each in entries(folder) if each.is_dir() and not each.is_symlink())]
+    return any(_is_sign(path) for top in tops for path in entries(top) if is_file(path))
 
 
 def _is_metadata(file: File) -> bool:

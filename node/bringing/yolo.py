@@ -20,7 +20,7 @@ import yaml
 
 from commonground.lines import is_file, read_text
 from node.bringing.boxes import boxes_text
-from node.bringing.folders import walk
+from node.bringing.folders import entries, walk
 from node.drafts import Draft, LeftOut, PartSource
 from protocol.errors import ConfigError
 from protocol.text import quoted
@@ -156,13 +156,13 @@ def class_folders(folder: Path, part: str) -> ClassFolders:
 
 def classes(folder: Path) -> set[str]:
     """The names of the classes, where the folder holds nothing but splits of them; else none."""
-    splits = [each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")]
+    splits = [each for each in entries(folder) if each.is_dir() and not each.name.startswith(".")]
     if not splits or not {each.name for each in splits} <= SPLITS:
         return set()
     return {
         each.name
         for split in splits
-        for each in split.iterdir()
+        for each in entries(split)
         if each.is_dir() and not each.name.startswith(".")
     }
 

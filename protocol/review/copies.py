@@ -34,8 +34,6 @@ DEFAULT_COPY_TERMS: Final = CopyTerms(
     sound_strict=0,
     sound_likely=300,
 )
-# Reviewers see an item beside those that it may be a copy of, on one screen.
-MAX_FLAGS: Final = 3
 
 
 def fingerprinted(campaign: Campaign) -> frozenset[str]:
@@ -140,15 +138,15 @@ class Copies:
     def likely(
         self, reading: Fingerprints, may_be: Callable[[ItemId], bool] = lambda _: True
     ) -> list[Match[ItemId]]:
-        """The items that this may be a copy of, of those that `may_be` says yes to: the nearest first, then
-        the earliest; at most MAX_FLAGS, and none that is a copy without people. Whoever asked only afterwards
-        which of them counts could be led astray by MAX_FLAGS others that are nearer."""
+        """The items that this may be a copy of, of those that `may_be` says yes to, the nearest first; none
+        that is a copy without people. All of them, as only the caller knows which of equally near ones came
+        first: an item that was set aside and came back is the last one here."""
         (part, fingerprint), others = self._rarest(reading)
         alike = self._parts[part].likely(fingerprint, likely_permille(self._terms, fingerprint))
         found = self._in_all(alike, reading, others, likely_distance, likely_permille)
         near = {match.key for match in self.near(reading)} if found else set()
         flagged = [match for match in found if match.key not in near and may_be(match.key)]
-        return sorted(flagged, key=lambda match: match.distance)[:MAX_FLAGS]
+        return sorted(flagged, key=lambda match: match.distance)
 
     def _in_all(
         self,
@@ -166,7 +164,9 @@ class Copies:
             far = [match.distance]
             for name, each in others:
                 theirs = self._parts[name].fingerprint_of(match.key)
-                far.append(_within(theirs, each, distance, threshold(self._terms, each)))
+                # From the new to the stored one, as an index scans: likeness is not quite the same both ways,
+                # and which part is scanned depends on what else is here.
+                far.append(_within(each, theirs, distance, threshold(self._terms, each)))
             if max(far) <= FARTHEST_PERMILLE:
                 matches.append(Match(match.key, max(far)))
         return matches

@@ -170,7 +170,8 @@ def decide(
     many = 2 * given > campaign.reviewers_per_item
     item = state.items[verdict.item_id]
     relation = relation_of(state, item, answers, ringed) if many else pb.RELATION_NONE
-    quorate = is_gold or many
+    # Of what may be a copy one answer decides nothing, gold or not: nobody has said yet what it is.
+    quorate = many or (is_gold and not item.resembles)
     decided.refusal = cast("pb.Refusal", refusal_of(campaign, list(answers.values())))
     if decided.refusal:
         decided.outcome = pb.OUTCOME_REJECTED

@@ -48,7 +48,7 @@ class Match(Generic[Key]):
 
 
 def strict_distance(a: bytes, b: bytes) -> int:
-    """How unlike two fingerprints are to the rule that needs no people, 0 (the same) .. 1000, symmetric.
+    """How unlike a fingerprint is to an earlier one, to the rule that needs no people: 0 (the same) .. 1000.
     Raises Reject if malformed."""
     validate_fingerprint(a)
     validate_fingerprint(b)
@@ -56,7 +56,7 @@ def strict_distance(a: bytes, b: bytes) -> int:
 
 
 def likely_distance(a: bytes, b: bytes) -> int:
-    """How unlike they are to the rule that shows both to people, 0 .. 1000, symmetric. Raises Reject if
+    """How unlike they are to the rule that shows both to people, 0 .. 1000. Raises Reject if
     malformed."""
     validate_fingerprint(a)
     validate_fingerprint(b)
@@ -158,7 +158,7 @@ class DuplicateIndex(Generic[Key]):
         return {
             row: distance
             for row, distance in found.items()
-            if agrees_finely(self._fingerprints[row], fingerprint)
+            if agrees_finely(fingerprint, self._fingerprints[row])
         }
 
     def _matches(self, fingerprint: bytes, found: dict[int, int]) -> list[Match[Key]]:

@@ -44,8 +44,15 @@ def relation_of(
     if original is None or original.status is ItemStatus.WITHDRAWN:
         return pb.RELATION_NONE
     said = {who: each.relation for who, each in answers.items() if each.relation}
+    if original.status is ItemStatus.TAKEN_DOWN and not item.contested:
+        # It went while they were asked, and nobody is to blame that they could not see it.
+        said = {who: _unseen_is_unsure(relation) for who, relation in said.items()}
     voices = [relation for who, relation in said.items() if who not in ringed]
     together = [relation for who, relation in said.items() if who in ringed]
     if together:
         voices.append(decide_relation(together))
     return decide_relation(voices)
+
+
+def _unseen_is_unsure(relation: int) -> int:
+    return pb.RELATION_UNSURE if relation == pb.RELATION_UNSEEN else relation

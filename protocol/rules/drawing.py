@@ -266,7 +266,8 @@ def end(state: State, item_id: ItemId) -> None:
 
 def give_up(state: State, item_id: ItemId) -> None:
     """The item stays undecided; its answers are paid with the next close, and forgotten."""
-    item = replace(state.items[item_id], decided_in=state.epoch)
+    before = state.items[item_id]
+    item = replace(before, status=before.after(ItemEvent.END), decided_in=state.epoch)
     state.items.put(item_id, item)
     count(state, item, undecided=1)
 

@@ -216,7 +216,9 @@ class _Search:
 
     def _first(self, reading: Fingerprints, item: Item) -> ItemId | None:
         if reading not in self._same:
-            self._same[reading] = deque(self._copies.same(reading))
+            # By their places: one that was set aside and came back is the last in the index.
+            found = sorted(self._copies.same(reading), key=lambda key: self._state.items[key].place)
+            self._same[reading] = deque(found)
         same = self._same[reading]
         while same and not self.is_original(same[0]):
             same.popleft()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -457,3 +458,20 @@ def test_folders_that_are_called_as_answers_are_asked_about(
     assert by_folder == {"cat/a.png": "cat", "dog/b.png": "dog"}
     assert set(said(Asked([tmp_path], label="cat"), campaigns["pictures"]).values()) == {"cat"}
     assert set(said(Asked([tmp_path]), campaigns["pile"]).values()) == {""}
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_and_named(
+    tmp_path: Path, campaigns: dict[str, Campaign], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures(tmp_path, "a.png", "lost+found/b.png")
+    readable = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        """As for somebody who is not the administrator."""
+        if folder.name == "lost+found":
+            raise PermissionError(13, "Permission denied")
+        return readable(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert recognise(tmp_path, frozenset()) == Format.FILES
+    assert "a.png" in said(Asked([tmp_path], label="cat"), campaigns["pictures"])

@@ -435,12 +435,16 @@ def test_of_what_is_contested_nothing_is_a_copy_meanwhile(net: Network) -> None:
     assert sealing.compute_seal(net.state, net.campaign(C)).duplicates == {third: original}
 
 
-def test_once_the_original_went_the_first_of_its_copies_takes_its_place(net: Network) -> None:
+@pytest.mark.parametrize("order", [1, -1])
+def test_once_the_original_went_the_first_of_its_copies_takes_its_place(
+    net: Network, order: int
+) -> None:
+    """In whatever order they were contested: the first is the one that came first."""
     original, copy = set_aside(net)
     other = submit(net, 1)
     net.seal(c=C)
     net.draw(C)
-    for each in (copy, other):
+    for each in (copy, other)[::order]:
         net.contest(net.people[1], each)
     net.withdraw(net.people[0], [original])
     run(net, COPY)

@@ -28,7 +28,7 @@ const finder = (names, buttons, pick) => {
   const field = make("input", { type: "search", class: "find", "aria-label": "Find an answer by its name", placeholder: "Find an answer", oninput: show });
   field.addEventListener("keydown", (event) => {
     const [first] = fits();
-    if (event.key === "Enter" && first !== undefined) pick(first);
+    if (event.key === "Enter" && field.value.trim() && first !== undefined) pick(first);
     if (event.key !== "Enter" && event.key !== "Escape") return;
     event.preventDefault();
     field.value = "";

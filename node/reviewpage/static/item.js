@@ -133,14 +133,22 @@ export class ItemScreen {
 
   // ---- what one does ----
 
-  #answer(answer, isWhole) {
+  /** The item that is to be answered: none while the next one is on its way, and the last one still to be seen. */
+  get #seen() {
     const { item } = this.model;
+    return this.#shown === item ? item : null;
+  }
+
+  #answer(answer, isWhole) {
+    const item = this.#seen;
+    if (!item) return;
     this.model.say(item, answer);
     if (isWhole && this.model.isDone(item)) this.go.next();
   }
 
   #compare(relation) {
-    const { item } = this.model;
+    const item = this.#seen;
+    if (!item) return;
     this.model.say(item, item.said, { relation });
     if (this.model.isDone(item)) this.go.next();
   }

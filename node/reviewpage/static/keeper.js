@@ -184,7 +184,8 @@ export class Keeper {
   async #send({ campaign, round, item, said, refused, relation, base, mark, over, ms }) {
     try {
       const answer = await this.post("change", { campaign, round, item, said, refused, relation, base, mark, over, ms });
-      if (answer.status >= 500 || answer.status === 403) throw new Error(`status ${answer.status}`);
+      // Anything else may be another program's word, which has our port while our page is away.
+      if (![200, 409, 410].includes(answer.status)) throw new Error(`status ${answer.status}`);
       const isItem = answer.status === 200 || answer.status === 409;
       const known = isItem ? await answer.json() : null;
       this.#tell(false);

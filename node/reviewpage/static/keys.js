@@ -3,6 +3,7 @@
 
 import { make } from "./dom.js";
 
+const ANSWERS = /^(choice|relation)/;
 const STORED = "commonhold-review-keys";
 export const CHOICES_WITH_KEYS = 10;
 
@@ -75,6 +76,7 @@ export class Keys {
     if (this.#chosen.isOff || event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
     const key = folded(event.key);
     const action = ACTIONS.find(({ name }) => this.#keyOf(name) === key);
+    if (action && event.repeat && ANSWERS.test(action.name)) return; // a key that is held would answer what nobody has seen
     if (action && this.#run(action.name)) event.preventDefault();
   }
 
