@@ -133,22 +133,14 @@ export class ItemScreen {
 
   // ---- what one does ----
 
-  /** The item that is to be answered: none while the next one is on its way, and the last one still to be seen. */
-  get #seen() {
-    const { item } = this.model;
-    return this.#shown === item ? item : null;
-  }
-
   #answer(answer, isWhole) {
-    const item = this.#seen;
-    if (!item) return;
+    const { item } = this.model;
     this.model.say(item, answer);
     if (isWhole && this.model.isDone(item)) this.go.next();
   }
 
   #compare(relation) {
-    const item = this.#seen;
-    if (!item) return;
+    const { item } = this.model;
     this.model.say(item, item.said, { relation });
     if (this.model.isDone(item)) this.go.next();
   }
