@@ -84,6 +84,14 @@ def _parse_row(said: str, answer: str, state: State, where: str) -> tuple[ItemId
         raise StateError(f"{where}: nobody has submitted this item", "submit it, then import again")
     question = question_of(state.campaigns[item.campaign_id])
     try:
-        return item_id, question.kind.read_words(question.spec, answer)
+        known = question.kind.read_words(question.spec, answer)
     except Reject as error:
         raise ConfigError(f"{where}: {error}", error.advice) from None
+    # As for contributors' tables: whether another case means the same, a table does not say.
+    written, said = answer.strip(), question.kind.words(question.spec, known)
+    if written != said and written.casefold() == said.casefold():
+        raise ConfigError(
+            f"{where}: {quoted(written)} is written {quoted(said)} in this campaign",
+            "write answers as the campaign does",
+        )
+    return item_id, known
