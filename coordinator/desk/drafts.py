@@ -10,6 +10,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,6 +57,11 @@ class DraftFile:
     path: Path
     fields: Mapping[str, str]
     toml: str
+
+    @property
+    def digest(self) -> str:
+        """Stands for the text in a form: browsers fold line ends, and pages spell out what cannot be seen."""
+        return sha256(self.toml.encode()).hexdigest()
 
 
 def folder_of(home: Home) -> Path:

@@ -133,7 +133,7 @@ class Forms:
 
         def work(desk: Desk) -> None:
             draft = load_draft(desk.home, name)
-            if draft.toml != form.get("shown", "").replace("\r\n", "\n"):  # type: ignore[union-attr]
+            if draft.digest != form.get("shown"):
                 raise StateError(
                     "the draft has changed meanwhile", "look at it again, then open it"
                 )

@@ -221,6 +221,11 @@ def test_while_the_coordinator_is_down_everything_can_be_read(tmp_path: Path) ->
         answer = visitor.send("drafts/birds/open", shown=visitor.hidden("shown"), sure="yes")
         assert answer.status_code == 503
         assert "commonhold coordinator serve" in answer.text
+        draft = home.path / "drafts" / "birds.toml"
+        draft.write_bytes(draft.read_bytes().replace(b"\n", b"\r\n"))  # as an editor may
+        visitor.read("drafts/birds")
+        again = visitor.send("drafts/birds/open", shown=visitor.hidden("shown"), sure="yes")
+        assert again.status_code == 503, "it is still the draft that was shown"
         assert "drafts/birds" in visitor.read("")
 
 

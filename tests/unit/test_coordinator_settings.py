@@ -23,7 +23,7 @@ from protocol.rows import row_of
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.fold import ids, people
-from tests.simulated import NETWORK, Network, policy
+from tests.simulated import NETWORK, Network, campaign, part, policy
 
 
 def build(file: Path | None = None, **given: Any) -> pb.Campaign:
@@ -291,6 +291,19 @@ class TestGold:
             read_answers(self.table(tmp_path, f"{'00' * 32},1"), net.state)
         with pytest.raises(ConfigError, match="cannot read"):
             read_answers(tmp_path / "nothing.csv", net.state)
+
+    def test_another_case_is_another_answer(self, tmp_path: Path) -> None:
+        net = Network(*people("ada"))
+        texts = campaign(
+            id="texts", spec=encode_spec({"labels": ["ham", "spam"]}), parts=[part("text")]
+        )
+        net.add(net.operator, "campaign", texts)
+        net.submit(net.people[0], [net.item(0, c="texts")], c="texts")
+        [item_id] = ids(net)
+        assert read_answers(self.table(tmp_path, f"{item_id.hex()},ham"), net.state)
+        with pytest.raises(ConfigError, match='"Ham" is written "ham"') as caught:
+            read_answers(self.table(tmp_path, f"{item_id.hex()},Ham"), net.state)
+        assert caught.value.advice
 
     def test_items_that_wait_no_more_are_left_out(self) -> None:
         net = Network(*people("ada", "ben"))

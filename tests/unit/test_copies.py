@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from protocol.lifecycle import ItemStatus
 from protocol.review.copies import DEFAULT_COPY_TERMS, Copies, Fingerprints
-from protocol.review.fingerprints import fingerprint_exact, fingerprint_text
+from protocol.review.fingerprints import fingerprint_exact, fingerprint_samples, fingerprint_text
 from protocol.review.index import Match, likely_distance
 from protocol.rows import CopyTerms
 from tests.fold import ids, people, picture, refuses
@@ -161,3 +163,26 @@ def test_a_copy_that_is_set_aside_keeps_its_fingerprints_for_a_contest() -> None
     assert found.fingerprints_of(b"\1") == ()
     found.restore(b"\1")
     assert len(found) == 1
+
+
+def test_how_far_parts_are_does_not_depend_on_what_others_share() -> None:
+    """From the new item to the earlier one, whichever part is looked for first: a sound's distance is not the
+    same both ways, and a log whose items were erased would find another one."""
+    new, earlier = heard(2), heard(1)
+    assert likely_distance(new, earlier) != likely_distance(earlier, new)
+    terms = replace(DEFAULT_COPY_TERMS, sound_likely=999)
+    item = (("sound", new), ("text", text(FOX)))
+    first = (("sound", earlier), ("text", text(FOX.upper() + "!")))
+    alone = filled(first, terms=terms).likely(item)
+    unlike = (("sound", new), ("text", text("something else that nobody compared")))
+    among = filled(first, unlike, terms=terms).likely(item)
+    assert alone == among == [Match(b"\0", likely_distance(new, earlier))]
+
+
+def heard(seed: int) -> bytes:
+    """A sound that is one of noises in turn."""
+    rng = np.random.default_rng(seed)
+    loud = np.repeat(rng.integers(1, 9, 60), 1_000)
+    noise = rng.normal(0, 1, len(loud)).cumsum() % 7 - 3
+    samples = (loud * noise * 1_000).astype(np.int16)
+    return fingerprint_samples(samples, hashlib.sha256(samples.tobytes()).digest())

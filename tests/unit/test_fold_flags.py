@@ -110,6 +110,24 @@ def test_a_likely_copy_is_reviewed_beside_its_original(net: Network) -> None:
     assert same(net.replay(), net.state)
 
 
+@pytest.mark.parametrize(
+    ("text", "status"), [(OTHER, ItemStatus.ACCEPTED), (ALIKE, ItemStatus.UNDECIDED)]
+)
+def test_one_answer_decides_gold_unless_it_may_be_a_copy(
+    net: Network, text: str, status: ItemStatus
+) -> None:
+    submit(net, 0)
+    run(net, INDEPENDENT)
+    known = submit(net, 1, text)
+    net.stand_by(*net.people[2:], c=C)
+    net.seal([known], C)
+    net.draw(C)
+    drawn = net.state.assignments[C, known]
+    net.review(next(each for each in net.people if each.id in drawn), c=C)
+    net.verdict(C)
+    assert item(net, known).status is status
+
+
 def _leaf(raw: bytes) -> object:
     kinds = {6: pb.Duplicate, 12: pb.Resemblance, 7: pb.GoldHash}
     return parse_leaf(kinds[raw[0]], raw)
