@@ -125,14 +125,18 @@ class _Missing:
         self._of = {answer: [share * n for share in shares] for answer, n in totals.items()}
 
     def fill(self, group: Counter[bytes]) -> int:
-        """Gives a group to the split that lacks its answers, and items, most; the first of equals."""
+        """Gives a group to the split that lacks its answers, and items, most; the first of equals.
+
+        Only to one that lacks its answers at all: so items that resemble nothing are spread to within one
+        item of what was asked, whatever the other answers need.
+        """
         size = group.total()
-
-        def lacks(split: int) -> int:
-            own = sum(count * self._of[answer][split] for answer, count in group.items())
-            return own + size * self._all[split]
-
-        best = max(range(len(self._all)), key=lambda split: (lacks(split), -split))
+        own = [
+            sum(count * self._of[answer][split] for answer, count in group.items())
+            for split in range(len(self._all))
+        ]
+        lacking = [split for split, lacks in enumerate(own) if lacks > 0]
+        best = max(lacking, key=lambda split: (own[split] + size * self._all[split], -split))
         self._all[best] -= SHARES_SUM * size
         for answer, count in group.items():
             self._of[answer][best] -= SHARES_SUM * count

@@ -173,6 +173,9 @@ def test_gold_is_imported_from_a_file(tmp_path: Path) -> None:
         answers = tmp_path / "gold.csv"
         item_id = hash_leaf(request.leaves[0]).hex()
         answers.write_text(f"item_id,answer\n{item_id},Yes\n")
+        said = run(home.path, "gold", "import", str(answers), code=2)
+        assert 'gold.csv:2: "Yes" is written "yes" in this campaign' in said.replace("\n", "")
+        answers.write_text(f"item_id,answer\n{item_id},yes\n")
         assert run_json(home.path, "gold", "import", str(answers)) == {"answers": 1, "late": 0}
         with Ledger.open(home.ledger_url(home.load()), readonly=True) as ledger:
             [kept] = ledger.sealed([known_key(bytes.fromhex(item_id))]).values()
@@ -183,7 +186,7 @@ def test_gold_is_imported_from_a_file(tmp_path: Path) -> None:
         assert "say one of: no, yes" in said
         answers.write_text(f"item_id,answer\n{'00' * 32},yes\n")
         assert "nobody has submitted" in run(home.path, "gold", "import", str(answers), code=5)
-        answers.write_text(f"item_id,label\n{item_id},yes\n")
+        answers.write_text(f"item_id,opinion\n{item_id},yes\n")
         said = run(home.path, "gold", "import", str(answers), code=2)
         assert "let its first line be item_id,answer" in said.replace("\n", " ")
     assert "seal" not in run_json(home.path, "fsck")["kinds"], "the log says nothing of it yet"

@@ -71,4 +71,4 @@ def test_items_that_resemble_nothing_are_split_as_asked_answer_by_answer(
     counts = Counter((member.answer, found[member.item_id]) for member in members)
     for answer, size in enumerate(sizes):
         for name, tenths in zip(SPLITS, (8, 1, 1), strict=True):
-            assert abs(counts[bytes([answer]), name] - tenths * size) <= 2
+            assert abs(counts[bytes([answer]), name] - tenths * size) <= 1
