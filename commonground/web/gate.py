@@ -18,7 +18,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -108,20 +107,20 @@ class Gate:
             )
             return answer
         inside = scope["path"].startswith(known.path)
-        if inside and not token and same(cookie_of(scope), known.cookie):
+        shown = any(same(each, known.cookie) for each in cookies_of(scope))
+        if inside and not token and shown:
             return None
         return PlainTextResponse(
             f"This page is its owner's. `{self._command}` prints the address that opens it.\n", 403
         )
 
 
-def cookie_of(scope: Scope) -> str:
-    """The value of our cookie that a request shows; empty without one."""
-    try:
-        cookies = SimpleCookie(Headers(scope=scope).get("cookie", ""))
-    except CookieError:
-        return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""
+def cookies_of(scope: Scope) -> list[str]:
+    """The values of our cookie that a request shows, among those of whoever else serves on this address:
+    theirs may be of any shape, and of the same name."""
+    shown = ";".join(Headers(scope=scope).getlist("cookie")).split(";")
+    pairs = (each.strip().partition("=") for each in shown)
+    return [value for name, _, value in pairs if name == COOKIE]
 
 
 def same(given: str, known: str) -> bool:
