@@ -86,7 +86,7 @@ class Browser:
         while not self._loaded:
             self._receive()
 
-    def follow(self, act: Callable[[], None]) -> None:
+    def follow(self, act: Callable[[], object]) -> None:
         """Does what leads to another page, and waits until it and its files are there."""
         self._loaded = False
         act()

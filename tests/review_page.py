@@ -196,9 +196,9 @@ class ReviewWorld:
         return self.folder / "review.json"
 
     @asynccontextmanager
-    async def serve(self, phone: str = "") -> AsyncIterator[Served]:
+    async def serve(self, phone: str = "", port: int = 0) -> AsyncIterator[Served]:
         """Serves the page, on `phone`, too."""
-        way = Way(self.session, self.folder / "phone.pem", phone=phone)
+        way = Way(self.session, self.folder / "phone.pem", port, phone)
         async with serving(self.desk(), load(self.session), way) as served:
             yield served
 

@@ -18,7 +18,7 @@ from node.follower import Follower
 from node.reviewpage.desk import Desk
 from node.reviewpage.pairing import Offer
 from node.reviewpage.server import Way, local_address, serving
-from node.reviewpage.session import fresh, load
+from node.reviewpage.session import load
 from node.store import Store
 
 
@@ -29,7 +29,6 @@ class Options:
     phone: bool = False
     address: str = ""
     port: int = 0
-    is_new: bool = False
     ready_file: Path | None = None
 
 
@@ -52,7 +51,7 @@ async def _serve(home: NodeDirectory, config: NodeConfig, store: Store, options:
     follower = Follower(store, config.link)
     follower.replay()
     desk = Desk(store, follower, by_person=lambda campaign: not config.reviewer_for(campaign))
-    session = fresh() if options.is_new else load(home.review_session)
+    session = load(home.review_session)
     phone = (options.address or local_address()) if options.phone else ""
     way = Way(home.review_session, home.review_certificate, options.port, phone)
     async with serving(desk, session, way) as served:
@@ -60,6 +59,11 @@ async def _serve(home: NodeDirectory, config: NodeConfig, store: Store, options:
             say(
                 "the node is not running: what you seal is committed once it is"
                 " (`commonhold node start`, or --start-node here)"
+            )
+        if served.before:
+            say(
+                f"the page was at port {served.before} before: answers that a browser kept there,"
+                f" since your node was away, come when the page is there again (--port {served.before})"
             )
         show(served.url)
         if options.ready_file is not None:

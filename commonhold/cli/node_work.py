@@ -200,7 +200,10 @@ def review(
         ),
     ] = False,
     address: Annotated[
-        str, typer.Option(help="With --phone: this machine's address there. Default: found out.")
+        str,
+        typer.Option(
+            help="With --phone: this machine's address or name there. Default: found out."
+        ),
     ] = "",
     port: Annotated[
         int,
@@ -208,12 +211,6 @@ def review(
             min=0, max=65_535, help="With --web: the port. Default: as last time, or a free one."
         ),
     ] = 0,
-    new: Annotated[
-        bool,
-        typer.Option(
-            "--new", help="With --web: earlier addresses and phones open nothing any more."
-        ),
-    ] = False,
     start_node: Annotated[
         bool,
         typer.Option(
@@ -238,14 +235,14 @@ def review(
     """Go through the items one by one: in this terminal, or with --web in a browser.
 
     The browser's page keeps every answer at once, and seals none before you confirm it. Its address is all
-    that it takes to open it: treat it like a password. With --link and --start-node this is all that somebody
-    needs who only wants to review.
+    that it takes to open it, until the next start: treat it like a password. With --link and --start-node this
+    is all that somebody needs who only wants to review.
     """
     if context.invoked_subcommand is not None:
         # The directory may stand before the command, too.
         context.default_map = {context.invoked_subcommand: {"directory": directory}}
         return
-    if not web and (phone or address or port or new or start_node or link or ready_file):
+    if not web and (phone or address or port or start_node or link or ready_file):
         raise ConfigError("that is of the page in a browser", "say --web as well")
     if web:
         from commonhold.cli import node_review_page, node_setup
@@ -253,7 +250,7 @@ def review(
 
         if link:
             node_setup.join_first(read_link(link), directory, passphrase_path)
-        options = node_review_page.Options(phone, address, port, is_new=new, ready_file=ready_file)
+        options = node_review_page.Options(phone, address, port, ready_file)
         node_review_page.serve(directory, options, start_node, passphrase_path)
         return
     from commonhold.cli import node_desk

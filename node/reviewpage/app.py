@@ -4,7 +4,7 @@
     /item/CAMPAIGN/ROUND/PLACE  an item, with a form that answers it
     /answers/CAMPAIGN/ROUND     all answers, and the form that seals them
     /phone                      lets a phone in, on this machine alone
-    /desk /pulse                what a script needs to begin, and to notice that something changed
+    /desk /pulse /became/…      what a script needs to begin, and to notice that something changed
     /change /summary/… /seal    what it sends
     /content/… /peaks/…         parts of items
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ from node.reviewpage.desk import (
 )
 from node.reviewpage.forms import Forms
 from node.reviewpage.pairing import Pairing
+from node.reviewpage.session import Sitting
 from protocol.depth import load_json
 from protocol.errors import Reject, StateError
 
@@ -50,7 +52,7 @@ _HERE: Final = Path(__file__).parent
 FORM_HEADER: Final = "x-commonhold-form"
 _HEADERS: Final = {
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     # A form says where it comes from only under a policy that lets it.
@@ -80,13 +82,18 @@ class Scripts:
         return Response(await self._hand.run(look), media_type="application/json")
 
     async def pulse(self, _: Request) -> Response:
-        """Whether there is anything new."""
+        """Whether there is anything new; and the secret of our forms, for a page that is older than it."""
 
         def look() -> dict[str, list[int]]:
             self._desk.refresh()
             return self._desk.pulse()
 
-        return JSONResponse(await self._hand.run(look))
+        return JSONResponse({"rounds": await self._hand.run(look), "form": self._known.form})
+
+    async def became(self, request: Request) -> Response:
+        """What became of the items of a round that is over."""
+        key = key_in(request)
+        return JSONResponse(asdict(await self._hand.run(lambda: self._desk.became(key))))
 
     async def change(self, request: Request) -> Response:
         """Keeps a draft: 200 with its version; 409 with the item as it is when somebody else came first;
@@ -161,10 +168,10 @@ async def _late(_: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{error}\n", 410)
 
 
-def build_app(desk: Desk, hand: Hand, known: Secrets, pairing: Pairing | None) -> ASGIApp:
+def build_app(desk: Desk, hand: Hand, sitting: Sitting, pairing: Pairing | None) -> ASGIApp:
     """The application, to be put behind a gate. `pairing` is how a phone comes in, for its owner alone."""
-    path = known.path
-    scripts, forms = Scripts(desk, hand, known), Forms(desk, hand, known, pairing)
+    path = sitting.known.path
+    scripts, forms = Scripts(desk, hand, sitting.known), Forms(desk, hand, sitting, pairing)
     of_round = "{campaign}/{round:int}"
     routes = [
         Route("/", forms.rounds),
@@ -173,6 +180,7 @@ def build_app(desk: Desk, hand: Hand, known: Secrets, pairing: Pairing | None) -
         Route("/phone", forms.phone, methods=["GET", "POST"]),
         Route("/desk", scripts.desk),
         Route("/pulse", scripts.pulse),
+        Route(f"/became/{of_round}", scripts.became),
         Route("/change", scripts.change, methods=["POST"]),
         Route(f"/summary/{of_round}", scripts.summary),
         Route("/seal", scripts.seal, methods=["POST"]),

@@ -4,7 +4,6 @@ so it stays the same, and a phone that has trusted it once needs not ask again."
 from __future__ import annotations
 
 import datetime
-import ipaddress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -15,13 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from commonground.files import replace_file
+from node.reviewpage.address import Address
 from protocol.errors import StoreError
 
 _DAYS: Final = 365
 _NAME: Final = "Commonhold review page"
 
 
-def fingerprint_of(path: Path, address: str) -> str:
+def fingerprint_of(path: Path, address: Address) -> str:
     """Makes sure that `path` holds a key and a certificate for the address, and gives its SHA-256.
 
     Raises StoreError.
@@ -39,7 +39,7 @@ def fingerprint_of(path: Path, address: str) -> str:
     return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
 
 
-def _usable(pem: bytes, address: str) -> x509.Certificate | None:
+def _usable(pem: bytes, address: Address) -> x509.Certificate | None:
     """The certificate in a file, unless it is of another address or nearly over."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
@@ -47,15 +47,19 @@ def _usable(pem: bytes, address: str) -> x509.Certificate | None:
         return None
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
-    is_ours = ipaddress.ip_address(address) in names.get_values_for_type(x509.IPAddress)
+    is_ours = list(names) == [_name(address)]
     return certificate if is_ours and certificate.not_valid_after_utc > soon else None
 
 
-def _made(address: str) -> bytes:
+def _name(address: Address) -> x509.GeneralName:
+    return x509.IPAddress(address.number) if address.number else x509.DNSName(address.host)
+
+
+def _made(address: Address) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
     now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+    names = x509.SubjectAlternativeName([_name(address)])
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

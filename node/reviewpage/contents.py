@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from commonground.carried import PART_BYTES_MAX
 from commonground.escaping import visible
 from node.intake import waveform
+from node.privacy.language import language_of
 from node.reviewers import ShownPart
 from protocol.errors import Reject
 from protocol.media import MEDIA, Shown
@@ -27,6 +28,7 @@ _SANDBOX: Final = {
     "content-security-policy": "sandbox; default-src 'none'",
     "content-disposition": "inline",
 }
+_PROSE: Final = frozenset({"text/plain", "text/markdown"})
 _OPAQUE: Final = "application/octet-stream"
 
 
@@ -34,7 +36,10 @@ def content_of(part: ShownPart) -> Response:
     """A part for the page to show. Raises OSError where its file is gone."""
     medium = MEDIA[part.media_type]
     if medium.shown is Shown.TEXT:
-        return PlainTextResponse(text_of(part.path), headers=_SANDBOX)
+        text = text_of(part.path)
+        language = prose_language(text, part.media_type)
+        spoken = {"content-language": language} if language else {}
+        return PlainTextResponse(text, headers=_SANDBOX | spoken)
     if medium.shown is Shown.FILE:
         return FileResponse(
             part.path,
@@ -52,6 +57,11 @@ def text_of(path: Path, chars: int = TEXT_CHARS_SHOWN) -> str:
     rest = len(text) - chars
     more = f"\n… {rest:,} more characters" if rest > 0 else ""
     return visible(text[:chars]) + more
+
+
+def prose_language(text: str, media_type: str) -> str:
+    """The code of what a screen reader reads it in, where that is sure; empty otherwise, and of code."""
+    return language_of(text) if media_type in _PROSE else ""
 
 
 def peaks_of(part: ShownPart) -> Response:

@@ -61,6 +61,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Became:
+    """What became of the items of a round that is over for us."""
+
+    taken: int  # whose answers are committed
+    open: int  # that had none in time
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The drafts of a round that are whole. `token` stands for exactly them."""
 
@@ -145,14 +153,15 @@ class Desk:
             raise StateError("this item is sealed, or its round went on", _LATE)
         return Kept(replace(wanted, task=row), row.draft_mark == change.mark)
 
+    def became(self, key: RoundKey) -> Became:
+        """What the node knows of a round that cannot be answered any more."""
+        statuses = [task.status for task in self._store.tasks(key.campaign_id, key.round)]
+        taken = sum(each in _TAKEN for each in statuses)
+        return Became(taken, len(statuses) - taken)
+
     def summary(self, key: RoundKey) -> Summary:
         """What would be sealed now."""
-        desk = self.round(key)
-        whole = () if desk is None else tuple(filter(is_whole, desk.wanted))
-        digest = sha256()
-        for each in whole:
-            digest.update(each.item_id + each.task.draft_version.to_bytes(8))
-        return Summary(whole, digest.hexdigest())
+        return summary_of(self.round(key))
 
     def seal(self, key: RoundKey, token: str) -> int:
         """Makes answers of what a summary showed; gives their number. The running node commits them once
@@ -168,6 +177,16 @@ class Desk:
 
 
 _PLACES: Final = {TaskStatus.FETCHED: 0, TaskStatus.TODO: 1, TaskStatus.ANSWERED: 2}
+_TAKEN: Final = (TaskStatus.COMMITTED, TaskStatus.REVEALED)
+
+
+def summary_of(desk: RoundDesk | None) -> Summary:
+    """The whole drafts of a round; none of one that is over."""
+    whole = () if desk is None else tuple(filter(is_whole, desk.wanted))
+    digest = sha256()
+    for each in whole:
+        digest.update(each.item_id + each.task.draft_version.to_bytes(8))
+    return Summary(whole, digest.hexdigest())
 
 
 def name_of(key: RoundKey) -> str:

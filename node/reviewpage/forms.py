@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from commonground.web.gate import Secrets, sent_form
+from commonground.web.gate import sent_form
 from commonground.web.pages import environment
 from node.answering import RoundKey
 from node.examine import Wanted
@@ -24,7 +24,7 @@ from node.page.words import moment, plural
 from node.reviewers import ShownPart
 from node.reviewpage.answers import Said, in_words, say
 from node.reviewpage.asked import Hand, key_in
-from node.reviewpage.contents import text_of
+from node.reviewpage.contents import prose_language, text_of
 from node.reviewpage.desk import (
     MARK_BYTES,
     Desk,
@@ -36,14 +36,15 @@ from node.reviewpage.desk import (
     refusal_word,
     relation_word,
     relations,
+    summary_of,
 )
 from node.reviewpage.pairing import Pairing
+from node.reviewpage.session import Sitting
 from protocol.errors import StateError
 from protocol.media import MEDIA, Shown
 from protocol.tasks.kind import Form, FormStyle
 
 _HERE: Final = Path(__file__).parent
-ANSWERS_ON_A_PAGE: Final = 200
 _WHY: Final = {403: "This form is from another sitting.", 404: "There is no such page."}
 
 
@@ -55,6 +56,7 @@ class PartView:
     shown: str  # text, picture, sound or file
     at: int
     text: str
+    language: str  # of the text, where that is sure
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,19 @@ class AnswerView:
 class Forms:
     """One handler for each page."""
 
-    def __init__(self, desk: Desk, hand: Hand, known: Secrets, pairing: Pairing | None) -> None:
+    def __init__(self, desk: Desk, hand: Hand, sitting: Sitting, pairing: Pairing | None) -> None:
+        known = sitting.known
         self._desk, self._hand, self._known, self._pairing = desk, hand, known, pairing
         base = self._base = known.path
         self._templates = environment(_HERE / "templates", f"{base}static")
         self._templates.globals.update(
-            base=base, csrf=known.form, plural=plural, moment=_moment, phone=pairing is not None
+            base=base,
+            csrf=known.form,
+            plural=plural,
+            moment=_moment,
+            phone=pairing is not None,
+            node=sitting.name,
+            before=sitting.before,
         )
 
     def _page(self, name: str, code: int = 200, **views: Any) -> Response:
@@ -150,7 +159,8 @@ class Forms:
                     raise HTTPException(400)
                 sealed = self._desk.seal(key, str(form.get("token")))
                 return self._page("sealed", count=sealed)
-            desk, summary = self._round(key), self._desk.summary(key)
+            desk = self._round(key)
+            summary = summary_of(desk)
             return self._page(
                 "answers",
                 round=_round_view(desk),
@@ -207,6 +217,8 @@ def _change(wanted: Wanted, form: FormData) -> dict[str, Any]:
 def _said(form: Form, fields: FormData) -> Said:
     if form.style is FormStyle.ONE:
         said = str(fields.get("said", ""))
+        if not said:
+            return None  # what it is to an earlier item may be said before
         return int(said) if said.isascii() and said.isdigit() else -1
     if form.style is FormStyle.SEVERAL:
         chosen = set(fields.getlist("said"))
@@ -247,7 +259,8 @@ def _parts_of(parts: Sequence[ShownPart], start: int = 0) -> list[PartView]:
     for at, part in enumerate(parts, start):
         shown = MEDIA[part.media_type].shown
         text = text_of(part.path) if shown is Shown.TEXT else ""
-        made.append(PartView(part.name, shown.value, at, text))
+        language = prose_language(text, part.media_type)
+        made.append(PartView(part.name, shown.value, at, text, language))
     return made
 
 

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from commonground.web.gate import COOKIE, Gate, Secrets, cookie_of
+from commonground.web.gate import COOKIE, Gate, Secrets, cookies_of
 from commonground.web.pages import environment
 from node.reviewpage.pairing import Pairing
 
 _HERE: Final = Path(__file__).parent
 DOOR: Final = "/"  # an address that can be typed
 _LOOKS: Final = "/static/"  # of the door's page, too
+# Where a person may be led to the door; what scripts ask for is refused.
+_PAGES: Final = frozenset({"", "item", "answers"})
+# A code with blanks between its digits, as a form has it.
+_FORM_BYTES_MAX: Final = 256
 # A phone's browser keeps its cookie between two sittings.
 PHONE_SECONDS: Final = 30 * 24 * 3_600
 _COMMAND: Final = "commonhold node review --web --phone"
@@ -45,17 +50,20 @@ class PhoneGate(Gate):
 
     async def _welcome(self, request: Request) -> Response | None:
         """The door, or a refusal; None for the phone."""
-        path = request.url.path
-        if path.startswith(self._known.path) and self._pairing.opens(cookie_of(request.scope)):
+        path, inside = request.url.path, self._known.path
+        is_inside = path.startswith(inside)
+        is_phone = is_inside and any(map(self._pairing.opens, cookies_of(request.scope)))
+        if is_phone or path.startswith(_LOOKS):
             return None
-        if path.startswith(_LOOKS):
-            return None
-        if path != DOOR:
-            return RedirectResponse(DOOR, 303)
-        if request.method != "POST":
-            return self._door()
-        form = await request.form(max_files=0, max_fields=2)
-        cookie = self._pairing.take(str(form.get("code", "")))
+        if path == DOOR:
+            return await self._enter(request) if request.method == "POST" else self._door()
+        if is_inside and path.removeprefix(inside).partition("/")[0] not in _PAGES:
+            return PlainTextResponse("this phone is not let in\n", 401)
+        return RedirectResponse(DOOR, 303)
+
+    async def _enter(self, request: Request) -> Response:
+        """The cookie, for the code."""
+        cookie = self._pairing.take(await _code(request))
         if cookie is None:
             return self._door(403)
         answer = RedirectResponse(self._known.path, 303)
@@ -74,8 +82,23 @@ class PhoneGate(Gate):
             base=DOOR,
             csrf="",
             phone=False,
+            node="",
+            before=0,
             is_wrong=code != 200,
             waits=self._pairing.waits,
             fingerprint=self._pairing.fingerprint,
         )
         return HTMLResponse(page, code)
+
+
+async def _code(request: Request) -> str:
+    """What was typed at the door; empty for anything that its form does not send."""
+    sent = b""
+    try:
+        async for chunk in request.stream():
+            sent += chunk
+            if len(sent) > _FORM_BYTES_MAX:
+                return ""
+        return parse_qs(sent.decode(), max_num_fields=2).get("code", [""])[0]
+    except (ValueError, ClientDisconnect):
+        return ""

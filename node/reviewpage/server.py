@@ -12,14 +12,15 @@ from typing import Final
 
 from commonground.web import server
 from commonground.web.connections import Visitors
-from commonground.web.gate import Gate
+from commonground.web.gate import Gate, Secrets
+from node.reviewpage.address import ADVICE, read_address
 from node.reviewpage.app import build_app, guarded
 from node.reviewpage.asked import Hand
 from node.reviewpage.certificate import fingerprint_of
 from node.reviewpage.desk import Desk
 from node.reviewpage.gate import PhoneGate
 from node.reviewpage.pairing import Pairing
-from node.reviewpage.session import Session, save
+from node.reviewpage.session import Session, Sitting, save
 from protocol.errors import ConfigError
 
 LOOPBACK: Final = "127.0.0.1"
@@ -27,7 +28,7 @@ LOOPBACK: Final = "127.0.0.1"
 CONNECTIONS_MAX: Final = 64
 _COMMAND: Final = "commonhold node review --web"
 _ADVICE: Final = "stop what listens there, or choose another one with --port"
-_PHONE_ADVICE: Final = "say with --address which address this machine has in the local network"
+_PURPOSE: Final = "serve the review page"
 # Of a network for documentation: asking which way leads there sends nothing.
 _FAR: Final = ("192.0.2.1", 9)
 
@@ -39,7 +40,9 @@ class Way:
     session: Path  # what keeps the session
     certificate: Path  # for a phone
     port: int = 0  # on loopback; 0: as last time, which a browser that waits knows, or any free one
-    phone: str = ""  # the address in the local network where a phone may come; empty: nowhere
+    phone: str = (
+        ""  # the address or name in the local network where a phone may come; empty: nowhere
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,9 @@ class Served:
 
     url: str  # what opens it on this machine
     pairing: Pairing | None  # how a phone comes in
+    before: int = (
+        0  # the port where it was before, if that is another one: browsers may keep answers there
+    )
 
 
 @asynccontextmanager
@@ -56,39 +62,45 @@ async def serving(desk: Desk, session: Session, way: Way) -> AsyncIterator[Serve
 
     Raises ConfigError when a port is taken or an address is not ours, StoreError when a file cannot be kept.
     """
-    hand = Hand()
+    hand, known = Hand(), Secrets()
     try:
         async with AsyncExitStack() as stack:
             bound = stack.enter_context(
-                server.listening(
-                    LOOPBACK, way.port or session.port, _ADVICE, "serve the review page"
-                )
+                server.listening(LOOPBACK, way.port or session.port, _ADVICE, _PURPOSE)
             )
-            session = replace(session, port=_port(bound))
+            port = _port(bound)
+            before = session.port if session.port not in (0, port) else 0
+            session = replace(session, port=port)
             pairing = None
             if way.phone:
-                outside = stack.enter_context(
-                    server.listening(
-                        way.phone, session.phone_port, _PHONE_ADVICE, "serve the review page"
-                    )
-                )
-                session = replace(session, phone_port=_port(outside))
-                print_ = await asyncio.to_thread(fingerprint_of, way.certificate, way.phone)
-                host = f"{way.phone}:{session.phone_port}"
-                pairing = Pairing(session, way.session, f"https://{host}/", print_)
-                inside = build_app(desk, hand, session.secrets, None)
-                gate = guarded(PhoneGate(inside, session.secrets, host, pairing))
-                await stack.enter_async_context(
-                    server.serving(gate, outside, _visitors(), way.certificate)
-                )
-            await asyncio.to_thread(save, session, way.session)
-            app = build_app(desk, hand, session.secrets, pairing)
-            host = f"{LOOPBACK}:{session.port}"
-            gate = guarded(Gate(app, session.secrets, host, _COMMAND, takes_forms=True))
-            await stack.enter_async_context(server.serving(gate, bound, _visitors()))
-            yield Served(session.secrets.url(session.port), pairing)
+                pairing = await _serve_phone(stack, desk, hand, session, way)
+            else:
+                await asyncio.to_thread(save, session, way.session)
+            app = build_app(desk, hand, Sitting(known, session.name, before), pairing)
+            gate = Gate(app, known, f"{LOOPBACK}:{port}", _COMMAND, takes_forms=True)
+            await stack.enter_async_context(server.serving(guarded(gate), bound, _visitors()))
+            yield Served(known.url(port), pairing, before)
     finally:
         hand.close()
+
+
+async def _serve_phone(
+    stack: AsyncExitStack, desk: Desk, hand: Hand, session: Session, way: Way
+) -> Pairing:
+    """Serves the page where a phone may come, and keeps the session."""
+    address = read_address(way.phone)
+    bound = stack.enter_context(
+        server.listening(address.host, session.phone_port, ADVICE, _PURPOSE)
+    )
+    session = replace(session, phone_port=_port(bound))
+    await asyncio.to_thread(save, session, way.session)
+    print_ = await asyncio.to_thread(fingerprint_of, way.certificate, address)
+    host, known = address.at(session.phone_port), Secrets(room=session.phone_room)
+    pairing = Pairing(session, way.session, f"https://{host}/", print_)
+    inside = build_app(desk, hand, Sitting(known, session.name), None)
+    gate = guarded(PhoneGate(inside, known, host, pairing))
+    await stack.enter_async_context(server.serving(gate, bound, _visitors(), way.certificate))
+    return pairing
 
 
 def local_address() -> str:
@@ -98,7 +110,7 @@ def local_address() -> str:
             probe.connect(_FAR)
             return str(probe.getsockname()[0])
     except OSError:
-        raise ConfigError("this machine is in no network", _PHONE_ADVICE) from None
+        raise ConfigError("this machine is in no network", ADVICE) from None
 
 
 def _port(bound: socket.socket) -> int:

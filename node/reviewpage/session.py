@@ -1,34 +1,39 @@
-"""What opens the review page, and stays: a browser that waits for a node which was killed knows the address
-and its cookie, and keeps answers until that address answers again.
+"""What of the review page outlives its process, and the secrets that do not.
 
-The file is its owner's alone (0600). `fresh` makes another one: then no old address, cookie or phone opens
-anything.
+A browser keeps answers by the address's origin, so that the port stays the same, and under the name of this
+node's page, so that another node's answers are not among them. All that opens the page on this machine is
+fresh at each start: whoever listened on the port meanwhile was shown what opens nothing any more. A phone
+is served over TLS, which nobody else can do under our certificate: it keeps its cookie and its path.
+
+The file is its owner's alone (0600).
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from commonground.files import replace_file
-from commonground.web.gate import Secrets
+from commonground.web.gate import ROOM_BYTES, Secrets
 from protocol.depth import load_json
 from protocol.errors import StoreError
 
 _BYTES_MAX: Final = 4_096
+_NAME_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The secrets of the page, its ports, and the one phone that may come in."""
+    """What stays from one start to the next."""
 
-    secrets: Secrets
+    name: str = field(default_factory=lambda: secrets.token_hex(_NAME_BYTES))
     port: int = 0  # on loopback; 0 before it is chosen
     phone_port: int = 0
+    phone_room: str = field(default_factory=lambda: secrets.token_hex(ROOM_BYTES), repr=False)
     phone: str = field(default="", repr=False)  # SHA-256 of the phone's cookie; empty: none
 
     def is_phone(self, cookie: str) -> bool:
@@ -40,19 +45,25 @@ class Session:
         return replace(self, phone=_digest(cookie) if cookie else "")
 
 
-def fresh() -> Session:
-    """A session that nobody knows."""
-    return Session(Secrets())
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """One life of the page's process, as its pages know it."""
+
+    known: Secrets
+    name: str  # of the session
+    before: int = 0  # the port of the sitting before, if it was another one
 
 
 def load(path: Path) -> Session:
-    """The session that was kept, or a fresh one."""
+    """The session that was kept, or a new one."""
     try:
         with path.open("rb") as file:
             fields: dict[str, Any] = load_json(file.read(_BYTES_MAX))
-        return Session(**fields | {"secrets": Secrets(**fields["secrets"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        return fresh()  # none yet, or not ours: whoever has its address opens the page anew
+        session = Session(**fields)
+    except (OSError, ValueError, TypeError):
+        return Session()  # none yet, or not ours
+    is_ours = [type(each) for each in astuple(session)] == [str, int, int, str, str]
+    return session if is_ours else Session()
 
 
 def save(session: Session, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -13,12 +14,13 @@ import httpx
 import pytest
 
 from node.reviewpage import pairing
+from node.reviewpage.address import read_address
 from node.reviewpage.app import FORM_HEADER
 from node.reviewpage.certificate import fingerprint_of
 from node.reviewpage.contents import PEAKS
 from node.reviewpage.pairing import CODE_SECONDS, TRIES_MAX, Pairing
 from node.reviewpage.server import Served
-from node.reviewpage.session import fresh, load, save
+from node.reviewpage.session import Session, load
 from protocol.errors import ConfigError
 from tests.review_page import HOSTILE, ReviewWorld
 
@@ -41,10 +43,11 @@ class Page:
         self.client, self.served = client, served
         self.origin = served.url.partition("/")[0] + "//" + served.url.split("/")[2]
         self.base = served.url.partition("?")[0]
-        self.form = load(world.session).secrets.form
+        self.form = ""
 
     async def enter(self) -> None:
         assert (await self.client.get(self.served.url)).status_code == 303
+        self.form = (await self.get("pulse")).json()["form"]
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         return await self.client.get(self.base + path, headers=headers)
@@ -167,18 +170,65 @@ async def test_the_scripts_may_run_and_nothing_else(world: ReviewWorld) -> None:
         assert "HttpOnly" in cookie and "SameSite=strict" in cookie
 
 
-async def test_the_session_outlives_the_process_and_is_its_owners_alone(world: ReviewWorld) -> None:
-    async with world.serve() as served:
-        first = served.url
-        assert world.session.stat().st_mode & 0o777 == 0o600
-    async with world.serve() as served:
-        assert served.url == first
-    save(fresh(), world.session)
-    async with world.serve() as served:
-        assert served.url != first
+async def test_each_start_keeps_the_port_and_opens_to_its_own_address_only(
+    world: ReviewWorld,
+) -> None:
+    """Whoever listened on the port meanwhile, and was shown cookie and secrets, gets in nowhere."""
+    async with httpx.AsyncClient() as client:
+        async with world.serve() as served:
+            old = Page(client, served, world)
+            await old.enter()
+            first, name = served.url, load(world.session).name
+            assert world.session.stat().st_mode & 0o777 == 0o600
+            kept = world.session.read_text()
+            assert not any(each in kept for each in (old.form, *first.partition("?")[::2]))
+        async with world.serve() as served:
+            assert served.url.split("/")[2] == first.split("/")[2]
+            assert (load(world.session).name, served.before) == (name, 0)
+            assert (await client.get(first)).status_code == 403
+            assert (await old.get("pulse")).status_code == 403
+            cookie = "; ".join(f"{each}={value}" for each, value in client.cookies.items())
+            new = Page(client, served, world)
+            client.cookies.clear()
+            assert (await new.get("pulse", cookie=cookie)).status_code == 403
+            await new.enter()
+            [item, *_] = await new.items()
+            assert (await new.change(item, 1, **{FORM_HEADER: old.form})).status_code == 403
+            assert (await new.change(item, 1)).status_code == 200
     world.session.write_text("{")
     async with world.serve() as served:
-        assert served.url != first
+        assert load(world.session).name != name
+
+
+async def test_a_page_at_another_port_says_where_answers_may_wait(world: ReviewWorld) -> None:
+    async with world.serve() as served:
+        before = load(world.session).port
+        assert served.before == 0
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            other = free.getsockname()[1]
+    async with world.serve(port=other) as served, httpx.AsyncClient() as client:
+        assert served.before == before
+        page = Page(client, served, world)
+        await page.enter()
+        assert f"--port {before}" in (await page.get("")).text
+    async with world.serve() as served:
+        assert served.before == 0, "it was said"
+
+
+async def test_cookies_of_other_programs_lock_nobody_out(world: ReviewWorld) -> None:
+    async with world.serve() as served, httpx.AsyncClient() as client:
+        page = Page(client, served, world)
+        await page.enter()
+        mine = "; ".join(f"{each}={value}" for each, value in client.cookies.items())
+        client.cookies.clear()
+        for theirs in ("{", "a b=c", "=", 'x="', "é=1; ;;", "commonhold=theirs", "commonhold"):
+            for shown in (f"{theirs}; {mine}", f"{mine}; {theirs}"):
+                sent = shown.encode("latin-1").decode("latin-1")
+                raw = [(b"cookie", sent.encode("latin-1"))]
+                answer = await client.get(page.base + "pulse", headers=raw)
+                assert answer.status_code == 200, shown
+            raw = [(b"cookie", theirs.encode("latin-1"))]
+            assert (await client.get(page.base + "pulse", headers=raw)).status_code == 403
 
 
 # ---- a phone ----
@@ -211,11 +261,12 @@ async def test_a_phone_comes_in_by_the_code_once(world: ReviewWorld) -> None:
         async with phone_client(world) as other:
             again = await other.post(offer.url, data={"code": offer.code}, headers=headers)
             assert again.status_code == 403, "a code is used up"
-            assert (await other.get(f"{base}desk")).status_code == 303
+            assert (await other.get(f"{base}desk")).status_code == 401, "a script is told"
+            assert (await other.get(f"{base}item/notes/1/0")).status_code == 303, "to the door"
             code = served.pairing.offer().code
             await other.post(offer.url, data={"code": code}, headers=headers)
             assert (await other.get(f"{base}desk")).status_code == 200
-        assert (await phone.get(f"{base}desk")).status_code == 303, "one phone at a time"
+        assert (await phone.get(f"{base}desk")).status_code == 401, "one phone at a time"
 
 
 async def test_a_phone_that_is_sent_away_stays_away_and_what_it_said_stays(
@@ -235,10 +286,12 @@ async def test_a_phone_that_is_sent_away_stays_away_and_what_it_said_stays(
         ]
         body = {"campaign": name, "round": 1, "item": item["id"], "refused": "unsure"}
         body |= {"base": 0, "mark": "0" * 32}
-        secret = {FORM_HEADER: load(world.session).secrets.form, "origin": origin}
+        form = (await phone.get(f"{base}pulse")).json()["form"]
+        secret = {FORM_HEADER: form, "origin": origin}
         assert (await phone.post(f"{base}change", json=body, headers=secret)).status_code == 200
         served.pairing.end()
-        assert (await phone.get(f"{base}desk")).status_code == 303
+        late = await phone.post(f"{base}change", json=body, headers=secret)
+        assert late.status_code == 401
         assert any(task.has_draft for task in world.store.tasks(name, 1))
     async with world.serve(phone="127.0.0.1"):
         assert not load(world.session).phone
@@ -260,7 +313,7 @@ async def test_a_phone_that_was_let_in_comes_back_after_a_restart(world: ReviewW
 
 def test_a_code_is_short_lived_and_takes_few_tries(tmp_path: Path) -> None:
     now = [0.0]
-    made = Pairing(fresh(), tmp_path / "s", "https://x/", "AB", lambda: now[0])
+    made = Pairing(Session(), tmp_path / "s", "https://x/", "AB", lambda: now[0])
     assert made.take("") is None and not made.waits
     code = made.offer().code
     now[0] = CODE_SECONDS
@@ -279,14 +332,78 @@ def test_a_code_is_short_lived_and_takes_few_tries(tmp_path: Path) -> None:
     assert not made.opens(cookie)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        (b"code=%FF", "application/x-www-form-urlencoded"),
+        (b"code=" + b"1" * 10_000, "application/x-www-form-urlencoded"),
+        (b"a&b&c&d&code=1", "application/x-www-form-urlencoded"),
+        (b"--", "multipart/form-data; boundary=x"),
+        (b"--x\r\nno header\r\n", "multipart/form-data; boundary=x"),
+        (b"", "multipart/form-data"),
+        (b"\x00", ""),
+    ],
+)
+async def test_the_door_takes_nonsense_for_a_wrong_code(
+    world: ReviewWorld, sent: tuple[bytes, str]
+) -> None:
+    body, kind = sent
+    async with world.serve(phone="127.0.0.1") as served, phone_client(world) as phone:
+        assert served.pairing is not None
+        url = served.pairing.offer().url
+        headers = {"origin": url.rstrip("/"), "content-type": kind}
+        answer = await phone.post(url, content=body, headers=headers)
+        assert (answer.status_code, "That code does not open it" in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "[::1]", "::1", "localhost"])
+async def test_a_phone_comes_to_a_number_of_either_kind_and_to_a_name(
+    world: ReviewWorld, address: str
+) -> None:
+    if ":" in address and not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    async with world.serve(phone=address) as served, phone_client(world) as phone:
+        assert served.pairing is not None
+        offer = served.pairing.offer()
+        headers = {"origin": offer.url.rstrip("/")}
+        inside = await phone.post(offer.url, data={"code": offer.code}, headers=headers)
+        assert inside.status_code == 303, "under a certificate that is of this address"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+        "fe80::1%eth0",
+        "a b",
+        "-a",
+        "a..b",
+        "1.2.3",
+        "ö.local",
+        "x" * 64,
+    ],
+)
+async def test_an_address_that_no_phone_could_open_is_refused(
+    world: ReviewWorld, address: str
+) -> None:
+    with pytest.raises(ConfigError):
+        async with world.serve(phone=address):
+            raise AssertionError
+
+
 def test_the_certificate_stays_the_same_for_the_same_address(tmp_path: Path) -> None:
     path = tmp_path / "phone.pem"
-    first = fingerprint_of(path, "192.168.1.5")
+    first = fingerprint_of(path, read_address("192.168.1.5"))
     assert path.stat().st_mode & 0o777 == 0o600
-    assert fingerprint_of(path, "192.168.1.5") == first
-    assert fingerprint_of(path, "192.168.1.6") != first
+    assert fingerprint_of(path, read_address("192.168.1.5")) == first
+    for other in ("192.168.1.6", "fd00::6", "desk.local"):
+        second = fingerprint_of(path, read_address(other))
+        assert second == fingerprint_of(path, read_address(other)) != first
+        first = second
     path.write_bytes(b"no certificate")
-    assert len(fingerprint_of(path, "192.168.1.6")) == 32 * 3 - 1
+    assert len(fingerprint_of(path, read_address("192.168.1.6"))) == 32 * 3 - 1
 
 
 async def test_a_port_that_is_taken_is_said(world: ReviewWorld) -> None:
@@ -298,7 +415,7 @@ async def test_a_port_that_is_taken_is_said(world: ReviewWorld) -> None:
 
 
 def test_the_command_serves_the_page_and_a_kill_loses_nothing(tmp_path: Path) -> None:
-    """`commonhold node review --web`, killed and started again: the same address, and the draft is there."""
+    """`commonhold node review --web`, killed and started again: the same port, and the draft is there."""
     world = ReviewWorld(tmp_path, KINDS)
     world.store.close()
     urls, versions = [], []
@@ -310,9 +427,10 @@ def test_the_command_serves_the_page_and_a_kill_loses_nothing(tmp_path: Path) ->
             assert process.stdout is not None
             urls.append(process.stdout.readline().strip())
             base, origin = urls[-1].partition("?")[0], "/".join(urls[-1].split("/")[:3])
-            secret = {FORM_HEADER: load(world.session).secrets.form, "origin": origin}
             with httpx.Client() as client:
                 client.get(urls[-1])
+                form = client.get(f"{base}pulse").json()["form"]
+                secret = {FORM_HEADER: form, "origin": origin}
                 rounds = client.get(f"{base}desk").json()["rounds"]
                 [item] = [each["items"][0] for each in rounds if each["campaign"] == "notes"]
                 versions.append(item["v"])
@@ -321,5 +439,5 @@ def test_the_command_serves_the_page_and_a_kill_loses_nothing(tmp_path: Path) ->
                 kept = client.post(f"{base}change", json=body, headers=secret)
                 assert kept.status_code == 200
             process.kill()
-    assert urls[0] == urls[1]
+    assert urls[0].split("/")[2] == urls[1].split("/")[2]
     assert versions == [0, 1]

@@ -20,13 +20,17 @@ export class AnswersScreen {
   show() {
     this.#only = null;
     this.#shown = ROWS;
-    this.#build(this.#words());
+    this.#build();
   }
 
   /** Answers that come to rest change nothing here: what has the focus keeps it. */
   paint() {
-    const words = this.#words();
-    if (words.join("\n") !== this.#built) this.#build(words);
+    if (this.#state(this.#words()) !== this.#built) this.#build();
+  }
+
+  #state(words) {
+    const { name, coming } = this.model.round;
+    return [name, coming, ...words].join("\n");
   }
 
   #words() {
@@ -34,9 +38,10 @@ export class AnswersScreen {
     return round.items.map((item) => (this.model.isDone(item) ? inWords(round.form, item) : NONE));
   }
 
-  #build(words) {
+  #build() {
     const { round } = this.model;
-    this.#built = words.join("\n");
+    const words = this.#words();
+    this.#built = this.#state(words);
     const counts = new Map();
     for (const each of words) counts.set(each, (counts.get(each) ?? 0) + 1);
     const done = this.model.count();
@@ -65,7 +70,7 @@ export class AnswersScreen {
       return make("li", {}, make("button", { type: "button", "aria-pressed": String(this.#only === words), class: words === NONE ? "count open" : "count", onclick: () => {
         this.#only = this.#only === words ? null : words;
         this.#shown = ROWS;
-        this.#build(this.#words());
+        this.#build();
       } }, make("span", {}, said(words)), make("span", { class: "n" }, count.toLocaleString("en")), bar));
     }));
   }
@@ -80,7 +85,7 @@ export class AnswersScreen {
     return make("section", { "aria-label": "Each answer" }, make("ol", { class: "rows" }, rows),
       rest > 0 ? make("button", { type: "button", class: "button quiet", onclick: () => {
         this.#shown += 10 * ROWS;
-        this.#build(words);
+        this.#build();
       } }, `${plural(rest, "more", "more")}`) : null);
   }
 

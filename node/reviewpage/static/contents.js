@@ -3,7 +3,9 @@
 const AHEAD = 12;
 const BEHIND = 4;
 const AT_ONCE = 4;
-const KEPT_MAX = 64; // items; pictures are large
+const KEPT_MAX = 64; // items
+const AHEAD_BYTES_MAX = 64 * 2 ** 20; // a phone has little room, and pictures and recordings are large
+const KEPT_BYTES_MAX = 2 * AHEAD_BYTES_MAX;
 export const SMALL = 200; // pixels: a picture below is shown pixel by pixel
 
 export const kindOf = (medium) => {
@@ -16,8 +18,17 @@ export const kindOf = (medium) => {
 /** An item's own parts, and those of the earlier one that it resembles. */
 export const partsOf = (item) => [...item.parts, ...(item.beside?.parts ?? [])];
 
+const bytesOf = (item) => partsOf(item).reduce((sum, [, , size]) => sum + size, 0);
+
+const get = async (address) => {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  return answer;
+};
+
 export class Contents {
   #kept = new Map(); // by item: { parts, ready: promise, isReady }
+  #bytes = 0; // of what is kept
   #queue = [];
   #running = 0;
   room = null; // { width, height } of a picture on the stage, once it is known
@@ -33,7 +44,7 @@ export class Contents {
   /** The parts of an item if they are here: texts, decoded pictures, loudness of recordings; else null. */
   ready(item) {
     const found = this.#kept.get(item.id);
-    return found?.isReady ? found.parts : null;
+    return found?.isReady && found.count === partsOf(item).length ? found.parts : null;
   }
 
   /** The same once they are here; null for a part that is not to be had. */
@@ -49,22 +60,32 @@ export class Contents {
     const places = [];
     for (let step = 0; step <= AHEAD; step += 1) places.push(at + step);
     for (let step = 1; step <= BEHIND; step += 1) places.push(at - step);
-    this.#queue = places.map((place) => round.items[place]).filter(Boolean).map((item) => this.#want(round, item));
+    let room = AHEAD_BYTES_MAX;
+    const near = places.map((place) => round.items[place]).filter((item) => item && (room -= bytesOf(item)) > 0);
+    this.#queue = near.map((item) => this.#want(round, item));
     this.#pump();
   }
 
   #want(round, item) {
     const known = this.#kept.get(item.id);
-    if (known) {
+    const count = partsOf(item).length; // what it resembles may come later than itself
+    if (known?.count === count) {
       this.#kept.delete(item.id); // the least recent goes first
       this.#kept.set(item.id, known);
       return known;
     }
-    const wanted = { round, item, parts: [], isReady: false, isBegun: false };
+    this.#drop(item.id);
+    const wanted = { round, item, count, bytes: bytesOf(item), parts: [], isReady: false, isBegun: false };
     wanted.ready = new Promise((kept) => (wanted.settle = kept));
     this.#kept.set(item.id, wanted);
-    while (this.#kept.size > KEPT_MAX) this.#kept.delete(this.#kept.keys().next().value);
+    this.#bytes += wanted.bytes;
+    while (this.#kept.size > KEPT_MAX || (this.#bytes > KEPT_BYTES_MAX && this.#kept.size > 1)) this.#drop(this.#kept.keys().next().value);
     return wanted;
+  }
+
+  #drop(id) {
+    this.#bytes -= this.#kept.get(id)?.bytes ?? 0;
+    this.#kept.delete(id);
   }
 
   #pump() {
@@ -77,7 +98,7 @@ export class Contents {
     this.#running += 1;
     const { round, item } = wanted;
     wanted.parts = await Promise.all(partsOf(item).map((part, at) => this.#load(round, item, part, at).catch(() => null)));
-    if (wanted.parts.includes(null)) this.#kept.delete(item.id); // so that it is asked for again
+    if (wanted.parts.includes(null) && this.#kept.get(item.id) === wanted) this.#drop(item.id); // it is asked for again
     wanted.isReady = true;
     wanted.settle();
     this.#running -= 1;
@@ -113,13 +134,12 @@ export class Contents {
         return { picture, fitted: await this.#fit(picture) };
       }
       case "sound": {
-        const answer = await fetch(this.address(round, item, at, "peaks"));
-        return { address, peaks: new Uint8Array(answer.ok ? await answer.arrayBuffer() : []) };
+        const [heard, peaks] = await Promise.all([get(address), get(this.address(round, item, at, "peaks"))]);
+        return { recording: await heard.blob(), peaks: new Uint8Array(await peaks.arrayBuffer()) };
       }
       case "text": {
-        const answer = await fetch(address);
-        if (!answer.ok) throw new Error(`status ${answer.status}`);
-        return answer.text();
+        const answer = await get(address);
+        return { text: await answer.text(), language: answer.headers.get("content-language") ?? "" };
       }
       default:
         return address;

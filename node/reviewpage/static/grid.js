@@ -10,18 +10,20 @@ const TILES = 24;
 const TILES_NARROW = 12;
 const NARROW = 700; // pixels
 const TEXT_CHARS = 240;
+const SEEN_AT_ONCE = new Set(["picture", "text"]);
 
-/** Whether a round's items can be judged at a glance: one answer each. */
-export const fitsGrid = (round) => round?.form.style === "one" && round.items.every((item) => item.parts.length === 1 && !item.beside);
+/** Whether a round's items can be judged at a glance: one answer each, to what is seen without being opened. */
+export const fitsGrid = (round) => round?.form.style === "one" && round.items.every(isSeenAtOnce);
+const isSeenAtOnce = ({ parts, beside }) => parts.length === 1 && !beside && SEEN_AT_ONCE.has(kindOf(parts[0][1]));
 
 export class GridScreen {
   #brush = 0;
   #page = 0;
   #round = null;
-  #tiles = [];
+  #tiles = []; // { item, tile, isHere }: what is not here cannot be answered
 
-  constructor({ model, contents, keys, go }) {
-    Object.assign(this, { model, contents, keys, go });
+  constructor({ model, contents, keys, go, tell }) {
+    Object.assign(this, { model, contents, keys, go, tell });
     this.question = make("h1", {});
     this.brushes = make("div", { class: "choices brushes", role: "radiogroup", "aria-label": "Answer that a press gives" });
     this.list = make("ul", { class: "tiles" });
@@ -44,7 +46,15 @@ export class GridScreen {
     this.#page = Math.floor(at / this.#size);
     this.question.replaceChildren(said(round.asks));
     this.#paintBrushes();
-    this.#paintPage();
+    const items = this.#items();
+    const isThere = items.length === this.#tiles.length && this.#tiles.every(({ item, isHere }, place) => isHere && item === items[place]);
+    if (isThere) this.paint(); // whoever has the focus keeps it
+    else this.#paintPage();
+  }
+
+  #items() {
+    const start = this.#page * this.#size;
+    return this.#round.items.slice(start, start + this.#size);
   }
 
   paint() {
@@ -70,9 +80,7 @@ export class GridScreen {
   }
 
   #paintPage() {
-    const start = this.#page * this.#size;
-    const items = this.#round.items.slice(start, start + this.#size);
-    this.#tiles = items.map((item) => ({ item, tile: this.#tile(item) }));
+    this.#tiles = this.#items().map((item) => this.#tile(item));
     this.list.replaceChildren(...this.#tiles.map(({ tile }) => make("li", {}, tile)));
     const pages = Math.ceil(this.#round.items.length / this.#size);
     this.place.textContent = `${this.#page + 1} of ${pages}`;
@@ -82,17 +90,26 @@ export class GridScreen {
   #tile(item) {
     const [[name, medium]] = item.parts;
     const body = make("span", { class: "look", dir: "auto" });
-    const tile = make("button", { type: "button", class: "tile", onclick: () => this.#press(item) }, body, make("span", { class: "says" }));
+    const tile = make("button", { type: "button", class: "tile", onclick: () => this.#press(made) }, body, make("span", { class: "says" }));
+    const made = { item, tile, isHere: false };
+    const arrived = () => {
+      made.isHere = true;
+      tile.setAttribute("aria-busy", "false");
+    };
+    tile.setAttribute("aria-busy", "true");
     if (kindOf(medium) === "picture") {
-      body.append(make("img", { src: this.contents.address(this.#round, item, 0), alt: `${name} ${item.id.slice(0, 6)}` }));
+      body.append(make("img", { onload: arrived, src: this.contents.address(this.#round, item, 0), alt: `${name} ${item.id.slice(0, 6)}` }));
     } else {
       body.textContent = `${name} ${item.id.slice(0, 6)}`;
-      if (kindOf(medium) !== "text") return tile;
       this.contents.of(this.#round, item).then(([content]) => {
-        if (content !== null) body.textContent = content.slice(0, TEXT_CHARS);
+        if (content === null) return;
+        const { text, language } = content;
+        body.textContent = text.length > TEXT_CHARS ? `${text.slice(0, TEXT_CHARS)} …` : text;
+        body.lang = language;
+        arrived();
       });
     }
-    return tile;
+    return made;
   }
 
   #paintTile(item, tile) {
@@ -102,9 +119,9 @@ export class GridScreen {
     tile.dataset.said = item.said ?? "";
   }
 
-  #press(item) {
+  #press({ item, isHere }) {
     const isSame = item.said === this.#brush && !item.refused;
-    this.model.say(item, isSame ? null : this.#brush);
+    if (isHere) this.model.say(item, isSame ? null : this.#brush);
   }
 
   #paintRest() {
@@ -114,8 +131,11 @@ export class GridScreen {
   }
 
   #giveRest() {
-    for (const { item } of this.#tiles) if (!this.model.isDone(item)) this.model.say(item, this.#brush);
-    this.#turn(1);
+    const left = this.#tiles.filter(({ item }) => !this.model.isDone(item));
+    const unseen = left.filter(({ isHere }) => !isHere).length;
+    for (const { item, isHere } of left) if (isHere) this.model.say(item, this.#brush);
+    if (unseen) this.tell(`${plural(unseen, "item was", "items were")} not here yet, and got no answer.`);
+    else this.#turn(1);
   }
 
   #turn(by) {
@@ -147,6 +167,7 @@ export class GridScreen {
       this.#take(choice);
       return true;
     }
+    if (!this.#tiles[at].isHere) return true;
     this.model.say(this.#tiles[at].item, choice);
     if (at + 1 < tiles.length) tiles[at + 1].focus();
     else this.rest.hidden || this.rest.focus();

@@ -12,10 +12,12 @@ export class ItemScreen {
   #form = null;
   #relation = null;
   #shown = null; // the item on the stage
+  #what = ""; // which parts of it are there
+  #isWhole = false; // whether all of them are
   #actions = {};
 
-  constructor({ model, contents, keys, go }) {
-    Object.assign(this, { model, contents, keys, go });
+  constructor({ model, contents, keys, go, tell }) {
+    Object.assign(this, { model, contents, keys, go, tell });
     this.stage = make("section", { class: "stage", tabindex: 0, id: "stage" });
     this.hint = make("p", { class: "hint quiet", "aria-hidden": "true" });
     this.question = make("h1", {});
@@ -33,13 +35,16 @@ export class ItemScreen {
     setInterval(() => this.#paintTimer(), 1000);
   }
 
-  /** Shows the item where the model is. */
+  /** Shows the item where the model is. One that is on the stage stays as it is: zoomed, or being played. */
   async show() {
     const { model } = this;
     const { round, item } = model;
     if (this.#round !== round) this.#begin(round);
     const parts = this.contents.ready(item);
-    if (parts) {
+    if (parts && this.#shown === item && this.#what === partsInWords(item, parts)) {
+      this.#guide(item);
+      this.#paintPanel(item);
+    } else if (parts) {
       this.#put(item, parts);
     } else {
       const later = setTimeout(() => {
@@ -85,7 +90,9 @@ export class ItemScreen {
     this.#actions.stop?.();
     const { stage, actions } = showParts(item, parts, item.parts.some(([name]) => name === "second"));
     this.#actions = actions;
+    this.#isWhole = !parts.includes(null);
     this.#shown = item;
+    this.#what = partsInWords(item, parts);
     this.stage.replaceChildren(stage);
     if (isOther) this.stage.scrollTop = 0;
     const frame = this.stage.querySelector(".frame");
@@ -104,9 +111,10 @@ export class ItemScreen {
   }
 
   #wait(item) {
+    this.#actions.stop?.();
     this.#actions = {};
     this.#shown = null;
-    this.stage.replaceChildren(make("p", { class: "empty" }, "This item is on its way from your node …"));
+    this.stage.replaceChildren(make("p", { class: "empty" }, "This item is on its way from your node, and can be answered once it is here …"));
     this.#paintPanel(item);
   }
 
@@ -114,6 +122,7 @@ export class ItemScreen {
     const { model } = this;
     this.stage.setAttribute("aria-label", `Item ${model.at + 1} of ${model.round.items.length}`);
     this.stage.dataset.item = this.#shown?.id ?? "";
+    this.stage.setAttribute("aria-busy", String(this.#shown !== item));
     this.#form.paint(item, isOther);
     this.#relation.element.hidden = !model.isCompared(item);
     this.#relation.paint(item);
@@ -133,14 +142,25 @@ export class ItemScreen {
 
   // ---- what one does ----
 
+  /** What is painted is what can be answered: a key or a finger that is faster than the picture says nothing. */
+  #canAnswer(item) {
+    const isShown = this.#shown === item;
+    if (isShown && this.#isWhole) return true;
+    this.#form.paint(item, true); // it may have taken the answer for given
+    if (isShown) this.tell("A part of this item is not here, so it cannot be answered. Come back to it, or skip it.");
+    return false;
+  }
+
   #answer(answer, isWhole) {
     const { item } = this.model;
+    if (!this.#canAnswer(item)) return;
     this.model.say(item, answer);
     if (isWhole && this.model.isDone(item)) this.go.next();
   }
 
   #compare(relation) {
     const { item } = this.model;
+    if (!this.#canAnswer(item)) return;
     this.model.say(item, item.said, { relation });
     if (this.model.isDone(item)) this.go.next();
   }
@@ -170,6 +190,7 @@ export class ItemScreen {
   #skip() {
     const { model } = this;
     const item = model.item;
+    if (this.#shown !== item) return; // it is on its way
     const box = dialog("Skip, since it is …", make("div", { class: "choices" }, model.reasons.map(([word, meaning], at) =>
       make("button", { type: "button", class: "choice", onclick: () => pick(word) }, make("span", {}, make("strong", {}, word), make("br"), meaning), make("kbd", { "aria-hidden": "true" }, String(at + 1))))),
     make("p", {}, make("button", { type: "button", class: "button quiet", onclick: () => box.close() }, "Not now")));
@@ -201,6 +222,9 @@ export class ItemScreen {
     if (child && this.keys.swipe !== "off") child.style.transform = x ? `translateX(${x / 3}px)` : "";
   }
 }
+
+/** Changes when there is something else to show of an item: what it resembles may come later than itself. */
+const partsInWords = (item, parts) => JSON.stringify([item.parts, item.beside, parts.map((part) => part !== null)]);
 
 export const countdown = (ends) => {
   if (!ends) return "";

@@ -8,15 +8,17 @@
 //   listener.kept(change)          the browser has it
 //   listener.saved(change, item)   the node has it
 //   listener.refused(change, item) another window came first; item is as it is there; null: it is too late
-//   listener.away(is)              the node stopped answering, or answers again
+//   listener.away(is)              the node stopped answering or lets us in no more, or answers again
 
 import { afterPaint } from "./dom.js";
 
 const DATABASE = "commonhold-review";
-const LEFT = "commonhold-review-left"; // what was not in the database when the page was left
+const LEFT = "left"; // what was not in the database when the page was left
 const AGAIN_MS = 500;
 const AGAIN_MS_MAX = 8000;
 const OVER_MAX = 16; // as many as the node takes
+const SETTLED = new Set([200, 409, 410]); // anything else may be another program's word, which has our port while our page is away
+const SHUT = new Set([401, 403]); // a phone that was sent away; a page that was started again elsewhere
 
 const promised = (request) =>
   new Promise((keep, fail) => {
@@ -24,8 +26,8 @@ const promised = (request) =>
     request.onerror = () => fail(request.error);
   });
 
-const openDatabase = () => {
-  const request = indexedDB.open(DATABASE, 1);
+const openDatabase = (name) => {
+  const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => {
     request.result.createObjectStore("changes", { keyPath: "name" });
     request.result.createObjectStore("past", { autoIncrement: true });
@@ -42,21 +44,32 @@ export class Keeper {
   #unstored = new Map(); // of these, what the database does not have yet
   #sending = null;
   #isAway = false;
+  #isShut = false;
   #wait = AGAIN_MS;
   #timer = 0;
 
-  constructor(base, csrf, listener) {
+  /** `node` names whose answers they are: another node's page may have had this address, and this database. */
+  constructor({ base, csrf, node }, listener) {
     Object.assign(this, { base, csrf, listener });
+    this.name = `${DATABASE}-${node}`;
     // Whoever leaves at once after an answer leaves no time for the database.
     addEventListener("pagehide", () => {
-      if (this.#unstored.size) localStorage.setItem(LEFT, JSON.stringify([...this.#unstored.values()]));
+      if (this.#unstored.size) localStorage.setItem(`${this.name}-${LEFT}`, JSON.stringify([...this.#unstored.values()]));
     });
   }
 
   /** Opens the database; gives the changes that the node may not have yet, and what can be undone. */
   async open() {
+    const { changes, past } = await this.#stored();
+    for (const change of changes) this.#waiting.set(change.name, { ...change, wasSent: true }); // perhaps
+    for (const change of this.#left()) this.#put({ ...change, wasSent: true });
+    this.#next();
+    return { changes: [...this.#waiting.values()], past };
+  }
+
+  async #stored() {
     try {
-      this.#database = await openDatabase();
+      this.#database = await openDatabase(this.name);
     } catch {
       return { changes: [], past: [] };
     }
@@ -67,10 +80,7 @@ export class Keeper {
       promised(past.getAllKeys()),
       promised(past.getAll()),
     ]);
-    for (const change of changes) this.#waiting.set(change.name, { ...change, wasSent: true }); // perhaps
-    for (const change of this.#left()) this.#put({ ...change, wasSent: true });
-    this.#next();
-    return { changes: [...this.#waiting.values()], past: values.map((value, at) => ({ ...value, key: keys[at] })) };
+    return { changes, past: values.map((value, at) => ({ ...value, key: keys[at] })) };
   }
 
   /** How many changes the node does not have yet. */
@@ -78,8 +88,14 @@ export class Keeper {
     return this.#waiting.size;
   }
 
+  /** Whether the node does not have them since it does not answer, or does not let us in. */
   get isAway() {
     return this.#isAway;
+  }
+
+  /** Whether it is here, and lets us in no more. */
+  get isShut() {
+    return this.#isShut;
   }
 
   /** Keeps a change { campaign, round, item, said, refused, relation, base, ms }, and sends it. */
@@ -111,10 +127,13 @@ export class Keeper {
   }
 
   #left() {
+    const left = `${this.name}-${LEFT}`;
     try {
-      return JSON.parse(localStorage.getItem(LEFT) ?? "[]");
+      return JSON.parse(localStorage.getItem(left) ?? "[]");
+    } catch {
+      return []; // not ours
     } finally {
-      localStorage.removeItem(LEFT);
+      localStorage.removeItem(left);
     }
   }
 
@@ -184,10 +203,11 @@ export class Keeper {
   async #send({ campaign, round, item, said, refused, relation, base, mark, over, ms }) {
     try {
       const answer = await this.post("change", { campaign, round, item, said, refused, relation, base, mark, over, ms });
-      // Anything else may be another program's word, which has our port while our page is away.
-      if (![200, 409, 410].includes(answer.status)) throw new Error(`status ${answer.status}`);
-      const isItem = answer.status === 200 || answer.status === 409;
-      const known = isItem ? await answer.json() : null;
+      if (!SETTLED.has(answer.status)) {
+        this.#tell(true, SHUT.has(answer.status));
+        return null;
+      }
+      const known = answer.status === 410 ? null : await answer.json();
       this.#tell(false);
       return { status: answer.status, item: known };
     } catch {
@@ -196,7 +216,28 @@ export class Keeper {
     }
   }
 
-  post(path, body) {
+  /** What the node answered to somebody else's question. */
+  heard(status) {
+    if (SHUT.has(status)) this.#tell(true, true);
+    else if (this.#isAway && this.count) this.retry();
+    else if (status === 200) this.#tell(false);
+  }
+
+  /** Sends something to the node. The secret of its forms is another one after each start: who stayed asks for it. */
+  async post(path, body) {
+    const answer = await this.#posted(path, body);
+    return answer.status === 403 && (await this.#renewed()) ? this.#posted(path, body) : answer;
+  }
+
+  async #renewed() {
+    const answer = await fetch(`${this.base}pulse`);
+    const { form } = answer.ok ? await answer.json() : {};
+    const isNew = Boolean(form) && form !== this.csrf;
+    if (isNew) this.csrf = form;
+    return isNew;
+  }
+
+  #posted(path, body) {
     return fetch(this.base + path, {
       method: "POST",
       headers: { "content-type": "application/json", "x-commonhold-form": this.csrf },
@@ -204,9 +245,10 @@ export class Keeper {
     });
   }
 
-  #tell(isAway) {
-    if (isAway === this.#isAway) return;
+  #tell(isAway, isShut = false) {
+    if (isAway === this.#isAway && isShut === this.#isShut) return;
     this.#isAway = isAway;
+    this.#isShut = isShut;
     this.listener.away(isAway);
   }
 }

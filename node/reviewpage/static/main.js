@@ -6,6 +6,7 @@
 //   item, grid, answers    the three screens
 //   form        what there is to answer; parts, picture, sound, difference: what there is to look at
 //   keys, swipe    how it is done without a mouse
+//   notices        what one has to be told
 //   dom         elements
 //
 // Without this script the server's forms do the same; it begins at whatever address they would show.
@@ -18,18 +19,24 @@ import { inWords } from "./form.js";
 import { ItemScreen, countdown } from "./item.js";
 import { Keys } from "./keys.js";
 import { Model } from "./model.js";
+import { Notices } from "./notices.js";
 
 const ADDRESS_MS = 1000; // a browser takes no more than some changes of the address in a while
+const ROOM = /^\/[0-9a-f]{32}\/$/;
+const IS_PHONE = location.protocol === "https:";
 
 class App {
   #screen = null;
   #timer = 0;
   #frameAsked = 0;
+  #late = 0;
 
-  constructor({ base, csrf }) {
-    this.base = base;
-    this.model = new Model(base, csrf);
-    this.contents = new Contents(base);
+  /** `page` is what the server says of itself: { base, csrf, node, … }. */
+  constructor(page) {
+    this.base = page.base;
+    this.model = new Model(page);
+    this.notices = new Notices();
+    this.contents = new Contents(page.base);
     this.keys = new Keys((action) => this.#do(action));
     const go = {
       next: (always) => this.#next(always),
@@ -40,24 +47,19 @@ class App {
       answers: () => this.#show(this.answers),
       home: () => this.#home(),
     };
-    const shared = { model: this.model, contents: this.contents, keys: this.keys, go, tell: (text) => this.#tell(text) };
+    const shared = { model: this.model, contents: this.contents, keys: this.keys, go, tell: (text) => this.notices.tell(text) };
     this.items = new ItemScreen(shared);
     this.grid = new GridScreen(shared);
     this.answers = new AnswersScreen(shared);
   }
 
-  async open({ round, item, answers }) {
-    await this.model.open();
-    this.#frame();
+  async open({ round, item, answers, node, before }) {
     const { model } = this;
-    model.addEventListener("said", () => this.#paintSoon());
-    model.addEventListener("away", () => this.#paintStatus());
-    model.addEventListener("desk", () => (model.item && this.#screen ? this.#show(this.#screen) : this.#home()));
-    model.addEventListener("conflict", ({ detail }) => this.#conflict(detail));
-    model.addEventListener("late", () => this.#tell("An answer came too late: its item is sealed, or its round is over."));
-    for (const name of ["pointerdown", "keydown", "wheel", "scroll"]) {
-      document.addEventListener(name, () => model.touch(), { passive: true, capture: true });
-    }
+    this.#listen();
+    await model.open();
+    this.#frame();
+    this.#takeOver(node);
+    if (before) this.notices.tell(`This page was at 127.0.0.1:${before} before. Answers that a browser kept there, since your node was away, come when the page is there again: --port ${before}.`);
     const found = model.rounds.find(({ name }) => name === round);
     if (!found?.items.length) {
       this.#home();
@@ -65,6 +67,52 @@ class App {
     }
     model.go(found, found.places.get(item) ?? 0);
     this.#show(answers === undefined ? this.items : this.answers);
+  }
+
+  #listen() {
+    const { model } = this;
+    model.addEventListener("said", ({ detail: item }) => {
+      if (!item.isSaved) this.notices.close(item); // it was said again
+      this.#paintSoon();
+    });
+    model.addEventListener("away", () => this.#reach());
+    model.addEventListener("desk", () => this.#again());
+    model.addEventListener("conflict", ({ detail }) => this.#conflict(detail));
+    model.addEventListener("late", () => {
+      this.#late += 1;
+      this.notices.tell(`${plural(this.#late, "answer")} came too late: the item is sealed, or its round is over.`, { of: "late" });
+    });
+    model.addEventListener("ended", ({ detail }) => this.notices.tell(ending(detail)));
+    model.addEventListener("gone", () => {
+      if (this.#screen === this.items) this.notices.tell("The item before you can be answered no more: it is sealed, or was withdrawn. This is another one.");
+    });
+    for (const name of ["pointerdown", "keydown", "wheel", "scroll"]) {
+      document.addEventListener(name, () => model.touch(), { passive: true, capture: true });
+    }
+  }
+
+  /** A page that was started again has another address: whoever still waits at the old one goes there. */
+  #takeOver(node) {
+    const pages = new BroadcastChannel(`commonhold-review-${node}`);
+    pages.onmessage = ({ data: base }) => {
+      if (ROOM.test(base) && base !== this.base) location.replace(base + this.#place());
+    };
+    pages.postMessage(this.base);
+  }
+
+  /** Something came or went. */
+  #again() {
+    if (!this.bar) return; // it is being opened
+    if (!this.model.item || !this.#screen) this.#home();
+    else if (this.#screen === this.answers) this.#paint();
+    else this.#show(this.#screen);
+  }
+
+  /** The node went away or is back: then what could not be had is asked for again. */
+  #reach() {
+    if (!this.bar) return;
+    if (!this.model.keeper.isAway && this.#screen) this.#again();
+    else this.#paintStatus();
   }
 
   // ---- the frame ----
@@ -75,7 +123,6 @@ class App {
     this.progress = make("progress", { max: 1, value: 0, "aria-label": "Answered" });
     this.counted = make("span", { class: "counted quiet" });
     this.status = make("p", { class: "status", role: "status" });
-    this.told = make("div", { class: "told", role: "status" });
     this.bar = make("header", { class: "bar" },
       make("a", { href: this.base, class: "home", onclick: (event) => {
         event.preventDefault();
@@ -83,7 +130,7 @@ class App {
       } }, "Rounds"),
       this.title, make("div", { class: "how" }, this.progress, this.counted), this.status,
       make("nav", { "aria-label": "Review" }, act("Undo", "undo"), act("Grid", "grid"), act("Answers", "answers"), act("Keys", "keys")));
-    document.querySelector("main").before(this.bar, this.told);
+    document.querySelector("main").before(this.bar, this.notices.element);
     setInterval(() => this.#paintStatus(), 15_000);
   }
 
@@ -156,9 +203,7 @@ class App {
   #paintStatus() {
     const { keeper } = this.model;
     const time = this.#screen ? countdown(this.model.round?.ends) : "";
-    const text = keeper.isAway
-      ? `Your node is away. ${plural(keeper.count, "answer is", "answers are")} kept in this browser, and goes to it when it is back.`
-      : time;
+    const text = keeper.isAway ? whileAway(keeper) : time;
     if (this.status.textContent !== text) this.status.textContent = text;
     this.status.classList.toggle("away", keeper.isAway);
     this.#countKept();
@@ -170,30 +215,28 @@ class App {
     document.body.dataset.waiting = this.model.keeper.count;
   }
 
-  #tell(text, ...more) {
-    const close = make("button", { type: "button", class: "plain", "aria-label": "Close", onclick: () => this.told.replaceChildren() }, "×");
-    this.told.replaceChildren(make("p", {}, text), ...more, close);
-  }
-
   #conflict({ item, mine }) {
     const { form } = item.round;
     const words = (each) => inWords(form, each) || "nothing";
     const use = button("Use mine", () => {
-      this.told.replaceChildren();
+      this.notices.close(item);
       this.model.say(item, mine.said, mine);
     }, { class: "button" });
-    this.#tell(`Item ${item.round.places.get(item.id) + 1} was answered in another window: there “${words(item)}”, here “${words(mine)}”. What is said there stands.`, use);
+    const text = `Item ${item.round.places.get(item.id) + 1} was answered in another window: there “${words(item)}”, here “${words(mine)}”. What is said there stands.`;
+    this.notices.tell(text, { of: item, more: [use] });
   }
 
   #address() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      const { round, item } = this.model;
-      if (!this.#screen || !round) return;
-      const page = this.#screen === this.answers || !item ? "answers" : "item";
-      const tail = page === "item" ? `/${item.place}` : "";
-      history.replaceState(null, "", `${this.base}${page}/${encodeURIComponent(round.campaign)}/${round.number}${tail}`);
-    }, ADDRESS_MS);
+    this.#timer = setTimeout(() => history.replaceState(null, "", this.base + this.#place()), ADDRESS_MS);
+  }
+
+  /** What is before its reviewer, as an address has it. */
+  #place() {
+    const { round, item } = this.model;
+    if (!this.#screen || !round) return "";
+    const page = this.#screen === this.answers || !item ? "answers" : "item";
+    return `${page}/${encodeURIComponent(round.campaign)}/${round.number}${page === "item" ? `/${item.place}` : ""}`;
   }
 
   // ---- going ----
@@ -257,6 +300,21 @@ class App {
     this.#screen?.relabel();
   }
 }
+
+/** Where answers are while the node does not take them, and what brings them to it. */
+const whileAway = ({ count, isShut }) => {
+  const kept = count ? `${plural(count, "answer is", "answers are")} kept in this browser at ${location.host}. ` : "";
+  if (IS_PHONE) return isShut ? `This phone was sent away. ${kept}Load the page, and type a new code of the computer.` : `Your node is away. ${kept}This phone goes on when it is back.`;
+  const again = "open the address that it prints, in this browser, to go on";
+  return isShut ? `The page was started again: ${again}. ${kept}` : `Your node is away. ${kept}When you start the page again, ${again}.`;
+};
+
+/** That a round is over, and what became of its items. */
+const ending = ({ round, became }) => {
+  const taken = became?.taken ? ` ${plural(became.taken, "answer")} of yours ${became.taken === 1 ? "was" : "were"} taken.` : "";
+  const open = became?.open ? ` ${plural(became.open, "item")} had none in time.` : "";
+  return `“${round.title}” can be answered no more.${taken}${open}`;
+};
 
 new App(document.body.dataset).open(document.body.dataset).catch(() => {
   // The forms of the server stay, and work.

@@ -2,9 +2,11 @@
 //
 //   "said" (item)      an answer changed, here or elsewhere
 //   "desk"             items came or went
+//   "ended" (detail)   a round can be answered no more; detail: { round, became }: { taken, open } of its items
+//   "gone" (item)      the item before us can be answered no more, while its round goes on
 //   "away" (is)        the node stopped answering, or answers again
-//   "conflict" (detail) another window came first; detail: { round, item, mine }
-//   "late" (item)      it could not be kept: it is sealed, or its round is over
+//   "conflict" (detail) another window came first; detail: { item, mine }
+//   "late"             what was said of an item could not be kept: it is sealed, or its round is over
 
 import { Keeper } from "./keeper.js";
 
@@ -26,10 +28,10 @@ export class Model extends EventTarget {
   #since = 0;
   #touched = 0;
 
-  constructor(base, csrf) {
+  constructor(page) {
     super();
-    this.base = base;
-    this.keeper = new Keeper(base, csrf, {
+    this.base = page.base;
+    this.keeper = new Keeper(page, {
       kept: (change) => this.#told(change),
       saved: (change, item) => this.#saved(change, item),
       refused: (change, item) => this.#refused(change, item),
@@ -163,9 +165,10 @@ export class Model extends EventTarget {
     if (document.hidden) return;
     try {
       const answer = await fetch(`${this.base}pulse`);
+      this.keeper.heard(answer.status);
       if (!answer.ok) return;
       const pulse = await answer.json();
-      if (!this.keeper.count && !isSame(pulse, this.#counts())) await this.#look();
+      if (!this.keeper.count && !isSame(pulse.rounds, this.#counts())) await this.#look();
     } catch {
       // The keeper says when the node is away: nothing is lost before somebody answers.
     }
@@ -188,13 +191,27 @@ export class Model extends EventTarget {
     const answer = await fetch(`${this.base}desk`);
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const { rounds, reasons, relations } = await answer.json();
-    const here = this.item;
+    const [here, before] = [this.item, this.rounds];
     Object.assign(this, { reasons, relations });
     this.rounds = rounds.map((fresh) => this.#merged(fresh));
-    this.round = this.rounds.find((round) => round.name === this.round?.name) ?? this.rounds[0] ?? null;
+    this.round = this.rounds.find((round) => round === this.round) ?? null;
     const at = here && this.round ? this.round.places.get(here.id) : undefined;
     this.at = at ?? Math.min(this.at, Math.max(0, (this.round?.items.length ?? 1) - 1));
     this.#emit("desk");
+    if (here && this.round && at === undefined) this.#emit("gone", here);
+    for (const round of before) if (!this.rounds.includes(round)) this.#end(round);
+  }
+
+  /** Says that a round is over, and what became of its items as far as the node can tell. */
+  async #end(round) {
+    let became = null;
+    try {
+      const answer = await fetch(`${this.base}became/${encodeURIComponent(round.campaign)}/${round.number}`);
+      if (answer.ok) became = await answer.json();
+    } catch {
+      // That it is over is said all the same.
+    }
+    this.#emit("ended", { round, became });
   }
 
   #merged(fresh) {
@@ -238,12 +255,15 @@ export class Model extends EventTarget {
 
   #refused(change, known) {
     const item = this.#find(change);
-    if (!item) return;
+    if (!item) {
+      this.#emit("late"); // its round was over when this page was loaded
+      return;
+    }
     const mine = words(change);
     item.isSaved = true;
     this.#unkept.delete(item);
     if (known === null) {
-      this.#emit("late", item);
+      this.#emit("late");
       this.#look().catch(() => this.#emit("away", true));
       return;
     }

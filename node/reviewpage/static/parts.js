@@ -6,7 +6,7 @@ import { kindOf } from "./contents.js";
 import { showPicture } from "./picture.js";
 import { showSound } from "./sound.js";
 
-const CODE = new Set(["text/x-python", "application/json", "text/csv"]);
+const CODE = /^text\/(x-python|csv)$|[/+]json$/;
 const LINES_NUMBERED_MAX = 5000;
 
 /** The parts of an item, and beside them those of an earlier one that it resembles; `actions` are what keys do. */
@@ -58,12 +58,10 @@ const showPart = (name, medium, size, content, actions) => {
   }
 };
 
-const showText = (text, medium) => {
-  if (medium === "application/json") {
-    const turns = conversation(text);
-    if (turns) return showTurns(turns);
-  }
-  if (!CODE.has(medium)) return make("p", { class: "prose", dir: "auto" }, text);
+const showText = ({ text, language }, medium) => {
+  const turns = medium.endsWith("json") ? conversation(text) : null;
+  if (turns) return showTurns(turns);
+  if (!CODE.test(medium)) return make("p", { class: "prose", dir: "auto", lang: language || null }, text);
   const lines = text.split("\n");
   if (lines.length > LINES_NUMBERED_MAX) return make("pre", { class: "code", tabindex: 0 }, text);
   return make("pre", { class: "code numbered", tabindex: 0, dir: "ltr" }, lines.map((line) => make("span", {}, `${line}\n`)));
@@ -89,7 +87,7 @@ const showTurns = (turns) =>
 
 /** Two texts of an item that can be held against each other: the last two, if they are of one kind. */
 const comparable = (item, parts) => {
-  const texts = item.parts.flatMap(([name, medium], at) => (kindOf(medium) === "text" && parts[at] !== null ? [{ name, medium, text: parts[at], at }] : []));
+  const texts = item.parts.flatMap(([name, medium], at) => (kindOf(medium) === "text" && parts[at] !== null ? [{ name, medium, text: parts[at].text, at }] : []));
   const [before, after] = texts.slice(-2);
   return after && before.medium === after.medium ? [before, after] : null;
 };

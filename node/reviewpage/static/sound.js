@@ -11,7 +11,8 @@ const clock = (seconds) => {
 };
 
 /** The recording with its controls; puts what keys do into `actions`. */
-export const showSound = ({ address, peaks }, name, actions) => {
+export const showSound = ({ recording, peaks }, name, actions) => {
+  const address = URL.createObjectURL(recording);
   const audio = make("audio", { src: address, preload: "auto" });
   const bars = make("canvas", { class: "wave", "aria-hidden": "true" });
   const seek = make("input", { type: "range", min: 0, max: 1000, value: 0, "aria-label": `Place in ${name}`, class: "seek" });
@@ -54,7 +55,12 @@ export const showSound = ({ address, peaks }, name, actions) => {
   actions.slower ??= () => faster(-1);
   actions.faster ??= () => faster(1);
   actions.earlier ??= () => (audio.currentTime = Math.max(0, audio.currentTime - SKIP_SECONDS));
-  actions.stop = () => audio.pause();
+  const stopOthers = actions.stop;
+  actions.stop = () => {
+    stopOthers?.();
+    audio.pause();
+    URL.revokeObjectURL(address);
+  };
   return make("div", { class: "player" }, make("div", { class: "waves" }, bars, seek), make("div", { class: "tools" }, play, time, make("label", {}, "Speed ", speed)), audio);
 };
 
