@@ -7,8 +7,9 @@ running node, so the network is cut. A key answers, and the time is from the key
 after the frame that has the next picture in it; the next key comes 100 ms later, faster than people press.
 
 Then answers are given, and node and browser, by turns, are killed (SIGKILL) at a random moment among more.
-An answer counts as given once the page says of everything that node or browser have it: then it must be in
-node.db in the end. axe-core goes over every page of the product, wide and narrow.
+While the node is away answers go on; its new address is opened where the old one was. An answer counts as
+given once the page says of everything that node or browser have it: then it must be in node.db in the end.
+axe-core goes over every page of the product, wide and narrow.
 """
 
 from __future__ import annotations
@@ -46,7 +47,12 @@ PRESSES: Final = 300
 WIDTHS: Final = {1280: 860, 390: 844}
 PAUSE_SECONDS: Final = 0.1
 PICTURES: Final = 200  # that are different to look at
-READY: Final = "document.body.className === 'scripted' && document.querySelector('#stage .part')"
+PAINTED: Final = "document.querySelector('#stage')?.ariaBusy === 'false'"
+READY: Final = f"document.body.className === 'scripted' && {PAINTED}"
+# A dozen items are fetched ahead.
+AHEAD: Final = (
+    "performance.getEntriesByType('resource').filter(e => e.name.includes('/content/')).length > 12"
+)
 KEPT: Final = "document.body.dataset.unkept === '0'"
 SENT: Final = f"{KEPT} && document.body.dataset.waiting === '0'"
 # From the event of a key to the first task after the frame in which the stage has another item.
@@ -96,7 +102,7 @@ def _fill(home: Path, count: int) -> None:
 
 
 class Node:
-    """The page as a process; it can be killed, and comes back under its address."""
+    """The page as a process; it can be killed, and comes back at its port under another address."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -139,9 +145,7 @@ def _node(home: Path) -> Iterator[Node]:
 def _paint(home: Path, width: int, height: int) -> list[float]:
     """Milliseconds for each press."""
     with _node(home) as node, chromium(width, height) as browser:
-        browser.open(node.url)
-        browser.open(node.address(0))
-        browser.wait(READY)
+        _enter(browser, node, 0)
         time.sleep(2)  # what is ahead is fetched, as it is while the first item is looked at
         browser.evaluate(WATCH)
         for press in range(PRESSES):
@@ -151,6 +155,13 @@ def _paint(home: Path, width: int, height: int) -> list[float]:
         browser.wait(SENT)
         took: list[float] = browser.evaluate("took")
         return took
+
+
+def _enter(browser: Browser, node: Node, place: int) -> None:
+    """Opens the page's address, and goes to an item."""
+    browser.open(node.url)
+    browser.open(node.address(place))
+    browser.wait(READY)
 
 
 def _press(browser: Browser, label: int) -> None:
@@ -168,14 +179,14 @@ def _kill(home: Path, kills: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, _node(home) as node:
         for number in range(0, kills, 2):
             with chromium(1280, 860, profile=Path(profile)) as browser:
-                browser.open(node.url)
-                browser.open(node.address(place))
-                browser.wait(READY)
+                _enter(browser, node, place)
+                browser.wait(AHEAD)
                 place = _answer(browser, given, place, chance)
                 _some(browser, place, chance)
                 node.kill()
                 place = _answer(browser, given, _place(browser), chance)  # they are kept here
                 node.start()
+                _enter(browser, node, place)
                 place = _answer(browser, given, place, chance)
                 _some(browser, place, chance)
                 if number + 1 < kills:
@@ -183,9 +194,7 @@ def _kill(home: Path, kills: int) -> dict[str, object]:
                 browser.complaints.clear()  # that nobody answered
             # The browser was killed, perhaps before the last answers had left it.
         with chromium(1280, 860, profile=Path(profile)) as browser:
-            browser.open(node.url)
-            browser.open(node.address(0))
-            browser.wait(READY)
+            _enter(browser, node, 0)
             browser.wait(SENT)
             browser.complaints.clear()
     with Store(home / "node.db") as store:
@@ -198,6 +207,7 @@ def _answer(browser: Browser, given: dict[int, int], place: int, chance: random.
     """Gives a few answers, of which the page says that they are kept; gives the next place."""
     for _ in range(chance.randint(1, 3)):
         label = chance.randrange(3)
+        browser.wait(PAINTED)
         _press(browser, label)
         browser.wait(f"document.querySelector('#stage').ariaLabel.startsWith('Item {place + 2} ')")
         browser.wait(KEPT)

@@ -118,8 +118,7 @@ export class Contents {
     const bitmap = await createImageBitmap(picture, { ...size, resizeQuality: "medium" });
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
-    canvas.getContext("2d", { willReadFrequently: true }).drawImage(bitmap, 0, 0); // in memory, not with a graphics card
-    bitmap.close();
+    canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap); // as it is: a canvas to draw on is copied at every frame
     return canvas;
   }
 

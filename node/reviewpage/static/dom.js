@@ -14,6 +14,11 @@ export const make = (tag, properties = {}, ...children) => {
   return element;
 };
 
+/** Gives an attribute a value; one that it has is not given again, which would be work for a browser. */
+export const change = (element, name, value) => {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+};
+
 /** Words of others, isolated: from right to left, they turn nothing around. */
 export const said = (text) => make("bdi", {}, text);
 

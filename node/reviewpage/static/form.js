@@ -1,7 +1,7 @@
 // What there is to answer: one of several names, yes or no to each, or those that fit. Made once for a round;
 // `paint` shows what is said of another item.
 
-import { make, said as words } from "./dom.js";
+import { change, make, said as words } from "./dom.js";
 import { CHOICES_WITH_KEYS } from "./keys.js";
 
 const FIND_FROM = 12; // names from which on a field helps to find one
@@ -44,7 +44,7 @@ const makeOne = ({ names }, keys, answer) => {
   const { field, find } = finder(names, buttons, pick);
   return {
     element: make("div", { class: "form" }, field, make("div", { class: names.length > 6 ? "choices many" : "choices", role: "group", "aria-label": "Your answer" }, buttons)),
-    paint: ({ said }) => buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(at === said))),
+    paint: ({ said }) => buttons.forEach((button, at) => change(button, "aria-pressed", String(at === said))),
     actions: { ...choiceActions(names.length, pick), find },
   };
 };
@@ -64,8 +64,8 @@ const makeSeveral = ({ names }, keys, answer) => {
     element: make("div", { class: "form" }, field, make("div", { class: "choices many", role: "group", "aria-label": "Those that fit" }, buttons, none)),
     paint: ({ said }) => {
       now = said;
-      buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(said?.[at] === 1)));
-      none.setAttribute("aria-pressed", String(Boolean(said) && !said.includes(1)));
+      buttons.forEach((button, at) => change(button, "aria-pressed", String(said?.[at] === 1)));
+      change(none, "aria-pressed", String(Boolean(said) && !said.includes(1)));
     },
     actions: { ...choiceActions(names.length, toggle), find },
   };
@@ -102,7 +102,7 @@ const makeEach = ({ names, notes }, keys, answer) => {
       now = said;
       if (isOther) at = Math.max(0, said?.indexOf(null) ?? 0);
       rows.forEach((row, place) => row.querySelectorAll("button").forEach((button, key) =>
-        button.setAttribute("aria-pressed", String(said?.[place] === 1 - key))));
+        change(button, "aria-pressed", String(said?.[place] === 1 - key))));
       mark();
     },
     actions: { choice0: () => give(at, 1), choice1: () => give(at, 0), up: () => step(-1), down: () => step(1) },
@@ -118,7 +118,7 @@ export const makeRelation = (relations, keys, answer) => {
   return {
     element: make("section", { class: "relation", "aria-labelledby": "relation" },
       make("h2", { id: "relation" }, "To the earlier one it is"), make("div", { class: "choices", role: "group", "aria-labelledby": "relation" }, buttons)),
-    paint: ({ relation }) => buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(relations[at][0] === relation))),
+    paint: ({ relation }) => buttons.forEach((button, at) => change(button, "aria-pressed", String(relations[at][0] === relation))),
     actions: Object.fromEntries(relations.map(([word], at) => [`relation${at}`, () => answer(word)])),
   };
 };

@@ -1,6 +1,6 @@
 // The screen of one item: the stage with its parts, and beside it the question, the answers, the guidelines.
 
-import { afterPaint, button, dialog, make, plural, said } from "./dom.js";
+import { afterPaint, button, change, dialog, make, plural, said } from "./dom.js";
 import { makeForm, makeRelation } from "./form.js";
 import { showParts } from "./parts.js";
 import { onSwipe } from "./swipe.js";
@@ -55,7 +55,16 @@ export class ItemScreen {
       clearTimeout(later);
       if (model.item === item && this.element.isConnected) this.#put(item, arrived);
     }
-    afterPaint(() => model.round && this.contents.around(model.round, model.at));
+    afterPaint(() => {
+      this.#measure();
+      if (model.round) this.contents.around(model.round, model.at);
+    });
+  }
+
+  /** How much room a picture has, once it is laid out. */
+  #measure() {
+    const frame = this.stage.querySelector(".frame");
+    if (frame?.clientWidth) this.contents.room = { width: frame.clientWidth, height: frame.clientHeight };
   }
 
   /** Shows what is said of the item; it may have changed. */
@@ -93,10 +102,8 @@ export class ItemScreen {
     this.#isWhole = !parts.includes(null);
     this.#shown = item;
     this.#what = partsInWords(item, parts);
+    if (isOther) this.stage.scrollTop = 0; // before there is anything new to lay out
     this.stage.replaceChildren(stage);
-    if (isOther) this.stage.scrollTop = 0;
-    const frame = this.stage.querySelector(".frame");
-    if (frame) this.contents.room = { width: frame.clientWidth, height: frame.clientHeight };
     this.#guide(item);
     this.#paintPanel(item, isOther);
   }
@@ -120,15 +127,21 @@ export class ItemScreen {
 
   #paintPanel(item, isOther = false) {
     const { model } = this;
-    this.stage.setAttribute("aria-label", `Item ${model.at + 1} of ${model.round.items.length}`);
-    this.stage.dataset.item = this.#shown?.id ?? "";
-    this.stage.setAttribute("aria-busy", String(this.#shown !== item));
+    change(this.stage, "aria-label", `Item ${model.at + 1} of ${model.round.items.length}`);
+    change(this.stage, "data-item", this.#shown?.id ?? "");
+    change(this.stage, "aria-busy", String(this.#shown !== item));
     this.#form.paint(item, isOther);
     this.#relation.element.hidden = !model.isCompared(item);
     this.#relation.paint(item);
-    this.number.replaceChildren(`Item ${(model.at + 1).toLocaleString("en")} of ${model.round.items.length.toLocaleString("en")} `, make("code", { title: item.id }, item.id.slice(0, 12)));
+    this.#paintNumber(item);
     this.skipped.hidden = !item.refused;
     this.skipped.textContent = item.refused ? `Skipped: ${item.refused}` : "";
+  }
+
+  #paintNumber(item) {
+    const place = `Item ${(this.model.at + 1).toLocaleString("en")} of ${this.model.round.items.length.toLocaleString("en")} `;
+    if (this.number.firstChild?.data === place && this.number.lastChild.title === item.id) return;
+    this.number.replaceChildren(place, make("code", { title: item.id }, item.id.slice(0, 12)));
   }
 
   #paintTimer() {
