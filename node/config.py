@@ -85,7 +85,7 @@ class NodeDirectory:
 
     @property
     def review_session(self) -> Path:
-        """What opens the review page: secrets, and its ports."""
+        """What of the review page outlives a start: its ports, and the phone that was let in."""
         return self.root / "review.json"
 
     @property

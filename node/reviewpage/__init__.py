@@ -7,10 +7,11 @@ without it, every item is a form.
 desk         what lies before the reviewer, and what they say, as data
 answers      an answer as a form has it, and in its canonical form
 contents     what browsers get of items: they come from strangers
-session      what opens the page; kept, since a browser that waits for us knows nothing else
+session      what outlives a start, since browsers keep answers under it, and what opens the page until the next
 gate         who may see it
 pairing      how a phone comes in
 certificate  what a phone is shown
+address      under which it comes
 app          the addresses for scripts
 forms        the same pages without a script
 server       the sockets
