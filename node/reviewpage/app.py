@@ -163,11 +163,6 @@ async def _refused(_: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{error}\n", 400)
 
 
-async def _late(_: Request, error: Exception) -> Response:
-    """What was asked is not possible any more."""
-    return PlainTextResponse(f"{error}\n", 410)
-
-
 def build_app(desk: Desk, hand: Hand, sitting: Sitting, pairing: Pairing | None) -> ASGIApp:
     """The application, to be put behind a gate. `pairing` is how a phone comes in, for its owner alone."""
     path = sitting.known.path
@@ -195,7 +190,7 @@ def build_app(desk: Desk, hand: Hand, sitting: Sitting, pairing: Pairing | None)
         ],
         exception_handlers={
             Reject: _refused,
-            StateError: _late,
+            StateError: forms.late,
             HTTPException: forms.error,
             500: forms.error,
         },

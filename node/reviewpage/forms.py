@@ -14,7 +14,7 @@ from typing import Any, Final
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from commonground.web.gate import sent_form
 from commonground.web.pages import environment
@@ -175,6 +175,12 @@ class Forms:
         """An error as a page with the way back; nothing of its cause but the number."""
         status = error.status_code if isinstance(error, HTTPException) else 500
         return self._page("error", status, status=status, why=_WHY.get(status, ""))
+
+    async def late(self, request: Request, error: Exception) -> Response:
+        """What was asked is not possible any more: a page for who reads one."""
+        if "text/html" in request.headers.get("accept", ""):
+            return self._page("error", 410, status=410, why=f"{error}.")
+        return PlainTextResponse(f"{error}\n", 410)
 
     async def phone(self, request: Request) -> Response:
         """How a phone comes in, and how the one that did is sent away."""

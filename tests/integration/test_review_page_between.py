@@ -327,6 +327,13 @@ async def test_without_a_script_enter_gives_no_answer_that_was_not_chosen(
             browser.open(f"{person.base}item/reports/1/{place}")
             assert "You said: derivative" in browser.text()
 
+            end_round(world, "notes")
+            browser.open(f"{person.base}item/notes/1/0")
+            assert "this round cannot be answered any more" in browser.text()
+            browser.follow(lambda: browser.click("main a"))
+            assert browser.text("h1") == "Reviews that wait"
+            browser.complaints.clear()  # of the status, 410
+
     await look(world, work)
     row = world.store.task("reports", 1, tasks[place].item_id)
     assert row is not None and (row.draft, bool(row.draft_relation)) == (None, True)

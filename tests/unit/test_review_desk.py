@@ -15,6 +15,7 @@ from node.reviewpage.answers import NOT_YET, Said, in_words, read_said, say
 from node.reviewpage.desk import (
     OVER_MAX,
     SPENT_MS_MAX,
+    Became,
     Desk,
     case_of,
     desk_data,
@@ -316,3 +317,19 @@ def test_the_page_is_told_nothing_that_a_reviewer_must_not_know(shared: ReviewWo
     told = str([desk_data(each) for each in shared.desk().rounds()])
     for secret in ("model-x", "answer_a", "proposal", "gold", shared.bench.author.id.hex()):
         assert secret not in told
+
+
+# ---- what became of a round ----
+
+
+def test_of_a_round_that_is_over_the_committed_answers_were_taken(world: ReviewWorld) -> None:
+    desk = world.desk()
+    for number, item in enumerate(items(desk, NOTES)[:3]):
+        desk.change(item, change(b"\0\1", 0, number + 1))
+    assert desk.seal(NOTES, desk.summary(NOTES).token) == 3
+    tasks = world.store.tasks("notes", 1)
+    assert world.store.set_committed(tasks[0], b"n" * 32)
+    assert world.store.set_committed(tasks[1], b"n" * 32)
+    assert world.store.set_revealed(world.store.tasks("notes", 1)[1])
+    assert desk.became(NOTES) == Became(taken=2, open=5)
+    assert desk.became(RoundKey("notes", 2)) == Became(0, 0), "nobody was drawn"
