@@ -7,7 +7,7 @@ without it, every item is a form.
 desk         what lies before the reviewer, and what they say, as data
 answers      an answer as a form has it, and in its canonical form
 contents     what browsers get of items: they come from strangers
-session      what outlives a start, since browsers keep answers under it, and what opens the page until the next
+session      what outlives a start, since browsers keep answers under it; what opens the page does not
 gate         who may see it
 pairing      how a phone comes in
 certificate  what a phone is shown
