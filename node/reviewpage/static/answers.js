@@ -6,6 +6,7 @@ import { countdown } from "./item.js";
 
 const ROWS = 100;
 const NONE = "not answered yet";
+const CHANGED = 410; // what the node says when the seal is of other answers
 
 export class AnswersScreen {
   #only = null; // words that are looked at alone
@@ -117,6 +118,7 @@ export class AnswersScreen {
     try {
       if (!(await model.keeper.flush())) throw new Error("away");
       const answer = await fetch(`${model.base}summary/${encodeURIComponent(round.campaign)}/${round.number}`);
+      model.keeper.heard(answer.status);
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       const summary = await answer.json();
       const mine = round.items.filter((item) => model.isDone(item)).map((item) => [item.id, item.v]);
@@ -135,11 +137,14 @@ export class AnswersScreen {
     box.close();
     try {
       const answer = await model.keeper.post("seal", { campaign, round: number, token });
+      model.keeper.heard(answer.status);
       if (answer.ok) {
         const { sealed } = await answer.json();
         this.tell(`${plural(sealed, "answer")} sealed.`);
-      } else {
+      } else if (answer.status === CHANGED) {
         this.tell("The answers changed while you looked. Look at them again, and seal then.");
+      } else {
+        throw new Error(`status ${answer.status}`);
       }
       await model.look();
       this.go.home();
