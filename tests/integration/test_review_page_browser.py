@@ -326,6 +326,7 @@ async def test_a_likely_copy_is_compared_with_the_earlier_item(world: ReviewWorl
             person.at("reports", place)
             assert "ferries" in person.browser.text(".beside > section:first-child")
             assert "bridges" in person.browser.text(".beside > section:last-child")
+            assert person.browser.evaluate("document.querySelector('.prose').lang") == "en"
             person.keys("d")
             assert "ferries" in person.browser.text(".difference .added")
             person.keys("1")

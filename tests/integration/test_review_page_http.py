@@ -139,7 +139,7 @@ async def test_content_is_served_as_what_it_is_and_never_as_a_page(world: Review
     async with world.serve() as served, httpx.AsyncClient() as client:
         page = Page(client, served, world)
         await page.enter()
-        texts = []
+        texts, languages = [], set()
         for item in await page.items():
             answer = await page.get(f"content/notes/1/{item['id']}/0")
             assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -147,7 +147,9 @@ async def test_content_is_served_as_what_it_is_and_never_as_a_page(world: Review
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert answer.headers["cache-control"] == "no-store"
             texts.append(answer.text)
+            languages.add(answer.headers.get("content-language"))
         assert HOSTILE.replace("\u202e", "<U+202E>") in texts
+        assert {"en", "fa", None} >= languages > {"en"}, "where it is sure"
         [sound, *_] = await page.items("calls")
         heard = await page.get(f"content/calls/1/{sound['id']}/0", range="bytes=0-3")
         assert (heard.status_code, heard.content) == (206, b"RIFF")
