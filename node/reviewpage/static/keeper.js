@@ -160,7 +160,7 @@ export class Keeper {
 
   async #store(name, work) {
     if (!this.#database) return undefined;
-    const transaction = this.#database.transaction(name, "readwrite");
+    const transaction = this.#database.transaction(name, "readwrite", { durability: "strict" }); // or it ends before it is on the disk
     const request = work(transaction.objectStore(name));
     await new Promise((kept, failed) => {
       transaction.oncomplete = kept;
