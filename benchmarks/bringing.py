@@ -4,8 +4,8 @@
 
 Needs the extra `demo`. Every file is written, recognised and read to its last item, as `node submit` does.
 `not_ours` counts those of which something else was raised than an error of ours, the first with its
-traceback and the number that brings it back; `memory_mib` is what they took at the most, beyond what there was. `--each`: so many of each
-format, in a process of its own, so that whatever ends one is seen, too.
+traceback and the number that brings it back; `memory_mib` is what they took at the most, beyond what there
+was. `--each`: so many of each format, in a process of its own, so that whatever ends one is seen, too.
 """
 
 from __future__ import annotations

@@ -20,13 +20,13 @@ ITEM: Final = "item_id"
 ANSWERS: Final = ("answer", "label")  # either, as in the tables of contributors
 
 
-def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
+def read_answers(path: Path, state: State, campaign_id: str = "") -> dict[ItemId, bytes]:
     """Answers by item, from a table with the columns item_id (hex) and answer or label (as the kind of task
     takes it in words). It is read as contributors' tables are: with or without a byte order mark, apart by
-    commas, semicolons or tabs, or as JSON Lines.
+    commas, semicolons or tabs, or as JSON Lines. Items are of any campaign, or all of `campaign_id`.
 
     Raises:
-        ConfigError: names the line that is wrong.
+        ConfigError: names the line that is wrong, or the item of another campaign.
         StateError: names the item that nobody has submitted.
     """
     answers: dict[ItemId, bytes] = {}
@@ -42,7 +42,7 @@ def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
             raise bad_line(path, row.number, row.problem)
         where = f"{path}:{row.number}"
         named, words = (str(row.cells.get(name, "")) for name in (ITEM, answered))
-        item_id, answer = _parse_row(named, words, state, where)
+        item_id, answer = _parse_row(named, words, state, where, campaign_id)
         if item_id in answers:
             raise ConfigError(
                 f"{where}: the item {item_id.hex()[:12]} is there twice",
@@ -69,7 +69,9 @@ def those_waiting(state: State, answers: Mapping[ItemId, bytes]) -> dict[ItemId,
     return waiting
 
 
-def _parse_row(said: str, answer: str, state: State, where: str) -> tuple[ItemId, bytes]:
+def _parse_row(
+    said: str, answer: str, state: State, where: str, campaign_id: str
+) -> tuple[ItemId, bytes]:
     try:
         item_id = bytes.fromhex(said)
     except ValueError:
@@ -82,6 +84,11 @@ def _parse_row(said: str, answer: str, state: State, where: str) -> tuple[ItemId
     item = state.items.get(item_id)
     if item is None:
         raise StateError(f"{where}: nobody has submitted this item", "submit it, then import again")
+    if campaign_id and item.campaign_id != campaign_id:
+        raise ConfigError(
+            f"{where}: this item is one of {quoted(item.campaign_id)}, and not of {quoted(campaign_id)}",
+            "import it on the page of its own campaign",
+        )
     question = question_of(state.campaigns[item.campaign_id])
     try:
         known = question.kind.read_words(question.spec, answer)

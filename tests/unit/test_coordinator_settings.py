@@ -292,6 +292,20 @@ class TestGold:
         with pytest.raises(ConfigError, match="cannot read"):
             read_answers(tmp_path / "nothing.csv", net.state)
 
+    def test_on_the_page_of_one_campaign_others_items_are_refused(self, tmp_path: Path) -> None:
+        net = Network(*people("ada"))
+        texts = campaign(id="texts", spec=encode_spec({"labels": ["1", "2"]}), parts=[part("text")])
+        net.add(net.operator, "campaign", texts)
+        net.submit(net.people[0], [net.item(0, c="texts")], c="texts")
+        [item_id] = ids(net)
+        file = self.table(tmp_path, f"{item_id.hex()},1")
+        assert read_answers(file, net.state) == read_answers(file, net.state, "texts")
+        with pytest.raises(
+            ConfigError, match=r'gold\.csv:2: this item is one of "texts"'
+        ) as caught:
+            read_answers(file, net.state, "digits")
+        assert caught.value.advice
+
     def test_another_case_is_another_answer(self, tmp_path: Path) -> None:
         net = Network(*people("ada"))
         texts = campaign(
