@@ -152,10 +152,18 @@ class Draft:
     wrong: tuple[CommonholdError, ...]
 
     def whole(self) -> pb.Campaign:
-        """The record. Raises the first of what is wrong."""
-        for error in self.wrong:
-            raise error
-        return self.body
+        """The record. Raises what is wrong, of the kind of the first: all of it, as whoever corrects one thing
+        after the other needs as many tries."""
+        if not self.wrong:
+            return self.body
+        first, *others = self.wrong
+        if not others:
+            raise first
+        told = [f"{error}; {error.advice}" if error.advice else str(error) for error in self.wrong]
+        raise type(first)(
+            "\n".join([f"{len(told)} things are wrong with the campaign:", *told]),
+            "correct them all, then try again: nothing was opened",
+        )
 
 
 def read_draft(network: bytes, file: Path | None, given: Mapping[str, Any]) -> Draft:

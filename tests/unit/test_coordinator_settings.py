@@ -176,7 +176,7 @@ class TestCampaigns:
 
     def test_an_unknown_field_of_a_file_is_named(self, tmp_path: Path) -> None:
         file = tmp_path / "campaign.toml"
-        file.write_text('id = "x"\nlabel = ["a"]\n')
+        file.write_text('id = "x"\nlabel = ["a"]\nlabels = ["b", "c"]\n')
         with pytest.raises(ConfigError, match="no field 'label'") as caught:
             build(file)
         assert "labels" in caught.value.advice
