@@ -152,8 +152,7 @@ class Draft:
     wrong: tuple[CommonholdError, ...]
 
     def whole(self) -> pb.Campaign:
-        """The record. Raises what is wrong, of the kind of the first: all of it, as whoever corrects one thing
-        after the other needs as many tries."""
+        """The record. Raises what is wrong, all of it at once, as an error of the first one's kind."""
         if not self.wrong:
             return self.body
         first, *others = self.wrong

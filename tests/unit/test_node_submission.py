@@ -17,6 +17,7 @@ from node.drafts import Draft, PartSource
 from node.items import refresh_items
 from node.keys import NodeKeys, generate_keys
 from node.planning import Changed, Terms
+from node.privacy.screening import Screening
 from node.registration import registration
 from node.store import Store
 from node.submission import Submitter
@@ -292,6 +293,23 @@ def test_files_of_any_kind_are_taken_only_where_they_are_asked_for(tmp_path: Pat
     assert Contents(terms).check(PartSource("content", picture)).media_type == (
         "application/octet-stream"
     )
+
+
+def test_files_of_any_kind_are_looked_at_before_they_go(tmp_path: Path) -> None:
+    file = tmp_path / "model.bin"
+    file.write_bytes(b"\0\xff trained by jo@ex.org\0")
+    terms = [PartTerms("content", ("application/octet-stream",), 1_000, False)]
+    for redacts in (False, True):
+        contents = Contents(terms, screening=Screening(redacts=redacts))
+        checked = contents.check(PartSource("content", file))
+        [finding] = checked.findings
+        assert (finding.where, finding.is_submitted) == ("near byte 2", True)
+        assert not checked.is_looked_at and not checked.is_changed
+    text = tmp_path / "notes.txt"
+    text.write_text("trained by jo@ex.org")
+    checked = contents.check(PartSource("content", text))
+    assert checked.is_looked_at and checked.is_changed, "a text is one, whatever it goes as"
+    assert contents.read(PartSource("content", text), checked) == b"trained by [E-MAIL]"
 
 
 def test_when_no_file_will_do_nothing_is_queued(
