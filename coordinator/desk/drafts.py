@@ -14,14 +14,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from commonground.files import private_directory, replace_file
-from coordinator.campaigns import CONTENT_PART
+from commonground.files import open_file, private_directory, replace_file
+from coordinator.campaigns import CONTENT_PART, FILE_BYTES_MAX
 from coordinator.config import Home
 from protocol.errors import ConfigError, StateError, StoreError
 from protocol.text import is_id
 
-# A file beyond it is no draft: the longest text of a campaign, and its lists, several times over.
-DRAFT_BYTES_MAX: Final = 256 * 1024
+DRAFT_BYTES_MAX: Final = FILE_BYTES_MAX
 DRAFTS_MAX: Final = 200
 
 TEXTS: Final = (
@@ -86,7 +85,7 @@ def load_draft(home: Home, draft_id: str) -> DraftFile:
     """A draft; raises ConfigError: there is none, or its file is no TOML; StoreError: it cannot be read."""
     path = path_of(home, draft_id)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             raw = file.read(DRAFT_BYTES_MAX + 1)
         text = raw.decode()
         values = tomllib.loads(text)
@@ -110,7 +109,7 @@ def digest_of(home: Home, draft_id: str) -> str:
     """
     path = path_of(home, draft_id)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return sha256(file.read(DRAFT_BYTES_MAX + 1)).hexdigest()
     except FileNotFoundError:
         return ""
