@@ -160,7 +160,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket"))
         for place in (tmp_path / "pipe", tmp_path / "socket", Path("/dev/zero"), Path("/dev/tty")):
-            with pytest.raises(OSError, match="it is no file|No such device"):
+            with pytest.raises(OSError, match=r"it is no file|No such device"):
                 open_file(place)
     with pytest.raises(IsADirectoryError):
         open_file(tmp_path)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from commonhold.cli.finding import Found
+from commonhold.cli.submit_report import report_submitted
 from node import submission
 from node.blobs import BlobStore
-from node.bringing.sources import Asked, bring
+from node.bringing.sources import Asked, Brought, bring
 from node.contents import Contents
 from node.drafts import Draft, PartSource
 from node.items import refresh_items
@@ -22,7 +24,7 @@ from node.registration import registration
 from node.store import Store
 from node.submission import Submitter
 from protocol import transition
-from protocol.errors import ConfigError, Reject, StateError
+from protocol.errors import ConfigError, Reject, StateError, StoreError
 from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.log.merkle import hash_leaf
 from protocol.rows import PartTerms
@@ -180,6 +182,42 @@ def test_many_files_go_in_batches(
     assert (len(done.batches), len(told)) == (3, 5)
     rows = [store.outbox_row(digest) for digest in done.batches]
     assert [len(row.outgoing.leaves) for row in rows if row] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), StoreError("the disk is full")])
+def test_what_was_queued_before_something_went_wrong_is_told(
+    *,
+    submitter: Submitter,
+    store: Store,
+    pictures: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stop: BaseException,
+) -> None:
+    monkeypatch.setattr(submission, "BATCH_ITEMS", 2)
+    seen: list[None] = []
+
+    def stop_at(count: int) -> Callable[[], None]:
+        def on_item() -> None:
+            seen.append(None)
+            if len(seen) == count:
+                raise stop
+
+        return on_item
+
+    with pytest.raises(type(stop)):
+        submitter.submit(pictures, "3", TERMS, stop_at(2))
+    assert list(store.items()) == [], "in the first batch nothing is queued, and nothing told"
+    seen.clear()
+    done = submitter.submit(pictures, "3", TERMS, stop_at(4))
+    assert (done.items, done.unread, done.sizes, done.stopped) == (2, 3, [2], stop)
+    assert len(list(store.items())) == 2
+    report_submitted(store, done, Brought([]), Found((), ()), file=Path("none"), as_json=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2 items queued, and not sent yet: `commonhold node send` sends them, in 1 batch" in said
+    assert "3 items not submitted" in said
+    again = submitter.submit(pictures, "3", TERMS)
+    assert (again.items, again.unread, again.stopped) == (3, 0, None)
 
 
 def _terms(**changes: object) -> Terms:
