@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from commonground.lines import bad_line
 from commonground.tables import Form, Table, form_of
 from coordinator.sealed import waits
-from protocol.errors import ConfigError, Reject, StateError
+from protocol.errors import ConfigError, Ignore, Reject, StateError
 from protocol.limits import HASH_BYTES
 from protocol.rows import ItemId
 from protocol.state import State
 from protocol.tasks.question import question_of
 from protocol.text import quoted
 
+if TYPE_CHECKING:  # which imports what talks to the server, and a check of a table does not
+    from coordinator.operator import Operator
+
+# Each after a round began meanwhile, of a campaign that is in the table.
+_LOOKS_MAX: Final = 8
 ITEM: Final = "item_id"
 ANSWERS: Final = ("answer", "label")  # either, as in the tables of contributors
 
@@ -52,6 +57,27 @@ def read_answers(path: Path, state: State, campaign_id: str = "") -> dict[ItemId
     if not answers:
         raise ConfigError(f"{path} holds no answers", "add a line for each item")
     return answers
+
+
+def keep_those_waiting(operator: Operator, answers: Mapping[ItemId, bytes]) -> int:
+    """Has the coordinator keep the answers of items that still wait; gives how many.
+
+    A round may begin between our look and its: then we look again, and leave out what came too late by now.
+
+    Raises:
+        StateError: none of them waits; and what `Operator.import_gold` raises.
+    """
+    for _ in range(_LOOKS_MAX):
+        waiting = those_waiting(operator.state, answers)
+        try:
+            operator.import_gold(waiting)
+        except Ignore:
+            operator.refresh()
+            if those_waiting(operator.state, answers) == waiting:
+                raise
+        else:
+            return len(waiting)
+    raise StateError("rounds begin faster than answers can be imported", "try again")
 
 
 def those_waiting(state: State, answers: Mapping[ItemId, bytes]) -> dict[ItemId, bytes]:

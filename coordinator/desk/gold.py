@@ -14,7 +14,7 @@ from coordinator.desk.desk import Desk
 from coordinator.desk.experts import Said
 from coordinator.desk.items import PartView, part_view
 from coordinator.desk.statistics import Coincidences, agreement
-from coordinator.gold import read_answers, those_waiting
+from coordinator.gold import keep_those_waiting, read_answers
 from coordinator.sealed import waits
 from protocol.errors import CommonholdError, ConfigError, Reject, StateError
 from protocol.identity import short
@@ -125,7 +125,7 @@ def keep_agreed(desk: Desk, campaign_id: str, experts_min: int) -> int:
     """Imports what experts agree on; gives how many. Their answers are deleted here then, also those of
     items that came too late.
 
-    Raises StateError: there are none; and what `Operator.import_gold` raises.
+    Raises StateError: there are none; and what `keep_those_waiting` raises.
     """
     said = desk.experts.of(campaign_id)
     answers = agreed(desk.state, said, experts_min)
@@ -134,18 +134,17 @@ def keep_agreed(desk: Desk, campaign_id: str, experts_min: int) -> int:
             "there is no item that waits and that so many experts agree on",
             "let them see more items, or settle what they disagree on",
         )
-    desk.operator.import_gold(answers)
+    kept = keep_those_waiting(desk.operator, answers)
     late = [item_id for item_id in said if not waits(desk.state, item_id)]
     desk.experts.forget([*answers, *late])
-    return len(answers)
+    return kept
 
 
 def import_table(desk: Desk, campaign_id: str, name: str, content: bytes) -> tuple[int, int]:
     """Imports a table of answers to a campaign's items; gives how many, and how many came too late. `name` is
     what its owner calls the file: its end says of which form it is.
 
-    Raises ConfigError: names the line that is wrong; and what `those_waiting` and `Operator.import_gold`
-    raise.
+    Raises ConfigError: names the line that is wrong; and what `keep_those_waiting` raises.
     """
     named = form_of(Path(name))
     form = named if named in _FORMS else Form.CSV
@@ -156,9 +155,8 @@ def import_table(desk: Desk, campaign_id: str, name: str, content: bytes) -> tup
             answers = read_answers(path, desk.state, campaign_id)
         except CommonholdError as error:
             raise ConfigError(str(error).replace(str(path), name), error.advice) from error
-    waiting = those_waiting(desk.state, answers)
-    desk.operator.import_gold(waiting)
-    return len(waiting), len(answers) - len(waiting)
+    kept = keep_those_waiting(desk.operator, answers)
+    return kept, len(answers) - kept
 
 
 # ---- an expert at work ----

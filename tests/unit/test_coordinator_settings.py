@@ -13,10 +13,11 @@ from commonground.durations import duration_words, parse_duration
 from coordinator.campaigns import read_draft
 from coordinator.config import Config, Home
 from coordinator.founding import found
-from coordinator.gold import read_answers, those_waiting
+from coordinator.gold import keep_those_waiting, read_answers, those_waiting
 from coordinator.parts import parse_part
 from coordinator.policies import changed_policy, read_terms
-from protocol.errors import ConfigError, Reject, StateError
+from coordinator.sealed import validate_known
+from protocol.errors import ConfigError, Ignore, Reject, StateError
 from protocol.limits import PPM
 from protocol.policy import Policy
 from protocol.rows import row_of
@@ -318,6 +319,38 @@ class TestGold:
         with pytest.raises(ConfigError, match='"Ham" is written "ham"') as caught:
             read_answers(self.table(tmp_path, f"{item_id.hex()},Ham"), net.state)
         assert caught.value.advice
+
+    def test_a_round_that_begins_meanwhile_takes_only_its_own_items_along(self) -> None:
+        def network() -> Network:
+            made = Network(*people("ada", "ben"))
+            made.submit(made.people[0], [made.item(1), made.item(2)])
+            return made
+
+        before, now = network(), network()
+        first, second = ids(now)
+        known = {first: b"\0\x01", second: b"\0\x02"}
+        now.withdraw(now.people[0], [first])
+
+        class Operator:
+            """The server's rule, and a state that is of the last look."""
+
+            state, tried = before.state, 0
+
+            def refresh(self) -> None:
+                self.state = now.state
+
+            def import_gold(self, answers: dict[bytes, bytes]) -> None:
+                self.tried += 1
+                validate_known(now.state, answers)
+
+        operator = Operator()
+        assert keep_those_waiting(operator, known) == 1  # type: ignore[arg-type]
+        assert operator.tried == 2
+        operator.state, operator.refresh = before.state, lambda: None  # type: ignore[method-assign]
+        with pytest.raises(
+            Ignore
+        ):  # where another look shows nothing else, the server's word stands
+            keep_those_waiting(operator, known)  # type: ignore[arg-type]
 
     def test_items_that_wait_no_more_are_left_out(self) -> None:
         net = Network(*people("ada", "ben"))
