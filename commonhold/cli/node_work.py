@@ -235,8 +235,8 @@ def review(
     """Go through the items one by one: in this terminal, or with --web in a browser.
 
     The browser's page keeps every answer at once, and seals none before you confirm it. Its address is all
-    that it takes to open it, until the next start: treat it like a password. With --link and --start-node this
-    is all that somebody needs who only wants to review.
+    that it takes to open it, until the next start: treat it like a password. With --link and --start-node
+    that is all that somebody needs who only wants to review.
     """
     if context.invoked_subcommand is not None:
         # The directory may stand before the command, too.
