@@ -1730,6 +1730,13 @@ _TERMS: Final = (
         VOTES,
     ),
     Mutant(
+        "a decision that a reorganisation took away stands before later ones",
+        _CHAIN,
+        "    state.policy_block = min(state.policy_block, record.body.first - 1)\n",
+        "",
+        VOTES,
+    ),
+    Mutant(
         "the operator changes the rules without a vote",
         _NETWORK,
         '        _require_said(state, rules_hash(body.version), "on new rules", "rules")\n',
