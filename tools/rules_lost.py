@@ -29,6 +29,7 @@ COPIES: Final = "unit/test_copies.py"
 LOOKS: Final = "unit/test_copies_looks.py"
 ERASED: Final = "unit/test_fold_erasure_attacks.py"
 FLAGS: Final = "unit/test_fold_flags.py"
+CONTESTS: Final = "unit/test_fold_contests.py"
 RELATIONS: Final = "unit/test_relations.py"
 INTAKE: Final = "unit/test_fold_intake.py"
 KINDS: Final = "unit/test_fold_kinds.py"
@@ -126,8 +127,8 @@ _DECISIONS: Final = (
     Mutant(
         "gold needs a quorum",
         _VERDICTS,
-        "quorate = is_gold or ",
-        "quorate = ",
+        "quorate = many or (is_gold and not item.resembles)",
+        "quorate = many",
         ATTACKS,
     ),
     Mutant(
@@ -340,13 +341,6 @@ _FLAGS: Final = (
         FLAGS,
     ),
     Mutant(
-        "a panel's flag ends at a copy of the original",
-        _FLAGGING,
-        "        at = other.duplicate_of  # an earlier item, so that this ends\n",
-        '        return b""\n',
-        FLAGS,
-    ),
-    Mutant(
         "half of a panel makes a copy",
         _RELATIONS,
         "2 * sum(voice in FOR_A_COPY for voice in voices) > len(voices)",
@@ -414,35 +408,70 @@ _FLAGS: Final = (
         _CONTESTING,
         "item is None or item.author != record.author",
         "item is None",
-        FLAGS,
+        CONTESTS,
     ),
     Mutant(
         "a copy is contested again and again",
         _CONTESTING,
         "    if item.contested:\n",
         "    if False:\n",
-        FLAGS,
+        CONTESTS,
     ),
     Mutant(
         "a contest is free",
         _CONTESTING,
         "    count_submitted(state, item.author, 1)\n",
         "",
-        FLAGS,
+        CONTESTS,
     ),
     Mutant(
         "the first panel is heard again",
         _CONTESTING,
         "heard=len(item.answered_by)",
         "heard=0",
-        FLAGS,
+        CONTESTS,
+    ),
+    Mutant(
+        "the first panel's answers decide again",
+        _VERDICTS,
+        "{each: state.items[each].panel for each in items}",
+        "{each: state.items[each].answered_by for each in items}",
+        CONTESTS,
+    ),
+    Mutant(
+        "of what was contested one panel is paid",
+        _VERDICTS,
+        "{each: state.items[each].answered_by for each in items}",
+        "{each: state.items[each].panel for each in items}",
+        CONTESTS,
+    ),
+    Mutant(
+        "the first panel is measured by what the second one says",
+        _VERDICT,
+        "    for person in item.panel:\n",
+        "    for person in item.answered_by:\n",
+        CONTESTS,
+    ),
+    Mutant(
+        "what is compared with a copy is not compared with its original",
+        _FLAGGING,
+        "while at and (further := state.items[at].duplicate_of):",
+        'while at and (further := b""):',
+        CONTESTS,
+    ),
+    Mutant(
+        "a copy that is gone hides the original of its copies",
+        _FLAGGING,
+        "while at and (further := state.items[at].duplicate_of):",
+        "while at and (further := stands(state.items[at]) and state.items[at].duplicate_of):",
+        CONTESTS,
     ),
     Mutant(
         "an item that is contested has copies meanwhile",
         _SEALING,
         "stands(item) and not is_pending(self._state, item)",
         "stands(item)",
-        FLAGS,
+        CONTESTS,
     ),
 )
 
@@ -2067,7 +2096,7 @@ _BONDED: Final = (
         "one answer decides gold that may be a copy",
         "protocol/review/decisions.py",
         "quorate = many or (is_gold and not item.resembles)",
-        "quorate = many or is_gold",
+        "quorate = many or (is_gold and not item.resembles)",
         "unit/test_fold_flags.py",
     ),
     Mutant(

@@ -39,12 +39,10 @@ def kept_original(state: State, item: Item) -> ItemId:
     """What an item that comes back is compared with: what it resembled before, or what that was found to be a
     copy of. Empty for an item that comes for the first time, and where that one has gone."""
     at = item.resembles if item.draws or item.contested else b""
-    while at:
-        other = state.items[at]
-        if other.status is not ItemStatus.DUPLICATE:
-            return at if stands(other) else b""
-        at = other.duplicate_of  # an earlier item, so that this ends
-    return b""
+    # What it names, and not its status: a copy that was withdrawn or taken down was one of the same original.
+    while at and (further := state.items[at].duplicate_of):
+        at = further  # an earlier item, so that this ends
+    return at if at and stands(state.items[at]) else b""
 
 
 def is_known(state: State, item: Item) -> bool:

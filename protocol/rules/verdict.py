@@ -253,10 +253,10 @@ def _remember(state: State, campaign_id: str, item_id: ItemId) -> None:
 
 
 def _count_review_evidence(state: State, campaign: Campaign, item_id: ItemId, item: Item) -> None:
-    """Each answer to a decided item is evidence about its reviewer; gold is the better judge."""
+    """Each answer that decided an item is evidence about its reviewer, once; gold is the better judge."""
     truth = state.gold.get((campaign.id, item_id), item.answer)
     question = question_of(campaign)
-    for person in item.answered_by:
+    for person in item.panel:
         given = state.answers.get((campaign.id, item_id, person))
         if given is None or not given.answer or truth is None:
             continue

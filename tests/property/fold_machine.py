@@ -471,7 +471,9 @@ class FoldMachine(RuleBasedStateMachine):
         sale = f"sale-{len(state.licences)}"
         may = scope.commercial and state.campaigns[c].is_open
         assert may == self.attempt(lambda: self.net.license(digest, id=sale))
-        owes = asset in state.overshared  # then a part of what comes in, or all, has been shared out
+        owes = (
+            asset in state.overshared
+        )  # then a part of what comes in, or all, has been shared out
         if self.paid(asset, 1_000_001, sale) and not owes:
             *_, (_, deposit) = state.deposits.scan()
             assert bool(deposit.licence_id) == (may and not any(asset))
