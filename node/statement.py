@@ -173,9 +173,9 @@ def explain_item(state: State, item: Item) -> str:
         case ItemStatus.DUPLICATE:
             said = "reviewers called it " if item.relation else ""
             return f"{said}a copy of {item.duplicate_of.hex()[:12]}, which came before"
-        case _ if item.contested and item.decided_in is None:
-            original = item.resembles.hex()[:12]
-            return f"{_STAGES[item.status]}: you contested that it is a copy of {original}"
+        case _ if item.before is not None:
+            original, said = item.resembles.hex()[:12], contested_words(item.before)
+            return f"{_STAGES[item.status]}: you contested that it is {said} of {original}"
         case _:
             return _stage(item)
 
@@ -207,7 +207,14 @@ def _paid_for(campaign: Campaign, item: Item) -> str:
         return f"; whole price: reviewers called it independent of {original}"
     permille = campaign.worth_permille(item.relation)
     part = "half" if 2 * permille == WHOLE_PERMILLE else f"{permille / 10:g} % of the"
+    if item.relation == pb.RELATION_UNSEEN:
+        return f"; {part} price: reviewers were not shown {original}, which it resembles"
     return f"; {part} price: reviewers called it a derivative of {original}"
+
+
+def contested_words(item: Item) -> str:
+    """What an item is to an earlier one, as its author contests it: "a copy", or what earns a part only."""
+    return "a copy" if item.status is ItemStatus.DUPLICATE else "a derivative"
 
 
 def _stage(item: Item) -> str:

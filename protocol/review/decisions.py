@@ -165,7 +165,9 @@ def decide(
     question = question_of(campaign)
     confident = False
     if verdict.belief_ppm:
-        proposal = verdict.proposal if verdict.proposal_salt else None
+        # That of an item that was accepted before was opened then.
+        known = state.items[verdict.item_id].proposal
+        proposal = verdict.proposal if verdict.proposal_salt else known
         decision = question.kind.decide(
             question.spec, verdict.belief_ppm, proposal, state.policy.accept_ppm
         )
@@ -227,7 +229,8 @@ def compute_verdicts(
     drawn = state.round_of(campaign.id).items
     for item_id in drawn:
         draft = pb.ItemVerdict(item_id=item_id, belief_ppm=beliefs.get(item_id, ()))
-        draft.proposal_salt, draft.proposal = proposals.get(item_id, (b"", b""))
+        if state.items[item_id].proposal is None:
+            draft.proposal_salt, draft.proposal = proposals.get(item_id, (b"", b""))
         verdict = decide(state, campaign, draft, ringed, is_gold=item_id in known)
         if verdict.outcome not in SEALED:
             verdict.proposal_salt, verdict.proposal = draft.proposal_salt, draft.proposal

@@ -62,7 +62,7 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
         (
             "contest",
             pb.Contest(item_id=b"\xab" * 32),
-            "contested that item abababababab is a copy",
+            "contested what item abababababab was said to be",
         ),
         (
             "slash",

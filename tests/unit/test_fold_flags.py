@@ -241,7 +241,9 @@ def test_what_is_independent_earns_the_price(net: Network, relation: pb.Relation
 
 def test_hiding_the_original_neither_saves_nor_ruins(net: Network) -> None:
     _, likely = pair(net, UNSEEN)
-    assert item(net, likely).relation == DERIVATIVE
+    assert item(net, likely).relation == UNSEEN
+    net.close()
+    assert line_of(net, net.people[1]).weight_micro == PPM // 2
 
 
 def test_where_the_original_went_the_item_is_the_first_of_its_kind(net: Network) -> None:

@@ -137,20 +137,24 @@ def test_a_closed_campaign_takes_nothing_more(net: Network) -> None:
     with refuses("there is no campaign 'letters'"):
         net.add(net.operator, "close-campaign", changed(body, campaign_id="letters"))
     net.close_campaign()
-    assert not net.state.standbys.has("digits"), "nobody has to stand down"
     with refuses("closed already"):
         net.close_campaign()
+    net.close()
+    assert net.state.standbys.has("digits"), "copies can still be contested"
+    net.close()
+    assert not net.state.standbys.has("digits"), "nobody has to stand down"
     acts: list[Callable[[], None]] = [
         net.pause,
         partial(net.pause, False),
         partial(net.change, title="Ciphers"),
         partial(net.submit, ada, [net.item(1)]),
         partial(net.stand_by, ben),
-        net.seal,
     ]
     for act in acts:
         with refuses("campaign 'digits' is closed"):
             act()
+    with refuses("nothing waits for review"):
+        net.seal()
     folds_again(net)
 
 
