@@ -112,7 +112,8 @@ def explain(statement: StatementLine) -> str:
     share = f"{part / 10_000:.1f} %"
     match line.role:
         case pb.ROLE_CONTRIBUTOR if line.licence_id:
-            items = f"{evidence.licensed} of your items in {line.campaign_id}"
+            licensed = evidence.licensed_permille / WHOLE_PERMILLE
+            items = f"{licensed:g} of your items in {line.campaign_id}"
             return (
                 f"{items}, licensed as {line.licence_id} = {share} of the royalties of that licence"
             )
@@ -135,7 +136,7 @@ def explain(statement: StatementLine) -> str:
 
 def _items(evidence: pb.Evidence) -> str:
     total = evidence.accepted + evidence.rejected + evidence.duplicates + evidence.undecided
-    repaid = evidence.repaid_permille / WHOLE_PERMILLE
+    repaid = evidence.repaid_micro / PPM
     others = [
         f"{count:g} {word}"
         for count, word in (
@@ -143,7 +144,7 @@ def _items(evidence: pb.Evidence) -> str:
             (evidence.rejected, "rejected"),
             (evidence.duplicates, "duplicate" if evidence.duplicates == 1 else "duplicates"),
             (evidence.undecided, "undecided"),
-            (repaid, "unpaid for as many withdrawn before"),
+            (repaid, "repaid (at price 1) for what you gave up before"),
         )
         if count
     ]

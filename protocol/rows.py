@@ -432,7 +432,7 @@ class Snapshot:
     campaign_id: str
     scope: Consent
     items: tuple[ItemId, ...]
-    credits: tuple[tuple[PersonId, int], ...]  # accepted items by author: splits a royalty
+    credits: tuple[tuple[PersonId, int], ...]  # by author, thousandths of items: split a royalty
     logged_at: int  # log index
     withdrawn: int = 0  # items of it, and parts of items, since: by their authors, or taken down
 

@@ -1311,8 +1311,8 @@ _ROUNDS: Final = (
     Mutant(
         "a change of price holds for what was submitted before",
         "protocol/money/earnings.py",
-        "campaign, key = state.campaign_under(campaign_id, revision), (",
-        "campaign, key = state.campaigns[campaign_id], (",
+        "{each: state.campaign_under(campaign_id, each) for each in counted}",
+        "{each: state.campaigns[campaign_id] for each in counted}",
         LIFE,
     ),
     Mutant(
@@ -1331,10 +1331,45 @@ _ROUNDS: Final = (
     ),
     Mutant(
         "what is owed is repaid once for each revision",
-        "protocol/money/earnings.py",
-        "owed[key] = left - repaid",
-        "owed[key] = left",
+        "protocol/money/pools.py",
+        "penalty, owed = penalty - fined, owed - back",
+        "penalty = penalty - fined",
         LIFE,
+    ),
+    Mutant(
+        "what was rejected takes away once for each revision",
+        "protocol/money/pools.py",
+        "penalty, owed = penalty - fined, owed - back",
+        "owed = owed - back",
+        LIFE,
+    ),
+    Mutant(
+        "what an epoch did not earn repays",
+        "protocol/money/pools.py",
+        "back = min(each - fined, owed)",
+        "back = min(each, owed)",
+        LIFE,
+    ),
+    Mutant(
+        "what is given up is owed at the present price",
+        _CONTESTING,
+        "state.campaign_under(item.campaign_id, item.revision)",
+        "state.campaigns[item.campaign_id]",
+        LIFE,
+    ),
+    Mutant(
+        "royalties count a derivative whole",
+        "protocol/rules/dataset.py",
+        "worth = campaign.worth_permille(item.relation)",
+        "worth = 1_000",
+        FLAGS,
+    ),
+    Mutant(
+        "a royalty for items that are worth nothing is nobody's",
+        "protocol/money/revenue.py",
+        " and any(worth for _, worth in _snapshot(state, flow.licence_id).credits)",
+        "",
+        "property/test_revenue_properties.py",
     ),
     Mutant(
         "a takedown says nothing",
@@ -1446,9 +1481,9 @@ _MONEY: Final = (
     ),
     Mutant(
         "what is withdrawn is not repaid",
-        "protocol/money/earnings.py",
-        "worth - repaid,",
-        "worth,",
+        "protocol/money/pools.py",
+        "weights.append(each - fined - back)",
+        "weights.append(each - fined)",
         WITHDRAWAL,
     ),
     Mutant(

@@ -133,12 +133,22 @@ def scope(consent: Consent | pb.Consent) -> str:
     return ", ".join(given) or "nothing"
 
 
+def items_worth(permille: int) -> str:
+    """Items by what each is worth: a derivative counts for a part of one."""
+    return (
+        many(permille // WHOLE_PERMILLE, "item")
+        if permille % WHOLE_PERMILLE == 0
+        else (f"{permille / WHOLE_PERMILLE:,.3f}".rstrip("0") + " items")
+    )
+
+
 def evidence(line: pb.RewardLine) -> str:
     """Why somebody got a line: the counts behind it, in words."""
     found = line.evidence
     match line.role:
         case pb.ROLE_CONTRIBUTOR if line.licence_id:
-            return f"{many(found.licensed, 'item')} in the dataset of licence {line.licence_id}"
+            licensed = items_worth(found.licensed_permille)
+            return f"{licensed} in the dataset of licence {line.licence_id}"
         case pb.ROLE_CONTRIBUTOR:
             counts = {"accepted": found.accepted, "rejected": found.rejected}
             extra = {
@@ -148,7 +158,7 @@ def evidence(line: pb.RewardLine) -> str:
             }
             counts |= {name: number for name, number in extra.items() if number}
             told = ", ".join(f"{count(number)} {name}" for name, number in counts.items())
-            repaid = found.repaid_permille / WHOLE_PERMILLE
+            repaid = found.repaid_micro / PPM
             return f"{told}, {repaid:g} repaid" if repaid else told
         case pb.ROLE_REVIEWER:
             told = many(found.answers, "answer")

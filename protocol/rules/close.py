@@ -36,9 +36,9 @@ _COUNTS: Final = (
     "gold_right",
     "ring_size",
     "shares_micro",
-    "repaid_permille",
+    "repaid_micro",
     "updates",
-    "licensed",
+    "licensed_permille",
     "derivatives",
     "programs",
 )
@@ -123,9 +123,9 @@ def process_close(state: State, record: Record[pb.Close]) -> None:
         credit(state, who, line.asset, amount)
         if line.asset == SHARES:
             state.minted_micro += amount
-        if line.evidence.repaid_permille:
+        if line.evidence.repaid_micro:
             key = (who, line.campaign_id)
-            left = state.repayable[key] - line.evidence.repaid_permille
+            left = state.repayable[key] - line.evidence.repaid_micro
             if left:
                 state.repayable.put(key, left)
             else:

@@ -21,6 +21,7 @@ from typing import Final
 from protocol.errors import Ignore, Reject
 from protocol.lifecycle import CampaignStatus, ItemEvent, ItemStatus, RoundPhase
 from protocol.limits import CONTEST_EPOCHS_AFTER_CLOSE, HASH_BYTES
+from protocol.money.pools import item_weight
 from protocol.rows import EARNS_A_PART, Campaign, Item, ItemId
 from protocol.rules.admission import count_submitted, require_quota
 from protocol.rules.intake import enqueue
@@ -141,9 +142,10 @@ def ended_in(state: State, item: Item) -> int | None:
 
 
 def owe(state: State, item: Item) -> None:
-    """What an item earned is repaid by its author's next ones in the campaign: it does not stand for that any
-    more."""
-    worth = state.campaigns[item.campaign_id].worth_permille(item.relation)
+    """What an item earned, at its own price, is repaid by its author's next ones in the campaign: it does not
+    stand for that any more."""
+    campaign = state.campaign_under(item.campaign_id, item.revision)
+    worth = item_weight(campaign.price_ppm, campaign.worth_permille(item.relation))
     if worth:
         key = (item.author, item.campaign_id)
         state.repayable.put(key, state.repayable.get(key, 0) + worth)

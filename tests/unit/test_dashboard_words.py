@@ -178,7 +178,10 @@ def test_a_line_says_why() -> None:
 
     assert line(pb.ROLE_CONTRIBUTOR, accepted=2) == "2 accepted, 0 rejected"
     assert line(pb.ROLE_CONTRIBUTOR, rejected=1, duplicates=3) == "0 accepted, 1 rejected, 3 copies"
-    assert line(pb.ROLE_CONTRIBUTOR, "l", licensed=1) == "1 item in the dataset of licence l"
+    assert (
+        line(pb.ROLE_CONTRIBUTOR, "l", licensed_permille=1_000)
+        == "1 item in the dataset of licence l"
+    )
     assert line(pb.ROLE_REVIEWER, answers=1) == "1 answer"
     assert (
         line(pb.ROLE_REVIEWER, answers=9, gold_answers=3, gold_right=2, ring_size=4)

@@ -102,7 +102,7 @@ def test_an_item_is_contested_by_its_author_once_and_while_it_is_set_aside(net: 
 
 
 def earned(net: Network) -> int:
-    """What the second person was paid, and is due, for items, in thousandths of one's price."""
+    """What the second person was paid for items, as closes say; one at its whole price is PPM."""
     lines = [
         parse_leaf(pb.RewardLine, leaf)
         for entry in net.log
@@ -110,7 +110,7 @@ def earned(net: Network) -> int:
         for leaf in entry.leaves
     ]
     mine = (x for x in lines if x.person == net.people[1].id and x.role == pb.ROLE_CONTRIBUTOR)
-    return sum(line.weight_micro for line in mine) * 1_000 // PPM
+    return sum(line.weight_micro for line in mine)
 
 
 @pytest.mark.parametrize("closes", [True, False])
@@ -118,10 +118,10 @@ def earned(net: Network) -> int:
 @pytest.mark.parametrize(
     ("second", "becomes"),
     [
-        (INDEPENDENT, (ItemStatus.ACCEPTED, 1_000)),
-        (DERIVATIVE, (ItemStatus.ACCEPTED, 500)),
+        (INDEPENDENT, (ItemStatus.ACCEPTED, PPM)),
+        (DERIVATIVE, (ItemStatus.ACCEPTED, PPM // 2)),
         (COPY, (ItemStatus.DUPLICATE, 0)),
-        (pb.RELATION_UNSURE, (ItemStatus.ACCEPTED, 500)),
+        (pb.RELATION_UNSURE, (ItemStatus.ACCEPTED, PPM // 2)),
     ],
 )
 def test_what_earned_a_part_is_contested_and_earns_what_the_second_panel_says(
@@ -166,7 +166,7 @@ def test_who_contests_lays_the_answer_open_too(net: Network) -> None:
         ItemStatus.REJECTED,
         net.answer(1, C),
     )
-    assert dict(net.state.repayable.scan()) == {(net.people[1].id, C): 500}
+    assert dict(net.state.repayable.scan()) == {(net.people[1].id, C): PPM // 2}
 
 
 def test_a_proposal_is_opened_once(net: Network) -> None:
@@ -248,7 +248,7 @@ def test_what_goes_while_it_is_contested_goes_as_what_it_was(
         assert item(net, likely).takedown is not None
     net.withdraw(net.people[1], [likely])
     owed = dict(net.state.repayable.scan())
-    assert owed == ({(net.people[1].id, C): 500} if first == DERIVATIVE else {})
+    assert owed == ({(net.people[1].id, C): PPM // 2} if first == DERIVATIVE else {})
     assert not net.state.queues.has(C)
     assert same(net.replay(gone={likely}), net.state)
 

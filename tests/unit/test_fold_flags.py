@@ -292,14 +292,24 @@ def test_a_derivative_that_is_withdrawn_repays_what_it_earned(net: Network) -> N
     _, likely = pair(net, DERIVATIVE)
     net.close()
     net.withdraw(net.people[1], [likely])
-    assert dict(net.state.repayable.scan()) == {(net.people[1].id, C): 500}
+    assert dict(net.state.repayable.scan()) == {(net.people[1].id, C): PPM // 2}
     submit(net, 1, OTHER)
     run(net, INDEPENDENT)
     net.close()
     line = line_of(net, net.people[1])
-    assert (line.evidence.accepted, line.evidence.repaid_permille) == (1, 500)
+    assert (line.evidence.accepted, line.evidence.repaid_micro) == (1, PPM // 2)
     assert line.weight_micro == PPM // 2
     assert not len(net.state.repayable)
+
+
+def test_royalties_count_a_derivative_for_as_much_as_it_earned(net: Network) -> None:
+    original, likely = pair(net, DERIVATIVE)
+    digest = net.snapshot(campaign_id=C)
+    assert net.state.snapshots[digest].items == (original, likely)
+    assert dict(net.state.snapshots[digest].credits) == {
+        net.people[0].id: 1_000,
+        net.people[1].id: 500,
+    }
 
 
 @pytest.mark.parametrize(("permille", "taken"), [(0, True), (1_000, True), (1_001, False)])
