@@ -2025,6 +2025,13 @@ _TERMS: Final = (
         NETWORK,
     ),
     Mutant(
+        "a message inside that is empty may be there or not",
+        _STRICT,
+        "                message.ClearField(name)\n",
+        "                pass\n",
+        "unit/test_strict.py",
+    ),
+    Mutant(
         "fields that nobody knows pass",
         _STRICT,
         "    message.DiscardUnknownFields()",
