@@ -1341,14 +1341,14 @@ _ROUNDS: Final = (
         "protocol/money/pools.py",
         "penalty, owed = penalty - fined, owed - back",
         "owed = owed - back",
-        LIFE,
+        "property/test_money_and_draws.py",
     ),
     Mutant(
         "what an epoch did not earn repays",
         "protocol/money/pools.py",
         "back = min(each - fined, owed)",
         "back = min(each, owed)",
-        LIFE,
+        "property/test_money_and_draws.py",
     ),
     Mutant(
         "what is given up is owed at the present price",

@@ -25,7 +25,8 @@ LICENCES = ["", "a", "b", "c"]
 ppm = st.integers(0, PPM)
 person = st.sampled_from(PEOPLE)
 holdings = st.dictionaries(person, st.integers(0, 2**62), max_size=7)
-credit = st.dictionaries(person, st.integers(1, 65_536), min_size=1, max_size=7)
+worth = st.one_of(st.just(0), st.integers(1, 65_536_000))  # of what a campaign pays nothing for
+credit = st.dictionaries(person, worth, min_size=1, max_size=7)
 amounts = st.one_of(st.integers(1, 50), st.integers(1, ASSET_AMOUNT_MAX))
 deposits = st.lists(
     st.builds(Deposit, st.sampled_from(ASSETS), amounts, st.sampled_from(LICENCES)), max_size=12
