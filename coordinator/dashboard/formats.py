@@ -133,13 +133,10 @@ def scope(consent: Consent | pb.Consent) -> str:
     return ", ".join(given) or "nothing"
 
 
-def items_worth(permille: int) -> str:
-    """Items by what each is worth: a derivative counts for a part of one."""
-    return (
-        many(permille // WHOLE_PERMILLE, "item")
-        if permille % WHOLE_PERMILLE == 0
-        else (f"{permille / WHOLE_PERMILLE:,.3f}".rstrip("0") + " items")
-    )
+def worth(permille: int) -> str:
+    """Items by what each is worth, of which a derivative is a part: "2", "1.5"."""
+    whole, part = divmod(permille, WHOLE_PERMILLE)
+    return count(whole) + (f".{part:03}".rstrip("0") if part else "")
 
 
 def evidence(line: pb.RewardLine) -> str:
@@ -147,8 +144,9 @@ def evidence(line: pb.RewardLine) -> str:
     found = line.evidence
     match line.role:
         case pb.ROLE_CONTRIBUTOR if line.licence_id:
-            licensed = items_worth(found.licensed_permille)
-            return f"{licensed} in the dataset of licence {line.licence_id}"
+            licensed = worth(found.licensed_permille)
+            items = "item" if licensed == "1" else "items"
+            return f"{licensed} {items} in the dataset of licence {line.licence_id}"
         case pb.ROLE_CONTRIBUTOR:
             counts = {"accepted": found.accepted, "rejected": found.rejected}
             extra = {
@@ -183,6 +181,7 @@ FILTERS: Final = {
     "moment": moment,
     "name": name_of,
     "unhex": bytes.fromhex,
+    "worth": worth,
     "micro": micro,
     "percent": percent,
     "shortened": shortened,

@@ -178,6 +178,7 @@ def test_a_line_says_why() -> None:
 
     assert line(pb.ROLE_CONTRIBUTOR, accepted=2) == "2 accepted, 0 rejected"
     assert line(pb.ROLE_CONTRIBUTOR, rejected=1, duplicates=3) == "0 accepted, 1 rejected, 3 copies"
+    assert "1,234.05 items in" in line(pb.ROLE_CONTRIBUTOR, "l", licensed_permille=1_234_050)
     assert (
         line(pb.ROLE_CONTRIBUTOR, "l", licensed_permille=1_000)
         == "1 item in the dataset of licence l"
