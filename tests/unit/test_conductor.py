@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from coordinator import conductor
+from coordinator.life import left_undecided
 from coordinator.rounds import GRACE_MS, Clock, Step, Wait, next_step, situation_of
 from protocol.errors import Reject
 from protocol.lifecycle import CampaignStatus, RoundPhase
@@ -124,6 +125,7 @@ class TestSealing:
         net.run_round(*reviewers, c="slow")
         net.contest(author, hash_leaf(leaves[1]))
         submit(net, 5)
+        assert left_undecided(net.state, "slow") == 5
         net.close_campaign("slow")
         assert waits_of(net.state, "slow") == 1
         assert step(net, waited_ms=10 * WAIT_MS) is Step.SEAL
