@@ -460,6 +460,13 @@ _FLAGS: Final = (
         CONTESTS,
     ),
     Mutant(
+        "what is taken back stays in what it was",
+        _CONTESTING,
+        "before=replace(item, description=None, taken_back=()),",
+        "before=item,",
+        CONTESTS,
+    ),
+    Mutant(
         "what is contested goes without what it was",
         _WITHDRAWAL,
         "        uphold(state, item_id)\n",

@@ -89,7 +89,8 @@ def process_contest(state: State, record: Record[pb.Contest]) -> None:
         item,
         status=item.after(ItemEvent.CONTEST),
         contested=True,
-        before=item,
+        # But for what its author may take back meanwhile, of which nothing may stay anywhere.
+        before=replace(item, description=None, taken_back=()),
         resembles=item.duplicate_of or item.resembles,
         duplicate_of=b"",
         relation=pb.RELATION_NONE,

@@ -9,6 +9,7 @@ import pytest
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
 from protocol.log.envelope import parse_envelope
+from protocol.log.merkle import hash_leaf
 from protocol.log.strict import parse_leaf
 from protocol.money.accounts import conserves
 from protocol.review.reputation import belief_of
@@ -34,7 +35,7 @@ from tests.likely import (
     set_aside,
     submit,
 )
-from tests.simulated import Network
+from tests.simulated import Network, campaign, part
 
 
 @pytest.fixture
@@ -233,6 +234,25 @@ def test_what_no_panel_decides_is_what_it_was(
     found = sealing.compute_seal(net.state, net.campaign(C)).duplicates
     assert found == ({again: likely} if first == DERIVATIVE else {})
     assert item(net, original).status is ItemStatus.ACCEPTED
+
+
+def test_a_part_that_is_taken_back_from_what_is_contested_stays_nowhere(net: Network) -> None:
+    parts = [part("note"), part("extra", optional=True)]
+    net.add(net.operator, "campaign", campaign(id="parts", parts=parts))
+    ben, reviewers = net.people[1], net.people[2:]
+    leaves = [net.item(1, content=b"the same", c="parts") for _ in range(2)]
+    net.submit(ben, leaves, "parts")
+    copy = hash_leaf(leaves[1])
+    net.stand_by(*reviewers, c="parts")
+    net.seal(c="parts")
+    net.run_round(*reviewers, c="parts")
+    net.contest(ben, copy)
+    net.withdraw(ben, [copy], part="extra")
+    assert same(net.replay(gone=net.erased_since()), net.state)
+    net.take_down(copy)
+    assert item(net, copy).taken_back == ("extra",)
+    assert [each.name for each in item(net, copy).described().parts] == ["note"]
+    assert same(net.replay(gone=net.erased_since()), net.state)
 
 
 @pytest.mark.parametrize("first", [COPY, DERIVATIVE])
