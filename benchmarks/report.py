@@ -1,8 +1,24 @@
-"""How figures are shown: one line each, nested tables by their path."""
+"""How figures are shown: one line each, nested tables by their path; and how they are had of each format."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+
+def of_each(module: str, names: Iterable[str], *options: str) -> dict[str, Any]:
+    """What a benchmark finds `--only` of each of these, in a process of its own: memory that one of them
+    took would be counted for all that follow. Each is told as soon as it is known."""
+    found = {}
+    for name in names:
+        command = [sys.executable, "-m", module, "--only", name, "--json", *options]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        found[name] = json.loads(done.stdout) if done.stdout else {"ended with": done.returncode}
+        print(f"{name}: {done.stdout.strip() or done.returncode}", file=sys.stderr, flush=True)
+    return found
 
 
 def show(figures: Mapping[str, object]) -> None:

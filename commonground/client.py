@@ -13,12 +13,14 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
 import grpc
 from grpc import StatusCode, aio
 
+from commonground.addresses import now_ms
 from commonground.status import error_of
 from protocol.errors import Misbehaviour, Reject, Unreachable
 from protocol.identity import KeyId
@@ -244,7 +246,25 @@ class CoordinatorClient:
                 " network link: its certificate is another one",
                 "ask the operator for the present link; if it is unchanged, somebody is between you",
             )
+        if not _is_in_time(pem):
+            raise Unreachable(
+                f"{_name(self._link)} shows a certificate that is not valid at {_now():%Y-%m-%d %H:%M} UTC,"
+                " this machine's time: its clock is wrong, or the certificate ran out",
+                "set this machine's clock (timedatectl, or its settings); if it is right, tell the operator",
+            )
         return pem
+
+
+def _is_in_time(pem: str) -> bool:
+    """Whether a certificate is valid by our clock. gRPC would say no more than that nobody answers."""
+    from cryptography import x509  # of which a command that connects to nobody has no need
+
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    return certificate.not_valid_before_utc <= _now() <= certificate.not_valid_after_utc
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(now_ms() / 1_000, UTC)
 
 
 def _unreachable(link: NetworkLink, details: str) -> Unreachable:

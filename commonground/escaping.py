@@ -6,7 +6,7 @@ stands around them. What cannot be seen is spelt out, <U+202E>; what a format wo
 
     terminal     visible, one_line; commonhold/cli/output.py prints nothing else
     log lines    LogFormatter
-    pages        in_page, over each whole page, beside the escaping of its templates
+    pages        in_page, over each whole page, beside the escaping of its templates; unseen, beside a form
     Markdown     in_markdown, in_code
 
 JSON and Parquet stay exact: their writers quote. Nothing here raises.
@@ -103,9 +103,34 @@ def indented(text: str) -> str:
 # ---- pages ----
 
 
+# What a form sends back: another text, if any of it were spelt out. No text can pretend to be one, since
+# templates escape quotes and brackets.
+_SENT_BACK: Final = re.compile(r"(\bvalue=\"[^\"]*\"|<textarea\b[^>]*>[^<]*)")
+# What no browser would send back as it was: controls, and halves of characters.
+_LOST: Final = frozenset({"Cc", "Cs"})
+
+
 def in_page(html: str) -> str:
-    """A whole page of HTML in which what cannot be seen is spelt out; its templates escape the rest."""
-    return _spelt(html, "&lt;U+{:04X}&gt;")
+    """A whole page of HTML in which what cannot be seen is spelt out; its templates escape the rest. Values
+    of forms stay what they are, by numbers: a person who changes a price must not change a text by it."""
+    parts = _SENT_BACK.split(html)
+    parts[1::2] = map(_numbered_unseen, parts[1::2])
+    return "".join(_spelt(part, "&lt;U+{:04X}&gt;") for part in parts)
+
+
+def unseen(text: str) -> list[str]:
+    """What a text holds that cannot be seen, each once, as U+202E: to be told beside a form that has it."""
+    spelt = re.findall(r"<(U\+[0-9A-F]{4,6})>", visible(text.replace("<", "")))
+    return list(dict.fromkeys(spelt))
+
+
+def _numbered_unseen(value: str) -> str:
+    return "".join(
+        each
+        if _nature(each) is _Nature.PLAIN or unicodedata.category(each) in _LOST
+        else f"&#x{ord(each):X};"
+        for each in value
+    )
 
 
 # ---- Markdown ----

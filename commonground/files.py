@@ -8,13 +8,17 @@ and nothing reads it; whatever else goes wrong takes the part away again.
     write_new                 the file, and FileExistsError where there is one
     writing                   a file of a folder that is itself renamed when it is whole
     new_file, publish         the two halves, for whoever learns the name last
+
+What somebody else names, a person or a table, is read through `open_file`: it may be no file at all.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +34,19 @@ def private_directory(path: Path) -> None:
     """Makes a directory that its owner alone can enter, or makes one that is there so."""
     path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     path.chmod(DIRECTORY_MODE)  # mkdir leaves the mode of a directory that was there
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Opens a file for reading. Raises OSError also for a pipe, a socket or a device, of which some would
+    keep us waiting for ever, and some never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "it is no file, but a pipe, a socket or a device", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def new_file(path: Path, mode: int = FILE_MODE) -> BinaryIO:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from commonground.files import open_file
 from protocol.errors import ConfigError
 
 LINE_CHARS_MAX: Final = 16 << 20  # of a line that is held whole; a text of an item is shorter
@@ -39,7 +41,7 @@ def encoding_of(path: Path, named: str = "") -> str:
 def read_start(path: Path, length: int) -> bytes:
     """The first bytes of a file. Raises ConfigError."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(length)
     except OSError as error:
         raise unreadable(path, error) from error
@@ -49,7 +51,7 @@ def read_lines(path: Path, encoding: str = "") -> Iterator[str]:
     """Lines with their ends, as `csv` wants them. Raises ConfigError that names the first bad byte."""
     found = encoding_of(path, encoding)
     try:
-        with path.open(encoding=found, newline="") as file:
+        with io.TextIOWrapper(open_file(path), encoding=found, newline="") as file:
             number = 0
             while line := file.readline(LINE_CHARS_MAX):
                 number += 1
@@ -97,7 +99,7 @@ def _bad_byte(path: Path, encoding: str) -> ConfigError:
     """Reads the file again, to say where it is: whoever decodes in pieces knows only the piece."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line, offset = 1, 0
-    with path.open("rb") as file:
+    with open_file(path) as file:
         while True:
             chunk = file.read(_CHUNK_BYTES)
             kept = len(decoder.getstate()[0])

@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from commonground.files import open_file
 from commonground.lines import bad_line, read_lines, read_text
 from protocol.depth import load_json
 from protocol.errors import ConfigError
@@ -310,7 +311,7 @@ def _parquet(path: Path) -> Iterator[Any]:
             "pip install 'commonhold[node,dataset]'",
         ) from None
     try:
-        with pq.ParquetFile(path) as file:
+        with open_file(path) as opened, pq.ParquetFile(opened) as file:
             yield file
     except (ArrowException, OSError, ValueError, OverflowError) as error:
         raise ConfigError(f"cannot read {path} as Parquet: {error}", "export it again") from error

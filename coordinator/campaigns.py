@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from commonground.carried import PART_BYTES_MAX
 from commonground.durations import duration_words, parse_duration
+from commonground.files import open_file
 from coordinator.copying import parse_copy_terms
 from coordinator.parts import parse_part, part_of_table
 from protocol.depth import load_json
@@ -47,6 +48,8 @@ PROPOSAL: Final = {
     "optional": pb.PROPOSAL_OPTIONAL,
     "none": pb.PROPOSAL_NOT_TAKEN,
 }
+# Of a file that describes one: its longest text, and its lists, several times over.
+FILE_BYTES_MAX: Final = 256 * 1024
 # What an item consists of where a campaign names no parts.
 CONTENT_PART: Final = "content"
 
@@ -152,10 +155,17 @@ class Draft:
     wrong: tuple[CommonholdError, ...]
 
     def whole(self) -> pb.Campaign:
-        """The record. Raises the first of what is wrong."""
-        for error in self.wrong:
-            raise error
-        return self.body
+        """The record. Raises what is wrong, all of it at once, as an error of the first one's kind."""
+        if not self.wrong:
+            return self.body
+        first, *others = self.wrong
+        if not others:
+            raise first
+        told = [f"{error}; {error.advice}" if error.advice else str(error) for error in self.wrong]
+        raise type(first)(
+            "\n".join([f"{len(told)} things are wrong with the campaign:", *told]),
+            "correct them all, then try again: nothing was opened",
+        )
 
 
 def read_draft(network: bytes, file: Path | None, given: Mapping[str, Any]) -> Draft:
@@ -417,7 +427,11 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _read_text(path: Path, advice: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with open_file(path) as file:
+            raw = file.read(FILE_BYTES_MAX + 1)
+        if len(raw) > FILE_BYTES_MAX:
+            raise ConfigError(f"{path} has more than {FILE_BYTES_MAX:,} bytes", advice)
+        return raw.decode()
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}", advice) from error
     except UnicodeDecodeError as error:

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from commonground.lines import bad_line
 from commonground.tables import Form, Table, form_of
 from coordinator.sealed import waits
-from protocol.errors import ConfigError, Reject, StateError
+from protocol.errors import ConfigError, Ignore, Reject, StateError
 from protocol.limits import HASH_BYTES
 from protocol.rows import ItemId
 from protocol.state import State
 from protocol.tasks.question import question_of
 from protocol.text import quoted
 
+if TYPE_CHECKING:  # which imports what talks to the server, and a check of a table does not
+    from coordinator.operator import Operator
+
+# Each after a round began meanwhile, of a campaign that is in the table.
+_LOOKS_MAX: Final = 8
 ITEM: Final = "item_id"
 ANSWERS: Final = ("answer", "label")  # either, as in the tables of contributors
 
 
-def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
+def read_answers(path: Path, state: State, campaign_id: str = "") -> dict[ItemId, bytes]:
     """Answers by item, from a table with the columns item_id (hex) and answer or label (as the kind of task
     takes it in words). It is read as contributors' tables are: with or without a byte order mark, apart by
-    commas, semicolons or tabs, or as JSON Lines.
+    commas, semicolons or tabs, or as JSON Lines. Items are of any campaign, or all of `campaign_id`.
 
     Raises:
-        ConfigError: names the line that is wrong.
+        ConfigError: names the line that is wrong, or the item of another campaign.
         StateError: names the item that nobody has submitted.
     """
     answers: dict[ItemId, bytes] = {}
@@ -42,7 +47,7 @@ def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
             raise bad_line(path, row.number, row.problem)
         where = f"{path}:{row.number}"
         named, words = (str(row.cells.get(name, "")) for name in (ITEM, answered))
-        item_id, answer = _parse_row(named, words, state, where)
+        item_id, answer = _parse_row(named, words, state, where, campaign_id)
         if item_id in answers:
             raise ConfigError(
                 f"{where}: the item {item_id.hex()[:12]} is there twice",
@@ -52,6 +57,27 @@ def read_answers(path: Path, state: State) -> dict[ItemId, bytes]:
     if not answers:
         raise ConfigError(f"{path} holds no answers", "add a line for each item")
     return answers
+
+
+def keep_those_waiting(operator: Operator, answers: Mapping[ItemId, bytes]) -> int:
+    """Has the coordinator keep the answers of items that still wait; gives how many.
+
+    A round may begin between our look and its: then we look again, and leave out what came too late by now.
+
+    Raises:
+        StateError: none of them waits; and what `Operator.import_gold` raises.
+    """
+    for _ in range(_LOOKS_MAX):
+        waiting = those_waiting(operator.state, answers)
+        try:
+            operator.import_gold(waiting)
+        except Ignore:
+            operator.refresh()
+            if those_waiting(operator.state, answers) == waiting:
+                raise
+        else:
+            return len(waiting)
+    raise StateError("rounds begin faster than answers can be imported", "try again")
 
 
 def those_waiting(state: State, answers: Mapping[ItemId, bytes]) -> dict[ItemId, bytes]:
@@ -69,7 +95,9 @@ def those_waiting(state: State, answers: Mapping[ItemId, bytes]) -> dict[ItemId,
     return waiting
 
 
-def _parse_row(said: str, answer: str, state: State, where: str) -> tuple[ItemId, bytes]:
+def _parse_row(
+    said: str, answer: str, state: State, where: str, campaign_id: str
+) -> tuple[ItemId, bytes]:
     try:
         item_id = bytes.fromhex(said)
     except ValueError:
@@ -82,6 +110,11 @@ def _parse_row(said: str, answer: str, state: State, where: str) -> tuple[ItemId
     item = state.items.get(item_id)
     if item is None:
         raise StateError(f"{where}: nobody has submitted this item", "submit it, then import again")
+    if campaign_id and item.campaign_id != campaign_id:
+        raise ConfigError(
+            f"{where}: this item is one of {quoted(item.campaign_id)}, and not of {quoted(campaign_id)}",
+            "import it on the page of its own campaign",
+        )
     question = question_of(state.campaigns[item.campaign_id])
     try:
         known = question.kind.read_words(question.spec, answer)

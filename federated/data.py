@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from commonground.files import open_file
 from protocol.errors import ConfigError
 from protocol.limits import SALT_BYTES
 
@@ -151,7 +152,7 @@ def _read_text(path: Path) -> str:
 
 def _read_bytes(path: Path, bytes_max: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(bytes_max + 1)  # never more, however large the file is
     except OSError as error:
         raise ConfigError(

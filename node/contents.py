@@ -33,6 +33,7 @@ class CheckedPart:
     source: str = ""
     findings: tuple[Finding, ...] = ()
     language: str = ""  # of a text, where that is sure
+    is_looked_at: bool = True  # or only what reads as text in it was, for personal data
     credentials: Credentials | None = None  # which the file had, and the content has no more
 
 
@@ -72,6 +73,7 @@ class Contents:
             source=told.text,
             findings=tuple(self._placed(source, each) for each in findings),
             language=screened.language,
+            is_looked_at=screened.is_whole,
             credentials=beside.credentials,
         )
 
@@ -103,13 +105,15 @@ class Contents:
     # ---- personal data ----
 
     def _screened(self, content: bytes, media_type: str) -> Screened:
-        """A text, and nothing of what is none: what is not UTF-8 is refused when it is prepared."""
-        if self._screening is None or not MEDIA[media_type].is_text:
+        """A text, also one that goes as a file of any kind, and of other such files what reads as text."""
+        if self._screening is None or MEDIA[media_type].shown in (Shown.PICTURE, Shown.SOUND):
             return Screened()
         try:
             return self._screening.document(content.decode(), media_type)
         except UnicodeDecodeError:
-            return Screened()
+            if MEDIA[media_type].is_text:
+                return Screened()  # it is refused when it is prepared
+            return self._screening.bytes_of_any_kind(content)
 
     def _told(self, source: PartSource) -> Screened:
         """What is said of content: its source, which the log shows; and its file's name, which stays here."""

@@ -66,6 +66,7 @@ from node.reviewers import load_reviewers
 from node.serve import OwnContent, may_read
 from node.store import Store
 from node.tossing import keep_tossing
+from node.twin import TwinWatch, require_only_one
 from node.unproved import Unproved
 from node.wallet import Wallet
 from node.witness import Witness, sound_alarms
@@ -129,13 +130,14 @@ class Daemon:
         self._news = News((config.link.log_verifier,))
 
     async def run(self) -> None:
-        """Runs until cancelled. Raises StateError (running already), ConfigError, StoreError."""
+        """Runs until cancelled. Raises StateError (running already, or a copy), ConfigError, StoreError."""
         config = self._config
         with (
             single_instance(self._directory.lock),
             Store(self._directory.database) as store,
             BlobStore(self._directory.blobs) as blobs,
         ):
+            require_only_one(self._directory, store)
             note_endpoint(store, config.rpc_url)
             await asyncio.to_thread(sweep, store, blobs)
             plugins = await asyncio.to_thread(load_reviewers, config.reviewers, config.chat)
@@ -263,6 +265,7 @@ class Daemon:
         settlements = SettlementWatch(follower, keys.person)
         own = OwnRecords(follower, store, keys.person)
         ClockWatch(store, follower)
+        TwinWatch(store, follower, keys.key)
         follower.subscribe(partial(send_postponed, store))
         rpc_url = self._config.rpc_url
         watcher = ChainWatcher(store, follower, rpc_url) if rpc_url else None

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from commonground.carried import PART_BYTES_MAX
+from commonground.files import open_file
 from node.media.records import Beside, Credentials, Prepared
 from node.media.texts import CHECKS
 from node.media.worker import DECODER
@@ -164,7 +165,7 @@ def _is_decoded(media_type: str) -> bool:
 def read_content(path: Path, bytes_max: int = MAX_FILE_BYTES) -> bytes:
     """What a file holds. Raises ConfigError (unreadable) or Reject (empty, too large)."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(bytes_max + 1)  # never more, however large the file is
     except OSError as error:
         raise ConfigError(

@@ -27,6 +27,7 @@ from node.quota import within_quota
 from node.rows import ItemRow, Outgoing, PartRow
 from node.store import Store
 from protocol import transition
+from protocol.errors import CommonholdError
 from protocol.limits import SALT_BYTES
 from protocol.log import commitments
 from protocol.log.batch import batch_root
@@ -47,13 +48,21 @@ BATCH_ITEMS: Final = 1_000
 @dataclass(frozen=True, slots=True)
 class Submitted:
     """What was queued, what was left out and why, what was done to files before, and how many items are
-    for a later epoch."""
+    for a later epoch. `stopped`: what ended it in the middle, so that `unread` items were not queued."""
 
     batches: tuple[bytes, ...]  # digests of the outgoing records
     items: int
     left_out: tuple[LeftOut, ...]
     left: int = 0
     changed: tuple[Changed, ...] = ()
+    unread: int = 0
+    stopped: CommonholdError | KeyboardInterrupt | None = None
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many items each batch has."""
+        full, rest = divmod(self.items, BATCH_ITEMS)
+        return [BATCH_ITEMS] * full + [rest] * bool(rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +142,31 @@ class Submitter:
         on_item: Callable[[], object] = lambda: None,
     ) -> Submitted:
         """Queues new items in batches of at most BATCH_ITEMS, as many as the author may submit in this
-        epoch; `on_item` is called after each.
+        epoch; `on_item` is called after each. What is queued will be sent: what goes wrong after the first
+        batch, an interruption too, is told with what was done before, and not instead of it.
 
         Raises Reject before anything is queued when terms do not fit the rules; StateError when no more may
         be submitted in this epoch, or what was brought has changed.
         """
         fresh = within_quota(self._store, self._state, self._keys.person, plan.items)
-        batches = [
-            self._queue_batch(batch, terms, on_item) for batch in _batches(_again(fresh, drafts))
-        ]
+        batches: list[bytes] = []
+        items, stopped = 0, None
+        try:
+            for batch in _batches(_again(fresh, drafts)):
+                batches.append(self._queue_batch(batch, terms, on_item))
+                items += len(batch)
+        except (CommonholdError, KeyboardInterrupt) as error:
+            if not batches:
+                raise
+            stopped = error
         return Submitted(
             batches=tuple(batches),
-            items=len(fresh),
+            items=items,
             left_out=plan.left_out,
             left=len(plan.items) - len(fresh),
-            changed=changed_of(fresh),
+            changed=changed_of(fresh[:items]),
+            unread=len(fresh) - items,
+            stopped=stopped,
         )
 
     def _queue_batch(

@@ -27,7 +27,7 @@ from commonground.dataset.layout import Manifest
 from commonground.dataset.proofs import Proofs, read_lines, read_proofs
 from commonground.dataset.rows import Columns
 from commonground.dataset.splits import SPLITS, TRAIN, Member, SplitTerms, split_items
-from commonground.files import sha256_file
+from commonground.files import open_file, sha256_file
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError
 from protocol.log import commitments
 from protocol.log.merkle import hash_leaf
@@ -95,7 +95,8 @@ def _check_keys(manifest: Manifest, verifier: Verifier, proofs: Proofs) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with open_file(path) as file:
+            return file.read()
     except FileNotFoundError:
         raise Misbehaviour(f"the dataset lacks {path.name}") from None
 

@@ -1,6 +1,7 @@
 """Templates and static files of a site: its own folders, and behind them what all sites share.
 
-Text of others is escaped where a template names it, and on the whole page what cannot be seen is spelt out.
+Text of others is escaped where a template names it, and on the whole page what cannot be seen is spelt out,
+but in what a form sends back: beside that stands what it holds, by the filter `unseen`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from starlette.staticfiles import StaticFiles
 
-from commonground.escaping import in_page
+from commonground.escaping import in_page, unseen
 
 _SHARED: Final = Path(__file__).parent / "templates"
 
@@ -40,6 +41,7 @@ def environment(templates: Path, static: str, *further: Path) -> Environment:
     made.globals["static"] = static
     made.filters["count"] = lambda number: f"{number:,}"
     made.filters["segment"] = segment
+    made.filters["unseen"] = unseen
     return made
 
 

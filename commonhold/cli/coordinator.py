@@ -294,19 +294,18 @@ def gold_import(
     The coordinator keeps them sealed. The log gets salted hashes when an item's round begins; the
     round's verdict opens them.
     """
-    from coordinator.gold import read_answers, those_waiting
+    from coordinator.gold import keep_those_waiting, read_answers
     from coordinator.operator import Operator
 
     with Operator(Home.at(directory)) as operator:
         answers = read_answers(file, operator.state)
-        waiting = those_waiting(operator.state, answers)
-        operator.import_gold(waiting)
-    late = len(answers) - len(waiting)
+        kept = keep_those_waiting(operator, answers)
+    late = len(answers) - kept
     emit(
-        {"answers": len(waiting), "late": late},
+        {"answers": kept, "late": late},
         as_json,
         lambda: (
-            f"{len(waiting):,} answers are kept"
+            f"{kept:,} answers are kept"
             + (f"; {late:,} came too late: their items do not wait any more" if late else "")
         ),
     )

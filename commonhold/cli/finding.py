@@ -32,6 +32,7 @@ class Found:
 
     by_item: tuple[tuple[str, Finding], ...]
     languages: tuple[tuple[str, int], ...]
+    partly: int = 0  # files of which only what reads as text was looked at
 
     @classmethod
     def of(cls, plan: Plan) -> Found:
@@ -40,13 +41,16 @@ class Found:
         return cls.among(
             ((item.name, each) for item in plan.items for each in item.findings),
             (part.language for part in parts),
+            sum(not part.is_looked_at for item in plan.items for part in item.parts),
         )
 
     @classmethod
-    def among(cls, by_item: Iterable[tuple[str, Finding]], languages: Iterable[str]) -> Found:
+    def among(
+        cls, by_item: Iterable[tuple[str, Finding]], languages: Iterable[str], partly: int = 0
+    ) -> Found:
         """An empty language is none."""
         counted = Counter(each for each in languages if each)
-        return cls(tuple(by_item), tuple(counted.most_common()))
+        return cls(tuple(by_item), tuple(counted.most_common()), partly)
 
     def data(self) -> dict[str, Any]:
         """For scripts."""
@@ -63,6 +67,7 @@ class Found:
                 for name, each in self.by_item
             ],
             "languages": dict(self.languages),
+            "partly_looked_at": self.partly,
             "not_looked_for": NOT_FOUND,
         }
 
@@ -85,6 +90,11 @@ class Found:
         if self.languages:
             listed = ", ".join(f"{name} {count:,}" for name, count in self.languages[:LISTED])
             lines.append(f"languages of texts, where they are sure: {listed}")
+        if self.partly:
+            lines.append(
+                f"files of any kind, {self.partly:,}: only what reads as text in them was looked at, and"
+                " nothing that is compressed or encrypted; they go as they are"
+            )
         return lines
 
     def tell(self) -> None:

@@ -177,7 +177,7 @@ def list_tasks(directory: Path | None, as_json: bool) -> None:
 
 
 def _cells(row: dict[str, Any]) -> list[object]:
-    given = row["answer"] or row["refusal"] or ""
+    given = row["answer"] or (_refused(row["refusal"]) if row["refusal"] else "")
     if row["program"]:
         given += f" (by {row['program']})"
     return [row["item"][:ITEM_DIGITS], row["campaign"], row["kind"], row["status"], given]
@@ -316,8 +316,13 @@ def _said_before(desk: Desk, wanted: Wanted) -> str:
     for task in desk.drafted([wanted]):
         if task.draft is not None:
             return _case(wanted).words(task.draft)
-        return MEANINGS[task.draft_refusal]
+        return _refused(MEANINGS[task.draft_refusal])
     return ""
+
+
+def _refused(reason: str) -> str:
+    """Told apart from an answer: a label may be called as a reason is."""
+    return f"refused: {reason}"
 
 
 def _asked(case: Case) -> Panel:

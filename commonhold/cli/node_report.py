@@ -32,6 +32,7 @@ from node.statement import (
     read_statement,
 )
 from node.store import Store
+from node.twin import twin_warning
 from protocol.coin.witnesses import Diligence
 from protocol.errors import StateError
 from protocol.identity import KeyId, PersonId, name_of, peer_id_of
@@ -118,6 +119,7 @@ def status(
         "move": move_data(state, person),
         "alarm_files": [str(path_of(home.alarms, alarm)) for alarm in store.alarms()],
         "clock": clock_warning(store, now_ms()),
+        "twin": twin_warning(store, now_ms()),
         "reach": {
             "reached": was_reached(store, now_ms()),
             "words": reach_words(store, now_ms()),
@@ -157,6 +159,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
     lines = [f"ALARM: {message}" for message in data["alarms"]]
     lines += [f"show others: commonhold verify --alarm {file}" for file in data["alarm_files"]]
     lines += [f"CLOCK: {data['clock']}"] if data["clock"] else []
+    lines += [f"KEY: {data['twin']}"] if data["twin"] else []
     lines += [
         f"you         {data['person']}",
         f"this node   {data['peer_id']}",

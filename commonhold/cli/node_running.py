@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,10 @@ from node.config import NodeDirectory
 from protocol.errors import LocalError
 
 LOG_NAME: Final = "node.log"
+# Enough for what a node said last, whatever it writes; and for what anybody looks up afterwards.
+_SAID_BYTES: Final = 4_096
+_LOG_BYTES_MAX: Final = 8 << 20
+_SAID_LINES: Final = 3
 _READY_NAME: Final = "node.ready"
 _READY_S: Final = 60.0  # a cold start on a busy machine takes ten
 _STOP_S: Final = 10.0
@@ -48,7 +53,8 @@ def node_running(home: NodeDirectory, passphrase_path: Path | None) -> Iterator[
 
 
 def _start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("ab") as out:
+    is_long = log.exists() and log.stat().st_size > _LOG_BYTES_MAX
+    with log.open("wb" if is_long else "ab") as out:
         return subprocess.Popen(
             [sys.executable, "-m", "commonhold", *arguments],
             stdin=subprocess.DEVNULL,
@@ -62,11 +68,18 @@ def _wait_until_ready(node: subprocess.Popen[bytes], ready: Path, log: Path) -> 
     deadline = time.monotonic() + _READY_S
     while not ready.exists():
         if node.poll() is not None:
-            said = log.read_text(errors="replace").splitlines()[-3:]
-            raise LocalError(f"the node did not start: {' '.join(said)}", _ADVICE)
+            raise LocalError(f"the node did not start: {said_last(log)}", _ADVICE)
         if time.monotonic() > deadline:
             raise LocalError(f"the node is not ready after {_READY_S:.0f} s; see {log}", _ADVICE)
         time.sleep(_POLL_S)
+
+
+def said_last(log: Path) -> str:
+    """The last lines of a log, however long it is."""
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _SAID_BYTES))
+        lines = file.read(_SAID_BYTES).decode(errors="replace").splitlines()
+    return " ".join(lines[-_SAID_LINES:])
 
 
 def _end(node: subprocess.Popen[bytes]) -> None:

@@ -32,6 +32,7 @@ def scan(paths: list[Path], screening: Screening, encoding: str, as_json: bool) 
     found = Found.among(
         ((each.name, finding) for each in told for finding in each.findings),
         (each.language for each in told),
+        sum(not each.is_whole for each in told),
     )
     unread = [each for each in told if each.problem]
     data = found.data() | {

@@ -101,12 +101,18 @@ def submit(
                 done = submitter.queue(
                     looked.plan, looked.brought.drafts, terms, lambda: bar.advance(task)
                 )
-            asyncio.run(deliver(home, config, store, follower, quiet=as_json, reports="submission"))
+            if not isinstance(done.stopped, KeyboardInterrupt):
+                sending = deliver(
+                    home, config, store, follower, quiet=as_json, reports="submission"
+                )
+                asyncio.run(sending)
             report_submitted(
                 *(store, done, looked.brought, looked.found),
                 file=home.root / LIST_NAME,
                 as_json=as_json,
             )
+            if done.stopped is not None:
+                raise done.stopped
     if looked.choice is Choice.STOP:
         end_stopped(looked.plan, looked.found, how.dry_run, as_json)
     end(looked.plan, looked.takes, how.strict)

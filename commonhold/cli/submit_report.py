@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from node.bringing.sources import Brought
 from node.drafts import LeftOut
 from node.planning import Changed, Plan, changed_of
 from node.privacy.finders import NOT_FOUND
-from node.rows import OutboxState
+from node.rows import OutboxRow, OutboxState
 from node.store import Store
 from node.submission import Submitted
 from protocol.errors import Reject
@@ -45,27 +45,35 @@ def report_submitted(
 ) -> None:
     """Says what became of a submission; a long list of what was left out goes to `file`.
 
-    Raises Reject where the network refused some.
+    Raises Reject, after that, where the network refused some.
     """
-    rows = [row for digest in done.batches if (row := store.outbox_row(digest)) is not None]
-    refused = [row for row in rows if row.state == "refused"]
-    if refused:
-        raise Reject(
-            f"the network refused {len(refused)} of {len(rows)} batches: {refused[0].last_error}",
-            "correct what it says and run the command again; accepted batches are left out",
-        )
+    batches = [
+        (size, row)
+        for size, digest in zip(done.sizes, done.batches, strict=True)
+        if (row := store.outbox_row(digest)) is not None
+    ]
+    rows = [row for _, row in batches]
+    refused = [row for row in rows if row.state is OutboxState.REFUSED]
     data = (
         _data(done.left_out, brought)
         | found.data()
         | {
             "changed": _changed_data(done.changed),
             "items": done.items,
+            "not_submitted": done.unread,
             "left": done.left,
-            "batches": [{"entry": row.receipt_index, "state": row.state} for row in rows],
+            "batches": [
+                {"entry": row.receipt_index, "state": row.state, "items": size}
+                for size, row in batches
+            ],
         }
     )
-    batches = f"{len(rows)} {'batch' if len(rows) == 1 else 'batches'}"
-    lines: list[RenderableType] = [f"{_count(done.items, 'item')} submitted in {batches}"]
+    lines: list[RenderableType] = [*_counted(batches)]
+    if done.unread:
+        lines.append(
+            f"{_count(done.unread, 'item')} not submitted, since it ended before them: run the command"
+            " again, and it leaves out what is there"
+        )
     if done.left:
         lines.append(
             f"left for a later epoch: {done.left:,}, since you may submit no more in this one;"
@@ -77,6 +85,23 @@ def report_submitted(
         )
     lines += _changed(done.changed)
     _emit(data, lines + _left_out(done.left_out, file), brought, as_json)
+    if refused:
+        raise Reject(
+            f"the network refused {len(refused)} of {len(rows)} batches: {refused[0].last_error}",
+            "correct what it says and run the command again; accepted batches are left out",
+        )
+
+
+def _counted(batches: Sequence[tuple[int, OutboxRow]]) -> Iterator[str]:
+    """How many items are in the log or on their way, and how many were refused."""
+    for words, states in (
+        ("submitted", (OutboxState.SENT, OutboxState.UNPROVED, OutboxState.POSTPONED)),
+        ("queued, and not sent yet: `commonhold node send` sends them,", (OutboxState.QUEUED,)),
+        ("refused", (OutboxState.REFUSED,)),
+    ):
+        sizes = [size for size, row in batches if row.state in states]
+        if sizes or (not batches and words == "submitted"):
+            yield f"{_count(sum(sizes), 'item')} {words} in {_count(len(sizes), 'batch', 'batches')}"
 
 
 def report_plan(plan: Plan, brought: Brought, found: Found, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from commonground.files import open_file
 from commonhold.audit.alarm import Finding, check_alarm
 from commonhold.cli.output import EXIT_TESTIMONY, emit, note
 from commonhold.cli.verify_dataset import parse_key
@@ -40,7 +41,7 @@ def check(path: Path, key: str, as_json: bool) -> None:
 
 def _read(path: Path) -> AlarmFile:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise ConfigError(

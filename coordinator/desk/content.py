@@ -50,7 +50,7 @@ class Contents:
     """Of one desk. Its methods may be called from any thread."""
 
     def __init__(self, home: Home) -> None:
-        """Empties what an earlier desk left. Raises StoreError."""
+        """Empties what an earlier desk left: there is one at a time. Raises StoreError."""
         self._folder = home.path / "desk" / "content"
         shutil.rmtree(self._folder, ignore_errors=True)
         self._store = ContentStore(self._folder)

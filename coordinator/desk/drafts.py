@@ -14,14 +14,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from commonground.files import private_directory, replace_file
-from coordinator.campaigns import CONTENT_PART
+from commonground.files import open_file, private_directory, replace_file
+from coordinator.campaigns import CONTENT_PART, FILE_BYTES_MAX
 from coordinator.config import Home
-from protocol.errors import ConfigError, StoreError
+from protocol.errors import ConfigError, StateError, StoreError
 from protocol.text import is_id
 
-# A file beyond it is no draft: the longest text of a campaign, and its lists, several times over.
-DRAFT_BYTES_MAX: Final = 256 * 1024
+DRAFT_BYTES_MAX: Final = FILE_BYTES_MAX
 DRAFTS_MAX: Final = 200
 
 TEXTS: Final = (
@@ -86,7 +85,7 @@ def load_draft(home: Home, draft_id: str) -> DraftFile:
     """A draft; raises ConfigError: there is none, or its file is no TOML; StoreError: it cannot be read."""
     path = path_of(home, draft_id)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             raw = file.read(DRAFT_BYTES_MAX + 1)
         text = raw.decode()
         values = tomllib.loads(text)
@@ -103,13 +102,36 @@ def load_draft(home: Home, draft_id: str) -> DraftFile:
     )
 
 
-def save_draft(home: Home, fields: Mapping[str, str]) -> DraftFile:
-    """Keeps what a form says, in place of a draft of the same id; durable on return.
+def digest_of(home: Home, draft_id: str) -> str:
+    """What stands for the draft of this name, even where that is no TOML; empty where there is none.
 
-    Raises ConfigError: there is no id, or a number is none; StoreError: it cannot be written.
+    Raises ConfigError: that is no id; StoreError: it cannot be read.
+    """
+    path = path_of(home, draft_id)
+    try:
+        with open_file(path) as file:
+            return sha256(file.read(DRAFT_BYTES_MAX + 1)).hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise StoreError(f"cannot read {path.name}: {error.strerror}") from error
+
+
+def save_draft(home: Home, fields: Mapping[str, str], replaces: str = "") -> DraftFile:
+    """Keeps what a form says, in place of the draft that `replaces` stands for; durable on return.
+
+    Raises:
+        ConfigError: there is no id, or a number is none.
+        StateError: there is another draft of this name.
+        StoreError: it cannot be written.
     """
     path = path_of(home, fields.get("id", ""))
     text = to_toml(fields)
+    if digest_of(home, path.stem) not in ("", replaces):
+        raise StateError(
+            f"there is a draft {path.stem!r} already, and it is not the one that this form began with",
+            "choose another short name, or save again: that replaces it",
+        )
     try:
         private_directory(path.parent)
         replace_file(path, text)
@@ -127,15 +149,18 @@ def to_toml(fields: Mapping[str, str]) -> str:
     """The file that says what a form says."""
     values: dict[str, Any] = {}
     for name in (*TEXTS, *LISTS, *NUMBERS):
-        said = fields.get(name, "").replace("\r\n", "\n").strip()
+        sent = fields.get(name, "").replace("\r\n", "\n")
+        said = sent.strip()
         if not said:
             continue
         if name in LISTS:
             values[name] = [line.strip() for line in said.split("\n") if line.strip()]
         elif name in NUMBERS:
             values[name] = _number(name, said)
-        else:
-            values[name] = _spec(said) if name == "spec" else said
+        elif name == "spec":
+            values[name] = _spec(said)
+        else:  # guidelines are a text of several lines: its last line end is one of them
+            values[name] = sent if name == "guidelines" else said
     if "parts" in values:  # which say for themselves what is for items of one part
         values = {k: v for k, v in values.items() if k not in ("media_types", "item_bytes_max")}
     if values.get("task", "classify") != "classify":

@@ -20,6 +20,7 @@ from coordinator.desk.drafts import (
     TEXTS,
     DraftFile,
     delete_draft,
+    digest_of,
     load_draft,
     save_draft,
 )
@@ -52,7 +53,6 @@ class Forms:
     def actions(self) -> dict[str, Callable[[Request], Awaitable[Response]]]:
         """By path, what is only posted to."""
         acts: dict[str, Act] = {
-            "new": self.save,
             "drafts/{id}/open": self.open,
             "drafts/{id}/delete": self.delete,
             "campaigns/{id}/pause": self.pause,
@@ -64,7 +64,7 @@ class Forms:
             "campaigns/{id}/gold/review": self.answer,
         }
         done = {path: self._done(act) for path, act in acts.items()}
-        return done | {"campaigns/{id}/change": self.look_at_change}
+        return done | {"new": self.save, "campaigns/{id}/change": self.look_at_change}
 
     def _done(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -85,14 +85,24 @@ class Forms:
         """The form of a new campaign, or of a draft."""
         name = request.query_params.get("draft", "")
         fields: Mapping[str, str] = {"task": request.query_params.get("task", "classify")[:40]}
+        replaces = ""
         if name:
             try:
-                fields = (await self._desk.do(lambda desk: load_draft(desk.home, name))).fields
+                draft = await self._desk.do(lambda desk: load_draft(desk.home, name))
             except CommonholdError as error:
                 return self._pages.refused(error)
+            fields, replaces = draft.fields, draft.digest
+        return self._form(fields, replaces)
+
+    def _form(
+        self, fields: Mapping[str, str], replaces: str, wrong: CommonholdError | None = None
+    ) -> Response:
         return self._pages.page(
             "new",
             "A new campaign",
+            400 if wrong else 200,
+            wrong=wrong,
+            replaces=replaces,
             fields={field: fields.get(field, "") for field in _FIELDS},
             kinds=list(KINDS),
             media=list(MEDIA.values()),
@@ -104,13 +114,21 @@ class Forms:
             },
         )
 
-    async def save(self, request: Request, form: FormData) -> str:
-        """Keeps a draft."""
+    async def save(self, request: Request) -> Response:
+        """Keeps a draft; what cannot be kept is in the form again, with the reason."""
+        form = await sent_form(request, self._pages.known)
         fields = {name: "\n".join(map(str, form.getlist(name))) for name in _FIELDS}
-        if sum(map(len, fields.values())) > DRAFT_BYTES_MAX:
-            raise ConfigError("the campaign's texts are too long for a draft", "shorten them")
-        draft = await self._desk.do(lambda desk: save_draft(desk.home, fields))
-        return f"drafts/{quote(draft.id)}"
+        replaces = _text(form, "replaces")
+        try:
+            if sum(map(len, fields.values())) > DRAFT_BYTES_MAX:
+                raise ConfigError("the campaign's texts are too long for a draft", "shorten them")
+            draft = await self._desk.do(lambda desk: save_draft(desk.home, fields, replaces))
+        except StateError as error:  # whoever reads that there is one may replace it
+            there = await self._desk.do(lambda desk: digest_of(desk.home, fields["id"]))
+            return self._form(fields, there, error)
+        except CommonholdError as error:
+            return self._form(fields, replaces, error)
+        return RedirectResponse(f"{self._pages.base}drafts/{quote(draft.id)}", 303)
 
     async def draft(self, request: Request) -> Response:
         """A draft, and what a check of it says."""
@@ -177,7 +195,7 @@ class Forms:
     async def look_at_change(self, request: Request) -> Response:
         """What a change would change; the page has the form that logs it."""
         form = await sent_form(request, self._pages.known)
-        name, fields = request.path_params["id"], {each: _text(form, each) for each in FIELDS}
+        name, fields = request.path_params["id"], {each: _sent(form, each) for each in FIELDS}
         serial = _text(form, "serial")
         try:
             change = await self._desk.do(
@@ -191,7 +209,7 @@ class Forms:
 
     async def change(self, request: Request, form: FormData) -> str:
         """Logs a change that was looked at."""
-        name, fields = request.path_params["id"], {each: _text(form, each) for each in FIELDS}
+        name, fields = request.path_params["id"], {each: _sent(form, each) for each in FIELDS}
         _require_sure(form)
 
         def work(desk: Desk) -> None:
@@ -227,7 +245,7 @@ class Forms:
         if len(content) > UPLOAD_BYTES_MAX:
             raise ConfigError("the file is too large", "import it in several parts")
         called = (file.filename or "the table")[:NAME_CHARS_MAX]
-        kept, late = await self._desk.do(lambda desk: import_table(desk, called, content))
+        kept, late = await self._desk.do(lambda desk: import_table(desk, name, called, content))
         return f"campaigns/{quote(name)}/gold?{urlencode({'kept': kept, 'late': late})}"
 
     async def keep_gold(self, request: Request, form: FormData) -> str:
@@ -242,7 +260,8 @@ class Forms:
     async def answer(self, request: Request, form: FormData) -> str:
         """Keeps an expert's answer, and goes on to the next item."""
         name = request.path_params["id"]
-        expert, item, words = (_text(form, field) for field in ("expert", "item", "answer"))
+        expert, item = (_text(form, field) for field in ("expert", "item"))
+        words = None if "cannot_tell" in form else _text(form, "answer")
 
         def work(desk: Desk) -> None:
             keep_answer(desk, name, check_expert(expert), parse_item_id(item), words)
@@ -257,8 +276,13 @@ def _check(desk: Desk, draft: DraftFile) -> DryRun:
 
 
 def _text(form: FormData, name: str) -> str:
+    return _sent(form, name).strip()
+
+
+def _sent(form: FormData, name: str) -> str:
+    """A text as it stood in its form: with blanks at its ends, and without what browsers do to line ends."""
     value = form.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
+    return value.replace("\r\n", "\n") if isinstance(value, str) else ""
 
 
 def _require_sure(form: FormData) -> None:

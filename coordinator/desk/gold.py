@@ -14,7 +14,7 @@ from coordinator.desk.desk import Desk
 from coordinator.desk.experts import Said
 from coordinator.desk.items import PartView, part_view
 from coordinator.desk.statistics import Coincidences, agreement
-from coordinator.gold import read_answers, those_waiting
+from coordinator.gold import keep_those_waiting, read_answers
 from coordinator.sealed import waits
 from protocol.errors import CommonholdError, ConfigError, Reject, StateError
 from protocol.identity import short
@@ -32,7 +32,6 @@ WAITING_SEEN: Final = 10_000
 AHEAD: Final = 8
 # What is read row by row, with nothing but the standard library.
 _FORMS: Final = (Form.CSV, Form.TSV, Form.JSON_LINES)
-CANNOT_TELL: Final = "cannot tell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class ExpertLine:
     """An item that experts have seen, and what they said of it, in words."""
 
     id: str
-    said: tuple[tuple[str, str], ...]  # by expert
+    said: tuple[tuple[str, str], ...]  # by expert; empty where they cannot tell
     agree: bool
     waits: bool  # or its round has begun, and it is too late
 
@@ -97,9 +96,9 @@ def _line(state: State, campaign: Campaign, item_id: ItemId, said: Said) -> Expe
 
 
 def answer_words(campaign: Campaign, answer: bytes) -> str:
-    """An expert's answer in words."""
+    """An expert's answer in words; empty where they cannot tell, which a label may be called, too."""
     question = question_of(campaign)
-    return question.kind.words(question.spec, answer) if answer else CANNOT_TELL
+    return question.kind.words(question.spec, answer) if answer else ""
 
 
 def _agreement(campaign: Campaign, said: Mapping[ItemId, Said]) -> float | None:
@@ -126,7 +125,7 @@ def keep_agreed(desk: Desk, campaign_id: str, experts_min: int) -> int:
     """Imports what experts agree on; gives how many. Their answers are deleted here then, also those of
     items that came too late.
 
-    Raises StateError: there are none; and what `Operator.import_gold` raises.
+    Raises StateError: there are none; and what `keep_those_waiting` raises.
     """
     said = desk.experts.of(campaign_id)
     answers = agreed(desk.state, said, experts_min)
@@ -135,31 +134,29 @@ def keep_agreed(desk: Desk, campaign_id: str, experts_min: int) -> int:
             "there is no item that waits and that so many experts agree on",
             "let them see more items, or settle what they disagree on",
         )
-    desk.operator.import_gold(answers)
+    kept = keep_those_waiting(desk.operator, answers)
     late = [item_id for item_id in said if not waits(desk.state, item_id)]
     desk.experts.forget([*answers, *late])
-    return len(answers)
+    return kept
 
 
-def import_table(desk: Desk, name: str, content: bytes) -> tuple[int, int]:
-    """Imports a table of answers; gives how many, and how many came too late. `name` is what its owner calls
-    the file: its end says of which form it is.
+def import_table(desk: Desk, campaign_id: str, name: str, content: bytes) -> tuple[int, int]:
+    """Imports a table of answers to a campaign's items; gives how many, and how many came too late. `name` is
+    what its owner calls the file: its end says of which form it is.
 
-    Raises ConfigError: names the line that is wrong; and what `those_waiting` and `Operator.import_gold`
-    raise.
+    Raises ConfigError: names the line that is wrong; and what `keep_those_waiting` raises.
     """
     named = form_of(Path(name))
     form = named if named in _FORMS else Form.CSV
-    with tempfile.TemporaryDirectory(dir=desk.home.path / "desk") as folder:
+    with tempfile.TemporaryDirectory(dir=desk.uploads) as folder:
         path = Path(folder) / f"answers.{form}"
         path.write_bytes(content)
         try:
-            answers = read_answers(path, desk.state)
+            answers = read_answers(path, desk.state, campaign_id)
         except CommonholdError as error:
             raise ConfigError(str(error).replace(str(path), name), error.advice) from error
-    waiting = those_waiting(desk.state, answers)
-    desk.operator.import_gold(waiting)
-    return len(waiting), len(answers) - len(waiting)
+    kept = keep_those_waiting(desk.operator, answers)
+    return kept, len(answers) - kept
 
 
 # ---- an expert at work ----
@@ -177,7 +174,8 @@ class ReviewView:
     buttons: tuple[str, ...]
     choices: tuple[str, ...]  # where there are too many for buttons
     hint: str  # what to write, where there is nothing to choose from
-    given: str  # what the expert said of it before
+    was_seen: bool  # by this expert, before
+    given: str  # what they said of it then; empty where they could not tell
     seen: int  # items that this expert has answered
     left: int  # that wait, and this expert has not seen
 
@@ -219,18 +217,22 @@ def review_view(
         buttons=choices if is_list and len(choices) <= BUTTONS_MAX else (),
         choices=choices if is_list and len(choices) > BUTTONS_MAX else (),
         hint="" if is_list else "".join(choices),
+        was_seen=item_id in mine,
         given=answer_words(campaign, said[item_id][expert]) if item_id in mine else "",
         seen=len(mine),
         left=len(left),
     )
 
 
-def keep_answer(desk: Desk, campaign_id: str, expert: str, item_id: ItemId, words: str) -> None:
-    """Keeps what an expert said of an item that waits; raises Reject unless it is an answer."""
+def keep_answer(
+    desk: Desk, campaign_id: str, expert: str, item_id: ItemId, words: str | None
+) -> None:
+    """Keeps what an expert said of an item that waits, None where they cannot tell; raises Reject unless it
+    is an answer."""
     state, campaign = desk.state, desk.state.campaigns[campaign_id]
     item = state.items.get(item_id)
     if item is None or item.campaign_id != campaign_id or not waits(state, item_id):
         raise Reject("this item does not wait for gold any more", "take the next one")
     question = question_of(campaign)
-    answer = b"" if words == CANNOT_TELL else question.kind.read_words(question.spec, words)
+    answer = b"" if words is None else question.kind.read_words(question.spec, words)
     desk.experts.keep(campaign_id, item_id, expert, answer)

@@ -69,11 +69,16 @@ def outcome_of(item: Item) -> str:
 
 def _decided(campaign: Campaign, item: Item) -> str:
     if item.refusal:
-        return REFUSALS[item.refusal]
+        return _refused(item.refusal)
     if item.answer is None:
         return ""
     question = question_of(campaign)
     return question.kind.words(question.spec, item.answer)
+
+
+def _refused(reason: int) -> str:
+    """Told apart from an answer: a label may be called as a reason is."""
+    return f"refused: {REFUSALS[reason]}"
 
 
 def item_page(
@@ -239,7 +244,7 @@ def _answers(desk: Desk, campaign: Campaign, item_id: ItemId, item: Item) -> Ite
                     said = (
                         question.kind.words(question.spec, answer.answer)
                         if answer.answer
-                        else REFUSALS[answer.refusal]
+                        else _refused(answer.refusal)
                     )
                     yield AnswerLine(short(PersonId(answer.reviewer)), answer.program, said, index)
                     left -= 1

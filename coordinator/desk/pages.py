@@ -21,7 +21,7 @@ from coordinator.dashboard.paging import parse_page
 from coordinator.desk.desk import Desk
 from coordinator.desk.drafts import list_drafts
 from coordinator.desk.experts import check_expert
-from coordinator.desk.gold import CANNOT_TELL, gold_view, review_view
+from coordinator.desk.gold import gold_view, review_view
 from coordinator.desk.items import item_page, item_view, parse_item_id
 from coordinator.desk.progress import (
     agreement_chart,
@@ -238,7 +238,7 @@ class Pages:
             values = await self.desk.do(work)
         except Reject as error:
             return self.refused(error)
-        return self.page("review", "Gold by experts", **values, cannot_tell=CANNOT_TELL)
+        return self.page("review", "Gold by experts", **values)
 
     def _log(self) -> str:
         """Where the public log is; empty while the coordinator does not run."""

@@ -63,7 +63,7 @@ def change_of(state: State, campaign_id: str, fields: Mapping[str, str], serial:
         network=state.network,
         campaign_id=campaign_id,
         title=fields.get("title", ""),
-        guidelines=fields.get("guidelines", "").replace("\r\n", "\n"),
+        guidelines=fields.get("guidelines", ""),
         price_ppm=number_in(fields, "price_ppm"),
         rounds=rounds,
         serial=serial,

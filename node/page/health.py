@@ -17,6 +17,7 @@ from node.quota import may_submit
 from node.reach import reach_words
 from node.registration import why_not_joined
 from node.rows import OutboxState
+from node.twin import twin_warning
 from protocol.identity import PersonId, name_of, peer_id_of, short
 from protocol.rules.people import keys_of
 from protocol.state import State
@@ -65,6 +66,7 @@ class HealthView:
     move: str  # of the network to other contracts, while the witnesses decide on one
     move_wanted: bool  # whether the owner's word is asked for
     reach: str  # whether others can reach it, and what to do if not
+    twin: str  # that somebody else signs with this machine's key; empty where nobody does
     clock: str  # how the operator's clock differs from ours; empty where it does not
     connected: bool
     peers: int
@@ -88,7 +90,7 @@ def view_health(sources: Sources) -> HealthView:
     raised = store.alarms()
     alarms = tuple(alarm.message for alarm in raised)
     stopped = bool(lies(store))
-    clock = clock_warning(store, now_ms())
+    clock, twin = clock_warning(store, now_ms()), twin_warning(store, now_ms())
     connected = replay is not None and replay.is_connected()
     covered = replay.follower.checkpoint if replay else None
     state = replay.follower.state if replay else None
@@ -106,8 +108,8 @@ def view_health(sources: Sources) -> HealthView:
         coordinator=f"{link.host}:{link.port}",
         public_url=link.http_url,
         verify=f"commonhold verify {link.http_url}",
-        is_well=connected and not alarms and not clock,
-        word=_word(bool(alarms), replay is not None, connected, bool(clock)),
+        is_well=connected and not alarms and not clock and not twin,
+        word=_word(bool(alarms or twin), replay is not None, connected, bool(clock)),
         alarms=alarms,
         is_stopped=stopped,
         alarm_files=tuple(str(path_of(sources.alarms, alarm)) for alarm in raised),
@@ -116,6 +118,7 @@ def view_health(sources: Sources) -> HealthView:
         move=move.words if move else "",
         move_wanted=move is not None and move.is_mine_to_decide,
         reach=reach_words(store, now_ms()),
+        twin=twin,
         clock=clock,
         connected=connected,
         peers=sources.peers(),

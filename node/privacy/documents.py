@@ -1,7 +1,9 @@
-"""Texts in contents, and where in them something is: by line and column, and in JSON by its path.
+"""Texts in contents, and where in them something is: by line and column, in JSON by its path, and in bytes of
+any kind by their number.
 
-JSON is looked at string by string, and number by number, as they are meant: \\u0040 is an @. What is replaced
-is what is written; all else keeps its bytes.
+JSON is looked at string by string, and number by number, as they are meant: \\u0040 is an @. So are escapes
+in any other text, since JSON and code are submitted as plain text, too. What is replaced is what is written;
+all else keeps its bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from node.privacy.finders import FOUND_MAX, PASSES_MAX, TextFinder, replaced
@@ -41,7 +44,7 @@ class Looked:
 def look_at(text: str, media_type: str, finder: TextFinder, regions: Sequence[str] = ()) -> Looked:
     """Raises Reject for what cannot be told piece by piece."""
     is_json = media_type == media.JSON.name or media_type in media.SHAPES
-    pieces = _of_json if is_json else _of_lines
+    pieces = _of_json if is_json else _of_text
     findings: list[Finding] = []
     for _ in range(PASSES_MAX):
         found = pieces(text, finder, regions)
@@ -81,17 +84,40 @@ def _without(text: str, pieces: Sequence[_Piece]) -> str:
     return "".join((*written, text[at:]))
 
 
-# ---- lines ----
+# ---- texts ----
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
-def _of_lines(text: str, finder: TextFinder, regions: Sequence[str]) -> list[_Piece]:
-    found = finder.find(text, regions)
+def _of_text(text: str, finder: TextFinder, regions: Sequence[str]) -> list[_Piece]:
+    """As its escapes are meant, if it has some; and as it is written, where nothing was found by that."""
+    found: list[tuple[Found, str]] = []
+    if "\\" in text:
+        plain = _Unescaped(text)
+        found = [
+            (plain.written(each), plain.text[each.start : each.end])
+            for each in finder.find(plain.text, regions)
+        ]
+    meant = [each for each, _ in found]
+    found += (
+        (each, text[each.start : each.end])
+        for each in finder.find(text, regions)
+        if not _overlaps(each, meant)
+    )
     if not found:
         return []
     starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
-    return [_Piece(_place(starts, each.start), each, text[each.start : each.end]) for each in found]
+    found.sort(key=lambda piece: piece[0].start)
+    return [_Piece(_place(starts, each.start), each, said) for each, said in found]
+
+
+def _overlaps(found: Found, others: Sequence[Found]) -> bool:
+    """Whether it shares anything with one of these, which are in order and do not overlap."""
+    at = bisect_right(others, found.start, key=lambda other: other.start)
+    return any(
+        other.start < found.end and found.start < other.end
+        for other in others[max(0, at - 1) : at + 1]
+    )
 
 
 def _place(starts: Sequence[int], at: int) -> str:
@@ -102,11 +128,15 @@ def _place(starts: Sequence[int], at: int) -> str:
 # ---- JSON ----
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]+|\\.)*+"?|[{}\[\],:]|-?\d[\d.eE+-]*+|[a-z]+|\s+', re.DOTALL)
-_ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
+# Both halves of a pair are one.
+_ESCAPE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\.",
+    re.DOTALL,
+)
 # Of a path that is shown: the last steps, and so much of each.
 _STEPS_SHOWN: Final = 6
 _STEP_CHARS_SHOWN: Final = 60
-_UNICODE_CHARS: Final = 6  # of an escape: \\u0040
+_BYTE_CHARS: Final = 4  # of an escape: \\x40
 _CHARS_MIN: Final = 6  # nothing that is looked for is shorter: a@b.cd
 
 
@@ -117,18 +147,18 @@ def _of_json(text: str, finder: TextFinder, regions: Sequence[str]) -> list[_Pie
         is_bare = not token.startswith('"')
         if len(token) < _CHARS_MIN:
             continue
-        said, places = (token, None) if is_bare else _unescaped(_inside(token))
+        plain = None if is_bare else _Unescaped(_inside(token))
+        said = plain.text if plain else token
         found = finder.find(said, regions)
         if not found:
             continue
         where = finder.redact(path)  # its names may be personal data, too
-        if is_bare:
+        if plain is None:
             whole = Found(found[0].kind, start, end, found[0].what)
             pieces.append(_Piece(where, whole, said, is_bare))
             continue
         for each in found:
-            first, last = (places[each.start], places[each.end]) if places else each.span
-            placed = Found(each.kind, start + 1 + first, start + 1 + last, each.what)
+            placed = plain.written(each, start + 1)
             pieces.append(_Piece(where, placed, said[each.start : each.end]))
     return pieces
 
@@ -138,33 +168,45 @@ def _inside(token: str) -> str:
     return token[1:-1] if len(token) > 1 and token.endswith('"') else token[1:]
 
 
-def _unescaped(written: str) -> tuple[str, list[int] | None]:
-    """What a string says, and where each of its characters is written; None: as it is said."""
-    if "\\" not in written:
-        return written, None
-    said: list[str] = []
-    places: list[int] = []
-    at = 0
-    while at < len(written):
-        escape = _ESCAPE.match(written, at)
-        raw = escape[0] if escape else written[at]
-        if len(raw) == _UNICODE_CHARS and 0xD800 <= int(raw[2:], 16) < 0xDC00:
-            low = _ESCAPE.match(written, at + len(raw))  # the other half of the pair
-            raw += low[0] if low else ""
-        character = _character(raw)
-        said.append(character)
-        places += [at] * len(character)
-        at += len(raw)
-    return "".join(said), [*places, at]
+class _Unescaped:
+    """What a text with escapes says, and where each character of that is written."""
+
+    def __init__(self, written: str) -> None:
+        said: list[str] = []
+        self._said, self._written = (
+            [0],
+            [0],
+        )  # where both go on side by side, an escape begins or has ended
+        at = length = 0
+        for escape in _ESCAPE.finditer(written):
+            for piece, end in (
+                (written[at : escape.start()], escape.start()),
+                (_character(escape[0]), escape.end()),
+            ):
+                said.append(piece)
+                length += len(piece)
+                self._said.append(length)
+                self._written.append(end)
+            at = escape.end()
+        self.text = "".join((*said, written[at:]))
+
+    def written(self, found: Found, offset: int = 0) -> Found:
+        """A find in what is said, as the place where that is written, `offset` characters further on."""
+        start, end = (offset + self._place(at) for at in found.span)
+        return Found(found.kind, start, end, found.what)
+
+    def _place(self, at: int) -> int:
+        last = bisect_right(self._said, at) - 1
+        return self._written[last] + at - self._said[last]
 
 
-def _character(raw: str) -> str:
-    if len(raw) == 1:
-        return raw
+def _character(escape: str) -> str:
+    if escape.startswith("\\x") and len(escape) == _BYTE_CHARS:  # of code, not of JSON
+        return chr(int(escape[2:], 16))
     try:
-        return str(json.loads(f'"{raw}"'))
+        return str(json.loads(f'"{escape}"'))
     except ValueError:
-        return raw  # broken JSON, which is refused elsewhere
+        return escape  # broken JSON, which is refused elsewhere; or a path of Windows
 
 
 def _values(text: str) -> Iterator[tuple[str, int, int]]:
@@ -195,7 +237,7 @@ def _values(text: str) -> Iterator[tuple[str, int, int]]:
             is_name = False
         elif mark[0] == '"':
             if is_name and stack:
-                stack[-1] = _unescaped(_inside(mark))[0]
+                stack[-1] = _Unescaped(_inside(mark)).text
                 yield f"the name {_path(stack)}", match.start(), at
             else:
                 yield _path(stack), match.start(), at
@@ -209,3 +251,34 @@ def _path(stack: Sequence[str | int]) -> str:
         for step in stack[-_STEPS_SHOWN:]
     )
     return told.removeprefix(".") or "value"
+
+
+# ---- bytes of any kind ----
+
+# Letters that UTF-8 writes in one to four bytes, in a row: fewer of them stand by chance in all that is
+# compressed, about once in 24 MiB as an address of e-mail if eight were enough, in a gigabyte with twelve.
+_SEEN: Final = rb"[\t\n\r\x20-\x7e]"
+_RUN: Final = re.compile(
+    rb"(?:"
+    + _SEEN
+    + rb"|[\xc3-\xdf][\x80-\xbf]|[\xe1-\xec\xee][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}){12,}+"
+)
+# As UTF-16 writes them, whichever byte of a letter it writes first.
+_WIDE_RUN: Final = re.compile(rb"(?:" + _SEEN + rb"\0){7,}+" + _SEEN + rb"?")
+_BETWEEN: Final = "\n\0\n"  # so that nothing is found across two of them
+
+
+def look_into(content: bytes, finder: TextFinder) -> tuple[Finding, ...]:
+    """Finds in what reads as text, wherever it stands among other bytes. What is compressed or encrypted
+    reads as nothing. Raises Reject for more than can be told."""
+    runs = [(run.start(), run[0].decode()) for run in _RUN.finditer(content)]
+    runs += ((run.start(), run[0][::2].decode()) for run in _WIDE_RUN.finditer(content))
+    starts = [0, *accumulate(len(text) + len(_BETWEEN) for _, text in runs)]
+    text = _BETWEEN.join(text for _, text in runs)
+    return tuple(
+        Finding(
+            f"near byte {runs[bisect_right(starts, each.start) - 1][0]:,}",
+            *(each.kind, each.what, masked(text[each.start : each.end])),
+        )
+        for each in finder.find(text)
+    )

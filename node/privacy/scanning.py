@@ -18,12 +18,14 @@ from protocol.media import MEDIA, TEXT, check_content, media_type_of
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """A file, or a row of a table. `problem`: why nobody looked into it."""
+    """A file, or a row of a table. `problem`: why nobody looked into it; `is_whole`: whether all of it was
+    looked at, or only what reads as text."""
 
     name: str
     findings: tuple[Finding, ...] = ()
     language: str = ""
     problem: str = ""
+    is_whole: bool = True
 
 
 def scan(paths: Sequence[Path], screening: Screening, encoding: str = "") -> Iterator[Scanned]:
@@ -48,7 +50,12 @@ def _scan(file: File, screening: Screening, encoding: str) -> Iterator[Scanned]:
             yield _scan_row(f"{file.name}:{row.number}", row, screening)
         return
     content = read_content(file.path)
-    media_type = media_type_of(content, file.path.suffix)
+    try:
+        media_type = media_type_of(content, file.path.suffix)
+    except Reject:  # where a campaign takes files of any kind, it goes as it is
+        screened = screening.bytes_of_any_kind(content)
+        yield Scanned(file.name, screened.findings, is_whole=False)
+        return
     if MEDIA[media_type].is_text:
         check_content(media_type, content)
         screened = screening.document(content.decode(), media_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from node.privacy.contact import regions_of
-from node.privacy.documents import Finding, Looked, look_at
+from node.privacy.documents import Finding, Looked, look_at, look_into
 from node.privacy.finders import TextFinder
 from node.privacy.found import masked
 from node.privacy.language import language_of
@@ -19,6 +19,7 @@ class Screened:
     findings: tuple[Finding, ...] = ()
     language: str = ""
     is_redacted: bool = False
+    is_whole: bool = True  # whether all of it could be looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Screening:
         language = language_of(text)
         looked = look_at(text, media_type, self.finder, regions_of(language))
         return self._screened(text, looked, language)
+
+    def bytes_of_any_kind(self, content: bytes) -> Screened:
+        """A file that is no text: what reads as text in it. Nothing can be replaced there, so that what is
+        found would be submitted. Raises Reject."""
+        return Screened(findings=look_into(content, self.finder), is_whole=False)
 
     def words(self, text: str, where: str) -> Screened:
         """A short one, of which its place says enough."""

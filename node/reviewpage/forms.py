@@ -253,8 +253,10 @@ def _parts_of(parts: Sequence[ShownPart], start: int = 0) -> list[PartView]:
 
 def _words(wanted: Wanted) -> str:
     case = case_of(wanted)
+    if refused := refusal_word(wanted.task):
+        return f"skipped: {refused}"  # as with a script; "unsure" by itself may be a label
     said = in_words(case.form, say(case, wanted.task.draft))
-    return refusal_word(wanted.task) or "; ".join(filter(None, (said, relation_word(wanted.task))))
+    return "; ".join(filter(None, (said, relation_word(wanted.task))))
 
 
 def _answer_view(wanted: Wanted) -> AnswerView:

@@ -10,10 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from eth_keys.datatypes import Signature
-from eth_keys.exceptions import BadSignature
-from eth_utils.exceptions import ValidationError
-
 from protocol.errors import Reject
 from protocol.limits import HASH_BYTES, KEY_BYTES
 from protocol.money.eip712 import domain_separator, hash_words, keccak256, typed_digest, word
@@ -66,6 +62,11 @@ def recover_signer(digest: bytes, signature: bytes) -> Address:
         raise Reject("a signature's v is 27 or 28")
     if int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
         raise Reject("the signature is malleated: its s is in the upper half")
+    # Here, as they load slowly: a quarter of what most commands load, of which few ever see a signature.
+    from eth_keys.datatypes import Signature
+    from eth_keys.exceptions import BadSignature
+    from eth_utils.exceptions import ValidationError
+
     try:
         parsed = Signature(signature[:64] + bytes([recovery_bit]))
         signer = parsed.recover_public_key_from_msg_hash(digest)

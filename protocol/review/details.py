@@ -57,7 +57,8 @@ def same_details(a: bytes, b: bytes, thumb_a: Levels, thumb_b: Levels) -> bool:
     theirs = unpack_signs(b, SIGNS).reshape(WINDOW, WINDOW, 2)
     differing = ((mine - theirs) ** 2).sum(axis=2)  # 1 where one is even, 4 where they are opposed
     said = int(np.abs(mine).sum() + np.abs(theirs).sum())
-    sums = np.pad(differing, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    sums = np.zeros((WINDOW + 1, WINDOW + 1), dtype=np.int64)
+    sums[1:, 1:] = differing.cumsum(axis=0).cumsum(axis=1)
     n = _NEIGHBOURHOOD
     worst = int((sums[n:, n:] - sums[:-n, n:] - sums[n:, :-n] + sums[:-n, :-n]).max())
     # Of a few signs some may differ, as long as they are not together.
@@ -73,5 +74,6 @@ def distance(a: bytes, b: bytes) -> int:
 
 
 def _moved(signs: Levels, down: int, across: int) -> Levels:
-    padded = np.pad(signs, ((1, 1), (1, 1), (0, 0)))
+    padded = np.zeros((WINDOW + 2, WINDOW + 2, 2), dtype=np.int64)  # np.pad takes ten times as long
+    padded[1:-1, 1:-1] = signs
     return padded[1 - down :, 1 - across :][:WINDOW, :WINDOW]

@@ -57,9 +57,12 @@ def unpack_signs(packed: bytes, count: int) -> NDArray[np.int64]:
 
 def is_packed_signs(packed: bytes, count: int) -> bool:
     """Whether the bytes are what `pack_signs` makes of so many signs."""
-    if len(packed) != -(-count // TRITS_IN_BYTE) or max(packed) >= 3**TRITS_IN_BYTE:
-        return False
-    return pack_signs(unpack_signs(packed, count)) == packed
+    spare = -count % TRITS_IN_BYTE  # in the last byte, which are zero
+    return (
+        len(packed) == -(-count // TRITS_IN_BYTE)
+        and max(packed) < 3**TRITS_IN_BYTE
+        and not packed[-1] % 3**spare
+    )
 
 
 _PLACES: Final = 3 ** np.arange(TRITS_IN_BYTE)[::-1]

@@ -63,7 +63,12 @@ _SOFT: Final = 7  # side of the square that is averaged, pixels of the canvas
 _FINE: Final = 2  # samples for each spot, each way
 _PARTS: Final = 256  # of a pixel, in which places are counted
 _HALF_RING: Final = (104_881, 100_000)  # the square root of 1.1
-_TURNS: Final = range(-4, 5)  # in halves of an angle, 2.8 degrees
+_TURNS: Final = np.arange(-4, 5)  # in halves of an angle, 2.8 degrees
+# Of each turn and angle, whose levels come there: of two angles where it is a half.
+_TURNED: Final = tuple(
+    (np.arange(ANGLES)[None] - turn[:, None]) % ANGLES
+    for turn in (_TURNS // 2, _TURNS - _TURNS // 2)
+)
 
 Levels = NDArray[np.int64]
 
@@ -97,12 +102,11 @@ def spots(packed: NDArray[np.uint8]) -> NDArray[np.int64]:
 def turned(levels: Levels, kind: int) -> Levels:
     """(n, SPOTS): a shape's doubled levels at each turn, and of a view at each scale, that are looked for."""
     rings = levels.reshape(ANGLES, RINGS)
-    found = []
-    for scaled in (rings, _wider(rings), _narrower(rings)) if kind == VIEW else (rings,):
-        for half in _TURNS:
-            one, other = half // 2, half - half // 2
-            found.append((np.roll(scaled, one, axis=0) + np.roll(scaled, other, axis=0)) // 2)
-    return np.stack(found).reshape(len(found), -1)
+    found = [
+        (scaled[_TURNED[0]] + scaled[_TURNED[1]]) // 2
+        for scaled in ((rings, _wider(rings), _narrower(rings)) if kind == VIEW else (rings,))
+    ]
+    return np.concatenate(found).reshape(-1, SPOTS)
 
 
 def _wider(rings: Levels) -> Levels:

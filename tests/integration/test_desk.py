@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +17,15 @@ from commonhold.demo.stage import Stage
 from coordinator.desk.desk import Desk
 from coordinator.desk.terms import terms_of
 from coordinator.operator import Operator
+from protocol.errors import StateError
 from protocol.lifecycle import CampaignStatus, ItemStatus
+from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.live_coordinator import found_network, serving_process
 from tests.node_lab import Lab, digit, until
 from tests.operators_desk import Visitor, desk_over, desk_process
 from tests.showcase import showcase
+from tests.simulated import Network, Person, campaign, part
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -111,7 +115,13 @@ def test_a_campaign_from_the_form_to_the_log(url: str) -> None:
         assert "cannot be opened" in wrong.text
         assert "&lt;b&gt;" in wrong.text and "<b>Birds" not in wrong.text
         visitor.read("new?draft=birds")
-        right = visitor.send("new", id="birds", labels="crow\njay", privacy="open", seal_items="5")
+        terms = {"id": "birds", "labels": "crow\njay", "privacy": "open", "seal_items": "5"}
+        began, form = visitor.hidden("replaces"), visitor.read("new")
+        assert not visitor.hidden("replaces") and "birds" not in form
+        asked = visitor.send("new", title="Only typed", **terms)
+        assert asked.status_code == 400 and "there is a draft &#39;birds&#39; already" in asked.text
+        assert 'value="Only typed"' in asked.text and visitor.hidden("replaces") == began
+        right = visitor.send("new", replaces=began, **terms)
         assert "Nothing is wrong" in right.text
         shown = visitor.hidden("shown")
         unsure = visitor.send("drafts/birds/open", shown=shown)
@@ -171,13 +181,14 @@ def test_experts_make_gold_of_what_waits(tmp_path: Path) -> None:
                     return picture.content
 
                 for expert, answers in (
-                    ("Ann", ("3", "3", "cannot tell")),
+                    ("Ann", ("3", "3", "")),
                     ("Bo", ("3", "5", "3")),
                 ):
                     for answer in answers:
                         until(lambda: shown(expert), "the picture")  # noqa: B023
                         item = visitor.hidden("item")
-                        visitor.send(f"{path}/review", expert=expert, item=item, answer=answer)
+                        said = {"answer": answer} if answer else {"cannot_tell": "yes"}
+                        visitor.send(f"{path}/review", expert=expert, item=item, **said)
                 assert set(seen.values()) == {digit(seed) for seed in range(3)}
                 done = visitor.read(f"{path}/review?expert=Ann")
                 assert "Nothing waits that you have not seen" in done
@@ -227,6 +238,55 @@ def test_while_the_coordinator_is_down_everything_can_be_read(tmp_path: Path) ->
         again = visitor.send("drafts/birds/open", shown=visitor.hidden("shown"), sure="yes")
         assert again.status_code == 503, "it is still the draft that was shown"
         assert "drafts/birds" in visitor.read("")
+
+
+def test_one_desk_at_a_time_and_the_next_one_sweeps(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    with Desk(home) as desk:
+        kept = home.path / "desk" / "content" / "a picture"
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(b"somebody looks at it")
+        left = desk.uploads / "answers.csv"
+        left.write_bytes(b"as if the process were killed now")
+        with pytest.raises(StateError, match=f"another desk is open here: process {os.getpid()}"):
+            Desk(home)
+        assert kept.exists() and left.exists()
+        held = desk.uploads.parent / "held"
+        desk.uploads.rename(held)
+    assert not kept.exists()
+    held.rename(desk.uploads)
+    with Desk(home) as again:
+        assert list(again.uploads.iterdir()) == []
+    assert not again.uploads.exists()
+
+
+async def test_an_answer_may_be_called_as_no_answer_is(tmp_path: Path) -> None:
+    author = Person("author")
+    net = Network(author)
+    body = campaign(
+        id="odd", spec=encode_spec({"labels": ["cannot tell", "plain"]}), parts=[part("text")]
+    )
+    net.add(net.operator, "campaign", body)
+    net.submit(author, [net.item("plain", c="odd")], "odd")
+    [item_id] = [item_id for _, item_id in net.state.waiting.scan()]
+
+    def answer(desk: Desk, url: str) -> None:
+        with Visitor(url) as visitor:
+            path, item = "campaigns/odd/gold", item_id.hex()
+            visitor.read(f"{path}/review?expert=Ann")
+            visitor.send(f"{path}/review", expert="Ann", item=item, answer="cannot tell")
+            assert desk.experts.of("odd") == {item_id: {"Ann": b"\0\0"}}
+            visitor.read(f"{path}/review?expert=Bo")
+            visitor.send(f"{path}/review", expert="Bo", item=item, cannot_tell="yes")
+            assert desk.experts.of("odd") == {item_id: {"Ann": b"\0\0", "Bo": b""}}
+            shown = visitor.read(path)
+            assert "<q><bdi>cannot tell</bdi></q>" in shown
+            assert '<span class="quiet">cannot tell</span>' in shown
+            again = visitor.read(f"{path}/review?expert=Bo&item={item}")
+            assert "You could not tell, before." in again
+
+    async with desk_over(net, tmp_path) as (desk, url):
+        await asyncio.to_thread(answer, desk, url)
 
 
 async def test_terms_are_changed_after_a_look_and_an_item_goes(tmp_path: Path) -> None:

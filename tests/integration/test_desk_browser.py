@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,40 @@ async def test_names_of_others_run_nothing(desk: tuple[Desk, str]) -> None:
             assert HOSTILE in browser.text()
 
     await asyncio.to_thread(read)
+
+
+async def test_a_new_price_changes_no_text(tmp_path: Path) -> None:
+    """Whatever is in the guidelines: signs that cannot be seen, line ends, blanks at the ends."""
+    written = "\n  \u200f\u05e9\u05dc\u05d5\u05dd\u200e (one\u00adword).\n\tAnd <b>more</b>, 100\u00a0%.\n\n"
+
+    def press(browser: Browser, words: str) -> None:
+        found = f"[...document.querySelectorAll('button')].find(e => e.textContent == '{words}')"
+        browser.evaluate(f"{found}.click()")
+
+    def change(url: str) -> None:
+        with chromium(1280, 900, javascript=False) as browser:
+            browser.open(url)
+            base = browser.evaluate("location.href")
+            browser.open(f"{base}campaigns/street-signs/terms")
+            assert (
+                "It holds what cannot be seen, and keeps it: U+200F, U+200E, U+00AD."
+                in browser.text()
+            )
+            assert browser.evaluate("document.getElementById('f-guidelines').value") == written
+            browser.evaluate("document.getElementById('f-price_ppm').value = '123456'")
+            for words in ("See what would change", "Change the terms"):
+                browser.evaluate(
+                    "[...document.querySelectorAll('[name=sure]')].forEach(e => e.checked = true)"
+                )
+                browser.follow(partial(press, browser, words))
+            browser.complaints.clear()
+
+    async with desk_over(showcase(guidelines=written), tmp_path) as (desk, url):
+        assert desk.state.campaigns["street-signs"].guidelines == written
+        await asyncio.to_thread(change, url)
+        campaign = desk.state.campaigns["street-signs"]
+        assert campaign.price_ppm == 123_456, "so the form was sent"
+        assert campaign.guidelines == written
 
 
 async def test_a_draft_by_keyboard_alone_and_without_a_script(desk: tuple[Desk, str]) -> None:

@@ -12,6 +12,7 @@ import grpc
 import pytest
 from nacl.signing import SigningKey
 
+from commonground.addresses import now_ms
 from commonground.client import CoordinatorClient, Lie, UnknownKey
 from coordinator.keys import Keys
 from node.follower import Follower, require_trust
@@ -97,6 +98,24 @@ async def test_the_pinned_server_is_believed_and_no_other(
             with pytest.raises(Misbehaviour, match="another one") as caught:
                 await wrong.append(b"anything")
             assert "ask the operator" in caught.value.advice
+
+
+@pytest.mark.parametrize("years", [-3, 11])
+async def test_a_clock_that_is_years_off_is_called_so(
+    link: NetworkLink, monkeypatch: pytest.MonkeyPatch, years: int
+) -> None:
+    """One that is hours off is none: certificates allow for that."""
+    hours = 3_600_000
+    monkeypatch.setattr("commonground.client.now_ms", lambda: now_ms() - 20 * hours)
+    async with CoordinatorClient(link) as client:
+        await client.connect()
+    monkeypatch.setattr("commonground.client.now_ms", lambda: now_ms() + years * 8_766 * hours)
+    async with CoordinatorClient(link) as client:
+        with pytest.raises(
+            Unreachable, match="its clock is wrong, or the certificate ran"
+        ) as caught:
+            await client.connect()
+        assert "set this machine's clock" in caught.value.advice
 
 
 async def test_nobody_there_is_unreachable(link: NetworkLink) -> None:

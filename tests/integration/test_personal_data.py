@@ -118,4 +118,4 @@ async def test_files_are_looked_at_without_a_network(tmp_path: Path, text: str, 
         await Contributor(tmp_path / "none").run("scan", str(tmp_path), "--json", code=code)
     ).json
     assert [each["where"] for each in told["personal_data"]] == (["1:10"] if code else [])
-    assert [each["file"] for each in told["not_read"]] == ["b.bin"]
+    assert told["not_read"] == [] and told["partly_looked_at"] == 1

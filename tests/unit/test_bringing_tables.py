@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 from commonground import tables
 from commonground.tables import Form, Table, form_of, separator_of
 from node.bringing.columns import Named, find_columns, parse_named, propose
+from node.bringing.folders import find_files
+from node.bringing.recognise import recognise
 from node.bringing.rows import table_items
 from node.drafts import Draft, LeftOut, PartSource
+from node.intake import read_content
 from protocol.errors import ConfigError
 from protocol.rows import PartTerms
 
@@ -268,3 +272,19 @@ def test_damaged_parquet_is_read_or_refused(tmp_path: Path) -> None:
         except ConfigError:
             refused += 1
     assert refused > 100
+
+
+@pytest.mark.timeout(30)
+def test_what_is_named_and_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """By a person, and by a table that came from somebody else."""
+    for name in ("pipe.csv", "pipe.json", "pipe.parquet", "pipe.png"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(ConfigError, match="it is no file"):
+            read_content(tmp_path / name)
+    for form in (Form.CSV, Form.JSON, Form.JSON_LINES, Form.PARQUET):
+        with pytest.raises(ConfigError, match="it is no file"):
+            list(Table(tmp_path / "pipe.csv", form).rows())
+    with pytest.raises(ConfigError, match="it is no file"):
+        recognise(tmp_path / "pipe.json", frozenset())
+    found = list(find_files([tmp_path]))
+    assert all(isinstance(each, LeftOut) for each in found) and len(found) == 4

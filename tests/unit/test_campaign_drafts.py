@@ -72,6 +72,11 @@ def test_what_is_wrong_is_what_opening_raises() -> None:
     with pytest.raises(ConfigError, match="nodes carry"):
         draft(item_bytes_max=PART_BYTES_MAX + 1).whole()
     assert draft(item_bytes_max=PART_BYTES_MAX).whole().parts[0].bytes_max == PART_BYTES_MAX
+    several = draft(item_bytes_max=PART_BYTES_MAX + 1, privacy="shut", labels=["yes"])
+    with pytest.raises(ConfigError, match="3 things are wrong") as caught:
+        several.whole()
+    for error in several.wrong:
+        assert f"{error}; {error.advice}" in str(caught.value).split("\n")
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from commonground.durations import duration_words, parse_duration
 from coordinator.campaigns import read_draft
 from coordinator.config import Config, Home
 from coordinator.founding import found
-from coordinator.gold import read_answers, those_waiting
+from coordinator.gold import keep_those_waiting, read_answers, those_waiting
 from coordinator.parts import parse_part
 from coordinator.policies import changed_policy, read_terms
-from protocol.errors import ConfigError, Reject, StateError
+from coordinator.sealed import validate_known
+from protocol.errors import ConfigError, Ignore, Reject, StateError
 from protocol.limits import PPM
 from protocol.policy import Policy
 from protocol.rows import row_of
@@ -176,7 +177,7 @@ class TestCampaigns:
 
     def test_an_unknown_field_of_a_file_is_named(self, tmp_path: Path) -> None:
         file = tmp_path / "campaign.toml"
-        file.write_text('id = "x"\nlabel = ["a"]\n')
+        file.write_text('id = "x"\nlabel = ["a"]\nlabels = ["b", "c"]\n')
         with pytest.raises(ConfigError, match="no field 'label'") as caught:
             build(file)
         assert "labels" in caught.value.advice
@@ -292,6 +293,20 @@ class TestGold:
         with pytest.raises(ConfigError, match="cannot read"):
             read_answers(tmp_path / "nothing.csv", net.state)
 
+    def test_on_the_page_of_one_campaign_others_items_are_refused(self, tmp_path: Path) -> None:
+        net = Network(*people("ada"))
+        texts = campaign(id="texts", spec=encode_spec({"labels": ["1", "2"]}), parts=[part("text")])
+        net.add(net.operator, "campaign", texts)
+        net.submit(net.people[0], [net.item(0, c="texts")], c="texts")
+        [item_id] = ids(net)
+        file = self.table(tmp_path, f"{item_id.hex()},1")
+        assert read_answers(file, net.state) == read_answers(file, net.state, "texts")
+        with pytest.raises(
+            ConfigError, match=r'gold\.csv:2: this item is one of "texts"'
+        ) as caught:
+            read_answers(file, net.state, "digits")
+        assert caught.value.advice
+
     def test_another_case_is_another_answer(self, tmp_path: Path) -> None:
         net = Network(*people("ada"))
         texts = campaign(
@@ -304,6 +319,38 @@ class TestGold:
         with pytest.raises(ConfigError, match='"Ham" is written "ham"') as caught:
             read_answers(self.table(tmp_path, f"{item_id.hex()},Ham"), net.state)
         assert caught.value.advice
+
+    def test_a_round_that_begins_meanwhile_takes_only_its_own_items_along(self) -> None:
+        def network() -> Network:
+            made = Network(*people("ada", "ben"))
+            made.submit(made.people[0], [made.item(1), made.item(2)])
+            return made
+
+        before, now = network(), network()
+        first, second = ids(now)
+        known = {first: b"\0\x01", second: b"\0\x02"}
+        now.withdraw(now.people[0], [first])
+
+        class Operator:
+            """The server's rule, and a state that is of the last look."""
+
+            state, tried = before.state, 0
+
+            def refresh(self) -> None:
+                self.state = now.state
+
+            def import_gold(self, answers: dict[bytes, bytes]) -> None:
+                self.tried += 1
+                validate_known(now.state, answers)
+
+        operator = Operator()
+        assert keep_those_waiting(operator, known) == 1  # type: ignore[arg-type]
+        assert operator.tried == 2
+        operator.state, operator.refresh = before.state, lambda: None  # type: ignore[method-assign]
+        with pytest.raises(
+            Ignore
+        ):  # where another look shows nothing else, the server's word stands
+            keep_those_waiting(operator, known)  # type: ignore[arg-type]
 
     def test_items_that_wait_no_more_are_left_out(self) -> None:
         net = Network(*people("ada", "ben"))

@@ -14,12 +14,15 @@ from coordinator.config import Home
 from coordinator.desk.drafts import (
     DRAFT_BYTES_MAX,
     delete_draft,
+    digest_of,
     list_drafts,
     load_draft,
+    path_of,
     save_draft,
     to_toml,
 )
-from protocol.errors import ConfigError
+from coordinator.drafts import draft_text
+from protocol.errors import ConfigError, StateError
 
 FIELDS = {
     "id": "birds",
@@ -52,7 +55,33 @@ def test_a_form_becomes_a_file_that_opens(home: Home) -> None:
 
 def test_a_file_becomes_the_form_again(home: Home) -> None:
     first = save_draft(home, FIELDS)
-    assert save_draft(home, first.fields).toml == first.toml
+    assert save_draft(home, first.fields, first.digest).toml == first.toml
+
+
+def test_what_nobody_touched_goes_round(home: Home) -> None:
+    """As a browser sends it: with other line ends, and with blanks at its ends."""
+    written = draft_text("classify", "birds")
+    path_of(home, "birds").parent.mkdir()
+    path_of(home, "birds").write_text(written)
+    draft = load_draft(home, "birds")
+    sent = {name: text.replace("\n", "\r\n") for name, text in draft.fields.items()}
+    again = save_draft(home, sent, draft.digest)
+    assert tomllib.loads(again.toml)["guidelines"] == tomllib.loads(written)["guidelines"]
+    assert again.fields["guidelines"].endswith(".\n")
+
+
+def test_another_draft_of_the_name_is_not_lost(home: Home) -> None:
+    assert digest_of(home, "birds") == ""
+    first = save_draft(home, FIELDS)
+    for replaces in ("", "0" * 64):
+        with pytest.raises(StateError, match="there is a draft 'birds' already"):
+            save_draft(home, FIELDS | {"title": "Other birds"}, replaces)
+    assert load_draft(home, "birds").toml == first.toml
+    first.path.write_bytes(b"in the middle of \xff being edited")
+    with pytest.raises(StateError):
+        save_draft(home, FIELDS, first.digest)
+    save_draft(home, FIELDS, digest_of(home, "birds"))
+    assert load_draft(home, "birds").toml == first.toml
 
 
 def test_parts_say_what_items_of_one_part_would(home: Home) -> None:
@@ -89,6 +118,7 @@ def test_what_is_no_id_names_no_file(home: Home, name: str) -> None:
 def test_the_terms_of_a_question_name_no_file(home: Home) -> None:
     with pytest.raises(ConfigError, match="no JSON object"):
         save_draft(home, {"id": "x", "task": "rate", "spec": "/etc/passwd"})
+    assert not digest_of(home, "x")
     save_draft(home, {"id": "x", "task": "rate", "spec": '{"steps": ["a", "b"], "tolerance": 0}'})
 
 

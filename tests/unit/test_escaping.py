@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import re
+from html import unescape
 
 import pytest
 
@@ -14,6 +16,7 @@ from commonground.escaping import (
     in_page,
     indented,
     one_line,
+    unseen,
     visible,
 )
 
@@ -74,6 +77,27 @@ def test_what_has_one_line_keeps_it() -> None:
 def test_a_page_spells_it_in_its_own_letters() -> None:
     assert in_page("<p>a\u202eb</p>\n") == "<p>a&lt;U+202E&gt;b</p>\n"
     assert in_page('<p title="\x1b">\udcff</p>') == '<p title="&lt;U+001B&gt;">&lt;U+DCFF&gt;</p>'
+
+
+def test_what_a_form_sends_back_stays_what_it_is() -> None:
+    hidden = "a\u200fb\u200e\ufeff\U000e0041\u0301\u0301\u0301\u0301\u0301"
+    for page in (
+        '<p title="{0}"><input value="{0}">{0}</p>',
+        "<p>{0}</p><textarea rows=1>\n{0}<b>{0}",
+    ):
+        shown = in_page(page.format(hidden))
+        inside = re.findall(r'value="([^"]*)|<textarea rows=1>\n([^<]*)', shown)
+        assert [unescape("".join(each)) for each in inside] == [hidden]
+        outside = re.sub(r'value="[^"]*"|<textarea[^>]*>[^<]*', "", shown)
+        assert outside.isascii() or "\u200f" not in outside
+        assert "&lt;U+200F&gt;" in outside
+    assert "\x1b" not in in_page('<input value="\x1b">'), "it would not come back as it was"
+
+
+def test_what_a_form_holds_unseen_is_told_beside_it() -> None:
+    assert unseen("plain <U+200F> and <U+12") == []
+    assert unseen("\u200fa\u200e<\u200f") == ["U+200F", "U+200E"]
+    assert unseen("\u0645\u06cc\u200c\u062e 👩\u200d🔬") == [], "it is how they are spelt"
 
 
 # ---- Markdown ----

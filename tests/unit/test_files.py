@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from commonground import files
 from commonground.files import (
     PUBLIC_MODE,
+    open_file,
     private_directory,
     replace_file,
     replacing,
@@ -144,3 +146,23 @@ def test_a_hash_is_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "a").write_bytes(b"abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-4
     assert files.sha256_file(tmp_path / "a") == (digest, 3)
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    """A pipe would keep whoever opens it waiting for ever, and a device may have no end."""
+    (tmp_path / "a.txt").write_bytes(b"text")
+    with open_file(tmp_path / "a.txt") as file:
+        assert file.read() == b"text"
+    (tmp_path / "link").symlink_to("a.txt")
+    with open_file(tmp_path / "link") as file:
+        assert file.read() == b"text"
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        for place in (tmp_path / "pipe", tmp_path / "socket", Path("/dev/zero"), Path("/dev/tty")):
+            with pytest.raises(OSError, match=r"it is no file|No such device"):
+                open_file(place)
+    with pytest.raises(IsADirectoryError):
+        open_file(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        open_file(tmp_path / "none")

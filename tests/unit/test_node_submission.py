@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from commonhold.cli.finding import Found
+from commonhold.cli.submit_report import report_submitted
 from node import submission
 from node.blobs import BlobStore
-from node.bringing.sources import Asked, bring
+from node.bringing.sources import Asked, Brought, bring
 from node.contents import Contents
 from node.drafts import Draft, PartSource
 from node.items import refresh_items
 from node.keys import NodeKeys, generate_keys
 from node.planning import Changed, Terms
+from node.privacy.screening import Screening
 from node.registration import registration
 from node.store import Store
 from node.submission import Submitter
 from protocol import transition
-from protocol.errors import ConfigError, Reject, StateError
+from protocol.errors import ConfigError, Reject, StateError, StoreError
 from protocol.log.envelope import parse_envelope, verify_signature
 from protocol.log.merkle import hash_leaf
 from protocol.rows import PartTerms
@@ -181,6 +184,42 @@ def test_many_files_go_in_batches(
     assert [len(row.outgoing.leaves) for row in rows if row] == [2, 2, 1]
 
 
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), StoreError("the disk is full")])
+def test_what_was_queued_before_something_went_wrong_is_told(
+    *,
+    submitter: Submitter,
+    store: Store,
+    pictures: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stop: BaseException,
+) -> None:
+    monkeypatch.setattr(submission, "BATCH_ITEMS", 2)
+    seen: list[None] = []
+
+    def stop_at(count: int) -> Callable[[], None]:
+        def on_item() -> None:
+            seen.append(None)
+            if len(seen) == count:
+                raise stop
+
+        return on_item
+
+    with pytest.raises(type(stop)):
+        submitter.submit(pictures, "3", TERMS, stop_at(2))
+    assert list(store.items()) == [], "in the first batch nothing is queued, and nothing told"
+    seen.clear()
+    done = submitter.submit(pictures, "3", TERMS, stop_at(4))
+    assert (done.items, done.unread, done.sizes, done.stopped) == (2, 3, [2], stop)
+    assert len(list(store.items())) == 2
+    report_submitted(store, done, Brought([]), Found((), ()), file=Path("none"), as_json=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2 items queued, and not sent yet: `commonhold node send` sends them, in 1 batch" in said
+    assert "3 items not submitted" in said
+    again = submitter.submit(pictures, "3", TERMS)
+    assert (again.items, again.unread, again.stopped) == (3, 0, None)
+
+
 def _terms(**changes: object) -> Terms:
     given = {name: getattr(TERMS, name) for name in ("licence", "consent", "origin")}
     return Terms(**(given | changes))
@@ -292,6 +331,23 @@ def test_files_of_any_kind_are_taken_only_where_they_are_asked_for(tmp_path: Pat
     assert Contents(terms).check(PartSource("content", picture)).media_type == (
         "application/octet-stream"
     )
+
+
+def test_files_of_any_kind_are_looked_at_before_they_go(tmp_path: Path) -> None:
+    file = tmp_path / "model.bin"
+    file.write_bytes(b"\0\xff trained by jo@ex.org\0")
+    terms = [PartTerms("content", ("application/octet-stream",), 1_000, False)]
+    for redacts in (False, True):
+        contents = Contents(terms, screening=Screening(redacts=redacts))
+        checked = contents.check(PartSource("content", file))
+        [finding] = checked.findings
+        assert (finding.where, finding.is_submitted) == ("near byte 2", True)
+        assert not checked.is_looked_at and not checked.is_changed
+    text = tmp_path / "notes.txt"
+    text.write_text("trained by jo@ex.org")
+    checked = contents.check(PartSource("content", text))
+    assert checked.is_looked_at and checked.is_changed, "a text is one, whatever it goes as"
+    assert contents.read(PartSource("content", text), checked) == b"trained by [E-MAIL]"
 
 
 def test_when_no_file_will_do_nothing_is_queued(

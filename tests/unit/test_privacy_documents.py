@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
+import zlib
 
 import pytest
 
-from node.privacy.documents import look_at
+from node.privacy.documents import look_at, look_into
 from node.privacy.finders import TextFinder
 from node.privacy.found import Kind
 from node.privacy.language import language_of
 from node.privacy.screening import Screening
+from protocol.errors import Reject
 
 FINDER = TextFinder(("GB",))
 TEXT, JSON = "text/plain", "application/json"
@@ -42,6 +45,47 @@ def test_json_is_looked_at_as_it_is_meant_and_replaced_as_it_is_written() -> Non
         ("[E-MAIL]", Kind.CARD),
         ("n[1][0].k", Kind.E_MAIL),
     ]
+
+
+@pytest.mark.parametrize("media_type", [TEXT, "text/csv", "text/markdown", "text/x-python"])
+def test_escapes_hide_nothing_in_any_other_text(media_type: str) -> None:
+    """JSON, its lines and code are submitted as plain text, too."""
+    text = (
+        'x = {"to":\n"jo\\u0068n\\u0040ex.org", "tel": "\\x30\\u0032\\u0030 7946 0958"}\n'
+        "\\ud83d\\ude00 4111 \\u0031111 1111 1111, C:\\users\\temp\\u12 \\nbo@ex.org a@b.org"
+    )
+    looked = look_at(text, media_type, FINDER)
+    assert looked.redacted == (
+        'x = {"to":\n"[E-MAIL]", "tel": "[PHONE]"}\n'
+        "\\ud83d\\ude00 [PAYMENT CARD], C:\\users\\temp\\u12 \\n[E-MAIL] [E-MAIL]"
+    )
+    assert [(each.where, each.sample) for each in looked.findings][:2] == [
+        ("2:2", "j…"),
+        ("2:34", "02…58"),
+    ]
+    assert look_at("C:\\users\\new and a regex: \\d+\\x", media_type, FINDER).findings == ()
+
+
+def test_in_bytes_of_any_kind_what_reads_as_text_is_looked_at() -> None:
+    noise = random.Random(3).randbytes(40_000)
+    found = {
+        "utf-8": b"\0\xffcontact: jo@ex.org\0",
+        "utf-16-le": b"\xff" + "4111 1111 1111 1111".encode("utf-16-le"),
+        "utf-16-be": "\u00e9 mail jo@ex.org".encode("utf-16-be"),
+        "lines": b"\x01-----BEGIN PRIVATE KEY-----\r\nMIIEvQIBADANBgkq\r\n-----END PRIVATE KEY-----\x01",
+    }
+    for name, data in found.items():
+        [one] = look_into(noise + data + noise, FINDER)
+        assert abs(int(one.where.removeprefix("near byte ").replace(",", "")) - len(noise)) < 20, (
+            name
+        )
+        assert one.is_submitted
+    assert look_into(noise, FINDER) == ()
+    apart = b"4111 1111 " + b"\x00\xff" + b" 1111 1111"
+    assert look_into(apart, FINDER) == (), "nothing is found across other bytes"
+    assert look_into(zlib.compress(found["utf-8"]), FINDER) == (), "which is said where it is told"
+    with pytest.raises(Reject, match="10,000 pieces"):
+        look_into(b"\xff".join(b"to: a%d@ex.org" % n for n in range(10_001)), FINDER)
 
 
 @pytest.mark.parametrize("text", ['{"a": "b', '["\\', '"\\ud83d', "}}]]", '{"a":{"a":[', '"\\u00'])

@@ -212,4 +212,4 @@ def test_a_scan_looks_into_tables_texts_and_pictures(tmp_path: Path) -> None:
         ("c.png", ["comments, beside the content"]),
         ("d.bin", []),
     ]
-    assert found[3].problem
+    assert not found[3].is_whole and found[2].is_whole

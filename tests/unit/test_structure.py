@@ -193,6 +193,7 @@ OWN_JSON = {
     "node/media/texts.py",  # a second time, once it is known to be right
     "node/privacy/documents.py",  # one character
     "node/reach.py",
+    "node/twin.py",
     "coordinator/deploying.py",
     "coordinator/operator.py",
     "federated/flower/control.py",

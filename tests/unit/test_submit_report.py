@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from commonhold.cli.finding import Found
+from commonhold.cli.node_running import said_last
 from commonhold.cli.submit_report import LISTED, end, report_plan, report_submitted
 from node.bringing.sources import Brought
 from node.contents import CheckedPart
@@ -78,3 +79,15 @@ def test_a_dry_run_counts_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert "2 items would be submitted, 14 bytes; nothing was written" in said.out
     assert "left out: b.txt: the content is empty" in said.out
     assert "the column x is not read" in said.err
+
+
+def test_of_a_long_log_the_end_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "node.log"
+    for text, said in (
+        ("", ""),
+        ("one\ntwo\n", "one two"),
+        ("old\n" * 100_000 + "one\ntwo\nthree\n", "one two three"),
+        ("\xe9" * 9_000, "\xe9" * 2_048),
+    ):
+        log.write_text(text)
+        assert said_last(log).strip("\ufffd") == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,10 @@ def same(one: State, other: State) -> bool:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home", Network(*people("ada", "ben", "cyn", "dov")))
+def home(tmp_path: Path) -> Iterator[Home]:
+    made = Home(tmp_path / "home", Network(*people("ada", "ben", "cyn", "dov")))
+    yield made
+    made.close()
 
 
 def test_nothing_of_a_withdrawn_item_stays_in_its_authors_home(home: Home) -> None:

@@ -25,7 +25,7 @@ from commonground.dataset.formats.table import Table
 from commonground.dataset.layout import FileEntry, Manifest
 from commonground.dataset.policies import licence_url
 from commonground.escaping import in_markdown, one_line
-from commonground.files import DIRECTORY_MODE, sha256_file, sync_directory, writing
+from commonground.files import DIRECTORY_MODE, open_file, sha256_file, sync_directory, writing
 from protocol.depth import load_json
 from protocol.errors import Misbehaviour
 from protocol.rows import Campaign
@@ -88,8 +88,9 @@ def _check_copy(folder: Path, manifest: Manifest, campaign: Campaign, name: str)
 def _read(copy: Path) -> dict[str, Any]:
     path = copy / COPY
     try:
-        raw = path.read_bytes() if path.stat().st_size <= COPY_BYTES_MAX else b""
-        found = load_json(raw)
+        with open_file(path) as file:
+            raw = file.read(COPY_BYTES_MAX + 1)
+        found = load_json(raw) if len(raw) <= COPY_BYTES_MAX else None
     except (OSError, ValueError):
         found = None
     if not isinstance(found, dict):
