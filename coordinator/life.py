@@ -44,6 +44,14 @@ def close_record(state: State, campaign_id: str) -> pb.CloseCampaign:
     return pb.CloseCampaign(network=state.network, campaign_id=campaign_id, serial=serial)
 
 
+def left_undecided(state: State, campaign_id: str) -> int:
+    """How many items would stay undecided if the campaign were closed now: of those that wait, all but what
+    their authors contested."""
+    queues = (queue for queue, _ in state.queues.scan(campaign_id))
+    waiting = (state.items[item_id] for queue in queues for _, item_id in state.waiting.scan(queue))
+    return sum(item.before is None for item in waiting)
+
+
 def change_record(state: State, campaign_id: str, file: Path) -> pb.Change:
     """The terms that a campaign's file has now, with the rest as it was opened.
 

@@ -79,7 +79,7 @@ def _gather(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
     enough; and never for nobody, or the log would fill with empty rounds."""
     c = campaign.id
     if (
-        campaign.status is not CampaignStatus.OPEN
+        campaign.status is CampaignStatus.PAUSED
         or not state.queues.has(c)
         or not state.standbys.has(c)
     ):

@@ -15,8 +15,8 @@ from node.follower import Follower
 from node.keys import NodeKeys
 from node.rows import Outgoing
 from node.store import Store
-from protocol.lifecycle import CampaignStatus
 from protocol.rows import Campaign
+from protocol.rules.contesting import may_have_rounds
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -62,7 +62,7 @@ class Standing:
     def stand(self, campaign: Campaign) -> None:
         """Stands by for the campaign, or down."""
         standing = self._state.standbys.get((campaign.id, self._me))
-        wanted = campaign.status is not CampaignStatus.CLOSED and self._wants(campaign)
+        wanted = may_have_rounds(self._state, campaign) and self._wants(campaign)
         if (standing is None and wanted) or (standing == self._key and not wanted):
             record = pb.Standby(
                 network=self._state.network,

@@ -112,7 +112,8 @@ def explain(statement: StatementLine) -> str:
     share = f"{part / 10_000:.1f} %"
     match line.role:
         case pb.ROLE_CONTRIBUTOR if line.licence_id:
-            items = f"{evidence.licensed} of your items in {line.campaign_id}"
+            licensed = evidence.licensed_permille / WHOLE_PERMILLE
+            items = f"{licensed:g} of your items in {line.campaign_id}"
             return (
                 f"{items}, licensed as {line.licence_id} = {share} of the royalties of that licence"
             )
@@ -135,7 +136,7 @@ def explain(statement: StatementLine) -> str:
 
 def _items(evidence: pb.Evidence) -> str:
     total = evidence.accepted + evidence.rejected + evidence.duplicates + evidence.undecided
-    repaid = evidence.repaid_permille / WHOLE_PERMILLE
+    repaid = evidence.repaid_micro / PPM
     others = [
         f"{count:g} {word}"
         for count, word in (
@@ -143,7 +144,7 @@ def _items(evidence: pb.Evidence) -> str:
             (evidence.rejected, "rejected"),
             (evidence.duplicates, "duplicate" if evidence.duplicates == 1 else "duplicates"),
             (evidence.undecided, "undecided"),
-            (repaid, "unpaid for as many withdrawn before"),
+            (repaid, "repaid (at price 1) for what you gave up before"),
         )
         if count
     ]
@@ -173,9 +174,9 @@ def explain_item(state: State, item: Item) -> str:
         case ItemStatus.DUPLICATE:
             said = "reviewers called it " if item.relation else ""
             return f"{said}a copy of {item.duplicate_of.hex()[:12]}, which came before"
-        case _ if item.contested and item.decided_in is None:
-            original = item.resembles.hex()[:12]
-            return f"{_STAGES[item.status]}: you contested that it is a copy of {original}"
+        case _ if item.before is not None:
+            original, said = item.resembles.hex()[:12], contested_words(item.before)
+            return f"{_STAGES[item.status]}: you contested that it is {said} of {original}"
         case _:
             return _stage(item)
 
@@ -207,7 +208,14 @@ def _paid_for(campaign: Campaign, item: Item) -> str:
         return f"; whole price: reviewers called it independent of {original}"
     permille = campaign.worth_permille(item.relation)
     part = "half" if 2 * permille == WHOLE_PERMILLE else f"{permille / 10:g} % of the"
+    if item.relation == pb.RELATION_UNSEEN:
+        return f"; {part} price: reviewers were not shown {original}, which it resembles"
     return f"; {part} price: reviewers called it a derivative of {original}"
+
+
+def contested_words(item: Item) -> str:
+    """What an item is to an earlier one, as its author contests it: "a copy", or what earns a part only."""
+    return "a copy" if item.status is ItemStatus.DUPLICATE else "a derivative"
 
 
 def _stage(item: Item) -> str:

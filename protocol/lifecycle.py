@@ -1,7 +1,8 @@
 """The state machines, as tables. Transitions happen here and nowhere else.
 
 item   SUBMITTED -> DRAWN -> COMMITTED -> REVEALED -> ACCEPTED | REJECTED | UNDECIDED -> DRAWN ...
-       SUBMITTED | REVEALED -> DUPLICATE -> SUBMITTED (its author contests it, once)
+       SUBMITTED | REVEALED -> DUPLICATE
+       DUPLICATE | ACCEPTED -> SUBMITTED (its author contests it, once) -> what it was (if no panel decides)
        SUBMITTED -> UNDECIDED (its campaign was closed)
        any of these but DRAWN, COMMITTED, REVEALED -> TAKEN_DOWN; any of those, and TAKEN_DOWN -> WITHDRAWN
 campaign OPEN <-> PAUSED, and either -> CLOSED
@@ -44,7 +45,7 @@ class ItemEvent(Enum):
     """What can happen to an item."""
 
     MATCH = auto()  # an earlier item has the same content, nearly; or its reviewers call it a copy
-    CONTEST = auto()  # its author says that it is no copy
+    CONTEST = auto()  # its author says that it is no copy, or no derivative
     DRAW = auto()
     END_COMMITS = auto()
     END_REVEALS = auto()
@@ -147,6 +148,10 @@ class RootEvent(Enum):
 _ITEM: Final[dict[tuple[ItemStatus, ItemEvent], ItemStatus]] = {
     (ItemStatus.SUBMITTED, ItemEvent.MATCH): ItemStatus.DUPLICATE,
     (ItemStatus.DUPLICATE, ItemEvent.CONTEST): ItemStatus.SUBMITTED,
+    (ItemStatus.ACCEPTED, ItemEvent.CONTEST): ItemStatus.SUBMITTED,
+    (ItemStatus.UNDECIDED, ItemEvent.MATCH): ItemStatus.DUPLICATE,
+    (ItemStatus.SUBMITTED, ItemEvent.ACCEPT): ItemStatus.ACCEPTED,
+    (ItemStatus.UNDECIDED, ItemEvent.ACCEPT): ItemStatus.ACCEPTED,
     (ItemStatus.SUBMITTED, ItemEvent.DRAW): ItemStatus.DRAWN,
     (ItemStatus.UNDECIDED, ItemEvent.DRAW): ItemStatus.DRAWN,
     (ItemStatus.DRAWN, ItemEvent.END_COMMITS): ItemStatus.COMMITTED,

@@ -106,6 +106,9 @@ WHOLE_PERMILLE: Final = 1_000  # of a price: what an item earns that is derived 
 # second look and the original's author for one more piece of content: whatever somebody submits to resemble
 # everything costs others no more than this. What is above is compared with the next that it resembles.
 FLAGS_PER_ORIGINAL_MAX: Final = 256
+# How long the items of a closed campaign can be contested: the epoch in which it was closed, or in which they
+# were decided, and so many whole ones. For ever would mean that no proposal of a copy may ever be forgotten.
+CONTEST_EPOCHS_AFTER_CLOSE: Final = 1
 DAY_MS: Final = 24 * 3600 * 1000
 # A window of a month, and as long for a round to begin: whoever needs longer opens a campaign in parts.
 WINDOW_MS_MAX: Final = 31 * DAY_MS

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from protocol.errors import StateError
 from protocol.identity import NOBODY, PersonId
@@ -65,6 +65,8 @@ class Member:
 
 
 # ---- campaigns and their rounds ----
+
+EARNS_A_PART: Final = frozenset({pb.RELATION_DERIVATIVE, pb.RELATION_UNSEEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Campaign:
     logged_at: int = 0  # of the present terms, as Terms has it
     revision: int = 0  # of these: how often they changed
     status: CampaignStatus = CampaignStatus.OPEN
+    closed_in: int = 0  # the epoch; 0 before
     serial: int = 0  # records on its life so far
 
     @property
@@ -162,7 +165,7 @@ class Campaign:
 
     def worth_permille(self, relation: int) -> int:
         """What an accepted item earns, of the price, by what it is to an earlier one (pb.Relation)."""
-        return self.derivative_permille if relation == pb.RELATION_DERIVATIVE else WHOLE_PERMILLE
+        return self.derivative_permille if relation in EARNS_A_PART else WHOLE_PERMILLE
 
     @staticmethod
     def of(record: pb.Campaign, logged_at: int = 0) -> Campaign:
@@ -179,6 +182,7 @@ class Campaign:
             logged_at=logged_at,
             revision=0,
             status=CampaignStatus.OPEN,
+            closed_in=0,
             serial=0,
         )
 
@@ -339,8 +343,10 @@ class Item:
     duplicate_of: ItemId = b""
     resembles: ItemId = b""  # the earlier item that reviewers compare it with, fixed by a seal
     relation: int = pb.RELATION_NONE  # pb.Relation: what they decided that it is to that one
-    contested: bool = False  # that it is a copy; once, by its author
+    contested: bool = False  # what it is to an earlier item; once, by its author
+    before: Item | None = None  # what it was before that, until a panel has decided
     heard: int = 0  # how many of `answered_by` were on the panel before that
+    kept_back: bool = False  # reviewers of what resembles it were not shown it; it attracts no more
     answer: bytes | None = None  # what was decided; None before, and of refused content
     confidence_ppm: int = 0
     belief_ppm: tuple[int, ...] = ()
@@ -370,6 +376,12 @@ class Item:
     def is_erased(self) -> bool:
         """Whether its description is gone; then its author has withdrawn it, or will further on."""
         return self.description is None
+
+    @property
+    def earned(self) -> bool:
+        """Whether it was accepted, and no panel has taken that back: its author was paid, or will be."""
+        was = self.takedown.before if self.takedown else (self.before or self).status
+        return was is ItemStatus.ACCEPTED
 
     @property
     def panel(self) -> tuple[PersonId, ...]:
@@ -420,7 +432,7 @@ class Snapshot:
     campaign_id: str
     scope: Consent
     items: tuple[ItemId, ...]
-    credits: tuple[tuple[PersonId, int], ...]  # accepted items by author: splits a royalty
+    credits: tuple[tuple[PersonId, int], ...]  # by author, thousandths of items: split a royalty
     logged_at: int  # log index
     withdrawn: int = 0  # items of it, and parts of items, since: by their authors, or taken down
 

@@ -121,7 +121,7 @@ class State:
     # Erased, and not yet withdrawn: a replay is past their submission, not yet at their withdrawal. Items,
     # as ITSELF, and parts of items, by name.
     unexplained: Table[tuple[ItemId, str], int] = field(default_factory=Table)
-    # What withdrawn items earned and is to be repaid, in thousandths of an item's price.
+    # What items earned that were withdrawn or are decided anew, and is to be repaid: weight, as in a line.
     repayable: Table[tuple[PersonId, str], int] = field(default_factory=Table)
     # By campaign; derived from items, so no table.
     copies: dict[str, Copies] = field(default_factory=dict)

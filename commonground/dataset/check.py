@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from commonground.dataset import layout
-from commonground.dataset.decided import Decided, Given, lineage
+from commonground.dataset.decided import Decided, Given, kin
 from commonground.dataset.layout import Manifest
 from commonground.dataset.proofs import Proofs, read_lines, read_proofs
 from commonground.dataset.rows import Columns
@@ -177,8 +177,8 @@ def _member(line: Mapping[str, Any], terms: SplitTerms, proofs: Proofs) -> Membe
     item = parse_leaf(pb.Item, layout.decode(line["item"]))
     verdict = parse_leaf(pb.ItemVerdict, layout.decode(line["item_verdict"]))
     author = proofs.submissions[line["submission"]].author if terms.by_author else None
-    made_from = lineage(item.derived_from, verdict.resembles, verdict.relation)
-    return Member.of(item, bytes.fromhex(line["id"]), verdict.answer, made_from, author)
+    related = kin(item.derived_from, verdict.resembles, verdict.relation)
+    return Member.of(item, bytes.fromhex(line["id"]), verdict.answer, related, author)
 
 
 def _columns(manifest: Manifest, proofs: Proofs) -> Columns:

@@ -76,6 +76,12 @@ def lineage(named: Sequence[ItemId], resembles: ItemId, relation: int) -> tuple[
     return (*named, resembles)
 
 
+def kin(named: Sequence[ItemId], resembles: ItemId, relation: int) -> tuple[ItemId, ...]:
+    """What an item may give away of: what its author says it was made from, and the earlier item that
+    reviewers compared it with, whatever they called it. Two that look alike are one to a model."""
+    return tuple(dict.fromkeys((*named, resembles))) if relation else tuple(named)
+
+
 Contents = Mapping[str, bytes]
 """By the name of the part; an optional part may be absent."""
 

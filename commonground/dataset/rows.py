@@ -60,6 +60,7 @@ RELATIONS: Final[Mapping[int, str]] = {
     pb.RELATION_NONE: "",
     pb.RELATION_DERIVATIVE: "derivative",
     pb.RELATION_INDEPENDENT: "independent",
+    pb.RELATION_UNSEEN: "unseen",
 }
 """What an accepted item may be to the one that it resembles."""
 

@@ -1,8 +1,9 @@
 """Which items train a model and which test it, so that the test is not of what was learnt by heart.
 
 Items that resemble each other stay together: what was derived from one of them (or from one and the same
-item that is not here), as authors or reviewers say, and items that share a part, as two answers to one prompt
-do; on request, all of one author. Every answer is spread over the splits as far as these groups allow.
+item that is not here), as authors say; what reviewers compared with one, whatever they called it; and items
+that share a part, as two answers to one prompt do; on request, all of one author. Every answer is spread
+over the splits as far as these groups allow.
 
 A pure function of the items, the shares and the seed: who checks a dataset computes it again.
 """
@@ -84,14 +85,14 @@ class Member:
         item: pb.Item,
         item_id: ItemId,
         answer: bytes,
-        made_from: Sequence[ItemId],
+        related: Sequence[ItemId],
         author: PersonId | None,
     ) -> Member:
-        """`made_from`: as its author and its reviewers say (`decided.lineage`); `author`: whose items stay
+        """`related`: as its author and its reviewers say (`decided.kin`); `author`: whose items stay
         together, None where they need not."""
         printed = (each for each in item.parts if each.fingerprint)
         shared = (each.name.encode() + b"\0" + each.fingerprint for each in printed)
-        marks = [item_id, *made_from, *shared]
+        marks = [item_id, *related, *shared]
         if author is not None:
             marks.append(b"author\0" + author)
         return cls(item_id, answer, tuple(marks))

@@ -140,15 +140,15 @@ def campaign_close(
 ) -> None:
     """Close a campaign for ever: it takes nothing more, and what waits for a round stays undecided.
 
-    A round that is under way ends. What was accepted stays, and can be exported.
+    A round that is under way ends. What was accepted stays, and can be exported. What its author contested
+    still gets a round, and for an epoch more can be contested: keep `serve` running as long.
     """
-    from coordinator.life import close_record
+    from coordinator.life import close_record, left_undecided
     from coordinator.operator import Operator
-    from protocol.state import waits_of
 
     with Operator(Home.at(directory)) as operator:
         body = close_record(operator.state, campaign)
-        waiting = waits_of(operator.state, campaign)
+        waiting = left_undecided(operator.state, campaign)
         question = f"Close {campaign} for ever? {waiting:,} items wait, and stay undecided."
         if not yes and not confirm(question):
             raise typer.Abort

@@ -1,4 +1,4 @@
-"""`commonhold node contest`: an item that was set aside as a copy goes before a panel."""
+"""`commonhold node contest`: an item that was called a copy, or paid in part, goes before another panel."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from commonhold.cli.node_sending import deliver
 from commonhold.cli.output import emit
 from node.follower import Follower, require_trust
 from node.rows import OutboxState, Outgoing
+from node.statement import contested_words
 from node.withdrawal import find_item
 from protocol.errors import Ignore, Reject, StateError
-from protocol.lifecycle import ItemStatus
 from protocol.rows import Item
+from protocol.rules.contesting import can_be_contested
 from protos.gen import records_pb2 as pb
 
 
 def contest(
     digits: str, *, directory: Path | None, passphrase_path: Path | None, as_json: bool
 ) -> None:
-    """Contests that the item whose id begins so is a copy."""
+    """Contests what the item whose id begins so was said to be to an earlier one."""
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     with open_store(home) as store:
@@ -28,7 +29,8 @@ def contest(
         follower = Follower(store, config.link)
         follower.replay()
         item_id = find_item(store, follower.state, keys.person, digits)
-        _require_contestable(item_id.hex()[:12], follower.state.items[item_id])
+        item = follower.state.items[item_id]
+        _require_contestable(item_id.hex()[:12], item)
         body = pb.Contest(network=follower.state.network, item_id=item_id)
         outgoing = Outgoing("contest", keys.seal("contest", body))
         if not store.enqueue(outgoing):
@@ -42,7 +44,8 @@ def contest(
         data,
         as_json,
         lambda: [
-            f"You contest that {item_id.hex()[:12]} is a copy: it joins the next round of its campaign.",
+            f"You contest that {item_id.hex()[:12]} is {contested_words(item)}:"
+            " it joins the next round of its campaign.",
             "Reviewers who have not seen it compare it with the earlier one; leave your node running.",
         ],
     )
@@ -52,8 +55,8 @@ def _require_contestable(name: str, item: Item) -> None:
     """As far as our replay has got: the network has the last word."""
     if item.contested:
         raise Ignore(f"{name} was contested already", "an item is contested once")
-    if item.status is not ItemStatus.DUPLICATE:
+    if not can_be_contested(item):
         raise StateError(
-            f"{name} is not set aside as a copy: it is {item.status.name.lower()}",
+            f"{name} is neither set aside as a copy nor paid in part: it is {item.status.name.lower()}",
             "only that can be contested",
         )

@@ -133,12 +133,20 @@ def scope(consent: Consent | pb.Consent) -> str:
     return ", ".join(given) or "nothing"
 
 
+def worth(permille: int) -> str:
+    """Items by what each is worth, of which a derivative is a part: "2", "1.5"."""
+    whole, part = divmod(permille, WHOLE_PERMILLE)
+    return count(whole) + (f".{part:03}".rstrip("0") if part else "")
+
+
 def evidence(line: pb.RewardLine) -> str:
     """Why somebody got a line: the counts behind it, in words."""
     found = line.evidence
     match line.role:
         case pb.ROLE_CONTRIBUTOR if line.licence_id:
-            return f"{many(found.licensed, 'item')} in the dataset of licence {line.licence_id}"
+            licensed = worth(found.licensed_permille)
+            items = "item" if licensed == "1" else "items"
+            return f"{licensed} {items} in the dataset of licence {line.licence_id}"
         case pb.ROLE_CONTRIBUTOR:
             counts = {"accepted": found.accepted, "rejected": found.rejected}
             extra = {
@@ -148,7 +156,7 @@ def evidence(line: pb.RewardLine) -> str:
             }
             counts |= {name: number for name, number in extra.items() if number}
             told = ", ".join(f"{count(number)} {name}" for name, number in counts.items())
-            repaid = found.repaid_permille / WHOLE_PERMILLE
+            repaid = found.repaid_micro / PPM
             return f"{told}, {repaid:g} repaid" if repaid else told
         case pb.ROLE_REVIEWER:
             told = many(found.answers, "answer")
@@ -173,6 +181,7 @@ FILTERS: Final = {
     "moment": moment,
     "name": name_of,
     "unhex": bytes.fromhex,
+    "worth": worth,
     "micro": micro,
     "percent": percent,
     "shortened": shortened,

@@ -241,7 +241,9 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
         "submitted {} to {}", _items(b.items.count - b.parts), b.campaign_id, path=_to(b)
     ),
     "withdraw": _withdraw,
-    "contest": lambda b: _said("contested that item {} is a copy", _ours(b.item_id.hex()[:12])),
+    "contest": lambda b: _said(
+        "contested what item {} was said to be", _ours(b.item_id.hex()[:12])
+    ),
     "standby": _standby,
     "seal": _seal,
     "toss": lambda b: _round("tossed the coin for", b),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from commonground.dataset import layout
-from commonground.dataset.decided import Decided, lineage
+from commonground.dataset.decided import Decided, kin
 from commonground.dataset.parquet import SplitFiles
 from commonground.dataset.splits import TRAIN, Member, SplitTerms, split_items
 from commonground.files import writing
@@ -88,8 +88,8 @@ class ItemWriter:
         item = self.source.state.items[item_id]
         described = parse_leaf(pb.Item, self.evidence.described[item_id])
         author = item.author if terms.by_author else None
-        made_from = lineage(described.derived_from, item.resembles, item.relation)
-        return Member.of(described, item_id, item.answer or b"", made_from, author)
+        related = kin(described.derived_from, item.resembles, item.relation)
+        return Member.of(described, item_id, item.answer or b"", related, author)
 
     def _write_item(self, files: SplitFiles, item_id: ItemId, split: str) -> bytes:
         """Writes the row; gives the line that proves it."""

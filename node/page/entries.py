@@ -23,7 +23,7 @@ KINDS: Final[dict[str, str]] = {
     "takedown": "The operator took an item down, and says why.",
     "register": "Somebody joined, by whose invitation the record says, and named the address that is paid.",
     "submission": "Somebody submitted items: commitments to their content, not the content.",
-    "contest": "An author says that an item of theirs is no copy: reviewers who have not seen it decide.",
+    "contest": "An author says that an item is no copy, or no derivative: others than before decide.",
     "withdraw": "Somebody took items back, or a part of each.",
     "standby": "Somebody offered to review in a campaign, or stood down.",
     "witnesses": "The operator proposed who is to toss the coin that draws reviewers.",

@@ -14,11 +14,12 @@ from node.page.sources import Replay, Sources
 from node.page.words import certainty, plural, quote, told
 from node.quota import may_submit
 from node.rows import ItemRow, PartRow
-from node.statement import REFUSALS, RELATIONS
+from node.statement import REFUSALS, RELATIONS, contested_words
 from node.withdrawal import parts_alone
 from protocol.lifecycle import GONE, CampaignStatus, ItemStatus
 from protocol.media import MEDIA, Shown
 from protocol.rows import Campaign, GivenAnswer, Item, ItemId
+from protocol.rules.contesting import can_be_contested
 from protocol.rules.withdrawal import in_review
 from protocol.state import State
 from protocol.tasks.question import Question, question_of
@@ -94,9 +95,7 @@ class ItemView:
     repays: bool  # accepted items that are withdrawn make as many later ones earn nothing
     taken_back: tuple[str, ...]  # parts that I withdrew alone
     part_commands: tuple[str, ...]  # that withdraw each of the parts which can go alone
-    contest: (
-        str  # the command that says that it is no copy; empty where there is nothing to contest
-    )
+    contest: str  # the command that says that it is something else; empty where there is nothing to contest
 
     @property
     def picture(self) -> str:
@@ -236,8 +235,11 @@ def _why(state: State, question: Question, item: Item, proposal: bytes | None) -
             return f"The reviewers could not settle it in {drawn}; {goes_on}."
         case ItemStatus.DUPLICATE:
             return _copy(state, item)
-        case ItemStatus.SUBMITTED if item.contested:
-            return "You contested that it is a copy. It waits for reviewers who have not seen it."
+        case ItemStatus.SUBMITTED if item.before is not None:
+            return told(
+                "You contested that it is {}. It waits for reviewers who have not seen it.",
+                contested_words(item.before),
+            )
         case ItemStatus.SUBMITTED:
             return _waits(state, campaign)
         case _:
@@ -283,7 +285,11 @@ def _copy(state: State, item: Item) -> str:
         said = f"It is the same, or nearly, as an item that {whose} submitted earlier."
     else:
         said = f"Its reviewers call it a copy of an item that {whose} submitted earlier."
-    return f"{said} You contested that; this is final." if item.contested else said
+    return said + _final(item)
+
+
+def _final(item: Item) -> str:
+    return " You contested that; this is final." if item.contested else ""
 
 
 def _novelty(campaign: Campaign, item: Item) -> str:
@@ -295,7 +301,11 @@ def _novelty(campaign: Campaign, item: Item) -> str:
             " It resembles an earlier item, and they call it independent: it earns the whole price."
         )
     part = f"{campaign.worth_permille(item.relation) / 10:g} %"
-    return f" They call it a derivative of an earlier item: it earns {part} of the price."
+    if item.relation == pb.RELATION_UNSEEN:
+        why = " It resembles an earlier item that they were not shown"
+    else:
+        why = " They call it a derivative of an earlier item"
+    return f"{why}: it earns {part} of the price.{_final(item)}"
 
 
 def _is_own(state: State, item: Item, other: ItemId) -> bool:
@@ -325,7 +335,7 @@ def _count(answers: Answers, question: Question, item: Item) -> str:
 
 
 def _contest(sources: Sources, item_id: ItemId, item: Item) -> str:
-    if item.status is not ItemStatus.DUPLICATE or item.contested:
+    if not can_be_contested(item):
         return ""
     return f"commonhold node contest {item_id.hex()}{sources.arguments}"
 

@@ -2,7 +2,8 @@
 
 Protobuf readers skip what they do not know, and take many encodings for the same message. Here a payload is
 accepted only if it is, byte for byte, what we would write for it: no unknown fields however deep, no padded
-numbers, no other order, no repeated fields of which the last counts, no defaults spelt out, lists packed.
+numbers, no other order, no repeated fields of which the last counts, no defaults spelt out, lists packed,
+no message inside that is there and empty, which says what one says that is left out.
 So equal records have equal hashes, and nothing travels in a record that its rule has not read. Protobuf does
 not promise one encoding for all times, but this one (fields by number, as all its Python runtimes write
 them) is fixed by tests/unit/test_strict.py.
@@ -16,9 +17,11 @@ another: protobuf does not write down which message it encodes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from protocol.errors import Reject
@@ -48,7 +51,36 @@ _LEAF_NAMES: Final = {number: name for name, number in LEAF_TYPES.items()}
 
 def canonical(message: Message) -> bytes:
     """The one encoding of a message that `strict_parse` accepts."""
+    if _inner(message.DESCRIPTOR):
+        copied = type(message)()
+        copied.CopyFrom(message)
+        _leave_out_empty(copied)
+        message = copied
     return message.SerializeToString(deterministic=True)
+
+
+def _leave_out_empty(message: Message) -> None:
+    for name, is_repeated in _inner(message.DESCRIPTOR):
+        if is_repeated:
+            for each in getattr(message, name):
+                _leave_out_empty(each)
+        elif message.HasField(name):
+            inner = getattr(message, name)
+            _leave_out_empty(inner)
+            if not inner.ByteSize():
+                message.ClearField(name)
+
+
+@cache
+def _inner(descriptor: Descriptor) -> tuple[tuple[str, bool], ...]:
+    """The fields in which an empty message may stand, by name, and whether it is a list of messages: in that
+    only elements may hold one, as an element that is empty is one more."""
+    fields = (field for field in descriptor.fields if field.message_type is not None)
+    return tuple(
+        (field.name, field.is_repeated)
+        for field in fields
+        if not field.is_repeated or _inner(field.message_type)
+    )
 
 
 def strict_parse(message_type: type[M], payload: bytes, what: str) -> M:

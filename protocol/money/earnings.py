@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
 from protocol.identity import PersonId
-from protocol.limits import AMOUNT_MICRO_MAX, PPM, WHOLE_PERMILLE
-from protocol.money.pools import contribution_weight, emission_pools, split
+from protocol.limits import AMOUNT_MICRO_MAX, PPM
+from protocol.money.pools import contribution_weights, emission_pools, item_weight, split
 from protocol.money.revenue import revenue_lines, treasury_line
 from protocol.review.decisions import infer_decided, known_gold
 from protocol.rows import Campaign, Contribution
@@ -62,39 +63,42 @@ def price_lines(state: State, earned: list[pb.RewardLine]) -> list[pb.RewardLine
 
 def contributor_lines(state: State) -> Iterator[pb.RewardLine]:
     """One line for each contributor and campaign of this epoch, and for each revision of its terms that their
-    items were submitted under, unpriced."""
-    owed: dict[tuple[PersonId, str], int] = {}
-    for (author, campaign_id, revision), counted in state.contributions.scan():
-        campaign, key = state.campaign_under(campaign_id, revision), (author, campaign_id)
-        worth, left = _worth_permille(campaign, counted), owed.get(key, state.repayable.get(key, 0))
-        repaid = min(worth, left)
-        owed[key] = left - repaid
-        yield pb.RewardLine(
-            person=author,
-            role=pb.ROLE_CONTRIBUTOR,
-            campaign_id=campaign_id,
-            revision=revision,
-            weight_micro=contribution_weight(
-                worth - repaid,
-                counted.rejected,
-                campaign.price_ppm,
-                state.policy.rejection_penalty_ppm,
-            ),
-            evidence=pb.Evidence(
-                accepted=counted.accepted,
-                rejected=counted.rejected,
-                duplicates=counted.duplicates,
-                undecided=counted.undecided,
-                repaid_permille=repaid,
-                derivatives=counted.derivatives,
-            ),
+    items were submitted under, unpriced. What comes off comes off all of them together."""
+    for (author, campaign_id), rows in groupby(state.contributions.scan(), lambda row: row[0][:2]):
+        counted = {revision: count for (_, _, revision), count in rows}
+        terms = {each: state.campaign_under(campaign_id, each) for each in counted}
+        weights, repaid = contribution_weights(
+            [_earned(terms[each], count) for each, count in counted.items()],
+            sum(_penalty(state, terms[each], count) for each, count in counted.items()),
+            state.repayable.get((author, campaign_id), 0),
         )
+        for (revision, count), weight, back in zip(counted.items(), weights, repaid, strict=True):
+            yield pb.RewardLine(
+                person=author,
+                role=pb.ROLE_CONTRIBUTOR,
+                campaign_id=campaign_id,
+                revision=revision,
+                weight_micro=weight,
+                evidence=pb.Evidence(
+                    accepted=count.accepted,
+                    rejected=count.rejected,
+                    duplicates=count.duplicates,
+                    undecided=count.undecided,
+                    repaid_micro=back,
+                    derivatives=count.derivatives,
+                ),
+            )
 
 
-def _worth_permille(campaign: Campaign, counted: Contribution) -> int:
-    """Accepted items in thousandths of the price: derivatives at their part of it, all others whole."""
-    derived = counted.derivatives * campaign.worth_permille(pb.RELATION_DERIVATIVE)
-    return (counted.accepted - counted.derivatives) * WHOLE_PERMILLE + derived
+def _earned(campaign: Campaign, counted: Contribution) -> int:
+    """What accepted items weigh: derivatives at their part of the price, all others at all of it."""
+    part = campaign.worth_permille(pb.RELATION_DERIVATIVE)
+    derived = counted.derivatives * item_weight(campaign.price_ppm, part)
+    return (counted.accepted - counted.derivatives) * campaign.price_ppm + derived
+
+
+def _penalty(state: State, campaign: Campaign, counted: Contribution) -> int:
+    return campaign.price_ppm * counted.rejected * state.policy.rejection_penalty_ppm // PPM
 
 
 def reviewer_lines(state: State) -> Iterator[pb.RewardLine]:

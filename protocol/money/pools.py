@@ -44,13 +44,25 @@ def emission_pools(
     return Pools(contributors, reviewers, trainers, emission - contributors - reviewers - trainers)
 
 
-def contribution_weight(
-    accepted_permille: int, rejected: int, price_ppm: int, penalty_ppm: int
-) -> int:
-    """The weight of a contributor: accepted items, each at what it is worth in thousandths of the price, less
-    a penalty for each rejected one.
+def item_weight(price_ppm: int, worth_permille: int) -> int:
+    """What an accepted item weighs that is worth so much of its price."""
+    return price_ppm * worth_permille // WHOLE_PERMILLE
 
-    Volume alone earns nothing: whoever is right less often than policy demands comes out at zero.
+
+def contribution_weights(
+    earned: Sequence[int], penalty: int, owed: int
+) -> tuple[list[int], list[int]]:
+    """The weights of a contributor's lines of one campaign, one for each price, and how much each repays.
+
+    First `penalty`, for all that was rejected, then what is `owed` comes off what was earned, line by line:
+    a line that earned nothing hides none of it. Volume alone earns nothing: whoever is right less often
+    than policy demands comes out at zero, and then repays nothing either.
     """
-    earned = price_ppm * accepted_permille // WHOLE_PERMILLE
-    return max(0, earned - price_ppm * rejected * penalty_ppm // PPM)
+    weights, repaid = [], []
+    for each in earned:
+        fined = min(each, penalty)
+        back = min(each - fined, owed)
+        penalty, owed = penalty - fined, owed - back
+        weights.append(each - fined - back)
+        repaid.append(back)
+    return weights, repaid

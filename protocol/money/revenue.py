@@ -1,7 +1,8 @@
 """Revenue: what came in, and whose it is.
 
     treasury   its part of everything, by policy
-    royalties  of what a licence brought after that: to the authors of its snapshot, by their items
+    royalties  of what a licence brought after that: to the authors of its snapshot, by their items, a
+               derivative as much as it earned; nothing where no item is worth any
     holders    the rest, by the shares held at the end of the epoch
 
 Every unit of every asset goes to somebody, and the parts add up exactly.
@@ -37,7 +38,7 @@ def revenue_lines(state: State, minted: Sequence[pb.RewardLine]) -> Iterator[pb.
     for flow in due_flows(state, minted):
         treasury = flow.amount * state.policy.revenue_treasury_ppm // PPM
         royalty = 0
-        if flow.licence_id:
+        if flow.licence_id and any(worth for _, worth in _snapshot(state, flow.licence_id).credits):
             royalty = (flow.amount - treasury) * state.policy.royalty_ppm // PPM
             yield from _royalty_lines(state, flow, royalty)
         shared = flow.amount - treasury - royalty if holders else 0
@@ -111,8 +112,8 @@ def _snapshot(state: State, licence_id: str) -> Snapshot:
 def _royalty_lines(state: State, flow: Flow, royalty: int) -> Iterator[pb.RewardLine]:
     snapshot = _snapshot(state, flow.licence_id)
     credits = snapshot.credits
-    for (author, items), amount in zip(
-        credits, split(royalty, [items for _, items in credits]), strict=True
+    for (author, worth), amount in zip(
+        credits, split(royalty, [worth for _, worth in credits]), strict=True
     ):
         if amount:
             yield pb.RewardLine(
@@ -122,5 +123,5 @@ def _royalty_lines(state: State, flow: Flow, royalty: int) -> Iterator[pb.Reward
                 asset=flow.asset,
                 amount=str(amount),
                 licence_id=flow.licence_id,
-                evidence=pb.Evidence(licensed=items),
+                evidence=pb.Evidence(licensed_permille=worth),
             )

@@ -67,27 +67,33 @@ class Table:
 
 def infer_round(state: State, campaign: Campaign, gold: Mapping[ItemId, bytes]) -> Table | None:
     """Infers the answers of the round, and with them those to the items that were decided last: they say
-    who knows what. None without any answer."""
+    who knows what. Of what was contested the panel since then is heard, and no other. None without any
+    answer."""
     decided = (item_id for _, item_id in state.evidence.scan(campaign.id))
     items = {*state.round_of(campaign.id).items, *decided}
-    return _infer(state, campaign, gold, items)
+    return _infer(state, campaign, gold, {each: state.items[each].panel for each in items})
 
 
 def infer_decided(state: State, campaign: Campaign, gold: Mapping[ItemId, bytes]) -> Table | None:
-    """Infers all answers that wait for their pay, but for those to items that are still under review."""
+    """Infers all answers that wait for their pay, of every panel, but for those to items that are still
+    under review."""
     answered = {item_id for (_, item_id, _), _ in state.answers.scan(campaign.id)}
     items = {item_id for item_id in answered if state.items[item_id].decided_in is not None}
-    return _infer(state, campaign, gold, items)
+    return _infer(state, campaign, gold, {each: state.items[each].answered_by for each in items})
 
 
 def _infer(
-    state: State, campaign: Campaign, gold: Mapping[ItemId, bytes], items: Collection[ItemId]
+    state: State,
+    campaign: Campaign,
+    gold: Mapping[ItemId, bytes],
+    heard: Mapping[ItemId, Collection[PersonId]],
 ) -> Table | None:
+    """`heard`: of each item, whose answers count."""
     # In the order of keys, so that the order of arrival does not touch the last bit of a sum.
     given = [
         (item_id, person, answer.answer)
-        for item_id in sorted(items)
-        for person in sorted(state.items[item_id].answered_by)
+        for item_id in sorted(heard)
+        for person in sorted(heard[item_id])
         if (answer := state.answers.get((campaign.id, item_id, person))) and answer.answer
     ]
     if not given:
@@ -159,7 +165,9 @@ def decide(
     question = question_of(campaign)
     confident = False
     if verdict.belief_ppm:
-        proposal = verdict.proposal if verdict.proposal_salt else None
+        # That of an item that was accepted before was opened then.
+        known = state.items[verdict.item_id].proposal
+        proposal = verdict.proposal if verdict.proposal_salt else known
         decision = question.kind.decide(
             question.spec, verdict.belief_ppm, proposal, state.policy.accept_ppm
         )
@@ -221,7 +229,8 @@ def compute_verdicts(
     drawn = state.round_of(campaign.id).items
     for item_id in drawn:
         draft = pb.ItemVerdict(item_id=item_id, belief_ppm=beliefs.get(item_id, ()))
-        draft.proposal_salt, draft.proposal = proposals.get(item_id, (b"", b""))
+        if state.items[item_id].proposal is None:
+            draft.proposal_salt, draft.proposal = proposals.get(item_id, (b"", b""))
         verdict = decide(state, campaign, draft, ringed, is_gold=item_id in known)
         if verdict.outcome not in SEALED:
             verdict.proposal_salt, verdict.proposal = draft.proposal_salt, draft.proposal

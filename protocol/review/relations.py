@@ -4,7 +4,11 @@ To call an item a copy takes everything from its author, to call it a derivative
 half of the voices, and whoever says nothing against the author counts for him. So ties favour the author, and
 the steps are in order: a voice for a copy is one for a derivative, too. An original that was not served is a
 voice for a derivative: else its author's accomplice would earn whole by hiding it, and lose all if somebody
-else hides his.
+else hides his. Where that decided, the panel's word is UNSEEN: it pays as a derivative, says nothing of where
+the item comes from, and the original that was kept back attracts nothing more.
+
+A contest turns the burden round. What was said of the item stands, and whoever cannot tell, or was not shown
+the original, leaves it standing: else the same picture would earn by being contested where nobody compares.
 
 Reviewers whom the answers show to be a ring share one voice, that of their own majority.
 """
@@ -21,17 +25,23 @@ from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 FOR_A_COPY: Final = frozenset({pb.RELATION_COPY})
-FOR_A_PART: Final = FOR_A_COPY | {pb.RELATION_DERIVATIVE, pb.RELATION_UNSEEN}
+FOR_A_DERIVATIVE: Final = FOR_A_COPY | {pb.RELATION_DERIVATIVE}
+FOR_A_PART: Final = FOR_A_DERIVATIVE | {pb.RELATION_UNSEEN}
+SILENT: Final = frozenset({pb.RELATION_UNSURE, pb.RELATION_UNSEEN})
 
 
 def decide_relation(voices: Sequence[int]) -> pb.Relation:
     """What follows from voices (pb.Relation) that count the same; NONE from none."""
     if not voices:
         return pb.RELATION_NONE
-    if 2 * sum(voice in FOR_A_COPY for voice in voices) > len(voices):
-        return pb.RELATION_COPY
-    if 2 * sum(voice in FOR_A_PART for voice in voices) > len(voices):
-        return pb.RELATION_DERIVATIVE
+    steps = (
+        (pb.RELATION_COPY, FOR_A_COPY),
+        (pb.RELATION_DERIVATIVE, FOR_A_DERIVATIVE),
+        (pb.RELATION_UNSEEN, FOR_A_PART),
+    )
+    for relation, voices_for_it in steps:
+        if 2 * sum(voice in voices_for_it for voice in voices) > len(voices):
+            return relation
     return pb.RELATION_INDEPENDENT
 
 
@@ -44,9 +54,12 @@ def relation_of(
     if original is None or original.status is ItemStatus.WITHDRAWN:
         return pb.RELATION_NONE
     said = {who: each.relation for who, each in answers.items() if each.relation}
-    if original.status is ItemStatus.TAKEN_DOWN and not item.contested:
+    if item.before is not None:
+        stood = _stood(item.before)
+        said = {who: stood if each in SILENT else each for who, each in said.items()}
+    elif original.status is ItemStatus.TAKEN_DOWN:
         # It went while they were asked, and nobody is to blame that they could not see it.
-        said = {who: _unseen_is_unsure(relation) for who, relation in said.items()}
+        said = {who: pb.RELATION_UNSURE if each in SILENT else each for who, each in said.items()}
     voices = [relation for who, relation in said.items() if who not in ringed]
     together = [relation for who, relation in said.items() if who in ringed]
     if together:
@@ -54,5 +67,7 @@ def relation_of(
     return decide_relation(voices)
 
 
-def _unseen_is_unsure(relation: int) -> int:
-    return pb.RELATION_UNSURE if relation == pb.RELATION_UNSEEN else relation
+def _stood(before: Item) -> int:
+    """What an item was to the earlier one before its author contested that."""
+    is_copy = before.status is ItemStatus.DUPLICATE  # also where a fingerprint alone said so
+    return pb.RELATION_COPY if is_copy else before.relation

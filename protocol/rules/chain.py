@@ -223,6 +223,8 @@ def process_rewind(state: State, record: Record[pb.Rewind]) -> None:
             restore(getattr(state, name), rows)
         state.onchain = each.before
         state.ranges.remove(first)
+    # What was decided there never was: later decisions may stand in blocks that are no higher.
+    state.policy_block = min(state.policy_block, record.body.first - 1)
     state.rewinds += 1
     drop_moot(state)
 

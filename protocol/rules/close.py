@@ -13,6 +13,7 @@ from protocol.money.revenue import due_deposits
 from protocol.review.reputation import keep_evidence
 from protocol.rules.admission import renew_budgets
 from protocol.rules.asks import drop_moot
+from protocol.rules.contesting import may_have_rounds
 from protocol.rules.drawing import can_be_reviewed, give_up
 from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, require
@@ -35,9 +36,9 @@ _COUNTS: Final = (
     "gold_right",
     "ring_size",
     "shares_micro",
-    "repaid_permille",
+    "repaid_micro",
     "updates",
-    "licensed",
+    "licensed_permille",
     "derivatives",
     "programs",
 )
@@ -122,9 +123,9 @@ def process_close(state: State, record: Record[pb.Close]) -> None:
         credit(state, who, line.asset, amount)
         if line.asset == SHARES:
             state.minted_micro += amount
-        if line.evidence.repaid_permille:
+        if line.evidence.repaid_micro:
             key = (who, line.campaign_id)
-            left = state.repayable[key] - line.evidence.repaid_permille
+            left = state.repayable[key] - line.evidence.repaid_micro
             if left:
                 state.repayable.put(key, left)
             else:
@@ -135,6 +136,9 @@ def process_close(state: State, record: Record[pb.Close]) -> None:
     state.closed_ms = record.body.time_ms
     drop_moot(state)
     _give_up_what_no_close_frees(state)
+    for campaign_id in list(state.standbys.firsts()):
+        if not may_have_rounds(state, state.campaigns[campaign_id]):
+            state.standbys.clear(campaign_id)
     renew_budgets(state)
     if state.policy_to_come is not None:
         state.policy, state.policy_to_come = state.policy_to_come, None

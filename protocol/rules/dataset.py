@@ -80,17 +80,21 @@ def process_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
             campaign_id=record.body.campaign_id,
             scope=Consent.of(record.body.scope),
             items=items,
-            credits=_count_by(state.items[item_id].author for item_id in items),
+            credits=_credits(state, record.body.campaign_id, items),
             logged_at=record.index,
         ),
     )
 
 
-def _count_by(people: Iterable[PersonId]) -> tuple[tuple[PersonId, int], ...]:
-    """How often each person occurs, in the order of persons."""
-    counted: dict[PersonId, int] = {}
-    for person in people:
-        counted[person] = counted.get(person, 0) + 1
+def _credits(
+    state: State, campaign_id: str, items: Iterable[ItemId]
+) -> tuple[tuple[PersonId, int], ...]:
+    """What each author's items are worth, in thousandths of an item, in the order of persons: a derivative
+    counts for as much as it earned."""
+    campaign, counted = state.campaigns[campaign_id], dict[PersonId, int]()
+    for item in (state.items[item_id] for item_id in items):
+        worth = campaign.worth_permille(item.relation)
+        counted[item.author] = counted.get(item.author, 0) + worth
     return tuple(sorted(counted.items()))
 
 

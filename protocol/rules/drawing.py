@@ -19,6 +19,7 @@ from protocol.review.reputation import belief_of, draw_weight
 from protocol.review.sampling import Candidate, Task, assign, select, tasks_of
 from protocol.rows import Campaign, Item, ItemId
 from protocol.rules.admission import standing_by
+from protocol.rules.contesting import may_have_rounds, uphold
 from protocol.rules.intake import enqueue
 from protocol.rules.record import (
     Record,
@@ -40,7 +41,7 @@ def validate_standby(state: State, record: Record[pb.Standby]) -> None:
     body = record.body
     require_member(state, record.author)
     campaign = campaign_of(state, body.campaign_id)
-    if body.stands:
+    if body.stands and not may_have_rounds(state, campaign):
         require_not_closed(campaign)
     key = (body.campaign_id, record.author)
     require_next(body.serial, state.words.get(key, 0), "this person")
@@ -257,16 +258,26 @@ def _leave_out(state: State, item_id: ItemId, *, somebody: bool) -> None:
 
 
 def end(state: State, item_id: ItemId) -> None:
-    """The item stays undecided, since its campaign is closed. No line of a close is about it: a campaign may
-    have more authors waiting than a close has lines."""
+    """The item stays undecided, since its campaign is closed; what was contested waits for its panel all the
+    same. No line of a close is about it: a campaign may have more authors waiting than a close has lines."""
     item = state.items[item_id]
     status = item.after(ItemEvent.END)
     state.items.put(item_id, replace(item, status=status, decided_in=state.epoch))
 
 
+def goes_on(state: State, item: Item) -> bool:
+    """Whether a round may still take the item: of a closed campaign, one that was contested."""
+    closed = state.campaigns[item.campaign_id].status is CampaignStatus.CLOSED
+    return not closed or item.before is not None
+
+
 def give_up(state: State, item_id: ItemId) -> None:
-    """The item stays undecided; its answers are paid with the next close, and forgotten."""
+    """The item stays undecided, or, if it was contested, what it was; its answers are paid with the next
+    close, and forgotten."""
     before = state.items[item_id]
+    if before.before is not None:
+        uphold(state, item_id)
+        return
     item = replace(before, status=before.after(ItemEvent.END), decided_in=state.epoch)
     state.items.put(item_id, item)
     count(state, item, undecided=1)
@@ -274,8 +285,8 @@ def give_up(state: State, item_id: ItemId) -> None:
 
 def requeue(state: State, item_id: ItemId) -> None:
     """The item waits again, behind all others of its author: in front it would hold them up for ever. Of a
-    closed campaign it waits for nothing."""
-    if state.campaigns[state.items[item_id].campaign_id].status is CampaignStatus.CLOSED:
+    closed campaign only what was contested does."""
+    if not goes_on(state, state.items[item_id]):
         end(state, item_id)
         return
     item = replace(state.items[item_id], ticket=state.tickets)

@@ -30,43 +30,49 @@ class Flag:
 def stands(item: Item) -> bool:
     """Whether a copy of the item can be found: it is an original, and its content what it says. One that was
     taken down still is: a copy of it would be the same again."""
-    return item.status not in (ItemStatus.DUPLICATE, ItemStatus.WITHDRAWN) and (
-        item.refusal != pb.REFUSAL_MISMATCH
+    return (
+        item.status is not ItemStatus.WITHDRAWN
+        and not item.duplicate_of
+        and item.refusal != pb.REFUSAL_MISMATCH
     )
 
 
 def kept_original(state: State, item: Item) -> ItemId:
     """What an item that comes back is compared with: what it resembled before, or what that was found to be a
     copy of. Empty for an item that comes for the first time, and where that one has gone."""
-    at = item.resembles if item.draws or item.contested else b""
-    while at:
-        other = state.items[at]
-        if other.status is not ItemStatus.DUPLICATE:
-            return at if stands(other) else b""
-        at = other.duplicate_of  # an earlier item, so that this ends
-    return b""
+    at = item.resembles if item.draws or item.before else b""
+    # By what it names, whatever its status: a copy that is gone was one of the same original.
+    while at and (further := state.items[at].duplicate_of):
+        at = further  # an earlier item, so that this ends
+    if not at or not stands(state.items[at]):
+        return b""
+    # Nobody was shown it: what is contested is judged all the same, and its author has to show why.
+    return b"" if state.items[at].kept_back and item.before is None else at
 
 
 def is_known(state: State, item: Item) -> bool:
     """Whether a seal has nothing to look for: it was found to be an original before, or a panel is to say
     what it is."""
-    return item.draws > 0 or kept_original(state, item) != b""
+    found = item.draws > 0 or (item.before is not None and item.before.earned)
+    return found or kept_original(state, item) != b""
 
 
 def is_pending(state: State, item: Item) -> bool:
     """Whether a panel is still to say that the item is no copy: until then it is nobody's original."""
-    return item.contested and item.decided_in is None and kept_original(state, item) != b""
+    was_copy = item.before is not None and not item.before.earned
+    return was_copy and kept_original(state, item) != b""
 
 
 def _attracts(item: Item) -> bool:
     """Whether likely copies of the item are flagged: not of content that reviewers refused, nor of what
     nobody could decide: nobody is paid for it, so what is derived from it takes nothing from anybody. Nor of
-    what was taken down: nobody is to see it."""
+    what was taken down: nobody is to see it; nor of what its author kept back from reviewers."""
     given_up = item.status is ItemStatus.UNDECIDED and item.decided_in is not None
     return (
         stands(item)
         and item.refusal == pb.REFUSAL_NONE
         and not given_up
+        and not item.kept_back
         and item.status is not ItemStatus.TAKEN_DOWN
     )
 

@@ -3,7 +3,8 @@
 No promise is broken on the way. A change holds for what comes later: an item keeps the guidelines and the
 price that its author read when submitting it, however long it waits for its round; and a round keeps the
 windows that it was sealed with. So terms have revisions, and items and rounds say theirs. A round that is
-under way ends as any other, whether its campaign is paused, changed or closed meanwhile.
+under way ends as any other, whether its campaign is paused, changed or closed meanwhile. Nor does closing
+take anybody's right to contest (protocol.rules.contesting).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from protocol.lifecycle import CampaignEvent, CampaignStatus, next_campaign_stat
 from protocol.limits import REVISIONS_MAX
 from protocol.rows import RoundTerms, Terms, row_of
 from protocol.rules.campaigns import check_sizes, term_checks
-from protocol.rules.drawing import end
+from protocol.rules.drawing import end, goes_on
 from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, campaign_of, require, require_next, require_not_closed
 from protocol.state import State
@@ -91,14 +92,16 @@ def validate_close_campaign(state: State, record: Record[pb.CloseCampaign]) -> N
 
 
 def process_close_campaign(state: State, record: Record[pb.CloseCampaign]) -> None:
-    """What waits stays undecided, and answers to it are paid with the next close of an epoch. Reviewers need
-    not say that they stand down."""
+    """What waits stays undecided, and answers to it are paid with the next close of an epoch; but what was
+    contested waits for its panel. Reviewers need not say that they stand down: the close of the last epoch in
+    which there may be contests does it."""
     campaign = state.campaigns[record.body.campaign_id]
     status = next_campaign_status(campaign.status, CampaignEvent.CLOSE)
-    state.campaigns.put(campaign.id, replace(campaign, status=status, serial=campaign.serial + 1))
+    closed = replace(campaign, status=status, closed_in=state.epoch, serial=campaign.serial + 1)
+    state.campaigns.put(campaign.id, closed)
     for queue, _ in list(state.queues.scan(campaign.id)):
         waiting = [item_id for _, item_id in state.waiting.scan(queue)]
-        dequeue(state, [state.items[item_id] for item_id in waiting])
-        for item_id in waiting:
+        ended = [item_id for item_id in waiting if not goes_on(state, state.items[item_id])]
+        dequeue(state, [state.items[item_id] for item_id in ended])
+        for item_id in ended:
             end(state, item_id)
-    state.standbys.clear(campaign.id)

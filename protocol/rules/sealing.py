@@ -36,9 +36,10 @@ from protocol.review.copies import Fingerprints
 from protocol.review.index import Match
 from protocol.rows import Campaign, Contribution, Item, ItemId, Round
 from protocol.rules.admission import standing_by
+from protocol.rules.contesting import ended_in
 from protocol.rules.flagging import Flag, Flags, is_known, is_pending, kept_original, stands
 from protocol.rules.intake import dequeue
-from protocol.rules.record import Record, campaign_of, require, require_not_closed
+from protocol.rules.record import Record, campaign_of, require
 from protocol.state import State
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
@@ -277,7 +278,7 @@ def validate_seal(state: State, record: Record[pb.Seal]) -> None:
     next_phase(round_.phase, RoundEvent.SEAL)
     require(body.round == round_.number + 1, f"round {round_.number + 1} is the next")
     require_time(round_, body.time_ms)
-    require_not_closed(campaign)
+    # Of one that is closed nothing waits but what was contested, which runs to its end.
     require(campaign.status is not CampaignStatus.PAUSED, f"campaign {campaign.id!r} is paused")
     require(state.queues.has(campaign.id), "nothing waits for review")
     if due := close_due(state, campaign):
@@ -317,7 +318,9 @@ def process_seal(state: State, record: Record[pb.Seal]) -> None:
     for item_id, original in logged.duplicates.items():
         item = state.items[item_id]
         status = item.after(ItemEvent.MATCH)
-        state.items.put(item_id, replace(item, status=status, duplicate_of=original))
+        ended = ended_in(state, item)
+        found = replace(item, status=status, duplicate_of=original, before=None, decided_in=ended)
+        state.items.put(item_id, found)
         state.copies[campaign.id].set_aside(item_id)
         count(state, item, duplicates=1)
     fresh = tuple(item_id for item_id in looked_at if item_id not in logged.duplicates)

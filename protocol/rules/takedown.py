@@ -19,9 +19,9 @@ from protocol.errors import Ignore, Reject
 from protocol.lifecycle import ItemEvent, ItemStatus, next_status
 from protocol.limits import TAKEDOWN_CHARS_MAX
 from protocol.rows import ItemId, Takedown
+from protocol.rules.contesting import ended_in
 from protocol.rules.record import Record, require
 from protocol.rules.withdrawal import (
-    ended_in,
     leave_review,
     require_not_in_review,
     spoil_snapshots,
@@ -56,9 +56,9 @@ def validate_takedown(state: State, record: Record[pb.Takedown]) -> None:
 def process_takedown(state: State, record: Record[pb.Takedown]) -> None:
     """No later snapshot has it, and none that has it may be licensed or trained on any more."""
     item_id = ItemId(record.body.item_id)
-    item = state.items[item_id]
-    spoil_snapshots(state, item)
+    spoil_snapshots(state, state.items[item_id])
     leave_review(state, [item_id])
+    item = state.items[item_id]
     ended = ended_in(state, item)
     why = Takedown(record.body.reason, record.body.words, item.status, record.index)
     status = item.after(ItemEvent.TAKE_DOWN)

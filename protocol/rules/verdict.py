@@ -8,13 +8,14 @@ from typing import Final
 
 from protocol.errors import Reject
 from protocol.identity import PersonId
-from protocol.lifecycle import CampaignStatus, ItemEvent, ItemStatus, RoundEvent, next_phase
+from protocol.lifecycle import ItemEvent, ItemStatus, RoundEvent, next_phase
 from protocol.limits import EVIDENCE_ITEMS_MAX, PPM, SALT_BYTES, TOLERANCE_PPM
 from protocol.log import commitments
 from protocol.review import decisions
 from protocol.review.reputation import observe
-from protocol.rows import Campaign, Item, ItemId, Round
-from protocol.rules.drawing import end_tosses, give_up, requeue
+from protocol.rows import EARNS_A_PART, Campaign, Item, ItemId, Round
+from protocol.rules.contesting import owe
+from protocol.rules.drawing import end_tosses, give_up, goes_on, requeue
 from protocol.rules.intake import enqueue
 from protocol.rules.record import Record, require, require_round
 from protocol.rules.sealing import count, require_time
@@ -143,7 +144,11 @@ def _check_belief(verdict: pb.ItemVerdict, recomputed: Sequence[int]) -> None:
 
 def _check_proposal(item: Item, question: Question, verdict: pb.ItemVerdict) -> None:
     """What others may still be asked about keeps its own sealed; of all else it is opened, as it was
-    committed to."""
+    committed to, once: that of an item that was decided before is known."""
+    if item.proposal is not None:
+        sealed = not verdict.proposal_salt and not verdict.proposal
+        require(sealed, "its proposal is opened a second time")
+        return
     if verdict.outcome in decisions.SEALED:
         sealed = not verdict.proposal_salt and not verdict.proposal
         require(sealed, "it is undecided, or a copy, so its proposal stays sealed")
@@ -202,8 +207,12 @@ def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> N
     # Refused content has no answer, nor has a copy: nobody who gave one was right or wrong.
     is_copy = item.status is ItemStatus.DUPLICATE
     answer = None if verdict.refusal or is_copy else verdict.answer
-    proposal = verdict.proposal if verdict.proposal_salt else None
+    proposal = verdict.proposal if verdict.proposal_salt else item.proposal
+    before, item = item.before, replace(item, before=None)
     item = replace(item, answer=answer, proposal=proposal, decided_in=state.epoch)
+    if item.relation == pb.RELATION_UNSEEN:
+        original = state.items[item.resembles]
+        state.items.put(item.resembles, replace(original, kept_back=True))
     if is_copy:
         item = replace(item, duplicate_of=item.resembles)
         state.copies[campaign.id].set_aside(item_id)
@@ -213,28 +222,33 @@ def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> N
         # answer stays, or whoever reads the right one here could submit the content again.
         state.copies[campaign.id].remove(item_id)
     _remember(state, campaign.id, item_id)
-    _count_item(state, item_id, item)
+    _count_item(state, item_id, item, before)
     _count_review_evidence(state, campaign, item_id, item)
 
 
-def _count_item(state: State, item_id: ItemId, item: Item) -> None:
-    """For the next close, and as evidence about its author: a copy is none, as a duplicate is none."""
+def _count_item(state: State, item_id: ItemId, item: Item, before: Item | None) -> None:
+    """For the next close, and as evidence about its author: a copy is none, as a duplicate is none. `before`:
+    as it was until its author contested that; what it earned is repaid, as it earns anew."""
+    earned = before is not None and before.earned
+    if before is not None and earned:
+        owe(state, before)
     if item.status is ItemStatus.DUPLICATE:
         count(state, item, duplicates=1)
         return
     accepted = item.status is ItemStatus.ACCEPTED
     if accepted:
         state.accepted.put((item.campaign_id, item.place), item_id)
-        count(state, item, accepted=1, derivatives=item.relation == pb.RELATION_DERIVATIVE)
+        count(state, item, accepted=1, derivatives=item.relation in EARNS_A_PART)
     else:
         count(state, item, rejected=1)
-    observe(state, item.author, pb.ROLE_CONTRIBUTOR, item.campaign_id, PPM if accepted else 0)
+    if not (accepted and earned):  # or to contest would be to be right twice
+        observe(state, item.author, pb.ROLE_CONTRIBUTOR, item.campaign_id, PPM if accepted else 0)
 
 
 def _leave_undecided(state: State, campaign: Campaign, item_id: ItemId, item: Item) -> None:
     """Drawn again, in front of its author's others, until it was drawn often enough."""
     state.items.put(item_id, item)
-    if item.draws >= campaign.rounds.draws_max or campaign.status is CampaignStatus.CLOSED:
+    if item.draws >= campaign.rounds.draws_max or not goes_on(state, item):
         give_up(state, item_id)
     elif item.answered_by:
         enqueue(state, item_id, item)
@@ -253,10 +267,10 @@ def _remember(state: State, campaign_id: str, item_id: ItemId) -> None:
 
 
 def _count_review_evidence(state: State, campaign: Campaign, item_id: ItemId, item: Item) -> None:
-    """Each answer to a decided item is evidence about its reviewer; gold is the better judge."""
+    """Each answer that decided an item is evidence about its reviewer, once; gold is the better judge."""
     truth = state.gold.get((campaign.id, item_id), item.answer)
     question = question_of(campaign)
-    for person in item.answered_by:
+    for person in item.panel:
         given = state.answers.get((campaign.id, item_id, person))
         if given is None or not given.answer or truth is None:
             continue

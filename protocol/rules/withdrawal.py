@@ -17,6 +17,7 @@ from protocol.errors import Ignore, Reject
 from protocol.lifecycle import ItemEvent, ItemStatus, next_status
 from protocol.limits import WITHDRAWN_ITEMS_MAX
 from protocol.rows import Item, ItemId
+from protocol.rules.contesting import ended_in, owe, uphold
 from protocol.rules.intake import dequeue
 from protocol.rules.record import Record, require, require_member
 from protocol.state import ITSELF, State
@@ -115,11 +116,8 @@ def _take_items(state: State, record: Record[pb.Withdraw]) -> None:
         item = state.items[item_id]
         campaign = state.campaigns[item.campaign_id]
         # What was taken down is still paid for: its author gives it back like any other.
-        was = item.status if item.takedown is None else item.takedown.before
-        worth = campaign.worth_permille(item.relation)
-        if was is ItemStatus.ACCEPTED and worth and campaign.withdrawal == pb.WITHDRAWAL_REPAYS:
-            key = (item.author, campaign.id)
-            state.repayable.put(key, state.repayable.get(key, 0) + worth)
+        if item.earned and campaign.withdrawal == pb.WITHDRAWAL_REPAYS:
+            owe(state, item)
         ended, withdrawn = ended_in(state, item), item.after(ItemEvent.WITHDRAW)
         state.items.put(
             item_id, replace(item, status=withdrawn, description=None, decided_in=ended)
@@ -136,15 +134,11 @@ def spoil_snapshots(state: State, item: Item) -> None:
 
 
 def leave_review(state: State, item_ids: Iterable[ItemId]) -> None:
-    """The items wait for no round any more, and for no snapshot."""
-    named = [state.items[item_id] for item_id in item_ids]
-    dequeue(state, [item for item in named if item.waits])
-    for item in named:
+    """The items wait for no round any more, and for no snapshot. What was contested is what it was."""
+    named = list(item_ids)
+    dequeue(state, [state.items[item_id] for item_id in named if state.items[item_id].waits])
+    for item_id in named:
+        uphold(state, item_id)
+        item = state.items[item_id]
         if item.status is ItemStatus.ACCEPTED:
             state.accepted.remove((item.campaign_id, item.place))
-
-
-def ended_in(state: State, item: Item) -> int | None:
-    """The epoch in which an item that goes now was decided. Answers to one that was to be drawn again are
-    paid with the next close, and forgotten."""
-    return state.epoch if item.answered_by and item.decided_in is None else item.decided_in

@@ -747,7 +747,7 @@ class RewardLine(_message.Message):
     def __init__(self, person: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid_permille", "updates", "licensed", "derivatives", "programs")
+    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid_micro", "updates", "licensed_permille", "derivatives", "programs")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
@@ -758,9 +758,9 @@ class Evidence(_message.Message):
     AGREEMENT_PPM_FIELD_NUMBER: _ClassVar[int]
     RING_SIZE_FIELD_NUMBER: _ClassVar[int]
     SHARES_MICRO_FIELD_NUMBER: _ClassVar[int]
-    REPAID_PERMILLE_FIELD_NUMBER: _ClassVar[int]
+    REPAID_MICRO_FIELD_NUMBER: _ClassVar[int]
     UPDATES_FIELD_NUMBER: _ClassVar[int]
-    LICENSED_FIELD_NUMBER: _ClassVar[int]
+    LICENSED_PERMILLE_FIELD_NUMBER: _ClassVar[int]
     DERIVATIVES_FIELD_NUMBER: _ClassVar[int]
     PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     accepted: int
@@ -773,12 +773,12 @@ class Evidence(_message.Message):
     agreement_ppm: int
     ring_size: int
     shares_micro: int
-    repaid_permille: int
+    repaid_micro: int
     updates: int
-    licensed: int
+    licensed_permille: int
     derivatives: int
     programs: int
-    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid_permille: _Optional[int] = ..., updates: _Optional[int] = ..., licensed: _Optional[int] = ..., derivatives: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
+    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid_micro: _Optional[int] = ..., updates: _Optional[int] = ..., licensed_permille: _Optional[int] = ..., derivatives: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
 
 class Deployment(_message.Message):
     __slots__ = ("network", "chain_id", "block", "finality", "share_token", "timelock", "governor", "witness_set", "vault", "settlement", "stake", "board")

@@ -105,6 +105,10 @@ def test_what_is_taken_down_is_served_by_nobody_and_its_author_is_told(tmp_path:
             run(place, "campaign", "close", "digits", "--yes")
             operator.refresh()
             assert operator.state.campaigns["digits"].status is CampaignStatus.CLOSED
+            # Copies can be contested until the end of the next epoch.
+            for _ in range(2):
+                assert standing_by(operator.state, reviewer)
+                operator.close_epoch(operator.state.epoch)
             wait_for(operator, lambda s: not standing_by(s, reviewer), "the end of the stand-by")
             audited = stage.run("verify", lab.link)
             assert (audited["erased"], audited["items"]["taken_down"]) == (0, 1)

@@ -321,7 +321,7 @@ def change_and_close(desk: Desk, url: str) -> None:
         assert visitor.send(f"{path}/close").status_code == 400
         visitor.read(f"{path}/terms")
         closed = visitor.send(f"{path}/close", sure="yes")
-        assert "It takes nothing any more" in closed.text
+        assert "It takes no items any more" in closed.text
         assert desk.state.campaigns["essays"].status is CampaignStatus.CLOSED
 
 

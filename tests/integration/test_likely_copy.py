@@ -20,9 +20,9 @@ from protocol.lifecycle import ItemStatus
 from protocol.rows import ItemId
 from protocol.state import State
 from protos.gen import records_pb2 as pb
-from tests.node_lab import Lab, Node, standing_by, until, wait_for
+from tests.node_lab import WINDOWS, Lab, Node, standing_by, until, wait_for
 from tests.review_bench import LIKELY, NOTE
-from tests.simulated import part
+from tests.simulated import part, rounds
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -107,7 +107,12 @@ def test_half_the_price_for_a_derivative_and_a_contest(tmp_path: Path) -> None:
         lab = Lab(stage, tmp_path)
         lab.found()
         with Operator(lab.home) as operator:
-            lab.open_campaign(operator, reviewers=2, parts=[part("note", "text/plain")])
+            # A person's three commands take seconds; a window ends by itself once all have committed.
+            terms = {
+                "parts": [part("note", "text/plain")],
+                "rounds": rounds(**WINDOWS | {"commit_ms": 120_000}),
+            }
+            lab.open_campaign(operator, reviewers=2, **terms)
             ada, ben = (lab.node(name, stand_by=False) for name in ("ada", "ben"))
             program, person = lab.node("program", reviewer=f"command:{script}"), lab.node("person")
             servers = [lab.start(each) for each in (program, person)]

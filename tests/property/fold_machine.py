@@ -38,8 +38,9 @@ from protocol.money.accounts import conserves, promised_leaves
 from protocol.money.ballot import policy_hash
 from protocol.money.settlement import ETHER
 from protocol.review.fingerprints import fingerprint_pixels
-from protocol.rows import Item, ItemId
+from protocol.rows import EARNS_A_PART, Item, ItemId
 from protocol.rules import sealing
+from protocol.rules.contesting import can_be_contested, contests_until, may_have_rounds
 from protocol.rules.network import holders_decide
 from protocol.state import SHARES, State
 from protocol.tasks.spec import encode_spec
@@ -247,16 +248,17 @@ class FoldMachine(RuleBasedStateMachine):
 
     @rule(picks=picks)
     def contest(self, picks: list[int]) -> None:
-        """An item that was set aside as a copy, mostly."""
+        """An item that was set aside as a copy, or earned a part, mostly."""
         every = list(self.net.state.items.scan())
-        aside = [pair for pair in every if pair[1].status is ItemStatus.DUPLICATE]
+        aside = [pair for pair in every if can_be_contested(pair[1])]
         place, chosen = self._choose(aside if aside and picks[-1] % 4 else every, picks[:2])
         for item_id in sorted(chosen)[:1]:
             item = self.net.state.items[item_id]
             done = self.attempt(partial(self.net.contest, self.hand(place), item_id))
-            may = item.status is ItemStatus.DUPLICATE and not item.contested
-            status = self.net.campaign(item.campaign_id).status
-            assert done == (may and status is CampaignStatus.OPEN)
+            campaign = self.net.campaign(item.campaign_id)
+            in_time = self.net.state.epoch <= contests_until(campaign, item)
+            closed = campaign.status is CampaignStatus.CLOSED
+            assert done == (can_be_contested(item) and (in_time or not closed))
 
     @rule(picks=picks, name=st.sampled_from(["back", "back", "back", "image"]))
     def take_a_part_back(self, picks: list[int], name: str) -> None:
@@ -290,8 +292,11 @@ class FoldMachine(RuleBasedStateMachine):
     @rule(who=some, c=where)
     def stand_by(self, who: set[int], c: str) -> None:
         for place in sorted(who):
-            closed = self.net.campaign(c).status is CampaignStatus.CLOSED
-            assert closed != self.attempt(partial(self.net.stand_by, self.hand(place), c=c))
+            needed = may_have_rounds(self.net.state, self.net.campaign(c))
+            stands = self.net.state.standbys.get((c, self.people[place].id))
+            hand = self.hand(place)
+            done = self.attempt(partial(self.net.stand_by, hand, c=c))
+            assert done == (needed or stands == hand.key)
 
     @rule(who=who, c=where)
     def stand_down(self, who: int, c: str) -> None:
@@ -345,7 +350,8 @@ class FoldMachine(RuleBasedStateMachine):
             return
         fresh = sealing.compute_seal(net.state, net.campaign(c)).items
         sealed = self.attempt(lambda: net.seal(fresh[:1] if gold else (), c))
-        assert sealed == self._is_live(c), "what waits can always be sealed"
+        paused = self.net.campaign(c).status is CampaignStatus.PAUSED
+        assert sealed != paused, "what waits can always be sealed"
 
     @rule(who=most, c=where, kinds=kinds)
     def live_a_round(self, who: frozenset[int], c: str, kinds: list[str]) -> None:
@@ -404,12 +410,13 @@ class FoldMachine(RuleBasedStateMachine):
 
     @rule(c=where, chance=st.integers(0, 7))
     def close_a_campaign(self, c: str, chance: int) -> None:
-        """At any time, and seldom: nothing more happens in it."""
+        """At any time, and seldom: nothing more happens in it but what was contested."""
         if chance:
             return
         closed = self.net.campaign(c).status is CampaignStatus.CLOSED
         assert closed != self.attempt(partial(self.net.close_campaign, c))
-        assert not self.net.state.queues.has(c)
+        waiting = [i for queue, i in self.net.state.waiting.scan() if queue[0][0] == c]
+        assert all(self.net.state.items[each].before is not None for each in waiting)
 
     @rule(pick=st.integers(0, 2**16))
     def take_down(self, pick: int) -> None:
@@ -471,7 +478,10 @@ class FoldMachine(RuleBasedStateMachine):
         sale = f"sale-{len(state.licences)}"
         may = scope.commercial and state.campaigns[c].is_open
         assert may == self.attempt(lambda: self.net.license(digest, id=sale))
-        if self.paid(asset, 1_000_001, sale) and asset not in state.overshared:
+        owes = (
+            asset in state.overshared
+        )  # then a part of what comes in, or all, has been shared out
+        if self.paid(asset, 1_000_001, sale) and not owes:
             *_, (_, deposit) = state.deposits.scan()
             assert bool(deposit.licence_id) == (may and not any(asset))
 
@@ -696,12 +706,15 @@ class FoldMachine(RuleBasedStateMachine):
         for (c, item_id, person), _ in state.answers.scan():
             counted[c, person] += 1
             ended = state.items[item_id].decided_in
-            assert ended is None or ended >= state.epoch, "it was paid, and is still there"
+            # A contest that nobody decided leaves the item with the epoch in which it was decided before.
+            late = ended is None or ended >= state.epoch or state.items[item_id].contested
+            assert late, "it was paid, and is still there"
         assert dict(state.reviewed.scan()) == dict(counted)
 
     @invariant()
     def every_place_is_paid_once(self) -> None:
-        """Whatever is withdrawn and submitted again: paid, or due now, is what stands or is owed."""
+        """Whatever is withdrawn, contested and submitted again: paid, or due now, is what stands or is owed,
+        to the last millionth."""
         state = self.net.state
         paid: Counter[tuple[bytes, str]] = Counter()
         for entry in self.net.log:
@@ -709,27 +722,29 @@ class FoldMachine(RuleBasedStateMachine):
                 assert state.keys[envelope.key] == state.operator
                 for line in (parse_leaf(pb.RewardLine, leaf) for leaf in entry.leaves):
                     found, key = line.evidence, (line.person, line.campaign_id)
-                    paid[key] += self.worth(key[1], found.accepted, found.derivatives)
-                    paid[key] -= found.repaid_permille
-        for (author, c, _), due in state.contributions.scan():
-            paid[author, c] += self.worth(c, due.accepted, due.derivatives)
+                    paid[key] += self.worth(line, found.accepted, found.derivatives)
+                    paid[key] -= found.repaid_micro
+        for (author, c, revision), due in state.contributions.scan():
+            terms = pb.RewardLine(campaign_id=c, revision=revision)
+            paid[author, c] += self.worth(terms, due.accepted, due.derivatives)
         worth = Counter(dict(state.repayable.scan()))
         for _, item in state.items.scan():
-            was = item.status if item.takedown is None else item.takedown.before
-            if was is ItemStatus.ACCEPTED and item.status is not ItemStatus.WITHDRAWN:
-                derived = item.relation == pb.RELATION_DERIVATIVE
-                worth[item.author, item.campaign_id] += self.worth(item.campaign_id, 1, derived)
+            if item.earned and item.status is not ItemStatus.WITHDRAWN:
+                terms = pb.RewardLine(campaign_id=item.campaign_id, revision=item.revision)
+                derived = (item.before or item).relation in EARNS_A_PART
+                worth[item.author, item.campaign_id] += self.worth(terms, 1, derived)
         for c in REPAYS:
             assert {k: n for k, n in worth.items() if k[1] == c and n} == {
                 k: n for k, n in paid.items() if k[1] == c and n
             }
 
-    def worth(self, c: str, accepted: int, derivatives: int) -> int:
-        """What accepted items earn, in thousandths of the price."""
-        if not c:
+    def worth(self, line: pb.RewardLine, accepted: int, derivatives: int) -> int:
+        """What accepted items earn by the terms of a line; prices here are of whole thousands."""
+        if not line.campaign_id:
             return 0
-        part = self.net.campaign(c).derivative_permille
-        return 1_000 * (accepted - derivatives) + part * derivatives
+        terms = self.net.state.campaign_under(line.campaign_id, line.revision)
+        part = terms.derivative_permille * derivatives
+        return (1_000 * (accepted - derivatives) + part) * terms.price_ppm // 1_000
 
     @invariant()
     def snapshots_know_what_was_withdrawn(self) -> None:

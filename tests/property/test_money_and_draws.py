@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocol.identity import PersonId
 from protocol.limits import PPM
-from protocol.money.pools import contribution_weight, emission_pools, split
+from protocol.money.pools import contribution_weights, emission_pools, split
 from protocol.review.reputation import (
     NEWCOMER_PPM,
     deviation_ppm,
@@ -62,12 +62,21 @@ def test_the_pools_are_the_whole_emission(emission: int, a: int, b: int, c: int)
     assert pools.treasury >= 0
 
 
-@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, PPM))
-def test_a_rejected_item_never_pays(accepted: int, rejected: int, penalty: int) -> None:
-    weight = contribution_weight(accepted, rejected, PPM, penalty)
-    assert 0 <= weight <= contribution_weight(accepted, 0, PPM, penalty)
-    assert contribution_weight(accepted + 1, rejected, PPM, penalty) >= weight
-    assert contribution_weight(1_000 * accepted, 0, PPM, penalty) == PPM * accepted
+weighed = st.integers(0, 10**9)
+
+
+@given(st.lists(weighed, max_size=5), weighed, weighed)
+def test_what_comes_off_comes_off_all_lines_of_an_author_together(
+    earned: list[int], penalty: int, owed: int
+) -> None:
+    """However they are divided: nothing that takes away hides behind a line that earned nothing."""
+    weights, repaid = contribution_weights(earned, penalty, owed)
+    assert all(weight >= 0 for weight in (*weights, *repaid))
+    assert all(w + r <= e for w, r, e in zip(weights, repaid, earned, strict=True))
+    kept = max(0, sum(earned) - penalty)
+    assert sum(repaid) == min(kept, owed)
+    assert sum(weights) == kept - sum(repaid)
+    assert contribution_weights(earned, 0, 0) == (earned, [0] * len(earned))
 
 
 def _person(number: int) -> PersonId:

@@ -10,12 +10,14 @@ from dataclasses import replace
 import pytest
 
 from coordinator import conductor
+from coordinator.life import left_undecided
 from coordinator.rounds import GRACE_MS, Clock, Step, Wait, next_step, situation_of
 from protocol.errors import Reject
 from protocol.lifecycle import CampaignStatus, RoundPhase
+from protocol.log.merkle import hash_leaf
 from protocol.rows import Campaign
 from protocol.rules import sealing
-from protocol.state import State
+from protocol.state import State, waits_of
 from tests.fold import drawn, people, submitted
 from tests.simulated import Network, campaign, rounds
 
@@ -112,6 +114,21 @@ class TestSealing:
         paused = replace(net.campaign("slow"), status=CampaignStatus.PAUSED)
         net.state.campaigns.put("slow", paused)
         assert step(net, waited_ms=10 * WAIT_MS) == Wait(None)
+
+    def test_what_was_contested_gets_its_round_in_a_closed_campaign(self) -> None:
+        net = network()
+        author, *reviewers = net.people
+        net.stand_by(*reviewers, c="slow")
+        leaves = [net.item(1, content=b"the same", c="slow") for _ in range(2)]
+        net.submit(author, leaves, c="slow")
+        net.seal(c="slow")
+        net.run_round(*reviewers, c="slow")
+        net.contest(author, hash_leaf(leaves[1]))
+        submit(net, 5)
+        assert left_undecided(net.state, "slow") == 5
+        net.close_campaign("slow")
+        assert waits_of(net.state, "slow") == 1
+        assert step(net, waited_ms=10 * WAIT_MS) is Step.SEAL
 
     def test_a_situation_in_which_nobody_could_be_drawn_has_to_change_first(self) -> None:
         net = network()

@@ -62,7 +62,7 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
         (
             "contest",
             pb.Contest(item_id=b"\xab" * 32),
-            "contested that item abababababab is a copy",
+            "contested what item abababababab was said to be",
         ),
         (
             "slash",
@@ -178,7 +178,11 @@ def test_a_line_says_why() -> None:
 
     assert line(pb.ROLE_CONTRIBUTOR, accepted=2) == "2 accepted, 0 rejected"
     assert line(pb.ROLE_CONTRIBUTOR, rejected=1, duplicates=3) == "0 accepted, 1 rejected, 3 copies"
-    assert line(pb.ROLE_CONTRIBUTOR, "l", licensed=1) == "1 item in the dataset of licence l"
+    assert "1,234.05 items in" in line(pb.ROLE_CONTRIBUTOR, "l", licensed_permille=1_234_050)
+    assert (
+        line(pb.ROLE_CONTRIBUTOR, "l", licensed_permille=1_000)
+        == "1 item in the dataset of licence l"
+    )
     assert line(pb.ROLE_REVIEWER, answers=1) == "1 answer"
     assert (
         line(pb.ROLE_REVIEWER, answers=9, gold_answers=3, gold_right=2, ring_size=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from commonground.dataset.decided import Decided, lineage
+from commonground.dataset.decided import Decided, kin
 from commonground.dataset.rows import Columns
 from commonground.dataset.splits import Member, SplitTerms, split_items
 from protocol.identity import NOBODY
@@ -43,7 +43,16 @@ def test_what_is_independent_is_derived_from_nothing_more() -> None:
     assert cells(PLAIN) == {"resembles": "", "relation": "", "derived_from": [NAMED.hex()]}
 
 
-def test_a_derivative_trains_where_its_original_does() -> None:
+def test_what_reviewers_were_not_shown_an_original_of_is_derived_from_nothing_more() -> None:
+    unseen = replace(PLAIN, resembles=ORIGINAL, relation=pb.RELATION_UNSEEN)
+    assert cells(unseen) == {
+        "resembles": ORIGINAL.hex(),
+        "relation": "unseen",
+        "derived_from": [NAMED.hex()],
+    }
+
+
+def test_what_was_compared_trains_where_the_other_does_whatever_it_was_called() -> None:
     ids = [bytes([number]) * 32 for number in range(40)]
     originals, made = ids[:20], ids[20:]
 
@@ -51,11 +60,12 @@ def test_a_derivative_trains_where_its_original_does() -> None:
         """Whether each of twenty items is in the split of the one that it was compared with."""
         members = [Member.of(pb.Item(), each, b"", (), None) for each in originals]
         members += [
-            Member.of(pb.Item(), each, b"", lineage((), original, relation), None)
+            Member.of(pb.Item(), each, b"", kin((), original, relation), None)
             for each, original in zip(made, originals, strict=True)
         ]
         found = split_items(members, SplitTerms((50, 0, 50), seed=1))
         return all(found[a] == found[b] for a, b in zip(made, originals, strict=True))
 
-    assert is_together(pb.RELATION_DERIVATIVE)
-    assert not is_together(pb.RELATION_INDEPENDENT)
+    for relation in (pb.RELATION_DERIVATIVE, pb.RELATION_INDEPENDENT, pb.RELATION_UNSEEN):
+        assert is_together(relation)
+    assert not is_together(pb.RELATION_NONE), "it was compared with nothing"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import datasets
@@ -94,8 +95,9 @@ def test_what_was_made_from_an_item_is_where_it_is(lab: DatasetLab) -> None:
 def test_answers_to_one_prompt_are_together(tmp_path: Path) -> None:
     lab = DatasetLab(tmp_path, KINDS["preferred"])
     prompts = {"prompt": b"one and the same"}
+    others = [{"prompt": sha256(bytes([at])).hexdigest().encode()} for at in range(6)]
     lab.accept(
-        ada=[lab.item("a", prompts) for _ in range(3)], ben=[lab.item("b") for _ in range(6)]
+        ada=[lab.item("a", prompts) for _ in range(3)], ben=[lab.item("b", each) for each in others]
     )
     lab.fetch()
     path, _ = lab.export(split=HALVES)

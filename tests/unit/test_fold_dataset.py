@@ -46,7 +46,7 @@ def test_a_snapshot_is_what_everybody_selects(reviewed: Network) -> None:
     snapshot = reviewed.state.snapshots[digest]
     ada, ben = (person.id for person in reviewed.people[:2])
     assert snapshot.items == (first, second, fourth)
-    assert snapshot.credits == tuple(sorted({ada: 2, ben: 1}.items()))
+    assert snapshot.credits == tuple(sorted({ada: 2_000, ben: 1_000}.items()))
     assert reviewed.state.items[first].snapshots == (digest,)
 
 

@@ -1,5 +1,4 @@
-"""The fold: likely copies go to reviewers, who say what they are; what is set aside can be contested,
-once."""
+"""The fold: likely copies go to reviewers, who say what they are, and the price follows."""
 
 from __future__ import annotations
 
@@ -8,89 +7,42 @@ import pytest
 from protocol import transition
 from protocol.lifecycle import ItemStatus
 from protocol.limits import PPM
-from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf, parse_leaf
 from protocol.review.fingerprints import fingerprint_text
 from protocol.review.index import likely_distance
-from protocol.rows import Item, ItemId
 from protocol.rules import flagging, sealing
 from protocol.rules.sealing import Found
 from protocol.state import State
 from protos.gen import records_pb2 as pb
-from tests.fold import (
-    changed,
-    last_lines,
-    people,
-    refuses,
-    same,
-    shares_of,
+from tests.fold import changed, last_lines, refuses, same, shares_of
+from tests.likely import (
+    ALIKE,
+    COPY,
+    DERIVATIVE,
+    INDEPENDENT,
+    OTHER,
+    TEXT,
+    UNSEEN,
+    C,
+    item,
+    judge,
+    line_of,
+    network,
+    pair,
+    run,
+    submit,
 )
 from tests.simulated import Network, Person, campaign, policy
-
-C = "notes"
-TEXT = (
-    "the river rose in the night and by the morning two of the old bridges had gone"
-    " so people crossed by boat to reach the market"
-)
-ALIKE = TEXT.replace("bridges", "ferries")
-OTHER = "a wholly different note about the price of bread and the baker who sells it on sundays"
-COPY, DERIVATIVE = pb.RELATION_COPY, pb.RELATION_DERIVATIVE
-INDEPENDENT, UNSEEN = pb.RELATION_INDEPENDENT, pb.RELATION_UNSEEN
 
 
 @pytest.fixture
 def net() -> Network:
-    """Ada and Ben submit notes; the others review."""
-    made = Network(*people("Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal"))
-    made.add(made.operator, "campaign", campaign(id=C))
-    return made
-
-
-def submit(net: Network, who: int, text: str = TEXT) -> ItemId:
-    """An item that is this text."""
-    leaf = net.item(1, fingerprint=fingerprint_text(text.encode()), c=C)
-    net.submit(net.people[who], [leaf], C)
-    return hash_leaf(leaf)
+    return network()
 
 
 def far(text: str) -> int:
     """How far a text is from TEXT, in per mille."""
     return likely_distance(fingerprint_text(TEXT.encode()), fingerprint_text(text.encode()))
-
-
-def judge(net: Network, *relations: pb.Relation) -> tuple[Person, ...]:
-    """Has the reviewers call likely copies so, in turn; gives them."""
-    reviewers = net.people[2:]
-    for at, person in enumerate(reviewers):
-        person.relation = relations[at % len(relations)]
-    return reviewers
-
-
-def run(net: Network, *relations: pb.Relation) -> None:
-    """A round from its seal to its verdict."""
-    reviewers = judge(net, *relations)
-    net.stand_by(*reviewers, c=C)
-    net.seal(c=C)
-    net.run_round(*reviewers, c=C)
-
-
-def item(net: Network, item_id: ItemId) -> Item:
-    return net.state.items[item_id]
-
-
-def line_of(net: Network, person: Person) -> pb.RewardLine:
-    """A contributor's line of the last close."""
-    lines = last_lines(net, pb.ROLE_CONTRIBUTOR)
-    return next(line for line in lines if line.person == person.id)
-
-
-def pair(net: Network, *relations: pb.Relation) -> tuple[ItemId, ItemId]:
-    """An original that is accepted, and then one that resembles it, of which the panel says so."""
-    original = submit(net, 0)
-    run(net, INDEPENDENT)
-    likely = submit(net, 1, ALIKE)
-    run(net, *relations)
-    return original, likely
 
 
 # ---- flags ----
@@ -289,7 +241,9 @@ def test_what_is_independent_earns_the_price(net: Network, relation: pb.Relation
 
 def test_hiding_the_original_neither_saves_nor_ruins(net: Network) -> None:
     _, likely = pair(net, UNSEEN)
-    assert item(net, likely).relation == DERIVATIVE
+    assert item(net, likely).relation == UNSEEN
+    net.close()
+    assert line_of(net, net.people[1]).weight_micro == PPM // 2
 
 
 def test_where_the_original_went_the_item_is_the_first_of_its_kind(net: Network) -> None:
@@ -338,14 +292,24 @@ def test_a_derivative_that_is_withdrawn_repays_what_it_earned(net: Network) -> N
     _, likely = pair(net, DERIVATIVE)
     net.close()
     net.withdraw(net.people[1], [likely])
-    assert dict(net.state.repayable.scan()) == {(net.people[1].id, C): 500}
+    assert dict(net.state.repayable.scan()) == {(net.people[1].id, C): PPM // 2}
     submit(net, 1, OTHER)
     run(net, INDEPENDENT)
     net.close()
     line = line_of(net, net.people[1])
-    assert (line.evidence.accepted, line.evidence.repaid_permille) == (1, 500)
+    assert (line.evidence.accepted, line.evidence.repaid_micro) == (1, PPM // 2)
     assert line.weight_micro == PPM // 2
     assert not len(net.state.repayable)
+
+
+def test_royalties_count_a_derivative_for_as_much_as_it_earned(net: Network) -> None:
+    original, likely = pair(net, DERIVATIVE)
+    digest = net.snapshot(campaign_id=C)
+    assert net.state.snapshots[digest].items == (original, likely)
+    assert dict(net.state.snapshots[digest].credits) == {
+        net.people[0].id: 1_000,
+        net.people[1].id: 500,
+    }
 
 
 @pytest.mark.parametrize(("permille", "taken"), [(0, True), (1_000, True), (1_001, False)])
@@ -356,129 +320,6 @@ def test_the_part_for_a_derivative_is_a_part(net: Network, permille: int, taken:
         return
     with refuses("earns 1001 thousandths"):
         net.add(net.operator, "campaign", made)
-
-
-# ---- contests ----
-
-
-def set_aside(net: Network) -> tuple[ItemId, ItemId]:
-    """An original that is accepted, and a strict match of it."""
-    original = submit(net, 0)
-    run(net, INDEPENDENT)
-    copy = submit(net, 1)
-    net.stand_by(*net.people[2:], c=C)
-    net.seal(c=C)
-    net.draw(C)
-    assert item(net, copy).status is ItemStatus.DUPLICATE
-    return original, copy
-
-
-@pytest.mark.parametrize(
-    ("relation", "status", "weight"),
-    [
-        (INDEPENDENT, ItemStatus.ACCEPTED, PPM),
-        (DERIVATIVE, ItemStatus.ACCEPTED, PPM // 2),
-        (COPY, ItemStatus.DUPLICATE, 0),
-    ],
-)
-def test_a_panel_decides_what_a_fingerprint_set_aside(
-    net: Network, relation: pb.Relation, status: ItemStatus, weight: int
-) -> None:
-    original, copy = set_aside(net)
-    net.contest(net.people[1], copy)
-    assert item(net, copy).status is ItemStatus.SUBMITTED
-    run(net, relation)
-    found = item(net, copy)
-    assert (found.status, found.relation, found.resembles) == (status, relation, original)
-    net.close()
-    assert line_of(net, net.people[1]).weight_micro == weight
-    assert same(net.replay(), net.state)
-    net.withdraw(net.people[1], [copy])
-    assert same(net.replay(gone={copy}), net.state)
-
-
-def test_a_panel_that_called_it_a_copy_is_followed_by_another_one(net: Network) -> None:
-    _, likely = pair(net, COPY)
-    first = set(item(net, likely).answered_by)
-    net.contest(net.people[1], likely)
-    run(net, INDEPENDENT)
-    found = item(net, likely)
-    assert (found.status, found.relation) == (ItemStatus.ACCEPTED, INDEPENDENT)
-    assert first.isdisjoint(found.answered_by[found.heard :])
-    net.close()
-    line = line_of(net, net.people[1])
-    assert (line.evidence.accepted, line.evidence.duplicates) == (1, 1)
-    assert not net.state.answers.count(C), "both panels are paid"
-
-
-def test_an_item_is_contested_by_its_author_once_and_while_it_is_set_aside(net: Network) -> None:
-    original, copy = set_aside(net)
-    with refuses("not an item of this author"):
-        net.contest(net.people[0], copy)
-    with refuses("not an item of this author"):
-        net.contest(net.people[1], bytes(32))
-    with refuses("is not set aside as a copy: it is accepted"):
-        net.contest(net.people[0], original)
-    with refuses("id is malformed"):
-        net.contest(net.people[1], copy[:31])
-    net.pause(c=C)
-    with refuses("is paused"):
-        net.contest(net.people[1], copy)
-    net.pause(paused=False, c=C)
-    net.contest(net.people[1], copy)
-    with refuses("contested already"):
-        net.contest(net.people[1], copy)
-    run(net, COPY)
-    with refuses("contested already"):
-        net.contest(net.people[1], copy)
-
-
-def test_a_contest_counts_among_what_one_may_submit() -> None:
-    small = policy(newcomer_items=1, items_per_standing=0)
-    net = Network(*people("Ada", "Ben", "Cleo", "Dan", "Eve", "Fay"), policy=small)
-    net.add(net.operator, "campaign", campaign(id=C))
-    _, copy = set_aside(net)
-    with refuses("you may submit 0 more"):
-        net.contest(net.people[1], copy)
-    net.close()
-    net.contest(net.people[1], copy)
-    with refuses("you may submit 0 more"):
-        submit(net, 1, OTHER)
-
-
-def test_of_what_is_contested_nothing_is_a_copy_meanwhile(net: Network) -> None:
-    original, copy = set_aside(net)
-    net.contest(net.people[1], copy)
-    third = submit(net, 1)
-    assert sealing.compute_seal(net.state, net.campaign(C)).duplicates == {third: original}
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_once_the_original_went_the_first_of_its_copies_takes_its_place(
-    net: Network, order: int
-) -> None:
-    """In whatever order they were contested: the first is the one that came first."""
-    original, copy = set_aside(net)
-    other = submit(net, 1)
-    net.seal(c=C)
-    net.draw(C)
-    for each in (copy, other)[::order]:
-        net.contest(net.people[1], each)
-    net.withdraw(net.people[0], [original])
-    run(net, COPY)
-    assert (item(net, copy).status, item(net, copy).relation) == (
-        ItemStatus.ACCEPTED,
-        pb.RELATION_NONE,
-    )
-    assert (item(net, other).status, item(net, other).duplicate_of) == (ItemStatus.DUPLICATE, copy)
-
-
-def test_what_a_contested_copy_resembles_is_followed_to_its_original(net: Network) -> None:
-    """A copy of a likely copy that turns out to be one is compared with the original of that."""
-    original, likely = pair(net, COPY)
-    net.state.items.put(likely, item(net, likely))
-    third = Item(net.people[1].id, C, 0, 0, None, resembles=likely, draws=1)
-    assert flagging.kept_original(net.state, third) == original
 
 
 # ---- a log whose leaves are gone ----

@@ -137,20 +137,24 @@ def test_a_closed_campaign_takes_nothing_more(net: Network) -> None:
     with refuses("there is no campaign 'letters'"):
         net.add(net.operator, "close-campaign", changed(body, campaign_id="letters"))
     net.close_campaign()
-    assert not net.state.standbys.has("digits"), "nobody has to stand down"
     with refuses("closed already"):
         net.close_campaign()
+    net.close()
+    assert net.state.standbys.has("digits"), "copies can still be contested"
+    net.close()
+    assert not net.state.standbys.has("digits"), "nobody has to stand down"
     acts: list[Callable[[], None]] = [
         net.pause,
         partial(net.pause, False),
         partial(net.change, title="Ciphers"),
         partial(net.submit, ada, [net.item(1)]),
         partial(net.stand_by, ben),
-        net.seal,
     ]
     for act in acts:
         with refuses("campaign 'digits' is closed"):
             act()
+    with refuses("nothing waits for review"):
+        net.seal()
     folds_again(net)
 
 
@@ -330,10 +334,46 @@ def test_what_is_owed_is_repaid_once_over_all_revisions(net: Network) -> None:
     net.submit(ada, [net.item(6), net.item(7)])
     net.run_epoch(*reviewers)
     lines = last_lines(net, pb.ROLE_CONTRIBUTOR)
-    assert [line.evidence.repaid_permille for line in lines] == [2_000, 1_000]
-    assert [line.weight_micro for line in lines] == [0, 3 * PPM]
+    assert [line.evidence.repaid_micro for line in lines] == [2 * PPM, PPM]
+    assert [line.weight_micro for line in lines] == [0, 5 * PPM]
     assert not len(net.state.repayable)
     folds_again(net)
+
+
+def test_what_was_rejected_under_other_terms_takes_away_all_the_same(net: Network) -> None:
+    """A line that earned nothing hides no penalty, and what an epoch did not earn repays nothing."""
+    ada, *reviewers = net.people
+    net.submit(ada, [net.item(1), net.item(2), net.item(3)])
+    net.run_epoch(*reviewers)
+    net.withdraw(ada, ids(net)[:1])
+    net.submit(ada, [net.item(i) for i in range(4)])
+    net.change(price_ppm=2 * PPM)
+    net.submit(ada, [net.item(1, label=2)])
+    net.run_epoch(*reviewers)
+    lines = last_lines(net, pb.ROLE_CONTRIBUTOR)
+    assert [(line.evidence.accepted, line.evidence.rejected) for line in lines] == [(4, 0), (0, 1)]
+    assert [line.evidence.repaid_micro for line in lines] == [PPM, 0]
+    assert [line.weight_micro for line in lines] == [4 * PPM - 2 * PPM - PPM, 0]
+    assert not len(net.state.repayable)
+    folds_again(net)
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3)])
+def test_what_is_given_up_is_owed_at_the_price_that_it_earned(
+    net: Network, before: int, after: int
+) -> None:
+    ada, *reviewers = net.people
+    net.change(price_ppm=before * PPM, title="Ciphers")
+    net.submit(ada, [net.item(1)])
+    net.run_epoch(*reviewers)
+    net.change(price_ppm=after * PPM)
+    net.withdraw(ada, ids(net))
+    net.submit(ada, [net.item(i) for i in range(2)])
+    net.run_epoch(*reviewers)
+    [line] = last_lines(net, pb.ROLE_CONTRIBUTOR)
+    owed = net.state.repayable.get((ada.id, "digits"), 0)
+    assert line.evidence.repaid_micro + owed == before * PPM
+    assert line.weight_micro == max(0, 2 * after - before) * PPM
 
 
 def test_a_line_of_another_revision_is_not_taken(net: Network) -> None:

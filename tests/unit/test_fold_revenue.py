@@ -75,7 +75,11 @@ def test_half_of_a_licences_revenue_goes_to_its_authors(sold: Network) -> None:
     assert by_role[pb.ROLE_CONTRIBUTOR] == authors
     assert by_role[pb.ROLE_HOLDER] == holders
     (line,) = (line for line in lines(sold) if line.licence_id and line.person == ada.id)
-    assert (line.campaign_id, line.licence_id, line.evidence.licensed) == ("digits", "acme-2026", 3)
+    assert (line.campaign_id, line.licence_id, line.evidence.licensed_permille) == (
+        "digits",
+        "acme-2026",
+        3_000,
+    )
     assert conserves(sold.state)
     assert same(sold.replay(), sold.state)
 
@@ -205,7 +209,7 @@ def test_the_longest_close_fits_its_bundle() -> None:
         amount=shares,
         weight_micro=2**64 - 1,
         evidence=pb.Evidence(
-            accepted=many, rejected=many, duplicates=many, undecided=many, repaid_permille=many
+            accepted=many, rejected=many, duplicates=many, undecided=many, repaid_micro=2**64 - 1
         ),
     )
     reviewer = pb.RewardLine(
@@ -233,7 +237,7 @@ def test_the_longest_close_fits_its_bundle() -> None:
         asset=TOKEN,
         amount=revenue_,
         licence_id=licence_id,
-        evidence=pb.Evidence(licensed=many),
+        evidence=pb.Evidence(licensed_permille=many),
     )
     framing = 6  # of the bundle, and the leaf's type
     sizes = {

@@ -6,7 +6,7 @@ import pytest
 
 from protocol.errors import Misbehaviour
 from protocol.lifecycle import ItemStatus
-from protocol.limits import TAKEDOWN_CHARS_MAX
+from protocol.limits import PPM, TAKEDOWN_CHARS_MAX
 from protocol.log.merkle import hash_leaf
 from protocol.money.accounts import conserves
 from protocol.rows import Takedown
@@ -83,7 +83,7 @@ def test_what_is_taken_down_before_its_close_is_paid(net: Network) -> None:
     net.take_down(ids(net)[0])
     net.close()
     [line] = last_lines(net, pb.ROLE_CONTRIBUTOR)
-    assert (line.evidence.accepted, line.evidence.repaid_permille) == (1, 0)
+    assert (line.evidence.accepted, line.evidence.repaid_micro) == (1, 0)
     assert len(last_lines(net, pb.ROLE_REVIEWER)) == 3
 
 
@@ -160,7 +160,7 @@ def test_its_author_may_still_withdraw_it_and_then_its_description_goes(net: Net
     net.take_down(first)
     net.withdraw(ada, [first])
     assert net.state.snapshots[held].withdrawn == 1
-    assert net.state.repayable[ada.id, "digits"] == 1_000
+    assert net.state.repayable[ada.id, "digits"] == PPM
     item = items(net)[0]
     assert (item.status, item.is_erased) == (ItemStatus.WITHDRAWN, True)
     assert item.takedown is not None

@@ -9,6 +9,7 @@ import pytest
 from protocol import transition
 from protocol.errors import Misbehaviour
 from protocol.lifecycle import ItemStatus
+from protocol.limits import PPM
 from protocol.log.batch import Erased, Leaf, batch_root
 from protocol.log.merkle import hash_leaf
 from protocol.log.strict import encode_leaf, parse_leaf
@@ -219,12 +220,12 @@ def test_verdict_and_shares_stay(scenes: Network) -> None:
     assert shares_of(scenes, ada) == earned > 0
     assert not len(scenes.state.repayable)
     scenes.withdraw(ada, [first])
-    assert dict(scenes.state.repayable.scan()) == {(ada.id, "scenes"): 1_000}
+    assert dict(scenes.state.repayable.scan()) == {(ada.id, "scenes"): PPM}
     submit(scenes, 2)
     scenes.run_rounds(*reviewers, c="scenes")
     scenes.close()
     (line,) = last_lines(scenes, pb.ROLE_CONTRIBUTOR)
-    assert line.evidence.repaid_permille == 1_000
+    assert line.evidence.repaid_micro == PPM
 
 
 def test_what_lost_a_part_is_not_paid_for_again(scenes: Network) -> None:

@@ -126,9 +126,9 @@ def test_the_close_is_recomputed(net: Network) -> None:
         "rejected",
         "duplicates",
         "undecided",
-        "repaid_permille",
+        "repaid_micro",
         "updates",
-        "licensed",
+        "licensed_permille",
         "derivatives",
     ],
 )

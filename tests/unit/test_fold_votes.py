@@ -78,6 +78,28 @@ def test_a_decision_that_a_reorganisation_took_away_is_none(net: Network) -> Non
         net.add(net.operator, "policy", change(net, reviewers_ppm=REVIEWERS))
 
 
+def test_after_a_reorganisation_a_decision_may_stand_in_a_lower_block(net: Network) -> None:
+    """The one that was followed never was; one from before that still counts once."""
+    settled(net)
+    decide(net, reviewers_ppm=1)
+    net.add(net.operator, "policy", change(net, reviewers_ppm=1))
+    decide(net, reviewers_ppm=2)
+    net.add(net.operator, "policy", change(net, reviewers_ppm=2))
+    followed = net.state.policy_block
+    rewind = pb.Rewind(
+        network=NETWORK,
+        first=max(each for each, _ in net.state.ranges.scan()),
+        serial=net.state.rewinds,
+    )
+    net.add(net.operator, "rewind", rewind)
+    with refuses("has followed this decision, or a later one"):
+        net.add(net.operator, "policy", change(net, reviewers_ppm=1))
+    decide(net, reviewers_ppm=3)
+    assert net.state.decided[policy_hash(policy(reviewers_ppm=3))] <= followed
+    net.add(net.operator, "policy", change(net, reviewers_ppm=3))
+    assert same(net.replay(), net.state)
+
+
 def test_a_vote_cannot_mint_more_than_the_contracts_do(net: Network) -> None:
     settled(net)
     more = EMISSION + PPM

@@ -7,7 +7,7 @@ import pytest
 from protocol import transition
 from protocol.errors import Misbehaviour, StateError
 from protocol.lifecycle import ItemStatus
-from protocol.limits import ENTRY_BYTES_MAX, WITHDRAWN_ITEMS_MAX
+from protocol.limits import ENTRY_BYTES_MAX, PPM, WITHDRAWN_ITEMS_MAX
 from protocol.log.batch import Erased, Leaf
 from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import hash_leaf
@@ -115,7 +115,7 @@ def test_what_is_withdrawn_between_verdict_and_close_is_paid_and_owed(net: Netwo
     net.withdraw(ada, [first])
     net.close()
     line = last_line(net, pb.ROLE_CONTRIBUTOR)
-    assert (line.evidence.accepted, line.evidence.repaid_permille) == (2, 1_000)
+    assert (line.evidence.accepted, line.evidence.repaid_micro) == (2, PPM)
     assert not len(net.state.repayable), "what was owed is repaid by the other one"
     assert len(last_lines(net, pb.ROLE_REVIEWER)) == 4
     assert all(line.evidence.answers for line in last_lines(net, pb.ROLE_REVIEWER))
@@ -253,14 +253,14 @@ def test_shares_stay_and_later_items_repay_them_one_for_one(net: Network) -> Non
     earned = shares_of(net, ada)
     net.withdraw(ada, ids)
     assert shares_of(net, ada) == earned > 0
-    assert net.state.repayable[ada.id, "digits"] == 3_000
+    assert net.state.repayable[ada.id, "digits"] == 3 * PPM
     reviewed(net, 2)
     line = last_line(net, pb.ROLE_CONTRIBUTOR)
-    assert (line.amount, line.evidence.accepted, line.evidence.repaid_permille) == ("0", 2, 2_000)
+    assert (line.amount, line.evidence.accepted, line.evidence.repaid_micro) == ("0", 2, 2 * PPM)
     assert shares_of(net, ada) == earned
     reviewed(net, 2)
     line = last_line(net, pb.ROLE_CONTRIBUTOR)
-    assert (line.evidence.accepted, line.evidence.repaid_permille) == (2, 1_000)
+    assert (line.evidence.accepted, line.evidence.repaid_micro) == (2, PPM)
     assert shares_of(net, ada) > earned
     assert (ada.id, "digits") not in net.state.repayable
     assert conserves(net.state)
@@ -274,7 +274,7 @@ def test_only_what_was_accepted_is_repaid(net: Network) -> None:
     net.withdraw(ada, [rejected, copy])
     assert not len(net.state.repayable)
     net.withdraw(ada, [accepted])
-    assert dict(net.state.repayable.scan()) == {(ada.id, "digits"): 1_000}
+    assert dict(net.state.repayable.scan()) == {(ada.id, "digits"): PPM}
 
 
 def test_a_debt_is_one_of_its_campaign(net: Network) -> None:
@@ -285,8 +285,8 @@ def test_a_debt_is_one_of_its_campaign(net: Network) -> None:
     net.submit(ada, [net.item(1, c="letters")], c="letters")
     net.run_rounds(*reviewers, c="letters")
     net.close()
-    assert last_line(net, pb.ROLE_CONTRIBUTOR).evidence.repaid_permille == 0
-    assert net.state.repayable[ada.id, "digits"] == 2_000
+    assert last_line(net, pb.ROLE_CONTRIBUTOR).evidence.repaid_micro == 0
+    assert net.state.repayable[ada.id, "digits"] == 2 * PPM
 
 
 def test_shares_are_kept_only_where_no_fingerprint_tells_copies(net: Network) -> None:

@@ -345,7 +345,7 @@ def test_the_lines_add_up_to_what_the_log_says(world: World) -> None:
         "for training",
     }
     assert any(
-        "3 of 3 items accepted, 1 unpaid for as many withdrawn before" in line.why
+        "3 of 3 items accepted, 1 repaid (at price 1) for what you gave up before" in line.why
         for line in view.lines
     )
 
@@ -377,7 +377,7 @@ def test_royalties_and_claims(tmp_path: Path) -> None:
         asset=bytes(20),
         amount=str(3 * 10**17),
         licence_id="acme-1",
-        evidence=pb.Evidence(licensed=12),
+        evidence=pb.Evidence(licensed_permille=12_000),
     )
     share = pb.RewardLine(role=pb.ROLE_HOLDER, asset=SHARES, amount="5000000")
     lines = [

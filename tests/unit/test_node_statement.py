@@ -178,12 +178,12 @@ def _line(
             "1.500000 shares held = 50.0 % of the holders' part of the revenue",
         ),
         (
-            _line(pb.ROLE_CONTRIBUTOR, 45, 90, accepted=48, rejected=2, repaid_permille=3_000),
-            "48 of 50 items accepted, 2 rejected, 3 unpaid for as many withdrawn before in digits"
+            _line(pb.ROLE_CONTRIBUTOR, 45, 90, accepted=48, rejected=2, repaid_micro=3 * PPM),
+            "48 of 50 items accepted, 2 rejected, 3 repaid (at price 1) for what you gave up before in digits"
             " = 50.0 % of the contributors' pool",
         ),
         (
-            _line(pb.ROLE_CONTRIBUTOR, 3, 10, licence="acme-1", licensed=12),
+            _line(pb.ROLE_CONTRIBUTOR, 3, 10, licence="acme-1", licensed_permille=12_000),
             "12 of your items in digits, licensed as acme-1"
             " = 30.0 % of the royalties of that licence",
         ),

@@ -17,6 +17,8 @@ from protocol.log.strict import (
     parse_leaf,
     strict_parse,
 )
+from protos.gen import records_pb2 as pb
+from tests.simulated import campaign
 
 Field = descriptor_pb2.FieldDescriptorProto
 
@@ -108,7 +110,9 @@ def test_the_canonical_encoding_is_accepted_and_fixed() -> None:
         pytest.param(INNER, b"\x1a\x00" + INNER, id="message in two pieces"),
         pytest.param(THIS, b"\x38\x01" + THIS, id="two of a oneof"),
         pytest.param(TEXT, TEXT + b"\x10\x00", id="explicit default"),
-        pytest.param(b"\x1a\x00", b"\x1a\x02\x08\x00", id="explicit default of a nested message"),
+        pytest.param(b"", b"\x1a\x02\x08\x00", id="explicit default of a nested message"),
+        pytest.param(b"", b"\x1a\x00", id="a nested message that is there and empty"),
+        pytest.param(TEXT, TEXT + b"\x1a\x00", id="... beside another field"),
         pytest.param(LIST, b"\x20\x01\x20\x02", id="unpacked list"),
         pytest.param(LIST, b"\x22\x01\x01\x22\x01\x02", id="list in two pieces"),
         pytest.param(TABLE, TABLE[7:] + TABLE[:7], id="unsorted table"),
@@ -137,6 +141,27 @@ def test_no_other_encoding_is_accepted(accepted: bytes, refused: bytes) -> None:
 def test_what_is_no_message_is_refused(junk: bytes) -> None:
     with pytest.raises(Reject, match="the item is not a protobuf Item"):
         strict_parse(Item, junk, "the item")
+
+
+def test_a_list_may_hold_what_is_empty_as_it_is_one_more() -> None:
+    two = b"\x2a\x00\x2a\x00"
+    assert len(strict_parse(Item, two, "the item").inners) == 2
+    assert canonical(Item(inner={}, inners=[{}])) == b"\x2a\x00"
+
+
+def test_who_writes_a_message_keeps_it_as_it_was() -> None:
+    message = Item(inner={}, text="a")
+    assert canonical(message) == TEXT
+    assert message.HasField("inner")
+
+
+def test_thresholds_that_are_all_never_are_left_out() -> None:
+    made = campaign(copies=pb.CopyTerms())
+    assert canonical(made) == canonical(campaign(copies=None))
+    spelt_out = made.SerializeToString(deterministic=True)
+    with pytest.raises(Reject, match="not in its one canonical encoding"):
+        strict_parse(pb.Campaign, spelt_out, "the campaign")
+    assert strict_parse(pb.Campaign, canonical(made), "the campaign").copies == pb.CopyTerms()
 
 
 def test_leaves_keep_their_type() -> None:
