@@ -46,7 +46,7 @@ async def test_from_nothing_to_a_logged_submission(operator: Operator, ada: Cont
 
         done = (await ada.submit("--json")).json
         assert (done["items"], done["skipped"], done["changed"]) == (4, [], [])
-        assert done["batches"] == [{"entry": 4, "state": "sent"}]
+        assert done["batches"] == [{"entry": 4, "state": "sent", "items": 4}]
         again = (await ada.submit("--json")).json
         assert (again["items"], again["skipped"], len(again["there"])) == (0, [], 4)
 
@@ -181,7 +181,7 @@ async def test_a_running_daemon_is_left_to_send(operator: Operator, ada: Contrib
                 await asyncio.sleep(0.02)
             assert row.outgoing.kind == "submission"
             store.mark_sent(row.outgoing.digest, 4, b"")
-            assert (await waiting).json["batches"] == [{"entry": 4, "state": "sent"}]
+            assert (await waiting).json["batches"] == [{"entry": 4, "state": "sent", "items": 4}]
             assert (await ada.run("status", "--json")).json["running"]
     with sqlite3.connect(ada.home / "node.db") as plain:
         assert plain.execute("SELECT count(*) FROM items").fetchone() == (4,)
