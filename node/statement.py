@@ -290,10 +290,14 @@ def read_statement(store: Store, person: PersonId, epoch: int | None = None) -> 
 def decided_items(
     store: Store, state: State, epoch: int | None = None
 ) -> Iterator[tuple[ItemRow, Item]]:
-    """Our items that were decided in an epoch, or in any: what is behind a contributor's counts."""
+    """Our items that were decided in an epoch, or in any: what is behind a contributor's counts. A strict
+    match is set aside without an epoch, and is among those of any."""
     for row in store.items():
         item = state.items.get(row.item_id)
-        if item is not None and item.decided_in is not None and epoch in (None, item.decided_in):
+        if item is None:
+            continue
+        is_decided = item.decided_in is not None or item.status is ItemStatus.DUPLICATE
+        if is_decided and epoch in (None, item.decided_in):
             yield row, item
 
 

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from node.bringing.folders import File, LeftOut, find_files
+from node.bringing.folders import File, find_files
+from node.drafts import LeftOut
 from protocol.errors import ConfigError
 
 NOBODY = 65_534

@@ -271,7 +271,7 @@ def test_every_status_and_refusal_has_words() -> None:
 def test_an_item_says_who_called_it_what_and_that_a_contest_is_final() -> None:
     """Where reviewers say nothing, it is not called their word."""
 
-    def words(*relations: int) -> str:
+    def words(*relations: pb.Relation) -> str:
         net = likely.network()
         likely.submit(net, 0)
         likely.run(net, likely.INDEPENDENT)
