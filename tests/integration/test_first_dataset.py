@@ -72,7 +72,7 @@ class Friend:
         text = unescape(
             re.findall(r'class="prose" dir="auto"[^>]*>([^<]*)</p>\s*</section>', page)[0]
         )
-        label = re.findall(rf'value="(\d+)"[^>]*><bdi>{self.labels[text]}</bdi>', page)[0]
+        label = re.findall(rf'value="(\d+)"[^>]*>\s*<bdi>{self.labels[text]}</bdi>', page)[0]
         form = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)
         said = dict(form) | {"said": label}
         if 'name="relation"' in page:
