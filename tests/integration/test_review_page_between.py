@@ -37,7 +37,8 @@ CUT = """{ const real = fetch;
     ? Promise.reject(new TypeError('cut')) : real(address, more); }"""
 NO_DATABASE = "Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none'); } });"
 # Two tabs are told of the new address at once; what does a third find?
-LEFT_AT_ONCE = """import(new URL('keeper.js', document.querySelector('script[src]').src)).then(async ({ Keeper }) => {
+LEFT_AT_ONCE = """import(new URL('keeper.js', document.querySelector('script[src]').src))
+ .then(async ({ Keeper }) => {
   window.fetch = () => new Promise(() => {});
   const tab = () => new Keeper({ base: '/', csrf: '', node: 'both' }, {});
   [tab(), tab()].forEach((each, n) => each.keep({ campaign: 'c', round: 1, item: `${n}`, base: 0 }));
