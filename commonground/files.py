@@ -45,7 +45,8 @@ def open_file(path: Path) -> BinaryIO:
         os.close(descriptor)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        raise OSError(errno.EINVAL, "it is no file, but a pipe, a socket or a device", str(path))
+        reason = "it is no file, but a pipe, a socket or a device: save it to a file first"
+        raise OSError(errno.EINVAL, reason, str(path))
     return os.fdopen(descriptor, "rb")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -36,15 +37,15 @@ _PLACE: Final = "place"
 
 def require_only_one(directory: NodeDirectory, store: Store) -> None:
     """Notes where this directory is. Raises StateError where it is a copy of one that is still there."""
-    here = str(directory.root.resolve())
-    noted = (store.meta(_PLACE) or b"").decode()
-    if noted not in ("", here) and _is_twin(NodeDirectory(Path(noted)), directory):
+    here = directory.root.resolve()
+    noted = Path(os.fsdecode(store.meta(_PLACE) or os.fsencode(here)))  # a path need not be UTF-8
+    if noted != here and _is_twin(NodeDirectory(noted), directory):
         raise StateError(
             f"{here} is a copy of {noted}, and both sign with one key",
             "start that one; if this one is to stay, delete that one first. For a second machine of yours:"
             " `commonhold node init --join`",
         )
-    store.set_meta(_PLACE, here.encode())
+    store.set_meta(_PLACE, os.fsencode(here))
 
 
 def _is_twin(other: NodeDirectory, directory: NodeDirectory) -> bool:

@@ -69,6 +69,11 @@ async def _serve(home: NodeDirectory, config: NodeConfig, store: Store, options:
         if options.ready_file is not None:
             replace_file(options.ready_file, json.dumps({"page": served.url}))
         if served.pairing is not None:
+            if served.phone_before:
+                say(
+                    f"another program has port {served.phone_before}, where the phone's page was: answers"
+                    " that its browser kept there come when you start this again and that port is free"
+                )
             show(*_told(served.pairing.offer()))
         await _until_interrupted()
 

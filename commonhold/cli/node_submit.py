@@ -111,8 +111,6 @@ def submit(
                 file=home.root / LIST_NAME,
                 as_json=as_json,
             )
-            if done.stopped is not None:
-                raise done.stopped
     if looked.choice is Choice.STOP:
         end_stopped(looked.plan, looked.found, how.dry_run, as_json)
     end(looked.plan, looked.takes, how.strict)

@@ -45,7 +45,7 @@ def report_submitted(
 ) -> None:
     """Says what became of a submission; a long list of what was left out goes to `file`.
 
-    Raises Reject, after that, where the network refused some.
+    Raises, after that, what ended it in the middle, or Reject where the network refused some.
     """
     batches = [
         (size, row)
@@ -79,23 +79,28 @@ def report_submitted(
             f"left for a later epoch: {done.left:,}, since you may submit no more in this one;"
             " run the command again then"
         )
-    if any(row.state == OutboxState.POSTPONED for row in rows):
-        lines.append(
-            "some are more than you may submit in this epoch; they are sent again in the next"
-        )
     lines += _changed(done.changed)
     _emit(data, lines + _left_out(done.left_out, file), brought, as_json)
     if refused:
-        raise Reject(
+        refusal = Reject(
             f"the network refused {len(refused)} of {len(rows)} batches: {refused[0].last_error}",
             "correct what it says and run the command again; accepted batches are left out",
         )
+        if done.stopped is None:
+            raise refusal
+        complain(str(refusal), refusal.advice)
+    if done.stopped is not None:
+        raise done.stopped
 
 
 def _counted(batches: Sequence[tuple[int, OutboxRow]]) -> Iterator[str]:
-    """How many items are in the log or on their way, and how many were refused."""
+    """How many items are in the log or on their way, wait or were refused."""
     for words, states in (
-        ("submitted", (OutboxState.SENT, OutboxState.UNPROVED, OutboxState.POSTPONED)),
+        ("submitted", (OutboxState.SENT, OutboxState.UNPROVED)),
+        (
+            "postponed, since you may submit no more in this epoch: they are sent again in the next,",
+            (OutboxState.POSTPONED,),
+        ),
         ("queued, and not sent yet: `commonhold node send` sends them,", (OutboxState.QUEUED,)),
         ("refused", (OutboxState.REFUSED,)),
     ):

@@ -111,6 +111,11 @@ class ItemWriter:
 
     def _decided(self, item_id: ItemId, item: Item) -> Decided:
         if item.answer is None or item.decided_in is None:
+            if item.contested:  # since the snapshot, which has decided items only
+                raise StateError(
+                    f"item {item_id.hex()} was contested meanwhile, and its answer counts no more",
+                    "export again: the next snapshot leaves it out until it is decided",
+                )
             raise StateError(
                 f"item {item_id.hex()} is not decided", "run `commonhold coordinator fsck`"
             )

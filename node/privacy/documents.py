@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 def _of_text(text: str, finder: TextFinder, regions: Sequence[str]) -> list[_Piece]:
     """As its escapes are meant, if it has some; and as it is written, where nothing was found by that."""
     found: list[tuple[Found, str]] = []
-    if "\\" in text:
+    if _ESCAPE.search(text):
         plain = _Unescaped(text)
         found = [
             (plain.written(each), plain.text[each.start : each.end])
@@ -128,15 +129,17 @@ def _place(starts: Sequence[int], at: int) -> str:
 # ---- JSON ----
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]+|\\.)*+"?|[{}\[\],:]|-?\d[\d.eE+-]*+|[a-z]+|\s+', re.DOTALL)
-# Both halves of a pair are one.
+# Both halves of a surrogate pair are one; so are all short ones in a row, of which a text may have millions.
+# What else follows a backslash is as it is: broken JSON, which is refused elsewhere, or a path of Windows.
 _ESCAPE: Final = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\.",
-    re.DOTALL,
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}"
+    r'|(?:\\["\\/bfnrt])++'
 )
+_SHORT: Final = str.maketrans("bfnrt", "\b\f\n\r\t")
+_SHORT_CHARS: Final = 2
 # Of a path that is shown: the last steps, and so much of each.
 _STEPS_SHOWN: Final = 6
 _STEP_CHARS_SHOWN: Final = 60
-_BYTE_CHARS: Final = 4  # of an escape: \\x40
 _CHARS_MIN: Final = 6  # nothing that is looked for is shorter: a@b.cd
 
 
@@ -173,22 +176,25 @@ class _Unescaped:
 
     def __init__(self, written: str) -> None:
         said: list[str] = []
-        self._said, self._written = (
-            [0],
-            [0],
-        )  # where both go on side by side, an escape begins or has ended
+        # Where both go on side by side, or escapes begin or have ended; and how far what is written goes
+        # from there with each character that is said.
+        self._said, self._written, self._steps = array("Q", [0]), array("Q", [0]), array("B", [1])
         at = length = 0
         for escape in _ESCAPE.finditer(written):
-            for piece, end in (
-                (written[at : escape.start()], escape.start()),
-                (_character(escape[0]), escape.end()),
+            start, end = escape.span()
+            meant = _meant(escape[0])
+            for piece, place, step in (
+                (written[at:start], start, _SHORT_CHARS),
+                (meant, end, 1),
             ):
                 said.append(piece)
                 length += len(piece)
                 self._said.append(length)
-                self._written.append(end)
-            at = escape.end()
-        self.text = "".join((*said, written[at:]))
+                self._written.append(place)
+                self._steps.append(step)
+            at = end
+        said.append(written[at:])
+        self.text = "".join(said)
 
     def written(self, found: Found, offset: int = 0) -> Found:
         """A find in what is said, as the place where that is written, `offset` characters further on."""
@@ -197,16 +203,15 @@ class _Unescaped:
 
     def _place(self, at: int) -> int:
         last = bisect_right(self._said, at) - 1
-        return self._written[last] + at - self._said[last]
+        return self._written[last] + (at - self._said[last]) * self._steps[last]
 
 
-def _character(escape: str) -> str:
-    if escape.startswith("\\x") and len(escape) == _BYTE_CHARS:  # of code, not of JSON
-        return chr(int(escape[2:], 16))
-    try:
+def _meant(escape: str) -> str:
+    if escape.startswith("\\u"):
         return str(json.loads(f'"{escape}"'))
-    except ValueError:
-        return escape  # broken JSON, which is refused elsewhere; or a path of Windows
+    if escape.startswith("\\x"):  # of code, not of JSON
+        return chr(int(escape[2:], 16))
+    return escape[1::_SHORT_CHARS].translate(_SHORT)
 
 
 def _values(text: str) -> Iterator[tuple[str, int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from commonground.web import server
 from commonground.web.connections import Visitors
 from commonground.web.gate import Gate, Secrets
-from node.reviewpage.address import ADVICE, read_address
+from node.reviewpage.address import ADVICE, Address, read_address
 from node.reviewpage.app import build_app, guarded
 from node.reviewpage.asked import Hand
 from node.reviewpage.certificate import fingerprint_of
@@ -54,6 +54,7 @@ class Served:
     before: int = (
         0  # the port where it was before, if that is another one: browsers may keep answers there
     )
+    phone_before: int = 0  # the same of the phone's page, whose port somebody else has
 
 
 @asynccontextmanager
@@ -71,36 +72,45 @@ async def serving(desk: Desk, session: Session, way: Way) -> AsyncIterator[Serve
             port = _port(bound)
             before = session.port if session.port not in (0, port) else 0
             session = replace(session, port=port)
-            pairing = None
+            pairing, phone_before = None, 0
             if way.phone:
-                pairing = await _serve_phone(stack, desk, hand, session, way)
+                pairing, phone_before = await _serve_phone(stack, desk, hand, session, way)
             else:
                 await asyncio.to_thread(save, session, way.session)
             app = build_app(desk, hand, Sitting(known, session.name, before), pairing)
             gate = Gate(app, known, f"{LOOPBACK}:{port}", _COMMAND, takes_forms=True)
             await stack.enter_async_context(server.serving(guarded(gate), bound, _visitors()))
-            yield Served(known.url(port), pairing, before)
+            yield Served(known.url(port), pairing, before, phone_before)
     finally:
         hand.close()
 
 
 async def _serve_phone(
     stack: AsyncExitStack, desk: Desk, hand: Hand, session: Session, way: Way
-) -> Pairing:
-    """Serves the page where a phone may come, and keeps the session."""
+) -> tuple[Pairing, int]:
+    """Serves the page where a phone may come, and keeps the session. Gives its kept port too, if somebody
+    else has that: it stays the one to try first, since the phone's browser may keep answers there."""
     address = read_address(way.phone)
-    bound = stack.enter_context(
-        server.listening(address.host, session.phone_port, ADVICE, _PURPOSE)
-    )
-    session = replace(session, phone_port=_port(bound))
+    bound = _listen_for_phone(stack, address, session.phone_port)
+    port = _port(bound)
+    session = replace(session, phone_port=session.phone_port or port)
+    before = session.phone_port if session.phone_port != port else 0
     await asyncio.to_thread(save, session, way.session)
     print_ = await asyncio.to_thread(fingerprint_of, way.certificate, address)
-    host, known = address.at(session.phone_port), Secrets(room=session.phone_room)
+    host, known = address.at(port), Secrets(room=session.phone_room)
     pairing = Pairing(session, way.session, f"https://{host}/", print_)
     inside = build_app(desk, hand, Sitting(known, session.name), None)
     gate = guarded(PhoneGate(inside, known, host, pairing))
     await stack.enter_async_context(server.serving(gate, bound, _visitors(), way.certificate))
-    return pairing
+    return pairing, before
+
+
+def _listen_for_phone(stack: AsyncExitStack, address: Address, kept: int) -> socket.socket:
+    """On the kept port, or on any free one: no option names another. Raises ConfigError."""
+    if kept:
+        with suppress(ConfigError):
+            return stack.enter_context(server.listening(address.host, kept, ADVICE, _PURPOSE))
+    return stack.enter_context(server.listening(address.host, 0, ADVICE, _PURPOSE))
 
 
 def local_address() -> str:

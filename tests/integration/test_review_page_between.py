@@ -36,6 +36,14 @@ CUT = """{ const real = fetch;
   window.fetch = (address, more) => (String(address).endsWith('/change') && sessionStorage.cut)
     ? Promise.reject(new TypeError('cut')) : real(address, more); }"""
 NO_DATABASE = "Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none'); } });"
+# Two tabs are told of the new address at once; what does a third find?
+LEFT_AT_ONCE = """import(new URL('keeper.js', document.querySelector('script[src]').src))
+ .then(async ({ Keeper }) => {
+  window.fetch = () => new Promise(() => {});
+  const tab = () => new Keeper({ base: '/', csrf: '', node: 'both' }, {});
+  [tab(), tab()].forEach((each, n) => each.keep({ campaign: 'c', round: 1, item: `${n}`, base: 0 }));
+  dispatchEvent(new PageTransitionEvent('pagehide'));
+  return (await tab().open()).changes.map(({ item }) => item).sort(); })"""
 NOTICES = "[...document.querySelectorAll('.notice p')].map((each) => each.textContent)"
 
 
@@ -248,6 +256,17 @@ async def test_without_a_database_what_was_said_last_comes_when_the_page_is_open
 
     await look(world, work)
     assert answers(world, "notes")[:2] == [(b"\0\0", 0), (b"\0\1", 0)]
+
+
+async def test_of_two_tabs_that_are_left_at_once_neither_takes_the_others_answers_away(
+    world: ReviewWorld,
+) -> None:
+    def work(url: str) -> None:
+        with reviewer(url) as person:
+            person.at("notes")
+            assert person.browser.evaluate(LEFT_AT_ONCE) == ["0", "1"]
+
+    await look(world, work)
 
 
 async def test_answers_are_kept_under_the_name_of_their_node(world: ReviewWorld) -> None:

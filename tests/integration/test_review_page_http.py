@@ -313,6 +313,25 @@ async def test_a_phone_that_was_let_in_comes_back_after_a_restart(world: ReviewW
         assert answer.status_code == 200
 
 
+async def test_a_phone_comes_to_another_port_while_somebody_else_has_its_own(
+    world: ReviewWorld,
+) -> None:
+    async with world.serve(phone="127.0.0.1") as served:
+        assert served.phone_before == 0
+    kept = load(world.session).phone_port
+    with socket.create_server(("127.0.0.1", kept)):
+        async with world.serve(phone="127.0.0.1") as served, phone_client(world) as phone:
+            assert served.phone_before == kept
+            assert served.pairing is not None
+            url = served.pairing.offer().url
+            assert not url.endswith(f":{kept}/")
+            assert (await phone.get(url)).status_code == 200
+    async with world.serve(phone="127.0.0.1") as served:
+        assert served.phone_before == 0
+        assert served.pairing is not None
+        assert served.pairing.offer().url.endswith(f":{kept}/"), "its browser may keep answers"
+
+
 def test_a_code_is_short_lived_and_takes_few_tries(tmp_path: Path) -> None:
     now = [0.0]
     made = Pairing(Session(), tmp_path / "s", "https://x/", "AB", lambda: now[0])

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from commonground.dataset.rows import Columns
 from protocol.errors import StateError, StoreError
 from protocol.identity import name_of
 from protocol.log.merkle import hash_leaf
-from protocol.rows import Campaign
+from protocol.rows import Campaign, ItemId
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.dataset_lab import KINDS, VERIFIER, DatasetLab, filled, lineage
@@ -366,6 +367,23 @@ def test_damaged_content_is_deleted_and_the_export_refused(lab: DatasetLab) -> N
     assert list(lab.home.datasets_path.iterdir()) == []
     lab.fetch(item_id)
     assert lab.export()[1].items == 5
+
+
+@pytest.mark.parametrize(
+    ("contested", "said", "advice"),
+    [(True, "was contested meanwhile", "export again"), (False, "is not decided", "fsck")],
+)
+def test_a_contest_that_comes_while_it_is_written_is_no_damage(
+    lab: DatasetLab, contested: bool, said: str, advice: str
+) -> None:
+    item_id = ItemId(lab.items[0])
+    item = lab.net.state.items[item_id]
+    lab.net.state.items.put(
+        item_id, replace(item, answer=None, decided_in=None, contested=contested)
+    )
+    with pytest.raises(StateError, match=said) as caught:
+        lab.export()
+    assert advice in caught.value.advice
 
 
 def test_the_card_says_what_was_asked(tmp_path: Path) -> None:

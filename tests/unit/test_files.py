@@ -162,6 +162,10 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
         for place in (tmp_path / "pipe", tmp_path / "socket", Path("/dev/zero"), Path("/dev/tty")):
             with pytest.raises(OSError, match=r"it is no file|No such device"):
                 open_file(place)
+    with pytest.raises(
+        OSError, match="save it to a file first"
+    ):  # of /dev/stdin, and <(…) of a shell
+        open_file(tmp_path / "pipe")
     with pytest.raises(IsADirectoryError):
         open_file(tmp_path)
     with pytest.raises(FileNotFoundError):

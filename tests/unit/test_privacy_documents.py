@@ -8,9 +8,9 @@ import zlib
 
 import pytest
 
-from node.privacy.documents import look_at, look_into
+from node.privacy.documents import _ESCAPE, _Unescaped, look_at, look_into
 from node.privacy.finders import TextFinder
-from node.privacy.found import Kind
+from node.privacy.found import Found, Kind
 from node.privacy.language import language_of
 from node.privacy.screening import Screening
 from protocol.errors import Reject
@@ -64,6 +64,43 @@ def test_escapes_hide_nothing_in_any_other_text(media_type: str) -> None:
         ("2:34", "02…58"),
     ]
     assert look_at("C:\\users\\new and a regex: \\d+\\x", media_type, FINDER).findings == ()
+
+
+def test_many_escapes_in_a_row_are_one_step() -> None:
+    """One by one, 8 MiB of backslashes are four million."""
+    for row in ("\\" * 10_000, "\\n\\t\\/" * 1_000):
+        assert len(_ESCAPE.findall(row)) == 1
+    assert not _ESCAPE.search("C:\\users, \\d+ and \\x"), "nothing to look at twice"
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        (r"\\\\\\jo@ex.org\n\n", r"\\\\\\[E-MAIL]\n\n"),
+        (r"\t\n\tjo\u0040ex.org\t\n1", r"\t\n\t[E-MAIL]\t\n1"),
+        (r"\\\u006ao@ex.org\\u0040", r"\\[E-MAIL]\\u0040"),
+        (r"\n\ud83d\ude00\n\\\njo@ex.org\x", r"\n\ud83d\ude00\n\\\n[E-MAIL]\x"),
+        (r"\r\n\r\nhttps:\/\/jo:geheim12@ex.org\/\/a", r"\r\n\r\n[LOGIN IN AN ADDRESS]\/\/a"),
+    ],
+)
+def test_a_find_beside_and_among_escapes_is_where_it_is_written(text: str, redacted: str) -> None:
+    assert look_at(text, TEXT, FINDER).redacted == redacted
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_character_has_the_place_where_it_is_written(seed: int) -> None:
+    """One escape after the other, as a reader goes through them."""
+    some = random.Random(seed)
+    meant = {r"\\": "\\", r"\n": "\n", r"\"": '"', r"\/": "/", r"\u0040": "@", r"\x41": "A"}
+    meant |= {r"\ud83d\ude00": "\U0001f600", r"\ud83d": "\ud83d", "a": "a", "é": "é", r"\d": r"\d"}
+    pieces = some.choices(list(meant), k=40)
+    plain = _Unescaped("".join(pieces))
+    assert plain.text == "".join(meant[each] for each in pieces)
+    said = written = 0
+    for each in pieces:
+        found = plain.written(Found(Kind.E_MAIL, said, said + len(meant[each]), ""))
+        assert found.span == (written, written + len(each))
+        said, written = said + len(meant[each]), found.end
 
 
 def test_in_bytes_of_any_kind_what_reads_as_text_is_looked_at() -> None:

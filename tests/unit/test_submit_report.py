@@ -15,8 +15,10 @@ from node.bringing.sources import Brought
 from node.contents import CheckedPart
 from node.drafts import LeftOut
 from node.planning import Plan, Planned
+from node.rows import Outgoing
 from node.store import Store
-from node.submission import Submitted
+from node.submission import BATCH_ITEMS, Submitted
+from protocol.errors import ConfigError
 
 ITEM = Planned(0, "a.txt", "ham", b"\0\0", (CheckedPart("text", "text/plain", 7, b"x", b""),))
 NONE_FOUND = Found((), ())
@@ -70,6 +72,44 @@ def test_a_long_list_is_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[
     ]
     assert "could not be written" in unwritten
     assert (len(data["skipped"]), data["there"], data["notes"]) == (LISTED + 5, ["c.txt"], ["n"])
+
+
+def _queued(store: Store, *sizes: int, stopped: ConfigError | None = None) -> Submitted:
+    """Batches of these many items in the outbox."""
+    rows = [Outgoing("submission", bytes([number])) for number in range(len(sizes))]
+    for row in rows:
+        store.enqueue(row)
+    return Submitted(tuple(row.digest for row in rows), sum(sizes), (), stopped=stopped)
+
+
+def test_what_waits_for_the_next_epoch_is_not_called_submitted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Store(tmp_path / "node.db") as store:
+        done = _queued(store, BATCH_ITEMS, 7)
+        store.mark_sent(done.batches[0])
+        store.mark_postponed(done.batches[1], "too many")
+        report_submitted(
+            store, done, Brought([]), NONE_FOUND, file=tmp_path / "left", as_json=False
+        )
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{BATCH_ITEMS:,} items submitted in 1 batch" in said
+    assert "7 items postponed, since you may submit no more in this epoch" in said
+
+
+@pytest.mark.parametrize("was_refused", [False, True])
+def test_what_ended_it_in_the_middle_is_told_beside_what_was_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], was_refused: bool
+) -> None:
+    with Store(tmp_path / "node.db") as store:
+        done = _queued(store, 7, stopped=ConfigError("the disk is full"))
+        if was_refused:
+            store.mark_refused(done.batches[0], "bad terms")
+        with pytest.raises(ConfigError, match="the disk is full"):
+            report_submitted(
+                store, done, Brought([]), NONE_FOUND, file=tmp_path / "left", as_json=False
+            )
+    assert ("refused 1 of 1 batches: bad terms" in capsys.readouterr().err) is was_refused
 
 
 def test_a_dry_run_counts_answers(capsys: pytest.CaptureFixture[str]) -> None:

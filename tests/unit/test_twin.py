@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,8 +37,9 @@ def net() -> Network:
     return Network(*people("ada", "ben", "cyn"))
 
 
-def test_a_copy_is_not_started_beside_its_original(tmp_path: Path) -> None:
-    first, second = NodeDirectory(tmp_path / "first"), NodeDirectory(tmp_path / "second")
+@pytest.mark.parametrize("name", ["first", os.fsdecode(b"f\xe9rst")])  # the latter is no UTF-8
+def test_a_copy_is_not_started_beside_its_original(tmp_path: Path, name: str) -> None:
+    first, second = NodeDirectory(tmp_path / name), NodeDirectory(tmp_path / "second")
     first.create()
     save_keys(first.keys, generate_keys())
     with Store(first.database) as store:
@@ -45,7 +47,7 @@ def test_a_copy_is_not_started_beside_its_original(tmp_path: Path) -> None:
         require_only_one(first, store)  # again, as at each start
     shutil.copytree(first.root, second.root)
     with Store(second.database) as store:
-        with pytest.raises(StateError, match=r"is a copy of .*first, and both sign"):
+        with pytest.raises(StateError, match=rf"is a copy of .*{name}, and both sign"):
             require_only_one(second, store)
         (tmp_path / "link").symlink_to(second.root)
         shutil.rmtree(first.root)

@@ -53,8 +53,9 @@ export class Keeper {
     Object.assign(this, { base, csrf, listener });
     this.name = `${DATABASE}-${node}`;
     // Whoever leaves at once after an answer leaves no time for the database.
+    const left = `${this.name}-${LEFT}-${randomMark()}`; // each tab's own: several may be left at once
     addEventListener("pagehide", () => {
-      if (this.#unstored.size) localStorage.setItem(`${this.name}-${LEFT}`, JSON.stringify([...this.#unstored.values()]));
+      if (this.#unstored.size) localStorage.setItem(left, JSON.stringify([...this.#unstored.values()]));
     });
   }
 
@@ -126,15 +127,18 @@ export class Keeper {
     );
   }
 
+  /** What tabs left. */
   #left() {
-    const left = `${this.name}-${LEFT}`;
-    try {
-      return JSON.parse(localStorage.getItem(left) ?? "[]");
-    } catch {
-      return []; // not ours
-    } finally {
-      localStorage.removeItem(left);
-    }
+    const all = Object.keys(localStorage).filter((key) => key.startsWith(`${this.name}-${LEFT}-`));
+    return all.flatMap((key) => {
+      try {
+        return JSON.parse(localStorage.getItem(key) ?? "[]");
+      } catch {
+        return []; // not ours
+      } finally {
+        localStorage.removeItem(key);
+      }
+    });
   }
 
   /** Remembers what can be undone; gives its key. */
