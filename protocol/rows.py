@@ -388,6 +388,10 @@ class Item:
         """Whoever answered, over all rounds; where it was contested, since then."""
         return self.answered_by[self.heard :]
 
+    def is_due(self, reviewer: PersonId) -> bool:
+        """Whether the next close pays this reviewer's answer: it is decided, or was before a contest."""
+        return self.decided_in is not None or reviewer in self.answered_by[: self.heard]
+
     def described(self) -> Description:
         """Its description; raises StateError once that is erased."""
         if self.description is None:

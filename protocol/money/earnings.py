@@ -135,7 +135,7 @@ def answers_by_programs(state: State, campaign_id: str) -> Counter[PersonId]:
     return Counter(
         reviewer
         for (_, item_id, reviewer), given in state.answers.scan(campaign_id)
-        if given.by_program and given.answer and state.items[item_id].decided_in is not None
+        if given.by_program and given.answer and state.items[item_id].is_due(reviewer)
     )
 
 

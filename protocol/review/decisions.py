@@ -76,10 +76,12 @@ def infer_round(state: State, campaign: Campaign, gold: Mapping[ItemId, bytes]) 
 
 def infer_decided(state: State, campaign: Campaign, gold: Mapping[ItemId, bytes]) -> Table | None:
     """Infers all answers that wait for their pay, of every panel, but for those to items that are still
-    under review."""
-    answered = {item_id for (_, item_id, _), _ in state.answers.scan(campaign.id)}
-    items = {item_id for item_id in answered if state.items[item_id].decided_in is not None}
-    return _infer(state, campaign, gold, {each: state.items[each].answered_by for each in items})
+    under review. The answers say of whom: an item that a contest left what it was names its first panel."""
+    heard: dict[ItemId, list[PersonId]] = {}
+    for (_, item_id, person), _ in state.answers.scan(campaign.id):
+        if state.items[item_id].is_due(person):
+            heard.setdefault(item_id, []).append(person)
+    return _infer(state, campaign, gold, heard)
 
 
 def _infer(
