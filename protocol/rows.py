@@ -438,6 +438,7 @@ class Snapshot:
     items: tuple[ItemId, ...]
     credits: tuple[tuple[PersonId, int], ...]  # by author, thousandths of items: split a royalty
     logged_at: int  # log index
+    root: bytes  # of its leaves: which items, without which parts, worth what
     withdrawn: int = 0  # items of it, and parts of items, since: by their authors, or taken down
 
 

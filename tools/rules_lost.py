@@ -310,6 +310,13 @@ _LEAVES: Final = (
         TAKEN,
     ),
     Mutant(
+        "a snapshot does not say what its items are worth",
+        "protocol/rules/dataset.py",
+        "less_permille=less)",
+        "less_permille=0)",
+        CONTESTS,
+    ),
+    Mutant(
         "a withdrawn item leaves the leaves of its parts",
         "protocol/transition.py",
         "|= {item_id, *_own_leaves(before).values()}",

@@ -685,3 +685,24 @@ def test_a_full_close_ends_no_contest_that_nobody_has_heard(
     assert item(net, stuck).decided_in is not None, "this one's answers fill the close"
     assert item(net, likely).before is not None
     assert item(net, likely).waits
+
+
+def test_after_a_contest_that_was_won_the_same_items_are_another_snapshot(net: Network) -> None:
+    """Or its royalties would stay at half for ever: the first one keeps what it was taken with."""
+    original, likely = pair(net, DERIVATIVE)
+    net.close()
+    first = net.snapshot(campaign_id=C)
+    with refuses("in the log already"):
+        net.snapshot(campaign_id=C)
+    net.contest(net.people[1], likely)
+    run(net, INDEPENDENT)
+    with refuses("or what they are worth"):
+        leaves = [(original, 0), (likely, 250)]
+        said = [pb.SnapshotItem(item_id=each, less_permille=less) for each, less in leaves]
+        net.add_snapshot_leaves(said, campaign_id=C)
+    second = net.snapshot(campaign_id=C)
+    was, now = (net.state.snapshots[each] for each in (first, second))
+    assert was.items == now.items
+    assert dict(was.credits)[net.people[1].id] == 500
+    assert dict(now.credits)[net.people[1].id] == 1000
+    assert same(net.replay(), net.state)
