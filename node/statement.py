@@ -172,8 +172,9 @@ def explain_item(state: State, item: Item) -> str:
         case ItemStatus.ACCEPTED | ItemStatus.REJECTED | ItemStatus.UNDECIDED:
             return _explain_verdict(state.campaigns[item.campaign_id], item)
         case ItemStatus.DUPLICATE:
-            said = "reviewers called it " if item.relation else ""
-            return f"{said}a copy of {item.duplicate_of.hex()[:12]}, which came before"
+            said = f"{_called(item)} " if item.relation else ""
+            original = item.duplicate_of.hex()[:12]
+            return f"{said}a copy of {original}, which came before{_final(item)}"
         case _ if item.before is not None:
             original, said = item.resembles.hex()[:12], contested_words(item.before)
             return f"{_STAGES[item.status]}: you contested that it is {said} of {original}"
@@ -205,12 +206,23 @@ def _paid_for(campaign: Campaign, item: Item) -> str:
         return ""
     original = item.resembles.hex()[:12]
     if item.relation == pb.RELATION_INDEPENDENT:
-        return f"; whole price: reviewers called it independent of {original}"
+        few = f"too few reviewers called it a copy or a derivative of {original}"
+        return f"; whole price: {few}{_final(item)}"
     permille = campaign.worth_permille(item.relation)
     part = "half" if 2 * permille == WHOLE_PERMILLE else f"{permille / 10:g} % of the"
     if item.relation == pb.RELATION_UNSEEN:
-        return f"; {part} price: reviewers were not shown {original}, which it resembles"
-    return f"; {part} price: reviewers called it a derivative of {original}"
+        unseen = f"reviewers were not shown {original}, which it resembles"
+        return f"; {part} price: {unseen}{_final(item)}"
+    return f"; {part} price: {_called(item)} a derivative of {original}{_final(item)}"
+
+
+def _called(item: Item) -> str:
+    """In a contest, who says nothing of it leaves it what it was: then it need not be reviewers' word."""
+    return "it counts as" if item.contested else "reviewers called it"
+
+
+def _final(item: Item) -> str:
+    return "; you contested that, and this is final" if item.contested else ""
 
 
 def contested_words(item: Item) -> str:
@@ -278,10 +290,14 @@ def read_statement(store: Store, person: PersonId, epoch: int | None = None) -> 
 def decided_items(
     store: Store, state: State, epoch: int | None = None
 ) -> Iterator[tuple[ItemRow, Item]]:
-    """Our items that were decided in an epoch, or in any: what is behind a contributor's counts."""
+    """Our items that were decided in an epoch, or in any: what is behind a contributor's counts. A strict
+    match is set aside without an epoch, and is among those of any."""
     for row in store.items():
         item = state.items.get(row.item_id)
-        if item is not None and item.decided_in is not None and epoch in (None, item.decided_in):
+        if item is None:
+            continue
+        is_decided = item.decided_in is not None or item.status is ItemStatus.DUPLICATE
+        if is_decided and epoch in (None, item.decided_in):
             yield row, item
 
 

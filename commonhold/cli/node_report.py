@@ -46,6 +46,7 @@ _PERSON = "person"
 _KEY = "key"
 _PAYOUT = "payout_address"
 REFUSED_SHOWN = 5
+ITEM_DIGITS = 12  # enough to name an item to `node contest` and others
 
 
 def remember_names(store: Store, keys: NodeKeys) -> None:
@@ -268,8 +269,18 @@ def statement_tables(data: dict[str, Any]) -> list[Table | str]:
     if balances:
         shown.append(table("Where it is", ["asset", *_COLUMNS], balances))
     if items := data.get("items"):
-        rows = [[each["epoch"], each["name"], each["campaign"], each["why"]] for each in items]
-        shown.append(table("What was decided", ["epoch", "item", "campaign", "what"], rows))
+        columns = ["epoch", "item", "id", "campaign", "what"]
+        rows = [
+            [
+                "-" if each["epoch"] is None else each["epoch"],
+                each["name"],
+                each["item"][:ITEM_DIGITS],
+                each["campaign"],
+                each["why"],
+            ]
+            for each in items
+        ]
+        shown.append(table("What was decided", columns, rows))
     return shown
 
 

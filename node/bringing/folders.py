@@ -52,7 +52,7 @@ def walk(folder: Path, *, tables: bool = False) -> Iterator[Found]:
 
     Raises ConfigError when there is no such folder, or it holds more than MAX_FOLDER_FILES files.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ConfigError(f"{folder} is not a folder", "Give the folder that holds the files.")
     for count, found in enumerate(_walk(folder, folder.resolve(), "", 0, tables)):
         if count == MAX_FOLDER_FILES:
@@ -72,7 +72,7 @@ def entries(folder: Path) -> list[Path]:
 
 def _walk(folder: Path, root: Path, prefix: str, depth: int, tables: bool) -> Iterator[Found]:
     folders: list[tuple[str, Path]] = []
-    if all((folder / name).is_file() for name in NODE_FILES):
+    if all(os.path.isfile(folder / name) for name in NODE_FILES):
         yield LeftOut(prefix or ".", "a node's own directory, which holds its keys")
         return
     try:
@@ -86,7 +86,7 @@ def _walk(folder: Path, root: Path, prefix: str, depth: int, tables: bool) -> It
         reason = _reason(entry, path, root, tables)
         if reason:
             yield LeftOut(name, reason)
-        elif not path.is_dir():
+        elif not os.path.isdir(path):
             yield File(name, path)
         elif depth == MAX_DEPTH:
             yield LeftOut(name, f"more than {MAX_DEPTH} folders deep")
@@ -117,18 +117,27 @@ def _link_reason(path: Path, root: Path) -> str:
         return "a link that leads nowhere"
     if not target.is_relative_to(root):
         return "a link that leads out of the folder"
-    return "a link to a folder, which is read in its own place" if target.is_dir() else ""
+    return "a link to a folder, which is read in its own place" if os.path.isdir(target) else ""
 
 
 def find_files(paths: Sequence[Path], *, tables: bool = False) -> Iterator[Found]:
     """Files as they are, folders as `walk` finds them. Raises ConfigError."""
     for path in paths:
-        if not path.exists() and not path.is_symlink():
-            raise ConfigError(f"there is no file {path}", "check its name and its folder")
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise ConfigError(f"there is no file {path}", "check its name and its folder") from None
+        except (
+            OSError
+        ) as error:  # a folder above it that may not be entered, a name that is too long
+            raise ConfigError(
+                f"{path} cannot be read: {error.strerror}",
+                "check its name, and who may enter its folder",
+            ) from None
     seen: set[Path] = set()
     names: set[str] = set()
     for path in paths:
-        found = walk(path, tables=tables) if path.is_dir() else [File(path.name, path)]
+        found = walk(path, tables=tables) if os.path.isdir(path) else [File(path.name, path)]
         for each in found:
             if isinstance(each, File):
                 _require_new(each, seen, names)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -68,7 +69,10 @@ def find_tables(folder: Path, encoding: str = "") -> list[tuple[str, Table]]:
 
 def is_dataset(folder: Path) -> bool:
     """Whether a folder looks like one, by what is at its top and one below, as far as that can be read."""
-    tops = [folder, *(each for each in entries(folder) if each.is_dir() and not each.is_symlink())]
+    tops = [
+        folder,
+        *(each for each in entries(folder) if os.path.isdir(each) and not each.is_symlink()),
+    ]
     return any(_is_sign(path) for top in tops for path in entries(top) if is_file(path))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from commonground.tables import form_of, read_json
@@ -15,7 +16,7 @@ def recognise(path: Path, items: frozenset[str]) -> Format:
 
     Raises ConfigError for a file that cannot be read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return _of_folder(path)
     form = form_of(path)
     if form is not None and CSV.name not in items:

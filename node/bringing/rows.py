@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -114,7 +115,9 @@ def file_below(folder: Path, text: str) -> Path:
         raise _Unfit(f"{quoted(text)} is not a path below the table's folder")
     forms = (text, normalize("NFC", text), normalize("NFD", text))
     try:
-        path = next((path for form in forms if (path := folder / form).exists()), folder / text)
+        path = next(
+            (path for form in forms if os.path.exists(path := folder / form)), folder / text
+        )
         leads_out = not path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError):  # too long; links in a circle; no UTF-8
         raise _Unfit(f"{quoted(text)} is no name of a file") from None

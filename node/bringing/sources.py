@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -137,7 +138,7 @@ def _format_of(asked: Asked, campaign: Campaign) -> Format:
     if asked.table is not None:
         found = recognise(asked.table, frozenset())
         return Format.CSV if found == Format.FILES else found
-    if len(asked.paths) > 1 or (asked.has_answers and asked.paths[0].is_dir()):
+    if len(asked.paths) > 1 or (asked.has_answers and os.path.isdir(asked.paths[0])):
         return Format.FILES
     items = frozenset(name for part in campaign.parts for name in part.media_types)
     return recognise(asked.paths[0], items)
@@ -232,7 +233,7 @@ def _coco(path: Path, campaign: Campaign) -> Brought:
     answer = _ANNOTATED if _takes_answers(campaign) and not boxes else ""
     meanings = {picture_part(campaign): coco.FILE} | ({part + TEXT: boxes} if part else {})
     columns = Columns(meanings, answer)
-    paths = coco.files_in(path) if path.is_dir() else [path]
+    paths = coco.files_in(path) if os.path.isdir(path) else [path]
     if not paths:
         raise ConfigError(f"{path} holds no COCO annotations", "name the file that holds them")
     tables = [coco.Pictures(each, answer, boxes) for each in paths]
@@ -249,7 +250,7 @@ def _yolo(folder: Path, campaign: Campaign) -> Drafts:
 
 
 def _dataset(folder: Path, asked: Asked, campaign: Campaign) -> Brought:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ConfigError(f"{folder} is no folder of a dataset", "name the folder")
     found: list[TableItems] = []
     notes: list[str] = []

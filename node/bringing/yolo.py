@@ -9,6 +9,7 @@ What the classes are called is in data.yaml. <https://docs.ultralytics.com/datas
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -156,19 +157,23 @@ def class_folders(folder: Path, part: str) -> ClassFolders:
 
 def classes(folder: Path) -> set[str]:
     """The names of the classes, where the folder holds nothing but splits of them; else none."""
-    splits = [each for each in entries(folder) if each.is_dir() and not each.name.startswith(".")]
+    splits = [
+        each for each in entries(folder) if os.path.isdir(each) and not each.name.startswith(".")
+    ]
     if not splits or not {each.name for each in splits} <= SPLITS:
         return set()
     return {
         each.name
         for split in splits
         for each in entries(split)
-        if each.is_dir() and not each.name.startswith(".")
+        if os.path.isdir(each) and not each.name.startswith(".")
     }
 
 
 def has_boxes(folder: Path) -> bool:
     """Whether this is YOLO's layout for detection: pictures, and a text of boxes for each."""
     roots = [folder, *(folder / split for split in sorted(SPLITS))]
-    has_both = any((root / "images").is_dir() and (root / "labels").is_dir() for root in roots)
-    return has_both or any((folder / name).is_file() for name in _SETTINGS)
+    has_both = any(
+        os.path.isdir(root / "images") and os.path.isdir(root / "labels") for root in roots
+    )
+    return has_both or any(os.path.isfile(folder / name) for name in _SETTINGS)

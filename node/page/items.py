@@ -284,7 +284,8 @@ def _copy(state: State, item: Item) -> str:
     if item.relation == pb.RELATION_NONE:
         said = f"It is the same, or nearly, as an item that {whose} submitted earlier."
     else:
-        said = f"Its reviewers call it a copy of an item that {whose} submitted earlier."
+        called = "It counts as" if item.contested else "Its reviewers call it"
+        said = f"{called} a copy of an item that {whose} submitted earlier."
     return said + _final(item)
 
 
@@ -297,14 +298,14 @@ def _novelty(campaign: Campaign, item: Item) -> str:
     if item.status is not ItemStatus.ACCEPTED or item.relation == pb.RELATION_NONE:
         return ""
     if item.relation == pb.RELATION_INDEPENDENT:
-        return (
-            " It resembles an earlier item, and they call it independent: it earns the whole price."
-        )
+        few = " It resembles an earlier item, and too few of them call it a copy or a derivative"
+        return f"{few}: it earns the whole price.{_final(item)}"
     part = f"{campaign.worth_permille(item.relation) / 10:g} %"
     if item.relation == pb.RELATION_UNSEEN:
         why = " It resembles an earlier item that they were not shown"
     else:
-        why = " They call it a derivative of an earlier item"
+        called = "It counts as" if item.contested else "They call it"
+        why = f" {called} a derivative of an earlier item"
     return f"{why}: it earns {part} of the price.{_final(item)}"
 
 

@@ -69,7 +69,9 @@ class Friend:
 
     def _answer(self, path: str) -> None:
         page = self._page(path)
-        text = unescape(re.findall(r'class="prose" dir="auto"[^>]*>([^<]*)</p>\s*</section>', page)[0])
+        text = unescape(
+            re.findall(r'class="prose" dir="auto"[^>]*>([^<]*)</p>\s*</section>', page)[0]
+        )
         label = re.findall(rf'value="(\d+)"[^>]*><bdi>{self.labels[text]}</bdi>', page)[0]
         form = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)
         said = dict(form) | {"said": label}

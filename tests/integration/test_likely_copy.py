@@ -145,6 +145,8 @@ def test_half_the_price_for_a_derivative_and_a_contest(tmp_path: Path) -> None:
             # The very text once more: nobody is asked, until its author contests that.
             submit(ben, tmp_path, "three.txt", NOTE)
             copy = wait_until(operator, ben, 2, ItemStatus.DUPLICATE)
+            shown = commonhold("node", "statement", "--items", *home)
+            assert copy.hex()[:12] in shown and "came before" in shown
             contest = ("node", "contest", copy.hex()[:12], *home)
             assert "joins the next round" in commonhold(*contest)
             assert "contested already" in commonhold(*contest, code=EXIT_REFUSED)

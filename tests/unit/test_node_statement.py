@@ -32,6 +32,7 @@ from protocol.rows import Item
 from protocol.state import SHARES
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
+from tests import likely
 from tests.chain_says import WHERE
 from tests.simulated import Network, Person, batch, campaign
 
@@ -265,3 +266,29 @@ def test_every_status_and_refusal_has_words() -> None:
     net = Network()
     for status in ItemStatus:
         assert explain_item(net.state, Item(net.operator.id, "digits", 1, 0, None, status=status))
+
+
+def test_an_item_says_who_called_it_what_and_that_a_contest_is_final() -> None:
+    """Where reviewers say nothing, it is not called their word."""
+
+    def words(*relations: pb.Relation) -> str:
+        net = likely.network()
+        likely.submit(net, 0)
+        likely.run(net, likely.INDEPENDENT)
+        copy = likely.submit(net, 1, likely.ALIKE)
+        likely.run(net, *relations)
+        return explain_item(net.state, likely.item(net, copy)).partition("; ")[2]
+
+    few = "whole price: too few reviewers called it a copy or a derivative of"
+    assert words(likely.INDEPENDENT).startswith(few)
+    assert words(pb.RELATION_UNSURE).startswith(few)
+    assert words(likely.DERIVATIVE).startswith("half price: reviewers called it a derivative of")
+
+    net = likely.network()
+    original, copy = likely.set_aside(net)
+    said = f"a copy of {original.hex()[:12]}, which came before"
+    assert explain_item(net.state, likely.item(net, copy)) == said
+    net.contest(net.people[1], copy)
+    likely.run(net, pb.RELATION_UNSURE)
+    final = "; you contested that, and this is final"
+    assert explain_item(net.state, likely.item(net, copy)) == f"it counts as {said}{final}"
