@@ -12,13 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from protocol.errors import StateError
 from protocol.identity import NOBODY, PersonId
-from protocol.lifecycle import (
-    CampaignStatus,
-    ItemEvent,
-    ItemStatus,
-    RoundPhase,
-    next_status,
-)
+from protocol.lifecycle import CampaignStatus, ItemEvent, ItemStatus, RoundPhase, next_status
 from protocol.limits import WHOLE_PERMILLE
 from protos.gen import records_pb2 as pb
 
@@ -387,10 +381,6 @@ class Item:
     def panel(self) -> tuple[PersonId, ...]:
         """Whoever answered, over all rounds; where it was contested, since then."""
         return self.answered_by[self.heard :]
-
-    def is_due(self, reviewer: PersonId) -> bool:
-        """Whether the next close pays this reviewer's answer: it is decided, or was before a contest."""
-        return self.decided_in is not None or reviewer in self.answered_by[: self.heard]
 
     def described(self) -> Description:
         """Its description; raises StateError once that is erased."""

@@ -10,6 +10,7 @@ from protocol.limits import TOLERANCE_PPM, WAITING_ROWS_MAX
 from protocol.money.accounts import credit
 from protocol.money.earnings import compute_lines, price_lines
 from protocol.money.revenue import due_deposits
+from protocol.review.decisions import is_due
 from protocol.review.reputation import keep_evidence
 from protocol.rules.admission import renew_budgets
 from protocol.rules.asks import drop_moot
@@ -156,7 +157,7 @@ def _forget_paid(state: State) -> None:
     for campaign_id in state.answers.firsts():
         for key, _ in list(state.answers.scan(campaign_id)):
             _, item_id, person = key
-            if state.items[item_id].is_due(person):
+            if is_due(state.items[item_id], person):
                 state.answers.remove(key)
                 state.gold.remove((campaign_id, item_id))
             else:
