@@ -12,13 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from protocol.errors import StateError
 from protocol.identity import NOBODY, PersonId
-from protocol.lifecycle import (
-    CampaignStatus,
-    ItemEvent,
-    ItemStatus,
-    RoundPhase,
-    next_status,
-)
+from protocol.lifecycle import CampaignStatus, ItemEvent, ItemStatus, RoundPhase, next_status
 from protocol.limits import WHOLE_PERMILLE
 from protos.gen import records_pb2 as pb
 
@@ -434,6 +428,7 @@ class Snapshot:
     items: tuple[ItemId, ...]
     credits: tuple[tuple[PersonId, int], ...]  # by author, thousandths of items: split a royalty
     logged_at: int  # log index
+    root: bytes  # of its leaves: which items, without which parts, worth what
     withdrawn: int = 0  # items of it, and parts of items, since: by their authors, or taken down
 
 

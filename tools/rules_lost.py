@@ -310,6 +310,13 @@ _LEAVES: Final = (
         TAKEN,
     ),
     Mutant(
+        "a snapshot does not say what its items are worth",
+        "protocol/rules/dataset.py",
+        "less_permille=less)",
+        "less_permille=0)",
+        CONTESTS,
+    ),
+    Mutant(
         "a withdrawn item leaves the leaves of its parts",
         "protocol/transition.py",
         "|= {item_id, *_own_leaves(before).values()}",
@@ -378,8 +385,29 @@ _FLAGS: Final = (
     Mutant(
         "nobody notices that an original is kept back",
         _VERDICT,
-        "    if item.relation == pb.RELATION_UNSEEN:\n",
+        "    if was_kept_back(item, decisions.answers_to(state, item_id)):\n",
         "    if False:\n",
+        CONTESTS,
+    ),
+    Mutant(
+        "one voice calls an original kept back",
+        _RELATIONS,
+        "return agreed and 2 * unseen > len(answers)",
+        "return agreed",
+        CONTESTS,
+    ),
+    Mutant(
+        "what is rejected calls an original kept back",
+        _RELATIONS,
+        "item.status is ItemStatus.ACCEPTED and item.relation",
+        "item.relation",
+        CONTESTS,
+    ),
+    Mutant(
+        "a contest that nobody decides forgets that the item was kept back",
+        _CONTESTING,
+        "        kept_back=item.kept_back,\n",
+        "",
         CONTESTS,
     ),
     Mutant(
@@ -532,8 +560,36 @@ _FLAGS: Final = (
     Mutant(
         "of what was contested one panel is paid",
         _VERDICTS,
-        "{each: state.items[each].answered_by for each in items}",
-        "{each: state.items[each].panel for each in items}",
+        "if is_due(state.items[item_id], person):",
+        "if is_due(state.items[item_id], person) and person in state.items[item_id].panel:",
+        CONTESTS,
+    ),
+    Mutant(
+        "a panel that decides no contest is not paid",
+        _VERDICTS,
+        "if is_due(state.items[item_id], person):",
+        "if is_due(state.items[item_id], person) and person in state.items[item_id].answered_by:",
+        CONTESTS,
+    ),
+    Mutant(
+        "a contest holds back the first panel's pay",
+        _VERDICTS,
+        " or reviewer in item.answered_by[: item.heard]",
+        "",
+        CONTESTS,
+    ),
+    Mutant(
+        "who is paid during a contest is paid after it, too",
+        _CLOSE,
+        "            if is_due(state.items[item_id], person):\n",
+        "            if state.items[item_id].decided_in is not None:\n",
+        CONTESTS,
+    ),
+    Mutant(
+        "a full close ends contests that nobody has heard",
+        _CLOSE,
+        "if item_id in unpaid]",
+        "if state.items[item_id].answered_by]",
         CONTESTS,
     ),
     Mutant(
@@ -1475,8 +1531,8 @@ _MONEY: Final = (
     Mutant(
         "what is still under review is paid",
         _VERDICTS,
-        "if state.items[item_id].decided_in is not None}",
-        "}",
+        "if is_due(state.items[item_id], person):",
+        "if True:",
         CLOSE,
     ),
     Mutant(

@@ -142,7 +142,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def _held(line: dict[str, Any]) -> pb.SnapshotItem:
     try:
         item_id = bytes.fromhex(line["id"])
-        return pb.SnapshotItem(item_id=item_id, without=line.get("without", ()))
+        without, less = line.get("without", ()), line.get("less_permille", 0)
+        return pb.SnapshotItem(item_id=item_id, without=without, less_permille=less)
     except (KeyError, TypeError, ValueError):
         raise Misbehaviour(f"{layout.ITEMS} holds a line without an item's id") from None
 
@@ -229,7 +230,7 @@ def _take_campaign(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
 
 
 def _take_snapshot(proofs: Proofs, entry: _Entry, manifest: Manifest) -> None:
-    # The very items, in this order, without the very parts.
+    # The very items, in this order, without the very parts, worth as much.
     leaves = [encode_leaf(held) for held in proofs.items]
     record = open_record(entry.envelope, leaves, entry.index, rules_of(proofs.rules))
     if record.digest.hex() != manifest.snapshot:

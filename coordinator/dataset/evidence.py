@@ -199,7 +199,8 @@ def missing_line(held: pb.SnapshotItem) -> bytes:
 
 def _held(held: pb.SnapshotItem) -> dict[str, Any]:
     without = {"without": list(held.without)} if held.without else {}
-    return {"id": held.item_id.hex()} | without
+    less = {"less_permille": held.less_permille} if held.less_permille else {}
+    return {"id": held.item_id.hex()} | without | less
 
 
 def _described(entry: StoredEntry, wanted: set[bytes]) -> dict[bytes, bytes]:

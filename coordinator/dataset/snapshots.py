@@ -54,17 +54,18 @@ def log_snapshot(operator: Operator, campaign_id: str, scope: Consent) -> tuple[
     """
     state = operator.state
     items = _select(state, campaign_id, scope)
-    known = _logged(state, campaign_id, scope, items)
+    leaves = [encode_leaf(leaf) for leaf in snapshot_leaves(state, items)]
+    root = batch_root(leaves)
+    known = _logged(state, campaign_id, scope, root)
     if known is None:
-        leaves = [encode_leaf(leaf) for leaf in snapshot_leaves(state, items)]
         body = pb.Snapshot(
             network=state.network,
             campaign_id=campaign_id,
             scope=scope.record(),
-            items=pb.Batch(root=batch_root(leaves), count=len(leaves)),
+            items=pb.Batch(root=root, count=len(leaves)),
         )
         operator.append("snapshot", body, leaves)
-        known = _logged(operator.state, campaign_id, scope, items)
+        known = _logged(operator.state, campaign_id, scope, root)
     if known is None:
         raise StateError("the log's snapshot is not the one that was sent", "run it again")
     return known
@@ -98,15 +99,16 @@ def _select(state: State, campaign_id: str, scope: Consent) -> list[ItemId]:
 
 
 def _logged(
-    state: State, campaign_id: str, scope: Consent, items: Sequence[ItemId]
+    state: State, campaign_id: str, scope: Consent, root: bytes
 ) -> tuple[bytes, Snapshot] | None:
-    """With the parts that the items have now: nothing was withdrawn from it since."""
-    wanted = (campaign_id, scope, tuple(items), 0)
+    """With the parts that the items have now, worth what they are now: nothing was withdrawn from it since,
+    and no contest has changed it."""
+    wanted = (campaign_id, scope, root, 0)
     return next(
         (
             (digest, each)
             for digest, each in state.snapshots.scan()
-            if (each.campaign_id, each.scope, each.items, each.withdrawn) == wanted
+            if (each.campaign_id, each.scope, each.root, each.withdrawn) == wanted
         ),
         None,
     )

@@ -16,7 +16,7 @@ from protocol.identity import PersonId
 from protocol.limits import AMOUNT_MICRO_MAX, PPM
 from protocol.money.pools import contribution_weights, emission_pools, item_weight, split
 from protocol.money.revenue import revenue_lines, treasury_line
-from protocol.review.decisions import infer_decided, known_gold
+from protocol.review.decisions import infer_decided, is_due, known_gold
 from protocol.rows import Campaign, Contribution
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
@@ -135,7 +135,7 @@ def answers_by_programs(state: State, campaign_id: str) -> Counter[PersonId]:
     return Counter(
         reviewer
         for (_, item_id, reviewer), given in state.answers.scan(campaign_id)
-        if given.by_program and given.answer and state.items[item_id].decided_in is not None
+        if given.by_program and given.answer and is_due(state.items[item_id], reviewer)
     )
 
 

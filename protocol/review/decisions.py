@@ -15,7 +15,7 @@ import numpy as np
 
 from protocol.identity import PersonId
 from protocol.review.relations import relation_of
-from protocol.rows import Campaign, GivenAnswer, ItemId
+from protocol.rows import Campaign, GivenAnswer, Item, ItemId
 from protocol.state import State
 from protocol.tasks.kind import Ballots, Inferred, Known, Ruling
 from protocol.tasks.question import question_of
@@ -76,10 +76,17 @@ def infer_round(state: State, campaign: Campaign, gold: Mapping[ItemId, bytes]) 
 
 def infer_decided(state: State, campaign: Campaign, gold: Mapping[ItemId, bytes]) -> Table | None:
     """Infers all answers that wait for their pay, of every panel, but for those to items that are still
-    under review."""
-    answered = {item_id for (_, item_id, _), _ in state.answers.scan(campaign.id)}
-    items = {item_id for item_id in answered if state.items[item_id].decided_in is not None}
-    return _infer(state, campaign, gold, {each: state.items[each].answered_by for each in items})
+    under review. The answers say of whom: an item that a contest left what it was names its first panel."""
+    heard: dict[ItemId, list[PersonId]] = {}
+    for (_, item_id, person), _ in state.answers.scan(campaign.id):
+        if is_due(state.items[item_id], person):
+            heard.setdefault(item_id, []).append(person)
+    return _infer(state, campaign, gold, heard)
+
+
+def is_due(item: Item, reviewer: PersonId) -> bool:
+    """Whether the next close pays this reviewer's answer: the item is decided, or was before a contest."""
+    return item.decided_in is not None or reviewer in item.answered_by[: item.heard]
 
 
 def _infer(

@@ -4,8 +4,8 @@ To call an item a copy takes everything from its author, to call it a derivative
 half of the voices, and whoever says nothing against the author counts for him. So ties favour the author, and
 the steps are in order: a voice for a copy is one for a derivative, too. An original that was not served is a
 voice for a derivative: else its author's accomplice would earn whole by hiding it, and lose all if somebody
-else hides his. Where that decided, the panel's word is UNSEEN: it pays as a derivative, says nothing of where
-the item comes from, and the original that was kept back attracts nothing more.
+else hides his. Where that decided, the panel's word is UNSEEN: it pays as a derivative, and says nothing of
+where the item comes from. Where most of the panel say so, the original was kept back, and attracts no more.
 
 A contest turns the burden round. What was said of the item stands, and whoever cannot tell, or was not shown
 the original, leaves it standing: else the same picture would earn by being contested where nobody compares.
@@ -65,6 +65,15 @@ def relation_of(
     if together:
         voices.append(decide_relation(together))
     return decide_relation(voices)
+
+
+def was_kept_back(item: Item, answers: Mapping[PersonId, GivenAnswer]) -> bool:
+    """Whether an accepted item's panel says that it was not shown what the item resembles: it takes more than
+    half of all who answered to say so themselves. To pay a part others count, too; but what frees everything
+    that comes later is no word of one voice, nor of accomplices about junk."""
+    unseen = sum(each.relation == pb.RELATION_UNSEEN for each in answers.values())
+    agreed = item.status is ItemStatus.ACCEPTED and item.relation == pb.RELATION_UNSEEN
+    return agreed and 2 * unseen > len(answers)
 
 
 def _stood(before: Item) -> int:

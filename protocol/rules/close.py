@@ -10,6 +10,7 @@ from protocol.limits import TOLERANCE_PPM, WAITING_ROWS_MAX
 from protocol.money.accounts import credit
 from protocol.money.earnings import compute_lines, price_lines
 from protocol.money.revenue import due_deposits
+from protocol.review.decisions import is_due
 from protocol.review.reputation import keep_evidence
 from protocol.rules.admission import renew_budgets
 from protocol.rules.asks import drop_moot
@@ -147,7 +148,8 @@ def process_close(state: State, record: Record[pb.Close]) -> None:
 
 
 def _forget_paid(state: State) -> None:
-    """Answers to what was decided have been paid; those to items still under review stay for later."""
+    """Answers to what was decided have been paid; those to items still under review stay for later. Of what
+    is contested those of the first panel have been: it may wait for ever, in a campaign that is paused."""
     state.contributions.clear()
     state.trained.clear()
     state.reviewed.clear()
@@ -155,7 +157,7 @@ def _forget_paid(state: State) -> None:
     for campaign_id in state.answers.firsts():
         for key, _ in list(state.answers.scan(campaign_id)):
             _, item_id, person = key
-            if state.items[item_id].decided_in is not None:
+            if is_due(state.items[item_id], person):
                 state.answers.remove(key)
                 state.gold.remove((campaign_id, item_id))
             else:
@@ -169,9 +171,10 @@ def _give_up_what_no_close_frees(state: State) -> None:
     for campaign_id in state.answers.firsts():
         if not close_due(state, state.campaigns[campaign_id]):
             continue
+        unpaid = {item_id for (_, item_id, _), _ in state.answers.scan(campaign_id)}
         for queue, _ in list(state.queues.scan(campaign_id)):
             waiting = [item_id for _, item_id in state.waiting.scan(queue)]
-            answered = [item_id for item_id in waiting if state.items[item_id].answered_by]
+            answered = [item_id for item_id in waiting if item_id in unpaid]
             dequeue(state, [state.items[item_id] for item_id in answered])
             for item_id in answered:
                 give_up(state, item_id)

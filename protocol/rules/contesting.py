@@ -115,8 +115,8 @@ def process_contest(state: State, record: Record[pb.Contest]) -> None:
 
 
 def uphold(state: State, item_id: ItemId) -> None:
-    """Ends a contest that no panel has decided, of an item that does not wait any more: it is what it was.
-    Answers that were given in it are paid with the next close."""
+    """Ends a contest that no panel has decided, of an item that does not wait any more: it is what it was,
+    but for what happened to it meanwhile. Answers that were given in it are paid with the next close."""
     item = state.items[item_id]
     if item.before is None:
         return
@@ -127,6 +127,7 @@ def uphold(state: State, item_id: ItemId) -> None:
         contested=True,
         description=item.description,
         taken_back=item.taken_back,
+        kept_back=item.kept_back,
         decided_in=state.epoch if before.decided_in is None else before.decided_in,
     )
     state.items.put(item_id, upheld)

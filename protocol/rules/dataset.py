@@ -7,7 +7,12 @@ from dataclasses import replace
 
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId
-from protocol.limits import ADDRESS_BYTES, LICENCE_ID_CHARS_MAX, OPERATOR_LEAVES_MAX
+from protocol.limits import (
+    ADDRESS_BYTES,
+    LICENCE_ID_CHARS_MAX,
+    OPERATOR_LEAVES_MAX,
+    WHOLE_PERMILLE,
+)
 from protocol.log.strict import parse_amount
 from protocol.rows import Consent, ItemId, Licence, Snapshot, row_of
 from protocol.rules.record import Record, add_id, campaign_of, require, require_new_id
@@ -38,13 +43,16 @@ def snapshot_leaves(state: State, items: Iterable[ItemId]) -> list[pb.SnapshotIt
 
 
 def snapshot_leaf(state: State, item_id: ItemId) -> pb.SnapshotItem:
-    """What a snapshot of now holds of an item."""
+    """What a snapshot of now holds of an item. Where a contest has changed what it is worth, the next
+    snapshot is another one, though its items are the same."""
     item = state.items[item_id]
-    if not item.taken_back:  # nearly all
+    campaign = state.campaigns[item.campaign_id]
+    less = WHOLE_PERMILLE - campaign.worth_permille(item.relation)
+    if not (item.taken_back or less):  # nearly all
         return pb.SnapshotItem(item_id=item_id)
-    names = [part.name for part in state.campaigns[item.campaign_id].parts]
+    names = [part.name for part in campaign.parts]
     without = sorted(names.index(name) for name in item.taken_back)
-    return pb.SnapshotItem(item_id=item_id, without=without)
+    return pb.SnapshotItem(item_id=item_id, without=without, less_permille=less)
 
 
 def validate_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
@@ -64,7 +72,7 @@ def validate_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
     )
     require(
         list(leaves) == snapshot_leaves(state, listed),
-        "the snapshot does not say which parts of its items were taken back",
+        "the snapshot does not say which parts of its items were taken back, or what they are worth",
     )
 
 
@@ -82,6 +90,7 @@ def process_snapshot(state: State, record: Record[pb.Snapshot]) -> None:
             items=items,
             credits=_credits(state, record.body.campaign_id, items),
             logged_at=record.index,
+            root=record.body.items.root,
         ),
     )
 

@@ -12,6 +12,7 @@ from protocol.lifecycle import ItemEvent, ItemStatus, RoundEvent, next_phase
 from protocol.limits import EVIDENCE_ITEMS_MAX, PPM, SALT_BYTES, TOLERANCE_PPM
 from protocol.log import commitments
 from protocol.review import decisions
+from protocol.review.relations import was_kept_back
 from protocol.review.reputation import observe
 from protocol.rows import EARNS_A_PART, Campaign, Item, ItemId, Round
 from protocol.rules.contesting import owe
@@ -210,7 +211,7 @@ def _settle_item(state: State, campaign: Campaign, verdict: pb.ItemVerdict) -> N
     proposal = verdict.proposal if verdict.proposal_salt else item.proposal
     before, item = item.before, replace(item, before=None)
     item = replace(item, answer=answer, proposal=proposal, decided_in=state.epoch)
-    if item.relation == pb.RELATION_UNSEEN:
+    if was_kept_back(item, decisions.answers_to(state, item_id)):
         original = state.items[item.resembles]
         state.items.put(item.resembles, replace(original, kept_back=True))
     if is_copy:

@@ -991,12 +991,14 @@ class Snapshot(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., scope: _Optional[_Union[Consent, _Mapping]] = ..., items: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class SnapshotItem(_message.Message):
-    __slots__ = ("item_id", "without")
+    __slots__ = ("item_id", "without", "less_permille")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     WITHOUT_FIELD_NUMBER: _ClassVar[int]
+    LESS_PERMILLE_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     without: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, item_id: _Optional[bytes] = ..., without: _Optional[_Iterable[int]] = ...) -> None: ...
+    less_permille: int
+    def __init__(self, item_id: _Optional[bytes] = ..., without: _Optional[_Iterable[int]] = ..., less_permille: _Optional[int] = ...) -> None: ...
 
 class Licence(_message.Message):
     __slots__ = ("network", "id", "snapshot", "licensee", "terms", "asset", "price")

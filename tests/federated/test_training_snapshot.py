@@ -82,7 +82,7 @@ def test_a_snapshot_of_something_else_is_refused(tmp_path: Path, images: list[by
 def test_after_a_withdrawal_the_snapshot_calibrates_no_more(tmp_path: Path) -> None:
     home, state = Home(tmp_path), State()
     ids = export(home, digits(4), [0, 1, 2, 3])
-    snapshot = Snapshot("digits", Consent(train=True), tuple(ids), (), 1)
+    snapshot = Snapshot("digits", Consent(train=True), tuple(ids), (), 1, b"")
     state.snapshots.put(DIGEST, snapshot)
     images = np.zeros((2, 28, 28), np.uint8)
     held_back = HeldBack(Labelled(images, np.zeros(2, np.int64)), images)

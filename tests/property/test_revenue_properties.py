@@ -51,7 +51,7 @@ def states(draw: st.DrawFn) -> State:
     for licence_id in LICENCES[1:]:
         digest = licence_id.encode() * 32
         credits = tuple(sorted(draw(credit).items()))
-        state.snapshots.put(digest, Snapshot("digits", Consent(), (), credits, 0))
+        state.snapshots.put(digest, Snapshot("digits", Consent(), (), credits, 0, b""))
         sold = Licence(licence_id, digest, "Acme", "CC-BY-4.0", bytes(20), "1")
         state.licences.put(licence_id, sold)
     for place, deposit in enumerate(draw(deposits)):

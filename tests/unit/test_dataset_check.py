@@ -18,6 +18,7 @@ from commonground.dataset.check import DatasetReport, check_dataset, is_dataset
 from commonground.dataset.layout import FileEntry, Manifest
 from commonground.files import sha256_file
 from commonhold.cli import verify_dataset
+from protocol import rows
 from protocol.errors import ConfigError, Misbehaviour, StateError
 from protocol.log.envelope import parse_envelope
 from protocol.log.note import Verifier
@@ -254,6 +255,21 @@ def test_a_part_that_was_taken_back_is_left_out_and_no_other(tmp_path: Path) -> 
         (path / layout.ITEMS).write_bytes(honest)
     sign_again(lab, path)
     check(path)
+
+
+def test_what_an_item_is_worth_in_a_snapshot_is_proved_with_it(
+    lab: DatasetLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here all are worth what a derivative is, whether they are in the dataset or missing."""
+    monkeypatch.setattr(rows, "EARNS_A_PART", {pb.RELATION_NONE})
+    path, _ = lab.export(missing=[lab.items[0]])
+    check(path)
+    lines = [json.loads(line) for line in (path / layout.ITEMS).read_bytes().splitlines()]
+    assert {line["less_permille"] for line in lines} == {500}
+    edit_lines(path / layout.ITEMS, lambda lines: lines[0].update(less_permille=400))
+    sign_again(lab, path)
+    with pytest.raises(Misbehaviour, match="root does not match its leaves"):
+        check(path)
 
 
 def test_the_operator_cannot_swap_content(lab: DatasetLab) -> None:

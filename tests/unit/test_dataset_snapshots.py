@@ -46,6 +46,20 @@ def test_the_same_snapshot_is_logged_once(lab: DatasetLab) -> None:
     assert later != digest and len(snapshot.items) == 2
 
 
+def test_the_same_items_are_another_snapshot_once_one_is_worth_more(lab: DatasetLab) -> None:
+    """As after a contest that its author won."""
+    lab.accept(ada=[lab.item(3)])
+    ((item_id, whole),) = lab.net.state.items.scan()
+    items = lab.operator.state.items
+    items.put(item_id, dataclasses.replace(whole, relation=pb.RELATION_DERIVATIVE))
+    half, first = log_snapshot(lab.operator, lab.c, scope_of(ALL))
+    items.put(item_id, dataclasses.replace(items[item_id], relation=pb.RELATION_INDEPENDENT))
+    full, second = log_snapshot(lab.operator, lab.c, scope_of(ALL))
+    assert half != full and first.items == second.items
+    assert [worth for _, worth in (*first.credits, *second.credits)] == [500, 1000]
+    assert log_snapshot(lab.operator, lab.c, scope_of(ALL))[0] == full
+
+
 def test_items_without_the_consent_are_left_out(lab: DatasetLab) -> None:
     lab.accept(ada=[lab.item(3), lab.item(4, consent=TRAIN)])
     assert len(log_snapshot(lab.operator, lab.c, scope_of(ALL))[1].items) == 1

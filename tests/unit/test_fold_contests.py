@@ -323,6 +323,69 @@ def test_an_original_that_was_kept_back_attracts_no_more(net: Network) -> None:
     assert sealing.compute_seal(net.state, net.campaign(C)).duplicates == {exact: original}
 
 
+@pytest.mark.parametrize(
+    ("said", "kept_back"),
+    [
+        ([UNSEEN, DERIVATIVE, INDEPENDENT], False),
+        ([UNSEEN, COPY, INDEPENDENT], False),
+        ([UNSEEN, UNSEEN, INDEPENDENT], True),
+        ([UNSEEN, UNSEEN, COPY], True),
+    ],
+)
+def test_it_takes_most_of_a_panel_to_call_an_original_kept_back(
+    net: Network, said: list[pb.Relation], kept_back: bool
+) -> None:
+    """To pay the item in part those count, too, who saw the original; not to free others from it."""
+    original, likely = pair_said(net, said)
+    assert item(net, likely).relation == UNSEEN
+    assert item(net, original).kept_back == kept_back
+
+
+def pair_said(net: Network, said: list[pb.Relation]) -> tuple[ItemId, ItemId]:
+    """As `pair`, of a panel that says this in turn, whoever is drawn."""
+    original = submit(net, 0)
+    run(net, INDEPENDENT)
+    likely = submit(net, 1, ALIKE)
+    reviewers = net.people[2:]
+    net.stand_by(*reviewers, c=C)
+    net.seal(c=C)
+    net.draw(C)
+    drawn = [person for person in reviewers if (C, person.id) in net.state.tasks]
+    for person, relation in zip(drawn, said, strict=True):
+        person.relation = relation
+    net.review(*drawn, c=C)
+    net.verdict(C)
+    return original, likely
+
+
+def test_what_is_rejected_calls_no_original_kept_back(net: Network) -> None:
+    """Or junk that resembles it would do, from accomplices who say so."""
+    original = submit(net, 0)
+    run(net, INDEPENDENT)
+    likely = submit(net, 1, ALIKE)
+    for person in net.people[2:]:
+        person.judge = off_by(1)
+    run(net, UNSEEN)
+    assert item(net, likely).status is ItemStatus.REJECTED
+    assert item(net, likely).relation == UNSEEN
+    assert not item(net, original).kept_back
+
+
+def test_that_it_was_kept_back_outlives_a_contest_that_nobody_decides(net: Network) -> None:
+    """Of which another panel said so meanwhile."""
+    kept = contested(net, DERIVATIVE)
+    likely = submit(net, 1, ALIKE.replace("market", "square"))
+    net.truth[kept] = 9
+    for at, person in enumerate(net.people[2:]):
+        person.judge = lambda truth, at=at: at if truth == 9 else truth  # type: ignore[misc]
+    while item(net, kept).before is not None:
+        run(net, UNSEEN)
+    assert item(net, likely).resembles == kept
+    assert item(net, likely).relation == UNSEEN
+    assert item(net, kept).kept_back
+    assert same(net.replay(), net.state)
+
+
 @pytest.mark.parametrize("said", [[COPY, COPY, UNSEEN], [INDEPENDENT], [DERIVATIVE]])
 def test_one_that_was_shown_to_enough_attracts_on(net: Network, said: list[pb.Relation]) -> None:
     original, _ = pair(net, *said)
@@ -528,3 +591,118 @@ def test_what_a_contested_copy_resembles_is_followed_to_its_original(net: Networ
     net.state.items.put(likely, item(net, likely))
     third = Item(net.people[1].id, C, 0, 0, None, resembles=likely, draws=1)
     assert flagging.kept_original(net.state, third) == original
+
+
+# ---- what reviewers are paid ----
+
+
+def answers_paid(net: Network) -> int:
+    """How many answers closes have paid, of everybody."""
+    lines = [
+        parse_leaf(pb.RewardLine, leaf)
+        for entry in net.log
+        if parse_envelope(entry.raw).kind == "close"
+        for leaf in entry.leaves
+    ]
+    return sum(line.evidence.answers for line in lines if line.role == pb.ROLE_REVIEWER)
+
+
+def disagree(net: Network) -> None:
+    """Each reviewer says something else, so that no panel decides."""
+    for at, person in enumerate(net.people[2:]):
+        person.judge = lambda _, at=at: str(at + 1)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("first", [COPY, DERIVATIVE])
+def test_a_panel_that_decides_no_contest_is_paid_once(net: Network, first: pb.Relation) -> None:
+    likely = contested(net, first)
+    panel = item(net, likely).answered_by
+    assert answers_paid(net) == 6
+    disagree(net)
+    for _ in range(3):
+        run(net, INDEPENDENT)
+    assert item(net, likely).before is None
+    assert item(net, likely).answered_by == panel, "what it was is what the first panel said"
+    net.close()
+    assert answers_paid(net) == 9
+    assert not len(net.state.answers)
+    net.close()
+    assert answers_paid(net) == 9
+    assert same(net.replay(), net.state)
+
+
+@pytest.mark.parametrize("first", [COPY, DERIVATIVE])
+def test_a_contest_holds_back_nobodys_pay(net: Network, first: pb.Relation) -> None:
+    """A campaign that is paused for ever keeps the first panel's answers no longer than the next close;
+    those of the second one are paid once that has decided."""
+    _, likely = pair(net, first)
+    net.contest(net.people[1], likely)
+    net.pause(c=C)
+    net.close()
+    assert answers_paid(net) == 6
+    assert not len(net.state.answers)
+    assert not len(net.state.reviewed)
+    net.pause(paused=False, c=C)
+    run(net, INDEPENDENT)
+    assert item(net, likely).before is None
+    net.close()
+    assert answers_paid(net) == 9
+    assert not len(net.state.answers)
+    assert same(net.replay(), net.state)
+
+
+def test_of_a_contest_that_goes_on_the_first_panel_is_paid_and_the_second_one_waits(
+    net: Network,
+) -> None:
+    _, likely = pair(net, DERIVATIVE)
+    net.contest(net.people[1], likely)
+    disagree(net)
+    run(net, INDEPENDENT)
+    panel = item(net, likely).panel
+    assert item(net, likely).status is ItemStatus.UNDECIDED
+    net.close()
+    assert answers_paid(net) == 6
+    assert {person for (_, _, person), _ in net.state.answers.scan(C)} == set(panel)
+    assert {person for (_, person), _ in net.state.reviewed.scan(C)} == set(panel)
+    net.withdraw(net.people[1], [likely])
+    net.close()
+    assert answers_paid(net) == 9
+    assert not len(net.state.answers)
+    assert same(net.replay(gone={likely}), net.state)
+
+
+def test_a_full_close_ends_no_contest_that_nobody_has_heard(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, likely = pair(net, DERIVATIVE)
+    net.close()
+    stuck = submit(net, 0, OTHER)
+    disagree(net)
+    run(net, INDEPENDENT)
+    net.contest(net.people[1], likely)
+    monkeypatch.setattr(close, "close_due", lambda *_: "it is full")
+    net.close()
+    assert item(net, stuck).decided_in is not None, "this one's answers fill the close"
+    assert item(net, likely).before is not None
+    assert item(net, likely).waits
+
+
+def test_after_a_contest_that_was_won_the_same_items_are_another_snapshot(net: Network) -> None:
+    """Or its royalties would stay at half for ever: the first one keeps what it was taken with."""
+    original, likely = pair(net, DERIVATIVE)
+    net.close()
+    first = net.snapshot(campaign_id=C)
+    with refuses("in the log already"):
+        net.snapshot(campaign_id=C)
+    net.contest(net.people[1], likely)
+    run(net, INDEPENDENT)
+    with refuses("or what they are worth"):
+        leaves = [(original, 0), (likely, 250)]
+        said = [pb.SnapshotItem(item_id=each, less_permille=less) for each, less in leaves]
+        net.add_snapshot_leaves(said, campaign_id=C)
+    second = net.snapshot(campaign_id=C)
+    was, now = (net.state.snapshots[each] for each in (first, second))
+    assert was.items == now.items
+    assert dict(was.credits)[net.people[1].id] == 500
+    assert dict(now.credits)[net.people[1].id] == 1000
+    assert same(net.replay(), net.state)
