@@ -212,7 +212,8 @@ def test_what_was_queued_before_something_went_wrong_is_told(
     done = submitter.submit(pictures, "3", TERMS, stop_at(4))
     assert (done.items, done.unread, done.sizes, done.stopped) == (2, 3, [2], stop)
     assert len(list(store.items())) == 2
-    report_submitted(store, done, Brought([]), Found((), ()), file=Path("none"), as_json=False)
+    with pytest.raises(type(stop)):
+        report_submitted(store, done, Brought([]), Found((), ()), file=Path("none"), as_json=False)
     said = " ".join(capsys.readouterr().out.split())
     assert "2 items queued, and not sent yet: `commonhold node send` sends them, in 1 batch" in said
     assert "3 items not submitted" in said
