@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from commonground.lines import bad_line
 from commonground.tables import Form, Table, form_of
@@ -15,9 +15,6 @@ from protocol.rows import ItemId
 from protocol.state import State
 from protocol.tasks.question import question_of
 from protocol.text import quoted
-
-if TYPE_CHECKING:  # which imports what talks to the server, and a check of a table does not
-    from coordinator.operator import Operator
 
 # Each after a round began meanwhile, of a campaign that is in the table.
 _LOOKS_MAX: Final = 8
@@ -59,7 +56,21 @@ def read_answers(path: Path, state: State, campaign_id: str = "") -> dict[ItemId
     return answers
 
 
-def keep_those_waiting(operator: Operator, answers: Mapping[ItemId, bytes]) -> int:
+class Keeper(Protocol):
+    """Whoever keeps known answers, and sees which items wait: an `Operator`."""
+
+    @property
+    def state(self) -> State:
+        """As of the last look."""
+
+    def refresh(self) -> None:
+        """Looks again."""
+
+    def import_gold(self, answers: Mapping[ItemId, bytes]) -> None:
+        """Keeps them all. Raises Ignore where one of the items waits no more."""
+
+
+def keep_those_waiting(keeper: Keeper, answers: Mapping[ItemId, bytes]) -> int:
     """Has the coordinator keep the answers of items that still wait; gives how many.
 
     A round may begin between our look and its: then we look again, and leave out what came too late by now.
@@ -68,12 +79,12 @@ def keep_those_waiting(operator: Operator, answers: Mapping[ItemId, bytes]) -> i
         StateError: none of them waits; and what `Operator.import_gold` raises.
     """
     for _ in range(_LOOKS_MAX):
-        waiting = those_waiting(operator.state, answers)
+        waiting = those_waiting(keeper.state, answers)
         try:
-            operator.import_gold(waiting)
+            keeper.import_gold(waiting)
         except Ignore:
-            operator.refresh()
-            if those_waiting(operator.state, answers) == waiting:
+            keeper.refresh()
+            if those_waiting(keeper.state, answers) == waiting:
                 raise
         else:
             return len(waiting)

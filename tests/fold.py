@@ -199,6 +199,16 @@ def off_by(shift: int) -> Callable[[int], int]:
     return lambda truth: (truth + shift) % 10
 
 
+def says(word: object) -> Callable[[object], object]:
+    """Somebody who says the same of everything."""
+    return lambda _: word
+
+
+def says_of(asked: object, word: object) -> Callable[[object], object]:
+    """Somebody who says that of one thing, and the truth of all others."""
+    return lambda truth: word if truth == asked else truth
+
+
 def published_verdicts(net: Network) -> list[pb.ItemVerdict]:
     drawn(net)
     net.review(*net.people)

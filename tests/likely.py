@@ -81,3 +81,11 @@ def set_aside(net: Network) -> tuple[ItemId, ItemId]:
     net.draw(C)
     assert item(net, copy).status is ItemStatus.DUPLICATE
     return original, copy
+
+
+def contested(net: Network, first: pb.Relation) -> ItemId:
+    """An item of which a panel said so, in an epoch that has closed, and that is contested."""
+    _, likely = pair(net, first)
+    net.close()
+    net.contest(net.people[1], likely)
+    return likely

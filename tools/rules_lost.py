@@ -29,7 +29,9 @@ COPIES: Final = "unit/test_copies.py"
 LOOKS: Final = "unit/test_copies_looks.py"
 ERASED: Final = "unit/test_fold_erasure_attacks.py"
 FLAGS: Final = "unit/test_fold_flags.py"
-CONTESTS: Final = "unit/test_fold_contests.py"
+CONTESTS: Final = (
+    "unit/test_fold_contests.py unit/test_fold_contests_paid.py unit/test_fold_kept_back.py"
+)
 RELATIONS: Final = "unit/test_relations.py"
 INTAKE: Final = "unit/test_fold_intake.py"
 KINDS: Final = "unit/test_fold_kinds.py"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from coordinator.sealed import validate_known
 from protocol.errors import ConfigError, Ignore, Reject, StateError
 from protocol.limits import PPM
 from protocol.policy import Policy
-from protocol.rows import row_of
+from protocol.rows import ItemId, row_of
 from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.fold import ids, people
@@ -331,26 +332,24 @@ class TestGold:
         known = {first: b"\0\x01", second: b"\0\x02"}
         now.withdraw(now.people[0], [first])
 
-        class Operator:
-            """The server's rule, and a state that is of the last look."""
+        class Server:
+            """Its rule, and what two looks at the log show."""
 
-            state, tried = before.state, 0
+            def __init__(self, later: Network) -> None:
+                self.state, self.later, self.tried = before.state, later.state, 0
 
             def refresh(self) -> None:
-                self.state = now.state
+                self.state = self.later
 
-            def import_gold(self, answers: dict[bytes, bytes]) -> None:
+            def import_gold(self, answers: Mapping[ItemId, bytes]) -> None:
                 self.tried += 1
                 validate_known(now.state, answers)
 
-        operator = Operator()
-        assert keep_those_waiting(operator, known) == 1  # type: ignore[arg-type]
-        assert operator.tried == 2
-        operator.state, operator.refresh = before.state, lambda: None  # type: ignore[method-assign]
-        with pytest.raises(
-            Ignore
-        ):  # where another look shows nothing else, the server's word stands
-            keep_those_waiting(operator, known)  # type: ignore[arg-type]
+        server = Server(now)
+        assert keep_those_waiting(server, known) == 1
+        assert server.tried == 2
+        with pytest.raises(Ignore):  # another look shows nothing else: the server's word stands
+            keep_those_waiting(Server(before), known)
 
     def test_items_that_wait_no_more_are_left_out(self) -> None:
         net = Network(*people("ada", "ben"))

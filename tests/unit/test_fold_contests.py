@@ -13,7 +13,7 @@ from protocol.log.merkle import hash_leaf
 from protocol.log.strict import parse_leaf
 from protocol.money.accounts import conserves
 from protocol.review.reputation import belief_of
-from protocol.rows import Item, ItemId
+from protocol.rows import Item
 from protocol.rules import close, flagging, sealing
 from protos.gen import records_pb2 as pb
 from tests.fold import changed, last_lines, off_by, refuses, same
@@ -23,9 +23,9 @@ from tests.likely import (
     DERIVATIVE,
     INDEPENDENT,
     OTHER,
-    TEXT,
     UNSEEN,
     C,
+    contested,
     item,
     judge,
     line_of,
@@ -196,14 +196,6 @@ def test_of_an_item_that_is_contested_copies_are_still_found(net: Network) -> No
 # ---- contests that nobody decides ----
 
 
-def contested(net: Network, first: pb.Relation) -> ItemId:
-    """An item of which a panel said so, in an epoch that has closed, and that is contested."""
-    _, likely = pair(net, first)
-    net.close()
-    net.contest(net.people[1], likely)
-    return likely
-
-
 @pytest.mark.parametrize("first", [COPY, DERIVATIVE])
 @pytest.mark.parametrize("how", ["cannot agree", "have all answered", "no room"])
 def test_what_no_panel_decides_is_what_it_was(
@@ -271,151 +263,6 @@ def test_what_goes_while_it_is_contested_goes_as_what_it_was(
     assert owed == ({(net.people[1].id, C): PPM // 2} if first == DERIVATIVE else {})
     assert not net.state.queues.has(C)
     assert same(net.replay(gone={likely}), net.state)
-
-
-# ---- originals that nobody was shown ----
-
-
-def test_the_same_content_earns_nothing_by_being_contested_where_nobody_compares(
-    net: Network,
-) -> None:
-    """Whether the original's author keeps it back, or the operator has taken it down."""
-    original, copy = set_aside(net)
-    other = submit(net, 1)
-    net.seal(c=C)
-    net.draw(C)
-    net.contest(net.people[1], copy)
-    run(net, UNSEEN)
-    assert (item(net, copy).status, item(net, copy).duplicate_of) == (
-        ItemStatus.DUPLICATE,
-        original,
-    )
-    net.take_down(original)
-    net.contest(net.people[1], other)
-    run(net, UNSEEN)
-    assert (item(net, other).status, item(net, other).duplicate_of) == (
-        ItemStatus.DUPLICATE,
-        original,
-    )
-    assert not item(net, original).kept_back
-
-
-def test_an_original_that_was_taken_down_does_not_stand_against_who_is_seen_to_differ(
-    net: Network,
-) -> None:
-    """A reviewer may have seen it, as its copies are elsewhere: voices count as any."""
-    original, copy = set_aside(net)
-    net.take_down(original)
-    net.contest(net.people[1], copy)
-    run(net, INDEPENDENT)
-    assert (item(net, copy).status, item(net, copy).relation) == (ItemStatus.ACCEPTED, INDEPENDENT)
-
-
-def test_an_original_that_was_kept_back_attracts_no_more(net: Network) -> None:
-    original, likely = pair(net, UNSEEN)
-    assert item(net, likely).relation == UNSEEN
-    assert item(net, original).kept_back
-    other = submit(net, 1, TEXT.replace("river", "water"))
-    assert item(net, other).status is ItemStatus.SUBMITTED
-    flags = sealing.compute_seal(net.state, net.campaign(C)).flags
-    assert original not in {flag.original for flag in flags.values()}
-    exact = submit(net, 1)
-    assert sealing.compute_seal(net.state, net.campaign(C)).duplicates == {exact: original}
-
-
-@pytest.mark.parametrize(
-    ("said", "kept_back"),
-    [
-        ([UNSEEN, DERIVATIVE, INDEPENDENT], False),
-        ([UNSEEN, COPY, INDEPENDENT], False),
-        ([UNSEEN, UNSEEN, INDEPENDENT], True),
-        ([UNSEEN, UNSEEN, COPY], True),
-    ],
-)
-def test_it_takes_most_of_a_panel_to_call_an_original_kept_back(
-    net: Network, said: list[pb.Relation], kept_back: bool
-) -> None:
-    """To pay the item in part those count, too, who saw the original; not to free others from it."""
-    original, likely = pair_said(net, said)
-    assert item(net, likely).relation == UNSEEN
-    assert item(net, original).kept_back == kept_back
-
-
-def pair_said(net: Network, said: list[pb.Relation]) -> tuple[ItemId, ItemId]:
-    """As `pair`, of a panel that says this in turn, whoever is drawn."""
-    original = submit(net, 0)
-    run(net, INDEPENDENT)
-    likely = submit(net, 1, ALIKE)
-    reviewers = net.people[2:]
-    net.stand_by(*reviewers, c=C)
-    net.seal(c=C)
-    net.draw(C)
-    drawn = [person for person in reviewers if (C, person.id) in net.state.tasks]
-    for person, relation in zip(drawn, said, strict=True):
-        person.relation = relation
-    net.review(*drawn, c=C)
-    net.verdict(C)
-    return original, likely
-
-
-def test_what_is_rejected_calls_no_original_kept_back(net: Network) -> None:
-    """Or junk that resembles it would do, from accomplices who say so."""
-    original = submit(net, 0)
-    run(net, INDEPENDENT)
-    likely = submit(net, 1, ALIKE)
-    for person in net.people[2:]:
-        person.judge = off_by(1)
-    run(net, UNSEEN)
-    assert item(net, likely).status is ItemStatus.REJECTED
-    assert item(net, likely).relation == UNSEEN
-    assert not item(net, original).kept_back
-
-
-def test_that_it_was_kept_back_outlives_a_contest_that_nobody_decides(net: Network) -> None:
-    """Of which another panel said so meanwhile."""
-    kept = contested(net, DERIVATIVE)
-    likely = submit(net, 1, ALIKE.replace("market", "square"))
-    net.truth[kept] = 9
-    for at, person in enumerate(net.people[2:]):
-        person.judge = lambda truth, at=at: at if truth == 9 else truth  # type: ignore[misc]
-    while item(net, kept).before is not None:
-        run(net, UNSEEN)
-    assert item(net, likely).resembles == kept
-    assert item(net, likely).relation == UNSEEN
-    assert item(net, kept).kept_back
-    assert same(net.replay(), net.state)
-
-
-@pytest.mark.parametrize("said", [[COPY, COPY, UNSEEN], [INDEPENDENT], [DERIVATIVE]])
-def test_one_that_was_shown_to_enough_attracts_on(net: Network, said: list[pb.Relation]) -> None:
-    original, _ = pair(net, *said)
-    assert not item(net, original).kept_back
-
-
-def test_what_is_drawn_again_is_not_compared_with_what_was_kept_back(net: Network) -> None:
-    original, _ = pair(net, UNSEEN)
-    again = Item(net.people[1].id, C, 0, 0, None, resembles=original, draws=1)
-    assert flagging.kept_original(net.state, again) == b""
-    asked = replace(again, contested=True, before=again)
-    assert flagging.kept_original(net.state, asked) == original
-
-
-def test_a_copy_that_is_contested_is_nobodys_original_until_it_is_decided(net: Network) -> None:
-    original, likely = pair(net, COPY)
-    net.contest(net.people[1], likely)
-    again = submit(net, 1, ALIKE)
-    found = sealing.compute_seal(net.state, net.campaign(C))
-    assert not found.duplicates
-    assert found.flags[again].original == original
-
-
-@pytest.mark.parametrize("was", [ItemStatus.ACCEPTED, ItemStatus.DUPLICATE])
-def test_once_the_original_went_a_copy_is_sought_again_and_what_was_accepted_is_not(
-    net: Network, was: ItemStatus
-) -> None:
-    before = Item(net.people[1].id, C, 0, 0, None, status=was)
-    asked = replace(before, status=ItemStatus.SUBMITTED, contested=True, before=before)
-    assert flagging.is_known(net.state, asked) == (was is ItemStatus.ACCEPTED)
 
 
 # ---- what operators do meanwhile ----
@@ -591,118 +438,3 @@ def test_what_a_contested_copy_resembles_is_followed_to_its_original(net: Networ
     net.state.items.put(likely, item(net, likely))
     third = Item(net.people[1].id, C, 0, 0, None, resembles=likely, draws=1)
     assert flagging.kept_original(net.state, third) == original
-
-
-# ---- what reviewers are paid ----
-
-
-def answers_paid(net: Network) -> int:
-    """How many answers closes have paid, of everybody."""
-    lines = [
-        parse_leaf(pb.RewardLine, leaf)
-        for entry in net.log
-        if parse_envelope(entry.raw).kind == "close"
-        for leaf in entry.leaves
-    ]
-    return sum(line.evidence.answers for line in lines if line.role == pb.ROLE_REVIEWER)
-
-
-def disagree(net: Network) -> None:
-    """Each reviewer says something else, so that no panel decides."""
-    for at, person in enumerate(net.people[2:]):
-        person.judge = lambda _, at=at: str(at + 1)  # type: ignore[misc]
-
-
-@pytest.mark.parametrize("first", [COPY, DERIVATIVE])
-def test_a_panel_that_decides_no_contest_is_paid_once(net: Network, first: pb.Relation) -> None:
-    likely = contested(net, first)
-    panel = item(net, likely).answered_by
-    assert answers_paid(net) == 6
-    disagree(net)
-    for _ in range(3):
-        run(net, INDEPENDENT)
-    assert item(net, likely).before is None
-    assert item(net, likely).answered_by == panel, "what it was is what the first panel said"
-    net.close()
-    assert answers_paid(net) == 9
-    assert not len(net.state.answers)
-    net.close()
-    assert answers_paid(net) == 9
-    assert same(net.replay(), net.state)
-
-
-@pytest.mark.parametrize("first", [COPY, DERIVATIVE])
-def test_a_contest_holds_back_nobodys_pay(net: Network, first: pb.Relation) -> None:
-    """A campaign that is paused for ever keeps the first panel's answers no longer than the next close;
-    those of the second one are paid once that has decided."""
-    _, likely = pair(net, first)
-    net.contest(net.people[1], likely)
-    net.pause(c=C)
-    net.close()
-    assert answers_paid(net) == 6
-    assert not len(net.state.answers)
-    assert not len(net.state.reviewed)
-    net.pause(paused=False, c=C)
-    run(net, INDEPENDENT)
-    assert item(net, likely).before is None
-    net.close()
-    assert answers_paid(net) == 9
-    assert not len(net.state.answers)
-    assert same(net.replay(), net.state)
-
-
-def test_of_a_contest_that_goes_on_the_first_panel_is_paid_and_the_second_one_waits(
-    net: Network,
-) -> None:
-    _, likely = pair(net, DERIVATIVE)
-    net.contest(net.people[1], likely)
-    disagree(net)
-    run(net, INDEPENDENT)
-    panel = item(net, likely).panel
-    assert item(net, likely).status is ItemStatus.UNDECIDED
-    net.close()
-    assert answers_paid(net) == 6
-    assert {person for (_, _, person), _ in net.state.answers.scan(C)} == set(panel)
-    assert {person for (_, person), _ in net.state.reviewed.scan(C)} == set(panel)
-    net.withdraw(net.people[1], [likely])
-    net.close()
-    assert answers_paid(net) == 9
-    assert not len(net.state.answers)
-    assert same(net.replay(gone={likely}), net.state)
-
-
-def test_a_full_close_ends_no_contest_that_nobody_has_heard(
-    net: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, likely = pair(net, DERIVATIVE)
-    net.close()
-    stuck = submit(net, 0, OTHER)
-    disagree(net)
-    run(net, INDEPENDENT)
-    net.contest(net.people[1], likely)
-    monkeypatch.setattr(close, "close_due", lambda *_: "it is full")
-    net.close()
-    assert item(net, stuck).decided_in is not None, "this one's answers fill the close"
-    assert item(net, likely).before is not None
-    assert item(net, likely).waits
-
-
-def test_after_a_contest_that_was_won_the_same_items_are_another_snapshot(net: Network) -> None:
-    """Or its royalties would stay at half for ever: the first one keeps what it was taken with."""
-    original, likely = pair(net, DERIVATIVE)
-    net.close()
-    first = net.snapshot(campaign_id=C)
-    with refuses("in the log already"):
-        net.snapshot(campaign_id=C)
-    net.contest(net.people[1], likely)
-    run(net, INDEPENDENT)
-    with refuses("or what they are worth"):
-        leaves = [(original, 0), (likely, 250)]
-        said = [pb.SnapshotItem(item_id=each, less_permille=less) for each, less in leaves]
-        net.add_snapshot_leaves(said, campaign_id=C)
-    second = net.snapshot(campaign_id=C)
-    was, now = (net.state.snapshots[each] for each in (first, second))
-    assert was.items == now.items
-    assert dict(was.credits)[net.people[1].id] == 500
-    assert dict(now.credits)[net.people[1].id] == 1000
-    assert same(net.replay(), net.state)
