@@ -47,6 +47,8 @@ _READY: Final = "DevTools listening on "
 _MESSAGE_BYTES_MAX: Final = 64 * 1024 * 1024
 # Longer than any page may take on a busy machine, shorter than a test's own limit.
 ANSWER_SECONDS_MAX: Final = 60
+# What is waited for is there long before, also on a busy machine; what never comes is told by name.
+WAIT_SECONDS_MAX: Final = 45
 _LOUD: Final = frozenset({"error", "warning", "assert"})
 
 
@@ -102,11 +104,14 @@ class Browser:
         return answer["result"].get("value")
 
     def wait(self, condition: str) -> None:
-        """Waits until an expression is true of the page that is open; it is asked at every frame."""
-        self.evaluate(
-            "new Promise(kept => { const look = () =>"
-            f" ({condition}) ? kept(true) : requestAnimationFrame(look); look(); }})"
+        """Waits until an expression is true of the page that is open; it is asked at every frame. Raises
+        AssertionError where it does not come true."""
+        came = self.evaluate(
+            f"new Promise(kept => {{ const until = performance.now() + {WAIT_SECONDS_MAX * 1000};"
+            f" const look = () => ({condition}) ? kept(true) : performance.now() > until ? kept(false)"
+            " : requestAnimationFrame(look); look(); })"
         )
+        assert came, f"this did not come true within {WAIT_SECONDS_MAX} s: {condition}"
 
     def text(self, selector: str = "body") -> str:
         """The text of the first such element, as a reader sees it."""
