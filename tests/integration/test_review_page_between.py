@@ -345,6 +345,9 @@ async def test_without_a_script_enter_gives_no_answer_that_was_not_chosen(
             browser.follow(lambda: browser.press("Enter", 13, "\r"))
             browser.open(f"{person.base}item/reports/1/{place}")
             assert "You said: derivative" in browser.text()
+            browser.open(f"{person.base}answers/reports/1")
+            begun = "Begun, and not sealed before the rest of it is said: item"
+            assert f"{begun} {place + 1}." in browser.text(".alarm")
 
             end_round(world, "notes")
             browser.open(f"{person.base}item/notes/1/0")
