@@ -158,14 +158,7 @@ def open_job(
                 _watch(operator, link, app, terms, on_state)
                 job = operator.state.jobs[terms.job_id]
                 if not is_over(job):
-                    # What partners say, up to what they can have used on one core.
-                    most = (
-                        terms.rounds
-                        * terms.round_seconds
-                        * operator.state.partners.count(terms.job_id)
-                    )
-                    cpu_seconds = _own_cpu_seconds() + min(link.partner_seconds(), most)
-                    released = release_model(operator, job, held_back, cpu_seconds)
+                    released = release_model(operator, job, held_back, _own_cpu_seconds())
         joined = operator.state.partners.count(terms.job_id)
         return Outcome(operator.state.jobs[terms.job_id], joined, released)
 
