@@ -21,10 +21,17 @@ from protocol.errors import Reject, StateError
 class Aggregator:
     """One job's optimiser: stochastic gradient descent with momentum (Polyak, 1964)."""
 
-    def __init__(self, spec: TrainingSpec, weights: Weights) -> None:
-        """Starts at rest, from the weights of round 1."""
+    def __init__(
+        self, spec: TrainingSpec, weights: Weights, velocity: NDArray[np.float64] | None = None
+    ) -> None:
+        """Starts at rest, or with the velocity that the last round left behind."""
         self._spec, self._weights = spec, weights
-        self._velocity = np.zeros(weights.vector.size)
+        self._velocity = np.zeros(weights.vector.size) if velocity is None else velocity
+
+    @property
+    def velocity(self) -> NDArray[np.float64]:
+        """What the next step depends on, beside the weights; (parameters,)."""
+        return self._velocity
 
     def check(self, vector: NDArray[np.generic]) -> None:
         """Raises Reject for anything but finite single floats, as many as the head has."""

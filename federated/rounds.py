@@ -3,8 +3,9 @@
 Flower's own strategies wait three seconds between looks, and for ever below a number of nodes. Here every
 round has a deadline, and a partner that let one pass is never waited for again until it answers.
 
-A reply counts when it is the very update that its author signed in the log for this round. If we crash,
-the log has the rounds that were done, and the job is ended: their epsilon is spent either way.
+A reply counts when it is the very update that its author signed in the log for this round. A partner that
+connects anew is asked again: what it was sent, or answered, may be lost. If we crash, the log has the rounds
+that were done; the next one is asked for again, and partners answer with what they have signed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from protocol.identity import PersonId, short
 from protocol.jobs import JobTerms
 from protos.gen import records_pb2 as pb
 
-POLL_SECONDS: Final = 0.1
+# A question for replies is answered when there are some (flower/gate.py); without one there is nothing to ask.
+IDLE_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.01
 # Somebody else's words end up in the log's reason; these many of each are enough.
 REASON_CHARS_MAX: Final = 200
 # Of a round that failed, so many partners are named.
@@ -45,8 +48,10 @@ class JobLog(Protocol):
     def signed(self) -> Mapping[PersonId, bytes]:
         """SHA-256 of the update that each partner has signed for the round that runs."""
 
-    def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
-        """Keeps the weights, then logs the round; returns when both are durable."""
+    def complete(
+        self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
+    ) -> None:
+        """Keeps what the next round goes on from, then logs the round; returns when both are durable."""
 
 
 @dataclass
@@ -76,21 +81,22 @@ def train(
     aggregator: Aggregator,
     weights: Weights,
     *,
+    done: int = 0,
     measure: Callable[[Weights], int] = lambda _: 0,
 ) -> Weights:
-    """Runs all rounds of a job; gives the last model.
+    """Runs the rounds of a job that are not `done`, from the weights after those; gives the last model.
 
     `measure` gives a model's accuracy in parts per million. Raises StateError, with the reason that
     the log will show, when a round does not get its quorum.
     """
     roster = Roster(log.partners())
-    for number in range(1, job.rounds + 1):
+    for number in range(done + 1, job.rounds + 1):
         got = _Round(grid, log, job, aggregator, roster, number, weights).gather()
         if len(got.accepted) < job.quorum:
             raise StateError(_reason(job, number, roster, got))
         base = digest(weights)
         weights = aggregator.step(got.accepted)
-        done = pb.TrainingRound(
+        round_ = pb.TrainingRound(
             job_id=job.id,
             round=number,
             base_model=base,
@@ -99,7 +105,7 @@ def train(
             epsilon_micro=aggregator.epsilon_micro(number),
             accuracy_ppm=measure(weights),
         )
-        log.complete(done, weights)
+        log.complete(round_, weights, aggregator.velocity)
     return weights
 
 
@@ -115,7 +121,7 @@ class _Round:
     number: int
     weights: Weights
     _sent: dict[str, PersonId] = field(default_factory=dict)  # by message id, unanswered
-    _reached: set[PersonId] = field(default_factory=set)
+    _reached: dict[PersonId, str] = field(default_factory=dict)  # and when each had connected
 
     def gather(self) -> Gathering:
         """Waits for everybody who is expected, but no longer than the job's round lasts."""
@@ -123,7 +129,7 @@ class _Round:
         everybody = set(self.roster.partners.values())
         deadline = time.monotonic() + self.job.round_seconds
         while True:
-            self._send_to_new()
+            self._send_to_new(got)
             self._pull(got)
             self.roster.silent -= got.answered
             missing = everybody - got.answered - self.roster.silent
@@ -133,26 +139,28 @@ class _Round:
             if time.monotonic() > deadline:
                 self.roster.silent |= everybody - got.answered
                 return got
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS if self._sent else IDLE_SECONDS)
 
-    def _send_to_new(self) -> None:
-        """Sends the round to partners that are connected and do not have it: also to silent ones."""
-        if self._reached >= set(self.roster.partners.values()):
+    def _send_to_new(self, got: Gathering) -> None:
+        """Sends the round to whoever has connected since it was sent, also to silent ones."""
+        everybody = set(self.roster.partners.values())
+        if got.answered >= everybody:
             return
+        nodes: dict[int, PersonId] = {}
+        for node in self.grid.get_nodes():
+            partner = self.roster.partners.get(node.public_key)
+            if partner is None or partner in got.answered:
+                continue
+            if self._reached.get(partner) != node.last_activated_at:
+                nodes[node.node_id] = partner
+                self._reached[partner] = node.last_activated_at
         task = Task(self.job.id, self.number, encode(self.weights))
-        nodes = {
-            node.node_id: partner
-            for node in self.grid.get_nodes()
-            if (partner := self.roster.partners.get(node.public_key)) is not None
-            and partner not in self._reached
-        }
         # Flower forgets a message after our own deadline, so that it is ours which speaks.
         ttl_seconds = 2.0 * self.job.round_seconds
         messages = [task_message(task, node, ttl_seconds) for node in nodes]
         if messages:
             ids = self.grid.push_messages(messages)
             self._sent |= dict(zip(ids, nodes.values(), strict=True))
-            self._reached |= set(nodes.values())
 
     def _pull(self, got: Gathering) -> None:
         if not self._sent:

@@ -66,6 +66,7 @@ class TrainingRound:
     partners: tuple[PersonId, ...]
     epsilon_micro: int
     accuracy_ppm: int
+    checkpoint: bytes
 
 
 @dataclass(frozen=True, slots=True)

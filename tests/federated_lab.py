@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 from flwr.clientapp import ClientApp
+from numpy.typing import NDArray
 
 from commonhold.digits import load_digits, write_folder
 from federated.aggregate import Aggregator
 from federated.budget import Budget
+from federated.checkpoint import Checkpoint
+from federated.checkpoint import digest as checkpoint_digest
 from federated.client_app import client_app
 from federated.data import IMAGE, LABEL, data_commitment, load
 from federated.flower.grid import LocalGrid
-from federated.model import DEFAULT_MODEL, Weights, digest, initial_weights
+from federated.model import DEFAULT_MODEL, Weights, digest, encode, initial_weights
 from federated.partner import LocalUpdate, Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.rounds import train
@@ -51,8 +54,12 @@ class Log:
     def signed(self) -> Mapping[PersonId, bytes]:
         return {who: u.update for (_, who), u in self.net.state.updates.scan(self.job_id)}
 
-    def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
+    def complete(
+        self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
+    ) -> None:
         self.kept.append(digest(weights))
+        kept = Checkpoint(self.job_id, round_.round, encode(weights), velocity)
+        round_.checkpoint = checkpoint_digest(kept.encode())
         round_.network = NETWORK
         self.net.add(self.net.operator, "training-round", round_)
 

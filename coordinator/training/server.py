@@ -1,23 +1,28 @@
 """What the SuperLink's ServerApp does for us: the rounds of one job, with the operator's log behind them.
 
-It runs in a process of its own, which `federated open` starts and watches. Where it cannot go on it ends
-the job in the log, with the reason; if it is killed, the command that watches does so.
+It runs in a process of its own, which `federated open` starts and watches. It begins where the log is: after
+the last round, from the checkpoint that the log names. Where the job cannot go on it ends it in the log, with
+the reason; if it is killed, the command that watches starts it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
+from numpy.typing import NDArray
 
 from commonground.files import replace_file
 from coordinator.config import Home
 from coordinator.operator import Operator
+from coordinator.training import checkpoints
 from coordinator.training.jobs import end_job, model_folder, weights_path
 from coordinator.training.snapshot import measure_on
 from federated.aggregate import Aggregator
-from federated.model import Weights, encode, initial_weights
+from federated.checkpoint import Checkpoint
+from federated.model import Weights, decode, encode, initial_weights
 from federated.rounds import train
 from federated.spec import labels_of, spec_of
 from protocol.errors import ConfigError, Ignore, Reject, StateError
@@ -35,14 +40,23 @@ def main(grid: Grid, context: Context) -> None:
 
 
 def run_job(operator: Operator, job_id: str, grid: Grid) -> None:
-    """All rounds of a job, or its end. Raises Unreachable when the coordinator is down for long."""
-    job = operator.state.jobs[job_id].terms
+    """The rounds of a job that the log does not have, or its end.
+
+    Raises Unreachable when the coordinator is down for long, StoreError without the last checkpoint.
+    """
+    present = operator.state.jobs[job_id]
+    job = present.terms
     spec = spec_of(job, labels_of(operator.state.campaigns[job.campaign_id]))
+    kept, velocity = checkpoints.find(operator.home, present), None
     weights = initial_weights(spec.model, spec.labels)
+    if kept is not None:
+        weights, velocity = decode(spec.model, spec.labels, kept.weights), kept.velocity
     try:
         measure = measure_on(operator, job.snapshot)
         log = OperatorLog(operator, job_id)
-        train(grid, log, job, Aggregator(spec, weights), weights, measure=measure)
+        aggregator = Aggregator(spec, weights, velocity)
+        done = len(present.rounds)
+        train(grid, log, job, aggregator, weights, done=done, measure=measure)
     except (ConfigError, Ignore, Reject, StateError) as error:
         end_job(operator, job_id, str(error))
 
@@ -66,8 +80,12 @@ class OperatorLog:
         updates = self._operator.state.updates.scan(self._job_id)
         return {partner: update.update for (_, partner), update in updates}
 
-    def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
-        """Weights first: the log never names a model that nobody has."""
+    def complete(
+        self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
+    ) -> None:
+        """Files first: the log never names a model that nobody has, or could go on from."""
+        kept = Checkpoint(self._job_id, round_.round, encode(weights), velocity)
+        round_.checkpoint = checkpoints.keep(self._operator.home, kept)
         round_.network = self._operator.state.network
         replace_file(weights_path(self._operator.home, self._job_id), encode(weights))
         self._operator.append("training-round", round_)

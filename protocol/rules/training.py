@@ -249,6 +249,7 @@ def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
     require(body.round == present <= job.terms.rounds, f"round {body.round} is not the next")
     require(body.base_model == job.model, "the round starts from another model")
     require_hash(body.model, "the model's hash")
+    require_hash(body.checkpoint, "the checkpoint's hash")
     partners = [PersonId(partner) for partner in body.partners]
     require(partners == sorted(set(partners)), "the partners are in ascending order")
     require(

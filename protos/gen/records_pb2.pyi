@@ -1069,7 +1069,7 @@ class Job(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., model: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ...) -> None: ...
 
 class TrainingRound(_message.Message):
-    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm")
+    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm", "checkpoint")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
@@ -1078,6 +1078,7 @@ class TrainingRound(_message.Message):
     PARTNERS_FIELD_NUMBER: _ClassVar[int]
     EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_PPM_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     job_id: str
     round: int
@@ -1086,7 +1087,8 @@ class TrainingRound(_message.Message):
     partners: _containers.RepeatedScalarFieldContainer[bytes]
     epsilon_micro: int
     accuracy_ppm: int
-    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ...) -> None: ...
+    checkpoint: bytes
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ..., checkpoint: _Optional[bytes] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("network", "job_id", "outcome", "reason", "weights", "artifact", "card", "accuracy_fp32_ppm", "accuracy_int8_ppm", "held_back", "fp32_bytes", "int8_bytes", "epsilon_micro", "energy_millijoules")
