@@ -30,7 +30,8 @@ from protocol.identity import PersonId, short
 from protocol.jobs import JobTerms
 from protos.gen import records_pb2 as pb
 
-# A question for replies is answered when there are some (flower/gate.py); without one there is nothing to ask.
+# A question for replies is answered when there are some (flower/gate.py); where nobody is connected, there is
+# none to ask.
 IDLE_SECONDS: Final = 0.1
 POLL_SECONDS: Final = 0.01
 # Somebody else's words end up in the log's reason; these many of each are enough.

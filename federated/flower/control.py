@@ -81,7 +81,7 @@ class SuperLink:
     def __init__(self, folder: Path, host: str, port: int) -> None:
         """`folder` is the job's own; `host` is bound, and is what partners connect to."""
         self._folder, self._host, self._port = folder, host, port
-        self.certificate = b""
+        self.certificate = self._own_certificate()
         self.fleet_port = 0
         self._private = ""
         self._secret = b""
@@ -96,9 +96,18 @@ class SuperLink:
         return f"{host}:{self.fleet_port}"
 
     def __enter__(self) -> SuperLink:
+        self._start()
+        return self
+
+    def restart(self) -> None:
+        """Starts it again at the same address, after it or its ServerApp died. Partners connect anew."""
+        self._stop()
+        self._port = self.fleet_port
+        self._start()
+
+    def _start(self) -> None:
         shutil.rmtree(self._run_folder, ignore_errors=True)  # of a run that was killed
         self._run_folder.mkdir(mode=0o700, parents=True)
-        self.certificate = self._own_certificate()
         self._secret = secrets.token_bytes(32)
         write_new(self._run_folder / SECRET_FILE, self._secret)
         arguments = [str(self._run_folder), self._host, str(self._port)]
@@ -106,10 +115,9 @@ class SuperLink:
         try:
             ports = self._wait_ready(self._server, self._run_folder / READY_FILE)
         except BaseException:
-            self.__exit__(None, None, None)
+            self._stop()
             raise
         self.fleet_port, self._private = ports["fleet"], f"127.0.0.1:{ports['private']}"
-        return self
 
     def __exit__(
         self,
@@ -117,6 +125,9 @@ class SuperLink:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         for process in (self._app, self._server):
             if process is not None:
                 _end(process)
@@ -131,11 +142,6 @@ class SuperLink:
             replace_file(self._folder / KEY_FILE, key)
             replace_file(certificate, made)  # last: where it is, its key is
         return certificate.read_bytes()
-
-    def forget(self) -> None:
-        """Removes the job's certificate and key: it is over."""
-        for name in (CERTIFICATE_FILE, KEY_FILE):
-            (self._folder / name).unlink(missing_ok=True)
 
     def admit(self, transport_key: bytes, name: str) -> None:
         """Lets the holder of a key (PEM) connect. Raises StateError when Flower does not take it."""
@@ -166,10 +172,10 @@ class SuperLink:
             pipe.write(self._task_token())  # not in argv, where others could read it
         return self._app
 
-    def require_alive(self) -> None:
-        """Raises StateError when the SuperLink has ended."""
-        if self._server is not None and self._server.poll() is not None:
-            raise StateError("the SuperLink ended by itself:\n" + self._tail("superlink"))
+    @property
+    def is_alive(self) -> bool:
+        """Whether the server runs."""
+        return self._server is not None and self._server.poll() is None
 
     def _task_token(self) -> str:
         """The right to be the ServerApp of the run that was just started."""
