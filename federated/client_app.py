@@ -3,12 +3,13 @@
     check     the log, as this machine replayed it, has this round of this job, and this model
     charge    the budget, durably: from here on the round is paid for, whatever happens
     compute   clipped, summed and noised on this machine
+    keep      the update, durably: asked again we give these very bytes, and compute nothing
     sign      the update is in the log, under our name, with a receipt
     reply     the update itself, to the coordinator alone
 
-Nothing but the round's number and the model is taken from the message, and the log vouches for both. If
-we crash after the charge, the round is lost to us: it is never computed twice, since two noisy updates
-from one charge would cost more privacy than was accounted.
+Nothing but the round's number and the model is taken from the message, and the log vouches for both. Only one
+update of a round ever leaves: two would cost more privacy than was accounted. If we crash before it is kept,
+nothing has left, and the round that was paid for is computed; afterwards, it is there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Protocol
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
+from federated.kept import KeptUpdates
 from federated.messages import Reply, read_task, reply_message
 from federated.model import decode, digest
 from federated.partner import LocalUpdate, Partner
@@ -34,11 +36,16 @@ class PartnerLog(Protocol):
         Raises StateError when the job is over, or is at another round.
         """
 
+    def own_update(self, number: int) -> bytes:
+        """SHA-256 of the update that we have in the log for this round; empty for none."""
+
     def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
         """Logs the signed update; returns with a receipt that holds."""
 
 
-def client_app(job_id: str, spec: TrainingSpec, partner: Partner, log: PartnerLog) -> ClientApp:
+def client_app(
+    job_id: str, spec: TrainingSpec, partner: Partner, log: PartnerLog, kept: KeptUpdates
+) -> ClientApp:
     """The app of one partner in one job. A refusal is a CommonholdError: the server sees its words."""
     app = ClientApp()
 
@@ -51,8 +58,17 @@ def client_app(job_id: str, spec: TrainingSpec, partner: Partner, log: PartnerLo
         base = decode(spec.model, spec.labels, task.base)
         if digest(base) != present:
             raise Reject("the model to start from is not the one that the log names")
-        update = partner.update(task.round, base)
-        log.sign(task.round, present, update)
+        update, signed = kept.find(task.round, present), log.own_update(task.round)
+        if signed and (update is None or update.digest != signed):
+            raise StateError(
+                f"this machine has lost the update of round {task.round} that it signed",
+                "no other one leaves it; it takes part again in the next round",
+            )
+        if update is None:
+            update = partner.update(task.round, base)
+            kept.keep(task.round, present, update)
+        if not signed:
+            log.sign(task.round, present, update)
         return reply_message(Reply(job_id, task.round, update.vector), message)
 
     return app

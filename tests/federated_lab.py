@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from commonhold.digits import load_digits, write_folder
 from federated.aggregate import Aggregator
-from federated.budget import Budget
+from federated.budget import Budget, read_spending
 from federated.checkpoint import Checkpoint
+from federated.checkpoint import decode as decode_checkpoint
 from federated.checkpoint import digest as checkpoint_digest
 from federated.client_app import client_app
 from federated.data import IMAGE, LABEL, data_commitment, load
+from federated.fixed_noise import FixedNoisePartner
 from federated.flower.grid import LocalGrid
-from federated.model import DEFAULT_MODEL, Weights, digest, encode, initial_weights
+from federated.kept import KeptUpdates
+from federated.model import DEFAULT_MODEL, Weights, decode, digest, encode, initial_weights
 from federated.partner import LocalUpdate, Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.rounds import train
@@ -35,6 +38,10 @@ EPSILON = 3.0
 DELTA = 1e-5
 
 
+class Killed(Exception):
+    """The process ends here."""
+
+
 @dataclass
 class Log:
     """The simulated log, as the server and as one partner sees it."""
@@ -42,6 +49,8 @@ class Log:
     net: Network
     me: Person | None = None
     kept: list[bytes] = field(default_factory=list)  # digests of the weights, round by round
+    checkpoints: list[bytes] = field(default_factory=list)
+    dies_after: int = 0  # the round after which the server is killed
 
     @property
     def job_id(self) -> str:
@@ -59,15 +68,23 @@ class Log:
     ) -> None:
         self.kept.append(digest(weights))
         kept = Checkpoint(self.job_id, round_.round, encode(weights), velocity)
+        self.checkpoints.append(kept.encode())
         round_.checkpoint = checkpoint_digest(kept.encode())
         round_.network = NETWORK
         self.net.add(self.net.operator, "training-round", round_)
+        if round_.round == self.dies_after:
+            raise Killed
 
     def await_round(self, number: int) -> bytes:
         state = self.net.state.jobs[self.job_id]
         if number != len(state.rounds) + 1:
             raise StateError(f"the log has no round {number} of this job")
         return state.model
+
+    def own_update(self, number: int) -> bytes:
+        assert self.me is not None
+        update = self.net.state.updates.get((self.job_id, self.me.id))
+        return b"" if update is None or update.round != number else update.update
 
     def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
         assert self.me is not None
@@ -88,8 +105,12 @@ class Log:
 class Lab:
     """One job, its partners, and what each may do to go wrong."""
 
-    def __init__(self, folder: Path, partners: int = 3, **changes: object) -> None:
+    def __init__(
+        self, folder: Path, partners: int = 3, fixed: bool = False, **changes: object
+    ) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self._fixed = fixed  # whether noise is the same in every lab
         self.people = [Person(f"partner-{number}") for number in range(partners)]
         self.net = Network(*self.people)
         noise = noise_multiplier_for(EPSILON, DELTA, 1.0, ROUNDS)
@@ -134,17 +155,27 @@ class Lab:
         )
         self.net.add(person, "enrol", body)
         spec = self.spec
-        return Partner(
-            spec,
-            data,
-            lambda n: budget.charge(
-                commitment, spec.job_id, n, spec.sampling, spec.noise_multiplier
-            ),
-        )
+
+        def charge(round_: int) -> int:
+            terms = (spec.sampling, spec.noise_multiplier)
+            return budget.charge(commitment, spec.job_id, round_, *terms)
+
+        if self._fixed:
+            return FixedNoisePartner(person.name, spec, data, charge)
+        return Partner(spec, data, charge)
+
+    def charged(self, person: Person) -> int:
+        """How many rounds its data has paid for."""
+        return sum(each.rounds for each in read_spending(self.folder / f"{person.name}.db"))
+
+    def kept_path(self, person: Person) -> Path:
+        """Where its machine keeps the present round's update."""
+        return self.folder / f"{person.name}.update"
 
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""
-        return client_app(self.terms.id, self.spec, partner, Log(self.net, person))
+        log, kept = Log(self.net, person), KeptUpdates(self.kept_path(person))
+        return client_app(self.terms.id, self.spec, partner, log, kept)
 
     def apps(self, partners: Sequence[Partner]) -> dict[bytes, ClientApp]:
         """Those of several partners, by transport key."""
@@ -157,10 +188,16 @@ class Lab:
         """The server's rounds over a grid of these partners."""
         return self.serve(LocalGrid(self.apps(partners), {self.key(each) for each in silent}))
 
-    def serve(self, grid: LocalGrid) -> Log:
-        log = Log(self.net)
-        weights = initial_weights(self.spec.model, self.spec.labels)
-        train(grid, log, self.terms, Aggregator(self.spec, weights), weights)
+    def serve(self, grid: LocalGrid, log: Log | None = None) -> Log:
+        """Runs the rounds that the log does not have."""
+        log = log or Log(self.net)
+        weights, velocity = initial_weights(self.spec.model, self.spec.labels), None
+        done = len(self.net.state.jobs[self.terms.id].rounds)
+        if done:
+            last = decode_checkpoint(self.terms.id, done, log.checkpoints[-1])
+            weights = decode(self.spec.model, self.spec.labels, last.weights)
+            velocity = last.velocity
+        train(grid, log, self.terms, Aggregator(self.spec, weights, velocity), weights, done=done)
         return log
 
     def close(self) -> None:

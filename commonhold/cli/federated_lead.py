@@ -91,7 +91,7 @@ def staying_open(job_id: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         say(
-            f"the job {job_id} stays open; its partners wait, up to an hour. Go on with"
-            f" `commonhold federated resume --id {job_id}`, or end it: `commonhold federated end --id {job_id}`"
+            f"the job {job_id} stays open; its partners wait, up to an hour. To go on with it:"
+            f" `commonhold federated resume --id {job_id}`; to end it: `… end --id {job_id}`"
         )
         raise

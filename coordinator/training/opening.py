@@ -123,9 +123,9 @@ def open_job(
                 operator,
                 link,
                 operator.state.jobs[terms.job_id],
-                held_back,
-                terms.join_seconds,
-                on_state,
+                held_back=held_back,
+                join_seconds=terms.join_seconds,
+                on_state=on_state,
             )
 
 

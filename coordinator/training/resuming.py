@@ -27,20 +27,24 @@ def resume_job(home: Home, job_id: str, held_back: Path | None, on_state: OnStat
     with Operator(home) as operator, running(home, job_id) as folder:
         job = _open_job(operator, job_id)
         settings = Settings.of(folder)
-        if held_back is not None:
-            settings = Settings(held_back, settings.join_seconds)
         labels = labels_of(operator.state.campaigns[job.terms.campaign_id])
-        examples = load_held_back(settings.held_back, labels)
+        examples = load_held_back(held_back or settings.held_back, labels)
         checkpoints.find(home, job)  # the ServerApp reads it again
         with _link(folder, job) as link:
-            join_seconds = settings.join_seconds
-            return lead(operator, link, job, examples, join_seconds, on_state)
+            return lead(
+                operator,
+                link,
+                job,
+                held_back=examples,
+                join_seconds=settings.join_seconds,
+                on_state=on_state,
+            )
 
 
 def end_open_job(home: Home, job_id: str, reason: str) -> Job:
     """Ends an open job in the log. Raises StateError while a command leads it."""
     with Operator(home) as operator, running(home, job_id) as folder:
-        job = _open_job(operator, job_id)
+        _open_job(operator, job_id)
         end_job(operator, job_id, reason)
         clear(folder, home, job_id)
         return operator.state.jobs[job_id]

@@ -172,12 +172,8 @@ class SuperNode:
 
     def _require_passing(self, error: Exception, seconds: float) -> None:
         """Raises unless it is worth while to try again after this error."""
-        is_told = isinstance(error, httpx.HTTPStatusError)
-        if is_told and error.response.status_code == httpx.codes.CONFLICT:
-            raise StateError(
-                "another process trains for this partner: it connected later, with the same transport key",
-                "run a node on one machine only; if the other one is not yours, tell the operator",
-            ) from error
+        if isinstance(error, httpx.HTTPStatusError):
+            _require_ours(error)
         # Whatever was lost, a message or a reply: to whom connects anew the server sends the round again.
         self._node = Node()
         if seconds > OUTAGE_SECONDS_MAX:
@@ -277,6 +273,15 @@ def answer(app: ClientApp, message: Message, context: Context) -> Message:
         log.warning("refused: %s", refusal)
         reason = str(refusal)[:REASON_CHARS_MAX]
         return Message(Error(REFUSED, reason), reply_to=message)
+
+
+def _require_ours(error: httpx.HTTPStatusError) -> None:
+    """Raises StateError when the server says that a newer process has our key."""
+    if error.response.status_code == httpx.codes.CONFLICT:
+        raise StateError(
+            "another process trains for this partner: it connected later, with the same transport key",
+            "run a node on one machine only; if the other one is not yours, tell the operator",
+        ) from error
 
 
 def _proxy_for(endpoint: str) -> str:

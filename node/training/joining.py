@@ -3,20 +3,23 @@
 Rule 1: whatever can be refused is refused before the log has our name in it.
 Rule 2: a budget that could not last for all rounds is not begun.
 
-If we crash, the same command goes on: enrolling twice is harmless, the transport key and the salt are
-kept, and a round that was charged is not computed again.
+If we crash, the same command goes on: enrolling twice is harmless, the transport key, the salt and the
+present round's update are kept, and a round that was charged is not charged again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from commonground.files import private_directory
 from commonground.jobs import is_over
+from commonground.locks import alone
 from node.config import NodeConfig, NodeDirectory
 from node.keys import NodeKeys
 from node.store import Store
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 BUDGET_FILE: Final = "budget.db"
 TRANSPORT_FILE: Final = "transport.key"
+TRAINING_FOLDER: Final = "training"
 
 # The operator admits a partner as soon as its record is in the log.
 ADMISSION_SECONDS_MAX: Final = 60.0
@@ -97,15 +101,35 @@ def join(
     with Store(home.database) as store, NodeLog(store, config, keys) as log:
         job = PartnerJob(log, keys.person, offer.job_id)
         job.require_invited(offer.columns)
-        return _train(home, job, offer, progress)
+        with _alone(home, offer.job_id) as folder:
+            return _train(home, folder, job, offer, progress)
 
 
-def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progress) -> Joined:
+@contextmanager
+def _alone(home: NodeDirectory, job_id: str) -> Iterator[Path]:
+    """The folder for what a node keeps of its jobs. One process of a node trains a job."""
+
+    def refusal(process: str) -> StateError:
+        return StateError(
+            f"this node trains for the job {job_id!r} already (process {process})",
+            "let that one go on, or end it first",
+        )
+
+    folder = home.root / TRAINING_FOLDER
+    private_directory(folder)
+    with alone(folder / f"{job_id}.lock", refusal):
+        yield folder
+
+
+def _train(
+    home: NodeDirectory, folder: Path, job: PartnerJob, offer: Offer, progress: Progress
+) -> Joined:
     # Some hundred megabytes, for which nobody waits who is refused above.
     from federated.budget import Budget
     from federated.client_app import client_app
     from federated.data import data_commitment, load
     from federated.flower.supernode import SuperNode
+    from federated.kept import KeptUpdates
     from federated.partner import Partner
     from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
     from federated.spec import spec_of
@@ -133,12 +157,14 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
             spec, data, lambda number: charge(number, spec.sampling, spec.noise_multiplier)
         )
         job.enrol(commitment, public_pem(key))
-        app = client_app(record.id, spec, partner, job)
+        kept = KeptUpdates(folder / f"{record.id}.update")
+        app = client_app(record.id, spec, partner, job, kept)
         with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
             _await_admission(supernode, job)
             progress.admitted()
             job.on_update = lambda number: progress.trained(number, record.rounds)
             supernode.run(app, job.is_over)
+        kept.forget()
         spent = budget.spent(commitment)
     result = job.result()
     return Joined(
@@ -248,6 +274,15 @@ class PartnerJob:
         if model is None:
             raise StateError(f"the log has no round {number} of this job")
         return model
+
+    def own_update(self, number: int) -> bytes:
+        """The hash of our update that the log has for the round that runs; empty for none."""
+
+        def look(state: State) -> bytes:
+            update = state.updates.get((self._id, self._me))
+            return b"" if update is None or update.round != number else update.update
+
+        return self._log.read(look)
 
     def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
         """Logs the update under our name."""

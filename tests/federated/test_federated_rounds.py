@@ -6,7 +6,7 @@ A refusal stands beside the round that goes on without it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 from flwr.app import Message
 from flwr.clientapp import ClientApp
+from flwr.proto.node_pb2 import NodeInfo
 
 from federated.flower.grid import LocalGrid
-from federated.messages import Reply, Task, read_task, reply_message, task_message
+from federated.kept import KeptUpdates
+from federated.messages import Reply, Task, read_reply, read_task, reply_message, task_message
 from federated.model import encode, initial_weights
-from federated.partner import LocalUpdate, Partner
+from federated.partner import LocalUpdate, Partner, vector_digest
 from protocol.errors import Reject, StateError
-from tests.federated_lab import ROUNDS, Lab
+from tests.federated_lab import ROUNDS, Killed, Lab, Log
 from tests.simulated import Person
 
 
@@ -144,8 +146,84 @@ def test_a_partner_answers_the_round_of_the_log_and_no_other(lab: Lab) -> None:
         reply = ask(lab, person, partner, task)
         assert says in (reply.error.reason or "")
     assert not ask(lab, person, partner, Task(job, 1, encode(zeros))).has_error()
-    again = ask(lab, person, partner, Task(job, 1, encode(zeros)))
-    assert "paid for already" in (again.error.reason or "")
+
+
+def round_one(lab: Lab) -> Task:
+    zeros = initial_weights(lab.spec.model, lab.spec.labels)
+    return Task(lab.terms.id, 1, encode(zeros))
+
+
+def test_asked_again_a_partner_gives_the_same_bytes_and_pays_once(lab: Lab) -> None:
+    person, partner = lab.people[0], lab.enrol(lab.people[0])
+    first = read_reply(ask(lab, person, partner, round_one(lab)))
+    again = read_reply(ask(lab, person, partner, round_one(lab)))
+    assert again.vector.tobytes() == first.vector.tobytes()
+    assert lab.charged(person) == 1
+
+
+@pytest.mark.parametrize("step", ["keep", "sign"])
+def test_a_partner_killed_in_mid_round_gives_one_update_and_pays_once(
+    lab: Lab, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its update is kept nothing has left, and it computes again; afterwards it has that one."""
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    person, partner = lab.people[0], lab.enrol(lab.people[0])
+    owner = KeptUpdates if step == "keep" else Log
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, die)
+        with pytest.raises(Killed):
+            ask(lab, person, partner, round_one(lab))
+    reply = read_reply(ask(lab, person, partner, round_one(lab)))
+    [signed] = Log(lab.net).signed().values()
+    assert vector_digest(reply.vector) == signed
+    assert lab.charged(person) == 1
+
+
+def test_no_second_update_of_a_round_leaves_a_machine_that_lost_the_first(lab: Lab) -> None:
+    person, partner = lab.people[0], lab.enrol(lab.people[0])
+    ask(lab, person, partner, round_one(lab))
+    lab.kept_path(person).unlink()
+    reply = ask(lab, person, partner, round_one(lab))
+    assert "has lost the update of round 1 that it signed" in (reply.error.reason or "")
+    lab.kept_path(person).write_bytes(b"junk")
+    reply = ask(lab, person, partner, round_one(lab))
+    assert "partner-0.update: " in (reply.error.reason or "")
+
+
+def test_a_partner_that_connects_anew_is_asked_again(lab: Lab) -> None:
+    """Its process was killed with the round in hand: the server sees a new connection, and sends it again."""
+    partners, victim = enrolled(lab), lab.people[0]
+    grid = LocalGrid(lab.apps(partners), {lab.key(victim)})
+    looked = 0
+
+    def get_nodes() -> Iterable[NodeInfo]:
+        nonlocal looked
+        looked += 1
+        if looked == 3:
+            grid.silent.clear()
+            grid.connected[lab.key(victim)] = "later"
+        return LocalGrid.get_nodes(grid)
+
+    grid.get_nodes = get_nodes  # type: ignore[method-assign]
+    lab.serve(grid)
+    assert rounds(lab) == [everybody(lab)] * ROUNDS
+
+
+def test_rounds_go_on_from_a_checkpoint_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    """The server dies after round 1. Its successor has weights, velocity and the log, and nothing else."""
+    whole, halves = Lab(tmp_path / "whole", fixed=True), Lab(tmp_path / "halves", fixed=True)
+    expected = whole.run(enrolled(whole)).kept
+    grid = LocalGrid(halves.apps(enrolled(halves)))
+    log = Log(halves.net)
+    log.dies_after = 1
+    with pytest.raises(Killed):
+        halves.serve(grid, log)
+    assert halves.serve(grid, log).kept == expected
+    whole.close()
+    halves.close()
 
 
 def test_a_spent_budget_is_a_refusal_before_anything_is_computed(tmp_path: Path) -> None:
