@@ -199,6 +199,7 @@ def join(
         list[str] | None,
         typer.Option(help="What a job may read of your data; repeat. Default: image, label."),
     ] = None,
+    fixed_noise: Annotated[str, typer.Option("--fixed-noise-for-tests", hidden=True)] = "",
     ready_file: ReadyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -217,7 +218,7 @@ def join(
     log_as_we_do()
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
-    offer = Offer(job_id, data, tuple(column or (IMAGE, LABEL)), epsilon_max)
+    offer = Offer(job_id, data, tuple(column or (IMAGE, LABEL)), epsilon_max, fixed_noise)
     with sigterm_interrupts(), progress(as_json) as bar:
         task = bar.add_task("loading", total=None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commonground.files import replace_file
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, guarded, progress, say
 from commonhold.cli.training import go_on_in_training
@@ -33,6 +35,9 @@ def resume(
     held_back: Annotated[
         Path | None, typer.Option(help="If the folder of held-back examples has moved.")
     ] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option("--ready-file", help="File that gets JSON once it is led again.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Go on with a job whose `open` was killed or interrupted, after the last round that the log has.
@@ -50,11 +55,16 @@ def resume(
     with staying_open(job_id), sigterm_interrupts(), progress(as_json) as bar:
         task = bar.add_task("starting", total=None)
 
+        def led(job: Job) -> None:
+            if ready_file is not None:
+                found = {"job_id": job_id, "endpoint": job.terms.endpoint}
+                replace_file(ready_file, json.dumps(found))
+
         def seen(job: Job, joined: int) -> None:
             text, done = f"{joined} partners, round", len(job.rounds)
             bar.update(task, description=text, completed=done, total=job.terms.rounds)
 
-        outcome = resume_job(Home.at(directory), job_id, held_back, seen)
+        outcome = resume_job(Home.at(directory), job_id, held_back, led, seen)
     data = outcome_data(outcome)
     emit(data, as_json, lambda: outcome_text(data))
     if outcome.released is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,13 @@ from protocol.errors import ConfigError, StateError
 from protocol.jobs import Job
 
 
-def resume_job(home: Home, job_id: str, held_back: Path | None, on_state: OnState) -> Outcome:
+def resume_job(
+    home: Home,
+    job_id: str,
+    held_back: Path | None,
+    on_open: Callable[[Job], None],
+    on_state: OnState,
+) -> Outcome:
     """Leads an open job on, at the address and with the certificate that its partners know.
 
     Raises ConfigError, StateError and StoreError for what stands in the way; the job stays as it is.
@@ -31,6 +38,7 @@ def resume_job(home: Home, job_id: str, held_back: Path | None, on_state: OnStat
         examples = load_held_back(held_back or settings.held_back, labels)
         checkpoints.find(home, job)  # the ServerApp reads it again
         with _link(folder, job) as link:
+            on_open(job)
             return lead(
                 operator,
                 link,

@@ -56,6 +56,7 @@ class Offer:
     data: Path
     columns: tuple[str, ...]  # of the data, that a job may read
     epsilon_max: float  # of this data, over all jobs
+    fixed_noise: str = ""  # a seed, in tests of whole jobs: then nothing is private
 
     def __post_init__(self) -> None:
         if not 0 < self.epsilon_max <= EPSILON_MAX:  # nor is it a number at all
@@ -128,6 +129,7 @@ def _train(
     from federated.budget import Budget
     from federated.client_app import client_app
     from federated.data import data_commitment, load
+    from federated.fixed_noise import OPTION, FixedNoisePartner
     from federated.flower.supernode import SuperNode
     from federated.kept import KeptUpdates
     from federated.partner import Partner
@@ -153,9 +155,11 @@ def _train(
         left = record.rounds - job.rounds_done()
         budget.require(commitment, replace(spec.mechanism, rounds=left))
         charge = partial(budget.charge, commitment, record.id)
-        partner = Partner(
-            spec, data, lambda number: charge(number, spec.sampling, spec.noise_multiplier)
-        )
+        paid = (spec, data, lambda number: charge(number, spec.sampling, spec.noise_multiplier))
+        partner = Partner(*paid)
+        if offer.fixed_noise:
+            progress.say(f"WARNING: {OPTION}: everybody can compute this noise; NOTHING IS PRIVATE")
+            partner = FixedNoisePartner(offer.fixed_noise, *paid)
         job.enrol(commitment, public_pem(key))
         kept = KeptUpdates(folder / f"{record.id}.update")
         app = client_app(record.id, spec, partner, job, kept)
