@@ -48,11 +48,12 @@ class TrainingSpec:
     epsilon: float
     delta: float
     expected_examples: int  # of all partners; scales the step, needs not be exact
+    spare_rounds: int = 0  # that may come to nothing, and cost as much
 
     @property
     def mechanism(self) -> Mechanism:
         """What the whole job costs, to whoever sees only the sums."""
-        return Mechanism(self.noise_multiplier, self.sampling, self.rounds)
+        return Mechanism(self.noise_multiplier, self.sampling, self.rounds + self.spare_rounds)
 
     @property
     def noise_deviation_each(self) -> float:
@@ -108,4 +109,5 @@ def spec_of(job: JobTerms | pb.Job, labels: Sequence[str]) -> TrainingSpec:
         epsilon=job.epsilon_micro / PPM,
         delta=job.delta_ppb / _PPB,
         expected_examples=job.expected_examples,
+        spare_rounds=job.spare_rounds,
     )
