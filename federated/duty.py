@@ -1,8 +1,8 @@
 """duty.db: what a partner's machine must not forget while it serves on committees.
 
-    keys      the private key of each job, which others' seeds are sealed to
-    sealed    what our own boxes of a round were sealed with, so that we can show a member's box to be right
-    opened    the one set of each round that we open
+    key     of each job: the private key that others' seeds are sealed to
+    root    of each round: what our own boxes were sealed with, so that we can show a member's box to be right
+    set     of each round: the one whose sum we open
 
 Rule 1: a set is written down before anything of its sum leaves the machine. Another set of the same round
         is refused for ever: the difference of two sums would show an update.
@@ -28,14 +28,17 @@ from protocol.limits import KEY_BYTES
 BUSY_SECONDS: Final = 30.0
 
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS keys (job_id TEXT PRIMARY KEY, private BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS sealed (
-    job_id TEXT NOT NULL, round INTEGER NOT NULL, root BLOB NOT NULL, PRIMARY KEY (job_id, round)
-);
-CREATE TABLE IF NOT EXISTS opened (
-    job_id TEXT NOT NULL, round INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (job_id, round)
-);
+CREATE TABLE IF NOT EXISTS facts (
+    job_id TEXT NOT NULL,
+    round INTEGER NOT NULL,  -- 0: of the whole job
+    fact TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (job_id, round, fact)
+) WITHOUT ROWID;
 """
+_KEY: Final = "key"
+_ROOT: Final = "root"
+_SET: Final = "set"
 
 
 class Duty:
@@ -73,8 +76,7 @@ class Duty:
 
     def key(self, job_id: str) -> bytes:
         """The private key of a job: made once."""
-        fresh = self._randomness(KEY_BYTES)
-        return self._once("keys", "private", fresh, job_id=job_id)
+        return self._once(job_id, 0, _KEY, self._randomness(KEY_BYTES))
 
     def ephemerals(
         self, job_id: str, round_: int, commitments: Sequence[bytes], members: int
@@ -83,8 +85,7 @@ class Duty:
 
         Other seeds, whose `commitments` differ, are sealed with other keys: one serves one box.
         """
-        fresh = self._randomness(KEY_BYTES)
-        root = self._once("sealed", "root", fresh, job_id=job_id, round=round_)
+        root = self._once(job_id, round_, _ROOT, self._randomness(KEY_BYTES))
         said = hashlib.sha256(root + b"".join(commitments)).digest()
         return [
             hashlib.sha256(said + member.to_bytes(4, "big")).digest() for member in range(members)
@@ -92,7 +93,7 @@ class Duty:
 
     def bind(self, job_id: str, round_: int, digest: bytes) -> None:
         """From here on this is the set of the round. Raises StateError when there is another."""
-        if self._once("opened", "digest", digest, job_id=job_id, round=round_) != digest:
+        if self._once(job_id, round_, _SET, digest) != digest:
             raise StateError(
                 f"this machine opens another set of round {round_}, and never two",
                 "the log has shown it two sets of one round: keep its files, and tell the other partners",
@@ -101,20 +102,19 @@ class Duty:
     def forget(self, job_id: str) -> None:
         """The job is over: nobody opens what was sealed in it any more."""
         with self._lock, _store_errors("duty.db"):
-            for table in ("keys", "sealed"):
-                self._connection.execute(f"DELETE FROM {table} WHERE job_id = ?", (job_id,))
+            self._connection.execute(
+                "DELETE FROM facts WHERE job_id = ? AND fact != ?", (job_id, _SET)
+            )
 
-    def _once(self, table: str, column: str, fresh: bytes, **place: str | int) -> bytes:
-        """What the row of a place holds, durably: the value given, unless there is one."""
-        names, marks = ", ".join(place), ", ".join("?" * (len(place) + 1))
-        where = " AND ".join(f"{name} = ?" for name in place)
+    def _once(self, job_id: str, round_: int, fact: str, value: bytes) -> bytes:
+        """What is known for good, durably: the value given, unless there was one."""
+        place = (job_id, round_, fact)
         with self._lock, _store_errors("duty.db"):
             self._connection.execute(
-                f"INSERT OR IGNORE INTO {table} ({names}, {column}) VALUES ({marks})",
-                (*place.values(), fresh),
+                "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)", (*place, value)
             )
             row = self._connection.execute(
-                f"SELECT {column} FROM {table} WHERE {where}", tuple(place.values())
+                "SELECT value FROM facts WHERE job_id = ? AND round = ? AND fact = ?", place
             ).fetchone()
         return bytes(row[0])
 

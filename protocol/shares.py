@@ -123,9 +123,11 @@ def open_share(
 
 
 def shown_share(
-    place: Place, share: Share, ephemeral: bytes, member: int, person: PersonId, key: bytes
+    place: Place, share: Share, ephemeral: bytes, member: int, holder: tuple[PersonId, bytes]
 ) -> dict[int, bytes]:
-    """The same, by the key that the partner sealed the box with. Raises Reject as `open_share`."""
+    """The same, by the key that the partner sealed the box with; `holder` is the member's person and sealing
+    key. Raises Reject as `open_share`."""
+    person, key = holder
     return _seeds(share, member, reveal(ephemeral, key, share.box, place.context(person)))
 
 
