@@ -19,14 +19,14 @@ from protocol.jobs import Job
 _PREFIX = "checkpoint-"
 
 
-def keep(home: Home, kept: Checkpoint) -> bytes:
-    """Writes it; gives its hash, for the log. Those before the last round are removed."""
+def keep(home: Home, job: Job, kept: Checkpoint) -> bytes:
+    """Writes it; gives its hash, for the log. Others are removed, but for the one that the log has now."""
     raw = kept.encode()
     path = _path(home, kept.job_id, kept.round)
     replace_file(path, raw)
+    needed = {path} | {_path(home, kept.job_id, each.round) for each in job.rounds[-1:]}
     for other in path.parent.glob(f"{_PREFIX}*.bin"):
-        number = other.stem.removeprefix(_PREFIX)
-        if number.isdecimal() and int(number) < kept.round - 1:
+        if other not in needed:
             other.unlink(missing_ok=True)
     return checkpoint.digest(raw)
 

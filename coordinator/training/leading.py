@@ -31,14 +31,18 @@ from coordinator.training.jobs import end_job, run_folder
 from coordinator.training.releasing import HeldBack, Released, release_model
 from federated.flower.control import SuperLink
 from federated.flower.layout import CERTIFICATE_FILE, KEY_FILE
+from protocol.committee import COMMITTEE_MAX
 from protocol.errors import ConfigError, StateError
 from protocol.identity import PersonId, name_of
 from protocol.jobs import Job
+from protocol.lifecycle import JobStatus
 
 SERVER_APP: Final = "coordinator.training.server:app"
 CLIENT_APP: Final = "federated.client_app:app"
 # A round has deadlines of its own; without a word in the log for so much longer, its process is stuck.
 ROUND_OVERHEAD_SECONDS: Final = 180.0
+# Of a round: its updates, and as often as a committee can lose a member while it opens their sum.
+STEPS_MAX: Final = 1 + COMMITTEE_MAX
 WATCH_SECONDS: Final = 0.2
 # What dies so often in a row without having logged a round dies of itself, and not of an accident.
 DEATHS_MAX: Final = 5
@@ -164,7 +168,7 @@ def _admit(
                 link.admit(enrolled.transport_key, name_of(partner))
                 admitted.add(partner)
         on_state(job, len(admitted))
-        if len(admitted) == len(job.terms.partners) or job.rounds:
+        if len(admitted) == len(job.terms.partners) or job.status is not JobStatus.OPEN:
             return
     if len(admitted) < job.terms.quorum:
         raise _NoQuorum(
@@ -178,7 +182,7 @@ def _train(operator: Operator, link: SuperLink, job_id: str, on_state: OnState) 
     """Until a ServerApp has run all rounds, or ended the job. Raises StateError if it did neither."""
     home = {ENVIRONMENT_DIRECTORY: str(operator.home.path.absolute())}
     app = link.start(SERVER_APP, CLIENT_APP, job_id, home)
-    seconds = operator.state.jobs[job_id].terms.round_seconds + ROUND_OVERHEAD_SECONDS
+    seconds = STEPS_MAX * operator.state.jobs[job_id].terms.round_seconds + ROUND_OVERHEAD_SECONDS
     last, deadline = operator.state.jobs[job_id], time.monotonic() + seconds
     while not _has_ended(app):
         _require_alive(link)

@@ -48,6 +48,7 @@ _RANGES: Final = {
     "momentum": (0.0, 0.999999),
     "price": (_MILLIONTH, 1_000.0),
     "rounds": (1, TRAINING_ROUNDS_MAX),
+    "spare_rounds": (0, TRAINING_ROUNDS_MAX - 1),
     "expected_examples": (1, 2**32 - 1),
     "round_seconds": (1, ROUND_SECONDS_MAX),
 }
@@ -63,6 +64,7 @@ class Terms:
     snapshot: str  # first digits of its digest; empty for none
     partners: tuple[PersonId, ...]
     rounds: int
+    spare_rounds: int  # that may come to nothing
     epsilon: float
     delta: float
     sampling: float
@@ -143,7 +145,8 @@ def _require_new(operator: Operator, job_id: str) -> None:
 
 def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
     """The job as it will be logged, but for where it trains."""
-    noise = noise_multiplier_for(terms.epsilon, terms.delta, terms.sampling, terms.rounds)
+    every = terms.rounds + terms.spare_rounds
+    noise = noise_multiplier_for(terms.epsilon, terms.delta, terms.sampling, every)
     return pb.Job(
         network=state.network,
         id=terms.job_id,
@@ -165,4 +168,5 @@ def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
         expected_examples=terms.expected_examples,
         price_ppm=round(terms.price * PPM),
         round_seconds=terms.round_seconds,
+        spare_rounds=terms.spare_rounds,
     )

@@ -7,13 +7,21 @@ the reason; if it is killed, the command that watches starts it again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from numpy.typing import NDArray
 
+from commonground.committees import (
+    FixedSet,
+    RoundStart,
+    Signed,
+    fixed_set,
+    round_start,
+    signed_updates,
+)
 from commonground.files import replace_file
 from coordinator.config import Home
 from coordinator.operator import Operator
@@ -27,6 +35,8 @@ from federated.rounds import train
 from federated.spec import labels_of, spec_of
 from protocol.errors import ConfigError, Ignore, Reject, StateError
 from protocol.identity import PersonId
+from protocol.lifecycle import JobStatus
+from protocol.limits import TEXT_CHARS_MAX
 from protos.gen import records_pb2 as pb
 
 app = ServerApp()
@@ -54,9 +64,7 @@ def run_job(operator: Operator, job_id: str, grid: Grid) -> None:
     try:
         measure = measure_on(operator, job.snapshot)
         log = OperatorLog(operator, job_id)
-        aggregator = Aggregator(spec, weights, velocity)
-        done = len(present.rounds)
-        train(grid, log, job, aggregator, weights, done=done, measure=measure)
+        train(grid, log, present, Aggregator(spec, weights, velocity), weights, measure=measure)
     except (ConfigError, Ignore, Reject, StateError) as error:
         end_job(operator, job_id, str(error))
 
@@ -74,18 +82,65 @@ class OperatorLog:
         joined = self._operator.state.partners.scan(self._job_id)
         return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
 
-    def signed(self) -> Mapping[PersonId, bytes]:
+    def start(self) -> None:
+        """Nobody joins any more."""
+        self._operator.refresh()
+        if self._operator.state.jobs[self._job_id].status is JobStatus.OPEN:
+            body = pb.TrainingStart(network=self._operator.state.network, job_id=self._job_id)
+            self._operator.append("training-start", body)
+
+    def round(self) -> RoundStart:
+        """The round that runs."""
+        self._operator.refresh()
+        return round_start(self._operator.state, self._job_id)
+
+    def signed(self) -> Mapping[PersonId, Signed]:
         """What each partner signed for the round that runs; partners log before they reply."""
         self._operator.refresh()
-        updates = self._operator.state.updates.scan(self._job_id)
-        return {partner: update.update for (_, partner), update in updates}
+        return signed_updates(self._operator.state, self._job_id)
+
+    def set_of_round(self) -> Sequence[PersonId]:
+        """Whom the log has in the set of the round that runs; nobody before it is fixed."""
+        self._operator.refresh()
+        fixed = self._operator.state.jobs[self._job_id].round_set
+        return () if fixed is None else fixed.partners
+
+    def fix(self, partners: Sequence[PersonId]) -> None:
+        """From here on members open this set's sum, and no other."""
+        start = self.round()
+        body = pb.TrainingSet(
+            network=start.network, job_id=self._job_id, round=start.number, partners=partners
+        )
+        self._operator.append("training-set", body)
+
+    def fixed(self) -> FixedSet:
+        """The set of the round that runs, and what members have said of it by now."""
+        self._operator.refresh()
+        fixed = fixed_set(self._operator.state, self._job_id)
+        if fixed is None:
+            raise StateError("the round's set is not in the log", "open the job again")
+        return fixed
+
+    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
+        """The round came to nothing."""
+        start = self.round()
+        body = pb.FailedRound(
+            network=start.network,
+            job_id=self._job_id,
+            round=start.number,
+            reason=reason[:TEXT_CHARS_MAX],
+            missing=sorted(missing),
+            epsilon_micro=epsilon_micro,
+        )
+        self._operator.append("failed-round", body)
 
     def complete(
         self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
     ) -> None:
         """Files first: the log never names a model that nobody has, or could go on from."""
+        job = self._operator.state.jobs[self._job_id]
         kept = Checkpoint(self._job_id, round_.round, encode(weights), velocity)
-        round_.checkpoint = checkpoints.keep(self._operator.home, kept)
+        round_.checkpoint = checkpoints.keep(self._operator.home, job, kept)
         round_.network = self._operator.state.network
         replace_file(weights_path(self._operator.home, self._job_id), encode(weights))
         self._operator.append("training-round", round_)
