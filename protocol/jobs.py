@@ -34,6 +34,7 @@ class JobTerms:
     round_seconds: int
     endpoint: str
     tls_certificate: bytes
+    model_licence: str
 
 
 @dataclass(frozen=True, slots=True)
