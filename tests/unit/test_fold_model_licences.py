@@ -8,6 +8,7 @@ from protocol.identity import PersonId
 from protocol.limits import MODEL_GRACE_EPOCHS_MAX
 from protocol.money.accounts import conserves
 from protocol.money.earnings import compute_lines
+from protocol.money.revenue import owners_of
 from protocol.rules import licences
 from protocol.rules.licences import last_epoch_of_sale
 from protos.gen import records_pb2 as pb
@@ -91,7 +92,7 @@ def test_a_model_without_a_snapshot_is_its_trainers(net: Network) -> None:
 
 def test_authors_whose_items_are_worth_nothing_leave_it_to_trainers(net: Network) -> None:
     _, _, cyn, dov, eve = net.people
-    owners = licences.owners_of(net.state, b"", "train")
+    owners = owners_of(net.state, b"", "train")
     nothing = [(who, 0) for who, _ in owners.authors]
     bare = type(owners)(owners.campaign_id, owners.job_id, tuple(nothing), owners.trainers)
     assert (bare.cut(1_000), owners.cut(1_000)) == ((0, 1_000), (250, 750))
