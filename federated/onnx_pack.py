@@ -1,8 +1,8 @@
-"""A model's weights in fewer bits: half floats, eight-bit or four-bit integers, as any ONNX runtime reads them.
+"""A model's weights in fewer bits: half floats, eight-bit or four-bit integers, as ONNX runtimes read them.
 
-Only what is stored changes. Weights are packed and a node in front of their use unpacks them; activations stay
-floats, so that nothing has to be calibrated, no example leaves a trace, and what one asks does not hang on
-what else is in the batch. Vectors and small arrays stay as they are: their scales would cost what they save.
+Only what is stored changes. Weights are packed and a node in front of their use unpacks them; activations
+stay floats, so that nothing has to be calibrated, no example leaves a trace, and what one asks does not hang
+on what else is in the batch. Vectors and small arrays stay as they are: scales would cost what they save.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OPSET: Final = 21
 IR_VERSION: Final = 10
 # Smaller arrays gain less than the node costs that unpacks them.
 PACKED_MIN: Final = 256
-# operation -> which of its inputs are weights, and the axis along which each output channel has its own scale.
+# operation -> which of its inputs are weights, and along which axis each output channel has its own scale.
 _WEIGHTS: Final = {"Gemm": ((1,), 0), "MatMul": ((1,), 1), "Conv": ((1,), 0), "Gather": ((0,), 0)}
 _RECURRENT: Final = {"LSTM": ((1, 2), 1), "GRU": ((1, 2), 1)}
 

@@ -2,10 +2,10 @@
 
     value ~ integer * scale,  integer in -(2^(bits-1) - 1) .. 2^(bits-1) - 1
 
-Symmetric, so that zero is zero. Of eight bits a row's scale is what its largest value needs. Of four that would
-waste most steps on one outlier: of some scales the one that is nearest to the row, in squares, is taken. What is
-shipped and what is trained for it (`as_shipped`) are rounded by the same code, and only from weights: nobody's
-examples set a range.
+Symmetric, so that zero is zero. Of eight bits a row's scale is what its largest value needs. Of four that
+would waste most steps on one outlier: of some scales the one nearest to the row, in squares, is taken. What
+is shipped and what is trained for it (`as_shipped`) are rounded by the same code, and only from weights:
+nobody's examples set a range.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ class Quantized:
 
 
 def quantize(matrix: Floats, bits: int, *, blocked: bool = True) -> Quantized:
-    """(rows, columns) in integers of 4 or 8 bits; in blocks only where `blocked`. Raises ConfigError for other
-    numbers of bits."""
+    """(rows, columns) in integers of 4 or 8 bits; in blocks only where `blocked`.
+
+    Raises ConfigError for other numbers of bits.
+    """
     if bits not in BITS:
         raise ConfigError(f"weights of {bits} bits", "give 4 or 8")
     if bits == 8 and matrix.size <= ONE_SCALE_MAX:
