@@ -36,6 +36,7 @@ class JobTerms:
     endpoint: str
     tls_certificate: bytes
     spare_rounds: int
+    model_licence: str
 
 
 @dataclass(frozen=True, slots=True)
