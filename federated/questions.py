@@ -14,6 +14,7 @@ computes with what its own code makes of it.
 
 from __future__ import annotations
 
+import itertools
 import math
 import shlex
 from collections.abc import Sequence
@@ -113,7 +114,7 @@ class Bins:
     def names(self) -> tuple[str, ...]:
         """Of the cells, in order. A value on an edge is in the upper one; the highest end in the last."""
         edges = [_number(each) for each in self.edges.tolist()]
-        inner = [f"{low} to {high}" for low, high in zip(edges, edges[1:], strict=False)]
+        inner = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
         return (*inner, OUTSIDE, MISSING)
 
     def place(self, values: Sequence[str]) -> NDArray[np.intp]:

@@ -11,8 +11,8 @@ A quantile takes sums of many cells, in which their noise would add up; out of a
 levels measure the same counts, and least squares make of them the best unbiased estimate (Hay et al.,
 VLDB 2010).
 
-Intervals are of 95 %, for the answer over the partners' own examples: the noise's alone. They say nothing about
-examples that no partner has, and each holds by itself, not all of them at once.
+Intervals are of 95 %, for the answer over the partners' own examples: the noise's alone. They say nothing
+about examples that no partner has, and each holds by itself, not all of them at once.
 """
 
 from __future__ import annotations
@@ -240,5 +240,5 @@ def _least_squares() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         for level in range(1, QUANTILE_LEVELS + 1)
     ]
     tree = np.concatenate(rows)
-    covariance = np.linalg.inv(tree.T @ tree)
+    covariance = np.asarray(np.linalg.inv(tree.T @ tree), np.float64)
     return covariance @ tree.T, covariance
