@@ -1,12 +1,16 @@
 """Whether a round made the model worse, and what comes then.
 
-A job with public examples measures the model of each round on them. A model that falls by more than the
-job's margin below the best so far is not kept: the next round starts again from the last good one. What the
-bad round cost in privacy stays spent, as its sum was seen.
+A job with public examples looks at every round on them. A bad round's model is not kept: the next one
+starts again from the last good one. What the bad round cost in privacy stays spent, as its sum was seen. A
+round is bad
 
-Below the best, not below the last: else a model could be led down a step at a time. And a job that learns
-nothing at all (an attacker who cancels the others out lets no round fall, as none rises) is told by its
-progress: within `PATIENCE` rounds it has to be better than its first model by the margin.
+    when its sum points uphill on the public examples, further than noise explains
+    when its model is worse than the best so far by more than the job's margin
+
+The best, not the last: else a model could be led down a step at a time. After too many bad rounds in a row
+the job stops with the last good model. So it does when it learns nothing at all, which whoever cancels the
+others out achieves without a single fall: within `PATIENCE` rounds the model has to be better than the
+first by the margin.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from protocol.limits import PPM
 PATIENCE: Final = 5
 # Chance, or one bad update; a third time in a row somebody means it.
 BAD_ROUNDS_MAX: Final = 2
+# Noise alone goes so many deviations uphill in one of 700 rounds, and in three of them in a row never.
+UPHILL_DEVIATIONS: Final = 3.0
 
 
 class Verdict(Enum):
@@ -33,7 +39,8 @@ class Verdict(Enum):
 
 @dataclass(slots=True)
 class Watch:
-    """The accuracies of a job's rounds so far, in parts per million. A margin of zero watches nothing."""
+    """The rounds of a job so far, by the accuracy of their models in parts per million. A margin of zero
+    watches nothing."""
 
     margin_ppm: int
     first_ppm: int  # of the model that round 1 starts from
@@ -41,27 +48,42 @@ class Watch:
     bad_in_a_row: int = 0
     reason: str = ""  # of the last verdict that was not to keep
 
-    def judge(self, accuracy_ppm: int) -> Verdict:
-        """Takes a round's accuracy into account, and says what becomes of the round."""
+    def judge(self, accuracy_ppm: int, usefulness: float, deviation: float) -> Verdict:
+        """What becomes of a round, by its model's accuracy, its sum's usefulness (federated.valuation)
+        and the deviation of the noise in that."""
         if not self.margin_ppm:
             return Verdict.KEEP
-        best = max([self.first_ppm, *self.kept])
-        if accuracy_ppm < best - self.margin_ppm:
+        if reason := self._bad(accuracy_ppm, usefulness, deviation):
+            self.reason = reason
             self.bad_in_a_row += 1
-            self.reason = (
-                f"its model is {_percent(accuracy_ppm)} right on the public examples, after"
-                f" {_percent(best)}; the job allows a fall of {_percent(self.margin_ppm)}"
-            )
             return Verdict.STOP if self.bad_in_a_row > BAD_ROUNDS_MAX else Verdict.ROLL_BACK
         self.bad_in_a_row = 0
         self.kept.append(accuracy_ppm)
         if len(self.kept) >= PATIENCE and max(self.kept) < self.first_ppm + self.margin_ppm:
             self.reason = (
-                f"after {len(self.kept)} rounds its model is {_percent(max(self.kept))} right on the"
+                f"after {len(self.kept)} rounds the model is {_percent(max(self.kept))} right on the"
                 f" public examples, and was {_percent(self.first_ppm)} to begin with: it learns nothing"
             )
             return Verdict.STOP
         return Verdict.KEEP
+
+    def forgive(self) -> None:
+        """Somebody who did harm is no longer asked: what came before is no sign of what comes."""
+        self.bad_in_a_row = 0
+
+    def _bad(self, accuracy_ppm: int, usefulness: float, deviation: float) -> str:
+        best = max([self.first_ppm, *self.kept])
+        if usefulness < -UPHILL_DEVIATIONS * deviation:
+            return (
+                f"its sum points uphill on the public examples, by {-usefulness:.1f} where noise explains"
+                f" {UPHILL_DEVIATIONS * deviation:.1f}: it would make the model worse"
+            )
+        if accuracy_ppm < best - self.margin_ppm:
+            return (
+                f"its model is {_percent(accuracy_ppm)} right on the public examples, after"
+                f" {_percent(best)}; the job allows a fall of {_percent(self.margin_ppm)}"
+            )
+        return ""
 
 
 def _percent(ppm: int) -> str:
