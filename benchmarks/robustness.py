@@ -6,7 +6,7 @@
     free-riding      sends noise alone
 
 Ten partners with skewed shares of digits, two or four of them attackers. `mean` is the sum of all, whose
-noise is that of epsilon 3; every other defence looks at five cohorts of two, each of which carries that noise.
+noise is that of epsilon 3; every other defence looks at five cohorts of two, each of which carries as much.
 `set aside` is `trusted` without partners who are estimated to do harm: from then on, they are not asked.
 The public examples that cohorts are compared with (and the models of rounds watched on) are digits that
 nobody trains on; accuracy is of others.
