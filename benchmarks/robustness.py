@@ -30,10 +30,10 @@ from numpy.typing import NDArray
 
 from benchmarks.report import show
 from commonhold.digits import load_digits
-from federated.robust import Defence, combine
+from federated.robust import combine
 from federated.valuation import Measured, Worth, estimate, usefulness_micro
 from federated.watching import Verdict, Watch
-from protocol.cohorts import draw_cohorts
+from protocol.cohorts import Defence, draw_cohorts
 from protocol.identity import PersonId
 from protocol.limits import PPM
 

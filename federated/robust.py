@@ -15,28 +15,18 @@ about (1 - a)^k are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from protocol.cohorts import Defence
 from protocol.errors import Reject
 
 Sums = NDArray[np.float64]
 """(cohorts, parameters)."""
 
 _TRIMMED: Final = 0.25  # at either end
-
-
-class Defence(StrEnum):
-    """How cohorts are combined."""
-
-    MEAN = "mean"
-    BOUNDED = "bounded"
-    MEDIAN = "median"
-    TRIMMED = "trimmed"
-    TRUSTED = "trusted"
 
 
 def combine(

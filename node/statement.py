@@ -131,6 +131,10 @@ def explain(statement: StatementLine) -> str:
             return "the treasury's part, for the operator to keep for the network"
         case _:
             updates = "1 update" if evidence.updates == 1 else f"{evidence.updates} updates"
+            if evidence.worth_ppm:
+                updates += (
+                    f", which by their worth weigh as much as {evidence.worth_ppm / PPM:.2f},"
+                )
             return f"{updates} to the job {line.job_id} = {share} of the trainers' pool"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from enum import StrEnum
 
 from protocol.errors import Reject
 from protocol.identity import PersonId
@@ -15,6 +16,16 @@ from protocol.limits import PPM
 from protocol.money.pools import split
 
 _DOMAIN = b"commonhold/v1/cohorts\0"
+
+
+class Defence(StrEnum):
+    """How the sums of cohorts are combined; federated.robust says what each does."""
+
+    MEAN = "mean"
+    BOUNDED = "bounded"
+    MEDIAN = "median"
+    TRIMMED = "trimmed"
+    TRUSTED = "trusted"
 
 
 def draw_cohorts(
@@ -38,7 +49,5 @@ def update_weights(shares_ppm: Sequence[int], worth_ppm: int) -> list[int]:
     Of the pay, `worth_ppm` goes by the partners' shares of what was worth something, and the rest to each
     alike. The weights add up to one for each partner, so that a job's pay does not hang on its shares.
     """
-    count = len(shares_ppm)
-    alike = (PPM - worth_ppm) * count
-    by_worth = split(worth_ppm * count, shares_ppm)
-    return [a + b for a, b in zip(split(alike, [1] * count), by_worth, strict=True)]
+    by_worth = split(worth_ppm * len(shares_ppm), shares_ppm)
+    return [PPM - worth_ppm + each for each in by_worth]

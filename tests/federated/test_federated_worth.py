@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federated.robust import Defence, combine
+from federated.robust import combine
 from federated.valuation import Measured, Worth, estimate, shares_ppm, usefulness_micro
 from federated.watching import BAD_ROUNDS_MAX, PATIENCE, Verdict, Watch
-from protocol.cohorts import draw_cohorts
+from protocol.cohorts import Defence, draw_cohorts
 from protocol.errors import Reject
 from protocol.identity import PersonId
 from protocol.limits import PPM

@@ -54,7 +54,7 @@ def test_no_more_cohorts_than_partners(count: int) -> None:
 def test_weights_add_up_to_one_for_each(shares: list[int], worth_ppm: int) -> None:
     weights = update_weights([*shares, 1], worth_ppm)
     assert sum(weights) == PPM * (len(shares) + 1)
-    assert min(weights) >= PPM - worth_ppm - 1
+    assert min(weights) >= PPM - worth_ppm
     order = sorted(range(len(weights)), key=lambda i: (weights[i], i))
     assert [[*shares, 1][i] for i in order] == sorted([*shares, 1]) or worth_ppm < PPM
 
