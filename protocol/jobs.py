@@ -39,6 +39,7 @@ class JobTerms:
     defence: str
     worth_ppm: int
     margin_ppm: int
+    model_licence: str
 
 
 @dataclass(frozen=True, slots=True)
