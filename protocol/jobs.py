@@ -36,6 +36,11 @@ class JobTerms:
     endpoint: str
     tls_certificate: bytes
     spare_rounds: int
+    is_question: bool
+    cohorts: int
+    defence: str
+    worth_ppm: int
+    margin_ppm: int
     model_licence: str
 
 
@@ -71,8 +76,11 @@ class TrainingRound:
     partners: tuple[PersonId, ...]
     epsilon_micro: int
     accuracy_ppm: int
-    checkpoint: bytes
     faulty: tuple[PersonId, ...]
+    checkpoint: bytes
+    reason: str
+    usefulness_micro: tuple[int, ...]
+    weights_ppm: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,14 @@ class RoundSet:
 
     partners: tuple[PersonId, ...]
     digest: bytes  # protocol.committee.set_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A partner's updates in a job's rounds that no close has paid yet."""
+
+    updates: int = 0
+    worth_ppm: int = 0  # what they weigh, in millionths of an update
 
 
 @dataclass(frozen=True, slots=True)
