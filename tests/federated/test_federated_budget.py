@@ -246,6 +246,7 @@ class AnyLife(RuleBasedStateMachine):
         self.holds: dict[bytes, frozenset[int]] = {}  # data -> its examples
         self.rounds: dict[int, int] = dict.fromkeys(range(5), 0)  # example -> rounds it was in
         self.allowed: dict[int, int] = {}  # example -> least limit
+        self.paid: set[tuple[bytes, str, int]] = set()  # (data, job, round)
 
     def teardown(self) -> None:
         if hasattr(self, "budget"):
@@ -274,7 +275,9 @@ class AnyLife(RuleBasedStateMachine):
         if not self.holds:
             return
         data = sorted(self.holds)[which % len(self.holds)]
-        if self._try(lambda: self.budget.charge(data, job, round_, 1.0, 6.0)):
+        is_paid = (data, job, round_) in self.paid
+        if self._try(lambda: self.budget.charge(data, job, round_, 1.0, 6.0)) and not is_paid:
+            self.paid.add((data, job, round_))
             for each in self.holds[data]:
                 self.rounds[each] += 1
                 assert 100 * self.rounds[each] <= self.allowed[each], "the budget is exceeded"
