@@ -36,6 +36,11 @@ class JobTerms:
     endpoint: str
     tls_certificate: bytes
     spare_rounds: int
+    is_question: bool
+    cohorts: int
+    defence: str
+    worth_ppm: int
+    margin_ppm: int
     model_licence: str
 
 
@@ -72,6 +77,9 @@ class TrainingRound:
     epsilon_micro: int
     accuracy_ppm: int
     faulty: tuple[PersonId, ...]
+    reason: str
+    usefulness_micro: tuple[int, ...]
+    weights_ppm: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +94,19 @@ class FailedRound:
 
 @dataclass(frozen=True, slots=True)
 class RoundSet:
-    """Whose updates the sum of the round that runs is made of."""
+    """Whose updates the sum of the round that runs is made of: one sum, or one for each cohort."""
 
     partners: tuple[PersonId, ...]
+    groups: tuple[tuple[PersonId, ...], ...]
     digest: bytes  # protocol.committee.set_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A partner's updates in a job's rounds that no close has paid yet."""
+
+    updates: int = 0
+    worth_ppm: int = 0  # what they weigh, in millionths of an update
 
 
 @dataclass(frozen=True, slots=True)
