@@ -182,7 +182,7 @@ def to_markdown(card: bytes) -> str:
             "",
             f"- Job {in_code(lineage['job'])}, entry {lineage['job_entry']} of the log of network"
             f" {in_code(lineage['network'])}; its rounds are entries {rounds}",
-            f"- Model {in_code(its['model'])}, {training['rounds']} rounds of at least"
+            f"- Task {in_code(its['task'])}, {training['rounds']} rounds of at least"
             f" {training['quorum']} updates, about {lineage['expected_examples']:,} examples",
             f"- Columns read: {in_markdown(', '.join(lineage['columns']))}",
             f"- Calibrated with: {_snapshot(lineage['snapshot'])}",

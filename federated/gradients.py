@@ -25,6 +25,7 @@ def clipped_sum(
     inputs: NDArray[Any],
     targets: NDArray[np.int64],
     clip: float,
+    *,
     device: str = "cpu",
 ) -> NDArray[np.float64]:
     """(parameters,): the sum of the examples' gradients, each scaled to an L2 norm of at most `clip`.

@@ -44,6 +44,7 @@ def write_float(network: nn.Module, labels: Sequence[str], one: Inputs, path: Pa
         with warnings.catch_warnings():
             # The exporter that succeeds it needs onnxscript, and writes larger files.
             warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", UserWarning)  # what it does not fold it computes
             torch.onnx.export(
                 network,
                 (torch.tensor(one),),

@@ -96,7 +96,5 @@ class Scattering(nn.Module):
 
 
 def _halved(images: Tensor) -> Tensor:
-    height, width = images.shape[2:]
-    if height % 2 or width % 2:
-        images = F.pad(images, (0, width % 2, 0, height % 2), mode="replicate")
-    return F.avg_pool2d(images, 2)
+    """An odd edge is the mean of itself, as if it were repeated."""
+    return F.avg_pool2d(images, 2, ceil_mode=True, count_include_pad=False)

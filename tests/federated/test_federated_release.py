@@ -21,9 +21,9 @@ from federated.onnx_files import run
 from federated.privacy import epsilon_micro, towards_coordinator
 from federated.release import Release, release
 from federated.signed_card import sign, verify
+from federated.tasks.task import Scores
 from protocol.errors import ConfigError, Reject, StateError
 from protocol.identity import KeyId, PersonId, name_of
-from federated.tasks.task import Scores
 from tests.training_lab import BLANK, TASK, skewed, spec, table
 
 SPEC = spec()
