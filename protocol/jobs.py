@@ -37,6 +37,7 @@ class JobTerms:
     task_options: str
     task_code: bytes
     task_version: str
+    model_licence: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ class Terms:
     port: int
     join_seconds: float
     round_seconds: int
+    model_licence: str  # under which partners have the model
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -210,6 +211,7 @@ def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
         delta_ppb=round(terms.delta * _PPB),
         expected_examples=terms.expected_examples,
         price_ppm=round(terms.price * PPM),
+        model_licence=terms.model_licence,
         round_seconds=terms.round_seconds,
     )
 

@@ -71,6 +71,7 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
             "export one with the scope train",
         )
     _validate_task(job)
+    check_name(job.model_licence, "the licence of the job's model")
     require_hash(job.initial_model, "the initial model's hash")
     _validate_columns(job)
     _validate_partners(state, job)

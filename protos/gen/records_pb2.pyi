@@ -273,7 +273,7 @@ class Genesis(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., name: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., rules: _Optional[int] = ..., delegation: _Optional[_Union[Delegation, _Mapping]] = ..., log_key: _Optional[bytes] = ...) -> None: ...
 
 class Policy(_message.Message):
-    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "reputation_decay_ppm", "revenue_treasury_ppm", "royalty_ppm", "admission", "operator_invitations", "member_invitations", "invite_standing", "newcomer_items", "items_per_standing", "bond", "silence_tosses", "silence_ppm")
+    __slots__ = ("epoch_emission_micro", "contributors_ppm", "reviewers_ppm", "trainers_ppm", "rejection_penalty_ppm", "accept_ppm", "reputation_decay_ppm", "revenue_treasury_ppm", "royalty_ppm", "admission", "operator_invitations", "member_invitations", "invite_standing", "newcomer_items", "items_per_standing", "bond", "silence_tosses", "silence_ppm", "model_grace_epochs")
     EPOCH_EMISSION_MICRO_FIELD_NUMBER: _ClassVar[int]
     CONTRIBUTORS_PPM_FIELD_NUMBER: _ClassVar[int]
     REVIEWERS_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -292,6 +292,7 @@ class Policy(_message.Message):
     BOND_FIELD_NUMBER: _ClassVar[int]
     SILENCE_TOSSES_FIELD_NUMBER: _ClassVar[int]
     SILENCE_PPM_FIELD_NUMBER: _ClassVar[int]
+    MODEL_GRACE_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     epoch_emission_micro: int
     contributors_ppm: int
     reviewers_ppm: int
@@ -310,7 +311,8 @@ class Policy(_message.Message):
     bond: str
     silence_tosses: int
     silence_ppm: int
-    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ..., admission: _Optional[_Union[Admission, str]] = ..., operator_invitations: _Optional[int] = ..., member_invitations: _Optional[int] = ..., invite_standing: _Optional[int] = ..., newcomer_items: _Optional[int] = ..., items_per_standing: _Optional[int] = ..., bond: _Optional[str] = ..., silence_tosses: _Optional[int] = ..., silence_ppm: _Optional[int] = ...) -> None: ...
+    model_grace_epochs: int
+    def __init__(self, epoch_emission_micro: _Optional[int] = ..., contributors_ppm: _Optional[int] = ..., reviewers_ppm: _Optional[int] = ..., trainers_ppm: _Optional[int] = ..., rejection_penalty_ppm: _Optional[int] = ..., accept_ppm: _Optional[int] = ..., reputation_decay_ppm: _Optional[int] = ..., revenue_treasury_ppm: _Optional[int] = ..., royalty_ppm: _Optional[int] = ..., admission: _Optional[_Union[Admission, str]] = ..., operator_invitations: _Optional[int] = ..., member_invitations: _Optional[int] = ..., invite_standing: _Optional[int] = ..., newcomer_items: _Optional[int] = ..., items_per_standing: _Optional[int] = ..., bond: _Optional[str] = ..., silence_tosses: _Optional[int] = ..., silence_ppm: _Optional[int] = ..., model_grace_epochs: _Optional[int] = ...) -> None: ...
 
 class PolicyChange(_message.Message):
     __slots__ = ("network", "epoch", "policy", "serial")
@@ -1001,7 +1003,7 @@ class SnapshotItem(_message.Message):
     def __init__(self, item_id: _Optional[bytes] = ..., without: _Optional[_Iterable[int]] = ..., less_permille: _Optional[int] = ...) -> None: ...
 
 class Licence(_message.Message):
-    __slots__ = ("network", "id", "snapshot", "licensee", "terms", "asset", "price")
+    __slots__ = ("network", "id", "snapshot", "licensee", "terms", "asset", "price", "job_id")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
@@ -1009,6 +1011,7 @@ class Licence(_message.Message):
     TERMS_FIELD_NUMBER: _ClassVar[int]
     ASSET_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
     snapshot: bytes
@@ -1016,10 +1019,11 @@ class Licence(_message.Message):
     terms: str
     asset: bytes
     price: str
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., licensee: _Optional[str] = ..., terms: _Optional[str] = ..., asset: _Optional[bytes] = ..., price: _Optional[str] = ...) -> None: ...
+    job_id: str
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., licensee: _Optional[str] = ..., terms: _Optional[str] = ..., asset: _Optional[bytes] = ..., price: _Optional[str] = ..., job_id: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "task", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "task_options", "task_code", "task_version")
+    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "task", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "task_options", "task_code", "task_version", "model_licence")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -1046,6 +1050,7 @@ class Job(_message.Message):
     TASK_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     TASK_CODE_FIELD_NUMBER: _ClassVar[int]
     TASK_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_LICENCE_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
     title: str
@@ -1072,7 +1077,8 @@ class Job(_message.Message):
     task_options: str
     task_code: bytes
     task_version: str
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., task: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., task_options: _Optional[str] = ..., task_code: _Optional[bytes] = ..., task_version: _Optional[str] = ...) -> None: ...
+    model_licence: str
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., task: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., task_options: _Optional[str] = ..., task_code: _Optional[bytes] = ..., task_version: _Optional[str] = ..., model_licence: _Optional[str] = ...) -> None: ...
 
 class TrainingRound(_message.Message):
     __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm")
