@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.report import show
 from commonhold.digits import LABELS, Digits, Truth, load_digits
 from federated.aggregate import Aggregator
-from federated.data import IMAGE, LABEL, Table, column_array
+from federated.data import IMAGE, LABEL, Table, column_array, private
 from federated.model import Weights
 from federated.partner import Partner
 from federated.privacy import (

@@ -80,7 +80,8 @@ def _scattered(images: Floats, cells: int) -> Floats:
         (rows @ part.reshape(len(images), -1, *half.shape[1:]) @ columns.T)
         for part in (half, fine, coarse, second)
     ]
-    return np.concatenate(parts, axis=1).reshape(len(images), CHANNELS, -1)
+    whole: Floats = np.concatenate(parts, axis=1, dtype=np.float32)
+    return whole.reshape(len(images), CHANNELS, -1)
 
 
 def _moduli(images: Floats) -> Floats:

@@ -43,11 +43,11 @@ class Normal(nn.Module):
 
     def __init__(self, groups: int) -> None:
         super().__init__()
-        self._groups = groups
+        self._grouped = nn.Unflatten(1, (groups, -1))
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, features) -> the same shape."""
-        grouped = features.reshape(len(features), self._groups, -1)
+        grouped: Tensor = self._grouped(features)
         centred = grouped - grouped.mean(2, keepdim=True)
         variance = centred.square().mean(2, keepdim=True)
         normal: Tensor = (centred / torch.sqrt(variance + _LEAST_DEVIATION**2)).flatten(1)
