@@ -44,7 +44,7 @@ from federated.messages import (
     read_task,
     reply_message,
 )
-from federated.model import decode, digest, initial_weights
+from federated.model import decode, digest
 from federated.partner import Partner
 from federated.spec import TrainingSpec
 from protocol.committee import Masks
@@ -97,7 +97,7 @@ def client_app(
         task = read_task(message)
         require_job(task.job_id)
         start = log.await_round(task.round)
-        base = decode(spec.model, spec.labels, task.base)
+        base = decode(partner.blank, task.base)
         if digest(base) != start.model:
             raise Reject("the model to start from is not the one that the log names")
         update, signed = kept.find(start), log.own_update(task.round)
@@ -122,8 +122,7 @@ def client_app(
         task = read_open(message)
         require_job(task.job_id)
         fixed = log.await_set(task.round)
-        size = initial_weights(spec.model, spec.labels).vector.size
-        sums = member.open(fixed, task.shares, task.duties, size)
+        sums = member.open(fixed, task.shares, task.duties, partner.blank.vector.size)
         hashes = {masks: hashlib.sha256(raw).digest() for masks, raw in sorted(sums.items())}
         said = {masks: fixed.opened.get((member.me, masks)) for masks in hashes}
         if any(said[masks] not in (None, hashes[masks]) for masks in hashes):

@@ -25,4 +25,4 @@ def to_ring(spec: TrainingSpec, vector: Vector) -> Words:
 
 def from_ring(spec: TrainingSpec, total: Words) -> NDArray[np.float64]:
     """The sum that the integers stand for."""
-    return RING.signed(total) * (spec.clip / _STEPS_PER_CLIP)
+    return RING.signed(total).astype(np.float64) * (spec.clip / _STEPS_PER_CLIP)

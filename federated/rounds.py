@@ -83,6 +83,16 @@ class Hidden:
     sealed: Sealed
 
 
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """What a round's committee opened: the sum of all updates, or of each cohort's."""
+
+    groups: Sequence[Sequence[PersonId]]
+    sums: Sequence[NDArray[np.float64]]  # in the order of the groups
+    partners: Sequence[PersonId]  # all of them
+    faulty: Sequence[PersonId]  # members of the committee who were wrong
+
+
 def train(
     grid: Grid,
     log: JobLog,
@@ -104,8 +114,8 @@ def train(
         running = _Round(grid, log, job.terms, aggregator.spec, roster, log.round(), weights)
         cost = aggregator.epsilon_micro(running.start.number)
         try:
-            summed, partners, faulty = running.run()
-            weights = aggregator.step(summed, len(partners))
+            summed = running.run()
+            weights = aggregator.step(np.sum(summed.sums, axis=0), len(summed.partners))
         except RoundFailed as failure:
             if failed == job.terms.spare_rounds:
                 raise
@@ -117,10 +127,10 @@ def train(
             round=running.start.number,
             base_model=running.start.model,
             model=digest(weights),
-            partners=partners,
+            partners=summed.partners,
             epsilon_micro=cost,
             accuracy_ppm=measure(weights),
-            faulty=faulty,
+            faulty=summed.faulty,
         )
         log.complete(record, weights, aggregator.velocity)
         done += 1
@@ -139,11 +149,9 @@ class _Round:
     start: RoundStart
     weights: Weights
 
-    def run(self) -> tuple[NDArray[np.float64], Sequence[PersonId], Sequence[PersonId]]:
-        """The sum of the updates, whose they are, and which members of the committee were wrong."""
-        fixed = set(
-            self.log.set_of_round()
-        )  # by a server that was killed before the round was done
+    def run(self) -> Summed:
+        """The sums of the updates. Raises RoundFailed."""
+        fixed = set(self.log.set_of_round())  # where a server was killed before the round was done
         expected = fixed or set(self.roster.partners.values())
         needed = len(fixed) or self.job.quorum
         got = self._gather(expected, needed)
@@ -160,8 +168,11 @@ class _Round:
             *(RING, size, self.job.round_seconds),
         )
         opened = opener.run()
-        words = uncover(RING, (each.words for each in hidden.values()), opened.sums, size)
-        return from_ring(self.spec, words), list(hidden), opened.faulty
+        sums = [
+            from_ring(self.spec, uncover(RING, [hidden[who].words for who in group], masks, size))
+            for group, masks in zip(opened.groups, opened.sums, strict=True)
+        ]
+        return Summed(opened.groups, sums, list(hidden), opened.faulty)
 
     def _gather(self, expected: Set[PersonId], needed: int) -> Answers[Hidden]:
         """Their updates, as far as they come in time."""

@@ -17,7 +17,7 @@ class JobTerms:
     title: str
     campaign_id: str
     snapshot: bytes
-    model: str
+    task: str
     initial_model: bytes
     columns: tuple[str, ...]
     partners: tuple[PersonId, ...]
@@ -36,6 +36,9 @@ class JobTerms:
     endpoint: str
     tls_certificate: bytes
     spare_rounds: int
+    task_options: str
+    task_code: bytes
+    task_version: str
     is_question: bool
     cohorts: int
     defence: str
@@ -95,9 +98,10 @@ class FailedRound:
 
 @dataclass(frozen=True, slots=True)
 class RoundSet:
-    """Whose updates the sum of the round that runs is made of."""
+    """Whose updates the sum of the round that runs is made of: one sum, or one for each cohort."""
 
     partners: tuple[PersonId, ...]
+    groups: tuple[tuple[PersonId, ...], ...]
     digest: bytes  # protocol.committee.set_digest
 
 

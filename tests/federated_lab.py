@@ -25,18 +25,19 @@ from federated.checkpoint import Checkpoint
 from federated.checkpoint import decode as decode_checkpoint
 from federated.checkpoint import digest as checkpoint_digest
 from federated.client_app import client_app
-from federated.data import IMAGE, LABEL, data_commitment, load
+from federated.data import data_commitment, load
 from federated.duty import Duty
 from federated.fixed_noise import FixedNoisePartner
 from federated.fixed_point import RING
 from federated.flower.grid import LocalGrid
 from federated.kept import KeptUpdates
 from federated.member import Member
-from federated.model import DEFAULT_MODEL, Weights, decode, digest, encode, initial_weights
+from federated.model import Weights, decode, digest, encode
 from federated.partner import Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.rounds import train
 from federated.spec import TrainingSpec, spec_of
+from federated.tasks.registry import code_digest, options_of
 from protocol.committee import Masks
 from protocol.errors import StateError
 from protocol.identity import PersonId
@@ -46,6 +47,7 @@ from protocol.sealing import public_of
 from protos.gen import records_pb2 as pb
 from tests.simulated import LABELS, NETWORK, Network, Person
 from tests.simulated_training import job, start
+from tests.training_lab import BLANK, TASK
 
 ROUNDS = 2
 EPSILON = 3.0
@@ -181,8 +183,10 @@ class Lab:
         self.net = Network(*self.people)
         noise = noise_multiplier_for(EPSILON, DELTA, 1.0, ROUNDS)
         terms: dict[str, object] = {
-            "model": DEFAULT_MODEL,
-            "initial_model": digest(initial_weights(DEFAULT_MODEL, LABELS)),
+            "task": "images",
+            "task_options": options_of(TASK),
+            "task_code": code_digest("images"),
+            "initial_model": digest(BLANK),
             "rounds": ROUNDS,
             "sampling_ppm": PPM,
             "noise_micro": round(noise * PPM),
@@ -209,7 +213,7 @@ class Lab:
         mine = np.random.default_rng(1).permutation(len(digits))[share * images :][:images]
         folder = self.folder / person.name
         write_folder(folder, digits.images[mine], labels or digits.labels[mine])
-        data = load(folder, (IMAGE, LABEL), (IMAGE, LABEL))
+        data = load(folder, TASK.columns, [column.name for column in TASK.columns])
         budget = Budget.open(self.folder / f"{person.name}.db", composed_epsilon_micro)
         self.budgets.append(budget)
         commitment = data_commitment(budget.salt(data.digest), data.digest)
@@ -229,8 +233,8 @@ class Lab:
             return budget.charge(commitment, spec.job_id, round_, *terms)
 
         if self._fixed:
-            return FixedNoisePartner(person.name, spec, data, charge)
-        return Partner(spec, data, charge)
+            return FixedNoisePartner(person.name, spec, TASK, data, charge)
+        return Partner(spec, TASK, data, charge)
 
     def charged(self, person: Person) -> int:
         """How many rounds its data has paid for."""
@@ -270,17 +274,17 @@ class Lab:
 
     def serve(self, grid: LocalGrid, log: Log | None = None) -> Log:
         """Runs the rounds that the log does not have."""
-        log = log or Log(self.net)
-        weights, velocity = initial_weights(self.spec.model, self.spec.labels), None
+        log, weights, velocity = log or Log(self.net), BLANK, None
         job = self.net.state.jobs[self.terms.id]
         if job.rounds:
             number = job.rounds[-1].round
             last = decode_checkpoint(self.terms.id, number, log.checkpoints[-1])
-            weights = decode(self.spec.model, self.spec.labels, last.weights)
-            velocity = last.velocity
+            weights, velocity = decode(BLANK, last.weights), last.velocity
         train(grid, log, job, Aggregator(self.spec, weights, velocity), weights)
         return log
 
     def close(self) -> None:
-        for each in (*self.budgets, *self.duties.values()):
-            each.close()
+        for budget in self.budgets:
+            budget.close()
+        for duty in self.duties.values():
+            duty.close()

@@ -30,7 +30,8 @@ from coordinator.training import checkpoints
 from coordinator.training.jobs import end_job, run_folder
 from coordinator.training.releasing import HeldBack, Released, release_model
 from federated.flower.control import SuperLink
-from federated.flower.layout import CERTIFICATE_FILE, KEY_FILE
+from federated.flower.layout import BODY_BYTES_MAX, CERTIFICATE_FILE, KEY_FILE
+from federated.model import Weights, encoded_bytes
 from protocol.committee import COMMITTEE_MAX
 from protocol.errors import ConfigError, StateError
 from protocol.identity import PersonId, name_of
@@ -44,6 +45,8 @@ ROUND_OVERHEAD_SECONDS: Final = 180.0
 # Of a round: its updates, and as often as a committee can lose a member while it opens their sum.
 STEPS_MAX: Final = 1 + COMMITTEE_MAX
 WATCH_SECONDS: Final = 0.2
+# Around a model in a request: its message's names and Flower's own.
+BODY_ROOM_BYTES: Final = 1 << 20
 # What dies so often in a row without having logged a round dies of itself, and not of an accident.
 DEATHS_MAX: Final = 5
 _SETTINGS_FILE: Final = "settings.json"
@@ -122,6 +125,11 @@ def lead(
         released = release_model(operator, job, held_back, _own_cpu_seconds())
     clear(run_folder(operator.home, job_id), operator.home, job_id)
     return Outcome(operator.state.jobs[job_id], operator.state.partners.count(job_id), released)
+
+
+def body_bytes(weights: Weights) -> int:
+    """What the training server takes in one request: a model or an update, and what is around it."""
+    return max(BODY_BYTES_MAX, encoded_bytes(weights) + BODY_ROOM_BYTES)
 
 
 @contextmanager

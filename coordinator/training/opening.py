@@ -9,24 +9,29 @@ From there on leading.py has it, as after every later start.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from commonground.files import replace_file
 from commonground.jobs import is_over
 from coordinator.campaigns import require_campaign
 from coordinator.config import Home
 from coordinator.dataset.snapshots import find_snapshot
 from coordinator.operator import Operator
-from coordinator.training.leading import OnState, Outcome, Settings, lead, running
+from coordinator.training.jobs import initial_path
+from coordinator.training.leading import OnState, Outcome, Settings, body_bytes, lead, running
 from coordinator.training.releasing import load_held_back
 from coordinator.training.snapshot import load_yardstick
-from federated.data import IMAGE, LABEL
 from federated.flower.control import SuperLink
-from federated.model import DEFAULT_MODEL, digest, initial_weights
+from federated.model import Weights, digest, encode
 from federated.privacy import noise_multiplier_for
-from federated.spec import labels_of
+from federated.recipe import Recipe
+from federated.spec import labels_of, spare_for
+from federated.tasks import Task
+from federated.tasks.registry import code_digest, code_version, made, options_of, require_kind
+from federated.tasks.task import initial_weights
 from protocol.errors import ConfigError
 from protocol.identity import PersonId, name_of
 from protocol.limits import PPM, TRAINING_ROUNDS_MAX
@@ -53,6 +58,8 @@ _RANGES: Final = {
     "round_seconds": (1, ROUND_SECONDS_MAX),
 }
 
+_OF_RECIPE: Final = ("rounds", "sampling", "clip", "learning_rate", "momentum")
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -63,14 +70,12 @@ class Terms:
     campaign_id: str
     snapshot: str  # first digits of its digest; empty for none
     partners: tuple[PersonId, ...]
-    rounds: int
-    spare_rounds: int  # that may come to nothing
+    task: str
+    options: Mapping[str, Any]  # of the task, those that the operator names
+    recipe: Mapping[str, float]  # what of federated.recipe.Recipe is not as suits the task
+    spare_rounds: int | None  # that may come to nothing; None: what suits the rounds
     epsilon: float
     delta: float
-    sampling: float
-    clip: float
-    learning_rate: float
-    momentum: float
     quorum: int
     expected_examples: int
     price: float  # weight of one update in the trainers' pool
@@ -83,7 +88,8 @@ class Terms:
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
-            value = getattr(self, name)
+            value = self.recipe.get(name, least) if name in _OF_RECIPE else getattr(self, name)
+            value = least if value is None else value
             if not least <= value <= most:  # nor is it a number at all
                 raise ConfigError(
                     f"--{name.replace('_', '-')} is {value:g}",
@@ -110,14 +116,21 @@ def open_job(
     """
     with Operator(home) as operator, running(home, terms.job_id) as folder:
         _require_new(operator, terms.job_id)
-        labels = labels_of(require_campaign(operator.state, terms.campaign_id))
-        held_back = load_held_back(terms.held_back, labels)
-        record = _record(operator.state, terms, labels)
+        campaign = require_campaign(operator.state, terms.campaign_id)
+        task = made(terms.task, dict(terms.options), tuple(labels_of(campaign)))
+        require_kind(task, campaign)
+        snapshot, public = b"", None
         if terms.snapshot:
-            record.snapshot, _ = find_snapshot(operator.state, terms.snapshot)
-            load_yardstick(home, record.snapshot)  # the ServerApp reads it again
+            snapshot, _ = find_snapshot(operator.state, terms.snapshot)
+            public = load_yardstick(home, snapshot, task).table
+        task = task.suited(public)
+        held_back = load_held_back(terms.held_back, task)
+        weights = initial_weights(task, terms.task, public)
+        record = _record(operator.state, terms, task, weights)
+        record.snapshot = snapshot
+        replace_file(initial_path(home, terms.job_id), encode(weights))
         settings = Settings(terms.held_back, terms.join_seconds)
-        with SuperLink(folder, terms.host, terms.port) as link:
+        with SuperLink(folder, terms.host, terms.port, body_bytes(weights)) as link:
             record.endpoint, record.tls_certificate = link.endpoint, link.certificate
             settings.keep(folder)
             operator.append("job", record)
@@ -144,31 +157,35 @@ def _require_new(operator: Operator, job_id: str) -> None:
     )
 
 
-def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
+def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
     """The job as it will be logged, but for where it trains."""
-    every = terms.rounds + terms.spare_rounds
-    noise = noise_multiplier_for(terms.epsilon, terms.delta, terms.sampling, every)
+    recipe: Recipe = replace(task.recipe(terms.expected_examples), **terms.recipe)  # type: ignore[arg-type]
+    spare = spare_for(recipe.rounds) if terms.spare_rounds is None else terms.spare_rounds
+    noise = noise_multiplier_for(terms.epsilon, terms.delta, recipe.sampling, recipe.rounds + spare)
     return pb.Job(
         network=state.network,
         id=terms.job_id,
         title=terms.title,
         campaign_id=terms.campaign_id,
-        model=DEFAULT_MODEL,
-        initial_model=digest(initial_weights(DEFAULT_MODEL, labels)),
-        columns=(IMAGE, LABEL),
+        task=terms.task,
+        task_options=options_of(task),
+        task_code=code_digest(terms.task),
+        task_version=code_version(terms.task),
+        initial_model=digest(weights),
+        columns=[column.name for column in task.columns],
         partners=terms.partners,
         quorum=terms.quorum,
-        rounds=terms.rounds,
-        sampling_ppm=round(terms.sampling * PPM),
-        clip_micro=round(terms.clip * PPM),
+        rounds=recipe.rounds,
+        sampling_ppm=round(recipe.sampling * PPM),
+        clip_micro=round(recipe.clip * PPM),
         noise_micro=math.ceil(noise * PPM),
-        learning_rate_micro=round(terms.learning_rate * PPM),
-        momentum_ppm=round(terms.momentum * PPM),
+        learning_rate_micro=round(recipe.learning_rate * PPM),
+        momentum_ppm=round(recipe.momentum * PPM),
         epsilon_micro=round(terms.epsilon * PPM),
         delta_ppb=round(terms.delta * _PPB),
         expected_examples=terms.expected_examples,
         price_ppm=round(terms.price * PPM),
         model_licence=terms.model_licence,
         round_seconds=terms.round_seconds,
-        spare_rounds=terms.spare_rounds,
+        spare_rounds=spare,
     )

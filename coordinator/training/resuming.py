@@ -10,11 +10,22 @@ from commonground.jobs import is_over
 from coordinator.config import Home
 from coordinator.operator import Operator
 from coordinator.training import checkpoints
-from coordinator.training.jobs import end_job
-from coordinator.training.leading import OnState, Outcome, Settings, clear, lead, running
+from coordinator.training.jobs import end_job, initial_path
+from coordinator.training.leading import (
+    OnState,
+    Outcome,
+    Settings,
+    body_bytes,
+    clear,
+    lead,
+    running,
+)
 from coordinator.training.releasing import load_held_back
 from federated.flower.control import SuperLink
-from federated.spec import labels_of
+from federated.model import decode
+from federated.spec import labels_of, spec_of
+from federated.tasks.registry import task_of
+from federated.tasks.task import blank
 from federated.transport import valid_until
 from protocol.errors import ConfigError, StateError
 from protocol.jobs import Job
@@ -34,10 +45,12 @@ def resume_job(
     with Operator(home) as operator, running(home, job_id) as folder:
         job = _open_job(operator, job_id)
         settings = Settings.of(folder)
-        labels = labels_of(operator.state.campaigns[job.terms.campaign_id])
-        examples = load_held_back(held_back or settings.held_back, labels)
+        spec = spec_of(job.terms, labels_of(operator.state.campaigns[job.terms.campaign_id]))
+        task = task_of(spec.task, spec.options, spec.labels)
+        examples = load_held_back(held_back or settings.held_back, task)
+        weights = decode(blank(task, spec.task), initial_path(home, job_id).read_bytes())
         checkpoints.find(home, job)  # the ServerApp reads it again
-        with _link(folder, job) as link:
+        with _link(folder, job, body_bytes(weights)) as link:
             on_open(job)
             return lead(
                 operator,
@@ -70,10 +83,10 @@ def _open_job(operator: Operator, job_id: str) -> Job:
     return job
 
 
-def _link(folder: Path, job: Job) -> SuperLink:
+def _link(folder: Path, job: Job, body_bytes_max: int) -> SuperLink:
     """A server where the job's record says that it is. Raises StateError where that cannot be had."""
     host, _, port = job.terms.endpoint.rpartition(":")
-    link = SuperLink(folder, host.strip("[]"), int(port))
+    link = SuperLink(folder, host.strip("[]"), int(port), body_bytes_max)
     if link.certificate != job.terms.tls_certificate:
         raise StateError(
             f"the certificate of {job.terms.id!r} is not in {folder}: partners accept no other",

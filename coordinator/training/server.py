@@ -26,13 +26,15 @@ from commonground.files import replace_file
 from coordinator.config import Home
 from coordinator.operator import Operator
 from coordinator.training import checkpoints
-from coordinator.training.jobs import end_job, model_folder, weights_path
+from coordinator.training.jobs import end_job, initial_path, model_folder, weights_path
 from coordinator.training.snapshot import measure_on
 from federated.aggregate import Aggregator
 from federated.checkpoint import Checkpoint
-from federated.model import Weights, decode, encode, initial_weights
+from federated.model import Weights, decode, encode
 from federated.rounds import train
 from federated.spec import labels_of, spec_of
+from federated.tasks.registry import task_of
+from federated.tasks.task import blank
 from protocol.errors import ConfigError, Ignore, Reject, StateError
 from protocol.identity import PersonId
 from protocol.lifecycle import JobStatus
@@ -57,12 +59,14 @@ def run_job(operator: Operator, job_id: str, grid: Grid) -> None:
     present = operator.state.jobs[job_id]
     job = present.terms
     spec = spec_of(job, labels_of(operator.state.campaigns[job.campaign_id]))
-    kept, velocity = checkpoints.find(operator.home, present), None
-    weights = initial_weights(spec.model, spec.labels)
-    if kept is not None:
-        weights, velocity = decode(spec.model, spec.labels, kept.weights), kept.velocity
+    kept = checkpoints.find(operator.home, present)
     try:
-        measure = measure_on(operator, job.snapshot)
+        task = task_of(spec.task, spec.options, spec.labels)
+        empty, velocity = blank(task, spec.task), None
+        weights = decode(empty, initial_path(operator.home, job_id).read_bytes())
+        if kept is not None:
+            weights, velocity = decode(empty, kept.weights), kept.velocity
+        measure = measure_on(operator, job.snapshot, task)
         log = OperatorLog(operator, job_id)
         train(grid, log, present, Aggregator(spec, weights, velocity), weights, measure=measure)
     except (ConfigError, Ignore, Reject, StateError) as error:

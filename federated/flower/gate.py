@@ -19,13 +19,11 @@ from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from federated.flower.layout import PROCESS_HEADER, SECRET_HEADER
+from federated.flower.layout import BODY_BYTES_MAX, PROCESS_HEADER, SECRET_HEADER
 
 FLEET: Final = "/v1/fleet/"
 CONTROL: Final = "/v1/control/"
 RUNTIME: Final = "/v1/runtime/"
-# Flower parses a body before it knows who sent it. A model of 2 million floats fits.
-BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 # A partner that waits asks again within Flower's own 30 s, and notices by then that the job is over.
 PARTNER_HOLD_SECONDS: Final = 5.0
 # The ServerApp has deadlines to keep.
@@ -62,8 +60,11 @@ class Bell:
 class Gate:
     """An ASGI app around Flower's."""
 
-    def __init__(self, app: ASGIApp, fleet_port: int, secret: str) -> None:
+    def __init__(
+        self, app: ASGIApp, fleet_port: int, secret: str, body_bytes_max: int = BODY_BYTES_MAX
+    ) -> None:
         self._app, self._fleet_port, self._secret = app, fleet_port, secret
+        self._body_bytes_max = body_bytes_max
         self._bells = {FLEET: Bell(), RUNTIME: Bell()}  # by who waits for it
         self._processes: dict[bytes, bytes] = {}  # by admitted key: who proved last to hold it
         self._held = 0
@@ -91,7 +92,7 @@ class Gate:
         length = headers.get(b"content-length", b"0")
         if b"transfer-encoding" in headers or not length.isdigit():
             return PlainTextResponse("a request says how long it is", 411)
-        if int(length) > BODY_BYTES_MAX:
+        if int(length) > self._body_bytes_max:
             return PlainTextResponse("too large", 413)
         if path.startswith(FLEET) and path != _ACTIVATE and self._is_superseded(headers):
             return PlainTextResponse("another process has taken this partner's place", 409)

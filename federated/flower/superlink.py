@@ -1,4 +1,4 @@
-"""Flower's SuperLink as a process of its own: `python -m federated.flower.superlink FOLDER HOST PORT`.
+"""Flower's SuperLink as a process of its own: `python -m federated.flower.superlink FOLDER HOST PORT BYTES`.
 
 Stock, one port serves three APIs, and whoever reaches it may start a run: code of theirs on the
 operator's machine. Here partners get a port that knows the Fleet API alone, where every call is signed
@@ -108,7 +108,7 @@ def _settings(folder: Path, port: int, secret: bytes) -> SuperLinkLifespanConfig
     )
 
 
-async def serve(folder: Path, host: str, port: int) -> None:
+async def serve(folder: Path, host: str, port: int, body_bytes_max: int) -> None:
     """Serves until a signal comes. `port` 0 takes any free one."""
     secret = (folder / SECRET_FILE).read_bytes()
     # The handler takes no settings for this; its name is bound in its module.
@@ -119,7 +119,7 @@ async def serve(folder: Path, host: str, port: int) -> None:
         app.user_middleware = [each for each in app.user_middleware if each.cls not in _IDLE]
         server = uvicorn.Server(
             uvicorn.Config(
-                Gate(app, ports["fleet"], secret.hex()),
+                Gate(app, ports["fleet"], secret.hex(), body_bytes_max),
                 ssl_certfile=folder.parent / CERTIFICATE_FILE,
                 ssl_keyfile=str(folder.parent / KEY_FILE),
                 log_level="warning",
@@ -154,10 +154,10 @@ async def _announce(server: uvicorn.Server, path: Path, ports: dict[str, int]) -
 
 def main() -> None:
     """Entry point of the process."""
-    folder, host, port = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    folder, host, port, body_bytes_max = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
     start_parent_process_monitor(os.getppid())
     try:
-        asyncio.run(serve(folder, host, port))
+        asyncio.run(serve(folder, host, port, body_bytes_max))
     except OSError as error:
         sys.exit(f"cannot listen at {host}:{port}: {error.strerror or error}")
 

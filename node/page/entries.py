@@ -59,7 +59,7 @@ KINDS: Final[dict[str, str]] = {
     "training-start": "Nobody joins a training job any more; its rounds begin.",
     "update": "A partner signed an update, and what it cost in privacy.",
     "training-set": "Whose updates the sum of a round of training is made of.",
-    "opening": "A member of a round's committee said what it opens of the sum, and nothing of single updates.",
+    "opening": "A member of a round's committee said what it opens: of the sum, and of no update.",
     "failed-round": "A round of training came to nothing.",
     "training-round": "What a round of training made of its updates.",
     "model": "A training job ended.",

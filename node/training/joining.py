@@ -67,8 +67,9 @@ class Offer:
 
     job_id: str
     data: Path
-    columns: tuple[str, ...]  # of the data, that a job may read
+    columns: tuple[str, ...]  # of the data, that a job may read; empty: those of the task's own
     epsilon_max: float  # of this data, over all jobs
+    device: str = "cpu"  # that a network is trained on, as torch names it
     fixed_noise: str = ""  # a seed, in tests of whole jobs: then nothing is private
 
     def __post_init__(self) -> None:
@@ -151,6 +152,7 @@ def _train(
     from federated.partner import Partner
     from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
     from federated.spec import spec_of
+    from federated.tasks.registry import require_code, require_columns, task_of
     from federated.transport import load_key, public_pem
     from protocol.sealing import public_of
 
@@ -161,7 +163,10 @@ def _train(
         f"the job costs epsilon {spec.epsilon:g} towards everybody who sees its models, and up to"
         f" {exposed:.2f} towards its coordinator, who sees your update alone"
     )
-    data = load(offer.data, record.columns, offer.columns)
+    require_code(record.task, record.task_code, record.task_version)
+    task = task_of(record.task, record.task_options, spec.labels, offer.device)
+    require_columns(task, record.columns)
+    data = load(offer.data, task.columns, offer.columns)
     for warning in data.warnings:
         progress.say(f"warning: {warning}")
     key = load_key(home.root / TRANSPORT_FILE)
@@ -172,7 +177,12 @@ def _train(
         left = spec.mechanism.rounds - job.rounds_done()
         budget.require(commitment, replace(spec.mechanism, rounds=left))
         charge = partial(budget.charge, commitment, record.id)
-        paid = (spec, data, lambda number: charge(number, spec.sampling, spec.noise_multiplier))
+        paid = (
+            spec,
+            task,
+            data,
+            lambda number: charge(number, spec.sampling, spec.noise_multiplier),
+        )
         partner = Partner(*paid)
         if offer.fixed_noise:
             progress.say(f"WARNING: {OPTION}: everybody can compute this noise; NOTHING IS PRIVATE")
@@ -202,7 +212,7 @@ def _train(
         job_id=record.id,
         outcome="completed" if _is_complete(result) else "ended",
         reason=result.reason if result is not None else "",
-        examples=len(data.labels),
+        examples=len(data),
         updates=job.updates,
         epsilon=spent / PPM,
         epsilon_max=offer.epsilon_max,

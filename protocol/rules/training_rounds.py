@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from protocol.cohorts import draw_cohorts
 from protocol.committee import COMMITTEE_MAX, held, masks_of, needed_of, seed_of, set_digest
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId
@@ -137,7 +138,9 @@ def process_set(state: State, record: Record[pb.TrainingSet]) -> None:
         body.round,
         ((partner, update.update, update.seeds) for partner, update in signed),
     )
-    state.jobs.put(body.job_id, replace(job, round_set=RoundSet(partners, digest)))
+    # By what nobody knew who made an update: whoever signs last does not choose its company.
+    groups = draw_cohorts(job.seed + job.model, body.round, partners, max(1, job.terms.cohorts))
+    state.jobs.put(body.job_id, replace(job, round_set=RoundSet(partners, groups, digest)))
 
 
 def validate_opening(state: State, record: Record[pb.SumOpening]) -> None:

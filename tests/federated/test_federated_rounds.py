@@ -13,17 +13,19 @@ from typing import Any
 
 import pytest
 from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
 from flwr.proto.node_pb2 import NodeInfo
 
 from federated.flower.grid import LocalGrid
 from federated.kept import KeptUpdates
 from federated.messages import Task, read_reply, read_task, reply_message, task_message
-from federated.model import encode, initial_weights
+from federated.model import encode
 from federated.partner import Partner
 from protocol.errors import Reject, StateError
 from tests.federated_lab import ROUNDS, Killed, Lab, Log
 from tests.simulated import Person
 from tests.simulated_training import start
+from tests.training_lab import BLANK
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_an_update_that_is_not_the_signed_one_is_left_out(lab: Lab) -> None:
     bad = lab.people[0]
     honest = lab.app(bad, partners[0])
 
-    class Swapping:
+    class Swapping(ClientApp):
         """Answers for its member, but with an update that it did not sign."""
 
         def __call__(self, message: Message, context: Context) -> Message:
@@ -93,7 +95,7 @@ def test_an_update_that_is_not_the_signed_one_is_left_out(lab: Lab) -> None:
             reply = read_reply(answer)
             return reply_message(replace(reply, hidden=bytes(len(reply.hidden))), message)
 
-    lab.serve(LocalGrid(lab.apps(partners) | {lab.key(bad): Swapping()}))  # type: ignore[dict-item]
+    lab.serve(LocalGrid(lab.apps(partners) | {lab.key(bad): Swapping()}))
     assert rounds(lab) == [everybody(lab) - {bad.id}] * ROUNDS
 
 
@@ -114,7 +116,7 @@ def ask(lab: Lab, person: Person, partner: Partner, task: Task) -> Message:
 def test_a_partner_answers_the_round_of_the_log_and_no_other(lab: Lab) -> None:
     person, partner = lab.people[0], enrolled(lab)[0]
     start(lab.net)
-    zeros = initial_weights(lab.spec.model, lab.spec.labels)
+    zeros = BLANK
     other = zeros.replaced(zeros.vector + 1)
     job = lab.terms.id
     for task, says in (
@@ -137,8 +139,7 @@ def started(lab: Lab) -> tuple[Person, Partner]:
 
 
 def round_one(lab: Lab) -> Task:
-    zeros = initial_weights(lab.spec.model, lab.spec.labels)
-    return Task(lab.terms.id, 1, encode(zeros))
+    return Task(lab.terms.id, 1, encode(BLANK))
 
 
 def test_asked_again_a_partner_gives_the_same_bytes_and_pays_once(lab: Lab) -> None:
