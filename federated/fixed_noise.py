@@ -31,6 +31,14 @@ class FixedNoisePartner(Partner):
         return super().update(round_, base)
 
 
+def partner_with(seed: str, say: Callable[[str], None], *arguments: Any) -> Partner:
+    """A Partner; with a seed one whose noise is fixed, and who says what that means."""
+    if not seed:
+        return Partner(*arguments)
+    say(f"WARNING: {OPTION}: everybody can compute this noise; NOTHING IS PRIVATE")
+    return FixedNoisePartner(seed, *arguments)
+
+
 def _bytes_of(name: str) -> Callable[[int], bytes]:
     calls = itertools.count()
 

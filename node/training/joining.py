@@ -144,12 +144,11 @@ def _train(
     from federated.client_app import client_app
     from federated.data import data_commitment, load
     from federated.duty import Duty
-    from federated.fixed_noise import OPTION, FixedNoisePartner
+    from federated.fixed_noise import partner_with
     from federated.fixed_point import RING
     from federated.flower.supernode import SuperNode
     from federated.kept import KeptUpdates
     from federated.member import Member
-    from federated.partner import Partner
     from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
     from federated.spec import spec_of
     from federated.tasks.registry import require_code, require_columns, task_of
@@ -177,16 +176,10 @@ def _train(
         left = spec.mechanism.rounds - job.rounds_done()
         budget.require(commitment, replace(spec.mechanism, rounds=left))
         charge = partial(budget.charge, commitment, record.id)
-        paid = (
-            spec,
-            task,
-            data,
+        partner = partner_with(
+            *(offer.fixed_noise, progress.say, spec, task, data),
             lambda number: charge(number, spec.sampling, spec.noise_multiplier),
         )
-        partner = Partner(*paid)
-        if offer.fixed_noise:
-            progress.say(f"WARNING: {OPTION}: everybody can compute this noise; NOTHING IS PRIVATE")
-            partner = FixedNoisePartner(offer.fixed_noise, *paid)
         kept = KeptUpdates(folder / f"{record.id}.update")
         with Duty.open(home.root / DUTY_FILE) as duty:
             job.enrol(commitment, public_pem(key), public_of(duty.key(record.id)))
