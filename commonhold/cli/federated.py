@@ -64,6 +64,10 @@ def open_(
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Default: what suits the model.")
     ] = None,
+    spare_rounds: Annotated[
+        int | None,
+        typer.Option(min=0, help="That may come to nothing; they cost as much. Default: some."),
+    ] = None,
     sampling: Annotated[
         float | None, typer.Option(help="Chance of an example to be in a round, to 1.")
     ] = None,
@@ -83,27 +87,28 @@ def open_(
 ) -> None:
     """Open a training job and lead it to a model. Ends with code 5 when the job ended early.
 
-    Partners run only code installed with them, and add noise before anything leaves their machine; the
-    coordinator sees the single updates, and is trusted not to show them to others. Interrupting it ends
-    the job.
+    Partners run only code installed with them, and add noise before anything leaves their machine; what
+    leaves it is masked, and a committee of partners opens sums alone. Interrupting it ends the job.
     """
     partners = tuple(parse_person(each) for each in partner)
     go_on_in_training()
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
     from federated.flower.logs import log_as_we_do
-    from federated.spec import RECIPE
+    from federated.spec import RECIPE, spare_for
 
     log_as_we_do()
 
     home = Home.at(directory)
+    rounds = RECIPE.rounds if rounds is None else rounds
     terms = Terms(
         job_id=job_id,
         title=title or job_id,
         campaign_id=campaign,
         snapshot=snapshot,
         partners=partners,
-        rounds=RECIPE.rounds if rounds is None else rounds,
+        rounds=rounds,
+        spare_rounds=spare_for(rounds) if spare_rounds is None else spare_rounds,
         epsilon=epsilon,
         delta=delta,
         sampling=RECIPE.sampling if sampling is None else sampling,

@@ -37,6 +37,7 @@ from federated.flower.control import SuperLink
 from federated.model import DEFAULT_MODEL, digest, initial_weights
 from federated.privacy import noise_multiplier_for
 from federated.spec import labels_of
+from protocol.committee import COMMITTEE_MAX
 from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.identity import PersonId, name_of
 from protocol.jobs import Job
@@ -50,6 +51,8 @@ CLIENT_APP: Final = "federated.client_app:app"
 # The rounds' own deadlines end a job; beyond them, and these, its process is stuck.
 START_SECONDS_MAX: Final = 120.0
 ROUND_OVERHEAD_SECONDS: Final = 60.0
+# Of a round: its updates, and as often as a committee can lose a member while it opens their sum.
+STEPS_MAX: Final = 1 + COMMITTEE_MAX
 WATCH_SECONDS: Final = 0.2
 _PPB: Final = 1_000_000_000
 # What a job's numbers may be, least and most: the least that its record can say, and the most that it can
@@ -65,6 +68,7 @@ _RANGES: Final = {
     "momentum": (0.0, 0.999999),
     "price": (_MILLIONTH, 1_000.0),
     "rounds": (1, TRAINING_ROUNDS_MAX),
+    "spare_rounds": (0, TRAINING_ROUNDS_MAX - 1),
     "expected_examples": (1, 2**32 - 1),
     "round_seconds": (1, ROUND_SECONDS_MAX),
 }
@@ -83,6 +87,7 @@ class Terms:
     snapshot: str  # first digits of its digest; empty for none
     partners: tuple[PersonId, ...]
     rounds: int
+    spare_rounds: int  # that may come to nothing
     epsilon: float
     delta: float
     sampling: float
@@ -172,7 +177,8 @@ def open_job(
 
 def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
     """The job as it will be logged, but for where it trains."""
-    noise = noise_multiplier_for(terms.epsilon, terms.delta, terms.sampling, terms.rounds)
+    every = terms.rounds + terms.spare_rounds
+    noise = noise_multiplier_for(terms.epsilon, terms.delta, terms.sampling, every)
     return pb.Job(
         network=state.network,
         id=terms.job_id,
@@ -194,6 +200,7 @@ def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
         expected_examples=terms.expected_examples,
         price_ppm=round(terms.price * PPM),
         round_seconds=terms.round_seconds,
+        spare_rounds=terms.spare_rounds,
     )
 
 
@@ -226,7 +233,9 @@ def _watch(
     on_state: OnState,
 ) -> None:
     """Until the ServerApp has run all rounds, or ended the job. Raises StateError if it did neither."""
-    seconds = START_SECONDS_MAX + terms.rounds * (terms.round_seconds + ROUND_OVERHEAD_SECONDS)
+    # Updates, then sums of masks; those that nobody gives in time are asked of others.
+    each = STEPS_MAX * terms.round_seconds + ROUND_OVERHEAD_SECONDS
+    seconds = START_SECONDS_MAX + (terms.rounds + terms.spare_rounds) * each
     deadline = time.monotonic() + seconds
     while app.poll() is None:
         link.require_alive()
