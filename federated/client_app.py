@@ -31,7 +31,6 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from commonground.committees import FixedSet, RoundStart, Signed
-from federated.fixed_point import to_ring
 from federated.member import Member
 from federated.messages import (
     OPEN,
@@ -42,7 +41,7 @@ from federated.messages import (
     read_task,
     reply_message,
 )
-from federated.model import decode, digest, initial_weights
+from federated.model import decode, digest
 from federated.partner import Partner
 from federated.spec import TrainingSpec
 from protocol.committee import Masks
@@ -90,7 +89,7 @@ def client_app(
         if digest(base) != start.model:
             raise Reject("the model to start from is not the one that the log names")
         update = partner.update(task.round, base)
-        masked = member.mask(start, to_ring(spec, update.vector))
+        masked = member.mask(start, update.words)
         log.sign(start, Signed(masked.digest, masked.sealed.digest), update.epsilon_micro)
         reply = Reply(job_id, task.round, masked.hidden, masked.sealed.encode())
         return reply_message(reply, message)
@@ -100,8 +99,7 @@ def client_app(
         task = read_open(message)
         require_job(task.job_id)
         fixed = log.await_set(task.round)
-        size = initial_weights(spec.model, spec.labels).vector.size
-        sums = member.open(fixed, task.shares, task.duties, size)
+        sums = member.open(fixed, task.shares, task.duties, spec.values)
         hashes = {masks: hashlib.sha256(raw).digest() for masks, raw in sorted(sums.items())}
         said = {masks: fixed.opened.get((member.me, masks)) for masks in hashes}
         if any(said[masks] not in (None, hashes[masks]) for masks in hashes):

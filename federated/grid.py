@@ -18,14 +18,13 @@ discrete Gaussian up to one that is nothing. So for T rounds of d values epsilon
 and `slack` has to be below half a millionth. Alone (m = 1) there is no t: cutting is post-processing.
 
 **Overflow** is no matter of privacy. A sum that leaves the range comes out 2^bits steps wrong; `fitting`
-chooses a range that holds all examples in one direction, unless fewer bits are asked for.
+chooses a range that holds all examples in one direction, unless it is asked for fewer bits.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -33,13 +32,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federated.noise import Randomness, discrete_gaussian
-from federated.packing import BITS_MAX
+from federated.ring import Ring, Words
 from federated.spec import TrainingSpec
 from protocol.errors import ConfigError, StateError
-from protocol.limits import PPM
+from protocol.limits import PPM, UPLOAD_BITS_MAX, UPLOAD_BITS_MIN
 
 Floats = NDArray[np.float64]
-Steps = NDArray[np.uint32]
 
 UNITS: Final = PPM  # in a clip
 # Added to each share's variance, so that discrete noise is that of normal noise, blurred: the difference is
@@ -54,27 +52,9 @@ _ROOM: Final = 8
 _PERMUTATION: Final = b"commonhold/v1/turn\0"
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """How a sum travels. Both are in the job's record."""
-
-    step: int  # units
-    bits: int  # values are modulo 2^bits
-
-    def coarse(self, units: NDArray[np.int64]) -> Steps:
-        """The nearest numbers of steps, modulo 2^bits."""
-        steps = np.floor_divide(units + self.step // 2, self.step)
-        return (steps & ((1 << self.bits) - 1)).astype(np.uint32)
-
-    def added(self, one: Steps, other: Steps) -> Steps:
-        """The sum of two, modulo 2^bits."""
-        return (one + other) & np.uint32((1 << self.bits) - 1)
-
-    def units(self, total: Steps) -> Floats:
-        """What a sum stands for, in units: the middle of the range is zero."""
-        half = 1 << (self.bits - 1)
-        signed = (total.astype(np.int64) + half & ((1 << self.bits) - 1)) - half
-        return np.asarray(signed * float(self.step))
+def ring_of(spec: TrainingSpec) -> Ring:
+    """What a job's updates are summed in."""
+    return Ring(spec.bits)
 
 
 def share_variance(noise_multiplier: float, noise_parties: int, values: int) -> int:
@@ -103,9 +83,12 @@ def slack(deviation: float, parties: int, released: int) -> float:
 
 
 def coarsest(spec: TrainingSpec) -> int:
-    """The largest step whose slack is no more than SLACK_MAX, towards partners too, who know a share."""
+    """The largest step whose slack is no more than SLACK_MAX, towards partners too, who know a share.
+
+    Nothing for a job with hardly any noise.
+    """
     variance = share_variance(spec.noise_multiplier, spec.noise_parties, spec.values)
-    released = spec.values * spec.rounds
+    released = spec.values * spec.mechanism.rounds
 
     def holds(step: int) -> bool:
         deviation = math.sqrt(variance) / step
@@ -116,56 +99,51 @@ def coarsest(spec: TrainingSpec) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
-    if low == 0:
-        raise ConfigError(
-            "the job's noise is finer than its grid", "open it with more noise or a smaller quorum"
-        )
     return low
 
 
-def fitting(spec: TrainingSpec, partners: int, bits: int | None) -> Grid:
-    """The grid of a new job. Without `bits`: as many as hold any sum, steps as fine as help.
+def fitting(spec: TrainingSpec, partners: int, bits: int | None) -> tuple[int, int]:
+    """(step, bits) for a new job. Without `bits`: as many as hold any sum, and steps as fine as help.
 
     Raises ConfigError.
     """
     deviation = math.sqrt(share_variance(spec.noise_multiplier, spec.noise_parties, spec.values))
     most = coarsest(spec)
     finest = min(most, max(1, int(deviation / _FINEST)))
-    noise = 2 * _ROOM * deviation * math.sqrt(partners)
-    # Twice as many as expected, all of them in one direction, of either sign.
-    signal = 4.0 * UNITS * spec.expected_examples
+    # Twice as many as expected, all of them in one direction; and both signs of all that.
+    signal = 2 * 2 * spec.expected_examples * UNITS
+    room = signal + 2 * _ROOM * deviation * math.sqrt(partners)
     if bits is None:
-        bits = min(BITS_MAX, max(2, math.ceil(math.log2((signal + noise) / finest + 1))))
-    if not 2 <= bits <= BITS_MAX:
-        raise ConfigError(f"values of {bits} bits", f"give 2 to {BITS_MAX}")
-    return Grid(min(most, max(finest, math.ceil((signal + noise) / (1 << bits)))), bits)
+        bits = min(UPLOAD_BITS_MAX, math.ceil(math.log2(room / finest + 1)))
+    if not UPLOAD_BITS_MIN <= bits <= UPLOAD_BITS_MAX:
+        raise ConfigError(f"values of {bits} bits", f"give {UPLOAD_BITS_MIN} to {UPLOAD_BITS_MAX}")
+    return min(most, max(finest, math.ceil(room / (1 << bits)))), bits
 
 
 def require_grid(spec: TrainingSpec) -> None:
     """Raises StateError for a job whose steps are too coarse for its noise."""
     if spec.step > coarsest(spec):
         raise StateError(
-            f"the job's updates are cut to steps of {spec.step / UNITS:g} clips, at which its noise does"
-            " not hide an example as it says",
+            f"the job cuts updates to steps of {spec.step / UNITS:g} clips, at which its noise does not"
+            " hide an example as it says",
             "do not join it; its operator has to open one with finer steps",
         )
 
 
-def encode(
-    total: Floats, spec: TrainingSpec, round_: int, randomness: Randomness
-) -> Steps:
-    """What a partner adds to the secure sum of a round: its clipped sum (parameters,) with its noise."""
+def to_ring(total: Floats, spec: TrainingSpec, round_: int, randomness: Randomness) -> Words:
+    """What a partner adds to a round's secure sum: its clipped sum (parameters,) with its noise."""
     turned = turn(total, spec.job_id)[window(spec, round_)]
     units = np.rint(turned * (UNITS / spec.clip)).astype(np.int64)
     variance = share_variance(spec.noise_multiplier, spec.noise_parties, spec.values)
-    noise = discrete_gaussian(spec.values, variance, randomness)
-    return spec.grid.coarse(units + noise)
+    units += discrete_gaussian(spec.values, variance, randomness)
+    return ring_of(spec).of(np.floor_divide(units + spec.step // 2, spec.step))
 
 
-def decode(total: Steps, spec: TrainingSpec, round_: int) -> Floats:
-    """The sum that a round's sum of updates (values,) stands for: (parameters,), zero where it has none."""
+def from_ring(total: Words, spec: TrainingSpec, round_: int) -> Floats:
+    """(parameters,): the sum that a round's updates (values,) stand for, zero where they have none."""
     turned = np.zeros(spec.parameters)
-    turned[window(spec, round_)] = spec.grid.units(total) * (spec.clip / UNITS)
+    steps = ring_of(spec).signed(total)
+    turned[window(spec, round_)] = steps * (spec.step * spec.clip / UNITS)
     return turn_back(turned, spec.job_id)
 
 

@@ -86,7 +86,7 @@ def bin_width(rounds: Sequence[tuple[float, float, int]]) -> float:
     """
     variance, width = 0.0, 0.0
     for noise, sampling, count in rounds:
-        # Under the neighbour without the example: the chi-squared distance, and no more than without sampling.
+        # Without the example: the chi-squared distance, and no more than without sampling.
         spread = sampling * math.sqrt(math.expm1(min(noise**-2, LOSS_MAX)))
         variance += count * min(1 / noise, spread) ** 2
         low, high = _ends(noise, sampling)
@@ -212,29 +212,22 @@ def _connected(start: int, bin_: float, likely: _Parts, other: _Parts) -> Loss:
 
 
 class _Composed:
-    """The sum's loss on a grid from `start`, tilted by theta and scaled to one: tail sums that delta takes.
+    """The sum's losses on the grid, tilted by theta and scaled to one: tail sums that delta takes.
 
     With s for the losses above epsilon, delta is the sum of masses(s) (1 - exp(epsilon - s)), and masses(s)
     is exp(cumulant - theta s) times what is in `tilted`.
     """
 
     def __init__(
-        self,
-        start: int,
-        bin_: float,
-        tilted: Floats,
-        theta: float,
-        cumulant: float,
-        infinite: float,
+        self, losses: Floats, tilted: Floats, *, theta: float, cumulant: float, infinite: float
     ) -> None:
         self._theta, self._cumulant, self._infinite = theta, cumulant, infinite
-        losses = bin_ * (start + np.arange(len(tilted)))
         self._middle = float(losses @ tilted)
         over = losses - self._middle
         # So far below the middle nothing is asked for, and exponentials would overflow.
         kept = (theta + 1) * over >= -_EXPONENT_MAX
         self._losses, over, tilted = losses[kept], over[kept], tilted[kept]
-        self.lowest = float(self._losses[0]) - bin_ if not kept.all() else -math.inf
+        self.lowest = -math.inf if kept.all() else float(self._losses[0])
         self._likely = np.cumsum((tilted * np.exp(-theta * over))[::-1])[::-1]
         self._other = np.cumsum((tilted * np.exp(-(theta + 1) * over))[::-1])[::-1]
 
@@ -335,7 +328,13 @@ class _Sum:
         composed = np.fft.irfft(transformed, size)
         # Index k of it stands for shift + k and all that is a multiple of `size` away.
         composed = np.maximum(np.roll(composed, -((low - shift) % size)), 0.0)
-        return _Composed(low, self._bin, composed, theta, self.cumulant(theta), self.infinite)
+        return _Composed(
+            self._bin * (low + np.arange(size)),
+            composed,
+            theta=theta,
+            cumulant=self.cumulant(theta),
+            infinite=self.infinite,
+        )
 
     def _reach(self, theta: float, tilted: Sequence[tuple[Floats, int, int]]) -> tuple[int, int]:
         """Between which points of the grid the tilted sum is, but for exp(-_WRAPPED) at each end."""

@@ -7,7 +7,7 @@ quarter of the deviation:
 
     strip     V of 0, 1, 2 … with a chance in proportion to w(V) = exp(-V^2 / 32)
     place     U of 0 … t-1, and a sign, all alike; the candidate is Y = V t + U, and -0 is drawn anew
-    accept    with the chance exp(-Y^2 / (2 variance) + V^2 / 32): at most 1, as Y is V quarter deviations or more
+    accept    with the chance exp(-Y^2 / (2 variance) + V^2 / 32), at most 1 as Y is V quarters or more
 
 Each integer comes up as Y with w(V) / t, and stays with exp(-Y^2 / (2 variance)) / w(V): what is left of
 both does not depend on V. That is the proof.
@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from functools import lru_cache, partial
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -112,7 +113,7 @@ def _width(variance: int) -> int:
 
 def _strips(words: NDArray[np.uint64], randomness: Randomness) -> NDArray[np.int64]:
     """For each word of 64 bits the strip that it falls into."""
-    edges = np.array([float(_edge(strip, _DIGITS)) for strip in range(_STRIPS)])
+    edges = np.array(_edges(_DIGITS)[:_STRIPS], float)
     drawn = _part(words)
     strips = np.searchsorted(edges, drawn, side="right").astype(np.int64)
     sides = np.stack([edges[np.clip(strips + side, 0, _STRIPS - 1)] for side in (-1, 0)])
@@ -140,8 +141,8 @@ class _Uniform:
         """The first strip whose upper edge is above it."""
         while True:
             # Strips beyond that many have a smaller chance than the last bit so far.
-            for strip in range(self.bits):
-                below = self._is_below(_edge(strip, self.digits))
+            for strip, edge in enumerate(_edges(self.digits)[: self.bits]):
+                below = self._is_below(edge)
                 if below is None:
                     break
                 if below:
@@ -161,12 +162,13 @@ class _Uniform:
         self.bits, self.digits = self.bits + _WORD, self.digits + _DIGITS
 
 
-@lru_cache(_STRIPS)
-def _edge(strip: int, digits: int) -> Decimal:
-    """The chance of this strip and all below it, right to ten digits less than that."""
+@lru_cache(8)
+def _edges(digits: int) -> tuple[Decimal, ...]:
+    """The chances of each strip and all below it, right to ten digits less than that; the rest has none."""
     with localcontext(Context(digits)):
         weights = [_exponential(-each * each, 32, digits) for each in range(2 * digits)]
-        return sum(weights[: strip + 1], Decimal()) / sum(weights, Decimal())
+        whole = sum(weights, Decimal())
+        return tuple(part / whole for part in accumulate(weights))
 
 
 def _exponential(numerator: int, denominator: int, digits: int) -> Decimal:

@@ -15,17 +15,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from federated.data import PrivateData
-from federated.gradients import Randomness, noisy_sum
-from federated.model import Vector, Weights, features, head_of
+from federated.gradients import clipped_sum
+from federated.grid import to_ring
+from federated.model import Weights, features, head_of
+from federated.noise import Randomness, sampled
+from federated.ring import Words
 from federated.spec import TrainingSpec
-from protocol.errors import Reject, StateError
+from protocol.errors import Reject
+from protocol.limits import PPM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocalUpdate:
     """What a partner gives to a round, and what its data has spent by then."""
 
-    vector: Vector  # (parameters,) float32
+    words: Words  # (values,) with this partner's noise; single ones are for nobody's eyes
     epsilon_micro: int
 
 
@@ -55,10 +59,11 @@ class Partner:
         if not np.isfinite(base.vector).all():
             raise Reject("the model to start from holds values that are not finite")
         epsilon_micro = self._charge(round_)
-        vector = noisy_sum(head_of(base), self._features, self._classes, spec, self._randomness)
-        if not np.isfinite(vector).all():
-            raise StateError(
-                "the noise of this job is too large for single floats",
-                "do not join it; its operator has to open one with a smaller clip or noise",
-            )
-        return LocalUpdate(vector, epsilon_micro)
+        return LocalUpdate(self._noisy_sum(round_, base), epsilon_micro)
+
+    def _noisy_sum(self, round_: int, base: Weights) -> Words:
+        """The clipped gradients of a Poisson sample, and this partner's noise; never empty."""
+        spec = self._spec
+        chosen = sampled(len(self._features), round(spec.sampling * PPM), self._randomness)
+        total = clipped_sum(head_of(base), self._features[chosen], self._classes[chosen], spec.clip)
+        return to_ring(total, spec, round_, self._randomness)

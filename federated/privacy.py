@@ -26,6 +26,7 @@ from scipy.special import log_ndtr
 
 from federated.loss import OutOfRange, bin_width, epsilon_for, sampled_gaussian
 from federated.spec import Mechanism, TrainingSpec
+from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.errors import ConfigError, StateError
 from protocol.limits import PPM
 
@@ -40,6 +41,8 @@ _NOISE_TOLERANCE: Final = 1_000
 DELTA_MIN: Final = 1e-20
 # Usual in what is published, for some ten thousand examples.
 DELTA_USUAL: Final = 1e-5
+# What updates cost that are cut to the steps of a grid: federated.grid's SLACK_MAX, rounded up.
+_GRID_MICRO: Final = 1
 # What the logarithms in a formula can be wrong by, for each unit of their size.
 _LOG_ERROR: Final = 1e-15
 _STEPS: Final = 200
@@ -183,7 +186,7 @@ def _micro(epsilon: float, mechanisms: Sequence[Mechanism]) -> int:
     """Rounded up, and for every round a millionth at least: none is for nothing."""
     if not math.isfinite(epsilon):
         raise ConfigError("these settings have no finite epsilon", "add noise or train less")
-    return max(math.ceil(epsilon * PPM), sum(each.rounds for each in mechanisms))
+    return max(math.ceil(epsilon * PPM) + _GRID_MICRO, sum(each.rounds for each in mechanisms))
 
 
 def _merged(mechanisms: Sequence[Mechanism]) -> tuple[Mechanism, ...]:
@@ -199,9 +202,9 @@ class Who(StrEnum):
 
     PUBLIC = "public"  # sees the models of all rounds
     PARTNER = "partner"  # knows its own noise as well
-    COORDINATOR = "coordinator"
-    COMMITTEE = "committee"  # the coordinator, with as many of the committee as a secure sum bears
-    BROKEN = "broken committee"  # the coordinator, with more of them
+    COORDINATOR = "coordinator"  # sees sums, and no more than the public
+    COMMITTEE = "committee"  # the coordinator, with as many of the committee as may side with it
+    BROKEN = "broken committee"  # the coordinator, with more of them: single updates are open to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,18 +221,16 @@ class Exposure:
         return self.bound.epsilon_micro / PPM
 
 
-def adversaries(spec: TrainingSpec, threshold: int | None) -> list[Exposure]:
-    """Everybody who could learn from a job, and how much, from the public to the worst.
-
-    `threshold`: how many of a committee may side with the coordinator before single updates show; None
-    where updates are added up by the coordinator itself.
-    """
-    alone = 1 / spec.noise_parties
-    unknown = {Who.PUBLIC: 1.0, Who.PARTNER: _unknown(spec, 1), Who.COORDINATOR: alone}
-    if threshold is not None:
-        # Of the coordinator's helpers each is a partner who knows its own noise.
-        worst = {Who.COMMITTEE: _unknown(spec, threshold), Who.BROKEN: alone}
-        unknown |= {Who.COORDINATOR: 1.0} | worst
+def adversaries(spec: TrainingSpec) -> list[Exposure]:
+    """Everybody who could learn from a job, and how much at most, from the public to the worst."""
+    unknown = {
+        Who.PUBLIC: 1.0,
+        Who.PARTNER: _unknown(spec, 1),
+        Who.COORDINATOR: 1.0,
+        # Each member is a partner, who knows its own noise.
+        Who.COMMITTEE: _unknown(spec, colluders_of(min(COMMITTEE_MAX, spec.partners))),
+        Who.BROKEN: 1 / spec.noise_parties,
+    }
     return [Exposure(who, _with_noise(spec, part), spec.delta) for who, part in unknown.items()]
 
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from commonground.committees import FixedSet, RoundStart, Signed
 from federated.aggregate import Aggregator
 from federated.exchange import Answers, Roster, ask
-from federated.fixed_point import RING, from_ring
+from federated.grid import from_ring, ring_of
 from federated.messages import Task, read_reply, task_message
 from federated.model import Weights, digest, encode
 from federated.opening import Opener, RoundFailed
@@ -142,15 +142,15 @@ class _Round:
             raise RoundFailed(self._reason(got), list(missing))
         hidden = dict(sorted(got.accepted.items()))
         self.log.fix(list(hidden))
-        size = self.weights.vector.size
+        ring, size = ring_of(self.spec), self.spec.values
         opener = Opener(
             *(self.grid, self.roster, self.log),
             {partner: each.sealed for partner, each in hidden.items()},
-            *(RING, size, self.job.round_seconds),
+            *(ring, size, self.job.round_seconds),
         )
         opened = opener.run()
-        words = uncover(RING, (each.words for each in hidden.values()), opened.sums, size)
-        return from_ring(self.spec, words), list(hidden), opened.faulty
+        words = uncover(ring, (each.words for each in hidden.values()), opened.sums, size)
+        return from_ring(words, self.spec, self.start.number), list(hidden), opened.faulty
 
     def _gather(self) -> Answers[Hidden]:
         """Updates of everybody who is expected, as far as they come in time."""
@@ -169,7 +169,7 @@ class _Round:
         reply = read_reply(message)
         if (reply.job_id, reply.round) != (self.job.id, self.start.number):
             raise Reject("its update is for another round")
-        words = RING.unpack(reply.hidden, self.weights.vector.size)
+        words = ring_of(self.spec).unpack(reply.hidden, self.spec.values)
         sealed = Sealed.decode(reply.sealed, self.start.committee.size)
         signed = self.log.signed().get(partner)
         if signed is None:

@@ -23,8 +23,8 @@ from federated.budget import Budget
 from federated.client_app import client_app
 from federated.data import IMAGE, LABEL, data_commitment, load
 from federated.duty import Duty
-from federated.fixed_point import RING
 from federated.flower.grid import LocalGrid
+from federated.grid import ring_of
 from federated.member import Member
 from federated.model import DEFAULT_MODEL, Weights, digest, initial_weights
 from federated.partner import Partner
@@ -41,6 +41,7 @@ from tests.simulated import LABELS, NETWORK, Network, Person
 from tests.simulated_training import job, start
 
 ROUNDS = 2
+HEAD_VALUES = initial_weights(DEFAULT_MODEL, LABELS).vector.size
 EPSILON = 3.0
 DELTA = 1e-5
 
@@ -156,6 +157,8 @@ class Lab:
             "noise_micro": round(noise * PPM),
             "expected_examples": 60,
             "round_seconds": 1,
+            "upload_values": HEAD_VALUES,
+            "parameters": HEAD_VALUES,
             "partners": [person.id for person in self.people],
         }
         body = job(**(terms | changes))
@@ -203,7 +206,7 @@ class Lab:
         """What a partner's machine is in committees."""
         if person.name not in self.duties:
             self.duties[person.name] = Duty.open(self.folder / f"{person.name}-duty.db")
-        return Member(person.id, self.terms.id, self.duties[person.name], RING)
+        return Member(person.id, self.terms.id, self.duties[person.name], ring_of(self.spec))
 
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from commonhold.digits import LABELS, load_digits
 from federated.data import IMAGE, LABEL, PrivateData
-from federated.gradients import Randomness
-from federated.model import DEFAULT_MODEL, Labelled
+from federated.model import DEFAULT_MODEL, Labelled, initial_weights
+from federated.noise import Randomness
 from federated.spec import RECIPE, TrainingSpec
+from protocol.limits import PPM
 
+HEAD_VALUES = initial_weights(DEFAULT_MODEL, LABELS).vector.size
 SPEC = TrainingSpec(
     job_id="digits",
     model=DEFAULT_MODEL,
@@ -22,6 +24,12 @@ SPEC = TrainingSpec(
     columns=(IMAGE, LABEL),
     rounds=RECIPE.rounds,
     quorum=3,
+    noise_parties=2,
+    step=PPM,
+    bits=16,
+    values=HEAD_VALUES,
+    parameters=HEAD_VALUES,
+    partners=4,
     sampling=RECIPE.sampling,
     clip=RECIPE.clip,
     noise_multiplier=6.25,

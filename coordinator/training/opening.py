@@ -34,14 +34,15 @@ from coordinator.training.releasing import Released, load_held_back, release_mod
 from coordinator.training.snapshot import load_yardstick
 from federated.data import IMAGE, LABEL
 from federated.flower.control import SuperLink
+from federated.grid import fitting
 from federated.model import DEFAULT_MODEL, digest, initial_weights
 from federated.privacy import noise_multiplier_for
-from federated.spec import labels_of
-from protocol.committee import COMMITTEE_MAX
+from federated.spec import labels_of, spec_of
+from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.identity import PersonId, name_of
 from protocol.jobs import Job
-from protocol.limits import PPM, TRAINING_ROUNDS_MAX
+from protocol.limits import DELTA_PPB_MAX, PPM, TRAINING_ROUNDS_MAX
 from protocol.rules.training import ROUND_SECONDS_MAX
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -61,7 +62,7 @@ _MILLIONTH: Final = 1e-6
 _CARRIED_MAX: Final = 4_294.0
 _RANGES: Final = {
     "epsilon": (_MILLIONTH, 100.0),
-    "delta": (1e-9, 0.999),
+    "delta": (1 / _PPB, DELTA_PPB_MAX / _PPB),
     "sampling": (_MILLIONTH, 1.0),
     "clip": (_MILLIONTH, _CARRIED_MAX),
     "learning_rate": (_MILLIONTH, _CARRIED_MAX),
@@ -71,6 +72,7 @@ _RANGES: Final = {
     "spare_rounds": (0, TRAINING_ROUNDS_MAX - 1),
     "expected_examples": (1, 2**32 - 1),
     "round_seconds": (1, ROUND_SECONDS_MAX),
+    "upload_part": (_MILLIONTH, 1.0),
 }
 
 OnState = Callable[[Job, int], None]
@@ -95,6 +97,11 @@ class Terms:
     learning_rate: float
     momentum: float
     quorum: int
+    noise_parties: (
+        int | None
+    )  # None: so many that the others of a quorum may be a committee's colluders
+    upload_bits: int | None  # of a value; None: as many as hold any sum
+    upload_part: float  # of the values, that a round carries
     expected_examples: int
     price: float  # weight of one update in the trainers' pool
     held_back: Path
@@ -115,6 +122,11 @@ class Terms:
             raise ConfigError(
                 f"--quorum is {self.quorum}, of {len(self.partners)} partners",
                 f"give a whole number from 1 to {len(self.partners)}, or invite more",
+            )
+        if self.noise_parties is not None and not 1 <= self.noise_parties <= self.quorum:
+            raise ConfigError(
+                f"--noise-parties is {self.noise_parties}, of rounds of {self.quorum} updates",
+                f"give a whole number from 1 to {self.quorum}",
             )
         for partner in self.partners:
             if self.partners.count(partner) > 1:
@@ -179,13 +191,15 @@ def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
     """The job as it will be logged, but for where it trains."""
     every = terms.rounds + terms.spare_rounds
     noise = noise_multiplier_for(terms.epsilon, terms.delta, terms.sampling, every)
-    return pb.Job(
+    initial = initial_weights(DEFAULT_MODEL, labels)
+    parameters = initial.vector.size
+    record = pb.Job(
         network=state.network,
         id=terms.job_id,
         title=terms.title,
         campaign_id=terms.campaign_id,
         model=DEFAULT_MODEL,
-        initial_model=digest(initial_weights(DEFAULT_MODEL, labels)),
+        initial_model=digest(initial),
         columns=(IMAGE, LABEL),
         partners=terms.partners,
         quorum=terms.quorum,
@@ -201,7 +215,19 @@ def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
         price_ppm=round(terms.price * PPM),
         round_seconds=terms.round_seconds,
         spare_rounds=terms.spare_rounds,
+        noise_parties=terms.noise_parties or noise_parties_for(len(terms.partners), terms.quorum),
+        parameters=parameters,
+        upload_values=math.ceil(terms.upload_part * parameters),
     )
+    record.upload_step, record.upload_bits = fitting(
+        spec_of(record, labels), len(terms.partners), terms.upload_bits
+    )
+    return record
+
+
+def noise_parties_for(partners: int, quorum: int) -> int:
+    """Whose noise is enough: all of a quorum, but those who know their own and may tell the coordinator."""
+    return max(1, quorum - max(1, colluders_of(min(COMMITTEE_MAX, partners))))
 
 
 def _admit(operator: Operator, link: SuperLink, terms: Terms, on_state: OnState) -> None:

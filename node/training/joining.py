@@ -33,6 +33,7 @@ from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
     from federated.flower.supernode import SuperNode
+    from federated.grid import require_grid, ring_of
 
 BUDGET_FILE: Final = "budget.db"
 TRANSPORT_FILE: Final = "transport.key"
@@ -112,21 +113,21 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
     from federated.client_app import client_app
     from federated.data import data_commitment, load
     from federated.duty import Duty
-    from federated.fixed_point import RING
     from federated.flower.supernode import SuperNode
     from federated.member import Member
     from federated.partner import Partner
-    from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
+    from federated.privacy import adversaries, composed_epsilon_micro, require_promise
     from federated.spec import spec_of
     from federated.transport import load_key, public_pem
     from protocol.sealing import public_of
 
     record, spec = job.terms, spec_of(job.terms, job.labels)
     require_promise(spec)
-    exposed = towards_coordinator(spec).epsilon_micro / PPM
+    require_grid(spec)
+    exposed = adversaries(spec)[-1].epsilon
     progress.say(
-        f"the job costs epsilon {spec.epsilon:g} towards everybody who sees its models, and up to"
-        f" {exposed:.2f} towards its coordinator, who sees your update alone"
+        f"the job costs epsilon {spec.epsilon:g} at delta {spec.delta:g} towards everybody who sees its"
+        f" models, and up to {exposed:.2f} towards its coordinator if too many of a committee side with it"
     )
     data = load(offer.data, record.columns, offer.columns)
     for warning in data.warnings:
@@ -144,7 +145,7 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
         )
         with Duty.open(home.root / DUTY_FILE) as duty:
             job.enrol(commitment, public_pem(key), public_of(duty.key(record.id)))
-            member = Member(job.me, record.id, duty, RING)
+            member = Member(job.me, record.id, duty, ring_of(spec))
             app = client_app(record.id, spec, partner, job, member)
             with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
                 _await_admission(supernode, job)

@@ -15,15 +15,19 @@ from protocol.lifecycle import JobEvent, next_job_status
 from protocol.limits import (
     CERTIFICATE_BYTES_MAX,
     COLUMNS_MAX,
+    DELTA_PPB_MAX,
     ENDPOINT_CHARS_MAX,
     KEY_BYTES,
     NAME_CHARS_MAX,
+    PARAMETERS_MAX,
     PARTNERS_MAX,
     PPM,
     PRICE_PPM_MAX,
     TEXT_CHARS_MAX,
     TRAINING_ROUNDS_MAX,
     TRANSPORT_KEY_BYTES_MAX,
+    UPLOAD_BITS_MAX,
+    UPLOAD_BITS_MIN,
 )
 from protocol.rows import row_of
 from protocol.rules.dataset import usable_snapshot
@@ -78,6 +82,7 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
     _validate_columns(job)
     _validate_partners(state, job)
     _validate_privacy(job)
+    _validate_uploads(job)
     require(
         job.rounds >= 1 and job.rounds + job.spare_rounds <= TRAINING_ROUNDS_MAX,
         f"a job of {job.rounds} rounds, and {job.spare_rounds} spare ones",
@@ -132,6 +137,12 @@ def _validate_partners(state: State, job: pb.Job) -> None:
         f"a round needs the updates of {job.quorum} of {len(job.partners)} partners",
         f"let it need 1 to {len(job.partners)}",
     )
+    # Whoever makes a round of fewer updates has less noise in it than was promised.
+    require(
+        1 <= job.noise_parties <= job.quorum,
+        f"{job.noise_parties} partners are to make the noise of a round of {job.quorum} updates",
+        f"let it be 1 to {job.quorum}; the others may drop out or know theirs",
+    )
 
 
 def _validate_privacy(job: pb.Job) -> None:
@@ -152,9 +163,23 @@ def _validate_privacy(job: pb.Job) -> None:
         f"let it be above zero and at most {EPSILON_MICRO_MAX // PPM}: beyond it promises nothing",
     )
     require(
-        0 < job.delta_ppb < 1_000_000_000,
+        0 < job.delta_ppb <= DELTA_PPB_MAX,
         f"delta is {job.delta_ppb} billionths",
-        "let it be above zero and below one: the odds that epsilon does not hold",
+        f"let it be above zero and at most {DELTA_PPB_MAX:,}: the odds that epsilon does not hold",
+    )
+
+
+def _validate_uploads(job: pb.Job) -> None:
+    require(job.upload_step > 0, "updates are cut to steps of nothing")
+    require(
+        UPLOAD_BITS_MIN <= job.upload_bits <= UPLOAD_BITS_MAX,
+        f"an update's values have {job.upload_bits} bits",
+        f"give {UPLOAD_BITS_MIN} to {UPLOAD_BITS_MAX}",
+    )
+    require(
+        0 < job.upload_values <= job.parameters <= PARAMETERS_MAX,
+        f"an update has {job.upload_values} values for {job.parameters} parameters",
+        f"let it have 1 or more, up to one for each of at most {PARAMETERS_MAX:,}",
     )
 
 

@@ -1019,7 +1019,7 @@ class Licence(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., licensee: _Optional[str] = ..., terms: _Optional[str] = ..., asset: _Optional[bytes] = ..., price: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "model", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "spare_rounds")
+    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "model", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "spare_rounds", "noise_parties", "upload_step", "upload_bits", "upload_values", "parameters")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -1044,6 +1044,11 @@ class Job(_message.Message):
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     TLS_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
     SPARE_ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    NOISE_PARTIES_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_STEP_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_BITS_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_VALUES_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
     title: str
@@ -1068,7 +1073,12 @@ class Job(_message.Message):
     endpoint: str
     tls_certificate: bytes
     spare_rounds: int
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., model: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., spare_rounds: _Optional[int] = ...) -> None: ...
+    noise_parties: int
+    upload_step: int
+    upload_bits: int
+    upload_values: int
+    parameters: int
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., model: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., spare_rounds: _Optional[int] = ..., noise_parties: _Optional[int] = ..., upload_step: _Optional[int] = ..., upload_bits: _Optional[int] = ..., upload_values: _Optional[int] = ..., parameters: _Optional[int] = ...) -> None: ...
 
 class TrainingStart(_message.Message):
     __slots__ = ("network", "job_id")

@@ -19,7 +19,7 @@ from federated.data import PrivateData
 from federated.features import OrientedGradients
 from federated.model import Images, Labelled, Weights, features, initial_weights, scores
 from federated.onnx_files import run
-from federated.privacy import epsilon_micro, towards_coordinator
+from federated.privacy import adversaries, epsilon_micro
 from federated.release import Release, release
 from federated.signed_card import sign, verify
 from protocol.errors import ConfigError, Reject, StateError
@@ -132,12 +132,12 @@ def test_the_card_says_what_the_model_cost_and_how_well_it_does(card: bytes, mad
     its = json.loads(card)
     privacy = its["privacy"]
     assert privacy["epsilon_micro"] == epsilon_micro(6.25, 1.0, 20, 1e-5)
-    assert (privacy["delta_ppb"], privacy["accounting"]) == (10_000, "PRV")
-    assert privacy["unit"].startswith("one example") and privacy["trust"] == "coordinator"
-    assert "added the partners' noisy updates up" in privacy["trust_means"]
-    alone = towards_coordinator(SPEC).epsilon_micro
-    assert privacy["epsilon_towards_coordinator_micro"] == alone
-    assert privacy["epsilon_micro"] < privacy["epsilon_towards_partner_micro"] < alone
+    assert (privacy["delta_ppb"], privacy["accounting"]) == (10_000, "exact Gaussian")
+    assert privacy["unit"].startswith("one example") and privacy["trust"] == "committee"
+    assert "under masks" in privacy["trust_means"]
+    assert [(each["who"], each["epsilon_micro"]) for each in privacy["towards"]] == [
+        (each.who, each.bound.epsilon_micro) for each in adversaries(SPEC)
+    ]
     assert its["quality"]["int8"]["sha256"] == made.int8.digest.hex()
     assert its["quality"]["held_back"] == 400
     low, high = its["quality"]["int8"]["interval_95_ppm"]
