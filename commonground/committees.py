@@ -59,6 +59,9 @@ class FixedSet:
     round: RoundStart
     digest: bytes
     partners: Mapping[PersonId, Signed]  # of the set, in ascending order
+    groups: tuple[
+        tuple[PersonId, ...], ...
+    ]  # of them, whose sums are opened: all together, or cohorts
     opened: Mapping[tuple[PersonId, Masks], bytes]  # hashes of sums
 
     @property
@@ -91,4 +94,4 @@ def fixed_set(state: State, job_id: str) -> FixedSet | None:
     signed = signed_updates(state, job_id)
     opened = {(who, masks): sum_ for (_, who, masks), sum_ in state.openings.scan(job_id)}
     partners = {partner: signed[partner] for partner in fixed.partners}
-    return FixedSet(round_start(state, job_id), fixed.digest, partners, opened)
+    return FixedSet(round_start(state, job_id), fixed.digest, partners, fixed.groups, opened)

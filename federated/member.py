@@ -67,7 +67,7 @@ class Member:
     def open(
         self, fixed: FixedSet, shares: bytes, duties: Sequence[Masks], size: int
     ) -> dict[Masks, bytes]:
-        """The sums of these masks over the set, packed, once the set is ours for good.
+        """The sums of these masks over the set, packed, one group after the other; the set is ours for good.
 
         Raises Reject for what we were not to be asked, or a share that is not the signed one; StateError when
         we opened another set of this round.
@@ -81,7 +81,11 @@ class Member:
         self.duty.bind(self.job_id, fixed.round.number, fixed.digest)
         seeds = self._seeds(fixed, shares, seat)
         return {
-            masks: self.ring.pack(sum_masks(self.ring, size, masks, seeds)) for masks in set(duties)
+            masks: b"".join(
+                self.ring.pack(sum_masks(self.ring, size, masks, [seeds[who] for who in group]))
+                for group in fixed.groups
+            )
+            for masks in set(duties)
         }
 
     def _seat(self, fixed: FixedSet) -> int:
@@ -89,18 +93,19 @@ class Member:
             raise Reject("this machine is not in the round's committee")
         return fixed.round.committee.members.index(self.me)
 
-    def _seeds(self, fixed: FixedSet, raw: bytes, seat: int) -> list[dict[int, bytes]]:
+    def _seeds(self, fixed: FixedSet, raw: bytes, seat: int) -> dict[PersonId, dict[int, bytes]]:
         """Those of each partner in the set that are sealed to us, by mask."""
         size, length = fixed.round.committee.size, share_bytes(fixed.round.committee.size)
         if len(raw) != length * len(fixed.partners):
             raise Reject("there is not one share for each partner of the set")
-        private, seeds = self.duty.key(self.job_id), []
+        private, seeds = self.duty.key(self.job_id), {}
         for at, (partner, signed) in enumerate(fixed.partners.items()):
             share = Share.decode(raw[at * length : (at + 1) * length], size)
             if share.digest(seat) != signed.seeds:
                 raise Reject(f"the share of {short(partner)} is not the one that it signed")
             try:
-                seeds.append(open_share(fixed.round.place(partner), share, private, seat, self.me))
+                place = fixed.round.place(partner)
+                seeds[partner] = open_share(place, share, private, seat, self.me)
             except Reject as wrong:
                 raise Reject(f"{short(partner)} sealed wrong seeds: {wrong}") from None
         return seeds

@@ -142,4 +142,5 @@ def _answer(content: Mapping[str, Any], task: Message) -> Message:
 
 def _read(message: Message, *names: str) -> tuple[Any, ...]:
     record = message.content.config_records.get(_RECORD)
-    return tuple((record or {}).get(name) for name in ("job", "round", *names))
+    names = ("job", "round", *names)
+    return tuple(record.get(name) if record else None for name in names)

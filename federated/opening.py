@@ -42,9 +42,10 @@ class OpeningLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Uncovered:
-    """Sums of masks, each mask in one of them."""
+    """For each group of the set the sums of its masks, each mask in one of them."""
 
-    sums: tuple[Words, ...]
+    groups: tuple[tuple[PersonId, ...], ...]
+    sums: tuple[tuple[Words, ...], ...]  # in the order of the groups
     faulty: tuple[PersonId, ...]  # whose word was wrong
 
 
@@ -59,7 +60,7 @@ class Opener:
     ring: Ring
     size: int  # values of an update
     seconds: float  # that a member has
-    _sums: dict[Masks, Words] = field(default_factory=dict)
+    _sums: dict[Masks, list[Words]] = field(default_factory=dict)  # for each group
     _words: dict[PersonId, str] = field(default_factory=dict)  # why somebody is not asked any more
 
     def run(self) -> Uncovered:
@@ -152,7 +153,12 @@ class Opener:
                 if fixed.opened.get((who, masks)) != hashlib.sha256(raw).digest():
                     self._words[who] = "showed another sum than it said in the log"
                     break
-                self._sums[masks] = self.ring.unpack(raw, self.size)
+                length = self.ring.packed_bytes(self.size)
+                if len(raw) != length * len(fixed.groups):
+                    self._words[who] = "showed sums of another length"
+                    break
+                parts = [raw[at : at + length] for at in range(0, len(raw), length)]
+                self._sums[masks] = [self.ring.unpack(part, self.size) for part in parts]
 
     def _compared(self, fixed: FixedSet, duties: Mapping[tuple[int, ...], Masks]) -> Uncovered:
         for masks in duties.values():
@@ -160,4 +166,5 @@ class Opener:
             if len(set(said.values())) > 1:
                 names = " and ".join(map(short, said))
                 raise RoundFailed(f"{names} contradict each other", list(said))
-        return Uncovered(tuple(self._sums[masks] for masks in duties.values()), ())
+        by_group = zip(*(self._sums[masks] for masks in duties.values()), strict=True)
+        return Uncovered(fixed.groups, tuple(by_group), ())

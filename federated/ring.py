@@ -47,12 +47,17 @@ class Ring:
 
     def of(self, integers: NDArray[np.int64]) -> Words:
         """Integers of any size, modulo ours."""
-        return integers.astype(np.uint64).astype(self.dtype) & self.dtype.type(2**self.bits - 1)
+        return self._reduced(integers.astype(np.uint64).astype(self.dtype))
 
     def signed(self, words: Words) -> NDArray[np.int64]:
         """The integers nearest to zero that the words stand for."""
-        reduced = words.astype(np.int64) & (2**self.bits - 1)
-        return np.where(reduced >= 2 ** (self.bits - 1), reduced - 2**self.bits, reduced)
+        reduced = self._reduced(words).astype(np.int64)
+        reduced[reduced >= 2 ** (self.bits - 1)] -= 2**self.bits
+        return reduced
+
+    def _reduced(self, words: Words) -> Words:
+        reduced: Words = np.bitwise_and(words, self.dtype.type(2**self.bits - 1))
+        return reduced
 
     def packed_bytes(self, size: int) -> int:
         """Of a packed vector of so many values."""
@@ -60,7 +65,7 @@ class Ring:
 
     def pack(self, words: Words) -> bytes:
         """Canonical bytes: the values one after the other, each with its lowest bit first."""
-        reduced = words & self.dtype.type(2**self.bits - 1)
+        reduced = self._reduced(words)
         if self.bits == self.dtype.itemsize * _BYTE_BITS:
             return reduced.tobytes()
         spread = np.unpackbits(
@@ -94,5 +99,5 @@ class Ring:
         step = _CHUNK_BYTES // self.dtype.itemsize
         for at in range(0, len(total), step):
             part = total[at : at + step]
-            encryptor.update_into(_ZEROS[: part.nbytes], stream)
+            encryptor.update_into(_ZEROS[: part.nbytes], stream.data)
             part += stream[: part.nbytes].view(self.dtype)

@@ -78,6 +78,16 @@ class Hidden:
     sealed: Sealed
 
 
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """What a round's committee opened: the sum of all updates, or of each cohort's."""
+
+    groups: Sequence[Sequence[PersonId]]
+    sums: Sequence[NDArray[np.float64]]  # in the order of the groups
+    partners: Sequence[PersonId]  # all of them
+    faulty: Sequence[PersonId]  # members of the committee who were wrong
+
+
 def train(
     grid: Grid,
     log: JobLog,
@@ -99,8 +109,8 @@ def train(
         running = _Round(grid, log, job, aggregator.spec, roster, log.round(), weights)
         cost = aggregator.epsilon_micro(running.start.number)
         try:
-            summed, partners, faulty = running.run()
-            weights = aggregator.step(summed, len(partners))
+            summed = running.run()
+            weights = aggregator.step(np.sum(summed.sums, axis=0), len(summed.partners))
         except RoundFailed as failure:
             if failed == job.spare_rounds:
                 raise
@@ -112,10 +122,10 @@ def train(
             round=running.start.number,
             base_model=running.start.model,
             model=digest(weights),
-            partners=partners,
+            partners=summed.partners,
             epsilon_micro=cost,
             accuracy_ppm=measure(weights),
-            faulty=faulty,
+            faulty=summed.faulty,
         )
         log.complete(record, weights)
         done += 1
@@ -134,8 +144,8 @@ class _Round:
     start: RoundStart
     weights: Weights
 
-    def run(self) -> tuple[NDArray[np.float64], Sequence[PersonId], Sequence[PersonId]]:
-        """The sum of the updates, whose they are, and which members of the committee were wrong."""
+    def run(self) -> Summed:
+        """The sums of the updates. Raises RoundFailed."""
         got = self._gather()
         if len(got.accepted) < self.job.quorum:
             missing = set(self.roster.partners.values()) - got.accepted.keys()
@@ -149,8 +159,15 @@ class _Round:
             *(ring, size, self.job.round_seconds),
         )
         opened = opener.run()
-        words = uncover(ring, (each.words for each in hidden.values()), opened.sums, size)
-        return from_ring(words, self.spec, self.start.number), list(hidden), opened.faulty
+        sums = [
+            from_ring(
+                uncover(ring, [hidden[who].words for who in group], masks, size),
+                self.spec,
+                self.start.number,
+            )
+            for group, masks in zip(opened.groups, opened.sums, strict=True)
+        ]
+        return Summed(opened.groups, sums, list(hidden), opened.faulty)
 
     def _gather(self) -> Answers[Hidden]:
         """Updates of everybody who is expected, as far as they come in time."""

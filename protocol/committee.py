@@ -78,9 +78,9 @@ def duties_of(size: int, present: Sequence[int]) -> dict[tuple[int, ...], Masks]
         # Begins elsewhere for every mask, so that duties are alike in size.
         order = [circle[(mask + at) % len(circle)] for at in range(len(circle))]
         pairs = zip(order, [*order[1:], order[0]], strict=True)
-        found = next((pair for pair in pairs if not without & set(pair)), None)
-        if found is None or found[0] == found[1]:
-            found = next(((one,) for one in order if one not in without), None)
+        choices: list[tuple[int, ...]] = [pair for pair in pairs if pair[0] != pair[1]]
+        choices += [(one,) for one in order]
+        found = next((each for each in choices if without.isdisjoint(each)), None)
         if found is None:
             return None
         duties[found] = duties.get(found, 0) | 1 << mask

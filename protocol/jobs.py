@@ -41,6 +41,12 @@ class JobTerms:
     upload_bits: int
     upload_values: int
     parameters: int
+    is_question: bool
+    cohorts: int
+    defence: str
+    worth_ppm: int
+    margin_ppm: int
+    model_licence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,9 @@ class TrainingRound:
     epsilon_micro: int
     accuracy_ppm: int
     faulty: tuple[PersonId, ...]
+    reason: str
+    usefulness_micro: tuple[int, ...]
+    weights_ppm: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +99,19 @@ class FailedRound:
 
 @dataclass(frozen=True, slots=True)
 class RoundSet:
-    """Whose updates the sum of the round that runs is made of."""
+    """Whose updates the sum of the round that runs is made of: one sum, or one for each cohort."""
 
     partners: tuple[PersonId, ...]
+    groups: tuple[tuple[PersonId, ...], ...]
     digest: bytes  # protocol.committee.set_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A partner's updates in a job's rounds that no close has paid yet."""
+
+    updates: int = 0
+    worth_ppm: int = 0  # what they weigh, in millionths of an update
 
 
 @dataclass(frozen=True, slots=True)

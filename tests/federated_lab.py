@@ -231,5 +231,7 @@ class Lab:
         return log
 
     def close(self) -> None:
-        for each in (*self.budgets, *self.duties.values()):
-            each.close()
+        for budget in self.budgets:
+            budget.close()
+        for duty in self.duties.values():
+            duty.close()

@@ -109,6 +109,7 @@ class Terms:
     port: int
     join_seconds: float
     round_seconds: int
+    model_licence: str  # under which partners have the model
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -213,6 +214,7 @@ def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
         delta_ppb=round(terms.delta * _PPB),
         expected_examples=terms.expected_examples,
         price_ppm=round(terms.price * PPM),
+        model_licence=terms.model_licence,
         round_seconds=terms.round_seconds,
         spare_rounds=terms.spare_rounds,
         noise_parties=terms.noise_parties or noise_parties_for(len(terms.partners), terms.quorum),

@@ -39,6 +39,7 @@ from protocol.rules.record import (
     require_hash,
     require_new_id,
 )
+from protocol.rules.worth import validate_worth_terms
 from protocol.state import State
 from protocol.text import check_name, check_text, is_id, quoted
 from protos.gen import records_pb2 as pb
@@ -78,11 +79,13 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
             "export one with the scope train",
         )
     check_name(job.model, "the job's model")
+    check_name(job.model_licence, "the licence of the job's model")
     require_hash(job.initial_model, "the initial model's hash")
     _validate_columns(job)
     _validate_partners(state, job)
     _validate_privacy(job)
     _validate_uploads(job)
+    validate_worth_terms(job)
     require(
         job.rounds >= 1 and job.rounds + job.spare_rounds <= TRAINING_ROUNDS_MAX,
         f"a job of {job.rounds} rounds, and {job.spare_rounds} spare ones",
@@ -251,6 +254,10 @@ def validate_model(state: State, record: Record[pb.Model]) -> None:
         return
     require(len(job.rounds) == job.terms.rounds, "the job's rounds have not all run")
     require(body.weights == job.model, "the model is not that of the last round")
+    if job.terms.is_question:
+        require_hash(body.card, "the answer's hash")
+        require(not body.artifact and not body.held_back, "an answer is no model")
+        return
     require_hash(body.artifact, "the artifact's hash")
     require_hash(body.card, "the card's hash")
     require(body.accuracy_fp32_ppm <= PPM, "the accuracy is above one")

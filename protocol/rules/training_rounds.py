@@ -16,15 +16,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from protocol.cohorts import draw_cohorts
 from protocol.committee import COMMITTEE_MAX, held, masks_of, needed_of, seed_of, set_digest
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId
-from protocol.jobs import FailedRound, Job, RoundSet, TrainingRound, Update
+from protocol.jobs import FailedRound, Job, RoundSet, Trained, TrainingRound, Update
 from protocol.lifecycle import JobEvent, next_job_status
 from protocol.limits import PPM, TEXT_CHARS_MAX
 from protocol.rows import row_of
 from protocol.rules.record import Record, require, require_hash
 from protocol.rules.training import job_of
+from protocol.rules.worth import validate_round_worth, weights_of
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -136,7 +138,9 @@ def process_set(state: State, record: Record[pb.TrainingSet]) -> None:
         body.round,
         ((partner, update.update, update.seeds) for partner, update in signed),
     )
-    state.jobs.put(body.job_id, replace(job, round_set=RoundSet(partners, digest)))
+    # By what nobody knew who made an update: whoever signs last does not choose its company.
+    groups = draw_cohorts(job.seed + job.model, body.round, partners, max(1, job.terms.cohorts))
+    state.jobs.put(body.job_id, replace(job, round_set=RoundSet(partners, groups, digest)))
 
 
 def validate_opening(state: State, record: Record[pb.SumOpening]) -> None:
@@ -198,6 +202,7 @@ def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
     )
     _require_cost(job, body.epsilon_micro)
     require(body.accuracy_ppm <= PPM, "the accuracy is above one")
+    validate_round_worth(job, body)
     fresh = sum((partner, body.job_id) not in state.trained for partner in partners)
     require(
         len(state.trained) + fresh <= TRAINER_LINES_MAX,
@@ -232,9 +237,10 @@ def process_round(state: State, record: Record[pb.TrainingRound]) -> None:
         ),
     )
     _clear(state, body.job_id)
-    for partner in done.partners:
+    for partner, weight in zip(done.partners, weights_of(body), strict=True):
         key = (partner, body.job_id)
-        state.trained.put(key, state.trained.get(key, 0) + 1)
+        before = state.trained.get(key, Trained())
+        state.trained.put(key, Trained(before.updates + 1, before.worth_ppm + weight))
 
 
 def validate_failed(state: State, record: Record[pb.FailedRound]) -> None:

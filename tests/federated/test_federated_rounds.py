@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
 
 from federated.flower.grid import LocalGrid
 from federated.messages import Task, read_reply, read_task, reply_message, task_message
@@ -79,7 +80,7 @@ def test_an_update_that_is_not_the_signed_one_is_left_out(lab: Lab) -> None:
     bad = lab.people[0]
     honest = lab.app(bad, partners[0])
 
-    class Swapping:
+    class Swapping(ClientApp):
         """Answers for its member, but with an update that it did not sign."""
 
         def __call__(self, message: Message, context: Context) -> Message:
@@ -89,7 +90,7 @@ def test_an_update_that_is_not_the_signed_one_is_left_out(lab: Lab) -> None:
             reply = read_reply(answer)
             return reply_message(replace(reply, hidden=bytes(len(reply.hidden))), message)
 
-    lab.serve(LocalGrid(lab.apps(partners) | {lab.key(bad): Swapping()}))  # type: ignore[dict-item]
+    lab.serve(LocalGrid(lab.apps(partners) | {lab.key(bad): Swapping()}))
     assert rounds(lab) == [everybody(lab) - {bad.id}] * ROUNDS
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.jobs import Trained
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protocol.rules import training_rounds
@@ -250,4 +251,5 @@ def test_an_epoch_trains_no_more_than_its_close_pays(
         add_round(joined, body)
     joined.close()
     add_round(joined, body)
-    assert dict(joined.state.trained.scan()) == {(ada.id, "train"): 1, (cyn.id, "train"): 1}
+    once = Trained(updates=1, worth_ppm=PPM)
+    assert dict(joined.state.trained.scan()) == {(ada.id, "train"): once, (cyn.id, "train"): once}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from protocol.committee import COMMITTEE_MAX, held, needed_of
@@ -142,7 +144,7 @@ def test_a_failed_round_costs_its_number_and_a_spare_one(fixed: Network) -> None
         spoiled = failed_of(fixed)
         for name, value in change.items():
             spoiled.ClearField(name)  # type: ignore[arg-type]
-            spoiled.MergeFrom(pb.FailedRound(**{name: value}))  # type: ignore[arg-type]
+            spoiled.MergeFrom(pb.FailedRound(**{name: value}))
         with refuses(message):
             fixed.add(fixed.operator, "failed-round", spoiled)
     fixed.add(fixed.operator, "failed-round", failed_of(fixed, first[0]))
@@ -174,7 +176,7 @@ def test_nobody_makes_a_committee_of_its_friends_by_missing_the_others(fixed: Ne
     assert len(committee(fixed)) == 4
 
 
-def ids(people: list[Person]) -> list[bytes]:
+def ids(people: Sequence[Person]) -> list[bytes]:
     return [person.id for person in people]
 
 
