@@ -255,11 +255,11 @@ def require_promise(spec: TrainingSpec) -> None:
 
 
 def _unknown(spec: TrainingSpec, colluders: int) -> float:
-    """What part of the promised variance so many partners in a round do not know.
+    """What part of the promised variance so many partners in a sum do not know.
 
-    A round has `quorum` updates or more. Whose example it is adds its own noise in any case.
+    Whose example it is adds its own noise in any case.
     """
-    return min(1.0, max(spec.quorum - colluders, 1) / spec.noise_parties)
+    return min(1.0, max(spec.summed - colluders, 1) / spec.noise_parties)
 
 
 def _with_noise(spec: TrainingSpec, part: float) -> Bound:

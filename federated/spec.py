@@ -48,13 +48,19 @@ class TrainingSpec:
     epsilon: float
     delta: float
     expected_examples: int  # of all partners; scales the step, needs not be exact
-    noise_parties: int  # whose noise makes up what is promised
+    cohorts: int  # whose sums are opened; 0: that of all partners alone
+    noise_parties: int  # whose noise in a sum makes up what is promised
     step: int  # what updates are cut to, in millionths of the clip
     bits: int  # an update's values are modulo 2^bits
     values: int  # of an update
     parameters: int  # of the model
     partners: int  # invited
     spare_rounds: int = 0  # that may come to nothing, and cost as much
+
+    @property
+    def summed(self) -> int:
+        """Updates that a sum has at least."""
+        return self.quorum // max(1, self.cohorts)
 
     @property
     def mechanism(self) -> Mechanism:
@@ -112,6 +118,7 @@ def spec_of(job: JobTerms | pb.Job, labels: Sequence[str]) -> TrainingSpec:
         epsilon=job.epsilon_micro / PPM,
         delta=job.delta_ppb / _PPB,
         expected_examples=job.expected_examples,
+        cohorts=job.cohorts,
         noise_parties=job.noise_parties,
         step=job.upload_step,
         bits=job.upload_bits,

@@ -24,6 +24,7 @@ SPEC = TrainingSpec(
     columns=(IMAGE, LABEL),
     rounds=RECIPE.rounds,
     quorum=3,
+    cohorts=0,
     noise_parties=2,
     step=PPM,
     bits=16,

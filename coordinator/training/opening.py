@@ -228,7 +228,7 @@ def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
 
 
 def noise_parties_for(partners: int, quorum: int) -> int:
-    """Whose noise is enough: all of a quorum, but those who know their own and may tell the coordinator."""
+    """Whose noise is enough: all of a quorum's but of those who know theirs and may tell the coordinator."""
     return max(1, quorum - max(1, colluders_of(min(COMMITTEE_MAX, partners))))
 
 

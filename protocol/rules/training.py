@@ -140,11 +140,12 @@ def _validate_partners(state: State, job: pb.Job) -> None:
         f"a round needs the updates of {job.quorum} of {len(job.partners)} partners",
         f"let it need 1 to {len(job.partners)}",
     )
-    # Whoever makes a round of fewer updates has less noise in it than was promised.
+    # A sum of fewer updates has less noise in it than was promised.
+    summed = job.quorum // max(1, job.cohorts)
     require(
-        1 <= job.noise_parties <= job.quorum,
-        f"{job.noise_parties} partners are to make the noise of a round of {job.quorum} updates",
-        f"let it be 1 to {job.quorum}; the others may drop out or know theirs",
+        1 <= job.noise_parties <= summed,
+        f"{job.noise_parties} partners are to make the noise of a sum of {summed} updates",
+        f"let it be 1 to {summed}; the others may know theirs",
     )
 
 

@@ -184,6 +184,8 @@ def test_who_knows_more_of_the_noise_learns_more() -> None:
     tight = {each.who: each.bound.epsilon_micro for each in adversaries(replace(job, quorum=3))}
     assert tight[Who.PARTNER] == epsilon_micro(6.25 * math.sqrt(2 / 3), 1.0, 20, 1e-5)
     assert whole < tight[Who.PARTNER] < tight[Who.COMMITTEE] == tight[Who.BROKEN]
+    halves = {each.who: each.bound.epsilon_micro for each in adversaries(replace(job, cohorts=2))}
+    assert halves[Who.PARTNER] > whole, "of the two updates of a sum it knows one"
     alone = adversaries(spec(noise_parties=1, quorum=1, partners=1))
     assert {each.bound.epsilon_micro for each in alone} == {whole}
     assert {(each.epsilon, each.delta) for each in alone} == {(whole / 1e6, 1e-5)}

@@ -185,9 +185,9 @@ def test_people_can_read_it_and_nobody_can_write_into_it(card: bytes) -> None:
     text = to_markdown(card)
     assert text.startswith("# Digits &#124; &#60;b&#62;all&#60;/b&#62; &#35; of them\n")
     for words in (
-        "Epsilon 2.99",
-        "Towards the coordinator",
-        "Towards another partner",
+        "Epsilon 2.98",
+        "Towards the coordinator: ",
+        "Towards another partner, who",
         "400 held-back",
         "187.5 J",
         "entries 15, 19, 23",
