@@ -85,7 +85,7 @@ def client_app(
         task = read_task(message)
         require_job(task.job_id)
         start = log.await_round(task.round)
-        base = decode(spec.model, spec.labels, task.base)
+        base = decode(partner.blank, task.base)
         if digest(base) != start.model:
             raise Reject("the model to start from is not the one that the log names")
         update = partner.update(task.round, base)

@@ -1,50 +1,71 @@
-"""Sums of clipped gradients, by Opacus: what a round takes of private data, before its noise."""
+"""Clipped gradients of a torch module, example by example (Opacus computes them)."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from opacus import GradSampleModule
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from federated.model import Classes, Features
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(outputs, targets) -> (n,): what each example loses."""
 
-# Examples whose gradients are held at once: 64 of a head of 20,000 values take 10 MiB.
-_CHUNK: Final = 64
+# Values of gradients that are held at once, in double precision: 64 MiB.
+_HELD_MAX: Final = 1 << 23
+_CHUNK_MAX: Final = 256  # examples
 
 
 def clipped_sum(
-    head: nn.Module, examples: Features, classes: Classes, clip: float
+    module: nn.Module,
+    loss: Loss,
+    inputs: NDArray[Any],
+    targets: NDArray[np.int64],
+    clip: float,
+    *,
+    device: str = "cpu",
 ) -> NDArray[np.float64]:
     """(parameters,): the sum of the examples' gradients, each scaled to an L2 norm of at most `clip`.
 
-    An example whose gradient is not finite counts as nothing: neither a model nor an image that was
-    made for it takes the bound away.
+    Of the parameters that are trained, in the module's order. An example whose gradient is not finite
+    counts as nothing: neither a model nor an example that was made for it takes the bound away.
     """
-    per_example = GradSampleModule(head, loss_reduction="sum")
+    per_example = GradSampleModule(module.to(device), loss_reduction="sum", strict=False)
+    trained = [p for p in per_example.parameters() if p.requires_grad]
+    count = sum(p.numel() for p in trained)
+    chunk = max(1, min(_CHUNK_MAX, _HELD_MAX // max(count, 1)))
+    total = torch.zeros(count, dtype=torch.float64)
     try:
-        total = torch.zeros(sum(p.numel() for p in head.parameters()), dtype=torch.float64)
-        for at in range(0, len(examples), _CHUNK):
-            # Hooks on the backward pass want inputs that have gradients, though nobody reads those.
-            x = torch.from_numpy(examples[at : at + _CHUNK]).requires_grad_()
-            y = torch.from_numpy(classes[at : at + _CHUNK])
-            gradients = _gradients(per_example, x, y)
-            norms = gradients.norm(dim=1)
-            finite = norms.isfinite()
-            factors = torch.where(finite, (clip / norms).clamp(max=1.0), 0.0)
-            total += factors @ torch.where(finite[:, None], gradients, 0.0)
+        for at in range(0, len(inputs), chunk):
+            x = torch.tensor(inputs[at : at + chunk], device=device)
+            if x.is_floating_point():
+                # Hooks on the backward pass want inputs that have gradients, though nobody reads those.
+                x.requires_grad_()
+            per_example.zero_grad()
+            lost = loss(per_example(x), torch.tensor(targets[at : at + chunk], device=device))
+            lost.sum().backward()  # type: ignore[no-untyped-call]
+            total += _clipped(trained, len(x), clip)
     finally:
-        per_example.to_standard_module()  # gives the head back as it was
+        per_example.to_standard_module()  # gives the module back as it was
     return np.asarray(total.numpy())
 
 
-def _gradients(per_example: GradSampleModule, x: Tensor, y: Tensor) -> Tensor:
-    """(n, parameters) float64: the cross entropy's gradient for each example."""
-    per_example.zero_grad()
-    F.cross_entropy(per_example(x), y, reduction="sum").backward()  # type: ignore[no-untyped-call]
-    parts = [p.grad_sample.flatten(1) for p in per_example.parameters()]
-    return torch.cat(parts, dim=1).double()
+def _clipped(trained: list[nn.Parameter], count: int, clip: float) -> Tensor:
+    # On the CPU in double precision: not every accelerator has it.
+    parts = [_of_examples(p, count).flatten(1).cpu() for p in trained]
+    gradients = torch.cat(parts, dim=1).double()
+    norms = gradients.norm(dim=1)
+    finite = norms.isfinite()
+    factors = torch.where(finite, (clip / norms).clamp(max=1.0), 0.0)
+    return factors @ torch.where(finite[:, None], gradients, 0.0)
+
+
+def _of_examples(parameter: nn.Parameter, count: int) -> Tensor:
+    """(n, ...): a parameter that is used several times has a gradient for each use."""
+    found: Tensor | list[Tensor] | None = getattr(parameter, "grad_sample", None)
+    if found is None:
+        return torch.zeros((count, *parameter.shape))
+    return torch.stack(found).sum(0) if isinstance(found, list) else found

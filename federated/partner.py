@@ -11,18 +11,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from federated.data import PrivateData
-from federated.gradients import clipped_sum
 from federated.grid import to_ring
-from federated.model import Weights, features, head_of
+from federated.model import Weights, fixed_digest
 from federated.noise import Randomness, sampled
 from federated.ring import Words
 from federated.spec import TrainingSpec
+from federated.tasks import Task
+from federated.tasks.task import Inputs, blank
 from protocol.errors import Reject
 from protocol.limits import PPM
+
+# Examples that a model is tried on before it is trained.
+TRIED: Final = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,22 +44,28 @@ class Partner:
     def __init__(
         self,
         spec: TrainingSpec,
+        task: Task,
         data: PrivateData,
         budget_charge: Callable[[int], int],
         randomness: Randomness = os.urandom,
     ) -> None:
         """`budget_charge` takes a round and gives epsilon in micro once the charge is durable.
 
-        Raises ConfigError for labels that the job does not have.
+        Raises ConfigError for labels that the job does not have, and for a model that mixes examples.
         """
         self._spec, self._charge, self._randomness = spec, budget_charge, randomness
-        self._classes = data.classes(spec.labels)
-        self._features = features(spec.model, data.images)
+        self._task, self._table = task, data.table
+        self._targets = task.targets(data.table)
+        self.blank = blank(task, spec.task)  # what every round's model is shaped as
+        self._inputs: Inputs | None = None
+        self._fixed = b""
+        few = data.table.take(slice(TRIED))
+        task.require_private(task.inputs(few, self.blank.fixed), self._targets[:TRIED])
 
     def update(self, round_: int, base: Weights) -> LocalUpdate:
         """Trains one round. Raises Reject for a base that is not this job's, and what charging raises."""
         spec = self._spec
-        if (base.model, base.labels) != (spec.model, spec.labels):
+        if (base.task, base.labels) != (spec.task, spec.labels):
             raise Reject("the model to start from is another job's")
         if not np.isfinite(base.vector).all():
             raise Reject("the model to start from holds values that are not finite")
@@ -63,7 +74,14 @@ class Partner:
 
     def _noisy_sum(self, round_: int, base: Weights) -> Words:
         """The clipped gradients of a Poisson sample, and this partner's noise; never empty."""
-        spec = self._spec
-        chosen = sampled(len(self._features), round(spec.sampling * PPM), self._randomness)
-        total = clipped_sum(head_of(base), self._features[chosen], self._classes[chosen], spec.clip)
+        spec, inputs = self._spec, self._inputs_of(base)
+        chosen = sampled(len(inputs), round(spec.sampling * PPM), self._randomness)
+        total = self._task.clipped_sum(base, inputs[chosen], self._targets[chosen], spec.clip)
         return to_ring(total, spec, round_, self._randomness)
+
+    def _inputs_of(self, base: Weights) -> Inputs:
+        """Features follow from the model's fixed arrays, which are the same in every round."""
+        fixed = fixed_digest(base)
+        if self._inputs is None or fixed != self._fixed:
+            self._inputs, self._fixed = self._task.inputs(self._table, base.fixed), fixed
+        return self._inputs

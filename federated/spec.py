@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.errors import Reject
 from protocol.jobs import JobTerms
 from protocol.limits import PPM
 from protocol.rows import Campaign
@@ -35,7 +34,7 @@ class TrainingSpec:
     """One job. `epsilon` and `delta` are what all rounds together may cost each example."""
 
     job_id: str
-    model: str
+    task: str
     labels: tuple[str, ...]
     columns: tuple[str, ...]
     rounds: int
@@ -55,6 +54,7 @@ class TrainingSpec:
     values: int  # of an update
     parameters: int  # of the model
     partners: int  # invited
+    options: str  # of the task, canonical JSON
     spare_rounds: int = 0  # that may come to nothing, and cost as much
 
     @property
@@ -68,22 +68,6 @@ class TrainingSpec:
         return Mechanism(self.noise_multiplier, self.sampling, self.rounds + self.spare_rounds)
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Settings of a job that suit a model, where the operator names no others."""
-
-    rounds: int
-    sampling: float
-    clip: float
-    learning_rate: float
-    momentum: float
-
-
-# For "oriented-gradients-1" at epsilon 3 and 3,000 examples, chosen on digits that benchmarks/training.py
-# does not measure with. Rounds of all examples did as well as ones of half of them, and cost less to account.
-RECIPE: Final = Recipe(rounds=20, sampling=1.0, clip=1.0, learning_rate=32.0, momentum=0.8)
-
-
 def spare_for(rounds: int) -> int:
     """How many rounds of a job may come to nothing, where the operator names no number: one, and one more
     for every twenty. Of forty rounds 43 are accounted for, which takes 4 % more noise."""
@@ -91,21 +75,16 @@ def spare_for(rounds: int) -> int:
 
 
 def labels_of(campaign: Campaign) -> list[str]:
-    """What a model of this campaign tells apart; raises Reject where it asks for no labels."""
+    """What a model of this campaign tells apart; nothing where it asks for no labels."""
     spec = question_of(campaign).spec
-    if not isinstance(spec, Labels):
-        raise Reject(
-            f"campaign {campaign.id!r} asks a {campaign.task} question; a model here learns labels",
-            "name a classify campaign",
-        )
-    return list(spec.names)
+    return list(spec.names) if isinstance(spec, Labels) else []
 
 
 def spec_of(job: JobTerms | pb.Job, labels: Sequence[str]) -> TrainingSpec:
     """The job of the log, with its campaign's labels. The fold has checked every range."""
     return TrainingSpec(
         job_id=job.id,
-        model=job.model,
+        task=job.task,
         labels=tuple(labels),
         columns=tuple(job.columns),
         rounds=job.rounds,
@@ -126,4 +105,5 @@ def spec_of(job: JobTerms | pb.Job, labels: Sequence[str]) -> TrainingSpec:
         parameters=job.parameters,
         partners=len(job.partners),
         spare_rounds=job.spare_rounds,
+        options=job.task_options,
     )

@@ -17,7 +17,7 @@ class JobTerms:
     title: str
     campaign_id: str
     snapshot: bytes
-    model: str
+    task: str
     initial_model: bytes
     columns: tuple[str, ...]
     partners: tuple[PersonId, ...]
@@ -41,6 +41,9 @@ class JobTerms:
     upload_bits: int
     upload_values: int
     parameters: int
+    task_options: str
+    task_code: bytes
+    task_version: str
     is_question: bool
     cohorts: int
     defence: str

@@ -55,7 +55,9 @@ LICENCE_ID_CHARS_MAX: Final = 32
 # One server adds up the updates of a round, and a round's record names every partner in it.
 PARTNERS_MAX: Final = 256
 TRAINING_ROUNDS_MAX: Final = 1_024
-COLUMNS_MAX: Final = 64
+COLUMNS_MAX: Final = 256  # of a table that a job reads
+# A line for each column of a wide table; everybody keeps them.
+TASK_OPTIONS_CHARS_MAX: Final = 16_384
 # A mechanism that gives one of n examples away has a delta of 1/n. So nobody with a thousand examples should
 # accept more than a ten thousandth, and a partner's own machine asks for less (federated.privacy).
 DELTA_PPB_MAX: Final = 100_000

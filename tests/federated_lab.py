@@ -21,16 +21,17 @@ from commonhold.digits import load_digits, write_folder
 from federated.aggregate import Aggregator
 from federated.budget import Budget
 from federated.client_app import client_app
-from federated.data import IMAGE, LABEL, data_commitment, load
+from federated.data import data_commitment, load
 from federated.duty import Duty
 from federated.flower.grid import LocalGrid
 from federated.grid import ring_of
 from federated.member import Member
-from federated.model import DEFAULT_MODEL, Weights, digest, initial_weights
+from federated.model import Weights, digest
 from federated.partner import Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.rounds import train
 from federated.spec import TrainingSpec, spec_of
+from federated.tasks.registry import code_digest, options_of
 from protocol.committee import Masks
 from protocol.errors import StateError
 from protocol.identity import PersonId
@@ -39,9 +40,9 @@ from protocol.sealing import public_of
 from protos.gen import records_pb2 as pb
 from tests.simulated import LABELS, NETWORK, Network, Person
 from tests.simulated_training import job, start
+from tests.training_lab import BLANK, TASK
 
 ROUNDS = 2
-HEAD_VALUES = initial_weights(DEFAULT_MODEL, LABELS).vector.size
 EPSILON = 3.0
 DELTA = 1e-5
 
@@ -150,15 +151,17 @@ class Lab:
         self.net = Network(*self.people)
         noise = noise_multiplier_for(EPSILON, DELTA, 1.0, ROUNDS)
         terms: dict[str, object] = {
-            "model": DEFAULT_MODEL,
-            "initial_model": digest(initial_weights(DEFAULT_MODEL, LABELS)),
+            "task": "images",
+            "task_options": options_of(TASK),
+            "task_code": code_digest("images"),
+            "initial_model": digest(BLANK),
             "rounds": ROUNDS,
             "sampling_ppm": PPM,
             "noise_micro": round(noise * PPM),
             "expected_examples": 60,
             "round_seconds": 1,
-            "upload_values": HEAD_VALUES,
-            "parameters": HEAD_VALUES,
+            "upload_values": BLANK.vector.size,
+            "parameters": BLANK.vector.size,
             "partners": [person.id for person in self.people],
         }
         body = job(**(terms | changes))
@@ -180,7 +183,7 @@ class Lab:
         mine = np.random.default_rng(1).permutation(len(digits))[share * images :][:images]
         folder = self.folder / person.name
         write_folder(folder, digits.images[mine], labels or digits.labels[mine])
-        data = load(folder, (IMAGE, LABEL), (IMAGE, LABEL))
+        data = load(folder, TASK.columns, [column.name for column in TASK.columns])
         budget = Budget.open(self.folder / f"{person.name}.db", composed_epsilon_micro)
         self.budgets.append(budget)
         commitment = data_commitment(budget.salt(data.digest), data.digest)
@@ -196,6 +199,7 @@ class Lab:
         spec = self.spec
         return Partner(
             spec,
+            TASK,
             data,
             lambda n: budget.charge(
                 commitment, spec.job_id, n, spec.sampling, spec.noise_multiplier
@@ -226,8 +230,7 @@ class Lab:
 
     def serve(self, grid: LocalGrid) -> Log:
         log = Log(self.net)
-        weights = initial_weights(self.spec.model, self.spec.labels)
-        train(grid, log, self.terms, Aggregator(self.spec, weights), weights)
+        train(grid, log, self.terms, Aggregator(self.spec, BLANK), BLANK)
         return log
 
     def close(self) -> None:

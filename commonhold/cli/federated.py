@@ -61,9 +61,13 @@ def open_(
     ] = "",
     epsilon: Annotated[float, typer.Option(help="What all rounds cost each example.")] = 3.0,
     delta: Annotated[float, typer.Option(help="At this delta.")] = 1e-5,
-    rounds: Annotated[
-        int | None, typer.Option(min=1, help="Default: what suits the model.")
+    task: Annotated[
+        str, typer.Option(help="What is trained, by name; docs/tasks.md lists them.")
+    ] = "images",
+    option: Annotated[
+        list[str] | None, typer.Option(help="Of the task, NAME=VALUE; repeat.")
     ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Default: what suits the task.")] = None,
     spare_rounds: Annotated[
         int | None,
         typer.Option(min=0, help="That may come to nothing; they cost as much. Default: some."),
@@ -108,26 +112,30 @@ def open_(
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
     from federated.flower.logs import log_as_we_do
-    from federated.spec import RECIPE, spare_for
+    from federated.tasks.registry import parsed
 
     log_as_we_do()
 
     home = Home.at(directory)
-    rounds = RECIPE.rounds if rounds is None else rounds
+    named: dict[str, float | None] = {
+        "rounds": rounds,
+        "sampling": sampling,
+        "clip": clip,
+        "learning_rate": learning_rate,
+        "momentum": momentum,
+    }
     terms = Terms(
         job_id=job_id,
         title=title or job_id,
         campaign_id=campaign,
         snapshot=snapshot,
         partners=partners,
-        rounds=rounds,
-        spare_rounds=spare_for(rounds) if spare_rounds is None else spare_rounds,
+        task=task,
+        options=parsed(task, option or []),
+        recipe={name: value for name, value in named.items() if value is not None},
+        spare_rounds=spare_rounds,
         epsilon=epsilon,
         delta=delta,
-        sampling=RECIPE.sampling if sampling is None else sampling,
-        clip=RECIPE.clip if clip is None else clip,
-        learning_rate=RECIPE.learning_rate if learning_rate is None else learning_rate,
-        momentum=RECIPE.momentum if momentum is None else momentum,
         quorum=max(1, len(partners) - 1) if quorum is None else quorum,
         noise_parties=noise_parties,
         upload_bits=upload_bits,
@@ -142,9 +150,10 @@ def open_(
         model_licence=model_licence,
     )
     with _sigterm_interrupts(), progress(as_json) as bar:
-        task = bar.add_task("preparing", total=terms.rounds)
+        shown = bar.add_task("preparing", total=None)
 
         def opened(job: pb.Job) -> None:
+            bar.update(shown, total=job.rounds)
             say(f"job {job.id} is open at {job.endpoint}; waiting for partners")
             _write_ready(ready_file, {"job_id": job.id, "endpoint": job.endpoint})
 
@@ -153,7 +162,7 @@ def open_(
             terms,
             opened,
             lambda job, joined: bar.update(
-                task,
+                shown,
                 description=f"{joined} partners, round",
                 completed=len(job.rounds),
             ),
@@ -205,7 +214,9 @@ def _outcome_text(data: dict[str, Any]) -> Printed:
 def join(
     *,
     job_id: Annotated[str, typer.Option("--job", help="The job, as its operator named it.")],
-    data: Annotated[Path, typer.Option(help="Folder of your examples, with labels.csv.")],
+    data: Annotated[
+        Path, typer.Option(help="Your examples: a folder with labels.csv, or a .csv or .jsonl.")
+    ],
     epsilon_max: Annotated[
         float, typer.Option(help="The most that this data may ever cost, over all jobs.")
     ],
@@ -215,6 +226,9 @@ def join(
         list[str] | None,
         typer.Option(help="What a job may read of your data; repeat. Default: image, label."),
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="For networks: cpu, or an accelerator as torch names it.")
+    ] = "cpu",
     ready_file: ReadyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -233,7 +247,7 @@ def join(
     log_as_we_do()
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
-    offer = Offer(job_id, data, tuple(column or (IMAGE, LABEL)), epsilon_max)
+    offer = Offer(job_id, data, tuple(column or (IMAGE, LABEL)), epsilon_max, device)
     with _sigterm_interrupts(), progress(as_json) as bar:
         task = bar.add_task("loading", total=None)
 

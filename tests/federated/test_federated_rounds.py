@@ -15,12 +15,13 @@ from flwr.clientapp import ClientApp
 
 from federated.flower.grid import LocalGrid
 from federated.messages import Task, read_reply, read_task, reply_message, task_message
-from federated.model import encode, initial_weights
+from federated.model import encode
 from federated.partner import Partner
 from protocol.errors import Reject, StateError
 from tests.federated_lab import ROUNDS, Lab
 from tests.simulated import Person
 from tests.simulated_training import start
+from tests.training_lab import BLANK
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def ask(lab: Lab, person: Person, partner: Partner, task: Task) -> Message:
 def test_a_partner_answers_the_round_of_the_log_and_no_other(lab: Lab) -> None:
     person, partner = lab.people[0], enrolled(lab)[0]
     start(lab.net)
-    zeros = initial_weights(lab.spec.model, lab.spec.labels)
+    zeros = BLANK
     other = zeros.replaced(zeros.vector + 1)
     job = lab.terms.id
     for task, says in (
