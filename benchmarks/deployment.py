@@ -30,7 +30,7 @@ from commonhold.cli.training import training_command
 from commonhold.demo import stage
 from commonhold.demo.stage import Server, Stage
 from federated.budget import read_spending
-from tests.federated_net import JOB, Net
+from tests.federated_net import Net
 from tests.processes import children_of, kill, pss_mib
 
 PARTNERS: Final = 4
@@ -48,16 +48,14 @@ SEED: Final = 6
 def run() -> dict[str, Any]:
     """Wall times, memory and overhead of a job of four partners and ten rounds."""
     with _network(PARTNERS, IMAGES) as net:
-        alone = _in_one_process(net)
+        alone = _in_one_process()
         deployed = _deployed(net)
     seconds = deployed["rounds_seconds"]
     return {
         "one_process": alone,
         "deployed": deployed,
         "wall_ratio_to_one_process": round(seconds / alone["rounds_seconds"], 2),
-        "overhead_seconds_a_round": round(
-            (seconds - alone["rounds_seconds"]) / ROUNDS, 3
-        ),
+        "overhead_seconds_a_round": round((seconds - alone["rounds_seconds"]) / ROUNDS, 3),
     }
 
 
@@ -73,12 +71,12 @@ def _network(partners: int, images: int) -> Iterator[Net]:
 # ---- side by side ----
 
 
-def _in_one_process(net: Net) -> dict[str, Any]:
+def _in_one_process() -> dict[str, Any]:
     """The same partners and rounds over a LocalGrid, in a process of the environment for training."""
     python = training_command().parent / "python"
-    folders = [str(net.data(node)) for node in net.partners]
+    numbers = map(str, (ROUNDS, PARTNERS, IMAGES))
     done = subprocess.run(
-        [str(python), "-m", "benchmarks.deployment_alone", str(ROUNDS), *folders],
+        [str(python), "-m", "benchmarks.deployment_alone", *numbers],
         capture_output=True,
         check=True,
         text=True,
@@ -124,7 +122,7 @@ class Massacre:
 
     net: Net
     kills: int
-    chance: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311
+    chance: random.Random = field(default_factory=lambda: random.Random(SEED))
     killed: dict[str, int] = field(default_factory=dict)
     epsilon: dict[str, float] = field(default_factory=dict)  # spent, by partner, as last seen
 

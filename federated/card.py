@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from commonground.escaping import in_code, in_markdown
 from federated.privacy import Who, adversaries, bound
-from federated.release import Artifact, Release
 from federated.signed_card import FORMAT, canonical
 from federated.spec import TrainingSpec
 from protocol.depth import load_json
 from protocol.identity import PersonId, name_of
 from protocol.limits import PPM
+
+if TYPE_CHECKING:
+    from federated.release import Artifact, Release
 
 # One core of a laptop or a small server under load, its part of memory and power supply included;
 # machines are known with 5 and with 25. An estimate: nothing here can measure it.

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from coordinator.training.snapshot import load_yardstick
 from federated.card import Lineage, compose, energy_millijoules, to_markdown
 from federated.data import Table, load
 from federated.model import decode, digest
-from federated.release import Release, release
 from federated.signed_card import sign
 from federated.spec import TrainingSpec, labels_of, spec_of
 from federated.tasks import Task
@@ -31,6 +30,9 @@ from protocol.jobs import Job
 from protocol.log.envelope import parse_envelope
 from protocol.state import State
 from protos.gen import records_pb2 as pb
+
+if TYPE_CHECKING:
+    from federated.release import Release
 
 CARD_FILE: Final = "card.json"
 MARKDOWN_FILE: Final = "card.md"
@@ -99,6 +101,8 @@ def release_model(
             "the weights on disk are not those of the last round", "open the job again"
         )
     calibration = calibration_of(home, operator.state, record.snapshot, held_back, task)
+    from federated.release import release  # torch and onnxruntime: only once there is a model
+
     made = release(
         task,
         weights,
