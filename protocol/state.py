@@ -161,9 +161,8 @@ class State:
     updates: Table[tuple[str, PersonId], Update] = field(
         default_factory=Table
     )  # of the round that runs
-    spent: Table[tuple[str, PersonId], int] = field(
-        default_factory=Table
-    )  # epsilon in the last update, micro
+    # Epsilon in the last update, micro, by commitment to the data, author and delta, over all jobs.
+    stated: Table[tuple[bytes, PersonId, int], int] = field(default_factory=Table)
 
     # -- money
     earned: Table[tuple[PersonId, Asset], int] = field(default_factory=Table)  # ever

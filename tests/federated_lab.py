@@ -11,13 +11,15 @@ from flwr.clientapp import ClientApp
 
 from commonhold.digits import load_digits, write_folder
 from federated.aggregate import Aggregator
-from federated.budget import Budget
+from federated.budget import Budget, Claim, Limit
+from federated.budget.terms import release_of
 from federated.client_app import client_app
 from federated.data import IMAGE, LABEL, data_commitment, load
 from federated.flower.grid import LocalGrid
 from federated.model import DEFAULT_MODEL, Weights, digest, initial_weights
 from federated.partner import LocalUpdate, Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
+from federated.recognising import examples_of
 from federated.rounds import train
 from federated.spec import TrainingSpec, spec_of
 from protocol.errors import StateError
@@ -115,10 +117,12 @@ class Lab:
         folder = self.folder / person.name
         write_folder(folder, digits.images[mine], labels or digits.labels[mine])
         data = load(folder, (IMAGE, LABEL), (IMAGE, LABEL))
-        budget = Budget.open(self.folder / f"{person.name}.db", composed_epsilon_micro)
+        budget = Budget(self.folder / f"{person.name}.db", composed_epsilon_micro)
         self.budgets.append(budget)
         commitment = data_commitment(budget.salt(data.digest), data.digest)
-        budget.set_limit(commitment, data.examples, round(EPSILON * PPM), DELTA)
+        spec = self.spec
+        claim = Claim(spec.job_id, release_of(spec), spec.rounds, 1, spec.delta)
+        budget.reserve(commitment, examples_of(folder), Limit(round(EPSILON * PPM)), claim)
         body = pb.Enrol(
             network=NETWORK,
             job_id=self.terms.id,
@@ -126,14 +130,7 @@ class Lab:
             transport_key=self.key(person),
         )
         self.net.add(person, "enrol", body)
-        spec = self.spec
-        return Partner(
-            spec,
-            data,
-            lambda n: budget.charge(
-                commitment, spec.job_id, n, spec.sampling, spec.noise_multiplier
-            ),
-        )
+        return Partner(spec, data, lambda n: budget.charge(commitment, spec.job_id, n))
 
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from protocol.limits import PPM
+from protocol.rules.training import stated_micro
 from protos.gen import records_pb2 as pb
 from tests.simulated import NETWORK, Network, Person
 
@@ -59,14 +60,16 @@ def enrol(net: Network, *people: Person, job_id: str = "train") -> None:
 def update_of(net: Network, person: Person, job_id: str = "train") -> pb.Update:
     """The update that this partner signs in the round that runs."""
     job = net.state.jobs[job_id]
+    commitment = net.state.partners[job_id, person.id].data_commitment
+    stated = stated_micro(net.state, person.id, commitment, job.terms.delta_ppb)
     return pb.Update(
         network=NETWORK,
         job_id=job_id,
         round=len(job.rounds) + 1,
         base_model=job.model,
         update=net.fresh(),
-        data_commitment=net.state.partners[job_id, person.id].data_commitment,
-        epsilon_micro=(len(job.rounds) + 1) * ROUND_EPSILON_MICRO,
+        data_commitment=commitment,
+        epsilon_micro=max(stated, (len(job.rounds) + 1) * ROUND_EPSILON_MICRO),
         delta_ppb=job.terms.delta_ppb,
     )
 

@@ -1,18 +1,18 @@
-"""A partner's part in a job: check everything, enrol, train round by round, say what it cost.
+"""A partner's part in a job: check everything, explain it, ask, enrol, train, say what it cost.
 
-Rule 1: whatever can be refused is refused before the log has our name in it.
-Rule 2: a budget that could not last for all rounds is not begun.
+Rule 1: whatever can be refused is refused before the log has our name in it, and before anything is written.
+Rule 2: a budget that could not last for all rounds is not begun; the whole job is reserved.
+Rule 3: whoever signs says yes first, to words that say what leaves and what it costs.
 
 If we crash, the same command goes on: enrolling twice is harmless, the transport key and the salt are
-kept, and a round that was charged is not computed again.
+kept, and a round whose update may have left is not computed again.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,19 +20,24 @@ from commonground.jobs import is_over
 from node.config import NodeConfig, NodeDirectory
 from node.keys import NodeKeys
 from node.store import Store
+from node.training.accounts import Account, alone_micro, claim_of, reconcile, words_of
 from node.training.node_log import NodeLog
+from node.training.proposal import Proposal, propose
 from protocol.errors import ConfigError, Ignore, StateError
 from protocol.identity import PersonId
 from protocol.jobs import Enrolment, Job, JobResult
 from protocol.limits import PPM
+from protocol.rules.training import stated_micro
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
+    from federated.budget import Limit, Standing
     from federated.flower.supernode import SuperNode
     from federated.partner import LocalUpdate
 
 BUDGET_FILE: Final = "budget.db"
+REPORTS_FOLDER: Final = "reports"
 TRANSPORT_FILE: Final = "transport.key"
 
 # The operator admits a partner as soon as its record is in the log.
@@ -51,14 +56,35 @@ class Offer:
     job_id: str
     data: Path
     columns: tuple[str, ...]  # of the data, that a job may read
-    epsilon_max: float  # of this data, over all jobs
+    epsilon_max: float  # of this data, over all jobs, towards everybody
+    epsilon_alone_max: float | None = None  # towards whoever sees an update alone; None: as it is
+    delta_max: float | None = None  # that a job may state; None: as it is
 
     def __post_init__(self) -> None:
-        if not 0 < self.epsilon_max <= EPSILON_MAX:  # nor is it a number at all
+        for name, value in (
+            ("--epsilon-max", self.epsilon_max),
+            ("--epsilon-alone-max", self.epsilon_alone_max),
+        ):
+            if value is not None and not 0 < value <= EPSILON_MAX:  # nor is it a number at all
+                raise ConfigError(
+                    f"{name} is {value:g}",
+                    f"give a number above 0, and at most {EPSILON_MAX:,}: one job seldom asks for more"
+                    " than 10",
+                )
+        if self.delta_max is not None and not 0 < self.delta_max < 1:
             raise ConfigError(
-                f"--epsilon-max is {self.epsilon_max:g}",
-                f"give a number above 0, and at most {EPSILON_MAX:,}: one job seldom asks for more than 10",
+                f"--delta-max is {self.delta_max:g}", "give a number between 0 and 1, such as 1e-6"
             )
+
+    @property
+    def limit(self) -> Limit:
+        """As a budget takes it."""
+        from federated.budget.terms import Limit, micro
+
+        alone = self.epsilon_alone_max
+        return Limit(
+            micro(self.epsilon_max), None if alone is None else micro(alone), self.delta_max
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +92,7 @@ class Progress:
     """Whom to tell how far it is."""
 
     say: Callable[[str], None]
+    agree: Callable[[Proposal], bool]  # asked once, before anything is written or signed
     admitted: Callable[[], None]
     trained: Callable[[int, int], None]  # (round, of so many)
 
@@ -82,8 +109,13 @@ class Joined:
     epsilon: float  # spent by this data so far, over all jobs
     epsilon_max: float
     delta: float
-    epsilon_towards_coordinator: float  # of this job, if all its rounds run
+    epsilon_alone: float  # the same towards whoever sees an update alone
     warnings: tuple[str, ...]
+    report: str  # the page about it
+
+
+class Declined(StateError):
+    """Its owner said no."""
 
 
 def join(
@@ -91,55 +123,59 @@ def join(
 ) -> Joined:
     """Takes part in a job until it is over.
 
-    Raises ConfigError and StateError before it enrols, when something does not fit; Unreachable when
-    the coordinator or its training server is away for too long; Misbehaviour when the log lies.
+    Raises ConfigError and StateError before it enrols, when something does not fit, and Declined when
+    `progress.agree` says no; Unreachable when the coordinator or its training server is away for too
+    long; Misbehaviour when the log lies.
     """
     with Store(home.database) as store, NodeLog(store, config, keys) as log:
         job = PartnerJob(log, keys.person, offer.job_id)
         job.require_invited(offer.columns)
-        return _train(home, job, offer, progress)
+        return _train(home, config.link.name, log, job, offer, progress)
 
 
-def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progress) -> Joined:
+def _train(
+    home: NodeDirectory,
+    network: str,
+    log: NodeLog,
+    job: PartnerJob,
+    offer: Offer,
+    progress: Progress,
+) -> Joined:
     # Some hundred megabytes, for which nobody waits who is refused above.
     from federated.budget import Budget
     from federated.client_app import client_app
-    from federated.data import data_commitment, load
+    from federated.data import load
     from federated.flower.supernode import SuperNode
     from federated.partner import Partner
-    from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
+    from federated.privacy import composed_epsilon_micro, require_promise
     from federated.spec import spec_of
     from federated.transport import load_key, public_pem
 
     record, spec = job.terms, spec_of(job.terms, job.labels)
     require_promise(spec)
-    exposed = towards_coordinator(spec).epsilon_micro / PPM
-    progress.say(
-        f"the job costs epsilon {spec.epsilon:g} towards everybody who sees its models, and up to"
-        f" {exposed:.2f} towards its coordinator, who sees your update alone"
-    )
     data = load(offer.data, record.columns, offer.columns)
-    for warning in data.warnings:
-        progress.say(f"warning: {warning}")
     key = load_key(home.root / TRANSPORT_FILE)
-    with Budget.open(home.root / BUDGET_FILE, composed_epsilon_micro) as budget:
-        commitment = data_commitment(budget.salt(data.digest), data.digest)
-        limit = round(offer.epsilon_max * PPM)
-        budget.set_limit(commitment, data.examples, limit, spec.delta)
-        left = record.rounds - job.rounds_done()
-        budget.require(commitment, replace(spec.mechanism, rounds=left))
-        charge = partial(budget.charge, commitment, record.id)
-        partner = Partner(
-            spec, data, lambda number: charge(number, spec.sampling, spec.noise_multiplier)
-        )
-        job.enrol(commitment, public_pem(key))
-        app = client_app(record.id, spec, partner, job)
-        with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
-            _await_admission(supernode, job)
-            progress.admitted()
-            job.on_update = lambda number: progress.trained(number, record.rounds)
-            supernode.run(app, job.is_over)
-        spent = budget.spent(commitment)
+    path = home.root / BUDGET_FILE
+    with Budget(path, composed_epsilon_micro) as budget:
+        restored = log.read(lambda state: reconcile(budget, path, state, log.own_updates()))
+        account = Account(budget, offer.data, offer.limit)
+        notes = (*words_of(restored), *(f"warning: {each}" for each in data.warnings))
+        proposal = job.proposal(network, offer.data, len(data.labels), account, notes)
+        if not progress.agree(proposal):
+            raise Declined("you did not join, and nothing was written", "run it again to be asked again")
+        account.take(job.present)
+        job.let_go = account.let_go
+        job.enrol(account.commitment, public_pem(key))
+        app = client_app(record.id, spec, Partner(spec, data, account.charge), job)
+        try:
+            with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
+                _await_admission(supernode, job)
+                progress.admitted()
+                job.on_update = lambda number: progress.trained(number, record.rounds)
+                supernode.run(app, job.is_over)
+        finally:
+            standing = account.close(job.present)
+            report = job.report(home.root / REPORTS_FOLDER, proposal, standing)
     result = job.result()
     return Joined(
         job_id=record.id,
@@ -147,11 +183,12 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
         reason=result.reason if result is not None else "",
         examples=len(data.labels),
         updates=job.updates,
-        epsilon=spent / PPM,
-        epsilon_max=offer.epsilon_max,
-        delta=spec.delta,
-        epsilon_towards_coordinator=exposed,
+        epsilon=standing.everybody.spent / PPM,
+        epsilon_max=standing.everybody.limit / PPM,
+        delta=standing.delta,
+        epsilon_alone=standing.alone.spent / PPM,
         warnings=data.warnings,
+        report=str(report),
     )
 
 
@@ -185,6 +222,7 @@ class PartnerJob:
         self._commitment = b""
         self.updates = 0
         self.on_update: Callable[[int], None] = lambda _: None
+        self.let_go: Callable[[int], None] = lambda _: None
 
     def require_invited(self, columns: Sequence[str]) -> None:
         """Raises unless we may join, and the job reads nothing but these columns of our data."""
@@ -206,9 +244,38 @@ class PartnerJob:
         """Whether the log has said the last of it."""
         return self._log.read(lambda state: is_over(self._find(state)))
 
-    def rounds_done(self) -> int:
-        """How many rounds the log has."""
-        return self._log.read(lambda state: len(self._find(state).rounds))
+    @property
+    def present(self) -> Job:
+        """The job as the log has it now."""
+        return self._log.read(self._find)
+
+    def proposal(
+        self, network: str, data: Path, examples: int, account: Account, notes: tuple[str, ...]
+    ) -> Proposal:
+        """What joining would mean. Raises StateError where the budget does not allow it."""
+        job = self.present
+        claim, standing = claim_of(job), account.ask(job)
+        return self._log.read(
+            lambda state: propose(
+                state,
+                job,
+                network=network,
+                labels=tuple(self.labels),
+                data=data,
+                examples=examples,
+                rounds=claim.rounds,
+                alone_micro=alone_micro(claim),
+                standing=standing,
+                notes=notes,
+            )
+        )
+
+    def report(self, folder: Path, proposal: Proposal, standing: Standing) -> Path:
+        """Writes the page about what came of it, and says where it is."""
+        from node.training.report import write_report
+
+        mine = [each for each in self._log.own_updates() if each.job_id == self._id]
+        return write_report(folder, self.present, mine, proposal, standing)
 
     def result(self) -> JobResult | None:
         """How it ended; None while it lasts."""
@@ -250,7 +317,15 @@ class PartnerJob:
         return model
 
     def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
-        """Logs the update under our name."""
+        """Logs the update under our name. From here on it may be known: there is no second one.
+
+        The log takes no epsilon below an earlier one of this data, be it that an owner has found since
+        that other data was other data.
+        """
+        self.let_go(number)
+        stated = self._log.read(
+            lambda state: stated_micro(state, self._me, self._commitment, self.terms.delta_ppb)
+        )
         body = pb.Update(
             network=self._network,
             job_id=self._id,
@@ -258,7 +333,7 @@ class PartnerJob:
             base_model=base_model,
             update=update.digest,
             data_commitment=self._commitment,
-            epsilon_micro=update.epsilon_micro,
+            epsilon_micro=max(update.epsilon_micro, stated),
             delta_ppb=self.terms.delta_ppb,
         )
         try:

@@ -23,6 +23,8 @@ from node.keys import NodeKeys
 from node.store import Store
 from protocol.errors import Unreachable
 from protocol.state import State
+from protocol.transition import Applied
+from protos.gen import records_pb2 as pb
 
 # A coordinator that restarts is back by then; a round would be lost anyway.
 APPEND_SECONDS_MAX: Final = 60.0
@@ -36,6 +38,7 @@ class NodeLog:
     def __init__(self, store: Store, config: NodeConfig, keys: NodeKeys) -> None:
         """Reads and connects on entering."""
         self._store, self._link, self._keys = store, config.link, keys
+        self._own: list[pb.Update] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="log", daemon=True)
 
@@ -73,12 +76,22 @@ class NodeLog:
         """
         self._do(self._append(self._keys.seal(kind, body)))
 
+    def own_updates(self) -> list[pb.Update]:
+        """Every update that this person has signed in the log, in any job and on any machine."""
+        return self.read(lambda _: list(self._own))
+
     async def _start(self) -> None:
         self._follower = Follower(self._store, self._link)
+        self._follower.subscribe(self._note)
         self._client = CoordinatorClient(self._link, lambda: self._follower.verifier)
         self._follower.replay()
         await self._follower.catch_up(self._client)
         self._following = asyncio.create_task(self._follower.run(self._client))
+
+    def _note(self, applied: Applied) -> None:
+        record = applied.record
+        if isinstance(record.body, pb.Update) and record.author == self._keys.person:
+            self._own.append(record.body)
 
     async def _stop(self) -> None:
         self._following.cancel()
