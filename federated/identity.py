@@ -8,8 +8,8 @@ Where it holds enough to tell, it also has *keys* and a *signature*, which survi
     texts     words changed here and there: MinHash over runs of five characters (protocol.review.texts)
     rows      other orders, other number formats, a quarter of the columns changed: numbers at three digits
 
-Two examples are near when they share one of four keys, each made of a quarter of what there is to compare, and
-their signatures differ in few bits. Keys are what a table can be searched by; so 10^5 examples cost seconds.
+Two examples are near when they share one of four keys, each made of a quarter of what there is to compare,
+and their signatures differ in few bits. Keys are what a table is searched by, so 10^5 examples cost seconds.
 None of it is meant for another machine: names are compared with those that this one has stored.
 """
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
 
@@ -69,7 +68,9 @@ def of_texts(texts: Iterable[str]) -> Examples:
         folded = runs.fold(text)
         exact.append(_hash(b"text", folded.encode("utf-8", "replace")))
         hashes = runs.hashes_of(text) if len(folded) >= _COMPARED_CHARS_MIN else b""
-        quarter = len(hashes) // (4 * KEYS)  # a key of fewer hashes is shared by texts that share less
+        quarter = len(hashes) // (
+            4 * KEYS
+        )  # a key of fewer hashes is shared by texts that share less
         keys.append(
             tuple(_key(b"text", at, hashes[at * quarter :][:quarter]) for at in range(KEYS))
             if hashes

@@ -60,7 +60,9 @@ def examples_of(path: Path) -> list[Examples]:
         found.append(of_pictures(_grey(table.parent / name) for name in files))
     texts = [name for name, values in columns.items() if _is_text(values)]
     if texts:
-        found.append(of_texts("\n".join(line) for line in zip(*map(columns.pop, texts), strict=True)))
+        found.append(
+            of_texts("\n".join(line) for line in zip(*map(columns.pop, texts), strict=True))
+        )
     if len(columns) > 1 or (columns and not found):
         found.append(of_rows(columns))
     return found
@@ -77,7 +79,11 @@ def _columns(table: Path) -> Mapping[str, Sequence[str]]:
     """All columns of a table, as text."""
     text = _content(table).decode("utf-8-sig", "replace")
     try:
-        rows = _json_rows(text) if table.suffix == ".jsonl" else list(csv.DictReader(io.StringIO(text)))
+        rows = (
+            _json_rows(text)
+            if table.suffix == ".jsonl"
+            else list(csv.DictReader(io.StringIO(text)))
+        )
     except (csv.Error, ValueError) as error:
         raise ConfigError(f"{table} is no table: {error}", "repair it") from error
     names = dict.fromkeys(name for row in rows for name in row if isinstance(name, str))
@@ -134,4 +140,3 @@ def _pieces(path: Path) -> Iterator[bytes]:
         raise ConfigError(
             f"cannot read {path}: {error.strerror}", "check the path and its permissions"
         ) from error
-

@@ -17,9 +17,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from commonground.addresses import now_ms
+from commonground.web import charts
 from commonground.web.pages import digest_of, environment
 from coordinator.book import Book
-from commonground.web import charts
 from coordinator.dashboard import formats
 from coordinator.dashboard.datasets import Metadata
 from coordinator.dashboard.epochs import MINTING, lines_for, minted_by

@@ -57,10 +57,10 @@ class Budget(Families):
         *,
         keep: bool = True,
     ) -> Standing:
-        """Takes data under the budget, and sets the whole job aside; without `keep` only says what would be.
+        """Takes data under the budget and sets the whole job aside; without `keep` says what would be.
 
-        `examples` may be empty for data that the budget knows. A limit may be lowered, never raised. Raises StateError where the job does not fit, and then
-        changes nothing.
+        `examples` may be empty for data that the budget knows. A limit may be lowered, never raised.
+        Raises StateError where the job does not fit, and then changes nothing.
         """
         with self._transaction(keep=keep):
             family = self._take(commitment, examples, limit)
@@ -116,7 +116,8 @@ class Budget(Families):
                 spent[release] += 1
             after = self._account(spent, Towards.EVERYBODY, delta)
             if not found:
-                self._write(commitment, job_id, round, release, delta, after, from_log=False)
+                each = SignedRound(commitment, job_id, round, release, delta, after)
+                self._write(each, from_log=False)
             return after
 
     def let_go(self, commitment: bytes, job_id: str, round: int) -> None:
@@ -152,7 +153,9 @@ class Budget(Families):
             family = self._family(commitment)
             before = self._limit(family)
             after = Held(
-                limit.epsilon_micro, limit.alone_micro or before.alone_micro, limit.delta or before.delta
+                limit.epsilon_micro,
+                limit.alone_micro or before.alone_micro,
+                limit.delta or before.delta,
             )
             self._set_limit(family, after)
             what = (
@@ -199,30 +202,18 @@ class Budget(Families):
                 ):
                     self._mark_left(each.commitment, each.job_id, each.round)
                     continue
-                self._write(
-                    each.commitment, each.job_id, each.round, each.release, each.delta,
-                    each.epsilon_micro, from_log=True,
-                )  # fmt: skip
+                self._write(each, from_log=True)
                 rounds += 1
         return Restored(rounds, tuple(sorted(unknown)))
 
     # ---- within a transaction ----
 
-    def _write(
-        self,
-        commitment: bytes,
-        job_id: str,
-        round: int,
-        release: Release,
-        delta: float,
-        epsilon_micro: int,
-        *,
-        from_log: bool,
-    ) -> None:
+    def _write(self, each: SignedRound, *, from_log: bool) -> None:
+        kind = each.release
         self._run(
             "INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            *(commitment, job_id, round, release.sampling, release.noise, release.alone),
-            *(delta, epsilon_micro, from_log, from_log, self._now()),
+            *(each.commitment, each.job_id, each.round, kind.sampling, kind.noise, kind.alone),
+            *(each.delta, each.epsilon_micro, from_log, from_log, self._now()),
         )
 
     def _mark_left(self, commitment: bytes, job_id: str, round: int) -> None:
@@ -232,7 +223,9 @@ class Budget(Families):
         )
 
     def _decide(self, commitment: bytes, what: str, reason: str) -> None:
-        self._run("INSERT INTO decisions VALUES (?, ?, ?, ?)", self._now(), commitment, what, reason)
+        self._run(
+            "INSERT INTO decisions VALUES (?, ?, ?, ?)", self._now(), commitment, what, reason
+        )
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
@@ -335,4 +328,3 @@ class Budget(Families):
     def _account(self, rounds: Rounds, whom: Towards, delta: float) -> int:
         mechanisms = [release.towards(whom, count) for release, count in rounds.items() if count]
         return self._accountant(mechanisms, delta) if mechanisms else 0
-

@@ -15,7 +15,8 @@ SIGNATURE_BYTES: Final = 32
 NOT_TOLD: Final = (0,) * KEYS  # keys of an example that holds too little to tell
 
 # Of 256 bits. Pictures: a copy as JPEG of quality 75 differs in 3 on average, one grey value in none; of
-# 30,000 other digits one in a hundred has one so near (docs/adr/0053). Texts: those that share 70 % of their runs in 38.
+# 30,000 other digits one in a hundred has one so near (docs/adr/0053). Texts: those that share 70 % of their
+# runs in 38.
 _BITS_APART_MAX: Final = {"pictures": 8, "texts": 38, "rows": 0}
 
 

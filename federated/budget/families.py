@@ -1,8 +1,8 @@
 """Data that shares examples shares a budget: which data this is, and which limit it has.
 
-One picture or text that is the same joins two sets of data. What is only near, what occurs twice in its own set
-or holds too little to name anybody, and lines of a table, join them where they are one in twenty of either:
-a few of ten thousand digits look like others' by chance.
+One picture or text that is the same joins two sets of data. What is only near, what occurs twice in its own
+set or holds too little to name anybody, and lines of a table, join them where they are one in twenty of
+either: a few of ten thousand digits look like others' by chance.
 """
 
 from __future__ import annotations
@@ -110,13 +110,17 @@ class Families(BudgetFile):
                 if telling and not is_repeated and repeats[exact] == 1:
                     certain.add(bytes(commitment))
             counts.update(found)
-        return certain | {each for each, count in counts.items() if self._is_part(each, count, examples)}
+        return certain | {
+            each for each, count in counts.items() if self._is_part(each, count, examples)
+        }
 
     def _is_part(self, commitment: bytes, count: int, examples: Examples) -> bool:
         size = self._run("SELECT examples FROM data WHERE commitment = ?", commitment)[0][0]
         return bool(count >= NEAR_SHARE * min(len(examples), size))
 
-    def _neighbours(self, examples: Examples, keys: tuple[int, ...], signature: bytes) -> set[bytes]:
+    def _neighbours(
+        self, examples: Examples, keys: tuple[int, ...], signature: bytes
+    ) -> set[bytes]:
         """Data with an example that is near to this one."""
         found: defaultdict[bytes, set[bytes]] = defaultdict(set)
         for key in filter(None, keys):
@@ -171,7 +175,7 @@ class Families(BudgetFile):
         rows = self._run(_KNOWN, commitment)
         if not rows:
             raise StateError(
-                "this machine knows no such data", "`commonhold federated budget` lists what it knows"
+                "this machine knows no such data",
+                "`commonhold federated budget` lists what it knows",
             )
         return int(rows[0][0])
-

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from federated.budget.file import BUSY_SECONDS, store_errors
 from protocol.limits import PPM
@@ -86,7 +86,7 @@ def read_decisions(path: Path) -> list[Decision]:
     return [Decision(row[0] / 1000, *row[1:]) for row in rows]
 
 
-def _read(path: Path, sql: str, *arguments: object) -> list[tuple[object, ...]]:
+def _read(path: Path, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
     if not path.exists():
         return []
     # Not mode=ro: after a crash SQLite has to roll a journal back before anybody can read.

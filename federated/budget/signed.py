@@ -13,14 +13,14 @@ from federated.budget.terms import Release
 
 @dataclass(frozen=True, slots=True)
 class SignedRound:
-    """One of our updates in the log."""
+    """A round that we paid for: in the log, or about to be."""
 
     commitment: bytes
     job_id: str
     round: int
     release: Release  # as the job's record says
     delta: float
-    epsilon_micro: int  # as we stated it
+    epsilon_micro: int  # spent by the data then, at this delta
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Final
 
 from federated.spec import Mechanism, TrainingSpec
@@ -25,7 +26,9 @@ ALONE_TIMES: Final = 4
 class Towards(StrEnum):
     """Whom an epsilon holds against."""
 
-    EVERYBODY = "everybody"  # who sees the models of all rounds, the coordinator with its sums among them
+    EVERYBODY = (
+        "everybody"  # who sees the models of all rounds, the coordinator with its sums among them
+    )
     ALONE = "alone"  # who gets to see one partner's update by itself
 
 
@@ -36,6 +39,15 @@ class Release:
     sampling: float
     noise: float  # in what everybody sees
     alone: float  # that one partner adds by itself
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for what hides nothing. Written so that NaN fails."""
+        if not (0 < self.sampling <= 1 and 0 < self.noise < inf and 0 < self.alone < inf):
+            raise ConfigError(
+                f"noise {self.noise:g} and {self.alone:g} at sampling {self.sampling:g} is no private"
+                " mechanism",
+                "noise and sampling are above zero, sampling at most one",
+            )
 
     def towards(self, whom: Towards, rounds: int) -> Mechanism:
         """So many such rounds, as an accountant takes them."""

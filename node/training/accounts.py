@@ -10,13 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commonground.jobs import is_over
+from node.follower import Follower
+from protocol.identity import PersonId
 from protocol.jobs import Job
 from protocol.state import State
+from protocol.transition import Applied
 from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
     from federated.budget import Budget, Claim, Limit, Standing
     from federated.budget.signed import Restored, SignedRound
+
+
+class OwnUpdates:
+    """Every update that a person has signed in the log, in any job and on any machine."""
+
+    def __init__(self, follower: Follower, me: PersonId) -> None:
+        """Made before a replay, it knows them all."""
+        self._me = me
+        self.all: list[pb.Update] = []
+        follower.subscribe(self._note)
+
+    def _note(self, applied: Applied) -> None:
+        record = applied.record
+        if isinstance(record.body, pb.Update) and record.author == self._me:
+            self.all.append(record.body)
 
 
 class Account:
@@ -130,4 +148,3 @@ def words_of(restored: Restored) -> list[str]:
             " If it was other data: `commonhold federated set-apart`"
         )
     return said
-

@@ -32,7 +32,8 @@ from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
-    from federated.budget import Limit, Standing
+    from federated.budget import Budget, Limit, Standing
+    from federated.budget.signed import Restored
     from federated.flower.supernode import SuperNode
     from federated.partner import LocalUpdate
 
@@ -130,13 +131,12 @@ def join(
     with Store(home.database) as store, NodeLog(store, config, keys) as log:
         job = PartnerJob(log, keys.person, offer.job_id)
         job.require_invited(offer.columns)
-        return _train(home, config.link.name, log, job, offer, progress)
+        return _train(home, config.link.name, job, offer, progress)
 
 
 def _train(
     home: NodeDirectory,
     network: str,
-    log: NodeLog,
     job: PartnerJob,
     offer: Offer,
     progress: Progress,
@@ -157,12 +157,14 @@ def _train(
     key = load_key(home.root / TRANSPORT_FILE)
     path = home.root / BUDGET_FILE
     with Budget(path, composed_epsilon_micro) as budget:
-        restored = log.read(lambda state: reconcile(budget, path, state, log.own_updates()))
+        restored = job.reconcile(budget, path)
         account = Account(budget, offer.data, offer.limit)
         notes = (*words_of(restored), *(f"warning: {each}" for each in data.warnings))
         proposal = job.proposal(network, offer.data, len(data.labels), account, notes)
         if not progress.agree(proposal):
-            raise Declined("you did not join, and nothing was written", "run it again to be asked again")
+            raise Declined(
+                "you did not join, and nothing was written", "run it again to be asked again"
+            )
         account.take(job.present)
         job.let_go = account.let_go
         job.enrol(account.commitment, public_pem(key))
@@ -248,6 +250,11 @@ class PartnerJob:
     def present(self) -> Job:
         """The job as the log has it now."""
         return self._log.read(self._find)
+
+    def reconcile(self, budget: Budget, path: Path) -> Restored:
+        """Brings a budget up to what the log says that we signed."""
+        mine = self._log.own_updates()
+        return self._log.read(lambda state: reconcile(budget, path, state, mine))
 
     def proposal(
         self, network: str, data: Path, examples: int, account: Account, notes: tuple[str, ...]

@@ -21,9 +21,9 @@ from node.config import NodeConfig
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.store import Store
+from node.training.accounts import OwnUpdates
 from protocol.errors import Unreachable
 from protocol.state import State
-from protocol.transition import Applied
 from protos.gen import records_pb2 as pb
 
 # A coordinator that restarts is back by then; a round would be lost anyway.
@@ -38,7 +38,6 @@ class NodeLog:
     def __init__(self, store: Store, config: NodeConfig, keys: NodeKeys) -> None:
         """Reads and connects on entering."""
         self._store, self._link, self._keys = store, config.link, keys
-        self._own: list[pb.Update] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="log", daemon=True)
 
@@ -78,20 +77,15 @@ class NodeLog:
 
     def own_updates(self) -> list[pb.Update]:
         """Every update that this person has signed in the log, in any job and on any machine."""
-        return self.read(lambda _: list(self._own))
+        return self.read(lambda _: list(self._own.all))
 
     async def _start(self) -> None:
         self._follower = Follower(self._store, self._link)
-        self._follower.subscribe(self._note)
+        self._own = OwnUpdates(self._follower, self._keys.person)
         self._client = CoordinatorClient(self._link, lambda: self._follower.verifier)
         self._follower.replay()
         await self._follower.catch_up(self._client)
         self._following = asyncio.create_task(self._follower.run(self._client))
-
-    def _note(self, applied: Applied) -> None:
-        record = applied.record
-        if isinstance(record.body, pb.Update) and record.author == self._keys.person:
-            self._own.append(record.body)
 
     async def _stop(self) -> None:
         self._following.cancel()

@@ -1,4 +1,4 @@
-"""What joining means, in words, before anybody is asked: who asks, for what, what leaves, and what it costs."""
+"""What joining means, in words, before anybody is asked: who asks, for what, what leaves, what it costs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One job, as it would be for this node's data. Epsilons are at `delta`; those of `standing` at its own."""
+    """One job, as it would be for this data. Epsilons are at `delta`, those of `standing` at its own."""
 
     network: str
     operator: str  # the end of the key that opened the job

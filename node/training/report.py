@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +25,8 @@ from protocol.jobs import Job
 from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
 
-_HERE: Final = Path(__file__).parent
-_STYLE: Final = _HERE.parents[1] / "commonground" / "web" / "static" / "base.css"
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_STYLE: Final = files("commonground.web") / "static" / "base.css"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +46,28 @@ def write_report(
     updates: Sequence[pb.Update],
     proposal: Proposal,
     standing: Standing,
-    now: float | None = None,
 ) -> Path:
     """Writes or renews the page of a job. `updates` are ours in this job, in the order of the log."""
     private_directory(folder)
     path = folder / f"{job.terms.id}.html"
     rows = rows_of(job, updates)
-    page = environment(_HERE / "templates", static="").get_template("report.html").render(
-        style=Markup(_STYLE.read_text()),  # noqa: S704 - our own file
-        title=job.terms.title or job.terms.id,
-        job=job,
-        is_over=is_over(job),
-        mine=rows,
-        words=proposal.lines(),
-        proposal=proposal,
-        standing=standing,
-        ppm=PPM,
-        epsilon=_epsilon_chart(rows, proposal),
-        accuracy=_accuracy_chart(job),
-        written=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now)),
+    page = (
+        environment(_TEMPLATES, static="")
+        .get_template("report.html")
+        .render(
+            style=Markup(_STYLE.read_text()),  # noqa: S704 - our own file
+            title=job.terms.title or job.terms.id,
+            job=job,
+            is_over=is_over(job),
+            mine=rows,
+            words=proposal.lines(),
+            proposal=proposal,
+            standing=standing,
+            ppm=PPM,
+            epsilon=_epsilon_chart(rows, proposal),
+            accuracy=_accuracy_chart(job),
+            written=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        )
     )
     replace_file(path, page)
     return path

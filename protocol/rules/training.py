@@ -228,7 +228,8 @@ def validate_update(state: State, record: Record[pb.Update]) -> None:
     require(body.delta_ppb == job.terms.delta_ppb, "epsilon is stated at another delta")
     require(body.epsilon_micro > 0, "an update costs privacy")
     require(
-        body.epsilon_micro >= stated_micro(state, record.author, body.data_commitment, body.delta_ppb),
+        body.epsilon_micro
+        >= stated_micro(state, record.author, body.data_commitment, body.delta_ppb),
         "the update states less epsilon than an earlier one of this data: what was spent stays spent",
     )
 
