@@ -43,6 +43,8 @@ DEFAULT_POLICY: Final = pb.Policy(
     # A witness that is silent for a working day of rounds leaves a twentieth of its bond.
     silence_tosses=20,
     silence_ppm=50_000,
+    # To export a snapshot without what was withdrawn, and train on it again.
+    model_grace_epochs=2,
 )
 
 

@@ -1,4 +1,4 @@
-"""Licences: sales of snapshots. What a buyer pays with the licence's id as memo is its revenue."""
+"""Licences: sales of snapshots and models. What a buyer pays with the licence's id as memo is its revenue."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ class LicenceView:
     """A licence, and what came in for it so far. Amounts are decimal, in the asset's smallest unit."""
 
     id: str
-    snapshot: str  # digest, hexadecimal
+    snapshot: str  # digest, hexadecimal; of a model, that of its job: empty where it has none
+    model: str  # the job that made it; empty for a snapshot
     campaign: str
     licensee: str
     terms: str
     asset: str
     price: str
     paid: str
-    withdrawn: int  # items and parts of the snapshot, since
+    withdrawn: int  # items and parts of the snapshot, since; or refused by a panel
 
     @property
     def is_paid(self) -> bool:
@@ -53,20 +54,25 @@ def parse_asset(text: str) -> bytes:
 def sell(
     operator: Operator,
     *,
-    snapshot: str,
+    snapshot: str = "",
+    job_id: str = "",
     licence_id: str,
     licensee: str,
     terms: str,
     asset: bytes,
     price: int,
 ) -> LicenceView:
-    """Logs a licence for the snapshot whose digest begins with `snapshot`.
+    """Logs a licence for the snapshot whose digest begins with `snapshot`, or for the model of a job.
 
     Raises:
-        ConfigError: there is no such snapshot, or several.
-        Reject: the rules refuse it: the id is taken, the snapshot may not be sold, the price is zero.
+        ConfigError: both or none are named; there is no such snapshot, or several.
+        Reject: the rules refuse it: the id is taken, it may not be sold, the price is zero.
     """
-    digest, _ = find_snapshot(operator.state, snapshot)
+    if bool(snapshot) == bool(job_id):
+        raise ConfigError(
+            "a licence is for a snapshot or for a model", "give --snapshot, or --model with its job"
+        )
+    digest = find_snapshot(operator.state, snapshot)[0] if snapshot else b""
     body = pb.Licence(
         network=operator.state.network,
         id=licence_id,
@@ -75,6 +81,7 @@ def sell(
         terms=terms,
         asset=asset,
         price=str(price),
+        job_id=job_id,
     )
     operator.append("licence", body)
     return next(each for each in licences(operator.state) if each.id == licence_id)
@@ -83,15 +90,18 @@ def sell(
 def licences(state: State) -> Iterator[LicenceView]:
     """All licences, by their ids."""
     for _, licence in state.licences.scan():
-        snapshot = state.snapshots[licence.snapshot]
+        job = state.jobs[licence.job_id].terms if licence.job_id else None
+        digest = job.snapshot if job else licence.snapshot
+        snapshot = state.snapshots[digest] if digest else None
         yield LicenceView(
             id=licence.id,
-            snapshot=licence.snapshot.hex(),
-            campaign=snapshot.campaign_id,
+            snapshot=digest.hex(),
+            model=licence.job_id,
+            campaign=job.campaign_id if job else state.snapshots[digest].campaign_id,
             licensee=licence.licensee,
             terms=licence.terms,
             asset="0x" + licence.asset.hex(),
             price=licence.price,
             paid=str(licence.paid),
-            withdrawn=snapshot.withdrawn,
+            withdrawn=snapshot.withdrawn + snapshot.refused if snapshot else 0,
         )

@@ -46,6 +46,7 @@ def read_terms(
     bond: str | None,
     silence_tosses: int | None,
     silence_slash: float | None,
+    model_grace: int | None,
 ) -> dict[str, int | str]:
     """Fields of the record, of the options that are said: whole shares, percentages, counts, wei, a word.
 
@@ -67,6 +68,7 @@ def read_terms(
         "bond": _bond(bond),
         "silence_tosses": _count("--silence-tosses", silence_tosses, 0),
         "silence_ppm": _part("--silence-slash", silence_slash),
+        "model_grace_epochs": _count("--model-grace", model_grace, 0),
     }
     return {name: value for name, value in terms.items() if value is not None}
 

@@ -110,13 +110,9 @@ def explain(statement: StatementLine) -> str:
     line, evidence = statement.line, statement.line.evidence
     part = statement.amount * PPM // statement.pool if statement.pool else 0
     share = f"{part / 10_000:.1f} %"
+    if line.licence_id:
+        return _royalty(line, share)
     match line.role:
-        case pb.ROLE_CONTRIBUTOR if line.licence_id:
-            licensed = evidence.licensed_permille / WHOLE_PERMILLE
-            items = f"{licensed:g} of your items in {line.campaign_id}"
-            return (
-                f"{items}, licensed as {line.licence_id} = {share} of the royalties of that licence"
-            )
         case pb.ROLE_CONTRIBUTOR:
             # Which guidelines and which price; most campaigns never change theirs.
             terms = f", under change {line.revision} of its terms" if line.revision else ""
@@ -130,8 +126,28 @@ def explain(statement: StatementLine) -> str:
         case pb.ROLE_TREASURY:
             return "the treasury's part, for the operator to keep for the network"
         case _:
-            updates = "1 update" if evidence.updates == 1 else f"{evidence.updates} updates"
-            return f"{updates} to the job {line.job_id} = {share} of the trainers' pool"
+            return f"{_updates(evidence)} to the job {line.job_id} = {share} of the trainers' pool"
+
+
+def _royalty(line: pb.RewardLine, share: str) -> str:
+    """A line of what a licence brought: for a snapshot, or for a model to its trainers and authors."""
+    licensed = line.evidence.licensed_permille / WHOLE_PERMILLE
+    items = f"{licensed:g} of your items in {line.campaign_id}"
+    if not line.job_id:
+        return f"{items}, licensed as {line.licence_id} = {share} of the royalties of that licence"
+    if line.role == pb.ROLE_TRAINER:
+        work, whose = f"{_updates(line.evidence)} to", "trainers'"
+    else:
+        work, whose = f"{items}, in the snapshot behind", "authors'"
+    sold = f"the model of {line.job_id}, licensed as {line.licence_id}"
+    return f"{work} {sold} = {share} of its {whose} part of the royalties"
+
+
+def _updates(evidence: pb.Evidence) -> str:
+    updates = "1 update" if evidence.updates == 1 else f"{evidence.updates} updates"
+    if evidence.worth_ppm:
+        updates += f", which by their worth weigh as much as {evidence.worth_ppm / PPM:.2f},"
+    return updates
 
 
 def _items(evidence: pb.Evidence) -> str:

@@ -149,3 +149,5 @@ EARNED_LINES_MAX: Final = OPERATOR_LEAVES_MAX // 2
 # log may have kept out what was said.
 SILENCE_TOSSES_MIN: Final = 10
 SILENCE_PPM_MAX: Final = 100_000
+# A year of weekly epochs: long enough to train any model again, and an end that everybody lives to see.
+MODEL_GRACE_EPOCHS_MAX: Final = 52

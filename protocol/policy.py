@@ -27,3 +27,4 @@ class Policy:
     bond: int  # 0: nobody needs one
     silence_tosses: int
     silence_ppm: int
+    model_grace_epochs: int

@@ -430,11 +430,13 @@ class Snapshot:
     logged_at: int  # log index
     root: bytes  # of its leaves: which items, without which parts, worth what
     withdrawn: int = 0  # items of it, and parts of items, since: by their authors, or taken down
+    refused: int = 0  # items of it that are accepted no more, since a panel said so
+    spoilt_in: int = 0  # the epoch in which the first of them went; 0: it is whole
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """A sale; `paid` is in its own asset."""
+    """A sale, of a snapshot or of a job's model; `paid` is in its own asset."""
 
     id: str
     snapshot: bytes
@@ -442,4 +444,5 @@ class Licence:
     terms: str
     asset: bytes
     price: str
+    job_id: str = ""  # whose model; then `snapshot` is empty
     paid: int = 0

@@ -34,6 +34,7 @@ def job(**changes: object) -> pb.Job:
         "round_seconds": 60,
         "endpoint": "localhost:9092",
         "tls_certificate": b"-----BEGIN CERTIFICATE-----",
+        "model_licence": "CC-BY-4.0",
     }
     return pb.Job(network=NETWORK, **(values | changes))  # type: ignore[arg-type]
 

@@ -41,6 +41,7 @@ PROGRAMS: Final = "unit/test_fold_programs.py"
 REVIEW: Final = "unit/test_fold_review.py"
 ROUNDS: Final = "unit/test_fold_rounds.py"
 LIFE: Final = "unit/test_fold_life.py"
+MODELS: Final = "unit/test_fold_model_licences.py"
 MOVING: Final = "unit/test_fold_moving.py"
 SETTLEMENT: Final = "unit/test_fold_settlement.py"
 TAKEN: Final = "unit/test_fold_taken_parts.py"
@@ -49,6 +50,7 @@ VERDICT: Final = "unit/test_fold_verdict.py"
 VOTES: Final = "unit/test_fold_votes.py"
 WITHDRAWAL: Final = "unit/test_fold_withdrawal.py"
 WITNESSES: Final = "unit/test_fold_witnesses.py"
+WORTH: Final = "unit/test_fold_worth.py"
 COIN: Final = "unit/test_coin.py"
 SIMILARITY: Final = "unit/test_similarity.py"
 TASKS: Final = "unit/test_tasks_kinds.py"
@@ -86,6 +88,7 @@ _TEXT: Final = "protocol/text.py"
 _VERDICT: Final = "protocol/rules/verdict.py"
 _WITHDRAWAL: Final = "protocol/rules/withdrawal.py"
 _WITNESSES: Final = "protocol/rules/witnesses.py"
+_WORTH: Final = "protocol/rules/worth.py"
 _COIN_ROWS: Final = "protocol/coin/witnesses.py"
 _DEALING: Final = "protocol/coin/dealing.py"
 _PROOF: Final = "protocol/coin/proof.py"
@@ -1434,8 +1437,8 @@ _ROUNDS: Final = (
     Mutant(
         "a royalty for items that are worth nothing is nobody's",
         "protocol/money/revenue.py",
-        " and any(worth for _, worth in _snapshot(state, flow.licence_id).credits)",
-        "",
+        "_owners(state, flow.licence_id)).any:",
+        "_owners(state, flow.licence_id)):",
         "property/test_revenue_properties.py",
     ),
     Mutant(
@@ -2673,6 +2676,189 @@ _TOGETHER: Final = (
     ),
 )
 
+_TRAINED: Final = (
+    Mutant(
+        "a cohort may be one partner",
+        _WORTH,
+        "COHORT_PARTNERS_MIN = 2",
+        "COHORT_PARTNERS_MIN = 1",
+        WORTH,
+    ),
+    Mutant(
+        "cohorts are compared with nothing",
+        _WORTH,
+        "bool(job.snapshot) or not (job.cohorts or job.margin_ppm)",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "pay goes by worth that nothing shows",
+        _WORTH,
+        "bool(job.cohorts) or not job.worth_ppm",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "cohorts are combined by any name",
+        _WORTH,
+        "(job.defence in set(Defence)) if job.cohorts else not job.defence",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a question is asked again and again",
+        _WORTH,
+        "job.rounds == 1",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a question asks a sample",
+        _WORTH,
+        "job.sampling_ppm == PPM",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a round is rolled back in a job that rolls none back",
+        _WORTH,
+        "job.terms.margin_ppm > 0",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a model is thrown away without a reason",
+        _WORTH,
+        "bool(body.reason) == (body.model == body.base_model)",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a cohort is not measured",
+        _WORTH,
+        "len(body.usefulness_micro) == job.terms.cohorts",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "weights make pay out of nothing",
+        _WORTH,
+        "sum(weights) == PPM * count",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a partner's own part goes by worth",
+        _WORTH,
+        "min(weights) >= PPM - terms.worth_ppm",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a job that pays alike takes weights",
+        _WORTH,
+        'require(not weights, "this job pays each update alike")',
+        "pass",
+        WORTH,
+    ),
+)
+_LICENCES: Final = "protocol/rules/licences.py"
+_REVENUE: Final = "protocol/money/revenue.py"
+
+_SOLD: Final = (
+    Mutant(
+        "a licence is for nothing, or for two things",
+        _LICENCES,
+        "bool(body.snapshot) != bool(body.job_id)",
+        "True",
+        MODELS,
+    ),
+    Mutant(
+        "a model is sold that there is not",
+        _LICENCES,
+        "job.status is JobStatus.COMPLETED",
+        "True",
+        MODELS,
+    ),
+    Mutant(
+        "a model of items that are not for commerce is sold",
+        _LICENCES,
+        "    _require_commercial(state.snapshots[job.terms.snapshot].scope.commercial)\n",
+        "",
+        MODELS,
+    ),
+    Mutant(
+        "a withdrawal reaches no model",
+        _LICENCES,
+        "last is None or state.epoch <= last",
+        "True",
+        MODELS,
+    ),
+    Mutant(
+        "a withdrawal gives no grace",
+        _LICENCES,
+        " + state.policy.model_grace_epochs",
+        "",
+        MODELS,
+    ),
+    Mutant(
+        "a later withdrawal begins the grace anew",
+        "protocol/rules/withdrawal.py",
+        "spoilt_in=snapshot.spoilt_in or state.epoch",
+        "spoilt_in=state.epoch",
+        MODELS,
+    ),
+    Mutant(
+        "an item that a panel takes out stays in models",
+        "protocol/rules/verdict.py",
+        "spoil_snapshots(state, item, withdrawn=0, refused=1)",
+        "pass",
+        MODELS,
+    ),
+    Mutant(
+        "a contest that is won marks models",
+        "protocol/rules/verdict.py",
+        "        if item.status is not ItemStatus.ACCEPTED:  # what",
+        "        if True:  # what",
+        MODELS,
+    ),
+    Mutant(
+        "one trains on what a panel has refused",
+        "protocol/rules/dataset.py",
+        "snapshot.refused == 0",
+        "True",
+        MODELS,
+    ),
+    Mutant(
+        "the grace has no end",
+        _NETWORK,
+        "policy.model_grace_epochs <= MODEL_GRACE_EPOCHS_MAX",
+        "True",
+        MODELS,
+    ),
+    Mutant(
+        "authors have no part of a model",
+        _REVENUE,
+        "royalty * MODEL_AUTHORS_PPM // PPM",
+        "0",
+        MODELS,
+    ),
+    Mutant(
+        "authors whose items are worth nothing keep a part from trainers",
+        _REVENUE,
+        "        if not any(weight for _, weight in self.authors):\n            return 0, royalty\n",
+        "",
+        MODELS,
+    ),
+    Mutant(
+        "trainers have no part of a model",
+        _REVENUE,
+        "            trainers.update(round_.partners)\n",
+        "            pass\n",
+        MODELS,
+    ),
+)
+
 MUTANTS: Final = (
     *_DECISIONS,
     *_LEAVES,
@@ -2688,4 +2874,6 @@ MUTANTS: Final = (
     *_BONDED,
     *_MOVED,
     *_TOGETHER,
+    *_TRAINED,
+    *_SOLD,
 )

@@ -29,6 +29,7 @@ from commonhold.cli.options import (
     InviteStandingOption,
     ItemsPerStandingOption,
     MemberInvitationsOption,
+    ModelGraceOption,
     NewcomerItemsOption,
     OperatorInvitationsOption,
     SilenceSlashOption,
@@ -108,6 +109,7 @@ def init(
     bond: BondOption = None,
     silence_tosses: SilenceTossesOption = None,
     silence_slash: SilenceSlashOption = None,
+    model_grace: ModelGraceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Found a network: keys, settings, and the first entry of its log.
@@ -136,6 +138,7 @@ def init(
         bond=bond,
         silence_tosses=silence_tosses,
         silence_slash=silence_slash,
+        model_grace=model_grace,
     )
     policy = pb.Policy(**(policy_data(DEFAULT_POLICY) | terms))
     require_whole(policy)

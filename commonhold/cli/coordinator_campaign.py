@@ -17,6 +17,7 @@ from commonhold.cli.options import (
     InviteStandingOption,
     ItemsPerStandingOption,
     MemberInvitationsOption,
+    ModelGraceOption,
     NewcomerItemsOption,
     OperatorInvitationsOption,
     SilenceSlashOption,
@@ -222,6 +223,7 @@ def policy_set(
     bond: BondOption = None,
     silence_tosses: SilenceTossesOption = None,
     silence_slash: SilenceSlashOption = None,
+    model_grace: ModelGraceOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change what is given, from the next epoch on; the present one keeps the policy that it began with.
@@ -250,6 +252,7 @@ def policy_set(
         bond=bond,
         silence_tosses=silence_tosses,
         silence_slash=silence_slash,
+        model_grace=model_grace,
     )
     with Operator(Home.at(directory)) as operator:
         state = operator.state

@@ -121,7 +121,6 @@ def export(
 @guarded
 def licence(
     *,
-    snapshot: Annotated[str, typer.Option(help="First digits of the snapshot's digest.")],
     licence_id: Annotated[
         str, typer.Option("--id", help="The licence's id, which payments name: a-z, 0-9, -.")
     ],
@@ -129,12 +128,17 @@ def licence(
     terms: Annotated[str, typer.Option(help="SPDX id, or where the contract can be read.")],
     asset: Annotated[str, typer.Option(help="eth, or a token's 0x address.")],
     price: Annotated[int, typer.Option(help="In the asset's smallest unit.")],
+    snapshot: Annotated[
+        str, typer.Option(help="What is sold: first digits of a snapshot's digest.")
+    ] = "",
+    model: Annotated[str, typer.Option(help="Or the job whose model is sold.")] = "",
     directory: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sell a licence for a snapshot: log the sale, and say how the buyer pays.
+    """Sell a licence for a snapshot or a model: log the sale, and say how the buyer pays.
 
-    What is paid with the licence's id as memo is shared with the snapshot's contributors.
+    What is paid with the licence's id as memo is shared with the snapshot's contributors, and with those who
+    trained the model.
     """
     from coordinator.licences import parse_asset, sell
     from coordinator.operator import Operator
@@ -144,6 +148,7 @@ def licence(
         sold = sell(
             operator,
             snapshot=snapshot,
+            job_id=model,
             licence_id=licence_id,
             licensee=licensee,
             terms=terms,
@@ -190,10 +195,11 @@ def licences(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
 
     with Operator(Home.at(directory)) as operator:
         sold = list(sales(operator.state))
-    columns = ["id", "licensee", "campaign", "snapshot", "asset", "price", "paid", "withdrawn"]
+    columns = ["id", "licensee", "campaign", "sold", "asset", "price", "paid", "withdrawn"]
     rows: list[list[object]] = [
         [
-            *(each.id, each.licensee, each.campaign, each.snapshot[:12], each.asset),
+            *(each.id, each.licensee, each.campaign),
+            *(f"model {each.model}" if each.model else each.snapshot[:12], each.asset),
             *(int(each.price), int(each.paid), each.withdrawn),
         ]
         for each in sold

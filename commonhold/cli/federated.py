@@ -79,6 +79,9 @@ def open_(
         int | None, typer.Option(min=1, help="Updates that a round needs. Default: all but one.")
     ] = None,
     price: Annotated[float, typer.Option(help="Weight of one update in the pay.")] = 1.0,
+    model_licence: Annotated[
+        str, typer.Option(help="Under which partners have the model: SPDX id, or where to read it.")
+    ] = "CC-BY-NC-4.0",
     host: Annotated[str, typer.Option(help="Bound, and where partners connect.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free one.")] = 0,
     join_seconds: Annotated[float, typer.Option(min=1, help="Wait for those invited.")] = 120,
@@ -123,6 +126,7 @@ def open_(
         port=port,
         join_seconds=join_seconds,
         round_seconds=round_seconds,
+        model_licence=model_licence,
     )
     with _sigterm_interrupts(), progress(as_json) as bar:
         task = bar.add_task("preparing", total=terms.rounds)

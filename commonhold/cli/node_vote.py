@@ -14,6 +14,7 @@ from commonhold.cli.options import (
     InviteStandingOption,
     ItemsPerStandingOption,
     MemberInvitationsOption,
+    ModelGraceOption,
     NewcomerItemsOption,
     OperatorInvitationsOption,
     PassphraseOption,
@@ -81,6 +82,7 @@ def policy(
     bond: BondOption = None,
     silence_tosses: SilenceTossesOption = None,
     silence_slash: SilenceSlashOption = None,
+    model_grace: ModelGraceOption = None,
     why: WhyOption = "",
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
@@ -109,6 +111,7 @@ def policy(
         bond=bond,
         silence_tosses=silence_tosses,
         silence_slash=silence_slash,
+        model_grace=model_grace,
     )
     asked = node_votes.Asked(directory, passphrase_path, as_json)
     node_votes.propose_policy(terms, why, asked)

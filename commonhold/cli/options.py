@@ -120,6 +120,12 @@ SilenceTossesOption = Annotated[
 SilenceSlashOption = Annotated[
     float | None, typer.Option(help="Part of its bond that a longer silence costs, %.")
 ]
+ModelGraceOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Epochs in which a model may still be licensed after a withdrawal reached it."
+    ),
+]
 
 
 class Origin(StrEnum):

@@ -27,6 +27,7 @@ _WORDS: Final = {
     "bond": "least bond of who joins by one, in wei",
     "silence_tosses": "tosses in a row that a witness of the coin may miss",
     "silence_ppm": "part of its bond that a longer silence costs",
+    "model_grace_epochs": "epochs in which a model is still licensed after a withdrawal",
 }
 
 

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from commonground.marks import Mark, mark_of
 from coordinator.dashboard.paging import ROWS
 from protocol.identity import PersonId
 from protocol.jobs import JobResult
@@ -29,7 +30,11 @@ METADATA_BYTES_MAX: Final = 4 * 1024 * 1024
 _JSON: Final = "application/json"
 _MARKDOWN: Final = "text/markdown; charset=utf-8"
 DATASET_FILES: Final[Mapping[str, str]] = {"croissant.json": _JSON, "README.md": _MARKDOWN}
-MODEL_FILES: Final[Mapping[str, str]] = {"card.json": _JSON, "card.md": _MARKDOWN}
+MODEL_FILES: Final[Mapping[str, str]] = {
+    "card.json": _JSON,
+    "card.md": _MARKDOWN,
+    "card.html": "text/html; charset=utf-8",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class DatasetRow:
     items: int
     authors: int
     withdrawn: int
+    refused: int  # that a panel accepted no more
     licences: int
     logged_at: int
 
@@ -64,6 +70,7 @@ class ModelRow:
     job_id: str
     title: str
     result: JobResult
+    mark: Mark | None  # something went from its snapshot
 
 
 def dataset_row(state: State, digest: bytes) -> DatasetRow:
@@ -76,6 +83,7 @@ def dataset_row(state: State, digest: bytes) -> DatasetRow:
         items=len(snapshot.items),
         authors=len(snapshot.credits),
         withdrawn=snapshot.withdrawn,
+        refused=snapshot.refused,
         licences=len(_licences(state, digest)),
         logged_at=snapshot.logged_at,
     )
@@ -119,7 +127,7 @@ def digest_of(state: State, name: str) -> bytes | None:
 def models(state: State) -> list[ModelRow]:
     """Finished jobs that left a model, by id; ROWS at most."""
     found = (
-        ModelRow(job_id, job.terms.title, job.result)
+        ModelRow(job_id, job.terms.title, job.result, mark_of(state, job))
         for job_id, job in state.jobs.scan()
         if job.result is not None and job.status is JobStatus.COMPLETED
     )

@@ -146,7 +146,8 @@ def evidence(line: pb.RewardLine) -> str:
         case pb.ROLE_CONTRIBUTOR if line.licence_id:
             licensed = worth(found.licensed_permille)
             items = "item" if licensed == "1" else "items"
-            return f"{licensed} {items} in the dataset of licence {line.licence_id}"
+            behind = f"behind the model of {line.job_id}, " if line.job_id else ""
+            return f"{licensed} {items} in the dataset {behind}of licence {line.licence_id}"
         case pb.ROLE_CONTRIBUTOR:
             counts = {"accepted": found.accepted, "rejected": found.rejected}
             extra = {
@@ -166,7 +167,8 @@ def evidence(line: pb.RewardLine) -> str:
                 told += f", in a ring of {found.ring_size}"
             return told
         case pb.ROLE_TRAINER:
-            return f"{many(found.updates, 'update')} to {line.job_id}"
+            sold = f", licensed as {line.licence_id}" if line.licence_id else ""
+            return f"{many(found.updates, 'update')} to {line.job_id}{sold}"
         case pb.ROLE_HOLDER:
             return f"held {micro(found.shares_micro)} shares"
         case _:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from commonground.jobs import accuracy_ppm, is_over
+from commonground.marks import Mark, mark_of
 from commonground.web.charts import Series, Text, line_chart
 from coordinator.tally import Tally
 from protocol.identity import PersonId
@@ -54,6 +55,7 @@ class JobPage:
     is_over: bool
     result: JobResult | None
     updates: int
+    mark: Mark | None  # of its snapshot something went since
 
 
 def job_row(state: State, job: Job) -> JobRow:
@@ -98,6 +100,7 @@ def job_view(state: State, tally: Tally, job_id: str) -> JobPage | None:
         is_over=is_over(job),
         result=job.result,
         updates=len(tally.updates.get(job_id, ())),
+        mark=mark_of(state, job),
     )
 
 

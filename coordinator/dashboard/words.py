@@ -163,6 +163,14 @@ def _chain(body: pb.Chain) -> Said:
 
 
 def _licence(body: pb.Licence) -> Said:
+    if body.job_id:
+        return _said(
+            "licensed the model of {} to {} for {}",
+            body.job_id,
+            body.licensee,
+            _amount(body.price, body.asset),
+            path=_job_page(body.job_id),
+        )
     name = body.snapshot.hex()[:12]
     return _said(
         "licensed dataset {} to {} for {}",

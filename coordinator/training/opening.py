@@ -97,6 +97,7 @@ class Terms:
     port: int
     join_seconds: float
     round_seconds: int
+    model_licence: str  # under which partners have the model
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -193,6 +194,7 @@ def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
         delta_ppb=round(terms.delta * _PPB),
         expected_examples=terms.expected_examples,
         price_ppm=round(terms.price * PPM),
+        model_licence=terms.model_licence,
         round_seconds=terms.round_seconds,
     )
 

@@ -53,7 +53,7 @@ KINDS: Final[dict[str, str]] = {
     "witness-change": "The witnesses on chain were asked to make room for those who toss the coin.",
     "attest": "A witness worked out the same and signed it.",
     "snapshot": "A dataset: the accepted items of a campaign at that time.",
-    "licence": "A dataset was licensed.",
+    "licence": "A dataset or a model was licensed.",
     "job": "A training job was opened, with its privacy budget.",
     "enrol": "A partner joined a training job.",
     "update": "A partner signed an update, and what it cost in privacy.",

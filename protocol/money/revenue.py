@@ -1,8 +1,9 @@
 """Revenue: what came in, and whose it is.
 
     treasury   its part of everything, by policy
-    royalties  of what a licence brought after that: to the authors of its snapshot, by their items, a
-               derivative as much as it earned; nothing where no item is worth any
+    royalties  of what a licence brought after that. Of a snapshot: to its authors, by their items, a
+               derivative as much as it earned; nothing where no item is worth any. Of a model: to those who
+               trained it, by their updates in its rounds, and to the authors of the snapshot of its job
     holders    the rest, by the shares held at the end of the epoch
 
 Every unit of every asset goes to somebody, and the parts add up exactly.
@@ -10,15 +11,49 @@ Every unit of every asset goes to somebody, and the parts add up exactly.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from protocol.identity import PersonId
 from protocol.limits import OPERATOR_LEAVES_MAX, PPM
 from protocol.money.pools import split
-from protocol.rows import Snapshot
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
+
+# Of a model's royalties, the part of the authors whose items calibrated, whitened or measured it. Trainers
+# have the rest: their examples are what it learned from, round after round, and nobody else has those.
+MODEL_AUTHORS_PPM: Final = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Whose work a licence sells: by person, ascending, what each one's part weighs."""
+
+    campaign_id: str  # of the snapshot; empty without one
+    job_id: str  # of a model; empty for a snapshot
+    authors: tuple[tuple[PersonId, int], ...]  # thousandths of items
+    trainers: tuple[tuple[PersonId, int], ...]  # updates in the job's rounds
+
+    @property
+    def lines(self) -> int:
+        """How many lines a close may need for them."""
+        return len(self.authors) + len(self.trainers)
+
+    @property
+    def any(self) -> bool:
+        """Whether anybody's part weighs something."""
+        return any(weight for _, weight in (*self.authors, *self.trainers))
+
+    def cut(self, royalty: int) -> tuple[int, int]:
+        """What of a royalty is the authors', and what the trainers': all of it where others have no part."""
+        if not self.trainers:
+            return royalty, 0
+        if not any(weight for _, weight in self.authors):
+            return 0, royalty
+        authors = royalty * MODEL_AUTHORS_PPM // PPM
+        return authors, royalty - authors
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +73,9 @@ def revenue_lines(state: State, minted: Sequence[pb.RewardLine]) -> Iterator[pb.
     for flow in due_flows(state, minted):
         treasury = flow.amount * state.policy.revenue_treasury_ppm // PPM
         royalty = 0
-        if flow.licence_id and any(worth for _, worth in _snapshot(state, flow.licence_id).credits):
+        if flow.licence_id and (owners := _owners(state, flow.licence_id)).any:
             royalty = (flow.amount - treasury) * state.policy.royalty_ppm // PPM
-            yield from _royalty_lines(state, flow, royalty)
+            yield from _royalty_lines(flow, owners, royalty)
         shared = flow.amount - treasury - royalty if holders else 0
         parts = rest.setdefault(flow.asset, [0, 0])
         parts[0] += flow.amount - royalty - shared
@@ -81,7 +116,7 @@ def due_flows(state: State, minted: Sequence[pb.RewardLine]) -> list[Flow]:
     holders, assets, taken = len(_holdings(state, minted)), set[bytes](), list[Flow]()
     for (licence_id, asset), amount in amounts.items():
         lines = 0 if asset in assets else holders + 1
-        lines += len(_snapshot(state, licence_id).credits) if licence_id else 0
+        lines += _owners(state, licence_id).lines if licence_id else 0
         if lines > room:
             break
         room -= lines
@@ -105,23 +140,58 @@ def _holdings(state: State, minted: Sequence[pb.RewardLine]) -> dict[PersonId, i
     return {who: amount for who, amount in holdings.items() if amount > 0}
 
 
-def _snapshot(state: State, licence_id: str) -> Snapshot:
-    return state.snapshots[state.licences[licence_id].snapshot]
+def owners_of(state: State, snapshot: bytes, job_id: str) -> Owners:
+    """Whose work a snapshot is, or the model of a job with the snapshot that its terms name."""
+    trainers = Counter[PersonId]()
+    if job_id:
+        job = state.jobs[job_id]
+        snapshot = job.terms.snapshot
+        for round_ in job.rounds:
+            trainers.update(round_.partners)
+    sold = state.snapshots[snapshot] if snapshot else None
+    return Owners(
+        campaign_id=sold.campaign_id if sold else "",
+        job_id=job_id,
+        authors=sold.credits if sold else (),
+        trainers=tuple(sorted(trainers.items())),
+    )
 
 
-def _royalty_lines(state: State, flow: Flow, royalty: int) -> Iterator[pb.RewardLine]:
-    snapshot = _snapshot(state, flow.licence_id)
-    credits = snapshot.credits
-    for (author, worth), amount in zip(
-        credits, split(royalty, [worth for _, worth in credits]), strict=True
-    ):
-        if amount:
-            yield pb.RewardLine(
-                person=author,
-                role=pb.ROLE_CONTRIBUTOR,
-                campaign_id=snapshot.campaign_id,
-                asset=flow.asset,
-                amount=str(amount),
-                licence_id=flow.licence_id,
-                evidence=pb.Evidence(licensed_permille=worth),
-            )
+def _owners(state: State, licence_id: str) -> Owners:
+    licence = state.licences[licence_id]
+    return owners_of(state, licence.snapshot, licence.job_id)
+
+
+def _royalty_lines(flow: Flow, owners: Owners, royalty: int) -> Iterator[pb.RewardLine]:
+    authors, trainers = owners.cut(royalty)
+    for who, worth, amount in _parts(owners.authors, authors):
+        yield pb.RewardLine(
+            person=who,
+            role=pb.ROLE_CONTRIBUTOR,
+            campaign_id=owners.campaign_id,
+            job_id=owners.job_id,
+            asset=flow.asset,
+            amount=str(amount),
+            licence_id=flow.licence_id,
+            evidence=pb.Evidence(licensed_permille=worth),
+        )
+    for who, updates, amount in _parts(owners.trainers, trainers):
+        yield pb.RewardLine(
+            person=who,
+            role=pb.ROLE_TRAINER,
+            job_id=owners.job_id,
+            asset=flow.asset,
+            amount=str(amount),
+            licence_id=flow.licence_id,
+            evidence=pb.Evidence(updates=updates),
+        )
+
+
+def _parts(
+    owners: Sequence[tuple[PersonId, int]], amount: int
+) -> Iterator[tuple[PersonId, int, int]]:
+    """(who, weight, part of the amount) of all who get something."""
+    parts = split(amount, [weight for _, weight in owners])
+    for (who, weight), part in zip(owners, parts, strict=True):
+        if part:
+            yield who, weight, part

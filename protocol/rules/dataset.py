@@ -1,4 +1,4 @@
-"""Datasets: snapshots of accepted items, and the licences that are sold for them."""
+"""Datasets: snapshots of accepted items. What is sold of them: licences.py beside it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ from dataclasses import replace
 
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId
-from protocol.limits import (
-    ADDRESS_BYTES,
-    LICENCE_ID_CHARS_MAX,
-    OPERATOR_LEAVES_MAX,
-    WHOLE_PERMILLE,
-)
-from protocol.log.strict import parse_amount
-from protocol.rows import Consent, ItemId, Licence, Snapshot, row_of
-from protocol.rules.record import Record, add_id, campaign_of, require, require_new_id
+from protocol.limits import WHOLE_PERMILLE
+from protocol.rows import Consent, ItemId, Snapshot
+from protocol.rules.record import Record, campaign_of, require
 from protocol.state import State
-from protocol.text import check_name, is_id, quoted
 from protos.gen import records_pb2 as pb
 
 
@@ -108,55 +101,19 @@ def _credits(
 
 
 def usable_snapshot(state: State, digest: bytes) -> Snapshot:
-    """The snapshot with this digest; raises Reject if there is none or an author withdrew from it."""
+    """The snapshot with this digest; raises Reject if there is none, or something of it went since."""
     snapshot = state.snapshots.get(digest)
     if snapshot is None:
         raise Reject(f"the log holds no snapshot {digest.hex()}")
+    name = digest.hex()[:12]
     require(
         snapshot.withdrawn == 0,
-        f"{snapshot.withdrawn} items or parts of snapshot {digest.hex()[:12]} were withdrawn or taken down",
+        f"{snapshot.withdrawn} items or parts of snapshot {name} were withdrawn or taken down",
+        "export a new one",
+    )
+    require(
+        snapshot.refused == 0,
+        f"{snapshot.refused} items of snapshot {name} were contested, and are accepted no more",
         "export a new one",
     )
     return snapshot
-
-
-def validate_licence(state: State, record: Record[pb.Licence]) -> None:
-    """A sale names a snapshot that may be sold, and what it costs."""
-    body = record.body
-    require(
-        is_id(body.id, LICENCE_ID_CHARS_MAX),
-        f"{quoted(body.id)} is not a licence's id",
-        f"make it of a-z, 0-9 and -, at most {LICENCE_ID_CHARS_MAX} of them",
-    )
-    require_new_id(state, "licence", body.id)
-    snapshot = usable_snapshot(state, body.snapshot)
-    require(
-        snapshot.scope.commercial,
-        "its authors did not all consent to commercial use",
-        "export a snapshot with the scope commercial",
-    )
-    # Whoever buys it holds it: only the items of an open campaign may all be passed on.
-    campaign = state.campaigns[snapshot.campaign_id]
-    require(
-        campaign.privacy == pb.PRIVACY_OPEN,
-        "its content goes to its reviewers only",
-        "sell snapshots of open campaigns",
-    )
-    check_name(body.licensee, "the licensee")
-    check_name(body.terms, "the licence's terms")
-    require(len(body.asset) == ADDRESS_BYTES, "an asset is a 20-byte address, zeros for ether")
-    shares = state.deployment is not None and body.asset == state.deployment.share_token
-    require(not shares, "the network's own shares are no revenue", "name another asset")
-    require(
-        parse_amount(body.price, "the price") > 0,
-        "the price is nothing",
-        "give 1 or more of the asset's smallest unit",
-    )
-    # A close splits the licence's revenue in one go, beside all its other lines.
-    require(len(snapshot.credits) <= OPERATOR_LEAVES_MAX // 4, "the snapshot has too many authors")
-
-
-def process_licence(state: State, record: Record[pb.Licence]) -> None:
-    """Payments with its id are its revenue from now on."""
-    add_id(state, "licence", record.body.id)
-    state.licences.put(record.body.id, row_of(Licence, record.body, paid=0))

@@ -13,6 +13,7 @@ from protocol.identity import KeyId
 from protocol.limits import (
     AMOUNT_MICRO_MAX,
     KEY_BYTES,
+    MODEL_GRACE_EPOCHS_MAX,
     NAME_CHARS_MAX,
     PPM,
     SILENCE_PPM_MAX,
@@ -89,6 +90,11 @@ def check_policy(policy: pb.Policy) -> None:
         "say how much it takes",
     )
     _check_silence(policy)
+    require(
+        policy.model_grace_epochs <= MODEL_GRACE_EPOCHS_MAX,
+        f"models are licensed for {policy.model_grace_epochs} epochs after a withdrawal",
+        f"let it be {MODEL_GRACE_EPOCHS_MAX} at most: a withdrawal has to reach them",
+    )
     require(
         policy.newcomer_items > 0,
         "a newcomer may submit no items",

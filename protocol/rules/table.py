@@ -24,6 +24,7 @@ from protocol.rules import (
     drawing,
     faults,
     intake,
+    licences,
     life,
     moving,
     network,
@@ -227,7 +228,7 @@ _FIRST: Final[dict[str, Rule]] = {
         heavy=True,
     ),
     "licence": Rule(
-        pb.Licence, dataset.validate_licence, dataset.process_licence, by_operator=True
+        pb.Licence, licences.validate_licence, licences.process_licence, by_operator=True
     ),
     "job": Rule(pb.Job, training.validate_job, training.process_job, by_operator=True),
     "enrol": Rule(pb.Enrol, training.validate_enrol, training.process_enrol),

@@ -20,6 +20,7 @@ from protocol.rules.drawing import end_tosses, give_up, goes_on, requeue
 from protocol.rules.intake import enqueue
 from protocol.rules.record import Record, require, require_round
 from protocol.rules.sealing import count, require_time
+from protocol.rules.withdrawal import spoil_snapshots
 from protocol.state import State
 from protocol.tasks.question import Question, question_of
 from protos.gen import records_pb2 as pb
@@ -233,6 +234,8 @@ def _count_item(state: State, item_id: ItemId, item: Item, before: Item | None) 
     earned = before is not None and before.earned
     if before is not None and earned:
         owe(state, before)
+        if item.status is not ItemStatus.ACCEPTED:  # what learned from it is marked
+            spoil_snapshots(state, item, withdrawn=0, refused=1)
     if item.status is ItemStatus.DUPLICATE:
         count(state, item, duplicates=1)
         return

@@ -126,11 +126,17 @@ def _take_items(state: State, record: Record[pb.Withdraw]) -> None:
         state.unexplained.clear(item_id)
 
 
-def spoil_snapshots(state: State, item: Item) -> None:
-    """Those that hold the item lose it, or a part of it."""
+def spoil_snapshots(state: State, item: Item, *, withdrawn: int = 1, refused: int = 0) -> None:
+    """Those that hold the item lose it, or a part of it, and so does every model that they made."""
     for digest in item.snapshots:
         snapshot = state.snapshots[digest]
-        state.snapshots.put(digest, replace(snapshot, withdrawn=snapshot.withdrawn + 1))
+        lost = replace(
+            snapshot,
+            withdrawn=snapshot.withdrawn + withdrawn,
+            refused=snapshot.refused + refused,
+            spoilt_in=snapshot.spoilt_in or state.epoch,
+        )
+        state.snapshots.put(digest, lost)
 
 
 def leave_review(state: State, item_ids: Iterable[ItemId]) -> None:

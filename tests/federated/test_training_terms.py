@@ -35,6 +35,7 @@ GOOD: dict[str, Any] = {
     "port": 0,
     "join_seconds": 1,
     "round_seconds": 60,
+    "model_licence": "CC-BY-4.0",
 }
 
 

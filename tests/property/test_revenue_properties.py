@@ -10,22 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.identity import PersonId
+from protocol.jobs import Job, JobTerms, TrainingRound
 from protocol.limits import ASSET_AMOUNT_MAX, PPM
 from protocol.money import revenue
 from protocol.money.onchain import Deposit
-from protocol.money.revenue import due_deposits, due_flows, revenue_lines
-from protocol.rows import Consent, Licence, Snapshot
+from protocol.money.revenue import MODEL_AUTHORS_PPM, due_deposits, due_flows, revenue_lines
+from protocol.rows import Consent, Licence, Snapshot, row_of
 from protocol.state import SHARES, State
 from protos.gen import records_pb2 as pb
+from tests.simulated_training import job
 
 PEOPLE = [PersonId(bytes([i]) * 32) for i in range(1, 8)]
 ASSETS = [bytes([i]) * 20 for i in range(3)]
-LICENCES = ["", "a", "b", "c"]
+LICENCES = ["", "a", "b", "c", "model-with", "model-without"]  # a snapshot
 
 ppm = st.integers(0, PPM)
 person = st.sampled_from(PEOPLE)
 holdings = st.dictionaries(person, st.integers(0, 2**62), max_size=7)
 worth = st.one_of(st.just(0), st.integers(1, 65_536_000))  # of what a campaign pays nothing for
+rounds = st.lists(st.sets(person, min_size=1), min_size=1, max_size=3)
 credit = st.dictionaries(person, worth, min_size=1, max_size=7)
 amounts = st.one_of(st.integers(1, 50), st.integers(1, ASSET_AMOUNT_MAX))
 deposits = st.lists(
@@ -41,6 +44,16 @@ minted = st.lists(
 )
 
 
+def model(snapshot: bytes, rounds: list[set[PersonId]]) -> Job:
+    """A job that these people trained, round by round."""
+    terms = row_of(JobTerms, job(), snapshot=snapshot)
+    done = [
+        TrainingRound(number, b"", b"", tuple(sorted(who)), 1, 0)
+        for number, who in enumerate(rounds)
+    ]
+    return Job(terms, b"", rounds=tuple(done))
+
+
 @st.composite
 def states(draw: st.DrawFn) -> State:
     """A network before a close: who holds what, what was sold of whom, what came in."""
@@ -53,6 +66,10 @@ def states(draw: st.DrawFn) -> State:
         credits = tuple(sorted(draw(credit).items()))
         state.snapshots.put(digest, Snapshot("digits", Consent(), (), credits, 0, b""))
         sold = Licence(licence_id, digest, "Acme", "CC-BY-4.0", bytes(20), "1")
+        if licence_id.startswith("model"):
+            used = digest if licence_id == "model-with" else b""
+            state.jobs.put(licence_id, model(used, draw(rounds)))
+            sold = replace(sold, snapshot=b"", job_id=licence_id)
         state.licences.put(licence_id, sold)
     for place, deposit in enumerate(draw(deposits)):
         state.deposits.put((place, 0), deposit)
@@ -90,22 +107,43 @@ def test_every_unit_is_shared_out_exactly_once(state: State, earned: list[pb.Rew
 
 
 @given(states())
-def test_a_licences_authors_get_what_the_policy_says(state: State) -> None:
+def test_owners_get_what_the_policy_says(state: State) -> None:
+    """A snapshot's authors; a model's trainers, and the authors behind it a quarter of theirs."""
     lines = list(revenue_lines(state, []))
     for flow in due_flows(state, []):
         treasury = flow.amount * state.policy.revenue_treasury_ppm // PPM
-        found = state.snapshots.get(flow.licence_id.encode() * 32)
-        credits = dict(found.credits) if found is not None else {}
-        expected = 0  # the holders get it all where no item is worth any
-        if any(credits.values()):
-            expected = (flow.amount - treasury) * state.policy.royalty_ppm // PPM
+        royalty = (flow.amount - treasury) * state.policy.royalty_ppm // PPM
         mine = [x for x in lines if (x.licence_id, x.asset) == (flow.licence_id, flow.asset)]
-        royalties = [line for line in mine if line.role == pb.ROLE_CONTRIBUTOR]
-        assert sum(int(line.amount) for line in royalties) == (expected if flow.licence_id else 0)
-        for line in royalties:
-            assert line.evidence.licensed_permille == credits[PersonId(line.person)]
-            fair = expected * line.evidence.licensed_permille
-            assert abs(int(line.amount) * sum(credits.values()) - fair) < sum(credits.values())
+        authors, trainers = weights_of(state, flow.licence_id)
+        if not any(authors.values()):
+            theirs, others = 0, royalty if trainers else 0  # or the holders get it all
+        else:
+            theirs = royalty * MODEL_AUTHORS_PPM // PPM if trainers else royalty
+            others = royalty - theirs
+        by_items = [line for line in mine if line.role == pb.ROLE_CONTRIBUTOR]
+        by_updates = [line for line in mine if line.role == pb.ROLE_TRAINER]
+        for parts, weights, pool in ((by_items, authors, theirs), (by_updates, trainers, others)):
+            assert sum(int(line.amount) for line in parts) == pool
+            for line in parts:
+                said = line.evidence.licensed_permille or line.evidence.updates
+                weight = weights[PersonId(line.person)]
+                assert said == weight
+                assert abs(int(line.amount) * sum(weights.values()) - pool * weight) < sum(
+                    weights.values()
+                )
+
+
+def weights_of(state: State, licence_id: str) -> tuple[dict[PersonId, int], Counter[PersonId]]:
+    """What each author's items are worth, and how many updates each trainer gave, counted anew."""
+    if not licence_id:
+        return {}, Counter()
+    sold = state.licences[licence_id]
+    if not sold.job_id:
+        return dict(state.snapshots[sold.snapshot].credits), Counter()
+    job = state.jobs[sold.job_id]
+    used = job.terms.snapshot
+    updates = Counter(who for round_ in job.rounds for who in round_.partners)
+    return dict(state.snapshots[used].credits) if used else {}, updates
 
 
 @given(states(), minted, st.integers(0, 40))
@@ -113,8 +151,8 @@ def test_what_does_not_fit_waits_and_is_paid_later(
     state: State, earned: list[pb.RewardLine], room: int
 ) -> None:
     received, paid = waiting(state), Counter[bytes]()
-    # In a close of its own every flow fits: its authors, all holders, the treasury.
-    most = len(PEOPLE) * 2 + 1
+    # In a close of its own every flow fits: its authors and trainers, all holders, the treasury.
+    most = len(PEOPLE) * 3 + 1
     with pytest.MonkeyPatch.context() as patch:
         minted_now = earned
         for _ in range(len(state.deposits) + 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.rows import Consent, ItemId
-from protocol.rules import dataset
+from protocol.rules import dataset, licences
 from protos.gen import records_pb2 as pb
 from tests.fold import encoded, ids, refuses, same
 from tests.simulated import EVERY_USE, NETWORK, Network, batch, campaign, licence
@@ -164,8 +164,8 @@ def test_a_sale_credits_no_more_authors_than_a_close_pays(
     reviewed: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = reviewed.snapshot()
-    monkeypatch.setattr(dataset, "OPERATOR_LEAVES_MAX", 4)
-    with refuses("too many authors"):
+    monkeypatch.setattr(licences, "OPERATOR_LEAVES_MAX", 4)
+    with refuses("too many owners"):
         reviewed.license(digest)
-    monkeypatch.setattr(dataset, "OPERATOR_LEAVES_MAX", 8)
+    monkeypatch.setattr(licences, "OPERATOR_LEAVES_MAX", 8)
     reviewed.license(digest)

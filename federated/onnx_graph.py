@@ -1,0 +1,90 @@
+"""Models as ONNX graphs: a linear head over features is written here, a torch module is exported.
+
+Names of inner tensors and what tools leave behind would be a tenth of a small file: graphs are stripped of
+both. The labels travel with the model, one a line: names have no line breaks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper, version_converter
+
+from federated.onnx_pack import IR_VERSION, OPSET, shorten
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FEATURES: Final = "features"
+INPUTS: Final = "inputs"
+SCORES: Final = "scores"
+LABELS: Final = "labels"
+# The newest that the exporter without onnxscript knows; the graph is converted from there.
+_EXPORT_OPSET: Final = 17
+
+
+def linear_graph(
+    weight: NDArray[np.float32], bias: NDArray[np.float32] | None, labels: Sequence[str]
+) -> Any:
+    """`features` (n, d) float32 -> `scores` (n, k) float32: weight (k, d) times features, plus bias (k,)."""
+    columns = np.ascontiguousarray(
+        weight.T
+    )  # as the operations have it by default: attributes take bytes
+    arrays = [columns] if bias is None else [columns, bias]
+    stored = [numpy_helper.from_array(a, name) for a, name in zip(arrays, "wb", strict=False)]
+    head = helper.make_node("Gemm", [FEATURES, *(a.name for a in stored)], [SCORES])
+    graph = helper.make_graph(
+        [head],
+        "model",
+        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, [None, weight.shape[1]])],
+        [helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, [None, weight.shape[0]])],
+        stored,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    return finished(model, labels)
+
+
+def exported_graph(network: nn.Module, example: NDArray[np.generic], labels: Sequence[str]) -> Any:
+    """`inputs` (n, …), as `example` (1, …) shows, -> `scores`: what a torch module computes."""
+    import torch
+
+    with tempfile.TemporaryDirectory() as work:
+        raw = Path(work) / "raw.onnx"
+        with warnings.catch_warnings():
+            # The exporter that succeeds it needs onnxscript, and writes larger files.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch.onnx.export(
+                network,
+                (torch.tensor(example),),
+                raw,
+                dynamo=False,
+                opset_version=_EXPORT_OPSET,
+                input_names=[INPUTS],
+                output_names=[SCORES],
+                dynamic_axes={INPUTS: {0: "n"}, SCORES: {0: "n"}},
+            )
+        return finished(version_converter.convert_version(onnx.load(raw), OPSET), labels)
+
+
+def finished(model: Any, labels: Sequence[str]) -> Any:
+    """Stripped of what nobody reads, with the labels inside."""
+    shorten(model)
+    del model.metadata_props[:]
+    model.ir_version = IR_VERSION
+    model.producer_name = model.producer_version = model.doc_string = ""
+    helper.set_model_props(model, {LABELS: "\n".join(labels)})
+    onnx.checker.check_model(model)
+    return model
+
+
+def labels_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """The labels inside, by the metadata of a runtime's session; empty where there are none."""
+    inside = metadata.get(LABELS, "")
+    return tuple(inside.split("\n")) if inside else ()

@@ -1,0 +1,139 @@
+"""A model's weights in fewer bits: half floats, eight-bit or four-bit integers, as ONNX runtimes read them.
+
+Only what is stored changes. Weights are packed and a node in front of their use unpacks them; activations
+stay floats, so that nothing has to be calibrated, no example leaves a trace, and what one asks does not hang
+on what else is in the batch. Vectors and small arrays stay as they are: scales would cost what they save.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from federated.quantize import Quantized, quantize
+
+# Four-bit integers and blocks that share a scale came with 21, in May 2024.
+OPSET: Final = 21
+# Of ONNX, with that opset.
+IR_VERSION: Final = 10
+# Smaller arrays gain less than the node costs that unpacks them.
+PACKED_MIN: Final = 256
+# operation -> which of its inputs are weights, and along which axis each output channel has its own scale.
+_WEIGHTS: Final = {"Gemm": ((1,), 0), "MatMul": ((1,), 1), "Conv": ((1,), 0), "Gather": ((0,), 0)}
+_RECURRENT: Final = {"LSTM": ((1, 2), 1), "GRU": ((1, 2), 1)}
+
+
+class Precision(StrEnum):
+    """How weights are stored."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+    INT4 = "int4"
+
+
+_BITS: Final = {Precision.INT8: 8, Precision.INT4: 4}
+
+
+def packed(model: Any, precision: Precision) -> Any:
+    """A copy of an ONNX model (opset 21) whose large weights are stored so; of single floats, the same."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    if precision is Precision.FP32:
+        return made
+    graph = made.graph
+    axes = _weight_axes(graph)
+    unpacking = []
+    for array in list(graph.initializer):
+        if array.name not in axes or array.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(array)
+        if values.ndim < 2 or values.size < PACKED_MIN:
+            continue
+        stored, node = _stored(array.name, values, axes[array.name], precision)
+        graph.initializer.remove(array)
+        graph.initializer.extend(stored)
+        unpacking.append(node)
+    nodes = [*unpacking, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    shorten(made)
+    onnx.checker.check_model(made)
+    return made
+
+
+def shorten(model: Any) -> None:
+    """Gives inner tensors the shortest names, and takes off what tools leave behind."""
+    graph = model.graph
+    public = {each.name for each in (*graph.input, *graph.output)}
+    names: dict[str, str] = {"": "", **{name: name for name in public}}
+
+    def short(name: str) -> str:
+        return names.setdefault(name, format(len(names), "x"))
+
+    for node in graph.node:
+        node.name = node.doc_string = ""
+        node.input[:] = [short(name) for name in node.input]
+        node.output[:] = [short(name) for name in node.output]
+    for array in graph.initializer:
+        array.name, array.doc_string = short(array.name), ""
+    del graph.value_info[:]
+    graph.name, graph.doc_string = "m", ""
+
+
+def _weight_axes(graph: Any) -> dict[str, int]:
+    """Initializers that are weights wherever they are used, with their axis of channels."""
+    found: dict[str, int] = {}
+    others: set[str] = set()
+    for node in graph.node:
+        inputs, axis = (_WEIGHTS | _RECURRENT).get(node.op_type, ((), 0))
+        if node.op_type == "Gemm" and not any(a.name == "transB" and a.i for a in node.attribute):
+            axis = 1
+        for place, name in enumerate(node.input):
+            if place in inputs and found.get(name, axis) == axis:
+                found[name] = axis
+            else:
+                others.add(name)
+    return {name: axis for name, axis in found.items() if name not in others}
+
+
+def _stored(
+    name: str, values: NDArray[np.float32], axis: int, precision: Precision
+) -> tuple[list[Any], Any]:
+    """The arrays that stand for a weight, and the node that makes it of them."""
+    if precision is Precision.FP16:
+        half = numpy_helper.from_array(values.astype(np.float16), f"{name}.h")
+        return [half], helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT)
+    moved = np.moveaxis(values, axis, 0)
+    rows = np.ascontiguousarray(moved.reshape(len(moved), -1))
+    found = quantize(rows, _BITS[precision], blocked=values.ndim == 2)
+    integers = np.moveaxis(found.integers.reshape(moved.shape), 0, axis)
+    kind = TensorProto.INT4 if precision is Precision.INT4 else TensorProto.INT8
+    stored = _integers(f"{name}.q", integers, kind)
+    scale, attributes = _scale(f"{name}.s", found, axis)
+    node = helper.make_node("DequantizeLinear", [stored.name, scale.name], [name], **attributes)
+    return [stored, scale], node
+
+
+def _integers(name: str, integers: NDArray[np.int8], kind: int) -> Any:
+    raw = np.ascontiguousarray(integers).ravel()
+    if kind == TensorProto.INT4:
+        pairs = np.pad(raw, (0, len(raw) % 2)).reshape(-1, 2).astype(np.uint8) & 0xF
+        raw = (pairs[:, 0] | pairs[:, 1] << 4).astype(np.uint8)
+    return TensorProto(name=name, data_type=kind, dims=integers.shape, raw_data=raw.tobytes())
+
+
+def _scale(name: str, found: Quantized, axis: int) -> tuple[Any, dict[str, int]]:
+    """One for all; of rows by their axis; of blocks, which only matrices have, along the other one."""
+    if found.scales.size == 1:
+        return numpy_helper.from_array(found.scales.reshape(()), name), {}
+    if not found.block:
+        stored = numpy_helper.from_array(found.scales.ravel(), name)
+        return stored, {} if axis == 1 else {"axis": axis}  # 1 goes without saying
+    scales = np.ascontiguousarray(found.scales if axis == 0 else found.scales.T)
+    return numpy_helper.from_array(scales, name), {"axis": 1 - axis, "block_size": found.block}

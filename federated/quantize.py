@@ -1,0 +1,102 @@
+"""Weights as small integers, with a scale for the matrix, for each row of it, or for each block of a row.
+
+    value ~ integer * scale,  integer in -(2^(bits-1) - 1) .. 2^(bits-1) - 1
+
+Symmetric, so that zero is zero. Of eight bits a row's scale is what its largest value needs. Of four that
+would waste most steps on one outlier: of some scales the one nearest to the row, in squares, is taken. What
+is shipped and what is trained for it (`as_shipped`) are rounded by the same code, and only from weights:
+nobody's examples set a range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.errors import ConfigError
+
+Floats = NDArray[np.float32]
+BITS: Final = (4, 8)
+# Values that share a scale where a row is longer: the scales then take a 64th of the file.
+BLOCK: Final = 128
+# Below so many values in a row, blocks would cost more bytes than they save points.
+BLOCKED_MIN: Final = 1_024
+# Eight bits are fine enough for one scale, where a scale for each row would take a hundredth of the file.
+ONE_SCALE_MAX: Final = 8_192
+# Which parts of the largest value are tried as the range of four bits.
+_RANGES: Final = np.linspace(0.55, 1.0, 19)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantized:
+    """A matrix in integers."""
+
+    integers: NDArray[np.int8]  # (rows, columns)
+    scales: Floats  # (rows, blocks); (1, 1) where all share one
+    block: int  # columns of a block; 0: a row is one
+
+    def values(self) -> Floats:
+        """(rows, columns): what the integers stand for, in single floats as runtimes compute them."""
+        columns = self.integers.shape[1]
+        scales = self.scales
+        if self.block:
+            scales = np.repeat(scales, self.block, axis=1)[:, :columns]
+        return self.integers.astype(np.float32) * scales
+
+
+def quantize(matrix: Floats, bits: int, *, blocked: bool = True) -> Quantized:
+    """(rows, columns) in integers of 4 or 8 bits; in blocks only where `blocked`.
+
+    Raises ConfigError for other numbers of bits.
+    """
+    if bits not in BITS:
+        raise ConfigError(f"weights of {bits} bits", "give 4 or 8")
+    if bits == 8 and matrix.size <= ONE_SCALE_MAX:
+        scale = _scales(matrix.reshape(1, -1), bits)
+        return Quantized(_rounded(matrix, scale, bits), scale, 0)
+    columns = matrix.shape[1]
+    block = BLOCK if blocked and bits == 4 and columns >= BLOCKED_MIN else 0
+    width = block or max(columns, 1)
+    padded = np.pad(matrix, ((0, 0), (0, -columns % width)))
+    rows = padded.reshape(-1, width)
+    scales = _scales(rows, bits)
+    integers = _rounded(rows, scales, bits).reshape(padded.shape)[:, :columns]
+    return Quantized(integers, scales.reshape(len(matrix), -1), block)
+
+
+def as_shipped(array: Floats, bits: int) -> Floats:
+    """An array as its shipped integers will read; vectors, which are shipped in floats, stay as they are.
+
+    Gradients that are taken here teach a model to be right after rounding. Each example's is bounded as
+    before, since the point at which it is taken is the same for all of them.
+    """
+    if array.ndim < 2:
+        return array
+    rows = array.reshape(len(array), -1)
+    return quantize(rows, bits, blocked=array.ndim == 2).values().reshape(array.shape)
+
+
+def _most(bits: int) -> int:
+    return int(2 ** (bits - 1)) - 1
+
+
+def _scales(rows: Floats, bits: int) -> Floats:
+    """(n, 1): of each row."""
+    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    whole = np.where(largest > 0, largest / _most(bits), 1.0).astype(np.float32)
+    if bits == 8:
+        return whole
+    best, least = whole, np.full_like(whole, np.inf)
+    for part in _RANGES:
+        scales = (whole * np.float32(part)).astype(np.float32)
+        off = rows - _rounded(rows, scales, bits) * scales
+        error = np.square(off).sum(axis=1, keepdims=True)
+        best, least = np.where(error < least, scales, best), np.minimum(error, least)
+    return best.astype(np.float32)
+
+
+def _rounded(rows: Floats, scales: Floats, bits: int) -> NDArray[np.int8]:
+    return np.clip(np.rint(rows / scales), -_most(bits), _most(bits)).astype(np.int8)
