@@ -25,6 +25,7 @@ from PIL import Image
 from commonground.files import open_file
 from federated.budget.examples import Examples
 from federated.identity import of_pictures, of_rows, of_texts
+from protocol.depth import load_json
 from protocol.errors import ConfigError
 
 TABLES: Final = ("labels.csv", "data.csv", "data.jsonl")
@@ -39,15 +40,19 @@ _TEXT_CHARS_MIN: Final = 24
 
 
 def digest_of(path: Path) -> bytes:
-    """SHA-256 over the content of all files of the data, whatever they are called and in whatever order.
+    """SHA-256 over all lines of a table and the files that they name, whatever these are called and in
+    whatever order they come.
 
     `path` is a table, or the folder of one. Raises ConfigError for what cannot be read.
     """
     table = table_of(path)
-    columns = _columns(table)
-    files = [table, *(table.parent / name for name in columns.get(FILE, ()))]
-    each = sorted(_file_digest(file) for file in files)
-    return hashlib.sha256(_TAG + b"".join(each)).digest()
+    columns = dict(_columns(table))
+    if FILE in columns:
+        columns[FILE] = [_file_digest(table.parent / name).hex() for name in columns[FILE]]
+    names = sorted(columns)
+    lines = zip(*(columns[name] for name in names), strict=True)
+    each = sorted(hashlib.sha256(json.dumps(line).encode()).digest() for line in lines)
+    return hashlib.sha256(_TAG + json.dumps(names).encode() + b"".join(each)).digest()
 
 
 def examples_of(path: Path) -> list[Examples]:
@@ -91,7 +96,7 @@ def _columns(table: Path) -> Mapping[str, Sequence[str]]:
 
 
 def _json_rows(text: str) -> list[dict[str, object]]:
-    rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+    rows = [load_json(line) for line in text.splitlines() if line.strip()]
     if not all(isinstance(row, dict) for row in rows):
         raise ValueError("a line is no object")
     return rows
