@@ -279,10 +279,11 @@ class PartnerJob:
 
     def report(self, folder: Path, proposal: Proposal, standing: Standing) -> Path:
         """Writes the page about what came of it, and says where it is."""
-        from node.training.report import write_report
+        from node.training.report import rows_of, write_report
 
         mine = [each for each in self._log.own_updates() if each.job_id == self._id]
-        return write_report(folder, self.present, mine, proposal, standing)
+        job = self.present
+        return write_report(folder, job, rows_of(job, self._me, mine), proposal, standing)
 
     def result(self) -> JobResult | None:
         """How it ended; None while it lasts."""

@@ -82,13 +82,13 @@ class Proposal:
         )
         if self.standing.related:
             yield (
-                f"This data shares its budget with {self.standing.related} other sets that you trained"
-                " with: examples of theirs are in it, or look the same"
+                f"This data shares its budget with {_counted(self.standing.related, 'other set')} that"
+                " you trained with: examples of theirs are in it, or look the same"
             )
         if self.standing.unknown:
             yield (
-                f"{self.standing.unknown} rounds of data that this machine does not recognise are"
-                " counted in"
+                "Counted in: data that this machine does not recognise, with"
+                f" {_counted(self.standing.unknown, 'round')}"
             )
         yield (
             f"What you get: the model, and for each round your update is in one part, at weight"
@@ -138,6 +138,10 @@ def propose(
 
 
 _SHOWN = 6  # labels; more tell nobody more
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("s" if count > 1 else "")
 
 
 def _some(labels: tuple[str, ...]) -> str:

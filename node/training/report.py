@@ -21,6 +21,7 @@ from commonground.web.charts import Series, Text, line_chart
 from commonground.web.pages import environment
 from federated.budget.terms import Standing
 from node.training.proposal import Proposal
+from protocol.identity import PersonId
 from protocol.jobs import Job
 from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
@@ -36,21 +37,20 @@ class RoundRow:
     number: int
     update: str  # hexadecimal
     epsilon: float  # of our data by then, at the job's delta
-    counted: bool  # whether the round that was logged has it
+    counted: bool  # whether it is in the model that the round made
     accuracy: float | None  # of the model after the round; None where it was not measured
 
 
 def write_report(
     folder: Path,
     job: Job,
-    updates: Sequence[pb.Update],
+    rows: Sequence[RoundRow],
     proposal: Proposal,
     standing: Standing,
 ) -> Path:
-    """Writes or renews the page of a job. `updates` are ours in this job, in the order of the log."""
+    """Writes or renews the page of a job, of `rows_of` our updates."""
     private_directory(folder)
     path = folder / f"{job.terms.id}.html"
-    rows = rows_of(job, updates)
     page = (
         environment(_TEMPLATES, static="")
         .get_template("report.html")
@@ -73,8 +73,8 @@ def write_report(
     return path
 
 
-def rows_of(job: Job, updates: Sequence[pb.Update]) -> list[RoundRow]:
-    """What we signed, beside what became of it."""
+def rows_of(job: Job, me: PersonId, updates: Sequence[pb.Update]) -> list[RoundRow]:
+    """What we signed in this job, in the order of the log, beside what became of it."""
     done = {each.round: each for each in job.rounds}
     rows = []
     for update in updates:
@@ -85,7 +85,7 @@ def rows_of(job: Job, updates: Sequence[pb.Update]) -> list[RoundRow]:
                 number=update.round,
                 update=update.update.hex(),
                 epsilon=update.epsilon_micro / PPM,
-                counted=made is not None,
+                counted=made is not None and me in made.partners,
                 accuracy=made.accuracy_ppm / PPM if made is not None and measured else None,
             )
         )
