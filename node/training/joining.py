@@ -56,10 +56,11 @@ class Offer:
 
     job_id: str
     data: Path
-    columns: tuple[str, ...]  # of the data, that a job may read
+    columns: tuple[str, ...]  # of the data, that a job may read; empty: those of the task's own
     epsilon_max: float  # of this data, over all jobs, towards everybody
     epsilon_alone_max: float | None = None  # towards whoever sees an update alone; None: as it is
     delta_max: float | None = None  # that a job may state; None: as it is
+    device: str = "cpu"  # that a network is trained on, as torch names it
 
     def __post_init__(self) -> None:
         for name, value in (
@@ -149,18 +150,22 @@ def _train(
     from federated.partner import Partner
     from federated.privacy import composed_epsilon_micro, require_promise
     from federated.spec import spec_of
+    from federated.tasks.registry import require_code, require_columns, task_of
     from federated.transport import load_key, public_pem
 
     record, spec = job.terms, spec_of(job.terms, job.labels)
     require_promise(spec)
-    data = load(offer.data, record.columns, offer.columns)
+    require_code(record.task, record.task_code, record.task_version)
+    task = task_of(record.task, record.task_options, spec.labels, offer.device)
+    require_columns(task, record.columns)
+    data = load(offer.data, task.columns, offer.columns)
     key = load_key(home.root / TRANSPORT_FILE)
     path = home.root / BUDGET_FILE
     with Budget(path, composed_epsilon_micro) as budget:
         restored = job.reconcile(budget, path)
         account = Account(budget, offer.data, offer.limit)
         notes = (*words_of(restored), *(f"warning: {each}" for each in data.warnings))
-        proposal = job.proposal(network, offer.data, len(data.labels), account, notes)
+        proposal = job.proposal(network, offer.data, len(data), account, notes)
         if not progress.agree(proposal):
             raise Declined(
                 "you did not join, and nothing was written", "run it again to be asked again"
@@ -168,7 +173,7 @@ def _train(
         account.take(job.present)
         job.let_go = account.let_go
         job.enrol(account.commitment, public_pem(key))
-        app = client_app(record.id, spec, Partner(spec, data, account.charge), job)
+        app = client_app(record.id, Partner(spec, task, data, account.charge), job)
         try:
             with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
                 _await_admission(supernode, job)
@@ -183,7 +188,7 @@ def _train(
         job_id=record.id,
         outcome="completed" if _is_complete(result) else "ended",
         reason=result.reason if result is not None else "",
-        examples=len(data.labels),
+        examples=len(data),
         updates=job.updates,
         epsilon=standing.everybody.spent / PPM,
         epsilon_max=standing.everybody.limit / PPM,

@@ -25,7 +25,8 @@ class Proposal:
     campaign: str
     job_id: str
     title: str
-    model: str
+    task: str
+    code: str  # which package and source computes it
     labels: tuple[str, ...]
     columns: tuple[str, ...]
     rounds: int  # still to come
@@ -53,7 +54,8 @@ class Proposal:
             f" which tells {len(self.labels)} labels apart: {_some(self.labels)}"
         )
         yield (
-            f"What runs here: {self.model}, which is installed on this machine, {self.rounds} rounds, on"
+            f"What runs here: the task {self.task} of {self.code} which is installed on this machine,"
+            f" {self.rounds} rounds, on"
             f" {self.examples:,} examples in {self.data}; it reads {', '.join(self.columns)}"
             " and nothing else. No code comes in"
         )
@@ -118,7 +120,8 @@ def propose(
         campaign=campaign.title or campaign.id,
         job_id=terms.id,
         title=terms.title or terms.id,
-        model=terms.model,
+        task=terms.task,
+        code=f"{terms.task_version}, code {terms.task_code.hex()[:8]}…",
         labels=labels,
         columns=terms.columns,
         rounds=rounds,
