@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ class Log:
 
     net: Network
     me: Person | None = None
+    let_go: Callable[[int], None] = lambda _: None
     kept: list[bytes] = field(default_factory=list)  # digests of the weights, round by round
 
     @property
@@ -68,6 +70,7 @@ class Log:
 
     def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
         assert self.me is not None
+        self.let_go(number)
         state = self.net.state.jobs[self.job_id]
         body = pb.Update(
             network=NETWORK,
@@ -107,6 +110,7 @@ class Lab:
         self.terms = self.net.state.jobs[body.id].terms
         self.spec: TrainingSpec = spec_of(self.terms, LABELS)
         self.budgets: list[Budget] = []
+        self.let_go: dict[PersonId, Callable[[int], None]] = {}
 
     def key(self, person: Person) -> bytes:
         return b"key of " + bytes(person.id)
@@ -134,11 +138,12 @@ class Lab:
             transport_key=self.key(person),
         )
         self.net.add(person, "enrol", body)
+        self.let_go[person.id] = partial(budget.let_go, commitment, spec.job_id)
         return Partner(spec, TASK, data, lambda n: budget.charge(commitment, spec.job_id, n))
 
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""
-        return client_app(self.terms.id, partner, Log(self.net, person))
+        return client_app(self.terms.id, partner, Log(self.net, person, self.let_go[person.id]))
 
     def apps(self, partners: Sequence[Partner]) -> dict[bytes, ClientApp]:
         """Those of several partners, by transport key."""

@@ -15,6 +15,8 @@ import pytest
 from flwr.app import Message
 from flwr.clientapp import ClientApp
 
+from federated.budget.signed import SignedRound
+from federated.budget.terms import release_of
 from federated.flower.grid import LocalGrid
 from federated.messages import Reply, Task, read_task, reply_message, task_message
 from federated.model import encode
@@ -146,7 +148,7 @@ def test_a_partner_answers_the_round_of_the_log_and_no_other(lab: Lab) -> None:
         assert says in (reply.error.reason or "")
     assert not ask(lab, person, partner, Task(job, 1, encode(zeros))).has_error()
     again = ask(lab, person, partner, Task(job, 1, encode(zeros)))
-    assert "paid for already" in (again.error.reason or "")
+    assert "left this machine already" in (again.error.reason or "")
 
 
 def test_a_spent_budget_is_a_refusal_before_anything_is_computed(tmp_path: Path) -> None:
@@ -158,9 +160,11 @@ def test_a_spent_budget_is_a_refusal_before_anything_is_computed(tmp_path: Path)
         for (_, partner), enrolment in lab.net.state.partners.scan(lab.terms.id)
         if partner == poor.id
     ]
-    lab.budgets[1].charge(commitment, "earlier", 1, 1.0, lab.spec.noise_multiplier)
+    spec = lab.spec
+    lost = SignedRound(commitment, "earlier", 1, release_of(spec), spec.delta, 1)
+    lab.budgets[1].restore([lost])
     lab.run(partners)
-    assert rounds(lab) == [{rich.id, poor.id}, {rich.id}]
+    assert rounds(lab) == [{rich.id}, {rich.id}]
     lab.close()
 
 

@@ -162,12 +162,13 @@ def table(path: Path, lines: list[dict[str, str]]) -> Path:
 def test_texts_are_known_after_small_changes(tmp_path: Path) -> None:
     before = [{"text": text(seed), "label": "a"} for seed in range(COUNT)]
     one = table(tmp_path / "one.csv", before)
-    for name, change in {
+    changes: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
         "same.jsonl": lambda line: line,
         "case.csv": lambda line: line | {"text": line["text"].upper() + "!"},
         "labels.csv": lambda line: line | {"label": "b"},
         "words.csv": lambda line: line | {"text": line["text"] + " and one more"},
-    }.items():
+    }
+    for name, change in changes.items():
         other = table(tmp_path / name, [change(line) for line in before])
         (tmp_path / "budget.db").unlink(missing_ok=True)
         assert related(tmp_path, one, other) == 1, name
