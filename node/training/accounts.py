@@ -120,9 +120,8 @@ def claim_of(job: Job) -> Claim:
     from federated.spec import spec_of
 
     spec = spec_of(job.terms, ())
-    present = len(job.rounds) + 1
-    left = spec.rounds - len(job.rounds)
-    return Claim(job.terms.id, release_of(spec), left, present, spec.delta)
+    left = spec.mechanism.rounds - (job.present - 1)  # failed ones cost as much
+    return Claim(job.terms.id, release_of(spec), left, job.present, spec.delta)
 
 
 def alone_micro(claim: Claim) -> int:

@@ -11,11 +11,12 @@ kept, and a round whose update may have left is not computed again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from commonground.committees import FixedSet, RoundStart, Signed, fixed_set, round_start
 from commonground.jobs import is_over
 from node.config import NodeConfig, NodeDirectory
 from node.keys import NodeKeys
@@ -23,11 +24,13 @@ from node.store import Store
 from node.training.accounts import Account, alone_micro, claim_of, reconcile, words_of
 from node.training.node_log import NodeLog
 from node.training.proposal import Proposal, propose
+from protocol.committee import Masks
 from protocol.errors import ConfigError, Ignore, StateError
 from protocol.identity import PersonId
 from protocol.jobs import Enrolment, Job, JobResult
+from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
-from protocol.rules.training import stated_micro
+from protocol.rules.training_rounds import stated_micro
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -35,11 +38,11 @@ if TYPE_CHECKING:
     from federated.budget import Budget, Limit, Standing
     from federated.budget.signed import Restored
     from federated.flower.supernode import SuperNode
-    from federated.partner import LocalUpdate
 
 BUDGET_FILE: Final = "budget.db"
 REPORTS_FOLDER: Final = "reports"
 TRANSPORT_FILE: Final = "transport.key"
+DUTY_FILE: Final = "duty.db"
 
 # The operator admits a partner as soon as its record is in the log.
 ADMISSION_SECONDS_MAX: Final = 60.0
@@ -48,6 +51,9 @@ ADMISSION_POLL_SECONDS: Final = 0.2
 EPSILON_MAX: Final = 10_000
 # A message comes with a round that the log has already; our replay may be a moment behind.
 LOG_SECONDS_MAX: Final = 15.0
+# Other members open a set while we do. One who is away is replaced by being asked again, so we need not wait
+# for it.
+OPENINGS_SECONDS_MAX: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +152,16 @@ def _train(
     from federated.budget import Budget
     from federated.client_app import client_app
     from federated.data import load
+    from federated.duty import Duty
+    from federated.fixed_point import RING
     from federated.flower.supernode import SuperNode
+    from federated.member import Member
     from federated.partner import Partner
     from federated.privacy import composed_epsilon_micro, require_promise
     from federated.spec import spec_of
     from federated.tasks.registry import require_code, require_columns, task_of
     from federated.transport import load_key, public_pem
+    from protocol.sealing import public_of
 
     record, spec = job.terms, spec_of(job.terms, job.labels)
     require_promise(spec)
@@ -161,7 +171,7 @@ def _train(
     data = load(offer.data, task.columns, offer.columns)
     key = load_key(home.root / TRANSPORT_FILE)
     path = home.root / BUDGET_FILE
-    with Budget(path, composed_epsilon_micro) as budget:
+    with Budget(path, composed_epsilon_micro) as budget, Duty.open(home.root / DUTY_FILE) as duty:
         restored = job.reconcile(budget, path)
         account = Account(budget, offer.data, offer.limit)
         notes = (*words_of(restored), *(f"warning: {each}" for each in data.warnings))
@@ -172,14 +182,17 @@ def _train(
             )
         account.take(job.present)
         job.let_go = account.let_go
-        job.enrol(account.commitment, public_pem(key))
-        app = client_app(record.id, Partner(spec, task, data, account.charge), job)
+        job.enrol(account.commitment, public_pem(key), public_of(duty.key(record.id)))
+        partner = Partner(spec, task, data, account.charge)
+        app = client_app(record.id, spec, partner, job, Member(job.me, record.id, duty, RING))
         try:
             with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
                 _await_admission(supernode, job)
                 progress.admitted()
                 job.on_update = lambda number: progress.trained(number, record.rounds)
                 supernode.run(app, job.is_over)
+            if job.is_over():
+                duty.forget(record.id)
         finally:
             standing = account.close(job.present)
             report = job.report(home.root / REPORTS_FOLDER, proposal, standing)
@@ -222,7 +235,7 @@ class PartnerJob:
 
     def __init__(self, log: NodeLog, person: PersonId, job_id: str) -> None:
         """Raises ConfigError when the log has no such job."""
-        self._log, self._me, self._id = log, person, job_id
+        self._log, self.me, self._id = log, person, job_id
         self.terms = log.read(lambda state: self._find(state).terms)
         self.labels = log.read(self._labels)
         self._network = log.read(lambda state: state.network)
@@ -233,7 +246,7 @@ class PartnerJob:
 
     def require_invited(self, columns: Sequence[str]) -> None:
         """Raises unless we may join, and the job reads nothing but these columns of our data."""
-        if self._me not in self.terms.partners:
+        if self.me not in self.terms.partners:
             raise ConfigError(
                 "this person is not invited to the job",
                 "send its operator your name: `commonhold node status` shows it",
@@ -288,73 +301,119 @@ class PartnerJob:
 
         mine = [each for each in self._log.own_updates() if each.job_id == self._id]
         job = self.present
-        return write_report(folder, job, rows_of(job, self._me, mine), proposal, standing)
+        return write_report(folder, job, rows_of(job, self.me, mine), proposal, standing)
 
     def result(self) -> JobResult | None:
         """How it ended; None while it lasts."""
         return self._log.read(lambda state: self._find(state).result)
 
-    def enrol(self, commitment: bytes, transport_key: bytes) -> None:
+    def enrol(self, commitment: bytes, transport_key: bytes, sealing_key: bytes) -> None:
         """Joins, or goes on. Raises ConfigError where the log has us with other data or another key."""
         self._commitment = commitment
-        enrolled = self._log.read(lambda state: state.partners.get((self._id, self._me)))
+        enrolled = self._log.read(lambda state: state.partners.get((self._id, self.me)))
         body = pb.Enrol(
             network=self._network,
             job_id=self._id,
             data_commitment=commitment,
             transport_key=transport_key,
+            sealing_key=sealing_key,
         )
         if enrolled is None:
             self._log.append("enrol", body)
-        elif enrolled != Enrolment(commitment, transport_key):
+        elif enrolled != Enrolment(commitment, transport_key, sealing_key):
             raise ConfigError(
-                "this node joined the job with other data, or with another transport key",
+                "this node joined the job with other data, or with another transport or sealing key",
                 "name the folder that you joined with: a job is trained on one set of data",
             )
 
-    def await_round(self, number: int) -> bytes:
-        """The model that round `number` starts from, once the log has come so far."""
+    def await_round(self, number: int) -> RoundStart:
+        """Round `number`, once the log has come so far."""
 
-        def look(state: State) -> bytes | None:
-            job, present = self._find(state), len(self._find(state).rounds) + 1
-            if is_over(job):
-                raise StateError("the job is over")
-            if number < present:
-                raise StateError(f"round {number} is over; the job is at round {present}")
-            joined = (self._id, self._me) in state.partners
-            return job.model if number == present and joined else None
+        def look(state: State) -> RoundStart | None:
+            job = self._at(state, number)
+            is_here = number == job.present and job.status is JobStatus.TRAINING
+            joined = (self._id, self.me) in state.partners
+            return round_start(state, self._id) if is_here and joined else None
 
-        model = self._log.wait_for(look, LOG_SECONDS_MAX)
-        if model is None:
+        found = self._log.wait_for(look, LOG_SECONDS_MAX)
+        if found is None:
             raise StateError(f"the log has no round {number} of this job")
-        return model
+        return found
 
-    def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
+    def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         """Logs the update under our name. From here on it may be known: there is no second one.
 
         The log takes no epsilon below an earlier one of this data, be it that an owner has found since
         that other data was other data.
         """
-        self.let_go(number)
+        self.let_go(start.number)
         stated = self._log.read(
-            lambda state: stated_micro(state, self._me, self._commitment, self.terms.delta_ppb)
+            lambda state: stated_micro(state, self.me, self._commitment, self.terms.delta_ppb)
         )
         body = pb.Update(
             network=self._network,
             job_id=self._id,
-            round=number,
-            base_model=base_model,
-            update=update.digest,
+            round=start.number,
+            base_model=start.model,
+            update=signed.update,
             data_commitment=self._commitment,
-            epsilon_micro=max(update.epsilon_micro, stated),
+            epsilon_micro=max(epsilon_micro, stated),
             delta_ppb=self.terms.delta_ppb,
+            seeds=signed.seeds,
         )
         try:
             self._log.append("update", body)
         except Ignore as late:
             raise StateError(f"the update came too late: {late}") from late
         self.updates += 1
-        self.on_update(number)
+        self.on_update(start.number)
+
+    def await_set(self, number: int) -> FixedSet:
+        """The set of round `number`, once the log has it."""
+
+        def look(state: State) -> FixedSet | None:
+            is_here = self._at(state, number).present == number
+            return fixed_set(state, self._id) if is_here else None
+
+        found = self._log.wait_for(look, LOG_SECONDS_MAX)
+        if found is None:
+            raise StateError(f"the log has no set of round {number} of this job")
+        return found
+
+    def open(self, fixed: FixedSet, sums: Mapping[Masks, bytes]) -> None:
+        """Logs what we found under our name."""
+        body = pb.SumOpening(
+            network=self._network,
+            job_id=self._id,
+            round=fixed.round.number,
+            set=fixed.digest,
+            sums=[pb.OpenedSum(masks=masks, sum=sum_) for masks, sum_ in sorted(sums.items())],
+        )
+        try:
+            self._log.append("opening", body)
+        except Ignore as late:
+            raise StateError(f"the opening came too late: {late}") from late
+
+    def await_openings(self, fixed: FixedSet) -> bool:
+        """Whether enough of the committee open this set, by now or within moments."""
+
+        def look(state: State) -> bool | None:
+            self._at(state, fixed.round.number)
+            present = fixed_set(state, self._id)
+            return (
+                True if present and present.digest == fixed.digest and present.has_enough else None
+            )
+
+        return self._log.wait_for(look, OPENINGS_SECONDS_MAX) or False
+
+    def _at(self, state: State, number: int) -> Job:
+        """The job, unless it is over, or past this round."""
+        job = self._find(state)
+        if is_over(job):
+            raise StateError("the job is over")
+        if number < job.present:
+            raise StateError(f"round {number} is over; the job is at round {job.present}")
+        return job
 
     def _labels(self, state: State) -> list[str]:
         from federated.spec import labels_of
