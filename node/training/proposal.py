@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.identity import short_key
 from protocol.jobs import Job
 from protocol.limits import PPM
@@ -14,6 +15,10 @@ from protocol.state import State
 
 if TYPE_CHECKING:
     from federated.budget.terms import Spent, Standing
+
+
+# In the sum of two, each knows its own part, and so the other's.
+PARTNERS_HIDDEN_MIN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,6 @@ class Proposal:
     columns: tuple[str, ...]
     rounds: int  # still to come
     invited: int
-    quorum: int
     endpoint: str
     data: Path
     examples: int
@@ -63,13 +67,27 @@ class Proposal:
     def _leaves(self) -> Iterator[str]:
         yield (
             f"What leaves, to the coordinator at {self.endpoint}: in each round one vector of numbers, the"
-            " sum of your examples' clipped gradients with noise in it. Its size does not depend on your data"
+            " sum of your examples' clipped gradients with noise in it, under masks that only the sum of all"
+            " partners takes off. Its size does not depend on your data"
         )
         yield (
             "What everybody sees, for good: a salted hash of your data, in each round the hash of your"
             " update and the epsilon that this data has spent; and that you take part"
         )
         yield "What does not leave: examples, labels, how many you have, how long your machine computes"
+
+    def _who_could(self) -> str:
+        """Who would have to work together to see one update without its mask."""
+        if self.invited < PARTNERS_HIDDEN_MIN:
+            return (
+                f"which with {_counted(self.invited, 'partner')} is anybody who is in the sum with you,"
+                " and the coordinator together with them"
+            )
+        size = min(COMMITTEE_MAX, self.invited)
+        return (
+            f"which takes the coordinator and {colluders_of(size) + 1} of the {size} partners who open a"
+            " round's sum, working together"
+        )
 
     def _costs(self) -> Iterator[str]:
         stated = f"at delta {self.delta:g}"
@@ -78,9 +96,8 @@ class Proposal:
             f" {_spent(self.standing.everybody)}"
         )
         yield (
-            f"Towards whoever sees your update alone, among {self.invited} invited of whom"
-            f" {self.quorum} share the noise: epsilon {self.alone:.3f} {stated}."
-            f" {_spent(self.standing.alone)}"
+            f"Towards whoever sees your update alone, {self._who_could()}: epsilon"
+            f" {self.alone:.3f} {stated}. {_spent(self.standing.alone)}"
         )
         if self.standing.related:
             yield (
@@ -126,7 +143,6 @@ def propose(
         columns=terms.columns,
         rounds=rounds,
         invited=len(terms.partners),
-        quorum=terms.quorum,
         endpoint=terms.endpoint,
         data=data,
         examples=examples,

@@ -23,6 +23,7 @@ from tests.simulated_training import (
     finish,
     job,
     round_of,
+    start,
     update_of,
 )
 
@@ -54,6 +55,7 @@ def write(net: Network, tmp_path: Path, signed: list[pb.Update]) -> Write:
         invited = [person.id for person in (ada, ben, cleo)]
         net.add(net.operator, "job", job(partners=invited, rounds=12, title=title))
         enrol(net, ada, ben, cleo)
+        start(net)
         for number in range(1, rounds + 1):
             for person in (ada, ben, cleo):
                 update = update_of(net, person)

@@ -252,6 +252,7 @@ def test_a_partners_epsilon_never_shrinks(joined: Network) -> None:
 def test_a_partners_epsilon_never_shrinks_over_jobs(joined: Network) -> None:
     """At another delta it may say less, where that delta is larger; and other data has its own."""
     ada, ben, *_ = joined.people
+    start(joined)
     spent = update_of(joined, ada)
     spent.epsilon_micro = 2 * PPM
     joined.add(ada, "update", spent)
@@ -275,6 +276,8 @@ def test_a_partners_epsilon_never_shrinks_over_jobs(joined: Network) -> None:
     elsewhere = enrolment(ada, "other")
     elsewhere.data_commitment = bytes(32)
     joined.add(ada, "enrol", elsewhere)
+    enrol(joined, ben, job_id="other")
+    start(joined, "other")
     fresh = update_of(joined, ada, "other")
     assert fresh.epsilon_micro < 2 * PPM
     joined.add(ada, "update", fresh)
@@ -283,10 +286,11 @@ def test_a_partners_epsilon_never_shrinks_over_jobs(joined: Network) -> None:
 def test_another_persons_statement_binds_nobody(joined: Network) -> None:
     """Who enrols with the commitment of another cannot stop that one."""
     ada, ben, *_ = joined.people
-    open_job(joined, ada, ben, id="copied")
+    open_job(joined, ada, ben, id="copied", quorum=1)
     copied = enrolment(ben, "copied")
     copied.data_commitment = joined.state.partners["train", ada.id].data_commitment
     joined.add(ben, "enrol", copied)
+    start(joined, "copied")
     high = update_of(joined, ben, "copied")
     high.epsilon_micro = 90 * PPM
     joined.add(ben, "update", high)
