@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from flwr.clientapp import ClientApp
+from numpy.typing import NDArray
 
 from commonground.committees import (
     FixedSet,
@@ -20,15 +20,20 @@ from commonground.committees import (
 )
 from commonhold.digits import load_digits, write_folder
 from federated.aggregate import Aggregator
-from federated.budget import Budget, Claim, Limit
+from federated.budget import Budget, Claim, Limit, read_spending
 from federated.budget.terms import release_of
+from federated.checkpoint import Checkpoint
+from federated.checkpoint import decode as decode_checkpoint
+from federated.checkpoint import digest as checkpoint_digest
 from federated.client_app import client_app
 from federated.data import data_commitment, load
 from federated.duty import Duty
+from federated.fixed_noise import FixedNoisePartner
 from federated.fixed_point import RING
 from federated.flower.grid import LocalGrid
+from federated.kept import KeptUpdates
 from federated.member import Member
-from federated.model import Weights, digest
+from federated.model import Weights, decode, digest, encode
 from federated.partner import Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.recognising import examples_of
@@ -38,6 +43,7 @@ from federated.tasks.registry import code_digest, options_of
 from protocol.committee import Masks
 from protocol.errors import StateError
 from protocol.identity import PersonId
+from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protocol.sealing import public_of
 from protos.gen import records_pb2 as pb
@@ -50,14 +56,19 @@ EPSILON = 3.0
 DELTA = 1e-5
 
 
+class Killed(Exception):
+    """The process ends here."""
+
+
 @dataclass
 class Log:
     """The simulated log, as the server and as one partner sees it."""
 
     net: Network
     me: Person | None = None
-    let_go: Callable[[int], None] = lambda _: None
     kept: list[bytes] = field(default_factory=list)  # digests of the weights, round by round
+    checkpoints: list[bytes] = field(default_factory=list)
+    has_died: bool = False  # whether a test has killed the server
 
     @property
     def job_id(self) -> str:
@@ -68,7 +79,8 @@ class Log:
         return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
 
     def start(self) -> None:
-        start(self.net, self.job_id)
+        if self.net.state.jobs[self.job_id].status is JobStatus.OPEN:
+            start(self.net, self.job_id)
 
     def round(self) -> RoundStart:
         return round_start(self.net.state, self.job_id)
@@ -81,6 +93,10 @@ class Log:
             network=NETWORK, job_id=self.job_id, round=self.round().number, partners=partners
         )
         self.net.add(self.net.operator, "training-set", body)
+
+    def set_of_round(self) -> Sequence[PersonId]:
+        found = fixed_set(self.net.state, self.job_id)
+        return () if found is None else tuple(found.partners)
 
     def fixed(self) -> FixedSet:
         found = fixed_set(self.net.state, self.job_id)
@@ -98,8 +114,13 @@ class Log:
         )
         self.net.add(self.net.operator, "failed-round", body)
 
-    def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
+    def complete(
+        self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
+    ) -> None:
         self.kept.append(digest(weights))
+        kept = Checkpoint(self.job_id, round_.round, encode(weights), velocity)
+        self.checkpoints.append(kept.encode())
+        round_.checkpoint = checkpoint_digest(kept.encode())
         round_.network = NETWORK
         self.net.add(self.net.operator, "training-round", round_)
 
@@ -108,9 +129,13 @@ class Log:
             raise StateError(f"the log has no round {number} of this job")
         return self.round()
 
+    def own_update(self, number: int) -> Signed | None:
+        assert self.me is not None
+        is_here = number == self.round().number
+        return self.signed().get(self.me.id) if is_here else None
+
     def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         assert self.me is not None
-        self.let_go(start.number)
         state = self.net.state.jobs[self.job_id]
         body = pb.Update(
             network=NETWORK,
@@ -150,8 +175,12 @@ class Log:
 class Lab:
     """One job, its partners, and what each may do to go wrong."""
 
-    def __init__(self, folder: Path, partners: int = 3, **changes: object) -> None:
+    def __init__(
+        self, folder: Path, partners: int = 3, fixed: bool = False, **changes: object
+    ) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self._fixed = fixed  # whether noise is the same in every lab
         self.people = [Person(f"partner-{number}") for number in range(partners)]
         self.net = Network(*self.people)
         noise = noise_multiplier_for(EPSILON, DELTA, 1.0, ROUNDS)
@@ -172,7 +201,6 @@ class Lab:
         self.terms = self.net.state.jobs[body.id].terms
         self.spec: TrainingSpec = spec_of(self.terms, LABELS)
         self.budgets: list[Budget] = []
-        self.let_go: dict[PersonId, Callable[[int], None]] = {}
         self.duties: dict[str, Duty] = {}
 
     def key(self, person: Person) -> bytes:
@@ -192,7 +220,7 @@ class Lab:
         self.budgets.append(budget)
         commitment = data_commitment(budget.salt(data.digest), data.digest)
         spec = self.spec
-        claim = Claim(spec.job_id, release_of(spec), spec.rounds, 1, spec.delta)
+        claim = Claim(spec.job_id, release_of(spec), spec.mechanism.rounds, 1, spec.delta)
         budget.reserve(commitment, examples_of(folder), Limit(round(EPSILON * PPM)), claim)
         body = pb.Enrol(
             network=NETWORK,
@@ -202,8 +230,21 @@ class Lab:
             sealing_key=public_of(self.member(person).duty.key(self.terms.id)),
         )
         self.net.add(person, "enrol", body)
-        self.let_go[person.id] = partial(budget.let_go, commitment, spec.job_id)
-        return Partner(spec, TASK, data, lambda n: budget.charge(commitment, spec.job_id, n))
+
+        def charge(round_: int) -> int:
+            return budget.charge(commitment, spec.job_id, round_)
+
+        if self._fixed:
+            return FixedNoisePartner(person.name, spec, TASK, data, charge)
+        return Partner(spec, TASK, data, charge)
+
+    def charged(self, person: Person) -> int:
+        """How many rounds its data has paid for."""
+        return sum(each.rounds for each in read_spending(self.folder / f"{person.name}.db"))
+
+    def kept_path(self, person: Person) -> Path:
+        """Where its machine keeps the present round's update."""
+        return self.folder / f"{person.name}.update"
 
     def member(self, person: Person) -> Member:
         """What a partner's machine is in committees."""
@@ -213,8 +254,14 @@ class Lab:
 
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""
-        log = Log(self.net, person, self.let_go[person.id])
-        return client_app(self.terms.id, self.spec, partner, log, self.member(person))
+        return client_app(
+            job_id=self.terms.id,
+            spec=self.spec,
+            partner=partner,
+            log=Log(self.net, person),
+            member=self.member(person),
+            kept=KeptUpdates(self.kept_path(person)),
+        )
 
     def apps(self, partners: Sequence[Partner]) -> dict[bytes, ClientApp]:
         """Those of several partners, by transport key."""
@@ -227,9 +274,15 @@ class Lab:
         """The server's rounds over a grid of these partners."""
         return self.serve(LocalGrid(self.apps(partners), {self.key(each) for each in silent}))
 
-    def serve(self, grid: LocalGrid) -> Log:
-        log = Log(self.net)
-        train(grid, log, self.terms, Aggregator(self.spec, BLANK), BLANK)
+    def serve(self, grid: LocalGrid, log: Log | None = None) -> Log:
+        """Runs the rounds that the log does not have."""
+        log, weights, velocity = log or Log(self.net), BLANK, None
+        job = self.net.state.jobs[self.terms.id]
+        if job.rounds:
+            number = job.rounds[-1].round
+            last = decode_checkpoint(self.terms.id, number, log.checkpoints[-1])
+            weights, velocity = decode(BLANK, last.weights), last.velocity
+        train(grid, log, job, Aggregator(self.spec, weights, velocity), weights)
         return log
 
     def close(self) -> None:

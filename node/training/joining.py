@@ -4,20 +4,30 @@ Rule 1: whatever can be refused is refused before the log has our name in it, an
 Rule 2: a budget that could not last for all rounds is not begun; the whole job is reserved.
 Rule 3: whoever signs says yes first, to words that say what leaves and what it costs.
 
-If we crash, the same command goes on: enrolling twice is harmless, the transport key and the salt are
-kept, and a round whose update may have left is not computed again.
+If we crash, the same command goes on: enrolling twice is harmless, the transport key, the salt and the
+present round's update are kept, and a round that was charged is not charged again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from commonground.committees import FixedSet, RoundStart, Signed, fixed_set, round_start
+from commonground.committees import (
+    FixedSet,
+    RoundStart,
+    Signed,
+    fixed_set,
+    round_start,
+    signed_updates,
+)
+from commonground.files import private_directory
 from commonground.jobs import is_over
+from commonground.locks import alone
 from node.config import NodeConfig, NodeDirectory
 from node.keys import NodeKeys
 from node.store import Store
@@ -42,6 +52,7 @@ if TYPE_CHECKING:
 BUDGET_FILE: Final = "budget.db"
 REPORTS_FOLDER: Final = "reports"
 TRANSPORT_FILE: Final = "transport.key"
+TRAINING_FOLDER: Final = "training"
 DUTY_FILE: Final = "duty.db"
 
 # The operator admits a partner as soon as its record is in the log.
@@ -67,6 +78,7 @@ class Offer:
     epsilon_alone_max: float | None = None  # towards whoever sees an update alone; None: as it is
     delta_max: float | None = None  # that a job may state; None: as it is
     device: str = "cpu"  # that a network is trained on, as torch names it
+    fixed_noise: str = ""  # a seed, in tests of whole jobs: then nothing is private
 
     def __post_init__(self) -> None:
         for name, value in (
@@ -138,25 +150,39 @@ def join(
     with Store(home.database) as store, NodeLog(store, config, keys) as log:
         job = PartnerJob(log, keys.person, offer.job_id)
         job.require_invited(offer.columns)
-        return _train(home, config.link.name, job, offer, progress)
+        with _alone(home, offer.job_id) as folder:
+            return _train(home, folder, job, offer, progress)
+
+
+@contextmanager
+def _alone(home: NodeDirectory, job_id: str) -> Iterator[Path]:
+    """The folder for what a node keeps of its jobs. One process of a node trains a job."""
+
+    def refusal(process: str) -> StateError:
+        return StateError(
+            f"this node trains for the job {job_id!r} already (process {process})",
+            "let that one go on, or end it first",
+        )
+
+    folder = home.root / TRAINING_FOLDER
+    private_directory(folder)
+    with alone(folder / f"{job_id}.lock", refusal):
+        yield folder
 
 
 def _train(
-    home: NodeDirectory,
-    network: str,
-    job: PartnerJob,
-    offer: Offer,
-    progress: Progress,
+    home: NodeDirectory, folder: Path, job: PartnerJob, offer: Offer, progress: Progress
 ) -> Joined:
     # Some hundred megabytes, for which nobody waits who is refused above.
     from federated.budget import Budget
     from federated.client_app import client_app
     from federated.data import load
     from federated.duty import Duty
+    from federated.fixed_noise import partner_with
     from federated.fixed_point import RING
     from federated.flower.supernode import SuperNode
+    from federated.kept import KeptUpdates
     from federated.member import Member
-    from federated.partner import Partner
     from federated.privacy import composed_epsilon_micro, require_promise
     from federated.spec import spec_of
     from federated.tasks.registry import require_code, require_columns, task_of
@@ -171,11 +197,12 @@ def _train(
     data = load(offer.data, task.columns, offer.columns)
     key = load_key(home.root / TRANSPORT_FILE)
     path = home.root / BUDGET_FILE
+    kept = KeptUpdates(folder / f"{record.id}.update")
     with Budget(path, composed_epsilon_micro) as budget, Duty.open(home.root / DUTY_FILE) as duty:
         restored = job.reconcile(budget, path)
         account = Account(budget, offer.data, offer.limit)
         notes = (*words_of(restored), *(f"warning: {each}" for each in data.warnings))
-        proposal = job.proposal(network, offer.data, len(data), account, notes)
+        proposal = job.proposal(offer.data, len(data), account, notes)
         if not progress.agree(proposal):
             raise Declined(
                 "you did not join, and nothing was written", "run it again to be asked again"
@@ -183,8 +210,16 @@ def _train(
         account.take(job.present)
         job.let_go = account.let_go
         job.enrol(account.commitment, public_pem(key), public_of(duty.key(record.id)))
-        partner = Partner(spec, task, data, account.charge)
-        app = client_app(record.id, spec, partner, job, Member(job.me, record.id, duty, RING))
+        app = client_app(
+            job_id=record.id,
+            spec=spec,
+            partner=partner_with(
+                *(offer.fixed_noise, progress.say, spec, task, data, account.charge)
+            ),
+            log=job,
+            member=Member(job.me, record.id, duty, RING),
+            kept=kept,
+        )
         try:
             with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
                 _await_admission(supernode, job)
@@ -193,6 +228,7 @@ def _train(
                 supernode.run(app, job.is_over)
             if job.is_over():
                 duty.forget(record.id)
+                kept.forget()
         finally:
             standing = account.close(job.present)
             report = job.report(home.root / REPORTS_FOLDER, proposal, standing)
@@ -275,7 +311,7 @@ class PartnerJob:
         return self._log.read(lambda state: reconcile(budget, path, state, mine))
 
     def proposal(
-        self, network: str, data: Path, examples: int, account: Account, notes: tuple[str, ...]
+        self, data: Path, examples: int, account: Account, notes: tuple[str, ...]
     ) -> Proposal:
         """What joining would mean. Raises StateError where the budget does not allow it."""
         job = self.present
@@ -284,7 +320,7 @@ class PartnerJob:
             lambda state: propose(
                 state,
                 job,
-                network=network,
+                network=self._log.network_name,
                 labels=tuple(self.labels),
                 data=data,
                 examples=examples,
@@ -339,6 +375,15 @@ class PartnerJob:
         if found is None:
             raise StateError(f"the log has no round {number} of this job")
         return found
+
+    def own_update(self, number: int) -> Signed | None:
+        """What we have signed for the round that runs; None before we have, or when it is another round."""
+
+        def look(state: State) -> Signed | None:
+            is_here = self._find(state).present == number
+            return signed_updates(state, self._id).get(self.me) if is_here else None
+
+        return self._log.read(look)
 
     def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         """Logs the update under our name. From here on it may be known: there is no second one.

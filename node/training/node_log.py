@@ -26,8 +26,8 @@ from protocol.errors import Unreachable
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
-# A coordinator that restarts is back by then; a round would be lost anyway.
-APPEND_SECONDS_MAX: Final = 60.0
+# As long as its training server is waited for: the machine of both may have to start again.
+APPEND_SECONDS_MAX: Final = 3_600.0
 
 T = TypeVar("T")
 
@@ -59,6 +59,11 @@ class NodeLog:
     ) -> None:
         self._do(self._stop())
         self._stop_loop()
+
+    @property
+    def network_name(self) -> str:
+        """As the link to it says."""
+        return self._link.name
 
     def read(self, look: Callable[[State], T]) -> T:
         """What `look` finds in the state, which stands still meanwhile. Raises Misbehaviour."""
