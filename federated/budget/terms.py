@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import inf
+from math import inf, sqrt
 from typing import Final
 
 from federated.spec import Mechanism, TrainingSpec
@@ -57,7 +57,8 @@ class Release:
 
 def release_of(spec: TrainingSpec) -> Release:
     """A round of a job."""
-    return Release(spec.sampling, spec.noise_multiplier, spec.noise_deviation_each / spec.clip)
+    alone = spec.noise_multiplier / sqrt(spec.noise_parties)
+    return Release(spec.sampling, spec.noise_multiplier, alone)
 
 
 @dataclass(frozen=True, slots=True)
