@@ -16,6 +16,9 @@ As a member of a round's committee:
     sign      their hashes are in the log
     reply     the sums, once enough of the committee have said that they open this set
 
+Where somebody lies, a member shows the seeds of masks that another contradicts it about, and a partner the
+one box that a member complains of: neither is more than those who may collude could know.
+
 Nothing but the round's number and the model is taken from a message, and the log vouches for both. If
 we crash after the charge, the round is lost to us: it is never computed twice, since two noisy updates
 from one charge would cost more privacy than was accounted.
@@ -32,21 +35,30 @@ from flwr.clientapp import ClientApp
 
 from commonground.committees import FixedSet, RoundStart, Signed
 from federated.fixed_point import to_ring
-from federated.member import Member
+from federated.member import Member, WrongShare
 from federated.messages import (
+    ANSWER,
     OPEN,
+    SHOW,
     Opened,
     Reply,
+    Shown,
+    answered_message,
     opened_message,
+    read_answer,
     read_open,
+    read_show,
     read_task,
     reply_message,
+    shown_message,
 )
 from federated.model import decode, digest
 from federated.partner import Partner
 from federated.spec import TrainingSpec
 from protocol.committee import Masks
 from protocol.errors import Reject, StateError
+from protocol.identity import PersonId
+from protocol.shares import Share
 
 
 class PartnerLog(Protocol):
@@ -66,6 +78,12 @@ class PartnerLog(Protocol):
 
     def open(self, fixed: FixedSet, sums: Mapping[Masks, bytes]) -> None:
         """Logs the hashes of the sums that we found; returns with a receipt that holds."""
+
+    def complain(self, fixed: FixedSet, partner: PersonId, share: Share) -> None:
+        """Logs what a partner sealed to us and is wrong."""
+
+    def disclose(self, fixed: FixedSet, member: PersonId, ephemeral: bytes) -> None:
+        """Logs the key of our box for a member who complained."""
 
     def await_openings(self, fixed: FixedSet) -> bool:
         """Whether enough of the committee have opened this set by now, or do so soon."""
@@ -100,7 +118,11 @@ def client_app(
         task = read_open(message)
         require_job(task.job_id)
         fixed = log.await_set(task.round)
-        sums = member.open(fixed, task.shares, task.duties, partner.blank.vector.size)
+        try:
+            sums = member.open(fixed, task.shares, task.duties, partner.blank.vector.size)
+        except WrongShare as wrong:
+            log.complain(fixed, wrong.partner, wrong.share)
+            raise
         hashes = {masks: hashlib.sha256(raw).digest() for masks, raw in sorted(sums.items())}
         said = {masks: fixed.opened.get((member.me, masks)) for masks in hashes}
         if any(said[masks] not in (None, hashes[masks]) for masks in hashes):
@@ -112,6 +134,27 @@ def client_app(
         enough = log.await_openings(fixed)
         opened = Opened(job_id, task.round, tuple(sums[masks] for masks in shown) if enough else ())
         return opened_message(opened, message)
+
+    @app.query(SHOW)
+    def show_seeds(message: Message, _: Context) -> Message:
+        task = read_show(message)
+        require_job(task.job_id)
+        seeds = member.show(log.await_set(task.round), task.shares, task.masks)
+        return shown_message(Shown(job_id, task.round, seeds), message)
+
+    @app.query(ANSWER)
+    def answer_complaint(message: Message, _: Context) -> Message:
+        task = read_answer(message)
+        require_job(task.job_id)
+        fixed = log.await_set(task.round)
+        complaint = fixed.complaints.get(PersonId(task.member))
+        if complaint is None or complaint.partner != member.me:
+            raise Reject("the log has no complaint of this machine by that member")
+        share = Share.decode(complaint.share, fixed.round.committee.size)
+        log.disclose(
+            fixed, PersonId(task.member), member.answer(fixed.round, PersonId(task.member), share)
+        )
+        return answered_message(task, message)
 
     return app
 

@@ -63,8 +63,8 @@ class JobLog(Protocol):
     def fixed(self) -> FixedSet:
         """The set of the round that runs, and what members have said of its sum by now."""
 
-    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
-        """Logs that the round came to nothing."""
+    def fail(self, failure: RoundFailed, epsilon_micro: int) -> None:
+        """Logs that the round came to nothing, and why."""
 
     def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
         """Keeps the weights, then logs the round; returns when both are durable."""
@@ -114,7 +114,8 @@ def train(
         except RoundFailed as failure:
             if failed == job.spare_rounds:
                 raise
-            log.fail(str(failure), failure.missing, cost)
+            log.fail(failure, cost)
+            roster.leave(failure.faulty)
             failed += 1
             continue
         record = pb.TrainingRound(
@@ -128,6 +129,7 @@ def train(
             faulty=summed.faulty,
         )
         log.complete(record, weights)
+        roster.leave(summed.faulty)
         done += 1
     return weights
 

@@ -27,6 +27,7 @@ from federated.fixed_point import RING
 from federated.flower.grid import LocalGrid
 from federated.member import Member
 from federated.model import Weights, digest
+from federated.opening import RoundFailed
 from federated.partner import Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.rounds import train
@@ -37,6 +38,7 @@ from protocol.errors import StateError
 from protocol.identity import PersonId
 from protocol.limits import PPM
 from protocol.sealing import public_of
+from protocol.shares import Share
 from protos.gen import records_pb2 as pb
 from tests.simulated import LABELS, NETWORK, Network, Person
 from tests.simulated_training import job, start
@@ -83,14 +85,15 @@ class Log:
         assert found is not None
         return found
 
-    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
+    def fail(self, failure: RoundFailed, epsilon_micro: int) -> None:
         body = pb.FailedRound(
             network=NETWORK,
             job_id=self.job_id,
             round=self.round().number,
-            reason=reason,
-            missing=missing,
+            reason=str(failure),
+            missing=failure.missing,
             epsilon_micro=epsilon_micro,
+            faulty=failure.faulty,
         )
         self.net.add(self.net.operator, "failed-round", body)
 
@@ -136,6 +139,28 @@ class Log:
             sums=[pb.OpenedSum(masks=masks, sum=sum_) for masks, sum_ in sorted(sums.items())],
         )
         self.net.add(self.me, "opening", body)
+
+    def complain(self, fixed: FixedSet, partner: PersonId, share: Share) -> None:
+        assert self.me is not None
+        body = pb.Complaint(
+            network=NETWORK,
+            job_id=self.job_id,
+            round=fixed.round.number,
+            partner=partner,
+            share=share.encode(),
+        )
+        self.net.add(self.me, "complaint", body)
+
+    def disclose(self, fixed: FixedSet, member: PersonId, ephemeral: bytes) -> None:
+        assert self.me is not None
+        body = pb.Disclosure(
+            network=NETWORK,
+            job_id=self.job_id,
+            round=fixed.round.number,
+            member=member,
+            ephemeral=ephemeral,
+        )
+        self.net.add(self.me, "disclosure", body)
 
     def await_openings(self, fixed: FixedSet) -> bool:
         found = fixed_set(self.net.state, self.job_id)

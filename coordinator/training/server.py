@@ -26,6 +26,7 @@ from coordinator.training.jobs import end_job, initial_path, model_folder, weigh
 from coordinator.training.snapshot import measure_on
 from federated.aggregate import Aggregator
 from federated.model import Weights, decode, encode
+from federated.opening import RoundFailed
 from federated.rounds import train
 from federated.spec import labels_of, spec_of
 from federated.tasks.registry import task_of
@@ -106,16 +107,17 @@ class OperatorLog:
             raise StateError("the round's set is not in the log", "open the job again")
         return fixed
 
-    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
+    def fail(self, failure: RoundFailed, epsilon_micro: int) -> None:
         """The round came to nothing."""
         start = self.round()
         body = pb.FailedRound(
             network=start.network,
             job_id=self._job_id,
             round=start.number,
-            reason=reason[:TEXT_CHARS_MAX],
-            missing=sorted(missing),
+            reason=str(failure)[:TEXT_CHARS_MAX],
+            missing=failure.missing,
             epsilon_micro=epsilon_micro,
+            faulty=failure.faulty,
         )
         self._operator.append("failed-round", body)
 
