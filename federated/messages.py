@@ -92,6 +92,12 @@ class Opened:
     sums: tuple[bytes, ...]  # federated.ring.Ring.pack
 
 
+def require_job(task: Task | OpenTask | ShowTask | AnswerTask, job_id: str) -> None:
+    """Raises Reject for a task of another job than this machine is in."""
+    if task.job_id != job_id:
+        raise Reject(f"this machine trains for the job {job_id!r} and no other")
+
+
 def task_message(task: Task, node_id: int, ttl_seconds: float) -> Message:
     """The task, to one node; the server forgets it after `ttl_seconds`."""
     return _message(_fields(task, base=task.base), node_id, MessageType.TRAIN, ttl_seconds)
