@@ -68,7 +68,7 @@ def run(partners: int, values: int, bits: int, away: int) -> dict[str, object]:
             costs[person].mask_s = time.process_time() - began
             costs[person].sent += len(masked.hidden) + len(masked.sealed.encode())
             hidden += ring.unpack(masked.hidden, values)
-            given[person] = Masked(masked.digest, masked.sealed)  # the values are in the sum
+            given[person] = Masked(masked.signed.update, masked.sealed)  # the values are in the sum
         there = start.committee.size - min(away, start.committee.size - start.committee.needed)
         sums = _open(members, _fixed(start, given), given, values, there, costs=costs)
         total = uncover(ring, [hidden], sums, values)

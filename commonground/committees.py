@@ -76,6 +76,13 @@ class FixedSet:
         return len({sum_ for (_, each), sum_ in self.opened.items() if each == masks}) > 1
 
 
+def active_partners(state: State, job_id: str) -> dict[bytes, PersonId]:
+    """Who joined and has not lied, by transport key."""
+    faulty = state.jobs[job_id].faulty
+    joined = ((partner, enrolled) for (_, partner), enrolled in state.partners.scan(job_id))
+    return {each.transport_key: partner for partner, each in joined if partner not in faulty}
+
+
 def round_start(state: State, job_id: str) -> RoundStart:
     """The round that runs in a job that has been started."""
     job = state.jobs[job_id]

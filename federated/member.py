@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from commonground.committees import FixedSet, RoundStart
+from commonground.committees import FixedSet, RoundStart, Signed
 from federated.duty import Duty
 from federated.ring import Ring, Words
 from federated.secure_sum import hide, sum_masks
@@ -38,9 +38,9 @@ class Masked:
     sealed: Sealed
 
     @property
-    def digest(self) -> bytes:
-        """What the partner signs beside the digest of what it sealed."""
-        return hashlib.sha256(self.hidden).digest()
+    def signed(self) -> Signed:
+        """What the partner signs of it."""
+        return Signed(hashlib.sha256(self.hidden).digest(), self.sealed.digest)
 
 
 class WrongShare(Reject):

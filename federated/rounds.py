@@ -49,7 +49,7 @@ class JobLog(Protocol):
         """Logs that nobody joins any more, unless it says so already."""
 
     def partners(self) -> Mapping[bytes, PersonId]:
-        """Who joined, by transport key (PEM)."""
+        """Who takes part, by transport key (PEM): those who joined and have not lied."""
 
     def round(self) -> RoundStart:
         """The round that runs."""

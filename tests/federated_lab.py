@@ -14,6 +14,7 @@ from commonground.committees import (
     FixedSet,
     RoundStart,
     Signed,
+    active_partners,
     fixed_set,
     round_start,
     signed_updates,
@@ -75,8 +76,7 @@ class Log:
         return next(name for name, _ in self.net.state.jobs.scan())
 
     def partners(self) -> Mapping[bytes, PersonId]:
-        joined = self.net.state.partners.scan(self.job_id)
-        return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
+        return active_partners(self.net.state, self.job_id)
 
     def start(self) -> None:
         if self.net.state.jobs[self.job_id].status is JobStatus.OPEN:

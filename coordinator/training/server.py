@@ -18,6 +18,7 @@ from commonground.committees import (
     FixedSet,
     RoundStart,
     Signed,
+    active_partners,
     fixed_set,
     round_start,
     signed_updates,
@@ -82,10 +83,9 @@ class OperatorLog:
         model_folder(operator.home, job_id).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def partners(self) -> Mapping[bytes, PersonId]:
-        """Who joined, by transport key."""
+        """Who takes part, by transport key."""
         self._operator.refresh()
-        joined = self._operator.state.partners.scan(self._job_id)
-        return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
+        return active_partners(self._operator.state, self._job_id)
 
     def start(self) -> None:
         """Nobody joins any more."""
