@@ -24,7 +24,6 @@ from flwr.clientapp import ClientApp
 
 from commonground.committees import RoundStart, Signed
 from federated.committee_app import CommitteeLog, serve_committee
-from federated.fixed_point import to_ring
 from federated.kept import KeptUpdate, KeptUpdates
 from federated.member import Member
 from federated.messages import Reply, read_task, reply_message, require_job
@@ -78,7 +77,7 @@ def client_app(
             )
         if update is None:
             computed = partner.update(task.round, base)
-            masked = member.mask(start, to_ring(spec, computed.vector))
+            masked = member.mask(start, computed.words)
             update = KeptUpdate(
                 masked.hidden, masked.sealed.encode(), masked.sealed.digest, computed.epsilon_micro
             )
@@ -87,7 +86,7 @@ def client_app(
             log.sign(start, update.signed, update.epsilon_micro)
         return reply_message(Reply(job_id, task.round, update.hidden, update.sealed), message)
 
-    serve_committee(app, member, log, partner.blank.vector.size)
+    serve_committee(app, member, log, spec.values)
     return app
 
 
