@@ -26,7 +26,14 @@ from protocol.rows import Campaign
 GROUP: Final = "commonhold.tasks"
 # They need no installation: a source tree has them as well.
 BUILT_IN: Final = {
+    "cnn": "federated.tasks.cnn:Cnn",
     "images": "federated.tasks.images:Images",
+    "lora": "federated.tasks.lora:Lora",
+    "lstm": "federated.tasks.lstm:Lstm",
+    "mlp": "federated.tasks.mlp:Mlp",
+    "preference": "federated.tasks.preference:Preference",
+    "table": "federated.tasks.table:TableTask",
+    "text": "federated.tasks.text:Text",
 }
 DEFAULT: Final = "images"
 # Beside its own package, what every task computes with.
