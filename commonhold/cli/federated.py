@@ -15,6 +15,7 @@ import typer
 from rich.console import RenderableType
 
 from commonground.files import replace_file
+from commonhold.cli.federated_tasks import tasks
 from commonhold.cli.names import parse_person
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, Printed, emit, guarded, progress, say, table
@@ -32,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train together: open a job, join one, see what it cost.",
 )
+app.command()(tasks)
 
 # Who adds up the updates. Secure aggregation would make this "nobody".
 TRUST: Final = "coordinator"

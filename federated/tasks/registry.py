@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from importlib.metadata import entry_points, packages_distributions, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,7 +60,8 @@ def find(name: str) -> type[Task]:
             f"known are {', '.join(sorted(known()))}; install the package that has it in this environment",
         )
     try:
-        task = EntryPoint(name, found, GROUP).load()
+        module, _, attribute = found.partition(":")
+        task = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError(
             f"the task {name!r} cannot be loaded from {found}: {error}", "repair its installation"
@@ -164,6 +165,21 @@ def code_version(name: str) -> str:
         return f"{package} {version(package)}"
     except ImportError:  # PackageNotFoundError: a module on the path that nobody installed
         return package
+
+
+def described(name: str) -> dict[str, Any]:
+    """A task for people: what it learns, its options with their defaults, its release and its code."""
+    cls = find(name)
+    defaults = {
+        each.name: None if each.default is MISSING else each.default for each in _options(cls)
+    }
+    return {
+        "name": name,
+        "summary": (cls.__doc__ or "").partition("\n")[0].rstrip("."),
+        "options": defaults,
+        "version": code_version(name),
+        "code": code_digest(name).hex(),
+    }
 
 
 def require_code(name: str, digest: bytes, release: str) -> None:

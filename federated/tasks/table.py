@@ -120,7 +120,7 @@ class Columns:
             raise ConfigError(f"knots is {self.knots}", f"give 2 to {KNOTS_MAX}")
         if not 1 <= self.buckets <= BUCKETS_MAX:
             raise ConfigError(f"buckets is {self.buckets}", f"give 1 to {BUCKETS_MAX}")
-        names = [each.name for each in (*self._numbers, *self._categories)]
+        names = [*(each.name for each in self._numbers), *(each.name for each in self._categories)]
         if not 0 < len(names) < COLUMNS_MAX or len({*names, self.label}) <= len(names):
             raise ConfigError(
                 f"a table of {len(names)} columns beside {self.label!r}",
@@ -152,8 +152,10 @@ class Columns:
 
     def inputs(self, table: Table, _: Mapping[str, Array]) -> Inputs:
         """(n, features), of a length about one."""
-        parts = [each.spread(table[each.name], self.knots) for each in self._numbers]
-        parts += [each.spread(table[each.name], self.buckets) for each in self._categories]
+        parts = [
+            *(each.spread(table[each.name], self.knots) for each in self._numbers),
+            *(each.spread(table[each.name], self.buckets) for each in self._categories),
+        ]
         return np.concatenate(parts, axis=1) / np.float32(np.sqrt(len(parts)))
 
 
