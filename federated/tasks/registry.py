@@ -120,7 +120,7 @@ def parsed(name: str, words: list[str]) -> dict[str, Any]:
         key, equals, text = word.partition("=")
         if not equals:
             raise ConfigError(f"{word!r} is no option of a task", "write NAME=VALUE")
-        kind = str(options[key].type) if key in options else "str"
+        kind = _type(options[key]) if key in options else "str"
         if kind.startswith("tuple"):
             given[key] = [*given.get(key, []), *text.split(",")]
         elif kind == "str":
@@ -207,9 +207,14 @@ def _options(cls: type[Task]) -> list[Field[Any]]:
     return [each for each in fields(cls) if each.name not in _NOT_OPTIONS]
 
 
+def _type(option: Field[Any]) -> str:
+    """As it is written, whether or not the task's module evaluates its annotations."""
+    return option.type.__name__ if type(option.type) is type else str(option.type)
+
+
 def _value(task: str, option: Field[Any], value: Any) -> Any:
     """By the field's type: bool, int, float, str, or tuple[str, ...]. Raises ConfigError for another."""
-    match str(option.type), value:
+    match _type(option), value:
         case ("bool", bool()) | ("str", str()):
             return value
         case ("int", int()) if not isinstance(value, bool):
@@ -219,7 +224,7 @@ def _value(task: str, option: Field[Any], value: Any) -> Any:
         case ("tuple[str, ...]", [*words]) if all(isinstance(each, str) for each in words):
             return tuple(words)
     raise ConfigError(
-        f"the option {option.name!r} of {task!r} is {str(value)[:60]!r}", f"it takes {option.type}"
+        f"the option {option.name!r} of {task!r} is {str(value)[:60]!r}", f"it takes {_type(option)}"
     )
 
 
