@@ -224,7 +224,8 @@ def _value(task: str, option: Field[Any], value: Any) -> Any:
         case ("tuple[str, ...]", [*words]) if all(isinstance(each, str) for each in words):
             return tuple(words)
     raise ConfigError(
-        f"the option {option.name!r} of {task!r} is {str(value)[:60]!r}", f"it takes {_type(option)}"
+        f"the option {option.name!r} of {task!r} is {str(value)[:60]!r}",
+        f"it takes {_type(option)}",
     )
 
 
