@@ -96,7 +96,7 @@ def tried(makers: Iterable[Callable[[], T]]) -> tuple[list[T | None], list[Rejec
 
 def raise_all(faults: Iterable[Reject]) -> None:
     """Raises the first, if there is one, with the others beside it."""
-    first, *others = (*faults, None)
-    if first is not None:
-        first.beside = tuple(each for each in others if each is not None)
-        raise first
+    found = tuple(faults)
+    if found:
+        found[0].beside = found[1:]
+        raise found[0]

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from commonhold.cli.output import EXIT_USAGE
-from coordinator import operator as operators
 from coordinator.ledger import Ledger
 from coordinator.operator import Operator
 from protocol.errors import Unreachable
@@ -60,7 +59,9 @@ def test_who_asks_a_server_that_is_starting_waits_for_it(
 ) -> None:
     home = found_network(tmp_path / "net")
     with Operator(home) as operator:
-        monkeypatch.setattr(operators.time, "sleep", lambda _: home.server_path.write_text(HERE))
+        monkeypatch.setattr(
+            "coordinator.operator.time.sleep", lambda _: home.server_path.write_text(HERE)
+        )
         with pytest.raises(Unreachable, match="is not running"):
             assert operator.link
         assert not home.server_path.exists(), "nobody has the ledger: nothing to wait for"
