@@ -217,8 +217,8 @@ def _set_texts(body: pb.Campaign, fields: _Fields) -> None:
 
 def _refused(body: pb.Campaign) -> Iterator[CommonholdError]:
     """What the rules say of a body, each once."""
-    said = set()
-    all_checks: list[Callable[[], None]] = [*campaigns.checks(body)]
+    said: set[str] = set()
+    all_checks: list[Callable[[], object]] = [*campaigns.checks(body)]
     all_checks += (partial(_check_carried, part) for part in body.parts)
     for check in all_checks:
         try:

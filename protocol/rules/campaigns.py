@@ -59,7 +59,7 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
     require_new_id(state, "campaign", record.body.id)
 
 
-def checks(campaign: pb.Campaign) -> Iterator[Callable[[], None]]:
+def checks(campaign: pb.Campaign) -> Iterator[Callable[[], object]]:
     """All that a campaign has to be by itself, in parts that each raise Reject: a rule stops at the first one
     that does, and a draft is told of all."""
     yield partial(_check_id, campaign.id)

@@ -235,10 +235,8 @@ def _criterion(number: int, value: object) -> Criterion:
     name, text = fields["name"], fields["text"]
     if type(name) is not str or type(text) is not str:
         raise Reject(f"{what} has a name or a text that is not text", 'write each in quotes "..."')
-    needs = partial(
-        *(read_integer, f"'needs_ppm' of {what}", fields["needs_ppm"]),
-        *(NEEDS_PPM_MIN, NEEDS_PPM_MAX),
-    )
+    bounds = (NEEDS_PPM_MIN, NEEDS_PPM_MAX)
+    needs = partial(read_integer, f"'needs_ppm' of {what}", fields["needs_ppm"], *bounds)
     checks: tuple[Callable[[], object], ...] = (
         partial(_check_criterion_name, name, what),
         partial(check_text, text, f"the text of {what}", CRITERION_CHARS_MAX, lines=True),
