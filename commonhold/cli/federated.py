@@ -18,6 +18,7 @@ from commonground.files import replace_file
 from commonhold.cli import federated_budget, federated_lead
 from commonhold.cli.federated_asking import agree_to
 from commonhold.cli.federated_lead import staying_open
+from commonhold.cli.federated_tasks import tasks
 from commonhold.cli.names import parse_person
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, Printed, emit, guarded, progress, say, table
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train together: open a job, join one, see what it cost.",
 )
-
+app.command()(tasks)
 federated_lead.register(app)
 federated_budget.register(app)
 
