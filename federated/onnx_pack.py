@@ -128,7 +128,7 @@ def _integers(name: str, integers: NDArray[np.int8], kind: int) -> Any:
     return TensorProto(name=name, data_type=kind, dims=integers.shape, raw_data=raw.tobytes())
 
 
-def _scale(name: str, found: Quantized, axis: int) -> tuple[Any, dict[str, int]]:
+def _scale(name: str, found: Quantized, axis: int) -> tuple[Any, dict[str, Any]]:
     """One for all; of rows by their axis; of blocks, which only matrices have, along the other one."""
     if found.scales.size == 1:
         return numpy_helper.from_array(found.scales.reshape(()), name), {}

@@ -99,4 +99,5 @@ def _scales(rows: Floats, bits: int) -> Floats:
 
 
 def _rounded(rows: Floats, scales: Floats, bits: int) -> NDArray[np.int8]:
-    return np.clip(np.rint(rows / scales), -_most(bits), _most(bits)).astype(np.int8)
+    integers = np.clip(np.rint(rows / scales), -_most(bits), _most(bits))
+    return np.asarray(integers, np.int8)

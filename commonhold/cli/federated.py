@@ -81,6 +81,12 @@ def open_(
     model_licence: Annotated[
         str, typer.Option(help="Under which partners have the model: SPDX id, or where to read it.")
     ] = "CC-BY-NC-4.0",
+    prune: Annotated[
+        int, typer.Option(help="Ship a linear head without this part of its features too, %.")
+    ] = 0,
+    student: Annotated[
+        bool, typer.Option("--student", help="Ship a small network too, taught on the snapshot.")
+    ] = False,
     host: Annotated[str, typer.Option(help="Bound, and where partners connect.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free one.")] = 0,
     join_seconds: Annotated[float, typer.Option(min=1, help="Wait for those invited.")] = 120,
@@ -98,6 +104,7 @@ def open_(
     go_on_in_training()
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
+    from federated.export import Extras
     from federated.flower.logs import log_as_we_do
     from federated.tasks.registry import parsed
 
@@ -131,6 +138,7 @@ def open_(
         join_seconds=join_seconds,
         round_seconds=round_seconds,
         model_licence=model_licence,
+        extras=Extras(prune, student),
     )
     with _sigterm_interrupts(), progress(as_json) as bar:
         shown = bar.add_task("preparing", total=None)

@@ -32,6 +32,7 @@ from coordinator.operator import Operator
 from coordinator.training.jobs import end_job, initial_path, run_folder
 from coordinator.training.releasing import Released, load_held_back, release_model
 from coordinator.training.snapshot import load_yardstick
+from federated.export import Extras, require_fits
 from federated.flower.control import SuperLink
 from federated.flower.layout import BODY_BYTES_MAX
 from federated.model import Weights, digest, encode, encoded_bytes
@@ -104,6 +105,7 @@ class Terms:
     join_seconds: float
     round_seconds: int
     model_licence: str  # under which partners have the model
+    extras: Extras  # what is shipped beside it
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -152,6 +154,7 @@ def open_job(
             snapshot, _ = find_snapshot(operator.state, terms.snapshot)
             public = load_yardstick(home, snapshot, task).table
         task = task.suited(public)
+        require_fits(terms.extras, task, has_public=public is not None)
         held_back = load_held_back(terms.held_back, task)
         weights = initial_weights(task, terms.task, public)
         record = _record(operator.state, terms, task, weights)
@@ -179,7 +182,7 @@ def open_job(
                         * operator.state.partners.count(terms.job_id)
                     )
                     cpu_seconds = _own_cpu_seconds() + min(link.partner_seconds(), most)
-                    released = release_model(operator, job, held_back, cpu_seconds)
+                    released = release_model(operator, job, held_back, terms.extras, cpu_seconds)
         joined = operator.state.partners.count(terms.job_id)
         return Outcome(operator.state.jobs[terms.job_id], joined, released)
 

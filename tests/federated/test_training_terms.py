@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from coordinator.training.opening import Terms
+from federated.export import Extras
 from node.training.joining import Offer
 from protocol.errors import ConfigError
 from protocol.identity import PersonId
@@ -36,6 +37,7 @@ GOOD: dict[str, Any] = {
     "join_seconds": 1,
     "round_seconds": 60,
     "model_licence": "CC-BY-4.0",
+    "extras": Extras(),
 }
 
 
