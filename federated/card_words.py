@@ -6,6 +6,7 @@ writers escape every piece of it, and nothing else makes markup of a card.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -21,6 +22,7 @@ _STYLE: Final = (
     "table{border-collapse:collapse;display:block;overflow-x:auto}"
     "th,td{border-bottom:1px solid #bbb;padding:.2rem .6rem;text-align:left;overflow-wrap:anywhere}"
 )
+_FIGURE: Final = re.compile(r"\d[0-9A-Za-z.,%() -]*", re.ASCII)
 _BAR_WIDTH: Final = 24  # characters of the longest bar
 
 
@@ -77,7 +79,12 @@ def to_html(card: bytes) -> str:
 
 
 def _row(cells: Sequence[str], *, bare: bool = False) -> str:
-    return f"| {' | '.join(cells if bare else map(in_markdown, cells))} |"
+    return f"| {' | '.join(cells if bare else map(_cell, cells))} |"
+
+
+def _cell(text: str) -> str:
+    """A figure with its unit begins no list where a cell's bar is before it."""
+    return text if _FIGURE.fullmatch(text) else in_markdown(text)
 
 
 def _wrapped(tag: str, texts: Sequence[str]) -> str:

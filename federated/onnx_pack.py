@@ -1,8 +1,9 @@
 """A model's weights in fewer bits: half floats, eight-bit or four-bit integers, as ONNX runtimes read them.
 
-Only what is stored changes. Weights are packed and a node in front of their use unpacks them; activations
-stay floats, so that nothing has to be calibrated, no example leaves a trace, and what one asks does not hang
-on what else is in the batch. Vectors and small arrays stay as they are: scales would cost what they save.
+Only what is stored changes: weights are packed, and a node in front of their use unpacks them. So nothing has
+to be calibrated, and no example leaves a trace in a file. A runtime may multiply in integers all the same:
+onnxruntime then rounds each example's activations by themselves, so that what one asks does not hang on what
+else is in the batch. Vectors and small arrays stay as they are: scales would cost what they save.
 """
 
 from __future__ import annotations

@@ -106,7 +106,9 @@ def test_a_runtime_reads_the_values_that_training_was_done_at(
     made = packed(graph_of(op, stored, [None, columns], len(weight)), precision)
     bits = {Precision.INT8: 8, Precision.INT4: 4}[precision]
     said = Model(made.SerializeToString()).scores(x)
-    np.testing.assert_allclose(said, x @ as_shipped(weight, bits).T, rtol=1e-3, atol=1e-3)
+    expected = x @ as_shipped(weight, bits).T
+    # It may round what it multiplies with, too.
+    assert np.abs(said - expected).max() < 0.03 * expected.std()
 
 
 @pytest.mark.parametrize("precision", list(Precision))

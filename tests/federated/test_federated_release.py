@@ -99,7 +99,8 @@ def test_what_one_asks_does_not_hang_on_what_else_is_in_the_batch(made: Release)
         model = Model(artifact.path)
         asked = INPUTS if artifact.takes.name == "features" else FED
         alone = np.concatenate([model.scores(asked[at : at + 1]) for at in range(5)])
-        np.testing.assert_allclose(model.scores(asked)[:5], alone, rtol=1e-4, atol=1e-4)
+        together = model.scores(asked)[:5]
+        assert np.abs(together - alone).max() < 1e-3 * together.std()
 
 
 def test_the_same_weights_give_the_same_files(made: Release, tmp_path: Path) -> None:
@@ -149,7 +150,8 @@ def test_a_file_that_computes_something_else_is_not_released(
 
     def wrong(*arguments: object) -> object:
         graph = right(*arguments)  # type: ignore[arg-type]
-        graph.graph.initializer[-1].raw_data = bytes(len(graph.graph.initializer[-1].raw_data))
+        largest = max(graph.graph.initializer, key=lambda array: len(array.raw_data))
+        largest.raw_data = bytes(len(largest.raw_data))
         return graph
 
     monkeypatch.setattr(exporting, "export", wrong)
