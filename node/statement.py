@@ -144,7 +144,10 @@ def _royalty(line: pb.RewardLine, share: str) -> str:
 
 
 def _updates(evidence: pb.Evidence) -> str:
-    return "1 update" if evidence.updates == 1 else f"{evidence.updates} updates"
+    updates = "1 update" if evidence.updates == 1 else f"{evidence.updates} updates"
+    if evidence.worth_ppm:
+        updates += f", which by their worth weigh as much as {evidence.worth_ppm / PPM:.2f},"
+    return updates
 
 
 def _items(evidence: pb.Evidence) -> str:

@@ -37,6 +37,11 @@ class JobTerms:
     task_options: str
     task_code: bytes
     task_version: str
+    is_question: bool
+    cohorts: int
+    defence: str
+    worth_ppm: int
+    margin_ppm: int
     model_licence: str
 
 
@@ -70,6 +75,17 @@ class TrainingRound:
     partners: tuple[PersonId, ...]
     epsilon_micro: int
     accuracy_ppm: int
+    reason: str
+    usefulness_micro: tuple[int, ...]
+    weights_ppm: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A partner's updates in a job's rounds that no close has paid yet."""
+
+    updates: int = 0
+    worth_ppm: int = 0  # what they weigh, in millionths of an update
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from protocol.coin.dealing import Deal
 from protocol.coin.group import Point
 from protocol.coin.witnesses import Coin, Diligence, Proposal
 from protocol.identity import NOBODY, KeyId, PersonId
-from protocol.jobs import Enrolment, Job, Update
+from protocol.jobs import Enrolment, Job, Trained, Update
 from protocol.money.onchain import Ask, Bond, Deposit, OnChain, Past, Range, Root, Slash, Vouched
 from protocol.money.payload import Payload
 from protocol.money.settlement import Address, Deployment
@@ -140,9 +140,7 @@ class State:
     evidence: Table[tuple[str, int], ItemId] = field(default_factory=Table)
     # By the revision of the terms, too: each has its price.
     contributions: Table[tuple[PersonId, str, int], Contribution] = field(default_factory=Table)
-    trained: Table[tuple[PersonId, str], int] = field(
-        default_factory=Table
-    )  # updates in rounds of a job
+    trained: Table[tuple[PersonId, str], Trained] = field(default_factory=Table)
     # Revenue that waits, by the log index of the record that brought it, and its place there.
     deposits: Table[tuple[int, int], Deposit] = field(default_factory=Table)
 

@@ -50,6 +50,7 @@ VERDICT: Final = "unit/test_fold_verdict.py"
 VOTES: Final = "unit/test_fold_votes.py"
 WITHDRAWAL: Final = "unit/test_fold_withdrawal.py"
 WITNESSES: Final = "unit/test_fold_witnesses.py"
+WORTH: Final = "unit/test_fold_worth.py"
 COIN: Final = "unit/test_coin.py"
 SIMILARITY: Final = "unit/test_similarity.py"
 TASKS: Final = "unit/test_tasks_kinds.py"
@@ -85,6 +86,7 @@ _TEXT: Final = "protocol/text.py"
 _VERDICT: Final = "protocol/rules/verdict.py"
 _WITHDRAWAL: Final = "protocol/rules/withdrawal.py"
 _WITNESSES: Final = "protocol/rules/witnesses.py"
+_WORTH: Final = "protocol/rules/worth.py"
 _COIN_ROWS: Final = "protocol/coin/witnesses.py"
 _DEALING: Final = "protocol/coin/dealing.py"
 _PROOF: Final = "protocol/coin/proof.py"
@@ -2648,6 +2650,92 @@ _MOVED: Final = (
     ),
 )
 
+_TRAINED: Final = (
+    Mutant(
+        "a cohort may be one partner",
+        _WORTH,
+        "COHORT_PARTNERS_MIN = 2",
+        "COHORT_PARTNERS_MIN = 1",
+        WORTH,
+    ),
+    Mutant(
+        "cohorts are compared with nothing",
+        _WORTH,
+        "bool(job.snapshot) or not (job.cohorts or job.margin_ppm)",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "pay goes by worth that nothing shows",
+        _WORTH,
+        "bool(job.cohorts) or not job.worth_ppm",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "cohorts are combined by any name",
+        _WORTH,
+        "(job.defence in set(Defence)) if job.cohorts else not job.defence",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a question is asked again and again",
+        _WORTH,
+        "job.rounds == 1",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a question asks a sample",
+        _WORTH,
+        "job.sampling_ppm == PPM",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a round is rolled back in a job that rolls none back",
+        _WORTH,
+        "job.terms.margin_ppm > 0",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a model is thrown away without a reason",
+        _WORTH,
+        "bool(body.reason) == (body.model == body.base_model)",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a cohort is not measured",
+        _WORTH,
+        "len(body.usefulness_micro) == job.terms.cohorts",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "weights make pay out of nothing",
+        _WORTH,
+        "sum(weights) == PPM * count",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a partner's own part goes by worth",
+        _WORTH,
+        "min(weights) >= PPM - terms.worth_ppm",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a job that pays alike takes weights",
+        _WORTH,
+        'require(not weights, "this job pays each update alike")',
+        "pass",
+        WORTH,
+    ),
+)
 _LICENCES: Final = "protocol/rules/licences.py"
 _REVENUE: Final = "protocol/money/revenue.py"
 
@@ -2759,5 +2847,6 @@ MUTANTS: Final = (
     *_WHO,
     *_BONDED,
     *_MOVED,
+    *_TRAINED,
     *_SOLD,
 )

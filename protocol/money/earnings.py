@@ -140,17 +140,22 @@ def answers_by_programs(state: State, campaign_id: str) -> Counter[PersonId]:
 
 
 def trainer_lines(state: State) -> Iterator[pb.RewardLine]:
-    """One line for each partner and job of this epoch, unpriced: every update counts the same.
+    """One line for each partner and job of this epoch, unpriced.
+
+    Every update counts the same, but for the part of the pay that a job gives by worth.
 
     A partner does not say how much data it has, since nobody could check it.
     """
-    for (person, job_id), updates in state.trained.scan():
+    for (person, job_id), trained in state.trained.scan():
+        terms = state.jobs[job_id].terms
         yield pb.RewardLine(
             person=person,
             role=pb.ROLE_TRAINER,
             job_id=job_id,
-            weight_micro=state.jobs[job_id].terms.price_ppm * updates,
-            evidence=pb.Evidence(updates=updates),
+            weight_micro=terms.price_ppm * trained.worth_ppm // PPM,
+            evidence=pb.Evidence(
+                updates=trained.updates, worth_ppm=trained.worth_ppm if terms.worth_ppm else 0
+            ),
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId, short
-from protocol.jobs import Enrolment, Job, JobResult, JobTerms, TrainingRound, Update
+from protocol.jobs import Enrolment, Job, JobResult, JobTerms, Trained, TrainingRound, Update
 from protocol.lifecycle import JobEvent, next_job_status
 from protocol.limits import (
     CERTIFICATE_BYTES_MAX,
@@ -35,6 +35,7 @@ from protocol.rules.record import (
     require_hash,
     require_new_id,
 )
+from protocol.rules.worth import validate_round_worth, validate_worth_terms, weights_of
 from protocol.state import State
 from protocol.text import check_name, check_text, is_id, quoted
 from protos.gen import records_pb2 as pb
@@ -76,6 +77,7 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
     _validate_columns(job)
     _validate_partners(state, job)
     _validate_privacy(job)
+    validate_worth_terms(job)
     require(
         1 <= job.rounds <= TRAINING_ROUNDS_MAX,
         f"a job of {job.rounds} rounds",
@@ -278,6 +280,7 @@ def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
         "a round costs privacy, and never more than the job has",
     )
     require(body.accuracy_ppm <= PPM, "the accuracy is above one")
+    validate_round_worth(job, body)
     fresh = sum((partner, body.job_id) not in state.trained for partner in partners)
     require(
         len(state.trained) + fresh <= TRAINER_LINES_MAX,
@@ -301,9 +304,10 @@ def process_round(state: State, record: Record[pb.TrainingRound]) -> None:
         ),
     )
     state.updates.clear(body.job_id)
-    for partner in done.partners:
+    for partner, weight in zip(done.partners, weights_of(body), strict=True):
         key = (partner, body.job_id)
-        state.trained.put(key, state.trained.get(key, 0) + 1)
+        before = state.trained.get(key, Trained())
+        state.trained.put(key, Trained(before.updates + 1, before.worth_ppm + weight))
 
 
 def validate_model(state: State, record: Record[pb.Model]) -> None:
@@ -319,6 +323,10 @@ def validate_model(state: State, record: Record[pb.Model]) -> None:
         return
     require(len(job.rounds) == job.terms.rounds, "the job's rounds have not all run")
     require(body.weights == job.model, "the model is not that of the last round")
+    if job.terms.is_question:
+        require_hash(body.card, "the answer's hash")
+        require(not body.artifact and not body.held_back, "an answer is no model")
+        return
     require_hash(body.artifact, "the artifact's hash")
     require_hash(body.card, "the card's hash")
     require(body.accuracy_fp32_ppm <= PPM, "the accuracy is above one")

@@ -749,7 +749,7 @@ class RewardLine(_message.Message):
     def __init__(self, person: _Optional[bytes] = ..., role: _Optional[_Union[Role, str]] = ..., campaign_id: _Optional[str] = ..., asset: _Optional[bytes] = ..., amount: _Optional[str] = ..., weight_micro: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ..., job_id: _Optional[str] = ..., licence_id: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid_micro", "updates", "licensed_permille", "derivatives", "programs")
+    __slots__ = ("accepted", "rejected", "duplicates", "undecided", "answers", "gold_answers", "gold_right", "agreement_ppm", "ring_size", "shares_micro", "repaid_micro", "updates", "licensed_permille", "derivatives", "programs", "worth_ppm")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
@@ -765,6 +765,7 @@ class Evidence(_message.Message):
     LICENSED_PERMILLE_FIELD_NUMBER: _ClassVar[int]
     DERIVATIVES_FIELD_NUMBER: _ClassVar[int]
     PROGRAMS_FIELD_NUMBER: _ClassVar[int]
+    WORTH_PPM_FIELD_NUMBER: _ClassVar[int]
     accepted: int
     rejected: int
     duplicates: int
@@ -780,7 +781,8 @@ class Evidence(_message.Message):
     licensed_permille: int
     derivatives: int
     programs: int
-    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid_micro: _Optional[int] = ..., updates: _Optional[int] = ..., licensed_permille: _Optional[int] = ..., derivatives: _Optional[int] = ..., programs: _Optional[int] = ...) -> None: ...
+    worth_ppm: int
+    def __init__(self, accepted: _Optional[int] = ..., rejected: _Optional[int] = ..., duplicates: _Optional[int] = ..., undecided: _Optional[int] = ..., answers: _Optional[int] = ..., gold_answers: _Optional[int] = ..., gold_right: _Optional[int] = ..., agreement_ppm: _Optional[int] = ..., ring_size: _Optional[int] = ..., shares_micro: _Optional[int] = ..., repaid_micro: _Optional[int] = ..., updates: _Optional[int] = ..., licensed_permille: _Optional[int] = ..., derivatives: _Optional[int] = ..., programs: _Optional[int] = ..., worth_ppm: _Optional[int] = ...) -> None: ...
 
 class Deployment(_message.Message):
     __slots__ = ("network", "chain_id", "block", "finality", "share_token", "timelock", "governor", "witness_set", "vault", "settlement", "stake", "board")
@@ -1023,7 +1025,7 @@ class Licence(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., licensee: _Optional[str] = ..., terms: _Optional[str] = ..., asset: _Optional[bytes] = ..., price: _Optional[str] = ..., job_id: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "task", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "task_options", "task_code", "task_version", "model_licence")
+    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "task", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "task_options", "task_code", "task_version", "is_question", "cohorts", "defence", "worth_ppm", "margin_ppm", "model_licence")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -1050,6 +1052,11 @@ class Job(_message.Message):
     TASK_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     TASK_CODE_FIELD_NUMBER: _ClassVar[int]
     TASK_VERSION_FIELD_NUMBER: _ClassVar[int]
+    IS_QUESTION_FIELD_NUMBER: _ClassVar[int]
+    COHORTS_FIELD_NUMBER: _ClassVar[int]
+    DEFENCE_FIELD_NUMBER: _ClassVar[int]
+    WORTH_PPM_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_PPM_FIELD_NUMBER: _ClassVar[int]
     MODEL_LICENCE_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
@@ -1077,11 +1084,16 @@ class Job(_message.Message):
     task_options: str
     task_code: bytes
     task_version: str
+    is_question: bool
+    cohorts: int
+    defence: str
+    worth_ppm: int
+    margin_ppm: int
     model_licence: str
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., task: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., task_options: _Optional[str] = ..., task_code: _Optional[bytes] = ..., task_version: _Optional[str] = ..., model_licence: _Optional[str] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., task: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., task_options: _Optional[str] = ..., task_code: _Optional[bytes] = ..., task_version: _Optional[str] = ..., is_question: _Optional[bool] = ..., cohorts: _Optional[int] = ..., defence: _Optional[str] = ..., worth_ppm: _Optional[int] = ..., margin_ppm: _Optional[int] = ..., model_licence: _Optional[str] = ...) -> None: ...
 
 class TrainingRound(_message.Message):
-    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm")
+    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm", "reason", "usefulness_micro", "weights_ppm")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
@@ -1090,6 +1102,9 @@ class TrainingRound(_message.Message):
     PARTNERS_FIELD_NUMBER: _ClassVar[int]
     EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_PPM_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    USEFULNESS_MICRO_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_PPM_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     job_id: str
     round: int
@@ -1098,7 +1113,10 @@ class TrainingRound(_message.Message):
     partners: _containers.RepeatedScalarFieldContainer[bytes]
     epsilon_micro: int
     accuracy_ppm: int
-    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ...) -> None: ...
+    reason: str
+    usefulness_micro: _containers.RepeatedScalarFieldContainer[int]
+    weights_ppm: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ..., reason: _Optional[str] = ..., usefulness_micro: _Optional[_Iterable[int]] = ..., weights_ppm: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("network", "job_id", "outcome", "reason", "weights", "artifact", "card", "accuracy_fp32_ppm", "accuracy_int8_ppm", "held_back", "fp32_bytes", "int8_bytes", "epsilon_micro", "energy_millijoules")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.jobs import Trained
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protocol.rules import training
@@ -236,4 +237,5 @@ def test_an_epoch_trains_no_more_than_its_close_pays(
     with refuses("at most 2 trainers"):
         add_round(joined, round_of(joined, ada, ben, cyn))
     add_round(joined, round_of(joined, ada, cyn))
-    assert dict(joined.state.trained.scan()) == {(ada.id, "train"): 1, (cyn.id, "train"): 1}
+    once = Trained(updates=1, worth_ppm=PPM)
+    assert dict(joined.state.trained.scan()) == {(ada.id, "train"): once, (cyn.id, "train"): once}

@@ -1,0 +1,186 @@
+"""What a question ends with: the noisy sum, what it says with its intervals, and what it cost.
+
+Everything in it follows from the noisy sum, the noise's deviation and the question: whoever has the file
+computes it again. Its hash is in the log, it is signed like a model card, and the figures themselves are in
+the file alone: they belong to who asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commonground.escaping import in_code, in_markdown
+from federated.questions import Question, parse
+from federated.signed_card import canonical
+from federated.statistics import Figure, figures
+from protocol.depth import load_json
+from protocol.errors import ConfigError, Reject
+from protocol.identity import PersonId, name_of
+from protocol.limits import PPM
+
+FORMAT: Final = "commonhold-answer-1"
+
+_POST_PROCESSING: Final = (
+    "Intervals are of 95 %, each by itself, and of the noise alone: they hold for these partners' examples,"
+    " and say nothing about examples that no partner has.",
+    "Noise makes some counts negative; they are shown as none, so that small counts come out too large on"
+    " average. `noisy_micro` has the values as they were, which are right on average.",
+    "A value outside of the question's range was counted at its end, or as `outside`; one that could not be"
+    " read as `missing`.",
+    "Privacy is counted for one example. Somebody who is in several of them is protected less.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the log says what the answer was made from."""
+
+    network: bytes
+    job_id: str
+    title: str
+    job_entry: int
+    round_entries: Sequence[int]
+    partners: Sequence[PersonId]  # whose examples are in it
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the answer cost each example, towards whom; epsilon and delta are one promise."""
+
+    epsilon_micro: Mapping[str, int]  # by who could learn it
+    delta: float
+
+
+def compose(
+    question: Question,
+    noisy: NDArray[np.float64],
+    deviation: float,
+    origin: Origin,
+    cost: Cost,
+) -> bytes:
+    """The answer as canonical JSON; all numbers are integers, in millionths where they are `_micro`.
+
+    `noisy` is the sum with its noise, of that deviation in each value. Raises Reject for one that does not
+    answer the question.
+    """
+    kept, spread = _micro(noisy), round(deviation * PPM)
+    found = _figures(str(question), kept, spread)
+    return canonical(
+        {
+            "format": FORMAT,
+            "title": origin.title,
+            "question": str(question),
+            "words": question.words,
+            "network": origin.network.hex(),
+            "job": origin.job_id,
+            "job_entry": origin.job_entry,
+            "round_entries": list(origin.round_entries),
+            "partners": [name_of(each) for each in origin.partners],
+            "noisy_micro": kept,
+            "deviation_micro": spread,
+            "figures": [_figure(each) for each in found],
+            "epsilon_micro": dict(cost.epsilon_micro),
+            "delta": f"{cost.delta:g}",
+            "how_to_read": list(_POST_PROCESSING),
+        }
+    )
+
+
+def recompute(answer: bytes) -> None:
+    """Raises Reject unless the figures of an answer are what its noisy sum says."""
+    try:
+        its: dict[str, Any] = load_json(answer)
+        found = _figures(its["question"], its["noisy_micro"], its["deviation_micro"])
+        pairs = list(zip(map(_figure, found), its["figures"], strict=True))
+        wrong = [one["name"] for one, other in pairs if not _same(one, other)]
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise Reject("this is no answer", "get it from the coordinator again") from error
+    if wrong:
+        raise Reject(f"the answer's {wrong[0]!r} does not follow from its noisy sum")
+
+
+def _figures(question: str, noisy_micro: Sequence[int], deviation_micro: int) -> list[Figure]:
+    """From what the file holds, so that everybody computes with the same numbers."""
+    return figures(parse(question), np.array(noisy_micro, np.float64) / PPM, deviation_micro / PPM)
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Two computers solve the same equations to a millionth, or to nine digits."""
+    return one["name"] == other["name"] and all(
+        abs(one[each] - other[each]) <= max(1, abs(one[each]) // 10**9)
+        for each in ("value_micro", "low_micro", "high_micro")
+    )
+
+
+def to_markdown(answer: bytes) -> str:
+    """The answer for people."""
+    its: dict[str, Any] = load_json(answer)
+    rows = [
+        f"| {in_markdown(each['name'])} | {_shown(each['value_micro'])}"
+        f" | {_shown(each['low_micro'])} to {_shown(each['high_micro'])} |"
+        for each in its["figures"]
+    ]
+    costs = [
+        f"- Towards {in_markdown(who)}: epsilon {epsilon / PPM:.3f} at delta {its['delta']}"
+        for who, epsilon in its["epsilon_micro"].items()
+    ]
+    return "\n".join(
+        [
+            f"# {in_markdown(its['title'])}",
+            "",
+            f"Asked: {in_markdown(its['words'])} ({in_code(its['question'])}), of"
+            f" {len(its['partners'])} partners.",
+            "",
+            "| What | Answer | With 95 % confidence |",
+            "| --- | --- | --- |",
+            *rows,
+            "",
+            "## What it cost each example",
+            "",
+            *costs,
+            "",
+            "## Where it comes from",
+            "",
+            f"- Job {in_code(its['job'])}, entry {its['job_entry']} of the log of network"
+            f" {in_code(its['network'])}; its rounds are entries"
+            f" {', '.join(map(str, its['round_entries']))}",
+            *(f"- Partner {in_code(each)}" for each in its["partners"]),
+            "",
+            "## How to read it",
+            "",
+            *(f"- {each}" for each in its["how_to_read"]),
+            "",
+        ]
+    )
+
+
+def figures_of(answer: bytes) -> list[Figure]:
+    """What an answer says, as numbers."""
+    return [
+        Figure(each["name"], *(each[f"{end}_micro"] / PPM for end in ("value", "low", "high")))
+        for each in load_json(answer)["figures"]
+    ]
+
+
+def _micro(values: NDArray[np.float64]) -> list[int]:
+    if not np.isfinite(values).all():
+        raise Reject("the answer holds values that are not finite")
+    return [round(each * PPM) for each in values.tolist()]
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "name": figure.name,
+        "value_micro": round(figure.value * PPM),
+        "low_micro": round(figure.low * PPM),
+        "high_micro": round(figure.high * PPM),
+    }
+
+
+def _shown(micro: int) -> str:
+    return f"{micro / PPM:,.4g}" if abs(micro) < 100 * PPM else f"{micro / PPM:,.0f}"

@@ -1,0 +1,70 @@
+"""An answer's file: everything in it follows from its noisy sum."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from federated.answer import Cost, Origin, compose, figures_of, recompute, to_markdown
+from federated.questions import parse
+from federated.signed_card import canonical
+from federated.statistics import bound, total
+from protocol.errors import Reject
+from protocol.identity import PersonId
+from protocol.limits import PPM
+
+ORIGIN = Origin(bytes(32), "ages", "Ages | of <b>all</b>", 7, [9], [PersonId(bytes([1]) * 32)])
+COST = Cost({"everybody": PPM, "another partner": 1_200_000}, 1e-5)
+AGES = [str(age) for age in range(20, 80)] * 10
+
+
+def answer(text: str = "histogram age 0 100 10") -> bytes:
+    question = parse(text)
+    exact = total(question, {"age": AGES}, len(AGES))
+    noise = np.random.default_rng(1).normal(0, 5 * bound(question), len(exact))
+    return compose(question, exact + noise, 5 * bound(question), ORIGIN, COST)
+
+
+@pytest.mark.parametrize(
+    "text", ["count", "histogram age 0 100 10", "mean age 0 100", "quantile age 0 100 0.5"]
+)
+def test_an_answer_is_recomputed_from_its_noisy_sum(text: str) -> None:
+    made = answer(text)
+    recompute(made)
+    assert canonical(json.loads(made)) == made
+    assert all(each.low <= each.value <= each.high for each in figures_of(made))
+    assert len(figures_of(made)) == len(json.loads(made)["figures"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"noisy_micro": [0] * 12},
+        {"deviation_micro": PPM},
+        {"question": "histogram age 0 50 10"},
+        {"question": "nonsense"},
+        {"noisy_micro": [0]},
+        {"noisy_micro": "x"},
+        {"noisy_micro": None},
+        {"figures": []},
+    ],
+)
+def test_a_changed_answer_is_found_out(change: dict[str, object]) -> None:
+    its = json.loads(answer())
+    with pytest.raises(Reject):
+        recompute(canonical(its | change))
+    with pytest.raises(Reject):
+        recompute(b"[]")
+
+
+def test_people_read_it() -> None:
+    text = to_markdown(answer())
+    assert "<b>" not in text and "epsilon 1.200 at delta 1e-05" in text
+    assert "| 20 to 30 |" in text.replace("\\", "")
+
+
+def test_a_sum_that_is_none_makes_no_answer() -> None:
+    with pytest.raises(Reject):
+        compose(parse("count"), np.array([np.nan]), 1.0, ORIGIN, COST)

@@ -1,0 +1,189 @@
+"""What partners are worth by sums of cohorts, robust sums, and the watch that rolls a bad round back."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from federated.robust import combine
+from federated.valuation import Measured, Worth, estimate, shares_ppm, usefulness_micro
+from federated.watching import BAD_ROUNDS_MAX, PATIENCE, Verdict, Watch
+from protocol.cohorts import Defence, draw_cohorts
+from protocol.errors import Reject
+from protocol.identity import PersonId
+from protocol.limits import PPM
+
+DOWNHILL = np.array([3.0, 4.0, 0.0])
+
+
+def people(count: int) -> list[PersonId]:
+    return [PersonId(hashlib.sha256(bytes([number])).digest()) for number in range(count)]
+
+
+def rounds(worths: list[float], cohorts: int, count: int, deviation: float) -> list[Measured]:
+    """What the log has of rounds in which each partner pushes by its worth."""
+    partners, rng = people(len(worths)), np.random.default_rng(1)
+    of = dict(zip(partners, worths, strict=True))
+    return [
+        Measured(cohort, round((sum(of[who] for who in cohort) + rng.normal(0, deviation)) * PPM))
+        for round_ in range(1, count + 1)
+        for cohort in draw_cohorts(bytes(32), round_, partners, cohorts)
+    ]
+
+
+def test_usefulness_is_the_part_along_the_way_downhill() -> None:
+    assert usefulness_micro(np.array([3.0, 4.0, 9.0]), DOWNHILL) == 5 * PPM
+    assert usefulness_micro(-DOWNHILL, DOWNHILL) == -5 * PPM
+    assert usefulness_micro(np.array([4.0, -3.0, 1.0]), DOWNHILL) == 0
+    assert usefulness_micro(DOWNHILL, np.zeros(3)) == 0
+    for bad in (np.zeros(2), np.array([np.nan, 0, 0]), np.array([np.inf, 0, 0])):
+        with pytest.raises(Reject):
+            usefulness_micro(bad, DOWNHILL)
+
+
+def test_partners_are_told_apart_by_their_company() -> None:
+    worths = [5.0, 3.0, 0.0, -4.0, 2.0, 2.0]
+    found = estimate(rounds(worths, 3, 40, 1.0), people(6), 1.0)
+    assert found is not None
+    for worth, each in zip(worths, found.values(), strict=True):
+        assert abs(each.value - worth) < 4 * each.error
+        assert 0 < each.error < 0.5
+    assert [each.is_harmful for each in found.values()] == [False, False, False, True, False, False]
+    shares = shares_ppm(found, people(6))
+    assert sum(shares) == PPM
+    assert shares[3] == 0 and shares[0] > shares[1] > shares[4] > shares[2]
+
+
+def test_errors_are_as_large_as_they_say() -> None:
+    """Over many seeds an estimate is within two of its errors about 95 times of 100."""
+    partners, hits = people(5), 0
+    for number in range(200):
+        rng = np.random.default_rng(number)
+        seen = [
+            Measured(cohort, round((len(cohort) + rng.normal(0, 2.0)) * PPM))
+            for round_ in range(1, 16)
+            for cohort in draw_cohorts(bytes([number]) * 32, round_, partners, 2)
+        ]
+        found = estimate(seen, partners, 2.0)
+        assert found is not None
+        hits += abs(found[partners[0]].value - 1) < 2 * found[partners[0]].error
+    assert 0.9 < hits / 200 <= 1.0
+
+
+def test_without_cohorts_nobody_is_told_apart() -> None:
+    assert estimate([], people(3), 1.0) is None
+    assert estimate(rounds([1.0, 2.0, 3.0], 1, 50, 0.0), people(3), 1.0) is None
+    assert sum(shares_ppm(None, people(3))) == PPM
+    assert max(shares_ppm(None, people(3))) - min(shares_ppm(None, people(3))) <= 1
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40))
+def test_shares_always_add_up(values: list[float]) -> None:
+    partners = people(len(values))
+    worth = {who: Worth(value, 1.0) for who, value in zip(partners, values, strict=True)}
+    shares = shares_ppm(worth, partners)
+    assert sum(shares) == PPM and min(shares) >= 0
+    assert all(
+        not share for share, value in zip(shares, values, strict=True) if value < 0
+    ) or not any(value * PPM >= 0.5 for value in values)
+
+
+# ---- robust sums ----
+
+HONEST = [np.array([1.0, 2.0, 3.0]) + shift for shift in (-0.1, 0.0, 0.1, 0.2)]
+
+
+@pytest.mark.parametrize("defence", list(Defence))
+def test_every_defence_is_the_sum_where_all_cohorts_agree(defence: Defence) -> None:
+    same = [HONEST[1]] * 4
+    np.testing.assert_allclose(combine(defence, same, [1.0] * 4), 4 * HONEST[1])
+
+
+@pytest.mark.parametrize("defence", list(Defence))
+def test_one_cohort_moves_a_robust_sum_by_little(defence: Defence) -> None:
+    attacked = [*HONEST, -1000 * HONEST[1]]
+    moved = np.linalg.norm(combine(defence, attacked, [1.0] * 4 + [-1000.0]) / 5 - HONEST[1])
+    if defence is Defence.MEAN:
+        assert moved > 700
+    else:
+        assert moved < 2.5
+
+
+def test_trusted_keeps_what_points_downhill_and_nothing_else() -> None:
+    np.testing.assert_allclose(combine(Defence.TRUSTED, HONEST[:2], [1.0, -1.0]), HONEST[0])
+    assert not combine(Defence.TRUSTED, HONEST, [-1.0] * 4).any()
+    assert not combine(Defence.TRUSTED, [np.zeros(3)], [0.0]).any()
+
+
+@pytest.mark.parametrize(
+    ("cohorts", "useful"),
+    [([], []), ([np.zeros(2), np.zeros(3)], [0, 0]), ([np.array([np.nan])], [0]), (HONEST, [1.0])],
+)
+def test_sums_that_do_not_fit_are_refused(cohorts: list[np.ndarray], useful: list[float]) -> None:
+    with pytest.raises(Reject):
+        combine(Defence.MEDIAN, cohorts, useful)
+
+
+# ---- the watch ----
+
+
+def watch(margin_ppm: int = 30_000) -> Watch:
+    return Watch(margin_ppm, first_ppm=100_000)
+
+
+def test_a_job_that_learns_is_left_alone() -> None:
+    its = watch()
+    for accuracy in (300_000, 500_000, 475_000, 700_000, 680_000):
+        assert its.judge(accuracy, 10.0, 1.0) is Verdict.KEEP
+    assert its.judge(671_000, -2.9, 1.0) is Verdict.KEEP  # a little lower, a little uphill: chance
+
+
+def test_a_fall_is_rolled_back_and_forgotten_when_it_was_one() -> None:
+    its = watch()
+    its.judge(700_000, 10.0, 1.0)
+    for _ in range(3):
+        assert its.judge(669_000, 10.0, 1.0) is Verdict.ROLL_BACK
+        assert "66.9%" in its.reason and "70.0%" in its.reason
+        assert its.judge(690_000, 10.0, 1.0) is Verdict.KEEP
+
+
+def test_a_sum_that_points_uphill_is_rolled_back() -> None:
+    its = watch()
+    assert its.judge(700_000, -3.1, 1.0) is Verdict.ROLL_BACK
+    assert "uphill" in its.reason
+    assert its.judge(700_000, -3.1, 2.0) is Verdict.KEEP  # with so much noise it says nothing
+
+
+def test_too_many_in_a_row_stop_the_job() -> None:
+    its = watch()
+    its.judge(700_000, 10.0, 1.0)
+    said = [its.judge(135_000, 10.0, 1.0) for _ in range(BAD_ROUNDS_MAX + 1)]
+    assert said == [Verdict.ROLL_BACK] * BAD_ROUNDS_MAX + [Verdict.STOP]
+    its = watch()
+    said = [its.judge(50_000, -9.0, 1.0) for _ in range(BAD_ROUNDS_MAX)]
+    its.forgive()
+    assert its.judge(50_000, -9.0, 1.0) is Verdict.ROLL_BACK
+
+
+def test_it_cannot_be_led_down_in_small_steps() -> None:
+    its, accuracy = watch(), 700_000
+    its.judge(accuracy, 10.0, 1.0)
+    said = [its.judge(accuracy := accuracy - 20_000, 10.0, 1.0) for _ in range(6)]
+    assert said[0] is Verdict.KEEP and Verdict.STOP in said
+    assert min(its.kept) >= 670_000
+
+
+def test_a_job_that_learns_nothing_stops() -> None:
+    its = watch()
+    said = [its.judge(110_000, 0.0, 1.0) for _ in range(PATIENCE)]
+    assert said == [Verdict.KEEP] * (PATIENCE - 1) + [Verdict.STOP]
+    assert "learns nothing" in its.reason
+
+
+def test_without_a_margin_nothing_is_watched() -> None:
+    its = watch(0)
+    assert {its.judge(0, -1e9, 1.0) for _ in range(9)} == {Verdict.KEEP}

@@ -1,0 +1,221 @@
+"""The fold: cohorts, pay by worth, rollback, questions; each rejection beside its acceptance."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.cohorts import update_weights
+from protocol.lifecycle import JobStatus
+from protocol.limits import PPM
+from protos.gen import records_pb2 as pb
+from tests.fold import changed, last_lines, refuses, same
+from tests.simulated import EVERY_USE, Network
+from tests.simulated_training import (
+    add_round,
+    enrol,
+    finish,
+    job,
+    model_of,
+    open_job,
+    round_of,
+    train,
+    update,
+)
+
+WATCHED = {"margin_ppm": 30_000}
+BY_WORTH = {"quorum": 4, "cohorts": 2, "defence": "trusted", "worth_ppm": PPM // 2}
+QUESTION = {"is_question": True, "rounds": 1, "sampling_ppm": PPM}
+
+
+@pytest.fixture
+def snapshot(net: Network) -> bytes:
+    """Public examples, which rounds are compared with."""
+    ada, _, *reviewers = net.people
+    net.submit(ada, [net.item(1), net.item(2)])
+    net.run_epoch(*reviewers)
+    return net.snapshot(EVERY_USE)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cohorts": 1}, "1 cohorts of the 4 partners"),
+        ({"cohorts": 3}, "3 cohorts of the 4 partners"),
+        ({"defence": ""}, "not combined by ''"),
+        ({"defence": "hope"}, "not combined by 'hope'"),
+        ({"cohorts": 0}, "not combined by 'trusted'"),
+        ({"cohorts": 0, "defence": ""}, "does not show what one of them is worth"),
+        ({"worth_ppm": PPM + 1}, "more than all of the pay"),
+        ({"margin_ppm": PPM}, "the margin is one or more"),
+        ({"snapshot": b""}, "compared with nothing"),
+        (WATCHED | {"snapshot": b"", "cohorts": 0, "defence": "", "worth_ppm": 0}, "with nothing"),
+    ],
+)
+def test_a_job_says_how_it_looks_at_its_partners(
+    net: Network, snapshot: bytes, change: dict[str, object], message: str
+) -> None:
+    good = job(partners=[person.id for person in net.people[:4]], snapshot=snapshot, **BY_WORTH)
+    with refuses(message):
+        net.add(net.operator, "job", changed(good, **change))
+    net.add(net.operator, "job", good)
+
+
+# ---- rounds of cohorts ----
+
+
+def by_worth(net: Network, snapshot: bytes, **changes: object) -> None:
+    """A job of two cohorts, half of whose pay goes by worth, with four partners' updates."""
+    open_job(net, *net.people[:4], snapshot=snapshot, **(BY_WORTH | changes))
+    enrol(net, *net.people[:4])
+    update(net, *net.people[:4])
+
+
+def round_by(net: Network, shares: list[int]) -> pb.TrainingRound:
+    made = round_of(net, *net.people[:4])
+    made.usefulness_micro.extend([5 * PPM, -PPM])
+    made.weights_ppm.extend(update_weights(shares, PPM // 2))
+    return made
+
+
+def test_a_round_of_cohorts_says_what_each_showed(net: Network, snapshot: bytes) -> None:
+    by_worth(net, snapshot)
+    good = round_by(net, [PPM, 0, 0, 0])
+    with refuses("1 measurements of 2 cohorts"):
+        add_round(net, changed(good, usefulness_micro=[1]))
+    with refuses("each partner's update has a weight"):
+        add_round(net, changed(good, weights_ppm=[PPM] * 3))
+    with refuses("do not add up"):
+        add_round(net, changed(good, weights_ppm=[PPM, PPM, PPM, PPM + 1]))
+    with refuses("weighs less than the 500000"):
+        add_round(net, changed(good, weights_ppm=[499_999, PPM, PPM, 1_500_001]))
+    add_round(net, good)
+
+
+def test_a_job_that_pays_alike_takes_no_weights(net: Network, snapshot: bytes) -> None:
+    by_worth(net, snapshot, worth_ppm=0)
+    with refuses("pays each update alike"):
+        add_round(net, round_by(net, [PPM, 0, 0, 0]))
+    add_round(net, changed(round_by(net, [PPM, 0, 0, 0]), weights_ppm=[]))
+
+
+def test_a_sum_of_all_has_no_measurements_of_cohorts(net: Network) -> None:
+    open_job(net, *net.people[:3])
+    enrol(net, *net.people[:3])
+    update(net, *net.people[:3])
+    with refuses("2 measurements of 0 cohorts"):
+        add_round(net, changed(round_of(net, *net.people[:3]), usefulness_micro=[1, 2]))
+    add_round(net, round_of(net, *net.people[:3]))
+
+
+def test_trainers_are_paid_by_what_their_updates_weigh(net: Network, snapshot: bytes) -> None:
+    by_worth(net, snapshot)
+    shares = [PPM, 0, 0, 0]
+    add_round(net, round_by(net, shares))
+    net.close()
+    lines = {line.person: line for line in last_lines(net, pb.ROLE_TRAINER)}
+    first, *others = sorted(person.id for person in net.people[:4])
+    assert lines[first].evidence.worth_ppm == lines[first].weight_micro == 2_500_000
+    assert {lines[each].weight_micro for each in others} == {PPM // 2}
+    assert sum(int(line.amount) for line in lines.values()) == 50_000_000
+    assert {line.evidence.updates for line in lines.values()} == {1}
+    assert same(net.replay(), net.state)
+
+
+# ---- rounds that are rolled back ----
+
+
+def rolled_back(net: Network) -> pb.TrainingRound:
+    made = round_of(net, *net.people[:3])
+    made.model, made.reason = made.base_model, "its model is 13.5 % right, after 94.8 %"
+    return made
+
+
+def test_a_round_that_is_rolled_back_keeps_the_model_and_spends(
+    net: Network, snapshot: bytes
+) -> None:
+    open_job(net, *net.people[:3], snapshot=snapshot, **WATCHED)
+    enrol(net, *net.people[:3])
+    train(net, *net.people[:3])
+    update(net, *net.people[:3])
+    good, before = rolled_back(net), net.state.jobs["train"]
+    with refuses("keeps the model that it began with, and says why"):
+        add_round(net, changed(good, reason=""))
+    with refuses("keeps the model that it began with, and says why"):
+        add_round(net, changed(good, model=net.fresh()))
+    with refuses("the reason has 16385 characters"):
+        add_round(net, changed(good, reason="x" * 16_385))
+    add_round(net, good)
+    after = net.state.jobs["train"]
+    assert after.model == before.model and after.epsilon_micro > before.epsilon_micro
+    assert len(after.rounds) == 2
+    finish(net, model_of(net))
+    assert same(net.replay(), net.state)
+
+
+def test_a_job_without_a_margin_rolls_nothing_back(net: Network, snapshot: bytes) -> None:
+    open_job(net, *net.people[:3], snapshot=snapshot)
+    enrol(net, *net.people[:3])
+    update(net, *net.people[:3])
+    with refuses("rolls no round back"):
+        add_round(net, rolled_back(net))
+    add_round(net, round_of(net, *net.people[:3]))
+
+
+# ---- questions ----
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rounds": 2}, "a question of 2 rounds"),
+        ({"sampling_ppm": PPM - 1}, "a question samples examples"),
+        ({"momentum_ppm": 1}, "a question has a momentum"),
+    ],
+)
+def test_a_question_is_asked_once_and_of_everybody(
+    net: Network, change: dict[str, object], message: str
+) -> None:
+    good = job(partners=[person.id for person in net.people[:3]], **QUESTION)
+    with refuses(message):
+        net.add(net.operator, "job", changed(good, **change))
+    net.add(net.operator, "job", good)
+
+
+def test_a_question_is_compared_with_nothing(net: Network, snapshot: bytes) -> None:
+    good = job(partners=[person.id for person in net.people[:3]], **QUESTION)
+    with refuses("names a snapshot"):
+        net.add(net.operator, "job", changed(good, snapshot=snapshot))
+
+
+def test_a_question_ends_with_an_answer_and_is_paid(net: Network) -> None:
+    open_job(net, *net.people[:3], **QUESTION)
+    enrol(net, *net.people[:3])
+    train(net, *net.people[:3])
+    state = net.state.jobs["train"]
+    answer = pb.Model(
+        network=model_of(net).network,
+        job_id="train",
+        outcome=pb.JOB_OUTCOME_COMPLETED,
+        weights=state.model,
+        card=net.fresh(),
+        epsilon_micro=state.epsilon_micro,
+    )
+    with refuses("an answer is no model"):
+        finish(net, model_of(net))
+    with refuses("an answer is no model"):
+        finish(net, changed(answer, held_back=5))
+    with refuses("the answer's hash"):
+        finish(net, changed(answer, card=b""))
+    finish(net, answer)
+    assert net.state.jobs["train"].status is JobStatus.COMPLETED
+    net.close()
+    assert len(last_lines(net, pb.ROLE_TRAINER)) == 3
+
+
+def test_a_model_is_no_answer(net: Network) -> None:
+    open_job(net, *net.people[:3], rounds=1)
+    enrol(net, *net.people[:3])
+    train(net, *net.people[:3])
+    with refuses("the artifact's hash"):
+        finish(net, changed(model_of(net), artifact=b"", held_back=0))
+    finish(net, model_of(net))
