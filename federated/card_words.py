@@ -13,7 +13,6 @@ from html import escape
 from typing import Any, Final
 
 from commonground.escaping import in_markdown, in_page
-from federated.card import PPB
 from protocol.depth import load_json
 from protocol.limits import PPM
 
@@ -22,6 +21,7 @@ _STYLE: Final = (
     "table{border-collapse:collapse;display:block;overflow-x:auto}"
     "th,td{border-bottom:1px solid #bbb;padding:.2rem .6rem;text-align:left;overflow-wrap:anywhere}"
 )
+_PPB: Final = 1_000_000_000
 _FIGURE: Final = re.compile(r"\d[0-9A-Za-z.,%() -]*", re.ASCII)
 _BAR_WIDTH: Final = 24  # characters of the longest bar
 
@@ -47,7 +47,7 @@ def to_markdown(card: bytes) -> str:
     """The card for people, without a signature of its own."""
     its = load_json(card)
     made = [f"# {in_markdown(its['title'])}", ""]
-    for each in _sections(its):
+    for each in sections(its):
         made += [f"## {in_markdown(each.heading)}", ""]
         made += [f"- {in_markdown(line)}" for line in each.lines]
         for table in each.tables:
@@ -67,7 +67,7 @@ def to_html(card: bytes) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1>",
     ]
-    for each in _sections(its):
+    for each in sections(its):
         made.append(f"<h2>{escape(each.heading)}</h2>")
         if each.lines:
             made.append(f"<ul>{_wrapped('li', each.lines)}</ul>")
@@ -94,7 +94,8 @@ def _wrapped(tag: str, texts: Sequence[str]) -> str:
 # ---- what is said ----
 
 
-def _sections(its: Mapping[str, Any]) -> Iterator[Section]:
+def sections(its: Mapping[str, Any]) -> Iterator[Section]:
+    """A card in the order in which somebody asks."""
     yield Section("What it is for", tuple(_use(its)))
     yield _well(its["quality"])
     yield _privacy(its["privacy"])
@@ -180,7 +181,7 @@ def _interval(ppm: Sequence[int]) -> str:
 
 
 def _privacy(privacy: Mapping[str, Any]) -> Section:
-    delta = f"{privacy['delta_ppb'] / PPB:g}"
+    delta = f"{privacy['delta_ppb'] / _PPB:g}"
     rows = tuple(
         (each["who"], each["sees"], f"{each['epsilon_micro'] / PPM:.3f}", delta, each["accounting"])
         for each in privacy["adversaries"]

@@ -17,6 +17,7 @@ from federated.card import Adversary, Facts, Lineage, compose, energy_millijoule
 from federated.card_words import to_html, to_markdown
 from federated.data import Table, load
 from federated.export import Extras
+from federated.folder import CARD_FILE, MARKDOWN_FILE, PAGE_FILE
 from federated.model import decode, digest
 from federated.privacy import bound, towards_coordinator, towards_partner
 from federated.recipe import Recipe
@@ -32,9 +33,6 @@ from protocol.jobs import Job
 from protocol.log.envelope import parse_envelope
 from protos.gen import records_pb2 as pb
 
-CARD_FILE: Final = "card.json"
-MARKDOWN_FILE: Final = "card.md"
-PAGE_FILE: Final = "card.html"
 # Fewer say nothing: an accuracy over n examples is off by about 1/sqrt(n).
 HELD_BACK_MIN: Final = 5
 
