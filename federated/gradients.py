@@ -25,6 +25,7 @@ def clipped_sum(
     inputs: NDArray[Any],
     targets: NDArray[np.int64],
     clip: float,
+    *,
     device: str = "cpu",
 ) -> NDArray[np.float64]:
     """(parameters,): the sum of the examples' gradients, each scaled to an L2 norm of at most `clip`.
@@ -64,7 +65,7 @@ def _clipped(trained: list[nn.Parameter], count: int, clip: float) -> Tensor:
 
 def _of_examples(parameter: nn.Parameter, count: int) -> Tensor:
     """(n, ...): a parameter that is used several times has a gradient for each use."""
-    found = parameter.grad_sample
+    found: Tensor | list[Tensor] | None = getattr(parameter, "grad_sample", None)
     if found is None:
         return torch.zeros((count, *parameter.shape))
     return torch.stack(found).sum(0) if isinstance(found, list) else found

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from commonground.jobs import is_over
@@ -123,14 +123,15 @@ def _lineage(folder: ModelFolder, state: State, job: Job) -> Finding:
 
 def _epsilon(folder: ModelFolder, state: State, job: Job) -> Finding:
     spec = spec_of(job.terms, labels_of(state.campaigns[job.terms.campaign_id]))
+    ran = replace(spec.mechanism, rounds=len(job.rounds) + len(job.failed))
     try:
-        cost = bound([spec.mechanism], spec.delta).epsilon_micro
+        cost = bound([ran], spec.delta).epsilon_micro
     except CommonholdError as error:
         return Finding("epsilon", Verdict.FAILS, f"it cannot be computed: {error}")
     public = min(each["epsilon_micro"] for each in folder.card["privacy"]["adversaries"])
     stated = f"{public / PPM:.3f} at delta {spec.delta:g}"
     if public < cost or job.epsilon_micro < cost:
-        words = f"the card states {stated}, and the job's noise costs {cost / PPM:.3f}"
+        words = f"the card states {stated}, and the noise of its rounds costs {cost / PPM:.3f}"
         return Finding("epsilon", Verdict.FAILS, words)
     return Finding("epsilon", Verdict.HOLDS, f"recomputed, {cost / PPM:.3f}; stated, {stated}")
 

@@ -86,14 +86,15 @@ def measure_on(operator: Operator, snapshot: bytes, task: Task) -> Callable[[Wei
     somebody has withdrawn from it by now and its export is deleted."""
     if not snapshot or operator.state.snapshots[snapshot].withdrawn:
         return lambda _: 0
-    return Measure(task, load_yardstick(operator.home, snapshot, task), operator)
+    yardstick = load_yardstick(operator.home, snapshot, task)
+    return Measure(task, yardstick, lambda: operator.state)
 
 
 class Measure:
     """A yardstick whose features are computed once, for all rounds."""
 
-    def __init__(self, task: Task, yardstick: Yardstick, operator: Operator) -> None:
-        self._task, self._yardstick, self._operator = task, yardstick, operator
+    def __init__(self, task: Task, yardstick: Yardstick, state: Callable[[], State]) -> None:
+        self._task, self._yardstick, self._state = task, yardstick, state
         self._targets: Targets = task.targets(yardstick.table)
         self._inputs: Inputs | None = None
 
@@ -101,7 +102,7 @@ class Measure:
         """The metric in parts per million; 0 when no item is left."""
         if self._inputs is None:
             self._inputs = self._task.inputs(self._yardstick.table, weights.fixed)
-        kept = self._yardstick.kept(self._operator.state)
+        kept = self._yardstick.kept(self._state())
         if not kept.any():
             return 0
         scores = self._task.scores(weights, self._inputs[kept])

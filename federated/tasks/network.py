@@ -70,7 +70,7 @@ class NetworkTask(Task):
     ) -> NDArray[np.float64]:
         """By Opacus' hooks; see federated/gradients.py."""
         module = self.network(weights).train()
-        return gradients.clipped_sum(module, self.loss, inputs, targets, clip, self.device)
+        return gradients.clipped_sum(module, self.loss, inputs, targets, clip, device=self.device)
 
     def scores(self, weights: Weights, inputs: Inputs) -> Scores:
         """Some examples at a time."""
