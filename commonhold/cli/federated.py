@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -32,9 +32,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train together: open a job, join one, see what it cost.",
 )
-
-# Who adds up the updates. Secure aggregation would make this "nobody".
-TRUST: Final = "coordinator"
 
 ReadyOption = Annotated[
     Path | None, typer.Option("--ready-file", help="File that gets JSON once others may go on.")
@@ -185,7 +182,7 @@ def _outcome_data(outcome: Outcome) -> dict[str, Any]:
         "accuracy_int8": result.accuracy_int8_ppm / PPM,
         "held_back": result.held_back,
         "size_ratio": result.fp32_bytes / result.int8_bytes if result.int8_bytes else 0.0,
-        "trust": TRUST,
+        "trust": released.trust if released else "",
         "card": str(released.card) if released else "",
         "artifact": str(released.artifact) if released else "",
     }

@@ -27,6 +27,7 @@ from federated.spec import TrainingSpec, labels_of, spec_of
 from federated.tasks import Task
 from federated.tasks.registry import task_of
 from federated.tasks.task import blank
+from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.errors import ConfigError, StoreError
 from protocol.identity import PersonId
 from protocol.jobs import Job
@@ -37,8 +38,12 @@ from protos.gen import records_pb2 as pb
 HELD_BACK_MIN: Final = 5
 
 _TRUST: Final = (
-    "The coordinator added the partners' noisy updates up, and is trusted to show nobody a single one of"
-    " them."
+    "Partners' updates are added up under masks: the coordinator sees their sum and no single one of them,"
+    " while no more than {colluders} of a round's committee, {size} of the partners, side with it."
+)
+_ALONE: Final = (
+    "Of so few partners, or of one, a sum tells what each of them sent: the coordinator is trusted to look at"
+    " nothing but sums."
 )
 _BY_RECIPE: Final = "the task's own for so many examples, chosen on public data"
 _BY_OPERATOR: Final = (
@@ -53,6 +58,7 @@ class Released:
 
     artifact: Path  # int8
     card: Path
+    trust: str  # whom one has to trust that no single update is seen
 
 
 def load_held_back(folder: Path, task: Task) -> Table:
@@ -113,7 +119,7 @@ def release_model(
             energy_millijoules=energy_millijoules(cpu_seconds),
         ),
     )
-    return Released(made.int8.path, card)
+    return Released(made.int8.path, card, _trust(_committee_size(operator, record.id)))
 
 
 def _public(operator: Operator, snapshot: bytes, task: Task) -> Table | None:
@@ -129,12 +135,14 @@ def _write_card(
     """card.json, signed, and card.md and card.html for people; gives the path of the first."""
     record = job.terms
     spec = spec_of(record, task.labels)
+    size = _committee_size(operator, record.id)
+    colluders = colluders_of(size)
     facts = Facts(
         title=record.title,
         licence=record.model_licence,
-        adversaries=_adversaries(spec),
-        trust="coordinator",
-        trust_means=_TRUST,
+        adversaries=_adversaries(spec, colluders),
+        trust=_trust(size),
+        trust_means=_TRUST.format(colluders=colluders, size=size) if colluders else _ALONE,
         chosen=_BY_RECIPE if _follows(spec, task.recipe(spec.expected_examples)) else _BY_OPERATOR,
         cpu_seconds=cpu_seconds,
     )
@@ -147,21 +155,37 @@ def _write_card(
     return folder / CARD_FILE
 
 
+def _committee_size(operator: Operator, job_id: str) -> int:
+    """Of a round's committee, while nobody is expelled from it."""
+    return min(operator.state.partners.count(job_id), COMMITTEE_MAX)
+
+
+def _trust(committee_size: int) -> str:
+    return "committee" if colluders_of(committee_size) else "coordinator"
+
+
 def _follows(spec: TrainingSpec, recipe: Recipe) -> bool:
     """Whether the operator set nothing by hand; the record has numbers to a millionth."""
     names = ("rounds", "sampling", "clip", "learning_rate", "momentum")
     return all(abs(getattr(spec, name) - getattr(recipe, name)) < 1e-6 for name in names)
 
 
-def _adversaries(spec: TrainingSpec) -> list[Adversary]:
-    return [
-        Adversary(who, sees, found.epsilon_micro, found.method)
-        for who, sees, found in (
-            ("the public", "the models of all rounds", bound([spec.mechanism], spec.delta)),
-            ("another partner", "the same, and its own noise", towards_partner(spec)),
-            ("the coordinator", "every update by itself", towards_coordinator(spec)),
-        )
+def _adversaries(spec: TrainingSpec, colluders: int) -> list[Adversary]:
+    """Whoever could learn something; `colluders` of a committee, with the coordinator, see sums alone."""
+    public = bound([spec.mechanism], spec.delta)
+    partner, alone = towards_partner(spec), towards_coordinator(spec)
+    found = [
+        ("the public", "the models of all rounds", public),
+        ("another partner", "the same, and its own noise", partner),
     ]
+    if colluders:
+        found += [
+            ("the coordinator", "the sum of every round", public),
+            (f"the coordinator and more than {colluders} of a committee", "every update", alone),
+        ]
+    else:
+        found.append(("the coordinator", "every update", alone))
+    return [Adversary(who, sees, its.epsilon_micro, its.method) for who, sees, its in found]
 
 
 def _lineage(operator: Operator, job: Job) -> Lineage:

@@ -27,7 +27,7 @@ from federated.serving.app import Served, build_app
 from federated.serving.asked import BODY_BYTES_MAX, EXAMPLES_MAX, Refused, examples_in
 from federated.serving.counts import DRIFT_MIN, Counts
 from protocol.errors import ConfigError
-from tests.model_lab import ship
+from tests.federated.model_lab import ship
 from tests.training_lab import TASK, skewed
 
 HOST = "127.0.0.1:7700"
