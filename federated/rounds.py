@@ -6,14 +6,14 @@
     step     the next model, which the log names
 
 A round that comes to nothing has its number and its cost; another follows, as long as the job has spare
-ones. If we crash, the log has the rounds that were done, and the job is ended: their epsilon is spent
-either way.
+ones. If we crash, the log has the rounds that were done and the set of the one that runs: its updates are
+asked for again, and partners answer with the very ones that they signed.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -34,7 +34,7 @@ from federated.secure_sum import uncover
 from federated.spec import TrainingSpec
 from protocol.errors import Reject
 from protocol.identity import PersonId, short
-from protocol.jobs import JobTerms
+from protocol.jobs import Job, JobTerms
 from protocol.shares import Sealed
 from protos.gen import records_pb2 as pb
 
@@ -57,6 +57,9 @@ class JobLog(Protocol):
     def signed(self) -> Mapping[PersonId, Signed]:
         """What each partner has signed for the round that runs."""
 
+    def set_of_round(self) -> Sequence[PersonId]:
+        """Whose updates the sum of the round that runs is made of; nobody's before that is fixed."""
+
     def fix(self, partners: Sequence[PersonId]) -> None:
         """Logs the round's set; returns when it is durable."""
 
@@ -66,8 +69,10 @@ class JobLog(Protocol):
     def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
         """Logs that the round came to nothing."""
 
-    def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
-        """Keeps the weights, then logs the round; returns when both are durable."""
+    def complete(
+        self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
+    ) -> None:
+        """Keeps what the next round goes on from, then logs the round; returns when both are durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,34 +96,34 @@ class Summed:
 def train(
     grid: Grid,
     log: JobLog,
-    job: JobTerms,
+    job: Job,
     aggregator: Aggregator,
     weights: Weights,
     *,
     measure: Callable[[Weights], int] = lambda _: 0,
 ) -> Weights:
-    """Runs all rounds of a job; gives the last model.
+    """Runs the rounds that a job still has, from these weights; gives the last model.
 
     `measure` gives a model's accuracy in parts per million. Raises StateError, with the reason that
     the log will show, when a round comes to nothing and the job has none to spare.
     """
     log.start()
     roster = Roster(log.partners())
-    done = failed = 0
-    while done < job.rounds:
-        running = _Round(grid, log, job, aggregator.spec, roster, log.round(), weights)
+    done, failed = len(job.rounds), len(job.failed)
+    while done < job.terms.rounds:
+        running = _Round(grid, log, job.terms, aggregator.spec, roster, log.round(), weights)
         cost = aggregator.epsilon_micro(running.start.number)
         try:
             summed = running.run()
             weights = aggregator.step(np.sum(summed.sums, axis=0), len(summed.partners))
         except RoundFailed as failure:
-            if failed == job.spare_rounds:
+            if failed == job.terms.spare_rounds:
                 raise
             log.fail(str(failure), failure.missing, cost)
             failed += 1
             continue
         record = pb.TrainingRound(
-            job_id=job.id,
+            job_id=job.terms.id,
             round=running.start.number,
             base_model=running.start.model,
             model=digest(weights),
@@ -127,7 +132,7 @@ def train(
             accuracy_ppm=measure(weights),
             faulty=summed.faulty,
         )
-        log.complete(record, weights)
+        log.complete(record, weights, aggregator.velocity)
         done += 1
     return weights
 
@@ -146,12 +151,16 @@ class _Round:
 
     def run(self) -> Summed:
         """The sums of the updates. Raises RoundFailed."""
-        got = self._gather()
-        if len(got.accepted) < self.job.quorum:
-            missing = set(self.roster.partners.values()) - got.accepted.keys()
-            raise RoundFailed(self._reason(got), list(missing))
+        fixed = set(self.log.set_of_round())  # where a server was killed before the round was done
+        expected = fixed or set(self.roster.partners.values())
+        needed = len(fixed) or self.job.quorum
+        got = self._gather(expected, needed)
+        if len(got.accepted) < needed:
+            missing = expected - got.accepted.keys()
+            raise RoundFailed(self._reason(got, expected, needed), list(missing))
         hidden = dict(sorted(got.accepted.items()))
-        self.log.fix(list(hidden))
+        if not fixed:
+            self.log.fix(list(hidden))
         size = self.weights.vector.size
         opener = Opener(
             *(self.grid, self.roster, self.log),
@@ -165,15 +174,13 @@ class _Round:
         ]
         return Summed(opened.groups, sums, list(hidden), opened.faulty)
 
-    def _gather(self) -> Answers[Hidden]:
-        """Updates of everybody who is expected, as far as they come in time."""
+    def _gather(self, expected: Set[PersonId], needed: int) -> Answers[Hidden]:
+        """Their updates, as far as they come in time."""
         task = Task(self.job.id, self.start.number, encode(self.weights))
-        questions = dict.fromkeys(
-            self.roster.partners.values(), lambda node, ttl: task_message(task, node, ttl)
-        )
+        questions = dict.fromkeys(expected, lambda node, ttl: task_message(task, node, ttl))
         return ask(
             *(self.grid, self.roster, questions, self._checked),
-            needed=self.job.quorum,
+            needed=needed,
             seconds=self.job.round_seconds,
         )
 
@@ -191,16 +198,16 @@ class _Round:
             raise Reject("its update is not the one that it signed")
         return Hidden(words, sealed)
 
-    def _reason(self, got: Answers[Hidden]) -> str:
+    def _reason(self, got: Answers[Hidden], expected: Set[PersonId], needed: int) -> str:
         """What people read in the log about a round that failed."""
         said = dict(got.refusals)
-        for partner in sorted(set(self.roster.partners.values()) - got.answered):
+        for partner in sorted(expected - got.answered):
             said[partner] = "did not answer in time"
         shown = [
             f"{short(partner)} {words}" for partner, words in list(said.items())[:REASONS_SHOWN]
         ]
         return (
-            f"round {self.start.number} got {len(got.accepted)} of the {self.job.quorum} updates that"
+            f"round {self.start.number} got {len(got.accepted)} of the {needed} updates that"
             " it needs: "
             + "; ".join(shown)
             + (f"; and {len(said) - REASONS_SHOWN} more" if len(said) > REASONS_SHOWN else "")
