@@ -65,7 +65,7 @@ class Settings:
 
     held_back: Path
     join_seconds: float
-    extras: Extras = Extras()  # what is shipped beside the model
+    extras: Extras  # what is shipped beside the model
 
     def keep(self, folder: Path) -> None:
         """Writes them into the job's folder; before the job is logged, so that it can be resumed."""

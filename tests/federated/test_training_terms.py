@@ -34,6 +34,7 @@ GOOD: dict[str, Any] = {
     "port": 0,
     "join_seconds": 1,
     "round_seconds": 60,
+    "spare_rounds": 1,
     "model_licence": "CC-BY-4.0",
     "extras": Extras(),
 }
