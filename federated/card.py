@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
+from federated.privacy import Who, adversaries
 from federated.release import Artifact, Release
 from federated.signed_card import FORMAT, canonical
 from federated.spec import TrainingSpec
+from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.identity import PersonId, name_of
 from protocol.limits import PPM
 
@@ -35,6 +37,23 @@ _LIMITS: Final = (
     " each round as the noise is shared by are assumed.",
     "Nobody but their owners saw the examples, so nobody checked their labels.",
 )
+COMMITTEE: Final = "committee"
+COORDINATOR: Final = "coordinator"
+_TRUST: Final = (
+    "Partners' updates are added up under masks that a committee of them takes off the sum alone. Where more"
+    " of a round's committee side with the coordinator than it bears, they see single updates."
+)
+_ALONE: Final = (
+    "Of so few partners a sum tells what each of them sent: the coordinator is trusted to look at nothing but"
+    " sums."
+)
+_SEES: Final = {
+    Who.PUBLIC: "the models of all rounds",
+    Who.PARTNER: "the same, and its own noise",
+    Who.COORDINATOR: "the sum of every round",
+    Who.COMMITTEE: "the same, and the noise of as many of a committee as may side with it",
+    Who.BROKEN: "every update by itself, if more of a committee side with it",
+}
 _OUT_OF_SCOPE: Final = (
     "Decisions about people without a person who answers for them.",
     "Data of another kind, or from elsewhere, than it was measured with: compare what it says of yours with"
@@ -52,16 +71,6 @@ _AFTER_WITHDRAWAL: Final = (
     " behind it are covered by no epsilon: once one is withdrawn, the model is marked in the log, and after"
     " the network's grace it may not be licensed anew."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Adversary:
-    """Somebody who could learn from the job, what they see, and how much that is of one example."""
-
-    who: str
-    sees: str
-    epsilon_micro: int
-    accounting: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +94,6 @@ class Facts:
 
     title: str
     licence: str  # under which partners have it
-    adversaries: Sequence[Adversary]  # the public first
-    trust: str  # whom one has to trust that no single update is seen
-    trust_means: str
     chosen: str  # how the hyper-parameters were
     cpu_seconds: float
     watts: int = WATTS
@@ -115,7 +121,7 @@ def compose(spec: TrainingSpec, release: Release, lineage: Lineage, facts: Facts
             },
             "lineage": _lineage(spec, lineage),
             "training": _training(spec, facts),
-            "privacy": _privacy(spec, facts),
+            "privacy": _privacy(spec),
             "quality": _quality(release, facts.watts),
             "energy": {
                 "method": ENERGY_METHOD,
@@ -149,6 +155,10 @@ def _training(spec: TrainingSpec, facts: Facts) -> dict[str, object]:
     return {
         "rounds": spec.rounds,
         "quorum": spec.quorum,
+        "noise_parties": spec.noise_parties,
+        "upload_bits": spec.bits,
+        "upload_values": spec.values,
+        "upload_step": spec.step,
         "sampling_ppm": round(spec.sampling * PPM),
         "clip_micro": round(spec.clip * PPM),
         "noise_micro": round(spec.noise_multiplier * PPM),
@@ -158,7 +168,12 @@ def _training(spec: TrainingSpec, facts: Facts) -> dict[str, object]:
     }
 
 
-def _privacy(spec: TrainingSpec, facts: Facts) -> dict[str, object]:
+def trust_of(spec: TrainingSpec) -> str:
+    """Whom one has to trust that no single update is seen: a committee of partners, or the coordinator."""
+    return COMMITTEE if colluders_of(min(COMMITTEE_MAX, spec.partners)) else COORDINATOR
+
+
+def _privacy(spec: TrainingSpec) -> dict[str, object]:
     return {
         "unit": "one example, added or removed",
         "delta_ppb": round(spec.delta * PPB),
@@ -167,14 +182,14 @@ def _privacy(spec: TrainingSpec, facts: Facts) -> dict[str, object]:
         "adversaries": [
             {
                 "who": each.who,
-                "sees": each.sees,
-                "epsilon_micro": each.epsilon_micro,
-                "accounting": each.accounting,
+                "sees": _SEES[each.who],
+                "epsilon_micro": each.bound.epsilon_micro,
+                "accounting": each.bound.method,
             }
-            for each in facts.adversaries
+            for each in adversaries(spec)
         ],
-        "trust": facts.trust,
-        "trust_means": facts.trust_means,
+        "trust": trust_of(spec),
+        "trust_means": _TRUST if trust_of(spec) == COMMITTEE else _ALONE,
         "norms_proven": False,
         "norms_mean": _NORMS,
         "after_withdrawal": _AFTER_WITHDRAWAL,

@@ -227,8 +227,10 @@ def _training(training: Mapping[str, Any]) -> Section:
     return Section(
         "How it was trained",
         (
-            f"{training['rounds']} rounds of at least {training['quorum']} updates, each example in a round"
-            f" with a chance of {training['sampling_ppm'] / PPM:g}",
+            f"{training['rounds']} rounds of at least {training['quorum']} updates, whose noise"
+            f" {training['noise_parties']} share; each example in a round with a chance of"
+            f" {training['sampling_ppm'] / PPM:g}",
+            f"An update is {training['upload_values']:,} values of {training['upload_bits']} bits",
             f"Clip {training['clip_micro'] / PPM:g}, noise {training['noise_micro'] / PPM:g}, learning rate"
             f" {training['learning_rate_micro'] / PPM:g}, momentum {training['momentum_ppm'] / PPM:g}",
             f"Hyper-parameters: {training['chosen']}",

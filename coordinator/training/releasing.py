@@ -13,13 +13,12 @@ from coordinator.ledger import Ledger
 from coordinator.operator import Operator
 from coordinator.training.jobs import model_folder, weights_path
 from coordinator.training.snapshot import load_yardstick
-from federated.card import Adversary, Facts, Lineage, compose, energy_millijoules
+from federated.card import Facts, Lineage, compose, energy_millijoules, trust_of
 from federated.card_words import to_html, to_markdown
 from federated.data import Table, load
 from federated.export import Extras
 from federated.folder import CARD_FILE, MARKDOWN_FILE, PAGE_FILE
 from federated.model import decode, digest
-from federated.privacy import bound, towards_coordinator, towards_partner
 from federated.recipe import Recipe
 from federated.release import Release, release
 from federated.signed_card import sign
@@ -27,7 +26,6 @@ from federated.spec import TrainingSpec, labels_of, spec_of
 from federated.tasks import Task
 from federated.tasks.registry import task_of
 from federated.tasks.task import blank
-from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.errors import ConfigError, StoreError
 from protocol.identity import PersonId
 from protocol.jobs import Job
@@ -37,14 +35,6 @@ from protos.gen import records_pb2 as pb
 # Fewer say nothing: an accuracy over n examples is off by about 1/sqrt(n).
 HELD_BACK_MIN: Final = 5
 
-_TRUST: Final = (
-    "Partners' updates are added up under masks: the coordinator sees their sum and no single one of them,"
-    " while no more than {colluders} of a round's committee, {size} of the partners, side with it."
-)
-_ALONE: Final = (
-    "Of so few partners, or of one, a sum tells what each of them sent: the coordinator is trusted to look at"
-    " nothing but sums."
-)
 _BY_RECIPE: Final = "the task's own for so many examples, chosen on public data"
 _BY_OPERATOR: Final = (
     "the operator's; the log does not say what they were chosen on. Where that was private data, epsilon does"
@@ -119,7 +109,7 @@ def release_model(
             energy_millijoules=energy_millijoules(cpu_seconds),
         ),
     )
-    return Released(made.int8.path, card, _trust(_committee_size(operator, record.id)))
+    return Released(made.int8.path, card, trust_of(spec))
 
 
 def _public(operator: Operator, snapshot: bytes, task: Task) -> Table | None:
@@ -135,14 +125,9 @@ def _write_card(
     """card.json, signed, and card.md and card.html for people; gives the path of the first."""
     record = job.terms
     spec = spec_of(record, task.labels)
-    size = _committee_size(operator, record.id)
-    colluders = colluders_of(size)
     facts = Facts(
         title=record.title,
         licence=record.model_licence,
-        adversaries=_adversaries(spec, colluders),
-        trust=_trust(size),
-        trust_means=_TRUST.format(colluders=colluders, size=size) if colluders else _ALONE,
         chosen=_BY_RECIPE if _follows(spec, task.recipe(spec.expected_examples)) else _BY_OPERATOR,
         cpu_seconds=cpu_seconds,
     )
@@ -155,37 +140,10 @@ def _write_card(
     return folder / CARD_FILE
 
 
-def _committee_size(operator: Operator, job_id: str) -> int:
-    """Of a round's committee, while nobody is expelled from it."""
-    return min(operator.state.partners.count(job_id), COMMITTEE_MAX)
-
-
-def _trust(committee_size: int) -> str:
-    return "committee" if colluders_of(committee_size) else "coordinator"
-
-
 def _follows(spec: TrainingSpec, recipe: Recipe) -> bool:
     """Whether the operator set nothing by hand; the record has numbers to a millionth."""
     names = ("rounds", "sampling", "clip", "learning_rate", "momentum")
     return all(abs(getattr(spec, name) - getattr(recipe, name)) < 1e-6 for name in names)
-
-
-def _adversaries(spec: TrainingSpec, colluders: int) -> list[Adversary]:
-    """Whoever could learn something; `colluders` of a committee, with the coordinator, see sums alone."""
-    public = bound([spec.mechanism], spec.delta)
-    partner, alone = towards_partner(spec), towards_coordinator(spec)
-    found = [
-        ("the public", "the models of all rounds", public),
-        ("another partner", "the same, and its own noise", partner),
-    ]
-    if colluders:
-        found += [
-            ("the coordinator", "the sum of every round", public),
-            (f"the coordinator and more than {colluders} of a committee", "every update", alone),
-        ]
-    else:
-        found.append(("the coordinator", "every update", alone))
-    return [Adversary(who, sees, its.epsilon_micro, its.method) for who, sees, its in found]
 
 
 def _lineage(operator: Operator, job: Job) -> Lineage:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from nacl.signing import SigningKey
 
-from federated.card import Adversary, Facts, Lineage, compose
+from federated.card import Facts, Lineage, compose
 from federated.card_words import to_html, to_markdown
 from federated.folder import CARD_FILE, MARKDOWN_FILE, PAGE_FILE
 from federated.model import Weights
@@ -20,9 +20,6 @@ KEY = SigningKey(bytes(range(32)))
 FACTS = Facts(
     title="Digits",
     licence="CC-BY-NC-4.0",
-    adversaries=(Adversary("the public", "the models of all rounds", 2_990_000, "PLD"),),
-    trust="coordinator",
-    trust_means="It adds them up.",
     chosen="the task's own",
     cpu_seconds=1.0,
 )

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from nacl.signing import SigningKey
 
-from federated.card import Adversary, Facts, Lineage, compose, interval_ppm
+from federated.card import Facts, Lineage, compose, interval_ppm
 from federated.card_words import to_html, to_markdown
 from federated.onnx_pack import Precision
 from federated.onnx_run import Takes
+from federated.privacy import adversaries
 from federated.release import Artifact, ClassResult, Drift, Release
 from federated.signed_card import sign, verify
 from protocol.errors import Reject
@@ -38,12 +39,6 @@ LINEAGE = Lineage(
 FACTS = Facts(
     title="Digits | <b>all</b>\n# of them",
     licence="CC-BY-NC-4.0",
-    adversaries=(
-        Adversary("the public", "the models of all rounds", 2_990_000, "PLD"),
-        Adversary("the coordinator", "every update by itself", 6_690_000, "PLD"),
-    ),
-    trust="coordinator",
-    trust_means="It adds them up.",
     chosen="the task's own",
     cpu_seconds=12.5,
 )
@@ -84,9 +79,9 @@ def test_the_card_says_what_the_model_cost_towards_each_and_how_well_it_does() -
     its = json.loads(CARD)
     privacy, quality, lineage = its["privacy"], its["quality"], its["lineage"]
     assert [(each["who"], each["epsilon_micro"]) for each in privacy["adversaries"]] == [
-        ("the public", 2_990_000),
-        ("the coordinator", 6_690_000),
+        (each.who, each.bound.epsilon_micro) for each in adversaries(SPEC)
     ]
+    assert privacy["adversaries"][0]["epsilon_micro"] < privacy["adversaries"][-1]["epsilon_micro"]
     assert (privacy["delta_ppb"], privacy["delta_times_examples_ppm"]) == (10_000, 3_000)
     assert privacy["norms_proven"] is False
     int8 = quality["files"][2]
@@ -100,6 +95,12 @@ def test_the_card_says_what_the_model_cost_towards_each_and_how_well_it_does() -
     assert lineage["snapshot_licences"] == {"CC-BY-4.0": 300, "CC0-1.0": 12}
     assert its["energy"]["millijoules"] == 187_500
     assert set(its["versions"]) == {"commonhold", "numpy", "onnx", "onnxruntime", "python"}
+
+
+def test_the_card_says_whom_one_has_to_trust() -> None:
+    for partners, trust in ((1, "coordinator"), (3, "committee")):
+        its = json.loads(compose(replace(SPEC, partners=partners), RELEASE, LINEAGE, FACTS))
+        assert its["privacy"]["trust"] == trust
 
 
 def test_a_class_of_which_nothing_was_held_back_may_be_anything() -> None:
@@ -149,7 +150,7 @@ def test_whatever_is_changed_in_a_signed_card_is_noticed() -> None:
         b"[" * 100_000,
         b" " + signed,
         signed + b"\n",
-        signed.replace(b'"coordinator"', b'"nobody"'),
+        signed.replace(b'"committee"', b'"nobody"'),
         signed.replace(b'"signature":"', b'"signature":" '),
         signed[:-66].replace(b'"key":"', b'"key":1,"x":"') + signed[-66:],
         json.dumps(json.loads(signed), indent=1).encode(),
@@ -166,8 +167,7 @@ def test_people_can_read_it_and_nobody_can_write_into_it() -> None:
     for text in (markdown, page):
         assert "<b>" not in text
         for words in (
-            "2.990",
-            "6.690",
+            *(f"{each.epsilon:.3f}" for each in adversaries(SPEC)),
             "400 held-back",
             "187.5 J",
             "entries 15, 19, 23",
