@@ -26,7 +26,6 @@ GOOD: dict[str, Any] = {
     "recipe": {"rounds": 20},
     "epsilon": 3.0,
     "delta": 1e-5,
-    "spare_rounds": 1,
     "quorum": 1,
     "noise_parties": None,
     "upload_bits": None,
