@@ -239,7 +239,9 @@ def join(
         list[str] | None,
         typer.Option(help="What a job may read of your data; repeat. Default: image, label."),
     ] = None,
-    fixed_noise: Annotated[str, typer.Option("--fixed-noise-for-tests", hidden=True)] = "",
+    fixed_noise: Annotated[
+        str, typer.Option("--fixed-noise-for-tests", hidden=True, help="Tests only: no privacy.")
+    ] = "",
     device: Annotated[
         str, typer.Option(help="For networks: cpu, or an accelerator as torch names it.")
     ] = "cpu",
