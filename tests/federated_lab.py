@@ -14,13 +14,15 @@ from commonground.committees import (
     FixedSet,
     RoundStart,
     Signed,
+    active_partners,
     fixed_set,
     round_start,
     signed_updates,
 )
 from commonhold.digits import load_digits, write_folder
 from federated.aggregate import Aggregator
-from federated.budget import Budget, read_spending
+from federated.budget import Budget, Claim, Limit, read_spending
+from federated.budget.terms import release_of
 from federated.checkpoint import Checkpoint
 from federated.checkpoint import decode as decode_checkpoint
 from federated.checkpoint import digest as checkpoint_digest
@@ -33,8 +35,10 @@ from federated.grid import ring_of
 from federated.kept import KeptUpdates
 from federated.member import Member
 from federated.model import Weights, decode, digest, encode
+from federated.opening import RoundFailed
 from federated.partner import Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
+from federated.recognising import examples_of
 from federated.rounds import train
 from federated.spec import TrainingSpec, spec_of
 from federated.tasks.registry import code_digest, options_of
@@ -44,6 +48,7 @@ from protocol.identity import PersonId
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protocol.sealing import public_of
+from protocol.shares import Share
 from protos.gen import records_pb2 as pb
 from tests.simulated import LABELS, NETWORK, Network, Person
 from tests.simulated_training import job, start
@@ -73,8 +78,7 @@ class Log:
         return next(name for name, _ in self.net.state.jobs.scan())
 
     def partners(self) -> Mapping[bytes, PersonId]:
-        joined = self.net.state.partners.scan(self.job_id)
-        return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
+        return active_partners(self.net.state, self.job_id)
 
     def start(self) -> None:
         if self.net.state.jobs[self.job_id].status is JobStatus.OPEN:
@@ -101,14 +105,15 @@ class Log:
         assert found is not None
         return found
 
-    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
+    def fail(self, failure: RoundFailed, epsilon_micro: int) -> None:
         body = pb.FailedRound(
             network=NETWORK,
             job_id=self.job_id,
             round=self.round().number,
-            reason=reason,
-            missing=missing,
+            reason=str(failure),
+            missing=failure.missing,
             epsilon_micro=epsilon_micro,
+            faulty=failure.faulty,
         )
         self.net.add(self.net.operator, "failed-round", body)
 
@@ -165,6 +170,28 @@ class Log:
         )
         self.net.add(self.me, "opening", body)
 
+    def complain(self, fixed: FixedSet, partner: PersonId, share: Share) -> None:
+        assert self.me is not None
+        body = pb.Complaint(
+            network=NETWORK,
+            job_id=self.job_id,
+            round=fixed.round.number,
+            partner=partner,
+            share=share.encode(),
+        )
+        self.net.add(self.me, "complaint", body)
+
+    def disclose(self, fixed: FixedSet, member: PersonId, ephemeral: bytes) -> None:
+        assert self.me is not None
+        body = pb.Disclosure(
+            network=NETWORK,
+            job_id=self.job_id,
+            round=fixed.round.number,
+            member=member,
+            ephemeral=ephemeral,
+        )
+        self.net.add(self.me, "disclosure", body)
+
     def await_openings(self, fixed: FixedSet) -> bool:
         found = fixed_set(self.net.state, self.job_id)
         return found is not None and found.digest == fixed.digest and found.has_enough
@@ -216,10 +243,12 @@ class Lab:
         folder = self.folder / person.name
         write_folder(folder, digits.images[mine], labels or digits.labels[mine])
         data = load(folder, TASK.columns, [column.name for column in TASK.columns])
-        budget = Budget.open(self.folder / f"{person.name}.db", composed_epsilon_micro)
+        budget = Budget(self.folder / f"{person.name}.db", composed_epsilon_micro)
         self.budgets.append(budget)
         commitment = data_commitment(budget.salt(data.digest), data.digest)
-        budget.set_limit(commitment, data.examples, round(EPSILON * PPM), DELTA)
+        spec = self.spec
+        claim = Claim(spec.job_id, release_of(spec), spec.mechanism.rounds, 1, spec.delta)
+        budget.reserve(commitment, examples_of(folder), Limit(round(EPSILON * PPM)), claim)
         body = pb.Enrol(
             network=NETWORK,
             job_id=self.terms.id,
@@ -228,11 +257,9 @@ class Lab:
             sealing_key=public_of(self.member(person).duty.key(self.terms.id)),
         )
         self.net.add(person, "enrol", body)
-        spec = self.spec
 
         def charge(round_: int) -> int:
-            terms = (spec.sampling, spec.noise_multiplier)
-            return budget.charge(commitment, spec.job_id, round_, *terms)
+            return budget.charge(commitment, spec.job_id, round_)
 
         if self._fixed:
             return FixedNoisePartner(person.name, spec, TASK, data, charge)

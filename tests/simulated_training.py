@@ -7,7 +7,9 @@ import hashlib
 from protocol.committee import held
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
-from protocol.rules.training_rounds import opened_by
+from protocol.rules.opening import opened_by
+from protocol.rules.training_rounds import stated_micro
+from protocol.sealing import public_of
 from protos.gen import records_pb2 as pb
 from tests.simulated import NETWORK, Network, Person
 
@@ -60,8 +62,13 @@ def enrolment(person: Person, job_id: str = "train") -> pb.Enrol:
         job_id=job_id,
         data_commitment=hashlib.sha256(person.name.encode()).digest(),
         transport_key=b"-----BEGIN PUBLIC KEY-----" + person.id,
-        sealing_key=hashlib.sha256(b"sealing" + person.id).digest(),
+        sealing_key=public_of(sealing_of(person)),
     )
+
+
+def sealing_of(person: Person) -> bytes:
+    """The private key that seeds are sealed to."""
+    return hashlib.sha256(b"sealing" + person.id).digest()
 
 
 def enrol(net: Network, *people: Person, job_id: str = "train") -> None:
@@ -76,14 +83,16 @@ def start(net: Network, job_id: str = "train") -> None:
 def update_of(net: Network, person: Person, job_id: str = "train") -> pb.Update:
     """The update that this partner signs in the round that runs."""
     job = net.state.jobs[job_id]
+    commitment = net.state.partners[job_id, person.id].data_commitment
+    stated = stated_micro(net.state, person.id, commitment, job.terms.delta_ppb)
     return pb.Update(
         network=NETWORK,
         job_id=job_id,
         round=job.present,
         base_model=job.model,
         update=net.fresh(),
-        data_commitment=net.state.partners[job_id, person.id].data_commitment,
-        epsilon_micro=job.present * ROUND_EPSILON_MICRO,
+        data_commitment=commitment,
+        epsilon_micro=max(stated, job.present * ROUND_EPSILON_MICRO),
         delta_ppb=job.terms.delta_ppb,
         seeds=net.fresh(),
     )
