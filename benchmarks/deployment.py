@@ -38,7 +38,7 @@ ROUNDS: Final = 10
 IMAGES: Final = 200  # of each partner
 # Partners of the job that is killed; all of them are in every round, so that the same model comes out.
 KILLED_PARTNERS: Final = 3
-KILLED_ROUNDS: Final = 60
+KILLED_ROUNDS: Final = 30
 # A machine that is busy takes its time to start a process again.
 PATIENCE_SECONDS: Final = 1_800.0
 SAMPLE_SECONDS: Final = 0.5
