@@ -30,7 +30,7 @@ from commonhold.cli.training import training_command
 from commonhold.demo import stage
 from commonhold.demo.stage import Server, Stage
 from federated.budget import read_spending
-from tests.federated_net import Net
+from tests.federated_net import JOB, Net
 from tests.processes import children_of, kill, pss_mib
 
 PARTNERS: Final = 4
@@ -38,10 +38,12 @@ ROUNDS: Final = 10
 IMAGES: Final = 200  # of each partner
 # Partners of the job that is killed; all of them are in every round, so that the same model comes out.
 KILLED_PARTNERS: Final = 3
-KILLED_ROUNDS: Final = 30
+KILLED_ROUNDS: Final = 14
 # A machine that is busy takes its time to start a process again.
 PATIENCE_SECONDS: Final = 1_800.0
 SAMPLE_SECONDS: Final = 0.5
+# The next one is killed once the job has made a step, wherever it is in it then; or after so long without.
+STEP_SECONDS_MAX: Final = 10.0
 SEED: Final = 6
 
 
@@ -125,6 +127,8 @@ class Massacre:
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
     killed: dict[str, int] = field(default_factory=dict)
     epsilon: dict[str, float] = field(default_factory=dict)  # spent, by partner, as last seen
+    step: Any = None  # what the log had when somebody was killed last
+    struck: float = 0.0  # when that was
 
     def run(self) -> dict[str, Any]:
         """Kills until there were so many, or the job is over. Raises AssertionError for what must not be."""
@@ -133,10 +137,11 @@ class Massacre:
         while leading.process.poll() is None or leading.process.returncode < 0:
             assert time.monotonic() < deadline, "the job does not end"
             self._look()
-            if sum(self.killed.values()) < self.kills:
+            if sum(self.killed.values()) < self.kills and self._has_made_a_step():
+                time.sleep(self.chance.uniform(0.0, 2 * SAMPLE_SECONDS))
                 leading = self._kill_one(leading, joining)
-            time.sleep(self.chance.uniform(0.0, 2 * SAMPLE_SECONDS))
             self._revive(joining)
+            time.sleep(SAMPLE_SECONDS / 5)
         code, printed, said = self.net.end(leading)
         assert (code, printed.get("outcome")) == (0, "completed"), said
         for server in joining:
@@ -144,6 +149,16 @@ class Massacre:
             assert (code, joined["outcome"]) == (0, "completed"), said
         self._look()
         return self._figures()
+
+    def _has_made_a_step(self) -> bool:
+        """Whether the log has anything new of the job since somebody was killed."""
+        with self.net.operator() as operator:
+            step = (operator.state.jobs[JOB], operator.state.updates.count(JOB))
+        now = time.monotonic()
+        if step == self.step and now - self.struck < STEP_SECONDS_MAX:
+            return False
+        self.step, self.struck = step, now
+        return True
 
     def _figures(self) -> dict[str, Any]:
         job = self.net.job()
