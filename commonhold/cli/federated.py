@@ -15,7 +15,8 @@ import typer
 from rich.console import RenderableType
 
 from commonground.files import replace_file
-from commonhold.cli.federated_lead import register, staying_open
+from commonhold.cli import federated_attack, federated_lead
+from commonhold.cli.federated_lead import staying_open
 from commonhold.cli.federated_tasks import tasks
 from commonhold.cli.names import parse_person
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
@@ -35,7 +36,8 @@ app = typer.Typer(
     help="Train together: open a job, join one, see what it cost.",
 )
 app.command()(tasks)
-register(app)
+federated_lead.register(app)
+federated_attack.register(app)
 
 ReadyOption = Annotated[
     Path | None, typer.Option("--ready-file", help="File that gets JSON once others may go on.")
