@@ -19,8 +19,9 @@ import numpy as np
 from benchmarks.report import show
 from commonhold.digits import LABELS, load_digits
 from federated.attacks import by_likelihood, by_loss, losses, nearest_to_weights
-from federated.data import IMAGE, Table, column_array
+from federated.data import IMAGE, LABEL, Column, Kind, Table, column_array
 from federated.privacy import noise_multiplier_for
+from federated.recipe import Recipe
 from federated.shadows import trainer
 from federated.spec import TrainingSpec
 from federated.tasks.registry import made, options_of
@@ -39,8 +40,6 @@ def _digits(path: Path | None) -> tuple[Any, Any]:
 
 
 def _table(images: Any, classes: Any) -> Table:
-    from federated.data import LABEL, Column, Kind
-
     labels = column_array(Column(LABEL, Kind.LABEL), [LABELS[int(each)] for each in classes])
     return Table({IMAGE: images[..., None], LABEL: labels})
 
@@ -56,7 +55,7 @@ def run(path: Path | None = None) -> dict[str, object]:
     )
     start = initial_weights(task, "images")
     recipe = task.recipe(each)
-    bare = _spec(recipe, options_of(task), each)
+    bare = _spec(recipe, options_of(task), start.vector.size, each)
     figures: dict[str, object] = {"members": each, "others": each}
     inputs, targets = task.inputs(members, {}), task.targets(members)
     for name, spec in (
@@ -88,17 +87,31 @@ def _private(spec: TrainingSpec, epsilon: float) -> TrainingSpec:
     return replace(spec, noise_multiplier=noise)
 
 
-def _spec(recipe: Any, options: str, examples: int) -> TrainingSpec:
-    from tests.training_lab import SPEC
-
-    return replace(
-        SPEC,
-        **{name: getattr(recipe, name) for name in ("rounds", "sampling", "clip")},
+def _spec(recipe: Recipe, options: str, parameters: int, examples: int) -> TrainingSpec:
+    """One party that has all examples, and adds no noise yet."""
+    return TrainingSpec(
+        job_id="benchmark",
+        task="images",
+        options=options,
+        labels=LABELS,
+        columns=(IMAGE, LABEL),
+        rounds=recipe.rounds,
+        quorum=1,
+        sampling=recipe.sampling,
+        clip=recipe.clip,
+        noise_multiplier=0.0,
         learning_rate=recipe.learning_rate,
         momentum=recipe.momentum,
-        noise_multiplier=0.0,
-        options=options,
+        epsilon=0.0,
+        delta=DELTA,
         expected_examples=examples,
+        cohorts=0,
+        noise_parties=1,
+        step=1,
+        bits=32,
+        values=parameters,
+        parameters=parameters,
+        partners=1,
     )
 
 

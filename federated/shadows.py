@@ -9,6 +9,7 @@ import numpy as np
 from federated.aggregate import Aggregator
 from federated.attacks import Train
 from federated.model import Weights
+from federated.quantize import rounded
 from federated.spec import TrainingSpec
 from federated.tasks import Task
 from federated.tasks.task import Inputs, Targets
@@ -24,7 +25,8 @@ def trainer(task: Task, spec: TrainingSpec, start: Weights) -> Train:
         aggregator, weights = Aggregator(own, start), start
         for _ in range(own.rounds):
             chosen = rng.random(len(inputs)) < own.sampling
-            total = task.clipped_sum(weights, inputs[chosen], targets[chosen], own.clip)
+            at = rounded(weights, own.weight_bits)
+            total = task.clipped_sum(at, inputs[chosen], targets[chosen], own.clip)
             total = total + rng.normal(0, own.noise_multiplier * own.clip, total.shape)
             weights = aggregator.step(total, own.quorum)
         return weights

@@ -98,6 +98,9 @@ def open_(
     model_licence: Annotated[
         str, typer.Option(help="Under which partners have the model: SPDX id, or where to read it.")
     ] = "CC-BY-NC-4.0",
+    weight_bits: Annotated[
+        int, typer.Option(help="Train for weights of 4 or 8 bits; 0: for floats.")
+    ] = 0,
     prune: Annotated[
         int, typer.Option(help="Ship a linear head without this part of its features too, %.")
     ] = 0,
@@ -159,6 +162,7 @@ def open_(
         join_seconds=join_seconds,
         round_seconds=round_seconds,
         model_licence=model_licence,
+        weight_bits=weight_bits,
         extras=Extras(prune, student),
     )
     with ExitStack() as leading:
