@@ -146,7 +146,9 @@ def train(
         for partner in partners:
             began = time.process_time() if round_ > 1 else 0.0
             total += partner.update(round_, weights).words
-            seconds += time.process_time() - began if round_ > 1 else 0.0  # features are in the first
+            seconds += (
+                time.process_time() - began if round_ > 1 else 0.0
+            )  # features are in the first
         weights = aggregator.step(from_ring(total, spec, round_), len(partners))
     return weights, seconds / len(partners) / max(1, spec.rounds - 1)
 
@@ -180,7 +182,7 @@ def names(path: Path, epsilon: float, validate: bool) -> Data:
     task = made("text", {"chars": 32}, labels)
     delta = 8e-5 if epsilon > 10 else 1e-5
     table = _texts(task.columns, [(text, label) for text, label in lines])
-    return _split(task, "text", table, 10, epsilon, delta, validate)
+    return Data(task, "text", *_split(table, validate), None, 10, epsilon, delta)
 
 
 def sms(path: Path, validate: bool) -> Data:
@@ -188,7 +190,7 @@ def sms(path: Path, validate: bool) -> Data:
     lines = [line.split("\t", 1) for line in path.read_text(encoding="utf-8").splitlines()]
     task = made("text", {"chars": 200}, ("ham", "spam"))
     table = _texts(task.columns, [(text, label) for label, text in lines])
-    return _split(task, "text", table, 8, 3.0, 1e-5, validate)
+    return Data(task, "text", *_split(table, validate), None, 8, 3.0, 1e-5)
 
 
 def _texts(columns: Sequence[Column], rows: list[tuple[str, str]]) -> Table:
@@ -219,17 +221,14 @@ def census(validate: bool) -> Data:
     }
     task = made("table", options, ("no", "yes"))
     columns[LABEL] = np.array([("no", "yes")[each] for each in y], object)
-    return _split(task, "table", Table(columns), 4, 3.0, 1e-5, validate)
+    return Data(task, "table", *_split(Table(columns), validate), None, 4, 3.0, 1e-5)
 
 
-def _split(
-    task: Task, name: str, table: Table, partners: int, epsilon: float, delta: float, validate: bool
-) -> Data:
+def _split(table: Table, validate: bool) -> tuple[Table, Table]:
     order = np.random.default_rng(0).permutation(len(table))
     cut = len(order) * 4 // 5
     training, test = table.take(order[:cut]), table.take(order[cut:])
-    training, test = _validated(training, test) if validate else (training, test)
-    return Data(task, name, training, test, None, partners, epsilon, delta)
+    return _validated(training, test) if validate else (training, test)
 
 
 def _validated(training: Table, _: Table) -> tuple[Table, Table]:
@@ -337,7 +336,9 @@ def summary(found: dict[str, Any], no_public: float | None, seconds: float) -> d
 
 def main() -> None:
     """Measures one task."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--task", choices=["pictures", "names", "sms", "table"], default="pictures")
     parser.add_argument("--data", type=Path, help="mnist.npz, names.tsv, sms.tsv")
     parser.add_argument("--epsilon", type=float, default=11.83, help="of names: 11.83 or 3")
