@@ -174,7 +174,7 @@ def test_a_missing_number_and_an_unknown_category_have_places_of_their_own() -> 
     rows = table(task, values | {"ward": ["A", "", "Z"], "label": ["ham"] * 3})
     spread = task.inputs(rows, {}) * np.sqrt(3)
     np.testing.assert_allclose(
-        spread[:, :4], [[0.5, 0.5, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], atol=1e-6
+        spread[:, :4], [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]], atol=1e-6
     )
     np.testing.assert_allclose(spread[:, 4:7], [[1, 0, 0], [0, 0, 1], [0, 0, 1]], atol=1e-6)
     np.testing.assert_allclose(spread[:, 7:], [[1, 0, 0], [0, 0, 1], [0, 0, 1]], atol=1e-6)
