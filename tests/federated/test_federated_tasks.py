@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from federated.chance import normal
 
 from commonhold.digits import LABELS, load_digits
 from federated.data import Kind, Table, column_array
