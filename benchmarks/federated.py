@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from statistics import mean, stdev
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ from federated.release import release
 from federated.spec import TrainingSpec
 from federated.tasks import Task
 from federated.tasks.registry import made, options_of
-from federated.tasks.task import initial_weights
+from federated.tasks.task import Inputs, initial_weights
 from protocol.limits import PPM
 
 SEEDS: Final = 3
@@ -49,6 +49,7 @@ SKEW: Final = 0.5  # Dirichlet's concentration: the smaller, the more partners d
 PUBLIC: Final = 5_000  # pictures
 # Part of the training examples that settings are chosen on.
 VALIDATED: Final = 0.1
+PLACE: Final = "place"
 SMALL: Final = (8, 4)  # bits of an uploaded value
 
 
@@ -112,12 +113,29 @@ def spec_of(data: Data, partners: int, bits: int | None = None) -> TrainingSpec:
     return replace(spec, step=step, bits=used)
 
 
+class Known:
+    """A task whose features were computed before: a partner computes them once for a job, and there are many."""
+
+    def __init__(self, task: Task, inputs: Inputs) -> None:
+        self._task, self._inputs = task, inputs
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
+
+    def inputs(self, table: Table, _: object) -> Inputs:
+        """By the examples' places."""
+        return self._inputs[table[PLACE].astype(np.int64)]
+
+
 class Held:
-    """Partners whose features are computed once, whatever jobs they train."""
+    """Examples with their features, for all jobs."""
 
     def __init__(self, data: Data, first: Weights) -> None:
-        self.data, self.first = data, first
         self.inputs = data.task.inputs(data.training, first.fixed)
+        places = np.arange(len(data.training))
+        training = Table({**data.training.values, PLACE: places})
+        self.data, self.first = replace(data, training=training), first
+        self.known = cast(Task, Known(data.task, self.inputs))
         self.test = data.task.inputs(data.test, first.fixed)
         self.targets = data.task.targets(data.test)
 
@@ -127,20 +145,20 @@ class Held:
 
 
 def train(
-    spec: TrainingSpec, data: Data, first: Weights, shares: Sequence[Table], seed: int
+    spec: TrainingSpec, held: Held, shares: Sequence[Table], seed: int
 ) -> tuple[Weights, float]:
     """All rounds with these partners; gives the model, and a partner's processor time in a round."""
     partners = [
         Partner(
             spec,
-            data.task,
-            private(share, data.task.columns),
+            held.known,
+            private(share, held.data.task.columns),
             lambda _: 0,
             Random(f"{seed} {number}").randbytes,
         )
         for number, share in enumerate(shares)
     ]
-    weights, aggregator, seconds = first, Aggregator(spec, first), 0.0
+    weights, aggregator, seconds = held.first, Aggregator(spec, held.first), 0.0
     for round_ in range(1, spec.rounds + 1):
         total = ring_of(spec).zeros(spec.values)
         for partner in partners:
@@ -242,19 +260,19 @@ def _validated(training: Table, _: Table) -> tuple[Table, Table]:
 
 def figures(data: Data, seeds: int) -> dict[str, Any]:
     """One task: federated, central, without noise, uploads in few bits, files in few bits."""
-    first = initial_weights(data.task, data.name, data.public)
-    held = Held(data, first)
+    held = Held(data, initial_weights(data.task, data.name, data.public))
+    data = held.data
     whole, alone = spec_of(data, data.partners), spec_of(data, 1)
     models, seconds, shipped = [], [], []
     for seed in range(seeds):
-        weights, took = train(whole, data, first, data.shares(seed), seed)
+        weights, took = train(whole, held, data.shares(seed), seed)
         models.append(held.accuracy(weights))
         seconds.append(took)
         shipped.append(_shipped(data, weights))
     found: dict[str, Any] = {
         "federated": _spread(models),
         "central": _spread(
-            [held.accuracy(train(alone, data, first, [data.training], s)[0]) for s in range(seeds)]
+            [held.accuracy(train(alone, held, [data.training], s)[0]) for s in range(seeds)]
         ),
         "without noise": _without_noise(held, alone),
         "epsilon": whole.epsilon,
@@ -306,9 +324,7 @@ def _shipped(data: Data, weights: Weights) -> dict[str, float]:
 def _upload(held: Held, bits: int, seeds: int) -> dict[str, float]:
     data = held.data
     spec = spec_of(data, data.partners, bits)
-    reached = [
-        held.accuracy(train(spec, data, held.first, data.shares(s), s)[0]) for s in range(seeds)
-    ]
+    reached = [held.accuracy(train(spec, held, data.shares(s), s)[0]) for s in range(seeds)]
     packed = ring_of(spec).packed_bytes(spec.values)
     return {**_spread(reached), "times smaller": 4 * spec.parameters / packed}
 
@@ -342,7 +358,7 @@ def main() -> None:
     parser.add_argument("--task", choices=["pictures", "names", "sms", "table"], default="pictures")
     parser.add_argument("--data", type=Path, help="mnist.npz, names.tsv, sms.tsv")
     parser.add_argument("--epsilon", type=float, default=11.83, help="of names: 11.83 or 3")
-    parser.add_argument("--dims", type=int, default=400, help="of pictures")
+    parser.add_argument("--dims", type=int, default=200, help="of pictures")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--validate", action="store_true", help="measure on training examples")
     parser.add_argument("--no-public", action="store_true", help="pictures: leave that run out")
@@ -366,8 +382,7 @@ def main() -> None:
         held = Held(bare, initial_weights(bare.task, bare.name))
         spec = spec_of(bare, bare.partners)
         reached = [
-            held.accuracy(train(spec, bare, held.first, bare.shares(s), s)[0])
-            for s in range(given.seeds)
+            held.accuracy(train(spec, held, held.data.shares(s), s)[0]) for s in range(given.seeds)
         ]
         found["no public"] = _spread(reached)
         no_public = found["no public"]["mean"]

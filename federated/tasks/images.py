@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SIDE_MAX: Final = 256
 CELLS_MAX: Final = 16
-DIMS: Final = 400  # principal directions, where there are pictures enough
+DIMS: Final = 200  # principal directions, where there are pictures enough
 PICTURES_EACH: Final = 2  # public pictures for a direction, at least
 DIMS_MIN: Final = 32  # fewer lose more than whitening gains
 ROUNDS: Final = 100
