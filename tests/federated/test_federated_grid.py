@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from federated.grid import (
     SLACK_MAX,
     UNITS,
+    Floats,
     coarsest,
     fitting,
     from_ring,
@@ -25,6 +26,7 @@ from federated.grid import (
     turn_back,
     window,
 )
+from federated.ring import Words
 from federated.spec import TrainingSpec
 from protocol.errors import ConfigError, StateError
 from tests.training_lab import seeded, spec
@@ -43,7 +45,11 @@ def job(**changes: object) -> TrainingSpec:
     )
 
 
-def vector(seed: int, size: int = SIZE, length: float = 1.0) -> np.ndarray:
+def summed(words: list[Words]) -> Words:
+    return np.asarray(np.sum(words, axis=0, dtype=words[0].dtype))
+
+
+def vector(seed: int, size: int = SIZE, length: float = 1.0) -> Floats:
     drawn = np.random.default_rng(seed).normal(size=size)
     return drawn * (length / np.linalg.norm(drawn))
 
@@ -87,7 +93,7 @@ def test_whoever_drops_out_the_sum_has_the_noise(
         for number in range(parties + more)
     ]
     survivors = np.random.default_rng(seed).permutation(len(shares))[: parties + seed % (more + 1)]
-    words = np.sum([shares[each] for each in survivors], axis=0, dtype=shares[0].dtype)
+    words = summed([shares[each] for each in survivors])
     deviation = np.std(from_ring(words, made, 1))
     promised = noise * made.clip
     assert deviation > 0.96 * promised
@@ -102,7 +108,7 @@ def test_a_sum_comes_back_but_for_its_noise(seed: int, length: float, bits: int 
     made = job(noise_multiplier=1.0, step=step, bits=used)
     parts = [vector(3 * seed + number, length=length) for number in range(3)]
     words = [to_ring(each, made, 1, seeded(number)) for number, each in enumerate(parts)]
-    total = from_ring(np.sum(words, axis=0, dtype=words[0].dtype), made, 1)
+    total = from_ring(summed(words), made, 1)
     error = total - sum(parts)
     assert np.std(error) < 1.1 * made.clip * math.sqrt(3 / 2 + 3 * (step / UNITS) ** 2 / 12)
 
@@ -141,12 +147,12 @@ def test_the_law_of_coarse_sums_is_the_same_whoever_holds_what() -> None:
     between partners shows by no more than `slack` says, and shows more where steps are coarser.
     """
 
-    def law(offset: int, deviation: float) -> np.ndarray:
+    def law(offset: int, deviation: float) -> Floats:
         fine = np.arange(-64 * 40, 64 * 40)
         chances = np.exp(-((fine - offset) ** 2) / (2 * (64 * deviation) ** 2))
         steps = np.floor_divide(fine + 32, 64)
-        summed = np.bincount(steps - steps.min(), chances)
-        return summed / summed.sum()
+        law_ = np.bincount(steps - steps.min(), chances)
+        return np.asarray(law_ / law_.sum())
 
     def traced(deviation: float) -> float:
         one = np.convolve(law(20, deviation), law(-20, deviation))
