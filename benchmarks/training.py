@@ -54,7 +54,7 @@ EPSILONS: Final = (1.0, 8.0)  # beside 3
 DELTA: Final = 1e-5
 TASK: Final = made("images", {"dims": 100}, LABELS)
 RECIPE: Final = TASK.recipe(PRIVATE)
-PARAMETERS: Final = TASK.initial().size
+PARAMETERS: Final = sum(each.size for each in TASK.initial().values())
 # (bits of a value, part of the values in a round); without bits, as many as hold any sum.
 UPLOADS: Final = {
     "of any sum": (None, 1.0),
