@@ -49,7 +49,7 @@ class JobLog(Protocol):
         """Logs that nobody joins any more, unless it says so already."""
 
     def partners(self) -> Mapping[bytes, PersonId]:
-        """Who joined, by transport key (PEM)."""
+        """Who takes part, by transport key (PEM): those who joined and have not lied."""
 
     def round(self) -> RoundStart:
         """The round that runs."""
@@ -66,8 +66,8 @@ class JobLog(Protocol):
     def fixed(self) -> FixedSet:
         """The set of the round that runs, and what members have said of its sum by now."""
 
-    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
-        """Logs that the round came to nothing."""
+    def fail(self, failure: RoundFailed, epsilon_micro: int) -> None:
+        """Logs that the round came to nothing, and why."""
 
     def complete(
         self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
@@ -119,7 +119,8 @@ def train(
         except RoundFailed as failure:
             if failed == job.terms.spare_rounds:
                 raise
-            log.fail(str(failure), failure.missing, cost)
+            log.fail(failure, cost)
+            roster.leave(failure.faulty)
             failed += 1
             continue
         record = pb.TrainingRound(
@@ -133,6 +134,7 @@ def train(
             faulty=summed.faulty,
         )
         log.complete(record, weights, aggregator.velocity)
+        roster.leave(summed.faulty)
         done += 1
     return weights
 

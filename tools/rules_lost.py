@@ -1234,9 +1234,16 @@ _ROUNDS: Final = (
     Mutant(
         "what nobody answered waits in front",
         _VERDICT,
-        "elif item.answered_by:",
+        "elif item.panel:",
         "elif True:",
         ROUNDS,
+    ),
+    Mutant(
+        "a contest that nobody answers waits in front",
+        _VERDICT,
+        "elif item.panel:",
+        "elif item.answered_by:",
+        CONTESTS,
     ),
     Mutant(
         "twice the seats that an inference can weigh",
@@ -2885,8 +2892,15 @@ _SOLD: Final = (
     Mutant(
         "trainers have no part of a model",
         _REVENUE,
-        "            trainers.update(round_.partners)\n",
-        "            pass\n",
+        "            weights.update(dict(zip(round_.partners, each, strict=True)))\n",
+        "",
+        MODELS,
+    ),
+    Mutant(
+        "a round that was rolled back is sold",
+        _REVENUE,
+        "round_.model == round_.base_model",
+        "False",
         MODELS,
     ),
 )
