@@ -46,7 +46,6 @@ from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
     from federated.flower.supernode import SuperNode
-    from federated.grid import require_grid, ring_of
 
 BUDGET_FILE: Final = "budget.db"
 TRANSPORT_FILE: Final = "transport.key"
@@ -150,6 +149,7 @@ def _train(
     from federated.duty import Duty
     from federated.fixed_noise import partner_with
     from federated.flower.supernode import SuperNode
+    from federated.grid import require_grid, ring_of
     from federated.kept import KeptUpdates
     from federated.member import Member
     from federated.privacy import adversaries, composed_epsilon_micro, require_promise

@@ -15,14 +15,12 @@ import numpy as np
 import pytest
 
 from commonhold.digits import LABELS, load_digits
-from federated.chance import normal
 from federated.data import Kind, Table, column_array
 from federated.model import Weights, digest
 from federated.tasks import Task, registry
 from federated.tasks.registry import made, options_of, task_of
 from federated.tasks.task import initial_weights, measured
 from protocol.errors import ConfigError, StateError
-from tests.training_lab import seeded
 
 WORDS = ("spam", "ham")
 DIGITS = load_digits()
@@ -120,7 +118,7 @@ def test_every_task_learns_from_clipped_sums_and_is_told_by_its_record(case: Cas
     assert np.linalg.norm(one) <= 0.1 * (1 + 1e-9)
     for _ in range(rounds):
         total = task.clipped_sum(weights, inputs, targets, 1.0) / count
-        noise = 1e-4 * normal(total.size, seeded(1))
+        noise = 1e-4 * np.random.default_rng(1).normal(size=total.size)
         weights = weights.replaced((weights.vector - step * (total + noise)).astype(np.float32))
     assert measured(task, weights, table(task, data(200, seed=2))) > reached
     exported(task, weights, mine)
