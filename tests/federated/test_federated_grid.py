@@ -37,12 +37,7 @@ SIZE = 1_000
 def job(**changes: object) -> TrainingSpec:
     """A job of few values, with its own grid."""
     made = spec(**({"values": SIZE, "parameters": SIZE, "clip": 2.0} | changes))
-    if "step" in changes:
-        return made
-    step, bits = fitting(made, made.partners, None)
-    return spec(
-        **({"values": SIZE, "parameters": SIZE, "clip": 2.0} | changes), step=step, bits=bits
-    )
+    return made if "step" in changes else fitting(made)
 
 
 def summed(words: list[Words]) -> Words:
@@ -103,14 +98,12 @@ def test_whoever_drops_out_the_sum_has_the_noise(
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 99), st.floats(0.0, 500.0), st.sampled_from([None, 8, 20]))
 def test_a_sum_comes_back_but_for_its_noise(seed: int, length: float, bits: int | None) -> None:
-    made = job(noise_multiplier=1.0)
-    step, used = fitting(made, made.partners, bits)
-    made = job(noise_multiplier=1.0, step=step, bits=used)
+    made = fitting(job(noise_multiplier=1.0), bits)
     parts = [vector(3 * seed + number, length=length) for number in range(3)]
     words = [to_ring(each, made, 1, seeded(number)) for number, each in enumerate(parts)]
     total = from_ring(summed(words), made, 1)
     error = total - sum(parts)
-    assert np.std(error) < 1.1 * made.clip * math.sqrt(3 / 2 + 3 * (step / UNITS) ** 2 / 12)
+    assert np.std(error) < 1.1 * made.clip * math.sqrt(3 / 2 + 3 * (made.step / UNITS) ** 2 / 12)
 
 
 @settings(max_examples=60, deadline=None)
@@ -183,9 +176,20 @@ def test_a_grid_without_bits_holds_every_sum() -> None:
     words = to_ring(worst, made, 1, seeded(1))
     assert np.std(from_ring(words, made, 1) - worst) < 6.25
     assert 2 ** (made.bits - 1) * made.step > 200 * UNITS
-    with pytest.raises(ConfigError, match="values of 33 bits"):
-        fitting(made, 4, 33)
-    assert fitting(made, 4, 2)[1] == 2
+    for bits in (1, 33):
+        with pytest.raises(ConfigError, match=f"updates of {bits} bits"):
+            fitting(made, bits)
+
+
+@pytest.mark.parametrize(
+    ("asked", "bits", "values"),
+    [(20, 20, SIZE), (8, 8, SIZE), (4, 8, SIZE // 2), (2, 8, SIZE // 4)],
+)
+def test_few_bits_are_eight_of_a_part_of_the_values(asked: int, bits: int, values: int) -> None:
+    made = fitting(job(), asked)
+    assert (made.bits, made.values) == (bits, values)
+    assert ring_of(made).packed_bytes(values) <= asked * SIZE / 8
+    require_grid(made)
 
 
 def test_a_ring_has_the_jobs_bits() -> None:
