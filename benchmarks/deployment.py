@@ -38,12 +38,12 @@ ROUNDS: Final = 10
 IMAGES: Final = 200  # of each partner
 # Partners of the job that is killed; all of them are in every round, so that the same model comes out.
 KILLED_PARTNERS: Final = 3
-KILLED_ROUNDS: Final = 14
+KILLED_ROUNDS: Final = 10
 # A machine that is busy takes its time to start a process again.
 PATIENCE_SECONDS: Final = 1_800.0
 SAMPLE_SECONDS: Final = 0.5
 # The next one is killed once the job has made a step, wherever it is in it then; or after so long without.
-STEP_SECONDS_MAX: Final = 10.0
+STEP_SECONDS_MAX: Final = 8.0
 SEED: Final = 6
 
 
