@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from commonground.escaping import in_code, in_markdown
-from federated.features import SIDE
 from federated.privacy import bound, towards_coordinator, towards_partner
 from federated.release import Artifact, Release
 from federated.signed_card import FORMAT, canonical
@@ -74,8 +73,9 @@ def compose(
     card = {
         "format": FORMAT,
         "title": title,
-        "use": f"Tells which of its labels an image of {SIDE} x {SIDE} grey pixels shows.",
-        "model": spec.model,
+        "use": f"Does what the task {spec.task!r} does, and nothing else.",
+        "task": spec.task,
+        "task_options": spec.options,
         "labels": spec.labels,
         "lineage": {
             "network": lineage.network.hex(),
@@ -182,7 +182,7 @@ def to_markdown(card: bytes) -> str:
             "",
             f"- Job {in_code(lineage['job'])}, entry {lineage['job_entry']} of the log of network"
             f" {in_code(lineage['network'])}; its rounds are entries {rounds}",
-            f"- Model {in_code(its['model'])}, {training['rounds']} rounds of at least"
+            f"- Task {in_code(its['task'])}, {training['rounds']} rounds of at least"
             f" {training['quorum']} updates, about {lineage['expected_examples']:,} examples",
             f"- Columns read: {in_markdown(', '.join(lineage['columns']))}",
             f"- Calibrated with: {_snapshot(lineage['snapshot'])}",

@@ -21,7 +21,6 @@ from flwr.clientapp import ClientApp
 from federated.messages import Reply, read_task, reply_message
 from federated.model import decode, digest
 from federated.partner import LocalUpdate, Partner
-from federated.spec import TrainingSpec
 from protocol.errors import Reject, StateError
 
 
@@ -38,7 +37,7 @@ class PartnerLog(Protocol):
         """Logs the signed update; returns with a receipt that holds."""
 
 
-def client_app(job_id: str, spec: TrainingSpec, partner: Partner, log: PartnerLog) -> ClientApp:
+def client_app(job_id: str, partner: Partner, log: PartnerLog) -> ClientApp:
     """The app of one partner in one job. A refusal is a CommonholdError: the server sees its words."""
     app = ClientApp()
 
@@ -48,7 +47,7 @@ def client_app(job_id: str, spec: TrainingSpec, partner: Partner, log: PartnerLo
         if task.job_id != job_id:
             raise Reject(f"this machine trains for the job {job_id!r} and no other")
         present = log.await_round(task.round)
-        base = decode(spec.model, spec.labels, task.base)
+        base = decode(partner.blank, task.base)
         if digest(base) != present:
             raise Reject("the model to start from is not the one that the log names")
         update = partner.update(task.round, base)

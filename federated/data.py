@@ -1,64 +1,105 @@
-"""Private data as its owner keeps it: a folder of PNG images and a table, read and never copied.
+"""Private data as its owner keeps it: a table, and pictures beside it, read and never copied.
 
-    FOLDER/labels.csv     file,label[,more columns]      the folder that `commonhold node submit` takes
-    FOLDER/0000.png ...   28 x 28 pixels, greyscale or RGB
+    FOLDER/labels.csv     file,label[,more columns]    the folder that `commonhold node submit` takes
+    FOLDER/0000.png ...   pictures of any size, grey or in colour
+    data.csv, data.jsonl  a table alone: texts, numbers, categories; in a folder or named itself
 
 A job says which columns it reads, its partner which ones it may: `image` is what the named file shows,
 every other one is called what the table calls it. Whatever is wrong is named, and nothing is skipped: data
-that its owner did not mean to train on is not trained on.
+that its owner did not mean to train on is not trained on. Columns that the job does not read are not kept.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from commonground.files import open_file
+from federated import pictures
+from federated.rows import FILE, read_rows
 from protocol.errors import ConfigError
 from protocol.limits import SALT_BYTES
 
-IMAGE: Final = "image"
-LABEL: Final = "label"
-LABELS_FILE: Final = "labels.csv"
+IMAGE: Final = "image"  # the column that is found by the table's column `file`
+LABEL: Final = "label"  # what the column of labels is called unless a job says otherwise
 
-_FILE: Final = "file"  # the table's column that `image` is found by
-_SIDE: Final = 28  # pixels
-EXAMPLES_MAX: Final = 20_000  # their features take 160 MB
-TABLE_BYTES_MAX: Final = 8 * 1024 * 1024  # EXAMPLES_MAX lines with room for more columns
-IMAGE_BYTES_MAX: Final = 64 * 1024  # 784 pixels take 2 KiB, the rest is for what programs attach
+# Pixels of all pictures of a partner, one byte each, as they are held.
+PIXELS_MAX: Final = 1 << 30
 FIELD_CHARS_MAX: Final = 255  # the longest file name of common file systems
-_MODES: Final = ("1", "L", "RGB")  # what turns into grey the same way everywhere
+TEXT_CHARS_MAX: Final = 100_000
+
+
+class Kind(StrEnum):
+    """What a column holds, and so how it is read."""
+
+    IMAGE = "image"  # (n, height, width, colours) uint8, 0 = black
+    TEXT = "text"  # (n,) object, each a str that is not blank
+    CATEGORY = "category"  # (n,) object, each a str, which may be empty
+    NUMBER = "number"  # (n,) float64, finite; not a number where the column is optional and the field empty
+    LABEL = "label"  # (n,) object, each a str that is not blank
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column that a task reads."""
+
+    name: str
+    kind: Kind
+    size: tuple[int, int, int] = (0, 0, 0)  # of an image: height, width, colours (1 or 3)
+    optional: bool = False  # of a number: the field may be empty
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Examples, column by column, in the order of the file."""
+
+    values: Mapping[str, NDArray[Any]]  # by the column's name; see Kind
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values()), ()))
+
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        """One column. Raises ConfigError where the table has none of that name."""
+        found = self.values.get(column)
+        if found is None:
+            raise ConfigError(f"there is no column {column!r}", "name one that the job reads")
+        return found
+
+    def take(self, places: NDArray[Any] | slice) -> Table:
+        """The examples at these places: indices, a mask, or a slice."""
+        return Table({name: values[places] for name, values in self.values.items()})
+
+    def classes(self, column: str, labels: Sequence[str]) -> NDArray[np.int64]:
+        """(n,) indices into `labels`. Raises ConfigError for a label that is not among them."""
+        index = {label: number for number, label in enumerate(labels)}
+        unknown = sorted({*self[column]} - {*index})
+        if unknown:
+            raise ConfigError(
+                f"there is no label {unknown[0]!r} to learn", f"labels are {', '.join(labels)}"
+            )
+        return np.array([index[label] for label in self[column]], np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrivateData:
     """Examples, and what is said about them without showing any."""
 
-    images: NDArray[np.uint8]  # (n, 28, 28), 0 = black
-    labels: tuple[str, ...]  # (n,) as in the table
+    table: Table
     digest: bytes  # SHA-256 of all examples; the same whatever the files are called
-    examples: tuple[bytes, ...]  # (n,) SHA-256 of each image: the unit that a budget protects
+    examples: tuple[
+        bytes, ...
+    ]  # (n,) SHA-256 of each without its label: the unit that a budget protects
     warnings: tuple[str, ...]
 
-    def classes(self, labels: Sequence[str]) -> NDArray[np.int64]:
-        """(n,) indices into `labels`. Raises ConfigError for a label that is not among them."""
-        index = {label: number for number, label in enumerate(labels)}
-        unknown = sorted({*self.labels} - {*index})
-        if unknown:
-            raise ConfigError(
-                f"there is no label {unknown[0]!r} to learn", f"labels are {', '.join(labels)}"
-            )
-        return np.array([index[label] for label in self.labels], np.int64)
+    def __len__(self) -> int:
+        return len(self.table)
 
 
 def data_commitment(salt: bytes, digest: bytes) -> bytes:
@@ -70,135 +111,136 @@ def data_commitment(salt: bytes, digest: bytes) -> bytes:
     return hashlib.sha256(b"commonhold/v1/data\0" + salt + digest).digest()
 
 
-def load(folder: Path, columns: Sequence[str], allowed: Collection[str]) -> PrivateData:
-    """Reads the examples of a folder, in the order of its table.
+def load(path: Path, columns: Sequence[Column], allowed: Collection[str]) -> PrivateData:
+    """Reads the examples of a folder or a table, in the table's order.
 
     Raises ConfigError, naming column, line or file, for a column that is not allowed or not there, for
     no data, and for anything malformed.
     """
-    _check_columns(columns, allowed)
-    rows = _read_table(folder / LABELS_FILE, columns)
-    images = np.stack([_read_image(folder / file) for file, _ in rows])
-    labels = tuple(label for _, label in rows)
-    examples = tuple(hashlib.sha256(image.tobytes()).digest() for image in images)
-    return PrivateData(
-        images, labels, _digest(examples, labels), examples, _warnings(labels, examples)
+    for column in columns:
+        if column.name not in allowed:
+            raise ConfigError(
+                f"the job reads the column {column.name!r}, which you did not allow",
+                "allow it if your data may be used so, or do not join this job",
+            )
+    return private(_read(path, columns), columns)
+
+
+def private(table: Table, columns: Sequence[Column]) -> PrivateData:
+    """The examples of a table, named by their hashes."""
+    labels = [column for column in columns if column.kind is Kind.LABEL]
+    inputs = [column for column in columns if column.kind is not Kind.LABEL]
+    examples = tuple(_hashes(table, inputs))
+    each = sorted(
+        hashlib.sha256(example + label).digest()
+        for example, label in zip(examples, _hashes(table, labels), strict=True)
+    )
+    whole = hashlib.sha256(b"".join(each)).digest()
+    return PrivateData(table, whole, examples, tuple(_warnings(table, labels, examples)))
+
+
+def _read(path: Path, columns: Sequence[Column]) -> Table:
+    fields = [FILE if column.kind is Kind.IMAGE else column.name for column in columns]
+    kept: list[list[Any]] = [[] for _ in columns]
+    for place, row in read_rows(path, fields):
+        for column, field, values in zip(columns, fields, kept, strict=True):
+            try:
+                values.append(_parsed(row[field], column))
+            except ValueError as error:
+                raise ConfigError(f"{place}: {error}", "correct the line") from error
+    folder = path if path.is_dir() else path.parent
+    return Table(
+        {
+            column.name: column_array(
+                column,
+                _images(column, values, folder) if column.kind is Kind.IMAGE else values,
+            )
+            for column, values in zip(columns, kept, strict=True)
+        }
     )
 
 
-def _check_columns(columns: Sequence[str], allowed: Collection[str]) -> None:
-    for column in columns:
-        if column not in allowed:
+def _parsed(field: str, column: Column) -> str | float:
+    """A field by its column's kind. Raises ValueError, in words, for what it cannot be."""
+    text = field.strip()
+    if column.kind is Kind.NUMBER:
+        return _number(text, column)
+    if not text and column.kind is not Kind.CATEGORY:
+        what = "file name" if column.kind is Kind.IMAGE else repr(column.name)
+        raise ValueError(f"the {what} must not be empty")
+    longest = TEXT_CHARS_MAX if column.kind is Kind.TEXT else FIELD_CHARS_MAX
+    if len(field) > longest:
+        raise ValueError(f"a field is longer than {longest} characters")
+    if column.kind is Kind.IMAGE and (field in (".", "..") or {*"/\\\0"} & {*field}):
+        raise ValueError("give a plain file name, not a path")
+    return field
+
+
+def _number(text: str, column: Column) -> float:
+    if not text and column.optional:
+        return float("nan")
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        shown = repr(text[:40]) if text else "empty"
+        raise ValueError(f"{column.name!r} is {shown}, not a finite number")
+    return value
+
+
+def column_array(column: Column, values: list[Any]) -> NDArray[Any]:
+    """A column of a Table, from its values one by one."""
+    match column.kind:
+        case Kind.NUMBER:
+            return np.array(values, np.float64)
+        case Kind.IMAGE:
+            return np.stack(values)
+    return np.array([*values, None], object)[:-1]  # of strings, whatever their lengths
+
+
+def _images(column: Column, files: list[str], folder: Path) -> list[NDArray[np.uint8]]:
+    counts = Counter(files)
+    for file, count in counts.items():
+        if count > 1:
             raise ConfigError(
-                f"the job reads the column {column!r}, which you did not allow",
-                "allow it if your data may be used so, or do not join this job",
+                f"the table names {file} {count} times", "a picture has one line and one label"
             )
-    for needed in (IMAGE, LABEL):
-        if needed not in columns:
-            raise ConfigError(
-                f"the job does not read the column {needed!r}, without which its model cannot train",
-                "its operator has to open another job",
-            )
-
-
-def _read_table(path: Path, columns: Sequence[str]) -> list[tuple[str, str]]:
-    """(file, label) of every line; no other column is kept."""
-    reader = csv.DictReader(io.StringIO(_read_text(path)), strict=True, restval="", restkey="")
-    rows: dict[str, str] = {}
-    try:
-        header = list(reader.fieldnames or ())
-        for column in columns:
-            if (_FILE if column == IMAGE else column) not in header:
-                raise ConfigError(
-                    f"{path} has no column {_FILE if column == IMAGE else column!r}",
-                    "its first line names the columns: file,label",
-                )
-        for row in reader:
-            if len(rows) == EXAMPLES_MAX:
-                raise ConfigError(f"{path} names more than {EXAMPLES_MAX} examples", "split it")
-            problem = _row_problem(row, header, rows)
-            if problem:
-                raise ConfigError(f"{path}, line {reader.line_num}: {problem}", "correct the line")
-            rows[row[_FILE]] = row[LABEL]
-    except csv.Error as error:
-        raise ConfigError(f"{path}, line {reader.line_num}: {error}", "correct the line") from error
-    if not rows:
-        raise ConfigError(f"{path} names no examples", "add a line for each image: FILE,LABEL")
-    return list(rows.items())
-
-
-def _row_problem(row: dict[str, str], header: Sequence[str], rows: Collection[str]) -> str:
-    """What is wrong with a line, or an empty string."""
-    if set(row) != set(header):
-        return f"expected {len(header)} fields"
-    file, label = row[_FILE], row[LABEL]
-    if not file or not label.strip():
-        return "the file name and the label must not be empty"
-    if max(len(file), len(label)) > FIELD_CHARS_MAX:
-        return f"a field is longer than {FIELD_CHARS_MAX} characters"
-    if file in (".", "..") or any(mark in file for mark in "/\\\0"):
-        return "give a plain file name, not a path"
-    if file in rows:
-        return f"{file} has a label already"
-    return ""
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return _read_bytes(path, TABLE_BYTES_MAX).decode("utf-8-sig")  # spreadsheets write a mark
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8", "export it as CSV in UTF-8") from error
-
-
-def _read_bytes(path: Path, bytes_max: int) -> bytes:
-    try:
-        with open_file(path) as file:
-            data = file.read(bytes_max + 1)  # never more, however large the file is
-    except OSError as error:
+    pixels = len(files) * int(np.prod(column.size))
+    if pixels > PIXELS_MAX:
         raise ConfigError(
-            f"cannot read {path}: {error.strerror}", "check the path and its permissions"
-        ) from error
-    if len(data) > bytes_max:
-        raise ConfigError(f"{path} is larger than {bytes_max} bytes", "shrink it or split it")
-    return data
-
-
-def _read_image(path: Path) -> NDArray[np.uint8]:
-    """(28, 28) grey, 0 = black."""
-    data = _read_bytes(path, IMAGE_BYTES_MAX)
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.size != (_SIDE, _SIDE) or image.mode not in _MODES:  # only the header is read
-                raise ConfigError(
-                    f"{path} is {image.width} x {image.height} pixels, {image.mode}; this model"
-                    f" takes {_SIDE} x {_SIDE}, greyscale or RGB",
-                    "convert it, or delete its line",
-                )
-            return np.array(image.convert("L"), np.uint8)
-    except (OSError, ValueError, SyntaxError) as error:  # what pillow raises on a bad PNG
-        raise ConfigError(
-            f"{path} is not a PNG image that can be read", "repair it, or delete its line"
-        ) from error
-
-
-def _digest(examples: Sequence[bytes], labels: Sequence[str]) -> bytes:
-    """Independent of order and names: the sorted hashes of (image, label)."""
-    pairs = zip(examples, labels, strict=True)
-    each = sorted(hashlib.sha256(image + label.encode()).digest() for image, label in pairs)
-    return hashlib.sha256(b"".join(each)).digest()
-
-
-def _warnings(labels: Sequence[str], examples: Sequence[bytes]) -> tuple[str, ...]:
-    found = []
-    if len(set(labels)) == 1:
-        found.append(
-            f"all examples have the label {labels[0]!r}: your updates teach no difference between"
-            " labels, and that you took part already tells which label you have"
+            f"{len(files):,} pictures of {pictures.words(column.size)} are too many to hold",
+            f"bring at most {PIXELS_MAX // int(np.prod(column.size)):,}",
         )
+    return [pictures.read(folder / file, column.size) for file in files]
+
+
+def _hashes(table: Table, columns: Sequence[Column]) -> Iterator[bytes]:
+    """For each example the SHA-256 of its fields' hashes."""
+    fields = [
+        [hashlib.sha256(_bytes(value)).digest() for value in table[column.name]]
+        for column in columns
+    ]
+    for place in range(len(table)):
+        yield hashlib.sha256(b"".join(each[place] for each in fields)).digest()
+
+
+def _bytes(value: Any) -> bytes:
+    return (
+        value.encode() if isinstance(value, str) else bytes(np.ascontiguousarray(value).tobytes())
+    )
+
+
+def _warnings(table: Table, labels: Sequence[Column], examples: Sequence[bytes]) -> Iterator[str]:
+    for column in labels:
+        if len(set(table[column.name])) == 1:
+            yield (
+                f"all examples have the label {table[column.name][0]!r}: your updates teach no"
+                " difference between labels, and that you took part already tells which label you have"
+            )
     repeated = sum(count - 1 for count in Counter(examples).values())
     if repeated:
-        found.append(
-            f"{repeated} images repeat others: the budget protects one copy of an image, and many"
-            " copies of it together less"
+        yield (
+            f"{repeated} examples repeat others: the budget protects one copy, and many copies of it"
+            " together less"
         )
-    return tuple(found)

@@ -1,6 +1,6 @@
 """The model as two ONNX files: whole in single floats, and with its head in 8-bit integers.
 
-Both take raw pixels (n, 28, 28) uint8 as `pixels` and give (n, labels) float32 as `scores`, and carry the
+Both take as `inputs` what the task feeds them, (n, ...), and give (n, k) float32 as `scores`, and carry the
 labels' names. The head is quantized after training, its weights for each label by their own scale and its
 input by what calibration images show (Jacob et al., CVPR 2018); the fixed features stay as they are. All of
 it is post-processing of a private model, and costs no privacy.
@@ -22,44 +22,44 @@ import torch
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import nn
 
 from commonground.files import PUBLIC_MODE, replace_file
-from federated.features import SIDE
-from federated.model import Images, Weights, network_of
+from federated.tasks.task import Inputs
 
 # Everything used here is in it, and runtimes of the last four years have it.
 _OPSET: Final = 17
-_CHUNK: Final = 256  # images in one call
-# Ranges settle within a few hundred images.
+_CHUNK: Final = 256  # examples in one call
+# Ranges settle within a few hundred examples.
 CALIBRATION_MAX: Final = 512
-_PIXELS: Final = "pixels"
+_INPUTS: Final = "inputs"
 _SCORES: Final = "scores"
 _HEAD: Final = "Gemm"  # the operation of a linear layer: features have none
 
 
-def write_float(weights: Weights, path: Path) -> None:
-    """Features and head in single floats; replaces the file."""
-    pixels = torch.zeros((1, SIDE, SIDE), dtype=torch.uint8)
+def write_float(network: nn.Module, labels: Sequence[str], one: Inputs, path: Path) -> None:
+    """The network in single floats; replaces the file. `one` (1, ...) shows what it takes."""
     with tempfile.TemporaryDirectory() as work:
         raw = Path(work) / "raw.onnx"
         with warnings.catch_warnings():
             # The exporter that succeeds it needs onnxscript, and writes larger files.
             warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", UserWarning)  # what it does not fold it computes
             torch.onnx.export(
-                network_of(weights),
-                (pixels,),
+                network,
+                (torch.tensor(one),),
                 raw,
                 dynamo=False,
                 opset_version=_OPSET,
-                input_names=[_PIXELS],
+                input_names=[_INPUTS],
                 output_names=[_SCORES],
-                dynamic_axes={_PIXELS: {0: "n"}, _SCORES: {0: "n"}},
+                dynamic_axes={_INPUTS: {0: "n"}, _SCORES: {0: "n"}},
             )
-        _save(onnx.load(raw), weights.labels, path)
+        _save(onnx.load(raw), labels, path)
 
 
-def write_int8(float_path: Path, labels: Sequence[str], calibration: Images, path: Path) -> None:
-    """The float file with its head quantized; replaces the file. Needs at least one image."""
+def write_int8(float_path: Path, labels: Sequence[str], calibration: Inputs, path: Path) -> None:
+    """The float file with its head quantized; replaces the file. Needs at least one example."""
     with tempfile.TemporaryDirectory() as work:
         prepared, raw = Path(work) / "prepared.onnx", Path(work) / "raw.onnx"
         quant_pre_process(float_path, prepared, skip_optimization=True, skip_symbolic_shape=True)
@@ -77,27 +77,27 @@ def write_int8(float_path: Path, labels: Sequence[str], calibration: Images, pat
         _save(onnx.load(raw), labels, path)
 
 
-def run(path: Path, images: Images) -> NDArray[np.float32]:
+def run(path: Path, inputs: Inputs) -> NDArray[np.float32]:
     """(n, labels) float32: the file's scores, as anybody gets them."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # small models: more threads cost more than they gain
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return np.concatenate([session.run(None, part)[0] for part in _batches(images)])
+    return np.concatenate([session.run(None, part)[0] for part in _batches(inputs)])
 
 
 class _Calibration(CalibrationDataReader):  # type: ignore[misc]
     """Feeds the quantizer."""
 
-    def __init__(self, images: Images) -> None:
-        self._parts = _batches(images)
+    def __init__(self, inputs: Inputs) -> None:
+        self._parts = _batches(inputs)
 
-    def get_next(self) -> dict[str, Images] | None:
+    def get_next(self) -> dict[str, Inputs] | None:
         return next(self._parts, None)
 
 
-def _batches(images: Images) -> Iterator[dict[str, Images]]:
-    for at in range(0, len(images), _CHUNK):
-        yield {_PIXELS: images[at : at + _CHUNK]}
+def _batches(inputs: Inputs) -> Iterator[dict[str, Inputs]]:
+    for at in range(0, len(inputs), _CHUNK):
+        yield {_INPUTS: inputs[at : at + _CHUNK]}
 
 
 def _save(model: Any, labels: Sequence[str], path: Path) -> None:

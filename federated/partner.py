@@ -13,14 +13,20 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from federated.chance import Randomness, normal, uniform
 from federated.data import PrivateData
-from federated.gradients import Randomness, noisy_sum
-from federated.model import Vector, Weights, features, head_of
+from federated.model import Vector, Weights, fixed_digest
 from federated.spec import TrainingSpec
+from federated.tasks import Task
+from federated.tasks.task import Inputs, blank
 from protocol.errors import Reject, StateError
+
+# Examples that a model is tried on before it is trained.
+TRIED: Final = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,30 +49,51 @@ class Partner:
     def __init__(
         self,
         spec: TrainingSpec,
+        task: Task,
         data: PrivateData,
         budget_charge: Callable[[int], int],
         randomness: Randomness = os.urandom,
     ) -> None:
         """`budget_charge` takes a round and gives epsilon in micro once the charge is durable.
 
-        Raises ConfigError for labels that the job does not have.
+        Raises ConfigError for labels that the job does not have, and for a model that mixes examples.
         """
         self._spec, self._charge, self._randomness = spec, budget_charge, randomness
-        self._classes = data.classes(spec.labels)
-        self._features = features(spec.model, data.images)
+        self._task, self._table = task, data.table
+        self._targets = task.targets(data.table)
+        self.blank = blank(task, spec.task)  # what every round's model is shaped as
+        self._inputs: Inputs | None = None
+        self._fixed = b""
+        few = data.table.take(slice(TRIED))
+        task.require_private(task.inputs(few, self.blank.fixed), self._targets[:TRIED])
 
     def update(self, round_: int, base: Weights) -> LocalUpdate:
         """Trains one round. Raises Reject for a base that is not this job's, and what charging raises."""
         spec = self._spec
-        if (base.model, base.labels) != (spec.model, spec.labels):
+        if (base.task, base.labels) != (spec.task, spec.labels):
             raise Reject("the model to start from is another job's")
         if not np.isfinite(base.vector).all():
             raise Reject("the model to start from holds values that are not finite")
         epsilon_micro = self._charge(round_)
-        vector = noisy_sum(head_of(base), self._features, self._classes, spec, self._randomness)
+        vector = self._noisy_sum(base)
         if not np.isfinite(vector).all():
             raise StateError(
                 "the noise of this job is too large for single floats",
                 "do not join it; its operator has to open one with a smaller clip or noise",
             )
         return LocalUpdate(vector, vector_digest(vector), epsilon_micro)
+
+    def _noisy_sum(self, base: Weights) -> Vector:
+        """The clipped gradients of a Poisson sample, and this partner's noise; never empty."""
+        spec, inputs = self._spec, self._inputs_of(base)
+        chosen = uniform(len(inputs), self._randomness) < spec.sampling
+        total = self._task.clipped_sum(base, inputs[chosen], self._targets[chosen], spec.clip)
+        noise = spec.noise_deviation_each * normal(len(total), self._randomness)
+        return (total + noise).astype(np.float32)
+
+    def _inputs_of(self, base: Weights) -> Inputs:
+        """Features follow from the model's fixed arrays, which are the same in every round."""
+        fixed = fixed_digest(base)
+        if self._inputs is None or fixed != self._fixed:
+            self._inputs, self._fixed = self._task.inputs(self._table, base.fixed), fixed
+        return self._inputs

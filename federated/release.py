@@ -10,8 +10,10 @@ from typing import Final
 import numpy as np
 
 from federated import onnx_files
-from federated.model import Images, Labelled, Weights, scores
-from federated.spec import TrainingSpec
+from federated.data import Table
+from federated.model import Weights
+from federated.tasks import Task
+from federated.tasks.task import Inputs, Scores
 from protocol.errors import ConfigError, StateError
 from protocol.limits import PPM
 
@@ -46,11 +48,11 @@ class Release:
 
 
 def release(
-    spec: TrainingSpec, weights: Weights, held_back: Labelled, calibration: Images, folder: Path
+    task: Task, weights: Weights, held_back: Table, calibration: Table, folder: Path
 ) -> Release:
     """Writes model-fp32.onnx and model-int8.onnx and measures them; existing files are replaced.
 
-    `calibration` (n, 28, 28) sets the ranges of the 8-bit file and must not be private: what it shows
+    `calibration` sets the ranges of the 8-bit file and must not be private: what it shows
     leaves a trace there. Raises ConfigError without held-back or calibration images, StateError when
     the float file does not say what the trained model says.
     """
@@ -59,27 +61,26 @@ def release(
             "a release is measured with held-back examples and calibrated with others",
             "give the coordinator examples that no partner trains on",
         )
-    if (weights.model, weights.labels) != (spec.model, spec.labels):
-        raise StateError("these are the weights of another job")
     folder.mkdir(parents=True, exist_ok=True)
     fp32, int8 = folder / FP32_FILE, folder / INT8_FILE
-    onnx_files.write_float(weights, fp32)
-    _require_equal(weights, fp32, held_back.images)
-    onnx_files.write_int8(fp32, spec.labels, calibration, int8)
-    return Release(_measured(fp32, held_back), _measured(int8, held_back), len(held_back))
+    fed, targets = task.feed(held_back, weights.fixed), task.targets(held_back)
+    onnx_files.write_float(task.network(weights), weights.labels, fed[:1], fp32)
+    trained = task.scores(weights, task.inputs(held_back, weights.fixed))
+    _require_equal(trained, fp32, fed)
+    onnx_files.write_int8(fp32, weights.labels, task.feed(calibration, weights.fixed), int8)
+
+    def measured(path: Path) -> Artifact:
+        raw = path.read_bytes()
+        right = task.metric(onnx_files.run(path, fed), targets)
+        return Artifact(path, hashlib.sha256(raw).digest(), len(raw), round(right * PPM))
+
+    return Release(measured(fp32), measured(int8), len(held_back))
 
 
-def _require_equal(weights: Weights, path: Path, images: Images) -> None:
-    trained, exported = scores(weights, images), onnx_files.run(path, images)
+def _require_equal(trained: Scores, path: Path, fed: Inputs) -> None:
+    exported = onnx_files.run(path, fed)
     if np.abs(trained - exported).max() > _ROUNDING * max(1.0, float(np.abs(trained).max())):
         raise StateError(
             f"{path.name} does not compute what the trained model computes",
             "do not ship it; check the versions of torch, onnx and onnxruntime",
         )
-
-
-def _measured(path: Path, held_back: Labelled) -> Artifact:
-    predicted = onnx_files.run(path, held_back.images).argmax(axis=1)
-    right = int((predicted == held_back.classes).sum())
-    raw = path.read_bytes()
-    return Artifact(path, hashlib.sha256(raw).digest(), len(raw), right * PPM // len(held_back))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.errors import Reject
 from protocol.jobs import JobTerms
 from protocol.limits import PPM
 from protocol.rows import Campaign
@@ -35,7 +34,7 @@ class TrainingSpec:
     """One job. `epsilon` and `delta` are what all rounds together may cost each example."""
 
     job_id: str
-    model: str
+    task: str
     labels: tuple[str, ...]
     columns: tuple[str, ...]
     rounds: int
@@ -48,6 +47,7 @@ class TrainingSpec:
     epsilon: float
     delta: float
     expected_examples: int  # of all partners; scales the step, needs not be exact
+    options: str  # of the task, canonical JSON
 
     @property
     def mechanism(self) -> Mechanism:
@@ -64,38 +64,17 @@ class TrainingSpec:
         return float(self.noise_multiplier * self.clip / self.quorum**0.5)
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Settings of a job that suit a model, where the operator names no others."""
-
-    rounds: int
-    sampling: float
-    clip: float
-    learning_rate: float
-    momentum: float
-
-
-# For "oriented-gradients-1" at epsilon 3 and 3,000 examples, chosen on digits that benchmarks/training.py
-# does not measure with. Rounds of all examples did as well as ones of half of them, and cost less to account.
-RECIPE: Final = Recipe(rounds=20, sampling=1.0, clip=1.0, learning_rate=32.0, momentum=0.8)
-
-
 def labels_of(campaign: Campaign) -> list[str]:
-    """What a model of this campaign tells apart; raises Reject where it asks for no labels."""
+    """What a model of this campaign tells apart; nothing where it asks for no labels."""
     spec = question_of(campaign).spec
-    if not isinstance(spec, Labels):
-        raise Reject(
-            f"campaign {campaign.id!r} asks a {campaign.task} question; a model here learns labels",
-            "name a classify campaign",
-        )
-    return list(spec.names)
+    return list(spec.names) if isinstance(spec, Labels) else []
 
 
 def spec_of(job: JobTerms | pb.Job, labels: Sequence[str]) -> TrainingSpec:
     """The job of the log, with its campaign's labels. The fold has checked every range."""
     return TrainingSpec(
         job_id=job.id,
-        model=job.model,
+        task=job.task,
         labels=tuple(labels),
         columns=tuple(job.columns),
         rounds=job.rounds,
@@ -108,4 +87,5 @@ def spec_of(job: JobTerms | pb.Job, labels: Sequence[str]) -> TrainingSpec:
         epsilon=job.epsilon_micro / PPM,
         delta=job.delta_ppb / _PPB,
         expected_examples=job.expected_examples,
+        options=job.task_options,
     )

@@ -16,7 +16,7 @@ class JobTerms:
     title: str
     campaign_id: str
     snapshot: bytes
-    model: str
+    task: str
     initial_model: bytes
     columns: tuple[str, ...]
     partners: tuple[PersonId, ...]
@@ -34,6 +34,9 @@ class JobTerms:
     round_seconds: int
     endpoint: str
     tls_certificate: bytes
+    task_options: str
+    task_code: bytes
+    task_version: str
     is_question: bool
     cohorts: int
     defence: str

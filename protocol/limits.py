@@ -55,7 +55,9 @@ LICENCE_ID_CHARS_MAX: Final = 32
 # One server adds up the updates of a round, and a round's record names every partner in it.
 PARTNERS_MAX: Final = 256
 TRAINING_ROUNDS_MAX: Final = 1_024
-COLUMNS_MAX: Final = 64
+COLUMNS_MAX: Final = 256  # of a table that a job reads
+# A line for each column of a wide table; everybody keeps them.
+TASK_OPTIONS_CHARS_MAX: Final = 16_384
 # A PEM public key of any kind in use is below 1 KiB.
 TRANSPORT_KEY_BYTES_MAX: Final = 1_024
 # A host name has at most 253 characters (RFC 1035), a port five.

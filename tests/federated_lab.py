@@ -13,19 +13,21 @@ from commonhold.digits import load_digits, write_folder
 from federated.aggregate import Aggregator
 from federated.budget import Budget
 from federated.client_app import client_app
-from federated.data import IMAGE, LABEL, data_commitment, load
+from federated.data import data_commitment, load
 from federated.flower.grid import LocalGrid
-from federated.model import DEFAULT_MODEL, Weights, digest, initial_weights
+from federated.model import Weights, digest
 from federated.partner import LocalUpdate, Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.rounds import train
 from federated.spec import TrainingSpec, spec_of
+from federated.tasks.registry import code_digest, options_of
 from protocol.errors import StateError
 from protocol.identity import PersonId
 from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
 from tests.simulated import LABELS, NETWORK, Network, Person
 from tests.simulated_training import job
+from tests.training_lab import BLANK, TASK
 
 ROUNDS = 2
 EPSILON = 3.0
@@ -87,8 +89,10 @@ class Lab:
         self.net = Network(*self.people)
         noise = noise_multiplier_for(EPSILON, DELTA, 1.0, ROUNDS)
         terms: dict[str, object] = {
-            "model": DEFAULT_MODEL,
-            "initial_model": digest(initial_weights(DEFAULT_MODEL, LABELS)),
+            "task": "images",
+            "task_options": options_of(TASK),
+            "task_code": code_digest("images"),
+            "initial_model": digest(BLANK),
             "rounds": ROUNDS,
             "sampling_ppm": PPM,
             "noise_micro": round(noise * PPM),
@@ -114,7 +118,7 @@ class Lab:
         mine = np.random.default_rng(1).permutation(len(digits))[share * images :][:images]
         folder = self.folder / person.name
         write_folder(folder, digits.images[mine], labels or digits.labels[mine])
-        data = load(folder, (IMAGE, LABEL), (IMAGE, LABEL))
+        data = load(folder, TASK.columns, [column.name for column in TASK.columns])
         budget = Budget.open(self.folder / f"{person.name}.db", composed_epsilon_micro)
         self.budgets.append(budget)
         commitment = data_commitment(budget.salt(data.digest), data.digest)
@@ -129,6 +133,7 @@ class Lab:
         spec = self.spec
         return Partner(
             spec,
+            TASK,
             data,
             lambda n: budget.charge(
                 commitment, spec.job_id, n, spec.sampling, spec.noise_multiplier
@@ -137,7 +142,7 @@ class Lab:
 
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""
-        return client_app(self.terms.id, self.spec, partner, Log(self.net, person))
+        return client_app(self.terms.id, partner, Log(self.net, person))
 
     def apps(self, partners: Sequence[Partner]) -> dict[bytes, ClientApp]:
         """Those of several partners, by transport key."""
@@ -152,8 +157,7 @@ class Lab:
 
     def serve(self, grid: LocalGrid) -> Log:
         log = Log(self.net)
-        weights = initial_weights(self.spec.model, self.spec.labels)
-        train(grid, log, self.terms, Aggregator(self.spec, weights), weights)
+        train(grid, log, self.terms, Aggregator(self.spec, BLANK), BLANK)
         return log
 
     def close(self) -> None:

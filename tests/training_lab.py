@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
 from commonhold.digits import LABELS, load_digits
-from federated.data import IMAGE, LABEL, PrivateData
-from federated.gradients import Randomness
-from federated.model import DEFAULT_MODEL, Labelled
-from federated.spec import RECIPE, TrainingSpec
+from federated.chance import Randomness
+from federated.data import IMAGE, LABEL, PrivateData, Table, column_array, private
+from federated.spec import TrainingSpec
+from federated.tasks.registry import made, options_of
+from federated.tasks.task import Task, initial_weights
 
+TASK: Task = made("images", {"dims": 0, "cells": 3}, LABELS)
+BLANK = initial_weights(TASK, "images")
 SPEC = TrainingSpec(
     job_id="digits",
-    model=DEFAULT_MODEL,
+    task="images",
     labels=LABELS,
     columns=(IMAGE, LABEL),
-    rounds=RECIPE.rounds,
+    rounds=20,
     quorum=3,
-    sampling=RECIPE.sampling,
-    clip=RECIPE.clip,
+    sampling=1.0,
+    clip=1.0,
     noise_multiplier=6.25,
-    learning_rate=RECIPE.learning_rate,
-    momentum=RECIPE.momentum,
+    learning_rate=32.0,
+    momentum=0.8,
     epsilon=3.0,
     delta=1e-5,
     expected_examples=300,
+    options=options_of(TASK),
 )
 
 
@@ -43,19 +46,23 @@ def seeded(seed: int) -> Randomness:
     return random.Random(seed).randbytes
 
 
-def private(images: NDArray[np.uint8], classes: NDArray[np.int64]) -> PrivateData:
-    """What `data.load` makes of a folder with these digits."""
-    examples = tuple(sha256(image.tobytes()).digest() for image in images)
-    labels = tuple(LABELS[each] for each in classes)
-    return PrivateData(images, labels, sha256(b"".join(examples)).digest(), examples, ())
+def table(images: NDArray[np.uint8], classes: NDArray[np.int64]) -> Table:
+    """What a folder with these digits holds."""
+    labels = column_array(TASK.columns[1], [LABELS[each] for each in classes])
+    return Table({IMAGE: images[..., None], LABEL: labels})
 
 
-def skewed(sizes: int, partners: int, seed: int) -> tuple[list[PrivateData], Labelled]:
+def shared(images: NDArray[np.uint8], classes: NDArray[np.int64]) -> PrivateData:
+    """What `data.load` makes of it."""
+    return private(table(images, classes), TASK.columns)
+
+
+def skewed(sizes: int, partners: int, seed: int) -> tuple[list[PrivateData], Table]:
     """`partners` sets of digits in which some labels are frequent and others rare; and the rest."""
     digits, rng = load_digits(), np.random.default_rng(seed)
     order = rng.permutation(len(digits))
     chosen, rest = order[:sizes], order[sizes:]
     blurred = digits.labels[chosen] + rng.normal(0, 2.5, sizes)
     parts = np.array_split(chosen[np.argsort(blurred)], partners)
-    shares = [private(digits.images[part], digits.labels[part]) for part in parts]
-    return shares, Labelled(digits.images[rest], digits.labels[rest])
+    shares = [shared(digits.images[part], digits.labels[part]) for part in parts]
+    return shares, table(digits.images[rest], digits.labels[rest])

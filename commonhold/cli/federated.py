@@ -61,9 +61,13 @@ def open_(
     ] = "",
     epsilon: Annotated[float, typer.Option(help="What all rounds cost each example.")] = 3.0,
     delta: Annotated[float, typer.Option(help="At this delta.")] = 1e-5,
-    rounds: Annotated[
-        int | None, typer.Option(min=1, help="Default: what suits the model.")
+    task: Annotated[
+        str, typer.Option(help="What is trained, by name; docs/tasks.md lists them.")
+    ] = "images",
+    option: Annotated[
+        list[str] | None, typer.Option(help="Of the task, NAME=VALUE; repeat.")
     ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Default: what suits the task.")] = None,
     sampling: Annotated[
         float | None, typer.Option(help="Chance of an example to be in a round, to 1.")
     ] = None,
@@ -95,24 +99,29 @@ def open_(
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
     from federated.flower.logs import log_as_we_do
-    from federated.spec import RECIPE
+    from federated.tasks.registry import parsed
 
     log_as_we_do()
 
     home = Home.at(directory)
+    named: dict[str, float | None] = {
+        "rounds": rounds,
+        "sampling": sampling,
+        "clip": clip,
+        "learning_rate": learning_rate,
+        "momentum": momentum,
+    }
     terms = Terms(
         job_id=job_id,
         title=title or job_id,
         campaign_id=campaign,
         snapshot=snapshot,
         partners=partners,
-        rounds=RECIPE.rounds if rounds is None else rounds,
+        task=task,
+        options=parsed(task, option or []),
+        recipe={name: value for name, value in named.items() if value is not None},
         epsilon=epsilon,
         delta=delta,
-        sampling=RECIPE.sampling if sampling is None else sampling,
-        clip=RECIPE.clip if clip is None else clip,
-        learning_rate=RECIPE.learning_rate if learning_rate is None else learning_rate,
-        momentum=RECIPE.momentum if momentum is None else momentum,
         quorum=max(1, len(partners) - 1) if quorum is None else quorum,
         expected_examples=expected_examples,
         price=price,
@@ -124,9 +133,10 @@ def open_(
         model_licence=model_licence,
     )
     with _sigterm_interrupts(), progress(as_json) as bar:
-        task = bar.add_task("preparing", total=terms.rounds)
+        shown = bar.add_task("preparing", total=None)
 
         def opened(job: pb.Job) -> None:
+            bar.update(shown, total=job.rounds)
             say(f"job {job.id} is open at {job.endpoint}; waiting for partners")
             _write_ready(ready_file, {"job_id": job.id, "endpoint": job.endpoint})
 
@@ -135,7 +145,7 @@ def open_(
             terms,
             opened,
             lambda job, joined: bar.update(
-                task,
+                shown,
                 description=f"{joined} partners, round",
                 completed=len(job.rounds),
             ),
@@ -187,7 +197,9 @@ def _outcome_text(data: dict[str, Any]) -> Printed:
 def join(
     *,
     job_id: Annotated[str, typer.Option("--job", help="The job, as its operator named it.")],
-    data: Annotated[Path, typer.Option(help="Folder of your examples, with labels.csv.")],
+    data: Annotated[
+        Path, typer.Option(help="Your examples: a folder with labels.csv, or a .csv or .jsonl.")
+    ],
     epsilon_max: Annotated[
         float, typer.Option(help="The most that this data may ever cost, over all jobs.")
     ],
@@ -197,6 +209,9 @@ def join(
         list[str] | None,
         typer.Option(help="What a job may read of your data; repeat. Default: image, label."),
     ] = None,
+    device: Annotated[
+        str, typer.Option(help="For networks: cpu, or an accelerator as torch names it.")
+    ] = "cpu",
     ready_file: ReadyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -215,7 +230,7 @@ def join(
     log_as_we_do()
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
-    offer = Offer(job_id, data, tuple(column or (IMAGE, LABEL)), epsilon_max)
+    offer = Offer(job_id, data, tuple(column or (IMAGE, LABEL)), epsilon_max, device)
     with _sigterm_interrupts(), progress(as_json) as bar:
         task = bar.add_task("loading", total=None)
 

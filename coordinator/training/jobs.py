@@ -21,6 +21,11 @@ def weights_path(home: Home, job_id: str) -> Path:
     return model_folder(home, job_id) / "weights.bin"
 
 
+def initial_path(home: Home, job_id: str) -> Path:
+    """The weights that round 1 starts from: public examples may have shaped them."""
+    return run_folder(home, job_id) / "initial.bin"
+
+
 def run_folder(home: Home, job_id: str) -> Path:
     """What the SuperLink and the ServerApp of the job write."""
     return home.path / "federated" / job_id

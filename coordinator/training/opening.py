@@ -16,27 +16,31 @@ import math
 import resource
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from commonground.files import DIRECTORY_MODE
+from commonground.files import DIRECTORY_MODE, replace_file
 from commonground.jobs import is_over
 from commonground.locks import alone
 from coordinator.campaigns import require_campaign
 from coordinator.config import ENVIRONMENT_DIRECTORY, Home
 from coordinator.dataset.snapshots import find_snapshot
 from coordinator.operator import Operator
-from coordinator.training.jobs import end_job, run_folder
+from coordinator.training.jobs import end_job, initial_path, run_folder
 from coordinator.training.releasing import Released, load_held_back, release_model
 from coordinator.training.snapshot import load_yardstick
-from federated.data import IMAGE, LABEL
 from federated.flower.control import SuperLink
-from federated.model import DEFAULT_MODEL, digest, initial_weights
+from federated.flower.layout import BODY_BYTES_MAX
+from federated.model import Weights, digest, encode, encoded_bytes
 from federated.privacy import noise_multiplier_for
+from federated.recipe import Recipe
 from federated.spec import labels_of
+from federated.tasks import Task
+from federated.tasks.registry import code_digest, code_version, made, options_of, require_kind
+from federated.tasks.task import initial_weights
 from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.identity import PersonId, name_of
 from protocol.jobs import Job
@@ -51,6 +55,8 @@ CLIENT_APP: Final = "federated.client_app:app"
 START_SECONDS_MAX: Final = 120.0
 ROUND_OVERHEAD_SECONDS: Final = 60.0
 WATCH_SECONDS: Final = 0.2
+# Around a model in a request: its message's names and Flower's own.
+BODY_ROOM_BYTES: Final = 1 << 20
 _PPB: Final = 1_000_000_000
 # What a job's numbers may be, least and most: the least that its record can say, and the most that it can
 # carry or that means something.
@@ -69,6 +75,8 @@ _RANGES: Final = {
     "round_seconds": (1, ROUND_SECONDS_MAX),
 }
 
+_OF_RECIPE: Final = ("rounds", "sampling", "clip", "learning_rate", "momentum")
+
 OnState = Callable[[Job, int], None]
 """Called with the job, and how many partners have joined."""
 
@@ -82,13 +90,11 @@ class Terms:
     campaign_id: str
     snapshot: str  # first digits of its digest; empty for none
     partners: tuple[PersonId, ...]
-    rounds: int
+    task: str
+    options: Mapping[str, Any]  # of the task, those that the operator names
+    recipe: Mapping[str, float]  # what of federated.recipe.Recipe is not as suits the task
     epsilon: float
     delta: float
-    sampling: float
-    clip: float
-    learning_rate: float
-    momentum: float
     quorum: int
     expected_examples: int
     price: float  # weight of one update in the trainers' pool
@@ -101,7 +107,7 @@ class Terms:
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
-            value = getattr(self, name)
+            value = self.recipe.get(name, least) if name in _OF_RECIPE else getattr(self, name)
             if not least <= value <= most:  # nor is it a number at all
                 raise ConfigError(
                     f"--{name.replace('_', '-')} is {value:g}",
@@ -139,12 +145,19 @@ def open_job(
         _end_abandoned(operator, terms.job_id)
         campaign = require_campaign(operator.state, terms.campaign_id)
         released: Released | None = None
-        held_back = load_held_back(terms.held_back, labels_of(campaign))
-        record = _record(operator.state, terms, labels_of(campaign))
+        task = made(terms.task, dict(terms.options), tuple(labels_of(campaign)))
+        require_kind(task, campaign)
+        snapshot, public = b"", None
         if terms.snapshot:
-            record.snapshot, _ = find_snapshot(operator.state, terms.snapshot)
-            load_yardstick(home, record.snapshot)  # the ServerApp reads it again
-        with SuperLink(folder, terms.host, terms.port) as link:
+            snapshot, _ = find_snapshot(operator.state, terms.snapshot)
+            public = load_yardstick(home, snapshot, task).table
+        task = task.suited(public)
+        held_back = load_held_back(terms.held_back, task)
+        weights = initial_weights(task, terms.task, public)
+        record = _record(operator.state, terms, task, weights)
+        record.snapshot = snapshot
+        replace_file(initial_path(home, terms.job_id), encode(weights))
+        with SuperLink(folder, terms.host, terms.port, _body_bytes(weights)) as link:
             record.endpoint, record.tls_certificate = link.endpoint, link.certificate
             operator.append("job", record)
             on_open(record)
@@ -156,13 +169,13 @@ def open_job(
                     terms.job_id,
                     {ENVIRONMENT_DIRECTORY: str(home.path.absolute())},
                 )
-                _watch(operator, link, app, terms, on_state)
+                _watch(operator, link, app, record, on_state)
                 job = operator.state.jobs[terms.job_id]
                 if not is_over(job):
                     # What partners say, up to what they can have used on one core.
                     most = (
-                        terms.rounds
-                        * terms.round_seconds
+                        record.rounds
+                        * record.round_seconds
                         * operator.state.partners.count(terms.job_id)
                     )
                     cpu_seconds = _own_cpu_seconds() + min(link.partner_seconds(), most)
@@ -171,25 +184,29 @@ def open_job(
         return Outcome(operator.state.jobs[terms.job_id], joined, released)
 
 
-def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
+def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
     """The job as it will be logged, but for where it trains."""
-    noise = noise_multiplier_for(terms.epsilon, terms.delta, terms.sampling, terms.rounds)
+    recipe: Recipe = replace(task.recipe(terms.expected_examples), **terms.recipe)  # type: ignore[arg-type]
+    noise = noise_multiplier_for(terms.epsilon, terms.delta, recipe.sampling, recipe.rounds)
     return pb.Job(
         network=state.network,
         id=terms.job_id,
         title=terms.title,
         campaign_id=terms.campaign_id,
-        model=DEFAULT_MODEL,
-        initial_model=digest(initial_weights(DEFAULT_MODEL, labels)),
-        columns=(IMAGE, LABEL),
+        task=terms.task,
+        task_options=options_of(task),
+        task_code=code_digest(terms.task),
+        task_version=code_version(terms.task),
+        initial_model=digest(weights),
+        columns=[column.name for column in task.columns],
         partners=terms.partners,
         quorum=terms.quorum,
-        rounds=terms.rounds,
-        sampling_ppm=round(terms.sampling * PPM),
-        clip_micro=round(terms.clip * PPM),
+        rounds=recipe.rounds,
+        sampling_ppm=round(recipe.sampling * PPM),
+        clip_micro=round(recipe.clip * PPM),
         noise_micro=math.ceil(noise * PPM),
-        learning_rate_micro=round(terms.learning_rate * PPM),
-        momentum_ppm=round(terms.momentum * PPM),
+        learning_rate_micro=round(recipe.learning_rate * PPM),
+        momentum_ppm=round(recipe.momentum * PPM),
         epsilon_micro=round(terms.epsilon * PPM),
         delta_ppb=round(terms.delta * _PPB),
         expected_examples=terms.expected_examples,
@@ -197,6 +214,11 @@ def _record(state: State, terms: Terms, labels: list[str]) -> pb.Job:
         model_licence=terms.model_licence,
         round_seconds=terms.round_seconds,
     )
+
+
+def _body_bytes(weights: Weights) -> int:
+    """What the training server takes in one request: a model or an update, and what is around it."""
+    return max(BODY_BYTES_MAX, encoded_bytes(weights) + BODY_ROOM_BYTES)
 
 
 def _admit(operator: Operator, link: SuperLink, terms: Terms, on_state: OnState) -> None:
@@ -224,7 +246,7 @@ def _watch(
     operator: Operator,
     link: SuperLink,
     app: subprocess.Popen[bytes],
-    terms: Terms,
+    terms: pb.Job,
     on_state: OnState,
 ) -> None:
     """Until the ServerApp has run all rounds, or ended the job. Raises StateError if it did neither."""
@@ -235,18 +257,18 @@ def _watch(
         if time.monotonic() > deadline:
             raise StateError(
                 f"the training did not end within {seconds:.0f} s",
-                f"see serverapp.log in {run_folder(operator.home, terms.job_id)}",
+                f"see serverapp.log in {run_folder(operator.home, terms.id)}",
             )
         time.sleep(WATCH_SECONDS)
         operator.refresh()
-        on_state(operator.state.jobs[terms.job_id], operator.state.partners.count(terms.job_id))
+        on_state(operator.state.jobs[terms.id], operator.state.partners.count(terms.id))
     operator.refresh()
-    job = operator.state.jobs[terms.job_id]
+    job = operator.state.jobs[terms.id]
     if len(job.rounds) < terms.rounds and not is_over(job):
         raise StateError(
             f"the training process ended by itself (code {app.returncode}) after"
             f" {len(job.rounds)} rounds",
-            f"see serverapp.log in {run_folder(operator.home, terms.job_id)}",
+            f"see serverapp.log in {run_folder(operator.home, terms.id)}",
         )
 
 

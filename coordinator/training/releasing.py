@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from commonground.files import PUBLIC_MODE, replace_file
 from coordinator.config import Home
 from coordinator.ledger import Ledger
@@ -15,11 +17,14 @@ from coordinator.operator import Operator
 from coordinator.training.jobs import model_folder, weights_path
 from coordinator.training.snapshot import load_yardstick
 from federated.card import Lineage, compose, energy_millijoules, to_markdown
-from federated.data import IMAGE, LABEL, load
-from federated.model import Images, Labelled, decode, digest
+from federated.data import Table, load
+from federated.model import decode, digest
 from federated.release import Release, release
 from federated.signed_card import sign
 from federated.spec import TrainingSpec, labels_of, spec_of
+from federated.tasks import Task
+from federated.tasks.registry import task_of
+from federated.tasks.task import blank
 from protocol.errors import ConfigError, StoreError
 from protocol.identity import PersonId
 from protocol.jobs import Job
@@ -32,7 +37,7 @@ MARKDOWN_FILE: Final = "card.md"
 # Without a snapshot one held-back example in so many calibrates, and is not measured with.
 CALIBRATION_STRIDE: Final = 5
 # Ranges of activations settle long before; the features of more would only take time.
-CALIBRATION_IMAGES_MAX: Final = 512
+CALIBRATION_EXAMPLES_MAX: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +52,33 @@ class Released:
 class HeldBack:
     """Examples that no partner trains on, in two disjoint parts."""
 
-    measured: Labelled
-    calibration: Images
+    measured: Table
+    calibration: Table
 
 
-def calibration_of(home: Home, state: State, snapshot: bytes, held_back: HeldBack) -> Images:
-    """The pictures that set the integers' scales: the job's snapshot, while nobody withdrew from it.
+def calibration_of(
+    home: Home, state: State, snapshot: bytes, held_back: HeldBack, task: Task
+) -> Table:
+    """The examples that set the integers' scales: the job's snapshot, while nobody withdrew from it.
 
     After a withdrawal the exported dataset is deleted, and a part of the held-back examples serves.
     """
     if not snapshot or state.snapshots[snapshot].withdrawn:
         return held_back.calibration
-    return load_yardstick(home, snapshot).images
+    return load_yardstick(home, snapshot, task).table
 
 
-def load_held_back(folder: Path, labels: list[str]) -> HeldBack:
+def load_held_back(folder: Path, task: Task) -> HeldBack:
     """Reads the operator's examples. Raises ConfigError when they are malformed, or too few to divide."""
-    data = load(folder, (IMAGE, LABEL), (IMAGE, LABEL))
-    classes = data.classes(labels)
-    if len(classes) < CALIBRATION_STRIDE:
+    table = load(folder, task.columns, [column.name for column in task.columns]).table
+    task.targets(table)
+    if len(table) < CALIBRATION_STRIDE:
         raise ConfigError(
-            f"{folder} holds {len(classes)} examples, too few to measure with",
+            f"{folder} holds {len(table)} examples, too few to measure with",
             "hold back some hundred: an accuracy over n examples is off by about 1/sqrt(n)",
         )
-    measured = [at for at in range(len(classes)) if at % CALIBRATION_STRIDE]
-    return HeldBack(
-        Labelled(data.images[measured], classes[measured]), data.images[::CALIBRATION_STRIDE]
-    )
+    measured = np.arange(len(table)) % CALIBRATION_STRIDE > 0
+    return HeldBack(table.take(measured), table.take(~measured))
 
 
 def release_model(
@@ -87,17 +92,18 @@ def release_model(
     """
     home, record = operator.home, job.terms
     spec = spec_of(record, labels_of(operator.state.campaigns[record.campaign_id]))
-    weights = decode(spec.model, spec.labels, weights_path(home, record.id).read_bytes())
+    task = task_of(spec.task, spec.options, spec.labels)
+    weights = decode(blank(task, spec.task), weights_path(home, record.id).read_bytes())
     if digest(weights) != job.model:
         raise StoreError(
             "the weights on disk are not those of the last round", "open the job again"
         )
-    calibration = calibration_of(home, operator.state, record.snapshot, held_back)
+    calibration = calibration_of(home, operator.state, record.snapshot, held_back, task)
     made = release(
-        spec,
+        task,
         weights,
         held_back.measured,
-        calibration[:CALIBRATION_IMAGES_MAX],
+        calibration.take(slice(CALIBRATION_EXAMPLES_MAX)),
         model_folder(home, record.id),
     )
     card = _write_card(operator, job, spec, made, cpu_seconds)

@@ -14,12 +14,14 @@ from flwr.serverapp import Grid, ServerApp
 from commonground.files import replace_file
 from coordinator.config import Home
 from coordinator.operator import Operator
-from coordinator.training.jobs import end_job, model_folder, weights_path
+from coordinator.training.jobs import end_job, initial_path, model_folder, weights_path
 from coordinator.training.snapshot import measure_on
 from federated.aggregate import Aggregator
-from federated.model import Weights, encode, initial_weights
+from federated.model import Weights, decode, encode
 from federated.rounds import train
 from federated.spec import labels_of, spec_of
+from federated.tasks.registry import task_of
+from federated.tasks.task import blank
 from protocol.errors import ConfigError, Ignore, Reject, StateError
 from protocol.identity import PersonId
 from protos.gen import records_pb2 as pb
@@ -38,9 +40,10 @@ def run_job(operator: Operator, job_id: str, grid: Grid) -> None:
     """All rounds of a job, or its end. Raises Unreachable when the coordinator is down for long."""
     job = operator.state.jobs[job_id].terms
     spec = spec_of(job, labels_of(operator.state.campaigns[job.campaign_id]))
-    weights = initial_weights(spec.model, spec.labels)
     try:
-        measure = measure_on(operator, job.snapshot)
+        task = task_of(spec.task, spec.options, spec.labels)
+        weights = decode(blank(task, spec.task), initial_path(operator.home, job_id).read_bytes())
+        measure = measure_on(operator, job.snapshot, task)
         log = OperatorLog(operator, job_id)
         train(grid, log, job, Aggregator(spec, weights), weights, measure=measure)
     except (ConfigError, Ignore, Reject, StateError) as error:

@@ -1,32 +1,34 @@
 """The job's snapshot as a yardstick: how a round's model does on data that reviewers accepted.
 
-It is read from the exported dataset. An item that its author withdraws while the job runs, or whose picture,
-or that the operator takes down, is dropped from the next round on.
+It is read from the exported dataset. An item that its author withdraws while the job runs, or a part of
+which, or that the operator takes down, is dropped from the next round on.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from commonground.dataset.layout import DATA
-from commonground.dataset.rows import LABEL
+from commonground.dataset.rows import LABEL as LABEL_INDEX
 from coordinator.config import Home
 from coordinator.dataset.snapshots import folder_name
 from coordinator.operator import Operator
-from federated.features import SIDE
-from federated.model import Labelled, Weights, accuracy
+from federated import pictures
+from federated.data import Column, Kind, Table, column_array
+from federated.model import Weights
+from federated.tasks import Task
+from federated.tasks.task import Inputs, Targets
 from protocol.errors import ConfigError
 from protocol.lifecycle import GONE
 from protocol.limits import PPM
 from protocol.rows import ItemId
 from protocol.state import State
 
-_ITEM_ID = "item_id"
+_ITEM_ID: Final = "item_id"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,28 +36,24 @@ class Yardstick:
     """The items of a snapshot, decoded."""
 
     item_ids: tuple[ItemId, ...]  # (n,)
-    images: NDArray[np.uint8]  # (n, 28, 28)
-    labels: NDArray[np.int64]  # (n,)
-    part: str  # that the images are
+    table: Table  # (n,)
+    parts: tuple[str, ...]  # that its columns are
 
-    def accuracy_ppm(self, state: State, weights: Weights) -> int:
-        """Of the items whose picture is not withdrawn or taken down; 0 when none is left."""
+    def kept(self, state: State) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """(n,): which items, and their parts, are not withdrawn or taken down."""
         items = [state.items[each] for each in self.item_ids]
-        kept = np.array(
-            [each.status not in GONE and self.part not in each.taken_back for each in items],
+        return np.array(
+            [each.status not in GONE and not {*self.parts} & {*each.taken_back} for each in items],
             bool,
         )
-        if not kept.any():
-            return 0
-        examples = Labelled(self.images[kept], self.labels[kept])
-        return round(accuracy(weights, examples) * PPM)
 
 
-def load_yardstick(home: Home, digest: bytes) -> Yardstick:
-    """Reads the exported dataset of a snapshot. Raises ConfigError when it is not there, or not digits."""
+def load_yardstick(home: Home, digest: bytes, task: Task) -> Yardstick:
+    """Reads the exported dataset of a snapshot, as the task's columns.
+
+    Raises ConfigError when it is not there, or holds something else.
+    """
     import pyarrow.parquet as pq  # of the extra `dataset`
-
-    from commonground.dataset.parquet import picture_columns
 
     folder = home.path / "datasets" / folder_name(digest) / DATA
     files = sorted(folder.glob("*.parquet"))
@@ -65,50 +63,88 @@ def load_yardstick(home: Home, digest: bytes) -> Yardstick:
             "run `commonhold coordinator export`, or open the job without --snapshot",
         )
     ids: list[ItemId] = []
-    part = ""
-    images: list[NDArray[np.uint8]] = []
-    labels: list[int] = []
+    values: dict[str, list[Any]] = {column.name: [] for column in task.columns}
+    parts: Mapping[str, str] = {}
     for file in files:
         table = pq.read_table(file)
-        pictures = picture_columns(table.schema)  # whatever the campaign calls the part
-        if len(pictures) != 1 or LABEL not in table.column_names:
-            raise _no_images()
-        [part] = pictures
-        for row in table.select([_ITEM_ID, LABEL, part]).to_pylist():
-            if row[part] is None:
+        parts = _parts(table.schema, task)
+        for row in table.select([_ITEM_ID, *parts.values()]).to_pylist():
+            if any(row[part] is None for part in parts.values()):
                 continue  # never given, or taken back before the snapshot
             ids.append(bytes.fromhex(row[_ITEM_ID]))
-            labels.append(row[LABEL])
-            images.append(_decoded(row[part]["bytes"]))
-    if not images:
-        raise _no_images()
-    return Yardstick(tuple(ids), np.stack(images), np.array(labels, np.int64), part)
+            for column in task.columns:
+                values[column.name].append(_value(column, row[parts[column.name]], task))
+    if not ids:
+        raise _unlike(task)
+    arrays = {column.name: column_array(column, values[column.name]) for column in task.columns}
+    given = tuple(parts[c.name] for c in task.columns if c.kind is not Kind.LABEL)
+    return Yardstick(tuple(ids), Table(arrays), given)
 
 
-def measure_on(operator: Operator, snapshot: bytes) -> Callable[[Weights], int]:
-    """Gives a model's accuracy on a snapshot in parts per million; 0 where the job has none, or where
+def measure_on(operator: Operator, snapshot: bytes, task: Task) -> Callable[[Weights], int]:
+    """Gives a model's metric on a snapshot in parts per million; 0 where the job has none, or where
     somebody has withdrawn from it by now and its export is deleted."""
     if not snapshot or operator.state.snapshots[snapshot].withdrawn:
         return lambda _: 0
-    yardstick = load_yardstick(operator.home, snapshot)
-    return lambda weights: yardstick.accuracy_ppm(operator.state, weights)
+    yardstick = load_yardstick(operator.home, snapshot, task)
+    return Measure(task, yardstick, lambda: operator.state)
 
 
-def _decoded(content: bytes) -> NDArray[np.uint8]:
-    """(28, 28) grey. Reviewers have seen the picture, and its size was bounded when it came in."""
-    from PIL import Image
+class Measure:
+    """A yardstick whose features are computed once, for all rounds."""
 
+    def __init__(self, task: Task, yardstick: Yardstick, state: Callable[[], State]) -> None:
+        self._task, self._yardstick, self._state = task, yardstick, state
+        self._targets: Targets = task.targets(yardstick.table)
+        self._inputs: Inputs | None = None
+
+    def __call__(self, weights: Weights) -> int:
+        """The metric in parts per million; 0 when no item is left."""
+        if self._inputs is None:
+            self._inputs = self._task.inputs(self._yardstick.table, weights.fixed)
+        kept = self._yardstick.kept(self._state())
+        if not kept.any():
+            return 0
+        scores = self._task.scores(weights, self._inputs[kept])
+        return round(self._task.metric(scores, self._targets[kept]) * PPM)
+
+
+def _parts(schema: Any, task: Task) -> dict[str, str]:
+    """Which of the dataset's columns each column of the task is.
+
+    A picture is the dataset's only one, whatever its campaign calls it; a text has the part's name.
+    """
+    from commonground.dataset.parquet import picture_columns
+
+    shown = picture_columns(schema)
+    found: dict[str, str] = {}
+    for column in task.columns:
+        if column.kind is Kind.LABEL and LABEL_INDEX in schema.names:
+            found[column.name] = LABEL_INDEX
+        elif column.kind is Kind.IMAGE and len(shown) == 1:
+            [found[column.name]] = shown
+        elif column.kind is Kind.TEXT and column.name in schema.names:
+            found[column.name] = column.name
+        else:
+            raise _unlike(task)
+    return found
+
+
+def _value(column: Column, value: Any, task: Task) -> Any:
+    """Reviewers have seen it, and its size was bounded when it came in."""
+    if column.kind is Kind.LABEL:
+        return task.labels[value]
+    if column.kind is Kind.TEXT:
+        return value
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            if image.size != (SIDE, SIDE):
-                raise _no_images()
-            return np.array(image.convert("L"), np.uint8)
-    except OSError as error:
-        raise _no_images() from error
+        return pictures.decode(value["bytes"], column.size)
+    except ValueError as error:
+        raise _unlike(task) from error
 
 
-def _no_images() -> ConfigError:
+def _unlike(task: Task) -> ConfigError:
+    kinds = ", ".join(f"{column.name} ({column.kind})" for column in task.columns)
     return ConfigError(
-        f"the snapshot holds something else than PNG images of {SIDE} x {SIDE} pixels",
+        f"the snapshot holds something else than the job's columns: {kinds}",
         "open the job without --snapshot",
     )

@@ -37,6 +37,7 @@ from flwr.supercore.runtime import RuntimeHttpClient
 
 from commonground.files import write_new
 from federated.flower.layout import (
+    BODY_BYTES_MAX,
     CERTIFICATE_FILE,
     KEY_FILE,
     READY_FILE,
@@ -75,9 +76,13 @@ job-id = ""
 class SuperLink:
     """A running SuperLink. Use it as a context manager; leaving it ends all that it started."""
 
-    def __init__(self, folder: Path, host: str, port: int) -> None:
-        """`folder` is the job's own; `host` is bound, and is what partners connect to."""
+    def __init__(
+        self, folder: Path, host: str, port: int, body_bytes_max: int = BODY_BYTES_MAX
+    ) -> None:
+        """`folder` is the job's own; `host` is bound, and is what partners connect to; no request of
+        more than `body_bytes_max` is read."""
         self._folder, self._host, self._port = folder, host, port
+        self._body_bytes_max = body_bytes_max
         self.certificate = b""
         self.fleet_port = 0
         self._private = ""
@@ -100,7 +105,9 @@ class SuperLink:
         write_new(self._run_folder / CERTIFICATE_FILE, self.certificate)
         write_new(self._run_folder / KEY_FILE, key)
         write_new(self._run_folder / SECRET_FILE, self._secret)
-        arguments = [str(self._run_folder), self._host, str(self._port)]
+        arguments = [
+            *(str(self._run_folder), self._host, str(self._port), str(self._body_bytes_max))
+        ]
         self._server = self._spawn("superlink", arguments, {})
         try:
             ports = self._wait_ready(self._server, self._run_folder / READY_FILE)

@@ -12,5 +12,8 @@ SECRET_FILE: Final = "secret"  # noqa: S105
 READY_FILE: Final = "ready.json"
 SECRET_HEADER: Final = "x-commonhold-secret"  # noqa: S105
 
+# Flower parses a body before it knows who sent it. A model of 4 million floats fits; a larger one says so.
+BODY_BYTES_MAX: Final = 16 * 1024 * 1024
+
 REFUSED: Final = int(ErrorCode.MOD_FAILED_PRECONDITION)
 """Code of a partner's own refusal, in its words; errors of other codes are Flower's."""

@@ -1,4 +1,4 @@
-"""Flower's SuperLink as a process of its own: `python -m federated.flower.superlink FOLDER HOST PORT`.
+"""Flower's SuperLink as a process of its own: `python -m federated.flower.superlink FOLDER HOST PORT BYTES`.
 
 Stock, one port serves three APIs, and whoever reaches it may start a run: code of theirs on the
 operator's machine. Here partners get a port that knows the Fleet API alone, where every call is signed
@@ -44,6 +44,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from commonground.files import replace_file
 from federated.flower.layout import (
+    BODY_BYTES_MAX,
     CERTIFICATE_FILE,
     KEY_FILE,
     READY_FILE,
@@ -53,8 +54,6 @@ from federated.flower.layout import (
 
 FLEET: Final = "/v1/fleet/"
 CONTROL: Final = "/v1/control/"
-# Flower parses a body before it knows who sent it. A model of 2 million floats fits.
-BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 # Partners poll: a connection is kept over the pause between two rounds.
 KEEP_ALIVE_SECONDS: Final = 120
 BACKLOG: Final = 256
@@ -74,8 +73,11 @@ _IDLE: Final[tuple[object, ...]] = (
 class Gate:
     """Stands before Flower: says which API a port has, and bounds what is read of a request."""
 
-    def __init__(self, app: ASGIApp, fleet_port: int, secret: str) -> None:
+    def __init__(
+        self, app: ASGIApp, fleet_port: int, secret: str, body_bytes_max: int = BODY_BYTES_MAX
+    ) -> None:
         self._app, self._fleet_port, self._secret = app, fleet_port, secret
+        self._body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers what is not allowed; all else goes on to Flower."""
@@ -97,7 +99,7 @@ class Gate:
         length = headers.get(b"content-length", b"0")
         if b"transfer-encoding" in headers or not length.isdigit():
             return PlainTextResponse("a request says how long it is", 411)
-        if int(length) > BODY_BYTES_MAX:
+        if int(length) > self._body_bytes_max:
             return PlainTextResponse("too large", 413)
         return None
 
@@ -140,7 +142,7 @@ def _settings(folder: Path, port: int, secret: bytes) -> SuperLinkLifespanConfig
     )
 
 
-async def serve(folder: Path, host: str, port: int) -> None:
+async def serve(folder: Path, host: str, port: int, body_bytes_max: int) -> None:
     """Serves until a signal comes. `port` 0 takes any free one."""
     secret = (folder / SECRET_FILE).read_bytes()
     with _listening(host, port) as fleet, _listening("127.0.0.1", 0) as private:
@@ -149,7 +151,7 @@ async def serve(folder: Path, host: str, port: int) -> None:
         app.user_middleware = [each for each in app.user_middleware if each.cls not in _IDLE]
         server = uvicorn.Server(
             uvicorn.Config(
-                Gate(app, ports["fleet"], secret.hex()),
+                Gate(app, ports["fleet"], secret.hex(), body_bytes_max),
                 ssl_certfile=folder / CERTIFICATE_FILE,
                 ssl_keyfile=str(folder / KEY_FILE),
                 log_level="warning",
@@ -173,9 +175,9 @@ async def _announce(server: uvicorn.Server, path: Path, ports: dict[str, int]) -
 
 def main() -> None:
     """Entry point of the process."""
-    folder, host, port = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    folder, host, port, body_bytes_max = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
     start_parent_process_monitor(os.getppid())
-    asyncio.run(serve(folder, host, port))
+    asyncio.run(serve(folder, host, port, body_bytes_max))
 
 
 if __name__ == "__main__":

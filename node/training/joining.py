@@ -50,8 +50,9 @@ class Offer:
 
     job_id: str
     data: Path
-    columns: tuple[str, ...]  # of the data, that a job may read
+    columns: tuple[str, ...]  # of the data, that a job may read; empty: those of the task's own
     epsilon_max: float  # of this data, over all jobs
+    device: str = "cpu"  # that a network is trained on, as torch names it
 
     def __post_init__(self) -> None:
         if not 0 < self.epsilon_max <= EPSILON_MAX:  # nor is it a number at all
@@ -109,6 +110,7 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
     from federated.partner import Partner
     from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
     from federated.spec import spec_of
+    from federated.tasks.registry import require_code, require_columns, task_of
     from federated.transport import load_key, public_pem
 
     record, spec = job.terms, spec_of(job.terms, job.labels)
@@ -118,7 +120,10 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
         f"the job costs epsilon {spec.epsilon:g} towards everybody who sees its models, and up to"
         f" {exposed:.2f} towards its coordinator, who sees your update alone"
     )
-    data = load(offer.data, record.columns, offer.columns)
+    require_code(record.task, record.task_code, record.task_version)
+    task = task_of(record.task, record.task_options, spec.labels, offer.device)
+    require_columns(task, record.columns)
+    data = load(offer.data, task.columns, offer.columns)
     for warning in data.warnings:
         progress.say(f"warning: {warning}")
     key = load_key(home.root / TRANSPORT_FILE)
@@ -130,10 +135,10 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
         budget.require(commitment, replace(spec.mechanism, rounds=left))
         charge = partial(budget.charge, commitment, record.id)
         partner = Partner(
-            spec, data, lambda number: charge(number, spec.sampling, spec.noise_multiplier)
+            spec, task, data, lambda number: charge(number, spec.sampling, spec.noise_multiplier)
         )
         job.enrol(commitment, public_pem(key))
-        app = client_app(record.id, spec, partner, job)
+        app = client_app(record.id, partner, job)
         with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
             _await_admission(supernode, job)
             progress.admitted()
@@ -145,7 +150,7 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
         job_id=record.id,
         outcome="completed" if _is_complete(result) else "ended",
         reason=result.reason if result is not None else "",
-        examples=len(data.labels),
+        examples=len(data),
         updates=job.updates,
         epsilon=spent / PPM,
         epsilon_max=offer.epsilon_max,

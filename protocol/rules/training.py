@@ -20,6 +20,7 @@ from protocol.limits import (
     PARTNERS_MAX,
     PPM,
     PRICE_PPM_MAX,
+    TASK_OPTIONS_CHARS_MAX,
     TEXT_CHARS_MAX,
     TRAINING_ROUNDS_MAX,
     TRANSPORT_KEY_BYTES_MAX,
@@ -57,12 +58,7 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
     )
     require_new_id(state, "job", job.id)
     check_text(job.title, "the title", TEXT_CHARS_MAX)
-    campaign = campaign_of(state, job.campaign_id)
-    require(
-        campaign.task == "classify",
-        f"campaign {campaign.id!r} asks a {campaign.task} question; a model here learns labels",
-        "name a classify campaign",
-    )
+    campaign_of(state, job.campaign_id)
     if job.snapshot:
         snapshot = usable_snapshot(state, job.snapshot)
         require(
@@ -75,7 +71,7 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
             "the snapshot's scope is not training",
             "export one with the scope train",
         )
-    check_name(job.model, "the job's model")
+    _validate_task(job)
     check_name(job.model_licence, "the licence of the job's model")
     require_hash(job.initial_model, "the initial model's hash")
     _validate_columns(job)
@@ -104,6 +100,23 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
         f"a round waits for {job.round_seconds} seconds",
         "let it wait for 1 second to a day",
     )
+
+
+def _validate_task(job: pb.Job) -> None:
+    """Formats only: whether the options mean anything, only installed code can say."""
+    check_name(job.task, "the job's task")
+    require(
+        2 <= len(job.task_options) <= TASK_OPTIONS_CHARS_MAX,
+        f"a task's options take {len(job.task_options)} characters",
+        f"let them be a JSON object of at most {TASK_OPTIONS_CHARS_MAX}",
+    )
+    require(
+        job.task_options.isascii() and job.task_options.isprintable(),
+        "a task's options hold other characters than printable ASCII",
+        "write them as JSON with escapes",
+    )
+    require_hash(job.task_code, "the hash of the task's code")
+    check_name(job.task_version, "the task's version")
 
 
 def _validate_columns(job: pb.Job) -> None:

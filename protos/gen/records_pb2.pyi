@@ -1025,13 +1025,13 @@ class Licence(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., licensee: _Optional[str] = ..., terms: _Optional[str] = ..., asset: _Optional[bytes] = ..., price: _Optional[str] = ..., job_id: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "model", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "is_question", "cohorts", "defence", "worth_ppm", "margin_ppm", "model_licence")
+    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "task", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "task_options", "task_code", "task_version", "is_question", "cohorts", "defence", "worth_ppm", "margin_ppm", "model_licence")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
-    MODEL_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
     INITIAL_MODEL_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     PARTNERS_FIELD_NUMBER: _ClassVar[int]
@@ -1049,6 +1049,9 @@ class Job(_message.Message):
     ROUND_SECONDS_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     TLS_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    TASK_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    TASK_CODE_FIELD_NUMBER: _ClassVar[int]
+    TASK_VERSION_FIELD_NUMBER: _ClassVar[int]
     IS_QUESTION_FIELD_NUMBER: _ClassVar[int]
     COHORTS_FIELD_NUMBER: _ClassVar[int]
     DEFENCE_FIELD_NUMBER: _ClassVar[int]
@@ -1060,7 +1063,7 @@ class Job(_message.Message):
     title: str
     campaign_id: str
     snapshot: bytes
-    model: str
+    task: str
     initial_model: bytes
     columns: _containers.RepeatedScalarFieldContainer[str]
     partners: _containers.RepeatedScalarFieldContainer[bytes]
@@ -1078,13 +1081,16 @@ class Job(_message.Message):
     round_seconds: int
     endpoint: str
     tls_certificate: bytes
+    task_options: str
+    task_code: bytes
+    task_version: str
     is_question: bool
     cohorts: int
     defence: str
     worth_ppm: int
     margin_ppm: int
     model_licence: str
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., model: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., is_question: _Optional[bool] = ..., cohorts: _Optional[int] = ..., defence: _Optional[str] = ..., worth_ppm: _Optional[int] = ..., margin_ppm: _Optional[int] = ..., model_licence: _Optional[str] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., task: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., task_options: _Optional[str] = ..., task_code: _Optional[bytes] = ..., task_version: _Optional[str] = ..., is_question: _Optional[bool] = ..., cohorts: _Optional[int] = ..., defence: _Optional[str] = ..., worth_ppm: _Optional[int] = ..., margin_ppm: _Optional[int] = ..., model_licence: _Optional[str] = ...) -> None: ...
 
 class TrainingRound(_message.Message):
     __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm", "reason", "usefulness_micro", "weights_ppm")

@@ -17,11 +17,12 @@ from flwr.clientapp import ClientApp
 
 from federated.flower.grid import LocalGrid
 from federated.messages import Reply, Task, read_task, reply_message, task_message
-from federated.model import encode, initial_weights
+from federated.model import encode
 from federated.partner import LocalUpdate, Partner
 from protocol.errors import Reject, StateError
 from tests.federated_lab import ROUNDS, Lab
 from tests.simulated import Person
+from tests.training_lab import BLANK
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_an_update_that_is_not_the_signed_one_is_left_out(lab: Lab) -> None:
     @app.train()
     def train(message: Message, context: object) -> Message:
         honest(message, context)  # type: ignore[arg-type]
-        size = initial_weights(lab.spec.model, lab.spec.labels).vector.size
+        size = BLANK.vector.size
         task = read_task(message)
         return reply_message(Reply(task.job_id, task.round, np.ones(size, np.float32)), message)
 
@@ -131,7 +132,7 @@ def ask(lab: Lab, person: Person, partner: Partner, task: Task) -> Message:
 def test_a_partner_answers_the_round_of_the_log_and_no_other(lab: Lab) -> None:
     person = lab.people[0]
     partner = lab.enrol(person)
-    zeros = initial_weights(lab.spec.model, lab.spec.labels)
+    zeros = BLANK
     other = zeros.replaced(zeros.vector + 1)
     job = lab.terms.id
     for task, says in (

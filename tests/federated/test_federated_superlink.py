@@ -17,7 +17,7 @@ from flwr.clientapp import ClientApp
 
 from federated.flower import control
 from federated.flower.control import SuperLink
-from federated.flower.superlink import BODY_BYTES_MAX
+from federated.flower.layout import BODY_BYTES_MAX
 from federated.flower.supernode import SuperNode
 from federated.transport import load_key, public_pem, self_signed
 from protocol.errors import ConfigError, Reject, Unreachable

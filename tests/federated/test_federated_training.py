@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from federated.aggregate import Aggregator
-from federated.data import PrivateData
-from federated.model import Vector, Weights, accuracy, digest, initial_weights
+from federated.data import PrivateData, private
+from federated.model import Vector, Weights, digest
 from federated.partner import Partner, vector_digest
 from federated.privacy import epsilon_micro
 from federated.spec import TrainingSpec
+from federated.tasks.registry import made
+from federated.tasks.task import measured
 from protocol.errors import ConfigError, Reject, StateError
-from tests.training_lab import private, seeded, skewed, spec
+from tests.training_lab import BLANK, TASK, seeded, skewed, spec
 
 SHARES, REST = skewed(300, 3, seed=1)
 SPEC = spec(noise_multiplier=0.5)
-BLANK = initial_weights(SPEC.model, SPEC.labels)
 SIZE = BLANK.vector.size
 
 
 def partner(data: PrivateData, job: TrainingSpec = SPEC, seed: int = 1) -> Partner:
-    return Partner(job, data, lambda round_: 1000 * round_, seeded(seed))
+    return Partner(job, TASK, data, lambda round_: 1000 * round_, seeded(seed))
 
 
 def with_value(value: float) -> Weights:
@@ -50,21 +53,23 @@ def test_a_round_is_paid_for_before_it_is_computed() -> None:
     def refuse(_: int) -> int:
         raise StateError("nothing is left")
 
-    broke = Partner(SPEC, SHARES[0], refuse, randomness=lambda _: pytest.fail("noise was drawn"))
+    broke = Partner(
+        SPEC, TASK, SHARES[0], refuse, randomness=lambda _: pytest.fail("noise was drawn")
+    )
     with pytest.raises(StateError, match="nothing is left"):
         broke.update(1, BLANK)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_base_that_is_not_finite_is_refused_before_paying(value: float) -> None:
-    careful = Partner(SPEC, SHARES[0], lambda _: pytest.fail("it was paid for"), seeded(1))
+    careful = Partner(SPEC, TASK, SHARES[0], lambda _: pytest.fail("it was paid for"), seeded(1))
     with pytest.raises(Reject, match="not finite"):
         careful.update(1, with_value(value))
 
 
 def test_a_base_of_another_job_is_refused() -> None:
     with pytest.raises(Reject, match="another job"):
-        partner(SHARES[0]).update(1, initial_weights(SPEC.model, SPEC.labels[::-1]))
+        partner(SHARES[0]).update(1, replace(BLANK, labels=SPEC.labels[::-1]))
 
 
 def test_a_base_at_the_end_of_its_range_gives_a_finite_update() -> None:
@@ -73,10 +78,11 @@ def test_a_base_at_the_end_of_its_range_gives_a_finite_update() -> None:
 
 
 def test_one_class_trains_and_an_unknown_one_does_not() -> None:
-    only = private(REST.images[REST.classes == 4][:30], np.full(30, 4))
+    fours = REST["label"] == "4"
+    only = private(REST.take(fours).take(slice(30)), TASK.columns)
     assert np.isfinite(partner(only).update(1, BLANK).vector).all()
     with pytest.raises(ConfigError, match="no label '4'"):
-        partner(only, spec(labels=("0", "1")))
+        Partner(SPEC, made("images", {}, ("0", "1")), only, lambda _: 0)
 
 
 def test_noise_beyond_single_floats_never_leaves() -> None:
@@ -112,8 +118,8 @@ def test_only_whole_finite_float_vectors_count() -> None:
     poisoned[3] = np.nan
     for vector, words in (
         (ones().astype(np.float64), "32-bit floats"),
-        (ones()[:-1], "19610 values"),
-        (ones()[None], "19610 values"),
+        (ones()[:-1], "7300 values"),
+        (ones()[None], "7300 values"),
         (poisoned, "not finite"),
         (ones(np.inf), "not finite"),
         (ones(1e20), "longer than"),
@@ -165,7 +171,7 @@ def test_three_partners_with_different_digits_learn_all_of_them_together() -> No
     for number in range(1, SPEC.rounds + 1):
         updates = {key: each.update(number, weights).vector for key, each in partners.items()}
         weights = sum_up.step(updates)
-    together = accuracy(weights, REST)
+    together = measured(TASK, weights, REST)
     assert together > 0.85
-    commonest = max(np.bincount(SHARES[0].classes(SPEC.labels))) / len(SHARES[0].labels)
+    commonest = max(np.bincount(TASK.targets(SHARES[0].table))) / len(SHARES[0])
     assert commonest > 0.2, "the shares are skewed"

@@ -14,16 +14,19 @@ from commonhold.digits import png_bytes
 from coordinator.config import Home
 from coordinator.dataset.snapshots import folder_name
 from coordinator.training.releasing import HeldBack, calibration_of
-from coordinator.training.snapshot import load_yardstick
-from federated.model import DEFAULT_MODEL, Labelled, initial_weights
+from coordinator.training.snapshot import Measure, load_yardstick
+from federated.tasks.registry import made
+from federated.tasks.task import initial_weights
 from protocol.errors import ConfigError
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
 from protocol.rows import Campaign, Consent, Item, Snapshot
 from protocol.state import State
 from tests.simulated import campaign, part
+from tests.training_lab import table
 
 LABELS = tuple("0123456789")
+TASK = made("images", {"dims": 0}, LABELS)
 DIGEST = bytes(range(32))
 COLUMNS = Columns.of(Campaign.of(campaign(parts=[part("image", "image/png")])))
 BLANKS = {"string": "", "int64": 0, "float64": 0.0, "bool": False, BYTES: b""}
@@ -54,29 +57,34 @@ def put(state: State, item_id: bytes, status: ItemStatus) -> None:
 
 def test_a_withdrawn_item_is_measured_with_no_more(tmp_path: Path) -> None:
     ids = export(Home(tmp_path), digits(4), [0, 0, 0, 7])
-    yardstick = load_yardstick(Home(tmp_path), DIGEST)
-    zeros = initial_weights(DEFAULT_MODEL, LABELS)  # says 0 of everything
+    yardstick = load_yardstick(Home(tmp_path), DIGEST, TASK)
+    zeros = initial_weights(TASK, "images")  # says 0 of everything
     state = State()
+    measure = Measure(TASK, yardstick, lambda: state)
     for item_id in ids:
         put(state, item_id, ItemStatus.ACCEPTED)
-    assert yardstick.accuracy_ppm(state, zeros) == 750_000
+    assert measure(zeros) == 750_000
     put(state, ids[3], ItemStatus.WITHDRAWN)
-    assert yardstick.accuracy_ppm(state, zeros) == 1_000_000
+    assert measure(zeros) == 1_000_000
     for item_id in ids[:3]:
         put(state, item_id, ItemStatus.WITHDRAWN)
-    assert yardstick.accuracy_ppm(state, zeros) == 0
+    assert measure(zeros) == 0
 
 
 def test_a_snapshot_that_is_not_exported_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not exported here"):
-        load_yardstick(Home(tmp_path), DIGEST)
+        load_yardstick(Home(tmp_path), DIGEST, TASK)
 
 
-@pytest.mark.parametrize("images", [digits(1, side=20), [b"no picture"]])
-def test_a_snapshot_of_something_else_is_refused(tmp_path: Path, images: list[bytes]) -> None:
-    export(Home(tmp_path), images, [0])
-    with pytest.raises(ConfigError, match="something else than PNG images of 28 x 28"):
-        load_yardstick(Home(tmp_path), DIGEST)
+def test_a_snapshot_of_something_else_is_refused(tmp_path: Path) -> None:
+    export(Home(tmp_path), [b"no picture"], [0])
+    with pytest.raises(ConfigError, match="something else than the job's columns: image"):
+        load_yardstick(Home(tmp_path), DIGEST, TASK)
+
+
+def test_pictures_of_another_size_are_scaled_to_the_jobs(tmp_path: Path) -> None:
+    export(Home(tmp_path), digits(2, side=20), [0, 1])
+    assert load_yardstick(Home(tmp_path), DIGEST, TASK).table["image"].shape == (2, 28, 28, 1)
 
 
 def test_after_a_withdrawal_the_snapshot_calibrates_no_more(tmp_path: Path) -> None:
@@ -84,9 +92,9 @@ def test_after_a_withdrawal_the_snapshot_calibrates_no_more(tmp_path: Path) -> N
     ids = export(home, digits(4), [0, 1, 2, 3])
     snapshot = Snapshot("digits", Consent(train=True), tuple(ids), (), 1, b"")
     state.snapshots.put(DIGEST, snapshot)
-    images = np.zeros((2, 28, 28), np.uint8)
-    held_back = HeldBack(Labelled(images, np.zeros(2, np.int64)), images)
-    assert len(calibration_of(home, state, DIGEST, held_back)) == 4
-    assert calibration_of(home, state, b"", held_back) is images
+    kept = table(np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.int64))
+    held_back = HeldBack(kept, kept)
+    assert len(calibration_of(home, state, DIGEST, held_back, TASK)) == 4
+    assert calibration_of(home, state, b"", held_back, TASK) is kept
     state.snapshots.put(DIGEST, replace(snapshot, withdrawn=1))
-    assert calibration_of(home, state, DIGEST, held_back) is images
+    assert calibration_of(home, state, DIGEST, held_back, TASK) is kept

@@ -1,0 +1,100 @@
+"""Models without torch, as torch modules: what is exported computes what partners trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from federated.model import Array
+from federated.scattering import CHANNELS, DIRECTIONS, REACH, bank, window
+
+_LEAST_DEVIATION: Final = 1e-5  # as in federated/tasks/images.py
+
+
+def head(weight: Array, bias: Array | None) -> nn.Linear:
+    """W x + b."""
+    made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    with torch.no_grad():
+        made.weight.copy_(torch.tensor(weight))
+        if bias is not None:
+            made.bias.copy_(torch.tensor(bias))
+    return made.eval()
+
+
+def pictures_network(
+    side: tuple[int, int],
+    cells: int,
+    groups: int,
+    weight: Array,
+    bias: Array,
+    fixed: Mapping[str, Array],
+) -> nn.Module:
+    """(n, height, width, colours) uint8 -> scores. Whitening is linear, and becomes a part of the head."""
+    if fixed:
+        whole = (weight.astype(np.float64) @ fixed["directions"]).astype(np.float32)
+        shifted = bias - whole.astype(np.float64) @ fixed["mean"]
+        return nn.Sequential(
+            Scattering(side, cells), head(whole, shifted.astype(np.float32))
+        ).eval()
+    length = np.float32(np.sqrt(weight.shape[1]))
+    normal = Normal(groups, weight.shape[1] // cells**2)
+    return nn.Sequential(Scattering(side, cells), normal, head(weight / length, bias)).eval()
+
+
+class Normal(nn.Module):
+    """Each picture's groups of channels, with mean zero and deviation one."""
+
+    def __init__(self, groups: int, channels: int) -> None:
+        super().__init__()
+        self._rows = groups * (channels // (groups * 3))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(n, features) -> the same shape."""
+        grouped = features.unflatten(1, (self._rows, -1))
+        centred = grouped - grouped.mean(2, keepdim=True)
+        variance = centred.square().mean(2, keepdim=True)
+        return (centred / torch.sqrt(variance + _LEAST_DEVIATION**2)).flatten(1)
+
+
+class Scattering(nn.Module):
+    """federated/scattering.py in convolutions: pixels -> (n, 81 * colours * cells * cells)."""
+
+    filters: Tensor
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, side: tuple[int, int], cells: int) -> None:
+        super().__init__()
+        self._size = cells**2
+        reach = 2 * REACH + 1
+        self.register_buffer("filters", torch.tensor(bank()).reshape(-1, 1, reach, reach))
+        rows, columns = (torch.tensor(window((each + 1) // 2, cells)) for each in side)
+        self.register_buffer("rows", rows)
+        self.register_buffer("columns", columns.T.contiguous())
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Both octaves, first and second order, averaged in cells."""
+        height, width, colours = pixels.shape[1:]
+        grey = pixels.permute(0, 3, 1, 2).float().reshape(-1, 1, height, width) / 255
+        half = _halved(grey)
+        fine, coarse = _halved(self._moduli(grey)), self._moduli(half)
+        inner = fine.reshape(-1, 1, *half.shape[2:])
+        second = self._moduli(inner).reshape(-1, DIRECTIONS**2, *half.shape[2:])
+        maps = torch.cat([half, fine, coarse, second], dim=1)
+        averaged = self.rows @ maps @ self.columns
+        return averaged.reshape(-1, colours * CHANNELS * self._size)
+
+    def _moduli(self, images: Tensor) -> Tensor:
+        padded = F.pad(images, (REACH,) * 4, mode="replicate")
+        real, imaginary = F.conv2d(padded, self.filters).square().chunk(2, dim=1)
+        return torch.sqrt(real + imaginary)
+
+
+def _halved(images: Tensor) -> Tensor:
+    """An odd edge is the mean of itself, as if it were repeated."""
+    return F.avg_pool2d(images, 2, ceil_mode=True, count_include_pad=False)

@@ -1,0 +1,158 @@
+"""Pictures of any size: scattering, whitened by what public pictures look like, and a linear head.
+
+With `dims`, the features are the principal directions of a snapshot's pictures, each scaled to the same
+variance, so that no direction is drowned by another and noise hides few numbers (Tramèr & Boneh, 2021). The
+whitening travels with the model as its fixed arrays, and is in its hash. Without, each picture's channels
+are normalised by themselves in groups, as GroupNorm does, and nothing public is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federated.data import IMAGE, LABEL, Column, Kind, Table
+from federated.model import Array, Shapes, Weights
+from federated.recipe import Recipe
+from federated.scattering import CHANNELS, SIDE_MIN, scattering
+from federated.tasks.task import Inputs, LinearTask
+from protocol.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SIDE_MAX: Final = 256
+CELLS_MAX: Final = 16
+DIMS: Final = 400  # principal directions, where there are pictures enough
+PICTURES_EACH: Final = 2  # public pictures for a direction, at least
+DIMS_MIN: Final = 32  # fewer lose more than whitening gains
+GROUPS: Final = 27  # of three channels each, for every colour
+# Directions that vary less than this part of the first one hold hardly more than rounding.
+FLOOR: Final = 1e-4
+_LEAST_DEVIATION: Final = 1e-5
+
+
+@dataclass(frozen=True)
+class Images(LinearTask):
+    """Which of the campaign's labels a picture shows."""
+
+    public: ClassVar[bool] = True
+
+    height: int = 28
+    width: int = 28
+    colours: int = 1
+    cells: int = 7  # along each axis, that features are averaged in
+    dims: int = (
+        -1
+    )  # principal directions of public pictures; 0: none; -1: what a snapshot suffices for
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for options out of range."""
+        if not all(SIDE_MIN <= side <= SIDE_MAX for side in (self.height, self.width)):
+            raise ConfigError(
+                f"pictures of {self.width} x {self.height} pixels",
+                f"let a side have {SIDE_MIN} to {SIDE_MAX}; larger pictures are scaled down",
+            )
+        if self.colours not in (1, 3):
+            raise ConfigError(f"pictures of {self.colours} colours", "let it be 1 (grey) or 3")
+        if not 1 <= self.cells <= min(CELLS_MAX, self.height // 4, self.width // 4):
+            raise ConfigError(
+                f"{self.cells} cells along an axis", f"give 1 to {CELLS_MAX}, of 4 pixels or more"
+            )
+        if not -1 <= self.dims <= self._scattered:
+            raise ConfigError(
+                f"{self.dims} principal directions",
+                f"give 0 to {self._scattered}: there are no more",
+            )
+
+    @property
+    def _scattered(self) -> int:
+        return CHANNELS * self.colours * self.cells**2
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The picture and its label."""
+        size = self.height, self.width, self.colours
+        return Column(IMAGE, Kind.IMAGE, size), Column(LABEL, Kind.LABEL)
+
+    @property
+    def features(self) -> int:
+        """The principal directions, or all cells of all channels."""
+        return self._scattered if self.dims <= 0 else self.dims
+
+    @property
+    def fixed_shapes(self) -> Shapes:
+        """The mean of public pictures' features, and the directions (dims, features), scaled."""
+        if self.dims <= 0:
+            return {}
+        return {"mean": (self._scattered,), "directions": (self.dims, self._scattered)}
+
+    def suited(self, public: Table | None) -> Images:
+        """As many directions as the snapshot has pictures for."""
+        if self.dims >= 0:
+            return self
+        found = 0 if public is None else min(DIMS, len(public) // PICTURES_EACH, self._scattered)
+        return replace(self, dims=found if found >= DIMS_MIN else 0)
+
+    def fit(self, public: Table | None) -> dict[str, Array]:
+        """Principal directions of public pictures; needs more pictures than directions."""
+        if self.dims <= 0:
+            return {}
+        if public is None or len(public) <= self.dims:
+            raise ConfigError(
+                f"{self.dims} principal directions need more than so many public pictures",
+                "name a larger --snapshot, or give the option dims=0, which needs none",
+            )
+        found = self._flat(public).astype(np.float64)
+        mean = found.mean(axis=0)
+        # Of n pictures at most n directions vary: the smaller of the two products gives them.
+        _, lengths, directions = np.linalg.svd(found - mean, full_matrices=False)
+        deviations = lengths[: self.dims, None] / np.sqrt(len(public))
+        floor = max(float(deviations[0, 0]) * FLOOR**0.5, _LEAST_DEVIATION)
+        scaled = directions[: self.dims] / np.sqrt(deviations**2 + floor**2)
+        signs = np.sign(scaled[np.arange(self.dims), np.abs(scaled).argmax(axis=1)])
+        return {
+            "mean": mean.astype(np.float32),
+            "directions": (scaled * signs[:, None] / np.sqrt(self.dims)).astype(np.float32),
+        }
+
+    def inputs(self, table: Table, fixed: Mapping[str, Array]) -> Inputs:
+        """(n, features) float32, of a length about one."""
+        found = self._flat(table)
+        if self.dims > 0:
+            return (found - fixed["mean"]) @ fixed["directions"].T
+        grouped = found.reshape(len(found), GROUPS * self.colours, -1)
+        mean = grouped.mean(axis=2, keepdims=True)
+        deviation = np.sqrt(grouped.var(axis=2, keepdims=True) + _LEAST_DEVIATION**2)
+        normal = ((grouped - mean) / deviation).reshape(len(found), -1)
+        return normal / np.float32(np.sqrt(self.features))
+
+    def _flat(self, table: Table) -> NDArray[np.float32]:
+        found = scattering(table[IMAGE], self.cells)
+        return found.reshape(len(found), self._scattered)
+
+    def feed(self, table: Table, _: Mapping[str, Array]) -> Inputs:
+        """(n, height, width, colours) uint8: the exported model takes pixels."""
+        return table[IMAGE]
+
+    def network(self, weights: Weights) -> nn.Module:
+        """From pixels to scores; the whitening is a part of the head."""
+        from federated.tasks.export import pictures_network
+
+        side = self.height, self.width
+        return pictures_network(
+            side,
+            self.cells,
+            GROUPS,
+            weights.arrays["weight"],
+            weights.arrays["bias"],
+            weights.fixed,
+        )
+
+    def recipe(self, examples: int) -> Recipe:
+        """Chosen on training digits alone: benchmarks/federated.py."""
+        return Recipe(rounds=40, sampling=1.0, clip=0.3, learning_rate=100.0, momentum=0.9)

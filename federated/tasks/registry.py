@@ -1,0 +1,220 @@
+"""Tasks by name: those of this package, and what others install under the entry point `commonhold.tasks`.
+
+A job's record holds a task's name, its options as canonical JSON (sorted keys, no spaces, every field), and
+the SHA-256 of its source. Who has other source computes something else under the same name, and is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, fields
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from pathlib import Path
+from typing import Any, Final
+
+from federated.tasks.task import Task
+from protocol.depth import load_json
+from protocol.errors import ConfigError, StateError
+from protocol.limits import TASK_OPTIONS_CHARS_MAX
+from protocol.rows import Campaign
+
+GROUP: Final = "commonhold.tasks"
+# They need no installation: a source tree has them as well.
+BUILT_IN: Final = {
+    "images": "federated.tasks.images:Images",
+}
+DEFAULT: Final = "images"
+# Beside its own package, what every task computes with.
+_SHARED: Final = (
+    *("data", "gradients", "linear", "model", "pictures", "privacy_check", "rows", "scattering"),
+)
+_OURS: Final = Path(__file__).parents[1]
+# Of the class, and of no job: the labels are the campaign's, the device this machine's.
+_NOT_OPTIONS: Final = ("labels", "device")
+
+
+def known() -> dict[str, str]:
+    """Where each task is found, `module:class`, by name. Ours cannot be replaced."""
+    return {each.name: each.value for each in entry_points(group=GROUP)} | BUILT_IN
+
+
+@cache
+def find(name: str) -> type[Task]:
+    """The class of a task. Raises ConfigError where it is not installed, or is none."""
+    found = known().get(name)
+    if found is None:
+        raise ConfigError(
+            f"there is no task {name!r} here",
+            f"known are {', '.join(sorted(known()))}; install the package that has it in this environment",
+        )
+    try:
+        task = EntryPoint(name, found, GROUP).load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"the task {name!r} cannot be loaded from {found}: {error}", "repair its installation"
+        ) from error
+    if not (inspect.isclass(task) and issubclass(task, Task)):
+        raise ConfigError(f"{found} is no task", "derive it from federated.tasks.Task")
+    return task
+
+
+def task_of(name: str, options: str, labels: tuple[str, ...], device: str = "cpu") -> Task:
+    """The task that a job names. Raises ConfigError for options that it does not have or take."""
+    try:
+        given = load_json(options or "{}")
+    except ValueError as error:
+        raise ConfigError("a task's options are not JSON", 'write {"name": value}') from error
+    if not isinstance(given, dict):
+        raise ConfigError("a task's options are no object", 'write {"name": value}')
+    return made(name, given, labels, device)
+
+
+def made(name: str, given: dict[str, Any], labels: tuple[str, ...], device: str = "cpu") -> Task:
+    """The task with these options, the others by default. Raises ConfigError."""
+    cls = find(name)
+    options = {each.name: each for each in _options(cls)}
+    for unknown in sorted({*given} - {*options}):
+        raise ConfigError(
+            f"the task {name!r} has no option {unknown!r}",
+            f"it has {', '.join(options) or 'none'}",
+        )
+    for each in options.values():
+        if each.name not in given and each.default is MISSING and each.default_factory is MISSING:
+            raise ConfigError(
+                f"the task {name!r} wants the option {each.name!r}", "give it a value"
+            )
+    values = {key: _value(name, options[key], value) for key, value in given.items()}
+    return cls(**values, labels=labels, device=device)
+
+
+def options_of(task: Task) -> str:
+    """All options as canonical JSON. Raises ConfigError where they are longer than a job may say."""
+    values = {each.name: getattr(task, each.name) for each in _options(type(task))}
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    if len(text) > TASK_OPTIONS_CHARS_MAX:
+        raise ConfigError(
+            f"the task's options take {len(text):,} characters",
+            f"shorten them to {TASK_OPTIONS_CHARS_MAX:,}",
+        )
+    return text
+
+
+def parsed(name: str, words: list[str]) -> dict[str, Any]:
+    """Options as people type them, NAME=VALUE, by the types of the task's fields. Raises ConfigError."""
+    options = {each.name: each for each in _options(find(name))}
+    given: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            raise ConfigError(f"{word!r} is no option of a task", "write NAME=VALUE")
+        kind = str(options[key].type) if key in options else "str"
+        if kind.startswith("tuple"):
+            given[key] = [*given.get(key, []), *text.split(",")]
+        elif kind == "str":
+            given[key] = text
+        else:
+            given[key] = _spoken(text)
+    return given
+
+
+def require_kind(task: Task, campaign: Campaign) -> None:
+    """Raises ConfigError where a campaign asks another question than the task learns to answer."""
+    if task.kind not in ("", campaign.task):
+        raise ConfigError(
+            f"campaign {campaign.id!r} asks a {campaign.task} question; this task learns from"
+            f" {task.kind} campaigns",
+            "name such a campaign, or another --task",
+        )
+
+
+def code_digest(name: str) -> bytes:
+    """SHA-256 over the source that computes a task: its package's, and what all tasks share.
+
+    For each file, in the order of their names: the name's and the content's SHA-256.
+    """
+    cls = find(name)
+    sources = dict(_sources(cls.__module__)) | dict(_sources(__name__))
+    sources |= {f"federated.{each}": (_OURS / f"{each}.py").read_bytes() for each in _SHARED}
+    summed = hashlib.sha256()
+    for each in sorted(sources):
+        summed.update(hashlib.sha256(each.encode()).digest())
+        summed.update(hashlib.sha256(sources[each]).digest())
+    return summed.digest()
+
+
+def code_version(name: str) -> str:
+    """The installed package that has a task, and its release: "commonhold 0.1.0"."""
+    top = find(name).__module__.partition(".")[0]
+    package = (
+        "commonhold" if top == "federated" else (packages_distributions().get(top) or [top])[0]
+    )
+    try:
+        return f"{package} {version(package)}"
+    except ImportError:  # PackageNotFoundError: a module on the path that nobody installed
+        return package
+
+
+def require_code(name: str, digest: bytes, release: str) -> None:
+    """Raises StateError unless what is installed here is what a job was opened with."""
+    ours = code_digest(name)
+    if ours != digest:
+        raise StateError(
+            f"the job's task {name!r} is {release}, code {digest.hex()[:16]}…; here is"
+            f" {code_version(name)}, code {ours.hex()[:16]}…",
+            f"install {release.replace(' ', '==')} in the environment for training, as its operator has it",
+        )
+
+
+def require_columns(task: Task, named: Sequence[str]) -> None:
+    """Raises StateError where a job names other columns than its task reads."""
+    read = [column.name for column in task.columns]
+    if read != list(named):
+        raise StateError(
+            f"the job names the columns {', '.join(named)}, and its task reads {', '.join(read)}",
+            "do not join it; its operator has to open another job",
+        )
+
+
+def _options(cls: type[Task]) -> list[Field[Any]]:
+    return [each for each in fields(cls) if each.name not in _NOT_OPTIONS]
+
+
+def _value(task: str, option: Field[Any], value: Any) -> Any:
+    """By the field's type: bool, int, float, str, or tuple[str, ...]. Raises ConfigError for another."""
+    match str(option.type), value:
+        case ("bool", bool()) | ("str", str()):
+            return value
+        case ("int", int()) if not isinstance(value, bool):
+            return value
+        case ("float", int() | float()) if not isinstance(value, bool):
+            return float(value)
+        case ("tuple[str, ...]", [*words]) if all(isinstance(each, str) for each in words):
+            return tuple(words)
+    raise ConfigError(
+        f"the option {option.name!r} of {task!r} is {str(value)[:60]!r}", f"it takes {option.type}"
+    )
+
+
+def _spoken(text: str) -> Any:
+    try:
+        return load_json(text)
+    except ValueError:
+        return text
+
+
+def _sources(module: str) -> list[tuple[str, bytes]]:
+    """Every Python file of the package that a module is in: of ours the folder, of others the whole of it."""
+    package = "federated.tasks" if module.startswith("federated.") else module.partition(".")[0]
+    found = importlib.import_module(package)
+    file = Path(str(found.__file__))
+    if file.name != "__init__.py":
+        return [(package, file.read_bytes())]
+    return [
+        (f"{package}/{each.relative_to(file.parent).as_posix()}", each.read_bytes())
+        for each in sorted(file.parent.rglob("*.py"))
+    ]
