@@ -27,11 +27,13 @@ GROUP: Final = "commonhold.tasks"
 # They need no installation: a source tree has them as well.
 BUILT_IN: Final = {
     "images": "federated.tasks.images:Images",
+    "statistics": "federated.tasks.statistics:Statistics",
 }
 DEFAULT: Final = "images"
 # Beside its own package, what every task computes with.
 _SHARED: Final = (
     *("data", "gradients", "linear", "model", "pictures", "privacy_check", "rows", "scattering"),
+    *("questions", "statistics"),
 )
 _OURS: Final = Path(__file__).parents[1]
 # Of the class, and of no job: the labels are the campaign's, the device this machine's.
