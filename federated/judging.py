@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,10 @@ from federated.robust import combine
 from federated.spec import TrainingSpec
 from federated.tasks import Task
 from federated.tasks.task import Inputs, Targets
-from federated.valuation import Measured, estimate, shares_ppm, usefulness_micro
+from federated.valuation import Measured, Worth, estimate, shares_ppm, usefulness_micro
 from federated.watching import Watch
 from protocol.cohorts import Defence, update_weights
+from protocol.errors import StateError
 from protocol.identity import PersonId
 from protocol.jobs import JobTerms
 from protocol.limits import PPM
@@ -47,6 +47,8 @@ class Jury:
     first_ppm: int = 0  # accuracy of the model that round 1 starts from
     measured: list[Measured] = field(default_factory=list)  # by all rounds so far
 
+    _seen: tuple[Inputs, Targets] | None = None
+
     def __post_init__(self) -> None:
         self.watch = Watch(self.job.margin_ppm, self.first_ppm)
 
@@ -63,7 +65,9 @@ class Jury:
         useful = tuple(usefulness_micro(each, downhill) for each in sums)
         self.recall(groups, useful)
         total = combine(Defence(self.job.defence), sums, useful)
-        return Judged(total, useful, self._weights(sorted(who for group in groups for who in group)))
+        return Judged(
+            total, useful, self._weights(sorted(who for group in groups for who in group))
+        )
 
     def recall(self, groups: Sequence[Iterable[PersonId]], useful: Sequence[int]) -> None:
         """What the cohorts of a round showed; also of rounds before this process began."""
@@ -90,14 +94,14 @@ class Jury:
         found = self._estimates()
         return tuple(update_weights(shares_ppm(found, partners), self.job.worth_ppm))
 
-    def _estimates(self):  # type: ignore[no-untyped-def]
+    def _estimates(self) -> dict[PersonId, Worth] | None:
         people = sorted({who for each in self.measured for who in each.partners})
         most = max((len(each.partners) for each in self.measured), default=1)
         return estimate(self.measured, people, self._deviation(most))
 
     def _deviation(self, partners: int) -> float:
         """Of the noise in the sum of so many, in any direction."""
-        return self.spec.noise_deviation_each * float(partners) ** 0.5
+        return float(self.spec.noise_deviation_each * partners**0.5)
 
     def _downhill(self, weights: Weights) -> NDArray[np.float64]:
         """The gradient of the public examples, as a partner computes its own."""

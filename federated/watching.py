@@ -1,8 +1,8 @@
 """Whether a round made the model worse.
 
-A job with public examples looks at every round on them. A bad round's model is not kept: the round has failed,
-and the next one starts again from the last good model. What the bad round cost in privacy stays spent, as
-its sum was seen. A round is bad
+A job with public examples looks at every round on them. A bad round's model is not kept: the round has
+failed, and the next one starts again from the last good model. What the bad round cost in privacy stays
+spent, as its sum was seen. A round is bad
 
     when its sum points uphill on the public examples, further than noise explains
     when its model is worse than the best so far by more than the job's margin

@@ -58,9 +58,9 @@ def ask(
 ) -> None:
     """Ask partners a question about columns of theirs. Ends with code 5 when there is no answer.
 
-    It is a job of one round: partners are told in words what is asked, what is read and what it costs, say yes
-    or no, and are paid as for a round of training. Bins and ranges are part of the question, and never taken
-    from the data. The answer is in models/ID/answer.json, with intervals; the log has its hash.
+    It is a job of one round: partners are told in words what is asked, what is read and what it costs, say
+    yes or no, and are paid as for a round of training. Bins and ranges are part of the question, and never
+    taken from the data. The answer is in models/ID/answer.json, with intervals; the log has its hash.
     """
     partners = tuple(parse_person(each) for each in partner)
     go_on_in_training()
