@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 from statistics import mean, stdev
@@ -26,8 +25,8 @@ import numpy as np
 from benchmarks.report import show
 from commonhold.digits import LABELS, Digits, Truth, load_digits
 from federated.aggregate import Aggregator
-from federated.data import IMAGE, LABEL, PrivateData
-from federated.model import DEFAULT_MODEL, Images, Labelled, Weights, initial_weights
+from federated.data import IMAGE, LABEL, Table, column_array, private
+from federated.model import Weights
 from federated.partner import Partner
 from federated.privacy import (
     composed_epsilon_micro,
@@ -38,7 +37,9 @@ from federated.privacy import (
     towards_partner,
 )
 from federated.release import Release, release
-from federated.spec import RECIPE, TrainingSpec
+from federated.spec import TrainingSpec
+from federated.tasks.registry import made, options_of
+from federated.tasks.task import initial_weights
 from protocol.limits import PPM
 
 PARTNERS: Final = 4
@@ -52,6 +53,8 @@ SPLIT_SEED: Final = 7
 REPETITIONS: Final = 5  # with other noise, on the same digits
 EPSILONS: Final = (1.0, 8.0)  # beside 3
 DELTA: Final = 1e-5
+TASK: Final = made("images", {"dims": 100}, LABELS)
+RECIPE: Final = TASK.recipe(PRIVATE)
 
 
 class Bench:
@@ -60,20 +63,23 @@ class Bench:
     def __init__(self) -> None:
         digits, rng = load_digits(), np.random.default_rng(SPLIT_SEED)
         order = rng.permutation(len(digits))
-        held, private, rest = np.split(order, [HELD_BACK, HELD_BACK + PRIVATE])
-        jittered = digits.labels[private] + rng.normal(0, SKEW, PRIVATE)
-        parts = np.array_split(private[np.argsort(jittered)], PARTNERS)
-        self.shares = [_private(digits.images[part], digits.labels[part]) for part in parts]
-        self.held_back = Labelled(digits.images[held], digits.labels[held])
-        self.calibration: Images = digits.images[rest[:CALIBRATION]]
+        held, mine, rest = np.split(order, [HELD_BACK, HELD_BACK + PRIVATE])
+        jittered = digits.labels[mine] + rng.normal(0, SKEW, PRIVATE)
+        parts = np.array_split(mine[np.argsort(jittered)], PARTNERS)
+        tables = [_table(digits.images[part], digits.labels[part]) for part in parts]
+        self.shares = [private(each, TASK.columns) for each in tables]
+        self.held_back = _table(digits.images[held], digits.labels[held])
+        public = rest[:CALIBRATION]
+        self.public = _table(digits.images[public], digits.labels[public])
+        self.first = initial_weights(TASK, "images", self.public)
         self.round_seconds: list[float] = []  # of one partner, processor time
 
     def train(self, spec: TrainingSpec, seed: int) -> Weights:
         """All rounds of a job, every partner in each."""
-        weights = initial_weights(spec.model, spec.labels)
+        weights = self.first
         partners = {
             bytes([number]): Partner(
-                spec, share, _account(spec), Random(f"{seed} {number}").randbytes
+                spec, TASK, share, _account(spec), Random(f"{seed} {number}").randbytes
             )
             for number, share in enumerate(self.shares)
         }
@@ -91,18 +97,15 @@ class Bench:
         """One release for each repetition."""
         with tempfile.TemporaryDirectory() as folder:
             return [
-                release(
-                    spec, self.train(spec, seed), self.held_back, self.calibration, Path(folder)
-                )
+                release(TASK, self.train(spec, seed), self.held_back, self.public, Path(folder))
                 for seed in range(REPETITIONS if spec.noise_multiplier else 1)
             ]
 
 
-def _private(images: Digits, classes: Truth) -> PrivateData:
+def _table(images: Digits, classes: Truth) -> Table:
     """As federated.data reads it from a folder."""
-    examples = tuple(sha256(image.tobytes()).digest() for image in images)
-    labels = tuple(LABELS[each] for each in classes)
-    return PrivateData(images, labels, sha256(b"".join(examples)).digest(), examples, ())
+    labels = column_array(TASK.columns[1], [LABELS[each] for each in classes])
+    return Table({IMAGE: images[..., None], LABEL: labels})
 
 
 def _account(spec: TrainingSpec) -> Callable[[int], int]:
@@ -116,7 +119,8 @@ def job(epsilon: float, sampling: float = RECIPE.sampling) -> TrainingSpec:
     """The recipe, with the noise that `epsilon` takes."""
     return TrainingSpec(
         job_id="benchmark",
-        model=DEFAULT_MODEL,
+        task="images",
+        options=options_of(TASK),
         labels=LABELS,
         columns=(IMAGE, LABEL),
         rounds=RECIPE.rounds,

@@ -65,7 +65,7 @@ def _clipped(trained: list[nn.Parameter], count: int, clip: float) -> Tensor:
 
 def _of_examples(parameter: nn.Parameter, count: int) -> Tensor:
     """(n, ...): a parameter that is used several times has a gradient for each use."""
-    found = parameter.grad_sample
+    found: Tensor | list[Tensor] | None = getattr(parameter, "grad_sample", None)
     if found is None:
         return torch.zeros((count, *parameter.shape))
     return torch.stack(found).sum(0) if isinstance(found, list) else found

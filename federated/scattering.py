@@ -53,7 +53,7 @@ def window(size: int, cells: int) -> Floats:
     middles = (np.arange(cells) + 0.5) * size / cells - 0.5
     distance = (np.arange(size) - middles[:, None]) * cells / size
     weights = np.exp(-((distance / _WIDTH) ** 2) / 2)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def scattering(images: NDArray[np.uint8], cells: int) -> Floats:
@@ -61,8 +61,10 @@ def scattering(images: NDArray[np.uint8], cells: int) -> Floats:
     count, _, _, colours = images.shape
     found = np.empty((count, CHANNELS * colours, cells * cells), np.float32)
     for at in range(0, count, _CHUNK):
-        part = images[at : at + _CHUNK].transpose(0, 3, 1, 2).astype(np.float32) / 255
-        grey = part.reshape(-1, *part.shape[2:])  # each colour as a picture of its own
+        part = images[at : at + _CHUNK].transpose(0, 3, 1, 2) / np.float32(255)
+        grey = part.astype(np.float32).reshape(
+            -1, *part.shape[2:]
+        )  # each colour as a picture of its own
         found[at : at + _CHUNK] = _scattered(grey, cells).reshape(len(part), -1, cells * cells)
     return found
 
@@ -78,7 +80,8 @@ def _scattered(images: Floats, cells: int) -> Floats:
         (rows @ part.reshape(len(images), -1, *half.shape[1:]) @ columns.T)
         for part in (half, fine, coarse, second)
     ]
-    return np.concatenate(parts, axis=1).reshape(len(images), CHANNELS, -1)
+    whole: Floats = np.concatenate(parts, axis=1, dtype=np.float32)
+    return whole.reshape(len(images), CHANNELS, -1)
 
 
 def _moduli(images: Floats) -> Floats:
@@ -88,7 +91,7 @@ def _moduli(images: Floats) -> Floats:
     around = sliding_window_view(padded, (side, side), axis=(1, 2))
     answers = around.reshape(*images.shape, side * side) @ bank().T
     real, imaginary = answers[..., :DIRECTIONS], answers[..., DIRECTIONS:]
-    return np.ascontiguousarray(np.sqrt(real**2 + imaginary**2).transpose(0, 3, 1, 2))
+    return np.ascontiguousarray(np.sqrt(real**2 + imaginary**2).transpose(0, 3, 1, 2), np.float32)
 
 
 def halved(images: Floats) -> Floats:

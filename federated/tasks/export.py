@@ -27,38 +27,31 @@ def head(weight: Array, bias: Array | None) -> nn.Linear:
 
 
 def pictures_network(
-    side: tuple[int, int],
-    cells: int,
-    groups: int,
-    weight: Array,
-    bias: Array,
-    fixed: Mapping[str, Array],
+    scatter: nn.Module, groups: int, weight: Array, bias: Array, fixed: Mapping[str, Array]
 ) -> nn.Module:
     """(n, height, width, colours) uint8 -> scores. Whitening is linear, and becomes a part of the head."""
     if fixed:
         whole = (weight.astype(np.float64) @ fixed["directions"]).astype(np.float32)
         shifted = bias - whole.astype(np.float64) @ fixed["mean"]
-        return nn.Sequential(
-            Scattering(side, cells), head(whole, shifted.astype(np.float32))
-        ).eval()
+        return nn.Sequential(scatter, head(whole, shifted.astype(np.float32))).eval()
     length = np.float32(np.sqrt(weight.shape[1]))
-    normal = Normal(groups, weight.shape[1] // cells**2)
-    return nn.Sequential(Scattering(side, cells), normal, head(weight / length, bias)).eval()
+    return nn.Sequential(scatter, Normal(groups), head(weight / length, bias)).eval()
 
 
 class Normal(nn.Module):
     """Each picture's groups of channels, with mean zero and deviation one."""
 
-    def __init__(self, groups: int, channels: int) -> None:
+    def __init__(self, groups: int) -> None:
         super().__init__()
-        self._rows = groups * (channels // (groups * 3))
+        self._grouped = nn.Unflatten(1, (groups, -1))
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, features) -> the same shape."""
-        grouped = features.unflatten(1, (self._rows, -1))
+        grouped: Tensor = self._grouped(features)
         centred = grouped - grouped.mean(2, keepdim=True)
         variance = centred.square().mean(2, keepdim=True)
-        return (centred / torch.sqrt(variance + _LEAST_DEVIATION**2)).flatten(1)
+        normal: Tensor = (centred / torch.sqrt(variance + _LEAST_DEVIATION**2)).flatten(1)
+        return normal
 
 
 class Scattering(nn.Module):

@@ -124,12 +124,12 @@ class Images(LinearTask):
         """(n, features) float32, of a length about one."""
         found = self._flat(table)
         if self.dims > 0:
-            return (found - fixed["mean"]) @ fixed["directions"].T
+            return np.asarray((found - fixed["mean"]) @ fixed["directions"].T)
         grouped = found.reshape(len(found), GROUPS * self.colours, -1)
         mean = grouped.mean(axis=2, keepdims=True)
         deviation = np.sqrt(grouped.var(axis=2, keepdims=True) + _LEAST_DEVIATION**2)
         normal = ((grouped - mean) / deviation).reshape(len(found), -1)
-        return normal / np.float32(np.sqrt(self.features))
+        return np.asarray(normal / np.float32(np.sqrt(self.features)))
 
     def _flat(self, table: Table) -> NDArray[np.float32]:
         found = scattering(table[IMAGE], self.cells)
@@ -141,17 +141,11 @@ class Images(LinearTask):
 
     def network(self, weights: Weights) -> nn.Module:
         """From pixels to scores; the whitening is a part of the head."""
-        from federated.tasks.export import pictures_network
+        from federated.tasks.export import Scattering, pictures_network
 
-        side = self.height, self.width
-        return pictures_network(
-            side,
-            self.cells,
-            GROUPS,
-            weights.arrays["weight"],
-            weights.arrays["bias"],
-            weights.fixed,
-        )
+        scatter = Scattering((self.height, self.width), self.cells)
+        weight, bias = weights.arrays["weight"], weights.arrays["bias"]
+        return pictures_network(scatter, GROUPS * self.colours, weight, bias, weights.fixed)
 
     def recipe(self, examples: int) -> Recipe:
         """Chosen on training digits alone: benchmarks/federated.py."""

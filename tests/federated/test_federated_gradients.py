@@ -132,6 +132,8 @@ def test_one_score_is_that_of_a_yes() -> None:
 class Counting(nn.Module):
     """A buffer that remembers examples."""
 
+    seen: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.inner = nn.Linear(FEATURES, LABELS)

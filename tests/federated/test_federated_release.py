@@ -13,7 +13,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from commonhold.digits import LABELS
-from federated import release as releases
+from federated import onnx_files
 from federated.card import Lineage, compose, interval_ppm, to_markdown
 from federated.data import PrivateData, Table
 from federated.model import Weights
@@ -112,7 +112,7 @@ def test_a_release_needs_something_to_be_measured_with(tmp_path: Path) -> None:
 def test_a_file_that_computes_something_else_is_not_released(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(releases.onnx_files, "run", lambda *_: TRAINED + np.float32(1))
+    monkeypatch.setattr(onnx_files, "run", lambda *_: TRAINED + np.float32(1))
     with pytest.raises(StateError, match="does not compute"):
         release(TASK, WEIGHTS, HELD_BACK, CALIBRATION, tmp_path)
 

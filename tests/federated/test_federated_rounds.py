@@ -81,7 +81,7 @@ class Tampering(Partner):
     """Signs what it computes, or what a test makes of it."""
 
     def __init__(self, inner: Partner, vector: np.ndarray) -> None:
-        self._inner, self._vector = inner, vector
+        self._inner, self._vector, self.blank = inner, vector, inner.blank
 
     def update(self, round_: int, base) -> LocalUpdate:  # type: ignore[no-untyped-def]
         honest = self._inner.update(round_, base)
