@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from benchmarks.report import show
 from commonhold.digits import load_digits
 from federated.robust import combine
-from federated.valuation import Measured, Worth, estimate, usefulness_micro
+from federated.valuation import Measured, Worth, estimate, harmful, usefulness_micro
 from federated.watching import Watch
 from protocol.cohorts import Defence, draw_cohorts
 from protocol.identity import PersonId
@@ -165,9 +165,7 @@ def train(
             useful.append(usefulness_micro(sums[-1], downhill))
             measured.append(Measured(group, useful[-1]))
         worth = estimate(measured, people, NOISE * CLIP) or worth
-        if defence == ASIDE and (
-            found := {w for w, its in worth.items() if its.is_harmful} - aside
-        ):
+        if defence == ASIDE and (found := harmful(worth) - aside):
             aside |= found
         whole = combine(Defence.TRUSTED if defence == ASIDE else Defence(defence), sums, useful)
         stepped = MOMENTUM * velocity + whole.reshape(weights.shape) / PRIVATE

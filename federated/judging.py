@@ -18,7 +18,7 @@ from federated.robust import combine
 from federated.spec import TrainingSpec
 from federated.tasks import Task
 from federated.tasks.task import Inputs, Targets
-from federated.valuation import Measured, Worth, estimate, shares_ppm, usefulness_micro
+from federated.valuation import Measured, Worth, estimate, harmful, shares_ppm, usefulness_micro
 from federated.watching import Watch
 from protocol.cohorts import Defence, update_weights
 from protocol.errors import StateError
@@ -78,8 +78,7 @@ class Jury:
     @property
     def harmful(self) -> set[PersonId]:
         """Partners that are not asked any more: their updates push the wrong way beyond chance."""
-        found = self._estimates()
-        return {who for who, its in found.items() if its.is_harmful} if found else set()
+        return harmful(self._estimates() or {})
 
     def fault(self, base: Weights, judged: Judged, partners: int, accuracy_ppm: int) -> str:
         """Why the round of so many partners is not kept; empty where it is."""

@@ -15,6 +15,7 @@ from protocol.limits import PPM
 
 if TYPE_CHECKING:
     from coordinator.training.leading import Outcome
+
     from protos.gen import records_pb2 as pb
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federated.robust import combine
-from federated.valuation import Measured, Worth, estimate, shares_ppm, usefulness_micro
+from federated.valuation import Measured, Worth, estimate, harmful, shares_ppm, usefulness_micro
 from federated.watching import PATIENCE, Watch
 from protocol.cohorts import Defence, draw_cohorts
 from protocol.errors import Reject
@@ -52,10 +52,22 @@ def test_partners_are_told_apart_by_their_company() -> None:
     for worth, each in zip(worths, found.values(), strict=True):
         assert abs(each.value - worth) < 4 * each.error
         assert 0 < each.error < 0.5
-    assert [each.is_harmful for each in found.values()] == [False, False, False, True, False, False]
+    assert harmful(found) == {people(6)[3]}
     shares = shares_ppm(found, people(6))
     assert sum(shares) == PPM
     assert shares[3] == 0 and shares[0] > shares[1] > shares[4] > shares[2]
+
+
+def test_a_little_uphill_is_no_harm() -> None:
+    partners = people(3)
+
+    def verdict(value: float, error: float) -> set[PersonId]:
+        worths = [Worth(10.0, 1.0), Worth(6.0, 1.0), Worth(value, error)]
+        return harmful(dict(zip(partners, worths, strict=True)))
+
+    assert verdict(-5.1, 1.0) == verdict(-2.1, 0.01) == {partners[2]}
+    assert verdict(-4.9, 1.0) == verdict(-1.9, 0.01) == verdict(0.0, 0.0) == set()
+    assert harmful({}) == set()
 
 
 def test_errors_are_as_large_as_they_say() -> None:
