@@ -281,6 +281,8 @@ class Network:
         add(self.operator, "job", job)
         for who in joined:
             add(who.key, "enrol", pb.Enrol(network=self.network, job_id="train"))
+        start = pb.TrainingStart(network=self.network, job_id="train")
+        add(self.operator, "training-start", start)
         for number in range(1, JOB_ROUNDS + 1):
             for who in joined:
                 update = pb.Update(network=self.network, job_id="train", round=number)

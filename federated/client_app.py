@@ -1,58 +1,117 @@
 """A partner's ClientApp: what its machine does with a message from the coordinator, and what it refuses.
 
+In training:
+
     check     the log, as this machine replayed it, has this round of this job, and this model
     charge    the budget, durably: from here on the round is paid for, whatever happens
     compute   clipped, summed and noised on this machine
-    sign      the update is in the log, under our name, with a receipt
-    reply     the update itself, to the coordinator alone
+    hide      under masks whose seeds only the round's committee can put together, and only for a sum
+    sign      what leaves the machine is in the log by its hashes, under our name, with a receipt
+    reply     the masked update and the sealed seeds
 
-Nothing but the round's number and the model is taken from the message, and the log vouches for both. If
+As a member of a round's committee:
+
+    check     the log has the set, and we have opened no other of this round, nor ever will
+    open      the sums of masks that we hold, over this set
+    sign      their hashes are in the log
+    reply     the sums, once enough of the committee have said that they open this set
+
+Nothing but the round's number and the model is taken from a message, and the log vouches for both. If
 we crash after the charge, the round is lost to us: it is never computed twice, since two noisy updates
 from one charge would cost more privacy than was accounted.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Protocol
 
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from federated.messages import Reply, read_task, reply_message
+from commonground.committees import FixedSet, RoundStart, Signed
+from federated.fixed_point import to_ring
+from federated.member import Member
+from federated.messages import (
+    OPEN,
+    Opened,
+    Reply,
+    opened_message,
+    read_open,
+    read_task,
+    reply_message,
+)
 from federated.model import decode, digest
-from federated.partner import LocalUpdate, Partner
+from federated.partner import Partner
+from federated.spec import TrainingSpec
+from protocol.committee import Masks
 from protocol.errors import Reject, StateError
 
 
 class PartnerLog(Protocol):
     """The log, as far as a partner needs it."""
 
-    def await_round(self, number: int) -> bytes:
-        """SHA-256 of the model that this round starts from, once the log has come so far.
+    def await_round(self, number: int) -> RoundStart:
+        """The round, once the log has come so far.
 
         Raises StateError when the job is over, or is at another round.
         """
 
-    def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
+    def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         """Logs the signed update; returns with a receipt that holds."""
 
+    def await_set(self, number: int) -> FixedSet:
+        """The set of the round, once the log has it. Raises StateError as `await_round`."""
 
-def client_app(job_id: str, partner: Partner, log: PartnerLog) -> ClientApp:
+    def open(self, fixed: FixedSet, sums: Mapping[Masks, bytes]) -> None:
+        """Logs the hashes of the sums that we found; returns with a receipt that holds."""
+
+    def await_openings(self, fixed: FixedSet) -> bool:
+        """Whether enough of the committee have opened this set by now, or do so soon."""
+
+
+def client_app(
+    job_id: str, spec: TrainingSpec, partner: Partner, log: PartnerLog, member: Member
+) -> ClientApp:
     """The app of one partner in one job. A refusal is a CommonholdError: the server sees its words."""
     app = ClientApp()
+
+    def require_job(asked: str) -> None:
+        if asked != job_id:
+            raise Reject(f"this machine trains for the job {job_id!r} and no other")
 
     @app.train()
     def train(message: Message, _: Context) -> Message:
         task = read_task(message)
-        if task.job_id != job_id:
-            raise Reject(f"this machine trains for the job {job_id!r} and no other")
-        present = log.await_round(task.round)
+        require_job(task.job_id)
+        start = log.await_round(task.round)
         base = decode(partner.blank, task.base)
-        if digest(base) != present:
+        if digest(base) != start.model:
             raise Reject("the model to start from is not the one that the log names")
         update = partner.update(task.round, base)
-        log.sign(task.round, present, update)
-        return reply_message(Reply(job_id, task.round, update.vector), message)
+        masked = member.mask(start, to_ring(spec, update.vector))
+        log.sign(start, Signed(masked.digest, masked.sealed.digest), update.epsilon_micro)
+        reply = Reply(job_id, task.round, masked.hidden, masked.sealed.encode())
+        return reply_message(reply, message)
+
+    @app.query(OPEN)
+    def open_sum(message: Message, _: Context) -> Message:
+        task = read_open(message)
+        require_job(task.job_id)
+        fixed = log.await_set(task.round)
+        sums = member.open(fixed, task.shares, task.duties, partner.blank.vector.size)
+        hashes = {masks: hashlib.sha256(raw).digest() for masks, raw in sorted(sums.items())}
+        said = {masks: fixed.opened.get((member.me, masks)) for masks in hashes}
+        if any(said[masks] not in (None, hashes[masks]) for masks in hashes):
+            raise StateError("this machine has opened another sum of these masks")
+        new = {masks: sum_ for masks, sum_ in hashes.items() if said[masks] is None}
+        if new:
+            log.open(fixed, new)
+        shown = [masks for masks, wanted in zip(task.duties, task.shown, strict=True) if wanted]
+        enough = log.await_openings(fixed)
+        opened = Opened(job_id, task.round, tuple(sums[masks] for masks in shown) if enough else ())
+        return opened_message(opened, message)
 
     return app
 

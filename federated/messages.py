@@ -6,17 +6,19 @@ comes in is parsed here and nowhere else, and believed nowhere: the log says wha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
 from flwr.app import ConfigRecord, Message, MessageType, RecordDict
-from numpy.typing import NDArray
 
+from protocol.committee import Masks
 from protocol.errors import Reject
 
+OPEN: Final = "open"
+"""The action of a query that asks a member to open a round's sum."""
+
 _RECORD: Final = "commonhold"
-_FLOAT: Final = np.dtype("<f4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,42 +32,115 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The noisy update of one round."""
+    """The masked update of one round, and the seeds of its masks, sealed to the round's committee."""
 
     job_id: str
     round: int
-    vector: NDArray[np.float32]  # (parameters,)
+    hidden: bytes  # federated.ring.Ring.pack
+    sealed: bytes  # protocol.shares.Sealed.encode
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """Open the sum of a round's set: the duties of one member."""
+
+    job_id: str
+    round: int
+    shares: bytes  # of the set's partners, in order: protocol.shares.Share.encode
+    duties: tuple[Masks, ...]
+    shown: tuple[bool, ...]  # of which of them the sum is wanted, beside its hash in the log
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The sums that were wanted, in their order; none while too few members have said what they open."""
+
+    job_id: str
+    round: int
+    sums: tuple[bytes, ...]  # federated.ring.Ring.pack
 
 
 def task_message(task: Task, node_id: int, ttl_seconds: float) -> Message:
     """The task, to one node; the server forgets it after `ttl_seconds`."""
-    record = ConfigRecord({"job": task.job_id, "round": task.round, "base": task.base})
-    return Message(RecordDict({_RECORD: record}), node_id, MessageType.TRAIN, ttl=ttl_seconds)
+    return _message(_fields(task, base=task.base), node_id, MessageType.TRAIN, ttl_seconds)
+
+
+def open_message(task: OpenTask, node_id: int, ttl_seconds: float) -> Message:
+    """The duties of one member, likewise."""
+    content = {
+        "shares": task.shares,
+        "duties": list(task.duties),
+        "shown": list(task.shown),
+    }
+    kind = f"{MessageType.QUERY}.{OPEN}"
+    return _message(_fields(task, **content), node_id, kind, ttl_seconds)
 
 
 def reply_message(reply: Reply, task: Message) -> Message:
     """The reply to a task's message."""
-    update = reply.vector.astype(_FLOAT).tobytes()
-    record = ConfigRecord({"job": reply.job_id, "round": reply.round, "update": update})
-    return Message(RecordDict({_RECORD: record}), reply_to=task)
+    return _answer(_fields(reply, hidden=reply.hidden, sealed=reply.sealed), task)
+
+
+def opened_message(opened: Opened, task: Message) -> Message:
+    """A member's answer."""
+    return _answer(_fields(opened, sums=list(opened.sums)), task)
 
 
 def read_task(message: Message) -> Task:
     """The task of a message. Raises Reject when it is none."""
-    return Task(*_read(message, "base"))
+    match _read(message, "base"):
+        case str(job_id), int(round_), bytes(base):
+            return Task(job_id, round_, base)
+    raise _NOTHING
 
 
 def read_reply(message: Message) -> Reply:
     """The reply of a message. Raises Reject when it is none."""
-    job_id, round_, raw = _read(message, "update")
-    if len(raw) % _FLOAT.itemsize:
-        raise Reject("an update is not a vector of floats")
-    return Reply(job_id, round_, np.frombuffer(raw, _FLOAT))
+    match _read(message, "hidden", "sealed"):
+        case str(job_id), int(round_), bytes(hidden), bytes(sealed):
+            return Reply(job_id, round_, hidden, sealed)
+    raise _NOTHING
 
 
-def _read(message: Message, content: str) -> tuple[str, int, bytes]:
+def read_open(message: Message) -> OpenTask:
+    """The duties of a message. Raises Reject when it has none."""
+    match _read(message, "shares", "duties", "shown"):
+        case str(job_id), int(round_), bytes(shares), list(duties), list(shown) if (
+            all(type(each) is int for each in duties)
+            and all(type(each) is bool for each in shown)
+            and len(duties) == len(shown)
+        ):
+            return OpenTask(job_id, round_, shares, tuple(duties), tuple(shown))
+    raise _NOTHING
+
+
+def read_opened(message: Message) -> Opened:
+    """The sums of a message. Raises Reject when it is no member's answer."""
+    match _read(message, "sums"):
+        case str(job_id), int(round_), list(sums) if all(type(each) is bytes for each in sums):
+            return Opened(job_id, round_, tuple(sums))
+    raise _NOTHING
+
+
+_NOTHING: Final = Reject("a training message has no round, or not its content")
+
+
+def _fields(what: Task | Reply | OpenTask | Opened, **content: Any) -> Mapping[str, Any]:
+    return {"job": what.job_id, "round": what.round, **content}
+
+
+def _message(
+    content: Mapping[str, Any], node_id: int, message_type: str, ttl_seconds: float
+) -> Message:
+    record = RecordDict({_RECORD: ConfigRecord(dict(content))})
+    return Message(record, node_id, message_type, ttl=ttl_seconds)
+
+
+def _answer(content: Mapping[str, Any], task: Message) -> Message:
+    return Message(RecordDict({_RECORD: ConfigRecord(dict(content))}), reply_to=task)
+
+
+def _read(message: Message, *names: str) -> tuple[Any, ...]:
     record = message.content.config_records.get(_RECORD)
-    match record and (record.get("job"), record.get("round"), record.get(content)):
-        case (str(job_id), int(round_), bytes(raw)):
-            return job_id, round_, raw
-    raise Reject("a training message has no round, or not its content")
+    names = ("job", "round", *names)
+    return tuple(record.get(name) if record else None for name in names)

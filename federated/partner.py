@@ -2,14 +2,12 @@
 
     charge    the budget, durably: from here on the round is spent
     compute   the noisy sum of clipped gradients, from the round's model and the private data
-    name      it by the SHA-256 of its bytes, which the partner then signs
 
 If we crash after the charge, the round is lost, not repeated.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,13 +32,7 @@ class LocalUpdate:
     """What a partner gives to a round, and what its data has spent by then."""
 
     vector: Vector  # (parameters,) float32
-    digest: bytes
     epsilon_micro: int
-
-
-def vector_digest(vector: Vector) -> bytes:
-    """SHA-256 of the values as little-endian IEEE 754 single floats, in order."""
-    return hashlib.sha256(np.ascontiguousarray(vector, "<f4").tobytes()).digest()
 
 
 class Partner:
@@ -81,7 +73,7 @@ class Partner:
                 "the noise of this job is too large for single floats",
                 "do not join it; its operator has to open one with a smaller clip or noise",
             )
-        return LocalUpdate(vector, vector_digest(vector), epsilon_micro)
+        return LocalUpdate(vector, epsilon_micro)
 
     def _noisy_sum(self, base: Weights) -> Vector:
         """The clipped gradients of a Poisson sample, and this partner's noise; never empty."""

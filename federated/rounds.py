@@ -1,17 +1,20 @@
-"""The rounds of a job, as its server runs them: send the model, gather signed updates, step, log.
+"""The rounds of a job, as its server runs them: send the model, gather signed updates, open their sum, step.
 
-Flower's own strategies wait three seconds between looks, and for ever below a number of nodes. Here every
-round has a deadline, and a partner that let one pass is never waited for again until it answers.
+    gather   masked updates, each the very one that its author signed in the log for this round
+    fix      the log says whose updates the sum is made of; nobody is added or left out from here on
+    open     the round's committee takes the masks off the sum, and off nothing else
+    step     the next model, which the log names
 
-A reply counts when it is the very update that its author signed in the log for this round. If we crash,
-the log has the rounds that were done, and the job is ended: their epsilon is spent either way.
+A round that comes to nothing has its number and its cost; another follows, as long as the job has spare
+ones. If we crash, the log has the rounds that were done, and the job is ended: their epsilon is spent
+either way.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
@@ -19,19 +22,22 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
+from commonground.committees import FixedSet, RoundStart, Signed
 from federated.aggregate import Aggregator
-from federated.flower.layout import REFUSED
+from federated.exchange import Answers, Roster, ask
+from federated.fixed_point import RING, from_ring
 from federated.messages import Task, read_reply, task_message
 from federated.model import Weights, digest, encode
-from federated.partner import vector_digest
-from protocol.errors import Reject, StateError
+from federated.opening import Opener, RoundFailed
+from federated.ring import Words
+from federated.secure_sum import uncover
+from federated.spec import TrainingSpec
+from protocol.errors import Reject
 from protocol.identity import PersonId, short
 from protocol.jobs import JobTerms
+from protocol.shares import Sealed
 from protos.gen import records_pb2 as pb
 
-POLL_SECONDS: Final = 0.1
-# Somebody else's words end up in the log's reason; these many of each are enough.
-REASON_CHARS_MAX: Final = 200
 # Of a round that failed, so many partners are named.
 REASONS_SHOWN: Final = 5
 
@@ -39,34 +45,47 @@ REASONS_SHOWN: Final = 5
 class JobLog(Protocol):
     """The log, as far as a round needs it."""
 
+    def start(self) -> None:
+        """Logs that nobody joins any more, unless it says so already."""
+
     def partners(self) -> Mapping[bytes, PersonId]:
         """Who joined, by transport key (PEM)."""
 
-    def signed(self) -> Mapping[PersonId, bytes]:
-        """SHA-256 of the update that each partner has signed for the round that runs."""
+    def round(self) -> RoundStart:
+        """The round that runs."""
+
+    def signed(self) -> Mapping[PersonId, Signed]:
+        """What each partner has signed for the round that runs."""
+
+    def fix(self, partners: Sequence[PersonId]) -> None:
+        """Logs the round's set; returns when it is durable."""
+
+    def fixed(self) -> FixedSet:
+        """The set of the round that runs, and what members have said of its sum by now."""
+
+    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
+        """Logs that the round came to nothing."""
 
     def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
         """Keeps the weights, then logs the round; returns when both are durable."""
 
 
-@dataclass
-class Roster:
-    """Who takes part, and whom it is worth waiting for."""
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What one partner gave to a round: nothing in it says anything alone."""
 
-    partners: Mapping[bytes, PersonId]  # by transport key
-    silent: set[bytes] = field(default_factory=set)  # let a deadline pass
+    words: Words
+    sealed: Sealed
 
 
-@dataclass
-class Gathering:
-    """One round's updates so far."""
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """What a round's committee opened: the sum of all updates, or of each cohort's."""
 
-    accepted: dict[bytes, NDArray[np.float32]] = field(default_factory=dict)
-    refusals: dict[bytes, str] = field(default_factory=dict)
-
-    @property
-    def answered(self) -> set[bytes]:
-        return {*self.accepted, *self.refusals}
+    groups: Sequence[Sequence[PersonId]]
+    sums: Sequence[NDArray[np.float64]]  # in the order of the groups
+    partners: Sequence[PersonId]  # all of them
+    faulty: Sequence[PersonId]  # members of the committee who were wrong
 
 
 def train(
@@ -81,118 +100,108 @@ def train(
     """Runs all rounds of a job; gives the last model.
 
     `measure` gives a model's accuracy in parts per million. Raises StateError, with the reason that
-    the log will show, when a round does not get its quorum.
+    the log will show, when a round comes to nothing and the job has none to spare.
     """
+    log.start()
     roster = Roster(log.partners())
-    for number in range(1, job.rounds + 1):
-        got = _Round(grid, log, job, aggregator, roster, number, weights).gather()
-        if len(got.accepted) < job.quorum:
-            raise StateError(_reason(job, number, roster, got))
-        base = digest(weights)
-        weights = aggregator.step(got.accepted)
-        done = pb.TrainingRound(
+    done = failed = 0
+    while done < job.rounds:
+        running = _Round(grid, log, job, aggregator.spec, roster, log.round(), weights)
+        cost = aggregator.epsilon_micro(running.start.number)
+        try:
+            summed = running.run()
+            weights = aggregator.step(np.sum(summed.sums, axis=0), len(summed.partners))
+        except RoundFailed as failure:
+            if failed == job.spare_rounds:
+                raise
+            log.fail(str(failure), failure.missing, cost)
+            failed += 1
+            continue
+        record = pb.TrainingRound(
             job_id=job.id,
-            round=number,
-            base_model=base,
+            round=running.start.number,
+            base_model=running.start.model,
             model=digest(weights),
-            partners=sorted(got.accepted),
-            epsilon_micro=aggregator.epsilon_micro(number),
+            partners=summed.partners,
+            epsilon_micro=cost,
             accuracy_ppm=measure(weights),
+            faulty=summed.faulty,
         )
-        log.complete(done, weights)
+        log.complete(record, weights)
+        done += 1
     return weights
 
 
 @dataclass
 class _Round:
-    """One round until its deadline."""
+    """One round until its sum is there."""
 
     grid: Grid
     log: JobLog
     job: JobTerms
-    aggregator: Aggregator
+    spec: TrainingSpec
     roster: Roster
-    number: int
+    start: RoundStart
     weights: Weights
-    _sent: dict[str, PersonId] = field(default_factory=dict)  # by message id, unanswered
-    _reached: set[PersonId] = field(default_factory=set)
 
-    def gather(self) -> Gathering:
-        """Waits for everybody who is expected, but no longer than the job's round lasts."""
-        got = Gathering()
-        everybody = set(self.roster.partners.values())
-        deadline = time.monotonic() + self.job.round_seconds
-        while True:
-            self._send_to_new()
-            self._pull(got)
-            self.roster.silent -= got.answered
-            missing = everybody - got.answered - self.roster.silent
-            enough = len(got.accepted) >= self.job.quorum or got.answered == everybody
-            if not missing and enough:
-                return got
-            if time.monotonic() > deadline:
-                self.roster.silent |= everybody - got.answered
-                return got
-            time.sleep(POLL_SECONDS)
+    def run(self) -> Summed:
+        """The sums of the updates. Raises RoundFailed."""
+        got = self._gather()
+        if len(got.accepted) < self.job.quorum:
+            missing = set(self.roster.partners.values()) - got.accepted.keys()
+            raise RoundFailed(self._reason(got), list(missing))
+        hidden = dict(sorted(got.accepted.items()))
+        self.log.fix(list(hidden))
+        size = self.weights.vector.size
+        opener = Opener(
+            *(self.grid, self.roster, self.log),
+            {partner: each.sealed for partner, each in hidden.items()},
+            *(RING, size, self.job.round_seconds),
+        )
+        opened = opener.run()
+        sums = [
+            from_ring(self.spec, uncover(RING, [hidden[who].words for who in group], masks, size))
+            for group, masks in zip(opened.groups, opened.sums, strict=True)
+        ]
+        return Summed(opened.groups, sums, list(hidden), opened.faulty)
 
-    def _send_to_new(self) -> None:
-        """Sends the round to partners that are connected and do not have it: also to silent ones."""
-        if self._reached >= set(self.roster.partners.values()):
-            return
-        task = Task(self.job.id, self.number, encode(self.weights))
-        nodes = {
-            node.node_id: partner
-            for node in self.grid.get_nodes()
-            if (partner := self.roster.partners.get(node.public_key)) is not None
-            and partner not in self._reached
-        }
-        # Flower forgets a message after our own deadline, so that it is ours which speaks.
-        ttl_seconds = 2.0 * self.job.round_seconds
-        messages = [task_message(task, node, ttl_seconds) for node in nodes]
-        if messages:
-            ids = self.grid.push_messages(messages)
-            self._sent |= dict(zip(ids, nodes.values(), strict=True))
-            self._reached |= set(nodes.values())
+    def _gather(self) -> Answers[Hidden]:
+        """Updates of everybody who is expected, as far as they come in time."""
+        task = Task(self.job.id, self.start.number, encode(self.weights))
+        questions = dict.fromkeys(
+            self.roster.partners.values(), lambda node, ttl: task_message(task, node, ttl)
+        )
+        return ask(
+            *(self.grid, self.roster, questions, self._checked),
+            needed=self.job.quorum,
+            seconds=self.job.round_seconds,
+        )
 
-    def _pull(self, got: Gathering) -> None:
-        if not self._sent:
-            return
-        for message in self.grid.pull_messages(list(self._sent)):
-            partner = self._sent.pop(message.metadata.reply_to_message_id, None)
-            if partner is None:
-                continue  # it was answered before, and Flower says that it is gone
-            if message.has_error() and message.error.code != REFUSED:
-                self.roster.silent.add(partner)  # Flower has lost it; it may come back
-                continue
-            try:
-                got.accepted[partner] = self._checked(partner, message)
-            except Reject as error:
-                got.refusals[partner] = str(error)[:REASON_CHARS_MAX]
-
-    def _checked(self, partner: PersonId, message: Message) -> NDArray[np.float32]:
+    def _checked(self, partner: PersonId, message: Message) -> Hidden:
         """The update in a reply; raises Reject unless its author signed it for this round."""
-        if message.has_error():
-            raise Reject(message.error.reason or "refused")
         reply = read_reply(message)
-        if (reply.job_id, reply.round) != (self.job.id, self.number):
+        if (reply.job_id, reply.round) != (self.job.id, self.start.number):
             raise Reject("its update is for another round")
-        self.aggregator.check(reply.vector)
+        words = RING.unpack(reply.hidden, self.weights.vector.size)
+        sealed = Sealed.decode(reply.sealed, self.start.committee.size)
         signed = self.log.signed().get(partner)
         if signed is None:
             raise Reject("it signed no update in this round")
-        if signed != vector_digest(reply.vector):
+        if signed != Signed(hashlib.sha256(reply.hidden).digest(), sealed.digest):
             raise Reject("its update is not the one that it signed")
-        return reply.vector
+        return Hidden(words, sealed)
 
-
-def _reason(job: JobTerms, number: int, roster: Roster, got: Gathering) -> str:
-    """What people read in the log about a round that failed."""
-    said = dict(got.refusals)
-    for partner in sorted(set(roster.partners.values()) - got.answered):
-        said[partner] = "did not answer in time"
-    shown = [f"{short(partner)} {words}" for partner, words in list(said.items())[:REASONS_SHOWN]]
-    return (
-        f"round {number} got {len(got.accepted)} of the {job.quorum} updates that it needs: "
-        + "; ".join(shown)
-        + (f"; and {len(said) - REASONS_SHOWN} more" if len(said) > REASONS_SHOWN else "")
-    )
+    def _reason(self, got: Answers[Hidden]) -> str:
+        """What people read in the log about a round that failed."""
+        said = dict(got.refusals)
+        for partner in sorted(set(self.roster.partners.values()) - got.answered):
+            said[partner] = "did not answer in time"
+        shown = [
+            f"{short(partner)} {words}" for partner, words in list(said.items())[:REASONS_SHOWN]
+        ]
+        return (
+            f"round {self.start.number} got {len(got.accepted)} of the {self.job.quorum} updates that"
+            " it needs: "
+            + "; ".join(shown)
+            + (f"; and {len(said) - REASONS_SHOWN} more" if len(said) > REASONS_SHOWN else "")
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from protocol.committee import draw_committee
 from protocol.identity import PersonId
 from protocol.lifecycle import JobStatus
 
@@ -34,6 +35,7 @@ class JobTerms:
     round_seconds: int
     endpoint: str
     tls_certificate: bytes
+    spare_rounds: int
     task_options: str
     task_code: bytes
     task_version: str
@@ -51,6 +53,7 @@ class Enrolment:
 
     data_commitment: bytes
     transport_key: bytes
+    sealing_key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Update:
     data_commitment: bytes
     epsilon_micro: int
     delta_ppb: int
+    seeds: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,29 @@ class TrainingRound:
     partners: tuple[PersonId, ...]
     epsilon_micro: int
     accuracy_ppm: int
+    faulty: tuple[PersonId, ...]
     reason: str
     usefulness_micro: tuple[int, ...]
     weights_ppm: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRound:
+    """A round that came to nothing."""
+
+    round: int
+    reason: str
+    missing: tuple[PersonId, ...]
+    epsilon_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSet:
+    """Whose updates the sum of the round that runs is made of: one sum, or one for each cohort."""
+
+    partners: tuple[PersonId, ...]
+    groups: tuple[tuple[PersonId, ...], ...]
+    digest: bytes  # protocol.committee.set_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +137,21 @@ class Job:
     terms: JobTerms
     model: bytes  # SHA-256 of the model that the next round starts from
     status: JobStatus = JobStatus.OPEN
-    rounds: tuple[TrainingRound, ...] = ()
+    seed: bytes = b""  # of the committees; from its start on
+    candidates: tuple[PersonId, ...] = ()  # who may be in the committee of the round that runs
+    faulty: tuple[PersonId, ...] = ()  # in no committee any more
+    round_set: RoundSet | None = None  # of the round that runs
+    rounds: tuple[TrainingRound, ...] = ()  # that came to something
+    failed: tuple[FailedRound, ...] = ()
+    epsilon_micro: int = 0  # what all rounds so far have spent, at the job's delta
     result: JobResult | None = None
 
     @property
-    def epsilon_micro(self) -> int:
-        """What the rounds so far have spent, at the job's delta."""
-        return self.rounds[-1].epsilon_micro if self.rounds else 0
+    def present(self) -> int:
+        """The number of the round that runs, or that would."""
+        return len(self.rounds) + len(self.failed) + 1
+
+    @property
+    def committee(self) -> tuple[PersonId, ...]:
+        """Who opens the sum of the round that runs."""
+        return draw_committee(self.terms.id, self.present, self.seed, self.model, self.candidates)

@@ -96,7 +96,7 @@ class JobStatus(Enum):
     """Where a training job is."""
 
     OPEN = auto()  # partners join
-    TRAINING = auto()  # a round has run; nobody joins any more
+    TRAINING = auto()  # rounds run; nobody joins any more
     COMPLETED = auto()
     ENDED = auto()  # early
 
@@ -105,7 +105,8 @@ class JobEvent(Enum):
     """What can happen to a training job."""
 
     JOIN = auto()
-    TRAIN = auto()  # a round
+    START = auto()
+    TRAIN = auto()  # a round, or a step of one
     COMPLETE = auto()
     END = auto()
 
@@ -192,7 +193,7 @@ _ROUND: Final[dict[tuple[RoundPhase, RoundEvent], RoundPhase]] = {
 
 _JOB: Final[dict[tuple[JobStatus, JobEvent], JobStatus]] = {
     (JobStatus.OPEN, JobEvent.JOIN): JobStatus.OPEN,
-    (JobStatus.OPEN, JobEvent.TRAIN): JobStatus.TRAINING,
+    (JobStatus.OPEN, JobEvent.START): JobStatus.TRAINING,
     (JobStatus.TRAINING, JobEvent.TRAIN): JobStatus.TRAINING,
     (JobStatus.TRAINING, JobEvent.COMPLETE): JobStatus.COMPLETED,
     (JobStatus.OPEN, JobEvent.END): JobStatus.ENDED,

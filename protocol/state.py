@@ -159,6 +159,8 @@ class State:
     updates: Table[tuple[str, PersonId], Update] = field(
         default_factory=Table
     )  # of the round that runs
+    # What members of its committee say of its masks: (job, member, which masks) -> hash of their sum.
+    openings: Table[tuple[str, PersonId, int], bytes] = field(default_factory=Table)
     spent: Table[tuple[str, PersonId], int] = field(
         default_factory=Table
     )  # epsilon in the last update, micro

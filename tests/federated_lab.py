@@ -9,24 +9,37 @@ from pathlib import Path
 import numpy as np
 from flwr.clientapp import ClientApp
 
+from commonground.committees import (
+    FixedSet,
+    RoundStart,
+    Signed,
+    fixed_set,
+    round_start,
+    signed_updates,
+)
 from commonhold.digits import load_digits, write_folder
 from federated.aggregate import Aggregator
 from federated.budget import Budget
 from federated.client_app import client_app
 from federated.data import data_commitment, load
+from federated.duty import Duty
+from federated.fixed_point import RING
 from federated.flower.grid import LocalGrid
+from federated.member import Member
 from federated.model import Weights, digest
-from federated.partner import LocalUpdate, Partner
+from federated.partner import Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.rounds import train
 from federated.spec import TrainingSpec, spec_of
 from federated.tasks.registry import code_digest, options_of
+from protocol.committee import Masks
 from protocol.errors import StateError
 from protocol.identity import PersonId
 from protocol.limits import PPM
+from protocol.sealing import public_of
 from protos.gen import records_pb2 as pb
 from tests.simulated import LABELS, NETWORK, Network, Person
-from tests.simulated_training import job
+from tests.simulated_training import job, start
 from tests.training_lab import BLANK, TASK
 
 ROUNDS = 2
@@ -50,34 +63,83 @@ class Log:
         joined = self.net.state.partners.scan(self.job_id)
         return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
 
-    def signed(self) -> Mapping[PersonId, bytes]:
-        return {who: u.update for (_, who), u in self.net.state.updates.scan(self.job_id)}
+    def start(self) -> None:
+        start(self.net, self.job_id)
+
+    def round(self) -> RoundStart:
+        return round_start(self.net.state, self.job_id)
+
+    def signed(self) -> Mapping[PersonId, Signed]:
+        return signed_updates(self.net.state, self.job_id)
+
+    def fix(self, partners: Sequence[PersonId]) -> None:
+        body = pb.TrainingSet(
+            network=NETWORK, job_id=self.job_id, round=self.round().number, partners=partners
+        )
+        self.net.add(self.net.operator, "training-set", body)
+
+    def fixed(self) -> FixedSet:
+        found = fixed_set(self.net.state, self.job_id)
+        assert found is not None
+        return found
+
+    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
+        body = pb.FailedRound(
+            network=NETWORK,
+            job_id=self.job_id,
+            round=self.round().number,
+            reason=reason,
+            missing=missing,
+            epsilon_micro=epsilon_micro,
+        )
+        self.net.add(self.net.operator, "failed-round", body)
 
     def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
         self.kept.append(digest(weights))
         round_.network = NETWORK
         self.net.add(self.net.operator, "training-round", round_)
 
-    def await_round(self, number: int) -> bytes:
-        state = self.net.state.jobs[self.job_id]
-        if number != len(state.rounds) + 1:
+    def await_round(self, number: int) -> RoundStart:
+        if number != self.net.state.jobs[self.job_id].present:
             raise StateError(f"the log has no round {number} of this job")
-        return state.model
+        return self.round()
 
-    def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
+    def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         assert self.me is not None
         state = self.net.state.jobs[self.job_id]
         body = pb.Update(
             network=NETWORK,
             job_id=self.job_id,
-            round=number,
-            base_model=base_model,
-            update=update.digest,
+            round=start.number,
+            base_model=start.model,
+            update=signed.update,
             data_commitment=self.net.state.partners[self.job_id, self.me.id].data_commitment,
-            epsilon_micro=update.epsilon_micro,
+            epsilon_micro=epsilon_micro,
             delta_ppb=state.terms.delta_ppb,
+            seeds=signed.seeds,
         )
         self.net.add(self.me, "update", body)
+
+    def await_set(self, number: int) -> FixedSet:
+        found = fixed_set(self.net.state, self.job_id)
+        if found is None or found.round.number != number:
+            raise StateError(f"the log has no set of round {number} of this job")
+        return found
+
+    def open(self, fixed: FixedSet, sums: Mapping[Masks, bytes]) -> None:
+        assert self.me is not None
+        body = pb.SumOpening(
+            network=NETWORK,
+            job_id=self.job_id,
+            round=fixed.round.number,
+            set=fixed.digest,
+            sums=[pb.OpenedSum(masks=masks, sum=sum_) for masks, sum_ in sorted(sums.items())],
+        )
+        self.net.add(self.me, "opening", body)
+
+    def await_openings(self, fixed: FixedSet) -> bool:
+        found = fixed_set(self.net.state, self.job_id)
+        return found is not None and found.digest == fixed.digest and found.has_enough
 
 
 class Lab:
@@ -105,6 +167,7 @@ class Lab:
         self.terms = self.net.state.jobs[body.id].terms
         self.spec: TrainingSpec = spec_of(self.terms, LABELS)
         self.budgets: list[Budget] = []
+        self.duties: dict[str, Duty] = {}
 
     def key(self, person: Person) -> bytes:
         return b"key of " + bytes(person.id)
@@ -128,6 +191,7 @@ class Lab:
             job_id=self.terms.id,
             data_commitment=commitment,
             transport_key=self.key(person),
+            sealing_key=public_of(self.member(person).duty.key(self.terms.id)),
         )
         self.net.add(person, "enrol", body)
         spec = self.spec
@@ -140,9 +204,16 @@ class Lab:
             ),
         )
 
+    def member(self, person: Person) -> Member:
+        """What a partner's machine is in committees."""
+        if person.name not in self.duties:
+            self.duties[person.name] = Duty.open(self.folder / f"{person.name}-duty.db")
+        return Member(person.id, self.terms.id, self.duties[person.name], RING)
+
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""
-        return client_app(self.terms.id, partner, Log(self.net, person))
+        log, member = Log(self.net, person), self.member(person)
+        return client_app(self.terms.id, self.spec, partner, log, member)
 
     def apps(self, partners: Sequence[Partner]) -> dict[bytes, ClientApp]:
         """Those of several partners, by transport key."""
@@ -163,3 +234,5 @@ class Lab:
     def close(self) -> None:
         for budget in self.budgets:
             budget.close()
+        for duty in self.duties.values():
+            duty.close()

@@ -41,7 +41,7 @@ from tests.simulated import (
     policy,
     rounds,
 )
-from tests.simulated_training import enrol, finish, model_of, open_job, round_of, update
+from tests.simulated_training import add_round, enrol, finish, model_of, open_job, round_of, update
 
 ROUNDS: Final = 12  # of training
 EPOCHS: Final = 4
@@ -300,7 +300,7 @@ def _train(net: Network, title: str) -> None:
         update(net, *partners)
         done = round_of(net, *partners)
         done.accuracy_ppm = int(PPM * (0.95 - 0.6 * 0.75**number))
-        net.add(net.operator, "training-round", done)
+        add_round(net, done)
     model = model_of(net)
     model.accuracy_fp32_ppm, model.accuracy_int8_ppm = 941_000, 938_500
     model.energy_millijoules = 48_200

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
+from protocol.committee import held
+from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
+from protocol.rules.training_rounds import opened_by
 from protos.gen import records_pb2 as pb
 from tests.simulated import NETWORK, Network, Person
 
@@ -52,6 +55,7 @@ def enrolment(person: Person, job_id: str = "train") -> pb.Enrol:
         job_id=job_id,
         data_commitment=hashlib.sha256(person.name.encode()).digest(),
         transport_key=b"-----BEGIN PUBLIC KEY-----" + person.id,
+        sealing_key=hashlib.sha256(b"sealing" + person.id).digest(),
     )
 
 
@@ -60,24 +64,88 @@ def enrol(net: Network, *people: Person, job_id: str = "train") -> None:
         net.add(person, "enrol", enrolment(person, job_id))
 
 
+def start(net: Network, job_id: str = "train") -> None:
+    net.add(net.operator, "training-start", pb.TrainingStart(network=NETWORK, job_id=job_id))
+
+
 def update_of(net: Network, person: Person, job_id: str = "train") -> pb.Update:
     """The update that this partner signs in the round that runs."""
     job = net.state.jobs[job_id]
     return pb.Update(
         network=NETWORK,
         job_id=job_id,
-        round=len(job.rounds) + 1,
+        round=job.present,
         base_model=job.model,
         update=net.fresh(),
         data_commitment=net.state.partners[job_id, person.id].data_commitment,
-        epsilon_micro=(len(job.rounds) + 1) * ROUND_EPSILON_MICRO,
+        epsilon_micro=job.present * ROUND_EPSILON_MICRO,
         delta_ppb=job.terms.delta_ppb,
+        seeds=net.fresh(),
     )
 
 
 def update(net: Network, *people: Person, job_id: str = "train") -> None:
+    """Their updates; nobody joins any more from the first one on."""
+    if net.state.jobs[job_id].status is JobStatus.OPEN:
+        start(net, job_id)
     for person in people:
         net.add(person, "update", update_of(net, person, job_id))
+
+
+def set_of(net: Network, *people: Person, job_id: str = "train") -> pb.TrainingSet:
+    """The set of these people's updates."""
+    return pb.TrainingSet(
+        network=NETWORK,
+        job_id=job_id,
+        round=net.state.jobs[job_id].present,
+        partners=sorted(person.id for person in people),
+    )
+
+
+def fix(net: Network, *people: Person, job_id: str = "train") -> None:
+    net.add(net.operator, "training-set", set_of(net, *people, job_id=job_id))
+
+
+def committee(net: Network, job_id: str = "train") -> list[Person]:
+    """Who opens the sum of the round that runs."""
+    by_id = {person.id: person for person in net.people}
+    return [by_id[member] for member in net.state.jobs[job_id].committee]
+
+
+def opening_of(
+    net: Network, member: Person, job_id: str = "train", said: str = "the same"
+) -> pb.SumOpening:
+    """What a member says of all the masks that it holds, each alone."""
+    job = net.state.jobs[job_id]
+    mine = held(len(job.committee), job.committee.index(member.id))
+    return pb.SumOpening(
+        network=NETWORK,
+        job_id=job_id,
+        round=job.present,
+        set=job.round_set.digest if job.round_set else b"",
+        sums=[
+            pb.OpenedSum(masks=1 << mask, sum=hashlib.sha256(f"{said} {mask}".encode()).digest())
+            for mask in mine
+        ],
+    )
+
+
+def open_sums(net: Network, *members: Person, job_id: str = "train") -> None:
+    for member in members:
+        net.add(member, "opening", opening_of(net, member, job_id))
+
+
+def failed_of(net: Network, *missing: Person, job_id: str = "train") -> pb.FailedRound:
+    """The end of a round that came to nothing."""
+    job = net.state.jobs[job_id]
+    return pb.FailedRound(
+        network=NETWORK,
+        job_id=job_id,
+        round=job.present,
+        reason="too few are left",
+        missing=sorted(person.id for person in missing),
+        epsilon_micro=job.epsilon_micro + ROUND_EPSILON_MICRO,
+    )
 
 
 def round_of(net: Network, *people: Person, job_id: str = "train") -> pb.TrainingRound:
@@ -86,7 +154,7 @@ def round_of(net: Network, *people: Person, job_id: str = "train") -> pb.Trainin
     return pb.TrainingRound(
         network=NETWORK,
         job_id=job_id,
-        round=len(job.rounds) + 1,
+        round=job.present,
         base_model=job.model,
         model=net.fresh(),
         partners=sorted(person.id for person in people),
@@ -101,6 +169,16 @@ def train(net: Network, *people: Person, job_id: str = "train") -> None:
 
 
 def add_round(net: Network, body: pb.TrainingRound) -> None:
+    """The round, and the steps before it that are missing: its set, and its committee's openings."""
+    job = net.state.jobs[body.job_id]
+    if job.round_set is None:
+        steps = pb.TrainingSet(
+            network=NETWORK, job_id=body.job_id, round=job.present, partners=body.partners
+        )
+        net.add(net.operator, "training-set", steps)
+    opened = opened_by(net.state, body.job_id)
+    members = [each for each in committee(net, body.job_id) if each.id not in opened]
+    open_sums(net, *members, job_id=body.job_id)
     net.add(net.operator, "training-round", body)
 
 

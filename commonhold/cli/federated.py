@@ -68,6 +68,10 @@ def open_(
         list[str] | None, typer.Option(help="Of the task, NAME=VALUE; repeat.")
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Default: what suits the task.")] = None,
+    spare_rounds: Annotated[
+        int | None,
+        typer.Option(min=0, help="That may come to nothing; they cost as much. Default: some."),
+    ] = None,
     sampling: Annotated[
         float | None, typer.Option(help="Chance of an example to be in a round, to 1.")
     ] = None,
@@ -90,9 +94,8 @@ def open_(
 ) -> None:
     """Open a training job and lead it to a model. Ends with code 5 when the job ended early.
 
-    Partners run only code installed with them, and add noise before anything leaves their machine; the
-    coordinator sees the single updates, and is trusted not to show them to others. Interrupting it ends
-    the job.
+    Partners run only code installed with them, and add noise before anything leaves their machine; what
+    leaves it is masked, and a committee of partners opens sums alone. Interrupting it ends the job.
     """
     partners = tuple(parse_person(each) for each in partner)
     go_on_in_training()
@@ -120,6 +123,7 @@ def open_(
         task=task,
         options=parsed(task, option or []),
         recipe={name: value for name, value in named.items() if value is not None},
+        spare_rounds=spare_rounds,
         epsilon=epsilon,
         delta=delta,
         quorum=max(1, len(partners) - 1) if quorum is None else quorum,

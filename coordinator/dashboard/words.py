@@ -310,7 +310,25 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
     "licence": _licence,
     "job": _job,
     "enrol": lambda b: _said("joined job {}", b.job_id, path=_job_page(b.job_id)),
+    "training-start": lambda b: _said("started job {}", b.job_id, path=_job_page(b.job_id)),
     "update": _update,
+    "training-set": lambda b: _said(
+        "fixed {} for the sum of round {} of {}",
+        _many(len(b.partners), "update"),
+        b.round,
+        b.job_id,
+        path=_job_page(b.job_id),
+    ),
+    "opening": lambda b: _said(
+        "opened {} of masks in round {} of {}",
+        _many(len(b.sums), "sum"),
+        b.round,
+        b.job_id,
+        path=_job_page(b.job_id),
+    ),
+    "failed-round": lambda b: _said(
+        "gave round {} of {} up: {}", b.round, b.job_id, b.reason, path=_job_page(b.job_id)
+    ),
     "training-round": lambda b: _said(
         "added {} in round {} of {}",
         _many(len(b.partners), "update"),

@@ -37,10 +37,11 @@ from federated.flower.layout import BODY_BYTES_MAX
 from federated.model import Weights, digest, encode, encoded_bytes
 from federated.privacy import noise_multiplier_for
 from federated.recipe import Recipe
-from federated.spec import labels_of
+from federated.spec import labels_of, spare_for
 from federated.tasks import Task
 from federated.tasks.registry import code_digest, code_version, made, options_of, require_kind
 from federated.tasks.task import initial_weights
+from protocol.committee import COMMITTEE_MAX
 from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.identity import PersonId, name_of
 from protocol.jobs import Job
@@ -54,6 +55,8 @@ CLIENT_APP: Final = "federated.client_app:app"
 # The rounds' own deadlines end a job; beyond them, and these, its process is stuck.
 START_SECONDS_MAX: Final = 120.0
 ROUND_OVERHEAD_SECONDS: Final = 60.0
+# Of a round: its updates, and as often as a committee can lose a member while it opens their sum.
+STEPS_MAX: Final = 1 + COMMITTEE_MAX
 WATCH_SECONDS: Final = 0.2
 # Around a model in a request: its message's names and Flower's own.
 BODY_ROOM_BYTES: Final = 1 << 20
@@ -71,6 +74,7 @@ _RANGES: Final = {
     "momentum": (0.0, 0.999999),
     "price": (_MILLIONTH, 1_000.0),
     "rounds": (1, TRAINING_ROUNDS_MAX),
+    "spare_rounds": (0, TRAINING_ROUNDS_MAX - 1),
     "expected_examples": (1, 2**32 - 1),
     "round_seconds": (1, ROUND_SECONDS_MAX),
 }
@@ -93,6 +97,7 @@ class Terms:
     task: str
     options: Mapping[str, Any]  # of the task, those that the operator names
     recipe: Mapping[str, float]  # what of federated.recipe.Recipe is not as suits the task
+    spare_rounds: int | None  # that may come to nothing; None: what suits the rounds
     epsilon: float
     delta: float
     quorum: int
@@ -108,6 +113,7 @@ class Terms:
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
             value = self.recipe.get(name, least) if name in _OF_RECIPE else getattr(self, name)
+            value = least if value is None else value
             if not least <= value <= most:  # nor is it a number at all
                 raise ConfigError(
                     f"--{name.replace('_', '-')} is {value:g}",
@@ -187,7 +193,8 @@ def open_job(
 def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
     """The job as it will be logged, but for where it trains."""
     recipe: Recipe = replace(task.recipe(terms.expected_examples), **terms.recipe)  # type: ignore[arg-type]
-    noise = noise_multiplier_for(terms.epsilon, terms.delta, recipe.sampling, recipe.rounds)
+    spare = spare_for(recipe.rounds) if terms.spare_rounds is None else terms.spare_rounds
+    noise = noise_multiplier_for(terms.epsilon, terms.delta, recipe.sampling, recipe.rounds + spare)
     return pb.Job(
         network=state.network,
         id=terms.job_id,
@@ -213,6 +220,7 @@ def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
         price_ppm=round(terms.price * PPM),
         model_licence=terms.model_licence,
         round_seconds=terms.round_seconds,
+        spare_rounds=spare,
     )
 
 
@@ -250,7 +258,9 @@ def _watch(
     on_state: OnState,
 ) -> None:
     """Until the ServerApp has run all rounds, or ended the job. Raises StateError if it did neither."""
-    seconds = START_SECONDS_MAX + terms.rounds * (terms.round_seconds + ROUND_OVERHEAD_SECONDS)
+    # Updates, then sums of masks; those that nobody gives in time are asked of others.
+    each = STEPS_MAX * terms.round_seconds + ROUND_OVERHEAD_SECONDS
+    seconds = START_SECONDS_MAX + (terms.rounds + terms.spare_rounds) * each
     deadline = time.monotonic() + seconds
     while app.poll() is None:
         link.require_alive()

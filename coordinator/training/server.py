@@ -6,11 +6,19 @@ the job in the log, with the reason; if it is killed, the command that watches d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from commonground.committees import (
+    FixedSet,
+    RoundStart,
+    Signed,
+    fixed_set,
+    round_start,
+    signed_updates,
+)
 from commonground.files import replace_file
 from coordinator.config import Home
 from coordinator.operator import Operator
@@ -24,6 +32,8 @@ from federated.tasks.registry import task_of
 from federated.tasks.task import blank
 from protocol.errors import ConfigError, Ignore, Reject, StateError
 from protocol.identity import PersonId
+from protocol.lifecycle import JobStatus
+from protocol.limits import TEXT_CHARS_MAX
 from protos.gen import records_pb2 as pb
 
 app = ServerApp()
@@ -63,11 +73,51 @@ class OperatorLog:
         joined = self._operator.state.partners.scan(self._job_id)
         return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
 
-    def signed(self) -> Mapping[PersonId, bytes]:
+    def start(self) -> None:
+        """Nobody joins any more."""
+        self._operator.refresh()
+        if self._operator.state.jobs[self._job_id].status is JobStatus.OPEN:
+            body = pb.TrainingStart(network=self._operator.state.network, job_id=self._job_id)
+            self._operator.append("training-start", body)
+
+    def round(self) -> RoundStart:
+        """The round that runs."""
+        self._operator.refresh()
+        return round_start(self._operator.state, self._job_id)
+
+    def signed(self) -> Mapping[PersonId, Signed]:
         """What each partner signed for the round that runs; partners log before they reply."""
         self._operator.refresh()
-        updates = self._operator.state.updates.scan(self._job_id)
-        return {partner: update.update for (_, partner), update in updates}
+        return signed_updates(self._operator.state, self._job_id)
+
+    def fix(self, partners: Sequence[PersonId]) -> None:
+        """From here on members open this set's sum, and no other."""
+        start = self.round()
+        body = pb.TrainingSet(
+            network=start.network, job_id=self._job_id, round=start.number, partners=partners
+        )
+        self._operator.append("training-set", body)
+
+    def fixed(self) -> FixedSet:
+        """The set of the round that runs, and what members have said of it by now."""
+        self._operator.refresh()
+        fixed = fixed_set(self._operator.state, self._job_id)
+        if fixed is None:
+            raise StateError("the round's set is not in the log", "open the job again")
+        return fixed
+
+    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
+        """The round came to nothing."""
+        start = self.round()
+        body = pb.FailedRound(
+            network=start.network,
+            job_id=self._job_id,
+            round=start.number,
+            reason=reason[:TEXT_CHARS_MAX],
+            missing=sorted(missing),
+            epsilon_micro=epsilon_micro,
+        )
+        self._operator.append("failed-round", body)
 
     def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
         """Weights first: the log never names a model that nobody has."""

@@ -56,7 +56,11 @@ KINDS: Final[dict[str, str]] = {
     "licence": "A dataset or a model was licensed.",
     "job": "A training job was opened, with its privacy budget.",
     "enrol": "A partner joined a training job.",
+    "training-start": "Nobody joins a training job any more; its rounds begin.",
     "update": "A partner signed an update, and what it cost in privacy.",
+    "training-set": "Whose updates the sum of a round of training is made of.",
+    "opening": "A member of a round's committee said what it opens: of the sum, and of no update.",
+    "failed-round": "A round of training came to nothing.",
     "training-round": "What a round of training made of its updates.",
     "model": "A training job ended.",
 }

@@ -10,30 +10,33 @@ kept, and a round that was charged is not computed again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from commonground.committees import FixedSet, RoundStart, Signed, fixed_set, round_start
 from commonground.jobs import is_over
 from node.config import NodeConfig, NodeDirectory
 from node.keys import NodeKeys
 from node.store import Store
 from node.training.node_log import NodeLog
+from protocol.committee import Masks
 from protocol.errors import ConfigError, Ignore, StateError
 from protocol.identity import PersonId
 from protocol.jobs import Enrolment, Job, JobResult
+from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
     from federated.flower.supernode import SuperNode
-    from federated.partner import LocalUpdate
 
 BUDGET_FILE: Final = "budget.db"
 TRANSPORT_FILE: Final = "transport.key"
+DUTY_FILE: Final = "duty.db"
 
 # The operator admits a partner as soon as its record is in the log.
 ADMISSION_SECONDS_MAX: Final = 60.0
@@ -42,6 +45,9 @@ ADMISSION_POLL_SECONDS: Final = 0.2
 EPSILON_MAX: Final = 10_000
 # A message comes with a round that the log has already; our replay may be a moment behind.
 LOG_SECONDS_MAX: Final = 15.0
+# Other members open a set while we do. One who is away is replaced by being asked again, so we need not wait
+# for it.
+OPENINGS_SECONDS_MAX: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +112,16 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
     from federated.budget import Budget
     from federated.client_app import client_app
     from federated.data import data_commitment, load
+    from federated.duty import Duty
+    from federated.fixed_point import RING
     from federated.flower.supernode import SuperNode
+    from federated.member import Member
     from federated.partner import Partner
     from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
     from federated.spec import spec_of
     from federated.tasks.registry import require_code, require_columns, task_of
     from federated.transport import load_key, public_pem
+    from protocol.sealing import public_of
 
     record, spec = job.terms, spec_of(job.terms, job.labels)
     require_promise(spec)
@@ -131,19 +141,23 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
         commitment = data_commitment(budget.salt(data.digest), data.digest)
         limit = round(offer.epsilon_max * PPM)
         budget.set_limit(commitment, data.examples, limit, spec.delta)
-        left = record.rounds - job.rounds_done()
+        left = spec.mechanism.rounds - job.rounds_done()
         budget.require(commitment, replace(spec.mechanism, rounds=left))
         charge = partial(budget.charge, commitment, record.id)
         partner = Partner(
             spec, task, data, lambda number: charge(number, spec.sampling, spec.noise_multiplier)
         )
-        job.enrol(commitment, public_pem(key))
-        app = client_app(record.id, partner, job)
-        with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
-            _await_admission(supernode, job)
-            progress.admitted()
-            job.on_update = lambda number: progress.trained(number, record.rounds)
-            supernode.run(app, job.is_over)
+        with Duty.open(home.root / DUTY_FILE) as duty:
+            job.enrol(commitment, public_pem(key), public_of(duty.key(record.id)))
+            member = Member(job.me, record.id, duty, RING)
+            app = client_app(record.id, spec, partner, job, member)
+            with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
+                _await_admission(supernode, job)
+                progress.admitted()
+                job.on_update = lambda number: progress.trained(number, record.rounds)
+                supernode.run(app, job.is_over)
+            if job.is_over():
+                duty.forget(record.id)
         spent = budget.spent(commitment)
     result = job.result()
     return Joined(
@@ -183,7 +197,7 @@ class PartnerJob:
 
     def __init__(self, log: NodeLog, person: PersonId, job_id: str) -> None:
         """Raises ConfigError when the log has no such job."""
-        self._log, self._me, self._id = log, person, job_id
+        self._log, self.me, self._id = log, person, job_id
         self.terms = log.read(lambda state: self._find(state).terms)
         self.labels = log.read(self._labels)
         self._network = log.read(lambda state: state.network)
@@ -193,7 +207,7 @@ class PartnerJob:
 
     def require_invited(self, columns: Sequence[str]) -> None:
         """Raises unless we may join, and the job reads nothing but these columns of our data."""
-        if self._me not in self.terms.partners:
+        if self.me not in self.terms.partners:
             raise ConfigError(
                 "this person is not invited to the job",
                 "send its operator your name: `commonhold node status` shows it",
@@ -212,66 +226,112 @@ class PartnerJob:
         return self._log.read(lambda state: is_over(self._find(state)))
 
     def rounds_done(self) -> int:
-        """How many rounds the log has."""
-        return self._log.read(lambda state: len(self._find(state).rounds))
+        """How many rounds the log has, failed ones too."""
+        return self._log.read(lambda state: self._find(state).present - 1)
 
     def result(self) -> JobResult | None:
         """How it ended; None while it lasts."""
         return self._log.read(lambda state: self._find(state).result)
 
-    def enrol(self, commitment: bytes, transport_key: bytes) -> None:
+    def enrol(self, commitment: bytes, transport_key: bytes, sealing_key: bytes) -> None:
         """Joins, or goes on. Raises ConfigError where the log has us with other data or another key."""
         self._commitment = commitment
-        enrolled = self._log.read(lambda state: state.partners.get((self._id, self._me)))
+        enrolled = self._log.read(lambda state: state.partners.get((self._id, self.me)))
         body = pb.Enrol(
             network=self._network,
             job_id=self._id,
             data_commitment=commitment,
             transport_key=transport_key,
+            sealing_key=sealing_key,
         )
         if enrolled is None:
             self._log.append("enrol", body)
-        elif enrolled != Enrolment(commitment, transport_key):
+        elif enrolled != Enrolment(commitment, transport_key, sealing_key):
             raise ConfigError(
-                "this node joined the job with other data, or with another transport key",
+                "this node joined the job with other data, or with another transport or sealing key",
                 "name the folder that you joined with: a job is trained on one set of data",
             )
 
-    def await_round(self, number: int) -> bytes:
-        """The model that round `number` starts from, once the log has come so far."""
+    def await_round(self, number: int) -> RoundStart:
+        """Round `number`, once the log has come so far."""
 
-        def look(state: State) -> bytes | None:
-            job, present = self._find(state), len(self._find(state).rounds) + 1
-            if is_over(job):
-                raise StateError("the job is over")
-            if number < present:
-                raise StateError(f"round {number} is over; the job is at round {present}")
-            joined = (self._id, self._me) in state.partners
-            return job.model if number == present and joined else None
+        def look(state: State) -> RoundStart | None:
+            job = self._at(state, number)
+            is_here = number == job.present and job.status is JobStatus.TRAINING
+            joined = (self._id, self.me) in state.partners
+            return round_start(state, self._id) if is_here and joined else None
 
-        model = self._log.wait_for(look, LOG_SECONDS_MAX)
-        if model is None:
+        found = self._log.wait_for(look, LOG_SECONDS_MAX)
+        if found is None:
             raise StateError(f"the log has no round {number} of this job")
-        return model
+        return found
 
-    def sign(self, number: int, base_model: bytes, update: LocalUpdate) -> None:
+    def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         """Logs the update under our name."""
         body = pb.Update(
             network=self._network,
             job_id=self._id,
-            round=number,
-            base_model=base_model,
-            update=update.digest,
+            round=start.number,
+            base_model=start.model,
+            update=signed.update,
             data_commitment=self._commitment,
-            epsilon_micro=update.epsilon_micro,
+            epsilon_micro=epsilon_micro,
             delta_ppb=self.terms.delta_ppb,
+            seeds=signed.seeds,
         )
         try:
             self._log.append("update", body)
         except Ignore as late:
             raise StateError(f"the update came too late: {late}") from late
         self.updates += 1
-        self.on_update(number)
+        self.on_update(start.number)
+
+    def await_set(self, number: int) -> FixedSet:
+        """The set of round `number`, once the log has it."""
+
+        def look(state: State) -> FixedSet | None:
+            is_here = self._at(state, number).present == number
+            return fixed_set(state, self._id) if is_here else None
+
+        found = self._log.wait_for(look, LOG_SECONDS_MAX)
+        if found is None:
+            raise StateError(f"the log has no set of round {number} of this job")
+        return found
+
+    def open(self, fixed: FixedSet, sums: Mapping[Masks, bytes]) -> None:
+        """Logs what we found under our name."""
+        body = pb.SumOpening(
+            network=self._network,
+            job_id=self._id,
+            round=fixed.round.number,
+            set=fixed.digest,
+            sums=[pb.OpenedSum(masks=masks, sum=sum_) for masks, sum_ in sorted(sums.items())],
+        )
+        try:
+            self._log.append("opening", body)
+        except Ignore as late:
+            raise StateError(f"the opening came too late: {late}") from late
+
+    def await_openings(self, fixed: FixedSet) -> bool:
+        """Whether enough of the committee open this set, by now or within moments."""
+
+        def look(state: State) -> bool | None:
+            self._at(state, fixed.round.number)
+            present = fixed_set(state, self._id)
+            return (
+                True if present and present.digest == fixed.digest and present.has_enough else None
+            )
+
+        return self._log.wait_for(look, OPENINGS_SECONDS_MAX) or False
+
+    def _at(self, state: State, number: int) -> Job:
+        """The job, unless it is over, or past this round."""
+        job = self._find(state)
+        if is_over(job):
+            raise StateError("the job is over")
+        if number < job.present:
+            raise StateError(f"round {number} is over; the job is at round {job.present}")
+        return job
 
     def _labels(self, state: State) -> list[str]:
         from federated.spec import labels_of

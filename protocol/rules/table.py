@@ -34,6 +34,7 @@ from protocol.rules import (
     settling,
     takedown,
     training,
+    training_rounds,
     verdict,
     withdrawal,
     witnesses,
@@ -232,9 +233,30 @@ _FIRST: Final[dict[str, Rule]] = {
     ),
     "job": Rule(pb.Job, training.validate_job, training.process_job, by_operator=True),
     "enrol": Rule(pb.Enrol, training.validate_enrol, training.process_enrol),
-    "update": Rule(pb.Update, training.validate_update, training.process_update),
+    "training-start": Rule(
+        pb.TrainingStart,
+        training_rounds.validate_start,
+        training_rounds.process_start,
+        by_operator=True,
+    ),
+    "update": Rule(pb.Update, training_rounds.validate_update, training_rounds.process_update),
+    "training-set": Rule(
+        pb.TrainingSet, training_rounds.validate_set, training_rounds.process_set, by_operator=True
+    ),
+    "opening": Rule(
+        pb.SumOpening, training_rounds.validate_opening, training_rounds.process_opening
+    ),
     "training-round": Rule(
-        pb.TrainingRound, training.validate_round, training.process_round, by_operator=True
+        pb.TrainingRound,
+        training_rounds.validate_round,
+        training_rounds.process_round,
+        by_operator=True,
+    ),
+    "failed-round": Rule(
+        pb.FailedRound,
+        training_rounds.validate_failed,
+        training_rounds.process_failed,
+        by_operator=True,
     ),
     "model": Rule(pb.Model, training.validate_model, training.process_model, by_operator=True),
 }

@@ -1,7 +1,7 @@
-"""Federated training: who trains what, at which price in privacy, and who is paid for it.
+"""Federated training: who trains what, at which price in privacy, and how it ends. Rounds are in
+protocol.rules.training_rounds.
 
-No data and no weights are in here, only their hashes: what partners signed before they sent it, and what
-the rounds made of it.
+No data and no weights are in here, only their hashes.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from dataclasses import replace
 
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId, short
-from protocol.jobs import Enrolment, Job, JobResult, JobTerms, Trained, TrainingRound, Update
+from protocol.jobs import Enrolment, Job, JobResult, JobTerms
 from protocol.lifecycle import JobEvent, next_job_status
 from protocol.limits import (
     CERTIFICATE_BYTES_MAX,
     COLUMNS_MAX,
     ENDPOINT_CHARS_MAX,
+    KEY_BYTES,
     NAME_CHARS_MAX,
     PARTNERS_MAX,
     PPM,
@@ -35,7 +36,7 @@ from protocol.rules.record import (
     require_hash,
     require_new_id,
 )
-from protocol.rules.worth import validate_round_worth, validate_worth_terms, weights_of
+from protocol.rules.worth import validate_worth_terms
 from protocol.state import State
 from protocol.text import check_name, check_text, is_id, quoted
 from protos.gen import records_pb2 as pb
@@ -44,8 +45,6 @@ from protos.gen import records_pb2 as pb
 ROUND_SECONDS_MAX = 86_400
 # Above this an epsilon says nothing any more.
 EPSILON_MICRO_MAX = 100 * PPM
-# A close has a line for each partner and job, beside those of contributors and reviewers.
-TRAINER_LINES_MAX = 8_192
 
 
 def validate_job(state: State, record: Record[pb.Job]) -> None:
@@ -79,9 +78,9 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
     _validate_privacy(job)
     validate_worth_terms(job)
     require(
-        1 <= job.rounds <= TRAINING_ROUNDS_MAX,
-        f"a job of {job.rounds} rounds",
-        f"give it 1 to {TRAINING_ROUNDS_MAX}",
+        job.rounds >= 1 and job.rounds + job.spare_rounds <= TRAINING_ROUNDS_MAX,
+        f"a job of {job.rounds} rounds, and {job.spare_rounds} spare ones",
+        f"give it 1 to {TRAINING_ROUNDS_MAX} of both together",
     )
     require(
         job.learning_rate_micro > 0, "the learning rate is nothing", "let it be a millionth or more"
@@ -183,7 +182,8 @@ def process_job(state: State, record: Record[pb.Job]) -> None:
     state.jobs.put(record.body.id, Job(terms, record.body.initial_model))
 
 
-def _job(state: State, job_id: str) -> Job:
+def job_of(state: State, job_id: str) -> Job:
+    """The job; raises Reject where there is none."""
     job = state.jobs.get(job_id)
     if job is None:
         raise Reject(f"there is no job {job_id!r}", "`commonhold federated status` lists them")
@@ -191,8 +191,8 @@ def _job(state: State, job_id: str) -> Job:
 
 
 def validate_enrol(state: State, record: Record[pb.Enrol]) -> None:
-    """Only those invited, and before the first round."""
-    job = _job(state, record.body.job_id)
+    """Only those invited, and before training starts."""
+    job = job_of(state, record.body.job_id)
     require(record.author in job.terms.partners, "this person is not invited to the job")
     if (job.terms.id, record.author) in state.partners:
         raise Ignore("this partner has joined already")
@@ -210,6 +210,17 @@ def validate_enrol(state: State, record: Record[pb.Enrol]) -> None:
         ),
         "another partner's machine authenticates with this key",
     )
+    require(
+        len(record.body.sealing_key) == KEY_BYTES,
+        "a partner names the key that seeds are sealed to",
+    )
+    require(
+        all(
+            each.sealing_key != record.body.sealing_key
+            for _, each in state.partners.scan(job.terms.id)
+        ),
+        "another partner's seeds are sealed to this key",
+    )
 
 
 def process_enrol(state: State, record: Record[pb.Enrol]) -> None:
@@ -218,102 +229,10 @@ def process_enrol(state: State, record: Record[pb.Enrol]) -> None:
     state.partners.put(key, row_of(Enrolment, record.body))
 
 
-def validate_update(state: State, record: Record[pb.Update]) -> None:
-    """One update for each partner and round, from the model of that round and the data joined with."""
-    body = record.body
-    job = _job(state, body.job_id)
-    key = (body.job_id, record.author)
-    enrolled = state.partners.get(key)
-    if enrolled is None:
-        raise Reject("this person has not joined the job")
-    next_job_status(job.status, JobEvent.TRAIN)
-    present = len(job.rounds) + 1
-    if body.round < present:
-        raise Ignore(f"round {body.round} of the job is over")
-    require(
-        body.round == present <= job.terms.rounds, f"round {body.round} of the job has not begun"
-    )
-    if key in state.updates:
-        raise Ignore("this partner has an update in this round already")
-    require(body.base_model == job.model, "the update starts from another model than the round")
-    require_hash(body.update, "the update's hash")
-    require(
-        body.data_commitment == enrolled.data_commitment,
-        "the update was made from other data than the partner joined with",
-    )
-    require(body.delta_ppb == job.terms.delta_ppb, "epsilon is stated at another delta")
-    require(body.epsilon_micro > 0, "an update costs privacy")
-    require(
-        body.epsilon_micro >= state.spent.get(key, 0),
-        "the update states less epsilon than an earlier one: what was spent stays spent",
-    )
-
-
-def process_update(state: State, record: Record[pb.Update]) -> None:
-    """Waits for its round."""
-    key = (record.body.job_id, record.author)
-    state.updates.put(key, row_of(Update, record.body))
-    state.spent.put(key, record.body.epsilon_micro)
-
-
-def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
-    """A round is made of updates that their authors signed, and enough of them."""
-    body = record.body
-    job = _job(state, body.job_id)
-    next_job_status(job.status, JobEvent.TRAIN)
-    present = len(job.rounds) + 1
-    require(body.round == present <= job.terms.rounds, f"round {body.round} is not the next")
-    require(body.base_model == job.model, "the round starts from another model")
-    require_hash(body.model, "the model's hash")
-    partners = [PersonId(partner) for partner in body.partners]
-    require(partners == sorted(set(partners)), "the partners are in ascending order")
-    require(
-        all((body.job_id, p) in state.updates for p in partners),
-        "a partner signed no update in this round",
-    )
-    require(
-        len(partners) >= job.terms.quorum,
-        f"a round needs {job.terms.quorum} updates, not {len(partners)}",
-    )
-    require(
-        job.epsilon_micro < body.epsilon_micro <= job.terms.epsilon_micro,
-        "a round costs privacy, and never more than the job has",
-    )
-    require(body.accuracy_ppm <= PPM, "the accuracy is above one")
-    validate_round_worth(job, body)
-    fresh = sum((partner, body.job_id) not in state.trained for partner in partners)
-    require(
-        len(state.trained) + fresh <= TRAINER_LINES_MAX,
-        f"an epoch pays at most {TRAINER_LINES_MAX} trainers",
-        "close it first: `commonhold coordinator epoch close`",
-    )
-
-
-def process_round(state: State, record: Record[pb.TrainingRound]) -> None:
-    """Its partners are paid in the next close; updates that came too late count for nothing."""
-    body = record.body
-    job = state.jobs[body.job_id]
-    done = row_of(TrainingRound, body)
-    state.jobs.put(
-        body.job_id,
-        replace(
-            job,
-            status=next_job_status(job.status, JobEvent.TRAIN),
-            rounds=(*job.rounds, done),
-            model=body.model,
-        ),
-    )
-    state.updates.clear(body.job_id)
-    for partner, weight in zip(done.partners, weights_of(body), strict=True):
-        key = (partner, body.job_id)
-        before = state.trained.get(key, Trained())
-        state.trained.put(key, Trained(before.updates + 1, before.worth_ppm + weight))
-
-
 def validate_model(state: State, record: Record[pb.Model]) -> None:
     """What came out, with its measurements; or why nothing did."""
     body = record.body
-    job = _job(state, body.job_id)
+    job = job_of(state, body.job_id)
     next_job_status(job.status, _end_of(body))
     require(body.epsilon_micro == job.epsilon_micro, "the model costs what its rounds cost")
     if body.outcome == pb.JOB_OUTCOME_ENDED:
@@ -347,5 +266,9 @@ def process_model(state: State, record: Record[pb.Model]) -> None:
     """The job is over."""
     job = state.jobs[record.body.job_id]
     status = next_job_status(job.status, _end_of(record.body))
-    state.jobs.put(job.terms.id, replace(job, status=status, result=row_of(JobResult, record.body)))
+    state.jobs.put(
+        job.terms.id,
+        replace(job, status=status, round_set=None, result=row_of(JobResult, record.body)),
+    )
     state.updates.clear(job.terms.id)
+    state.openings.clear(job.terms.id)

@@ -1025,7 +1025,7 @@ class Licence(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., licensee: _Optional[str] = ..., terms: _Optional[str] = ..., asset: _Optional[bytes] = ..., price: _Optional[str] = ..., job_id: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "task", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "task_options", "task_code", "task_version", "is_question", "cohorts", "defence", "worth_ppm", "margin_ppm", "model_licence")
+    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "task", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "spare_rounds", "task_options", "task_code", "task_version", "is_question", "cohorts", "defence", "worth_ppm", "margin_ppm", "model_licence")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -1049,6 +1049,7 @@ class Job(_message.Message):
     ROUND_SECONDS_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     TLS_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    SPARE_ROUNDS_FIELD_NUMBER: _ClassVar[int]
     TASK_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     TASK_CODE_FIELD_NUMBER: _ClassVar[int]
     TASK_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -1081,6 +1082,7 @@ class Job(_message.Message):
     round_seconds: int
     endpoint: str
     tls_certificate: bytes
+    spare_rounds: int
     task_options: str
     task_code: bytes
     task_version: str
@@ -1090,10 +1092,46 @@ class Job(_message.Message):
     worth_ppm: int
     margin_ppm: int
     model_licence: str
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., task: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., task_options: _Optional[str] = ..., task_code: _Optional[bytes] = ..., task_version: _Optional[str] = ..., is_question: _Optional[bool] = ..., cohorts: _Optional[int] = ..., defence: _Optional[str] = ..., worth_ppm: _Optional[int] = ..., margin_ppm: _Optional[int] = ..., model_licence: _Optional[str] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., task: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., spare_rounds: _Optional[int] = ..., task_options: _Optional[str] = ..., task_code: _Optional[bytes] = ..., task_version: _Optional[str] = ..., is_question: _Optional[bool] = ..., cohorts: _Optional[int] = ..., defence: _Optional[str] = ..., worth_ppm: _Optional[int] = ..., margin_ppm: _Optional[int] = ..., model_licence: _Optional[str] = ...) -> None: ...
+
+class TrainingStart(_message.Message):
+    __slots__ = ("network", "job_id")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    job_id: str
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ...) -> None: ...
+
+class TrainingSet(_message.Message):
+    __slots__ = ("network", "job_id", "round", "partners")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    PARTNERS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    job_id: str
+    round: int
+    partners: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., partners: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class FailedRound(_message.Message):
+    __slots__ = ("network", "job_id", "round", "reason", "missing", "epsilon_micro")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    job_id: str
+    round: int
+    reason: str
+    missing: _containers.RepeatedScalarFieldContainer[bytes]
+    epsilon_micro: int
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., reason: _Optional[str] = ..., missing: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ...) -> None: ...
 
 class TrainingRound(_message.Message):
-    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm", "reason", "usefulness_micro", "weights_ppm")
+    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm", "faulty", "reason", "usefulness_micro", "weights_ppm")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
@@ -1102,6 +1140,7 @@ class TrainingRound(_message.Message):
     PARTNERS_FIELD_NUMBER: _ClassVar[int]
     EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_PPM_FIELD_NUMBER: _ClassVar[int]
+    FAULTY_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     USEFULNESS_MICRO_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -1113,10 +1152,11 @@ class TrainingRound(_message.Message):
     partners: _containers.RepeatedScalarFieldContainer[bytes]
     epsilon_micro: int
     accuracy_ppm: int
+    faulty: _containers.RepeatedScalarFieldContainer[bytes]
     reason: str
     usefulness_micro: _containers.RepeatedScalarFieldContainer[int]
     weights_ppm: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ..., reason: _Optional[str] = ..., usefulness_micro: _Optional[_Iterable[int]] = ..., weights_ppm: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ..., faulty: _Optional[_Iterable[bytes]] = ..., reason: _Optional[str] = ..., usefulness_micro: _Optional[_Iterable[int]] = ..., weights_ppm: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("network", "job_id", "outcome", "reason", "weights", "artifact", "card", "accuracy_fp32_ppm", "accuracy_int8_ppm", "held_back", "fp32_bytes", "int8_bytes", "epsilon_micro", "energy_millijoules")
@@ -1303,19 +1343,21 @@ class Contest(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., item_id: _Optional[bytes] = ...) -> None: ...
 
 class Enrol(_message.Message):
-    __slots__ = ("network", "job_id", "data_commitment", "transport_key")
+    __slots__ = ("network", "job_id", "data_commitment", "transport_key", "sealing_key")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     DATA_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
     TRANSPORT_KEY_FIELD_NUMBER: _ClassVar[int]
+    SEALING_KEY_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     job_id: str
     data_commitment: bytes
     transport_key: bytes
-    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., data_commitment: _Optional[bytes] = ..., transport_key: _Optional[bytes] = ...) -> None: ...
+    sealing_key: bytes
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., data_commitment: _Optional[bytes] = ..., transport_key: _Optional[bytes] = ..., sealing_key: _Optional[bytes] = ...) -> None: ...
 
 class Update(_message.Message):
-    __slots__ = ("network", "job_id", "round", "base_model", "update", "data_commitment", "epsilon_micro", "delta_ppb")
+    __slots__ = ("network", "job_id", "round", "base_model", "update", "data_commitment", "epsilon_micro", "delta_ppb", "seeds")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
@@ -1324,6 +1366,7 @@ class Update(_message.Message):
     DATA_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
     EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
     DELTA_PPB_FIELD_NUMBER: _ClassVar[int]
+    SEEDS_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     job_id: str
     round: int
@@ -1332,4 +1375,27 @@ class Update(_message.Message):
     data_commitment: bytes
     epsilon_micro: int
     delta_ppb: int
-    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., update: _Optional[bytes] = ..., data_commitment: _Optional[bytes] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ...) -> None: ...
+    seeds: bytes
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., update: _Optional[bytes] = ..., data_commitment: _Optional[bytes] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., seeds: _Optional[bytes] = ...) -> None: ...
+
+class SumOpening(_message.Message):
+    __slots__ = ("network", "job_id", "round", "set", "sums")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    SET_FIELD_NUMBER: _ClassVar[int]
+    SUMS_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    job_id: str
+    round: int
+    set: bytes
+    sums: _containers.RepeatedCompositeFieldContainer[OpenedSum]
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., set: _Optional[bytes] = ..., sums: _Optional[_Iterable[_Union[OpenedSum, _Mapping]]] = ...) -> None: ...
+
+class OpenedSum(_message.Message):
+    __slots__ = ("masks", "sum")
+    MASKS_FIELD_NUMBER: _ClassVar[int]
+    SUM_FIELD_NUMBER: _ClassVar[int]
+    masks: int
+    sum: bytes
+    def __init__(self, masks: _Optional[int] = ..., sum: _Optional[bytes] = ...) -> None: ...

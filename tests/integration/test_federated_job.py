@@ -99,7 +99,7 @@ def status(home: Path) -> dict[str, list[dict[str, object]]]:
 def test_a_partner_that_is_killed_is_not_waited_for_twice(net: Net) -> None:
     """The rounds go on with the rest; a second death leaves no quorum, and ends the job."""
     net.found(partners=3)
-    opening = net.open("--rounds", "200", "--round-seconds", "5")
+    opening = net.open("--rounds", "200", "--spare-rounds", "0", "--round-seconds", "5")
     joining = net.join(net.partners)
     net.await_rounds(2)
     joining[0].process.kill()

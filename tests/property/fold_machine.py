@@ -48,7 +48,16 @@ from protos.gen import records_pb2 as pb
 from tests.chain_says import TOKEN, WHERE, attest, deploy, pay, posted, says, settlement
 from tests.fold import held, is_near, same
 from tests.simulated import EVERY_USE, NETWORK, Network, Person, campaign, part, policy, rounds
-from tests.simulated_training import end_of, enrol, finish, model_of, open_job, round_of, update
+from tests.simulated_training import (
+    add_round,
+    end_of,
+    enrol,
+    finish,
+    model_of,
+    open_job,
+    round_of,
+    update,
+)
 
 PEOPLE: Final = 6
 TOKENS: Final = (ETHER, TOKEN)
@@ -504,7 +513,7 @@ class FoldMachine(RuleBasedStateMachine):
                 for person in active:
                     self.attempt(partial(update, self.net, person, job_id=job_id))
                 body = round_of(self.net, *active, job_id=job_id)
-                if self.attempt(partial(self.net.add, self.net.operator, "training-round", body)):
+                if self.attempt(partial(add_round, self.net, body)):
                     assert len(active) >= job.terms.quorum
 
     @precondition(lambda self: len(self.net.state.jobs) > 0)

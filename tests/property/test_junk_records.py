@@ -52,7 +52,18 @@ from tests.chain_says import (
 )
 from tests.fold import held, spoilt
 from tests.simulated import LOG_KEY, NETWORK, Network, Person, campaign, part, policy, successor
-from tests.simulated_training import enrol, finish, model_of, open_job, round_of, train, update
+from tests.simulated_training import (
+    add_round,
+    enrol,
+    failed_of,
+    finish,
+    fix,
+    model_of,
+    open_job,
+    round_of,
+    train,
+    update,
+)
 
 RULES_NOW = RULES[LATEST]
 KINDS = sorted(RULES_NOW)
@@ -256,12 +267,17 @@ def _settle(net: Network, people: list[Person], snapshot: Callable[[str], None])
 def _sell_and_train(net: Network, people: list[Person], snapshot: Callable[[str], None]) -> None:
     net.license(net.snapshot())
     snapshot("SOLD")
-    open_job(net, *people[:2], snapshot=next(digest for digest, _ in net.state.snapshots.scan()))
+    digest = next(digest for digest, _ in net.state.snapshots.scan())
+    open_job(net, *people[:2], snapshot=digest, spare_rounds=1)
     enrol(net, *people[:2])
     snapshot("ENROLLED")
     update(net, *people[:2])
     snapshot("UPDATED")
-    net.add(net.operator, "training-round", round_of(net, *people[:2]))
+    net.add(net.operator, "failed-round", failed_of(net, people[0]))
+    update(net, *people[:2])
+    fix(net, *people[:2])
+    snapshot("FIXED")
+    add_round(net, round_of(net, *people[:2]))
     train(net, *people[:2])
     snapshot("TRAINED")
     finish(net, model_of(net))

@@ -23,7 +23,7 @@ from protocol.money.accounts import conserves
 from protocol.rows import Contribution, Round
 from protocol.rules import sealing
 from protocol.rules.close import compute_waiting
-from protocol.rules.training import TRAINER_LINES_MAX
+from protocol.rules.training_rounds import TRAINER_LINES_MAX
 from protocol.tasks.spec import encode_spec
 from protocol.truth.data import MAX_CONFUSION_CELLS
 from protos.gen import records_pb2 as pb

@@ -17,7 +17,7 @@ from protocol.money.accounts import conserves
 from protocol.money.earnings import compute_lines
 from protocol.money.onchain import Deposit
 from protocol.money.revenue import due_flows
-from protocol.rules.training import TRAINER_LINES_MAX
+from protocol.rules.training_rounds import TRAINER_LINES_MAX
 from protocol.state import SHARES
 from protos.gen import records_pb2 as pb
 from tests.chain_says import TOKEN, deploy

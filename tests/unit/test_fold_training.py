@@ -17,6 +17,7 @@ from tests.simulated_training import (
     model_of,
     open_job,
     round_of,
+    start,
     train,
     update,
     update_of,
@@ -56,6 +57,7 @@ def joined(net: Network) -> Network:
         ({"quorum": 4}, "needs the updates of 4 of 3 partners"),
         ({"rounds": 0}, "a job of 0 rounds"),
         ({"rounds": TRAINING_ROUNDS_MAX + 1}, "a job of 1025 rounds"),
+        ({"spare_rounds": TRAINING_ROUNDS_MAX - 1}, "a job of 2 rounds, and 1023 spare ones"),
         ({"sampling_ppm": 0}, "chance to be in a round is 0 parts"),
         ({"sampling_ppm": PPM + 1}, "chance to be in a round is 1000001 parts"),
         ({"clip_micro": 0}, "clipped to nothing"),
@@ -145,6 +147,7 @@ def test_an_enrolment_names_data_and_key(net: Network) -> None:
         ("data_commitment", b"", "the data commitment"),
         ("transport_key", b"", "names the key"),
         ("transport_key", bytes(1025), "names the key"),
+        ("sealing_key", bytes(31), "the key that seeds are sealed to"),
     ):
         body = enrolment(ada)
         setattr(body, field, value)
@@ -155,16 +158,25 @@ def test_an_enrolment_names_data_and_key(net: Network) -> None:
     borrowed.transport_key = enrolment(ada).transport_key
     with refuses("another partner's machine"):
         net.add(ben, "enrol", borrowed)
+    borrowed = enrolment(ben)
+    borrowed.sealing_key = enrolment(ada).sealing_key
+    with refuses("another partner's seeds are sealed to this key"):
+        net.add(ben, "enrol", borrowed)
     enrol(net, ben)
 
 
-def test_nobody_joins_after_the_first_round(joined: Network) -> None:
+def test_nobody_joins_after_the_start(joined: Network) -> None:
     ada, ben, _, dov, _ = joined.people
     enrol(joined, dov)
     train(joined, ada, ben)
     open_job(joined, ada, ben, dov, id="another")
-    enrol(joined, ada, ben, job_id="another")
-    train(joined, ada, ben, job_id="another")
+    enrol(joined, ada, job_id="another")
+    with refuses("1 partners have joined; a round needs 2"):
+        start(joined, job_id="another")
+    enrol(joined, ben, job_id="another")
+    start(joined, job_id="another")
+    with refuses("TRAINING cannot START"):
+        start(joined, job_id="another")
     with refuses("TRAINING cannot JOIN"):
         enrol(joined, dov, job_id="another")
 
@@ -175,6 +187,9 @@ def test_nobody_joins_after_the_first_round(joined: Network) -> None:
 def test_a_partner_signs_one_update_in_each_round(joined: Network) -> None:
     ada, ben, cyn, dov, eve = joined.people
     first = update_of(joined, ada)
+    with refuses("OPEN cannot TRAIN"):
+        joined.add(ada, "update", first)
+    start(joined)
     with refuses("has not joined"):
         joined.add(eve, "update", first)
     with refuses("has not joined"):
@@ -197,6 +212,7 @@ def test_a_partner_signs_one_update_in_each_round(joined: Network) -> None:
         ({"round": 0}, "is over"),
         ({"base_model": bytes([1] * 32)}, "starts from another model"),
         ({"update": b""}, "the update's hash"),
+        ({"seeds": b""}, "the seeds' hash"),
         ({"data_commitment": bytes(32)}, "from other data than the partner joined with"),
         ({"delta_ppb": 20_000}, "at another delta"),
         ({"epsilon_micro": 0}, "costs privacy"),
@@ -206,6 +222,7 @@ def test_a_partner_signs_one_update_in_each_round(joined: Network) -> None:
 def test_an_update_is_of_its_round_its_model_and_its_data(
     joined: Network, change: dict[str, object], message: str
 ) -> None:
+    start(joined)
     ada, good = joined.people[0], update_of(joined, joined.people[0])
     spoiled = pb.Update()
     spoiled.CopyFrom(good)
@@ -218,6 +235,7 @@ def test_an_update_is_of_its_round_its_model_and_its_data(
 
 def test_a_partners_epsilon_never_shrinks(joined: Network) -> None:
     ada, ben, *_ = joined.people
+    start(joined)
     spent = update_of(joined, ada)
     spent.epsilon_micro = 2 * PPM
     joined.add(ada, "update", spent)
@@ -237,6 +255,6 @@ def test_no_update_follows_the_last_round(joined: Network) -> None:
     train(joined, ada, ben)
     with refuses("round 3 of the job has not begun"):
         update(joined, ada)
-    with refuses("round 3 is not the next"):
+    with refuses("round 3 of the job has not begun"):
         add_round(joined, round_of(joined, ada, ben))
     finish(joined, model_of(joined))

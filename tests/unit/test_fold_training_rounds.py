@@ -7,18 +7,21 @@ import pytest
 from protocol.jobs import Trained
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
-from protocol.rules import training
+from protocol.rules import training_rounds
 from protos.gen import records_pb2 as pb
 from tests.fold import last_lines, refuses, same
-from tests.simulated import Network
+from tests.simulated import NETWORK, Network
 from tests.simulated_training import (
     add_round,
     end_of,
     enrol,
+    failed_of,
     finish,
+    fix,
     model_of,
     open_job,
     round_of,
+    set_of,
     train,
     update,
 )
@@ -39,26 +42,32 @@ def test_a_round_is_made_of_signed_updates_and_enough_of_them(joined: Network) -
     ada, ben, cyn, *_ = joined.people
     update(joined, ada)
     with refuses("signed no update in this round"):
-        add_round(joined, round_of(joined, ada, ben))
+        fix(joined, ada, ben)
     with refuses("needs 2 updates, not 1"):
-        add_round(joined, round_of(joined, ada))
-    update(joined, ben, cyn)
-    backwards = round_of(joined, ada, ben)
+        fix(joined, ada)
+    update(joined, ben)
+    backwards = set_of(joined, ada, ben)
     backwards.partners[:] = backwards.partners[::-1]
     with refuses("in ascending order"):
-        add_round(joined, backwards)
-    twice = round_of(joined, ada, ada)
+        joined.add(joined.operator, "training-set", backwards)
     with refuses("in ascending order"):
-        add_round(joined, twice)
+        fix(joined, ada, ada)
+    fix(joined, ada, ben)
+    with refuses("the round's set is fixed"):
+        update(joined, cyn)
+    with refuses("fixed already"):
+        fix(joined, ada, ben)
+    with refuses("not those of the round's set"):
+        add_round(joined, round_of(joined, ada))
     add_round(joined, round_of(joined, ada, ben))
     with refuses("signed no update in this round"):
-        add_round(joined, round_of(joined, ada, ben))  # the last round's updates are used up
+        fix(joined, ada, ben)  # the last round's updates are used up
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"round": 2}, "round 2 is not the next"),
+        ({"round": 2}, "round 2 of the job has not begun"),
         ({"base_model": bytes([1] * 32)}, "starts from another model"),
         ({"model": b""}, "the model's hash"),
         ({"epsilon_micro": 0}, "costs privacy, and never more"),
@@ -172,7 +181,13 @@ def test_a_job_that_ends_early_says_why(joined: Network, rounds: int) -> None:
 
 def test_only_the_operator_leads_a_job(joined: Network) -> None:
     ada, ben, *_ = joined.people
+    with refuses("only the network's operator"):
+        joined.add(ada, "training-start", pb.TrainingStart(network=NETWORK, job_id="train"))
     update(joined, ada, ben)
+    with refuses("only the network's operator"):
+        joined.add(ada, "training-set", set_of(joined, ada, ben))
+    with refuses("only the network's operator"):
+        joined.add(ada, "failed-round", failed_of(joined))
     with refuses("only the network's operator"):
         joined.add(ada, "training-round", round_of(joined, ada, ben))
     with refuses("only the network's operator"):
@@ -187,7 +202,7 @@ def test_trainers_are_paid_by_the_updates_in_rounds(joined: Network) -> None:
     open_job(joined, ben, dov, id="second", price_ppm=2 * PPM)
     enrol(joined, ben, dov, job_id="second")
     train(joined, ada, ben)
-    update(joined, cyn)  # comes too late for every round
+    update(joined, cyn)  # is in no round's set
     update(joined, ada, ben)
     add_round(joined, round_of(joined, ada, ben))
     train(joined, ben, dov, job_id="second")
@@ -228,14 +243,13 @@ def test_an_epoch_trains_no_more_than_its_close_pays(
     joined: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada, ben, cyn, *_ = joined.people
-    monkeypatch.setattr(training, "TRAINER_LINES_MAX", 2)
+    monkeypatch.setattr(training_rounds, "TRAINER_LINES_MAX", 2)
     train(joined, ada, ben)
-    update(joined, ada, ben, cyn)
+    update(joined, ada, cyn)
+    body = round_of(joined, ada, cyn)
     with refuses("at most 2 trainers"):
-        add_round(joined, round_of(joined, ada, ben, cyn))
+        add_round(joined, body)
     joined.close()
-    with refuses("at most 2 trainers"):
-        add_round(joined, round_of(joined, ada, ben, cyn))
-    add_round(joined, round_of(joined, ada, cyn))
+    add_round(joined, body)
     once = Trained(updates=1, worth_ppm=PPM)
     assert dict(joined.state.trained.scan()) == {(ada.id, "train"): once, (cyn.id, "train"): once}
