@@ -31,10 +31,11 @@ from numpy.typing import NDArray
 from benchmarks.report import show
 from commonhold.digits import load_digits
 from federated.robust import combine
-from federated.valuation import Measured, Worth, estimate, harmful, usefulness_micro
+from federated.valuation import Worth, estimate, harmful, usefulness_micro
 from federated.watching import Watch
 from protocol.cohorts import Defence, draw_cohorts
 from protocol.identity import PersonId
+from protocol.jobs import CohortSum
 from protocol.limits import PPM
 
 Floats = NDArray[np.float64]
@@ -144,7 +145,7 @@ def train(
     rng = np.random.default_rng([seed, 7])
     people, weights = bench.people, np.zeros((bench.public.features.shape[1], LABELS))
     velocity, aside = np.zeros_like(weights), set[PersonId]()
-    measured: list[Measured] = []
+    measured: list[CohortSum] = []
     worth: dict[PersonId, Worth] = {}
     watch = Watch(MARGIN_PPM if watched else 0, round(accuracy(weights, bench.public) * PPM))
     failed = 0
@@ -163,7 +164,7 @@ def train(
                 total += rng.normal(0, deviation, total.shape)
             sums.append(total.ravel())
             useful.append(usefulness_micro(sums[-1], downhill))
-            measured.append(Measured(group, useful[-1]))
+            measured.append(CohortSum(group, useful[-1]))
         worth = estimate(measured, people, NOISE * CLIP) or worth
         if defence == ASIDE and (found := harmful(worth) - aside):
             aside |= found

@@ -18,12 +18,12 @@ from federated.robust import combine
 from federated.spec import TrainingSpec
 from federated.tasks import Task
 from federated.tasks.task import Inputs, Targets
-from federated.valuation import Measured, Worth, estimate, harmful, shares_ppm, usefulness_micro
+from federated.valuation import Worth, estimate, harmful, shares_ppm, usefulness_micro
 from federated.watching import Watch
 from protocol.cohorts import Defence, update_weights
 from protocol.errors import StateError
 from protocol.identity import PersonId
-from protocol.jobs import JobTerms
+from protocol.jobs import CohortSum, JobTerms
 from protocol.limits import PPM
 
 
@@ -45,7 +45,7 @@ class Jury:
     task: Task
     public: Table | None
     first_ppm: int = 0  # accuracy of the model that round 1 starts from
-    measured: list[Measured] = field(default_factory=list)  # by all rounds so far
+    measured: list[CohortSum] = field(default_factory=list)  # by all rounds so far
 
     _seen: tuple[Inputs, Targets] | None = None
 
@@ -72,7 +72,7 @@ class Jury:
     def recall(self, groups: Sequence[Iterable[PersonId]], useful: Sequence[int]) -> None:
         """What the cohorts of a round showed; also of rounds before this process began."""
         self.measured += [
-            Measured(tuple(group), each) for group, each in zip(groups, useful, strict=True)
+            CohortSum(tuple(group), each) for group, each in zip(groups, useful, strict=True)
         ]
 
     @property

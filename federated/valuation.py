@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from protocol.errors import Reject
 from protocol.identity import PersonId
+from protocol.jobs import CohortSum
 from protocol.limits import PPM
 from protocol.money.pools import split
 
@@ -31,14 +32,6 @@ HARMFUL_PART: Final = 0.25
 HARMFUL_ERRORS: Final = 3.0
 # Two computers solve the same equations to so many parts per million, rounding included.
 TOLERANCE_PPM: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One cohort in one round, as the log has it."""
-
-    partners: tuple[PersonId, ...]
-    usefulness_micro: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,7 @@ def usefulness_micro(total: NDArray[np.float64], downhill: NDArray[np.float64]) 
 
 
 def estimate(
-    measured: Sequence[Measured], partners: Sequence[PersonId], deviation: float
+    measured: Sequence[CohortSum], partners: Sequence[PersonId], deviation: float
 ) -> dict[PersonId, Worth] | None:
     """Each partner's usefulness in a round; None while the cohorts so far do not tell all of them apart.
 

@@ -80,7 +80,6 @@ class TrainingRound:
     epsilon_micro: int
     accuracy_ppm: int
     faulty: tuple[PersonId, ...]
-    reason: str
     usefulness_micro: tuple[int, ...]
     weights_ppm: tuple[int, ...]
 
@@ -93,6 +92,14 @@ class FailedRound:
     reason: str
     missing: tuple[PersonId, ...]
     epsilon_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class CohortSum:
+    """What the sum of a cohort showed, in a round that was kept or not."""
+
+    partners: tuple[PersonId, ...]
+    usefulness_micro: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,7 @@ class Job:
     round_set: RoundSet | None = None  # of the round that runs
     rounds: tuple[TrainingRound, ...] = ()  # that came to something
     failed: tuple[FailedRound, ...] = ()
+    cohort_sums: tuple[CohortSum, ...] = ()  # of all rounds so far
     epsilon_micro: int = 0  # what all rounds so far have spent, at the job's delta
     result: JobResult | None = None
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federated.robust import combine
-from federated.valuation import Measured, Worth, estimate, harmful, shares_ppm, usefulness_micro
+from federated.valuation import Worth, estimate, harmful, shares_ppm, usefulness_micro
 from federated.watching import PATIENCE, Watch
 from protocol.cohorts import Defence, draw_cohorts
 from protocol.errors import Reject
 from protocol.identity import PersonId
+from protocol.jobs import CohortSum
 from protocol.limits import PPM
 
 DOWNHILL = np.array([3.0, 4.0, 0.0])
@@ -24,12 +25,12 @@ def people(count: int) -> list[PersonId]:
     return [PersonId(hashlib.sha256(bytes([number])).digest()) for number in range(count)]
 
 
-def rounds(worths: list[float], cohorts: int, count: int, deviation: float) -> list[Measured]:
+def rounds(worths: list[float], cohorts: int, count: int, deviation: float) -> list[CohortSum]:
     """What the log has of rounds in which each partner pushes by its worth."""
     partners, rng = people(len(worths)), np.random.default_rng(1)
     of = dict(zip(partners, worths, strict=True))
     return [
-        Measured(cohort, round((sum(of[who] for who in cohort) + rng.normal(0, deviation)) * PPM))
+        CohortSum(cohort, round((sum(of[who] for who in cohort) + rng.normal(0, deviation)) * PPM))
         for round_ in range(1, count + 1)
         for cohort in draw_cohorts(bytes(32), round_, partners, cohorts)
     ]
@@ -76,7 +77,7 @@ def test_errors_are_as_large_as_they_say() -> None:
     for number in range(200):
         rng = np.random.default_rng(number)
         seen = [
-            Measured(cohort, round((len(cohort) + rng.normal(0, 2.0)) * PPM))
+            CohortSum(cohort, round((len(cohort) + rng.normal(0, 2.0)) * PPM))
             for round_ in range(1, 16)
             for cohort in draw_cohorts(bytes([number]) * 32, round_, partners, 2)
         ]
