@@ -6,18 +6,16 @@ rounds, and who was in which is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from federated.data import Table
 from federated.model import Weights
 from federated.robust import combine
 from federated.spec import TrainingSpec
-from federated.tasks import Task
-from federated.tasks.task import Inputs, Targets
 from federated.valuation import Worth, estimate, harmful, shares_ppm, usefulness_micro
 from federated.watching import Watch
 from protocol.cohorts import Defence, update_weights
@@ -25,6 +23,16 @@ from protocol.errors import StateError
 from protocol.identity import PersonId
 from protocol.jobs import CohortSum, JobTerms
 from protocol.limits import PPM
+
+
+class Public(Protocol):
+    """Examples that are nobody's secret, to compare with."""
+
+    def accuracy_ppm(self, weights: Weights) -> int:
+        """How good a model is on them, in parts per million."""
+
+    def downhill(self, weights: Weights, clip: float) -> NDArray[np.float64]:
+        """Their clipped gradients' sum, as a partner computes its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +50,10 @@ class Jury:
 
     job: JobTerms
     spec: TrainingSpec
-    task: Task
-    public: Table | None
+    public: Public | None = None
     first_ppm: int = 0  # accuracy of the model that round 1 starts from
-    measured: list[CohortSum] = field(default_factory=list)  # by all rounds so far
-
-    _seen: tuple[Inputs, Targets] | None = None
-
-    def __post_init__(self) -> None:
-        self.watch = Watch(self.job.margin_ppm, self.first_ppm)
+    cohort_sums: list[CohortSum] = field(default_factory=list)  # of all rounds so far
+    kept_ppm: list[int] = field(default_factory=list)  # accuracies of the rounds that were kept
 
     def look(
         self,
@@ -61,59 +64,55 @@ class Jury:
         """The sums of a round that started from `base`, in the order of the groups."""
         if not self.job.cohorts:
             return Judged(np.sum(sums, axis=0), (), ())
-        downhill = self._downhill(base)
-        useful = tuple(usefulness_micro(each, downhill) for each in sums)
-        self.recall(groups, useful)
-        total = combine(Defence(self.job.defence), sums, useful)
-        return Judged(
-            total, useful, self._weights(sorted(who for group in groups for who in group))
-        )
-
-    def recall(self, groups: Sequence[Iterable[PersonId]], useful: Sequence[int]) -> None:
-        """What the cohorts of a round showed; also of rounds before this process began."""
-        self.measured += [
+        useful, defence = (0,) * len(sums), Defence.MEAN
+        if self.public is not None:
+            downhill = self.public.downhill(base, self.spec.clip)
+            useful = tuple(usefulness_micro(each, downhill) for each in sums)
+            defence = Defence(self.job.defence)
+        self.cohort_sums += [
             CohortSum(tuple(group), each) for group, each in zip(groups, useful, strict=True)
         ]
+        partners = sorted(who for group in groups for who in group)
+        return Judged(combine(defence, sums, useful), useful, self._weights(partners))
 
-    @property
-    def harmful(self) -> set[PersonId]:
-        """Partners that are not asked any more: their updates push the wrong way beyond chance."""
-        return harmful(self._estimates() or {})
+    def aside(self, joined: Collection[PersonId]) -> set[PersonId]:
+        """Partners that are not asked any more, as their updates push the wrong way; the worst of them, if a
+        round would not have its quorum without all."""
+        worth = self._estimates() or {}
+        worst = sorted(harmful(worth), key=lambda who: worth[who].value)
+        return set(worst[: max(0, len(joined) - self.job.quorum)])
+
+    def accuracy_ppm(self, weights: Weights) -> int:
+        """On the public examples; 0 without any."""
+        return self.public.accuracy_ppm(weights) if self.public is not None else 0
 
     def fault(self, base: Weights, judged: Judged, partners: int, accuracy_ppm: int) -> str:
         """Why the round of so many partners is not kept; empty where it is."""
-        if not self.job.margin_ppm:
+        if self.public is None or not self.job.margin_ppm:
             return ""
-        useful = usefulness_micro(judged.total, self._downhill(base)) / PPM
-        return self.watch.fault(accuracy_ppm, useful, self._deviation(partners))
+        downhill = self.public.downhill(base, self.spec.clip)
+        useful = usefulness_micro(judged.total, downhill) / PPM
+        return self._watch().fault(accuracy_ppm, useful, self._deviation(partners))
+
+    def keep(self, accuracy_ppm: int) -> None:
+        """The round counts. Raises StateError where the job learns nothing and should end."""
+        self.kept_ppm.append(accuracy_ppm)
+        if self.public is not None and (stuck := self._watch().stuck):
+            raise StateError(stuck, "see docs/coordinator.md, Partners who spoil a model")
+
+    def _watch(self) -> Watch:
+        return Watch(self.job.margin_ppm, self.first_ppm, self.kept_ppm)
 
     def _weights(self, partners: Sequence[PersonId]) -> tuple[int, ...]:
         if not self.job.worth_ppm:
             return ()
-        found = self._estimates()
-        return tuple(update_weights(shares_ppm(found, partners), self.job.worth_ppm))
+        return tuple(update_weights(shares_ppm(self._estimates(), partners), self.job.worth_ppm))
 
     def _estimates(self) -> dict[PersonId, Worth] | None:
-        people = sorted({who for each in self.measured for who in each.partners})
-        most = max((len(each.partners) for each in self.measured), default=1)
-        return estimate(self.measured, people, self._deviation(most))
+        people = sorted({who for each in self.cohort_sums for who in each.partners})
+        most = max((len(each.partners) for each in self.cohort_sums), default=1)
+        return estimate(self.cohort_sums, people, self._deviation(most))
 
     def _deviation(self, partners: int) -> float:
         """Of the noise in the sum of so many, in any direction."""
         return float(self.spec.noise_deviation_each * partners**0.5)
-
-    def _downhill(self, weights: Weights) -> NDArray[np.float64]:
-        """The gradient of the public examples, as a partner computes its own."""
-        inputs, targets = self._examples(weights)
-        return self.task.clipped_sum(weights, inputs, targets, self.spec.clip)
-
-    def _examples(self, weights: Weights) -> tuple[Inputs, Targets]:
-        """Features follow from the fixed arrays, which are the same in every round."""
-        if self._seen is None:
-            if self.public is None:
-                raise StateError("there are no public examples to compare with")
-            self._seen = (
-                self.task.inputs(self.public, weights.fixed),
-                self.task.targets(self.public),
-            )
-        return self._seen

@@ -13,7 +13,8 @@ either way.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from copy import copy
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -26,6 +27,7 @@ from commonground.committees import FixedSet, RoundStart, Signed
 from federated.aggregate import Aggregator
 from federated.exchange import Answers, Roster, ask
 from federated.fixed_point import RING, from_ring
+from federated.judging import Judged, Jury
 from federated.messages import Task, read_reply, task_message
 from federated.model import Weights, digest, encode
 from federated.opening import Opener, RoundFailed
@@ -63,8 +65,14 @@ class JobLog(Protocol):
     def fixed(self) -> FixedSet:
         """The set of the round that runs, and what members have said of its sum by now."""
 
-    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
-        """Logs that the round came to nothing."""
+    def fail(
+        self,
+        reason: str,
+        missing: Sequence[PersonId],
+        epsilon_micro: int,
+        usefulness_micro: Sequence[int],
+    ) -> None:
+        """Logs that the round came to nothing, and what its cohorts showed if they were opened."""
 
     def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
         """Keeps the weights, then logs the round; returns when both are durable."""
@@ -95,28 +103,37 @@ def train(
     aggregator: Aggregator,
     weights: Weights,
     *,
-    measure: Callable[[Weights], int] = lambda _: 0,
+    jury: Jury,
 ) -> Weights:
     """Runs all rounds of a job; gives the last model.
 
-    `measure` gives a model's accuracy in parts per million. Raises StateError, with the reason that
-    the log will show, when a round comes to nothing and the job has none to spare.
+    Raises StateError, with the reason that the log will show, when a round comes to nothing and the job
+    has none to spare, or when it learns nothing.
     """
     log.start()
     roster = Roster(log.partners())
     done = failed = 0
     while done < job.rounds:
         running = _Round(grid, log, job, aggregator.spec, roster, log.round(), weights)
+        running.aside = jury.aside(roster.partners.values())
         cost = aggregator.epsilon_micro(running.start.number)
+        judged: Judged | None = None
         try:
             summed = running.run()
-            weights = aggregator.step(np.sum(summed.sums, axis=0), len(summed.partners))
+            judged = jury.look(weights, summed.groups, summed.sums)
+            stepped = copy(aggregator)  # what a bad round does to it is thrown away
+            model = stepped.step(judged.total, len(summed.partners))
+            accuracy_ppm = jury.accuracy_ppm(model)
+            if fault := jury.fault(weights, judged, len(summed.partners), accuracy_ppm):
+                raise RoundFailed(f"round {running.start.number} is not kept: {fault}")
         except RoundFailed as failure:
             if failed == job.spare_rounds:
                 raise
-            log.fail(str(failure), failure.missing, cost)
+            useful = judged.usefulness_micro if judged else ()
+            log.fail(str(failure), failure.missing, cost, useful)
             failed += 1
             continue
+        aggregator, weights = stepped, model
         record = pb.TrainingRound(
             job_id=job.id,
             round=running.start.number,
@@ -124,10 +141,13 @@ def train(
             model=digest(weights),
             partners=summed.partners,
             epsilon_micro=cost,
-            accuracy_ppm=measure(weights),
+            accuracy_ppm=accuracy_ppm,
             faulty=summed.faulty,
+            usefulness_micro=judged.usefulness_micro,
+            weights_ppm=judged.weights_ppm,
         )
         log.complete(record, weights)
+        jury.keep(accuracy_ppm)
         done += 1
     return weights
 
@@ -143,12 +163,13 @@ class _Round:
     roster: Roster
     start: RoundStart
     weights: Weights
+    aside: Set[PersonId] = frozenset()  # who is not asked for an update
 
     def run(self) -> Summed:
         """The sums of the updates. Raises RoundFailed."""
         got = self._gather()
         if len(got.accepted) < self.job.quorum:
-            missing = set(self.roster.partners.values()) - got.accepted.keys()
+            missing = self._asked - got.accepted.keys()
             raise RoundFailed(self._reason(got), list(missing))
         hidden = dict(sorted(got.accepted.items()))
         self.log.fix(list(hidden))
@@ -165,11 +186,15 @@ class _Round:
         ]
         return Summed(opened.groups, sums, list(hidden), opened.faulty)
 
+    @property
+    def _asked(self) -> set[PersonId]:
+        return set(self.roster.partners.values()) - self.aside
+
     def _gather(self) -> Answers[Hidden]:
         """Updates of everybody who is expected, as far as they come in time."""
         task = Task(self.job.id, self.start.number, encode(self.weights))
         questions = dict.fromkeys(
-            self.roster.partners.values(), lambda node, ttl: task_message(task, node, ttl)
+            sorted(self._asked), lambda node, ttl: task_message(task, node, ttl)
         )
         return ask(
             *(self.grid, self.roster, questions, self._checked),
@@ -194,7 +219,7 @@ class _Round:
     def _reason(self, got: Answers[Hidden]) -> str:
         """What people read in the log about a round that failed."""
         said = dict(got.refusals)
-        for partner in sorted(set(self.roster.partners.values()) - got.answered):
+        for partner in sorted(self._asked - got.answered):
             said[partner] = "did not answer in time"
         shown = [
             f"{short(partner)} {words}" for partner, words in list(said.items())[:REASONS_SHOWN]

@@ -25,6 +25,7 @@ from federated.data import data_commitment, load
 from federated.duty import Duty
 from federated.fixed_point import RING
 from federated.flower.grid import LocalGrid
+from federated.judging import Jury
 from federated.member import Member
 from federated.model import Weights, digest
 from federated.partner import Partner
@@ -40,7 +41,7 @@ from protocol.sealing import public_of
 from protos.gen import records_pb2 as pb
 from tests.simulated import LABELS, NETWORK, Network, Person
 from tests.simulated_training import job, start
-from tests.training_lab import BLANK, TASK
+from tests.training_lab import BLANK, TASK, PublicDigits
 
 ROUNDS = 2
 EPSILON = 3.0
@@ -83,7 +84,13 @@ class Log:
         assert found is not None
         return found
 
-    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
+    def fail(
+        self,
+        reason: str,
+        missing: Sequence[PersonId],
+        epsilon_micro: int,
+        usefulness_micro: Sequence[int],
+    ) -> None:
         body = pb.FailedRound(
             network=NETWORK,
             job_id=self.job_id,
@@ -91,6 +98,7 @@ class Log:
             reason=reason,
             missing=missing,
             epsilon_micro=epsilon_micro,
+            usefulness_micro=usefulness_micro,
         )
         self.net.add(self.net.operator, "failed-round", body)
 
@@ -166,6 +174,7 @@ class Lab:
         self.net.add(self.net.operator, "job", body)
         self.terms = self.net.state.jobs[body.id].terms
         self.spec: TrainingSpec = spec_of(self.terms, LABELS)
+        self.public: PublicDigits | None = None
         self.budgets: list[Budget] = []
         self.duties: dict[str, Duty] = {}
 
@@ -226,9 +235,14 @@ class Lab:
         """The server's rounds over a grid of these partners."""
         return self.serve(LocalGrid(self.apps(partners), {self.key(each) for each in silent}))
 
+    def jury(self) -> Jury:
+        """Who judges the rounds' sums: with public digits that no partner has, where there are some."""
+        first_ppm = self.public.accuracy_ppm(BLANK) if self.public else 0
+        return Jury(self.terms, self.spec, self.public, first_ppm)
+
     def serve(self, grid: LocalGrid) -> Log:
         log = Log(self.net)
-        train(grid, log, self.terms, Aggregator(self.spec, BLANK), BLANK)
+        train(grid, log, self.terms, Aggregator(self.spec, BLANK), BLANK, jury=self.jury())
         return log
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from coordinator.operator import Operator
 from coordinator.training.jobs import end_job, initial_path, model_folder, weights_path
 from coordinator.training.snapshot import measure_on
 from federated.aggregate import Aggregator
+from federated.judging import Jury
 from federated.model import Weights, decode, encode
 from federated.rounds import train
 from federated.spec import labels_of, spec_of
@@ -53,9 +54,11 @@ def run_job(operator: Operator, job_id: str, grid: Grid) -> None:
     try:
         task = task_of(spec.task, spec.options, spec.labels)
         weights = decode(blank(task, spec.task), initial_path(operator.home, job_id).read_bytes())
-        measure = measure_on(operator, job.snapshot, task)
+        public = measure_on(operator, job.snapshot, task)
+        first_ppm = public.accuracy_ppm(weights) if public else 0
         log = OperatorLog(operator, job_id)
-        train(grid, log, job, Aggregator(spec, weights), weights, measure=measure)
+        jury = Jury(job, spec, public, first_ppm)
+        train(grid, log, job, Aggregator(spec, weights), weights, jury=jury)
     except (ConfigError, Ignore, Reject, StateError) as error:
         end_job(operator, job_id, str(error))
 
@@ -106,7 +109,13 @@ class OperatorLog:
             raise StateError("the round's set is not in the log", "open the job again")
         return fixed
 
-    def fail(self, reason: str, missing: Sequence[PersonId], epsilon_micro: int) -> None:
+    def fail(
+        self,
+        reason: str,
+        missing: Sequence[PersonId],
+        epsilon_micro: int,
+        usefulness_micro: Sequence[int],
+    ) -> None:
         """The round came to nothing."""
         start = self.round()
         body = pb.FailedRound(
@@ -116,6 +125,7 @@ class OperatorLog:
             reason=reason[:TEXT_CHARS_MAX],
             missing=sorted(missing),
             epsilon_micro=epsilon_micro,
+            usefulness_micro=usefulness_micro,
         )
         self._operator.append("failed-round", body)
 
