@@ -19,10 +19,17 @@ from protocol.errors import StateError
 class Aggregator:
     """One job's optimiser: stochastic gradient descent with momentum (Polyak, 1964)."""
 
-    def __init__(self, spec: TrainingSpec, weights: Weights) -> None:
-        """Starts at rest, from the weights of round 1."""
+    def __init__(
+        self, spec: TrainingSpec, weights: Weights, velocity: NDArray[np.float64] | None = None
+    ) -> None:
+        """Starts at rest, or with the velocity that the last round left behind."""
         self.spec, self._weights = spec, weights
-        self._velocity = np.zeros(weights.vector.size)
+        self._velocity = np.zeros(weights.vector.size) if velocity is None else velocity
+
+    @property
+    def velocity(self) -> NDArray[np.float64]:
+        """What the next step depends on, beside the weights; (parameters,)."""
+        return self._velocity
 
     def step(self, total: NDArray[np.float64], updates: int) -> Weights:
         """The next round's model, from the sum of so many updates.

@@ -1,7 +1,7 @@
 """budget.db: what a partner's data has spent of its privacy, kept by its owner and nobody else.
 
 Rule 1: a charge is durable before anything that it paid for is computed. A round that was charged is
-        never charged, and so never computed, again: a restart loses the round, not the budget.
+        never charged again; that only one update of it leaves is for client_app.py to see to.
 Rule 2: the budget follows the examples, not the folder. Data that shares an image with data seen before
         belongs to the same family, and a family has one limit: leaving a picture out buys nothing.
 Rule 3: a limit goes down on request and up only through `raise_limit`.
@@ -67,6 +67,7 @@ CREATE TABLE IF NOT EXISTS salts (
 );
 """
 
+_PAID: Final = "SELECT epsilon_micro FROM charges WHERE commitment = ? AND job_id = ? AND round = ?"
 _CHARGED: Final = (
     "SELECT 1 FROM charges JOIN data USING (commitment)"
     " WHERE family = ? AND job_id = ? AND round = ?"
@@ -187,10 +188,14 @@ class Budget:
     ) -> int:
         """Pays for one round; returns what the data has spent in all, in micro, once that is durable.
 
-        Raises StateError for a round that was charged before, and for one that the limit does not allow.
+        A round that this data has paid for costs nothing more. Raises StateError for one that was paid for
+        with other data of the same family, and for one that the limit does not allow.
         """
         with self._transaction():
             family = self._family(commitment)
+            paid = self._run(_PAID, commitment, job_id, round)
+            if paid:
+                return int(paid[0][0])
             if self._run(_CHARGED, family, job_id, round):
                 raise StateError(
                     f"round {round} of {job_id!r} was paid for already, and is not computed again",

@@ -6,7 +6,8 @@ In training:
     charge    the budget, durably: from here on the round is paid for, whatever happens
     compute   clipped, summed and noised on this machine
     hide      under masks whose seeds only the round's committee can put together, and only for a sum
-    sign      what leaves the machine is in the log by its hashes, under our name, with a receipt
+    keep      what leaves the machine, durably: asked again we give these very bytes, and compute nothing
+    sign      its hashes are in the log, under our name, with a receipt
     reply     the masked update and the sealed seeds
 
 As a member of a round's committee:
@@ -16,9 +17,9 @@ As a member of a round's committee:
     sign      their hashes are in the log
     reply     the sums, once enough of the committee have said that they open this set
 
-Nothing but the round's number and the model is taken from a message, and the log vouches for both. If
-we crash after the charge, the round is lost to us: it is never computed twice, since two noisy updates
-from one charge would cost more privacy than was accounted.
+Nothing but the round's number and the model is taken from a message, and the log vouches for both. Only one
+update of a round ever leaves: two would cost more privacy than was accounted. If we crash before it is kept,
+nothing has left, and the round that was paid for is computed; afterwards, it is there.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from flwr.clientapp import ClientApp
 
 from commonground.committees import FixedSet, RoundStart, Signed
 from federated.fixed_point import to_ring
+from federated.kept import KeptUpdate, KeptUpdates
 from federated.member import Member
 from federated.messages import (
     OPEN,
@@ -58,6 +60,9 @@ class PartnerLog(Protocol):
         Raises StateError when the job is over, or is at another round.
         """
 
+    def own_update(self, number: int) -> Signed | None:
+        """What we have signed in the log for this round; None before we have."""
+
     def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         """Logs the signed update; returns with a receipt that holds."""
 
@@ -72,7 +77,13 @@ class PartnerLog(Protocol):
 
 
 def client_app(
-    job_id: str, spec: TrainingSpec, partner: Partner, log: PartnerLog, member: Member
+    *,
+    job_id: str,
+    spec: TrainingSpec,
+    partner: Partner,
+    log: PartnerLog,
+    member: Member,
+    kept: KeptUpdates,
 ) -> ClientApp:
     """The app of one partner in one job. A refusal is a CommonholdError: the server sees its words."""
     app = ClientApp()
@@ -89,11 +100,22 @@ def client_app(
         base = decode(partner.blank, task.base)
         if digest(base) != start.model:
             raise Reject("the model to start from is not the one that the log names")
-        update = partner.update(task.round, base)
-        masked = member.mask(start, to_ring(spec, update.vector))
-        log.sign(start, Signed(masked.digest, masked.sealed.digest), update.epsilon_micro)
-        reply = Reply(job_id, task.round, masked.hidden, masked.sealed.encode())
-        return reply_message(reply, message)
+        update, signed = kept.find(start), log.own_update(task.round)
+        if signed is not None and (update is None or update.signed != signed):
+            raise StateError(
+                f"this machine has lost the update of round {task.round} that it signed",
+                "no other one leaves it; it takes part again in the next round",
+            )
+        if update is None:
+            computed = partner.update(task.round, base)
+            masked = member.mask(start, to_ring(spec, computed.vector))
+            update = KeptUpdate(
+                masked.hidden, masked.sealed.encode(), masked.sealed.digest, computed.epsilon_micro
+            )
+            kept.keep(start, update)
+        if signed is None:
+            log.sign(start, update.signed, update.epsilon_micro)
+        return reply_message(Reply(job_id, task.round, update.hidden, update.sealed), message)
 
     @app.query(OPEN)
     def open_sum(message: Message, _: Context) -> Message:

@@ -1,7 +1,8 @@
 """One question to some partners, and their answers until a deadline.
 
 Flower's own strategies wait three seconds between looks, and for ever below a number of nodes. Here every
-question has a deadline, and a partner that let one pass is never waited for again until it answers.
+question has a deadline, and a partner that let one pass is never waited for again until it answers. One that
+connects anew is asked again: what it was asked, or answered, may be lost.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from federated.flower.layout import REFUSED
 from protocol.errors import Reject
 from protocol.identity import PersonId
 
-POLL_SECONDS: Final = 0.1
+# A question for answers is answered when there are some (flower/gate.py); where nobody is connected, there is
+# none to ask.
+IDLE_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.01
 # Somebody else's words end up in the log's reason; these many of each are enough.
 REASON_CHARS_MAX: Final = 200
 
@@ -75,7 +79,7 @@ class _Exchange(Generic[T]):
     seconds: float
     _got: Answers[T] = field(default_factory=Answers)
     _sent: dict[str, PersonId] = field(default_factory=dict)  # by message id, unanswered
-    _reached: set[PersonId] = field(default_factory=set)
+    _reached: dict[PersonId, str] = field(default_factory=dict)  # and when each had connected
 
     def gather(self) -> Answers[T]:
         got, everybody = self._got, set(self.questions)
@@ -91,26 +95,26 @@ class _Exchange(Generic[T]):
             if time.monotonic() > deadline:
                 self.roster.silent |= everybody - got.answered
                 return got
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS if self._sent else IDLE_SECONDS)
 
     def _send_to_new(self) -> None:
-        """Asks partners that are connected and were not asked yet: also silent ones."""
-        if self._reached >= set(self.questions):
+        """Asks whoever has connected since it was asked, also silent ones."""
+        if self._got.answered >= set(self.questions):
             return
-        nodes = {
-            node.node_id: partner
-            for node in self.grid.get_nodes()
-            if (partner := self.roster.partners.get(node.public_key)) in self.questions
-            and partner is not None
-            and partner not in self._reached
-        }
+        nodes: dict[int, PersonId] = {}
+        for node in self.grid.get_nodes():
+            partner = self.roster.partners.get(node.public_key)
+            if partner is None or partner not in self.questions or partner in self._got.answered:
+                continue
+            if self._reached.get(partner) != node.last_activated_at:
+                nodes[node.node_id] = partner
+                self._reached[partner] = node.last_activated_at
         # Flower forgets a message after our own deadline, so that it is ours which speaks.
         ttl_seconds = 2.0 * self.seconds
         messages = [self.questions[who](node, ttl_seconds) for node, who in nodes.items()]
         if messages:
             ids = self.grid.push_messages(messages)
             self._sent |= dict(zip(ids, nodes.values(), strict=True))
-            self._reached |= set(nodes.values())
 
     def _pull(self) -> None:
         if not self._sent:

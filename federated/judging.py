@@ -21,7 +21,7 @@ from federated.watching import Watch
 from protocol.cohorts import Defence, update_weights
 from protocol.errors import StateError
 from protocol.identity import PersonId
-from protocol.jobs import CohortSum, JobTerms
+from protocol.jobs import CohortSum, Job, JobTerms
 from protocol.limits import PPM
 
 
@@ -54,6 +54,14 @@ class Jury:
     first_ppm: int = 0  # accuracy of the model that round 1 starts from
     cohort_sums: list[CohortSum] = field(default_factory=list)  # of all rounds so far
     kept_ppm: list[int] = field(default_factory=list)  # accuracies of the rounds that were kept
+
+    @classmethod
+    def of(cls, job: Job, spec: TrainingSpec, public: Public | None, first: Weights) -> Jury:
+        """With all that the log has of the job; `first` is the model that round 1 starts from."""
+        return cls(
+            *(job.terms, spec, public, public.accuracy_ppm(first) if public else 0),
+            *(list(job.cohort_sums), [done.accuracy_ppm for done in job.rounds]),
+        )
 
     def look(
         self,

@@ -6,8 +6,8 @@
     step     the next model, which the log names
 
 A round that comes to nothing has its number and its cost; another follows, as long as the job has spare
-ones. If we crash, the log has the rounds that were done, and the job is ended: their epsilon is spent
-either way.
+ones. If we crash, the log has the rounds that were done and the set of the one that runs: its updates are
+asked for again, and partners answer with the very ones that they signed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from federated.secure_sum import uncover
 from federated.spec import TrainingSpec
 from protocol.errors import Reject
 from protocol.identity import PersonId, short
-from protocol.jobs import JobTerms
+from protocol.jobs import Job, JobTerms
 from protocol.shares import Sealed
 from protos.gen import records_pb2 as pb
 
@@ -59,6 +59,9 @@ class JobLog(Protocol):
     def signed(self) -> Mapping[PersonId, Signed]:
         """What each partner has signed for the round that runs."""
 
+    def set_of_round(self) -> Sequence[PersonId]:
+        """Whose updates the sum of the round that runs is made of; nobody's before that is fixed."""
+
     def fix(self, partners: Sequence[PersonId]) -> None:
         """Logs the round's set; returns when it is durable."""
 
@@ -74,8 +77,10 @@ class JobLog(Protocol):
     ) -> None:
         """Logs that the round came to nothing, and what its cohorts showed if they were opened."""
 
-    def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
-        """Keeps the weights, then logs the round; returns when both are durable."""
+    def complete(
+        self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
+    ) -> None:
+        """Keeps what the next round goes on from, then logs the round; returns when both are durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +104,22 @@ class Summed:
 def train(
     grid: Grid,
     log: JobLog,
-    job: JobTerms,
+    job: Job,
     aggregator: Aggregator,
     weights: Weights,
     *,
     jury: Jury,
 ) -> Weights:
-    """Runs all rounds of a job; gives the last model.
+    """Runs the rounds that a job still has, from these weights; gives the last model.
 
     Raises StateError, with the reason that the log will show, when a round comes to nothing and the job
     has none to spare, or when it learns nothing.
     """
     log.start()
     roster = Roster(log.partners())
-    done = failed = 0
-    while done < job.rounds:
-        running = _Round(grid, log, job, aggregator.spec, roster, log.round(), weights)
+    done, failed = len(job.rounds), len(job.failed)
+    while done < job.terms.rounds:
+        running = _Round(grid, log, job.terms, aggregator.spec, roster, log.round(), weights)
         running.aside = jury.aside(roster.partners.values())
         cost = aggregator.epsilon_micro(running.start.number)
         judged: Judged | None = None
@@ -127,7 +132,7 @@ def train(
             if fault := jury.fault(weights, judged, len(summed.partners), accuracy_ppm):
                 raise RoundFailed(f"round {running.start.number} is not kept: {fault}")
         except RoundFailed as failure:
-            if failed == job.spare_rounds:
+            if failed == job.terms.spare_rounds:
                 raise
             useful = judged.usefulness_micro if judged else ()
             log.fail(str(failure), failure.missing, cost, useful)
@@ -135,7 +140,7 @@ def train(
             continue
         aggregator, weights = stepped, model
         record = pb.TrainingRound(
-            job_id=job.id,
+            job_id=job.terms.id,
             round=running.start.number,
             base_model=running.start.model,
             model=digest(weights),
@@ -146,7 +151,7 @@ def train(
             usefulness_micro=judged.usefulness_micro,
             weights_ppm=judged.weights_ppm,
         )
-        log.complete(record, weights)
+        log.complete(record, weights, aggregator.velocity)
         jury.keep(accuracy_ppm)
         done += 1
     return weights
@@ -167,12 +172,16 @@ class _Round:
 
     def run(self) -> Summed:
         """The sums of the updates. Raises RoundFailed."""
-        got = self._gather()
-        if len(got.accepted) < self.job.quorum:
-            missing = self._asked - got.accepted.keys()
-            raise RoundFailed(self._reason(got), list(missing))
+        fixed = set(self.log.set_of_round())  # where a server was killed before the round was done
+        expected = fixed or set(self.roster.partners.values()) - self.aside
+        needed = len(fixed) or self.job.quorum
+        got = self._gather(expected, needed)
+        if len(got.accepted) < needed:
+            missing = expected - got.accepted.keys()
+            raise RoundFailed(self._reason(got, expected, needed), list(missing))
         hidden = dict(sorted(got.accepted.items()))
-        self.log.fix(list(hidden))
+        if not fixed:
+            self.log.fix(list(hidden))
         size = self.weights.vector.size
         opener = Opener(
             *(self.grid, self.roster, self.log),
@@ -186,19 +195,13 @@ class _Round:
         ]
         return Summed(opened.groups, sums, list(hidden), opened.faulty)
 
-    @property
-    def _asked(self) -> set[PersonId]:
-        return set(self.roster.partners.values()) - self.aside
-
-    def _gather(self) -> Answers[Hidden]:
-        """Updates of everybody who is expected, as far as they come in time."""
+    def _gather(self, expected: Set[PersonId], needed: int) -> Answers[Hidden]:
+        """Their updates, as far as they come in time."""
         task = Task(self.job.id, self.start.number, encode(self.weights))
-        questions = dict.fromkeys(
-            sorted(self._asked), lambda node, ttl: task_message(task, node, ttl)
-        )
+        questions = dict.fromkeys(expected, lambda node, ttl: task_message(task, node, ttl))
         return ask(
             *(self.grid, self.roster, questions, self._checked),
-            needed=self.job.quorum,
+            needed=needed,
             seconds=self.job.round_seconds,
         )
 
@@ -216,16 +219,16 @@ class _Round:
             raise Reject("its update is not the one that it signed")
         return Hidden(words, sealed)
 
-    def _reason(self, got: Answers[Hidden]) -> str:
+    def _reason(self, got: Answers[Hidden], expected: Set[PersonId], needed: int) -> str:
         """What people read in the log about a round that failed."""
         said = dict(got.refusals)
-        for partner in sorted(self._asked - got.answered):
+        for partner in sorted(expected - got.answered):
             said[partner] = "did not answer in time"
         shown = [
             f"{short(partner)} {words}" for partner, words in list(said.items())[:REASONS_SHOWN]
         ]
         return (
-            f"round {self.start.number} got {len(got.accepted)} of the {self.job.quorum} updates that"
+            f"round {self.start.number} got {len(got.accepted)} of the {needed} updates that"
             " it needs: "
             + "; ".join(shown)
             + (f"; and {len(said) - REASONS_SHOWN} more" if len(said) > REASONS_SHOWN else "")

@@ -78,6 +78,11 @@ def self_signed(host: str) -> tuple[bytes, bytes]:
     return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
 
 
+def valid_until(certificate: bytes) -> datetime.datetime:
+    """When a certificate (PEM) runs out."""
+    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+
+
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM,

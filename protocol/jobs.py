@@ -80,6 +80,7 @@ class TrainingRound:
     epsilon_micro: int
     accuracy_ppm: int
     faulty: tuple[PersonId, ...]
+    checkpoint: bytes
     usefulness_micro: tuple[int, ...]
     weights_ppm: tuple[int, ...]
 

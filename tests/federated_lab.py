@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from flwr.clientapp import ClientApp
+from numpy.typing import NDArray
 
 from commonground.committees import (
     FixedSet,
@@ -19,15 +20,20 @@ from commonground.committees import (
 )
 from commonhold.digits import load_digits, write_folder
 from federated.aggregate import Aggregator
-from federated.budget import Budget
+from federated.budget import Budget, read_spending
+from federated.checkpoint import Checkpoint
+from federated.checkpoint import decode as decode_checkpoint
+from federated.checkpoint import digest as checkpoint_digest
 from federated.client_app import client_app
 from federated.data import data_commitment, load
 from federated.duty import Duty
+from federated.fixed_noise import FixedNoisePartner
 from federated.fixed_point import RING
 from federated.flower.grid import LocalGrid
 from federated.judging import Jury
+from federated.kept import KeptUpdates
 from federated.member import Member
-from federated.model import Weights, digest
+from federated.model import Weights, decode, digest, encode
 from federated.partner import Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.rounds import train
@@ -36,6 +42,7 @@ from federated.tasks.registry import code_digest, options_of
 from protocol.committee import Masks
 from protocol.errors import StateError
 from protocol.identity import PersonId
+from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protocol.sealing import public_of
 from protos.gen import records_pb2 as pb
@@ -48,6 +55,10 @@ EPSILON = 3.0
 DELTA = 1e-5
 
 
+class Killed(Exception):
+    """The process ends here."""
+
+
 @dataclass
 class Log:
     """The simulated log, as the server and as one partner sees it."""
@@ -55,6 +66,8 @@ class Log:
     net: Network
     me: Person | None = None
     kept: list[bytes] = field(default_factory=list)  # digests of the weights, round by round
+    checkpoints: list[bytes] = field(default_factory=list)
+    has_died: bool = False  # whether a test has killed the server
 
     @property
     def job_id(self) -> str:
@@ -65,7 +78,8 @@ class Log:
         return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
 
     def start(self) -> None:
-        start(self.net, self.job_id)
+        if self.net.state.jobs[self.job_id].status is JobStatus.OPEN:
+            start(self.net, self.job_id)
 
     def round(self) -> RoundStart:
         return round_start(self.net.state, self.job_id)
@@ -78,6 +92,10 @@ class Log:
             network=NETWORK, job_id=self.job_id, round=self.round().number, partners=partners
         )
         self.net.add(self.net.operator, "training-set", body)
+
+    def set_of_round(self) -> Sequence[PersonId]:
+        found = fixed_set(self.net.state, self.job_id)
+        return () if found is None else tuple(found.partners)
 
     def fixed(self) -> FixedSet:
         found = fixed_set(self.net.state, self.job_id)
@@ -102,8 +120,13 @@ class Log:
         )
         self.net.add(self.net.operator, "failed-round", body)
 
-    def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
+    def complete(
+        self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
+    ) -> None:
         self.kept.append(digest(weights))
+        kept = Checkpoint(self.job_id, round_.round, encode(weights), velocity)
+        self.checkpoints.append(kept.encode())
+        round_.checkpoint = checkpoint_digest(kept.encode())
         round_.network = NETWORK
         self.net.add(self.net.operator, "training-round", round_)
 
@@ -111,6 +134,11 @@ class Log:
         if number != self.net.state.jobs[self.job_id].present:
             raise StateError(f"the log has no round {number} of this job")
         return self.round()
+
+    def own_update(self, number: int) -> Signed | None:
+        assert self.me is not None
+        is_here = number == self.round().number
+        return self.signed().get(self.me.id) if is_here else None
 
     def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         assert self.me is not None
@@ -153,8 +181,12 @@ class Log:
 class Lab:
     """One job, its partners, and what each may do to go wrong."""
 
-    def __init__(self, folder: Path, partners: int = 3, **changes: object) -> None:
+    def __init__(
+        self, folder: Path, partners: int = 3, fixed: bool = False, **changes: object
+    ) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self._fixed = fixed  # whether noise is the same in every lab
         self.people = [Person(f"partner-{number}") for number in range(partners)]
         self.net = Network(*self.people)
         noise = noise_multiplier_for(EPSILON, DELTA, 1.0, ROUNDS)
@@ -204,14 +236,22 @@ class Lab:
         )
         self.net.add(person, "enrol", body)
         spec = self.spec
-        return Partner(
-            spec,
-            TASK,
-            data,
-            lambda n: budget.charge(
-                commitment, spec.job_id, n, spec.sampling, spec.noise_multiplier
-            ),
-        )
+
+        def charge(round_: int) -> int:
+            terms = (spec.sampling, spec.noise_multiplier)
+            return budget.charge(commitment, spec.job_id, round_, *terms)
+
+        if self._fixed:
+            return FixedNoisePartner(person.name, spec, TASK, data, charge)
+        return Partner(spec, TASK, data, charge)
+
+    def charged(self, person: Person) -> int:
+        """How many rounds its data has paid for."""
+        return sum(each.rounds for each in read_spending(self.folder / f"{person.name}.db"))
+
+    def kept_path(self, person: Person) -> Path:
+        """Where its machine keeps the present round's update."""
+        return self.folder / f"{person.name}.update"
 
     def member(self, person: Person) -> Member:
         """What a partner's machine is in committees."""
@@ -221,8 +261,14 @@ class Lab:
 
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""
-        log, member = Log(self.net, person), self.member(person)
-        return client_app(self.terms.id, self.spec, partner, log, member)
+        return client_app(
+            job_id=self.terms.id,
+            spec=self.spec,
+            partner=partner,
+            log=Log(self.net, person),
+            member=self.member(person),
+            kept=KeptUpdates(self.kept_path(person)),
+        )
 
     def apps(self, partners: Sequence[Partner]) -> dict[bytes, ClientApp]:
         """Those of several partners, by transport key."""
@@ -235,14 +281,16 @@ class Lab:
         """The server's rounds over a grid of these partners."""
         return self.serve(LocalGrid(self.apps(partners), {self.key(each) for each in silent}))
 
-    def jury(self) -> Jury:
-        """Who judges the rounds' sums: with public digits that no partner has, where there are some."""
-        first_ppm = self.public.accuracy_ppm(BLANK) if self.public else 0
-        return Jury(self.terms, self.spec, self.public, first_ppm)
-
-    def serve(self, grid: LocalGrid) -> Log:
-        log = Log(self.net)
-        train(grid, log, self.terms, Aggregator(self.spec, BLANK), BLANK, jury=self.jury())
+    def serve(self, grid: LocalGrid, log: Log | None = None) -> Log:
+        """Runs the rounds that the log does not have."""
+        log, weights, velocity = log or Log(self.net), BLANK, None
+        job = self.net.state.jobs[self.terms.id]
+        if job.rounds:
+            number = job.rounds[-1].round
+            last = decode_checkpoint(self.terms.id, number, log.checkpoints[-1])
+            weights, velocity = decode(BLANK, last.weights), last.velocity
+        jury = Jury.of(job, self.spec, self.public, BLANK)
+        train(grid, log, job, Aggregator(self.spec, weights, velocity), weights, jury=jury)
         return log
 
     def close(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Net:
     stage: Stage
     folder: Path
     partners: list[Node] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def found(self, partners: int, images: int = 40) -> None:
         """Founds the network, and deals digits out."""
@@ -99,6 +101,12 @@ class Net:
             self.start(f"join-{node.name}", *self.join_arguments(node, *options, "--json"))
             for node in nodes
         ]
+
+    def resume(self, *options: str) -> Server:
+        """Starts `federated resume`."""
+        name, home = f"resume-{next(self._numbers)}", str(self.lab.home.path)
+        arguments = ("--dir", home, "--id", JOB, "--json", *options)
+        return self.start(name, "federated", "resume", *arguments)
 
     def start(self, name: str, *arguments: str) -> Server:
         return self.stage.serve(name, *arguments)

@@ -159,6 +159,7 @@ def round_of(net: Network, *people: Person, job_id: str = "train") -> pb.Trainin
         model=net.fresh(),
         partners=sorted(person.id for person in people),
         epsilon_micro=job.epsilon_micro + ROUND_EPSILON_MICRO,
+        checkpoint=net.fresh(),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -15,6 +15,7 @@ import typer
 from rich.console import RenderableType
 
 from commonground.files import replace_file
+from commonhold.cli.federated_lead import register, staying_open
 from commonhold.cli.names import parse_person
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, Printed, emit, guarded, progress, say, table
@@ -23,7 +24,7 @@ from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 
 if TYPE_CHECKING:
-    from coordinator.training.opening import Outcome
+    from coordinator.training.leading import Outcome
     from federated.budget import Spending
     from protos.gen import records_pb2 as pb
 
@@ -32,6 +33,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train together: open a job, join one, see what it cost.",
 )
+
+register(app)
 
 # Who adds up the updates. Secure aggregation would make this "nobody".
 TRUST: Final = "coordinator"
@@ -95,7 +98,8 @@ def open_(
     """Open a training job and lead it to a model. Ends with code 5 when the job ended early.
 
     Partners run only code installed with them, and add noise before anything leaves their machine; what
-    leaves it is masked, and a committee of partners opens sums alone. Interrupting it ends the job.
+    leaves it is masked, and a committee of partners opens sums alone. Interrupted or killed, it leaves the
+    job open: `resume` goes on with it, `end` ends it.
     """
     partners = tuple(parse_person(each) for each in partner)
     go_on_in_training()
@@ -136,10 +140,13 @@ def open_(
         round_seconds=round_seconds,
         model_licence=model_licence,
     )
-    with _sigterm_interrupts(), progress(as_json) as bar:
+    with ExitStack() as leading:
+        leading.enter_context(sigterm_interrupts())
+        bar = leading.enter_context(progress(as_json))
         shown = bar.add_task("preparing", total=None)
 
         def opened(job: pb.Job) -> None:
+            leading.enter_context(staying_open(job.id))
             bar.update(shown, total=job.rounds)
             say(f"job {job.id} is open at {job.endpoint}; waiting for partners")
             _write_ready(ready_file, {"job_id": job.id, "endpoint": job.endpoint})
@@ -154,13 +161,13 @@ def open_(
                 completed=len(job.rounds),
             ),
         )
-    data = _outcome_data(outcome)
-    emit(data, as_json, lambda: _outcome_text(data))
+    data = outcome_data(outcome)
+    emit(data, as_json, lambda: outcome_text(data))
     if outcome.released is None:
         raise typer.Exit(EXIT_STATE)
 
 
-def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+def outcome_data(outcome: Outcome) -> dict[str, Any]:
     from protos.gen import records_pb2 as pb
 
     job, result = outcome.job, outcome.job.result or pb.Model()
@@ -183,7 +190,7 @@ def _outcome_data(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _outcome_text(data: dict[str, Any]) -> Printed:
+def outcome_text(data: dict[str, Any]) -> Printed:
     if data["outcome"] != JobStatus.COMPLETED.name.lower():
         return f"job {data['job_id']} ended after {data['rounds']} rounds: {data['reason']}"
     return [
@@ -213,6 +220,7 @@ def join(
         list[str] | None,
         typer.Option(help="What a job may read of your data; repeat. Default: image, label."),
     ] = None,
+    fixed_noise: Annotated[str, typer.Option("--fixed-noise-for-tests", hidden=True)] = "",
     device: Annotated[
         str, typer.Option(help="For networks: cpu, or an accelerator as torch names it.")
     ] = "cpu",
@@ -234,8 +242,9 @@ def join(
     log_as_we_do()
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
-    offer = Offer(job_id, data, tuple(column or (IMAGE, LABEL)), epsilon_max, device)
-    with _sigterm_interrupts(), progress(as_json) as bar:
+    allowed = tuple(column or (IMAGE, LABEL))
+    offer = Offer(job_id, data, allowed, epsilon_max, device, fixed_noise)
+    with sigterm_interrupts(), progress(as_json) as bar:
         task = bar.add_task("loading", total=None)
 
         def admitted() -> None:
@@ -310,7 +319,7 @@ def _write_ready(path: Path | None, data: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
+def sigterm_interrupts() -> Iterator[None]:
     """SIGTERM ends the block as Ctrl-C does, so that it can clean up."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:

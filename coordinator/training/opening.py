@@ -1,65 +1,44 @@
-"""The operator's side of a job, from the terms to the model. It never hangs: every wait has a deadline.
+"""Opens a job: everything that can be refused is refused before the log has it.
 
     prepare   noise for the budget, the model of round 1, the held-back examples; nothing is logged yet
     open      the SuperLink listens; the `job` record says where, and with which certificate
-    admit     whoever is invited and enrols may connect, until all are there or time is up
-    run       a ServerApp runs the rounds and logs each; we watch
-    release   the last model becomes ONNX files and a signed card; the `model` record ends the job
 
-However it stops after `open` (a signal, a defect, a dead process), the job is ended in the log with the
-reason, if the coordinator can be reached. If this process is killed, the next `open` does that.
+From there on leading.py has it, as after every later start.
 """
 
 from __future__ import annotations
 
 import math
-import resource
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from commonground.files import DIRECTORY_MODE, replace_file
+from commonground.files import replace_file
 from commonground.jobs import is_over
-from commonground.locks import alone
 from coordinator.campaigns import require_campaign
-from coordinator.config import ENVIRONMENT_DIRECTORY, Home
+from coordinator.config import Home
 from coordinator.dataset.snapshots import find_snapshot
 from coordinator.operator import Operator
-from coordinator.training.jobs import end_job, initial_path, run_folder
-from coordinator.training.releasing import Released, load_held_back, release_model
+from coordinator.training.jobs import initial_path
+from coordinator.training.leading import OnState, Outcome, Settings, body_bytes, lead, running
+from coordinator.training.releasing import load_held_back
 from coordinator.training.snapshot import load_yardstick
 from federated.flower.control import SuperLink
-from federated.flower.layout import BODY_BYTES_MAX
-from federated.model import Weights, digest, encode, encoded_bytes
+from federated.model import Weights, digest, encode
 from federated.privacy import noise_multiplier_for
 from federated.recipe import Recipe
 from federated.spec import labels_of, spare_for
 from federated.tasks import Task
 from federated.tasks.registry import code_digest, code_version, made, options_of, require_kind
 from federated.tasks.task import initial_weights
-from protocol.committee import COMMITTEE_MAX
-from protocol.errors import CommonholdError, ConfigError, StateError
+from protocol.errors import ConfigError
 from protocol.identity import PersonId, name_of
-from protocol.jobs import Job
 from protocol.limits import PPM, TRAINING_ROUNDS_MAX
 from protocol.rules.training import ROUND_SECONDS_MAX
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
-SERVER_APP: Final = "coordinator.training.server:app"
-CLIENT_APP: Final = "federated.client_app:app"
-# The rounds' own deadlines end a job; beyond them, and these, its process is stuck.
-START_SECONDS_MAX: Final = 120.0
-ROUND_OVERHEAD_SECONDS: Final = 60.0
-# Of a round: its updates, and as often as a committee can lose a member while it opens their sum.
-STEPS_MAX: Final = 1 + COMMITTEE_MAX
-WATCH_SECONDS: Final = 0.2
-# Around a model in a request: its message's names and Flower's own.
-BODY_ROOM_BYTES: Final = 1 << 20
 _PPB: Final = 1_000_000_000
 # What a job's numbers may be, least and most: the least that its record can say, and the most that it can
 # carry or that means something.
@@ -80,9 +59,6 @@ _RANGES: Final = {
 }
 
 _OF_RECIPE: Final = ("rounds", "sampling", "clip", "learning_rate", "momentum")
-
-OnState = Callable[[Job, int], None]
-"""Called with the job, and how many partners have joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +107,6 @@ class Terms:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a job. `released` is there when all rounds ran."""
-
-    job: Job
-    partners: int  # who joined
-    released: Released | None
-
-
 def open_job(
     home: Home, terms: Terms, on_open: Callable[[pb.Job], None], on_state: OnState
 ) -> Outcome:
@@ -147,10 +114,9 @@ def open_job(
 
     Raises ConfigError and Reject before anything is logged, Unreachable without the coordinator.
     """
-    with Operator(home) as operator, _running(home, terms.job_id) as folder:
-        _end_abandoned(operator, terms.job_id)
+    with Operator(home) as operator, running(home, terms.job_id) as folder:
+        _require_new(operator, terms.job_id)
         campaign = require_campaign(operator.state, terms.campaign_id)
-        released: Released | None = None
         task = made(terms.task, dict(terms.options), tuple(labels_of(campaign)))
         require_kind(task, campaign)
         snapshot, public = b"", None
@@ -163,31 +129,32 @@ def open_job(
         record = _record(operator.state, terms, task, weights)
         record.snapshot = snapshot
         replace_file(initial_path(home, terms.job_id), encode(weights))
-        with SuperLink(folder, terms.host, terms.port, _body_bytes(weights)) as link:
+        settings = Settings(terms.held_back, terms.join_seconds)
+        with SuperLink(folder, terms.host, terms.port, body_bytes(weights)) as link:
             record.endpoint, record.tls_certificate = link.endpoint, link.certificate
+            settings.keep(folder)
             operator.append("job", record)
             on_open(record)
-            with _ending(operator, terms.job_id):
-                _admit(operator, link, terms, on_state)
-                app = link.start(
-                    SERVER_APP,
-                    CLIENT_APP,
-                    terms.job_id,
-                    {ENVIRONMENT_DIRECTORY: str(home.path.absolute())},
-                )
-                _watch(operator, link, app, record, on_state)
-                job = operator.state.jobs[terms.job_id]
-                if not is_over(job):
-                    # What partners say, up to what they can have used on one core.
-                    most = (
-                        record.rounds
-                        * record.round_seconds
-                        * operator.state.partners.count(terms.job_id)
-                    )
-                    cpu_seconds = _own_cpu_seconds() + min(link.partner_seconds(), most)
-                    released = release_model(operator, job, held_back, cpu_seconds)
-        joined = operator.state.partners.count(terms.job_id)
-        return Outcome(operator.state.jobs[terms.job_id], joined, released)
+            return lead(
+                operator,
+                link,
+                operator.state.jobs[terms.job_id],
+                held_back=held_back,
+                join_seconds=terms.join_seconds,
+                on_state=on_state,
+            )
+
+
+def _require_new(operator: Operator, job_id: str) -> None:
+    job = operator.state.jobs.get(job_id)
+    if job is None:
+        return
+    if is_over(job):
+        raise ConfigError(f"there was a job {job_id!r} already", "choose another --id")
+    raise ConfigError(
+        f"the job {job_id!r} is open already, after {len(job.rounds)} of {job.terms.rounds} rounds",
+        f"go on with it: `commonhold federated resume --id {job_id}`; or choose another --id",
+    )
 
 
 def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
@@ -222,111 +189,3 @@ def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
         round_seconds=terms.round_seconds,
         spare_rounds=spare,
     )
-
-
-def _body_bytes(weights: Weights) -> int:
-    """What the training server takes in one request: a model or an update, and what is around it."""
-    return max(BODY_BYTES_MAX, encoded_bytes(weights) + BODY_ROOM_BYTES)
-
-
-def _admit(operator: Operator, link: SuperLink, terms: Terms, on_state: OnState) -> None:
-    """Lets partners connect as they enrol. Raises StateError without a quorum in time."""
-    admitted: set[PersonId] = set()
-    for state in operator.updates(terms.join_seconds):
-        link.require_alive()
-        job = state.jobs[terms.job_id]
-        for (_, partner), enrolled in state.partners.scan(terms.job_id):
-            if partner not in admitted:
-                link.admit(enrolled.transport_key, name_of(partner))
-                admitted.add(partner)
-        on_state(job, state.partners.count(terms.job_id))
-        if len(admitted) == len(terms.partners):
-            return
-    if len(admitted) < terms.quorum:
-        raise StateError(
-            f"{len(admitted)} of {len(terms.partners)} partners joined within"
-            f" {terms.join_seconds:.0f} s; a round needs {terms.quorum}",
-            "open another job when they are there, or with a longer --join-seconds",
-        )
-
-
-def _watch(
-    operator: Operator,
-    link: SuperLink,
-    app: subprocess.Popen[bytes],
-    terms: pb.Job,
-    on_state: OnState,
-) -> None:
-    """Until the ServerApp has run all rounds, or ended the job. Raises StateError if it did neither."""
-    # Updates, then sums of masks; those that nobody gives in time are asked of others.
-    each = STEPS_MAX * terms.round_seconds + ROUND_OVERHEAD_SECONDS
-    seconds = START_SECONDS_MAX + (terms.rounds + terms.spare_rounds) * each
-    deadline = time.monotonic() + seconds
-    while app.poll() is None:
-        link.require_alive()
-        if time.monotonic() > deadline:
-            raise StateError(
-                f"the training did not end within {seconds:.0f} s",
-                f"see serverapp.log in {run_folder(operator.home, terms.id)}",
-            )
-        time.sleep(WATCH_SECONDS)
-        operator.refresh()
-        on_state(operator.state.jobs[terms.id], operator.state.partners.count(terms.id))
-    operator.refresh()
-    job = operator.state.jobs[terms.id]
-    if len(job.rounds) < terms.rounds and not is_over(job):
-        raise StateError(
-            f"the training process ended by itself (code {app.returncode}) after"
-            f" {len(job.rounds)} rounds",
-            f"see serverapp.log in {run_folder(operator.home, terms.id)}",
-        )
-
-
-def _own_cpu_seconds() -> float:
-    """Of this process, and of the ServerApp that it has waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + used.ru_utime + used.ru_stime
-
-
-@contextmanager
-def _ending(operator: Operator, job_id: str) -> Iterator[None]:
-    """Whatever stops the block, the log says that the job is over, and why."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        end_job(operator, job_id, "its operator stopped it")
-        raise
-    except StateError as error:
-        end_job(operator, job_id, str(error))  # the job's end, and no failure of the command
-    except CommonholdError as error:
-        end_job(operator, job_id, str(error))
-        raise
-    except BaseException as error:
-        end_job(operator, job_id, f"a failure at the coordinator: {type(error).__name__}")
-        raise
-
-
-@contextmanager
-def _running(home: Home, job_id: str) -> Iterator[Path]:
-    """The job's folder, locked: one process runs a job."""
-    folder = run_folder(home, job_id)
-    folder.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-
-    def refusal(process: str) -> StateError:
-        return StateError(
-            f"the job {job_id!r} is running already (process {process})",
-            "see `commonhold federated status`",
-        )
-
-    with alone(folder / "lock", refusal):
-        yield folder
-
-
-def _end_abandoned(operator: Operator, job_id: str) -> None:
-    """We hold the lock: if the log has this job unfinished, whoever ran it was killed."""
-    job = operator.state.jobs.get(job_id)
-    if job is None:
-        return
-    if not is_over(job):
-        end_job(operator, job_id, "the process that ran it was killed")
-    raise ConfigError(f"there was a job {job_id!r} already", "choose another --id")

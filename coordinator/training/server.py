@@ -1,15 +1,18 @@
 """What the SuperLink's ServerApp does for us: the rounds of one job, with the operator's log behind them.
 
-It runs in a process of its own, which `federated open` starts and watches. Where it cannot go on it ends
-the job in the log, with the reason; if it is killed, the command that watches does so.
+It runs in a process of its own, which `federated open` starts and watches. It begins where the log is: after
+the last round, from the checkpoint that the log names. Where the job cannot go on it ends it in the log, with
+the reason; if it is killed, the command that watches starts it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
+from numpy.typing import NDArray
 
 from commonground.committees import (
     FixedSet,
@@ -22,9 +25,11 @@ from commonground.committees import (
 from commonground.files import replace_file
 from coordinator.config import Home
 from coordinator.operator import Operator
+from coordinator.training import checkpoints
 from coordinator.training.jobs import end_job, initial_path, model_folder, weights_path
 from coordinator.training.snapshot import measure_on
 from federated.aggregate import Aggregator
+from federated.checkpoint import Checkpoint
 from federated.judging import Jury
 from federated.model import Weights, decode, encode
 from federated.rounds import train
@@ -48,17 +53,23 @@ def main(grid: Grid, context: Context) -> None:
 
 
 def run_job(operator: Operator, job_id: str, grid: Grid) -> None:
-    """All rounds of a job, or its end. Raises Unreachable when the coordinator is down for long."""
-    job = operator.state.jobs[job_id].terms
+    """The rounds of a job that the log does not have, or its end.
+
+    Raises Unreachable when the coordinator is down for long, StoreError without the last checkpoint.
+    """
+    present = operator.state.jobs[job_id]
+    job = present.terms
     spec = spec_of(job, labels_of(operator.state.campaigns[job.campaign_id]))
+    kept = checkpoints.find(operator.home, present)
     try:
         task = task_of(spec.task, spec.options, spec.labels)
-        weights = decode(blank(task, spec.task), initial_path(operator.home, job_id).read_bytes())
-        public = measure_on(operator, job.snapshot, task)
-        first_ppm = public.accuracy_ppm(weights) if public else 0
+        empty, velocity = blank(task, spec.task), None
+        weights = decode(empty, initial_path(operator.home, job_id).read_bytes())
+        jury = Jury.of(present, spec, measure_on(operator, job.snapshot, task), weights)
+        if kept is not None:
+            weights, velocity = decode(empty, kept.weights), kept.velocity
         log = OperatorLog(operator, job_id)
-        jury = Jury(job, spec, public, first_ppm)
-        train(grid, log, job, Aggregator(spec, weights), weights, jury=jury)
+        train(grid, log, present, Aggregator(spec, weights, velocity), weights, jury=jury)
     except (ConfigError, Ignore, Reject, StateError) as error:
         end_job(operator, job_id, str(error))
 
@@ -92,6 +103,12 @@ class OperatorLog:
         """What each partner signed for the round that runs; partners log before they reply."""
         self._operator.refresh()
         return signed_updates(self._operator.state, self._job_id)
+
+    def set_of_round(self) -> Sequence[PersonId]:
+        """Whom the log has in the set of the round that runs; nobody before it is fixed."""
+        self._operator.refresh()
+        fixed = self._operator.state.jobs[self._job_id].round_set
+        return () if fixed is None else fixed.partners
 
     def fix(self, partners: Sequence[PersonId]) -> None:
         """From here on members open this set's sum, and no other."""
@@ -129,8 +146,13 @@ class OperatorLog:
         )
         self._operator.append("failed-round", body)
 
-    def complete(self, round_: pb.TrainingRound, weights: Weights) -> None:
-        """Weights first: the log never names a model that nobody has."""
+    def complete(
+        self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
+    ) -> None:
+        """Files first: the log never names a model that nobody has, or could go on from."""
+        job = self._operator.state.jobs[self._job_id]
+        kept = Checkpoint(self._job_id, round_.round, encode(weights), velocity)
+        round_.checkpoint = checkpoints.keep(self._operator.home, job, kept)
         round_.network = self._operator.state.network
         replace_file(weights_path(self._operator.home, self._job_id), encode(weights))
         self._operator.append("training-round", round_)

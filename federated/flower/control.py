@@ -18,12 +18,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 import httpx
 from flwr.cli.build import build_fab_from_files
 from flwr.common.serde import fab_to_proto, user_config_to_proto
-from flwr.proto.control_pb2 import ListRunsRequest, RegisterNodeRequest, StartRunRequest
+from flwr.proto.control_pb2 import RegisterNodeRequest, StartRunRequest
 from flwr.proto.runtime_pb2 import AcquireTaskRequest
 from flwr.supercore.constant import TaskType
 from flwr.supercore.control.control_http_client import ControlHttpClient
@@ -32,10 +32,10 @@ from flwr.supercore.interceptors import (
     RuntimeVersionHttpInterceptor,
     SuperExecAuthHttpInterceptor,
 )
-from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
+from flwr.supercore.protobuf.client import ProtobufCall, ProtobufClient, ProtobufRequestContext
 from flwr.supercore.runtime import RuntimeHttpClient
 
-from commonground.files import write_new
+from commonground.files import replace_file, write_new
 from federated.flower.layout import (
     BODY_BYTES_MAX,
     CERTIFICATE_FILE,
@@ -49,9 +49,12 @@ from protocol.errors import ConfigError, StateError
 
 START_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 5.0
+LOOPBACK: Final = "127.0.0.1,::1,localhost"
 _POLL_SECONDS: Final = 0.05
 _LOG_BYTES: Final = 2_000
 _ACQUIRE: Final = "/flwr.proto.Runtime/AcquireTask"
+
+ClientT = TypeVar("ClientT", bound=ProtobufClient)
 
 # A FAB names what a run executes. Ours holds no code: both names lead to installed modules.
 _APP: Final = """\
@@ -83,7 +86,7 @@ class SuperLink:
         more than `body_bytes_max` is read."""
         self._folder, self._host, self._port = folder, host, port
         self._body_bytes_max = body_bytes_max
-        self.certificate = b""
+        self.certificate = self._own_certificate()
         self.fleet_port = 0
         self._private = ""
         self._secret = b""
@@ -98,12 +101,19 @@ class SuperLink:
         return f"{host}:{self.fleet_port}"
 
     def __enter__(self) -> SuperLink:
+        self._start()
+        return self
+
+    def restart(self) -> None:
+        """Starts it again at the same address, after it or its ServerApp died. Partners connect anew."""
+        self._stop()
+        self._port = self.fleet_port
+        self._start()
+
+    def _start(self) -> None:
         shutil.rmtree(self._run_folder, ignore_errors=True)  # of a run that was killed
         self._run_folder.mkdir(mode=0o700, parents=True)
-        self.certificate, key = self_signed(self._host)
         self._secret = secrets.token_bytes(32)
-        write_new(self._run_folder / CERTIFICATE_FILE, self.certificate)
-        write_new(self._run_folder / KEY_FILE, key)
         write_new(self._run_folder / SECRET_FILE, self._secret)
         arguments = [
             *(str(self._run_folder), self._host, str(self._port), str(self._body_bytes_max))
@@ -112,10 +122,9 @@ class SuperLink:
         try:
             ports = self._wait_ready(self._server, self._run_folder / READY_FILE)
         except BaseException:
-            self.__exit__(None, None, None)
+            self._stop()
             raise
         self.fleet_port, self._private = ports["fleet"], f"127.0.0.1:{ports['private']}"
-        return self
 
     def __exit__(
         self,
@@ -123,11 +132,23 @@ class SuperLink:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         for process in (self._app, self._server):
             if process is not None:
                 _end(process)
-        # Keys, and what was left of messages. The logs stay.
+        # The secret, and what was left of messages. The logs stay, and what a later start needs.
         shutil.rmtree(self._run_folder, ignore_errors=True)
+
+    def _own_certificate(self) -> bytes:
+        """The job's, made the first time. Partners accept no other, so it lasts as long as the job."""
+        certificate = self._folder / CERTIFICATE_FILE
+        if not certificate.exists():
+            made, key = self_signed(self._host)
+            replace_file(self._folder / KEY_FILE, key)
+            replace_file(certificate, made)  # last: where it is, its key is
+        return certificate.read_bytes()
 
     def admit(self, transport_key: bytes, name: str) -> None:
         """Lets the holder of a key (PEM) connect. Raises StateError when Flower does not take it."""
@@ -158,27 +179,26 @@ class SuperLink:
             pipe.write(self._task_token())  # not in argv, where others could read it
         return self._app
 
-    def partner_seconds(self) -> float:
-        """Processor time that partners say they have used for the run."""
-        with _answers("cannot list the run"), self._control() as client:
-            runs = client.ListRuns(ListRunsRequest(run_id=self._run_id)).run_dict
-            return float(runs[self._run_id].clientapp_runtime)
-
-    def require_alive(self) -> None:
-        """Raises StateError when the SuperLink has ended."""
-        if self._server is not None and self._server.poll() is not None:
-            raise StateError("the SuperLink ended by itself:\n" + self._tail("superlink"))
+    @property
+    def is_alive(self) -> bool:
+        """Whether the server runs."""
+        return self._server is not None and self._server.poll() is None
 
     def _task_token(self) -> str:
         """The right to be the ServerApp of the run that was just started."""
         interceptor = SuperExecAuthHttpInterceptor(
             master_secret=self._secret, protected_methods={_ACQUIRE}
         )
-        client = RuntimeHttpClient.from_server_address(
-            self._private,
-            insecure=False,
-            root_certificates=self.certificate,
-            interceptors=[RuntimeVersionHttpInterceptor(component_name="SuperExec"), interceptor],
+        client = _direct(
+            RuntimeHttpClient.from_server_address(
+                self._private,
+                insecure=False,
+                root_certificates=self.certificate,
+                interceptors=[
+                    RuntimeVersionHttpInterceptor(component_name="SuperExec"),
+                    interceptor,
+                ],
+            )
         )
         deadline = time.monotonic() + START_SECONDS_MAX
         try:
@@ -206,7 +226,10 @@ class SuperLink:
         environment: Mapping[str, str],
         stdin: int | IO[str] = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
-        settings = os.environ | {"FLWR_HOME": str(self._run_folder / "flwr")} | dict(environment)
+        # A proxy of this environment is for the web, and no way to our own loopback.
+        direct = ",".join(filter(None, (LOOPBACK, os.environ.get("no_proxy"))))
+        flower = {"FLWR_HOME": str(self._run_folder / "flwr"), "no_proxy": direct}
+        settings = os.environ | flower | dict(environment)
         with (self._folder / f"{module}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", f"federated.flower.{module}", *arguments],
@@ -221,9 +244,10 @@ class SuperLink:
         deadline = time.monotonic() + START_SECONDS_MAX
         while not path.exists():
             if server.poll() is not None:
+                [*_, said] = self._tail("superlink").splitlines() or ["it says nothing"]
                 raise ConfigError(
-                    "the SuperLink cannot start:\n" + self._tail("superlink"),
-                    "is the port taken? --port 0 takes any free one",
+                    f"the SuperLink cannot start: {said}",
+                    f"see superlink.log in {self._folder}; --port 0 takes any free port",
                 )
             if time.monotonic() > deadline:
                 raise StateError(f"the SuperLink does not serve after {START_SECONDS_MAX:.0f} s")
@@ -236,16 +260,24 @@ class SuperLink:
             return _end_of(log)
 
 
+def _direct(client: ClientT) -> ClientT:
+    """Forgets the proxies of this environment: they are for the web, and no way to our own loopback."""
+    client._client._mounts.clear()
+    return client
+
+
 class _Control:
     """One connection to the Control API, with the secret that opens it."""
 
     def __init__(self, address: str, certificate: bytes, secret: bytes) -> None:
         self._secret = secret.hex()
-        self._client = ControlHttpClient.from_server_address(
-            address,
-            insecure=False,
-            root_certificates=certificate,
-            interceptors=[RuntimeVersionHttpInterceptor(component_name="flwr CLI"), self],
+        self._client = _direct(
+            ControlHttpClient.from_server_address(
+                address,
+                insecure=False,
+                root_certificates=certificate,
+                interceptors=[RuntimeVersionHttpInterceptor(component_name="flwr CLI"), self],
+            )
         )
 
     def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:

@@ -32,6 +32,7 @@ class LocalGrid(Grid):
 
     def __post_init__(self) -> None:
         TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, _RUN_ID, 1
+        self.connected = dict.fromkeys(self.apps, "now")  # when each did, as Flower would say
         self._keys = dict(enumerate(self.apps, start=1))
         self._replies: dict[str, Message] = {}
         self._ids = itertools.count()
@@ -57,7 +58,10 @@ class LocalGrid(Grid):
 
     def get_nodes(self) -> Iterable[NodeInfo]:
         """All nodes; whether one answers, nobody knows before."""
-        return [NodeInfo(node_id=node, public_key=key) for node, key in self._keys.items()]
+        return [
+            NodeInfo(node_id=node, public_key=key, last_activated_at=self.connected[key])
+            for node, key in self._keys.items()
+        ]
 
     def get_node_ids(self) -> Iterable[int]:
         """Their ids."""

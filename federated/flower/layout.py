@@ -10,6 +10,9 @@ CERTIFICATE_FILE: Final = "tls.crt"
 KEY_FILE: Final = "tls.key"
 SECRET_FILE: Final = "secret"  # noqa: S105
 READY_FILE: Final = "ready.json"
+PROCESS_HEADER: Final = (
+    "x-commonhold-process"  # a name of the partner's process, drawn when it starts
+)
 SECRET_HEADER: Final = "x-commonhold-secret"  # noqa: S105
 
 # Flower parses a body before it knows who sent it. A model of 4 million floats fits; a larger one says so.

@@ -19,7 +19,7 @@ from flwr.superlink.runtime import run_serverapp
 from federated.flower.layout import CERTIFICATE_FILE
 
 # A reply is announced before its content is there, and Flower would then wait one second, two, four.
-PULL_BACKOFF_SECONDS: Final = 0.05
+PULL_BACKOFF_SECONDS: Final = 0.01
 PULL_BACKOFF_SECONDS_MAX: Final = 0.5
 # A partner that was killed between the two never sends it.
 PULL_SECONDS_MAX: Final = 10.0
@@ -36,7 +36,7 @@ def main() -> None:
         log_queue=lines,
         token=sys.stdin.read().strip(),
         insecure=False,
-        certificates=(folder / CERTIFICATE_FILE).read_bytes(),
+        certificates=(folder.parent / CERTIFICATE_FILE).read_bytes(),
         parent_pid=os.getppid(),
         runtime_dependency_install=False,
     )

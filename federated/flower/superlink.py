@@ -5,9 +5,9 @@ operator's machine. Here partners get a port that knows the Fleet API alone, whe
 with a key that the operator admitted. Control and Runtime listen on loopback, and want a secret that
 only the operator's own account can read.
 
-    FOLDER/tls.crt, tls.key   made by whoever starts the process
     FOLDER/secret             32 bytes: lets a caller control runs and take their tasks
     FOLDER/ready.json         both ports, written when it serves
+    beside FOLDER             tls.crt and tls.key: the job's own, the same when its server starts again
 
 It ends with SIGTERM, and by itself when the process that started it is gone.
 """
@@ -15,7 +15,6 @@ It ends with SIGTERM, and by itself when the process that started it is gone.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import os
 import socket
@@ -26,6 +25,8 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
+from flwr.proto.fleet_pb2 import ActivateNodeRequest, ActivateNodeResponse
+from flwr.server.superlink.linkstate import LinkState
 from flwr.supercore.app_utils import start_parent_process_monitor
 from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME
 from flwr.supercore.routers.runtime.tracing import RuntimeTracingMiddleware
@@ -39,24 +40,22 @@ from flwr.superlink.routers.control.middlewares import (
     ControlSensitiveResponseMiddleware,
 )
 from flwr.superlink.routers.fleet.middlewares import FleetEventLogMiddleware
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from flwr.superlink.servicer.fleet import fleet_handlers
 
 from commonground.files import replace_file
+from federated.flower.gate import Gate
 from federated.flower.layout import (
-    BODY_BYTES_MAX,
     CERTIFICATE_FILE,
     KEY_FILE,
     READY_FILE,
     SECRET_FILE,
-    SECRET_HEADER,
 )
 
-FLEET: Final = "/v1/fleet/"
-CONTROL: Final = "/v1/control/"
-# Partners poll: a connection is kept over the pause between two rounds.
+# A connection is kept over the pause between two rounds.
 KEEP_ALIVE_SECONDS: Final = 120
 BACKLOG: Final = 256
+
+_activate: Final = fleet_handlers.activate_node
 
 
 # Wrappers around every request that do nothing without Flower's commercial packages, or only for a user
@@ -70,40 +69,6 @@ _IDLE: Final[tuple[object, ...]] = (
 )
 
 
-class Gate:
-    """Stands before Flower: says which API a port has, and bounds what is read of a request."""
-
-    def __init__(
-        self, app: ASGIApp, fleet_port: int, secret: str, body_bytes_max: int = BODY_BYTES_MAX
-    ) -> None:
-        self._app, self._fleet_port, self._secret = app, fleet_port, secret
-        self._body_bytes_max = body_bytes_max
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers what is not allowed; all else goes on to Flower."""
-        refused = self._refusal(scope) if scope["type"] == "http" else None
-        if refused is not None:
-            await refused(scope, receive, send)
-        elif scope["type"] in ("http", "lifespan"):
-            await self._app(scope, receive, send)
-
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        headers = dict(scope["headers"])
-        path: str = scope["path"]
-        if scope["server"][1] == self._fleet_port and not path.startswith(FLEET):
-            return PlainTextResponse("not found", 404)
-        if path.startswith(CONTROL):
-            given = headers.get(SECRET_HEADER.encode(), b"")
-            if not hmac.compare_digest(given, self._secret.encode()):
-                return PlainTextResponse("forbidden", 403)
-        length = headers.get(b"content-length", b"0")
-        if b"transfer-encoding" in headers or not length.isdigit():
-            return PlainTextResponse("a request says how long it is", 411)
-        if int(length) > self._body_bytes_max:
-            return PlainTextResponse("too large", 413)
-        return None
-
-
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -113,14 +78,15 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 def _settings(folder: Path, port: int, secret: bytes) -> SuperLinkLifespanConfig:
     """What Flower's command line would have made of its options."""
-    certificate = (folder / CERTIFICATE_FILE).read_bytes()
+    certificate, key = folder.parent / CERTIFICATE_FILE, folder.parent / KEY_FILE
+    pem = certificate.read_bytes()
     return SuperLinkLifespanConfig(
         control_address="",
         health_server_address=None,
         host="127.0.0.1",
         port=port,
         insecure=False,
-        certificates=(certificate, certificate, (folder / KEY_FILE).read_bytes()),
+        certificates=(pem, pem, key.read_bytes()),
         superexec_auth_secret=secret,
         authn_plugin=NoOpControlAuthnPlugin(),
         event_log_plugin=None,
@@ -131,9 +97,9 @@ def _settings(folder: Path, port: int, secret: bytes) -> SuperLinkLifespanConfig
         fleet_api_type="grpc-rere",
         fleet_api_address=None,
         simulation=False,
-        ssl_ca_certfile=str(folder / CERTIFICATE_FILE),
-        ssl_certfile=str(folder / CERTIFICATE_FILE),
-        ssl_keyfile=str(folder / KEY_FILE),
+        ssl_ca_certfile=str(certificate),
+        ssl_certfile=str(certificate),
+        ssl_keyfile=str(key),
         # What has to last is in the log. Flower cannot resume a run, so a file would keep only noisy
         # updates that nobody needs any more, at the price of some fsyncs for each message.
         database=FLWR_IN_MEMORY_DB_NAME,
@@ -145,6 +111,8 @@ def _settings(folder: Path, port: int, secret: bytes) -> SuperLinkLifespanConfig
 async def serve(folder: Path, host: str, port: int, body_bytes_max: int) -> None:
     """Serves until a signal comes. `port` 0 takes any free one."""
     secret = (folder / SECRET_FILE).read_bytes()
+    # The handler takes no settings for this; its name is bound in its module.
+    vars(fleet_handlers)["activate_node"] = _activate_at_once
     with _listening(host, port) as fleet, _listening("127.0.0.1", 0) as private:
         ports = {"fleet": fleet.getsockname()[1], "private": private.getsockname()[1]}
         app = create_app(_settings(folder, ports["private"], secret), SuperLinkLifespan)
@@ -152,8 +120,8 @@ async def serve(folder: Path, host: str, port: int, body_bytes_max: int) -> None
         server = uvicorn.Server(
             uvicorn.Config(
                 Gate(app, ports["fleet"], secret.hex(), body_bytes_max),
-                ssl_certfile=folder / CERTIFICATE_FILE,
-                ssl_keyfile=str(folder / KEY_FILE),
+                ssl_certfile=folder.parent / CERTIFICATE_FILE,
+                ssl_keyfile=str(folder.parent / KEY_FILE),
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -167,6 +135,17 @@ async def serve(folder: Path, host: str, port: int, body_bytes_max: int) -> None
         announcing.cancel()
 
 
+def _activate_at_once(request: ActivateNodeRequest, state: LinkState) -> ActivateNodeResponse:
+    """Flower's `activate_node`, which otherwise keeps a killed partner out until its lease is over.
+
+    Whoever asks has proven that it holds the key; the gate tells an older process of the same key.
+    """
+    node_id = state.get_node_id_by_public_key(request.public_key)
+    if node_id is not None:
+        state.deactivate_node(node_id)
+    return _activate(request, state)
+
+
 async def _announce(server: uvicorn.Server, path: Path, ports: dict[str, int]) -> None:
     while not server.started:
         await asyncio.sleep(0.02)
@@ -177,7 +156,10 @@ def main() -> None:
     """Entry point of the process."""
     folder, host, port, body_bytes_max = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
     start_parent_process_monitor(os.getppid())
-    asyncio.run(serve(folder, host, port, body_bytes_max))
+    try:
+        asyncio.run(serve(folder, host, port, body_bytes_max))
+    except OSError as error:
+        sys.exit(f"cannot listen at {host}:{port}: {error.strerror or error}")
 
 
 if __name__ == "__main__":

@@ -3,17 +3,20 @@
 Stock, a SuperNode fetches a FAB and executes it: the coordinator's code on the partner's data. This one
 has no way to ask for a FAB. A message that arrives is data for the app that is installed here.
 
-Every wait is bounded: a call that fails is repeated for `OUTAGE_SECONDS_MAX`, then it is Unreachable.
+Nobody polls: a question for messages is answered when there are some (gate.py). A server that is away is
+waited for, `OUTAGE_SECONDS_MAX` long; one that comes back knows nobody, and we connect again. Then the
+server asks again for what it did not get.
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Callable
-from functools import partial
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Final
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,7 +29,6 @@ from flwr.proto.fleet_pb2 import (
     ActivateNodeRequest,
     DeactivateNodeRequest,
     PullMessagesRequest,
-    PullMessagesResponse,
     PushMessagesRequest,
 )
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
@@ -43,29 +45,41 @@ from flwr.supercore.inflatable.inflatable_protobuf_utils import (
     make_pull_object_fn_protobuf,
     make_push_object_fn_protobuf,
 )
-from flwr.supercore.inflatable.inflatable_utils import pull_and_inflate_object_from_tree
+from flwr.supercore.inflatable.inflatable_utils import (
+    ObjectPullError,
+    ObjectPushError,
+    pull_and_inflate_object_from_tree,
+)
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
+from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
-from commonground.backoff import persistent
-from federated.flower.layout import REFUSED
+from commonground.backoff import Backoff
+from federated.flower.layout import PROCESS_HEADER, REFUSED
 from federated.transport import public_pem
-from protocol.errors import CommonholdError, Unreachable
+from protocol.errors import CommonholdError, StateError, Unreachable
 
 log = logging.getLogger(__name__)
 
-# Rounds follow each other within a second; while nothing comes the pauses grow.
-POLL_SECONDS_MIN: Final = 0.1
-POLL_SECONDS_MAX: Final = 2.0
-POLL_GROWTH: Final = 1.2
-# A coordinator that is away longer has given the round up.
-OUTAGE_SECONDS_MAX: Final = 60.0
+# Between an announcement of content and the content lie milliseconds.
+CONTENT_SECONDS_MIN: Final = 0.01
+CONTENT_SECONDS_MAX: Final = 0.5
+# A server that dies between the two never has it.
+CONTENT_WAIT_SECONDS_MAX: Final = 30.0
+# An hour: by then a machine has started again, or somebody has been woken who resumes the job.
+OUTAGE_SECONDS_MAX: Final = 3_600.0
+AWAY: Final = Backoff(first_seconds=0.25, max_seconds=2.0)
 # Somebody else's words are shown to people; these many are enough.
 REASON_CHARS_MAX: Final = 300
 
-T = TypeVar("T")
+
+class _NotAdmitted(Exception):
+    """The server does not know our key: it has just started, and the operator has not got to us."""
+
+
+_PASSING: Final = (httpx.HTTPError, ObjectPullError, ObjectPushError, _NotAdmitted)
 
 
 class SuperNode:
@@ -81,6 +95,7 @@ class SuperNode:
             interceptors=[
                 RuntimeVersionHttpInterceptor(component_name="SuperNode"),
                 NodeAuthHttpInterceptor(key, key.public_key()),
+                _ProcessName(),
             ],
         )
         self._node = Node()
@@ -105,10 +120,43 @@ class SuperNode:
         self._client.close()
 
     def activate(self) -> bool:
-        """Connects; False while the operator has not admitted our key.
+        """Connects, in place of any process that had our key; False while the operator has not admitted it.
 
         Raises Unreachable when nobody answers, or somebody who is not the job's server.
         """
+        try:
+            return self._activate()
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def run(self, app: ClientApp, is_over: Callable[[], bool]) -> None:
+        """Answers messages until `is_over`, which is asked between them.
+
+        Raises Unreachable when the server is away for too long, StateError when another process took our
+        place. A CommonholdError of the app is a refusal: the server gets its words, and we go on. Any
+        other error ends the process: what a defect would do next to private data, nobody knows.
+        """
+        failures, since = 0, time.monotonic()
+        while not is_over():
+            try:
+                self._work(app)
+            except _PASSING as error:
+                self._require_passing(error, time.monotonic() - since)
+                time.sleep(AWAY.delay(failures))
+                failures += 1
+            else:
+                failures, since = 0, time.monotonic()
+
+    def _work(self, app: ClientApp) -> None:
+        """Waits for a message and answers it; connects before, where we are not connected."""
+        if not self._node.node_id and not self._activate():
+            raise _NotAdmitted
+        response = self._client.PullMessages(PullMessagesRequest(node=self._node))
+        if response.messages_list:
+            head = message_from_proto(response.messages_list[0])
+            self._send(self._answer(app, head, response.message_object_trees[0]))
+
+    def _activate(self) -> bool:
         request = ActivateNodeRequest(
             public_key=self._public, heartbeat_interval=HEARTBEAT_DEFAULT_INTERVAL
         )
@@ -117,35 +165,19 @@ class SuperNode:
         except httpx.HTTPStatusError as error:
             if error.response.status_code == httpx.codes.PRECONDITION_FAILED:
                 return False
-            raise self._unreachable(error) from error
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        self._heartbeat.start()
+            raise
+        if not self._heartbeat.is_running:
+            self._heartbeat.start()
         return True
 
-    def run(self, app: ClientApp, is_over: Callable[[], bool]) -> None:
-        """Answers messages until `is_over`, which is asked between them. Raises Unreachable.
-
-        A CommonholdError of the app is a refusal: the server gets its words, and we go on. Any other
-        error ends the process: what a defect would do next to private data, nobody knows.
-        """
-        pause = POLL_SECONDS_MIN
-        while not is_over():
-            response = self._retried(self._pull, is_over)
-            if response is None:
-                return
-            if not response.messages_list:
-                time.sleep(pause)
-                pause = min(pause * POLL_GROWTH, POLL_SECONDS_MAX)
-                continue
-            pause = POLL_SECONDS_MIN
-            head = message_from_proto(response.messages_list[0])
-            started = time.process_time()
-            reply = self._answer(app, head, response.message_object_trees[0])
-            self._send(reply, time.process_time() - started, is_over)
-
-    def _pull(self) -> PullMessagesResponse:
-        return self._client.PullMessages(PullMessagesRequest(node=self._node))
+    def _require_passing(self, error: Exception, seconds: float) -> None:
+        """Raises unless it is worth while to try again after this error."""
+        if isinstance(error, httpx.HTTPStatusError):
+            _require_ours(error)
+        # Whatever was lost, a message or a reply: to whom connects anew the server sends the round again.
+        self._node = Node()
+        if seconds > OUTAGE_SECONDS_MAX:
+            raise self._unreachable(error) from error
 
     def _answer(self, app: ClientApp, head: Message, tree: ObjectTree) -> Message:
         run_id = head.metadata.run_id
@@ -159,10 +191,10 @@ class SuperNode:
                 self._client.ConfirmMessageReceived, self._node, run_id
             ),
             return_type=Message,
-            max_time=OUTAGE_SECONDS_MAX,
+            max_time=CONTENT_WAIT_SECONDS_MAX,
             # A message is announced before its content is there; Flower would wait a second.
-            initial_backoff=POLL_SECONDS_MIN,
-            backoff_cap=POLL_SECONDS_MAX,
+            initial_backoff=CONTENT_SECONDS_MIN,
+            backoff_cap=CONTENT_SECONDS_MAX,
         )
         message.metadata.__dict__["_message_id"] = tree.object_id
         context = Context(
@@ -174,7 +206,7 @@ class SuperNode:
         )
         return answer(app, message, context)
 
-    def _send(self, reply: Message, cpu_seconds: float, is_over: Callable[[], bool]) -> None:
+    def _send(self, reply: Message) -> None:
         run_id = reply.metadata.run_id
         reply.metadata.__dict__["_message_id"] = reply.object_id
         with no_object_id_recompute():
@@ -184,47 +216,53 @@ class SuperNode:
                 node=self._node,
                 messages_list=[message_to_proto(head)],
                 message_object_trees=[tree],
-                clientapp_runtime_list=[cpu_seconds],
+                # Not how long we computed: that would tell how many examples we have.
             )
-            accepted = self._retried(lambda: self._client.PushMessages(request), is_over)
-            if accepted is None:
-                return
+            accepted = self._client.PushMessages(request)
             push = make_push_object_fn_protobuf(
                 self._client.PushObject, self._node, run_id, accepted.session_id
             )
             for object_id in accepted.objects_to_push:
-                self._retried(partial(push, object_id, objects[object_id].deflate()), is_over)
-
-    def _retried(self, call: Callable[[], T], is_over: Callable[[], bool]) -> T | None:
-        """Repeats a call through a short outage; None when the job ended meanwhile."""
-
-        def is_passing(error: Exception) -> bool:
-            return isinstance(error, httpx.TransportError) and not is_over()
-
-        try:
-            return persistent(seconds=OUTAGE_SECONDS_MAX)(is_passing, call)
-        except (httpx.HTTPStatusError, httpx.TransportError) as error:
-            if is_over():
-                return None
-            raise self._unreachable(error) from error
+                push(object_id, objects[object_id].deflate())
 
     def _beat(self) -> bool:
+        if not self._node.node_id:
+            return True
         request = SendNodeHeartbeatRequest(
             node=self._node, heartbeat_interval=HEARTBEAT_DEFAULT_INTERVAL
         )
         try:
             return bool(self._client.SendNodeHeartbeat(request).success)
-        except httpx.HTTPError:
-            return False  # it is sent again soon; `run` notices an outage by itself
+        except httpx.TransportError:
+            return False  # it is sent again soon
+        except httpx.HTTPStatusError:
+            return True  # the server does not know us: `run` notices, and connects again
 
-    def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
+    def _unreachable(self, error: Exception) -> Unreachable:
         said = str(error)
         if isinstance(error, httpx.HTTPStatusError):
             said = f"HTTP {error.response.status_code}"
+        advice = "run the command again while the job lasts; a round that was charged is not charged again"
+        if proxy := _proxy_for(self._endpoint):
+            advice = f"the environment sends us through the proxy {proxy}; without it: no_proxy={self._host}"
         return Unreachable(
-            f"the training server at {self._endpoint} does not answer: {said}",
-            "run the command again while the job lasts; a round that was charged is not charged again",
+            f"the training server at {self._endpoint} does not answer: {said}", advice
         )
+
+    @property
+    def _host(self) -> str:
+        return self._endpoint.rpartition(":")[0].strip("[]")
+
+
+class _ProcessName:
+    """Names this process in every request, so that the server knows the newer one of two."""
+
+    def __init__(self) -> None:
+        self._name = secrets.token_hex(16)
+
+    def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
+        context.request.headers[PROCESS_HEADER] = self._name
+        return call_next(context)
 
 
 def answer(app: ClientApp, message: Message, context: Context) -> Message:
@@ -235,3 +273,20 @@ def answer(app: ClientApp, message: Message, context: Context) -> Message:
         log.warning("refused: %s", refusal)
         reason = str(refusal)[:REASON_CHARS_MAX]
         return Message(Error(REFUSED, reason), reply_to=message)
+
+
+def _require_ours(error: httpx.HTTPStatusError) -> None:
+    """Raises StateError when the server says that a newer process has our key."""
+    if error.response.status_code == httpx.codes.CONFLICT:
+        raise StateError(
+            "another process trains for this partner: it connected later, with the same transport key",
+            "run a node on one machine only; if the other one is not yours, tell the operator",
+        ) from error
+
+
+def _proxy_for(endpoint: str) -> str:
+    """The proxy that the environment has us go through to the endpoint; empty for none."""
+    if proxy_bypass(endpoint):
+        return ""
+    proxies = getproxies()
+    return proxies.get("https") or proxies.get("all") or ""

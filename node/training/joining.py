@@ -3,21 +3,31 @@
 Rule 1: whatever can be refused is refused before the log has our name in it.
 Rule 2: a budget that could not last for all rounds is not begun.
 
-If we crash, the same command goes on: enrolling twice is harmless, the transport key and the salt are
-kept, and a round that was charged is not computed again.
+If we crash, the same command goes on: enrolling twice is harmless, the transport key, the salt and the
+present round's update are kept, and a round that was charged is not charged again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from commonground.committees import FixedSet, RoundStart, Signed, fixed_set, round_start
+from commonground.committees import (
+    FixedSet,
+    RoundStart,
+    Signed,
+    fixed_set,
+    round_start,
+    signed_updates,
+)
+from commonground.files import private_directory
 from commonground.jobs import is_over
+from commonground.locks import alone
 from node.config import NodeConfig, NodeDirectory
 from node.keys import NodeKeys
 from node.store import Store
@@ -36,6 +46,7 @@ if TYPE_CHECKING:
 
 BUDGET_FILE: Final = "budget.db"
 TRANSPORT_FILE: Final = "transport.key"
+TRAINING_FOLDER: Final = "training"
 DUTY_FILE: Final = "duty.db"
 
 # The operator admits a partner as soon as its record is in the log.
@@ -59,6 +70,7 @@ class Offer:
     columns: tuple[str, ...]  # of the data, that a job may read; empty: those of the task's own
     epsilon_max: float  # of this data, over all jobs
     device: str = "cpu"  # that a network is trained on, as torch names it
+    fixed_noise: str = ""  # a seed, in tests of whole jobs: then nothing is private
 
     def __post_init__(self) -> None:
         if not 0 < self.epsilon_max <= EPSILON_MAX:  # nor is it a number at all
@@ -104,19 +116,39 @@ def join(
     with Store(home.database) as store, NodeLog(store, config, keys) as log:
         job = PartnerJob(log, keys.person, offer.job_id)
         job.require_invited(offer.columns)
-        return _train(home, job, offer, progress)
+        with _alone(home, offer.job_id) as folder:
+            return _train(home, folder, job, offer, progress)
 
 
-def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progress) -> Joined:
+@contextmanager
+def _alone(home: NodeDirectory, job_id: str) -> Iterator[Path]:
+    """The folder for what a node keeps of its jobs. One process of a node trains a job."""
+
+    def refusal(process: str) -> StateError:
+        return StateError(
+            f"this node trains for the job {job_id!r} already (process {process})",
+            "let that one go on, or end it first",
+        )
+
+    folder = home.root / TRAINING_FOLDER
+    private_directory(folder)
+    with alone(folder / f"{job_id}.lock", refusal):
+        yield folder
+
+
+def _train(
+    home: NodeDirectory, folder: Path, job: PartnerJob, offer: Offer, progress: Progress
+) -> Joined:
     # Some hundred megabytes, for which nobody waits who is refused above.
     from federated.budget import Budget
     from federated.client_app import client_app
     from federated.data import data_commitment, load
     from federated.duty import Duty
+    from federated.fixed_noise import partner_with
     from federated.fixed_point import RING
     from federated.flower.supernode import SuperNode
+    from federated.kept import KeptUpdates
     from federated.member import Member
-    from federated.partner import Partner
     from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
     from federated.spec import spec_of
     from federated.tasks.registry import require_code, require_columns, task_of
@@ -144,13 +176,21 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
         left = spec.mechanism.rounds - job.rounds_done()
         budget.require(commitment, replace(spec.mechanism, rounds=left))
         charge = partial(budget.charge, commitment, record.id)
-        partner = Partner(
-            spec, task, data, lambda number: charge(number, spec.sampling, spec.noise_multiplier)
+        partner = partner_with(
+            *(offer.fixed_noise, progress.say, spec, task, data),
+            lambda number: charge(number, spec.sampling, spec.noise_multiplier),
         )
+        kept = KeptUpdates(folder / f"{record.id}.update")
         with Duty.open(home.root / DUTY_FILE) as duty:
             job.enrol(commitment, public_pem(key), public_of(duty.key(record.id)))
-            member = Member(job.me, record.id, duty, RING)
-            app = client_app(record.id, spec, partner, job, member)
+            app = client_app(
+                job_id=record.id,
+                spec=spec,
+                partner=partner,
+                log=job,
+                member=Member(job.me, record.id, duty, RING),
+                kept=kept,
+            )
             with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
                 _await_admission(supernode, job)
                 progress.admitted()
@@ -158,6 +198,7 @@ def _train(home: NodeDirectory, job: PartnerJob, offer: Offer, progress: Progres
                 supernode.run(app, job.is_over)
             if job.is_over():
                 duty.forget(record.id)
+                kept.forget()
         spent = budget.spent(commitment)
     result = job.result()
     return Joined(
@@ -265,6 +306,15 @@ class PartnerJob:
         if found is None:
             raise StateError(f"the log has no round {number} of this job")
         return found
+
+    def own_update(self, number: int) -> Signed | None:
+        """What we have signed for the round that runs; None before we have, or when it is another round."""
+
+        def look(state: State) -> Signed | None:
+            is_here = self._find(state).present == number
+            return signed_updates(state, self._id).get(self.me) if is_here else None
+
+        return self._log.read(look)
 
     def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         """Logs the update under our name."""

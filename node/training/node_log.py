@@ -24,8 +24,8 @@ from node.store import Store
 from protocol.errors import Unreachable
 from protocol.state import State
 
-# A coordinator that restarts is back by then; a round would be lost anyway.
-APPEND_SECONDS_MAX: Final = 60.0
+# As long as its training server is waited for: the machine of both may have to start again.
+APPEND_SECONDS_MAX: Final = 3_600.0
 
 T = TypeVar("T")
 

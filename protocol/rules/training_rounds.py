@@ -190,6 +190,7 @@ def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
     job = _running(state, body.job_id, body.round)
     require(body.base_model == job.model, "the round starts from another model")
     require_hash(body.model, "the model's hash")
+    require_hash(body.checkpoint, "the checkpoint's hash")
     if job.round_set is None:
         raise Reject("the round has no set whose sum was opened")
     partners = _people(body.partners)

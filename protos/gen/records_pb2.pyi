@@ -1133,7 +1133,7 @@ class FailedRound(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., reason: _Optional[str] = ..., missing: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., usefulness_micro: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class TrainingRound(_message.Message):
-    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm", "faulty", "usefulness_micro", "weights_ppm")
+    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm", "faulty", "checkpoint", "usefulness_micro", "weights_ppm")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
@@ -1143,6 +1143,7 @@ class TrainingRound(_message.Message):
     EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_PPM_FIELD_NUMBER: _ClassVar[int]
     FAULTY_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     USEFULNESS_MICRO_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_PPM_FIELD_NUMBER: _ClassVar[int]
     network: bytes
@@ -1154,9 +1155,10 @@ class TrainingRound(_message.Message):
     epsilon_micro: int
     accuracy_ppm: int
     faulty: _containers.RepeatedScalarFieldContainer[bytes]
+    checkpoint: bytes
     usefulness_micro: _containers.RepeatedScalarFieldContainer[int]
     weights_ppm: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ..., faulty: _Optional[_Iterable[bytes]] = ..., usefulness_micro: _Optional[_Iterable[int]] = ..., weights_ppm: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ..., faulty: _Optional[_Iterable[bytes]] = ..., checkpoint: _Optional[bytes] = ..., usefulness_micro: _Optional[_Iterable[int]] = ..., weights_ppm: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("network", "job_id", "outcome", "reason", "weights", "artifact", "card", "accuracy_fp32_ppm", "accuracy_int8_ppm", "held_back", "fp32_bytes", "int8_bytes", "epsilon_micro", "energy_millijoules")

@@ -5,20 +5,24 @@ A refusal stands beside the round that goes on without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
+from flwr.proto.node_pb2 import NodeInfo
 
 from federated.flower.grid import LocalGrid
+from federated.kept import KeptUpdates
 from federated.messages import Task, read_reply, read_task, reply_message, task_message
 from federated.model import encode
 from federated.partner import Partner
 from protocol.errors import Reject, StateError
-from tests.federated_lab import ROUNDS, Lab
+from tests.federated_lab import ROUNDS, Killed, Lab, Log
 from tests.simulated import Person
 from tests.simulated_training import start
 from tests.training_lab import BLANK
@@ -125,8 +129,116 @@ def test_a_partner_answers_the_round_of_the_log_and_no_other(lab: Lab) -> None:
         reply = ask(lab, person, partner, task)
         assert says in (reply.error.reason or "")
     assert not ask(lab, person, partner, Task(job, 1, encode(zeros))).has_error()
-    again = ask(lab, person, partner, Task(job, 1, encode(zeros)))
-    assert "paid for already" in (again.error.reason or "")
+
+
+def started(lab: Lab) -> tuple[Person, Partner]:
+    """A job whose first round runs, and one of its partners."""
+    partners = enrolled(lab)
+    start(lab.net)
+    return lab.people[0], partners[0]
+
+
+def round_one(lab: Lab) -> Task:
+    return Task(lab.terms.id, 1, encode(BLANK))
+
+
+def test_asked_again_a_partner_gives_the_same_bytes_and_pays_once(lab: Lab) -> None:
+    person, partner = started(lab)
+    first = read_reply(ask(lab, person, partner, round_one(lab)))
+    again = read_reply(ask(lab, person, partner, round_one(lab)))
+    assert again == first
+    assert lab.charged(person) == 1
+
+
+@pytest.mark.parametrize("step", ["keep", "sign"])
+def test_a_partner_killed_in_mid_round_gives_one_update_and_pays_once(
+    lab: Lab, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its update is kept nothing has left, and it computes again; afterwards it has that one."""
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    person, partner = started(lab)
+    owner = KeptUpdates if step == "keep" else Log
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, die)
+        with pytest.raises(Killed):
+            ask(lab, person, partner, round_one(lab))
+    reply = read_reply(ask(lab, person, partner, round_one(lab)))
+    [signed] = Log(lab.net).signed().values()
+    assert hashlib.sha256(reply.hidden).digest() == signed.update
+    assert lab.charged(person) == 1
+
+
+def test_no_second_update_of_a_round_leaves_a_machine_that_lost_the_first(lab: Lab) -> None:
+    person, partner = started(lab)
+    ask(lab, person, partner, round_one(lab))
+    lab.kept_path(person).unlink()
+    reply = ask(lab, person, partner, round_one(lab))
+    assert "has lost the update of round 1 that it signed" in (reply.error.reason or "")
+    lab.kept_path(person).write_bytes(b"junk")
+    reply = ask(lab, person, partner, round_one(lab))
+    assert "partner-0.update: " in (reply.error.reason or "")
+
+
+def test_a_partner_that_connects_anew_is_asked_again(lab: Lab) -> None:
+    """Its process was killed with the round in hand: the server sees a new connection, and sends it again."""
+    partners, victim = enrolled(lab), lab.people[0]
+    grid = LocalGrid(lab.apps(partners), {lab.key(victim)})
+    looked = 0
+
+    def get_nodes() -> Iterable[NodeInfo]:
+        nonlocal looked
+        looked += 1
+        if looked == 3:
+            grid.silent.clear()
+            grid.connected[lab.key(victim)] = "later"
+        return LocalGrid.get_nodes(grid)
+
+    grid.get_nodes = get_nodes  # type: ignore[method-assign]
+    lab.serve(grid)
+    assert rounds(lab) == [everybody(lab)] * ROUNDS
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """The models of a job that nobody disturbs, with noise that is the same in every lab."""
+    lab = Lab(tmp_path_factory.mktemp("undisturbed"), fixed=True)
+    kept = lab.run(enrolled(lab)).kept
+    lab.close()
+    return kept
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+@pytest.mark.parametrize("step", ["start", "signed", "fix", "fixed", "complete"])
+def test_a_server_killed_at_any_step_goes_on_as_if_nothing_had_happened(
+    tmp_path: Path, undisturbed: list[bytes], step: str, is_done: bool
+) -> None:
+    """Killed before or after each thing that it does with the log. Its successor has the log, the last
+    checkpoint, and nothing else; partners are as they were."""
+    lab = Lab(tmp_path, fixed=True)
+    grid, log = LocalGrid(lab.apps(enrolled(lab))), Log(lab.net)
+    inner = getattr(Log, step)
+
+    def dying(self: Log, *arguments: Any) -> Any:
+        if not self.has_died and (step == "start" or self.round().number == 2 or is_done):
+            self.has_died = True
+            if is_done:
+                inner(self, *arguments)
+            raise Killed
+        return inner(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Log, step, dying)
+        with pytest.raises(Killed):
+            lab.serve(grid, log)
+    lab.serve(grid, log)
+    job = lab.net.state.jobs[lab.terms.id]
+    assert [each.model for each in job.rounds] == undisturbed
+    assert job.failed == ()
+    assert [lab.charged(person) for person in lab.people] == [ROUNDS] * len(lab.people)
+    lab.close()
 
 
 def test_a_spent_budget_is_a_refusal_before_anything_is_computed(tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ from flwr.cli.build import build_fab_from_files
 from flwr.clientapp import ClientApp
 
 from federated.flower import control
+from federated.flower import supernode as supernode_module
 from federated.flower.control import SuperLink
 from federated.flower.layout import BODY_BYTES_MAX
 from federated.flower.supernode import SuperNode
 from federated.transport import load_key, public_pem, self_signed
-from protocol.errors import ConfigError, Reject, Unreachable
+from protocol.errors import ConfigError, Reject, StateError, Unreachable
 
 PROTOBUF = "application/protobuf"
 
@@ -120,6 +121,62 @@ def test_a_key_that_nobody_admitted_is_kept_waiting(link: SuperLink) -> None:
         assert supernode.activate()
 
 
+def test_a_newer_process_of_a_partner_takes_its_place_at_once_and_the_older_is_told(
+    link: SuperLink, tmp_path: Path
+) -> None:
+    """A killed one would hold it for a minute. Both have the key: here they are two in one process."""
+    mine, app = key(), app_that(refuses=False)
+    link.admit(public_pem(mine), "partner")
+    with SuperNode(link.endpoint, link.certificate, mine) as older:
+        assert older.activate()
+        with SuperNode(link.endpoint, link.certificate, mine) as newer:
+            assert newer.activate()
+            with pytest.raises(StateError, match="another process trains for this partner"):
+                older.run(app, lambda: False)
+            newer.run(app, iter([False, True]).__next__)  # asks once, and is answered
+
+
+def test_a_server_that_starts_again_is_the_same_and_partners_come_back_by_themselves(
+    link: SuperLink, tmp_path: Path
+) -> None:
+    mine, address = key(), (link.endpoint, link.certificate)
+    link.admit(public_pem(mine), "partner")
+    with SuperNode(*address, mine) as supernode:
+        assert supernode.activate()
+        link.restart()
+        assert (link.endpoint, link.certificate) == address
+        (tmp_path / "asking.py").write_text(SERVER)
+        answer = tmp_path / "answer"
+        link.admit(public_pem(mine), "partner")
+        settings = {"TEST_ANSWER": str(answer), "PYTHONPATH": f"{Path.cwd()}:{tmp_path}"}
+        link.start("asking:app", "x:app", "job", settings)
+        supernode.run(app_that(refuses=False), answer.exists)
+    assert answer.read_text() == "21 by partner"
+
+
+def test_a_server_that_stays_away_is_given_up_and_the_proxy_in_between_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, _ = self_signed("127.0.0.1")
+    monkeypatch.setattr(supernode_module, "OUTAGE_SECONDS_MAX", 0.0)
+    monkeypatch.setattr("federated.flower.supernode.time.sleep", lambda _: None)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with (
+        SuperNode("127.0.0.1:1", certificate, key()) as supernode,
+        pytest.raises(Unreachable, match="does not answer") as lost,
+    ):
+        supernode.run(app_that(refuses=False), lambda: False)
+    assert "proxy" not in (lost.value.advice or "")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with (
+        SuperNode("127.0.0.1:1", certificate, key()) as supernode,
+        pytest.raises(Unreachable) as lost,
+    ):
+        supernode.activate()
+    assert "http://127.0.0.1:9; without it: no_proxy=127.0.0.1" in (lost.value.advice or "")
+
+
 def test_another_server_than_the_job_names_is_not_talked_to(link: SuperLink) -> None:
     other, _ = self_signed("127.0.0.1")
     with (
@@ -176,7 +233,9 @@ def test_a_port_that_is_taken_is_named(link: SuperLink, tmp_path: Path) -> None:
     folder = tmp_path / "second"
     folder.mkdir()
     with (
-        pytest.raises(ConfigError, match="cannot start"),
+        pytest.raises(
+            ConfigError, match=r"cannot start: cannot listen at .*: Address already in use"
+        ),
         SuperLink(folder, "127.0.0.1", link.fleet_port),
     ):
         pass

@@ -128,26 +128,31 @@ def test_a_quorum_that_does_not_come_ends_the_job(net: Net) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_job_in_the_log(net: Net, number: signal.Signals) -> None:
+def test_a_signal_leaves_the_job_open_and_its_operator_ends_it(
+    net: Net, number: signal.Signals
+) -> None:
     net.found(partners=1)
     opening = net.open(quorum=1)
     opening.process.send_signal(number)
     code, _, said = net.end(opening)
     assert (code, "Traceback" in said) == (130, False), said
-    result = net.job().result
-    assert result is not None
-    assert result.reason == "its operator stopped it"
-
-
-def test_a_job_whose_process_was_killed_is_ended_by_the_next_open(net: Net) -> None:
-    net.found(partners=1)
-    net.open(quorum=1).process.kill()
+    assert "federated resume --id digits-1" in said
+    assert net.job().result is None
     code, _, said = net.end(net.start("again", *net.open_arguments(quorum=1)))
-    assert code == 2, said
-    assert "there was a job 'digits-1' already" in said
+    assert (code, "is open already, after 0 of 3 rounds" in said.replace("\n", " ")) == (2, True), (
+        said
+    )
+    home = str(net.lab.home.path)
+    ending = ("federated", "end", "--dir", home, "--id", JOB, "--reason", "nobody came")
+    ended = json.loads(subprocess.check_output([*CLI, *ending, "--json"], timeout=60))
+    assert (ended["outcome"], ended["rounds"]) == ("ended", 0)
     result = net.job().result
     assert result is not None
-    assert result.reason == "the process that ran it was killed"
+    assert result.reason == "nobody came"
+    folder = net.lab.home.path / "federated" / JOB
+    assert {path.name for path in folder.iterdir()} == {"lock", "superlink.log"}
+    code, _, said = net.end(net.resume())
+    assert (code, "is over" in said) == (5, True), said
 
 
 def test_a_partner_refuses_before_the_log_has_its_name(net: Net) -> None:

@@ -70,6 +70,7 @@ def test_a_round_is_made_of_signed_updates_and_enough_of_them(joined: Network) -
         ({"round": 2}, "round 2 of the job has not begun"),
         ({"base_model": bytes([1] * 32)}, "starts from another model"),
         ({"model": b""}, "the model's hash"),
+        ({"checkpoint": b""}, "the checkpoint's hash"),
         ({"epsilon_micro": 0}, "costs privacy, and never more"),
         ({"epsilon_micro": 3 * PPM + 1}, "costs privacy, and never more"),
         ({"accuracy_ppm": PPM + 1}, "the accuracy is above one"),

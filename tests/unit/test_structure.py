@@ -196,7 +196,9 @@ OWN_JSON = {
     "node/twin.py",
     "coordinator/deploying.py",
     "coordinator/operator.py",
+    "coordinator/training/leading.py",
     "federated/flower/control.py",
+    "federated/kept.py",
     "protocol/depth.py",
 }
 
