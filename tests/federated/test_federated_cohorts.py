@@ -50,7 +50,7 @@ class Bench(Lab):
             "expected_examples": PARTNERS * IMAGES,
             "learning_rate_micro": 2 * PPM,
         }
-        super().__init__(folder, PARTNERS, **(terms | changes))
+        super().__init__(folder, PARTNERS, **(terms | changes))  # type: ignore[arg-type]
         self.public = PublicDigits(PUBLIC)
 
     def job_of(self, *bad: int) -> Job:
