@@ -11,6 +11,7 @@ chosen.
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,15 +27,13 @@ from benchmarks.report import show
 from commonhold.digits import LABELS, Digits, Truth, load_digits
 from federated.aggregate import Aggregator
 from federated.data import IMAGE, LABEL, Table, column_array, private
+from federated.grid import fitting, from_ring, ring_of
 from federated.model import Weights
 from federated.partner import Partner
 from federated.privacy import (
-    composed_epsilon_micro,
+    adversaries,
     epsilon_micro,
     noise_multiplier_for,
-    rdp_epsilon_micro,
-    towards_coordinator,
-    towards_partner,
 )
 from federated.release import Release, release
 from federated.spec import TrainingSpec
@@ -55,6 +54,15 @@ EPSILONS: Final = (1.0, 8.0)  # beside 3
 DELTA: Final = 1e-5
 TASK: Final = made("images", {"dims": 100}, LABELS)
 RECIPE: Final = TASK.recipe(PRIVATE)
+PARAMETERS: Final = initial_weights(TASK, "images").vector.size
+# (bits of a value, part of the values in a round); without bits, as many as hold any sum.
+UPLOADS: Final = {
+    "of any sum": (None, 1.0),
+    "8 bits": (8, 1.0),
+    "4 bits": (4, 1.0),
+    "8 bits, every second": (8, 0.5),
+    "6 bits, two of three": (6, 2 / 3),
+}
 
 
 class Bench:
@@ -85,12 +93,12 @@ class Bench:
         }
         aggregator = Aggregator(spec, weights)
         for round_ in range(1, spec.rounds + 1):
-            updates = {}
-            for key, partner in partners.items():
+            total = ring_of(spec).zeros(spec.values)
+            for partner in partners.values():
                 start = time.process_time()
-                updates[key] = partner.update(round_, weights).vector
+                total += partner.update(round_, weights).words
                 self.round_seconds.append(time.process_time() - start)
-            weights = aggregator.step(updates)
+            weights = aggregator.step(from_ring(total, spec, round_), len(partners))
         return weights
 
     def released(self, spec: TrainingSpec) -> list[Release]:
@@ -116,8 +124,8 @@ def _account(spec: TrainingSpec) -> Callable[[int], int]:
 
 
 def job(epsilon: float, sampling: float = RECIPE.sampling) -> TrainingSpec:
-    """The recipe, with the noise that `epsilon` takes."""
-    return TrainingSpec(
+    """The recipe, with the noise that `epsilon` takes, and all of a quorum to make it."""
+    spec = TrainingSpec(
         job_id="benchmark",
         task="images",
         options=options_of(TASK),
@@ -133,7 +141,38 @@ def job(epsilon: float, sampling: float = RECIPE.sampling) -> TrainingSpec:
         epsilon=epsilon,
         delta=DELTA,
         expected_examples=PRIVATE,
+        cohorts=0,
+        noise_parties=PARTNERS,
+        step=1,
+        bits=32,
+        values=PARAMETERS,
+        parameters=PARAMETERS,
+        partners=PARTNERS,
     )
+    return _on_grid(spec)
+
+
+def _on_grid(spec: TrainingSpec, bits: int | None = None, part: float = 1.0) -> TrainingSpec:
+    """The same with steps that suit its noise, in values of so many bits, part of them in a round."""
+    partial = replace(spec, values=math.ceil(part * PARAMETERS))
+    step, used = fitting(partial, PARTNERS, bits)
+    return replace(partial, step=step, bits=used)
+
+
+def _uploads(bench: Bench, spec: TrainingSpec) -> dict[str, object]:
+    """What smaller updates cost in accuracy, in one round of the job's own size or less."""
+    rows: dict[str, object] = {}
+    for name, (bits, part) in UPLOADS.items():
+        small = _on_grid(spec, bits, part)
+        packed = ring_of(small).packed_bytes(small.values)
+        rows[name] = {
+            **_row(bench.released(small)),
+            "bits": small.bits,
+            "values": small.values,
+            "bytes": packed,
+            "times smaller than fp32": 4 * PARAMETERS / packed,
+        }
+    return rows
 
 
 def _row(releases: list[Release]) -> dict[str, object]:
@@ -154,7 +193,10 @@ def _row(releases: list[Release]) -> dict[str, object]:
 def _alone(bench: Bench, spec: TrainingSpec) -> list[Release]:
     """Every partner adds the whole noise: what a quorum of one asks of each."""
     rates = (spec.learning_rate, spec.learning_rate / 4)
-    tried = [bench.released(replace(spec, quorum=1, learning_rate=rate)) for rate in rates]
+    tried = [
+        bench.released(_on_grid(replace(spec, noise_parties=1, learning_rate=rate)))
+        for rate in rates
+    ]
     return max(tried, key=lambda releases: mean(each.int8.accuracy_ppm for each in releases))
 
 
@@ -164,18 +206,18 @@ def run() -> dict[str, object]:
     shared = bench.released(main_job)
     round_seconds = list(bench.round_seconds)
     figures: dict[str, object] = {
-        "no privacy": _row(bench.released(replace(main_job, noise_multiplier=0.0))),
+        "no privacy": _row(
+            bench.released(replace(main_job, noise_multiplier=0.0, step=PPM // 100))
+        ),
         "shared noise, epsilon 3": {
             **_row(shared),
             "noise multiplier": main_job.noise_multiplier,
-            "epsilon, PRV": composed_epsilon_micro([main_job.mechanism], DELTA) / PPM,
-            "epsilon, RDP": rdp_epsilon_micro([main_job.mechanism], DELTA) / PPM,
-            "epsilon towards another partner": towards_partner(main_job).epsilon_micro / PPM,
-            "epsilon towards the coordinator": towards_coordinator(main_job).epsilon_micro / PPM,
+            **{f"epsilon, {each.who}": each.epsilon for each in adversaries(main_job)},
         },
         "noise by each, epsilon 3": _row(_alone(bench, main_job)),
         "shared noise, epsilon 3, half of the examples": _row(bench.released(job(3.0, 0.5))),
     }
+    figures |= {f"uploads, {name}": row for name, row in _uploads(bench, main_job).items()}
     for epsilon in EPSILONS:
         figures[f"shared noise, epsilon {epsilon:g}"] = _row(bench.released(job(epsilon)))
     figures["ONNX fp32, bytes"] = shared[0].fp32.size_bytes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from commonground.escaping import in_code, in_markdown
-from federated.privacy import bound, towards_coordinator, towards_partner
+from federated.privacy import Who, adversaries, bound
 from federated.release import Artifact, Release
 from federated.signed_card import FORMAT, canonical
 from federated.spec import TrainingSpec
@@ -27,18 +27,24 @@ _PPB: Final = 1_000_000_000
 _Z_95: Final = 1.959964  # standard normal, two-sided 95 %
 
 _TRUST: Final = (
-    "The coordinator added the partners' noisy updates up, and is trusted to show nobody a single one"
-    " of them. Epsilon holds towards everybody who sees the models of the rounds. Another partner knows"
-    " its own share of the noise, and from the coordinator an update is hidden by its partner's share"
-    " alone; what they could learn is stated too."
+    "The partners' noisy updates were added up under masks that a committee of them took off the sum alone."
+    " Epsilon holds towards everybody who sees the models of the rounds. If more of a round's committee"
+    " side with the coordinator than it bears, they see single updates, which their partner's own share of"
+    " the noise hides; what they could learn is stated too."
 )
+_WHO: Final = {
+    Who.PUBLIC: "everybody who sees the models",
+    Who.PARTNER: "another partner, who knows its own noise",
+    Who.COORDINATOR: "the coordinator",
+    Who.COMMITTEE: "the coordinator with as many of a committee as may collude",
+    Who.BROKEN: "the coordinator with more of a committee than that",
+}
 _LIMITS: Final = (
     "It was measured on examples that the coordinator held back; on other data it may do worse.",
     "Privacy is counted for one example. Somebody with many of them is protected less.",
-    "A partner that adds less noise than it should weakens everybody's privacy; a quorum of honest"
-    " partners in each round is assumed.",
+    "A partner that adds less noise than it should weakens everybody's privacy; as many honest partners in"
+    " each round are assumed as make its noise.",
     "Nobody but their owners saw the examples, so nobody checked their labels.",
-    "The noise is floating-point: an attack on its last bits is impractical, not proven impossible.",
 )
 
 
@@ -69,7 +75,7 @@ def compose(
 ) -> bytes:
     """The card of a job whose rounds have all run, as canonical JSON."""
     cost = bound([spec.mechanism], spec.delta)
-    partner, coordinator = towards_partner(spec), towards_coordinator(spec)
+    towards = {each.who: each.bound for each in adversaries(spec)}
     card = {
         "format": FORMAT,
         "title": title,
@@ -90,6 +96,10 @@ def compose(
         "training": {
             "rounds": spec.rounds,
             "quorum": spec.quorum,
+            "noise_parties": spec.noise_parties,
+            "upload_bits": spec.bits,
+            "upload_values": spec.values,
+            "upload_step": spec.step,
             "sampling_ppm": round(spec.sampling * PPM),
             "clip_micro": round(spec.clip * PPM),
             "noise_micro": round(spec.noise_multiplier * PPM),
@@ -101,12 +111,17 @@ def compose(
             "epsilon_micro": cost.epsilon_micro,
             "delta_ppb": round(spec.delta * _PPB),
             "accounting": cost.method,
-            "trust": "coordinator",
+            "trust": "committee",
             "trust_means": _TRUST,
-            "epsilon_towards_partner_micro": partner.epsilon_micro,
-            "accounting_towards_partner": partner.method,
-            "epsilon_towards_coordinator_micro": coordinator.epsilon_micro,
-            "accounting_towards_coordinator": coordinator.method,
+            "towards": [
+                {
+                    "who": who,
+                    "whose": _WHO[who],
+                    "epsilon_micro": each.epsilon_micro,
+                    "accounting": each.method,
+                }
+                for who, each in towards.items()
+            ],
         },
         "quality": {
             "held_back": release.held_back,
@@ -169,12 +184,9 @@ def to_markdown(card: bytes) -> str:
             f"- Epsilon {_micro(privacy['epsilon_micro'])} at delta {privacy['delta_ppb'] / _PPB:g},"
             f" by {privacy['accounting']} accounting, for {privacy['unit']}",
             *(
-                f"- Towards {name}: epsilon {_micro(privacy[f'epsilon_towards_{who}_micro'])},"
-                f" by {privacy[f'accounting_towards_{who}']} accounting"
-                for who, name in (
-                    ("partner", "another partner"),
-                    ("coordinator", "the coordinator"),
-                )
+                f"- Towards {each['whose']}: epsilon {_micro(each['epsilon_micro'])} at that delta,"
+                f" by {each['accounting']} accounting"
+                for each in privacy["towards"]
             ),
             f"- Trust: {privacy['trust']}. {privacy['trust_means']}",
             "",

@@ -32,7 +32,6 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from commonground.committees import FixedSet, RoundStart, Signed
-from federated.fixed_point import to_ring
 from federated.kept import KeptUpdate, KeptUpdates
 from federated.member import Member
 from federated.messages import (
@@ -108,7 +107,7 @@ def client_app(
             )
         if update is None:
             computed = partner.update(task.round, base)
-            masked = member.mask(start, to_ring(spec, computed.vector))
+            masked = member.mask(start, computed.words)
             update = KeptUpdate(
                 masked.hidden, masked.sealed.encode(), masked.sealed.digest, computed.epsilon_micro
             )
@@ -122,7 +121,7 @@ def client_app(
         task = read_open(message)
         require_job(task.job_id)
         fixed = log.await_set(task.round)
-        sums = member.open(fixed, task.shares, task.duties, partner.blank.vector.size)
+        sums = member.open(fixed, task.shares, task.duties, spec.values)
         hashes = {masks: hashlib.sha256(raw).digest() for masks, raw in sorted(sums.items())}
         said = {masks: fixed.opened.get((member.me, masks)) for masks in hashes}
         if any(said[masks] not in (None, hashes[masks]) for masks in hashes):

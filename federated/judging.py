@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from federated.grid import sum_deviation
 from federated.model import Weights
 from federated.robust import combine
 from federated.spec import TrainingSpec
@@ -123,4 +124,4 @@ class Jury:
 
     def _deviation(self, partners: int) -> float:
         """Of the noise in the sum of so many, in any direction."""
-        return float(self.spec.noise_deviation_each * partners**0.5)
+        return sum_deviation(self.spec, partners)

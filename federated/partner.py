@@ -15,13 +15,16 @@ from typing import Final
 
 import numpy as np
 
-from federated.chance import Randomness, normal, uniform
 from federated.data import PrivateData
-from federated.model import Vector, Weights, fixed_digest
+from federated.grid import to_ring
+from federated.model import Weights, fixed_digest
+from federated.noise import Randomness, sampled
+from federated.ring import Words
 from federated.spec import TrainingSpec
 from federated.tasks import Task
 from federated.tasks.task import Inputs, blank
-from protocol.errors import Reject, StateError
+from protocol.errors import Reject
+from protocol.limits import PPM
 
 # Examples that a model is tried on before it is trained.
 TRIED: Final = 3
@@ -31,7 +34,7 @@ TRIED: Final = 3
 class LocalUpdate:
     """What a partner gives to a round, and what its data has spent by then."""
 
-    vector: Vector  # (parameters,) float32
+    words: Words  # (values,) with this partner's noise; single ones are for nobody's eyes
     epsilon_micro: int
 
 
@@ -67,21 +70,14 @@ class Partner:
         if not np.isfinite(base.vector).all():
             raise Reject("the model to start from holds values that are not finite")
         epsilon_micro = self._charge(round_)
-        vector = self._noisy_sum(base)
-        if not np.isfinite(vector).all():
-            raise StateError(
-                "the noise of this job is too large for single floats",
-                "do not join it; its operator has to open one with a smaller clip or noise",
-            )
-        return LocalUpdate(vector, epsilon_micro)
+        return LocalUpdate(self._noisy_sum(round_, base), epsilon_micro)
 
-    def _noisy_sum(self, base: Weights) -> Vector:
+    def _noisy_sum(self, round_: int, base: Weights) -> Words:
         """The clipped gradients of a Poisson sample, and this partner's noise; never empty."""
         spec, inputs = self._spec, self._inputs_of(base)
-        chosen = uniform(len(inputs), self._randomness) < spec.sampling
+        chosen = sampled(len(inputs), round(spec.sampling * PPM), self._randomness)
         total = self._task.clipped_sum(base, inputs[chosen], self._targets[chosen], spec.clip)
-        noise = spec.noise_deviation_each * normal(len(total), self._randomness)
-        return (total + noise).astype(np.float32)
+        return to_ring(total, spec, round_, self._randomness)
 
     def _inputs_of(self, base: Weights) -> Inputs:
         """Features follow from the model's fixed arrays, which are the same in every round."""

@@ -1,55 +1,58 @@
 """What training costs: (epsilon, delta)-differential privacy, for adding or removing one example.
 
-The mechanism of a round is the Gaussian one over a Poisson sample (Abadi et al., CCS 2016). Rounds and jobs
-are composed numerically by their privacy loss random variables (PRV: Gopi, Lee & Wutschitz, NeurIPS 2021),
-which states about a tenth less than Rényi accounting for the same noise. Both are Opacus'. With sampling
-below one it composes the loss of removing an example; that adding one never costs more is observed, not
-proven (Lebeda et al., 2024). With sampling of one the two are the same.
+A round is a Gaussian mechanism over a Poisson sample (Abadi et al., CCS 2016). Its noise is discrete and
+shared out, which costs nothing that shows (docs/adr/0050; federated/grid.py sees to that). Without sampling
+any number of rounds and jobs is one Gaussian mechanism, whose epsilon has a formula (Balle & Wang, ICML
+2018). With sampling their losses are composed numerically (federated/loss.py), for an example that is added
+and for one that is removed, and the larger epsilon counts.
 
 All epsilons are upper bounds in micro, rounded up; all noise multipliers are multiples of 1e-6, rounded
-up, because that is how the log carries them.
+up, because that is how the log carries them. Numbers of composition are for rounds that were fixed before the
+first one ran: a whole job is (ADR 50).
 """
 
 from __future__ import annotations
 
-import logging
+import itertools
 import math
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-import numpy as np
-from opacus.accountants import PRVAccountant, RDPAccountant
+from scipy.special import log_ndtr
 
+from federated.loss import OutOfRange, bin_width, epsilon_for, sampled_gaussian
 from federated.spec import Mechanism, TrainingSpec
+from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.errors import ConfigError, StateError
 from protocol.limits import PPM
 
-log = logging.getLogger(__name__)
-
 # An epsilon is asked for again and again: by the charge, the round's record, the card, a page.
 _CACHE_ENTRIES: Final = 4_096
-# Whole orders, but for the least: others take ten times as long and gain a hundredth.
-_ORDERS: Final = (1.25, 1.5, *range(2, 64), 128, 256, 512)
-# PRV's mesh grows with epsilon, and beyond this the exact figure protects nobody any better.
-_PRV_EPSILON_MAX: Final = 100.0
 # Below, epsilon is in the thousands; above, noise drowns a sum over every person alive.
 _NOISE_MICRO_MIN: Final = PPM // 100
 _NOISE_MICRO_MAX: Final = 4_000 * PPM  # what the log's 32 bits hold
 # Noise a thousandth above the least possible costs no accuracy that anybody can measure.
 _NOISE_TOLERANCE: Final = 1_000
+# Numerics hold down to here. Nobody's promise needs less: it is one in all grains of sand.
+DELTA_MIN: Final = 1e-20
+# Usual in what is published, for some ten thousand examples.
+DELTA_USUAL: Final = 1e-5
+# What updates cost that are cut to the steps of a grid: federated.grid's SLACK_MAX, rounded up.
+_GRID_MICRO: Final = 1
+# What the logarithms in a formula can be wrong by, for each unit of their size.
+_LOG_ERROR: Final = 1e-15
+_STEPS: Final = 200
 
 
 class Method(StrEnum):
     """How an epsilon was computed."""
 
-    PRV = "PRV"
-    RDP = "RDP"
+    EXACT = "exact Gaussian"
+    PLD = "PLD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,7 @@ class Bound:
 def bound(mechanisms: Sequence[Mechanism], delta: float) -> Bound:
     """All of the mechanisms together, on the same data, in any order.
 
-    PRV's numerics fail for some extreme settings; then the bound is Rényi's, and says so. Raises
-    ConfigError for settings that no bound exists for.
+    Raises ConfigError for settings that no bound exists for.
     """
     return _bound(_merged(mechanisms), delta)
 
@@ -85,77 +87,61 @@ def noise_multiplier_for(epsilon: float, delta: float, sampling: float, rounds: 
     Raises ConfigError when no noise that the log can carry is enough.
     """
 
-    def holds(micro: int) -> bool:
-        return epsilon_micro(micro / PPM, sampling, rounds, delta) <= epsilon * PPM
+    def cost(micro: int) -> int:
+        return epsilon_micro(micro / PPM, sampling, rounds, delta)
 
-    if not holds(high := PPM):
-        while not holds(high := 2 * high):
-            if high > _NOISE_MICRO_MAX // 2:
-                raise ConfigError(
-                    f"no noise gives epsilon {epsilon:g} at delta {delta:g}",
-                    "allow a larger epsilon or delta, or fewer rounds",
-                )
-        low = high // 2
-    else:
-        low = _NOISE_MICRO_MIN
-    while high - low > max(1, high // _NOISE_TOLERANCE):
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
+    wanted = math.floor(epsilon * PPM) if epsilon > 0 else 0
+    low = high = _NOISE_MICRO_MIN
+    above = below = cost(high)
+    while not below <= wanted:
+        low, above, high = high, below, 4 * high
+        if high > _NOISE_MICRO_MAX:
+            raise ConfigError(
+                f"no noise gives epsilon {epsilon:g} at delta {delta:g}",
+                "allow a larger epsilon or delta, or fewer rounds",
+            )
+        below = cost(high)
+    for turn in itertools.count():
+        gap, tolerance = high - low, max(1, high // _NOISE_TOLERANCE)
+        if gap <= tolerance:
+            break
+        # Epsilon is nearly a power of the noise: a line through the logarithms finds it in a few turns, and
+        # where it is none, each third one halves.
+        line = math.log(above / max(wanted, 1)) / math.log(above / below)
+        part = 0.5 if turn % 3 == 2 else line
+        guess = round(low * (high / low) ** part)
+        inside = min(tolerance // 2 + 1, gap // 2)
+        guess = min(max(guess, low + inside), high - inside)
+        if (found := cost(guess)) <= wanted:
+            high, below = guess, found
+        else:
+            low, above = guess, found
     return high / PPM
-
-
-def towards_coordinator(spec: TrainingSpec) -> Bound:
-    """What the coordinator could learn: it sees each update alone, with 1/quorum of the variance."""
-    return _with_noise(spec, 1 / spec.quorum)
-
-
-def towards_partner(spec: TrainingSpec) -> Bound:
-    """What another partner could learn: it knows its own noise, and takes that out of the sum."""
-    return _with_noise(spec, max(spec.quorum - 1, 1) / spec.quorum)
-
-
-def _with_noise(spec: TrainingSpec, part: float) -> Bound:
-    """The whole job towards somebody for whom only a part of the noise's variance is unknown."""
-    unknown = spec.noise_multiplier * math.sqrt(part)
-    return bound([Mechanism(unknown, spec.sampling, spec.rounds)], spec.delta)
-
-
-def require_promise(spec: TrainingSpec) -> None:
-    """Raises StateError when the job's noise does not keep the epsilon that the job states."""
-    cost = bound([spec.mechanism], spec.delta)
-    if cost.epsilon_micro > round(spec.epsilon * PPM):
-        raise StateError(
-            f"the job promises epsilon {spec.epsilon:g} and costs {cost.epsilon_micro / PPM:.3f}",
-            "do not join it; its operator has to open one with more noise or fewer rounds",
-        )
-
-
-def rdp_epsilon_micro(mechanisms: Sequence[Mechanism], delta: float) -> int:
-    """The same by Rényi accounting alone, to compare with: an upper bound as well, and a looser one."""
-    return _micro(_rdp(_merged(mechanisms), delta))
 
 
 @lru_cache(_CACHE_ENTRIES)
 def _bound(mechanisms: tuple[Mechanism, ...], delta: float) -> Bound:
     _require_sane(mechanisms, delta)
     if not mechanisms:
-        return Bound(0, Method.PRV)
-    renyi = _rdp(mechanisms, delta)
-    if renyi <= _PRV_EPSILON_MAX:
-        try:
-            prv = _prv(mechanisms, delta)
-        except (RuntimeError, ValueError, MemoryError) as error:
-            log.warning("PRV accounting failed, Rényi's bound is used: %s", error)
-        else:
-            if 0 < prv <= renyi:  # not a number is neither
-                return Bound(_micro(prv), Method.PRV)
-    return Bound(_micro(renyi), Method.RDP)
+        return Bound(0, Method.EXACT)
+    # A sample never costs more than everybody.
+    exact = _gaussian_epsilon(mechanisms, delta)
+    found = Bound(_micro(exact, mechanisms), Method.EXACT)
+    if all(each.sampling == 1 for each in mechanisms):
+        return found
+    try:
+        composed = _micro(_composed_epsilon(mechanisms, delta), mechanisms)
+    except OutOfRange:
+        return found
+    return Bound(min(composed, found.epsilon_micro), Method.PLD)
 
 
 def _require_sane(mechanisms: Sequence[Mechanism], delta: float) -> None:
     """Written so that NaN fails every comparison."""
-    if not 0 < delta < 1:
-        raise ConfigError(f"delta is {delta:g}", "let it lie between zero and one")
+    if not DELTA_MIN <= delta < 1:
+        raise ConfigError(
+            f"delta is {delta:g}", f"let it lie between {DELTA_MIN:g} and one; 1e-5 is usual"
+        )
     for each in mechanisms:
         if not (0 < each.noise_multiplier < math.inf and 0 < each.sampling <= 1 <= each.rounds):
             raise ConfigError(
@@ -165,36 +151,42 @@ def _require_sane(mechanisms: Sequence[Mechanism], delta: float) -> None:
             )
 
 
-def _prv(mechanisms: tuple[Mechanism, ...], delta: float) -> float:
-    accountant = PRVAccountant()
-    accountant.history = _history(mechanisms)
-    with _quiet():
-        return float(accountant.get_epsilon(delta))
+def _gaussian_epsilon(mechanisms: Sequence[Mechanism], delta: float) -> float:
+    """Of all of them without sampling: one Gaussian mechanism, since variances of the loss add up."""
+    mu = math.sqrt(sum(each.rounds / each.noise_multiplier**2 for each in mechanisms))
+    wanted = math.log(delta)
+
+    def holds(epsilon: float) -> bool:
+        first = float(log_ndtr(mu / 2 - epsilon / mu))
+        second = epsilon + float(log_ndtr(-mu / 2 - epsilon / mu))
+        doubt = _LOG_ERROR * (1 + epsilon - first)
+        return first + math.log(-math.expm1(min(second - first, 0.0) - doubt)) <= wanted
+
+    if holds(0.0):
+        return 0.0
+    low, high = 0.0, mu * mu / 2 + mu * math.sqrt(-2 * math.log(delta))  # by Chernoff
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
-def _rdp(mechanisms: tuple[Mechanism, ...], delta: float) -> float:
-    accountant = RDPAccountant()
-    accountant.history = _history(mechanisms)
-    with _quiet():
-        return float(accountant.get_epsilon(delta, alphas=list(_ORDERS)))
+def _composed_epsilon(mechanisms: Sequence[Mechanism], delta: float) -> float:
+    """By their losses. Raises OutOfRange."""
+    settings = [(each.noise_multiplier, each.sampling, each.rounds) for each in mechanisms]
+    bin_ = bin_width(settings)
+    losses = [(sampled_gaussian(noise, sampling, bin_), n) for noise, sampling, n in settings]
+    epsilon = 0.0
+    for way in (0, 1):  # an example removed, and one added
+        epsilon = epsilon_for(delta, [(pair[way], n) for pair, n in losses], bin_, epsilon)
+    return epsilon
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Opacus warns that a better Rényi order exists, and takes the logarithm of 1 - sampling: no harm."""
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
-
-
-def _history(mechanisms: tuple[Mechanism, ...]) -> list[tuple[float, float, int]]:
-    return [(each.noise_multiplier, each.sampling, each.rounds) for each in mechanisms]
-
-
-def _micro(epsilon: float) -> int:
+def _micro(epsilon: float, mechanisms: Sequence[Mechanism]) -> int:
+    """Rounded up, and for every round a millionth at least: none is for nothing."""
     if not math.isfinite(epsilon):
         raise ConfigError("these settings have no finite epsilon", "add noise or train less")
-    return math.ceil(epsilon * PPM)
+    return max(math.ceil(epsilon * PPM) + _GRID_MICRO, sum(each.rounds for each in mechanisms))
 
 
 def _merged(mechanisms: Sequence[Mechanism]) -> tuple[Mechanism, ...]:
@@ -203,3 +195,74 @@ def _merged(mechanisms: Sequence[Mechanism]) -> tuple[Mechanism, ...]:
     for each in mechanisms:
         rounds[each.noise_multiplier, each.sampling] += each.rounds
     return tuple(Mechanism(*kind, rounds[kind]) for kind in sorted(rounds))
+
+
+class Who(StrEnum):
+    """Somebody who could learn something of an example."""
+
+    PUBLIC = "public"  # sees the models of all rounds
+    PARTNER = "partner"  # knows its own noise as well
+    COORDINATOR = "coordinator"  # sees sums, and no more than the public
+    COMMITTEE = "committee"  # the coordinator, with as many of the committee as may side with it
+    BROKEN = "broken committee"  # the coordinator, with more of them: single updates are open to it
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What a whole job may cost an example towards one of them. Epsilon is nothing without its delta."""
+
+    who: Who
+    bound: Bound
+    delta: float
+
+    @property
+    def epsilon(self) -> float:
+        """In one, not in micro."""
+        return self.bound.epsilon_micro / PPM
+
+
+def adversaries(spec: TrainingSpec) -> list[Exposure]:
+    """Everybody who could learn from a job, and how much at most, from the public to the worst."""
+    unknown = {
+        Who.PUBLIC: 1.0,
+        Who.PARTNER: _unknown(spec, 1),
+        Who.COORDINATOR: 1.0,
+        # Each member is a partner, who knows its own noise.
+        Who.COMMITTEE: _unknown(spec, colluders_of(min(COMMITTEE_MAX, spec.partners))),
+        Who.BROKEN: 1 / spec.noise_parties,
+    }
+    return [Exposure(who, _with_noise(spec, part), spec.delta) for who, part in unknown.items()]
+
+
+def delta_limit(examples: int) -> float:
+    """The largest delta that a partner's machine agrees to unasked.
+
+    A mechanism that gives away one of n examples, whole, with the chance of delta each, is
+    (0, delta)-private: n * delta of them are to be expected. So it is a tenth of one at most.
+    """
+    return min(DELTA_USUAL, 0.1 / max(examples, 1))
+
+
+def require_promise(spec: TrainingSpec) -> None:
+    """Raises StateError when the job's noise does not keep the epsilon that the job states."""
+    cost = bound([spec.mechanism], spec.delta)
+    if cost.epsilon_micro > round(spec.epsilon * PPM):
+        raise StateError(
+            f"the job promises epsilon {spec.epsilon:g} and costs {cost.epsilon_micro / PPM:.3f}"
+            f" at delta {spec.delta:g}",
+            "do not join it; its operator has to open one with more noise or fewer rounds",
+        )
+
+
+def _unknown(spec: TrainingSpec, colluders: int) -> float:
+    """What part of the promised variance so many partners in a sum do not know.
+
+    Whose example it is adds its own noise in any case.
+    """
+    return min(1.0, max(spec.summed - colluders, 1) / spec.noise_parties)
+
+
+def _with_noise(spec: TrainingSpec, part: float) -> Bound:
+    """The whole job towards somebody for whom only a part of the noise's variance is unknown."""
+    unknown = spec.noise_multiplier * math.sqrt(part)
+    return bound([Mechanism(unknown, spec.sampling, spec.rounds)], spec.delta)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from commonground.committees import FixedSet, RoundStart, Signed
 from federated.aggregate import Aggregator
 from federated.exchange import Answers, Roster, ask
-from federated.fixed_point import RING, from_ring
+from federated.grid import from_ring, ring_of
 from federated.judging import Judged, Jury
 from federated.messages import Task, read_reply, task_message
 from federated.model import Weights, digest, encode
@@ -182,15 +182,19 @@ class _Round:
         hidden = dict(sorted(got.accepted.items()))
         if not fixed:
             self.log.fix(list(hidden))
-        size = self.weights.vector.size
+        ring, size = ring_of(self.spec), self.spec.values
         opener = Opener(
             *(self.grid, self.roster, self.log),
             {partner: each.sealed for partner, each in hidden.items()},
-            *(RING, size, self.job.round_seconds),
+            *(ring, size, self.job.round_seconds),
         )
         opened = opener.run()
         sums = [
-            from_ring(self.spec, uncover(RING, [hidden[who].words for who in group], masks, size))
+            from_ring(
+                uncover(ring, [hidden[who].words for who in group], masks, size),
+                self.spec,
+                self.start.number,
+            )
             for group, masks in zip(opened.groups, opened.sums, strict=True)
         ]
         return Summed(opened.groups, sums, list(hidden), opened.faulty)
@@ -210,7 +214,7 @@ class _Round:
         reply = read_reply(message)
         if (reply.job_id, reply.round) != (self.job.id, self.start.number):
             raise Reject("its update is for another round")
-        words = RING.unpack(reply.hidden, self.weights.vector.size)
+        words = ring_of(self.spec).unpack(reply.hidden, self.spec.values)
         sealed = Sealed.decode(reply.sealed, self.start.committee.size)
         signed = self.log.signed().get(partner)
         if signed is None:

@@ -38,7 +38,7 @@ class TrainingSpec:
     labels: tuple[str, ...]
     columns: tuple[str, ...]
     rounds: int
-    quorum: int  # updates that a round needs; each adds 1/sqrt(quorum) of the noise
+    quorum: int  # updates that a round needs
     sampling: float
     clip: float  # L2 bound of an example's gradient
     noise_multiplier: float
@@ -47,22 +47,25 @@ class TrainingSpec:
     epsilon: float
     delta: float
     expected_examples: int  # of all partners; scales the step, needs not be exact
+    cohorts: int  # whose sums are opened; 0: that of all partners alone
+    noise_parties: int  # whose noise in a sum makes up what is promised
+    step: int  # what updates are cut to, in millionths of the clip
+    bits: int  # an update's values are modulo 2^bits
+    values: int  # of an update
+    parameters: int  # of the model
+    partners: int  # invited
     options: str  # of the task, canonical JSON
     spare_rounds: int = 0  # that may come to nothing, and cost as much
+
+    @property
+    def summed(self) -> int:
+        """Updates that a sum has at least."""
+        return self.quorum // max(1, self.cohorts)
 
     @property
     def mechanism(self) -> Mechanism:
         """What the whole job costs, to whoever sees only the sums."""
         return Mechanism(self.noise_multiplier, self.sampling, self.rounds + self.spare_rounds)
-
-    @property
-    def noise_deviation_each(self) -> float:
-        """Standard deviation of the noise that one partner adds to every coordinate.
-
-        Variances add up: with at least `quorum` partners in a round, whoever they are, the sum carries
-        at least (noise_multiplier * clip)^2.
-        """
-        return float(self.noise_multiplier * self.clip / self.quorum**0.5)
 
 
 def spare_for(rounds: int) -> int:
@@ -94,6 +97,13 @@ def spec_of(job: JobTerms | pb.Job, labels: Sequence[str]) -> TrainingSpec:
         epsilon=job.epsilon_micro / PPM,
         delta=job.delta_ppb / _PPB,
         expected_examples=job.expected_examples,
+        cohorts=job.cohorts,
+        noise_parties=job.noise_parties,
+        step=job.upload_step,
+        bits=job.upload_bits,
+        values=job.upload_values,
+        parameters=job.parameters,
+        partners=len(job.partners),
         spare_rounds=job.spare_rounds,
         options=job.task_options,
     )

@@ -36,6 +36,11 @@ class JobTerms:
     endpoint: str
     tls_certificate: bytes
     spare_rounds: int
+    noise_parties: int
+    upload_step: int
+    upload_bits: int
+    upload_values: int
+    parameters: int
     task_options: str
     task_code: bytes
     task_version: str

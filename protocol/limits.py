@@ -58,6 +58,14 @@ TRAINING_ROUNDS_MAX: Final = 1_024
 COLUMNS_MAX: Final = 256  # of a table that a job reads
 # A line for each column of a wide table; everybody keeps them.
 TASK_OPTIONS_CHARS_MAX: Final = 16_384
+# A mechanism that gives one of n examples away has a delta of 1/n. So nobody with a thousand examples should
+# accept more than a ten thousandth, and a partner's own machine asks for less (federated.privacy).
+DELTA_PPB_MAX: Final = 100_000
+# With a sign, and in words that everybody's machine adds up.
+UPLOAD_BITS_MIN: Final = 2
+UPLOAD_BITS_MAX: Final = 32
+# 400 MB of floats; a partner's machine holds several such vectors.
+PARAMETERS_MAX: Final = 100_000_000
 # A PEM public key of any kind in use is below 1 KiB.
 TRANSPORT_KEY_BYTES_MAX: Final = 1_024
 # A host name has at most 253 characters (RFC 1035), a port five.

@@ -28,8 +28,8 @@ from federated.client_app import client_app
 from federated.data import data_commitment, load
 from federated.duty import Duty
 from federated.fixed_noise import FixedNoisePartner
-from federated.fixed_point import RING
 from federated.flower.grid import LocalGrid
+from federated.grid import ring_of
 from federated.judging import Jury
 from federated.kept import KeptUpdates
 from federated.member import Member
@@ -200,6 +200,8 @@ class Lab:
             "noise_micro": round(noise * PPM),
             "expected_examples": 60,
             "round_seconds": 1,
+            "upload_values": BLANK.vector.size,
+            "parameters": BLANK.vector.size,
             "partners": [person.id for person in self.people],
         }
         body = job(**(terms | changes))
@@ -257,7 +259,7 @@ class Lab:
         """What a partner's machine is in committees."""
         if person.name not in self.duties:
             self.duties[person.name] = Duty.open(self.folder / f"{person.name}-duty.db")
-        return Member(person.id, self.terms.id, self.duties[person.name], RING)
+        return Member(person.id, self.terms.id, self.duties[person.name], ring_of(self.spec))
 
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""

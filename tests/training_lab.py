@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonhold.digits import LABELS, load_digits
-from federated.chance import Randomness
 from federated.data import IMAGE, LABEL, PrivateData, Table, column_array, private
 from federated.model import Weights, digest
+from federated.noise import Randomness
 from federated.spec import TrainingSpec
 from federated.tasks.registry import made, options_of
 from federated.tasks.task import Task, initial_weights, measured
@@ -26,6 +26,13 @@ SPEC = TrainingSpec(
     columns=(IMAGE, LABEL),
     rounds=20,
     quorum=3,
+    cohorts=0,
+    noise_parties=2,
+    step=PPM,
+    bits=16,
+    values=BLANK.vector.size,
+    parameters=BLANK.vector.size,
+    partners=4,
     sampling=1.0,
     clip=1.0,
     noise_multiplier=6.25,

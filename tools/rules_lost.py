@@ -43,6 +43,7 @@ ROUNDS: Final = "unit/test_fold_rounds.py"
 LIFE: Final = "unit/test_fold_life.py"
 MODELS: Final = "unit/test_fold_model_licences.py"
 MOVING: Final = "unit/test_fold_moving.py"
+TRAINING: Final = "unit/test_fold_training.py"
 SETTLEMENT: Final = "unit/test_fold_settlement.py"
 TAKEN: Final = "unit/test_fold_taken_parts.py"
 TAKEDOWN: Final = "unit/test_fold_takedown.py"
@@ -79,6 +80,7 @@ _ASKS: Final = "protocol/rules/asks.py"
 _ATTESTING: Final = "protocol/rules/attesting.py"
 _MOVING: Final = "protocol/rules/moving.py"
 _CARRIED: Final = "protocol/money/moving.py"
+_TRAINING: Final = "protocol/rules/training.py"
 _RETIRING: Final = "protocol/rules/retiring.py"
 _SETTLING: Final = "protocol/rules/settling.py"
 _STRICT: Final = "protocol/log/strict.py"
@@ -2651,6 +2653,62 @@ _MOVED: Final = (
 )
 
 _TRAINED: Final = (
+    Mutant(
+        "more partners make the noise than a round has to have",
+        _TRAINING,
+        "1 <= job.noise_parties <= summed",
+        "1 <= job.noise_parties",
+        TRAINING,
+    ),
+    Mutant(
+        "nobody makes the noise",
+        _TRAINING,
+        "1 <= job.noise_parties <= summed",
+        "job.noise_parties <= summed",
+        TRAINING,
+    ),
+    Mutant(
+        "each of two cohorts has half of the noise",
+        _TRAINING,
+        "job.quorum // max(1, job.cohorts)",
+        "job.quorum",
+        WORTH,
+    ),
+    Mutant(
+        "a delta of a half is a promise",
+        _TRAINING,
+        "0 < job.delta_ppb <= DELTA_PPB_MAX",
+        "0 < job.delta_ppb",
+        TRAINING,
+    ),
+    Mutant(
+        "updates are cut to nothing",
+        _TRAINING,
+        '    require(job.upload_step > 0, "updates are cut to steps of nothing")\n',
+        "",
+        TRAINING,
+    ),
+    Mutant(
+        "values have no bits, or more than words",
+        _TRAINING,
+        "UPLOAD_BITS_MIN <= job.upload_bits <= UPLOAD_BITS_MAX",
+        "True",
+        TRAINING,
+    ),
+    Mutant(
+        "an update has more values than the model",
+        _TRAINING,
+        "0 < job.upload_values <= job.parameters <= PARAMETERS_MAX",
+        "0 < job.upload_values <= PARAMETERS_MAX",
+        TRAINING,
+    ),
+    Mutant(
+        "a model may be of any size",
+        _TRAINING,
+        "0 < job.upload_values <= job.parameters <= PARAMETERS_MAX",
+        "0 < job.upload_values <= job.parameters",
+        TRAINING,
+    ),
     Mutant(
         "a cohort may be one partner",
         _WORTH,

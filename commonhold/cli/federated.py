@@ -36,8 +36,8 @@ app = typer.Typer(
 
 register(app)
 
-# Who adds up the updates. Secure aggregation would make this "nobody".
-TRUST: Final = "coordinator"
+# Who could see single updates: more of a committee of partners than may collude, with the coordinator.
+TRUST: Final = "committee"
 
 ReadyOption = Annotated[
     Path | None, typer.Option("--ready-file", help="File that gets JSON once others may go on.")
@@ -84,6 +84,16 @@ def open_(
     quorum: Annotated[
         int | None, typer.Option(min=1, help="Updates that a round needs. Default: all but one.")
     ] = None,
+    noise_parties: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Partners whose noise is enough. Default: a quorum without colluders."
+        ),
+    ] = None,
+    upload_bits: Annotated[
+        int | None, typer.Option(help="Of a value that is sent. Default: as many as hold any sum.")
+    ] = None,
+    upload_part: Annotated[float, typer.Option(help="Of the values, sent in one round.")] = 1.0,
     price: Annotated[float, typer.Option(help="Weight of one update in the pay.")] = 1.0,
     model_licence: Annotated[
         str, typer.Option(help="Under which partners have the model: SPDX id, or where to read it.")
@@ -131,6 +141,9 @@ def open_(
         epsilon=epsilon,
         delta=delta,
         quorum=max(1, len(partners) - 1) if quorum is None else quorum,
+        noise_parties=noise_parties,
+        upload_bits=upload_bits,
+        upload_part=upload_part,
         expected_examples=expected_examples,
         price=price,
         held_back=held_back,

@@ -12,7 +12,8 @@ from coordinator.operator import Operator
 from coordinator.training.jobs import model_folder
 from coordinator.training.releasing import last_weights, lineage_of
 from federated.answer import Cost, Origin, compose, to_markdown
-from federated.privacy import bound, towards_coordinator, towards_partner
+from federated.grid import sum_deviation
+from federated.privacy import adversaries
 from federated.questions import parse
 from federated.signed_card import sign
 from federated.spec import TrainingSpec, labels_of, spec_of
@@ -50,7 +51,7 @@ def answer_question(operator: Operator, job: Job) -> Answered:
     answer = compose(
         parse(task.question),
         noisy_sum(last_weights(operator, job, task), spec.expected_examples),
-        spec.noise_deviation_each * len(done.partners) ** 0.5,
+        sum_deviation(spec, len(done.partners)),
         Origin(
             network=lineage.network,
             job_id=record.id,
@@ -80,11 +81,5 @@ def answer_question(operator: Operator, job: Job) -> Answered:
 
 
 def _cost(spec: TrainingSpec) -> Cost:
-    return Cost(
-        {
-            "everybody who sees the answer": bound([spec.mechanism], spec.delta).epsilon_micro,
-            "another partner": towards_partner(spec).epsilon_micro,
-            "the coordinator": towards_coordinator(spec).epsilon_micro,
-        },
-        spec.delta,
-    )
+    towards = {str(each.who): each.bound.epsilon_micro for each in adversaries(spec)}
+    return Cost(towards, spec.delta)

@@ -25,16 +25,18 @@ from coordinator.training.leading import OnState, Outcome, Settings, body_bytes,
 from coordinator.training.releasing import load_held_back
 from coordinator.training.snapshot import load_yardstick
 from federated.flower.control import SuperLink
+from federated.grid import fitting
 from federated.model import Weights, digest, encode
 from federated.privacy import noise_multiplier_for
 from federated.recipe import Recipe
-from federated.spec import labels_of, spare_for
+from federated.spec import labels_of, spare_for, spec_of
 from federated.tasks import Task
 from federated.tasks.registry import code_digest, code_version, made, options_of, require_kind
 from federated.tasks.task import initial_weights
+from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.errors import ConfigError
 from protocol.identity import PersonId, name_of
-from protocol.limits import PPM, TRAINING_ROUNDS_MAX
+from protocol.limits import DELTA_PPB_MAX, PPM, TRAINING_ROUNDS_MAX
 from protocol.rules.training import ROUND_SECONDS_MAX
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -46,7 +48,7 @@ _MILLIONTH: Final = 1e-6
 _CARRIED_MAX: Final = 4_294.0
 _RANGES: Final = {
     "epsilon": (_MILLIONTH, 100.0),
-    "delta": (1e-9, 0.999),
+    "delta": (1 / _PPB, DELTA_PPB_MAX / _PPB),
     "sampling": (_MILLIONTH, 1.0),
     "clip": (_MILLIONTH, _CARRIED_MAX),
     "learning_rate": (_MILLIONTH, _CARRIED_MAX),
@@ -56,6 +58,7 @@ _RANGES: Final = {
     "spare_rounds": (0, TRAINING_ROUNDS_MAX - 1),
     "expected_examples": (1, 2**32 - 1),
     "round_seconds": (1, ROUND_SECONDS_MAX),
+    "upload_part": (_MILLIONTH, 1.0),
 }
 
 _OF_RECIPE: Final = ("rounds", "sampling", "clip", "learning_rate", "momentum")
@@ -77,6 +80,9 @@ class Terms:
     epsilon: float
     delta: float
     quorum: int
+    noise_parties: int | None  # None: a quorum, but for the colluders that a committee bears
+    upload_bits: int | None  # of a value; None: as many as hold any sum
+    upload_part: float  # of the values, that a round carries
     expected_examples: int
     price: float  # weight of one update in the trainers' pool
     held_back: Path
@@ -99,6 +105,11 @@ class Terms:
             raise ConfigError(
                 f"--quorum is {self.quorum}, of {len(self.partners)} partners",
                 f"give a whole number from 1 to {len(self.partners)}, or invite more",
+            )
+        if self.noise_parties is not None and not 1 <= self.noise_parties <= self.quorum:
+            raise ConfigError(
+                f"--noise-parties is {self.noise_parties}, of rounds of {self.quorum} updates",
+                f"give a whole number from 1 to {self.quorum}",
             )
         for partner in self.partners:
             if self.partners.count(partner) > 1:
@@ -162,7 +173,8 @@ def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
     recipe: Recipe = replace(task.recipe(terms.expected_examples), **terms.recipe)  # type: ignore[arg-type]
     spare = spare_for(recipe.rounds) if terms.spare_rounds is None else terms.spare_rounds
     noise = noise_multiplier_for(terms.epsilon, terms.delta, recipe.sampling, recipe.rounds + spare)
-    return pb.Job(
+    parameters = weights.vector.size
+    record = pb.Job(
         network=state.network,
         id=terms.job_id,
         title=terms.title,
@@ -188,4 +200,16 @@ def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
         model_licence=terms.model_licence,
         round_seconds=terms.round_seconds,
         spare_rounds=spare,
+        noise_parties=terms.noise_parties or noise_parties_for(len(terms.partners), terms.quorum),
+        parameters=parameters,
+        upload_values=math.ceil(terms.upload_part * parameters),
     )
+    record.upload_step, record.upload_bits = fitting(
+        spec_of(record, weights.labels), len(terms.partners), terms.upload_bits
+    )
+    return record
+
+
+def noise_parties_for(partners: int, quorum: int) -> int:
+    """Whose noise is enough: all of a quorum's but of those who know theirs and may tell the coordinator."""
+    return max(1, quorum - max(1, colluders_of(min(COMMITTEE_MAX, partners))))

@@ -43,6 +43,7 @@ from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
     from federated.flower.supernode import SuperNode
+    from federated.grid import require_grid, ring_of
 
 BUDGET_FILE: Final = "budget.db"
 TRANSPORT_FILE: Final = "transport.key"
@@ -145,11 +146,10 @@ def _train(
     from federated.data import data_commitment, load
     from federated.duty import Duty
     from federated.fixed_noise import partner_with
-    from federated.fixed_point import RING
     from federated.flower.supernode import SuperNode
     from federated.kept import KeptUpdates
     from federated.member import Member
-    from federated.privacy import composed_epsilon_micro, require_promise, towards_coordinator
+    from federated.privacy import adversaries, composed_epsilon_micro, require_promise
     from federated.spec import spec_of
     from federated.tasks.registry import require_code, require_columns, task_of
     from federated.transport import load_key, public_pem
@@ -157,10 +157,11 @@ def _train(
 
     record, spec = job.terms, spec_of(job.terms, job.labels)
     require_promise(spec)
-    exposed = towards_coordinator(spec).epsilon_micro / PPM
+    require_grid(spec)
+    exposed = adversaries(spec)[-1].epsilon
     progress.say(
-        f"the job costs epsilon {spec.epsilon:g} towards everybody who sees its models, and up to"
-        f" {exposed:.2f} towards its coordinator, who sees your update alone"
+        f"the job costs epsilon {spec.epsilon:g} at delta {spec.delta:g} towards everybody who sees its"
+        f" models, and up to {exposed:.2f} towards its coordinator if too many of a committee side with it"
     )
     require_code(record.task, record.task_code, record.task_version)
     task = task_of(record.task, record.task_options, spec.labels, offer.device)
@@ -188,7 +189,7 @@ def _train(
                 spec=spec,
                 partner=partner,
                 log=job,
-                member=Member(job.me, record.id, duty, RING),
+                member=Member(job.me, record.id, duty, ring_of(spec)),
                 kept=kept,
             )
             with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:

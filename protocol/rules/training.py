@@ -15,9 +15,11 @@ from protocol.lifecycle import JobEvent, next_job_status
 from protocol.limits import (
     CERTIFICATE_BYTES_MAX,
     COLUMNS_MAX,
+    DELTA_PPB_MAX,
     ENDPOINT_CHARS_MAX,
     KEY_BYTES,
     NAME_CHARS_MAX,
+    PARAMETERS_MAX,
     PARTNERS_MAX,
     PPM,
     PRICE_PPM_MAX,
@@ -25,6 +27,8 @@ from protocol.limits import (
     TEXT_CHARS_MAX,
     TRAINING_ROUNDS_MAX,
     TRANSPORT_KEY_BYTES_MAX,
+    UPLOAD_BITS_MAX,
+    UPLOAD_BITS_MIN,
 )
 from protocol.rows import row_of
 from protocol.rules.dataset import usable_snapshot
@@ -76,6 +80,7 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
     _validate_columns(job)
     _validate_partners(state, job)
     _validate_privacy(job)
+    _validate_uploads(job)
     validate_worth_terms(job)
     require(
         job.rounds >= 1 and job.rounds + job.spare_rounds <= TRAINING_ROUNDS_MAX,
@@ -148,6 +153,13 @@ def _validate_partners(state: State, job: pb.Job) -> None:
         f"a round needs the updates of {job.quorum} of {len(job.partners)} partners",
         f"let it need 1 to {len(job.partners)}",
     )
+    # A sum of fewer updates has less noise in it than was promised.
+    summed = job.quorum // max(1, job.cohorts)
+    require(
+        1 <= job.noise_parties <= summed,
+        f"{job.noise_parties} partners are to make the noise of a sum of {summed} updates",
+        f"let it be 1 to {summed}; the others may know theirs",
+    )
 
 
 def _validate_privacy(job: pb.Job) -> None:
@@ -168,9 +180,23 @@ def _validate_privacy(job: pb.Job) -> None:
         f"let it be above zero and at most {EPSILON_MICRO_MAX // PPM}: beyond it promises nothing",
     )
     require(
-        0 < job.delta_ppb < 1_000_000_000,
+        0 < job.delta_ppb <= DELTA_PPB_MAX,
         f"delta is {job.delta_ppb} billionths",
-        "let it be above zero and below one: the odds that epsilon does not hold",
+        f"let it be above zero and at most {DELTA_PPB_MAX:,}: the odds that epsilon does not hold",
+    )
+
+
+def _validate_uploads(job: pb.Job) -> None:
+    require(job.upload_step > 0, "updates are cut to steps of nothing")
+    require(
+        UPLOAD_BITS_MIN <= job.upload_bits <= UPLOAD_BITS_MAX,
+        f"an update's values have {job.upload_bits} bits",
+        f"give {UPLOAD_BITS_MIN} to {UPLOAD_BITS_MAX}",
+    )
+    require(
+        0 < job.upload_values <= job.parameters <= PARAMETERS_MAX,
+        f"an update has {job.upload_values} values for {job.parameters} parameters",
+        f"let it have 1 or more, up to one for each of at most {PARAMETERS_MAX:,}",
     )
 
 

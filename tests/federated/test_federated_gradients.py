@@ -14,11 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from federated import linear
-from federated.chance import normal, uniform
 from federated.gradients import clipped_sum
 from federated.privacy_check import require_private
 from protocol.errors import ConfigError
-from tests.training_lab import seeded
 
 FEATURES, LABELS = 6, 3
 SIZES = [1e-6, 1.0, 1e6, 1e20, 5e37]
@@ -201,22 +199,3 @@ def test_a_model_that_mixes_examples_is_refused_in_words(module: nn.Module, word
 )
 def test_a_model_that_keeps_examples_apart_is_taken(module: nn.Module) -> None:
     require_private(module, loss, *examples(1, 3))
-
-
-# ---- chance ----
-
-
-def test_the_noise_is_normal() -> None:
-    drawn = normal(40_000, seeded(5))
-    assert abs(drawn.mean()) < 0.02 and abs(drawn.std() - 1) < 0.02
-    for sigmas, part in ((1, 0.3173), (2, 0.0455), (3, 0.0027)):
-        assert (abs(drawn) > sigmas).mean() == pytest.approx(part, abs=0.006)
-    assert np.isfinite(normal(1, bytes)).all(), "the smallest uniform there is"
-    assert np.isfinite(normal(1, lambda n: b"\xff" * n)).all(), "and the largest"
-
-
-def test_each_example_is_sampled_with_its_chance_and_by_itself() -> None:
-    drawn = uniform(20_000, seeded(6)) < 0.3
-    assert drawn.mean() == pytest.approx(0.3, abs=0.015)
-    assert (drawn[1:] & drawn[:-1]).mean() == pytest.approx(0.09, abs=0.015)
-    assert (uniform(1_000, lambda n: b"\xff" * n) < 1.0).all(), "sampling of one takes everybody"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from commonhold.digits import load_digits
+from federated.grid import sum_deviation
 from federated.judging import Jury
 from protocol.cohorts import draw_cohorts
 from protocol.errors import StateError
@@ -57,7 +58,7 @@ def looked(its: Jury, round_: int, factors: dict[PersonId, float]):  # type: ign
     rng = np.random.default_rng(round_)
     sums = [
         sum(sent(who, factors.get(who, 1.0)) for who in group)
-        + rng.normal(0, SPEC.noise_deviation_each * len(group) ** 0.5, BLANK.vector.size)
+        + rng.normal(0, sum_deviation(SPEC, len(group)), BLANK.vector.size)
         for group in groups
     ]
     return its.look(BLANK, groups, sums)

@@ -81,10 +81,12 @@ def test_a_job_of_the_log_becomes_the_numbers_of_training() -> None:
         id="j", task="t", task_options="{}", columns=["image", "label"], quorum=4, rounds=20,
         sampling_ppm=500_000, clip_micro=1_500_000, noise_micro=6_238_281,
         learning_rate_micro=32_000_000, momentum_ppm=800_000, epsilon_micro=3_000_000,
-        delta_ppb=10_000, expected_examples=3_000,
+        delta_ppb=10_000, expected_examples=3_000, noise_parties=3, upload_step=700_000,
+        upload_bits=8, upload_values=5, parameters=10, partners=[b"a", b"b"],
     )  # fmt: skip
     made = spec_of(job, LABELS)
     assert (made.job_id, made.task, made.options, made.labels) == ("j", "t", "{}", LABELS)
     assert (made.sampling, made.clip, made.noise_multiplier) == (0.5, 1.5, 6.238281)
     assert (made.learning_rate, made.momentum, made.epsilon, made.delta) == (32.0, 0.8, 3.0, 1e-5)
-    assert made.noise_deviation_each == pytest.approx(6.238281 * 1.5 / 2)
+    assert (made.noise_parties, made.step, made.bits) == (3, 700_000, 8)
+    assert (made.values, made.parameters, made.partners) == (5, 10, 2)

@@ -18,7 +18,7 @@ from federated.card import Lineage, compose, interval_ppm, to_markdown
 from federated.data import PrivateData, Table
 from federated.model import Weights
 from federated.onnx_files import run
-from federated.privacy import epsilon_micro, towards_coordinator
+from federated.privacy import adversaries, epsilon_micro
 from federated.release import Release, release
 from federated.signed_card import sign, verify
 from federated.tasks.task import Scores
@@ -124,12 +124,12 @@ def test_the_card_says_what_the_model_cost_and_how_well_it_does(card: bytes, mad
     its = json.loads(card)
     privacy = its["privacy"]
     assert privacy["epsilon_micro"] == epsilon_micro(6.25, 1.0, SPEC.rounds, 1e-5)
-    assert (privacy["delta_ppb"], privacy["accounting"]) == (10_000, "PRV")
-    assert privacy["unit"].startswith("one example") and privacy["trust"] == "coordinator"
-    assert "added the partners' noisy updates up" in privacy["trust_means"]
-    alone = towards_coordinator(SPEC).epsilon_micro
-    assert privacy["epsilon_towards_coordinator_micro"] == alone
-    assert privacy["epsilon_micro"] < privacy["epsilon_towards_partner_micro"] < alone
+    assert (privacy["delta_ppb"], privacy["accounting"]) == (10_000, "exact Gaussian")
+    assert privacy["unit"].startswith("one example") and privacy["trust"] == "committee"
+    assert "under masks" in privacy["trust_means"]
+    assert [(each["who"], each["epsilon_micro"]) for each in privacy["towards"]] == [
+        (each.who, each.bound.epsilon_micro) for each in adversaries(SPEC)
+    ]
     assert its["quality"]["int8"]["sha256"] == made.int8.digest.hex()
     assert its["quality"]["held_back"] == 400
     low, high = its["quality"]["int8"]["interval_95_ppm"]
@@ -177,9 +177,9 @@ def test_people_can_read_it_and_nobody_can_write_into_it(card: bytes) -> None:
     text = to_markdown(card)
     assert text.startswith("# Digits &#124; &#60;b&#62;all&#60;/b&#62; &#35; of them\n")
     for words in (
-        "Epsilon 2.99",
-        "Towards the coordinator",
-        "Towards another partner",
+        "Epsilon 2.98",
+        "Towards the coordinator: ",
+        "Towards another partner, who",
         "400 held-back",
         "187.5 J",
         "entries 15, 19, 23",

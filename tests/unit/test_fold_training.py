@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.limits import PARTNERS_MAX, PPM, TRAINING_ROUNDS_MAX
+from protocol.limits import (
+    DELTA_PPB_MAX,
+    PARAMETERS_MAX,
+    PARTNERS_MAX,
+    PPM,
+    TRAINING_ROUNDS_MAX,
+)
 from protos.gen import records_pb2 as pb
 from tests.fold import changed, ids, refuses
 from tests.simulated import EVERY_USE, Network, Person, campaign
@@ -67,7 +73,15 @@ def joined(net: Network) -> Network:
         ({"epsilon_micro": 0}, "epsilon is 0 millionths"),
         ({"epsilon_micro": 100 * PPM + 1}, "epsilon is 100000001 millionths"),
         ({"delta_ppb": 0}, "delta is 0 billionths"),
-        ({"delta_ppb": 10**9}, "delta is 1000000000 billionths"),
+        ({"delta_ppb": DELTA_PPB_MAX + 1}, "delta is 100001 billionths"),
+        ({"noise_parties": 0}, "0 partners are to make the noise of a sum of 2 updates"),
+        ({"noise_parties": 3}, "3 partners are to make the noise"),
+        ({"upload_step": 0}, "cut to steps of nothing"),
+        ({"upload_bits": 1}, "values have 1 bits"),
+        ({"upload_bits": 33}, "values have 33 bits"),
+        ({"upload_values": 0}, "an update has 0 values for 10 parameters"),
+        ({"upload_values": 11}, "an update has 11 values for 10 parameters"),
+        ({"parameters": PARAMETERS_MAX + 1}, "for 100000001 parameters"),
         ({"expected_examples": 0}, "expects no examples"),
         ({"price_ppm": 0}, "the price is 0 parts per million"),
         ({"price_ppm": 1000 * PPM + 1}, "the price is 1000000001 parts"),

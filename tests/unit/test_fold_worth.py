@@ -44,6 +44,7 @@ def snapshot(net: Network) -> bytes:
     [
         ({"cohorts": 1}, "1 cohorts of the 4 partners"),
         ({"cohorts": 3}, "3 cohorts of the 4 partners"),
+        ({"noise_parties": 3}, "3 partners are to make the noise of a sum of 2 updates"),
         ({"defence": ""}, "not combined by ''"),
         ({"defence": "hope"}, "not combined by 'hope'"),
         ({"cohorts": 0}, "not combined by 'trusted'"),

@@ -1,0 +1,186 @@
+"""On the grid an example counts what it should, noise is what was promised, and sums come back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from federated.grid import (
+    SLACK_MAX,
+    UNITS,
+    coarsest,
+    fitting,
+    from_ring,
+    require_grid,
+    ring_of,
+    sensitivity,
+    share_variance,
+    slack,
+    to_ring,
+    turn,
+    turn_back,
+    window,
+)
+from federated.spec import TrainingSpec
+from protocol.errors import ConfigError, StateError
+from tests.training_lab import seeded, spec
+
+SIZE = 1_000
+
+
+def job(**changes: object) -> TrainingSpec:
+    """A job of few values, with its own grid."""
+    made = spec(**({"values": SIZE, "parameters": SIZE, "clip": 2.0} | changes))
+    if "step" in changes:
+        return made
+    step, bits = fitting(made, made.partners, None)
+    return spec(
+        **({"values": SIZE, "parameters": SIZE, "clip": 2.0} | changes), step=step, bits=bits
+    )
+
+
+def vector(seed: int, size: int = SIZE, length: float = 1.0) -> np.ndarray:
+    drawn = np.random.default_rng(seed).normal(size=size)
+    return drawn * (length / np.linalg.norm(drawn))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 3_000), st.integers(0, 99))
+def test_turning_keeps_lengths_and_can_be_undone(size: int, seed: int) -> None:
+    one, other = vector(seed, size), vector(seed + 1, size)
+    turned = turn(one, "job")
+    assert np.linalg.norm(turned) == pytest.approx(1.0)
+    assert turned @ turn(other, "job") == pytest.approx(one @ other, abs=1e-12)
+    np.testing.assert_allclose(turn_back(turned, "job"), one, atol=1e-12)
+
+
+def test_turning_spreads_what_is_in_one_place() -> None:
+    single = np.zeros(4_096)
+    single[17] = 1.0
+    assert abs(turn(single, "job")).max() == pytest.approx(1 / 64)
+    assert not np.allclose(turn(single, "job"), turn(single, "another job"))
+
+
+def test_windows_take_turns() -> None:
+    half = job(values=400, step=UNITS)
+    seen = [window(half, number) for number in range(1, 6)]
+    assert seen[0].tolist() == list(range(400)) and seen[2].tolist()[-1] == 199
+    assert np.bincount(np.concatenate(seen)).tolist() == [2] * SIZE
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 6), st.integers(0, 3), st.integers(0, 99), st.floats(0.5, 20.0))
+def test_whoever_drops_out_the_sum_has_the_noise(
+    parties: int, more: int, seed: int, noise: float
+) -> None:
+    """Nothing but noise: of 4,000 values the deviation is known to 2 % or so."""
+    made = job(
+        noise_parties=parties, quorum=parties, noise_multiplier=noise, values=4_000, parameters=4_000,
+        partners=parties + more,
+    )  # fmt: skip
+    shares = [
+        to_ring(np.zeros(4_000), made, 1, seeded(100 * seed + number))
+        for number in range(parties + more)
+    ]
+    survivors = np.random.default_rng(seed).permutation(len(shares))[: parties + seed % (more + 1)]
+    words = np.sum([shares[each] for each in survivors], axis=0, dtype=shares[0].dtype)
+    deviation = np.std(from_ring(words, made, 1))
+    promised = noise * made.clip
+    assert deviation > 0.96 * promised
+    assert deviation < 1.06 * promised * math.sqrt(len(survivors) / parties)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 99), st.floats(0.0, 500.0), st.sampled_from([None, 8, 20]))
+def test_a_sum_comes_back_but_for_its_noise(seed: int, length: float, bits: int | None) -> None:
+    made = job(noise_multiplier=1.0)
+    step, used = fitting(made, made.partners, bits)
+    made = job(noise_multiplier=1.0, step=step, bits=used)
+    parts = [vector(3 * seed + number, length=length) for number in range(3)]
+    words = [to_ring(each, made, 1, seeded(number)) for number, each in enumerate(parts)]
+    total = from_ring(np.sum(words, axis=0, dtype=words[0].dtype), made, 1)
+    error = total - sum(parts)
+    assert np.std(error) < 1.1 * made.clip * math.sqrt(3 / 2 + 3 * (step / UNITS) ** 2 / 12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 999), st.floats(0.0, 1.0), st.floats(1e-6, 4e3), st.integers(1, 2_000))
+def test_an_example_moves_a_sum_on_the_grid_by_no_more_than_is_accounted(
+    seed: int, length: float, clip: float, size: int
+) -> None:
+    others, one = vector(seed, size, 1_000 * clip), vector(seed + 1, size, length * clip)
+    with_it, without = (
+        np.rint(turn(each, "job") * (UNITS / clip)).astype(np.int64)
+        for each in (others + one, others)
+    )
+    assert math.dist(with_it, without) <= sensitivity(size)
+
+
+def test_noise_is_whole_rounded_up_and_grows_with_what_rounding_adds() -> None:
+    assert share_variance(1.0, 1, 1) >= sensitivity(1) ** 2 > UNITS**2
+    assert share_variance(6.25, 3, SIZE) * 3 >= (6.25 * sensitivity(SIZE)) ** 2
+    assert share_variance(6.25, 3, SIZE) * 3 < (6.25 * UNITS * 1.001) ** 2
+    assert share_variance(1e-6, 256, 1) >= 1
+
+
+def test_coarse_steps_leave_a_trace_and_fine_ones_none() -> None:
+    assert slack(1.0, 4, 1_000) > 1e-3
+    assert slack(2.0, 4, 10**6) < 1e-18 * 10**6
+    assert slack(0.5, 1, 10**9) == 0.0, "alone it is a rounding of what is noisy already"
+    assert slack(0.1, 2, 1) == math.inf, "no statement"
+
+
+def test_the_law_of_coarse_sums_is_the_same_whoever_holds_what() -> None:
+    """Two shares of one step's deviation: the sum's law is compared for two ways to split one signal.
+
+    By enumeration, not by drawing: fine values of 64 a step, cut to steps and convolved. The same total moved
+    between partners shows by no more than `slack` says, and shows more where steps are coarser.
+    """
+
+    def law(offset: int, deviation: float) -> np.ndarray:
+        fine = np.arange(-64 * 40, 64 * 40)
+        chances = np.exp(-((fine - offset) ** 2) / (2 * (64 * deviation) ** 2))
+        steps = np.floor_divide(fine + 32, 64)
+        summed = np.bincount(steps - steps.min(), chances)
+        return summed / summed.sum()
+
+    def traced(deviation: float) -> float:
+        one = np.convolve(law(20, deviation), law(-20, deviation))
+        other = np.convolve(law(0, deviation), law(0, deviation))
+        likely = one > 1e-9
+        return float(abs(np.log(one[likely] / other[likely])).max())
+
+    for deviation in (0.8, 1.0, 1.2):
+        assert 1e-8 < traced(deviation) < slack(deviation, 2, 1)
+    assert traced(0.8) > 100 * traced(1.2)
+
+
+def test_steps_are_as_coarse_as_may_be_and_no_coarser() -> None:
+    made = job(noise_parties=4, quorum=5, partners=7)
+    step = coarsest(made)
+    variance = share_variance(made.noise_multiplier, 4, SIZE)
+    released = SIZE * made.rounds
+    assert slack(math.sqrt(variance) / step, 3, released) <= SLACK_MAX
+    assert slack(math.sqrt(variance) / (1.01 * step), 3, released) > SLACK_MAX
+    require_grid(job(noise_parties=4, quorum=5, partners=7, step=step))
+    with pytest.raises(StateError, match="does not hide an example"):
+        require_grid(job(noise_parties=4, quorum=5, partners=7, step=step + 1))
+
+
+def test_a_grid_without_bits_holds_every_sum() -> None:
+    made = job(expected_examples=100, clip=1.0)
+    worst = vector(1, length=200.0)  # twice as many as expected, all in one direction
+    words = to_ring(worst, made, 1, seeded(1))
+    assert np.std(from_ring(words, made, 1) - worst) < 6.25
+    assert 2 ** (made.bits - 1) * made.step > 200 * UNITS
+    with pytest.raises(ConfigError, match="values of 33 bits"):
+        fitting(made, 4, 33)
+    assert fitting(made, 4, 2)[1] == 2
+
+
+def test_a_ring_has_the_jobs_bits() -> None:
+    assert ring_of(job(step=UNITS, bits=5)).bits == 5
