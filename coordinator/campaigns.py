@@ -13,7 +13,7 @@ from commonground.carried import PART_BYTES_MAX
 from commonground.durations import duration_words, parse_duration
 from commonground.files import open_file
 from coordinator.copying import parse_copy_terms
-from coordinator.parts import parse_part, part_of_table
+from coordinator.parts import harmless_part, read_part
 from protocol.depth import load_json
 from protocol.errors import CommonholdError, ConfigError, Reject
 from protocol.limits import (
@@ -57,7 +57,7 @@ _SPEC_SYNTAX: Final = "write it as {...}, or name a file that holds it"
 
 _DEFAULTS: Final[dict[str, Any]] = {
     "id": "",
-    "title": "",  # the id, where there is none
+    "title": "",  # the id, where nothing is said
     "guidelines": "",
     "task": "classify",
     "labels": [],
@@ -115,6 +115,7 @@ class _Fields:
     options: Mapping[str, Any]
     in_file: Mapping[str, Any]
     file: Path | None
+    lost: frozenset[str] = frozenset()  # what was said so wrongly that it is left out here
 
     def __getitem__(self, name: str) -> Any:
         return self.options.get(name, self.in_file.get(name, _DEFAULTS.get(name)))
@@ -142,7 +143,6 @@ def require_campaign(state: State, campaign_id: str) -> Campaign:
 # What stands in a draft in the place of a field that is wrong, so that the others are looked at, too.
 _HARMLESS_ID: Final = "draft"
 _HARMLESS_QUESTION: Final = (KINDS["classify"], encode_spec({"labels": ["no", "yes"]}))
-_HARMLESS_PART: Final = pb.PartTerms(name=CONTENT_PART, media_types=["text/plain"], bytes_max=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +179,13 @@ def read_draft(network: bytes, file: Path | None, given: Mapping[str, Any]) -> D
     fields = _known(_Fields(_said(given), _read(file) if file else {}, file), wrong)
     if not fields["id"]:
         wrong.append(ConfigError("the campaign has no id", "give --id, or id in the TOML file"))
-    kind, spec = _tried(wrong, lambda: (kind_of(fields["task"]), _spec(fields)), _HARMLESS_QUESTION)
+    kind, spec = _tried(wrong, lambda: _question(fields), _HARMLESS_QUESTION)
     body = pb.Campaign(
         network=network,
         id=fields["id"] or _HARMLESS_ID,
         task=kind.name,
         spec=spec,
-        parts=_tried(wrong, lambda: _parts(fields), [_HARMLESS_PART]),
+        parts=_tried(wrong, lambda: _parts(fields, wrong), [harmless_part(0)]),
         proposal=_tried(wrong, lambda: _proposal(fields, kind), pb.PROPOSAL_NOT_TAKEN),
         reviewers_per_item=fields["reviewers_per_item"],
         price_ppm=fields["price_ppm"],
@@ -200,16 +200,13 @@ def read_draft(network: bytes, file: Path | None, given: Mapping[str, Any]) -> D
             wrong, lambda: _chosen(fields, "automation", AUTOMATION), pb.AUTOMATION_LOCAL
         ),
     )
-    body.copies.CopyFrom(
-        _tried(wrong, lambda: parse_copy_terms(fields["copies"]), parse_copy_terms([]))
-    )
     _tried(wrong, partial(_set_texts, body, fields), None)
     return Draft(body, (*wrong, *_refused(body)))
 
 
 def _set_texts(body: pb.Campaign, fields: _Fields) -> None:
     try:
-        body.title = fields["title"] or body.id
+        body.title = fields["title"] if fields.is_said("title") else body.id
         body.guidelines = fields["guidelines"]
         body.licences.extend(fields["licences"])
     except UnicodeEncodeError as error:
@@ -220,16 +217,16 @@ def _set_texts(body: pb.Campaign, fields: _Fields) -> None:
 
 def _refused(body: pb.Campaign) -> Iterator[CommonholdError]:
     """What the rules say of a body, each once."""
-    said = set()
-    all_checks: list[Callable[[], None]] = [*campaigns.checks(body)]
+    said: set[str] = set()
+    all_checks: list[Callable[[], object]] = [*campaigns.checks(body)]
     all_checks += (partial(_check_carried, part) for part in body.parts)
     for check in all_checks:
         try:
             check()
         except CommonholdError as error:
-            if str(error) not in said:
-                said.add(str(error))
-                yield error
+            new = [each for each in _each(error) if str(each) not in said]
+            said.update(map(str, new))
+            yield from new
 
 
 def _check_carried(part: pb.PartTerms) -> None:
@@ -245,8 +242,12 @@ def _tried(wrong: list[CommonholdError], make: Callable[[], T], otherwise: T) ->
     try:
         return make()
     except (ConfigError, Reject) as error:
-        wrong.append(error)
+        wrong += _each(error)
         return otherwise
+
+
+def _each(error: CommonholdError) -> tuple[CommonholdError, ...]:
+    return (error, *error.beside) if isinstance(error, Reject) else (error,)
 
 
 def _said(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,7 +271,12 @@ def _known(fields: _Fields, wrong: list[CommonholdError]) -> _Fields:
     }
     options = {name: value for name, value in fields.options.items() if name in good}
     in_file = {name: value for name, value in fields.in_file.items() if name in good}
-    return _Fields(options, in_file, fields.file)
+    for name in fields.in_file.keys() - good & set(_LISTS):
+        if isinstance(listed := fields.in_file[name], list):
+            in_file[name] = [str(each) for each in listed]  # so that the others are looked at, too
+            good.add(name)
+    lost = frozenset((*fields.options, *fields.in_file)) - good
+    return _Fields(options, in_file, fields.file, lost)
 
 
 def _has_type(fields: _Fields, name: str) -> bool:
@@ -298,11 +304,12 @@ def _check_number(called: str, value: object, least: int, most: int) -> None:
 def _check_list(called: str, name: str, value: object) -> None:
     if not isinstance(value, list | tuple):
         raise ConfigError(f"{called} is {value!r}, not a list", f'write it as {name} = ["…"]')
-    for each in value:
-        if not isinstance(each, str) and name != "parts":
-            raise ConfigError(
-                f"{called} holds {each!r}, not a text", f'write it as {name} = ["{each}"]'
-            )
+    strange = [each for each in value if not isinstance(each, str) and name != "parts"]
+    if strange:
+        raise ConfigError(
+            f"{called} holds {', '.join(map(repr, strange))}: no text",
+            "write it in quotes" if len(strange) == 1 else "write each in quotes",
+        )
 
 
 def _rounds(fields: _Fields) -> pb.RoundTerms:
@@ -354,6 +361,12 @@ def _chosen(fields: _Fields, name: str, choices: Mapping[str, Any]) -> Any:
     return choices[fields[name]]
 
 
+def _question(fields: _Fields) -> tuple[Kind[Any], bytes]:
+    if fields.lost & {"labels", "spec", "task"}:
+        return _HARMLESS_QUESTION  # it is said what is wrong; that something is missing is not so
+    return kind_of(fields["task"]), _spec(fields)
+
+
 def _spec(fields: _Fields) -> bytes:
     """The kind's own terms: labels, or whatever a JSON object says."""
     labels, spec, task = fields["labels"], fields["spec"], fields["task"]
@@ -391,7 +404,7 @@ def _read_json(text: str) -> dict[str, object]:
     return value
 
 
-def _parts(fields: _Fields) -> list[pb.PartTerms]:
+def _parts(fields: _Fields, wrong: list[CommonholdError]) -> list[pb.PartTerms]:
     parts: Sequence[Any] = fields["parts"]
     if not parts:
         return [
@@ -407,12 +420,10 @@ def _parts(fields: _Fields) -> list[pb.PartTerms]:
                 f"{fields.called(name)} is for items of one part, and {fields.called('parts')} names parts",
                 "say it of each part",
             )
-    made = [
-        part_of_table(each) if isinstance(each, dict) else parse_part(str(each)) for each in parts
+    return [
+        _tried(wrong, partial(read_part, each), harmless_part(number))
+        for number, each in enumerate(parts)
     ]
-    for part in made:
-        _check_number(f"the most bytes of part {part.name!r}", part.bytes_max, 1, CONTENT_BYTES_MAX)
-    return made
 
 
 def _read(file: Path) -> dict[str, Any]:

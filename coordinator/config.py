@@ -5,6 +5,7 @@ coordinator.toml    settings, readable by the operator alone
 ledger.db           the log, the batches beside it and the sealed openings
 head                the highest signed head that was shown to anybody; see coordinator/heads.py
 backup.json         in a backup that was not completed yet; see coordinator/backup.py
+serve.log           what the server said, where it was started in the background
 server.json         where the running server listens; rewritten at every start
 content/            what was fetched from contributors for datasets, and its salts
 datasets/           exported datasets, each named by its snapshot
@@ -135,6 +136,11 @@ class Home:
     def server_path(self) -> Path:
         """Where the running server listens."""
         return self.path / "server.json"
+
+    @property
+    def log_path(self) -> Path:
+        """What a server said that goes on in the background."""
+        return self.path / "serve.log"
 
     @property
     def head_path(self) -> Path:

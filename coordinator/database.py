@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from commonground.files import new_file, sync_directory
-from commonground.locks import alone
+from commonground.locks import alone, is_held
 from protocol.errors import ConfigError, StoreError
 
 # How long a connection waits for another one's SQLite lock (a checkpoint of the write-ahead log).
@@ -186,9 +186,7 @@ def writer_lock(engine: sa.Engine, url: str) -> Iterator[None]:
     if engine.dialect.name == "sqlite":
         # A file of its own: closing any descriptor of the database would drop SQLite's locks.
         path = _sqlite_path(_parse(url)).resolve()  # a link to the ledger has no lock of its own
-        with alone(
-            path.with_name(f"{path.name}.lock"), lambda process: _in_use(f"process {process}")
-        ):
+        with alone(_lock_of(path), lambda process: _in_use(f"process {process}")):
             yield
     else:
         with engine.connect() as session:
@@ -200,10 +198,20 @@ def writer_lock(engine: sa.Engine, url: str) -> Iterator[None]:
             session.execute(sa.select(sa.func.pg_advisory_unlock(_ADVISORY_LOCK)))
 
 
+def is_being_written(url: str) -> bool:
+    """Whether a process holds that right; never so of a ledger that is no file, where looking takes it."""
+    path = sqlite_file(url)
+    return path is not None and is_held(_lock_of(path.resolve()))
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
 def _in_use(process: str = "it") -> StoreError:
     return StoreError(
-        "another process has the ledger open for writing",
-        f"Stop {process} first, or open the ledger for reading.",
+        "another process has the ledger open for writing: the coordinator is running already",
+        f"use that one, or stop {process} first",
     )
 
 

@@ -11,8 +11,8 @@ from protocol.text import is_id, quoted
 
 _HEAD: Final = """\
 # A campaign. Edit it, then see what it would be, and open it:
-#     commonhold coordinator campaign check FILE
-#     commonhold coordinator campaign create FILE
+#     commonhold coordinator campaign check FILE --dir COORDINATOR
+#     commonhold coordinator campaign create FILE --dir COORDINATOR
 # What says "for ever" cannot be changed later; for the rest there is `campaign change`.
 
 id = "{id}"                       # for ever: a-z, 0-9 and -

@@ -7,6 +7,8 @@ The server holds the only right to write. The state is read from the same disk, 
 from __future__ import annotations
 
 import json
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -18,6 +20,7 @@ from commonground.addresses import now_ms
 from commonground.backoff import persistent
 from commonground.status import error_of
 from coordinator.config import Config, Home
+from coordinator.database import is_being_written
 from coordinator.heads import KeptHead, missing_entries
 from coordinator.keys import TLS_NAME, Keys, delegation_of, load_keys
 from coordinator.ledger import Ledger
@@ -41,6 +44,9 @@ from protos.gen import records_pb2 as pb
 CALL_SECONDS_MAX: Final = 90.0
 # Eight seconds in all: a coordinator that starts again is back by then.
 ATTEMPTS_MAX: Final = 7
+# A log of some hundred thousand entries is replayed in that time; who has more starts with --background.
+START_SECONDS_MAX: Final = 60
+_POLL_SECONDS: Final = 0.1
 # With the longest answers that a kind has, so many still fit one envelope.
 GOLD_ANSWERS_MAX: Final = 512
 _OPTIONS: Final = (
@@ -50,6 +56,8 @@ _OPTIONS: Final = (
 )
 _RETRIED: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 _START_SERVER: Final = "start it with `commonhold coordinator serve`"
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -238,11 +246,23 @@ class Operator:
         return seal(kind, canonical(body), self.keys.record_key, self.keys.sign_record)
 
     def _address(self) -> dict[str, Any]:
+        if not self.home.server_path.exists():
+            self._await_start()
         try:
             address: dict[str, Any] = json.loads(self.home.server_path.read_text())
         except FileNotFoundError:
             raise Unreachable("the coordinator is not running", _START_SERVER) from None
         return address
+
+    def _await_start(self) -> None:
+        """Waits while a server is on its way: it has the ledger, and does not say yet where it listens."""
+        url, deadline = self.home.ledger_url(self.config), time.monotonic() + START_SECONDS_MAX
+        if is_being_written(url):
+            _log.warning("the coordinator is starting: waiting at most %d s", START_SECONDS_MAX)
+        while not self.home.server_path.exists() and time.monotonic() < deadline:
+            if not is_being_written(url):
+                return
+            time.sleep(_POLL_SECONDS)
 
     def _stub(self) -> Any:
         """The generated stub, which has no annotations."""

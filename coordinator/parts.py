@@ -13,6 +13,22 @@ _PART_FIELDS: Final = ("name", "media_types", "bytes_max", "optional")
 _PART_SYNTAX: Final = "write it as NAME:MEDIA/TYPE[,MEDIA/TYPE]:BYTES[:optional]"
 
 
+def read_part(said: object) -> pb.PartTerms:
+    """A part as somebody wrote it. Raises ConfigError that says how."""
+    part = part_of_table(said) if isinstance(said, dict) else parse_part(str(said))
+    if not 1 <= part.bytes_max <= CONTENT_BYTES_MAX:
+        raise ConfigError(
+            f"the most bytes of part {part.name!r} is {part.bytes_max}",
+            f"give a whole number from 1 to {CONTENT_BYTES_MAX:,}",
+        )
+    return part
+
+
+def harmless_part(number: int) -> pb.PartTerms:
+    """What stands in a draft in the place of a part that is wrong."""
+    return pb.PartTerms(name=f"part_{number}", media_types=["text/plain"], bytes_max=1)
+
+
 def part_of_table(table: Mapping[str, Any]) -> pb.PartTerms:
     """A part as a table of TOML; raises ConfigError that says how to write it."""
     for key in table:

@@ -8,6 +8,8 @@
         chain/              the transaction that the account on chain has under way
         node.lock           held by the running daemon
         alarms/             evidence against the network, as files for anybody; see node/alarms.py
+        node.log            what it said, where a command started it in the background
+        review.log          the same of the review page
         page.url            the address of its page, while it runs; opens that page, so it is a secret
 
 Everything is private to its owner (0600): node.db holds salts, nonces and answers that nobody has seen.
@@ -78,6 +80,16 @@ class NodeDirectory:
     @property
     def lock(self) -> Path:
         return self.root / "node.lock"
+
+    @property
+    def log(self) -> Path:
+        """What a daemon said that a command started."""
+        return self.root / "node.log"
+
+    @property
+    def review_log(self) -> Path:
+        """What a review page said that goes on in the background."""
+        return self.root / "review.log"
 
     @property
     def page(self) -> Path:

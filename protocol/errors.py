@@ -19,6 +19,11 @@ status codes (commonground/status) and one to exit codes (commonhold/cli/output)
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
 
 class CommonholdError(Exception):
     """Base of everything that we raise on purpose."""
@@ -61,7 +66,10 @@ class Ignore(RemoteError):
 
 
 class Reject(RemoteError):
-    """A message that breaks a rule; its sender is penalised."""
+    """A message that breaks a rule; its sender is penalised. `beside`: what else is wrong with the same list,
+    for whoever corrects it; a rule needs only one."""
+
+    beside: tuple[Reject, ...] = ()
 
 
 class NotYet(Reject):
@@ -71,3 +79,24 @@ class NotYet(Reject):
 
 class Misbehaviour(RemoteError):
     """Evidence that somebody signed or published something that does not hold."""
+
+
+def tried(makers: Iterable[Callable[[], T]]) -> tuple[list[T | None], list[Reject]]:
+    """What each makes, None where it raises Reject; and what was raised, each by itself."""
+    made: list[T | None] = []
+    faults: list[Reject] = []
+    for make in makers:
+        try:
+            made.append(make())
+        except Reject as fault:
+            made.append(None)
+            faults += (fault, *fault.beside)
+    return made, faults
+
+
+def raise_all(faults: Iterable[Reject]) -> None:
+    """Raises the first, if there is one, with the others beside it."""
+    found = tuple(faults)
+    if found:
+        found[0].beside = found[1:]
+        raise found[0]

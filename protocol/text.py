@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from protocol.errors import Reject
+from protocol.errors import Reject, raise_all
 from protocol.limits import MARKS_IN_A_ROW_MAX, NAME_CHARS_MAX
 from protocol.unicode14 import ASSIGNED, JOINED, MARKS, PICTOGRAPHS, UNSEEN, VERSION
 
@@ -187,12 +187,21 @@ def same_shape(text: str) -> str:
 def check_distinct(names: Sequence[str], what: str) -> None:
     """Raises Reject if two of the names, which `what` are ("labels"), are the same, look alike, or differ
     only in case."""
+    raise_all(twins(names, what))
+
+
+def twins(names: Sequence[str], what: str) -> Iterator[Reject]:
+    """The names that are another one's twin, each once."""
     seen: dict[tuple[Callable[[str], str], str], int] = {}
     for at, name in enumerate(names):
-        for view in (_folded, skeleton, _as_written):
-            first = seen.setdefault((view, view(name)), at)
+        firsts = [
+            (view, seen.setdefault((view, view(name)), at))
+            for view in (_folded, skeleton, _as_written)
+        ]
+        for view, first in firsts:
             if first != at and (view is _folded or not _told_apart(names[first], name)):
-                raise _twins(names, first, at, what)
+                yield _twins(names, first, at, what)
+                break
 
 
 def _folded(name: str) -> str:

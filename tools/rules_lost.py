@@ -1234,9 +1234,16 @@ _ROUNDS: Final = (
     Mutant(
         "what nobody answered waits in front",
         _VERDICT,
-        "elif item.answered_by:",
+        "elif item.panel:",
         "elif True:",
         ROUNDS,
+    ),
+    Mutant(
+        "a contest that nobody answers waits in front",
+        _VERDICT,
+        "elif item.panel:",
+        "elif item.answered_by:",
+        CONTESTS,
     ),
     Mutant(
         "twice the seats that an inference can weigh",

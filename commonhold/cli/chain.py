@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from commonhold.cli.addresses import parse_address
+from commonhold.cli.background import BackgroundOption, detach
 from commonhold.cli.output import JsonFlag, emit, guarded
 from contracts import DEVELOPMENT_CHAIN_ID, DEVELOPMENT_CHAIN_IDS
 from protocol.errors import ConfigError
@@ -27,6 +28,8 @@ def _chain() -> None:
 @app.command()
 @guarded
 def dev(
+    context: typer.Context,
+    *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8545,
     ready_file: Annotated[
@@ -40,6 +43,7 @@ def dev(
             help="Another one, for a network to move to.",
         ),
     ] = DEVELOPMENT_CHAIN_ID,
+    background: BackgroundOption = False,
 ) -> None:
     """Run a chain in memory until interrupted. It forgets everything when it stops.
 
@@ -49,6 +53,9 @@ def dev(
     """
     from contracts.devchain import run
 
+    if background:
+        detach(context, None)
+        return
     try:
         host.encode("idna")  # as a socket does, which says nothing that helps
         run(host, port, ready_file, chain_id)

@@ -21,6 +21,7 @@ from commonhold.cli import (
     coordinator_slash,
     coordinator_witnesses,
 )
+from commonhold.cli.background import BackgroundOption, detach
 from commonhold.cli.coordinator_people import configured_link
 from commonhold.cli.options import (
     AdmissionOption,
@@ -178,6 +179,8 @@ def init(
 @app.command()
 @guarded
 def serve(
+    context: typer.Context,
+    *,
     directory: HomeOption = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets ports and link, as JSON, when ready.")
@@ -186,6 +189,7 @@ def serve(
         str | None,
         typer.Option(help="Close an epoch so often (24h). Default: by `epoch close` only."),
     ] = None,
+    background: BackgroundOption = False,
     verbose: Annotated[bool, typer.Option(help="Log what the server does.")] = False,
 ) -> None:
     """Run the coordinator until interrupted. Rounds run by themselves. One line says that it is ready."""
@@ -197,13 +201,18 @@ def serve(
 
     if close_every:
         parse_duration(close_every, "--close-every")
+    home = Home.at(directory)
+    home.load()
+    if background:
+        detach(context, home.log_path)
+        return
     level = logging.INFO if verbose else logging.WARNING
     start_logging(level, "%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def ready(address: Address) -> None:
         say(f"ready: API on port {address.grpc_port}, dashboard on port {address.http_port}")
 
-    asyncio.run(run(Home.at(directory), ready_file, ready, close_every))
+    asyncio.run(run(home, ready_file, ready, close_every))
 
 
 @app.command()

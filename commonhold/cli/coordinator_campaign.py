@@ -45,67 +45,124 @@ def register(app: typer.Typer) -> None:
 def campaign_create(
     *,
     file: Annotated[
-        Path | None, typer.Argument(help="TOML file with the same fields; options win.")
+        Path | None,
+        typer.Argument(help="TOML file with the same fields; what an option says wins over it."),
     ] = None,
     directory: HomeOption = None,
     campaign_id: Annotated[
-        str | None, typer.Option("--id", help="Short name: a-z, 0-9, -.")
+        str | None,
+        typer.Option("--id", help="The name that commands and paths use: a-z, 0-9 and -."),
     ] = None,
-    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
-    guidelines: Annotated[str | None, typer.Option(help="What to submit and how to judge.")] = None,
+    title: Annotated[
+        str | None, typer.Option(help="The line that people read. Default: the id.")
+    ] = None,
+    guidelines: Annotated[
+        str | None,
+        typer.Option(help="What contributors are to submit, and how reviewers judge it."),
+    ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="Kind of question: classify (default), rate, prefer, judge, tags."),
+        typer.Option(
+            help="The kind of question: classify, rate, prefer, judge or tags. Default: classify."
+        ),
     ] = None,
     label: Annotated[
-        list[str] | None, typer.Option(help="A possible answer of classify; repeat.")
+        list[str] | None,
+        typer.Option(
+            help="An answer that reviewers may choose in a classify task; repeat for each."
+        ),
     ] = None,
     spec: Annotated[
-        str | None, typer.Option(help="The terms of any other kind: JSON, or a file of it.")
+        str | None,
+        typer.Option(
+            help="What any other kind of task asks: a JSON object, or a file that holds one."
+        ),
     ] = None,
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="A part of each item, NAME:MEDIA/TYPE[,MEDIA/TYPE]:BYTES[:optional]; repeat."
+            help="A part that each item has, as NAME:MEDIA/TYPE[,MEDIA/TYPE]:BYTES[:optional];"
+            " repeat for each."
         ),
     ] = None,
     media_type: Annotated[
-        list[str] | None, typer.Option(help="MIME type of items of one part; repeat.")
+        list[str] | None,
+        typer.Option(
+            help="A media type that items of one part may have; repeat for each. Default: image/png."
+        ),
     ] = None,
     item_bytes_max: Annotated[
-        int | None, typer.Option(help="Largest item of one part, in bytes.")
+        int | None,
+        typer.Option(
+            help="How many bytes an item of one part may have. Default: 8 MiB, all that nodes carry."
+        ),
     ] = None,
     proposal: Annotated[
         str | None,
-        typer.Option(help="The author's own answer: required, optional or none."),
+        typer.Option(
+            help="Whether the author proposes an answer: required, optional or none."
+            " Default: required, where the kind takes proposals."
+        ),
     ] = None,
-    licence: Annotated[list[str] | None, typer.Option(help="SPDX id taken; repeat.")] = None,
-    reviewers: Annotated[int | None, typer.Option(help="Reviewers per item.")] = None,
-    privacy: Annotated[str | None, typer.Option(help="open or reviewers.")] = None,
+    licence: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A licence that a contributor may choose, as its SPDX identifier; repeat for each. Default:"
+            " CC-BY-4.0."
+        ),
+    ] = None,
+    reviewers: Annotated[
+        int | None, typer.Option(help="How many people review an item. Default: 3.")
+    ] = None,
+    privacy: Annotated[
+        str | None,
+        typer.Option(
+            help="Who gets to see content: open (everybody who exports), or reviewers (those drawn"
+            " for it alone)."
+            " Default: reviewers."
+        ),
+    ] = None,
     withdrawal: Annotated[
-        str | None, typer.Option(help="Shares earned with items withdrawn later: repays or keeps.")
+        str | None,
+        typer.Option(
+            help="What an author who withdraws an item does with the shares it earned: repays or keeps them."
+            " Default: repays."
+        ),
     ] = None,
     automation: Annotated[
         str | None,
         typer.Option(
-            help="Programs that may review: local (on reviewers' machines), anywhere, none."
+            help="Which programs may review: local (those on reviewers' machines), anywhere or none. Default:"
+            " local."
         ),
     ] = None,
     seal_items: Annotated[
-        int | None, typer.Option(help="A round begins when so many items wait,")
+        int | None, typer.Option(help="A round begins as soon as so many items wait. Default: 100.")
     ] = None,
     seal_wait: Annotated[
-        str | None, typer.Option(help="or when the oldest has waited so long (10m).")
+        str | None,
+        typer.Option(
+            help="A round also begins when the oldest item has waited so long. Default: 10m."
+        ),
     ] = None,
-    commit_window: Annotated[str | None, typer.Option(help="Wait for their answers (24h).")] = None,
-    reveal_window: Annotated[str | None, typer.Option(help="Wait for their openings (1h).")] = None,
-    round_items: Annotated[int | None, typer.Option(help="Most items of a round.")] = None,
+    commit_window: Annotated[
+        str | None, typer.Option(help="How long reviewers have to answer. Default: 24h.")
+    ] = None,
+    reveal_window: Annotated[
+        str | None, typer.Option(help="How long their nodes have to open the answers. Default: 1h.")
+    ] = None,
+    round_items: Annotated[
+        int | None, typer.Option(help="How many items a round has at most. Default: 1,000.")
+    ] = None,
     derivative_permille: Annotated[
         int | None,
-        typer.Option(help="What a derivative of an earlier item earns: thousandths of the price."),
+        typer.Option(
+            help="How many thousandths of the price a derivative of an earlier item earns. Default: 500."
+        ),
     ] = None,
     draws_max: Annotated[
-        int | None, typer.Option(help="Rounds that an undecided item gets.")
+        int | None,
+        typer.Option(help="How many rounds an item gets that stays undecided. Default: 3."),
     ] = None,
     copies: Annotated[
         list[str] | None,

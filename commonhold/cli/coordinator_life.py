@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,7 +49,11 @@ def campaign_new(
         raise ConfigError(f"{file} is there already", "name another file") from None
     except OSError as error:
         raise ConfigError(f"cannot write {file}: {error.strerror}", "name another file") from error
-    say(f"{file} is written: edit it, then `commonhold coordinator campaign check {file}`")
+    say(
+        f"{file} is written: edit it, then `commonhold coordinator campaign check {file}`,"
+        " with --dir where your coordinator is not in ./coordinator: it says what the campaign would"
+        " cost, too"
+    )
 
 
 @campaign_app.command("check")
@@ -75,10 +80,17 @@ def campaign_check(
         raise typer.Exit(2)
 
 
+def _wrong(errors: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """A line for each; the same advice is given once."""
+    given = {""}
+    for text, what in errors:
+        yield f"wrong: {text}" if what in given else f"wrong: {text}; {what}"
+        given.add(what)
+
+
 def _told(found: DryRun) -> list[str]:
-    lines = [f"wrong: {text}; {what}" if what else f"wrong: {text}" for text, what in found.errors]
-    if lines:
-        return [*lines, f"{found.id} cannot be opened"]
+    if found.errors:
+        return [*_wrong(found.errors), f"{found.id} cannot be opened"]
     lines = [
         f"{found.id} can be opened",
         f"a full round: {found.round_items:,} items, {found.round_answers:,} answers, about"

@@ -16,6 +16,7 @@ from rich.console import RenderableType
 
 from commonground.files import replace_file
 from commonhold.cli.federated_lead import register, staying_open
+from commonhold.cli.federated_tasks import tasks
 from commonhold.cli.names import parse_person
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, Printed, emit, guarded, progress, say, table
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train together: open a job, join one, see what it cost.",
 )
-
+app.command()(tasks)
 register(app)
 
 # Who could see single updates: more of a committee of partners than may collude, with the coordinator.

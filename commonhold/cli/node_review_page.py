@@ -66,8 +66,6 @@ async def _serve(home: NodeDirectory, config: NodeConfig, store: Store, options:
                 f" since your node was away, come when the page is there again (--port {served.before})"
             )
         show(served.url)
-        if options.ready_file is not None:
-            replace_file(options.ready_file, json.dumps({"page": served.url}))
         if served.pairing is not None:
             if served.phone_before:
                 say(
@@ -75,6 +73,8 @@ async def _serve(home: NodeDirectory, config: NodeConfig, store: Store, options:
                     " that its browser kept there come when you start this again and that port is free"
                 )
             show(*_told(served.pairing.offer()))
+        if options.ready_file is not None:
+            replace_file(options.ready_file, json.dumps({"page": served.url}))
         await _until_interrupted()
 
 

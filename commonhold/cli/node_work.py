@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from commonhold.cli import node_money
+from commonhold.cli.background import BackgroundOption, detach
 from commonhold.cli.node_contesting import contest
 from commonhold.cli.options import (
     DirOption,
@@ -68,6 +69,7 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 def start(
+    context: typer.Context,
     *,
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
@@ -87,6 +89,7 @@ def start(
         bool, typer.Option("--auto-claim", help="Claim on chain whatever is settled.")
     ] = False,
     log_level: Annotated[LogLevel, typer.Option(help="How much to say.")] = LogLevel.INFO,
+    background: BackgroundOption = False,
 ) -> None:
     """Run the node: serve your items to reviewers, review, watch the log. Until interrupted.
 
@@ -116,6 +119,9 @@ def start(
     )
     if auto_claim and not config.rpc_url:
         raise ConfigError("--auto-claim needs a chain", "set rpc_url in node.toml to an endpoint")
+    if background:
+        detach(context, home.log, done={"link"})
+        return
     keys = open_keys(home, passphrase_path)
     start_logging(
         log_level.value.upper(), "%(asctime)s level=%(levelname)s part=%(name)s %(message)s"
@@ -229,6 +235,7 @@ def review(
         Path | None,
         typer.Option(help="With --web: file that gets the page's address, as JSON, when ready."),
     ] = None,
+    background: BackgroundOption = False,
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
 ) -> None:
@@ -242,14 +249,18 @@ def review(
         # The directory may stand before the command, too.
         context.default_map = {context.invoked_subcommand: {"directory": directory}}
         return
-    if not web and (phone or address or port or start_node or link or ready_file):
+    if not web and (phone or address or port or start_node or link or ready_file or background):
         raise ConfigError("that is of the page in a browser", "say --web as well")
     if web:
         from commonhold.cli import node_review_page, node_setup
+        from commonhold.cli.node_home import open_home
         from commonhold.cli.node_people import read_link
 
         if link:
             node_setup.join_first(read_link(link), directory, passphrase_path)
+        if background:
+            detach(context, open_home(directory)[0].review_log, done={"link"})
+            return
         options = node_review_page.Options(phone, address, port, ready_file)
         node_review_page.serve(directory, options, start_node, passphrase_path)
         return

@@ -87,38 +87,50 @@ AdmissionOption = Annotated[
     Admission | None,
     typer.Option(
         help="How one joins: by invitation, by a bond in the stake contract, by one or both of them; or open,"
-        " by anybody as often as they like."
+        " by anybody as often as they like. A new network: invitation."
     ),
 ]
 BondOption = Annotated[
     str | None,
     typer.Option(
-        help="Least bond of who joins by one, in wei; 0: nobody needs one.", metavar="WEI"
+        help="Least bond of who joins by one, in wei; 0: nobody needs one. A new network: 0.",
+        metavar="WEI",
     ),
 ]
 OperatorInvitationsOption = Annotated[
-    int | None, typer.Option(help="How many may join in an epoch by your invitations.")
+    int | None,
+    typer.Option(help="How many may join in an epoch by your invitations. A new network: 1,000."),
 ]
 MemberInvitationsOption = Annotated[
-    int | None, typer.Option(help="How many may join in an epoch by those of one member.")
+    int | None,
+    typer.Option(help="How many may join in an epoch by those of one member. A new network: 3."),
 ]
 InviteStandingOption = Annotated[
     int | None,
-    typer.Option(help="How much more right than wrong a member's work must be to invite."),
+    typer.Option(
+        help="How much more right than wrong a member's work must be to invite. A new network: 20."
+    ),
 ]
 NewcomerItemsOption = Annotated[
-    int | None, typer.Option(help="Items that somebody without standing may submit in an epoch.")
+    int | None,
+    typer.Option(
+        help="Items that somebody without standing may submit in an epoch. A new network: 200."
+    ),
 ]
 ItemsPerStandingOption = Annotated[
-    int | None, typer.Option(help="How many more for each unit of standing.")
+    int | None,
+    typer.Option(help="How many more items for each unit of standing. A new network: 10."),
 ]
 
 SilenceTossesOption = Annotated[
     int | None,
-    typer.Option(help="Tosses in a row that a witness of the coin may miss; 0: any number."),
+    typer.Option(
+        help="Tosses in a row that a witness of the coin may miss; 0: any number. A new network: 20."
+    ),
 ]
 SilenceSlashOption = Annotated[
-    float | None, typer.Option(help="Part of its bond that a longer silence costs, %.")
+    float | None,
+    typer.Option(help="Part of its bond that a longer silence costs, %. A new network: 5."),
 ]
 ModelGraceOption = Annotated[
     int | None,

@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from importlib.metadata import entry_points, packages_distributions, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,8 +26,15 @@ from protocol.rows import Campaign
 GROUP: Final = "commonhold.tasks"
 # They need no installation: a source tree has them as well.
 BUILT_IN: Final = {
+    "cnn": "federated.tasks.cnn:Cnn",
     "images": "federated.tasks.images:Images",
+    "lora": "federated.tasks.lora:Lora",
+    "lstm": "federated.tasks.lstm:Lstm",
+    "mlp": "federated.tasks.mlp:Mlp",
+    "preference": "federated.tasks.preference:Preference",
     "statistics": "federated.tasks.statistics:Statistics",
+    "table": "federated.tasks.table:TableTask",
+    "text": "federated.tasks.text:Text",
 }
 DEFAULT: Final = "images"
 # Beside its own package, what every task computes with.
@@ -55,7 +62,8 @@ def find(name: str) -> type[Task]:
             f"known are {', '.join(sorted(known()))}; install the package that has it in this environment",
         )
     try:
-        task = EntryPoint(name, found, GROUP).load()
+        module, _, attribute = found.partition(":")
+        task = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError(
             f"the task {name!r} cannot be loaded from {found}: {error}", "repair its installation"
@@ -114,7 +122,7 @@ def parsed(name: str, words: list[str]) -> dict[str, Any]:
         key, equals, text = word.partition("=")
         if not equals:
             raise ConfigError(f"{word!r} is no option of a task", "write NAME=VALUE")
-        kind = str(options[key].type) if key in options else "str"
+        kind = _type(options[key]) if key in options else "str"
         if kind.startswith("tuple"):
             given[key] = [*given.get(key, []), *text.split(",")]
         elif kind == "str":
@@ -161,6 +169,21 @@ def code_version(name: str) -> str:
         return package
 
 
+def described(name: str) -> dict[str, Any]:
+    """A task for people: what it learns, its options with their defaults, its release and its code."""
+    cls = find(name)
+    defaults = {
+        each.name: None if each.default is MISSING else each.default for each in _options(cls)
+    }
+    return {
+        "name": name,
+        "summary": (cls.__doc__ or "").partition("\n")[0].rstrip("."),
+        "options": defaults,
+        "version": code_version(name),
+        "code": code_digest(name).hex(),
+    }
+
+
 def require_code(name: str, digest: bytes, release: str) -> None:
     """Raises StateError unless what is installed here is what a job was opened with."""
     ours = code_digest(name)
@@ -186,9 +209,14 @@ def _options(cls: type[Task]) -> list[Field[Any]]:
     return [each for each in fields(cls) if each.name not in _NOT_OPTIONS]
 
 
+def _type(option: Field[Any]) -> str:
+    """As it is written, whether or not the task's module evaluates its annotations."""
+    return option.type.__name__ if type(option.type) is type else str(option.type)
+
+
 def _value(task: str, option: Field[Any], value: Any) -> Any:
     """By the field's type: bool, int, float, str, or tuple[str, ...]. Raises ConfigError for another."""
-    match str(option.type), value:
+    match _type(option), value:
         case ("bool", bool()) | ("str", str()):
             return value
         case ("int", int()) if not isinstance(value, bool):
@@ -198,7 +226,8 @@ def _value(task: str, option: Field[Any], value: Any) -> Any:
         case ("tuple[str, ...]", [*words]) if all(isinstance(each, str) for each in words):
             return tuple(words)
     raise ConfigError(
-        f"the option {option.name!r} of {task!r} is {str(value)[:60]!r}", f"it takes {option.type}"
+        f"the option {option.name!r} of {task!r} is {str(value)[:60]!r}",
+        f"it takes {_type(option)}",
     )
 
 

@@ -7,6 +7,8 @@ is spelt out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,10 @@ from protocol.media import MEDIA, Shown
 TEXT_CHARS_SHOWN: Final = 200_000
 # Bars of a recording; a browser draws as many of them as it has room for.
 PEAKS: Final = 600
+# What fits a line of a list.
+GLIMPSE_CHARS: Final = 80
+_GLIMPSE_BYTES: Final = 4 * GLIMPSE_CHARS + 1_024  # with blank lines before it
+GLIMPSES_MAX: Final = 10_000  # more than one reviewer has before them; some MiB
 _SANDBOX: Final = {
     "content-security-policy": "sandbox; default-src 'none'",
     "content-disposition": "inline",
@@ -57,6 +63,28 @@ def text_of(path: Path, chars: int = TEXT_CHARS_SHOWN) -> str:
     rest = len(text) - chars
     more = f"\n… {rest:,} more characters" if rest > 0 else ""
     return visible(text[:chars]) + more
+
+
+def glimpse_of(parts: Sequence[ShownPart]) -> str:
+    """What tells an item from others in a list: the first line of its first text. Empty without one, and
+    where the first part is a picture: that is shown small."""
+    if not parts or MEDIA[parts[0].media_type].shown is Shown.PICTURE:
+        return ""
+    texts = (part.path for part in parts if MEDIA[part.media_type].shown is Shown.TEXT)
+    path = next(texts, None)
+    return "" if path is None else _first_line(path)
+
+
+@lru_cache(GLIMPSES_MAX)
+def _first_line(path: Path) -> str:
+    """Content never changes under its path: it is named for what it has to be."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_GLIMPSE_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""  # its round has ended: it is gone
+    line = next(filter(None, map(str.strip, head.splitlines())), "")
+    return visible(line[:GLIMPSE_CHARS]) + (" …" if len(line) > GLIMPSE_CHARS else "")
 
 
 def prose_language(text: str, media_type: str) -> str:

@@ -23,6 +23,7 @@ from node.follower import Follower
 from node.review import OPEN, began_ms, is_answerable, make_wanted, open_tasks, reviewer_of
 from node.reviewers import MEANINGS, Case, Refusal, Relation
 from node.reviewpage.answers import read_said, say
+from node.reviewpage.contents import glimpse_of
 from node.rows import Change, TaskRow, TaskStatus
 from node.store import Store
 from protocol.errors import Reject, StateError
@@ -274,7 +275,8 @@ def desk_data(desk: RoundDesk) -> dict[str, Any]:
         "sealed": desk.sealed,
         "ends": desk.ends_ms,
         "items": [
-            item_data(each) | {"terms": at} for each, at in zip(desk.wanted, terms, strict=True)
+            item_data(each) | {"terms": at, "glimpse": glimpse_of(case_of(each).parts)}
+            for each, at in zip(desk.wanted, terms, strict=True)
         ],
     }
 

@@ -24,7 +24,7 @@ from node.page.words import moment, plural
 from node.reviewers import ShownPart
 from node.reviewpage.answers import Said, in_words, say
 from node.reviewpage.asked import Hand, key_in
-from node.reviewpage.contents import prose_language, text_of
+from node.reviewpage.contents import glimpse_of, prose_language, text_of
 from node.reviewpage.desk import (
     MARK_BYTES,
     Desk,
@@ -64,7 +64,9 @@ class AnswerView:
     """What was said of an item."""
 
     place: int
-    number: str  # the first digits of its id
+    id: str
+    glimpse: str  # its first line, if that is what tells it from others
+    shown: str  # what its first part is
     words: str
     is_whole: bool
 
@@ -279,8 +281,15 @@ def _words(wanted: Wanted) -> str:
 
 
 def _answer_view(wanted: Wanted) -> AnswerView:
-    number = wanted.item_id.hex()[:12]
-    return AnswerView(wanted.task.position, number, _words(wanted), is_whole(wanted))
+    parts = case_of(wanted).parts
+    return AnswerView(
+        wanted.task.position,
+        wanted.item_id.hex(),
+        glimpse_of(parts),
+        MEDIA[parts[0].media_type].shown.value,
+        _words(wanted),
+        is_whole(wanted),
+    )
 
 
 def _moment(ms: int) -> str:

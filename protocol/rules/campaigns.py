@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
+from protocol.errors import Reject, raise_all
 from protocol.limits import (
     BATCH_ITEMS_MAX,
     BELIEF_NUMBER_BYTES,
@@ -58,13 +59,15 @@ def validate_campaign(state: State, record: Record[pb.Campaign]) -> None:
     require_new_id(state, "campaign", record.body.id)
 
 
-def checks(campaign: pb.Campaign) -> Iterator[Callable[[], None]]:
+def checks(campaign: pb.Campaign) -> Iterator[Callable[[], object]]:
     """All that a campaign has to be by itself, in parts that each raise Reject: a rule stops at the first one
     that does, and a draft is told of all."""
     yield partial(_check_id, campaign.id)
     yield from term_checks(campaign)
     yield partial(_check_parts, campaign.parts)
-    yield from (partial(_check_part, part) for part in campaign.parts)
+    for part in campaign.parts:
+        yield partial(_check_part, part)
+        yield from (partial(check_media_type, media_type) for media_type in part.media_types)
     yield partial(_check_question, campaign)
     yield partial(_check_reviewers, campaign)
     yield partial(_check_list, "licence", "", campaign.licences, LICENCES_MAX)
@@ -116,19 +119,19 @@ def _check_parts(parts: Sequence[pb.PartTerms]) -> None:
         f"an item of this campaign has {len(parts)} parts",
         f"give it 1 to {PARTS_MAX}",
     )
-    for part in parts:
-        require(
-            is_id(part.name.replace("_", "-")),
+    raise_all(
+        Reject(
             f"{quoted(part.name)} is not the name of a part",
             f"make it of a-z, 0-9 and _, at most {NAME_CHARS_MAX} of them",
         )
+        for part in parts
+        if not is_id(part.name.replace("_", "-"))
+    )
     check_distinct([part.name for part in parts], "parts")
 
 
 def _check_part(part: pb.PartTerms) -> None:
     _check_list("media type", f" of part {part.name!r}", part.media_types, MEDIA_TYPES_MAX)
-    for media_type in part.media_types:
-        check_media_type(media_type)
     require(
         0 < part.bytes_max <= CONTENT_BYTES_MAX,
         f"part {part.name!r} may have {part.bytes_max} bytes at most",

@@ -254,10 +254,11 @@ def _leave_undecided(state: State, campaign: Campaign, item_id: ItemId, item: It
     state.items.put(item_id, item)
     if item.draws >= campaign.rounds.draws_max or not goes_on(state, item):
         give_up(state, item_id)
-    elif item.answered_by:
+    elif item.panel:
         enqueue(state, item_id, item)
     else:
-        # Nobody answered: in front, enough of them would hold up the author's others for ever.
+        # Nobody answered, or in a contest only the first panel did: in front, enough of them would hold up
+        # the author's others for ever.
         requeue(state, item_id)
 
 

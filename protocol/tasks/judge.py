@@ -8,11 +8,12 @@ matter of taste needs less than a matter of safety.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from protocol.errors import Reject
+from protocol.errors import Reject, raise_all, tried
 from protocol.limits import CRITERIA_MAX, CRITERION_CHARS_MAX, PPM
 from protocol.tasks.kind import (
     Ballots,
@@ -79,7 +80,11 @@ class Judge:
         if type(listed) is not list:
             raise Reject("the criteria are not a list", "write them as [{...}, {...}]")
         check_count("criterion", len(listed), 1, CRITERIA_MAX)
-        criteria = tuple(_criterion(number, each) for number, each in enumerate(listed, 1))
+        made, faults = tried(
+            partial(_criterion, number, each) for number, each in enumerate(listed, 1)
+        )
+        raise_all(faults)
+        criteria = tuple(each for each in made if each is not None)
         check_distinct([criterion.name for criterion in criteria], "criteria")
         return Rubric(criteria)
 
@@ -230,14 +235,21 @@ def _criterion(number: int, value: object) -> Criterion:
     name, text = fields["name"], fields["text"]
     if type(name) is not str or type(text) is not str:
         raise Reject(f"{what} has a name or a text that is not text", 'write each in quotes "..."')
+    bounds = (NEEDS_PPM_MIN, NEEDS_PPM_MAX)
+    needs = partial(read_integer, f"'needs_ppm' of {what}", fields["needs_ppm"], *bounds)
+    checks: tuple[Callable[[], object], ...] = (
+        partial(_check_criterion_name, name, what),
+        partial(check_text, text, f"the text of {what}", CRITERION_CHARS_MAX, lines=True),
+        needs,
+    )
+    raise_all(tried(checks)[1])
+    return Criterion(name, text, needs())
+
+
+def _check_criterion_name(name: str, what: str) -> None:
     check_name(name, f"the name of {what}")
     if SEPARATOR in name or MARK in name:
         raise Reject(
             f"the name of {what}, {quoted(name)}, holds a comma or a colon, as answers do between criteria",
             "give it a short name without them; its text may say more",
         )
-    check_text(text, f"the text of {what}", CRITERION_CHARS_MAX, lines=True)
-    needs = read_integer(
-        f"'needs_ppm' of {what}", fields["needs_ppm"], NEEDS_PPM_MIN, NEEDS_PPM_MAX
-    )
-    return Criterion(name, text, needs)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final, NoReturn
 
 from protocol.depth import load_json
-from protocol.errors import Reject
+from protocol.errors import Reject, raise_all, tried
 from protocol.limits import SPEC_BYTES_MAX
-from protocol.text import check_distinct, check_name, quoted
+from protocol.text import check_name, quoted, twins
 
 # A rubric is an object with a list of objects; one more level is room for a kind to come.
 SPEC_DEPTH_MAX: Final = 4
@@ -78,9 +79,10 @@ def read_names(what: str, value: object, least: int, most: int) -> tuple[str, ..
     if type(value) is not list or not all(type(name) is str for name in value):
         raise Reject(f"the {what}s are not a list of names", f'write each {what} as "a name"')
     check_count(what, len(value), least, most)
-    for number, name in enumerate(value, 1):
-        check_name(name, f"{what} {number}")
-    check_distinct(value, f"{what}s")
+    _, faults = tried(
+        partial(check_name, name, f"{what} {number}") for number, name in enumerate(value, 1)
+    )
+    raise_all((*faults, *twins(value, f"{what}s")))
     return tuple(value)
 
 

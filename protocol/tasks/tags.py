@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.errors import Reject
+from protocol.errors import Reject, raise_all
 from protocol.limits import PPM, TAGS_MAX
 from protocol.tasks.kind import (
     Ballots,
@@ -53,12 +53,14 @@ class Tags:
     def parse_spec(self, spec: bytes) -> Tagging:
         fields = check_fields("a tags spec", decode_spec(spec), FIELDS)
         tags = read_names("tag", fields["tags"], 2, TAGS_MAX)
-        for tag in tags:
-            if SEPARATOR in tag or as_said(tag) == NONE:
-                raise Reject(
-                    f"the tag {quoted(tag)} cannot be told apart in a list of tags",
-                    f"use names without {SEPARATOR!r}, and not {NONE!r}, which says that none fits",
-                )
+        raise_all(
+            Reject(
+                f"the tag {quoted(tag)} cannot be told apart in a list of tags",
+                f"use names without {SEPARATOR!r}, and not {NONE!r}, which says that none fits",
+            )
+            for tag in tags
+            if SEPARATOR in tag or as_said(tag) == NONE
+        )
         return Tagging(tags)
 
     def check_parts(self, spec: Tagging, names: Sequence[str], required: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from node.answering import RoundKey
 from node.reviewpage.pairing import Offer
 from node.reviewpage.session import load
-from node.rows import Change
+from node.rows import Change, TaskStatus
 from tests.browser import chromium
 from tests.integration.test_review_page_browser import (
     PAINTED,
@@ -311,6 +311,13 @@ async def test_a_phone_goes_on_after_a_restart_and_is_told_that_it_was_sent_away
             browser.press("1", 49, "1")
             browser.wait("document.querySelector('.status').textContent.includes('1 answer')")
             assert "This phone was sent away. 1 answer is kept" in browser.text(".status")
+            browser.wait("document.querySelector('.sealing .button')")
+            browser.click(".sealing .button")
+            browser.wait("document.querySelector('.told p')")
+            assert "This page is let in no more, so nothing can be sealed now." in browser.text(
+                ".told"
+            )
+            assert not browser.evaluate("document.querySelector('dialog[open]')")
             browser.complaints.clear()  # that nobody answered, and then refused
 
     async with world.serve(phone="127.0.0.1") as served:
@@ -325,6 +332,8 @@ async def test_a_phone_goes_on_after_a_restart_and_is_told_that_it_was_sent_away
         await task
     said = [task.has_draft for c in world.bench.campaigns for task in world.store.tasks(c, 1)]
     assert sum(said) == 1
+    states = {task.status for c in world.bench.campaigns for task in world.store.tasks(c, 1)}
+    assert states == {TaskStatus.FETCHED}, "nothing was sealed"
 
 
 # ---- without a script ----

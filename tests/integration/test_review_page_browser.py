@@ -235,6 +235,9 @@ async def test_a_whole_review_by_the_keyboard_alone(world: ReviewWorld) -> None:
             person.keys("2", "1", "1", "1", "1", "s", "1", "1")  # one is skipped: unsure
             browser.wait("document.querySelector('h1').textContent === 'Your answers'")
             assert "7 of 7 items answered" in browser.text("main")
+            rows = browser.text(".rows")
+            assert "Close that window, it is freezing in here!" in rows, "each is told by its words"
+            assert HOSTILE.replace("\u202e", "<U+202E>") in rows
             person.kept()
             _seal_by_keyboard(person, 7)
             assert browser.text(".told").startswith("7 answers sealed.")
@@ -491,6 +494,10 @@ async def test_a_whole_review_without_a_script(world: ReviewWorld) -> None:
             for number in range(7):
                 person.send(f".choice:nth-child({1 + number % 2})")
             assert "7 of 7 items answered" in browser.text()
+            assert "Close that window, it is freezing in here!" in browser.text(".answers")
+            assert HOSTILE.replace("\u202e", "<U+202E>") in browser.text(".answers")
+            browser.open(f"{person.base}answers/calls/1")
+            assert "sound" in browser.text(".answers")
             browser.open(f"{person.base}item/notes/1/1")
             assert "You said: no" in browser.text()
             person.send("button[value='take back']")

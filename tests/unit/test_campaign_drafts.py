@@ -68,6 +68,62 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert not found.is_good
 
 
+def test_every_member_of_a_list_that_is_wrong_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "campaign.toml"
+    file.write_text(
+        """
+        id = "a"
+        title = ""
+        guidelines = "g"
+        labels = ["yes", "no ", 3, "", "Yes"]
+        licences = []
+        media_types = ["image/PNG", "audio/wave", 7]
+        """
+    )
+    found = dry_run(read_draft(NETWORK, file, {}), None)
+    said = [text for text, _ in found.errors]
+    for each in (
+        "labels in",
+        "label 2,",
+        "label 4 has 0 characters",
+        "labels 1 and 5 look alike",
+        "the title has 0 characters",
+        "there are 0 licences",
+        "media_types in",
+        "'image/PNG'",
+        "'audio/wave'",
+        "'7'",
+    ):
+        assert any(each in text for text in said), (each, said)
+    assert len(said) == 10, said
+
+
+def test_every_part_and_criterion_that_is_wrong_is_named() -> None:
+    said = wrong(
+        task="judge",
+        labels=None,
+        spec={
+            "criteria": [
+                {"name": "a,b", "text": "", "needs_ppm": 3},
+                {"name": "good", "text": "It is.", "needs_ppm": 900_000},
+                {"name": "", "text": "It is.", "needs_ppm": 900_000},
+            ]
+        },
+        parts=["one:text/plain:0", "two:text/plain", "three:text/plain:5", "A B:text/plain:5"],
+    )
+    for each in (
+        "the name of criterion 1",
+        "the text of criterion 1",
+        "'needs_ppm' of criterion 1",
+        "the name of criterion 3",
+        "the most bytes of part 'one' is 0",
+        "the part 'two:text/plain' is malformed",
+        '"A B" is not the name of a part',
+    ):
+        assert each in said, (each, said)
+    assert said.count("\n") == 6, said
+
+
 def test_what_is_wrong_is_what_opening_raises() -> None:
     with pytest.raises(ConfigError, match="nodes carry"):
         draft(item_bytes_max=PART_BYTES_MAX + 1).whole()

@@ -16,7 +16,7 @@ from protocol.review.reputation import belief_of
 from protocol.rows import Item
 from protocol.rules import close, flagging, sealing
 from protos.gen import records_pb2 as pb
-from tests.fold import changed, last_lines, off_by, refuses, same
+from tests.fold import changed, last_lines, off_by, refuses, same, waiting
 from tests.likely import (
     ALIKE,
     COPY,
@@ -226,6 +226,28 @@ def test_what_no_panel_decides_is_what_it_was(
     found = sealing.compute_seal(net.state, net.campaign(C)).duplicates
     assert found == ({again: likely} if first == DERIVATIVE else {})
     assert item(net, original).status is ItemStatus.ACCEPTED
+
+
+@pytest.mark.parametrize("somebody", [False, True])
+def test_a_contest_that_nobody_answers_goes_behind_its_authors_others(
+    net: Network, somebody: bool
+) -> None:
+    likely = contested(net, COPY)
+    reviewers = judge(net, COPY)
+    for person in reviewers:
+        person.judge = lambda _: None  # the content: nobody decides
+    net.stand_by(*reviewers, c=C)
+    net.seal(c=C)
+    later = submit(net, 1, OTHER)
+    if somebody:
+        net.run_round(*reviewers, c=C)
+    else:
+        net.draw(C)
+        net.end_commits(C)
+        net.verdict(C)
+    assert item(net, likely).status is ItemStatus.UNDECIDED
+    assert bool(item(net, likely).panel) == somebody
+    assert waiting(net, C) == ([likely, later] if somebody else [later, likely])
 
 
 def test_a_part_that_is_taken_back_from_what_is_contested_stays_nowhere(net: Network) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from commonhold.cli.background import said_last
 from commonhold.cli.finding import Found
-from commonhold.cli.node_running import said_last
 from commonhold.cli.submit_report import LISTED, end, report_plan, report_submitted
 from node.bringing.sources import Brought
 from node.contents import CheckedPart

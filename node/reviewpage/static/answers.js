@@ -1,5 +1,6 @@
 // All answers before they are sealed: what was said how often, each one with the way back to it, and the seal.
 
+import { kindOf } from "./contents.js";
 import { dialog, make, plural, said } from "./dom.js";
 import { inWords } from "./form.js";
 import { countdown } from "./item.js";
@@ -8,13 +9,15 @@ const ROWS = 100;
 const NONE = "not answered yet";
 const CHANGED = 410; // what the node says when the seal is of other answers
 
+const whySilent = ({ isShut }) => (isShut ? "This page is let in no more" : "Your node does not answer");
+
 export class AnswersScreen {
   #only = null; // words that are looked at alone
   #shown = ROWS;
   #built = ""; // what the screen says
 
-  constructor({ model, go, tell }) {
-    Object.assign(this, { model, go, tell });
+  constructor({ model, contents, go, tell }) {
+    Object.assign(this, { model, contents, go, tell });
     this.element = make("main", { id: "main", class: "plain answers-screen", tabindex: -1 });
   }
 
@@ -81,13 +84,22 @@ export class AnswersScreen {
     const places = words.flatMap((each, at) => (this.#only === null || each === this.#only ? [at] : []));
     const rows = places.slice(0, this.#shown).map((at) =>
       make("li", {}, make("button", { type: "button", class: "plain row", onclick: () => this.go.item(at) },
-        make("span", { class: "n" }, String(at + 1)), make("code", {}, round.items[at].id.slice(0, 12)), make("span", {}, said(words[at])))));
+        make("span", { class: "n" }, String(at + 1)), this.#glimpse(round.items[at]), make("span", { class: "words" }, said(words[at])))));
     const rest = places.length - rows.length;
     return make("section", { "aria-label": "Each answer" }, make("ol", { class: "rows" }, rows),
       rest > 0 ? make("button", { type: "button", class: "button quiet", onclick: () => {
         this.#shown += 10 * ROWS;
         this.#build();
       } }, `${plural(rest, "more", "more")}`) : null);
+  }
+
+  /** What tells an item from others at a glance. */
+  #glimpse(item) {
+    const kind = kindOf(item.parts[0][1]);
+    const look = kind === "picture"
+      ? make("img", { class: "glimpse", loading: "lazy", alt: "", src: this.contents.address(this.model.round, item, 0) })
+      : make("span", { class: "quiet", dir: "auto" }, item.glimpse || kind);
+    return make("span", { class: "which" }, look, " ", make("code", {}, item.id.slice(0, 12)));
   }
 
   #seal(done, open) {
@@ -126,7 +138,7 @@ export class AnswersScreen {
       await model.look();
       this.tell("Some answers changed in another window. Look at them again, and seal then.");
     } catch {
-      this.tell("Your node does not answer, so nothing can be sealed now. Your answers are kept.");
+      this.tell(`${whySilent(model.keeper)}, so nothing can be sealed now. Your answers are kept.`);
     }
     return null;
   }
@@ -149,7 +161,9 @@ export class AnswersScreen {
       await model.look();
       this.go.home();
     } catch {
-      this.tell("Your node stopped answering. When it is back, this page shows whether the answers are sealed.");
+      this.tell(model.keeper.isShut
+        ? `${whySilent(model.keeper)}: nothing was sealed. Your answers are kept.`
+        : "Your node stopped answering. When it is back, this page shows whether the answers are sealed.");
     }
   }
 }

@@ -223,7 +223,7 @@ export class Model extends EventTarget {
       const mine = known.get(item.id);
       if (!mine) return Object.assign(item, { round });
       // What is on its way to the node is newer than what it says.
-      if (mine.isSaved !== false) Object.assign(mine, { v: item.v, ...words(item), terms: item.terms, beside: item.beside });
+      if (mine.isSaved !== false) Object.assign(mine, { v: item.v, ...words(item), terms: item.terms, glimpse: item.glimpse, beside: item.beside });
       return mine;
     });
     round.places = new Map(round.items.map((item, at) => [item.id, at]));
