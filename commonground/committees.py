@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from protocol.committee import Masks, needed_of
 from protocol.identity import PersonId
+from protocol.jobs import Complaint
 from protocol.shares import Place
 from protocol.state import State
 
@@ -63,11 +64,23 @@ class FixedSet:
         tuple[PersonId, ...], ...
     ]  # of them, whose sums are opened: all together, or cohorts
     opened: Mapping[tuple[PersonId, Masks], bytes]  # hashes of sums
+    complaints: Mapping[PersonId, Complaint]  # by member
 
     @property
     def has_enough(self) -> bool:
         """Whether so many members have opened this set that no other can have as many."""
         return len({who for who, _ in self.opened}) >= self.round.committee.needed
+
+    def contradicted(self, masks: Masks) -> bool:
+        """Whether members have said different things of these masks: one of them lies."""
+        return len({sum_ for (_, each), sum_ in self.opened.items() if each == masks}) > 1
+
+
+def active_partners(state: State, job_id: str) -> dict[bytes, PersonId]:
+    """Who joined and has not lied, by transport key."""
+    faulty = state.jobs[job_id].faulty
+    joined = ((partner, enrolled) for (_, partner), enrolled in state.partners.scan(job_id))
+    return {each.transport_key: partner for partner, each in joined if partner not in faulty}
 
 
 def round_start(state: State, job_id: str) -> RoundStart:
@@ -94,4 +107,7 @@ def fixed_set(state: State, job_id: str) -> FixedSet | None:
     signed = signed_updates(state, job_id)
     opened = {(who, masks): sum_ for (_, who, masks), sum_ in state.openings.scan(job_id)}
     partners = {partner: signed[partner] for partner in fixed.partners}
-    return FixedSet(round_start(state, job_id), fixed.digest, partners, fixed.groups, opened)
+    complaints = {member: each for (_, member), each in state.complaints.scan(job_id)}
+    return FixedSet(
+        *(round_start(state, job_id), fixed.digest, partners, fixed.groups, opened, complaints)
+    )

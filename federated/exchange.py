@@ -8,7 +8,7 @@ connects anew is asked again: what it was asked, or answered, may be lost.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -38,6 +38,10 @@ class Roster:
 
     partners: Mapping[bytes, PersonId]  # by transport key
     silent: set[PersonId] = field(default_factory=set)  # let a deadline pass
+
+    def leave(self, people: Collection[PersonId]) -> None:
+        """These take part no more."""
+        self.partners = {key: who for key, who in self.partners.items() if who not in people}
 
 
 @dataclass

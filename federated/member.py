@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from commonground.committees import FixedSet, RoundStart
+from commonground.committees import FixedSet, RoundStart, Signed
 from federated.duty import Duty
 from federated.ring import Ring, Words
 from federated.secure_sum import hide, sum_masks
@@ -38,9 +38,17 @@ class Masked:
     sealed: Sealed
 
     @property
-    def digest(self) -> bytes:
-        """What the partner signs beside the digest of what it sealed."""
-        return hashlib.sha256(self.hidden).digest()
+    def signed(self) -> Signed:
+        """What the partner signs of it."""
+        return Signed(hashlib.sha256(self.hidden).digest(), self.sealed.digest)
+
+
+class WrongShare(Reject):
+    """A partner did not seal to us what it committed to, and signed."""
+
+    def __init__(self, partner: PersonId, share: Share, why: Reject) -> None:
+        super().__init__(f"{short(partner)} sealed wrong seeds: {why}")
+        self.partner, self.share = partner, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +77,10 @@ class Member:
     ) -> dict[Masks, bytes]:
         """The sums of these masks over the set, packed, one group after the other; the set is ours for good.
 
-        Raises Reject for what we were not to be asked, or a share that is not the signed one; StateError when
-        we opened another set of this round.
+        Raises Reject for what we were not to be asked, or a share that is not the signed one; WrongShare;
+        StateError when we opened another set of this round.
         """
-        seat = self._seat(fixed)
-        mine = set(held(fixed.round.committee.size, seat))
-        if not duties or any(
-            not mine.issuperset(masks_of(masks)) or masks <= 0 for masks in duties
-        ):
-            raise Reject("this member does not hold these masks")
+        seat = self._seat(fixed, duties)
         self.duty.bind(self.job_id, fixed.round.number, fixed.digest)
         seeds = self._seeds(fixed, shares, seat)
         return {
@@ -88,10 +91,37 @@ class Member:
             for masks in set(duties)
         }
 
-    def _seat(self, fixed: FixedSet) -> int:
-        if self.me not in fixed.round.committee.members:
+    def show(self, fixed: FixedSet, shares: bytes, masks: Masks) -> bytes:
+        """Everybody's seeds of these masks, which another member and we contradict each other about.
+
+        One of us lies, and is none of those who lack these masks. Those who may collude are too few for it
+        then: of all masks that every one of them lacks, this is none. Raises as `open` does.
+        """
+        seat = self._seat(fixed, [masks])
+        if (self.me, masks) not in fixed.opened or not fixed.contradicted(masks):
+            raise Reject("nobody contradicts this member about these masks")
+        self.duty.bind(self.job_id, fixed.round.number, fixed.digest)
+        seeds = self._seeds(fixed, shares, seat)
+        return b"".join(mine[mask] for mine in seeds.values() for mask in masks_of(masks))
+
+    def answer(self, start: RoundStart, member: PersonId, share: Share) -> bytes:
+        """The key that sealed our box for a member, who says that it is wrong."""
+        committee = start.committee
+        keys = self.duty.ephemerals(self.job_id, start.number, share.commitments, committee.size)
+        return keys[committee.members.index(member)]
+
+    def _seat(self, fixed: FixedSet, duties: Sequence[Masks]) -> int:
+        """Our place in the committee. Raises Reject where we have none, or do not hold these masks."""
+        committee = fixed.round.committee
+        if self.me not in committee.members:
             raise Reject("this machine is not in the round's committee")
-        return fixed.round.committee.members.index(self.me)
+        seat = committee.members.index(self.me)
+        mine = set(held(committee.size, seat))
+        if not duties or any(
+            masks <= 0 or not mine.issuperset(masks_of(masks)) for masks in duties
+        ):
+            raise Reject("this member does not hold these masks")
+        return seat
 
     def _seeds(self, fixed: FixedSet, raw: bytes, seat: int) -> dict[PersonId, dict[int, bytes]]:
         """Those of each partner in the set that are sealed to us, by mask."""
@@ -107,5 +137,5 @@ class Member:
                 place = fixed.round.place(partner)
                 seeds[partner] = open_share(place, share, private, seat, self.me)
             except Reject as wrong:
-                raise Reject(f"{short(partner)} sealed wrong seeds: {wrong}") from None
+                raise WrongShare(partner, share, wrong) from None
         return seeds

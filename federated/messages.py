@@ -17,6 +17,10 @@ from protocol.errors import Reject
 
 OPEN: Final = "open"
 """The action of a query that asks a member to open a round's sum."""
+SHOW: Final = "show"
+"""Of one that asks a member for the seeds of masks that another contradicts it about."""
+ANSWER: Final = "answer"
+"""Of one that asks a partner to answer a complaint."""
 
 _RECORD: Final = "commonhold"
 
@@ -52,12 +56,46 @@ class OpenTask:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowTask:
+    """Show the seeds of masks whose sum another member contradicts."""
+
+    job_id: str
+    round: int
+    shares: bytes  # as in OpenTask
+    masks: Masks
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """For each partner of the set, in order, the seeds of the masks in ascending order."""
+
+    job_id: str
+    round: int
+    seeds: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTask:
+    """Answer the complaint of a member, in the log."""
+
+    job_id: str
+    round: int
+    member: bytes  # person
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """The sums that were wanted, in their order; none while too few members have said what they open."""
 
     job_id: str
     round: int
     sums: tuple[bytes, ...]  # federated.ring.Ring.pack
+
+
+def require_job(task: Task | OpenTask | ShowTask | AnswerTask, job_id: str) -> None:
+    """Raises Reject for a task of another job than this machine is in."""
+    if task.job_id != job_id:
+        raise Reject(f"this machine trains for the job {job_id!r} and no other")
 
 
 def task_message(task: Task, node_id: int, ttl_seconds: float) -> Message:
@@ -76,6 +114,18 @@ def open_message(task: OpenTask, node_id: int, ttl_seconds: float) -> Message:
     return _message(_fields(task, **content), node_id, kind, ttl_seconds)
 
 
+def show_message(task: ShowTask, node_id: int, ttl_seconds: float) -> Message:
+    """What is contradicted, likewise."""
+    content = _fields(task, shares=task.shares, masks=task.masks)
+    return _message(content, node_id, f"{MessageType.QUERY}.{SHOW}", ttl_seconds)
+
+
+def answer_message(task: AnswerTask, node_id: int, ttl_seconds: float) -> Message:
+    """Who complains, likewise."""
+    content = _fields(task, member=task.member)
+    return _message(content, node_id, f"{MessageType.QUERY}.{ANSWER}", ttl_seconds)
+
+
 def reply_message(reply: Reply, task: Message) -> Message:
     """The reply to a task's message."""
     return _answer(_fields(reply, hidden=reply.hidden, sealed=reply.sealed), task)
@@ -84,6 +134,16 @@ def reply_message(reply: Reply, task: Message) -> Message:
 def opened_message(opened: Opened, task: Message) -> Message:
     """A member's answer."""
     return _answer(_fields(opened, sums=list(opened.sums)), task)
+
+
+def shown_message(shown: Shown, task: Message) -> Message:
+    """A member's seeds."""
+    return _answer(_fields(shown, seeds=shown.seeds), task)
+
+
+def answered_message(task: AnswerTask, message: Message) -> Message:
+    """The answer is in the log; this says so."""
+    return _answer(_fields(task, member=task.member), message)
 
 
 def read_task(message: Message) -> Task:
@@ -122,10 +182,37 @@ def read_opened(message: Message) -> Opened:
     raise _NOTHING
 
 
+def read_show(message: Message) -> ShowTask:
+    """What is contradicted. Raises Reject when the message does not say it."""
+    match _read(message, "shares", "masks"):
+        case str(job_id), int(round_), bytes(shares), int(masks):
+            return ShowTask(job_id, round_, shares, masks)
+    raise _NOTHING
+
+
+def read_shown(message: Message) -> Shown:
+    """The seeds of a message. Raises Reject when it has none."""
+    match _read(message, "seeds"):
+        case str(job_id), int(round_), bytes(seeds):
+            return Shown(job_id, round_, seeds)
+    raise _NOTHING
+
+
+def read_answer(message: Message) -> AnswerTask:
+    """Who complains. Raises Reject when the message does not say it."""
+    match _read(message, "member"):
+        case str(job_id), int(round_), bytes(member):
+            return AnswerTask(job_id, round_, member)
+    raise _NOTHING
+
+
 _NOTHING: Final = Reject("a training message has no round, or not its content")
 
 
-def _fields(what: Task | Reply | OpenTask | Opened, **content: Any) -> Mapping[str, Any]:
+_Any = Task | Reply | OpenTask | Opened | ShowTask | Shown | AnswerTask
+
+
+def _fields(what: _Any, **content: Any) -> Mapping[str, Any]:
     return {"job": what.job_id, "round": what.round, **content}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from flwr.app import Message
@@ -17,20 +18,41 @@ from flwr.serverapp import Grid
 
 from commonground.committees import Committee, FixedSet
 from federated.exchange import Answers, Question, Roster, ask
-from federated.messages import OpenTask, open_message, read_opened
+from federated.messages import (
+    AnswerTask,
+    OpenTask,
+    ShowTask,
+    answer_message,
+    open_message,
+    read_answer,
+    read_opened,
+    read_shown,
+    show_message,
+)
 from federated.ring import Ring, Words
-from protocol.committee import Masks, duties_of, held
+from federated.secure_sum import sum_masks
+from protocol.committee import Masks, duties_of, held, masks_of
 from protocol.errors import Reject, StateError
 from protocol.identity import PersonId, short
-from protocol.shares import Sealed
+from protocol.shares import SEED_BYTES, Sealed, commitment
 
 
 class RoundFailed(StateError):
-    """A round came to nothing; `missing` are those who did not do their part."""
+    """A round came to nothing; `missing` are those who did not do their part.
 
-    def __init__(self, message: str, missing: Sequence[PersonId] = ()) -> None:
+    `usefulness_micro`: what its cohorts showed, if their sums were opened.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        missing: Sequence[PersonId] = (),
+        faulty: Sequence[PersonId] = (),
+        usefulness_micro: Sequence[int] = (),
+    ) -> None:
         super().__init__(message)
-        self.missing = tuple(sorted(missing))
+        self.missing, self.faulty = tuple(sorted(missing)), tuple(sorted(faulty))
+        self.usefulness_micro = tuple(usefulness_micro)
 
 
 class OpeningLog(Protocol):
@@ -62,6 +84,7 @@ class Opener:
     seconds: float  # that a member has
     _sums: dict[Masks, list[Words]] = field(default_factory=dict)  # for each group
     _words: dict[PersonId, str] = field(default_factory=dict)  # why somebody is not asked any more
+    _faulty: set[PersonId] = field(default_factory=set)
 
     def run(self) -> Uncovered:
         """All masks' sums over the set. Raises RoundFailed when too few members are left."""
@@ -79,6 +102,7 @@ class Opener:
             answers = self._ask(fixed, tasks)
             fixed = self.log.fixed()
             self._take(fixed, tasks, answers)
+            fixed = self._settle(fixed)
             if before == (len(self._sums), len(fixed.opened), len(self._words)):
                 raise RoundFailed("the committee did not open the sum", committee.members)
 
@@ -91,7 +115,7 @@ class Opener:
             raise RoundFailed(
                 f"{len(present)} of the {committee.needed} members are left that the committee needs"
                 f" to open a sum: {said}",
-                list(self._words),
+                *(list(self._words), list(self._faulty)),
             )
         return duties
 
@@ -127,9 +151,33 @@ class Opener:
         questions = {who: self._question(fixed, who, mine) for who, mine in tasks.items()}
         return ask(*(self.grid, self.roster, questions, read), needed=0, seconds=self.seconds)
 
+    def _settle(self, fixed: FixedSet) -> FixedSet:
+        """Has complaints answered. Raises RoundFailed when a partner does not show that its box is right."""
+        for member, complaint in fixed.complaints.items():
+            if complaint.is_refuted or member in self._faulty:
+                continue
+            task = AnswerTask(fixed.round.job_id, fixed.round.number, member)
+            question: Question = partial(answer_message, task)
+            ask(
+                *(self.grid, self.roster, {complaint.partner: question}),
+                *(lambda _, message: read_answer(message),),
+                needed=0,
+                seconds=self.seconds,
+            )
+        fixed = self.log.fixed()
+        for member, complaint in fixed.complaints.items():
+            if not complaint.is_refuted:
+                accused = complaint.partner
+                raise RoundFailed(
+                    f"{short(accused)} sealed wrong seeds to {short(member)}", faulty=[accused]
+                )
+            self._words[member] = "complained of a box that is right"
+            self._faulty.add(member)
+        return fixed
+
     def _question(self, fixed: FixedSet, who: PersonId, mine: Mapping[Masks, bool]) -> Question:
         member = fixed.round.committee.members.index(who)
-        shares = b"".join(self.sealed[each].share(member).encode() for each in fixed.partners)
+        shares = self._shares(fixed, member)
         masks = tuple(sorted(mine))
         task = OpenTask(
             *(fixed.round.job_id, fixed.round.number, shares),
@@ -160,11 +208,62 @@ class Opener:
                 parts = [raw[at : at + length] for at in range(0, len(raw), length)]
                 self._sums[masks] = [self.ring.unpack(part, self.size) for part in parts]
 
+    def _shares(self, fixed: FixedSet, member: int) -> bytes:
+        return b"".join(self.sealed[each].share(member).encode() for each in fixed.partners)
+
     def _compared(self, fixed: FixedSet, duties: Mapping[tuple[int, ...], Masks]) -> Uncovered:
+        """What is opened; where members contradict each other, by the seeds themselves."""
         for masks in duties.values():
-            said = {who: sum_ for (who, each), sum_ in fixed.opened.items() if each == masks}
-            if len(set(said.values())) > 1:
-                names = " and ".join(map(short, said))
-                raise RoundFailed(f"{names} contradict each other", list(said))
+            if fixed.contradicted(masks):
+                self._sums[masks] = self._recomputed(fixed, masks)
         by_group = zip(*(self._sums[masks] for masks in duties.values()), strict=True)
-        return Uncovered(fixed.groups, tuple(by_group), ())
+        return Uncovered(fixed.groups, tuple(by_group), tuple(sorted(self._faulty)))
+
+    def _recomputed(self, fixed: FixedSet, masks: Masks) -> list[Words]:
+        """The sums of contradicted masks, from the seeds of whoever shows them; names who said otherwise.
+
+        Seeds are what their partners committed to, so that nobody can lie about them. Raises RoundFailed when
+        nobody shows any.
+        """
+        said = {who: sum_ for (who, each), sum_ in fixed.opened.items() if each == masks}
+        members = fixed.round.committee.members
+
+        def question(who: PersonId) -> Question:
+            shares = self._shares(fixed, members.index(who))
+            task = ShowTask(fixed.round.job_id, fixed.round.number, shares, masks)
+            return partial(show_message, task)
+
+        def read(_: PersonId, message: Message) -> dict[PersonId, dict[int, bytes]]:
+            return self._seeds(fixed, masks, read_shown(message).seeds)
+
+        questions = {who: question(who) for who in said}
+        shown = ask(
+            *(self.grid, self.roster, questions, read), needed=1, seconds=self.seconds
+        ).accepted
+        if not shown:
+            names = " and ".join(map(short, said))
+            raise RoundFailed(f"{names} contradict each other, and show no seeds", list(said))
+        seeds = next(iter(shown.values()))
+        sums = [
+            sum_masks(self.ring, self.size, masks, [seeds[who] for who in group])
+            for group in fixed.groups
+        ]
+        right = hashlib.sha256(b"".join(map(self.ring.pack, sums))).digest()
+        self._faulty |= {who for who, sum_ in said.items() if sum_ != right}
+        return sums
+
+    def _seeds(self, fixed: FixedSet, masks: Masks, raw: bytes) -> dict[PersonId, dict[int, bytes]]:
+        """By partner and mask. Raises Reject for any that its partner did not commit to."""
+        names = list(masks_of(masks))
+        if len(raw) != SEED_BYTES * len(names) * len(fixed.partners):
+            raise Reject("these are not all seeds of the set")
+        seeds: dict[PersonId, dict[int, bytes]] = {}
+        at = 0
+        for partner in fixed.partners:
+            mine = seeds.setdefault(partner, {})
+            for mask in names:
+                mine[mask] = raw[at : at + SEED_BYTES]
+                at += SEED_BYTES
+                if commitment(mine[mask]) != self.sealed[partner].commitments[mask]:
+                    raise Reject("a seed is not the one that its partner committed to")
+        return seeds

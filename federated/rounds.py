@@ -27,7 +27,7 @@ from commonground.committees import FixedSet, RoundStart, Signed
 from federated.aggregate import Aggregator
 from federated.exchange import Answers, Roster, ask
 from federated.grid import from_ring, ring_of
-from federated.judging import Judged, Jury
+from federated.judging import Jury
 from federated.messages import Task, read_reply, task_message
 from federated.model import Weights, digest, encode
 from federated.opening import Opener, RoundFailed
@@ -51,7 +51,7 @@ class JobLog(Protocol):
         """Logs that nobody joins any more, unless it says so already."""
 
     def partners(self) -> Mapping[bytes, PersonId]:
-        """Who joined, by transport key (PEM)."""
+        """Who takes part, by transport key (PEM): those who joined and have not lied."""
 
     def round(self) -> RoundStart:
         """The round that runs."""
@@ -68,14 +68,8 @@ class JobLog(Protocol):
     def fixed(self) -> FixedSet:
         """The set of the round that runs, and what members have said of its sum by now."""
 
-    def fail(
-        self,
-        reason: str,
-        missing: Sequence[PersonId],
-        epsilon_micro: int,
-        usefulness_micro: Sequence[int],
-    ) -> None:
-        """Logs that the round came to nothing, and what its cohorts showed if they were opened."""
+    def fail(self, failure: RoundFailed, epsilon_micro: int) -> None:
+        """Logs that the round came to nothing, and why."""
 
     def complete(
         self, round_: pb.TrainingRound, weights: Weights, velocity: NDArray[np.float64]
@@ -122,7 +116,6 @@ def train(
         running = _Round(grid, log, job.terms, aggregator.spec, roster, log.round(), weights)
         running.aside = jury.aside(roster.partners.values())
         cost = aggregator.epsilon_micro(running.start.number)
-        judged: Judged | None = None
         try:
             summed = running.run()
             judged = jury.look(weights, summed.groups, summed.sums)
@@ -130,12 +123,16 @@ def train(
             model = stepped.step(judged.total, len(summed.partners))
             accuracy_ppm = jury.accuracy_ppm(model)
             if fault := jury.fault(weights, judged, len(summed.partners), accuracy_ppm):
-                raise RoundFailed(f"round {running.start.number} is not kept: {fault}")
+                raise RoundFailed(
+                    f"round {running.start.number} is not kept: {fault}",
+                    faulty=summed.faulty,
+                    usefulness_micro=judged.usefulness_micro,
+                )
         except RoundFailed as failure:
             if failed == job.terms.spare_rounds:
                 raise
-            useful = judged.usefulness_micro if judged else ()
-            log.fail(str(failure), failure.missing, cost, useful)
+            log.fail(failure, cost)
+            roster.leave(failure.faulty)
             failed += 1
             continue
         aggregator, weights = stepped, model
@@ -152,6 +149,7 @@ def train(
             weights_ppm=judged.weights_ppm,
         )
         log.complete(record, weights, aggregator.velocity)
+        roster.leave(summed.faulty)
         jury.keep(accuracy_ppm)
         done += 1
     return weights

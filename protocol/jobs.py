@@ -98,6 +98,7 @@ class FailedRound:
     reason: str
     missing: tuple[PersonId, ...]
     epsilon_micro: int
+    faulty: tuple[PersonId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,15 @@ class RoundSet:
     partners: tuple[PersonId, ...]
     groups: tuple[tuple[PersonId, ...], ...]
     digest: bytes  # protocol.committee.set_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """A member's word against a partner of the set, in the round that runs."""
+
+    partner: PersonId
+    share: bytes
+    is_refuted: bool = False  # the partner has shown that it sealed what it committed to
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +162,7 @@ class Job:
     status: JobStatus = JobStatus.OPEN
     seed: bytes = b""  # of the committees; from its start on
     candidates: tuple[PersonId, ...] = ()  # who may be in the committee of the round that runs
-    faulty: tuple[PersonId, ...] = ()  # in no committee any more
+    faulty: tuple[PersonId, ...] = ()  # who lied: in no committee and no set any more
     round_set: RoundSet | None = None  # of the round that runs
     rounds: tuple[TrainingRound, ...] = ()  # that came to something
     failed: tuple[FailedRound, ...] = ()

@@ -14,7 +14,7 @@ from protocol.coin.dealing import Deal
 from protocol.coin.group import Point
 from protocol.coin.witnesses import Coin, Diligence, Proposal
 from protocol.identity import NOBODY, KeyId, PersonId
-from protocol.jobs import Enrolment, Job, Trained, Update
+from protocol.jobs import Complaint, Enrolment, Job, Trained, Update
 from protocol.money.onchain import Ask, Bond, Deposit, OnChain, Past, Range, Root, Slash, Vouched
 from protocol.money.payload import Payload
 from protocol.money.settlement import Address, Deployment
@@ -161,6 +161,7 @@ class State:
     )  # of the round that runs
     # What members of its committee say of its masks: (job, member, which masks) -> hash of their sum.
     openings: Table[tuple[str, PersonId, int], bytes] = field(default_factory=Table)
+    complaints: Table[tuple[str, PersonId], Complaint] = field(default_factory=Table)  # by member
     spent: Table[tuple[str, PersonId], int] = field(
         default_factory=Table
     )  # epsilon in the last update, micro

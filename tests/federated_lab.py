@@ -14,6 +14,7 @@ from commonground.committees import (
     FixedSet,
     RoundStart,
     Signed,
+    active_partners,
     fixed_set,
     round_start,
     signed_updates,
@@ -34,6 +35,7 @@ from federated.judging import Jury
 from federated.kept import KeptUpdates
 from federated.member import Member
 from federated.model import Weights, decode, digest, encode
+from federated.opening import RoundFailed
 from federated.partner import Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.rounds import train
@@ -45,6 +47,7 @@ from protocol.identity import PersonId
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protocol.sealing import public_of
+from protocol.shares import Share
 from protos.gen import records_pb2 as pb
 from tests.simulated import LABELS, NETWORK, Network, Person
 from tests.simulated_training import job, start
@@ -74,8 +77,7 @@ class Log:
         return next(name for name, _ in self.net.state.jobs.scan())
 
     def partners(self) -> Mapping[bytes, PersonId]:
-        joined = self.net.state.partners.scan(self.job_id)
-        return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
+        return active_partners(self.net.state, self.job_id)
 
     def start(self) -> None:
         if self.net.state.jobs[self.job_id].status is JobStatus.OPEN:
@@ -102,21 +104,16 @@ class Log:
         assert found is not None
         return found
 
-    def fail(
-        self,
-        reason: str,
-        missing: Sequence[PersonId],
-        epsilon_micro: int,
-        usefulness_micro: Sequence[int],
-    ) -> None:
+    def fail(self, failure: RoundFailed, epsilon_micro: int) -> None:
         body = pb.FailedRound(
             network=NETWORK,
             job_id=self.job_id,
             round=self.round().number,
-            reason=reason,
-            missing=missing,
+            reason=str(failure),
+            missing=failure.missing,
             epsilon_micro=epsilon_micro,
-            usefulness_micro=usefulness_micro,
+            faulty=failure.faulty,
+            usefulness_micro=failure.usefulness_micro,
         )
         self.net.add(self.net.operator, "failed-round", body)
 
@@ -172,6 +169,28 @@ class Log:
             sums=[pb.OpenedSum(masks=masks, sum=sum_) for masks, sum_ in sorted(sums.items())],
         )
         self.net.add(self.me, "opening", body)
+
+    def complain(self, fixed: FixedSet, partner: PersonId, share: Share) -> None:
+        assert self.me is not None
+        body = pb.Complaint(
+            network=NETWORK,
+            job_id=self.job_id,
+            round=fixed.round.number,
+            partner=partner,
+            share=share.encode(),
+        )
+        self.net.add(self.me, "complaint", body)
+
+    def disclose(self, fixed: FixedSet, member: PersonId, ephemeral: bytes) -> None:
+        assert self.me is not None
+        body = pb.Disclosure(
+            network=NETWORK,
+            job_id=self.job_id,
+            round=fixed.round.number,
+            member=member,
+            ephemeral=ephemeral,
+        )
+        self.net.add(self.me, "disclosure", body)
 
     def await_openings(self, fixed: FixedSet) -> bool:
         found = fixed_set(self.net.state, self.job_id)

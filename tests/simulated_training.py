@@ -7,7 +7,8 @@ import hashlib
 from protocol.committee import held
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
-from protocol.rules.training_rounds import opened_by
+from protocol.rules.opening import opened_by
+from protocol.sealing import public_of
 from protos.gen import records_pb2 as pb
 from tests.simulated import NETWORK, Network, Person
 
@@ -60,8 +61,13 @@ def enrolment(person: Person, job_id: str = "train") -> pb.Enrol:
         job_id=job_id,
         data_commitment=hashlib.sha256(person.name.encode()).digest(),
         transport_key=b"-----BEGIN PUBLIC KEY-----" + person.id,
-        sealing_key=hashlib.sha256(b"sealing" + person.id).digest(),
+        sealing_key=public_of(sealing_of(person)),
     )
+
+
+def sealing_of(person: Person) -> bytes:
+    """The private key that seeds are sealed to."""
+    return hashlib.sha256(b"sealing" + person.id).digest()
 
 
 def enrol(net: Network, *people: Person, job_id: str = "train") -> None:

@@ -2885,8 +2885,15 @@ _SOLD: Final = (
     Mutant(
         "trainers have no part of a model",
         _REVENUE,
-        "            trainers.update(round_.partners)\n",
-        "            pass\n",
+        "            weights.update(dict(zip(round_.partners, each, strict=True)))\n",
+        "",
+        MODELS,
+    ),
+    Mutant(
+        "a round that was rolled back is sold",
+        _REVENUE,
+        "round_.model == round_.base_model",
+        "False",
         MODELS,
     ),
 )

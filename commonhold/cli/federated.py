@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -36,9 +36,6 @@ app = typer.Typer(
 )
 app.command()(tasks)
 register(app)
-
-# Who could see single updates: more of a committee of partners than may collude, with the coordinator.
-TRUST: Final = "committee"
 
 ReadyOption = Annotated[
     Path | None, typer.Option("--ready-file", help="File that gets JSON once others may go on.")
@@ -99,6 +96,12 @@ def open_(
     model_licence: Annotated[
         str, typer.Option(help="Under which partners have the model: SPDX id, or where to read it.")
     ] = "CC-BY-NC-4.0",
+    prune: Annotated[
+        int, typer.Option(help="Ship a linear head without this part of its features too, %.")
+    ] = 0,
+    student: Annotated[
+        bool, typer.Option("--student", help="Ship a small network too, taught on the snapshot.")
+    ] = False,
     host: Annotated[str, typer.Option(help="Bound, and where partners connect.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free one.")] = 0,
     join_seconds: Annotated[float, typer.Option(min=1, help="Wait for those invited.")] = 120,
@@ -116,6 +119,7 @@ def open_(
     go_on_in_training()
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
+    from federated.export import Extras
     from federated.flower.logs import log_as_we_do
     from federated.tasks.registry import parsed
 
@@ -153,6 +157,7 @@ def open_(
         join_seconds=join_seconds,
         round_seconds=round_seconds,
         model_licence=model_licence,
+        extras=Extras(prune, student),
     )
     with ExitStack() as leading:
         leading.enter_context(sigterm_interrupts())
@@ -198,7 +203,7 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
         "accuracy_int8": result.accuracy_int8_ppm / PPM,
         "held_back": result.held_back,
         "size_ratio": result.fp32_bytes / result.int8_bytes if result.int8_bytes else 0.0,
-        "trust": TRUST,
+        "trust": released.trust if released else "",
         "card": str(released.card) if released else "",
         "artifact": str(released.artifact) if released else "",
     }
@@ -234,7 +239,9 @@ def join(
         list[str] | None,
         typer.Option(help="What a job may read of your data; repeat. Default: image, label."),
     ] = None,
-    fixed_noise: Annotated[str, typer.Option("--fixed-noise-for-tests", hidden=True)] = "",
+    fixed_noise: Annotated[
+        str, typer.Option("--fixed-noise-for-tests", hidden=True, help="Tests only: no privacy.")
+    ] = "",
     device: Annotated[
         str, typer.Option(help="For networks: cpu, or an accelerator as torch names it.")
     ] = "cpu",

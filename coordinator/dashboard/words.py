@@ -326,6 +326,18 @@ SENTENCES: Final[dict[str, Callable[[Any], Said]]] = {
         b.job_id,
         path=_job_page(b.job_id),
     ),
+    "complaint": lambda b: _said(
+        "complained of what a partner sealed to it in round {} of {}",
+        b.round,
+        b.job_id,
+        path=_job_page(b.job_id),
+    ),
+    "disclosure": lambda b: _said(
+        "showed a box that was complained of in round {} of {}",
+        b.round,
+        b.job_id,
+        path=_job_page(b.job_id),
+    ),
     "failed-round": lambda b: _said(
         "gave round {} of {} up: {}", b.round, b.job_id, b.reason, path=_job_page(b.job_id)
     ),

@@ -18,6 +18,7 @@ from commonground.committees import (
     FixedSet,
     RoundStart,
     Signed,
+    active_partners,
     fixed_set,
     round_start,
     signed_updates,
@@ -32,6 +33,7 @@ from federated.aggregate import Aggregator
 from federated.checkpoint import Checkpoint
 from federated.judging import Jury
 from federated.model import Weights, decode, encode
+from federated.opening import RoundFailed
 from federated.rounds import train
 from federated.spec import labels_of, spec_of
 from federated.tasks.registry import task_of
@@ -82,10 +84,9 @@ class OperatorLog:
         model_folder(operator.home, job_id).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def partners(self) -> Mapping[bytes, PersonId]:
-        """Who joined, by transport key."""
+        """Who takes part, by transport key."""
         self._operator.refresh()
-        joined = self._operator.state.partners.scan(self._job_id)
-        return {enrolled.transport_key: partner for (_, partner), enrolled in joined}
+        return active_partners(self._operator.state, self._job_id)
 
     def start(self) -> None:
         """Nobody joins any more."""
@@ -126,23 +127,18 @@ class OperatorLog:
             raise StateError("the round's set is not in the log", "open the job again")
         return fixed
 
-    def fail(
-        self,
-        reason: str,
-        missing: Sequence[PersonId],
-        epsilon_micro: int,
-        usefulness_micro: Sequence[int],
-    ) -> None:
+    def fail(self, failure: RoundFailed, epsilon_micro: int) -> None:
         """The round came to nothing."""
         start = self.round()
         body = pb.FailedRound(
             network=start.network,
             job_id=self._job_id,
             round=start.number,
-            reason=reason[:TEXT_CHARS_MAX],
-            missing=sorted(missing),
+            reason=str(failure)[:TEXT_CHARS_MAX],
+            missing=failure.missing,
             epsilon_micro=epsilon_micro,
-            usefulness_micro=usefulness_micro,
+            faulty=failure.faulty,
+            usefulness_micro=failure.usefulness_micro,
         )
         self._operator.append("failed-round", body)
 

@@ -60,6 +60,8 @@ KINDS: Final[dict[str, str]] = {
     "update": "A partner signed an update, and what it cost in privacy.",
     "training-set": "Whose updates the sum of a round of training is made of.",
     "opening": "A member of a round's committee said what it opens: of the sum, and of no update.",
+    "complaint": "A member of a round's committee said that a partner sealed the wrong thing to it.",
+    "disclosure": "That partner opened the box for everybody: what is in it is right.",
     "failed-round": "A round of training came to nothing.",
     "training-round": "What a round of training made of its updates.",
     "model": "A training job ended.",

@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from google.protobuf.message import Message
+
 from commonground.committees import (
     FixedSet,
     RoundStart,
@@ -38,6 +40,7 @@ from protocol.identity import PersonId
 from protocol.jobs import Enrolment, Job, JobResult
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
+from protocol.shares import Share
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -330,10 +333,7 @@ class PartnerJob:
             delta_ppb=self.terms.delta_ppb,
             seeds=signed.seeds,
         )
-        try:
-            self._log.append("update", body)
-        except Ignore as late:
-            raise StateError(f"the update came too late: {late}") from late
+        self._append("update", body)
         self.updates += 1
         self.on_update(start.number)
 
@@ -358,10 +358,29 @@ class PartnerJob:
             set=fixed.digest,
             sums=[pb.OpenedSum(masks=masks, sum=sum_) for masks, sum_ in sorted(sums.items())],
         )
-        try:
-            self._log.append("opening", body)
-        except Ignore as late:
-            raise StateError(f"the opening came too late: {late}") from late
+        self._append("opening", body)
+
+    def complain(self, fixed: FixedSet, partner: PersonId, share: Share) -> None:
+        """Logs what a partner sealed to us and is wrong."""
+        body = pb.Complaint(
+            network=self._network,
+            job_id=self._id,
+            round=fixed.round.number,
+            partner=partner,
+            share=share.encode(),
+        )
+        self._append("complaint", body)
+
+    def disclose(self, fixed: FixedSet, member: PersonId, ephemeral: bytes) -> None:
+        """Logs the key of our box for a member who complained."""
+        body = pb.Disclosure(
+            network=self._network,
+            job_id=self._id,
+            round=fixed.round.number,
+            member=member,
+            ephemeral=ephemeral,
+        )
+        self._append("disclosure", body)
 
     def await_openings(self, fixed: FixedSet) -> bool:
         """Whether enough of the committee open this set, by now or within moments."""
@@ -374,6 +393,12 @@ class PartnerJob:
             )
 
         return self._log.wait_for(look, OPENINGS_SECONDS_MAX) or False
+
+    def _append(self, kind: str, body: Message) -> None:
+        try:
+            self._log.append(kind, body)
+        except Ignore as late:
+            raise StateError(f"the {kind} came too late: {late}") from late
 
     def _at(self, state: State, number: int) -> Job:
         """The job, unless it is over, or past this round."""

@@ -28,6 +28,7 @@ from protocol.rules import (
     life,
     moving,
     network,
+    opening,
     people,
     retiring,
     sealing,
@@ -243,9 +244,9 @@ _FIRST: Final[dict[str, Rule]] = {
     "training-set": Rule(
         pb.TrainingSet, training_rounds.validate_set, training_rounds.process_set, by_operator=True
     ),
-    "opening": Rule(
-        pb.SumOpening, training_rounds.validate_opening, training_rounds.process_opening
-    ),
+    "opening": Rule(pb.SumOpening, opening.validate_opening, opening.process_opening),
+    "complaint": Rule(pb.Complaint, opening.validate_complaint, opening.process_complaint),
+    "disclosure": Rule(pb.Disclosure, opening.validate_disclosure, opening.process_disclosure),
     "training-round": Rule(
         pb.TrainingRound,
         training_rounds.validate_round,

@@ -298,3 +298,4 @@ def process_model(state: State, record: Record[pb.Model]) -> None:
     )
     state.updates.clear(job.terms.id)
     state.openings.clear(job.terms.id)
+    state.complaints.clear(job.terms.id)

@@ -3,7 +3,7 @@
     training-start   nobody joins any more
     update           by each partner: hashes of its masked update and of the seeds that it sealed
     training-set     by the operator: whose updates are in the sum
-    opening          by members of the committee: hashes of the masks' sums over this set
+    opening          by members of the committee, as protocol.rules.opening has it
     training-round   the model that the sum made; or
     failed-round     why it made none; its number and its cost are spent
 
@@ -17,13 +17,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from protocol.cohorts import draw_cohorts
-from protocol.committee import COMMITTEE_MAX, held, masks_of, needed_of, seed_of, set_digest
+from protocol.committee import COMMITTEE_MAX, needed_of, seed_of, set_digest
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId
 from protocol.jobs import FailedRound, Job, RoundSet, Trained, TrainingRound, Update
 from protocol.lifecycle import JobEvent, next_job_status
 from protocol.limits import PPM, TEXT_CHARS_MAX
 from protocol.rows import row_of
+from protocol.rules.opening import opened_by, require_faults, running
 from protocol.rules.record import Record, require, require_hash
 from protocol.rules.training import job_of
 from protocol.rules.worth import (
@@ -37,8 +38,6 @@ from protos.gen import records_pb2 as pb
 
 # A close has a line for each partner and job, beside those of contributors and reviewers.
 TRAINER_LINES_MAX = 8_192
-# Of one member in a round: its own duties, and those of members who are away, asked for one after the other.
-OPENINGS_MAX = 32
 
 
 def validate_start(state: State, record: Record[pb.TrainingStart]) -> None:
@@ -67,19 +66,6 @@ def process_start(state: State, record: Record[pb.TrainingStart]) -> None:
     )
 
 
-def _running(state: State, job_id: str, round_: int) -> Job:
-    """The job, whose round runs. Late records are harmless; early ones are not."""
-    job = job_of(state, job_id)
-    next_job_status(job.status, JobEvent.TRAIN)
-    if round_ < job.present:
-        raise Ignore(f"round {round_} of the job is over")
-    require(
-        round_ == job.present and len(job.rounds) < job.terms.rounds,
-        f"round {round_} of the job has not begun",
-    )
-    return job
-
-
 def validate_update(state: State, record: Record[pb.Update]) -> None:
     """One update for each partner and round, from the model of that round and the data joined with."""
     body = record.body
@@ -88,7 +74,8 @@ def validate_update(state: State, record: Record[pb.Update]) -> None:
     enrolled = state.partners.get(key)
     if enrolled is None:
         raise Reject("this person has not joined the job")
-    job = _running(state, body.job_id, body.round)
+    job = running(state, body.job_id, body.round)
+    require(record.author not in job.faulty, "this partner lied in an earlier round of the job")
     if key in state.updates:
         raise Ignore("this partner has an update in this round already")
     if job.round_set is not None:
@@ -118,9 +105,9 @@ def process_update(state: State, record: Record[pb.Update]) -> None:
 def validate_set(state: State, record: Record[pb.TrainingSet]) -> None:
     """Updates that their authors signed, and enough of them; once a round."""
     body = record.body
-    job = _running(state, body.job_id, body.round)
+    job = running(state, body.job_id, body.round)
     require(job.round_set is None, "the round's set is fixed already")
-    partners = _people(body.partners)
+    partners = people_of(body.partners)
     require(
         all((body.job_id, p) in state.updates for p in partners),
         "a partner signed no update in this round",
@@ -148,52 +135,16 @@ def process_set(state: State, record: Record[pb.TrainingSet]) -> None:
     state.jobs.put(body.job_id, replace(job, round_set=RoundSet(partners, groups, digest)))
 
 
-def validate_opening(state: State, record: Record[pb.SumOpening]) -> None:
-    """By a member, of masks that it holds, over the round's set; no word of it is taken back."""
-    body = record.body
-    job = _running(state, body.job_id, body.round)
-    committee = job.committee
-    require(record.author in committee, "this person is not in the round's committee")
-    if job.round_set is None:
-        raise Reject("the round's set is not fixed yet")
-    require(body.set == job.round_set.digest, "the opening is of another set than the round's")
-    require(len(body.sums) > 0, "an opening says what it opens")
-    mine = set(held(len(committee), committee.index(record.author)))
-    for each in body.sums:
-        require(each.masks > 0, "an opening says what it opens")
-        require(mine.issuperset(masks_of(each.masks)), "the member does not hold this mask")
-        require_hash(each.sum, "the sum's hash")
-        if (body.job_id, record.author, each.masks) in state.openings:
-            raise Ignore("this member has opened these masks already")
-    names = [each.masks for each in body.sums]
-    require(names == sorted(set(names)), "what is opened is in ascending order")
-    before = sum(who == record.author for (_, who, _), _ in state.openings.scan(body.job_id))
-    require(
-        before + len(names) <= OPENINGS_MAX, f"a member opens at most {OPENINGS_MAX} sums a round"
-    )
-
-
-def process_opening(state: State, record: Record[pb.SumOpening]) -> None:
-    """Others compare it with their own."""
-    for each in record.body.sums:
-        state.openings.put((record.body.job_id, record.author, each.masks), each.sum)
-
-
-def opened_by(state: State, job_id: str) -> list[PersonId]:
-    """The members who have opened the sum of the round that runs, in ascending order."""
-    return sorted({who for (_, who, _), _ in state.openings.scan(job_id)})
-
-
 def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
     """What came of a set whose sum its committee opened."""
     body = record.body
-    job = _running(state, body.job_id, body.round)
+    job = running(state, body.job_id, body.round)
     require(body.base_model == job.model, "the round starts from another model")
     require_hash(body.model, "the model's hash")
     require_hash(body.checkpoint, "the checkpoint's hash")
     if job.round_set is None:
         raise Reject("the round has no set whose sum was opened")
-    partners = _people(body.partners)
+    partners = people_of(body.partners)
     require(
         partners == list(job.round_set.partners), "the partners are not those of the round's set"
     )
@@ -202,10 +153,7 @@ def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
         len(opened) >= needed,
         f"{needed} of the committee have to open the sum, and {len(opened)} have",
     )
-    require(
-        all(_is_contradicted(state, body.job_id, who) for who in _people(body.faulty)),
-        "a member is called faulty whom no other contradicts",
-    )
+    require_faults(state, body.job_id, people_of(body.faulty))
     _require_cost(job, body.epsilon_micro)
     require(body.accuracy_ppm <= PPM, "the accuracy is above one")
     validate_round_worth(job, body)
@@ -215,13 +163,6 @@ def validate_round(state: State, record: Record[pb.TrainingRound]) -> None:
         f"an epoch pays at most {TRAINER_LINES_MAX} trainers",
         "close it first: `commonhold coordinator epoch close`",
     )
-
-
-def _is_contradicted(state: State, job_id: str, member: PersonId) -> bool:
-    """Whether somebody else says something else of masks that the member opened."""
-    said = list(state.openings.scan(job_id))
-    mine = {masks: sum_ for (_, who, masks), sum_ in said if who == member}
-    return any(mine.get(masks, sum_) != sum_ for (_, _, masks), sum_ in said)
 
 
 def process_round(state: State, record: Record[pb.TrainingRound]) -> None:
@@ -253,10 +194,10 @@ def process_round(state: State, record: Record[pb.TrainingRound]) -> None:
 def validate_failed(state: State, record: Record[pb.FailedRound]) -> None:
     """It costs what a round costs, and one of the job's spare ones."""
     body = record.body
-    job = _running(state, body.job_id, body.round)
+    job = running(state, body.job_id, body.round)
     require(0 < len(body.reason) <= TEXT_CHARS_MAX, "a round that failed says why")
     require(
-        all((body.job_id, each) in state.partners for each in _people(body.missing)),
+        all((body.job_id, each) in state.partners for each in people_of(body.missing)),
         "somebody is missed who has not joined",
     )
     require(
@@ -264,6 +205,7 @@ def validate_failed(state: State, record: Record[pb.FailedRound]) -> None:
         f"{len(job.failed)} rounds have failed, as many as the job has to spare",
         "end the job",
     )
+    require_faults(state, body.job_id, people_of(body.faulty))
     _require_cost(job, body.epsilon_micro)
     validate_failed_worth(job, body)
 
@@ -274,6 +216,7 @@ def process_failed(state: State, record: Record[pb.FailedRound]) -> None:
     job = state.jobs[body.job_id]
     failed = row_of(FailedRound, body)
     left = [each for each in job.candidates if each not in failed.missing]
+    faulty = tuple(sorted({*job.faulty, *failed.faulty}))
     state.jobs.put(
         body.job_id,
         replace(
@@ -281,7 +224,8 @@ def process_failed(state: State, record: Record[pb.FailedRound]) -> None:
             failed=(*job.failed, failed),
             cohort_sums=cohort_sums_of(job, body.usefulness_micro),
             epsilon_micro=body.epsilon_micro,
-            candidates=_candidates(state, job, left, job.faulty),
+            faulty=faulty,
+            candidates=_candidates(state, job, left, faulty),
             round_set=None,
         ),
     )
@@ -303,9 +247,10 @@ def _candidates(
 def _clear(state: State, job_id: str) -> None:
     state.updates.clear(job_id)
     state.openings.clear(job_id)
+    state.complaints.clear(job_id)
 
 
-def _people(persons: Sequence[bytes]) -> list[PersonId]:
+def people_of(persons: Sequence[bytes]) -> list[PersonId]:
     """A list of persons as records have it. Raises Reject."""
     people = [PersonId(person) for person in persons]
     require(people == sorted(set(people)), "the partners are in ascending order")

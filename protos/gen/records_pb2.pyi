@@ -1125,13 +1125,14 @@ class TrainingSet(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., partners: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class FailedRound(_message.Message):
-    __slots__ = ("network", "job_id", "round", "reason", "missing", "epsilon_micro", "usefulness_micro")
+    __slots__ = ("network", "job_id", "round", "reason", "missing", "epsilon_micro", "faulty", "usefulness_micro")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     MISSING_FIELD_NUMBER: _ClassVar[int]
     EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
+    FAULTY_FIELD_NUMBER: _ClassVar[int]
     USEFULNESS_MICRO_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     job_id: str
@@ -1139,8 +1140,9 @@ class FailedRound(_message.Message):
     reason: str
     missing: _containers.RepeatedScalarFieldContainer[bytes]
     epsilon_micro: int
+    faulty: _containers.RepeatedScalarFieldContainer[bytes]
     usefulness_micro: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., reason: _Optional[str] = ..., missing: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., usefulness_micro: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., reason: _Optional[str] = ..., missing: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., faulty: _Optional[_Iterable[bytes]] = ..., usefulness_micro: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class TrainingRound(_message.Message):
     __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm", "faulty", "checkpoint", "usefulness_micro", "weights_ppm")
@@ -1403,6 +1405,34 @@ class SumOpening(_message.Message):
     set: bytes
     sums: _containers.RepeatedCompositeFieldContainer[OpenedSum]
     def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., set: _Optional[bytes] = ..., sums: _Optional[_Iterable[_Union[OpenedSum, _Mapping]]] = ...) -> None: ...
+
+class Complaint(_message.Message):
+    __slots__ = ("network", "job_id", "round", "partner", "share")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    job_id: str
+    round: int
+    partner: bytes
+    share: bytes
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., partner: _Optional[bytes] = ..., share: _Optional[bytes] = ...) -> None: ...
+
+class Disclosure(_message.Message):
+    __slots__ = ("network", "job_id", "round", "member", "ephemeral")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
+    network: bytes
+    job_id: str
+    round: int
+    member: bytes
+    ephemeral: bytes
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., member: _Optional[bytes] = ..., ephemeral: _Optional[bytes] = ...) -> None: ...
 
 class OpenedSum(_message.Message):
     __slots__ = ("masks", "sum")

@@ -9,7 +9,7 @@ import pytest
 from protocol.committee import COMMITTEE_MAX, held, needed_of
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
-from protocol.rules import training_rounds
+from protocol.rules import opening
 from protos.gen import records_pb2 as pb
 from tests.fold import refuses, same
 from tests.simulated import Network, Person
@@ -89,7 +89,7 @@ def test_nothing_is_opened_before_the_set_is_fixed(net: Network) -> None:
 def test_a_member_opens_so_many_sums_and_no_more(
     fixed: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_rounds, "OPENINGS_MAX", 3)
+    monkeypatch.setattr(opening, "OPENINGS_MAX", 3)
     member = committee(fixed)[0]
     open_sums(fixed, member)
     more = opening_of(fixed, member)
@@ -123,7 +123,7 @@ def test_only_who_is_contradicted_is_called_faulty(fixed: Network) -> None:
     fixed.add(liar, "opening", opening_of(fixed, liar, said="a lie"))
     body = round_of(fixed, *fixed.people[:4])
     body.faulty.append(committee(fixed)[3].id)  # has said nothing
-    with refuses("whom no other contradicts"):
+    with refuses("whom nobody contradicts"):
         fixed.add(fixed.operator, "training-round", body)
     body.faulty[:] = [liar.id]
     fixed.add(fixed.operator, "training-round", body)
