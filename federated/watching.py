@@ -20,7 +20,7 @@ from typing import Final
 from protocol.limits import PPM
 
 # In so many rounds every model that we train is far from where it began.
-PATIENCE: Final = 5
+PATIENCE: Final = 10
 # Noise alone goes so many deviations uphill in one of 700 rounds.
 UPHILL_DEVIATIONS: Final = 3.0
 

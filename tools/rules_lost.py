@@ -56,6 +56,7 @@ COIN: Final = "unit/test_coin.py"
 SIMILARITY: Final = "unit/test_similarity.py"
 TASKS: Final = "unit/test_tasks_kinds.py"
 TEXT: Final = "unit/test_text.py"
+TRAINING: Final = "unit/test_fold_training.py unit/test_fold_training_rounds.py"
 
 _ADMISSION: Final = "protocol/rules/admission.py"
 _BONDS: Final = "protocol/rules/bonds.py"
@@ -74,6 +75,7 @@ _INVITATION: Final = "protocol/invitation.py"
 _LIFE: Final = "protocol/rules/life.py"
 _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
+_TRAINING: Final = "protocol/rules/training_rounds.py"
 _TAKEDOWN: Final = "protocol/rules/takedown.py"
 _SEALING: Final = "protocol/rules/sealing.py"
 _ASKS: Final = "protocol/rules/asks.py"
@@ -2659,6 +2661,30 @@ _MOVED: Final = (
     ),
 )
 
+_TOGETHER: Final = (
+    Mutant(
+        "another job begins with nothing spent",
+        _TRAINING,
+        "if person == author and delta >= delta_ppb",
+        "if False",
+        TRAINING,
+    ),
+    Mutant(
+        "others' statements count as one's own",
+        _TRAINING,
+        "if person == author and delta >= delta_ppb",
+        "if delta >= delta_ppb",
+        TRAINING,
+    ),
+    Mutant(
+        "what was stated at a smaller delta binds at a larger one",
+        _TRAINING,
+        "if person == author and delta >= delta_ppb",
+        "if person == author",
+        TRAINING,
+    ),
+)
+
 _TRAINED: Final = (
     Mutant(
         "more partners make the noise than a round has to have",
@@ -2912,6 +2938,7 @@ MUTANTS: Final = (
     *_WHO,
     *_BONDED,
     *_MOVED,
+    *_TOGETHER,
     *_TRAINED,
     *_SOLD,
 )

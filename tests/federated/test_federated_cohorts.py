@@ -45,7 +45,7 @@ class Bench(Lab):
             "rounds": rounds,
             "spare_rounds": spare,
             "quorum": 4,
-            "margin_ppm": 100_000,
+            "margin_ppm": 60_000,
             "epsilon_micro": round(LITTLE_PRIVACY * PPM),
             "noise_micro": round(noise * PPM),
             "expected_examples": PARTNERS * IMAGES,

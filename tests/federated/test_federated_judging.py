@@ -11,6 +11,7 @@ import pytest
 from commonhold.digits import load_digits
 from federated.grid import sum_deviation
 from federated.judging import Jury
+from federated.watching import PATIENCE
 from protocol.cohorts import draw_cohorts
 from protocol.errors import StateError
 from protocol.identity import PersonId
@@ -117,7 +118,7 @@ def test_without_public_examples_sums_are_added_up_and_all_weigh_alike() -> None
     judged = looked(its, 1, {})
     assert judged.usefulness_micro == (0, 0) and judged.weights_ppm == (PPM,) * 4
     assert not its.fault(BLANK, judged, 4, 0) and its.accuracy_ppm(BLANK) == 0
-    for _ in range(9):
+    for _ in range(PATIENCE):
         its.keep(0)
 
 
@@ -130,5 +131,5 @@ def test_the_watch_begins_with_the_first_model() -> None:
 def test_a_job_that_learns_nothing_ends() -> None:
     its = replace(jury(), first_ppm=100_000)
     with pytest.raises(StateError, match="learns nothing"):
-        for _ in range(9):
+        for _ in range(PATIENCE):
             its.keep(110_000)
