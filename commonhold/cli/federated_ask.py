@@ -15,7 +15,6 @@ from protocol.limits import PPM
 
 if TYPE_CHECKING:
     from coordinator.training.leading import Outcome
-
     from protos.gen import records_pb2 as pb
 
 
@@ -47,7 +46,13 @@ def ask(
     quorum: Annotated[
         int | None, typer.Option(min=1, help="Partners that have to answer. Default: all but one.")
     ] = None,
+    noise_parties: Annotated[
+        int | None, typer.Option(min=1, help="Partners whose noise is counted on. Default: most.")
+    ] = None,
     price: Annotated[float, typer.Option(help="Weight of one answer in the pay.")] = 1.0,
+    licence: Annotated[
+        str, typer.Option(help="Under which partners have the answer: SPDX id, or where it is.")
+    ] = "CC-BY-NC-4.0",
     host: Annotated[str, typer.Option(help="Bound, and where partners connect.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free one.")] = 0,
     join_seconds: Annotated[float, typer.Option(min=1, help="Wait for those asked.")] = 120,
@@ -67,7 +72,8 @@ def ask(
     go_on_in_training()
     from commonhold.cli.federated import sigterm_interrupts, write_ready
     from coordinator.config import Home
-    from coordinator.training.opening import Terms, open_job
+    from coordinator.training.opening import Judging, Terms, open_job
+    from federated.export import Extras
     from federated.flower.logs import log_as_we_do
     from federated.questions import parse
 
@@ -82,9 +88,13 @@ def ask(
         task="statistics",
         options={"question": str(asked)},
         recipe={},
+        spare_rounds=0,
         epsilon=epsilon,
         delta=delta,
         quorum=max(1, len(partners) - 1) if quorum is None else quorum,
+        noise_parties=noise_parties,
+        upload_bits=None,
+        upload_part=1.0,
         expected_examples=expected_examples,
         price=price,
         held_back=None,
@@ -92,7 +102,9 @@ def ask(
         port=port,
         join_seconds=join_seconds,
         round_seconds=round_seconds,
-        model_licence="CC0-1.0",
+        model_licence=licence,
+        extras=Extras(),
+        judging=Judging(),
     )
     with sigterm_interrupts(), progress(as_json) as bar:
         shown = bar.add_task("asking", total=1)
