@@ -205,6 +205,16 @@ def require_columns(task: Task, named: Sequence[str]) -> None:
         )
 
 
+def require_outcome(task: Task, is_question: bool) -> None:
+    """Raises StateError where a job says that it ends with something else than its task makes."""
+    if task.asks != is_question:
+        raise StateError(
+            f"the job says that it {'asks a question' if is_question else 'makes a model'}, and its task"
+            f" {'makes a model' if is_question else 'asks a question'}",
+            "do not join it; its operator has to open another job",
+        )
+
+
 def _options(cls: type[Task]) -> list[Field[Any]]:
     return [each for each in fields(cls) if each.name not in _NOT_OPTIONS]
 

@@ -40,6 +40,11 @@ class Task(ABC):
     device: str = field(default="cpu", kw_only=True, compare=False)  # this machine's, of no job
 
     @property
+    def words(self) -> str:
+        """What a question asks, for the people who decide about it; of a model nothing."""
+        return ""
+
+    @property
     @abstractmethod
     def columns(self) -> tuple[Column, ...]:
         """What is read of a partner's data, and nothing else."""

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from federated.data import Kind, Table
 from federated.questions import MISSING, OUTSIDE, PRESENT, Bins, Question, Words, parse
 from federated.statistics import bound, columns, encode, figures, shares, size, total
-from federated.tasks.registry import made
+from federated.tasks.registry import made, require_outcome
 from federated.tasks.statistics import noisy_sum
 from federated.tasks.task import initial_weights
-from protocol.errors import CommonholdError, ConfigError, Reject
+from protocol.errors import CommonholdError, ConfigError, Reject, StateError
 
 QUESTIONS = (
     "count sex",
@@ -229,6 +229,19 @@ def test_numbers_may_be_missing_and_words_may_be_anything() -> None:
 
 def test_what_is_there_is_counted() -> None:
     assert answer("count sex", sex=["f", "", " ", "x"]) == {PRESENT: 2, MISSING: 2}
+
+
+def test_a_job_says_what_it_ends_with() -> None:
+    question, model = (
+        made("statistics", {"question": "count sex"}, ()),
+        made("images", {}, ("a", "b")),
+    )
+    assert question.words and not model.words
+    require_outcome(question, True)
+    require_outcome(model, False)
+    for task in (question, model):
+        with pytest.raises(StateError, match="the job says that it"):
+            require_outcome(task, not task.asks)
 
 
 @pytest.mark.parametrize("text", QUESTIONS)
