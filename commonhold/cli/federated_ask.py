@@ -103,6 +103,7 @@ def ask(
         join_seconds=join_seconds,
         round_seconds=round_seconds,
         model_licence=licence,
+        weight_bits=0,
         extras=Extras(),
         judging=Judging(),
     )
