@@ -94,7 +94,6 @@ def ask(
         quorum=max(1, len(partners) - 1) if quorum is None else quorum,
         noise_parties=noise_parties,
         upload_bits=None,
-        upload_part=1.0,
         expected_examples=expected_examples,
         price=price,
         held_back=None,
