@@ -166,7 +166,7 @@ def _train(
     from federated.member import Member
     from federated.privacy import composed_epsilon_micro, require_promise
     from federated.spec import spec_of
-    from federated.tasks.registry import require_code, require_columns, task_of
+    from federated.tasks.registry import require_code, require_columns, require_outcome, task_of
     from federated.transport import load_key, public_pem
     from protocol.sealing import public_of
 
@@ -176,6 +176,7 @@ def _train(
     require_code(record.task, record.task_code, record.task_version)
     task = task_of(record.task, record.task_options, spec.labels, offer.device)
     require_columns(task, record.columns)
+    require_outcome(task, record.is_question)
     data = load(offer.data, task.columns, offer.columns)
     key = load_key(home.root / TRANSPORT_FILE)
     path = home.root / BUDGET_FILE
@@ -184,7 +185,7 @@ def _train(
         restored = job.reconcile(budget, path)
         account = Account(budget, offer.data, offer.limit)
         notes = (*words_of(restored), *(f"warning: {each}" for each in data.warnings))
-        proposal = job.proposal(offer.data, len(data), account, notes)
+        proposal = job.proposal(task, offer.data, len(data), account, notes)
         if not progress.agree(proposal):
             raise Declined(
                 "you did not join, and nothing was written", "run it again to be asked again"
