@@ -8,6 +8,7 @@ from typing import Final
 import typer
 from rich.console import RenderableType
 
+from commonground.counting import plural
 from commonhold.cli.finding import LISTED, Found
 from commonhold.cli.output import EXIT_PERSONAL, emit, progress
 from node.privacy.finders import NOT_FOUND
@@ -45,7 +46,10 @@ def scan(paths: list[Path], screening: Screening, encoding: str, as_json: bool) 
 
 
 def _lines(found: Found, count: int, unread: list[Scanned]) -> list[RenderableType]:
-    lines: list[RenderableType] = [f"{count:,} files and rows were looked at", *found.lines()]
+    lines: list[RenderableType] = [
+        f"{plural(count, 'file or row was', 'files and rows were')} looked at",
+        *found.lines(),
+    ]
     if not found.by_item:
         lines.append("nothing was found that has the form of personal data")
     lines += [f"not read: {each.name}: {each.problem}" for each in unread[:LISTED]]
