@@ -10,7 +10,7 @@ from rich.console import RenderableType
 
 from commonground.counting import plural
 from commonhold.cli.finding import LISTED, Found
-from commonhold.cli.output import EXIT_PERSONAL, emit, progress
+from commonhold.cli.output import EXIT_NOTHING, EXIT_PERSONAL, EXIT_SOME, emit, progress
 from node.privacy.finders import NOT_FOUND
 from node.privacy.scanning import Scanned
 from node.privacy.scanning import scan as scan_files
@@ -20,7 +20,8 @@ _KEPT_MAX: Final = 1_000_000  # of files and rows with something to say: some hu
 
 
 def scan(paths: list[Path], screening: Screening, encoding: str, as_json: bool) -> None:
-    """Shows what is found; ends with EXIT_PERSONAL if there is anything."""
+    """Shows what is found. Ends with EXIT_PERSONAL if there is anything; else, where something could not be
+    read, with EXIT_SOME, and with EXIT_NOTHING where that is all."""
     told: list[Scanned] = []
     count = 0
     with progress(as_json) as bar:
@@ -43,6 +44,8 @@ def scan(paths: list[Path], screening: Screening, encoding: str, as_json: bool) 
     emit(data, as_json, lambda: [*_lines(found, count - len(unread), unread), NOT_FOUND])
     if found.by_item:
         raise typer.Exit(EXIT_PERSONAL)
+    if unread:
+        raise typer.Exit(EXIT_SOME if count > len(unread) else EXIT_NOTHING)
 
 
 def _lines(found: Found, count: int, unread: list[Scanned]) -> list[RenderableType]:
