@@ -179,10 +179,10 @@ def _findings(report: Report, look: Look | None) -> list[str]:
     state = report.state
     empty = sum(epoch.is_empty for epoch in report.epochs)
     rules = ", ".join(f"{each.what} from entry {each.entry}" for each in report.rules)
+    size = report.checkpoint.size
+    whole = "its one entry holds" if size == 1 else f"all {size:,} entries hold"
     lines = [
-        f"{state.name}: all {plural(report.checkpoint.size, 'entry', 'entries')} hold, signatures,"
-        f" draws, verdicts and "
-        "payouts recomputed",
+        f"{state.name}: {whole}, signatures, draws, verdicts and payouts recomputed",
         f"root {report.checkpoint.root.hex()}",
         f"{plural(_persons(state), 'person')} with {plural(len(state.keys), 'key')}; "
         f"rules of version {rules}",
