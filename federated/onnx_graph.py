@@ -51,6 +51,24 @@ def linear_graph(
     return finished(model, labels)
 
 
+def pruned_graph(
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32] | None,
+    kept: NDArray[np.int32],
+    labels: Sequence[str],
+) -> Any:
+    """The same, of the features at `kept` (m,) alone: it takes all of them, and leaves the others out."""
+    model = linear_graph(np.ascontiguousarray(weight[:, kept]), bias, labels)
+    graph = model.graph
+    graph.input[0].type.tensor_type.shape.dim[1].dim_value = weight.shape[1]
+    places = numpy_helper.from_array(kept, "places")
+    gather = helper.make_node("Gather", [FEATURES, places.name], ["chosen"], axis=1)
+    graph.node[0].input[0] = "chosen"
+    graph.node.insert(0, gather)
+    graph.initializer.append(places)
+    return finished(model, labels)
+
+
 def exported_graph(network: nn.Module, example: NDArray[np.generic], labels: Sequence[str]) -> Any:
     """`inputs` (n, …), as `example` (1, …) shows, -> `scores`: what a torch module computes."""
     import torch
@@ -58,8 +76,9 @@ def exported_graph(network: nn.Module, example: NDArray[np.generic], labels: Seq
     with tempfile.TemporaryDirectory() as work:
         raw = Path(work) / "raw.onnx"
         with warnings.catch_warnings():
-            # The exporter that succeeds it needs onnxscript, and writes larger files.
-            warnings.simplefilter("ignore", DeprecationWarning)
+            # The exporter that succeeds it needs onnxscript, and writes larger files. What else it warns of,
+            # a release finds out: it compares what the graph says with what the module says.
+            warnings.simplefilter("ignore")
             torch.onnx.export(
                 network,
                 (torch.tensor(example),),

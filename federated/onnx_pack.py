@@ -1,8 +1,9 @@
 """A model's weights in fewer bits: half floats, eight-bit or four-bit integers, as ONNX runtimes read them.
 
-Only what is stored changes. Weights are packed and a node in front of their use unpacks them; activations
-stay floats, so that nothing has to be calibrated, no example leaves a trace, and what one asks does not hang
-on what else is in the batch. Vectors and small arrays stay as they are: scales would cost what they save.
+Only what is stored changes: weights are packed, and a node in front of their use unpacks them. So nothing has
+to be calibrated, and no example leaves a trace in a file. A runtime may multiply in integers all the same:
+onnxruntime then rounds each example's activations by themselves, so that what one asks does not hang on what
+else is in the batch. Vectors and small arrays stay as they are: scales would cost what they save.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def _integers(name: str, integers: NDArray[np.int8], kind: int) -> Any:
     return TensorProto(name=name, data_type=kind, dims=integers.shape, raw_data=raw.tobytes())
 
 
-def _scale(name: str, found: Quantized, axis: int) -> tuple[Any, dict[str, int]]:
+def _scale(name: str, found: Quantized, axis: int) -> tuple[Any, dict[str, Any]]:
     """One for all; of rows by their axis; of blocks, which only matrices have, along the other one."""
     if found.scales.size == 1:
         return numpy_helper.from_array(found.scales.reshape(()), name), {}

@@ -89,14 +89,15 @@ def _scales(rows: Floats, bits: int) -> Floats:
     whole = np.where(largest > 0, largest / _most(bits), 1.0).astype(np.float32)
     if bits == 8:
         return whole
-    best, least = whole, np.full_like(whole, np.inf)
+    best, least = whole, np.full(whole.shape, np.inf)
     for part in _RANGES:
         scales = (whole * np.float32(part)).astype(np.float32)
         off = rows - _rounded(rows, scales, bits) * scales
-        error = np.square(off).sum(axis=1, keepdims=True)
+        error = np.square(off, dtype=np.float64).sum(axis=1, keepdims=True)
         best, least = np.where(error < least, scales, best), np.minimum(error, least)
     return best.astype(np.float32)
 
 
 def _rounded(rows: Floats, scales: Floats, bits: int) -> NDArray[np.int8]:
-    return np.clip(np.rint(rows / scales), -_most(bits), _most(bits)).astype(np.int8)
+    integers = np.clip(np.rint(rows / scales), -_most(bits), _most(bits))
+    return np.asarray(integers, np.int8)

@@ -17,7 +17,7 @@ from protocol.errors import Reject
 from protocol.identity import KeyId, key_of, peer_id_of
 from protocol.log.envelope import Signer, signing_input
 
-FORMAT: Final = "commonhold-model-card-1"
+FORMAT: Final = "commonhold-model-card-2"
 # Two of the largest lists of partners and rounds still fit.
 CARD_BYTES_MAX: Final = 1 << 20
 # They bound how deep a card can be nested; the interpreter's own limit may have been raised, by a

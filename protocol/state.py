@@ -162,9 +162,8 @@ class State:
     # What members of its committee say of its masks: (job, member, which masks) -> hash of their sum.
     openings: Table[tuple[str, PersonId, int], bytes] = field(default_factory=Table)
     complaints: Table[tuple[str, PersonId], Complaint] = field(default_factory=Table)  # by member
-    spent: Table[tuple[str, PersonId], int] = field(
-        default_factory=Table
-    )  # epsilon in the last update, micro
+    # Epsilon in the last update, micro, by commitment to the data, author and delta, over all jobs.
+    stated: Table[tuple[bytes, PersonId, int], int] = field(default_factory=Table)
 
     # -- money
     earned: Table[tuple[PersonId, Asset], int] = field(default_factory=Table)  # ever

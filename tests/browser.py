@@ -188,6 +188,17 @@ class Browser:
         return message
 
 
+def _connected(address: str) -> ClientConnection:
+    """Without pings: a busy machine answers one late, and each call has a limit of its own."""
+    return connect(
+        address,
+        max_size=_MESSAGE_BYTES_MAX,
+        compression=None,
+        proxy=None,
+        ping_interval=None,
+    )
+
+
 @contextmanager
 def chromium(
     width: int,
@@ -207,7 +218,7 @@ def chromium(
     with (
         tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as fresh,
         _started(_BROWSER, str(profile or fresh)) as address,
-        connect(address, max_size=_MESSAGE_BYTES_MAX, compression=None, proxy=None) as connection,
+        _connected(address) as connection,
     ):
         browser = Browser(connection)
         # A window's own size includes its frame and is never below 500 pixels; this one is exact.

@@ -21,7 +21,8 @@ from commonground.committees import (
 )
 from commonhold.digits import load_digits, write_folder
 from federated.aggregate import Aggregator
-from federated.budget import Budget, read_spending
+from federated.budget import Budget, Claim, Limit, read_spending
+from federated.budget.terms import release_of
 from federated.checkpoint import Checkpoint
 from federated.checkpoint import decode as decode_checkpoint
 from federated.checkpoint import digest as checkpoint_digest
@@ -37,6 +38,7 @@ from federated.model import Weights, decode, digest, encode
 from federated.opening import RoundFailed
 from federated.partner import Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
+from federated.recognising import examples_of
 from federated.rounds import train
 from federated.spec import TrainingSpec, spec_of
 from federated.tasks.registry import code_digest, options_of
@@ -241,10 +243,12 @@ class Lab:
         folder = self.folder / person.name
         write_folder(folder, digits.images[mine], labels or digits.labels[mine])
         data = load(folder, TASK.columns, [column.name for column in TASK.columns])
-        budget = Budget.open(self.folder / f"{person.name}.db", composed_epsilon_micro)
+        budget = Budget(self.folder / f"{person.name}.db", composed_epsilon_micro)
         self.budgets.append(budget)
         commitment = data_commitment(budget.salt(data.digest), data.digest)
-        budget.set_limit(commitment, data.examples, round(EPSILON * PPM), DELTA)
+        spec = self.spec
+        claim = Claim(spec.job_id, release_of(spec), spec.mechanism.rounds, 1, spec.delta)
+        budget.reserve(commitment, examples_of(folder), Limit(round(EPSILON * PPM)), claim)
         body = pb.Enrol(
             network=NETWORK,
             job_id=self.terms.id,
@@ -253,11 +257,9 @@ class Lab:
             sealing_key=public_of(self.member(person).duty.key(self.terms.id)),
         )
         self.net.add(person, "enrol", body)
-        spec = self.spec
 
         def charge(round_: int) -> int:
-            terms = (spec.sampling, spec.noise_multiplier)
-            return budget.charge(commitment, spec.job_id, round_, *terms)
+            return budget.charge(commitment, spec.job_id, round_)
 
         if self._fixed:
             return FixedNoisePartner(person.name, spec, TASK, data, charge)

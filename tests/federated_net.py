@@ -86,7 +86,7 @@ class Net:
         named = [] if "--epsilon-max" in options else ["--epsilon-max", "3"]
         return [
             *("federated", "join", "--dir", str(node.home.root), "--job", job_id),
-            *("--data", str(self.data(node)), *named, *options),
+            *("--data", str(self.data(node)), "--yes", *named, *options),
         ]
 
     def open(self, *options: str, **terms: Any) -> Server:

@@ -44,6 +44,7 @@ class Spent:
     limit: float
     delta: float
     last: float
+    is_reserved: bool = False
 
 
 def picture(seed: int) -> bytes:

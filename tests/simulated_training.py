@@ -8,6 +8,7 @@ from protocol.committee import held
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protocol.rules.opening import opened_by
+from protocol.rules.training_rounds import stated_micro
 from protocol.sealing import public_of
 from protos.gen import records_pb2 as pb
 from tests.simulated import NETWORK, Network, Person
@@ -82,14 +83,16 @@ def start(net: Network, job_id: str = "train") -> None:
 def update_of(net: Network, person: Person, job_id: str = "train") -> pb.Update:
     """The update that this partner signs in the round that runs."""
     job = net.state.jobs[job_id]
+    commitment = net.state.partners[job_id, person.id].data_commitment
+    stated = stated_micro(net.state, person.id, commitment, job.terms.delta_ppb)
     return pb.Update(
         network=NETWORK,
         job_id=job_id,
         round=job.present,
         base_model=job.model,
         update=net.fresh(),
-        data_commitment=net.state.partners[job_id, person.id].data_commitment,
-        epsilon_micro=job.present * ROUND_EPSILON_MICRO,
+        data_commitment=commitment,
+        epsilon_micro=max(stated, job.present * ROUND_EPSILON_MICRO),
         delta_ppb=job.terms.delta_ppb,
         seeds=net.fresh(),
     )

@@ -61,6 +61,7 @@ COMPLAINTS: Final = "unit/test_fold_training_complaints.py"
 COMMITTEE: Final = "unit/test_committee.py"
 SEALING: Final = "unit/test_sealing.py"
 TEXT: Final = "unit/test_text.py"
+TRAINING: Final = "unit/test_fold_training.py unit/test_fold_training_rounds.py"
 
 _TRAINING_ROUNDS: Final = "protocol/rules/training_rounds.py"
 _OPENING: Final = "protocol/rules/opening.py"
@@ -83,6 +84,7 @@ _INVITATION: Final = "protocol/invitation.py"
 _LIFE: Final = "protocol/rules/life.py"
 _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
+_TRAINING: Final = "protocol/rules/training_rounds.py"
 _TAKEDOWN: Final = "protocol/rules/takedown.py"
 _SEALING: Final = "protocol/rules/sealing.py"
 _ASKS: Final = "protocol/rules/asks.py"
@@ -2668,6 +2670,30 @@ _MOVED: Final = (
     ),
 )
 
+_TOGETHER: Final = (
+    Mutant(
+        "another job begins with nothing spent",
+        _TRAINING,
+        "if person == author and delta >= delta_ppb",
+        "if False",
+        TRAINING,
+    ),
+    Mutant(
+        "others' statements count as one's own",
+        _TRAINING,
+        "if person == author and delta >= delta_ppb",
+        "if delta >= delta_ppb",
+        TRAINING,
+    ),
+    Mutant(
+        "what was stated at a smaller delta binds at a larger one",
+        _TRAINING,
+        "if person == author and delta >= delta_ppb",
+        "if person == author",
+        TRAINING,
+    ),
+)
+
 _TRAINED: Final = (
     Mutant(
         "more partners make the noise than a round has to have",
@@ -2901,8 +2927,15 @@ _SOLD: Final = (
     Mutant(
         "trainers have no part of a model",
         _REVENUE,
-        "            trainers.update(round_.partners)\n",
-        "            pass\n",
+        "            weights.update(dict(zip(round_.partners, each, strict=True)))\n",
+        "",
+        MODELS,
+    ),
+    Mutant(
+        "a round that was rolled back is sold",
+        _REVENUE,
+        "round_.model == round_.base_model",
+        "False",
         MODELS,
     ),
 )
@@ -3128,6 +3161,7 @@ MUTANTS: Final = (
     *_WHO,
     *_BONDED,
     *_MOVED,
+    *_TOGETHER,
     *_TRAINED,
     *_OPENED,
     *_SOLD,

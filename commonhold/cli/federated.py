@@ -9,13 +9,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
 
 from commonground.files import replace_file
-from commonhold.cli.federated_lead import register, staying_open
+from commonhold.cli import federated_budget, federated_lead
+from commonhold.cli.federated_asking import agree_to
+from commonhold.cli.federated_lead import staying_open
 from commonhold.cli.federated_tasks import tasks
 from commonhold.cli.names import parse_person
 from commonhold.cli.options import DirOption, HomeOption, PassphraseOption
@@ -27,6 +29,7 @@ from protocol.limits import PPM
 if TYPE_CHECKING:
     from coordinator.training.leading import Outcome
     from federated.budget import Spending
+    from node.training.proposal import Proposal
     from protos.gen import records_pb2 as pb
 
 app = typer.Typer(
@@ -35,10 +38,8 @@ app = typer.Typer(
     help="Train together: open a job, join one, see what it cost.",
 )
 app.command()(tasks)
-register(app)
-
-# Who could see single updates: more of a committee of partners than may collude, with the coordinator.
-TRUST: Final = "committee"
+federated_lead.register(app)
+federated_budget.register(app)
 
 ReadyOption = Annotated[
     Path | None, typer.Option("--ready-file", help="File that gets JSON once others may go on.")
@@ -99,6 +100,12 @@ def open_(
     model_licence: Annotated[
         str, typer.Option(help="Under which partners have the model: SPDX id, or where to read it.")
     ] = "CC-BY-NC-4.0",
+    prune: Annotated[
+        int, typer.Option(help="Ship a linear head without this part of its features too, %.")
+    ] = 0,
+    student: Annotated[
+        bool, typer.Option("--student", help="Ship a small network too, taught on the snapshot.")
+    ] = False,
     host: Annotated[str, typer.Option(help="Bound, and where partners connect.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free one.")] = 0,
     join_seconds: Annotated[float, typer.Option(min=1, help="Wait for those invited.")] = 120,
@@ -116,6 +123,7 @@ def open_(
     go_on_in_training()
     from coordinator.config import Home
     from coordinator.training.opening import Terms, open_job
+    from federated.export import Extras
     from federated.flower.logs import log_as_we_do
     from federated.tasks.registry import parsed
 
@@ -153,6 +161,7 @@ def open_(
         join_seconds=join_seconds,
         round_seconds=round_seconds,
         model_licence=model_licence,
+        extras=Extras(prune, student),
     )
     with ExitStack() as leading:
         leading.enter_context(sigterm_interrupts())
@@ -198,7 +207,7 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
         "accuracy_int8": result.accuracy_int8_ppm / PPM,
         "held_back": result.held_back,
         "size_ratio": result.fp32_bytes / result.int8_bytes if result.int8_bytes else 0.0,
-        "trust": TRUST,
+        "trust": released.trust if released else "",
         "card": str(released.card) if released else "",
         "artifact": str(released.artifact) if released else "",
     }
@@ -228,23 +237,41 @@ def join(
     epsilon_max: Annotated[
         float, typer.Option(help="The most that this data may ever cost, over all jobs.")
     ],
+    epsilon_alone_max: Annotated[
+        float | None,
+        typer.Option(
+            help="The same towards whoever sees your update alone. Default: as it is, else four times"
+            " --epsilon-max."
+        ),
+    ] = None,
+    delta_max: Annotated[
+        float | None,
+        typer.Option(
+            help="The largest delta that a job may state. Default: as it is, else the least of 1e-5 and a"
+            " tenth of one example."
+        ),
+    ] = None,
     directory: DirOption = None,
     passphrase_path: PassphraseOption = None,
     column: Annotated[
         list[str] | None,
         typer.Option(help="What a job may read of your data; repeat. Default: image, label."),
     ] = None,
-    fixed_noise: Annotated[str, typer.Option("--fixed-noise-for-tests", hidden=True)] = "",
+    fixed_noise: Annotated[
+        str, typer.Option("--fixed-noise-for-tests", hidden=True, help="Tests only: no privacy.")
+    ] = "",
     device: Annotated[
         str, typer.Option(help="For networks: cpu, or an accelerator as torch names it.")
     ] = "cpu",
+    yes: Annotated[bool, typer.Option("--yes", help="Join without being asked.")] = False,
     ready_file: ReadyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train on your own data, on this machine, until the job is over. The data never leaves it.
 
-    Every round is charged to a budget in this node's directory before it is computed, and signed in the
-    log before it is sent. Interrupting it is safe: run it again to go on.
+    Says first who asks, what leaves and what it costs, and asks. The whole job is set aside in a budget in
+    this node's directory, every round is charged to it before it is computed, and signed in the log before
+    it is sent. Interrupting it is safe: run it again to go on. Ends with a page about it, reports/JOB.html.
     """
     go_on_in_training()
     from commonhold.cli.node_home import open_home, open_keys
@@ -257,9 +284,17 @@ def join(
     home, config = open_home(directory)
     keys = open_keys(home, passphrase_path)
     allowed = tuple(column or (IMAGE, LABEL))
-    offer = Offer(job_id, data, allowed, epsilon_max, device, fixed_noise)
+    offer = Offer(
+        *(job_id, data, allowed, epsilon_max, epsilon_alone_max, delta_max, device, fixed_noise)
+    )
     with sigterm_interrupts(), progress(as_json) as bar:
         task = bar.add_task("loading", total=None)
+
+        def agree(proposal: Proposal) -> bool:
+            bar.stop()  # it would draw over the question
+            agreed = agree_to(proposal, yes=yes)
+            bar.start()
+            return agreed
 
         def admitted() -> None:
             say(f"joined {job_id}; training as rounds come")
@@ -268,16 +303,17 @@ def join(
         def trained(round_: int, rounds: int) -> None:
             bar.update(task, description="round", completed=round_, total=rounds)
 
-        joined = run(home, config, keys, offer, Progress(say, admitted, trained))
+        joined = run(home, config, keys, offer, Progress(say, agree, admitted, trained))
     emit(
         asdict(joined),
         as_json,
-        lambda: (
+        lambda: [
             f"job {joined.job_id} {joined.outcome}"
             + (f" ({joined.reason})" if joined.reason else "")
             + f": {joined.updates} updates from {joined.examples:,} examples. This data has spent"
-            f" epsilon {joined.epsilon:.3f} of {joined.epsilon_max:g} at delta {joined.delta:g}"
-        ),
+            f" epsilon {joined.epsilon:.3f} of {joined.epsilon_max:g} at delta {joined.delta:g}",
+            f"report: {joined.report}",
+        ],
     )
 
 

@@ -36,6 +36,11 @@ GROUPS: Final[dict[str, tuple[str, str, str]]] = {
         "federated",
         "Train together on data that stays where it is.",
     ),
+    "model": (
+        "commonhold.cli.model",
+        "federated",
+        "Use what jobs made: list models, read cards, check them, serve one.",
+    ),
     "verify": (
         "commonhold.cli.verify",
         "",

@@ -51,7 +51,7 @@ def _open(scene: Scene, snapshot: str) -> tuple[str, ...]:
 def _join(scene: Scene, name: str) -> tuple[str, ...]:
     return (
         *("federated", "join", "--dir", scene.node(name), "--job", JOB),
-        *("--data", str(scene.cast.partners[name]), "--epsilon-max", EPSILON),
+        *("--data", str(scene.cast.partners[name]), "--epsilon-max", EPSILON, "--yes"),
     )
 
 

@@ -13,8 +13,8 @@ from typing import Final
 from markupsafe import Markup
 
 from commonground.copying import copy_words
+from commonground.web.charts import Series, Text, column_chart
 from coordinator.answers import Findings
-from coordinator.dashboard.charts import Series, Text, column_chart
 from coordinator.dashboard.formats import REFUSALS, duration, many, moment, size
 from coordinator.overview import CampaignRow, campaign_row
 from coordinator.ranking import Ranked, SourceRanking

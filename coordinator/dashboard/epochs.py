@@ -8,7 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from coordinator.dashboard.charts import Series, Text, column_chart
+from commonground.web.charts import Series, Text, column_chart
 from coordinator.dashboard.formats import ROLES, WAITING_REASONS
 from coordinator.tally import ClosedEpoch
 from protocol.limits import PPM

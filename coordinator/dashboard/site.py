@@ -17,9 +17,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from commonground.addresses import now_ms
+from commonground.web import charts
 from commonground.web.pages import digest_of, environment
 from coordinator.book import Book
-from coordinator.dashboard import charts, formats
+from coordinator.dashboard import formats
 from coordinator.dashboard.datasets import Metadata
 from coordinator.dashboard.epochs import MINTING, lines_for, minted_by
 from coordinator.dashboard.routes import Shown, Views

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from commonground.jobs import accuracy_ppm, is_over
 from commonground.marks import Mark, mark_of
-from coordinator.dashboard.charts import Series, Text, line_chart
+from commonground.web.charts import Series, Text, line_chart
 from coordinator.tally import Tally
 from protocol.identity import PersonId
 from protocol.jobs import Job, JobResult, JobTerms, TrainingRound

@@ -13,9 +13,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from commonground.addresses import now_ms
 from commonground.takedowns import CODES as TAKEDOWNS
+from commonground.web import charts
 from commonground.web.gate import FORM_FIELD, Secrets
 from commonground.web.pages import environment
-from coordinator.dashboard import charts, formats
+from coordinator.dashboard import formats
 from coordinator.dashboard.campaigns import campaign_line, question_view
 from coordinator.dashboard.paging import parse_page
 from coordinator.desk.desk import Desk

@@ -13,7 +13,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from coordinator.dashboard.charts import SERIES_MAX, Series, Text, column_chart
+from commonground.web.charts import SERIES_MAX, Series, Text, column_chart
 from coordinator.desk.observations import Counts, Observed, Week
 from coordinator.desk.statistics import (
     ALPHA_SOUND,

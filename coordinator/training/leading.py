@@ -17,7 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,9 @@ from coordinator.config import ENVIRONMENT_DIRECTORY, Home
 from coordinator.operator import Operator
 from coordinator.training import checkpoints
 from coordinator.training.jobs import end_job, run_folder
-from coordinator.training.releasing import HeldBack, Released, release_model
+from coordinator.training.releasing import Released, release_model
+from federated.data import Table
+from federated.export import Extras
 from federated.flower.control import SuperLink
 from federated.flower.layout import BODY_BYTES_MAX, CERTIFICATE_FILE, KEY_FILE
 from federated.model import Weights, encoded_bytes
@@ -63,10 +65,15 @@ class Settings:
 
     held_back: Path
     join_seconds: float
+    extras: Extras  # what is shipped beside the model
 
     def keep(self, folder: Path) -> None:
         """Writes them into the job's folder; before the job is logged, so that it can be resumed."""
-        kept = {"held_back": str(self.held_back.absolute()), "join_seconds": self.join_seconds}
+        kept = {
+            "held_back": str(self.held_back.absolute()),
+            "join_seconds": self.join_seconds,
+            **asdict(self.extras),
+        }
         replace_file(folder / _SETTINGS_FILE, json.dumps(kept))
 
     @classmethod
@@ -74,7 +81,8 @@ class Settings:
         """Those of the job's folder. Raises ConfigError where there are none."""
         try:
             kept = json.loads((folder / _SETTINGS_FILE).read_text())
-            return cls(Path(kept["held_back"]), float(kept["join_seconds"]))
+            extras = Extras(int(kept["prune_percent"]), bool(kept["student"]))
+            return cls(Path(kept["held_back"]), float(kept["join_seconds"]), extras)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{folder} has no settings of this job: it was opened with another directory",
@@ -96,8 +104,8 @@ def lead(
     link: SuperLink,
     opened: Job,
     *,
-    held_back: HeldBack,
-    join_seconds: float,
+    held_back: Table,
+    settings: Settings,
     on_state: OnState,
 ) -> Outcome:
     """The rest of an open job. Raises StateError when its processes die again and again: it stays open."""
@@ -105,7 +113,7 @@ def lead(
     while not _is_trained(operator.state.jobs[job_id]):
         before = operator.state.jobs[job_id]
         try:
-            _admit(operator, link, job_id, join_seconds, on_state)
+            _admit(operator, link, job_id, settings.join_seconds, on_state)
             _train(operator, link, job_id, on_state)
         except _NoQuorum as missing:
             end_job(operator, job_id, str(missing))
@@ -122,7 +130,7 @@ def lead(
     job = operator.state.jobs[job_id]
     released = None
     if not is_over(job):
-        released = release_model(operator, job, held_back, _own_cpu_seconds())
+        released = release_model(operator, job, held_back, settings.extras, _own_cpu_seconds())
     clear(run_folder(operator.home, job_id), operator.home, job_id)
     return Outcome(operator.state.jobs[job_id], operator.state.partners.count(job_id), released)
 

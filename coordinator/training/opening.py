@@ -24,6 +24,7 @@ from coordinator.training.jobs import initial_path
 from coordinator.training.leading import OnState, Outcome, Settings, body_bytes, lead, running
 from coordinator.training.releasing import load_held_back
 from coordinator.training.snapshot import load_yardstick
+from federated.export import Extras, require_fits
 from federated.flower.control import SuperLink
 from federated.grid import fitting
 from federated.model import Weights, digest, encode
@@ -91,6 +92,7 @@ class Terms:
     join_seconds: float
     round_seconds: int
     model_licence: str  # under which partners have the model
+    extras: Extras  # what is shipped beside it
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -135,12 +137,13 @@ def open_job(
             snapshot, _ = find_snapshot(operator.state, terms.snapshot)
             public = load_yardstick(home, snapshot, task).table
         task = task.suited(public)
+        require_fits(terms.extras, task, has_public=public is not None)
         held_back = load_held_back(terms.held_back, task)
         weights = initial_weights(task, terms.task, public)
         record = _record(operator.state, terms, task, weights)
         record.snapshot = snapshot
         replace_file(initial_path(home, terms.job_id), encode(weights))
-        settings = Settings(terms.held_back, terms.join_seconds)
+        settings = Settings(terms.held_back, terms.join_seconds, terms.extras)
         with SuperLink(folder, terms.host, terms.port, body_bytes(weights)) as link:
             record.endpoint, record.tls_certificate = link.endpoint, link.certificate
             settings.keep(folder)
@@ -151,7 +154,7 @@ def open_job(
                 link,
                 operator.state.jobs[terms.job_id],
                 held_back=held_back,
-                join_seconds=terms.join_seconds,
+                settings=settings,
                 on_state=on_state,
             )
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from commonground.files import PUBLIC_MODE, replace_file
-from coordinator.config import Home
 from coordinator.ledger import Ledger
 from coordinator.operator import Operator
 from coordinator.training.jobs import model_folder, weights_path
 from coordinator.training.snapshot import load_yardstick
-from federated.card import Lineage, compose, energy_millijoules, to_markdown
+from federated.card import Facts, Lineage, compose, energy_millijoules, trust_of
+from federated.card_words import to_html, to_markdown
 from federated.data import Table, load
+from federated.export import Extras
+from federated.folder import CARD_FILE, MARKDOWN_FILE, PAGE_FILE
 from federated.model import decode, digest
+from federated.recipe import Recipe
 from federated.release import Release, release
 from federated.signed_card import sign
 from federated.spec import TrainingSpec, labels_of, spec_of
@@ -29,15 +30,16 @@ from protocol.errors import ConfigError, StoreError
 from protocol.identity import PersonId
 from protocol.jobs import Job
 from protocol.log.envelope import parse_envelope
-from protocol.state import State
 from protos.gen import records_pb2 as pb
 
-CARD_FILE: Final = "card.json"
-MARKDOWN_FILE: Final = "card.md"
-# Without a snapshot one held-back example in so many calibrates, and is not measured with.
-CALIBRATION_STRIDE: Final = 5
-# Ranges of activations settle long before; the features of more would only take time.
-CALIBRATION_EXAMPLES_MAX: Final = 512
+# Fewer say nothing: an accuracy over n examples is off by about 1/sqrt(n).
+HELD_BACK_MIN: Final = 5
+
+_BY_RECIPE: Final = "the task's own for so many examples, chosen on public data"
+_BY_OPERATOR: Final = (
+    "the operator's; the log does not say what they were chosen on. Where that was private data, epsilon does"
+    " not cover the choice"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,43 +48,26 @@ class Released:
 
     artifact: Path  # int8
     card: Path
+    trust: str  # whom one has to trust that no single update is seen
 
 
-@dataclass(frozen=True, slots=True)
-class HeldBack:
-    """Examples that no partner trains on, in two disjoint parts."""
+def load_held_back(folder: Path, task: Task) -> Table:
+    """Reads the operator's examples, that no partner trains on.
 
-    measured: Table
-    calibration: Table
-
-
-def calibration_of(
-    home: Home, state: State, snapshot: bytes, held_back: HeldBack, task: Task
-) -> Table:
-    """The examples that set the integers' scales: the job's snapshot, while nobody withdrew from it.
-
-    After a withdrawal the exported dataset is deleted, and a part of the held-back examples serves.
+    Raises ConfigError when they are malformed, or too few.
     """
-    if not snapshot or state.snapshots[snapshot].withdrawn:
-        return held_back.calibration
-    return load_yardstick(home, snapshot, task).table
-
-
-def load_held_back(folder: Path, task: Task) -> HeldBack:
-    """Reads the operator's examples. Raises ConfigError when they are malformed, or too few to divide."""
     table = load(folder, task.columns, [column.name for column in task.columns]).table
     task.targets(table)
-    if len(table) < CALIBRATION_STRIDE:
+    if len(table) < HELD_BACK_MIN:
         raise ConfigError(
             f"{folder} holds {len(table)} examples, too few to measure with",
             "hold back some hundred: an accuracy over n examples is off by about 1/sqrt(n)",
         )
-    measured = np.arange(len(table)) % CALIBRATION_STRIDE > 0
-    return HeldBack(table.take(measured), table.take(~measured))
+    return table
 
 
 def release_model(
-    operator: Operator, job: Job, held_back: HeldBack, cpu_seconds: float
+    operator: Operator, job: Job, held_back: Table, extras: Extras, cpu_seconds: float
 ) -> Released:
     """Writes files and card, then completes the job in the log.
 
@@ -98,15 +83,14 @@ def release_model(
         raise StoreError(
             "the weights on disk are not those of the last round", "open the job again"
         )
-    calibration = calibration_of(home, operator.state, record.snapshot, held_back, task)
-    made = release(
-        task,
-        weights,
-        held_back.measured,
-        calibration.take(slice(CALIBRATION_EXAMPLES_MAX)),
-        model_folder(home, record.id),
-    )
-    card = _write_card(operator, job, spec, made, cpu_seconds)
+    public = _public(operator, record.snapshot, task) if extras.student else None
+    if (
+        public is None
+    ):  # somebody withdrew from the snapshot meanwhile: the model is shipped without
+        extras = replace(extras, student=False)
+    folder = model_folder(home, record.id)
+    made = release(task, weights, held_back, folder, extras=extras, public=public)
+    card = _write_card(operator, job, task, made, cpu_seconds)
     operator.append(
         "model",
         pb.Model(
@@ -125,30 +109,46 @@ def release_model(
             energy_millijoules=energy_millijoules(cpu_seconds),
         ),
     )
-    return Released(made.int8.path, card)
+    return Released(made.int8.path, card, trust_of(spec))
+
+
+def _public(operator: Operator, snapshot: bytes, task: Task) -> Table | None:
+    """The snapshot's examples; none once something of it is withdrawn, and its export deleted."""
+    if not snapshot or operator.state.snapshots[snapshot].withdrawn:
+        return None
+    return load_yardstick(operator.home, snapshot, task).table
 
 
 def _write_card(
-    operator: Operator, job: Job, spec: TrainingSpec, made: Release, cpu_seconds: float
+    operator: Operator, job: Job, task: Task, made: Release, cpu_seconds: float
 ) -> Path:
-    """card.json, signed, and card.md for people; gives the path of the first."""
+    """card.json, signed, and card.md and card.html for people; gives the path of the first."""
     record = job.terms
-    composed = compose(
-        spec,
-        made,
-        _lineage(operator, job),
+    spec = spec_of(record, task.labels)
+    facts = Facts(
         title=record.title,
+        licence=record.model_licence,
+        chosen=_BY_RECIPE if _follows(spec, task.recipe(spec.expected_examples)) else _BY_OPERATOR,
         cpu_seconds=cpu_seconds,
     )
+    composed = compose(spec, made, _lineage(operator, job), facts)
     folder = model_folder(operator.home, record.id)
     signed = sign(composed, operator.keys.record_key, operator.keys.sign_record)
     replace_file(folder / CARD_FILE, signed, PUBLIC_MODE)
     replace_file(folder / MARKDOWN_FILE, to_markdown(composed), PUBLIC_MODE)
+    replace_file(folder / PAGE_FILE, to_html(composed), PUBLIC_MODE)
     return folder / CARD_FILE
+
+
+def _follows(spec: TrainingSpec, recipe: Recipe) -> bool:
+    """Whether the operator set nothing by hand; the record has numbers to a millionth."""
+    names = ("rounds", "sampling", "clip", "learning_rate", "momentum")
+    return all(abs(getattr(spec, name) - getattr(recipe, name)) < 1e-6 for name in names)
 
 
 def _lineage(operator: Operator, job: Job) -> Lineage:
     """Which entries of the log the model follows from."""
+    record, state = job.terms, operator.state
     entries: dict[str, list[int]] = {"job": [], "training-round": []}
     with Ledger.open(operator.home.ledger_url(operator.config), readonly=True) as ledger:
         for entry in ledger.entries(0, operator.state.size):
@@ -160,13 +160,20 @@ def _lineage(operator: Operator, job: Job) -> Lineage:
                     job_id = pb.TrainingRound.FromString(envelope.payload).job_id
                 case _:
                     continue
-            if job_id == job.terms.id:
+            if job_id == record.id:
                 entries[envelope.kind].append(entry.index)
     took_part = Counter(PersonId(p) for round_ in job.rounds for p in round_.partners)
+    snapshot = state.snapshots[record.snapshot] if record.snapshot else None
+    described = (state.items[each].description for each in snapshot.items) if snapshot else ()
+    licences = Counter(each.licence for each in described if each is not None)
     return Lineage(
-        network=operator.state.network,
+        network=state.network,
         job_entry=entries["job"][0],
         round_entries=entries["training-round"],
         partners=dict(sorted(took_part.items())),
-        snapshot=job.terms.snapshot,
+        task_code=record.task_code,
+        task_version=record.task_version,
+        snapshot=record.snapshot,
+        snapshot_entry=snapshot.logged_at if snapshot else 0,
+        snapshot_licences=dict(sorted(licences.items())),
     )

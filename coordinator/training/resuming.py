@@ -57,7 +57,7 @@ def resume_job(
                 link,
                 job,
                 held_back=examples,
-                join_seconds=settings.join_seconds,
+                settings=settings,
                 on_state=on_state,
             )
 

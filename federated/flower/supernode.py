@@ -71,6 +71,9 @@ CONTENT_WAIT_SECONDS_MAX: Final = 30.0
 # An hour: by then a machine has started again, or somebody has been woken who resumes the job.
 OUTAGE_SECONDS_MAX: Final = 3_600.0
 AWAY: Final = Backoff(first_seconds=0.25, max_seconds=2.0)
+# Flower asks how long an app computed. That tells how many examples a partner has: over twenty rounds within
+# some per cent.
+NO_RUNTIME: Final = 0.0
 # Somebody else's words are shown to people; these many are enough.
 REASON_CHARS_MAX: Final = 300
 
@@ -216,7 +219,7 @@ class SuperNode:
                 node=self._node,
                 messages_list=[message_to_proto(head)],
                 message_object_trees=[tree],
-                # Not how long we computed: that would tell how many examples we have.
+                clientapp_runtime_list=[NO_RUNTIME],
             )
             accepted = self._client.PushMessages(request)
             push = make_push_object_fn_protobuf(

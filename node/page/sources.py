@@ -34,13 +34,17 @@ class Spending(Protocol):
 
     @property
     def limit(self) -> float:
-        """The largest epsilon that the owner allows."""
+        """The largest epsilon that the owner allows; infinite for data that only the log knows."""
 
     @property
     def delta(self) -> float: ...
     @property
     def last(self) -> float:
         """When it was spent last, in seconds since 1970."""
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether more rounds of the job are set aside."""
 
 
 ReadSpending = Callable[[], Sequence[Spending]]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import isfinite
 from typing import Final
 
 from commonground.jobs import is_over
@@ -212,10 +213,11 @@ class SpendingView:
     job: str
     rounds: int
     epsilon: str
-    limit: str
+    limit: str  # empty: of data that this machine does not recognise
     delta: str
     part: float
     last: str
+    is_reserved: bool  # whether more rounds of the job are set aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +272,9 @@ def _spending(each: Spending) -> SpendingView:
         job=each.job_id,
         rounds=each.rounds,
         epsilon=f"{each.epsilon:.2f}",
-        limit=f"{each.limit:.2f}",
+        limit=f"{each.limit:.2f}" if isfinite(each.limit) else "",
         delta=f"{each.delta:.0e}",
         part=round(part, 1),
         last=moment(each.last),
+        is_reserved=each.is_reserved,
     )

@@ -21,8 +21,10 @@ from node.config import NodeConfig
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys
 from node.store import Store
+from node.training.accounts import OwnUpdates
 from protocol.errors import Unreachable
 from protocol.state import State
+from protos.gen import records_pb2 as pb
 
 # As long as its training server is waited for: the machine of both may have to start again.
 APPEND_SECONDS_MAX: Final = 3_600.0
@@ -58,6 +60,11 @@ class NodeLog:
         self._do(self._stop())
         self._stop_loop()
 
+    @property
+    def network_name(self) -> str:
+        """As the link to it says."""
+        return self._link.name
+
     def read(self, look: Callable[[State], T]) -> T:
         """What `look` finds in the state, which stands still meanwhile. Raises Misbehaviour."""
         return self._do(self._read(look))
@@ -73,8 +80,13 @@ class NodeLog:
         """
         self._do(self._append(self._keys.seal(kind, body)))
 
+    def own_updates(self) -> list[pb.Update]:
+        """Every update that this person has signed in the log, in any job and on any machine."""
+        return self.read(lambda _: list(self._own.all))
+
     async def _start(self) -> None:
         self._follower = Follower(self._store, self._link)
+        self._own = OwnUpdates(self._follower, self._keys.person)
         self._client = CoordinatorClient(self._link, lambda: self._follower.verifier)
         self._follower.replay()
         await self._follower.catch_up(self._client)

@@ -3,7 +3,7 @@
     treasury   its part of everything, by policy
     royalties  of what a licence brought after that. Of a snapshot: to its authors, by their items, a
                derivative as much as it earned; nothing where no item is worth any. Of a model: to those who
-               trained it, by their updates in its rounds, and to the authors of the snapshot of its job
+               trained it, by what their updates weigh, and to the authors of the snapshot of its job
     holders    the rest, by the shares held at the end of the epoch
 
 Every unit of every asset goes to somebody, and the parts add up exactly.
@@ -12,7 +12,7 @@ Every unit of every asset goes to somebody, and the parts add up exactly.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +34,8 @@ class Owners:
     campaign_id: str  # of the snapshot; empty without one
     job_id: str  # of a model; empty for a snapshot
     authors: tuple[tuple[PersonId, int], ...]  # thousandths of items
-    trainers: tuple[tuple[PersonId, int], ...]  # updates in the job's rounds
+    trainers: tuple[tuple[PersonId, int], ...]  # what updates in rounds weigh, in millionths of one
+    updates: Mapping[PersonId, int]  # how many those are
 
     @property
     def lines(self) -> int:
@@ -48,7 +49,7 @@ class Owners:
 
     def cut(self, royalty: int) -> tuple[int, int]:
         """What of a royalty is the authors', and what the trainers': all of it where others have no part."""
-        if not self.trainers:
+        if not any(weight for _, weight in self.trainers):
             return royalty, 0
         if not any(weight for _, weight in self.authors):
             return 0, royalty
@@ -142,18 +143,23 @@ def _holdings(state: State, minted: Sequence[pb.RewardLine]) -> dict[PersonId, i
 
 def owners_of(state: State, snapshot: bytes, job_id: str) -> Owners:
     """Whose work a snapshot is, or the model of a job with the snapshot that its terms name."""
-    trainers = Counter[PersonId]()
+    weights, updates = Counter[PersonId](), Counter[PersonId]()
     if job_id:
         job = state.jobs[job_id]
         snapshot = job.terms.snapshot
         for round_ in job.rounds:
-            trainers.update(round_.partners)
+            if round_.model == round_.base_model:
+                continue  # it was rolled back: nothing of it is in the model
+            each = round_.weights_ppm or (PPM,) * len(round_.partners)
+            weights.update(dict(zip(round_.partners, each, strict=True)))
+            updates.update(round_.partners)
     sold = state.snapshots[snapshot] if snapshot else None
     return Owners(
         campaign_id=sold.campaign_id if sold else "",
         job_id=job_id,
         authors=sold.credits if sold else (),
-        trainers=tuple(sorted(trainers.items())),
+        trainers=tuple(sorted(weights.items())),
+        updates=updates,
     )
 
 
@@ -175,7 +181,8 @@ def _royalty_lines(flow: Flow, owners: Owners, royalty: int) -> Iterator[pb.Rewa
             licence_id=flow.licence_id,
             evidence=pb.Evidence(licensed_permille=worth),
         )
-    for who, updates, amount in _parts(owners.trainers, trainers):
+    for who, weight, amount in _parts(owners.trainers, trainers):
+        updates = owners.updates[who]
         yield pb.RewardLine(
             person=who,
             role=pb.ROLE_TRAINER,
@@ -183,7 +190,9 @@ def _royalty_lines(flow: Flow, owners: Owners, royalty: int) -> Iterator[pb.Rewa
             asset=flow.asset,
             amount=str(amount),
             licence_id=flow.licence_id,
-            evidence=pb.Evidence(updates=updates),
+            evidence=pb.Evidence(
+                updates=updates, worth_ppm=0 if weight == updates * PPM else weight
+            ),
         )
 
 

@@ -85,8 +85,22 @@ def validate_update(state: State, record: Record[pb.Update]) -> None:
     require(body.delta_ppb == job.terms.delta_ppb, "epsilon is stated at another delta")
     require(body.epsilon_micro > 0, "an update costs privacy")
     require(
-        body.epsilon_micro >= state.spent.get(key, 0),
-        "the update states less epsilon than an earlier one: what was spent stays spent",
+        body.epsilon_micro
+        >= stated_micro(state, record.author, body.data_commitment, body.delta_ppb),
+        "the update states less epsilon than an earlier one of this data: what was spent stays spent",
+    )
+
+
+def stated_micro(state: State, author: PersonId, commitment: bytes, delta_ppb: int) -> int:
+    """The most epsilon that a person has stated of data, in any job, at this delta or a larger one, at which
+    the same epsilon says less; 0: none."""
+    return max(
+        (
+            epsilon
+            for (_, person, delta), epsilon in state.stated.scan(commitment)
+            if person == author and delta >= delta_ppb
+        ),
+        default=0,
     )
 
 
@@ -94,7 +108,8 @@ def process_update(state: State, record: Record[pb.Update]) -> None:
     """Waits for its round."""
     key = (record.body.job_id, record.author)
     state.updates.put(key, row_of(Update, record.body))
-    state.spent.put(key, record.body.epsilon_micro)
+    stated = (record.body.data_commitment, record.author, record.body.delta_ppb)
+    state.stated.put(stated, record.body.epsilon_micro)
 
 
 def validate_set(state: State, record: Record[pb.TrainingSet]) -> None:

@@ -1,39 +1,34 @@
-"""What ships computes what was trained, and the card says what is known of it and is signed."""
+"""What ships computes what was trained, in every precision, and nothing was calibrated for it."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from nacl.signing import SigningKey
 
 from commonhold.digits import LABELS
-from federated import onnx_files
-from federated.card import Lineage, compose, interval_ppm, to_markdown
+from federated import export as exporting
+from federated import release as releases
 from federated.data import PrivateData, Table
+from federated.export import Extras, require_fits
 from federated.model import Weights
-from federated.onnx_files import run
-from federated.privacy import adversaries, epsilon_micro
-from federated.release import Release, release
-from federated.signed_card import sign, verify
-from federated.tasks.task import Scores
-from protocol.errors import ConfigError, Reject, StateError
-from protocol.identity import KeyId, PersonId, name_of
-from tests.training_lab import BLANK, TASK, skewed, spec, table
+from federated.onnx_graph import linear_graph
+from federated.onnx_pack import Precision, packed
+from federated.onnx_run import Model
+from federated.release import DRIFT_BINS, Release, release
+from federated.tasks import LinearTask
+from federated.tasks.task import Inputs, Scores
+from protocol.errors import ConfigError, StateError
+from tests.training_lab import BLANK, TASK, skewed, table
 
-SPEC = spec()
 (SHARE,), REST = skewed(600, 1, seed=2)
-HELD_BACK, CALIBRATION = REST.take(slice(400)), REST.take(slice(400, 500))
-FED, TARGETS = TASK.feed(HELD_BACK, {}), TASK.targets(HELD_BACK)
-KEY = SigningKey(bytes(range(32)))
-AUTHOR = KeyId(bytes(KEY.verify_key))
-ONE, OTHER = PersonId(b"o" * 32), PersonId(b"p" * 32)
-LINEAGE = Lineage(b"n" * 32, 12, (15, 19, 23), {ONE: 3, OTHER: 2}, b"s" * 32)
+HELD_BACK, PUBLIC = REST.take(slice(400)), REST.take(slice(400, 900))
+FED, INPUTS, TARGETS = TASK.feed(HELD_BACK, {}), TASK.inputs(HELD_BACK, {}), TASK.targets(HELD_BACK)
+EVERYTHING = Extras(prune_percent=50, student=True)
 
 
 def fitted(data: PrivateData) -> Weights:
@@ -44,158 +39,166 @@ def fitted(data: PrivateData) -> Weights:
 
 
 WEIGHTS = fitted(SHARE)
-TRAINED: Scores = TASK.scores(WEIGHTS, TASK.inputs(HELD_BACK, {}))
+TRAINED: Scores = TASK.scores(WEIGHTS, INPUTS)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    return release(TASK, WEIGHTS, HELD_BACK, CALIBRATION, tmp_path_factory.mktemp("model"))
+    folder = tmp_path_factory.mktemp("model")
+    return release(TASK, WEIGHTS, HELD_BACK, folder, extras=EVERYTHING, public=PUBLIC)
 
 
-@pytest.fixture(scope="module")
-def card(made: Release) -> bytes:
-    return compose(SPEC, made, LINEAGE, title="Digits | <b>all</b>\n# of them", cpu_seconds=12.5)
+def test_every_graph_is_there_in_every_precision(made: Release) -> None:
+    names = [(each.name, each.precision) for each in made.artifacts]
+    graphs = ("model", "head", "pruned", "student")
+    assert names == [(name, precision) for name in graphs for precision in Precision]
+    for each in made.artifacts:
+        raw = each.path.read_bytes()
+        assert each.path.name == f"{each.name}-{each.precision}.onnx"
+        assert (each.size_bytes, each.digest) == (len(raw), hashlib.sha256(raw).digest())
 
 
-def sign_with(message: bytes) -> bytes:
-    return KEY.sign(message).signature
-
-
-# ---- the files ----
-
-
-def test_both_files_say_what_the_trained_model_says(made: Release) -> None:
-    np.testing.assert_allclose(run(made.fp32.path, FED), TRAINED, atol=1e-4)
-    int8 = run(made.int8.path, FED)
-    assert (int8.argmax(axis=1) == TRAINED.argmax(axis=1)).mean() > 0.98
+@pytest.mark.parametrize(("name", "asked"), [("model", FED), ("head", INPUTS)])
+def test_files_say_what_the_trained_model_says(made: Release, name: str, asked: Inputs) -> None:
+    said = {each: Model(made.of(each, name).path).scores(asked) for each in Precision}
+    np.testing.assert_allclose(said[Precision.FP32], TRAINED, atol=1e-4)
+    np.testing.assert_allclose(said[Precision.FP16], TRAINED, atol=1e-2)
+    same = {each: (found.argmax(1) == TRAINED.argmax(1)).mean() for each, found in said.items()}
+    assert (
+        same[Precision.FP16] > 0.99 and same[Precision.INT8] > 0.98 and same[Precision.INT4] > 0.9
+    )
     right = int((TRAINED.argmax(axis=1) == TARGETS).sum())
     assert made.fp32.accuracy_ppm == right * 1_000_000 // 400 > 850_000
     assert abs(made.int8.accuracy_ppm - made.fp32.accuracy_ppm) <= 10_000
 
 
-def test_sizes_and_hashes_are_those_of_the_files(made: Release) -> None:
-    for artifact in (made.fp32, made.int8):
-        raw = artifact.path.read_bytes()
-        assert artifact.size_bytes == len(raw)
-        assert artifact.digest == hashlib.sha256(raw).digest()
-    assert made.size_ratio == made.fp32.size_bytes / made.int8.size_bytes > 2
-    assert made.held_back == 400
+def test_a_head_of_4000_weights_is_as_much_smaller_as_its_integers() -> None:
+    rng = np.random.default_rng(1)
+    weight = rng.normal(size=(10, 400)).astype(np.float32)
+    graph = linear_graph(weight, rng.normal(size=10).astype(np.float32), LABELS)
+    sizes = {each: len(packed(graph, each).SerializeToString()) for each in Precision}
+    assert sizes[Precision.FP32] >= 3.8 * sizes[Precision.INT8]
+    assert sizes[Precision.FP32] >= 7 * sizes[Precision.INT4]
+    assert sizes[Precision.FP32] >= 1.9 * sizes[Precision.FP16]
 
 
-def test_the_head_is_in_integers_and_the_labels_are_inside(made: Release) -> None:
-    model = onnx.load(made.int8.path)
-    weights = max(model.graph.initializer, key=lambda array: len(array.raw_data))
-    assert weights.data_type == onnx.TensorProto.INT8 and list(weights.dims) == [10, 729]
-    assert json.loads(model.metadata_props[0].value) == list(LABELS)
-    assert [each.name for each in model.graph.input] == ["inputs"]
-    assert [each.name for each in model.graph.output] == ["scores"]
+def test_weights_are_in_integers_and_the_labels_are_inside(made: Release) -> None:
+    for precision, kind in ((Precision.INT8, "INT8"), (Precision.INT4, "INT4")):
+        artifact = made.of(precision, "head")
+        graph = onnx.load(artifact.path).graph
+        kinds = {onnx.TensorProto.DataType.Name(each.data_type) for each in graph.initializer}
+        assert kinds == {kind, "FLOAT"}, "the bias and the scales are in floats"
+        assert Model(artifact.path).labels == LABELS
+        assert (artifact.takes.name, artifact.takes.shape) == ("features", INPUTS.shape[1:])
+    takes = made.int8.takes
+    assert (takes.name, takes.shape, takes.kind) == ("inputs", (28, 28, 1), np.uint8)
+
+
+def test_what_one_asks_does_not_hang_on_what_else_is_in_the_batch(made: Release) -> None:
+    for artifact in made.artifacts:
+        model = Model(artifact.path)
+        asked = INPUTS if artifact.takes.name == "features" else FED
+        alone = np.concatenate([model.scores(asked[at : at + 1]) for at in range(5)])
+        together = model.scores(asked)[:5]
+        assert np.abs(together - alone).max() < 1e-3 * together.std()
 
 
 def test_the_same_weights_give_the_same_files(made: Release, tmp_path: Path) -> None:
-    again = release(TASK, WEIGHTS, HELD_BACK, CALIBRATION, tmp_path)
-    assert (again.fp32.digest, again.int8.digest) == (made.fp32.digest, made.int8.digest)
+    again = release(TASK, WEIGHTS, HELD_BACK, tmp_path, extras=EVERYTHING, public=PUBLIC)
+    assert [each.digest for each in again.artifacts] == [each.digest for each in made.artifacts]
+
+
+def test_results_by_class_add_up_and_the_baseline_is_what_int8_says(made: Release) -> None:
+    said = Model(made.int8.path).scores(FED)
+    assert [each.label for each in made.classes] == list(LABELS)
+    assert sum(each.examples for each in made.classes) == len(HELD_BACK)
+    right = sum(each.right for each in made.classes)
+    assert right == int((said.argmax(axis=1) == TARGETS).sum())
+    assert made.drift is not None
+    assert sum(made.drift.sureness) == len(HELD_BACK) and len(made.drift.sureness) == DRIFT_BINS
+    zeros = int((said.argmax(axis=1) == 0).sum())
+    assert made.drift.shares_ppm[0] == zeros * 1_000_000 // 400
+
+
+def test_a_pruned_head_is_smaller_and_a_student_learns_from_public_examples(made: Release) -> None:
+    pruned, head = made.of(Precision.FP32, "pruned"), made.of(Precision.FP32, "head")
+    assert pruned.size_bytes < 0.6 * head.size_bytes
+    assert pruned.takes.shape == head.takes.shape, "it leaves features out by itself"
+    assert pruned.accuracy_ppm > 700_000
+    student = made.of(Precision.FP32, "student")
+    assert student.takes.shape == made.fp32.takes.shape
+    assert student.accuracy_ppm > 700_000
 
 
 def test_an_untrained_model_and_a_single_blank_image_are_released_too(tmp_path: Path) -> None:
     blank: Table = table(np.zeros((1, 28, 28), np.uint8), np.array([0]))
-    shipped = release(TASK, BLANK, blank, blank, tmp_path)
-    assert np.isfinite(run(shipped.int8.path, TASK.feed(blank, {}))).all()
+    shipped = release(TASK, BLANK, blank, tmp_path)
+    for artifact in shipped.artifacts:
+        asked = TASK.feed if artifact.name == "model" else TASK.inputs
+        assert np.isfinite(Model(artifact.path).scores(asked(blank, {}))).all()
 
 
 def test_a_release_needs_something_to_be_measured_with(tmp_path: Path) -> None:
-    nothing = HELD_BACK.take(slice(0))
-    for held_back, calibration in ((nothing, CALIBRATION), (HELD_BACK, nothing)):
-        with pytest.raises(ConfigError, match="held-back"):
-            release(TASK, WEIGHTS, held_back, calibration, tmp_path)
+    with pytest.raises(ConfigError, match="held-back"):
+        release(TASK, WEIGHTS, HELD_BACK.take(slice(0)), tmp_path)
 
 
 def test_a_file_that_computes_something_else_is_not_released(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_files, "run", lambda *_: TRAINED + np.float32(1))
+    right = exporting.export
+
+    def wrong(*arguments: object) -> object:
+        graph = right(*arguments)  # type: ignore[arg-type]
+        largest = max(graph.graph.initializer, key=lambda array: len(array.raw_data))
+        largest.raw_data = bytes(len(largest.raw_data))
+        return graph
+
+    monkeypatch.setattr(exporting, "export", wrong)
     with pytest.raises(StateError, match="does not compute"):
-        release(TASK, WEIGHTS, HELD_BACK, CALIBRATION, tmp_path)
+        release(TASK, WEIGHTS, HELD_BACK, tmp_path)
 
 
-# ---- the card ----
+# ---- what is shipped beside it ----
 
 
-def test_the_card_says_what_the_model_cost_and_how_well_it_does(card: bytes, made: Release) -> None:
-    its = json.loads(card)
-    privacy = its["privacy"]
-    assert privacy["epsilon_micro"] == epsilon_micro(6.25, 1.0, SPEC.rounds, 1e-5)
-    assert (privacy["delta_ppb"], privacy["accounting"]) == (10_000, "exact Gaussian")
-    assert privacy["unit"].startswith("one example") and privacy["trust"] == "committee"
-    assert "under masks" in privacy["trust_means"]
-    assert [(each["who"], each["epsilon_micro"]) for each in privacy["towards"]] == [
-        (each.who, each.bound.epsilon_micro) for each in adversaries(SPEC)
-    ]
-    assert its["quality"]["int8"]["sha256"] == made.int8.digest.hex()
-    assert its["quality"]["held_back"] == 400
-    low, high = its["quality"]["int8"]["interval_95_ppm"]
-    assert low < made.int8.accuracy_ppm < high
-    assert its["lineage"]["partners"] == {name_of(ONE): 3, name_of(OTHER): 2}
-    assert its["energy"]["millijoules"] == 187_500
+@dataclass(frozen=True)
+class Plain(LinearTask):
+    """A task whose features nobody exports."""
+
+    @property
+    def columns(self) -> tuple[()]:
+        return ()
+
+    @property
+    def features(self) -> int:
+        return INPUTS.shape[1]
+
+    def inputs(self, table: Table, _: object) -> Inputs:
+        return TASK.inputs(table, {})
 
 
-def test_a_card_has_one_text(card: bytes, made: Release) -> None:
-    its = json.loads(card)
-    assert json.dumps(its, sort_keys=True, separators=(",", ":")).encode() == card
-    assert not any(isinstance(each, float) for each in its["training"].values())
-    partners = dict(reversed(list(LINEAGE.partners.items())))
-    reordered = replace(LINEAGE, partners=partners)
-    assert compose(SPEC, made, reordered, title=its["title"], cpu_seconds=12.5) == card
+def test_a_task_without_exported_features_has_no_head_beside_the_model(tmp_path: Path) -> None:
+    shipped = release(Plain(labels=LABELS), WEIGHTS, HELD_BACK, tmp_path)
+    assert {(each.name, each.takes.name) for each in shipped.artifacts} == {("model", "features")}
+    assert shipped.fp32.accuracy_ppm > 850_000
 
 
-def test_a_signed_card_verifies_and_names_its_author(card: bytes) -> None:
-    signed = sign(card, AUTHOR, sign_with)
-    assert verify(signed) == (AUTHOR, card)
+def test_extras_that_cannot_be_are_refused_before_anybody_trains() -> None:
+    for percent in (-1, 100):
+        with pytest.raises(ConfigError, match="--prune"):
+            Extras(prune_percent=percent)
+    require_fits(Extras(99, student=True), TASK, has_public=True)
+    with pytest.raises(ConfigError, match="public examples"):
+        require_fits(Extras(student=True), TASK, has_public=False)
+    with pytest.raises(ConfigError, match="linear head"):
+        require_fits(Extras(1), object(), has_public=True)  # type: ignore[arg-type]
 
 
-def test_whatever_is_changed_in_a_signed_card_is_noticed(card: bytes) -> None:
-    signed = sign(card, AUTHOR, sign_with)
-    another = sign(card, bytes(SigningKey(b"o" * 32).verify_key), sign_with)
-    for changed in (
-        b"",
-        b"[]",
-        b"{}",
-        b"\xff",
-        b"[" * 100_000,
-        b" " + signed,
-        signed + b"\n",
-        signed.replace(b'"coordinator"', b'"nobody"'),
-        signed.replace(b'"signature":"', b'"signature":" '),
-        signed[:-66].replace(b'"key":"', b'"key":1,"x":"') + signed[-66:],
-        json.dumps(json.loads(signed), indent=1).encode(),
-        another,
-    ):
-        with pytest.raises(Reject):
-            verify(changed)
-
-
-def test_people_can_read_it_and_nobody_can_write_into_it(card: bytes) -> None:
-    text = to_markdown(card)
-    assert text.startswith("# Digits &#124; &#60;b&#62;all&#60;/b&#62; &#35; of them\n")
-    for words in (
-        "Epsilon 2.98",
-        "Towards the coordinator: ",
-        "Towards another partner, who",
-        "400 held-back",
-        "187.5 J",
-        "entries 15, 19, 23",
-    ):
-        assert words in text
-    assert "<b>" not in text
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "examples", "expected"),
-    [
-        (500_000, 100, (403_829, 596_171)),  # Wilson, as in Brown, Cai & DasGupta (2001)
-        (1_000_000, 10, (722_467, 1_000_000)),
-        (0, 10, (0, 277_533)),
-    ],
-)
-def test_the_interval_is_wilsons(accuracy: int, examples: int, expected: tuple[int, int]) -> None:
-    low, high = interval_ppm(accuracy, examples)
-    assert abs(low - expected[0]) <= 2 and abs(high - expected[1]) <= 2
+def test_what_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "model-int8.onnx"
+    for raw in (b"", b"junk", bytes(1_000)):
+        path.write_bytes(raw)
+        with pytest.raises(ConfigError, match=r"model-int8\.onnx cannot be loaded"):
+            Model(path)
+    assert releases.MODEL == "model"

@@ -16,6 +16,8 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from flwr.proto.node_pb2 import NodeInfo
 
+from federated.budget.signed import SignedRound
+from federated.budget.terms import release_of
 from federated.flower.grid import LocalGrid
 from federated.kept import KeptUpdates
 from federated.messages import Task, read_reply, read_task, reply_message, task_message
@@ -250,9 +252,11 @@ def test_a_spent_budget_is_a_refusal_before_anything_is_computed(tmp_path: Path)
         for (_, partner), enrolment in lab.net.state.partners.scan(lab.terms.id)
         if partner == poor.id
     ]
-    lab.budgets[1].charge(commitment, "earlier", 1, 1.0, lab.spec.noise_multiplier)
+    spec = lab.spec
+    lost = SignedRound(commitment, "earlier", 1, release_of(spec), spec.delta, 1)
+    lab.budgets[1].restore([lost])
     lab.run(partners)
-    assert rounds(lab) == [{rich.id, poor.id}, {rich.id}]
+    assert rounds(lab) == [{rich.id}, {rich.id}]
     lab.close()
 
 

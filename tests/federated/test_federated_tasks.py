@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from federated.chance import normal
 
 from commonhold.digits import LABELS, load_digits
-from federated.chance import normal
 from federated.data import Kind, Table, column_array
 from federated.model import Weights, digest
 from federated.tasks import Task, registry

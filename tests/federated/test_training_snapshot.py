@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +12,15 @@ from commonground.dataset.rows import BYTES, IMAGE, LABEL, Columns
 from commonhold.digits import png_bytes
 from coordinator.config import Home
 from coordinator.dataset.snapshots import folder_name
-from coordinator.training.releasing import HeldBack, calibration_of
 from coordinator.training.snapshot import Measure, load_yardstick
 from federated.tasks.registry import made
 from federated.tasks.task import initial_weights
 from protocol.errors import ConfigError
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
-from protocol.rows import Campaign, Consent, Item, Snapshot
+from protocol.rows import Campaign, Item
 from protocol.state import State
 from tests.simulated import campaign, part
-from tests.training_lab import table
 
 LABELS = tuple("0123456789")
 TASK = made("images", {"dims": 0}, LABELS)
@@ -85,16 +82,3 @@ def test_a_snapshot_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_pictures_of_another_size_are_scaled_to_the_jobs(tmp_path: Path) -> None:
     export(Home(tmp_path), digits(2, side=20), [0, 1])
     assert load_yardstick(Home(tmp_path), DIGEST, TASK).table["image"].shape == (2, 28, 28, 1)
-
-
-def test_after_a_withdrawal_the_snapshot_calibrates_no_more(tmp_path: Path) -> None:
-    home, state = Home(tmp_path), State()
-    ids = export(home, digits(4), [0, 1, 2, 3])
-    snapshot = Snapshot("digits", Consent(train=True), tuple(ids), (), 1, b"")
-    state.snapshots.put(DIGEST, snapshot)
-    kept = table(np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.int64))
-    held_back = HeldBack(kept, kept)
-    assert len(calibration_of(home, state, DIGEST, held_back, TASK)) == 4
-    assert calibration_of(home, state, b"", held_back, TASK) is kept
-    state.snapshots.put(DIGEST, replace(snapshot, withdrawn=1))
-    assert calibration_of(home, state, DIGEST, held_back, TASK) is kept

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from coordinator.training.opening import Terms
+from federated.export import Extras
 from node.training.joining import Offer
 from protocol.errors import ConfigError
 from protocol.identity import PersonId
@@ -25,7 +26,6 @@ GOOD: dict[str, Any] = {
     "recipe": {"rounds": 20},
     "epsilon": 3.0,
     "delta": 1e-5,
-    "spare_rounds": 1,
     "quorum": 1,
     "noise_parties": None,
     "upload_bits": None,
@@ -37,7 +37,9 @@ GOOD: dict[str, Any] = {
     "port": 0,
     "join_seconds": 1,
     "round_seconds": 60,
+    "spare_rounds": 1,
     "model_licence": "CC-BY-4.0",
+    "extras": Extras(),
 }
 
 

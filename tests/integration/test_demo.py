@@ -82,7 +82,7 @@ def test_the_second_half_reaches_what_it_promises(played: tuple[dict[str, Any], 
     assert model["accuracy_int8"] >= 0.88
     assert abs(model["accuracy_int8"] - model["accuracy_fp32"]) <= 0.005
     assert model["size_ratio"] >= 3.5
-    assert model["trust"] == "coordinator"
+    assert model["trust"] == "committee"
     assert figures["erased_ok"] is True
     assert figures["dataset"]["items"] > 0
     assert figures["dataset"]["loads_with_datasets"] is True

@@ -36,7 +36,7 @@ def test_three_partners_train_a_model(net: Net) -> None:
     code, printed, said = net.end(opening)
     assert code == 0, said
     assert (printed["outcome"], printed["rounds"], printed["clients"]) == ("completed", 3, 3)
-    assert (printed["trust"], printed["held_back"]) == ("coordinator", 40)
+    assert (printed["trust"], printed["held_back"]) == ("committee", 50)
     assert 0 < printed["epsilon"] <= 3
     for server in joining:
         code, joined, said = net.end(server)
@@ -51,7 +51,7 @@ def test_three_partners_train_a_model(net: Net) -> None:
     key, card = verify(signed)
     with net.operator() as operator:
         assert key == operator.state.operator_key
-    assert json.loads(card)["privacy"]["trust"] == "coordinator"
+    assert json.loads(card)["privacy"]["trust"] == "committee"
     assert_private(net)
     assert_shown(net)
 

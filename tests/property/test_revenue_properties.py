@@ -48,7 +48,7 @@ def model(snapshot: bytes, rounds: list[set[PersonId]]) -> Job:
     """A job that these people trained, round by round."""
     terms = row_of(JobTerms, job(), snapshot=snapshot)
     done = [
-        TrainingRound(number, b"", b"", tuple(sorted(who)), 1, 0, (), "", (), ())
+        TrainingRound(number, b"", b"new", tuple(sorted(who)), 1, 0, (), "", (), ())
         for number, who in enumerate(rounds)
     ]
     return Job(terms, b"", rounds=tuple(done))
@@ -125,7 +125,7 @@ def test_owners_get_what_the_policy_says(state: State) -> None:
         for parts, weights, pool in ((by_items, authors, theirs), (by_updates, trainers, others)):
             assert sum(int(line.amount) for line in parts) == pool
             for line in parts:
-                said = line.evidence.licensed_permille or line.evidence.updates
+                said = line.evidence.licensed_permille or line.evidence.updates * PPM
                 weight = weights[PersonId(line.person)]
                 assert said == weight
                 assert abs(int(line.amount) * sum(weights.values()) - pool * weight) < sum(
@@ -143,7 +143,8 @@ def weights_of(state: State, licence_id: str) -> tuple[dict[PersonId, int], Coun
     job = state.jobs[sold.job_id]
     used = job.terms.snapshot
     updates = Counter(who for round_ in job.rounds for who in round_.partners)
-    return dict(state.snapshots[used].credits) if used else {}, updates
+    weights = Counter({who: count * PPM for who, count in updates.items()})
+    return dict(state.snapshots[used].credits) if used else {}, weights
 
 
 @given(states(), minted, st.integers(0, 40))

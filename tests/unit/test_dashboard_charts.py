@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.dashboard.charts import (
+from commonground.web.charts import (
     HEIGHT,
     PATTERNS,
     SERIES_MAX,

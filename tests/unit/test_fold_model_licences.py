@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from protocol.identity import PersonId
-from protocol.limits import MODEL_GRACE_EPOCHS_MAX
+from protocol.limits import MODEL_GRACE_EPOCHS_MAX, PPM
 from protocol.money.accounts import conserves
 from protocol.money.earnings import compute_lines
 from protocol.money.revenue import owners_of
@@ -76,6 +78,7 @@ def test_a_models_revenue_is_its_trainers_and_its_authors(net: Network) -> None:
     author, trainer = lines[pb.ROLE_CONTRIBUTOR, ada.id], lines[pb.ROLE_TRAINER, eve.id]
     assert (author.campaign_id, author.job_id) == ("digits", "train")
     assert (author.evidence.licensed_permille, trainer.evidence.updates) == (3_000, 1)
+    assert not trainer.evidence.worth_ppm, "it weighs as one"
     assert (trainer.job_id, trainer.licence_id) == ("train", "acme-2026")
     assert conserves(net.state)
     assert same(net.replay(), net.state)
@@ -94,7 +97,7 @@ def test_authors_whose_items_are_worth_nothing_leave_it_to_trainers(net: Network
     _, _, cyn, dov, eve = net.people
     owners = owners_of(net.state, b"", "train")
     nothing = [(who, 0) for who, _ in owners.authors]
-    bare = type(owners)(owners.campaign_id, owners.job_id, tuple(nothing), owners.trainers)
+    bare = replace(owners, authors=tuple(nothing))
     assert (bare.cut(1_000), owners.cut(1_000)) == ((0, 1_000), (250, 750))
     assert {who for who, _ in owners.trainers} == {each.id for each in (cyn, dov, eve)}
 
@@ -115,6 +118,23 @@ def test_a_close_that_gives_a_models_revenue_to_others_is_refused(net: Network) 
             wrong = changed(own[place], **{field: value})
             net.add_close([*own[:place], wrong, *own[place + 1 :]])
     net.add_close(own)
+
+
+def test_a_round_that_was_rolled_back_brings_its_trainers_nothing(net: Network) -> None:
+    _, _, cyn, dov, eve = net.people
+    job = net.state.jobs["train"]
+    first, second = job.rounds
+    rolled = replace(second, base_model=second.model)
+    net.state.jobs.put("train", replace(job, rounds=(first, rolled)))
+    owners = owners_of(net.state, b"", "train")
+    assert dict(owners.trainers) == {cyn.id: PPM, dov.id: PPM}
+    by_worth = replace(second, weights_ppm=(PPM // 2, PPM, 3 * PPM // 2))
+    net.state.jobs.put("train", replace(job, rounds=(rolled, by_worth)))
+    owners = owners_of(net.state, b"", "train")
+    assert sorted(dict(owners.trainers).values()) == [PPM // 2, PPM, 3 * PPM // 2]
+    assert owners.updates == dict.fromkeys((cyn.id, dov.id, eve.id), 1)
+    net.state.jobs.put("train", replace(job, rounds=(rolled,)))
+    assert owners_of(net.state, b"", "train").cut(1_000) == (1_000, 0)
 
 
 @pytest.mark.parametrize(

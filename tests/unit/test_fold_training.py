@@ -263,6 +263,54 @@ def test_a_partners_epsilon_never_shrinks(joined: Network) -> None:
     joined.add(ada, "update", reset)
 
 
+def test_a_partners_epsilon_never_shrinks_over_jobs(joined: Network) -> None:
+    """At another delta it may say less, where that delta is larger; and other data has its own."""
+    ada, ben, *_ = joined.people
+    start(joined)
+    spent = update_of(joined, ada)
+    spent.epsilon_micro = 2 * PPM
+    joined.add(ada, "update", spent)
+    open_job(joined, ada, ben, id="same", delta_ppb=10_000)
+    open_job(joined, ada, ben, id="stricter", delta_ppb=9_999)
+    open_job(joined, ada, ben, id="looser", delta_ppb=10_001)
+    open_job(joined, ada, ben, id="other")
+    for job_id in ("same", "stricter", "looser"):
+        enrol(joined, ada, ben, job_id=job_id)
+        update(joined, ben, job_id=job_id)  # others' data has spent nothing of this
+    for job_id in ("same", "stricter"):
+        reset = update_of(joined, ada, job_id)
+        reset.epsilon_micro = 2 * PPM - 1
+        with refuses("of this data: what was spent stays spent"):
+            joined.add(ada, "update", reset)
+        reset.epsilon_micro = 2 * PPM
+        joined.add(ada, "update", reset)
+    looser = update_of(joined, ada, "looser")
+    looser.epsilon_micro = 1
+    joined.add(ada, "update", looser)
+    elsewhere = enrolment(ada, "other")
+    elsewhere.data_commitment = bytes(32)
+    joined.add(ada, "enrol", elsewhere)
+    enrol(joined, ben, job_id="other")
+    start(joined, "other")
+    fresh = update_of(joined, ada, "other")
+    assert fresh.epsilon_micro < 2 * PPM
+    joined.add(ada, "update", fresh)
+
+
+def test_another_persons_statement_binds_nobody(joined: Network) -> None:
+    """Who enrols with the commitment of another cannot stop that one."""
+    ada, ben, *_ = joined.people
+    open_job(joined, ada, ben, id="copied", quorum=1)
+    copied = enrolment(ben, "copied")
+    copied.data_commitment = joined.state.partners["train", ada.id].data_commitment
+    joined.add(ben, "enrol", copied)
+    start(joined, "copied")
+    high = update_of(joined, ben, "copied")
+    high.epsilon_micro = 90 * PPM
+    joined.add(ben, "update", high)
+    update(joined, ada)
+
+
 def test_no_update_follows_the_last_round(joined: Network) -> None:
     ada, ben, *_ = joined.people
     train(joined, ada, ben)

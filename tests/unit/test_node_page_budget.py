@@ -12,25 +12,28 @@ import pytest
 
 from commonhold.cli.node_page import spending_of
 from federated.budget import Budget
+from federated.budget.signed import SignedRound
 from node.config import NodeDirectory
 from node.page.work import view_training
 from protocol.errors import StoreError
 from protocol.limits import PPM
+from tests.budget_lab import ROUND, reserve
 from tests.own_page import World
 
-DATA = b"\xd0" * 32
+DATA, LOST = b"\xd0" * 32, b"\xe0" * 32
 
 
 def spend(home: NodeDirectory, rounds: int) -> None:
     """Training takes a tenth of an epsilon a round here; at noon of 21 November 2025, UTC."""
-    with Budget.open(
+    with Budget(
         home.root / "budget.db",
         lambda mechanisms, delta: sum(each.rounds for each in mechanisms) * PPM // 10,
         lambda: 1_763_726_400.0,
     ) as budget:
-        budget.set_limit(DATA, [b"\1" * 32], 3 * PPM, 1e-5)
+        reserve(budget, 3 * PPM, data=DATA, job_id="train", rounds=20)
+        budget.restore([SignedRound(LOST, "lost", 1, ROUND, 1e-5, PPM // 10)])
         for round_ in range(1, rounds + 1):
-            budget.charge(DATA, "train", round_, 0.1, 1.0)
+            budget.charge(DATA, "train", round_)
 
 
 def test_nobody_trained_so_nothing_is_spent(tmp_path: Path) -> None:
@@ -43,9 +46,11 @@ def test_what_training_spent_is_on_the_page(tmp_path: Path) -> None:
     world = World(tmp_path)
     view = view_training(world.sources, world.follower.state, spending_of(home)())
     world.close()
-    [spent] = view.spending
+    lost, spent = sorted(view.spending, key=lambda each: each.rounds)
     assert (spent.job, spent.data, spent.rounds) == ("train", "d0d0d0d0", 12)
-    assert (spent.epsilon, spent.limit, spent.delta, spent.part) == ("1.20", "3.00", "1e-05", 40.0)
+    assert (spent.epsilon, spent.limit, spent.delta, spent.part) == ("1.30", "3.00", "1e-05", 43.3)
+    assert (spent.is_reserved, lost.is_reserved) == (True, False)
+    assert (lost.job, lost.epsilon, lost.limit, lost.part) == ("lost", "0.10", "", 0.0)
     assert spent.last.startswith("2025-11-2")
 
 

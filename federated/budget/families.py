@@ -1,0 +1,181 @@
+"""Data that shares examples shares a budget: which data this is, and which limit it has.
+
+One picture or text that is the same joins two sets of data. What is only near, what occurs twice in its own
+set or holds too little to name anybody, and lines of a table, join them where they are one in twenty of
+either: a few of ten thousand digits look like others' by chance.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from federated.budget.examples import NOT_TOLD, Examples, Kind, are_near
+from federated.budget.file import BudgetFile
+from federated.budget.terms import ALONE_TIMES, Held, Limit, default_delta
+from protocol.errors import StateError
+from protocol.limits import PPM, SALT_BYTES
+
+NEAR_SHARE: Final = 0.05
+
+_KNOWN: Final = "SELECT family FROM data WHERE commitment = ? AND family IS NOT NULL"
+
+
+class Families(BudgetFile):
+    """The tables of what there is to protect. Methods with an underscore run within a transaction."""
+
+    def salt(self, digest: bytes) -> bytes:
+        """The salt of the data with this digest: made once, so that the same data keeps its name."""
+        with self._transaction():
+            self._run(
+                "INSERT OR IGNORE INTO salts VALUES (?, ?)", digest, secrets.token_bytes(SALT_BYTES)
+            )
+            return bytes(self._run("SELECT salt FROM salts WHERE digest = ?", digest)[0][0])
+
+    def knows(self, commitment: bytes) -> bool:
+        """Whether this very data was here before: then its examples need no names again."""
+        with self._transaction(keep=False):
+            return bool(self._run(_KNOWN, commitment))
+
+    def _take(self, commitment: bytes, examples: Sequence[Examples], limit: Limit) -> int:
+        """The family of this data, which joins those that it shares examples with, under a limit that is
+        no higher than theirs. Raises StateError where it would be."""
+        families = self._related(commitment, examples)
+        count = max(map(len, examples), default=0)
+        held = self._lowered([self._limit(family) for family in families], limit, count)
+        if families:
+            family = families[0]
+            self._set_limit(family, held)
+        else:
+            family = self._new_family(held)
+        for other in families[1:]:
+            self._run("UPDATE data SET family = ? WHERE family = ?", family, other)
+            self._run("DELETE FROM families WHERE id = ?", other)
+        if not self._run(_KNOWN, commitment):
+            self._run(
+                "INSERT INTO data VALUES (?, ?, ?) ON CONFLICT (commitment)"
+                " DO UPDATE SET family = excluded.family, examples = excluded.examples",
+                *(commitment, family, count),
+            )
+            for each in examples:
+                self._remember(commitment, each)
+        return family
+
+    def _remember(self, commitment: bytes, examples: Examples) -> None:
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO examples VALUES (?, ?, ?)",
+            (
+                (example, commitment, count > 1)
+                for example, count in Counter(examples.exact).items()
+            ),
+        )
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO likeness VALUES (?, ?, ?, ?)",
+            (
+                (key, examples.kind, commitment, signature)
+                for keys, signature in zip(examples.keys, examples.signatures, strict=True)
+                for key in keys
+                if key
+            ),
+        )
+
+    def _related(self, commitment: bytes, examples: Sequence[Examples]) -> list[int]:
+        """Families that the data belongs to, or shares examples with; the oldest first."""
+        known = self._run(_KNOWN, commitment)
+        if known:  # whatever came after it has joined it then
+            return [int(known[0][0])]
+        others = set().union(*map(self._resembling, examples))
+        families = {
+            self._run("SELECT family FROM data WHERE commitment = ?", each)[0][0] for each in others
+        }
+        return sorted(families)
+
+    def _resembling(self, examples: Examples) -> set[bytes]:
+        certain: set[bytes] = set()
+        counts: Counter[bytes] = Counter()
+        repeats = Counter(examples.exact)
+        for exact, keys, signature in zip(
+            examples.exact, examples.keys, examples.signatures, strict=True
+        ):
+            found = self._neighbours(examples, keys, signature)
+            for commitment, is_repeated in self._run(
+                "SELECT commitment, is_repeated FROM examples WHERE example = ?", exact
+            ):
+                if examples.kind is Kind.ROWS and (is_repeated or repeats[exact] > 1):
+                    continue
+                found.add(bytes(commitment))
+                telling = examples.kind is not Kind.ROWS and keys != NOT_TOLD
+                if telling and not is_repeated and repeats[exact] == 1:
+                    certain.add(bytes(commitment))
+            counts.update(found)
+        return certain | {
+            each for each, count in counts.items() if self._is_part(each, count, examples)
+        }
+
+    def _is_part(self, commitment: bytes, count: int, examples: Examples) -> bool:
+        size = self._run("SELECT examples FROM data WHERE commitment = ?", commitment)[0][0]
+        return bool(count >= NEAR_SHARE * min(len(examples), size))
+
+    def _neighbours(
+        self, examples: Examples, keys: tuple[int, ...], signature: bytes
+    ) -> set[bytes]:
+        """Data with an example that is near to this one."""
+        found: defaultdict[bytes, set[bytes]] = defaultdict(set)
+        for key in filter(None, keys):
+            for commitment, other in self._run(
+                "SELECT commitment, signature FROM likeness WHERE key = ? AND kind = ?",
+                *(key, examples.kind),
+            ):
+                found[bytes(commitment)].add(bytes(other))
+        return {
+            commitment
+            for commitment, others in found.items()
+            if any(are_near(examples.kind, signature, other) for other in others)
+        }
+
+    def _lowered(self, present: list[Held], wanted: Limit, examples: int) -> Held:
+        """The limit that is asked for, where it raises none of the present ones."""
+        least = [min(each.of_all[at] for each in present) for at in range(3)] if present else []
+        epsilon = wanted.epsilon_micro
+        alone = wanted.alone_micro or (least[1] if least else ALONE_TIMES * epsilon)
+        delta = wanted.delta or (least[2] if least else default_delta(examples))
+        for each in present:
+            if epsilon > each.epsilon_micro or alone > each.alone_micro or delta > each.delta:
+                raise StateError(
+                    "this data, or a part of it, is limited to epsilon"
+                    f" {each.epsilon_micro / PPM:g} towards everybody and"
+                    f" {each.alone_micro / PPM:g} towards whoever sees an update alone, at delta"
+                    f" {each.delta:g} already",
+                    "keep to that limit; `commonhold federated raise-limit` allows more, if you mean to",
+                )
+        return Held(epsilon, int(alone), float(delta))
+
+    def _new_family(self, held: Held) -> int:
+        rows = self._run(
+            "INSERT INTO families (epsilon_micro, alone_micro, delta) VALUES (?, ?, ?) RETURNING id",
+            *held.of_all,
+        )
+        return int(rows[0][0])
+
+    def _set_limit(self, family: int, held: Held) -> None:
+        self._run(
+            "UPDATE families SET epsilon_micro = ?, alone_micro = ?, delta = ? WHERE id = ?",
+            *(*held.of_all, family),
+        )
+
+    def _limit(self, family: int) -> Held:
+        row = self._run(
+            "SELECT epsilon_micro, alone_micro, delta FROM families WHERE id = ?", family
+        )[0]
+        return Held(int(row[0]), int(row[1]), float(row[2]))
+
+    def _family(self, commitment: bytes) -> int:
+        rows = self._run(_KNOWN, commitment)
+        if not rows:
+            raise StateError(
+                "this machine knows no such data",
+                "`commonhold federated budget` lists what it knows",
+            )
+        return int(rows[0][0])

@@ -1,0 +1,195 @@
+"""The file of a budget: tables, transactions, and what is said when it cannot be used."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from commonground.files import FILE_MODE
+from protocol.errors import ConfigError, StoreError
+
+# Another process holds the file as long as one accounting takes, at most some seconds.
+BUSY_SECONDS: Final = 30.0
+
+_VERSION: Final = 2  # of the tables
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS families (   -- of data that shares a limit
+    id INTEGER PRIMARY KEY,
+    epsilon_micro INTEGER NOT NULL,     -- the limit towards everybody
+    alone_micro INTEGER NOT NULL,       -- and towards whoever sees an update alone
+    delta REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS data (
+    commitment BLOB PRIMARY KEY,
+    family INTEGER REFERENCES families, -- null: only the log knows it, and it counts against all
+    examples INTEGER NOT NULL           -- how many
+);
+CREATE TABLE IF NOT EXISTS examples (   -- by what only the same content has
+    example BLOB NOT NULL,
+    commitment BLOB NOT NULL REFERENCES data,
+    is_repeated INTEGER NOT NULL,       -- within its own data
+    PRIMARY KEY (example, commitment)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS likeness (   -- by what small changes leave
+    key INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    commitment BLOB NOT NULL REFERENCES data,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (key, kind, commitment)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reservations (
+    commitment BLOB NOT NULL REFERENCES data,
+    job_id TEXT NOT NULL,
+    rounds INTEGER NOT NULL,            -- of the whole job, those that are charged included
+    sampling REAL NOT NULL,
+    noise REAL NOT NULL,
+    alone REAL NOT NULL,
+    delta REAL NOT NULL,                -- that the job states its epsilon at
+    epsilon_micro INTEGER NOT NULL,     -- what all that is reserved brings the data to
+    alone_micro INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    PRIMARY KEY (commitment, job_id)
+);
+CREATE TABLE IF NOT EXISTS charges (
+    commitment BLOB NOT NULL REFERENCES data,
+    job_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    sampling REAL NOT NULL,
+    noise REAL NOT NULL,
+    alone REAL NOT NULL,
+    delta REAL NOT NULL,
+    epsilon_micro INTEGER NOT NULL,     -- spent by the data at this delta, the charge included
+    has_left INTEGER NOT NULL,          -- whether anything of it may have left this machine
+    from_log INTEGER NOT NULL,          -- whether this file had lost it
+    time_ms INTEGER NOT NULL,
+    PRIMARY KEY (commitment, job_id, round)
+);
+CREATE TABLE IF NOT EXISTS salts (
+    digest BLOB PRIMARY KEY,
+    salt BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS decisions (  -- of the owner, never deleted
+    time_ms INTEGER NOT NULL,
+    commitment BLOB NOT NULL,
+    what TEXT NOT NULL,
+    reason TEXT NOT NULL
+);
+"""
+_REBUILD: Final = (
+    "restore it from a backup; or move it away: a new one is filled from the log,"
+    " with every round that you signed"
+)
+
+
+class BudgetFile:
+    """The open file. `close` it, or use `with`. Threads and processes may share it."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens budget.db, or makes it, 0600. Raises StoreError and ConfigError."""
+        self._lock = threading.Lock()  # guards the one connection
+        with store_errors(path):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
+            if path.stat().st_mode & 0o077:
+                raise ConfigError(f"others may access {path}", f"run: chmod 600 {path}")
+            self._connection = sqlite3.connect(
+                path, BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(path)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _prepare(self, path: Path) -> None:
+        # Beyond FULL: with a rollback journal, FULL may lose the last commit when power fails.
+        self._run("PRAGMA synchronous = EXTRA")
+        self._run("PRAGMA foreign_keys = ON")
+        self._run("BEGIN IMMEDIATE")  # who cannot write finds out now, not in the first round
+        try:
+            tables = self._run("SELECT count(*) FROM sqlite_schema")[0][0]
+            if tables and self._run("PRAGMA user_version") != [(_VERSION,)]:
+                raise ConfigError(f"{path} was made by another version of commonhold", _REBUILD)
+            for statement in _SCHEMA.split(";\n"):
+                self._run(statement)
+            self._run(f"PRAGMA user_version = {_VERSION}")
+            self._run("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def close(self) -> None:
+        """Gives the file back; doing it twice is harmless."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, arguments).fetchall()
+
+    @contextmanager
+    def _transaction(self, *, keep: bool = True) -> Iterator[None]:
+        """All or nothing, and nobody else in between; durable when the block ends, or without `keep`
+        undone."""
+        with self._lock, store_errors("budget.db"):
+            self._run("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._run("COMMIT" if keep else "ROLLBACK")
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:  # SQLite itself rolls back on a full disk
+            self._run("ROLLBACK")
+
+
+@contextmanager
+def store_errors(path: Path | str) -> Iterator[None]:
+    """Turns what the disk and SQLite say into what a person can do about it."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorname", "")
+        raise StoreError(*_words(path, code, str(error))) from error
+    except OSError as error:
+        code = "SQLITE_FULL" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        said = error.strerror or str(error)
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            code = "SQLITE_READONLY"
+        raise StoreError(*_words(path, code, said)) from error
+
+
+def _words(path: Path | str, code: str, said: str) -> tuple[str, str]:
+    """What happened, and what to do."""
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return (
+            f"another process keeps {path} locked",
+            "end it, or wait until it is done, and run the command again; nothing was spent",
+        )
+    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return (
+            f"{path} cannot be written: {said}",
+            "a round that cannot be charged is not trained: check the folder, its owner and the disk",
+        )
+    if code.startswith("SQLITE_FULL"):
+        return f"the disk of {path} is full", "make room and run the command again"
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return f"{path} is damaged: {said}", _REBUILD
+    return f"{path}: {said}", "nothing was spent; check the disk and the file's permissions"
