@@ -105,7 +105,7 @@ class Bench:
         """One release for each repetition."""
         with tempfile.TemporaryDirectory() as folder:
             return [
-                release(TASK, self.train(spec, seed), self.held_back, self.public, Path(folder))
+                release(TASK, self.train(spec, seed), self.held_back, Path(folder))
                 for seed in range(REPETITIONS if spec.noise_multiplier else 1)
             ]
 
