@@ -92,6 +92,7 @@ class Terms:
     join_seconds: float
     round_seconds: int
     model_licence: str  # under which partners have the model
+    weight_bits: int  # that it is trained for; 0: for none
     extras: Extras  # what is shipped beside it
 
     def __post_init__(self) -> None:
@@ -201,6 +202,7 @@ def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
         expected_examples=terms.expected_examples,
         price_ppm=round(terms.price * PPM),
         model_licence=terms.model_licence,
+        weight_bits=terms.weight_bits,
         round_seconds=terms.round_seconds,
         spare_rounds=spare,
         noise_parties=terms.noise_parties or noise_parties_for(len(terms.partners), terms.quorum),

@@ -39,6 +39,7 @@ GOOD: dict[str, Any] = {
     "round_seconds": 60,
     "spare_rounds": 1,
     "model_licence": "CC-BY-4.0",
+    "weight_bits": 0,
     "extras": Extras(),
 }
 
