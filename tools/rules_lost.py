@@ -43,7 +43,6 @@ ROUNDS: Final = "unit/test_fold_rounds.py"
 LIFE: Final = "unit/test_fold_life.py"
 MODELS: Final = "unit/test_fold_model_licences.py"
 MOVING: Final = "unit/test_fold_moving.py"
-TRAINING: Final = "unit/test_fold_training.py"
 SETTLEMENT: Final = "unit/test_fold_settlement.py"
 TAKEN: Final = "unit/test_fold_taken_parts.py"
 TAKEDOWN: Final = "unit/test_fold_takedown.py"
@@ -84,14 +83,13 @@ _INVITATION: Final = "protocol/invitation.py"
 _LIFE: Final = "protocol/rules/life.py"
 _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
-_TRAINING: Final = "protocol/rules/training_rounds.py"
+_TRAINING: Final = "protocol/rules/training.py"
 _TAKEDOWN: Final = "protocol/rules/takedown.py"
 _SEALING: Final = "protocol/rules/sealing.py"
 _ASKS: Final = "protocol/rules/asks.py"
 _ATTESTING: Final = "protocol/rules/attesting.py"
 _MOVING: Final = "protocol/rules/moving.py"
 _CARRIED: Final = "protocol/money/moving.py"
-_TRAINING: Final = "protocol/rules/training.py"
 _RETIRING: Final = "protocol/rules/retiring.py"
 _SETTLING: Final = "protocol/rules/settling.py"
 _STRICT: Final = "protocol/log/strict.py"
@@ -2673,21 +2671,21 @@ _MOVED: Final = (
 _TOGETHER: Final = (
     Mutant(
         "another job begins with nothing spent",
-        _TRAINING,
+        _TRAINING_ROUNDS,
         "if person == author and delta >= delta_ppb",
         "if False",
         TRAINING,
     ),
     Mutant(
         "others' statements count as one's own",
-        _TRAINING,
+        _TRAINING_ROUNDS,
         "if person == author and delta >= delta_ppb",
         "if delta >= delta_ppb",
         TRAINING,
     ),
     Mutant(
         "what was stated at a smaller delta binds at a larger one",
-        _TRAINING,
+        _TRAINING_ROUNDS,
         "if person == author and delta >= delta_ppb",
         "if person == author",
         TRAINING,
