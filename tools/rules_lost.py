@@ -2670,6 +2670,13 @@ _MOVED: Final = (
 
 _TOGETHER: Final = (
     Mutant(
+        "a round leaves nothing to go on from",
+        _TRAINING_ROUNDS,
+        '    require_hash(body.checkpoint, "the checkpoint\'s hash")\n',
+        "",
+        TRAINING,
+    ),
+    Mutant(
         "another job begins with nothing spent",
         _TRAINING_ROUNDS,
         "if person == author and delta >= delta_ppb",
@@ -2792,23 +2799,16 @@ _TRAINED: Final = (
         WORTH,
     ),
     Mutant(
-        "a round is rolled back in a job that rolls none back",
-        _WORTH,
-        "job.terms.margin_ppm > 0",
-        "True",
-        WORTH,
-    ),
-    Mutant(
-        "a model is thrown away without a reason",
-        _WORTH,
-        "bool(body.reason) == (body.model == body.base_model)",
-        "True",
-        WORTH,
-    ),
-    Mutant(
         "a cohort is not measured",
         _WORTH,
-        "len(body.usefulness_micro) == job.terms.cohorts",
+        "len(usefulness_micro) == job.terms.cohorts",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a round fails with sums that nobody opened",
+        _WORTH,
+        "job.round_set is not None",
         "True",
         WORTH,
     ),
@@ -3005,8 +3005,9 @@ _OPENED: Final = (
     Mutant(
         "failed rounds are free",
         _TRAINING_ROUNDS,
-        "            failed=(*job.failed, failed),\n            epsilon_micro=body.epsilon_micro,\n",
-        "            failed=(*job.failed, failed),\n",
+        "            cohort_sums=cohort_sums_of(job, body.usefulness_micro),\n"
+        "            epsilon_micro=body.epsilon_micro,\n",
+        "            cohort_sums=cohort_sums_of(job, body.usefulness_micro),\n",
         SUMS,
     ),
     Mutant(
