@@ -114,7 +114,7 @@ def spec_of(data: Data, partners: int, bits: int | None = None) -> TrainingSpec:
 
 
 class Known:
-    """A task whose features were computed before: a partner computes them once for a job, and there are many."""
+    """A task whose features were computed before, once for many jobs."""
 
     def __init__(self, task: Task, inputs: Inputs) -> None:
         self._task, self._inputs = task, inputs
