@@ -83,7 +83,7 @@ def test_another_base_model_is_refused_by_its_hash(
         (tmp_path / each.name).write_bytes(each.read_bytes())
     (tmp_path / "model.safetensors").write_bytes(b"other")
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    with pytest.raises(ConfigError, match="has the hash .*, and the job's"):
+    with pytest.raises(ConfigError, match=r"has the hash .*, and the job's"):
         initial_weights(task, "lora")
 
 
