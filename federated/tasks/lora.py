@@ -79,7 +79,7 @@ class Lora(NetworkTask):
         """The text."""
         return (Column(self.column, Kind.TEXT),)
 
-    def suited(self, public: Table | None) -> Lora:
+    def suited(self, public: Table | None, examples: int) -> Lora:
         """Names the base model that is here."""
         return self if self.base else replace(self, base=base_digest(_folder()).hex())
 

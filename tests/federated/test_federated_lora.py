@@ -44,7 +44,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def task(base: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
     monkeypatch.setenv(FOLDER, str(base))
-    return made("lora", {"tokens": 8, "rank": 4}, ()).suited(None)
+    return made("lora", {"tokens": 8, "rank": 4}, ()).suited(None, 9)
 
 
 def texts(task: Task, count: int) -> Table:
@@ -70,7 +70,7 @@ def test_a_language_model_is_adapted_by_clipped_sums(task: Task) -> None:
 
 def test_padding_changes_nothing(task: Task) -> None:
     weights = initial_weights(task, "lora")
-    longer = made("lora", {"tokens": 12, "rank": 4}, ()).suited(None)
+    longer = made("lora", {"tokens": 12, "rank": 4}, ()).suited(None, 9)
     mine = texts(task, 3)
     scores = [each.scores(weights, each.inputs(mine, {})) for each in (task, longer)]
     np.testing.assert_allclose(*scores, atol=1e-5)
@@ -92,7 +92,7 @@ def test_a_machine_says_where_its_base_model_is(
 ) -> None:
     monkeypatch.delenv(FOLDER, raising=False)
     with pytest.raises(ConfigError, match="does not say where it is"):
-        made("lora", {}, ()).suited(None)
+        made("lora", {}, ()).suited(None, 9)
     monkeypatch.setenv(FOLDER, str(tmp_path))
     with pytest.raises(ConfigError, match=r"no \.safetensors file"):
-        made("lora", {}, ()).suited(None)
+        made("lora", {}, ()).suited(None, 9)
