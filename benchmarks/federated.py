@@ -114,8 +114,7 @@ def spec_of(data: Data, partners: int, bits: int | None = None) -> TrainingSpec:
         parameters=size,
         partners=partners,
     )
-    step, used = fitting(spec, partners, bits)
-    return replace(spec, step=step, bits=used)
+    return fitting(spec, bits)
 
 
 class Known:
