@@ -72,8 +72,8 @@ def test_padding_changes_nothing(task: Task) -> None:
     weights = initial_weights(task, "lora")
     longer = made("lora", {"tokens": 12, "rank": 4}, ()).suited(None, 9)
     mine = texts(task, 3)
-    scores = [each.scores(weights, each.inputs(mine, {})) for each in (task, longer)]
-    np.testing.assert_allclose(*scores, atol=1e-5)
+    short, long = (each.scores(weights, each.inputs(mine, {})) for each in (task, longer))
+    np.testing.assert_allclose(short, long, atol=1e-5)
 
 
 def test_another_base_model_is_refused_by_its_hash(
