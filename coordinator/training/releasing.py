@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from commonground.files import PUBLIC_MODE, replace_file
 from coordinator.ledger import Ledger
@@ -20,7 +20,6 @@ from federated.export import Extras
 from federated.folder import CARD_FILE, MARKDOWN_FILE, PAGE_FILE
 from federated.model import Weights, decode, digest
 from federated.recipe import Recipe
-from federated.release import Release, release
 from federated.signed_card import sign
 from federated.spec import TrainingSpec, labels_of, spec_of
 from federated.tasks import Task
@@ -31,6 +30,9 @@ from protocol.identity import PersonId
 from protocol.jobs import Job
 from protocol.log.envelope import parse_envelope
 from protos.gen import records_pb2 as pb
+
+if TYPE_CHECKING:
+    from federated.release import Release
 
 # Fewer say nothing: an accuracy over n examples is off by about 1/sqrt(n).
 HELD_BACK_MIN: Final = 5
@@ -88,6 +90,8 @@ def release_model(
         public is None
     ):  # somebody withdrew from the snapshot meanwhile: the model is shipped without
         extras = replace(extras, student=False)
+    from federated.release import release  # torch and onnxruntime: only once there is a model
+
     folder = model_folder(home, record.id)
     made = release(task, weights, held_back, folder, extras=extras, public=public)
     card = _write_card(operator, job, task, made, cpu_seconds)
