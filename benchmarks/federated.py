@@ -109,12 +109,11 @@ def spec_of(data: Data, partners: int, bits: int | None = None) -> TrainingSpec:
         parameters=size,
         partners=partners,
     )
-    step, used = fitting(spec, partners, bits)
-    return replace(spec, step=step, bits=used)
+    return fitting(spec, bits)
 
 
 class Known:
-    """A task whose features were computed before: a partner computes them once for a job, and there are many."""
+    """A task whose features were computed before: a partner computes them once for a job."""
 
     def __init__(self, task: Task, inputs: Inputs) -> None:
         self._task, self._inputs = task, inputs

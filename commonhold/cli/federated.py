@@ -94,9 +94,9 @@ def open_(
         ),
     ] = None,
     upload_bits: Annotated[
-        int | None, typer.Option(help="Of a value that is sent. Default: as many as hold any sum.")
+        int | None,
+        typer.Option(help="That are sent for a value. Default: as many as hold any sum."),
     ] = None,
-    upload_part: Annotated[float, typer.Option(help="Of the values, sent in one round.")] = 1.0,
     price: Annotated[float, typer.Option(help="Weight of one update in the pay.")] = 1.0,
     model_licence: Annotated[
         str, typer.Option(help="Under which partners have the model: SPDX id, or where to read it.")
@@ -156,7 +156,6 @@ def open_(
         quorum=max(1, len(partners) - 1) if quorum is None else quorum,
         noise_parties=noise_parties,
         upload_bits=upload_bits,
-        upload_part=upload_part,
         expected_examples=expected_examples,
         price=price,
         held_back=held_back,

@@ -117,7 +117,6 @@ def test_every_task_learns_from_clipped_sums_and_is_told_by_its_record(case: Cas
     one = task.clipped_sum(weights, inputs[:1], targets[:1], 0.1)
     assert np.linalg.norm(one) <= 0.1 * (1 + 1e-9)
     rng = np.random.default_rng(1)
-    rng = np.random.default_rng(1)
     for _ in range(rounds):
         total = task.clipped_sum(weights, inputs, targets, 1.0) / count
         noise = 1e-4 * rng.normal(size=total.size)
