@@ -2701,6 +2701,41 @@ _TOGETHER: Final = (
 
 _TRAINED: Final = (
     Mutant(
+        "a task's options are as long as anybody likes",
+        _TRAINING,
+        "2 <= len(job.task_options) <= TASK_OPTIONS_CHARS_MAX",
+        "2 <= len(job.task_options)",
+        TRAINING,
+    ),
+    Mutant(
+        "a task has no options at all",
+        _TRAINING,
+        "2 <= len(job.task_options) <= TASK_OPTIONS_CHARS_MAX",
+        "len(job.task_options) <= TASK_OPTIONS_CHARS_MAX",
+        TRAINING,
+    ),
+    Mutant(
+        "a task's options hold what nobody sees",
+        _TRAINING,
+        "job.task_options.isascii() and job.task_options.isprintable()",
+        "job.task_options.isascii()",
+        TRAINING,
+    ),
+    Mutant(
+        "a task's options are spelt in any way",
+        _TRAINING,
+        "job.task_options.isascii() and job.task_options.isprintable()",
+        "job.task_options.isprintable()",
+        TRAINING,
+    ),
+    Mutant(
+        "nobody knows which code trains",
+        _TRAINING,
+        """    require_hash(job.task_code, "the hash of the task's code")\n""",
+        "",
+        TRAINING,
+    ),
+    Mutant(
         "more partners make the noise than a round has to have",
         _TRAINING,
         "1 <= job.noise_parties <= summed",
