@@ -167,10 +167,11 @@ def _train(
     from federated.privacy import composed_epsilon_micro, require_promise
     from federated.spec import spec_of
     from federated.tasks.registry import require_code, require_columns, task_of
-    from federated.transport import load_key, public_pem
+    from federated.transport import load_key, public_pem, require_valid
     from protocol.sealing import public_of
 
     record, spec = job.terms, spec_of(job.terms, job.labels)
+    require_valid(record.tls_certificate)
     require_promise(spec)
     require_grid(spec)
     require_code(record.task, record.task_code, record.task_version)
