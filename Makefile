@@ -30,11 +30,13 @@ AUDIT := .tools/contracts
 AUDIT_BIN := $(CURDIR)/.tools/bin:$(CURDIR)/$(AUDIT)/bin
 # The tools of other formats bring old releases of what the product uses.
 FORMATS := .tools/formats
+# An accountant of privacy to compare ours with.
+ACCOUNTING := .tools/accounting
 PEER_MODULES := tests/javascript/node_modules/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-federated coverage coverage-protocol explore mutants check types format protos \
-    lock sbom audit javascript contracts-test contracts-test-deep contracts-build slither halmos round-trip bench clean
+    lock sbom audit javascript contracts-test contracts-test-deep contracts-build slither halmos accounting round-trip bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -81,7 +83,7 @@ types: $(STAMP) $(TRAINING_STAMP) ## Types only
 	$(BIN)/mypy
 	$(BIN)/mypy --cache-dir .mypy_cache/federated --python-executable $(TRAINING_BIN)/python \
 	    $$(find federated node/training coordinator/training tests/federated -name '*.py') \
-	    tests/federated_lab.py tests/training_lab.py benchmarks/training.py commonhold/cli/federated*.py
+	    tests/federated_lab*.py tests/training_lab.py benchmarks/training.py benchmarks/federated.py commonhold/cli/federated*.py
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -118,6 +120,9 @@ slither: $(AUDIT)/.installed ## Look for known mistakes in the Solidity sources
 halmos: $(AUDIT)/.installed ## Prove what no signature can change (several minutes)
 	cd contracts && FOUNDRY_PROFILE=halmos PATH="$(AUDIT_BIN):$$PATH" halmos --forge-build-out out/halmos
 
+accounting: $(STAMP) $(ACCOUNTING)/.installed ## See that no epsilon is below another accountant's (minutes)
+	$(BIN)/python -m benchmarks.privacy_oracle
+
 round-trip: $(STAMP) $(FORMATS)/.installed ## See that no format loses anything, by its own tools (needs a gigabyte of them)
 	$(BIN)/python -m benchmarks.round_trip
 
@@ -153,6 +158,11 @@ $(TRAINING_VENV)/.locked: requirements-federated.lock requirements-build.lock
 
 %/node_modules/.installed: %/package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $*
+	@touch $@
+
+$(ACCOUNTING)/.installed: benchmarks/requirements-accounting.txt
+	$(PYTHON) -m venv $(ACCOUNTING)
+	$(ACCOUNTING)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 $(FORMATS)/.installed: benchmarks/requirements-formats.txt

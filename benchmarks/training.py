@@ -11,7 +11,6 @@ chosen.
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -54,15 +53,9 @@ EPSILONS: Final = (1.0, 8.0)  # beside 3
 DELTA: Final = 1e-5
 TASK: Final = made("images", {"dims": 100}, LABELS)
 RECIPE: Final = TASK.recipe(PRIVATE)
-PARAMETERS: Final = initial_weights(TASK, "images").vector.size
-# (bits of a value, part of the values in a round); without bits, as many as hold any sum.
-UPLOADS: Final = {
-    "of any sum": (None, 1.0),
-    "8 bits": (8, 1.0),
-    "4 bits": (4, 1.0),
-    "8 bits, every second": (8, 0.5),
-    "6 bits, two of three": (6, 2 / 3),
-}
+PARAMETERS: Final = sum(each.size for each in TASK.initial().values())
+# Bits for each value, beside as many as hold any sum.
+UPLOADS: Final = (8, 4)
 
 
 class Bench:
@@ -105,7 +98,7 @@ class Bench:
         """One release for each repetition."""
         with tempfile.TemporaryDirectory() as folder:
             return [
-                release(TASK, self.train(spec, seed), self.held_back, self.public, Path(folder))
+                release(TASK, self.train(spec, seed), self.held_back, Path(folder))
                 for seed in range(REPETITIONS if spec.noise_multiplier else 1)
             ]
 
@@ -149,23 +142,16 @@ def job(epsilon: float, sampling: float = RECIPE.sampling) -> TrainingSpec:
         parameters=PARAMETERS,
         partners=PARTNERS,
     )
-    return _on_grid(spec)
-
-
-def _on_grid(spec: TrainingSpec, bits: int | None = None, part: float = 1.0) -> TrainingSpec:
-    """The same with steps that suit its noise, in values of so many bits, part of them in a round."""
-    partial = replace(spec, values=math.ceil(part * PARAMETERS))
-    step, used = fitting(partial, PARTNERS, bits)
-    return replace(partial, step=step, bits=used)
+    return fitting(spec)
 
 
 def _uploads(bench: Bench, spec: TrainingSpec) -> dict[str, object]:
     """What smaller updates cost in accuracy, in one round of the job's own size or less."""
     rows: dict[str, object] = {}
-    for name, (bits, part) in UPLOADS.items():
-        small = _on_grid(spec, bits, part)
+    for bits in UPLOADS:
+        small = fitting(spec, bits)
         packed = ring_of(small).packed_bytes(small.values)
-        rows[name] = {
+        rows[f"{bits} bits"] = {
             **_row(bench.released(small)),
             "bits": small.bits,
             "values": small.values,
@@ -194,7 +180,7 @@ def _alone(bench: Bench, spec: TrainingSpec) -> list[Release]:
     """Every partner adds the whole noise: what a quorum of one asks of each."""
     rates = (spec.learning_rate, spec.learning_rate / 4)
     tried = [
-        bench.released(_on_grid(replace(spec, noise_parties=1, learning_rate=rate)))
+        bench.released(fitting(replace(spec, noise_parties=1, learning_rate=rate)))
         for rate in rates
     ]
     return max(tried, key=lambda releases: mean(each.int8.accuracy_ppm for each in releases))

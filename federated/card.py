@@ -164,6 +164,7 @@ def _training(spec: TrainingSpec, facts: Facts) -> dict[str, object]:
         "noise_micro": round(spec.noise_multiplier * PPM),
         "learning_rate_micro": round(spec.learning_rate * PPM),
         "momentum_ppm": round(spec.momentum * PPM),
+        "weight_bits": spec.weight_bits,
         "chosen": facts.chosen,
     }
 

@@ -233,6 +233,9 @@ def _training(training: Mapping[str, Any]) -> Section:
             f"An update is {training['upload_values']:,} values of {training['upload_bits']} bits",
             f"Clip {training['clip_micro'] / PPM:g}, noise {training['noise_micro'] / PPM:g}, learning rate"
             f" {training['learning_rate_micro'] / PPM:g}, momentum {training['momentum_ppm'] / PPM:g}",
+            f"Trained for weights of {training['weight_bits']} bits"
+            if training["weight_bits"]
+            else "Trained for weights in floats",
             f"Hyper-parameters: {training['chosen']}",
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -46,7 +47,10 @@ def clipped_sum(
                 x.requires_grad_()
             per_example.zero_grad()
             lost = loss(per_example(x), torch.tensor(targets[at : at + chunk], device=device))
-            lost.sum().backward()  # type: ignore[no-untyped-call]
+            with warnings.catch_warnings():
+                # Of tokens there is no gradient: torch tells that hooks fire all the same.
+                warnings.filterwarnings("ignore", "Full backward hook", UserWarning)
+                lost.sum().backward()  # type: ignore[no-untyped-call]
             total += _clipped(trained, len(x), clip)
     finally:
         per_example.to_standard_module()  # gives the module back as it was

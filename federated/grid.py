@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -49,6 +50,9 @@ SLACK_MAX: Final = 0.5e-6
 _FINEST: Final = 16
 # Deviations of the whole noise for which there is room on both sides, where there is.
 _ROOM: Final = 8
+# A sum of shares of a step and a half each needs so many bits to hold a signal as well; fewer for each value
+# are had by fewer values.
+_BITS_MIN: Final = 8
 _PERMUTATION: Final = b"commonhold/v1/turn\0"
 
 
@@ -102,22 +106,27 @@ def coarsest(spec: TrainingSpec) -> int:
     return low
 
 
-def fitting(spec: TrainingSpec, partners: int, bits: int | None) -> tuple[int, int]:
-    """(step, bits) for a new job. Without `bits`: as many as hold any sum, and steps as fine as help.
+def fitting(spec: TrainingSpec, bits: int | None = None) -> TrainingSpec:
+    """The job with a grid for its noise: updates of so many bits for each parameter.
 
-    Raises ConfigError.
+    Without `bits` values have as many as hold any sum, and steps are as fine as helps. Below _BITS_MIN they
+    have so many, and a round carries the part of them that makes it up. Raises ConfigError.
     """
-    deviation = math.sqrt(share_variance(spec.noise_multiplier, spec.noise_parties, spec.values))
-    most = coarsest(spec)
+    if bits is not None and not UPLOAD_BITS_MIN <= bits <= UPLOAD_BITS_MAX:
+        raise ConfigError(
+            f"updates of {bits} bits a value", f"give {UPLOAD_BITS_MIN} to {UPLOAD_BITS_MAX}"
+        )
+    part = 1.0 if bits is None else min(1.0, bits / _BITS_MIN)
+    made = replace(spec, values=max(1, int(part * spec.parameters)))
+    deviation = math.sqrt(share_variance(made.noise_multiplier, made.noise_parties, made.values))
+    most = coarsest(made)
     finest = min(most, max(1, int(deviation / _FINEST)))
     # Twice as many as expected, all of them in one direction; and both signs of all that.
-    signal = 2 * 2 * spec.expected_examples * UNITS
-    room = signal + 2 * _ROOM * deviation * math.sqrt(partners)
-    if bits is None:
-        bits = min(UPLOAD_BITS_MAX, math.ceil(math.log2(room / finest + 1)))
-    if not UPLOAD_BITS_MIN <= bits <= UPLOAD_BITS_MAX:
-        raise ConfigError(f"values of {bits} bits", f"give {UPLOAD_BITS_MIN} to {UPLOAD_BITS_MAX}")
-    return min(most, max(finest, math.ceil(room / (1 << bits)))), bits
+    signal = 2 * 2 * made.expected_examples * UNITS
+    room = signal + 2 * _ROOM * deviation * math.sqrt(made.partners)
+    used = math.ceil(math.log2(room / finest + 1)) if bits is None else max(bits, _BITS_MIN)
+    used = min(UPLOAD_BITS_MAX, used)
+    return replace(made, step=min(most, max(finest, math.ceil(room / (1 << used)))), bits=used)
 
 
 def require_grid(spec: TrainingSpec) -> None:

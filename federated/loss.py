@@ -102,7 +102,7 @@ def sampled_gaussian(noise: float, sampling: float, bin_: float) -> tuple[Loss, 
     """
     low, high = _ends(noise, sampling)
     grid = np.arange(math.floor(low / bin_), math.ceil(high / bin_) + 1)
-    edges = _output_at(grid * bin_, noise, sampling)
+    edges = _output_at(np.asarray(bin_ * grid, np.float64), noise, sampling)
     without = _Parts.of(edges / noise)
     mixed = without.mixed(_Parts.of((edges - 1) / noise), sampling)
     return (
@@ -329,7 +329,7 @@ class _Sum:
         # Index k of it stands for shift + k and all that is a multiple of `size` away.
         composed = np.maximum(np.roll(composed, -((low - shift) % size)), 0.0)
         return _Composed(
-            self._bin * (low + np.arange(size)),
+            np.asarray(self._bin * (low + np.arange(size)), np.float64),
             composed,
             theta=theta,
             cumulant=self.cumulant(theta),

@@ -19,6 +19,7 @@ from federated.data import PrivateData
 from federated.grid import to_ring
 from federated.model import Weights, fixed_digest
 from federated.noise import Randomness, sampled
+from federated.quantize import rounded
 from federated.ring import Words
 from federated.spec import TrainingSpec
 from federated.tasks import Task
@@ -76,7 +77,8 @@ class Partner:
         """The clipped gradients of a Poisson sample, and this partner's noise; never empty."""
         spec, inputs = self._spec, self._inputs_of(base)
         chosen = sampled(len(inputs), round(spec.sampling * PPM), self._randomness)
-        total = self._task.clipped_sum(base, inputs[chosen], self._targets[chosen], spec.clip)
+        at = rounded(base, spec.weight_bits)
+        total = self._task.clipped_sum(at, inputs[chosen], self._targets[chosen], spec.clip)
         return to_ring(total, spec, round_, self._randomness)
 
     def _inputs_of(self, base: Weights) -> Inputs:

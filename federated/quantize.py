@@ -10,12 +10,13 @@ nobody's examples set a range.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from federated.model import Weights
 from protocol.errors import ConfigError
 
 Floats = NDArray[np.float32]
@@ -68,15 +69,23 @@ def quantize(matrix: Floats, bits: int, *, blocked: bool = True) -> Quantized:
 
 
 def as_shipped(array: Floats, bits: int) -> Floats:
-    """An array as its shipped integers will read; vectors, which are shipped in floats, stay as they are.
-
-    Gradients that are taken here teach a model to be right after rounding. Each example's is bounded as
-    before, since the point at which it is taken is the same for all of them.
-    """
+    """An array as its shipped integers will read; vectors, which are shipped in floats, stay as they are."""
     if array.ndim < 2:
         return array
     rows = array.reshape(len(array), -1)
     return quantize(rows, bits, blocked=array.ndim == 2).values().reshape(array.shape)
+
+
+def rounded(weights: Weights, bits: int) -> Weights:
+    """A model whose weights read as they will be shipped; of 0 bits, the same.
+
+    Gradients that are taken there teach it to be right after rounding. Each example's is bounded as before:
+    the point at which it is taken is the same for all of them, and everybody knows it.
+    """
+    if not bits:
+        return weights
+    arrays = {name: as_shipped(array, bits) for name, array in weights.arrays.items()}
+    return replace(weights, arrays=arrays)
 
 
 def _most(bits: int) -> int:

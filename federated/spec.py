@@ -56,6 +56,7 @@ class TrainingSpec:
     partners: int  # invited
     options: str  # of the task, canonical JSON
     spare_rounds: int = 0  # that may come to nothing, and cost as much
+    weight_bits: int = 0  # that weights are rounded to where gradients are taken; 0: they are not
 
     @property
     def summed(self) -> int:
@@ -105,5 +106,6 @@ def spec_of(job: JobTerms | pb.Job, labels: Sequence[str]) -> TrainingSpec:
         parameters=job.parameters,
         partners=len(job.partners),
         spare_rounds=job.spare_rounds,
+        weight_bits=job.weight_bits,
         options=job.task_options,
     )

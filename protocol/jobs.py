@@ -50,6 +50,7 @@ class JobTerms:
     worth_ppm: int
     margin_ppm: int
     model_licence: str
+    weight_bits: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,16 @@ serves once, so that its nonce is zero. Who sealed a box is said elsewhere: by t
 
 from __future__ import annotations
 
+import hmac
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from nacl.bindings import (
+    crypto_aead_chacha20poly1305_ietf_decrypt,
+    crypto_aead_chacha20poly1305_ietf_encrypt,
+    crypto_scalarmult,
+    crypto_scalarmult_base,
+)
+from nacl.exceptions import CryptoError
 
 from protocol.errors import Reject
 from protocol.limits import KEY_BYTES
@@ -27,13 +30,16 @@ _DOMAIN: Final = b"commonhold/v1/sealed\0"
 
 def public_of(private: bytes) -> bytes:
     """The public half of a private key; both have 32 bytes."""
-    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+    if len(private) != KEY_BYTES:
+        raise Reject(f"a private key has {KEY_BYTES} bytes, not {len(private)}")
+    return crypto_scalarmult_base(private)
 
 
 def seal(ephemeral: bytes, receiver: bytes, plain: bytes, context: bytes) -> bytes:
     """A box for the holder of the key `receiver`. `ephemeral` is a private key that serves no other box."""
     mine = public_of(ephemeral)
-    return mine + _cipher(ephemeral, receiver, mine, receiver, context).encrypt(_NONCE, plain, None)
+    key = _key(ephemeral, receiver, mine, receiver, context)
+    return mine + crypto_aead_chacha20poly1305_ietf_encrypt(plain, None, _NONCE, key)
 
 
 def unseal(private: bytes, box: bytes, context: bytes) -> bytes:
@@ -51,23 +57,26 @@ def reveal(ephemeral: bytes, receiver: bytes, box: bytes, context: bytes) -> byt
 def _decrypt(private: bytes, other: bytes, receiver: bytes, box: bytes, context: bytes) -> bytes:
     if len(box) < OVERHEAD_BYTES:
         raise Reject(f"a sealed box has {OVERHEAD_BYTES} bytes or more, not {len(box)}")
+    key = _key(private, other, box[:KEY_BYTES], receiver, context)
     try:
-        cipher = _cipher(private, other, box[:KEY_BYTES], receiver, context)
-        return cipher.decrypt(_NONCE, box[KEY_BYTES:], None)
-    except InvalidTag:
+        return crypto_aead_chacha20poly1305_ietf_decrypt(box[KEY_BYTES:], None, _NONCE, key)
+    except CryptoError:
         raise Reject(
             "the box was sealed to another key, for something else, or was altered"
         ) from None
 
 
-def _cipher(
-    private: bytes, other: bytes, sender: bytes, receiver: bytes, context: bytes
-) -> ChaCha20Poly1305:
+def _key(private: bytes, other: bytes, sender: bytes, receiver: bytes, context: bytes) -> bytes:
+    """HKDF-SHA256 (RFC 5869) without a salt, and one block long."""
+    if {len(private), len(other)} != {KEY_BYTES}:  # libsodium reads so many, whatever is there
+        raise Reject("one of the keys of a sealed box is no key")
     try:
-        shared = X25519PrivateKey.from_private_bytes(private).exchange(
-            X25519PublicKey.from_public_bytes(other)
-        )
-    except ValueError:  # a point of low order: what was sealed with it anybody could read
+        shared = crypto_scalarmult(private, other)
+    except (
+        CryptoError,
+        TypeError,
+    ):  # a point of low order: what was sealed with it anybody could read
         raise Reject("one of the keys of a sealed box is no key") from None
+    secret = hmac.digest(bytes(KEY_BYTES), shared, "sha256")
     info = _DOMAIN + sender + receiver + context
-    return ChaCha20Poly1305(HKDF(hashes.SHA256(), KEY_BYTES, None, info).derive(shared))
+    return hmac.digest(secret, info + b"\x01", "sha256")

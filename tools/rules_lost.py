@@ -2832,6 +2832,13 @@ _REVENUE: Final = "protocol/money/revenue.py"
 
 _SOLD: Final = (
     Mutant(
+        "a job trains for weights that nobody ships",
+        "protocol/rules/training.py",
+        "job.weight_bits in WEIGHT_BITS",
+        "True",
+        "unit/test_fold_training.py",
+    ),
+    Mutant(
         "a licence is for nothing, or for two things",
         _LICENCES,
         "bool(body.snapshot) != bool(body.job_id)",

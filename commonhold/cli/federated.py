@@ -15,7 +15,7 @@ import typer
 from rich.console import RenderableType
 
 from commonground.files import replace_file
-from commonhold.cli import federated_budget, federated_lead
+from commonhold.cli import federated_attack, federated_budget, federated_lead
 from commonhold.cli.federated_asking import agree_to
 from commonhold.cli.federated_lead import staying_open
 from commonhold.cli.federated_tasks import tasks
@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 app.command()(tasks)
 federated_lead.register(app)
+federated_attack.register(app)
 federated_budget.register(app)
 
 ReadyOption = Annotated[
@@ -93,13 +94,16 @@ def open_(
         ),
     ] = None,
     upload_bits: Annotated[
-        int | None, typer.Option(help="Of a value that is sent. Default: as many as hold any sum.")
+        int | None,
+        typer.Option(help="That are sent for a value. Default: as many as hold any sum."),
     ] = None,
-    upload_part: Annotated[float, typer.Option(help="Of the values, sent in one round.")] = 1.0,
     price: Annotated[float, typer.Option(help="Weight of one update in the pay.")] = 1.0,
     model_licence: Annotated[
         str, typer.Option(help="Under which partners have the model: SPDX id, or where to read it.")
     ] = "CC-BY-NC-4.0",
+    weight_bits: Annotated[
+        int, typer.Option(help="Train for weights of 4 or 8 bits; 0: for floats.")
+    ] = 0,
     prune: Annotated[
         int, typer.Option(help="Ship a linear head without this part of its features too, %.")
     ] = 0,
@@ -152,7 +156,6 @@ def open_(
         quorum=max(1, len(partners) - 1) if quorum is None else quorum,
         noise_parties=noise_parties,
         upload_bits=upload_bits,
-        upload_part=upload_part,
         expected_examples=expected_examples,
         price=price,
         held_back=held_back,
@@ -161,6 +164,7 @@ def open_(
         join_seconds=join_seconds,
         round_seconds=round_seconds,
         model_licence=model_licence,
+        weight_bits=weight_bits,
         extras=Extras(prune, student),
     )
     with ExitStack() as leading:

@@ -59,7 +59,6 @@ _RANGES: Final = {
     "spare_rounds": (0, TRAINING_ROUNDS_MAX - 1),
     "expected_examples": (1, 2**32 - 1),
     "round_seconds": (1, ROUND_SECONDS_MAX),
-    "upload_part": (_MILLIONTH, 1.0),
 }
 
 _OF_RECIPE: Final = ("rounds", "sampling", "clip", "learning_rate", "momentum")
@@ -82,8 +81,7 @@ class Terms:
     delta: float
     quorum: int
     noise_parties: int | None  # None: a quorum, but for the colluders that a committee bears
-    upload_bits: int | None  # of a value; None: as many as hold any sum
-    upload_part: float  # of the values, that a round carries
+    upload_bits: int | None  # for each value of the model; None: as many as hold any sum
     expected_examples: int
     price: float  # weight of one update in the trainers' pool
     held_back: Path
@@ -92,6 +90,7 @@ class Terms:
     join_seconds: float
     round_seconds: int
     model_licence: str  # under which partners have the model
+    weight_bits: int  # that it is trained for; 0: for none
     extras: Extras  # what is shipped beside it
 
     def __post_init__(self) -> None:
@@ -201,15 +200,15 @@ def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
         expected_examples=terms.expected_examples,
         price_ppm=round(terms.price * PPM),
         model_licence=terms.model_licence,
+        weight_bits=terms.weight_bits,
         round_seconds=terms.round_seconds,
         spare_rounds=spare,
         noise_parties=terms.noise_parties or noise_parties_for(len(terms.partners), terms.quorum),
         parameters=parameters,
-        upload_values=math.ceil(terms.upload_part * parameters),
+        upload_values=parameters,
     )
-    record.upload_step, record.upload_bits = fitting(
-        spec_of(record, weights.labels), len(terms.partners), terms.upload_bits
-    )
+    grid = fitting(spec_of(record, weights.labels), terms.upload_bits)
+    record.upload_step, record.upload_bits, record.upload_values = grid.step, grid.bits, grid.values
     return record
 
 

@@ -79,7 +79,7 @@ class Scattering(nn.Module):
         inner = fine.reshape(-1, 1, *half.shape[2:])
         second = self._moduli(inner).reshape(-1, DIRECTIONS**2, *half.shape[2:])
         maps = torch.cat([half, fine, coarse, second], dim=1)
-        averaged = self.rows @ maps @ self.columns
+        averaged = torch.sqrt(F.relu(self.rows @ maps @ self.columns))
         return averaged.reshape(-1, colours * CHANNELS * self._size)
 
     def _moduli(self, images: Tensor) -> Tensor:

@@ -38,7 +38,17 @@ BUILT_IN: Final = {
 DEFAULT: Final = "images"
 # Beside its own package, what every task computes with.
 _SHARED: Final = (
-    *("data", "gradients", "linear", "model", "pictures", "privacy_check", "rows", "scattering"),
+    *(
+        "data",
+        "gradients",
+        "linear",
+        "model",
+        "pictures",
+        "privacy_check",
+        "quantize",
+        "rows",
+        "scattering",
+    ),
 )
 _OURS: Final = Path(__file__).parents[1]
 # Of the class, and of no job: the labels are the campaign's, the device this machine's.

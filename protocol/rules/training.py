@@ -47,6 +47,8 @@ from protos.gen import records_pb2 as pb
 
 # Everybody who waits for a round has to know when it is given up; a day is for hospitals' nights.
 ROUND_SECONDS_MAX = 86_400
+# Which a model may be trained for: those of the files that are shipped.
+WEIGHT_BITS = (0, 4, 8)
 # Above this an epsilon says nothing any more.
 EPSILON_MICRO_MAX = 100 * PPM
 
@@ -76,6 +78,11 @@ def validate_job(state: State, record: Record[pb.Job]) -> None:
         )
     _validate_task(job)
     check_name(job.model_licence, "the licence of the job's model")
+    require(
+        job.weight_bits in WEIGHT_BITS,
+        f"gradients are taken at weights of {job.weight_bits} bits",
+        "let it be 4 or 8, as models are shipped; or 0: as they are",
+    )
     require_hash(job.initial_model, "the initial model's hash")
     _validate_columns(job)
     _validate_partners(state, job)

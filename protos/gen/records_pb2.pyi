@@ -1025,7 +1025,7 @@ class Licence(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., licensee: _Optional[str] = ..., terms: _Optional[str] = ..., asset: _Optional[bytes] = ..., price: _Optional[str] = ..., job_id: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "task", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "spare_rounds", "noise_parties", "upload_step", "upload_bits", "upload_values", "parameters", "task_options", "task_code", "task_version", "is_question", "cohorts", "defence", "worth_ppm", "margin_ppm", "model_licence")
+    __slots__ = ("network", "id", "title", "campaign_id", "snapshot", "task", "initial_model", "columns", "partners", "quorum", "rounds", "sampling_ppm", "clip_micro", "noise_micro", "learning_rate_micro", "momentum_ppm", "epsilon_micro", "delta_ppb", "expected_examples", "price_ppm", "round_seconds", "endpoint", "tls_certificate", "spare_rounds", "noise_parties", "upload_step", "upload_bits", "upload_values", "parameters", "task_options", "task_code", "task_version", "is_question", "cohorts", "defence", "worth_ppm", "margin_ppm", "model_licence", "weight_bits")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -1064,6 +1064,7 @@ class Job(_message.Message):
     WORTH_PPM_FIELD_NUMBER: _ClassVar[int]
     MARGIN_PPM_FIELD_NUMBER: _ClassVar[int]
     MODEL_LICENCE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_BITS_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     id: str
     title: str
@@ -1102,7 +1103,8 @@ class Job(_message.Message):
     worth_ppm: int
     margin_ppm: int
     model_licence: str
-    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., task: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., spare_rounds: _Optional[int] = ..., noise_parties: _Optional[int] = ..., upload_step: _Optional[int] = ..., upload_bits: _Optional[int] = ..., upload_values: _Optional[int] = ..., parameters: _Optional[int] = ..., task_options: _Optional[str] = ..., task_code: _Optional[bytes] = ..., task_version: _Optional[str] = ..., is_question: _Optional[bool] = ..., cohorts: _Optional[int] = ..., defence: _Optional[str] = ..., worth_ppm: _Optional[int] = ..., margin_ppm: _Optional[int] = ..., model_licence: _Optional[str] = ...) -> None: ...
+    weight_bits: int
+    def __init__(self, network: _Optional[bytes] = ..., id: _Optional[str] = ..., title: _Optional[str] = ..., campaign_id: _Optional[str] = ..., snapshot: _Optional[bytes] = ..., task: _Optional[str] = ..., initial_model: _Optional[bytes] = ..., columns: _Optional[_Iterable[str]] = ..., partners: _Optional[_Iterable[bytes]] = ..., quorum: _Optional[int] = ..., rounds: _Optional[int] = ..., sampling_ppm: _Optional[int] = ..., clip_micro: _Optional[int] = ..., noise_micro: _Optional[int] = ..., learning_rate_micro: _Optional[int] = ..., momentum_ppm: _Optional[int] = ..., epsilon_micro: _Optional[int] = ..., delta_ppb: _Optional[int] = ..., expected_examples: _Optional[int] = ..., price_ppm: _Optional[int] = ..., round_seconds: _Optional[int] = ..., endpoint: _Optional[str] = ..., tls_certificate: _Optional[bytes] = ..., spare_rounds: _Optional[int] = ..., noise_parties: _Optional[int] = ..., upload_step: _Optional[int] = ..., upload_bits: _Optional[int] = ..., upload_values: _Optional[int] = ..., parameters: _Optional[int] = ..., task_options: _Optional[str] = ..., task_code: _Optional[bytes] = ..., task_version: _Optional[str] = ..., is_question: _Optional[bool] = ..., cohorts: _Optional[int] = ..., defence: _Optional[str] = ..., worth_ppm: _Optional[int] = ..., margin_ppm: _Optional[int] = ..., model_licence: _Optional[str] = ..., weight_bits: _Optional[int] = ...) -> None: ...
 
 class TrainingStart(_message.Message):
     __slots__ = ("network", "job_id")

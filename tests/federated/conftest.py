@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.sum_lab import Make, labs
+from tests.federated_lab_sums import Make, labs
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Rounds of secure sums; see tests.sum_lab."""
+    """Rounds of secure sums; see tests.federated_lab_sums."""
     yield from labs(tmp_path, monkeypatch)

@@ -33,9 +33,9 @@ from protocol.committee import bits_of, held, withheld
 from protocol.errors import StateError
 from protocol.shares import Sealed
 from tests.federated_lab import Log
+from tests.federated_lab_sums import RING, SIZE, Make, SumLab
 from tests.simulated import Person
 from tests.simulated_training import failed_of
-from tests.sum_lab import RING, SIZE, Make, SumLab
 
 
 def ask(lab: SumLab, person: Person, message: Message, app: ClientApp | None = None) -> Message:

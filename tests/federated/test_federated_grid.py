@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from federated.grid import (
     SLACK_MAX,
     UNITS,
+    Floats,
     coarsest,
     fitting,
     from_ring,
@@ -25,6 +26,7 @@ from federated.grid import (
     turn_back,
     window,
 )
+from federated.ring import Words
 from federated.spec import TrainingSpec
 from protocol.errors import ConfigError, StateError
 from tests.training_lab import seeded, spec
@@ -35,15 +37,14 @@ SIZE = 1_000
 def job(**changes: object) -> TrainingSpec:
     """A job of few values, with its own grid."""
     made = spec(**({"values": SIZE, "parameters": SIZE, "clip": 2.0} | changes))
-    if "step" in changes:
-        return made
-    step, bits = fitting(made, made.partners, None)
-    return spec(
-        **({"values": SIZE, "parameters": SIZE, "clip": 2.0} | changes), step=step, bits=bits
-    )
+    return made if "step" in changes else fitting(made)
 
 
-def vector(seed: int, size: int = SIZE, length: float = 1.0) -> np.ndarray:
+def summed(words: list[Words]) -> Words:
+    return np.asarray(np.sum(words, axis=0, dtype=words[0].dtype))
+
+
+def vector(seed: int, size: int = SIZE, length: float = 1.0) -> Floats:
     drawn = np.random.default_rng(seed).normal(size=size)
     return drawn * (length / np.linalg.norm(drawn))
 
@@ -87,7 +88,7 @@ def test_whoever_drops_out_the_sum_has_the_noise(
         for number in range(parties + more)
     ]
     survivors = np.random.default_rng(seed).permutation(len(shares))[: parties + seed % (more + 1)]
-    words = np.sum([shares[each] for each in survivors], axis=0, dtype=shares[0].dtype)
+    words = summed([shares[each] for each in survivors])
     deviation = np.std(from_ring(words, made, 1))
     promised = noise * made.clip
     assert deviation > 0.96 * promised
@@ -97,14 +98,12 @@ def test_whoever_drops_out_the_sum_has_the_noise(
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 99), st.floats(0.0, 500.0), st.sampled_from([None, 8, 20]))
 def test_a_sum_comes_back_but_for_its_noise(seed: int, length: float, bits: int | None) -> None:
-    made = job(noise_multiplier=1.0)
-    step, used = fitting(made, made.partners, bits)
-    made = job(noise_multiplier=1.0, step=step, bits=used)
+    made = fitting(job(noise_multiplier=1.0), bits)
     parts = [vector(3 * seed + number, length=length) for number in range(3)]
     words = [to_ring(each, made, 1, seeded(number)) for number, each in enumerate(parts)]
-    total = from_ring(np.sum(words, axis=0, dtype=words[0].dtype), made, 1)
+    total = from_ring(summed(words), made, 1)
     error = total - sum(parts)
-    assert np.std(error) < 1.1 * made.clip * math.sqrt(3 / 2 + 3 * (step / UNITS) ** 2 / 12)
+    assert np.std(error) < 1.1 * made.clip * math.sqrt(3 / 2 + 3 * (made.step / UNITS) ** 2 / 12)
 
 
 @settings(max_examples=60, deadline=None)
@@ -141,12 +140,12 @@ def test_the_law_of_coarse_sums_is_the_same_whoever_holds_what() -> None:
     between partners shows by no more than `slack` says, and shows more where steps are coarser.
     """
 
-    def law(offset: int, deviation: float) -> np.ndarray:
+    def law(offset: int, deviation: float) -> Floats:
         fine = np.arange(-64 * 40, 64 * 40)
         chances = np.exp(-((fine - offset) ** 2) / (2 * (64 * deviation) ** 2))
         steps = np.floor_divide(fine + 32, 64)
-        summed = np.bincount(steps - steps.min(), chances)
-        return summed / summed.sum()
+        law_ = np.bincount(steps - steps.min(), chances)
+        return np.asarray(law_ / law_.sum())
 
     def traced(deviation: float) -> float:
         one = np.convolve(law(20, deviation), law(-20, deviation))
@@ -177,9 +176,20 @@ def test_a_grid_without_bits_holds_every_sum() -> None:
     words = to_ring(worst, made, 1, seeded(1))
     assert np.std(from_ring(words, made, 1) - worst) < 6.25
     assert 2 ** (made.bits - 1) * made.step > 200 * UNITS
-    with pytest.raises(ConfigError, match="values of 33 bits"):
-        fitting(made, 4, 33)
-    assert fitting(made, 4, 2)[1] == 2
+    for bits in (1, 33):
+        with pytest.raises(ConfigError, match=f"updates of {bits} bits"):
+            fitting(made, bits)
+
+
+@pytest.mark.parametrize(
+    ("asked", "bits", "values"),
+    [(20, 20, SIZE), (8, 8, SIZE), (4, 8, SIZE // 2), (2, 8, SIZE // 4)],
+)
+def test_few_bits_are_eight_of_a_part_of_the_values(asked: int, bits: int, values: int) -> None:
+    made = fitting(job(), asked)
+    assert (made.bits, made.values) == (bits, values)
+    assert ring_of(made).packed_bytes(values) <= asked * SIZE / 8
+    require_grid(made)
 
 
 def test_a_ring_has_the_jobs_bits() -> None:

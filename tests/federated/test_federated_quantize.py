@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from federated.grid import from_ring
 from federated.onnx_graph import FEATURES, SCORES, finished
 from federated.onnx_pack import IR_VERSION, OPSET, Precision, packed
 from federated.onnx_run import Model
-from federated.quantize import BLOCK, BLOCKED_MIN, as_shipped, quantize
+from federated.partner import Partner
+from federated.quantize import BLOCK, BLOCKED_MIN, as_shipped, quantize, rounded
 from protocol.errors import ConfigError
+from tests.training_lab import BLANK, TASK, seeded, skewed, spec
 
 matrices = st.builds(
     lambda seed, rows, columns, scale: (
@@ -136,3 +139,22 @@ def test_what_is_used_as_something_else_too_is_left_alone() -> None:
     small = graph_of("MatMul", weight[:20], [None, 20], 10)
     assert packed(small, Precision.INT8).graph.initializer[0].data_type == TensorProto.FLOAT
     onnx.checker.check_model(packed(small, Precision.INT4))
+
+
+# ---- training for them ----
+
+
+def test_gradients_are_taken_where_the_shipped_weights_are() -> None:
+    rng = np.random.default_rng(6)
+    weights = BLANK.replaced(rng.normal(size=BLANK.vector.size).astype(np.float32))
+    assert rounded(weights, 0) is weights
+    at = rounded(weights, 4)
+    assert len(np.unique(at.arrays["weight"][0])) <= 15
+    np.testing.assert_array_equal(at.arrays["bias"], weights.arrays["bias"])
+    (share,), _ = skewed(40, 1, seed=3)
+    silent = spec(noise_multiplier=1e-9, weight_bits=4, bits=32, step=1)
+    inputs, targets = TASK.inputs(share.table, {}), TASK.targets(share.table)
+    expected = TASK.clipped_sum(at, inputs, targets, silent.clip)
+    partner = Partner(silent, TASK, share, lambda _: 1, seeded(1))
+    found = from_ring(partner.update(1, weights).words, silent, 1)
+    np.testing.assert_allclose(found, expected, atol=1e-3)

@@ -135,7 +135,7 @@ def test_three_partners_with_different_digits_learn_all_of_them_together() -> No
     weights, sum_up = BLANK, Aggregator(SPEC, BLANK)
     for number in range(1, SPEC.rounds + 1):
         updates = [each.update(number, weights).words for each in partners]
-        summed = np.sum(updates, axis=0, dtype=updates[0].dtype)
+        summed = np.asarray(np.sum(updates, axis=0, dtype=updates[0].dtype))
         weights = sum_up.step(from_ring(summed, SPEC, number), len(updates))
     together = measured(TASK, weights, REST)
     assert together > 0.85

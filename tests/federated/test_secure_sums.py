@@ -17,7 +17,7 @@ from federated.secure_sum import hide
 from protocol.committee import colluders_of, held, needed_of, withheld
 from protocol.errors import Reject
 from protocol.shares import Place, open_share
-from tests.sum_lab import RING, SIZE, Make
+from tests.federated_lab_sums import RING, SIZE, Make
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 9])

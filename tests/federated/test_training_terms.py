@@ -29,7 +29,6 @@ GOOD: dict[str, Any] = {
     "quorum": 1,
     "noise_parties": None,
     "upload_bits": None,
-    "upload_part": 1.0,
     "expected_examples": 100,
     "price": 1.0,
     "held_back": Path(),
@@ -39,6 +38,7 @@ GOOD: dict[str, Any] = {
     "round_seconds": 60,
     "spare_rounds": 1,
     "model_licence": "CC-BY-4.0",
+    "weight_bits": 0,
     "extras": Extras(),
 }
 
@@ -58,7 +58,6 @@ GOOD: dict[str, Any] = {
         ({"round_seconds": 86_401}, "--round-seconds is 86401", "to 86,400"),
         ({"quorum": 3}, "--quorum is 3, of 2 partners", "from 1 to 2"),
         ({"noise_parties": 2}, "--noise-parties is 2, of rounds of 1 updates", "from 1 to 1"),
-        ({"upload_part": 0.0}, "--upload-part is 0", "to 1"),
         ({"partners": (ADA, ADA)}, "--partner names", "once"),
     ],
 )

@@ -118,7 +118,13 @@ def runs_in_training(path: Path) -> bool:
     """Whether a file belongs to the environment for training: as in the Makefile, under `types`."""
     rooms = ("federated/", "node/training/", "coordinator/training/", "tests/federated/")
     return str(path).startswith(
-        (*rooms, "tests/federated_lab", "tests/training_lab", "benchmarks/training")
+        (
+            *rooms,
+            "tests/federated_lab",
+            "tests/training_lab",
+            "benchmarks/training",
+            "benchmarks/federated",
+        )
     )
 
 

@@ -59,6 +59,8 @@ def joined(net: Network) -> Network:
         ({"columns": []}, "names the columns"),
         ({"columns": ["x", "x"]}, "a column is named twice"),
         ({"columns": [""]}, "a column's name has 0 characters"),
+        ({"model_licence": ""}, "the licence of the job's model has 0 characters"),
+        ({"weight_bits": 2}, "at weights of 2 bits"),
         ({"quorum": 0}, "needs the updates of 0 of 3 partners"),
         ({"quorum": 4}, "needs the updates of 4 of 3 partners"),
         ({"rounds": 0}, "a job of 0 rounds"),

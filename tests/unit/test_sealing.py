@@ -120,3 +120,9 @@ def test_seeds_that_were_not_committed_to_are_noticed() -> None:
     with pytest.raises(Reject, match="not hold the seeds that were committed to"):
         open_share(PLACE, short.share(0), PRIVATE[0], 0, MEMBERS[0])
     assert commitment(SEEDS[0]) == SEALED.commitments[0]
+
+
+@pytest.mark.parametrize("key", [b"", b"short", bytes(32), b"\x01" + bytes(31), bytes(33)])
+def test_what_is_no_key_seals_nothing(key: bytes) -> None:
+    with pytest.raises(Reject):
+        seal(EPHEMERALS[0], key, b"plain", b"context")

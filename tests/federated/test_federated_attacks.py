@@ -1,0 +1,98 @@
+"""Attacks find what is there to be found, and their intervals are honest where there is nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from federated.attacks import (
+    EXAMPLES_MIN,
+    by_likelihood,
+    by_loss,
+    losses,
+    nearest_to_weights,
+    require_alike,
+)
+from federated.data import Table
+from federated.model import Weights
+from federated.shadows import trainer
+from protocol.errors import ConfigError
+from tests.training_lab import BLANK, SPEC, TASK, skewed
+
+_, REST = skewed(600, 1, seed=2)
+MEMBERS, OTHERS = REST.take(slice(150)), REST.take(slice(150, 300))
+# Far more steps than a job would take: the head knows its members by heart.
+BY_HEART = replace(SPEC, noise_multiplier=0.0, rounds=300, learning_rate=64.0, momentum=0.9)
+NOISY = replace(SPEC, noise_multiplier=20.0, rounds=20, learning_rate=4.0)
+
+
+def trained(spec: object, table: Table) -> Weights:
+    train = trainer(TASK, spec, BLANK)  # type: ignore[arg-type]
+    return train(TASK.inputs(table, {}), TASK.targets(table), 1)
+
+
+def losses_of(weights: Weights, table: Table) -> np.ndarray:
+    return losses(TASK.scores(weights, TASK.inputs(table, {})), TASK.targets(table))
+
+
+def test_an_area_is_the_share_of_pairs_in_order_and_ties_are_half_of_it() -> None:
+    rng = np.random.default_rng(1)
+    members, others = rng.integers(0, 9, 60) / 4, rng.integers(0, 9, 80) / 4
+    pairs = [(m < o) + (m == o) / 2 for m in members for o in others]
+    found = by_loss(members, others)
+    assert found.auc == pytest.approx(np.mean(pairs))
+    assert 0 <= found.low < found.auc < found.high <= 1
+    assert (found.members, found.others) == (60, 80)
+
+
+def test_the_interval_holds_a_half_19_times_in_20_where_there_is_nothing_to_find() -> None:
+    rng = np.random.default_rng(2)
+    found = [by_loss(rng.random(200), rng.random(200)) for _ in range(200)]
+    held = sum(each.low <= 0.5 <= each.high for each in found)
+    assert 180 <= held <= 198
+    assert np.mean([each.auc for each in found]) == pytest.approx(0.5, abs=0.01)
+
+
+def test_losses_are_cross_entropies_of_one_score_and_of_several() -> None:
+    scores = np.array([[2.0, 0.0], [0.0, 0.0]], np.float32)
+    expected = [np.log(1 + np.exp(-2)), np.log(2)]
+    np.testing.assert_allclose(losses(scores, np.array([0, 1])), expected)
+    one = np.array([[2.0], [-3.0], [1e4]], np.float32)
+    expected = [np.log1p(np.exp(-2)), np.log1p(np.exp(-3)), 0.0]
+    np.testing.assert_allclose(losses(one, np.array([1, 0, 1])), expected)
+
+
+def test_a_model_that_knows_its_examples_by_heart_gives_them_away_and_a_noisy_one_does_not() -> (
+    None
+):
+    by_heart, noisy = trained(BY_HEART, MEMBERS), trained(NOISY, MEMBERS)
+    told = by_loss(losses_of(by_heart, MEMBERS), losses_of(by_heart, OTHERS))
+    hidden = by_loss(losses_of(noisy, MEMBERS), losses_of(noisy, OTHERS))
+    assert told.low > 0.55
+    assert hidden.low <= 0.5 <= hidden.high
+    near = nearest_to_weights(TASK, by_heart, MEMBERS, OTHERS)
+    assert near is not None and near.looked_at == 100
+    # Whoever knows nothing of an example has its members from the half of the pool that it chose.
+    assert near.members > 50
+
+
+def test_shadows_tell_more_than_a_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_heart = trained(BY_HEART, MEMBERS)
+    train = trainer(TASK, replace(BY_HEART, rounds=100), BLANK)
+    found = by_likelihood(TASK, by_heart, MEMBERS, OTHERS, train)
+    loss = by_loss(losses_of(by_heart, MEMBERS), losses_of(by_heart, OTHERS))
+    assert found.auc > max(0.6, loss.auc - 0.05)
+
+
+def test_too_few_or_uneven_data_is_refused() -> None:
+    require_alike(MEMBERS, OTHERS)
+    with pytest.raises(ConfigError, match="tell nothing"):
+        require_alike(MEMBERS.take(slice(EXAMPLES_MIN - 1)), OTHERS)
+    with pytest.raises(ConfigError, match="150 members and 60 others"):
+        require_alike(MEMBERS, OTHERS.take(slice(60)))
+
+
+def test_another_model_than_a_linear_head_has_no_directions() -> None:
+    assert nearest_to_weights(object(), BLANK, MEMBERS, OTHERS) is None  # type: ignore[arg-type]
