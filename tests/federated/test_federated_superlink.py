@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.cli.build import build_fab_from_files
 from flwr.clientapp import ClientApp
+from flwr.supercore.date import now as present
 
 from federated.flower import control
 from federated.flower import supernode as supernode_module
@@ -191,7 +192,6 @@ def test_a_clock_that_is_an_hour_off_is_named(
     with SuperNode(link.endpoint, link.certificate, mine) as supernode:
         assert supernode.activate()
     signing = flwr.supernode.node_auth_http_interceptor
-    present = signing.now
     off = datetime.timedelta(hours=hours)
     monkeypatch.setattr(signing, "now", lambda: present() + off)
     monkeypatch.setattr(

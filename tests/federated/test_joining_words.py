@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,7 @@ def test_the_person_at_the_terminal_decides(
         asked.append(question)
         return answer
 
-    monkeypatch.setattr(federated_asking.sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr(federated_asking, "confirm", confirm)
     assert agree_to(proposal(), yes=False) is answer
     assert asked == ["Go on?"]
@@ -116,7 +117,7 @@ def test_the_person_at_the_terminal_decides(
 def test_without_a_terminal_only_yes_joins(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(federated_asking.sys.stdin, "isatty", lambda: False)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
     with pytest.raises(ConfigError, match="no terminal to ask at") as refused:
         agree_to(proposal(), yes=False)
     assert "--yes" in refused.value.advice
